@@ -1,0 +1,55 @@
+"""Errors that a person may see. Anything else that is raised is a bug.
+
+DeskError              what happened, to what and why, with a hint: what to do next
+├── NotFound           the thing asked for is not there
+├── Refused            the request is understood and will not be carried out
+├── Invalid            the request is not of the right form
+├── Unavailable        something outside (engine, registry, driver, agent) does not answer or is absent
+└── TimedOut           no answer within the deadline: whether it happened is unknown, never "failed"
+"""
+
+
+class DeskError(Exception):
+    """Something a person should read: ``message`` says what happened, ``hint`` what to do next."""
+
+    code = "error"
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class NotFound(DeskError):  # noqa: N818 - reads as a sentence where it is raised
+    """The thing asked for is not there."""
+
+    code = "not_found"
+
+
+class Refused(DeskError):  # noqa: N818
+    """The request is understood and will not be carried out."""
+
+    code = "refused"
+
+
+class Invalid(DeskError):  # noqa: N818
+    """The request is not of the right form."""
+
+    code = "invalid"
+
+
+class Unavailable(DeskError):  # noqa: N818
+    """Something outside does not answer, or is not there."""
+
+    code = "unavailable"
+
+
+class TimedOut(Unavailable):
+    """No answer within the deadline. What was asked for may still happen: the outcome is unknown."""
+
+    code = "timed_out"
+
+
+BY_CODE: dict[str, type[DeskError]] = {
+    kind.code: kind for kind in (DeskError, NotFound, Refused, Invalid, Unavailable, TimedOut)
+}

@@ -1,0 +1,120 @@
+"""The only place that starts threads: named, daemonic, counted, and asked to end together.
+
+A thread that hangs in a foreign call can't be killed; it is a daemon, so it never keeps the
+process from ending, and ``stop`` names it in the log.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from mlops_desk.base.errors import TimedOut
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Loop:
+    """Starts, repeats and ends the background work of one process."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._ending = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    @property
+    def ending(self) -> threading.Event:
+        """Set when the process is about to end; long waits wait on it."""
+        return self._ending
+
+    def start(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        """Run ``work`` once in a thread of its own; what it raises is logged as a bug."""
+        thread = threading.Thread(target=_guarded, args=(name, work), name=f"{self._name}-{name}", daemon=True)
+        with self._lock:
+            self._threads = [known for known in self._threads if known.is_alive()]
+            self._threads.append(thread)
+        thread.start()
+        return thread
+
+    def repeat(self, name: str, seconds: float, work: Callable[[], None], *, at_once: bool = True) -> None:
+        """Run ``work`` every ``seconds`` (measured on the monotonic clock) until the loop stops."""
+
+        def keep_on() -> None:
+            due = time.monotonic() + (0.0 if at_once else seconds)
+            while not self._ending.wait(max(0.0, due - time.monotonic())):
+                _guarded(name, work)
+                due = max(due + seconds, time.monotonic())
+
+        self.start(name, keep_on)
+
+    def call(self, name: str, work: Callable[[], T], timeout_seconds: float) -> T:
+        """Run ``work`` in a thread and wait for it; raises what it raises, or TimedOut after the deadline.
+
+        The thread goes on after the deadline: use it for calls that may hang and do no harm when late.
+        """
+        future: Future[T] = Future()
+        context = copy_context()
+
+        def run() -> None:
+            try:
+                future.set_result(context.run(work))
+            except BaseException as error:  # noqa: BLE001 - handed to the waiting thread
+                future.set_exception(error)
+
+        self.start(name, run)
+        try:
+            return future.result(timeout_seconds)
+        except TimeoutError as error:
+            if future.done():
+                raise
+            text = f"{name} did not answer within {timeout_seconds:g} s."
+            raise TimedOut(text, "It may still happen. Look again in a moment.") from error
+
+    def stop(self, timeout_seconds: float = 1.0) -> list[str]:
+        """Ask all threads to end, wait a little, and return the names of those that did not."""
+        self._ending.set()
+        deadline = time.monotonic() + timeout_seconds
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
+        stuck = [t.name for t in self._threads if t.is_alive() and t is not threading.current_thread()]
+        if stuck:
+            _log.warning("Threads that did not end in time: %s", ", ".join(stuck))
+        return stuck
+
+
+class Lane:
+    """One thread that does things one after the other: callers never wait, order is kept."""
+
+    def __init__(self, loop: Loop, name: str) -> None:
+        self._queue: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
+        self._loop = loop
+        self._name = name
+        loop.start(name, self._run)
+
+    def put(self, work: Callable[[], Any]) -> None:
+        """Queue ``work``."""
+        self._queue.put(work)
+
+    def _run(self) -> None:
+        while not self._loop.ending.is_set():
+            try:
+                work = self._queue.get(timeout=0.5)
+            except Empty:
+                continue
+            if work is not None:
+                _guarded(self._name, work)
+
+
+def _guarded(name: str, work: Callable[[], Any]) -> None:
+    try:
+        work()
+    except Exception:  # noqa: BLE001 - the thread's last stop: logged as the bug it is, the process goes on
+        _log.exception("%s failed", name)

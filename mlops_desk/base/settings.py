@@ -1,0 +1,163 @@
+"""Settings are one table: key, title, help, kind, default and limits. Dialog and command line come from it.
+
+Values that differ from their defaults lie in ``settings.json``. A damaged file is set aside and the
+defaults hold; a value that no longer fits its declaration is ignored and said so in the log.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.base.files import set_aside, write_atomically
+
+_log = logging.getLogger(__name__)
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A declaration. ``kind``: text, path, choice, integer, number or switch; limits are in ``unit``."""
+
+    key: str
+    section: str
+    title: str
+    help: str
+    kind: str
+    default: Value
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str | None = None
+
+    def parse(self, text: str) -> Value:
+        """Turn text into a value of this setting's kind within its limits; raises Invalid."""
+        try:
+            value = _PARSERS[self.kind](text)
+        except ValueError as error:
+            raise Invalid(f"{self.title}: {text!r} is not a {self.kind}.", self.help) from error
+        return self.check(value)
+
+    def check(self, value: Value) -> Value:
+        """Return ``value`` if it fits this declaration; raises Invalid."""
+        if type(value) is not type(self.default):
+            raise Invalid(f"{self.title}: {value!r} is not a {self.kind}.", self.help)
+        if self.choices and value not in self.choices:
+            raise Invalid(f"{self.title}: {value!r} is none of {', '.join(self.choices)}.", self.help)
+        low, high = self.minimum, self.maximum
+        if isinstance(value, (int, float)) and (
+            (low is not None and value < low) or (high is not None and value > high)
+        ):
+            raise Invalid(f"{self.title}: {value} is not between {low:g} and {high:g}.", self.help)
+        return value
+
+
+def _switch(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in {"true", "yes", "on", "1"}:
+        return True
+    if lowered in {"false", "no", "off", "0"}:
+        return False
+    raise ValueError(text)
+
+
+_PARSERS: dict[str, Callable[[str], Value]] = {
+    "text": str,
+    "path": str,
+    "choice": str,
+    "integer": int,
+    "number": float,
+    "switch": _switch,
+}
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("ui.theme", "Window", "Colours", "Follow the system, or always dark or light.", "choice", "system",
+            choices=("system", "dark", "light")),
+    Setting("ui.close_to_tray", "Window", "Close to tray",
+            "Closing the window keeps the tray icon, where the desktop has a tray.", "switch", True),
+    Setting("telemetry.interval_seconds", "Telemetry", "Sampling interval",
+            "How often GPUs and host are read.", "number", 1.0, minimum=0.5, maximum=60.0, unit="s"),
+    Setting("engine.host", "Containers", "Container engine",
+            "Address of the engine; empty means DOCKER_HOST or the machine's own socket.", "text", ""),
+    Setting("jobs.keep_containers", "Containers", "Keep finished containers",
+            "Leave the container of a finished job for inspection.", "switch", False),
+    Setting("jobs.stop_grace_seconds", "Containers", "Grace before a job is killed",
+            "Time a cancelled job has to save its work.", "integer", 30, minimum=0, maximum=3600, unit="s"),
+    Setting("registry.uri", "Registry", "Tracking server",
+            "Registry that pages show when none is named; empty means the desk's own server.", "text", ""),
+    Setting("serving.base_image", "Endpoints", "Base image",
+            "Image with Python and pip on which endpoint images are built.", "text", "python:3.12-slim"),
+    Setting("serving.wheelhouse", "Endpoints", "Wheelhouse",
+            "Folder of wheels to install from instead of the package index; empty means the index.", "path", ""),
+    Setting("serving.build_timeout_seconds", "Endpoints", "Longest image build",
+            "An image build that takes longer is ended.", "integer", 1800, minimum=30, maximum=86_400, unit="s"),
+    Setting("drift.check_seconds", "Drift", "Check endpoints every",
+            "How often live endpoints are compared with their reference; 0 means only by hand.", "integer", 900,
+            minimum=0, maximum=604_800, unit="s"),
+    Setting("drift.window_rows", "Drift", "Window",
+            "Newest requests that are compared with the reference.", "integer", 1000, minimum=30, maximum=1_000_000,
+            unit="rows"),
+)  # fmt: skip
+
+
+class SettingsStore:
+    """Reads and writes the values of ``SETTINGS`` in one file. Safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._table = {setting.key: setting for setting in SETTINGS}
+        self._values = self._load()
+
+    def get(self, key: str) -> Value:
+        """Return the value of ``key``; KeyError for an undeclared one (a bug)."""
+        with self._lock:
+            return self._values.get(key, self._table[key].default)
+
+    def text(self, key: str) -> str:
+        return str(self.get(key))
+
+    def number(self, key: str) -> float:
+        value = self.get(key)
+        if isinstance(value, str):
+            raise TypeError(key)
+        return float(value)
+
+    def switch(self, key: str) -> bool:
+        return bool(self.get(key))
+
+    def set(self, key: str, text: str) -> Value:
+        """Check and store a value. Raises NotFound, Invalid, OSError."""
+        if key not in self._table:
+            raise NotFound(f"There is no setting {key!r}.", "mlops-desk settings list shows them all.")
+        value = self._table[key].parse(text)
+        with self._lock:
+            values = {**self._values, key: value}
+            if value == self._table[key].default:
+                del values[key]
+            write_atomically(self._path, json.dumps(values, indent=2, sort_keys=True).encode())
+            self._values = values
+        return value
+
+    def _load(self) -> dict[str, Value]:
+        try:
+            stored = json.loads(self._path.read_bytes())
+            return {key: value for key, value in dict(stored).items() if self._fits(key, value)}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, RecursionError):
+            kept = set_aside(self._path)
+            _log.warning("The settings in %s were damaged; defaults hold. The file is kept as %s", self._path, kept)
+            return {}
+
+    def _fits(self, key: str, value: Value) -> bool:
+        try:
+            self._table[key].check(value)
+        except (KeyError, Invalid):
+            _log.warning("Setting %r is unknown or does not fit any more and is ignored", key)
+            return False
+        return True

@@ -1,0 +1,143 @@
+"""What the program asks of a container engine. Every call has a deadline.
+
+A TimedOut from any of these means *unknown*, never failed: the caller looks again by name. Errors
+are DeskErrors: Unavailable (no engine), TimedOut, NotFound (image, container), Refused (the engine
+said no: the text is the engine's, capped).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from mlops_desk.records.job import Mount
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """Which engine answers. ``gpu_route`` is how GPUs are handed over, or None when no way was found."""
+
+    name: str
+    version: str
+    api_version: str
+    gpu_route: str | None
+    live_restore: bool
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """A container to create, always under the hardened profile (see docker.py)."""
+
+    name: str
+    image: str
+    command: tuple[str, ...] | None
+    entrypoint: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    gpus: tuple[str, ...] = ()
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    shm_bytes: int | None = None
+    user: str | None = None
+    network: str | None = None
+    working_dir: str | None = None
+    tmpfs_bytes: int = 1 << 30
+    stop_grace_seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFacts:
+    """A container as the engine tells of it. ``status``: created, running, exited, dead, paused, restarting, removing.
+
+    ``exit_code`` is a hint only: a success that ended while the engine was down reads 255.
+    """
+
+    id: str
+    name: str
+    image_id: str
+    status: str
+    labels: Mapping[str, str]
+    exit_code: int | None = None
+    oom_killed: bool = False
+    error: str | None = None
+    pid: int | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """A local image; ``id`` is what a job is pinned to."""
+
+    id: str
+    tags: tuple[str, ...]
+    repo_digests: tuple[str, ...]
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    working_dir: str
+    user: str
+
+
+class Engine(Protocol):
+    """A container engine."""
+
+    def info(self) -> EngineInfo: ...
+
+    def image(self, reference: str) -> ImageFacts:
+        """Describe a local image. Raises NotFound when it is not local."""
+        ...
+
+    def pull(self, reference: str, timeout_seconds: float) -> ImageFacts:
+        """Pull an image. Raises NotFound when the registry has none of that name."""
+        ...
+
+    def build(self, folder: Path, tag: str, labels: Mapping[str, str], timeout_seconds: float, log: Path) -> ImageFacts:
+        """Build ``folder`` (with its Dockerfile) as ``tag``, the output in ``log``. Raises Refused when it fails."""
+        ...
+
+    def remove_image(self, reference: str) -> None: ...
+
+    def create(self, spec: ContainerSpec) -> ContainerFacts:
+        """Create a container; one of the same name and labels that is there already is adopted (idempotent)."""
+        ...
+
+    def start(self, name: str) -> ContainerFacts:
+        """Start a created container; one that runs already is left alone. GPU errors appear here, not at create."""
+        ...
+
+    def stop(self, name: str, grace_seconds: int) -> None:
+        """TERM, then KILL after the grace. No error when it is gone."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a container by force. No error when it is gone."""
+        ...
+
+    def inspect(self, name: str) -> ContainerFacts:
+        """Describe a container. Raises NotFound when there is none of that name."""
+        ...
+
+    def has_file(self, name: str, path: str) -> bool:
+        """Tell whether a created container holds ``path`` (without starting it)."""
+        ...
+
+    def containers(self, labels: Mapping[str, str]) -> list[ContainerFacts]:
+        """List containers, running or not, that carry all of ``labels`` (an empty value: any value)."""
+        ...
+
+    def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        """Yield output lines, capped at 4096 characters and made plain, until the end or the container's end."""
+        ...
+
+    def network(self, name: str, *, internal: bool) -> str:
+        """Make sure a bridge network exists and return its gateway address (the host's own on that bridge)."""
+        ...
+
+    def remove_network(self, name: str) -> None: ...
+
+    def bridge_address(self) -> str:
+        """Return the host's address on the default bridge, where job containers can reach it."""
+        ...

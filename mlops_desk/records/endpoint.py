@@ -1,0 +1,70 @@
+"""Endpoints: a registered model version that answers requests from a container."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mlops_desk.records.job import Reason
+
+
+class EndpointState(StrEnum):
+    """Where an endpoint stands on its way from a model version to answering requests."""
+
+    BUILDING = "building"
+    STARTING = "starting"
+    LIVE = "live"
+    UNHEALTHY = "unhealthy"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One container of a revision and where the gateway reaches it (host side of an internal bridge)."""
+
+    container: str
+    revision: int
+    state: str
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """The exact version that answers; ``alias`` is how it was asked for."""
+
+    name: str
+    version: str
+    uri: str
+    alias: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What went through the gateway lately. Latencies are seconds over the window; None without requests."""
+
+    requests_per_second: float = 0.0
+    latency_p50_seconds: float | None = None
+    latency_p95_seconds: float | None = None
+    errors_per_second: float = 0.0
+    requests_total: int = 0
+    errors_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint and its live revision. ``traffic`` is revision -> share of requests (sums to 1)."""
+
+    name: str
+    state: EndpointState
+    url: str | None
+    revision: int
+    model: ModelRef
+    replicas: tuple[Replica, ...] = ()
+    traffic: Mapping[str, float] = field(default_factory=dict)
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    reason: Reason | None = None
+    image: str | None = None
+    load: Traffic | None = None
+    request_log: str | None = None

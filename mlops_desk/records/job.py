@@ -1,0 +1,114 @@
+"""Training jobs: what was asked for, what became of it, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """Where a job stands. ``UNKNOWN`` is an honest answer: nobody saw how it ended."""
+
+    QUEUED = "queued"
+    BLOCKED = "blocked"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_final(self) -> bool:
+        return self in _FINAL
+
+
+_FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a job may use. ``None`` means the engine's default; GPU memory is checked when GPUs are chosen."""
+
+    gpus: int = 0
+    gpu_memory_bytes: int | None = None
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    shm_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder or file of the host inside the container; ``mode`` is ``ro`` or ``rw``; paths are absolute."""
+
+    source: str
+    target: str
+    mode: str = "ro"
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowSpec:
+    """Where the job's run is recorded: the experiment's name on the desk's own tracking server."""
+
+    experiment: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What to run, as frozen at submit."""
+
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    resources: Resources = field(default_factory=Resources)
+    mounts: tuple[Mount, ...] = ()
+    mlflow: MlflowSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something did not succeed. ``class_`` is a stable word (``class`` in JSON), evidence is quoted."""
+
+    class_: str
+    text: str
+    evidence: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One start of a job. Written before its container is created; the container's name carries its id."""
+
+    number: int
+    id: str
+    container: str
+    state: JobState
+    gpus: tuple[str, ...] = ()
+    started_at: float | None = None
+    ended_at: float | None = None
+    exit_code: int | None = None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job and all that is known of it. Times are Unix seconds."""
+
+    id: str
+    name: str
+    state: JobState
+    spec: JobSpec
+    submitted_at: float
+    submitted_by: int
+    user: str
+    image_id: str | None = None
+    exit_code: int | None = None
+    reason: Reason | None = None
+    gpus: tuple[str, ...] = ()
+    container: str | None = None
+    mlflow_run_id: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    started_at: float | None = None
+    ended_at: float | None = None
+    cancel_requested: bool = False
+    origin: str | None = None

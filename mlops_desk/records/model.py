@@ -1,0 +1,68 @@
+"""Registered models, their versions, and the runs they came from, as MLflow tells of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A registered model. ``aliases`` maps an alias to its version."""
+
+    name: str
+    latest_version: str | None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str | None = None
+    updated_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One version of a model; ``source`` is where MLflow keeps its files."""
+
+    name: str
+    version: str
+    run_id: str | None
+    source: str | None
+    status: str
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_at: float | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of an experiment; times are Unix milliseconds, as MLflow's. Metrics may be NaN or infinite."""
+
+    run_id: str
+    name: str | None
+    status: str
+    start_time: int | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    experiment_id: str | None = None
+    end_time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetInput:
+    """A dataset logged with a run: its name, digest, context (training, ...) and where it came from."""
+
+    name: str
+    digest: str
+    context: str | None
+    source_type: str
+    source: str
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Where the desk's own tracking server answers. ``state``: stopped, starting, running or failed."""
+
+    state: str
+    uri: str | None = None
+    container_uri: str | None = None
+    text: str | None = None

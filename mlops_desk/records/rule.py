@@ -1,0 +1,56 @@
+"""Retraining rules: when a model drifts, run its job again and let a person decide on the alias."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class RetrainState(StrEnum):
+    """Where one retraining stands."""
+
+    TRAINING = "training"
+    WAITING_FOR_APPROVAL = "waiting_for_approval"
+    NOT_BETTER = "not_better"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When ``endpoint`` drifts (or by hand): rerun the job behind MODEL@ALIAS, compare one metric, propose the move.
+
+    ``data`` maps a mount target of the original job to the host path that replaces it.
+    """
+
+    name: str
+    model: str
+    alias: str
+    metric: str
+    higher_is_better: bool = True
+    endpoint: str | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
+    enabled: bool = True
+    cooldown_seconds: float = 86_400.0
+    created_by: int = 0
+    created_at: float = 0.0
+    last_fired_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """One firing of a rule, from the resubmitted job to a person's decision."""
+
+    id: str
+    rule: str
+    state: RetrainState
+    trigger: str
+    job_id: str | None
+    champion_version: str
+    champion_value: float | None
+    challenger_version: str | None = None
+    challenger_value: float | None = None
+    created_at: float = 0.0
+    decided_by: str | None = None
+    decided_at: float | None = None
+    text: str | None = None

@@ -1,0 +1,136 @@
+"""Opening a SQLite database: one connection, checked, backed up before it is migrated, damaged files set aside.
+
+The agent is the only process that opens these files, and uses one connection for all writing and
+checkpointing: SQLite 3.7.0 to 3.51.2 can lose pages when two connections do (the WAL-reset fault).
+Nothing here or elsewhere opens or copies a live file by other means; POSIX locks would vanish.
+"""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.base.files import set_aside
+
+_log = logging.getLogger(__name__)
+_BACKUPS_KEPT = 3
+
+
+class Database:
+    """One SQLite file with a schema of its own; ``synchronous`` is FULL (nothing lost) or NORMAL (the last seconds)."""
+
+    def __init__(self, path: Path, branch: str, synchronous: str) -> None:
+        self.path = path
+        self.set_aside: Path | None = None
+        self._branch = branch
+        self._synchronous = synchronous
+        self._lock = threading.RLock()
+        self._connect()
+        if not self._is_sound():
+            self._replace()
+        self._migrate()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give the one connection inside a transaction: committed at the end, rolled back on an exception.
+
+        Raises Unavailable when the disk is full or the file can't be written.
+        """
+        with self._lock:
+            try:
+                with self._engine.begin() as connection:
+                    yield connection
+            except OperationalError as error:
+                text_ = f"The database {self.path} can't be read or written: {error.orig}."
+                raise Unavailable(text_, "Free some space on the disk and check its permissions.") from error
+
+    def close(self) -> None:
+        """Checkpoint and close."""
+        with self._lock:
+            self._engine.dispose()
+
+    def _connect(self) -> None:
+        self._engine = create_engine(
+            f"sqlite:///{self.path}",
+            poolclass=StaticPool,
+            connect_args={"check_same_thread": False, "timeout": 5.0},
+        )
+        event.listen(self._engine, "connect", self._prepare)
+
+    def _prepare(self, connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={self._synchronous}",
+            "busy_timeout=5000",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def _is_sound(self) -> bool:
+        try:
+            with self._engine.connect() as connection:
+                return bool(connection.execute(text("PRAGMA quick_check(1)")).scalar() == "ok")
+        except OperationalError as error:
+            if "unable to open" in str(error) or "readonly" in str(error):
+                raise Unavailable(f"The database {self.path} can't be opened: {error.orig}.") from error
+            return False
+        except (DatabaseError, UnicodeDecodeError):
+            return False
+
+    def _replace(self) -> None:
+        self._engine.dispose()
+        self.set_aside = set_aside(self.path)
+        for suffix in ("-wal", "-shm"):
+            beside = self.path.with_name(self.path.name + suffix)
+            if beside.exists():
+                set_aside(beside)
+        _log.error("The database %s was damaged; it is kept as %s", self.path, self.set_aside)
+        backup = self._newest_backup()
+        if backup is not None:
+            self.path.write_bytes(backup.read_bytes())
+            _log.warning("The newest backup, %s, takes its place", backup)
+        self._connect()
+
+    def _newest_backup(self) -> Path | None:
+        backups = sorted(self.path.parent.glob(f"{self.path.name}.backup-*"), key=lambda path: path.stat().st_mtime)
+        return backups[-1] if backups else None
+
+    def _migrate(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", f"mlops_desk.storage:migrations/{self._branch}")
+        head = ScriptDirectory.from_config(config).get_current_head()
+        with self._engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+        if current == head:
+            return
+        if current is not None:
+            self._backup(current)
+        try:
+            with self._engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError as error:
+            text_ = f"The database {self.path} was written by a newer MLOps Desk (schema {current})."
+            raise Refused(text_, "Start the newer version, or choose another --data-dir.") from error
+
+    def _backup(self, revision: str) -> None:
+        target = self.path.with_name(f"{self.path.name}.backup-{revision}")
+        target.unlink(missing_ok=True)
+        with self._engine.connect() as connection:
+            connection.execute(text("VACUUM INTO :path"), {"path": str(target)})
+        old = sorted(self.path.parent.glob(f"{self.path.name}.backup-*"), key=lambda path: path.stat().st_mtime)
+        for path in old[:-_BACKUPS_KEPT]:
+            path.unlink()

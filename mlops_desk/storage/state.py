@@ -1,0 +1,126 @@
+"""The state database: jobs, endpoints, drift reports, rules, retrainings and the audit trail."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from mlops_desk.base import wire
+from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.job import Job
+from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.storage.database import Database
+from mlops_desk.storage.tables import (
+    Stored,
+    StoredAudit,
+    StoredEndpoint,
+    StoredJob,
+    StoredReport,
+    StoredRetraining,
+    StoredRule,
+)
+
+R = TypeVar("R")
+Columns = tuple[str, str, str, float]
+
+
+class RecordTable(Generic[R]):
+    """One kind of record. ``columns`` gives a record's key, state, parent and creation time."""
+
+    def __init__(self, database: Database, table: type[Stored], kind: type[R], columns: Callable[[R], Columns]) -> None:
+        self._database = database
+        self._table = table
+        self._kind = kind
+        self._columns = columns
+
+    def put(self, record: R) -> None:
+        """Insert ``record`` or replace the one of its key; durable when this returns."""
+        key, state, parent, created_at = self._columns(record)
+        row = {
+            "key": key,
+            "state": state,
+            "parent": parent,
+            "created_at": created_at,
+            "document": wire.to_builtins(record),
+        }
+        changed = {name: value for name, value in row.items() if name != "key"}
+        statement = insert(self._table).values(**row).on_conflict_do_update(index_elements=["key"], set_=changed)
+        with self._database.transaction() as connection:
+            connection.execute(statement)
+
+    def get(self, key: str) -> R | None:
+        """Return the record of ``key``, or None."""
+        statement = select(self._table.document).where(self._table.key == key)
+        with self._database.transaction() as connection:
+            document = connection.execute(statement).scalar()
+        return None if document is None else wire.from_builtins(document, self._kind)
+
+    def find(self, prefix: str, limit: int = 2) -> list[R]:
+        """Return up to ``limit`` records whose key begins with ``prefix``."""
+        pattern = prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        statement = select(self._table.document).where(self._table.key.like(pattern, escape="\\")).limit(limit)
+        with self._database.transaction() as connection:
+            documents = connection.execute(statement).scalars().all()
+        return [wire.from_builtins(document, self._kind) for document in documents]
+
+    def list(
+        self,
+        *,
+        states: tuple[str, ...] | None = None,
+        parent: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = True,
+    ) -> list[R]:
+        """Return records by creation time, optionally only those in some states or of one parent."""
+        order = self._table.created_at.desc() if newest_first else self._table.created_at.asc()
+        statement = select(self._table.document).order_by(order, self._table.key)
+        if states is not None:
+            statement = statement.where(self._table.state.in_(states))
+        if parent is not None:
+            statement = statement.where(self._table.parent == parent)
+        with self._database.transaction() as connection:
+            documents = connection.execute(statement.limit(limit)).scalars().all()
+        return [wire.from_builtins(document, self._kind) for document in documents]
+
+    def remove(self, key: str) -> None:
+        """Forget the record of ``key``."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(self._table).where(self._table.key == key))
+
+    def count(self) -> int:
+        with self._database.transaction() as connection:
+            return int(connection.execute(select(func.count()).select_from(self._table)).scalar_one())
+
+
+class State:
+    """The tables of the state database; ``set_aside`` names a damaged file that was replaced at start."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, "state", "FULL")
+        self.set_aside = self._database.set_aside
+        self.jobs = RecordTable[Job](
+            self._database, StoredJob, Job, lambda r: (r.id, r.state, r.origin or "", r.submitted_at)
+        )
+        self.endpoints = RecordTable[Endpoint](
+            self._database, StoredEndpoint, Endpoint, lambda r: (r.name, r.state, "", r.created_at)
+        )
+        self.reports = RecordTable[DriftReport](
+            self._database,
+            StoredReport,
+            DriftReport,
+            lambda r: (r.id or "", r.verdict, r.endpoint or "", r.created_at or 0.0),
+        )
+        self.rules = RecordTable[Rule](self._database, StoredRule, Rule, lambda r: (r.name, "", "", r.created_at))
+        self.retrainings = RecordTable[Retraining](
+            self._database, StoredRetraining, Retraining, lambda r: (r.id, r.state, r.rule, r.created_at)
+        )
+        self.audit = RecordTable[AuditEntry](
+            self._database, StoredAudit, AuditEntry, lambda r: (r.id or "", "", r.verb, r.at)
+        )
+
+    def close(self) -> None:
+        self._database.close()

@@ -1,0 +1,66 @@
+"""The tables of the state database, as SQLAlchemy 2 typed mappings.
+
+A record is stored whole, as the JSON document the wire defines, beside the columns it is found by.
+So a record may gain fields without a migration, and a query never has to read what it does not need.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, Index
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class StateBase(DeclarativeBase):
+    """All tables of the state database."""
+
+
+class Stored(StateBase):
+    """What every kind of record has: key, state, the thing it belongs to, an order and the document."""
+
+    __abstract__ = True
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(default="")
+    parent: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[float]
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class StoredJob(Stored):
+    """Jobs, by id; parent is the origin (a retraining's id) or empty."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("jobs_by_state", "state", "created_at"),)
+
+
+class StoredEndpoint(Stored):
+    """Endpoints, by name."""
+
+    __tablename__ = "endpoints"
+
+
+class StoredReport(Stored):
+    """Drift reports, by id; parent is the endpoint."""
+
+    __tablename__ = "drift_reports"
+    __table_args__ = (Index("drift_reports_by_endpoint", "parent", "created_at"),)
+
+
+class StoredRule(Stored):
+    """Rules, by name."""
+
+    __tablename__ = "rules"
+
+
+class StoredRetraining(Stored):
+    """Retrainings, by id; parent is the rule."""
+
+    __tablename__ = "retrainings"
+    __table_args__ = (Index("retrainings_by_rule", "parent", "created_at"),)
+
+
+class StoredAudit(Stored):
+    """Audit entries, by id; parent is the verb."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("audit_by_time", "created_at"),)

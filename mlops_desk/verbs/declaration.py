@@ -1,0 +1,137 @@
+"""How a verb is declared, and how the faces of the program read the declaration.
+
+``@reads`` and ``@changes`` mark a protocol's methods. Annotations on parameters say what the command
+line makes of them: ``FileText`` reads a file and sends its text (the agent never opens a caller's
+file), ``FolderOf`` sends the absolute folder of that file, ``AbsolutePath`` resolves a path here, and
+``Option`` turns a required parameter into a named one.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MARK = "__verb__"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a verb does and who may ask: ``anyone`` who can reach the agent, or the thing's ``owner``."""
+
+    changes: bool
+    who: str = "anyone"
+
+
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """On the command line: a file's path, whose text is sent (at most ``limit_bytes``)."""
+
+    metavar: str = "FILE"
+    limit_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FolderOf:
+    """Filled in by the command line: the absolute folder of the file given for ``parameter``."""
+
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbsolutePath:
+    """On the command line: a path, sent absolute."""
+
+    metavar: str = "PATH"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """On the command line: a required ``--name VALUE`` instead of a positional word."""
+
+    metavar: str | None = None
+    help: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """On the command line: repeated ``--name KEY=VALUE`` (the value an absolute path if ``paths``)."""
+
+    metavar: str = "KEY=VALUE"
+    paths: bool = False
+
+
+_FORMS = (FileText, FolderOf, AbsolutePath, Option, Pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a verb: its type, default (``inspect.Parameter.empty`` if required) and command-line form."""
+
+    name: str
+    type: Any
+    default: Any
+    form: FileText | FolderOf | AbsolutePath | Option | Pairs | None
+
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A declared verb: where it lives, what it takes and gives, its help text and its mark."""
+
+    service: str
+    name: str
+    parameters: tuple[Parameter, ...]
+    returns: Any
+    doc: str
+    mark: Mark
+
+    @property
+    def path(self) -> str:
+        return f"/v1/{self.service}/{self.name}"
+
+
+def reads(method: F) -> F:
+    """Mark a verb that only reads: a GET that may be repeated and leaves no audit record."""
+    setattr(method, _MARK, Mark(changes=False))
+    return method
+
+
+def changes(*, who: str = "anyone") -> Callable[[F], F]:
+    """Mark a verb that changes something: a POST that is audited; ``who`` may ask for it."""
+
+    def mark(method: F) -> F:
+        setattr(method, _MARK, Mark(changes=True, who=who))
+        return method
+
+    return mark
+
+
+def verbs_of(service: str, protocol: type) -> tuple[Verb, ...]:
+    """Read all verbs that ``protocol`` declares, in the order of their declaration."""
+    return tuple(
+        _verb(service, name, member)
+        for name, member in vars(protocol).items()
+        if inspect.isfunction(member) and hasattr(member, _MARK)
+    )
+
+
+def _verb(service: str, name: str, method: Callable[..., Any]) -> Verb:
+    hints = get_type_hints(method, include_extras=True)
+    parameters = tuple(
+        _parameter(parameter, hints[parameter.name])
+        for parameter in inspect.signature(method).parameters.values()
+        if parameter.name != "self"
+    )
+    mark: Mark = getattr(method, _MARK)
+    return Verb(service, name, parameters, hints["return"], inspect.getdoc(method) or "", mark)
+
+
+def _parameter(parameter: inspect.Parameter, hint: Any) -> Parameter:
+    forms = [form for form in getattr(hint, "__metadata__", ()) if isinstance(form, _FORMS)]
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return Parameter(parameter.name, plain, parameter.default, forms[0] if forms else None)

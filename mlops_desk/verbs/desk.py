@@ -1,0 +1,35 @@
+"""All services together, as the faces see them: the client has this shape, and so has the agent's Desk."""
+
+from typing import Protocol
+
+from mlops_desk.verbs.agent import Agent
+from mlops_desk.verbs.drift import Drift
+from mlops_desk.verbs.endpoints import Endpoints
+from mlops_desk.verbs.jobs import Jobs
+from mlops_desk.verbs.models import Models, Runs
+from mlops_desk.verbs.rules import Rules
+from mlops_desk.verbs.settings import Settings
+from mlops_desk.verbs.telemetry import Telemetry
+
+
+class DeskVerbs(Protocol):
+    """One attribute for each service in ``PROTOCOLS``."""
+
+    @property
+    def agent(self) -> Agent: ...
+    @property
+    def telemetry(self) -> Telemetry: ...
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def models(self) -> Models: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def endpoints(self) -> Endpoints: ...
+    @property
+    def drift(self) -> Drift: ...
+    @property
+    def rules(self) -> Rules: ...
+    @property
+    def settings(self) -> Settings: ...

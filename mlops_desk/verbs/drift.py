@@ -1,0 +1,26 @@
+"""Verbs about drift of endpoints; ``drift report`` on files needs no agent and is no verb of it."""
+
+from builtins import list as list_of
+from typing import Protocol
+
+from mlops_desk.records.drift import DriftReport
+from mlops_desk.verbs.declaration import changes, reads
+
+
+class Drift(Protocol):
+    """Reference: the dataset logged with the model's run. Current: the endpoint's request log."""
+
+    @changes()
+    def check(self, endpoint: str, window: int = 1000, reference: str | None = None) -> DriftReport:
+        """Compare the newest ``window`` requests of an endpoint with its reference (or with a file)."""
+        ...
+
+    @reads
+    def list(self, endpoint: str | None = None, limit: int = 50) -> list_of[DriftReport]:
+        """List reports, newest first."""
+        ...
+
+    @reads
+    def show(self, report_id: str) -> DriftReport:
+        """Show one report."""
+        ...

@@ -1,0 +1,42 @@
+"""Verbs about endpoints."""
+
+from builtins import list as list_of
+from collections.abc import Iterator
+from typing import Annotated, Protocol
+
+from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.verbs.declaration import Option, changes, reads
+
+
+class Endpoints(Protocol):
+    """Registered model versions that answer requests from containers behind the gateway."""
+
+    @changes()
+    def deploy(self, model: str, name: Annotated[str, Option("NAME")], *, wait: bool = True) -> Endpoint:
+        """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision."""
+        ...
+
+    @reads
+    def list(self) -> list_of[Endpoint]:
+        """List endpoints with their load."""
+        ...
+
+    @reads
+    def show(self, name: str) -> Endpoint:
+        """Show one endpoint."""
+        ...
+
+    @changes(who="owner")
+    def stop(self, name: str) -> Endpoint:
+        """Stop an endpoint's containers; its request log stays."""
+        ...
+
+    @changes(who="owner")
+    def remove(self, name: str) -> Endpoint:
+        """Stop an endpoint and forget it; its request log stays on disk."""
+        ...
+
+    @reads
+    def logs(self, name: str, tail: int = 200) -> Iterator[str]:
+        """Print the last lines that the endpoint's container has written."""
+        ...

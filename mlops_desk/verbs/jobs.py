@@ -1,0 +1,36 @@
+"""Verbs about training jobs."""
+
+from collections.abc import Iterator
+from typing import Annotated, Protocol
+
+from mlops_desk.records.job import Job
+from mlops_desk.verbs.declaration import FileText, FolderOf, changes, reads
+
+
+class Jobs(Protocol):
+    """A first-in-first-out queue of containers with GPUs of their own."""
+
+    @changes()
+    def submit(self, spec: Annotated[str, FileText("SPEC")], folder: Annotated[str, FolderOf("spec")] = "/") -> Job:
+        """Queue the job that a YAML file describes; relative mount sources are taken from the file's folder."""
+        ...
+
+    @reads
+    def list(self, state: str | None = None, limit: int = 200) -> list[Job]:
+        """List jobs, newest first, optionally only those in one state."""
+        ...
+
+    @reads
+    def show(self, job_id: str) -> Job:
+        """Show one job by its id, or by the beginning of it."""
+        ...
+
+    @changes(who="owner")
+    def cancel(self, job_id: str) -> Job:
+        """Take a job out of the queue, or stop its container."""
+        ...
+
+    @reads
+    def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        """Print what the job's newest attempt has written; with ``follow`` until it ends."""
+        ...

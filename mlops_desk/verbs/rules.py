@@ -1,0 +1,60 @@
+"""Verbs about retraining."""
+
+from builtins import list as list_of
+from collections.abc import Mapping
+from typing import Annotated, Protocol
+
+from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.verbs.declaration import Option, Pairs, changes, reads
+
+
+class Rules(Protocol):
+    """When a model drifts, run its job again; a person decides whether the alias moves."""
+
+    @changes()
+    def create(
+        self,
+        name: str,
+        model: Annotated[str, Option("MODEL")],
+        metric: Annotated[str, Option("METRIC")],
+        alias: str = "champion",
+        endpoint: str | None = None,
+        data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
+        *,
+        lower_is_better: bool = False,
+        cooldown_seconds: float = 86_400.0,
+    ) -> Rule:
+        """Create a rule for MODEL@ALIAS; ``data`` replaces the source of a mount target with a new path."""
+        ...
+
+    @reads
+    def list(self) -> list_of[Rule]:
+        """List rules."""
+        ...
+
+    @changes(who="owner")
+    def remove(self, name: str) -> Rule:
+        """Forget a rule; its retrainings stay."""
+        ...
+
+    @changes()
+    def fire(
+        self, name: str, data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None
+    ) -> Retraining:
+        """Retrain now, whatever the drift says."""
+        ...
+
+    @reads
+    def retrainings(self, rule: str | None = None, limit: int = 50) -> list_of[Retraining]:
+        """List retrainings, newest first."""
+        ...
+
+    @changes()
+    def approve(self, retraining_id: str) -> Retraining:
+        """Move the alias to the better challenger."""
+        ...
+
+    @changes()
+    def reject(self, retraining_id: str) -> Retraining:
+        """Leave the alias where it is."""
+        ...

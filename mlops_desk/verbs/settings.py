@@ -1,0 +1,21 @@
+"""Verbs about settings."""
+
+from builtins import list as list_of
+from typing import Protocol
+
+from mlops_desk.records.setting import SettingValue
+from mlops_desk.verbs.declaration import changes, reads
+
+
+class Settings(Protocol):
+    """The one table of settings; the dialog is generated from it."""
+
+    @reads
+    def list(self) -> list_of[SettingValue]:
+        """List all settings with their values."""
+        ...
+
+    @changes(who="owner")
+    def set(self, key: str, value: str) -> SettingValue:
+        """Set one setting; the text is checked against the setting's kind and limits."""
+        ...
