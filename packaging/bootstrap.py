@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Set this machine up and start MLOps Desk, or run its tests: one command each, from nothing but Python.
+
+    python3 packaging/bootstrap.py run  [arguments of mlops-desk]
+    python3 packaging/bootstrap.py test [arguments of pytest]
+
+Both bring what is missing (Debian's packages for Qt, the Python environment .venv) and do nothing
+where nothing is. `run` then becomes the program. `test` runs every check, or with arguments only
+pytest with them. `setup` stops after the set-up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from desk_setup import checks, environment, interpreter, needs, packages, screen
+from desk_setup.say import BUILD, ROOT, SetupError, Stopwatch, complain, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+USAGE = 2
+
+
+def main(arguments: list[str]) -> int:
+    verb, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    verbs = {"run": run, "test": test, "setup": set_up_only}
+    if verb not in verbs:
+        print(__doc__)
+        return 0 if verb in {"-h", "--help"} else USAGE
+    try:
+        return verbs[verb](rest)
+    except SetupError as error:
+        complain(error)
+        return 1
+
+
+def run(arguments: list[str]) -> int:
+    """Set up, then become the window (or whatever verb of mlops-desk was given)."""
+    shown = screen.present(os.environ)
+    libraries_missing = None
+    try:
+        packages.ensure(needs.for_window(os.environ))
+    except SetupError as error:
+        if shown:
+            raise
+        libraries_missing = error  # everything but the window works without them
+    with _alone():
+        environment.ensure(interpreter.find(), environment.LOCK, also_enough=environment.TEST_LOCK)
+    program = environment.VENV / "bin" / "mlops-desk"
+    if arguments or shown:
+        say("Starting MLOps Desk.")
+        os.execv(program, [str(program), *arguments])
+    say("Set up. There is no screen here (no DISPLAY, no WAYLAND_DISPLAY), so no window was opened.")
+    say(f"What this machine is doing: {_from_here(program)} status")
+    if libraries_missing is None:
+        return 0
+    say("For a window the system lacks libraries:")
+    raise libraries_missing
+
+
+def test(arguments: list[str]) -> int:
+    """Set up what the tests need as well, then run the checks."""
+    _set_up_for_tests()
+    return checks.run_all(arguments, checks.environment_for_tests())
+
+
+def set_up_only(_arguments: list[str]) -> int:
+    _set_up_for_tests()
+    return 0
+
+
+def _set_up_for_tests() -> None:
+    watch = Stopwatch()
+    packages.ensure(needs.for_tests())
+    with _alone():
+        environment.ensure(interpreter.find(), environment.TEST_LOCK)
+    say(f"Set up after {watch}.")
+
+
+def _from_here(path: Path) -> str:
+    """The path as short as it can be typed in the folder where the person stands."""
+    with contextlib.suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Two set-ups of one checkout wait for each other."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "setup.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Waiting for another set-up of {ROOT} to end.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
