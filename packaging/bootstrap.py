@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from desk_setup import checks, environment, interpreter, needs, packages, screen
+from desk_setup.environment import LOCK, TEST_LOCK
 from desk_setup.say import BUILD, ROOT, SetupError, Stopwatch, complain, say
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ USAGE = 2
 
 def main(arguments: list[str]) -> int:
     verb, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
-    verbs = {"run": run, "test": test, "setup": set_up_only}
+    verbs = {"run": run, "test": test, "setup": set_up_for_tests}
     if verb not in verbs:
         print(__doc__)
         return 0 if verb in {"-h", "--help"} else USAGE
@@ -45,44 +46,52 @@ def main(arguments: list[str]) -> int:
 def run(arguments: list[str]) -> int:
     """Set up, then become the window (or whatever verb of mlops-desk was given)."""
     shown = screen.present(os.environ)
-    libraries_missing = None
-    try:
-        packages.ensure(needs.for_window(os.environ))
-    except SetupError as error:
-        if shown:
-            raise
-        libraries_missing = error  # everything but the window works without them
+    lacking: SetupError | None = None
+    python = interpreter.find()
     with _alone():
-        environment.ensure(interpreter.find(), environment.LOCK, also_enough=environment.TEST_LOCK)
+        to_make = not environment.ready(python, LOCK, also_enough=TEST_LOCK)
+        for_environment = environment.needs(python) if to_make else []
+        try:
+            packages.ensure([*for_environment, *needs.for_window(os.environ)])
+        except SetupError as error:
+            if shown or needs.missing(for_environment):
+                raise
+            lacking = error  # everything but the window works without Qt's libraries
+        if to_make:
+            environment.make(python, LOCK)
+    return _start(arguments, shown, lacking)
+
+
+def _start(arguments: list[str], shown: bool, lacking: SetupError | None) -> int:
     program = environment.VENV / "bin" / "mlops-desk"
     if arguments or shown:
         say("Starting MLOps Desk.")
         os.execv(program, [str(program), *arguments])
     say("Set up. There is no screen here (no DISPLAY, no WAYLAND_DISPLAY), so no window was opened.")
     say(f"What this machine is doing: {_from_here(program)} status")
-    if libraries_missing is None:
+    if lacking is None:
         return 0
-    say("For a window the system lacks libraries:")
-    raise libraries_missing
+    say("For a window to open on this machine, it still needs system packages.")
+    raise lacking
 
 
 def test(arguments: list[str]) -> int:
     """Set up what the tests need as well, then run the checks."""
-    _set_up_for_tests()
+    set_up_for_tests()
     return checks.run_all(arguments, checks.environment_for_tests())
 
 
-def set_up_only(_arguments: list[str]) -> int:
-    _set_up_for_tests()
-    return 0
-
-
-def _set_up_for_tests() -> None:
+def set_up_for_tests(_arguments: list[str] | None = None) -> int:
     watch = Stopwatch()
-    packages.ensure(needs.for_tests())
+    python = interpreter.find()
     with _alone():
-        environment.ensure(interpreter.find(), environment.TEST_LOCK)
+        to_make = not environment.ready(python, TEST_LOCK)
+        for_environment = environment.needs(python) if to_make else []
+        packages.ensure([*for_environment, *needs.for_tests()])
+        if to_make:
+            environment.make(python, TEST_LOCK)
     say(f"Set up after {watch}.")
+    return 0
 
 
 def _from_here(path: Path) -> str:

@@ -13,11 +13,14 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from desk_setup import interpreter, packages
+from desk_setup import interpreter
 from desk_setup.say import BUILD, ROOT, Stopwatch, quietly, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from desk_setup.needs import Need
 
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
@@ -32,19 +35,21 @@ exec "$(dirname "$(readlink -f "$0")")/python" -P -m mlops_desk "$@"
 """
 
 
-def ensure(python: str, lock: Path, *, also_enough: Path | None = None, venv: Path = VENV) -> None:
-    """Make the environment where it is not there yet, or not from this lock and this Python.
+def ready(python: str, lock: Path, *, also_enough: Path | None = None, venv: Path = VENV) -> bool:
+    """Whether the environment was made from this lock (or one that holds all of it) and this Python."""
+    enough = [stamp_for(python, one) for one in (lock, also_enough) if one]
+    return _read_stamp(venv) in enough and (venv / "bin" / "python").exists()
 
-    `also_enough` is a lock that holds all of `lock` and more.
-    """
-    stamp = stamp_for(python, lock)
-    enough = [stamp] + ([stamp_for(python, also_enough)] if also_enough else [])
-    if _read_stamp(venv) in enough and (venv / "bin" / "python").exists():
-        return
+
+def needs(python: str) -> Sequence[Need]:
+    """What the system must have for the environment to be made."""
+    return [] if working_uv() else interpreter.for_venv(python)
+
+
+def make(python: str, lock: Path, venv: Path = VENV) -> None:
+    """Make the environment anew, or with uv bring the one that is there to the lock's state."""
     watch = Stopwatch()
     uv = working_uv()
-    if uv is None:
-        packages.ensure(interpreter.for_venv(python))
     tool = "uv" if uv else "venv and pip, half a minute or so"
     say(f"Making the Python environment {venv.name} from {lock.name}, with {tool}.")
     (venv / STAMP).unlink(missing_ok=True)
@@ -54,7 +59,7 @@ def ensure(python: str, lock: Path, *, also_enough: Path | None = None, venv: Pa
         _by_pip(python, lock, venv)
     link_project(venv)
     compile_bytecode(venv)
-    (venv / STAMP).write_text(json.dumps(stamp, indent=1) + "\n")
+    (venv / STAMP).write_text(json.dumps(stamp_for(python, lock), indent=1) + "\n")
     say(f"The environment is ready ({watch}).")
 
 
