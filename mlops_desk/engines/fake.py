@@ -1,0 +1,362 @@
+"""An engine in memory: the shipped double, for ``--demo`` and for tests. It runs nothing.
+
+What a container does is written down in ``programs``: how long it takes, what it prints, how it ends
+and what it leaves in its folders. Time is the given clock's, and a container moves on whenever
+somebody asks. The switches ``absent`` and ``frozen`` play an engine that is not there and one that
+does what it is told without ever answering.
+"""
+
+import hashlib
+import itertools
+import math
+import os
+import shlex
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.text import LINE_LIMIT, plain
+from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
+
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The scripted life of a command.
+
+    It runs for ``seconds`` (``math.inf``: until stopped), prints ``lines`` evenly over that time, ends
+    with ``exit_code`` and then leaves ``files`` (path in the container: text), as far as those paths lie
+    in its writable folders. ``start_error`` makes every start fail with that text.
+    """
+
+    seconds: float = 0.0
+    lines: tuple[str, ...] = ()
+    exit_code: int = 0
+    files: Mapping[str, str] = field(default_factory=dict)
+    oom_killed: bool = False
+    ignores_term: bool = False
+    start_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a container ended, for ``at_end``. Times are the clock's."""
+
+    exit_code: int
+    started_at: float
+    ended_at: float
+
+
+Script = Program | Callable[[ContainerSpec], Program]
+AtEnd = Callable[[ContainerSpec, Ending], Mapping[str, str]]
+
+
+@dataclass(slots=True)
+class _Container:
+    spec: ContainerSpec
+    facts: ContainerFacts
+    program: Program = field(default_factory=Program)
+
+
+class FakeEngine:
+    """An Engine that holds its images, containers and networks in this object. Safe to use from several threads.
+
+    ``gpus`` are the UUIDs it can hand over. ``programs`` maps a piece of a command line to what such a
+    command does; the longest piece that fits wins and "" fits all. ``at_end`` says what further files
+    any container leaves behind (what a wrapper inside would write). ``remote`` is what can be pulled.
+    """
+
+    def __init__(
+        self,
+        *,
+        images: Iterable[str] = (),
+        gpus: Iterable[str] = (),
+        programs: Mapping[str, Script] | None = None,
+        at_end: AtEnd | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.programs: dict[str, Script] = dict(programs or {})
+        self.at_end = at_end
+        self.gpus = tuple(gpus)
+        self.remote: set[str] = set()
+        self.shell_less: set[str] = set()
+        self.absent = False
+        self.frozen = False
+        self.build_error: str | None = None
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
+        self._images: dict[str, ImageFacts] = {}
+        self._containers: dict[str, _Container] = {}
+        self._networks: dict[str, int] = {}
+        for reference in images:
+            self.add_image(reference)
+
+    # -- what a script or a test sets up -------------------------------------------------------
+
+    def add_image(self, reference: str, *, command: tuple[str, ...] = ("sh",)) -> ImageFacts:
+        """Make an image local."""
+        digest = hashlib.sha256(reference.encode()).hexdigest()
+        name = reference.partition("@")[0]
+        tagged = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+        facts = ImageFacts(f"sha256:{digest}", (tagged,), (f"{name.partition(':')[0]}@sha256:{digest}",), (), command,
+                           "", "")  # fmt: skip
+        with self._lock:
+            self._images[tagged] = facts
+        return facts
+
+    def restart(self, *, containers_survive: bool = False) -> None:
+        """Play an engine that went away and came back; what it lost sight of reads 255, whatever it was."""
+        with self._lock:
+            for container in self._containers.values():
+                self._advance(container)
+                if container.facts.status == "running" and not containers_survive:
+                    container.facts = replace(
+                        container.facts, status="exited", exit_code=255, pid=None, ended_at=self._clock()
+                    )
+
+    # -- Engine: the machine -------------------------------------------------------------------
+
+    def info(self) -> EngineInfo:
+        with self._act():
+            return EngineInfo("fake", "1", "1.45", "fake" if self.gpus else None, live_restore=True, address="memory")
+
+    def bridge_address(self) -> str:
+        with self._act():
+            return "127.77.0.1"
+
+    def network(self, name: str, *, internal: bool) -> str:  # noqa: ARG002 - nothing here reaches out anyway
+        with self._act():
+            number = self._networks.setdefault(name, 1 + len(self._networks))
+            return f"127.77.{number}.1"
+
+    def remove_network(self, name: str) -> None:
+        with self._act():
+            self._networks.pop(name, None)
+
+    # -- Engine: images ------------------------------------------------------------------------
+
+    def image(self, reference: str) -> ImageFacts:
+        with self._act():
+            return self._image(reference)
+
+    def pull(self, reference: str, timeout_seconds: float) -> ImageFacts:  # noqa: ARG002 - takes no time here
+        with self._act():
+            if reference not in self.remote:
+                raise NotFound(f"No registry has the image {plain(reference)}.", "Check the name and the tag.")
+            return self.add_image(reference)
+
+    def build(self, folder: Path, tag: str, labels: Mapping[str, str], timeout_seconds: float, log: Path) -> ImageFacts:  # noqa: ARG002
+        with self._act():
+            dockerfile = (folder / "Dockerfile").read_text(encoding="utf-8")
+            base = next(line.split()[1] for line in dockerfile.splitlines() if line.upper().startswith("FROM "))
+            self._image(base)
+            log.write_text(f"Step 1/1 : FROM {base}\n{self.build_error or f'Successfully tagged {tag}'}\n", "utf-8")
+            if self.build_error is not None:
+                raise Refused(f"The image {tag} was not built: {self.build_error}", f"The whole output is in {log}.")
+            return self.add_image(tag)
+
+    def remove_image(self, reference: str) -> None:
+        with self._act():
+            for tag, facts in list(self._images.items()):
+                if reference in {tag, tag.removesuffix(":latest"), facts.id}:
+                    del self._images[tag]
+
+    # -- Engine: containers --------------------------------------------------------------------
+
+    def create(self, spec: ContainerSpec) -> ContainerFacts:
+        with self._act():
+            image = self._image(spec.image)
+            known = self._containers.get(spec.name)
+            if known is not None:
+                return self._adopt(known, spec)
+            number = next(self._numbers)
+            facts = ContainerFacts(f"{number:064x}", spec.name, image.id, "created", dict(spec.labels))
+            self._containers[spec.name] = _Container(spec, facts, self._program(spec))
+            return facts
+
+    def start(self, name: str) -> ContainerFacts:
+        with self._act():
+            container = self._container(name)
+            if container.facts.status != "created":
+                return container.facts
+            error = self._start_error(container)
+            if error is not None:
+                container.facts = replace(container.facts, exit_code=128, error=error)
+                raise Refused(f"The engine did not start {name}: {error}")
+            container.facts = replace(
+                container.facts,
+                status="running",
+                error=None,
+                exit_code=None,
+                pid=os.getpid(),
+                started_at=self._clock(),
+                addresses=self._addresses(container),
+            )
+            self._advance(container)
+            return container.facts
+
+    def stop(self, name: str, grace_seconds: int) -> None:  # noqa: ARG002 - a script obeys at once or never
+        with self._act():
+            container = self._containers.get(name)
+            if container is None:
+                return
+            self._advance(container)
+            if container.facts.status == "running":
+                self._end(container, self._clock(), 137 if container.program.ignores_term else 143)
+
+    def remove(self, name: str) -> None:
+        with self._act():
+            self._containers.pop(name, None)
+
+    def inspect(self, name: str) -> ContainerFacts:
+        with self._act():
+            return self._container(name).facts
+
+    def has_file(self, name: str, path: str) -> bool:
+        with self._act():
+            return path == "/bin/sh" and self._container(name).spec.image not in self.shell_less
+
+    def containers(self, labels: Mapping[str, str]) -> list[ContainerFacts]:
+        with self._act():
+            for container in self._containers.values():
+                self._advance(container)
+            return [
+                container.facts
+                for container in self._containers.values()
+                if all(
+                    key in container.facts.labels and value in {"", container.facts.labels[key]}
+                    for key, value in labels.items()
+                )
+            ]
+
+    def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        with self._act():
+            self._container(name)
+        return self._lines(name, follow=follow, tail=tail)
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _act(self) -> "_Act":
+        return _Act(self)
+
+    def _image(self, reference: str) -> ImageFacts:
+        for tag, facts in self._images.items():
+            if reference in {tag, tag.removesuffix(":latest"), facts.id, *facts.repo_digests}:
+                return facts
+        raise NotFound(f"There is no local image {plain(reference)}.", "Pull or build it first.")
+
+    def _container(self, name: str) -> _Container:
+        try:
+            container = self._containers[name]
+        except KeyError as error:
+            raise NotFound(f"The engine has no container {plain(name)}.") from error
+        self._advance(container)
+        return container
+
+    def _adopt(self, known: _Container, spec: ContainerSpec) -> ContainerFacts:
+        self._advance(known)
+        if not spec.labels.items() <= known.facts.labels.items():
+            raise Refused(f"Another container is called {spec.name}.", "Remove or rename it.")
+        return known.facts
+
+    def _program(self, spec: ContainerSpec) -> Program:
+        line = shlex.join((*(spec.entrypoint or ()), *(spec.command or ())))
+        piece = max((piece for piece in self.programs if piece in line), key=len, default=None)
+        script = Program() if piece is None else self.programs[piece]
+        return script if isinstance(script, Program) else script(spec)
+
+    def _start_error(self, container: _Container) -> str | None:
+        unknown = [uuid for uuid in container.spec.gpus if uuid not in self.gpus]
+        if unknown and not self.gpus:
+            return 'could not select device driver "nvidia" with capabilities: [[gpu]]'
+        if unknown:
+            return f"nvidia-container-cli: device error: {unknown[0]}: unknown device"
+        return container.program.start_error
+
+    def _addresses(self, container: _Container) -> dict[str, str]:
+        network = container.spec.network or "bridge"
+        number = self._networks.get(network, 0)
+        return {} if network == "none" else {network: f"127.77.{number}.{1 + int(container.facts.id, 16)}"}
+
+    def _advance(self, container: _Container) -> None:
+        started = container.facts.started_at
+        if container.facts.status == "running" and started is not None:
+            due = started + container.program.seconds
+            if self._clock() >= due:
+                self._end(container, due, container.program.exit_code)
+
+    def _end(self, container: _Container, ended_at: float, exit_code: int) -> None:
+        started = container.facts.started_at or ended_at
+        container.facts = replace(
+            container.facts,
+            status="exited",
+            exit_code=exit_code,
+            oom_killed=container.program.oom_killed,
+            pid=None,
+            ended_at=ended_at,
+            addresses={},
+        )
+        files = dict(container.program.files)
+        if self.at_end is not None:
+            files.update(self.at_end(container.spec, Ending(exit_code, started, ended_at)))
+        for path, text in files.items():
+            _leave(container.spec, path, text)
+
+    def _printed(self, container: _Container) -> tuple[str, ...]:
+        facts, program = container.facts, container.program
+        if facts.started_at is None:
+            return ()
+        lasted = (facts.ended_at or self._clock()) - facts.started_at
+        if program.seconds <= 0 or lasted >= program.seconds:
+            return program.lines
+        whole = program.seconds if math.isfinite(program.seconds) else float(len(program.lines))
+        return program.lines[: int(len(program.lines) * lasted / whole) + 1]
+
+    def _lines(self, name: str, *, follow: bool, tail: int | None) -> Iterator[str]:
+        told = None
+        while not (self.absent or self.frozen):
+            with self._lock:
+                container = self._containers.get(name)
+                if container is None:
+                    return
+                self._advance(container)
+                printed, running = self._printed(container), container.facts.status == "running"
+            if told is None:
+                told = 0 if tail is None else max(0, len(printed) - tail)
+            for line in printed[told:]:
+                yield plain(line, LINE_LIMIT)
+            told = len(printed)
+            if not (follow and running):
+                return
+            time.sleep(_POLL_SECONDS)
+
+
+class _Act:
+    """One call: refused by an absent engine, carried out but never answered by a frozen one."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> None:
+        if self._engine.absent:
+            raise Unavailable("No container engine answers.", "Start it, or set its address in the settings.")
+        self._engine._lock.acquire()  # noqa: SLF001 - the other half of the class above
+
+    def __exit__(self, *error: object) -> None:
+        self._engine._lock.release()  # noqa: SLF001
+        if self._engine.frozen:
+            raise TimedOut("The container engine did not answer within 10 s.", "It may still have done it.")
+
+
+def _leave(spec: ContainerSpec, path: str, text: str) -> None:
+    """Write ``text`` where ``path`` lies on the host, if that is a writable mount; elsewhere it is lost at the end."""
+    for mount in spec.mounts:
+        if mount.mode == "rw" and PurePosixPath(path).is_relative_to(mount.target):
+            target = Path(mount.source) / PurePosixPath(path).relative_to(mount.target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
