@@ -1,0 +1,49 @@
+"""What the kernel knows of NVIDIA GPUs without asking the driver: which there are and which sleep.
+
+Reading ``power/runtime_status`` never wakes a device; every NVML call does.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_DEVICES = Path("/sys/bus/pci/devices")
+_NVIDIA = "0x10de"
+_DISPLAY_CLASSES = ("0x0300", "0x0302")
+
+
+@dataclass(frozen=True, slots=True)
+class Pci:
+    """The PCI devices under ``root``."""
+
+    root: Path = _DEVICES
+
+    def nvidia_gpus(self) -> tuple[str, ...]:
+        """Return the addresses of all NVIDIA display devices, in bus order."""
+        try:
+            folders = sorted(self.root.iterdir())
+        except OSError:
+            return ()
+        return tuple(folder.name for folder in folders if _is_nvidia_gpu(folder))
+
+    def is_asleep(self, bus_id: str | None) -> bool:
+        """Say whether the device is suspended; one the kernel does not list counts as awake."""
+        if bus_id is None:
+            return False
+        return _text(self.root / address(bus_id) / "power" / "runtime_status") in {"suspended", "suspending"}
+
+
+def address(bus_id: str) -> str:
+    """Turn NVML's bus id (``00000000:1B:00.0``) into the kernel's (``0000:1b:00.0``)."""
+    domain, _, rest = bus_id.lower().partition(":")
+    return f"{domain[-4:]}:{rest}"
+
+
+def _is_nvidia_gpu(folder: Path) -> bool:
+    return _text(folder / "vendor") == _NVIDIA and _text(folder / "class").startswith(_DISPLAY_CLASSES)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
