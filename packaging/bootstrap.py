@@ -25,14 +25,14 @@ from desk_setup.environment import LOCK, TEST_LOCK
 from desk_setup.say import BUILD, ROOT, SetupError, Stopwatch, complain, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 USAGE = 2
 
 
 def main(arguments: list[str]) -> int:
     verb, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
-    verbs = {"run": run, "test": test, "setup": set_up_for_tests}
+    verbs: dict[str, Callable[[list[str]], int]] = {"run": run, "test": test, "setup": set_up_for_tests}
     if verb not in verbs:
         print(__doc__)
         return 0 if verb in {"-h", "--help"} else USAGE
@@ -77,11 +77,11 @@ def _start(arguments: list[str], shown: bool, lacking: SetupError | None) -> int
 
 def test(arguments: list[str]) -> int:
     """Set up what the tests need as well, then run the checks."""
-    set_up_for_tests()
+    set_up_for_tests([])
     return checks.run_all(arguments, checks.environment_for_tests())
 
 
-def set_up_for_tests(_arguments: list[str] | None = None) -> int:
+def set_up_for_tests(_arguments: list[str]) -> int:
     watch = Stopwatch()
     python = interpreter.find()
     with _alone():

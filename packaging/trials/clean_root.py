@@ -41,7 +41,7 @@ exec chroot --userspec="$user" "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$folde
 """
 
 
-class FailedInside(Exception):
+class InsideError(Exception):
     """A command in the clean system ended with something else than 0."""
 
     def __init__(self, command: Sequence[str], code: int, output: str) -> None:
@@ -91,7 +91,7 @@ class CleanRoot:
         timeout_seconds: float = 600,
         capture: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command inside as `user`; raises FailedInside where it does not end with 0."""
+        """Run a command inside as `user`; raises InsideError where it does not end with 0."""
         enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--"]
         done = subprocess.run(
             [*enter, "/bin/sh", "-c", ENTER, "enter", str(self.path), f"{user}:{user}", folder, *command],
@@ -103,7 +103,7 @@ class CleanRoot:
             timeout=timeout_seconds,
         )
         if done.returncode:
-            raise FailedInside(command, done.returncode, done.stdout or "")
+            raise InsideError(command, done.returncode, done.stdout or "")
         return done
 
     def install(self, *packages: str) -> None:

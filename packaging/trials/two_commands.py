@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from clean_root import CleanRoot, FailedInside
+from clean_root import CleanRoot, InsideError
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -48,7 +48,7 @@ def _person_is_told(root: CleanRoot) -> None:
     """Without root and without sudo: the line to paste, and an exit code that says it is not done."""
     try:
         root.run([*BOOTSTRAP, "run"], user="person", folder="/srv/desk", env={"DISPLAY": ":0"})
-    except FailedInside as error:
+    except InsideError as error:
         print(f"An ordinary user is told what to paste (exit {error.code}).", flush=True)
         return
     raise SystemExit("bootstrap.py run said nothing of the missing libraries")
