@@ -1,0 +1,35 @@
+"""Amounts of memory as people write them (10GiB, 4GB, 512MiB) and as the program counts them (bytes)."""
+
+import re
+from fractions import Fraction
+
+EXPECTED = "an amount such as 10GiB, 4GB or 512MiB"
+
+_FACTORS = {
+    "": 1,
+    "B": 1,
+    **{f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", start=1)},
+    **{f"{letter}B": 1000**power for power, letter in enumerate("KMGT", start=1)},
+    "kB": 1000,
+}
+_AMOUNT = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?([A-Za-z]{0,3})", re.ASCII)
+_LIMIT_BYTES = 1 << 60
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes that ``text`` names. Raises ValueError saying what is wrong."""
+    match = _AMOUNT.fullmatch(text)
+    if match is None or match[2] not in _FACTORS:
+        raise ValueError(f"expected {EXPECTED}")
+    amount = int(Fraction(match[1]) * _FACTORS[match[2]])
+    if not 0 < amount <= _LIMIT_BYTES:
+        raise ValueError(f"expected {EXPECTED}, more than nothing and less than an exbibyte")
+    return amount
+
+
+def format_bytes(amount: int) -> str:
+    """Return exactly ``amount`` in the largest binary unit that divides it."""
+    for power, letter in reversed(list(enumerate("KMGT", start=1))):
+        if amount % 1024**power == 0:
+            return f"{amount // 1024**power}{letter}iB"
+    return str(amount)
