@@ -4,6 +4,7 @@ A thread that hangs in a foreign call can't be killed; it is a daemon, so it nev
 process from ending, and ``stop`` names it in the log.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -76,6 +77,34 @@ class Loop:
                 raise
             text = f"{name} did not answer within {timeout_seconds:g} s."
             raise TimedOut(text, "It may still happen. Look again in a moment.") from error
+
+    async def run(self, name: str, work: Callable[[], T]) -> T:
+        """Run ``work`` in a thread of its own and await it from asyncio; the event loop never waits."""
+        import asyncio  # noqa: PLC0415 - 6 MB that processes without an event loop (the collector) do without
+
+        waiting = asyncio.get_running_loop()
+        future: asyncio.Future[T] = waiting.create_future()
+        context = copy_context()
+
+        def settle(result: T | None, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]  # None only when T is
+
+        def run() -> None:
+            result, failure = None, None
+            try:
+                result = context.run(work)
+            except BaseException as error:  # noqa: BLE001 - handed to whoever awaits
+                failure = error
+            with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody awaits any more
+                waiting.call_soon_threadsafe(settle, result, failure)
+
+        self.start(name, run)
+        return await future
 
     def stop(self, timeout_seconds: float = 1.0) -> list[str]:
         """Ask all threads to end, wait a little, and return the names of those that did not."""

@@ -7,7 +7,7 @@ file), ``FolderOf`` sends the absolute folder of that file, ``AbsolutePath`` res
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -18,10 +18,11 @@ _MARK = "__verb__"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a verb does and who may ask: ``anyone`` who can reach the agent, or the thing's ``owner``."""
+    """What a verb does, who may ask (``anyone`` who can reach the agent, or the ``owner``), and its deadline."""
 
     changes: bool
     who: str = "anyone"
+    timeout_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,11 @@ class Verb:
     mark: Mark
 
     @property
+    def streams(self) -> bool:
+        """Tell whether the verb yields lines instead of returning a record."""
+        return get_origin(self.returns) is Iterator
+
+    @property
     def path(self) -> str:
         return f"/v1/{self.service}/{self.name}"
 
@@ -101,11 +107,11 @@ def reads(method: F) -> F:
     return method
 
 
-def changes(*, who: str = "anyone") -> Callable[[F], F]:
+def changes(*, who: str = "anyone", timeout_seconds: float = 60.0) -> Callable[[F], F]:
     """Mark a verb that changes something: a POST that is audited; ``who`` may ask for it."""
 
     def mark(method: F) -> F:
-        setattr(method, _MARK, Mark(changes=True, who=who))
+        setattr(method, _MARK, Mark(changes=True, who=who, timeout_seconds=timeout_seconds))
         return method
 
     return mark

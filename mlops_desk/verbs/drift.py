@@ -10,7 +10,7 @@ from mlops_desk.verbs.declaration import changes, reads
 class Drift(Protocol):
     """Reference: the dataset logged with the model's run. Current: the endpoint's request log."""
 
-    @changes()
+    @changes(timeout_seconds=600.0)
     def check(self, endpoint: str, window: int = 1000, reference: str | None = None) -> DriftReport:
         """Compare the newest ``window`` requests of an endpoint with its reference (or with a file)."""
         ...

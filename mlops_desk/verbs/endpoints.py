@@ -11,7 +11,7 @@ from mlops_desk.verbs.declaration import Option, changes, reads
 class Endpoints(Protocol):
     """Registered model versions that answer requests from containers behind the gateway."""
 
-    @changes()
+    @changes(timeout_seconds=7200.0)
     def deploy(self, model: str, name: Annotated[str, Option("NAME")], *, wait: bool = True) -> Endpoint:
         """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision."""
         ...

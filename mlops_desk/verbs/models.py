@@ -27,7 +27,7 @@ class Models(Protocol):
         """Point ALIAS of MODEL at a version."""
         ...
 
-    @changes()
+    @changes(timeout_seconds=180.0)
     def start(self) -> Registry:
         """Start the desk's own tracking server if it does not run, and wait until it answers."""
         ...

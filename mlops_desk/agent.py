@@ -1,0 +1,102 @@
+"""The headless process: lock, Desk, API, signals.
+
+``main`` takes the data folder's lock before anything heavy is imported, so that of fifty
+simultaneous starts forty-nine end at once. SIGTERM ends the process within three seconds, whatever
+hangs: a guard thread ends it hard, with every thread's stack in the log, when the orderly way takes
+longer.
+"""
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from mlops_desk.base import log
+from mlops_desk.base.lock import FolderLock
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+
+_log = logging.getLogger(__name__)
+_LOCK_TRIES = 20
+_LOCK_PAUSE_SECONDS = 0.05
+_HARD_END_SECONDS = 2.5
+
+
+def main(folder: DataFolder, *, demo: bool = False, echo: bool = False) -> int:
+    """Be the agent of ``folder`` until told to stop. Returns 0 also when another one is there already."""
+    log.start_early()
+    folder.make()
+    lock = FolderLock(folder.lock)
+    if not _acquire(lock):
+        sys.stderr.write(f"An agent runs already for {folder.root}.\n")
+        return 0
+    log.start_file(folder.logs / "agent.log", echo=echo)
+    try:
+        _serve(folder, demo=demo)
+    finally:
+        lock.release()
+    return 0
+
+
+def _acquire(lock: FolderLock) -> bool:
+    for _ in range(_LOCK_TRIES):
+        if lock.acquire():
+            return True
+        time.sleep(_LOCK_PAUSE_SECONDS)
+    return False
+
+
+def _serve(folder: DataFolder, *, demo: bool) -> None:
+    from mlops_desk.api.server import ApiServer  # noqa: PLC0415 - heavy, and useless without the lock
+    from mlops_desk.desk import Desk  # noqa: PLC0415
+
+    loop = Loop("agent")
+    desk = Desk(folder, loop, demo=demo)
+    server = ApiServer(desk.services, desk.bus, loop, desk.record)
+    desk.on_shutdown = server.stop
+    end = _Ending(loop, server.stop)
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    desk.start()
+    _log.info("Agent %s serves %s on %s", os.getpid(), folder.root, folder.socket)
+    try:
+        server.serve(folder.socket)
+    finally:
+        end.guard()
+        desk.stop()
+        loop.stop(timeout_seconds=0.5)
+        _log.info("Agent %s ended", os.getpid())
+        logging.shutdown()
+        # Threads stuck in foreign calls are daemons; leaving by this door asks none of them.
+        os._exit(0)
+
+
+class _Ending:
+    """Signal handler: asks the server to stop, and sees to it that the process ends."""
+
+    def __init__(self, loop: Loop, stop: Callable[[], None]) -> None:
+        self._loop = loop
+        self._stop = stop
+        self._guarded = False
+
+    def __call__(self, number: int, _frame: object) -> None:
+        _log.info("Signal %s: ending", signal.Signals(number).name)
+        self.guard()
+        self._stop()
+
+    def guard(self) -> None:
+        """Start the countdown to the hard end, once."""
+        if not self._guarded:
+            self._guarded = True
+            self._loop.start("hard-end", _end_hard)
+
+
+def _end_hard() -> None:
+    time.sleep(_HARD_END_SECONDS)
+    _log.error("The orderly end took longer than %s s; ending hard", _HARD_END_SECONDS)
+    faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr)
+    logging.shutdown()
+    os._exit(1)

@@ -1,0 +1,237 @@
+"""The other side of the API, used by the window and the command line: verbs in, records out.
+
+``connect`` finds the data folder's agent and starts one when none answers. A ``Client`` has one
+attribute for each service, of that service's protocol, and ``events()``.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
+from mlops_desk.base.lock import FolderLock
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.process import python_command, start_detached
+from mlops_desk.records import event as events
+from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.agent import Agent
+from mlops_desk.verbs.declaration import Verb, verbs_of
+from mlops_desk.verbs.drift import Drift
+from mlops_desk.verbs.endpoints import Endpoints
+from mlops_desk.verbs.jobs import Jobs
+from mlops_desk.verbs.models import Models, Runs
+from mlops_desk.verbs.rules import Rules
+from mlops_desk.verbs.settings import Settings
+from mlops_desk.verbs.telemetry import Telemetry
+
+START_TIMEOUT_SECONDS = 30.0
+SILENCE_SECONDS = 6.0
+
+
+class Client:
+    """Speaks to one agent. Every call blocks, up to its verb's deadline; raises DeskError."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://agent")
+
+    def close(self) -> None:
+        self._http.close()
+
+    @property
+    def agent(self) -> Agent:
+        return cast("Agent", self._service("agent"))
+
+    @property
+    def telemetry(self) -> Telemetry:
+        return cast("Telemetry", self._service("telemetry"))
+
+    @property
+    def jobs(self) -> Jobs:
+        return cast("Jobs", self._service("jobs"))
+
+    @property
+    def models(self) -> Models:
+        return cast("Models", self._service("models"))
+
+    @property
+    def runs(self) -> Runs:
+        return cast("Runs", self._service("runs"))
+
+    @property
+    def endpoints(self) -> Endpoints:
+        return cast("Endpoints", self._service("endpoints"))
+
+    @property
+    def drift(self) -> Drift:
+        return cast("Drift", self._service("drift"))
+
+    @property
+    def rules(self) -> Rules:
+        return cast("Rules", self._service("rules"))
+
+    @property
+    def settings(self) -> Settings:
+        return cast("Settings", self._service("settings"))
+
+    def call(self, verb: Verb, arguments: dict[str, Any], timeout_seconds: float | None = None) -> Any:
+        """Ask for a verb; returns a record, or for a streaming verb an iterator of lines."""
+        given = {name: value for name, value in arguments.items() if value is not None}
+        if verb.streams:
+            return self._lines(verb, given)
+        timeout = httpx.Timeout(timeout_seconds or verb.mark.timeout_seconds, connect=5.0)
+        with _told(verb, timeout_seconds or verb.mark.timeout_seconds):
+            if verb.mark.changes:
+                answer = self._http.post(verb.path, content=wire.dumps(given), timeout=timeout)
+            else:
+                answer = self._http.get(verb.path, params=_query(given), timeout=timeout)
+        _raise_for(answer)
+        return wire.loads(answer.content, verb.returns)
+
+    def events(self) -> Iterator[events.Event]:
+        """Yield what the agent announces until the connection ends; raises Unavailable when it does."""
+        timeout = httpx.Timeout(SILENCE_SECONDS)
+        try:
+            with self._http.stream("GET", "/v1/events", timeout=timeout) as answer:
+                for line in answer.iter_lines():
+                    document = json.loads(line)
+                    kind = events.EVENTS.get(document["kind"])
+                    if kind is not None:
+                        yield wire.from_builtins(document["event"], kind)
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from error
+        raise Unavailable("The agent closed the connection.", "It is started again by the next command.")
+
+    def _service(self, name: str) -> "_Service":
+        return _Service(self, name)
+
+    def _lines(self, verb: Verb, given: dict[str, Any]) -> Iterator[str]:
+        timeout = httpx.Timeout(None, connect=5.0)
+        try:
+            with self._http.stream("GET", verb.path, params=_query(given), timeout=timeout) as answer:
+                if answer.is_error:
+                    answer.read()
+                _raise_for(answer)
+                for line in answer.iter_lines():
+                    document = json.loads(line)
+                    if "error" in document:
+                        raise _error_of(document)
+                    yield document["line"]
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from error
+
+
+class _Service:
+    """One service's methods, made from its declaration."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self._verbs = {verb.name: verb for verb in verbs_of(name, PROTOCOLS[name])}
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        try:
+            verb = self._verbs[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+        def method(*positional: Any, **named: Any) -> Any:
+            names = [parameter.name for parameter in verb.parameters]
+            return self._client.call(verb, {**dict(zip(names, positional, strict=False)), **named})
+
+        return method
+
+
+class _told:  # noqa: N801 - used as a with-statement's verb
+    """Turns httpx's errors into ours; a read time-out is *unknown*, not failed."""
+
+    def __init__(self, verb: Verb, timeout_seconds: float) -> None:
+        self._verb = verb
+        self._timeout_seconds = timeout_seconds
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        what = f"{self._verb.service} {self._verb.name}"
+        if isinstance(error, httpx.ReadTimeout):
+            text = f"The agent gave no answer to '{what}' within {self._timeout_seconds:g} s; it may still happen."
+            raise TimedOut(text, "Look again in a moment: mlops-desk agent status") from error
+        if isinstance(error, httpx.HTTPError):
+            raise _unreachable(error) from error
+
+
+def connect(folder: DataFolder, *, start: bool = True, demo: bool = False) -> Client:
+    """Return a client of the folder's agent; start one when none answers. Raises Unavailable."""
+    client = Client(folder.socket)
+    if _answers(client):
+        return client
+    if not start:
+        client.close()
+        raise Unavailable(f"No agent runs for {folder.root}.", "Any command starts one: mlops-desk status")
+    folder.make()
+    _start_agent(folder, demo=demo)
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if _answers(client):
+            return client
+        time.sleep(0.05)
+    client.close()
+    log = folder.logs / "agent.log"
+    raise Unavailable(f"The agent for {folder.root} did not answer within {START_TIMEOUT_SECONDS:g} s.", f"See {log}")
+
+
+def wait_until_gone(folder: DataFolder, timeout_seconds: float) -> bool:
+    """Wait until no agent holds the folder; False when one still does at the deadline."""
+    deadline = time.monotonic() + timeout_seconds
+    lock = FolderLock(folder.lock)
+    while not lock.acquire():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    lock.release()
+    return True
+
+
+def _start_agent(folder: DataFolder, *, demo: bool) -> None:
+    arguments = ["--data-dir", str(folder.root), "agent"]
+    if demo:
+        arguments.insert(0, "--demo")
+    command = python_command("mlops_desk", *arguments)
+    start_detached(command, folder.logs / "agent.out", {"MLOPS_DESK_AGENT_STARTER": str(os.getpid())})
+
+
+def _answers(client: Client) -> bool:
+    verb = verbs_of("agent", PROTOCOLS["agent"])[0]
+    try:
+        client.call(verb, {}, timeout_seconds=5.0)
+    except Unavailable:
+        return False
+    return True
+
+
+def _query(given: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
+
+
+def _raise_for(answer: httpx.Response) -> None:
+    if not answer.is_error:
+        return
+    try:
+        document = answer.json()
+    except ValueError as error:
+        raise Unavailable(f"The agent answered {answer.status_code} without an explanation.") from error
+    raise _error_of(document)
+
+
+def _error_of(document: dict[str, Any]) -> DeskError:
+    return BY_CODE.get(document.get("code", ""), DeskError)(str(document.get("error")), document.get("hint"))
+
+
+def _unreachable(error: Exception) -> Unavailable:
+    return Unavailable(f"The agent can't be reached ({type(error).__name__}).", "Start it: mlops-desk status")

@@ -1,0 +1,216 @@
+"""The agent's side of the API: FastAPI on a Unix socket, its routes derived from the declared verbs.
+
+The kernel says who asks (SO_PEERCRED). Verbs block, so each runs in a thread of the loop; every
+verb that changes something leaves an audit record, whatever became of it.
+"""
+
+import logging
+import os
+import socket
+import struct
+import time
+import uuid
+from asyncio import Transport
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from mlops_desk import __version__
+from mlops_desk.api.document import describe
+from mlops_desk.api.streams import event_lines, verb_lines
+from mlops_desk.base import wire
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.text import plain
+from mlops_desk.records.audit import AuditEntry
+from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.declaration import Parameter, Verb, verbs_of
+
+_log = logging.getLogger(__name__)
+_BODY_LIMIT_BYTES = 4 << 20
+_AUDIT_LIMIT = 2000
+_STATUS = {NotFound: 404, Refused: 403, Invalid: 422, TimedOut: 504, Unavailable: 503}
+
+
+class _PeerProtocol(H11Protocol):
+    """uvicorn hands on no peer credentials; this reads them when the connection is made."""
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        peer: socket.socket = transport.get_extra_info("socket")
+        pid, uid, gid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        self.app_state = {**self.app_state, "caller": Caller(uid, gid, pid)}
+
+
+class ApiServer:
+    """Serves ``services`` (by the names of ``PROTOCOLS``) until ``stop``."""
+
+    def __init__(self, services: dict[str, Any], bus: Bus, loop: Loop, audit: Callable[[AuditEntry], None]) -> None:
+        self._services = services
+        self._bus = bus
+        self._loop = loop
+        self._audit = audit
+        self._server: uvicorn.Server | None = None
+        self.app = self._build()
+
+    def serve(self, path: Path) -> None:
+        """Serve on a 0600 socket at ``path`` until ``stop`` is called. Must run in the main thread."""
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(mask)
+        config = uvicorn.Config(
+            self.app, http=_PeerProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
+            timeout_graceful_shutdown=1,
+        )  # fmt: skip
+        self._server = _Server(config)
+        try:
+            self._server.run(sockets=[listener])
+        finally:
+            path.unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """Ask the server to end; safe from any thread and from a signal handler."""
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def _build(self) -> FastAPI:
+        app = FastAPI(title="MLOps Desk agent", version=__version__, docs_url=None, redoc_url=None)
+        app.add_exception_handler(DeskError, _desk_error)
+        app.add_exception_handler(Exception, _bug)
+        for service, protocol in PROTOCOLS.items():
+            for verb in verbs_of(service, protocol):
+                self._add(app, verb)
+        app.add_api_route("/v1/events", self._events, methods=["GET"], response_class=Response, summary="Events")
+        return app
+
+    def _add(self, app: FastAPI, verb: Verb) -> None:
+        async def answer(request: Request) -> Response:
+            set_caller(_caller(request))
+            arguments = await _arguments(request, verb)
+            if verb.streams:
+                lines = await self._loop.run(verb.path, lambda: self._method(verb)(**arguments))
+                return StreamingResponse(verb_lines(self._loop, verb.path, lines), media_type="application/x-ndjson")
+            result = await self._loop.run(verb.path, lambda: self._perform(verb, arguments))
+            return Response(wire.dumps(result), media_type="application/json")
+
+        app.add_api_route(
+            verb.path,
+            answer,
+            methods=["POST" if verb.mark.changes else "GET"],
+            response_class=Response,
+            name=f"{verb.service}.{verb.name}",
+            summary=verb.doc.partition("\n")[0],
+            openapi_extra=describe(verb),
+        )
+
+    def _method(self, verb: Verb) -> Callable[..., Any]:
+        method: Callable[..., Any] = getattr(self._services[verb.service], verb.name)
+        return method
+
+    def _perform(self, verb: Verb, arguments: dict[str, Any]) -> Any:
+        if not verb.mark.changes:
+            return self._method(verb)(**arguments)
+        try:
+            result = self._method(verb)(**arguments)
+        except DeskError as error:
+            self._audit(_entry(verb, arguments, error=error.message))
+            raise
+        self._audit(_entry(verb, arguments, outcome=wire.dumps(result)))
+        return result
+
+    async def _events(self, request: Request) -> Response:
+        _caller(request)
+        return StreamingResponse(self._event_lines(), media_type="application/x-ndjson")
+
+    async def _event_lines(self) -> AsyncIterator[str]:
+        async for line in event_lines(self._loop, self._bus):
+            yield line
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the agent has its own."""
+
+    def capture_signals(self) -> Any:
+        from contextlib import nullcontext  # noqa: PLC0415 - a two-line override
+
+        return nullcontext()
+
+
+def _caller(request: Request) -> Caller:
+    """Return the peer, if it is this user or root; the socket's mode says the same, this is the second belt."""
+    caller: Caller = request.state.caller
+    if caller.uid not in {0, os.getuid()}:
+        raise Refused(f"This agent belongs to uid {os.getuid()}, and uid {caller.uid} asked.")
+    return caller
+
+
+async def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
+    if verb.mark.changes:
+        given = wire.loads(await _body(request) or b"{}", dict[str, Any])
+    else:
+        given = dict(request.query_params)
+    known = {parameter.name: parameter for parameter in verb.parameters}
+    unknown = given.keys() - known.keys()
+    if unknown:
+        raise Invalid(f"{verb.service} {verb.name} takes no {', '.join(sorted(unknown))}.")
+    missing = [name for name, parameter in known.items() if parameter.required and name not in given]
+    if missing:
+        raise Invalid(f"{verb.service} {verb.name} needs {', '.join(missing)}.")
+    return {name: _convert(known[name], value) for name, value in given.items()}
+
+
+def _convert(parameter: Parameter, value: Any) -> Any:
+    try:
+        return wire.from_builtins(value, parameter.type)
+    except Invalid as error:
+        raise Invalid(f"{parameter.name}: {error.message}", error.hint) from error
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_LIMIT_BYTES:
+            raise Invalid(f"The request is larger than {_BODY_LIMIT_BYTES >> 20} MiB.")
+    return bytes(body)
+
+
+def _entry(verb: Verb, arguments: dict[str, Any], outcome: str | None = None, error: str | None = None) -> AuditEntry:
+    from mlops_desk.base.caller import current_caller  # noqa: PLC0415 - read in the verb's own context
+
+    caller = current_caller()
+    return AuditEntry(
+        at=time.time(),
+        uid=caller.uid,
+        user=caller.user,
+        verb=f"{verb.service}.{verb.name}",
+        arguments=plain(wire.dumps(arguments), _AUDIT_LIMIT),
+        outcome=None if outcome is None else plain(outcome, _AUDIT_LIMIT),
+        error=None if error is None else plain(error, _AUDIT_LIMIT),
+        id=uuid.uuid4().hex,
+    )
+
+
+async def _desk_error(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, DeskError):  # FastAPI's signature is wider than its dispatch
+        raise error
+    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 409)
+    return JSONResponse({"error": error.message, "hint": error.hint, "code": error.code}, status)
+
+
+async def _bug(request: Request, error: Exception) -> JSONResponse:
+    number = uuid.uuid4().hex[:8]
+    _log.error("Bug %s in %s", number, request.url.path, exc_info=error)
+    text = f"Something went wrong in the agent ({type(error).__name__}, number {number})."
+    return JSONResponse({"error": text, "hint": "The agent's log has the details.", "code": "bug"}, 500)

@@ -1,0 +1,113 @@
+"""Lines that flow for as long as somebody reads: a verb's output, and the events.
+
+A blocking source runs in a thread of the loop; it is told to end when the reader goes away. Each
+line of the answer is one JSON document, so that an error in mid-stream can be told from a line.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import copy_context
+from typing import Any
+
+from mlops_desk.base import wire
+from mlops_desk.base.bus import Bus, Mailbox
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.loop import Loop
+from mlops_desk.records import event as events
+
+HEARTBEAT_SECONDS = 1.5
+_BUFFERED_LINES = 500
+
+
+async def verb_lines(loop: Loop, name: str, source: Iterator[str]) -> AsyncIterator[str]:
+    """Yield ``{"line": ...}`` for each line of ``source``, and a last ``{"error": ...}`` if it raises."""
+
+    def produce(put: Callable[[str], bool]) -> None:
+        try:
+            for line in source:
+                if not put(wire.dumps({"line": line})):
+                    return
+        except DeskError as error:
+            put(wire.dumps({"error": error.message, "hint": error.hint, "code": error.code}))
+        finally:
+            close = getattr(source, "close", None)
+            if close is not None:
+                close()
+
+    async for line in _produced(loop, name, produce):
+        yield line
+
+
+async def event_lines(loop: Loop, bus: Bus) -> AsyncIterator[str]:
+    """Yield ``{"kind": ..., "event": ...}`` for what the bus tells, newest wins, with a heartbeat in silence."""
+    mailbox = Mailbox(latest_key)
+    unsubscribe = bus.subscribe(object, mailbox.put)
+
+    def produce(put: Callable[[str], bool]) -> None:
+        while not loop.ending.is_set() and not mailbox.closed:
+            for event in mailbox.take(HEARTBEAT_SECONDS) or [events.Heartbeat(time.time())]:
+                name = type(event).__name__
+                if name in events.EVENTS and not put(wire.dumps({"kind": name, "event": event})):
+                    return
+
+    try:
+        async for line in _produced(loop, "events", produce):
+            yield line
+    finally:
+        unsubscribe()
+        mailbox.close()
+
+
+_KEYS: dict[type, Callable[[Any], object]] = {
+    events.Sampled: lambda _event: "sampled",
+    events.JobChanged: lambda event: ("job", event.job.id),
+    events.EndpointChanged: lambda event: ("endpoint", event.endpoint.name),
+    events.RegistryChanged: lambda event: ("registry", event.uri),
+    events.RuleChanged: lambda event: ("rule", event.rule.name),
+    events.RetrainingChanged: lambda event: ("retraining", event.retraining.id),
+}
+
+
+def latest_key(event: object) -> object | None:
+    """Return what an event is the newest state of, or None when each one counts."""
+    key = _KEYS.get(type(event))
+    return None if key is None else key(event)
+
+
+async def _produced(loop: Loop, name: str, produce: Callable[[Callable[[str], bool]], None]) -> AsyncIterator[str]:
+    running = asyncio.get_running_loop()
+    queue: asyncio.Queue[str | None] = asyncio.Queue()
+    gone = threading.Event()
+    room = threading.Semaphore(_BUFFERED_LINES)
+
+    def hand_over(item: str | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody reads any more
+            running.call_soon_threadsafe(queue.put_nowait, item)
+
+    def put(line: str) -> bool:
+        while not room.acquire(timeout=0.5):
+            if gone.is_set() or loop.ending.is_set():
+                return False
+        if gone.is_set():
+            return False
+        hand_over(line + "\n")
+        return True
+
+    def work() -> None:
+        try:
+            produce(put)
+        finally:
+            hand_over(None)
+
+    # The source runs as whoever asked for it.
+    context = copy_context()
+    loop.start(name, lambda: context.run(work))
+    try:
+        while (line := await queue.get()) is not None:
+            room.release()
+            yield line
+    finally:
+        gone.set()

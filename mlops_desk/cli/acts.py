@@ -1,0 +1,122 @@
+"""What the command line does: ask a verb of the agent, be the agent, open the window, or work without one."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.api.client import Client, connect, wait_until_gone
+from mlops_desk.base import wire
+from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.process import run_worker
+from mlops_desk.cli import output
+from mlops_desk.cli.main import show
+from mlops_desk.cli.parser import arguments_of
+from mlops_desk.records.drift import DriftReport
+
+Act = Callable[[DataFolder, argparse.Namespace, bool], int]
+_REPORT_TIMEOUT_SECONDS = 3600.0
+_SELFTEST_TIMEOUT_SECONDS = 300.0
+
+
+def _verb(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
+    arguments = arguments_of(given.verb, given)
+    client = connect(folder, demo=given.demo)
+    try:
+        answer = client.call(given.verb, arguments)
+        if given.verb.streams:
+            return _print_lines(answer, as_json=as_json)
+        show(wire.to_builtins(answer), output.text(answer), as_json=as_json)
+    finally:
+        client.close()
+    return 0
+
+
+def _print_lines(lines: Iterator[str], *, as_json: bool) -> int:
+    if as_json:
+        show(list(lines), "", as_json=True)
+        return 0
+    for line in lines:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+def _agent(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - an Act
+    from mlops_desk import agent  # noqa: PLC0415 - the agent's half of the program
+
+    return agent.main(folder, demo=given.demo, echo=sys.stderr.isatty())
+
+
+def _agent_status(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001
+    client = _running(folder)
+    if client is None:
+        document: dict[str, Any] = {"running": False, "data_dir": str(folder.root)}
+        show(document, f"No agent runs for {folder.root}.", as_json=as_json)
+        return 0
+    info = client.agent.info()
+    client.close()
+    show({"running": True, **wire.to_builtins(info)}, output.text(info), as_json=as_json)
+    return 0
+
+
+def _agent_stop(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
+    client = connect(folder, demo=given.demo) if given.everything else _running(folder)
+    if client is None:
+        show({"stopped": False}, f"No agent runs for {folder.root}.", as_json=as_json)
+        return 0
+    info = client.agent.shutdown(everything=given.everything)
+    client.close()
+    if not wait_until_gone(folder, 10.0):
+        raise TimedOut(f"The agent (pid {info.pid}) was asked to end and still runs.", f"kill {info.pid}")
+    show({"stopped": True, "pid": info.pid}, f"The agent for {folder.root} has ended.", as_json=as_json)
+    return 0
+
+
+def _running(folder: DataFolder) -> Client | None:
+    try:
+        return connect(folder, start=False)
+    except Unavailable:
+        return None
+
+
+def _drift_report(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001
+    files = {name: str(Path(getattr(given, name)).absolute()) for name in ("reference", "current")}
+    for path in files.values():
+        if not Path(path).is_file():
+            raise Invalid(f"{path} is not a file.", "Give a Parquet or CSV file.")
+    document = run_worker("mlops_desk.drift.worker", files, _REPORT_TIMEOUT_SECONDS)
+    show(document, output.text(wire.from_builtins(document, DriftReport)), as_json=as_json)
+    return 0
+
+
+def _window(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if not any(os.environ.get(name) for name in screens):
+        raise Unavailable("There is no screen here to open a window on.", "Without one: mlops-desk status")
+    from mlops_desk.ui.app import UiOptions, run  # noqa: PLC0415 - Qt only for the window
+
+    options = UiOptions(data_dir=str(folder.root), demo=given.demo, tray=given.tray)
+    return run(lambda: connect(folder, demo=given.demo), options)
+
+
+def selftest(target: str, *, as_json: bool) -> int:
+    """Try everything an installation needs; 1 when something failed, with the report in ``target``."""
+    folder = Path(target).absolute()
+    document = run_worker("mlops_desk.selftest", {"folder": str(folder)}, _SELFTEST_TIMEOUT_SECONDS)
+    lines = [f"{'ok  ' if item['ok'] else 'FAIL'} {item['name']}: {item['text']}" for item in document["checks"]]
+    show(document, "\n".join([*lines, f"Report: {folder / 'selftest.json'}"]), as_json=as_json)
+    return 0 if document["ok"] else 1
+
+
+ACTS: dict[str, Act] = {
+    "verb": _verb,
+    "agent": _agent,
+    "agent-status": _agent_status,
+    "agent-stop": _agent_stop,
+    "drift-report": _drift_report,
+    "window": _window,
+}

@@ -1,0 +1,61 @@
+"""From arguments to an exit code: 0 done, 1 a DeskError, 2 usage.
+
+With ``--json`` (which may stand last) stdout is one JSON document and nothing else, and an error is
+``{"error", "hint"}`` on stderr.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from mlops_desk.base import paths, wire
+from mlops_desk.base.errors import DeskError
+from mlops_desk.cli.parser import Parser, build
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks for; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words
+    words = [word for word in words if word != "--json"]
+    Parser.json = as_json
+    given = build().parse_args(words)
+    try:
+        return _do(given, as_json=as_json)
+    except DeskError as error:
+        _complain(error, as_json=as_json)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _do(given: argparse.Namespace, *, as_json: bool) -> int:
+    from mlops_desk.cli import acts  # noqa: PLC0415 - usage errors and --help need none of it
+
+    root = paths.choose_root(given.data_dir)
+    folder = paths.DataFolder(root / "demo" if given.demo and root.name != "demo" else root)
+    if given.selftest:
+        return acts.selftest(given.selftest, as_json=as_json)
+    return acts.ACTS[given.act](folder, given, as_json)
+
+
+def _complain(error: DeskError, *, as_json: bool) -> None:
+    if as_json:
+        sys.stderr.write(wire.dumps({"error": error.message, "hint": error.hint}) + "\n")
+        return
+    sys.stderr.write(f"mlops-desk: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"  {error.hint}\n")
+
+
+def show(document: object, text: str, *, as_json: bool) -> None:
+    """Write one answer to stdout: the document as JSON, or the text for people."""
+    if as_json:
+        json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False)
+        sys.stdout.write("\n")
+    elif text:
+        sys.stdout.write(text + "\n")

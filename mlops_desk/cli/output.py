@@ -1,0 +1,258 @@
+"""Records as text for people: one table or one list of facts each, plain, aligned, capped."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mlops_desk.base import wire
+from mlops_desk.base.text import plain
+from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.drift import DriftReport, Measure
+from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.job import Job
+from mlops_desk.records.metric import Reading
+from mlops_desk.records.model import Model, ModelVersion, Run
+from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.setting import SettingValue
+from mlops_desk.records.status import AgentInfo, Check, Gpu, Status
+
+_CELL = 60
+
+
+def text(answer: Any) -> str:
+    """Return any verb's answer as text; records without a form of their own become indented JSON."""
+    if isinstance(answer, Sequence) and not isinstance(answer, str):
+        if not answer:
+            return "Nothing yet."
+        columns = _TABLES.get(type(answer[0]))
+        if columns is not None:
+            return table(list(columns), [[cell(item) for cell in columns.values()] for item in answer])
+    form = _FORMS.get(type(answer))
+    return form(answer) if form is not None else wire.dumps(answer, indent=2)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return an aligned table; cells are made plain and capped."""
+    cells = [[plain(cell, _CELL) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [list(heads), *cells]) for i in range(len(heads))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in
+             [list(heads), *cells]]  # fmt: skip
+    return "\n".join(lines)
+
+
+def ago(at: float | None) -> str:
+    """Return how long ago a Unix time was, in one unit."""
+    if at is None:
+        return "–"
+    seconds = max(0.0, time.time() - at)
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    return "–" if value is None else f"{value:.{digits}g}"
+
+
+def _reading(metrics: Mapping[str, Reading], name: str, scale: float, form: str) -> str:
+    reading = metrics.get(name)
+    if reading is None or reading.value is None:
+        return "–" if reading is None else reading.state.replace("_", " ")
+    return form.format(reading.value * scale)
+
+
+def _status(status: Status) -> str:
+    rows = [_gpu_row(gpu) for gpu in status.gpus]
+    heads = ["GPU", "NAME", "STATE", "UTIL", "MEMORY", "POWER", "TEMP", "HELD BY"]
+    lines = [table(heads, rows)] if rows else [status.gpu_note or "No GPU is known."]
+    if status.gpu_hint:
+        lines.append(f"  {status.gpu_hint}")
+    host = status.host.metrics
+    lines.append(
+        f"CPU {_reading(host, 'system.cpu.utilization', 100, '{:.0f} %')}, memory "
+        f"{_reading(host, 'system.memory.usage', 2**-30, '{:.1f}')} of "
+        f"{_reading(host, 'system.memory.limit', 2**-30, '{:.1f} GiB')}"
+    )
+    simulated = " (simulated)" if status.agent.simulated else ""
+    lines.append(f"Agent {status.agent.version}{simulated}, {ago(status.sampled_at)}")
+    return "\n".join(lines)
+
+
+def _gpu_row(gpu: Gpu) -> list[str]:
+    metrics = gpu.metrics
+    memory = f"{_reading(metrics, 'hw.gpu.memory.usage', 2**-30, '{:.1f}')}/" + _reading(
+        metrics, "hw.gpu.memory.limit", 2**-30, "{:.0f} GiB"
+    )
+    users = sorted({process.user or "?" for process in gpu.processes})
+    holder = (gpu.lease.label or gpu.lease.user or gpu.lease.state) if gpu.lease else ", ".join(users)
+    return [
+        str(gpu.index),
+        gpu.name,
+        gpu.state,
+        _reading(metrics, "hw.gpu.utilization", 100, "{:.0f} %"),
+        memory,
+        _reading(metrics, "hw.power", 1, "{:.0f} W"),
+        _reading(metrics, "hw.temperature", 1, "{:.0f} °C"),
+        holder or "free",
+    ]
+
+
+def _job(job: Job) -> str:
+    facts = {
+        "job": f"{job.id}  {job.name}",
+        "state": job.state,
+        "image": job.spec.image,
+        "submitted": f"{ago(job.submitted_at)} by {job.user}",
+        "GPUs": ", ".join(job.gpus) or "none",
+        "container": job.container or "–",
+        "exit code": "–" if job.exit_code is None else str(job.exit_code),
+        "MLflow run": job.mlflow_run_id or "–",
+    }
+    if job.reason is not None:
+        facts["reason"] = f"{job.reason.text} ({job.reason.class_})"
+        facts["evidence"] = job.reason.evidence or "–"
+        facts["next"] = job.reason.hint or "–"
+    return _facts(facts)
+
+
+def _endpoint(endpoint: Endpoint) -> str:
+    facts = {
+        "endpoint": endpoint.name,
+        "state": endpoint.state,
+        "url": endpoint.url or "–",
+        "model": f"{endpoint.model.name} version {endpoint.model.version}",
+        "revision": str(endpoint.revision),
+        "traffic": ", ".join(f"revision {name}: {share:.0%}" for name, share in endpoint.traffic.items()) or "–",
+    }
+    if endpoint.reason is not None:
+        facts["reason"] = endpoint.reason.text
+        facts["evidence"] = endpoint.reason.evidence or "–"
+        facts["next"] = endpoint.reason.hint or "–"
+    return _facts(facts)
+
+
+def _report(report: DriftReport) -> str:
+    rows = [
+        [
+            column.name,
+            column.kind,
+            column.verdict.replace("_", " "),
+            *(_measure(column.measures.get(name)) for name in _SHOWN[column.kind]),
+        ]
+        for column in report.columns
+    ]
+    head = f"Verdict: {report.verdict.replace('_', ' ')}. {report.dataset.n_drifted} of "
+    head += f"{report.dataset.n_columns} columns drifted."
+    heads = ["COLUMN", "KIND", "VERDICT", "EFFECT", "P ADJUSTED"]
+    return "\n".join([head, table(heads, [_report_row(row) for row in rows])]) if rows else head
+
+
+_SHOWN = {"numeric": ("wasserstein_normed", "ks"), "categorical": ("l_infinity", "chi2")}
+
+
+def _report_row(row: list[str]) -> list[str]:
+    effect, test = row[3].split("|")[0], row[4].split("|")[1]
+    return [*row[:3], effect, test]
+
+
+def _measure(measure: Measure | None) -> str:
+    return "–|–" if measure is None else f"{number(measure.value)}|{number(measure.p_adjusted)}"
+
+
+def _agent(info: AgentInfo) -> str:
+    return _facts(
+        {
+            "agent": f"{info.version}, pid {info.pid}, instance {info.instance}",
+            "up": f"{info.uptime_seconds:.0f} s",
+            "data": info.data_dir,
+            "sampling": info.sampling,
+        }
+    )
+
+
+def _facts(facts: Mapping[str, str]) -> str:
+    width = max(len(name) for name in facts)
+    return "\n".join(f"{name.ljust(width)}  {plain(value, 400)}" for name, value in facts.items())
+
+
+_FORMS: dict[type, Callable[[Any], str]] = {
+    Status: _status,
+    Job: _job,
+    Endpoint: _endpoint,
+    DriftReport: _report,
+    AgentInfo: _agent,
+}
+
+_TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    Job: {
+        "ID": lambda job: job.id,
+        "NAME": lambda job: job.name,
+        "STATE": lambda job: job.state,
+        "USER": lambda job: job.user,
+        "SUBMITTED": lambda job: ago(job.submitted_at),
+        "WHY": lambda job: job.reason.text if job.reason else "",
+    },
+    Model: {
+        "MODEL": lambda model: model.name,
+        "LATEST": lambda model: model.latest_version or "–",
+        "ALIASES": lambda model: ", ".join(f"{alias}={version}" for alias, version in model.aliases.items()),
+    },
+    ModelVersion: {
+        "VERSION": lambda version: version.version,
+        "STATUS": lambda version: version.status,
+        "ALIASES": lambda version: ", ".join(version.aliases),
+        "RUN": lambda version: version.run_id or "–",
+        "CREATED": lambda version: ago(version.created_at),
+    },
+    Run: {
+        "RUN": lambda run: run.run_id,
+        "NAME": lambda run: run.name or "–",
+        "STATUS": lambda run: run.status,
+        "METRICS": lambda run: ", ".join(f"{name}={number(value)}" for name, value in sorted(run.metrics.items())),
+    },
+    Endpoint: {
+        "NAME": lambda endpoint: endpoint.name,
+        "STATE": lambda endpoint: endpoint.state,
+        "MODEL": lambda endpoint: f"{endpoint.model.name}/{endpoint.model.version}",
+        "URL": lambda endpoint: endpoint.url or "–",
+    },
+    DriftReport: {
+        "ID": lambda report: report.id or "–",
+        "ENDPOINT": lambda report: report.endpoint or "–",
+        "VERDICT": lambda report: report.verdict.replace("_", " "),
+        "DRIFTED": lambda report: f"{report.dataset.n_drifted} of {report.dataset.n_columns}",
+        "WHEN": lambda report: ago(report.created_at),
+    },
+    Rule: {
+        "NAME": lambda rule: rule.name,
+        "MODEL": lambda rule: f"{rule.model}@{rule.alias}",
+        "METRIC": lambda rule: rule.metric,
+        "ENDPOINT": lambda rule: rule.endpoint or "by hand",
+        "LAST": lambda rule: ago(rule.last_fired_at),
+    },
+    Retraining: {
+        "ID": lambda item: item.id,
+        "RULE": lambda item: item.rule,
+        "STATE": lambda item: item.state.replace("_", " "),
+        "CHAMPION": lambda item: f"{item.champion_version}: {number(item.champion_value)}",
+        "CHALLENGER": lambda item: f"{item.challenger_version or '–'}: {number(item.challenger_value)}",
+    },
+    SettingValue: {
+        "KEY": lambda setting: setting.key,
+        "VALUE": lambda setting: f"{setting.value} {setting.unit or ''}".strip(),
+        "WHAT": lambda setting: setting.title,
+    },
+    Check: {
+        "STATE": lambda check: check.state,
+        "WHAT": lambda check: check.name,
+        "": lambda check: check.text + (f"  Fix: {check.fix}" if check.fix else ""),
+    },
+    AuditEntry: {
+        "WHEN": lambda entry: ago(entry.at),
+        "USER": lambda entry: entry.user,
+        "VERB": lambda entry: entry.verb,
+        "ARGUMENTS": lambda entry: entry.arguments,
+        "ERROR": lambda entry: entry.error or "",
+    },
+}

@@ -1,0 +1,169 @@
+"""The argument parser, made from the declared verbs plus what is done without an agent."""
+
+import argparse
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, Union, get_args, get_origin
+
+from mlops_desk import __version__
+from mlops_desk.base import wire
+from mlops_desk.base.errors import Invalid
+from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.declaration import AbsolutePath, FileText, FolderOf, Option, Pairs, Parameter, Verb, verbs_of
+
+HIDDEN_SERVICES = {"agent", "telemetry"}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose usage errors are JSON when the caller asked for JSON; they exit with 2."""
+
+    json = False
+
+    def error(self, message: str) -> NoReturn:
+        if type(self).json:
+            self.exit(2, wire.dumps({"error": message, "hint": f"{self.prog} --help"}) + "\n")
+        super().error(message)
+
+
+def build() -> Parser:
+    """Return the whole parser; the chosen verb is in ``verb``, what is no verb in ``act``."""
+    parser = Parser(prog="mlops-desk", description="One window for the people who share one multi-GPU workstation.")
+    parser.add_argument("--version", action="version", version=f"mlops-desk {__version__}")
+    parser.add_argument("--data-dir", metavar="DIR", help="data folder, and with it the agent (MLOPS_DESK_DATA_DIR)")
+    parser.add_argument("--demo", action="store_true", help="a simulated 8-GPU workstation, labelled as such")
+    parser.add_argument("--tray", action="store_true", help="start in the tray, where the desktop has one")
+    parser.add_argument("--selftest", metavar="DIR", help="try everything an installation needs; report into DIR")
+    parser.set_defaults(act="window", verb=None)
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
+    _add_agent(commands)
+    _add_shortcut(commands, "status", "telemetry", "status")
+    _add_shortcut(commands, "doctor", "agent", "doctor")
+    _add_shortcut(commands, "audit", "agent", "audit")
+    for service, protocol in PROTOCOLS.items():
+        if service not in HIDDEN_SERVICES:
+            _add_service(commands, service, protocol)
+    return parser
+
+
+def _add_agent(commands: Any) -> None:
+    agent = commands.add_parser("agent", help="the process that works when nobody looks")
+    agent.set_defaults(act="agent")
+    acts = agent.add_subparsers(metavar="ACT", parser_class=Parser)
+    acts.add_parser("run", help="be the agent, in the foreground (also without a word)").set_defaults(act="agent")
+    acts.add_parser("status", help="tell whether one runs; starts none").set_defaults(act="agent-status")
+    stop = acts.add_parser("stop", help="end agent, collector and workers")
+    stop.add_argument("--all", action="store_true", dest="everything", help="gateway and tracking server too")
+    stop.set_defaults(act="agent-stop")
+
+
+def _add_shortcut(commands: Any, word: str, service: str, name: str) -> None:
+    verb = next(verb for verb in verbs_of(service, PROTOCOLS[service]) if verb.name == name)
+    _add_verb(commands, word, verb)
+
+
+def _add_service(commands: Any, service: str, protocol: type) -> None:
+    parser = commands.add_parser(service, help=_first_line(protocol.__doc__))
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
+    for verb in verbs_of(service, protocol):
+        _add_verb(verbs, verb.name, verb)
+    if service == "drift":
+        _add_drift_report(verbs)
+
+
+def _add_verb(parsers: Any, word: str, verb: Verb) -> None:
+    parser = parsers.add_parser(word, help=_first_line(verb.doc), description=verb.doc)
+    for parameter in verb.parameters:
+        _add_parameter(parser, parameter)
+    parser.set_defaults(act="verb", verb=verb)
+
+
+def _add_drift_report(verbs: Any) -> None:
+    report = verbs.add_parser("report", help="compare two files (Parquet or CSV); needs no agent")
+    report.add_argument("--reference", required=True, metavar="REF", help="the data the model was trained on")
+    report.add_argument("--current", required=True, metavar="CUR", help="the data to judge")
+    report.set_defaults(act="drift-report")
+
+
+def _add_parameter(parser: argparse.ArgumentParser, parameter: Parameter) -> None:
+    form, option = parameter.form, "--" + parameter.name.replace("_", "-")
+    if isinstance(form, FolderOf):
+        return
+    if parameter.type is bool:
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default)
+    elif isinstance(form, Pairs):
+        parser.add_argument(option, metavar=form.metavar, action="append", default=None)
+    elif parameter.required and not isinstance(form, Option):
+        metavar = form.metavar if isinstance(form, (FileText, AbsolutePath)) else parameter.name.upper()
+        parser.add_argument(parameter.name, metavar=metavar)
+    else:
+        metavar = (form.metavar if isinstance(form, Option) else None) or parameter.name.upper()
+        default = None if parameter.required else parameter.default
+        parser.add_argument(
+            option, metavar=metavar, required=parameter.required, default=default, type=_type(parameter)
+        )
+
+
+def _type(parameter: Parameter) -> Any:
+    """Return what argparse converts with: the one type beside None."""
+    kind = parameter.type
+    if get_origin(kind) in {Union, types.UnionType}:
+        kind = next(item for item in get_args(kind) if item is not type(None))
+    return kind if kind in {int, float, str} else str
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").partition("\n")[0].rstrip(".").replace("%", "%%")
+
+
+def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
+    """Return what to send for ``verb``: file contents, absolute paths, pairs as a mapping. Raises Invalid."""
+    arguments: dict[str, Any] = {}
+    for parameter in verb.parameters:
+        form = parameter.form
+        if isinstance(form, FolderOf):
+            arguments[parameter.name] = str(Path(getattr(given, form.parameter)).absolute().parent)
+            continue
+        value = getattr(given, parameter.name)
+        if isinstance(form, FileText):
+            value = _read(value, form)
+        elif isinstance(form, AbsolutePath) and value is not None:
+            value = str(Path(value).expanduser().absolute())
+        elif isinstance(form, Pairs) and value is not None:
+            value = _pairs(parameter.name, value, form)
+        arguments[parameter.name] = _absolute_uri(parameter.name, value)
+    return arguments
+
+
+def _absolute_uri(name: str, value: Any) -> Any:
+    """Make a relative file path given as ``--uri`` absolute: the agent has another working folder."""
+    if name == "uri" and isinstance(value, str) and "://" not in value and Path(value).exists():
+        return str(Path(value).absolute())
+    prefix = "sqlite:///"
+    if name == "uri" and isinstance(value, str) and value.startswith(prefix) and not value.startswith(prefix + "/"):
+        return prefix + str(Path(value.removeprefix(prefix)).absolute())
+    return value
+
+
+def _read(path: str, form: FileText) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(form.limit_bytes + 1)
+    except OSError as error:
+        raise Invalid(f"{path} can't be read: {error.strerror}.", f"Give the path of a {form.metavar} file.") from error
+    if len(data) > form.limit_bytes:
+        raise Invalid(f"{path} is larger than {form.limit_bytes >> 10} KiB.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{path} is not text in UTF-8.") from error
+
+
+def _pairs(name: str, values: Sequence[str], form: Pairs) -> Mapping[str, str]:
+    pairs = {}
+    for item in values:
+        key, equals, value = item.partition("=")
+        if not equals or not key or not value:
+            raise Invalid(f"--{name} {item!r} is not of the form {form.metavar}.")
+        pairs[key] = str(Path(value).expanduser().absolute()) if form.paths else value
+    return pairs

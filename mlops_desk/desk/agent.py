@@ -1,0 +1,74 @@
+"""The agent about itself: who it is, how it is, what was changed, and its end."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlops_desk import __version__
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import Refused
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.status import AgentCost, AgentInfo, Check
+from mlops_desk.storage.state import State
+
+_STOP_DELAY_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class AgentParts:
+    """What the agent's verbs need from the rest of the house, as plain callables."""
+
+    cost: Callable[[], AgentCost]
+    sampling: Callable[[], tuple[str, str | None]]
+    checks: Callable[[], list[Check]]
+    end: Callable[[], None]
+    end_outliving: Callable[[], None]
+
+
+class AgentService:
+    """Implements ``verbs.Agent``."""
+
+    def __init__(self, folder: DataFolder, state: State, loop: Loop, parts: AgentParts, *, simulated: bool) -> None:
+        self._folder = folder
+        self._state = state
+        self._loop = loop
+        self._parts = parts
+        self._simulated = simulated
+        self._started_at = time.monotonic()
+
+    def info(self) -> AgentInfo:
+        sampling, note = self._parts.sampling()
+        return AgentInfo(
+            version=__version__,
+            uptime_seconds=time.monotonic() - self._started_at,
+            cost=self._parts.cost(),
+            pid=os.getpid(),
+            data_dir=str(self._folder.root),
+            instance=self._folder.instance,
+            simulated=self._simulated,
+            sampling=sampling,
+            note=note,
+        )
+
+    def doctor(self) -> list[Check]:
+        return self._parts.checks()
+
+    def audit(self, limit: int = 100) -> list[AuditEntry]:
+        return self._state.audit.list(limit=limit)
+
+    def shutdown(self, *, everything: bool = False) -> AgentInfo:
+        if current_caller().uid not in {0, os.getuid()}:
+            raise Refused("Only the agent's own user may end it.")
+        info = self.info()
+        if everything:
+            self._parts.end_outliving()
+        self._loop.start("shutdown", self._end_soon)
+        return info
+
+    def _end_soon(self) -> None:
+        # Long enough for the answer to reach the caller first.
+        time.sleep(_STOP_DELAY_SECONDS)
+        self._parts.end()

@@ -1,0 +1,107 @@
+"""The doctor: what this machine needs for each part of the program, and what to paste where something is missing.
+
+Each check runs with a deadline of its own; one that can't be made is ``unknown``, never ``ok``.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.loop import Loop
+from mlops_desk.engines.engine import Engine
+from mlops_desk.records.model import Registry
+from mlops_desk.records.status import Check, Status
+
+_DEADLINE_SECONDS = 8.0
+_LOW_SPACE_BYTES = 2 << 30
+_WAL_FAULT = ((3, 7, 0), (3, 51, 2))
+
+
+def examine(
+    root: Path, engine: Engine, status: Callable[[], Status], registry: Callable[[], Registry], loop: Loop
+) -> list[Check]:
+    """Make all checks, each within its deadline."""
+    checks: dict[str, Callable[[], Check]] = {
+        "gpu driver": lambda: gpu_check(status()),
+        "container engine": lambda: _engine_check(engine),
+        "gpus in containers": lambda: _gpu_route_check(engine, status()),
+        "model registry": lambda: registry_check(registry()),
+        "data folder": lambda: space_check(root, shutil.disk_usage(root).free),
+        "database library": lambda: sqlite_check(sqlite3.sqlite_version_info),
+        "screen": lambda: screen_check(dict(os.environ)),
+    }
+    return [_made(name, work, loop) for name, work in checks.items()]
+
+
+def gpu_check(status: Status) -> Check:
+    """Tell whether the driver shows GPUs."""
+    if status.gpus and status.gpu_note is None:
+        text = f"{len(status.gpus)} GPUs, driver {status.driver_version or 'unknown'}"
+        return Check("gpu driver", "ok", text)
+    if status.gpus:
+        return Check("gpu driver", "warning", status.gpu_note or "", status.gpu_hint)
+    return Check("gpu driver", "problem", status.gpu_note or "No GPU is known.", status.gpu_hint)
+
+
+def registry_check(registry: Registry) -> Check:
+    """Tell how the tracking server is; not running is fine, it starts when first needed."""
+    if registry.state == "failed":
+        fix = "mlops-desk models start"
+        return Check("model registry", "problem", registry.text or "The tracking server failed.", fix)
+    where = registry.uri or "starts when a job or a page first needs it"
+    return Check("model registry", "ok", f"{registry.state}: {where}")
+
+
+def space_check(root: Path, free_bytes: int) -> Check:
+    """Tell whether the disk of the data folder has room."""
+    text = f"{root} has {free_bytes / 2**30:.1f} GiB free"
+    if free_bytes < _LOW_SPACE_BYTES:
+        return Check("data folder", "warning", text, f"du -xh --max-depth=2 {root} | sort -h | tail")
+    return Check("data folder", "ok", text)
+
+
+def sqlite_check(version: tuple[int, ...]) -> Check:
+    """Name the SQLite in use; versions with the WAL-reset fault are safe here (one connection) and said so."""
+    shown = ".".join(str(part) for part in version)
+    if _WAL_FAULT[0] <= version <= _WAL_FAULT[1]:
+        text = f"SQLite {shown} has the WAL-reset fault; one connection does all writing here, so it can't strike"
+        return Check("database library", "ok", text)
+    return Check("database library", "ok", f"SQLite {shown}")
+
+
+def screen_check(environment: dict[str, str]) -> Check:
+    """Tell whether the agent was started where a window can be opened."""
+    if environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"):
+        return Check("screen", "ok", "a window can be opened here")
+    return Check("screen", "warning", "no screen in the agent's environment; the command line does everything")
+
+
+def _engine_check(engine: Engine) -> Check:
+    info = engine.info()
+    text = f"{info.name} {info.version} (API {info.api_version}) at {info.address}"
+    if not info.live_restore:
+        fix = """add "live-restore": true to /etc/docker/daemon.json"""
+        return Check("container engine", "warning", f"{text}; restarting it stops jobs (live-restore is off)", fix)
+    return Check("container engine", "ok", text)
+
+
+def _gpu_route_check(engine: Engine, status: Status) -> Check:
+    route = engine.info().gpu_route
+    if route is not None:
+        return Check("gpus in containers", "ok", f"handed over by {route}")
+    if not status.gpus:
+        return Check("gpus in containers", "ok", "no GPU to hand over")
+    fix = "sudo apt-get install nvidia-container-toolkit && sudo nvidia-ctk runtime configure --runtime=docker"
+    return Check("gpus in containers", "problem", "the engine has no way to hand GPUs to containers", fix)
+
+
+def _made(name: str, work: Callable[[], Check], loop: Loop) -> Check:
+    try:
+        return loop.call(f"doctor {name}", work, _DEADLINE_SECONDS)
+    except DeskError as error:
+        return Check(name, "problem", error.message, error.hint)
+    except OSError as error:
+        return Check(name, "unknown", f"could not be checked: {error.strerror}")

@@ -1,0 +1,151 @@
+"""``--selftest DIR``: try everything that an installation can lose, and write what was found.
+
+Run as a worker by the command line. Each check exercises a part for real: a database is made and
+migrated, a collector process sends a sample, an MLflow store is opened, a Parquet file goes through
+DuckDB, drift is computed, the window is drawn and grabbed. The report is ``DIR/selftest.json``, the
+window's picture ``DIR/window.png``.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from mlops_desk import __version__
+from mlops_desk.base.files import write_atomically
+from mlops_desk.base.process import python_command, run_worker, serve_one
+
+_DEADLINE_SECONDS = 120.0
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """Make all checks; returns the report that is also written to ``folder``."""
+    folder = Path(request["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    checks = [_made(name, work, folder) for name, work in _CHECKS.items()]
+    report = {
+        "ok": all(check["ok"] for check in checks),
+        "version": __version__,
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "checks": checks,
+    }
+    write_atomically(folder / "selftest.json", json.dumps(report, indent=2).encode())
+    return report
+
+
+def _made(name: str, work: Callable[[Path], str], folder: Path) -> dict[str, Any]:
+    begun = time.monotonic()
+    try:
+        text, ok = work(folder), True
+    except Exception as error:  # noqa: BLE001 - whatever is broken is the answer
+        text, ok = f"{type(error).__name__}: {error}"[:1000], False
+    return {"name": name, "ok": ok, "text": text, "seconds": round(time.monotonic() - begun, 3)}
+
+
+def _resources(_folder: Path) -> str:
+    wrapper = resources.files("mlops_desk.jobs").joinpath("wrapper.sh")
+    if not wrapper.read_text(encoding="utf-8").startswith("#!"):
+        raise ValueError("the job wrapper is empty")
+    return "files inside the package are readable"
+
+
+def _databases(folder: Path) -> str:
+    from mlops_desk.records.rule import Rule  # noqa: PLC0415 - each check imports what it tries
+    from mlops_desk.storage.state import State  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        state = State(Path(place) / "state.db")
+        rule = Rule("try", "model", "champion", "auc")
+        state.rules.put(rule)
+        if state.rules.get("try") != rule:
+            raise ValueError("a record came back changed")
+        state.close()
+    return "state database made, migrated, written and read"
+
+
+def _collector(_folder: Path) -> str:
+    command = python_command("mlops_desk.telemetry.collector", "--simulated", "1", "--interval", "0.5")
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        if process.stdout is None or not process.stdout.read(4):
+            raise ValueError("the collector sent nothing")
+    finally:
+        process.kill()
+        process.communicate()
+    return "the collector process sends samples"
+
+
+def _nvml(_folder: Path) -> str:
+    import pynvml  # noqa: PLC0415
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        return f"NVML binding loads; no driver here ({error})"
+    count = pynvml.nvmlDeviceGetCount()
+    pynvml.nvmlShutdown()
+    return f"NVML answers: {count} GPUs"
+
+
+def _engine(_folder: Path) -> str:
+    import docker  # noqa: PLC0415
+
+    return f"Docker SDK {docker.__version__} loads"
+
+
+def _registry(folder: Path) -> str:
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        code = (
+            "import mlflow, sys; c = mlflow.MlflowClient(sys.argv[1]); "
+            "c.create_registered_model('try'); print(len(c.search_registered_models()))"
+        )
+        command = [*python_command("x")[:1], "-c", code, f"sqlite:///{place}/store.db"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_SECONDS, check=False)
+    if done.stdout.strip() != "1":
+        raise ValueError(done.stderr.strip()[-500:] or "no answer")
+    return "an MLflow store was made and a model registered in it"
+
+
+def _drift(folder: Path) -> str:
+    import duckdb  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        path = f"{place}/data.parquet"
+        duckdb.sql("select range::double as x from range(200)").write_parquet(path)
+        report = run_worker("mlops_desk.drift.worker", {"reference": path, "current": path}, _DEADLINE_SECONDS)
+    if report["verdict"] != "ok":
+        raise ValueError(f"a file differs from itself: {report['verdict']}")
+    return "Parquet is written and compared"
+
+
+def _window(folder: Path) -> str:
+    picture = folder / "window.png"
+    environment = {"QT_QPA_PLATFORM": os.environ.get("QT_QPA_PLATFORM", "offscreen")}
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        environment["QT_QPA_PLATFORM"] = "offscreen"
+    elif "QT_QPA_PLATFORM" not in os.environ:
+        environment = {}
+    run_worker("mlops_desk.ui.grab", {"picture": str(picture)}, _DEADLINE_SECONDS, environment)
+    return f"the window is drawn ({picture.stat().st_size // 1024} KiB)"
+
+
+_CHECKS: dict[str, Callable[[Path], str]] = {
+    "resources": _resources,
+    "databases": _databases,
+    "collector": _collector,
+    "nvml binding": _nvml,
+    "container sdk": _engine,
+    "registry store": _registry,
+    "data files and drift": _drift,
+    "window": _window,
+}
+
+if __name__ == "__main__":
+    serve_one(run)

@@ -1,0 +1,197 @@
+"""The API over a real socket: verbs, errors, streams, events, credentials, audit."""
+
+import json
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from mlops_desk.api.client import Client
+from mlops_desk.api.server import ApiServer
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.event import Heartbeat, JobChanged, Notice
+from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.model import Run
+from mlops_desk.records.rule import Rule
+
+
+def job(number: str = "1") -> Job:
+    return Job(number, "train", JobState.QUEUED, JobSpec("train", "image"), 1.0, os.getuid(), "me")
+
+
+class Jobs:
+    def __init__(self) -> None:
+        self.callers: list[int] = []
+        self.closed = threading.Event()
+
+    def submit(self, spec: str, folder: str = "/") -> Job:
+        self.callers.append(current_caller().pid)
+        if "bad" in spec:
+            raise Invalid("The spec is bad.", "Mend it.")
+        return job()
+
+    def list(self, state: str | None = None, limit: int = 200) -> list[Job]:
+        return [job(str(number)) for number in range(limit)]
+
+    def show(self, job_id: str) -> Job:
+        if job_id == "slow":
+            raise TimedOut("The engine did not answer.")
+        raise NotFound(f"There is no job {job_id}.", "mlops-desk jobs list")
+
+    def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        try:
+            yield "first"
+            yield f"tail={tail} follow={follow}"
+            if job_id == "breaks":
+                raise Unavailable("The engine went away.")
+            while follow:
+                yield "more"
+        finally:
+            self.closed.set()
+
+
+class Runs:
+    def list(self, experiment: str, uri: str | None = None, sort: str | None = None, limit: int = 100) -> list[Run]:
+        return [Run("r", None, "FINISHED", 1, {"auc": float("nan"), "loss": float("inf")})]
+
+
+class Rules:
+    def create(self, name: str, **rest: object) -> Rule:
+        return Rule(name, str(rest["model"]), "champion", str(rest["metric"]), data=rest.get("data") or {})
+
+    def list(self) -> list[Rule]:
+        raise IndexError("list index out of range")
+
+
+class World(SimpleNamespace):
+    client: Client
+    bus: Bus
+    jobs: Jobs
+    socket: Path
+    audit: list[AuditEntry]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    bus, loop, audit, jobs = Bus(), Loop("test"), [], Jobs()
+    services = {"jobs": jobs, "runs": Runs(), "rules": Rules()}
+    server = ApiServer(services, bus, loop, audit.append)
+    socket = tmp_path / "agent.sock"
+    thread = loop.start("api", lambda: server.serve(socket))
+    deadline = time.monotonic() + 20
+    while not socket.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    client = Client(socket)
+    yield World(client=client, bus=bus, jobs=jobs, socket=socket, audit=audit)
+    client.close()
+    server.stop()
+    loop.ending.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    loop.stop()
+
+
+def test_records_come_back_as_records(world: World) -> None:
+    assert world.client.jobs.list(limit=3) == [job("0"), job("1"), job("2")]
+    assert world.client.jobs.submit("text", folder="/x") == job()
+
+
+def test_the_kernel_says_who_asks(world: World) -> None:
+    world.client.jobs.submit("text")
+    assert world.jobs.callers == [os.getpid()]
+
+
+def test_only_this_user_can_open_the_socket(world: World) -> None:
+    assert stat.S_IMODE(world.socket.stat().st_mode) == 0o600
+
+
+def test_an_error_arrives_as_it_was_raised_with_its_hint(world: World) -> None:
+    with pytest.raises(NotFound, match="There is no job x") as caught:
+        world.client.jobs.show("x")
+    assert caught.value.hint == "mlops-desk jobs list"
+    with pytest.raises(TimedOut):
+        world.client.jobs.show("slow")
+
+
+def test_a_bug_is_no_answer_and_is_not_shown(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Exception, match="Something went wrong in the agent") as caught:
+        world.client.rules.list()
+    assert "list index" not in str(caught.value)
+
+
+def test_changes_are_audited_whatever_became_of_them_and_reads_are_not(world: World) -> None:
+    world.client.jobs.list()
+    world.client.jobs.submit("good")
+    with pytest.raises(Invalid):
+        world.client.jobs.submit("bad")
+    assert [(entry.verb, entry.error) for entry in world.audit] == [
+        ("jobs.submit", None),
+        ("jobs.submit", "The spec is bad."),
+    ]
+    assert world.audit[0].uid == os.getuid()
+    assert '"good"' in world.audit[0].arguments
+
+
+def test_numbers_without_a_json_word_survive(world: World) -> None:
+    metrics = world.client.runs.list("e")[0].metrics
+    assert metrics["auc"] != metrics["auc"]
+    assert metrics["loss"] == float("inf")
+
+
+def test_mappings_can_be_sent(world: World) -> None:
+    rule = world.client.rules.create("r", model="m", metric="auc", data={"/data": "/new"})
+    assert rule.data == {"/data": "/new"}
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs/list?limit=many", "/v1/jobs/list?nonsense=1", "/v1/jobs/show"])
+def test_a_wrong_question_is_told_so(world: World, path: str) -> None:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(world.socket)), base_url="http://agent") as raw:
+        answer = raw.get(path)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid"
+
+
+def test_lines_stream_and_an_error_in_mid_stream_is_an_error(world: World) -> None:
+    assert list(world.client.jobs.logs("1", tail=5)) == ["first", "tail=5 follow=False"]
+    lines = world.client.jobs.logs("breaks")
+    assert next(lines) == "first"
+    with pytest.raises(Unavailable, match="went away"):
+        list(lines)
+
+
+def test_a_reader_that_goes_away_ends_the_source(world: World) -> None:
+    lines = world.client.jobs.logs("1", follow=True)
+    assert next(lines) == "first"
+    lines.close()  # type: ignore[attr-defined]
+    assert world.jobs.closed.wait(20)
+
+
+def test_events_reach_every_listener_with_a_heartbeat_in_silence(world: World) -> None:
+    events = world.client.events()
+    assert isinstance(next(events), Heartbeat)
+    world.bus.publish(JobChanged(job()))
+    world.bus.publish(Notice("info", "test", "hello"))
+    world.bus.publish("no event of ours")
+    got = [next(events), next(events)]
+    assert got == [JobChanged(job()), Notice("info", "test", "hello")]
+    events.close()  # type: ignore[attr-defined]
+
+
+def test_the_openapi_document_has_every_verb(world: World) -> None:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(world.socket)), base_url="http://agent") as raw:
+        document = raw.get("/openapi.json").json()
+    submit = document["paths"]["/v1/jobs/submit"]["post"]
+    assert submit["requestBody"]["content"]["application/json"]["schema"]["required"] == ["spec"]
+    assert "get" in document["paths"]["/v1/drift/list"]
+    assert json.dumps(document)

@@ -1,0 +1,65 @@
+"""Workers answer, fail with a reason, or are ended at their deadline."""
+
+import os
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.errors import Refused, TimedOut, Unavailable
+from mlops_desk.base.process import run_worker, start_ticks
+
+WORKER = """
+import sys, time
+from mlops_desk.base.errors import Refused
+from mlops_desk.base.process import serve_one
+
+def work(request):
+    print("noise on stdout")
+    if request["do"] == "refuse":
+        raise Refused("no", "ask nicely")
+    if request["do"] == "hang":
+        time.sleep(60)
+    if request["do"] == "die":
+        sys.stderr.write("last words")
+        sys.exit(3)
+    return request
+
+serve_one(work)
+"""
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "the_worker.py").write_text(textwrap.dedent(WORKER))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    return "the_worker"
+
+
+def test_a_worker_answers_and_its_prints_do_not_spoil_the_answer(worker: str) -> None:
+    assert run_worker(worker, {"do": "echo", "x": [1]}, 20) == {"do": "echo", "x": [1]}
+
+
+def test_a_workers_refusal_arrives_as_it_was_raised(worker: str) -> None:
+    with pytest.raises(Refused, match="no") as caught:
+        run_worker(worker, {"do": "refuse"}, 20)
+    assert caught.value.hint == "ask nicely"
+
+
+def test_a_hanging_worker_is_ended_and_the_outcome_is_unknown(worker: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(TimedOut):
+        run_worker(worker, {"do": "hang"}, 0.5)
+    assert time.monotonic() - begun < 30
+
+
+def test_a_dead_workers_last_words_are_quoted(worker: str) -> None:
+    with pytest.raises(Unavailable, match="last words"):
+        run_worker(worker, {"do": "die"}, 20)
+
+
+def test_start_ticks_name_this_process_and_no_dead_one() -> None:
+    assert start_ticks(os.getpid()) == start_ticks(os.getpid()) is not None
+    assert start_ticks(2**22 - 3) is None

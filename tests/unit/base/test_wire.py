@@ -1,0 +1,71 @@
+"""What goes over the wire comes back as it was, and is JSON that any reader takes."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import Invalid
+from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, Mount, Reason, Resources
+from mlops_desk.records.model import Run
+
+texts = st.text(max_size=20)
+numbers = st.floats(allow_nan=False)
+
+
+@given(st.builds(Run, run_id=texts, name=st.none() | texts, status=texts, start_time=st.none() | st.integers(0, 2**53),
+                 metrics=st.dictionaries(texts, numbers), params=st.dictionaries(texts, texts)))  # fmt: skip
+def test_a_run_survives_the_wire(run: Run) -> None:
+    assert wire.loads(wire.dumps(run), Run) == run
+
+
+@given(
+    st.builds(
+        Job,
+        id=texts,
+        name=texts,
+        state=st.sampled_from(JobState),
+        spec=st.builds(
+            JobSpec,
+            name=texts,
+            image=texts,
+            command=st.lists(texts).map(tuple),
+            env=st.dictionaries(texts, texts),
+            resources=st.builds(Resources, gpus=st.integers(0, 8)),
+            mounts=st.lists(st.builds(Mount, source=texts, target=texts)).map(tuple),
+        ),
+        submitted_at=st.floats(0, 1e10),
+        submitted_by=st.integers(0, 2**31),
+        user=texts,
+        reason=st.none() | st.builds(Reason, class_=texts, text=texts),
+        attempts=st.lists(
+            st.builds(Attempt, number=st.integers(0, 9), id=texts, container=texts, state=st.sampled_from(JobState))
+        ).map(tuple),
+    )
+)
+def test_a_job_survives_the_wire(job: Job) -> None:
+    assert wire.loads(wire.dumps(job), Job) == job
+
+
+def test_numbers_without_a_json_word_travel_as_strings() -> None:
+    run = Run("r", None, "FINISHED", 0, {"a": math.nan, "b": math.inf, "c": -math.inf, "d": 1.5})
+    document = json.loads(wire.dumps(run))
+    assert document["metrics"] == {"a": "NaN", "b": "Infinity", "c": "-Infinity", "d": 1.5}
+    back = wire.from_builtins(document, Run).metrics
+    assert math.isnan(back["a"])
+    assert (back["b"], back["c"], back["d"]) == (math.inf, -math.inf, 1.5)
+
+
+def test_class_is_class_outside_python() -> None:
+    document = wire.to_builtins(Reason("oom_kernel", "text"))
+    assert document["class"] == "oom_kernel"
+    assert wire.from_builtins(document, Reason).class_ == "oom_kernel"
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"run_id": 1', "[]", '"x"', '{"run_id": {}}', "[" * 100_000])
+def test_what_is_not_a_record_is_invalid_and_nothing_else(text: str) -> None:
+    with pytest.raises(Invalid):
+        wire.loads(text, Run)
