@@ -49,14 +49,10 @@ def needs(python: str) -> Sequence[Need]:
 def make(python: str, lock: Path, venv: Path = VENV) -> None:
     """Make the environment anew, or with uv bring the one that is there to the lock's state."""
     watch = Stopwatch()
-    uv = working_uv()
-    tool = "uv" if uv else "venv and pip, half a minute or so"
+    tool = "uv" if working_uv() else "venv and pip, half a minute or so"
     say(f"Making the Python environment {venv.name} from {lock.name}, with {tool}.")
     (venv / STAMP).unlink(missing_ok=True)
-    if uv:
-        _by_uv(uv, python, lock, venv)
-    else:
-        _by_pip(python, lock, venv)
+    fill(python, lock, venv)
     link_project(venv)
     compile_bytecode(venv)
     (venv / STAMP).write_text(json.dumps(stamp_for(python, lock), indent=1) + "\n")
@@ -92,6 +88,15 @@ def working_uv() -> str | None:
         return None
     asked = subprocess.run([uv, "--version"], capture_output=True, check=False, timeout=60)
     return uv if asked.returncode == 0 else None
+
+
+def fill(python: str, lock: Path, venv: Path) -> None:
+    """Make `venv` with exactly what the lock names."""
+    uv = working_uv()
+    if uv:
+        _by_uv(uv, python, lock, venv)
+    else:
+        _by_pip(python, lock, venv)
 
 
 def _by_uv(uv: str, python: str, lock: Path, venv: Path) -> None:
