@@ -1,0 +1,38 @@
+"""For all tests: folders of their own, no leaked environment, one hypothesis profile."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines are noisy: no example may fail because it was slow.
+settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow,
+                                                                         HealthCheck.function_scoped_fixture])  # fmt: skip
+settings.load_profile("desk")
+
+_FOLDERS = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep the tests out of the person's own folders, and the person's settings out of the tests."""
+    base = tmp_path_factory.mktemp("home")
+    for name in _FOLDERS:
+        folder = base / name.removeprefix("XDG_").removesuffix("_HOME").lower()
+        folder.mkdir(mode=0o700)
+        monkeypatch.setenv(name, str(folder))
+    monkeypatch.delenv("MLOPS_DESK_DATA_DIR", raising=False)
+    monkeypatch.setenv("MLOPS_DESK_LEASE_DIR", str(base / "leases"))
+    yield
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

@@ -1,0 +1,49 @@
+"""Drives the real program as another program would: the command line, its JSON, its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Desk:
+    """The command line on one data folder."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *words: str, timeout: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run ``mlops-desk WORDS`` to its end."""
+        command = [sys.executable, "-m", "mlops_desk", *words]
+        environment = {**os.environ, "MLOPS_DESK_DATA_DIR": str(self.folder), **self.environment}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
+        if check and done.returncode != 0:
+            log = self.folder / "log" / "agent.log"
+            tail = log.read_text()[-3000:] if log.exists() else "(no log)"
+            raise AssertionError(f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{tail}")
+        return done
+
+    def json(self, *words: str, timeout: float = 120) -> Any:
+        """Run a command with ``--json`` last; stdout must be one document and nothing else."""
+        return json.loads(self.run(*words, "--json", timeout=timeout).stdout)
+
+    def wait(self, what: Callable[[], Any], until: Callable[[Any], bool], seconds: float = 120) -> Any:
+        """Ask until the answer fits; fails with the last answer."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = what()
+            if until(answer):
+                return answer
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds:g} s: {answer}")
+            time.sleep(0.3)
+
+    def stop(self) -> None:
+        """End everything that this folder started."""
+        self.run("agent", "stop", "--all", check=False)

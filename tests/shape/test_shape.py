@@ -1,0 +1,124 @@
+"""The house's own rules, where neither the type checker nor the linter knows them."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.declaration import verbs_of
+
+PACKAGE = Path(__file__).resolve().parents[2] / "mlops_desk"
+FILES = sorted(PACKAGE.rglob("*.py"))
+LONGEST_FILE_LINES = 450
+LONGEST_FUNCTION_LINES = 60
+VAGUE = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
+THREAD_STARTERS = {"Thread", "Timer", "ThreadPoolExecutor", "ProcessPoolExecutor", "QThread", "QThreadPool"}
+
+
+def trees() -> Iterator[tuple[Path, ast.Module]]:
+    for path in FILES:
+        yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_files_stay_readable() -> None:
+    long = {str(path): n for path in FILES if (n := path.read_text().count("\n")) > LONGEST_FILE_LINES}
+    assert not long
+
+
+def test_functions_stay_readable() -> None:
+    long = [
+        f"{path}:{node.lineno} {node.name}"
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION_LINES
+    ]
+    assert not long
+
+
+def test_modules_have_a_story_and_a_plain_name() -> None:
+    for path, tree in trees():
+        if path.name == "__init__.py" and not tree.body:
+            continue
+        assert ast.get_docstring(tree), f"{path} has no docstring"
+        assert path.stem not in VAGUE, path
+
+
+def test_only_the_loop_starts_threads() -> None:
+    starters = [
+        f"{path}:{node.lineno}"
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and (getattr(node.func, "attr", None) or getattr(node.func, "id", None)) in THREAD_STARTERS
+        and path.relative_to(PACKAGE).as_posix() not in {"base/loop.py"}
+    ]
+    assert not starters
+
+
+def test_no_error_is_swallowed_in_silence() -> None:
+    silent = [
+        f"{path}:{node.lineno}"
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
+        and all(isinstance(statement, (ast.Pass, ast.Continue)) for statement in node.body)
+    ]
+    assert not silent
+
+
+def test_nothing_is_unpickled_here() -> None:
+    names = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+    guilty = [
+        f"{path}:{node.lineno}"
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        and {(getattr(node, "module", None) or "").partition(".")[0], *(a.name for a in node.names)} & names
+    ]
+    assert not guilty
+
+
+@pytest.mark.parametrize("service", sorted(PROTOCOLS))
+def test_each_service_implements_its_verbs_to_the_letter(service: str) -> None:
+    from mlops_desk.desk import IMPLEMENTATIONS
+
+    implementation = IMPLEMENTATIONS[service]
+    for verb in verbs_of(service, PROTOCOLS[service]):
+        declared = inspect.signature(getattr(PROTOCOLS[service], verb.name))
+        given = inspect.signature(getattr(implementation, verb.name))
+        shape = [(p.name, p.kind, p.default) for p in declared.parameters.values()]
+        assert [(p.name, p.kind, p.default) for p in given.parameters.values()] == shape, verb.path
+
+
+HEAVY = {
+    "PySide6", "pyqtgraph", "sqlalchemy", "alembic", "mlflow", "docker", "pynvml", "pandas", "numpy", "scipy",
+    "duckdb", "fastapi", "uvicorn", "pydantic", "psutil",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import mlops_desk.cli, mlops_desk.cli.acts, mlops_desk.cli.output, mlops_desk.api.client",
+        "import mlops_desk.agent",
+        "import mlops_desk.records.event, mlops_desk.verbs.desk, mlops_desk.base.loop, mlops_desk.base.settings",
+    ],
+)
+def test_what_starts_often_imports_nothing_heavy(code: str) -> None:
+    show = f"{code}; import sys; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_layer_contracts_hold() -> None:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PACKAGE.parent)
+    assert done.returncode == 0, done.stdout
+    assert " 0 broken" in done.stdout
