@@ -46,7 +46,10 @@ class LeaseInfo:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU, known by its UUID; the index is for display only."""
+    """One GPU, known by its UUID; the index is for display only.
+
+    ``processes_known`` is False when the driver did not say who uses it: an empty list then means nothing.
+    """
 
     uuid: str
     index: int
@@ -58,6 +61,7 @@ class Gpu:
     processes: tuple[GpuProcess, ...] = ()
     throttle_reasons: tuple[str, ...] = ()
     note: str | None = None
+    processes_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

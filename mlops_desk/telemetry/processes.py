@@ -1,0 +1,90 @@
+"""Who a process on a GPU is: user, command line, container and start, read from /proc and remembered.
+
+Pid and start ticks together name a process; a later owner of the same pid is read afresh. A process
+that /proc does not show (gone, or of another pid namespace) stays a bare pid.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_desk.base.caller import user_name
+from mlops_desk.base.text import plain
+
+_COMMAND_LIMIT = 400
+_READ_LIMIT = 4096
+_REMEMBERED = 10_000
+_CONTAINER = re.compile(rb"(?:^|[/:.-])([0-9a-f]{64})(?:\.scope)?(?=$|[/\n])", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFacts:
+    """What /proc tells; ``container`` is the engine's 64-digit id."""
+
+    user: str | None = None
+    command: str | None = None
+    container: str | None = None
+    start_ticks: int | None = None
+
+
+class Processes:
+    """Looks processes up under ``root``."""
+
+    def __init__(self, root: Path = Path("/proc")) -> None:
+        self._root = root
+        self._known: dict[tuple[int, int], ProcessFacts] = {}
+
+    def facts(self, pid: int) -> ProcessFacts:
+        """Return what is known of ``pid`` now."""
+        folder = self._root / str(pid)
+        stat = _read(folder / "stat")
+        ticks = parse_start_ticks(stat)
+        if ticks is None:
+            return ProcessFacts()
+        known = self._known.get((pid, ticks))
+        if known is None:
+            if len(self._known) > _REMEMBERED:
+                self._known.clear()
+            known = self._known[pid, ticks] = _look(folder, stat, ticks)
+        return known
+
+
+def parse_start_ticks(stat: bytes) -> int | None:
+    """Return field 22 of proc(5) stat; None for what is not one. The name in it may hold any character."""
+    fields = stat[stat.rfind(b")") + 2 :].split()
+    try:
+        return int(fields[19])
+    except (IndexError, ValueError):
+        return None
+
+
+def parse_container(cgroup: bytes) -> str | None:
+    """Return the container's id from a cgroup file (v1 or v2; systemd, cgroupfs, rootless, podman), or None."""
+    found = _CONTAINER.search(cgroup)
+    return found[1].decode() if found else None
+
+
+def parse_command(cmdline: bytes, stat: bytes) -> str | None:
+    """Return the command line, or the kernel's name in brackets for a process that has none."""
+    words = [word.decode("utf-8", "replace") for word in cmdline.split(b"\0") if word]
+    if words:
+        return plain(" ".join(words), _COMMAND_LIMIT)
+    name = stat[stat.find(b"(") + 1 : stat.rfind(b")")]
+    return plain(f"[{name.decode('utf-8', 'replace')}]", _COMMAND_LIMIT) if name else None
+
+
+def _look(folder: Path, stat: bytes, ticks: int) -> ProcessFacts:
+    try:
+        user = user_name(folder.stat().st_uid)
+    except OSError:
+        return ProcessFacts()
+    command = parse_command(_read(folder / "cmdline"), stat)
+    return ProcessFacts(user, command, parse_container(_read(folder / "cgroup")), ticks)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb", buffering=0) as file:
+            return file.read(_READ_LIMIT) or b""
+    except OSError:
+        return b""
