@@ -53,7 +53,11 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint and its live revision. ``traffic`` is revision -> share of requests (sums to 1)."""
+    """An endpoint and its live revision. ``traffic`` is revision -> share of requests (sums to 1).
+
+    While a new revision is built and started, ``revision``, ``model`` and ``replicas`` still tell of the one
+    that answers; ``reason`` says why the newest attempt did not make it.
+    """
 
     name: str
     state: EndpointState
@@ -68,3 +72,4 @@ class Endpoint:
     image: str | None = None
     load: Traffic | None = None
     request_log: str | None = None
+    created_by: int = 0

@@ -1,0 +1,167 @@
+"""The agent's side of the gateway: starts it at first use, hands it the routing table, reads its counters.
+
+The gateway is found by its state file (pid, start ticks and boot id name the process; port; token) and
+goes on when the agent ends. One left by another version of the program is replaced, on the same port.
+"""
+
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from mlops_desk import __version__
+from mlops_desk.base import wire
+from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
+from mlops_desk.base.files import write_atomically
+from mlops_desk.base.process import boot_id, python_command, start_detached, start_ticks
+from mlops_desk.serving.routes import RoutingTable
+from mlops_desk.serving.traffic import Snapshot
+
+STATE = "state.json"
+ROUTES = "routes.json"
+_START_SECONDS = 15.0
+_STOP_SECONDS = 8.0
+_ASK_SECONDS = 2.0
+_ROLL_SECONDS = 30.0
+_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayState:
+    """Who the gateway is and where it listens."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+    port: int
+    token: str
+    version: str
+
+    @property
+    def is_alive(self) -> bool:
+        return self.boot_id == boot_id() and start_ticks(self.pid) == self.start_ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The gateway's counters, and the serial of the table it routes by."""
+
+    serial: int
+    endpoints: dict[str, Snapshot]
+
+
+def read_state(folder: Path) -> GatewayState | None:
+    """Read the state file; None when there is none, or none that can be read."""
+    try:
+        return wire.loads((folder / STATE).read_bytes(), GatewayState)
+    except (OSError, Invalid):
+        return None
+
+
+class Gatekeeper:
+    """Keeps one gateway. Not for several threads at once; the service holds a lock around it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._serial = 0
+
+    @property
+    def port(self) -> int | None:
+        """The port, also of a gateway that does not run: it keeps it."""
+        state = read_state(self._folder)
+        return state.port if state else None
+
+    def ensure(self) -> int:
+        """Start the gateway unless it runs; return its port. Raises Unavailable."""
+        state = read_state(self._folder)
+        if state is not None and state.is_alive and state.version != __version__:
+            self.stop()
+            state = None
+        if state is not None and state.is_alive:
+            return state.port
+        return self._start()
+
+    def publish(self, table: RoutingTable) -> int:
+        """Hand the gateway a new table; return the serial it got."""
+        self._serial = max(self._serial + 1, int(time.time() * 1000))
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        document = wire.dumps(replace(table, serial=self._serial))
+        write_atomically(self._folder / ROUTES, document.encode())
+        state = read_state(self._folder)
+        if state is not None and state.is_alive:
+            os.kill(state.pid, signal.SIGHUP)
+        return self._serial
+
+    def wait_for(self, serial: int, timeout_seconds: float = 5.0) -> bool:
+        """Wait until the gateway routes by the table of ``serial`` or a later one."""
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            stats = self.stats()
+            if stats is not None and stats.serial >= serial:
+                return True
+            time.sleep(_PAUSE_SECONDS)
+        return False
+
+    def stats(self) -> Stats | None:
+        """Return the gateway's counters; None when it does not answer."""
+        answer = self._ask("GET", "/-/stats", _ASK_SECONDS)
+        if answer is None:
+            return None
+        at = time.monotonic()
+        endpoints = {
+            name: Snapshot(at, found["requests"], found["errors"], tuple(found["buckets"]))
+            for name, found in answer["endpoints"].items()
+        }
+        return Stats(answer["serial"], endpoints)
+
+    def roll(self) -> bool:
+        """Have the gateway write out what it has logged so far."""
+        return self._ask("POST", "/-/roll", _ROLL_SECONDS) is not None
+
+    def stop(self) -> None:
+        """End the gateway, if it runs, and wait until it has gone. Raises TimedOut."""
+        state = read_state(self._folder)
+        if state is None or not state.is_alive:
+            return
+        os.kill(state.pid, signal.SIGTERM)
+        if not _wait(lambda: not state.is_alive, _STOP_SECONDS):
+            os.kill(state.pid, signal.SIGKILL)
+            if not _wait(lambda: not state.is_alive, 1.0):
+                raise TimedOut(f"The gateway (pid {state.pid}) does not end.", f"kill -9 {state.pid}")
+
+    def _start(self) -> int:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = self._folder / "gateway.out"
+        start_detached(python_command("mlops_desk.serving.gateway", str(self._folder)), output)
+        if not _wait(lambda: self.stats() is not None, _START_SECONDS):
+            text = f"The gateway did not answer within {_START_SECONDS:g} s."
+            raise Unavailable(text, f"Look into {output} and {self._folder / 'gateway.log'}.")
+        state = read_state(self._folder)
+        if state is None:
+            raise Unavailable("The gateway's state file has vanished.", f"Look into {self._folder}.")
+        return state.port
+
+    def _ask(self, method: str, path: str, timeout_seconds: float) -> Any:
+        state = read_state(self._folder)
+        if state is None or not state.is_alive:
+            return None
+        url = f"http://127.0.0.1:{state.port}{path}"
+        try:
+            with httpx.Client(trust_env=False, timeout=timeout_seconds) as client:
+                answer = client.request(method, url, headers={"authorization": f"Bearer {state.token}"})
+            return answer.raise_for_status().json()
+        except (httpx.HTTPError, ValueError):
+            return None
+
+
+def _wait(is_true: Any, timeout_seconds: float) -> bool:
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        if is_true():
+            return True
+        time.sleep(_PAUSE_SECONDS)
+    return False

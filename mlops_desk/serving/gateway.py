@@ -1,0 +1,218 @@
+"""``python -m mlops_desk.serving.gateway FOLDER``: the process in the path of requests. It outlives the agent.
+
+It listens on loopback, on a port that its state file keeps across restarts, routes by the table the
+agent leaves beside it, and writes the request log. A lock sees to it that there is one for a folder.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+import duckdb
+import httpx
+import uvicorn
+
+from mlops_desk import __version__
+from mlops_desk.base import log, wire
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.files import write_atomically
+from mlops_desk.base.lock import FolderLock
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.process import boot_id, start_ticks
+from mlops_desk.serving.gatekeeper import ROUTES, STATE, GatewayState, read_state
+from mlops_desk.serving.proxy import Proxy
+from mlops_desk.serving.routes import RoutingTable
+from mlops_desk.serving.spool import Exchange, Spool
+from mlops_desk.storage.requests import tidy
+
+_log = logging.getLogger(__name__)
+_ROLL_SECONDS = 5.0
+_ROLL_REQUESTS = 1000
+_ROLL_BYTES = 64 << 20
+_TIDY_SECONDS = 300.0
+_LOOK_SECONDS = 0.5
+_CONNECT_SECONDS = 2.0
+
+
+class RequestLog:
+    """The spools of all endpoints and the thread that rolls them up."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._spools: dict[str, Spool] = {}
+        self._table = RoutingTable()
+        self._wanted = threading.Event()
+        self._rolling = threading.Lock()
+        self._tidied_at = 0.0
+        self._is_failing = False
+
+    def follow(self, table: RoutingTable) -> None:
+        """Keep a spool for each endpoint of ``table``."""
+        for name, endpoint in table.endpoints.items():
+            folder = Path(endpoint.log)
+            spool = self._spools.get(name)
+            if spool is None or spool.folder != folder:
+                spool = self._spools[name] = Spool(folder)
+            spool.describe({route.revision: route.features for route in endpoint.routes})
+        self._table = table
+
+    def keep(self, name: str, exchange: Exchange) -> bool:
+        """Spool one exchange; False when the disk would not take it (said once, not for each request)."""
+        spool = self._spools[name]
+        try:
+            spool.append(exchange)
+        except OSError as error:
+            if not self._is_failing:
+                _log.error("Requests of %s can't be logged: %s", name, error)
+            self._is_failing = True
+            return False
+        self._is_failing = False
+        if spool.waiting >= _ROLL_REQUESTS or spool.waiting_bytes >= _ROLL_BYTES:
+            self._wanted.set()
+        return True
+
+    def run(self) -> None:
+        """Roll up every few seconds, sooner when much waits, until the process ends."""
+        while not self._loop.ending.is_set():
+            self.roll()
+            self._wanted.wait(_ROLL_SECONDS)
+            self._wanted.clear()
+
+    def roll(self) -> None:
+        """Roll up all spools now and, now and then, tidy the log."""
+        with self._rolling:
+            is_time_to_tidy = time.monotonic() - self._tidied_at > _TIDY_SECONDS
+            for spool in list(self._spools.values()):
+                if spool.folder.is_dir():
+                    self._roll_one(spool, is_time_to_tidy=is_time_to_tidy)
+            if is_time_to_tidy:
+                self._tidied_at = time.monotonic()
+
+    def end(self) -> None:
+        """Wake the thread for the last time and write out what is spooled."""
+        self._wanted.set()
+        self.roll()
+
+    def _roll_one(self, spool: Spool, *, is_time_to_tidy: bool) -> None:
+        limits = self._table.limits
+        try:
+            spool.roll()
+            if is_time_to_tidy:
+                tidy(spool.folder, time.time(), limits.log_days, limits.log_bytes)
+        except (OSError, duckdb.Error, ValueError) as error:
+            _log.warning("The request log in %s can't be written now: %s", spool.folder, error)
+
+
+class Gateway:
+    """One process: its socket, its application, its log."""
+
+    def __init__(self, folder: Path, loop: Loop) -> None:
+        self._folder = folder
+        self._loop = loop
+        self._seen: tuple[int, int] | None = None
+        self._log = RequestLog(loop)
+        known = read_state(folder)
+        self._socket = _listen(known.port if known else 0)
+        self._state = GatewayState(
+            pid=os.getpid(),
+            start_ticks=start_ticks(os.getpid()) or 0,
+            boot_id=boot_id(),
+            port=self._socket.getsockname()[1],
+            token=secrets.token_hex(32),
+            version=__version__,
+        )
+
+    async def serve(self) -> None:
+        """Serve until a signal ends the process."""
+        limits = httpx.Limits(max_connections=1024, max_keepalive_connections=128, keepalive_expiry=4.0)
+        timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)  # the endpoint's own deadline is around each request
+        async with httpx.AsyncClient(trust_env=False, timeout=timeout, limits=limits) as client:
+            proxy = Proxy(self._state.port, self._state.token, client, self._log.keep, self._roll)
+            self._look(proxy)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look, proxy)
+            self._loop.start("roll", self._log.run)
+            watching = asyncio.create_task(self._watch(proxy))
+            write_atomically(self._folder / STATE, json.dumps(wire.to_builtins(self._state)).encode())
+            _log.info("Gateway %s listens on 127.0.0.1:%s", self._state.pid, self._state.port)
+            try:
+                await _server(proxy).serve(sockets=[self._socket])
+            finally:
+                watching.cancel()
+                self._loop.ending.set()
+                self._log.end()
+
+    async def _roll(self) -> None:
+        await self._loop.run("roll-now", self._log.roll)
+
+    async def _watch(self, proxy: Proxy) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self._look(proxy)
+
+    def _look(self, proxy: Proxy) -> None:
+        """Take the routing table in if the file changed; a table that can't be read leaves the old one in force."""
+        path = self._folder / ROUTES
+        try:
+            facts = path.stat()
+            if (facts.st_ino, facts.st_mtime_ns) == self._seen:
+                return
+            table = wire.loads(path.read_bytes(), RoutingTable)
+        except (OSError, Invalid) as error:
+            if not isinstance(error, FileNotFoundError):
+                _log.warning("The routing table can't be read, the old one holds: %s", error)
+            return
+        self._seen = (facts.st_ino, facts.st_mtime_ns)
+        self._log.follow(table)
+        proxy.table = table
+
+
+def _server(proxy: Proxy) -> uvicorn.Server:
+    config = uvicorn.Config(
+        proxy,
+        lifespan="off",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(port: int) -> socket.socket:
+    """Open the port of last time, or a free one where somebody else has taken it."""
+    for wanted in (port, 0):
+        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            opened.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            opened.close()
+            _log.warning("Port %s can't be had (%s); the endpoints' addresses change", wanted, error.strerror)
+            continue
+        return opened
+    raise OSError("no port of 127.0.0.1 can be had")
+
+
+def main(folder: Path) -> int:
+    """Be the gateway of ``folder``; another one that is there already is left alone."""
+    log.start_early()
+    lock = FolderLock(folder / "gateway.lock")
+    if not lock.acquire():
+        return 0
+    log.start_file(folder / "gateway.log")
+    asyncio.run(Gateway(folder, Loop("gateway")).serve())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,69 @@
+"""What an endpoint's parts are called, and what the words of ``deploy`` mean. Pure."""
+
+import re
+from dataclasses import dataclass
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.text import plain
+
+PORT = 8080
+LABEL_INSTANCE = "mlops-desk.instance"
+LABEL_ENDPOINT = "mlops-desk.endpoint"
+LABEL_REVISION = "mlops-desk.revision"
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,46}[a-z0-9])?")
+_ALIAS = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_VERSION = re.compile(r"[0-9]{1,18}")
+_FORM = "Write MODEL, MODEL@ALIAS or MODEL/VERSION, for example digits@champion or digits/3."
+
+
+@dataclass(frozen=True, slots=True)
+class ModelQuery:
+    """Which version is meant: by alias, by number, or (neither) the newest."""
+
+    name: str
+    alias: str | None = None
+    version: str | None = None
+
+
+def parse_model(text: str) -> ModelQuery:
+    """Read ``MODEL[@ALIAS|/VERSION]``; the last ``@`` or ``/`` decides. Raises Invalid."""
+    cut = max(text.rfind("@"), text.rfind("/"))
+    name, mark, rest = (text, "", "") if cut < 0 else (text[:cut], text[cut], text[cut + 1 :])
+    if not name.strip() or len(name) > 256 or any(ord(character) < 32 for character in name):
+        raise Invalid(f"{plain(text)!r} names no model.", _FORM)
+    if not mark:
+        return ModelQuery(name)
+    if mark == "@":
+        if not _ALIAS.fullmatch(rest):
+            raise Invalid(f"{plain(rest)!r} is not an alias.", _FORM)
+        return ModelQuery(name, alias=rest)
+    if not _VERSION.fullmatch(rest):
+        raise Invalid(f"{plain(rest)!r} is not a version's number.", _FORM)
+    return ModelQuery(name, version=rest)
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if it can stand in a URL, a folder's and a container's name. Raises Invalid."""
+    if not _NAME.fullmatch(name) or ".." in name:
+        text = f"{plain(name)!r} can't be an endpoint's name."
+        raise Invalid(text, "Use up to 48 small letters and digits, with dashes, dots or underscores between.")
+    return name
+
+
+def container_name(instance: str, endpoint: str, revision: int) -> str:
+    return f"mlops-desk-{instance}-{endpoint}-r{revision}"
+
+
+def network_name(instance: str) -> str:
+    """Name the internal bridge of this instance's endpoints."""
+    return f"mlops-desk-{instance}-endpoints"
+
+
+def image_tag(instance: str, digest: str) -> str:
+    """Name the image of a content hash: the same requirements on the same base are built once."""
+    return f"mlops-desk-{instance}/serving:{digest[:24]}"
+
+
+def labels(instance: str, endpoint: str, revision: int) -> dict[str, str]:
+    return {LABEL_INSTANCE: instance, LABEL_ENDPOINT: endpoint, LABEL_REVISION: str(revision)}

@@ -1,0 +1,77 @@
+"""A model's requirements.txt, which comes from outside, as the list its serving image is built from. Pure.
+
+Only names, versions, extras and markers (PEP 508) get through: an option, a URL, a path or an editable
+install could fetch and run anything while the image is built.
+"""
+
+import re
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from mlops_desk.base.errors import Refused
+from mlops_desk.base.text import plain
+
+_LIMIT_CHARACTERS = 65_536
+_LIMIT_LINES = 1000
+_HINT = "Log the model again with plain requirements, such as scikit-learn==1.5.2."
+_COMMENT = re.compile(r"(^|\s)#.*$")
+
+# What MLflow's scoring server needs besides the model: skinny leaves the data libraries out. Before
+# MLflow 3 the server ran on Flask; a newer MLflow reads older models.
+_SERVER = ("fastapi", "numpy", "pandas", "uvicorn")
+_OLDEST_SERVER = Version("3.0")
+_NEWER_MLFLOW = "mlflow-skinny<4,>=3.5"
+_MLFLOW = frozenset({"mlflow", "mlflow-skinny"})
+
+
+def serving_requirements(text: str, mlflow_version: str | None = None) -> tuple[str, ...]:
+    """Return what to install to serve the model, one requirement a line, sorted.
+
+    ``mlflow_version`` is what the model was saved with, for lists that don't name MLflow. Raises Refused.
+    """
+    parsed = _parse(text)
+    kept = [str(found) for found in parsed if canonicalize_name(found.name) not in _MLFLOW]
+    names = {canonicalize_name(found.name) for found in parsed}
+    ours = next((found for found in parsed if canonicalize_name(found.name) in _MLFLOW), None)
+    kept.append(_skinny(ours.specifier if ours is not None else _exactly(mlflow_version)))
+    return tuple(sorted({*kept, *(name for name in _SERVER if name not in names)}))
+
+
+def _parse(text: str) -> list[Requirement]:
+    lines = text[: _LIMIT_CHARACTERS + 1].splitlines()
+    if len(text) > _LIMIT_CHARACTERS or len(lines) > _LIMIT_LINES:
+        raise Refused("The model's requirements.txt is too long to be one.", _HINT)
+    return [_requirement(line) for line in (_COMMENT.sub("", line).strip() for line in lines) if line]
+
+
+def _requirement(line: str) -> Requirement:
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement as error:
+        raise Refused(
+            f"The model's requirements.txt has a line that names no package: {plain(line)!r}.", _HINT
+        ) from error
+    if requirement.url is not None or not line.isascii():
+        raise Refused(f"The model's requirements.txt wants a package from an address: {plain(line)!r}.", _HINT)
+    return requirement
+
+
+def _skinny(specifier: SpecifierSet) -> str:
+    """Name mlflow-skinny at the version that ``specifier`` pins, where its server is the one we start."""
+    pins = [found.version for found in specifier if found.operator in {"==", "==="}]
+    try:
+        if pins and Version(pins[0].removesuffix(".*")) >= _OLDEST_SERVER:
+            return f"mlflow-skinny{specifier}"
+    except InvalidVersion:
+        return _NEWER_MLFLOW
+    return _NEWER_MLFLOW
+
+
+def _exactly(version: str | None) -> SpecifierSet:
+    try:
+        return SpecifierSet(f"=={Version(version)}") if version else SpecifierSet()
+    except InvalidVersion:
+        return SpecifierSet()

@@ -1,0 +1,88 @@
+"""How much goes through an endpoint and how long it takes: counters in the gateway, rates in the agent. Pure.
+
+Latencies are counted in buckets that grow by a tenth, from 0.1 ms to about 100 s, so that a percentile
+is right within 5 % whatever the load, and two snapshots can be subtracted.
+"""
+
+import bisect
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mlops_desk.records.endpoint import Traffic
+
+BOUNDS_SECONDS: tuple[float, ...] = tuple(1e-4 * 1.1**step for step in range(146))
+_FIRST_ERROR = 400
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the gateway counts for one endpoint since it started."""
+
+    requests: int = 0
+    errors: int = 0
+    unlogged: int = 0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_SECONDS) + 1))
+
+    def count(self, status: int, latency_seconds: float) -> None:
+        """Count one answered request; a status from 400 on is an error."""
+        self.requests += 1
+        self.errors += status >= _FIRST_ERROR
+        self.buckets[bisect.bisect_left(BOUNDS_SECONDS, latency_seconds)] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The counters as they stood at ``at`` (monotonic seconds)."""
+
+    at: float
+    requests: int
+    errors: int
+    buckets: tuple[int, ...]
+
+
+class LoadWindow:
+    """Turns snapshots into rates over the last ``seconds``. A counter that fell (a new gateway) starts it over."""
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        self._seconds = seconds
+        self._snapshots: deque[Snapshot] = deque()
+
+    def add(self, snapshot: Snapshot) -> Traffic:
+        """Take a new snapshot in and return the load over the window."""
+        if self._snapshots and snapshot.requests < self._snapshots[-1].requests:
+            self._snapshots.clear()
+        self._snapshots.append(snapshot)
+        while len(self._snapshots) > 2 and snapshot.at - self._snapshots[1].at >= self._seconds:
+            self._snapshots.popleft()
+        return load_between(self._snapshots[0], snapshot)
+
+
+def load_between(first: Snapshot, last: Snapshot) -> Traffic:
+    """Return rates and percentiles of what happened between two snapshots."""
+    seconds = last.at - first.at
+    requests = last.requests - first.requests
+    buckets = [after - before for before, after in zip(first.buckets, last.buckets, strict=True)]
+    return Traffic(
+        requests_per_second=requests / seconds if seconds > 0 else 0.0,
+        latency_p50_seconds=percentile(buckets, 0.50),
+        latency_p95_seconds=percentile(buckets, 0.95),
+        errors_per_second=(last.errors - first.errors) / seconds if seconds > 0 else 0.0,
+        requests_total=last.requests,
+        errors_total=last.errors,
+    )
+
+
+def percentile(buckets: Sequence[int], share: float) -> float | None:
+    """Return the latency below which ``share`` of the counted requests lie, within its bucket; None for none."""
+    total = sum(buckets)
+    if total == 0:
+        return None
+    wanted, reached = share * total, 0
+    for index, count in enumerate(buckets):
+        if count and reached + count >= wanted:
+            low = BOUNDS_SECONDS[index - 1] if index else 0.0
+            high = BOUNDS_SECONDS[min(index, len(BOUNDS_SECONDS) - 1)]
+            return low + (high - low) * (wanted - reached) / count
+        reached += count
+    return BOUNDS_SECONDS[-1]
