@@ -1,0 +1,88 @@
+"""Where the reference data of an endpoint lies: the dataset that was logged with the model's run.
+
+What a run says of its dataset is text from outside, so it opens nothing by itself: a local path
+counts only as the job saw it, inside one of the job's own mounts; anything else is fetched through
+the registry.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from mlops_desk.base.errors import NotFound, Refused
+from mlops_desk.base.text import plain
+from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.job import Job
+from mlops_desk.records.model import DatasetInput
+
+_REMOTE = ("mlflow-artifacts:", "runs:", "models:")
+_HINT = "Name a file instead: mlops-desk drift check {name} --reference FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceParts:
+    """What is needed of registry and jobs, as plain callables."""
+
+    dataset: Callable[[str], DatasetInput]
+    job_of_run: Callable[[str], Job | None]
+    download: Callable[[str, Path], Path]
+
+
+def reference_file(endpoint: Endpoint, cache: Path, parts: ReferenceParts) -> Path:
+    """Return the file of the dataset logged with the endpoint's model. Raises NotFound, Refused."""
+    hint = _HINT.format(name=endpoint.name)
+    run_id = endpoint.model.run_id
+    if run_id is None:
+        raise NotFound(f"Version {endpoint.model.version} of {plain(endpoint.model.name)} names no run.", hint)
+    dataset = parts.dataset(run_id)
+    where = address_of(dataset)
+    if where.startswith(_REMOTE):
+        return _fetched(where, cache / dataset.digest.replace("/", "_")[:64], parts.download)
+    job = parts.job_of_run(run_id)
+    if job is None:
+        text = f"The dataset of run {run_id} was at {plain(where)} for a job that this desk does not know."
+        raise NotFound(text, hint)
+    return on_host(where, job, hint)
+
+
+def address_of(dataset: DatasetInput) -> str:
+    """Return the path or URI in a dataset's source, which MLflow keeps as JSON of several shapes."""
+    try:
+        source = json.loads(dataset.source)
+    except ValueError:
+        return dataset.source.removeprefix("file://")
+    if isinstance(source, dict):
+        for key in ("uri", "url", "path"):
+            if isinstance(source.get(key), str):
+                return str(source[key]).removeprefix("file://")
+    raise NotFound(f"The dataset {plain(dataset.name)} does not say where it lies.")
+
+
+def on_host(where: str, job: Job, hint: str) -> Path:
+    """Turn a path as the job's container saw it into the host's, never leaving the mount it lies in."""
+    seen = PurePosixPath(where)
+    for mount in sorted(job.spec.mounts, key=lambda mount: len(mount.target), reverse=True):
+        target = PurePosixPath(mount.target)
+        if not seen.is_relative_to(target):
+            continue
+        top = Path(mount.source).resolve()
+        path = top.joinpath(*seen.relative_to(target).parts).resolve()
+        if not path.is_relative_to(top):
+            raise Refused(f"The dataset's path {plain(where)} leaves the mount {plain(mount.target)}.", hint)
+        if not path.is_file():
+            raise NotFound(f"The data that job {job.id} was trained on, {path}, is no longer there.", hint)
+        return path
+    raise NotFound(f"No mount of job {job.id} holds {plain(where)}, where its dataset was.", hint)
+
+
+def _fetched(uri: str, folder: Path, download: Callable[[str, Path], Path]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = [path for path in folder.rglob("*") if path.is_file()]
+    path = kept[0] if kept else download(uri, folder)
+    if path.is_dir():
+        files = [item for item in sorted(path.rglob("*")) if item.is_file()]
+        if len(files) != 1:
+            raise NotFound(f"{plain(uri)} holds {len(files)} files; a reference is one Parquet or CSV file.")
+        return files[0]
+    return path

@@ -1,0 +1,100 @@
+"""A run's word about its dataset opens nothing outside the job's own mounts."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.base.errors import DeskError, NotFound, Refused
+from mlops_desk.desk.reference import ReferenceParts, address_of, on_host, reference_file
+from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.records.job import Job, JobSpec, JobState, Mount
+from mlops_desk.records.model import DatasetInput
+
+
+def job(*mounts: Mount) -> Job:
+    return Job("j1", "train", JobState.SUCCEEDED, JobSpec("train", "image", mounts=mounts), 0.0, 0, "me")
+
+
+def dataset(source: str) -> DatasetInput:
+    return DatasetInput("iris", "abc", "training", "local", source)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    (tmp_path / "data" / "iris.csv").write_text("x\n1\n")
+    (tmp_path / "data" / "deep" / "b.csv").write_text("x\n1\n")
+    (tmp_path / "secret.csv").write_text("x\n1\n")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('{"uri": "/data/iris.csv"}', "/data/iris.csv"),
+        ('{"uri": "file:///data/iris.csv"}', "/data/iris.csv"),
+        ('{"url": "https://h/x.csv"}', "https://h/x.csv"),
+        ("/data/iris.csv", "/data/iris.csv"),
+    ],
+)
+def test_mlflow_tells_the_address_in_several_shapes(source: str, expected: str) -> None:
+    assert address_of(dataset(source)) == expected
+
+
+def test_a_path_is_found_through_the_innermost_mount(data: Path) -> None:
+    found = on_host("/data/deep/b.csv", job(Mount("/nowhere", "/data"), Mount(str(data / "deep"), "/data/deep")), "")
+    assert found == data / "deep" / "b.csv"
+
+
+def test_a_mounted_file_is_found(data: Path) -> None:
+    assert on_host("/in.csv", job(Mount(str(data / "iris.csv"), "/in.csv")), "") == data / "iris.csv"
+
+
+@pytest.mark.parametrize("where", ["/data/../secret.csv", "/data/link.csv", "/data/deep/../../secret.csv"])
+def test_a_path_that_leaves_its_mount_is_refused(data: Path, where: str) -> None:
+    (data / "link.csv").symlink_to(data.parent / "secret.csv")
+    with pytest.raises(Refused):
+        on_host(where, job(Mount(str(data), "/data")), "hint")
+
+
+@given(st.text(max_size=60))
+def test_no_text_opens_anything_outside(tmp_path_factory: pytest.TempPathFactory, where: str) -> None:
+    top = tmp_path_factory.mktemp("m")
+    (top / "a").write_text("")
+    try:
+        found = on_host("/data/" + where.replace("\0", ""), job(Mount(str(top), "/data")), "")
+    except (DeskError, OSError):
+        return
+    assert found.is_relative_to(top)
+
+
+def test_an_artifact_is_fetched_once(tmp_path: Path) -> None:
+    fetched = []
+
+    def download(uri: str, folder: Path) -> Path:
+        fetched.append(uri)
+        (folder / "reference.parquet").write_text("")
+        return folder / "reference.parquet"
+
+    parts = ReferenceParts(
+        lambda _run: dataset('{"uri": "runs:/r/data/reference.parquet"}'), lambda _run: None, download
+    )
+    endpoint = Endpoint("e", EndpointState.LIVE, None, 1, ModelRef("m", "1", "models:/m/1", run_id="r"))
+    first = reference_file(endpoint, tmp_path, parts)
+    assert reference_file(endpoint, tmp_path, parts) == first
+    assert fetched == ["runs:/r/data/reference.parquet"]
+    with pytest.raises(NotFound, match="names no run"):
+        reference_file(replace(endpoint, model=ModelRef("m", "1", "u")), tmp_path, parts)
+
+
+def test_a_local_path_of_an_unknown_job_is_not_opened(data: Path, tmp_path: Path) -> None:
+    parts = ReferenceParts(
+        lambda _run: dataset(json.dumps({"uri": str(data / "iris.csv")})), lambda _run: None, lambda *_: tmp_path
+    )
+    endpoint = Endpoint("e", EndpointState.LIVE, None, 1, ModelRef("m", "1", "models:/m/1", run_id="r"))
+    with pytest.raises(NotFound, match="does not know"):
+        reference_file(endpoint, tmp_path, parts)
