@@ -14,6 +14,11 @@ class Verdict(StrEnum):
     CRITICAL = "critical"
     INSUFFICIENT_DATA = "insufficient_data"
 
+    @property
+    def is_alarm(self) -> bool:
+        """A single window alarms when its data have drifted or nothing usable arrived."""
+        return self in {Verdict.DRIFT, Verdict.CRITICAL}
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -50,7 +55,12 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class ColumnDrift:
-    """One column of a report. ``quality`` maps ``reference`` and ``current`` to what was found there."""
+    """One column of a report. ``quality`` maps ``reference`` and ``current`` to what was found there.
+
+    ``n_reference`` and ``n_current`` count usable values. ``signals`` are the changes in quality (``missing``,
+    ``infinite``, ``wrong_type``, ``out_of_range``, ``unseen``): value is the change of the share, with its own test;
+    they never decide the verdict, and ``text`` says in words what stands out.
+    """
 
     name: str
     kind: str
@@ -61,11 +71,16 @@ class ColumnDrift:
     n_current: int
     text: str | None = None
     histogram: Histogram | None = None
+    signals: Mapping[str, Measure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetDrift:
-    """The data set as a whole: rows read, columns compared, columns that only one side has."""
+    """The data set as a whole: rows read, columns compared, columns that only one side has.
+
+    ``skipped_columns`` hold what is neither number nor category (times, lists, bytes); ``rejected_*`` count
+    lines of a CSV file that could not be read as rows.
+    """
 
     n_reference: int
     n_current: int
@@ -74,11 +89,17 @@ class DatasetDrift:
     drifted_ratio: float | None
     missing_columns: tuple[str, ...] = ()
     new_columns: tuple[str, ...] = ()
+    skipped_columns: tuple[str, ...] = ()
+    rejected_reference: int = 0
+    rejected_current: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """The answer to ``drift report`` and to one window of a monitored endpoint."""
+    """The answer to ``drift report`` and to one window of a monitored endpoint.
+
+    ``alarm`` is the monitor's answer after this window (two of the last three alarm); None for a single report.
+    """
 
     verdict: Verdict
     columns: tuple[ColumnDrift, ...]
@@ -91,12 +112,21 @@ class DriftReport:
     reference: str | None = None
     current: str | None = None
     id: str | None = None
+    alarm: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DriftOptions:
-    """How columns are judged; the defaults are the ones DRIFT.md argues for."""
+    """How columns are judged; the defaults are the ones DRIFT.md argues for.
+
+    ``kinds`` maps a column to ``numeric`` or ``categorical`` (from a model's signature); others follow the
+    reference's type. Without ``require_all_columns`` a column that the current data lack (a training target)
+    is listed and not judged. ``time_column`` of the current data dates the window and is not compared.
+    """
 
     kinds: Mapping[str, str] = field(default_factory=dict)
     minimum_rows: int = 30
     false_discovery_rate: float = 0.05
+    require_all_columns: bool = True
+    ignored_columns: tuple[str, ...] = ()
+    time_column: str | None = None

@@ -1,0 +1,42 @@
+"""The worker that compares two data files: ``python -m mlops_desk.drift.worker``, one request on stdin.
+
+Request: {"reference": path, "current": path, "options": DriftOptions}; the answer is a DriftReport.
+``drift report`` runs it without an agent, the agent runs it for each window of a monitored endpoint.
+"""
+
+import tempfile
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base import wire
+from mlops_desk.base.process import serve_one
+from mlops_desk.drift.read import connect, open_file, span_of, tables_of
+from mlops_desk.drift.report import compare
+from mlops_desk.records.drift import DriftOptions, DriftReport
+
+MODULE = "mlops_desk.drift.worker"
+
+
+def compare_files(reference: Path, current: Path, options: DriftOptions | None = None) -> DriftReport:
+    """Compare two files. Raises NotFound or Invalid with what is wrong with which of them."""
+    options = options or DriftOptions()
+    with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-") as name:
+        folder = Path(name)
+        with closing(connect(folder)) as connection:
+            first = open_file(connection, reference.absolute(), folder)
+            second = open_file(connection, current.absolute(), folder)
+            report = compare(tables_of(connection, first, second, options), options)
+            start, end = span_of(connection, second, options.time_column) if options.time_column else (None, None)
+    return replace(report, reference=str(reference), current=str(current), window_start=start, window_end=end)
+
+
+def answer(request: dict[str, Any]) -> Any:
+    """Answer one request in JSON's own types."""
+    options = wire.from_builtins(request.get("options") or {}, DriftOptions)
+    return wire.to_builtins(compare_files(Path(request["reference"]), Path(request["current"]), options))
+
+
+if __name__ == "__main__":
+    serve_one(answer)
