@@ -89,7 +89,13 @@ def start_detached(command: list[str], log: Path, environment: Mapping[str, str]
             env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
+    # Kept, so that those which ended are collected at the next start and none is warned about as forgotten.
+    _detached[:] = [known for known in _detached if known.poll() is None]
+    _detached.append(process)
     return process.pid
+
+
+_detached: list[subprocess.Popen[bytes]] = []
 
 
 def end_group(process: subprocess.Popen[bytes], grace_seconds: float = 0.0) -> None:

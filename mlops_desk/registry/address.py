@@ -1,0 +1,146 @@
+"""Tracking URIs as people write them: which kind, whether it can be opened, and how it may be shown.
+
+MLflow creates what it does not find (an SQLite file, a folder), and makes tables in an SQLite file that
+holds something else. Reading must never do that, so a local store is looked at here first.
+"""
+
+import os
+import re
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.text import plain
+
+_DATABASES = ("postgresql", "mysql", "mssql")
+_FORMS = "A tracking URI is http://HOST:PORT, sqlite:////ABSOLUTE/PATH.db, or the absolute path of a folder of runs."
+_STORE_TABLES = {"alembic_version", "experiments", "runs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A tracking URI that was understood. ``kind``: http, sqlite, database or folder; ``path`` for local ones."""
+
+    uri: str
+    kind: str
+    path: Path | None = None
+
+    @property
+    def shown(self) -> str:
+        """The URI for messages: without user and password, plain and short."""
+        return plain(re.sub(r"//[^/@]*@", "//", self.uri))
+
+
+def parse_address(uri: str) -> Address:
+    """Understand a tracking URI. Raises Invalid."""
+    text = uri.strip()
+    scheme = urlsplit(text).scheme.lower() if "://" in text or text.startswith(("file:", "sqlite:")) else ""
+    if scheme in {"http", "https"}:
+        if not urlsplit(text).hostname:
+            raise Invalid(f"{plain(text)!r} names no host.", _FORMS)
+        return Address(text.rstrip("/"), "http")
+    if scheme == "sqlite":
+        return _sqlite(text)
+    if scheme.split("+")[0] in _DATABASES:
+        return Address(text, "database")
+    if scheme in {"", "file"}:
+        return _folder(text)
+    raise Invalid(f"{plain(text)!r} is not a kind of tracking URI that is known here.", _FORMS)
+
+
+def _sqlite(text: str) -> Address:
+    written = text.removeprefix("sqlite:///")
+    path = Path(unquote(written.partition("?")[0]))
+    if written == text or not path.is_absolute():
+        hint = "Write the absolute path after three slashes: sqlite:////home/me/mlflow.db."
+        raise Invalid(f"{plain(text)!r} does not name an SQLite file by its absolute path.", hint)
+    return Address(text, "sqlite", path)
+
+
+def _folder(text: str) -> Address:
+    path = Path(unquote(urlsplit(text).path) if text.startswith("file:") else text).expanduser()
+    if not path.is_absolute():
+        raise Invalid(f"{plain(text)!r} is neither a URI nor an absolute path.", _FORMS)
+    return Address(str(path), "folder", path)
+
+
+def check_local(address: Address) -> tuple[int, int] | None:
+    """Refuse a local store that is missing or is none; return its device and inode. Raises DeskErrors."""
+    if address.path is None:
+        return None
+    try:
+        facts = address.path.stat()
+    except FileNotFoundError as error:
+        hint = "Nothing was created. Check the path, or let MLflow create the store first."
+        raise NotFound(f"There is no {_thing(address)} at {plain(str(address.path), 400)}.", hint) from error
+    except OSError as error:
+        raise Unavailable(f"{plain(str(address.path), 400)} can't be read: {error.strerror}.") from error
+    if address.kind == "sqlite":
+        _check_tables(address.path)
+    elif not _is_run_folder(address.path):
+        hint = "A folder of runs has folders with a meta.yaml in each. Nothing was created."
+        raise NotFound(f"{plain(str(address.path), 400)} is not a folder of MLflow runs.", hint)
+    return facts.st_dev, facts.st_ino
+
+
+def _thing(address: Address) -> str:
+    return "SQLite store" if address.kind == "sqlite" else "folder of runs"
+
+
+def _check_tables(path: Path) -> None:
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)
+        try:
+            rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        finally:
+            connection.close()
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        text = f"{plain(str(path), 400)} can't be read as an SQLite database: {plain(str(error))}."
+        raise Unavailable(text, "Is it the right file, and may this user read it?") from error
+    if not {name for (name,) in rows} >= _STORE_TABLES:
+        text = f"{plain(str(path), 400)} is an SQLite database, but not a store of MLflow."
+        raise Refused(text, "Nothing was written to it. Name the file that mlflow server was started with.")
+
+
+def _is_run_folder(path: Path) -> bool:
+    try:
+        with os.scandir(path) as entries:
+            return any(Path(entry.path, "meta.yaml").is_file() for entry in entries)
+    except OSError:
+        return False
+
+
+def host_of(uri: str) -> str:
+    """Return ``host:port`` of an HTTP URI, with the scheme's port where none is written."""
+    parts = urlsplit(uri)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    try:
+        port = parts.port or default
+    except ValueError:
+        port = default
+    return f"{(parts.hostname or '').lower()}:{port}"
+
+
+def check_artifact_location(location: str, tracking: Address) -> None:
+    """Refuse files that the registry claims to lie where it has no business to send us. Raises Refused.
+
+    A server may name any address as the place of a run's files. On this machine's disk it could name
+    somebody's keys, and another host would be handed the registry's password.
+    """
+    if tracking.kind != "http":
+        return
+    scheme = urlsplit(location).scheme.lower()
+    if scheme in {"", "file"}:
+        text = f"The server says the files lie on its own disk, at {plain(location)}; that can't be fetched."
+        raise Refused(text, "Start that server with --serve-artifacts so that files go through it.")
+    if scheme in {"http", "https", "mlflow-artifacts"}:
+        named = urlsplit(location).netloc
+        with_scheme = location if scheme != "mlflow-artifacts" else location.replace(scheme, _scheme(tracking), 1)
+        if named and host_of(with_scheme) != host_of(tracking.uri):
+            raise Refused(f"The server sends us to another host for the files, {plain(named)}; nothing was fetched.")
+
+
+def _scheme(tracking: Address) -> str:
+    return urlsplit(tracking.uri).scheme

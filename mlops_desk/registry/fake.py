@@ -1,0 +1,140 @@
+"""A registry in memory for tests and demonstrations, with MLflow's rules of order and its errors.
+
+Order, as MLflow's SQL has it: what has a value first, then NaN, then what has none; within these by
+value; ties always by newest start, then by run id, whichever way the values go.
+"""
+
+import itertools
+import math
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Run
+from mlops_desk.registry.order import SortKey, parse_sort
+
+_MISSING, _NAN, _THERE = 2, 1, 0
+
+
+class FakeRegistry:
+    """Implements RegistryClient; the ``add_...`` methods are what a training program would do."""
+
+    def __init__(self) -> None:
+        self._experiments: dict[str, str] = {"Default": "0"}
+        self._runs: dict[str, Run] = {}
+        self._models: dict[str, Model] = {}
+        self._versions: dict[str, list[ModelVersion]] = {}
+        self._datasets: dict[str, list[DatasetInput]] = {}
+        self._numbers = itertools.count(1)
+
+    def add_run(self, experiment: str, run: Run) -> None:
+        """Record a run as it is; the experiment is created where there is none."""
+        self._runs[run.run_id] = replace(run, experiment_id=self._experiment_id(experiment))
+
+    def add_dataset(self, run_id: str, dataset: DatasetInput) -> None:
+        self._datasets.setdefault(run_id, []).append(dataset)
+
+    def add_version(self, name: str, run_id: str | None = None, source: str | None = None) -> ModelVersion:
+        """Register a version, and the model where there is none."""
+        known = self._versions.setdefault(name, [])
+        version = ModelVersion(name, str(len(known) + 1), run_id, source, "READY", created_at=time.time())
+        known.append(version)
+        model = self._models.get(name, Model(name, None))
+        self._models[name] = replace(model, latest_version=version.version)
+        return version
+
+    def models(self) -> list[Model]:
+        return [self._models[name] for name in sorted(self._models)]
+
+    def model(self, name: str) -> Model:
+        if name not in self._models:
+            raise NotFound(f"There is no registered model {name!r}.")
+        return self._models[name]
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        model = self.model(name)
+        return [_with_aliases(version, model) for version in reversed(self._versions[name])]
+
+    def versions_of_run(self, run_id: str) -> list[ModelVersion]:
+        found = [version for name in self._versions for version in self.versions(name) if version.run_id == run_id]
+        return sorted(found, key=lambda version: (version.created_at or 0.0, version.name, int(version.version)))
+
+    def set_alias(self, name: str, alias: str, version: str) -> Model:
+        if version not in {known.version for known in self.versions(name)}:
+            raise NotFound(f"Model {name} has no version {version}.")
+        model = self._models[name]
+        self._models[name] = replace(model, aliases={**model.aliases, alias: version})
+        return self._models[name]
+
+    def runs(self, experiment: str, sort: str | None = None, limit: int = 100) -> list[Run]:
+        if limit < 1:
+            raise Invalid(f"The limit must be at least 1, not {limit}.")
+        key = parse_sort(sort) if sort else None
+        if experiment not in self._experiments:
+            raise NotFound(f"There is no experiment {experiment!r}.")
+        wanted = self._experiments[experiment]
+        return in_order([run for run in self._runs.values() if run.experiment_id == wanted], key)[:limit]
+
+    def run(self, run_id: str) -> Run:
+        if run_id not in self._runs:
+            raise NotFound(f"There is no run {run_id!r}.")
+        return self._runs[run_id]
+
+    def datasets(self, run_id: str) -> list[DatasetInput]:
+        self.run(run_id)
+        return list(self._datasets.get(run_id, []))
+
+    def start_run(self, experiment: str, tags: Mapping[str, str]) -> str:
+        run_id = uuid.uuid4().hex
+        name = tags.get("mlflow.runName", f"run-{next(self._numbers)}")
+        run = Run(run_id, name, "RUNNING", int(time.time() * 1000), tags={**tags, "mlflow.runName": name})
+        self.add_run(experiment, run)
+        return run_id
+
+    def end_run(self, run_id: str, status: str) -> Run:
+        run = self.run(run_id)
+        if run.status != status:
+            self._runs[run_id] = replace(run, status=status, end_time=int(time.time() * 1000))
+        return self._runs[run_id]
+
+    def _experiment_id(self, name: str) -> str:
+        return self._experiments.setdefault(name, str(len(self._experiments)))
+
+
+def in_order(runs: list[Run], key: SortKey | None) -> list[Run]:
+    """Return ``runs`` in MLflow's order for ``key`` (None: newest first)."""
+    ordered = sorted(runs, key=lambda run: run.run_id)
+    if key is None or (key.kind, key.name) != ("attributes", "start_time"):
+        ordered.sort(key=lambda run: run.start_time or 0, reverse=True)
+    if key is None:
+        return ordered
+    value = _value_of(key)
+    there = [run for run in ordered if _rank(value(run)) == _THERE]
+    # Stable, so that equal values keep the order above; reverse= keeps it too.
+    there.sort(key=value, reverse=key.descending)  # type: ignore[arg-type]
+    rest = sorted((run for run in ordered if _rank(value(run)) != _THERE), key=lambda run: _rank(value(run)))
+    return there + rest
+
+
+def _value_of(key: SortKey) -> Callable[[Run], float | str | None]:
+    if key.kind == "metrics":
+        return lambda run: run.metrics.get(key.name)
+    if key.kind == "params":
+        return lambda run: run.params.get(key.name)
+    if key.kind == "tags":
+        return lambda run: run.tags.get(key.name)
+    field = {"run_name": "name"}.get(key.name, key.name)
+    return lambda run: getattr(run, field, None)
+
+
+def _rank(value: float | str | None) -> int:
+    if value is None:
+        return _MISSING
+    return _NAN if isinstance(value, float) and math.isnan(value) else _THERE
+
+
+def _with_aliases(version: ModelVersion, model: Model) -> ModelVersion:
+    aliases = sorted(alias for alias, number in model.aliases.items() if number == version.version)
+    return replace(version, aliases=tuple(aliases))
