@@ -13,6 +13,7 @@ import select
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from mlops_desk.base.loop import Loop
@@ -80,18 +81,34 @@ class Collector:
     def run(self) -> None:
         """Collect until the agent is gone."""
         loop = Loop("collector")
-        loop.repeat("gpus", self._interval, lambda: self._slots.put_gpu(self._gpus.read()))
-        if self._host is not None:
-            loop.start("host", lambda: self._read_host(loop, self._host))
+        loop.start("gpus", lambda: self._begin(loop, "gpus", self._read_gpus, self._read_gpus))
+        host = self._host
+        if host is not None:
+            loop.start(
+                "host", lambda: self._begin(loop, "host", lambda: self._read_first(host), lambda: self._read(host))
+            )
         while self._agent_lives():
             self._send()
 
-    def _read_host(self, loop: Loop, host: HostSource | None) -> None:
-        if host is None:
-            return
+    def _begin(self, loop: Loop, name: str, first: Callable[[], None], read: Callable[[], None]) -> None:
+        """Read at once, then at whole multiples of the interval, so that both sources tick together."""
+        try:
+            first()
+        finally:
+            loop.ending.wait(self._interval - time.monotonic() % self._interval)
+            loop.repeat(name, self._interval, read)
+
+    def _read_gpus(self) -> None:
+        self._slots.put_gpu(self._gpus.read())
+
+    def _read(self, host: HostSource) -> None:
+        self._slots.put_host(host.read())
+
+    def _read_first(self, host: HostSource) -> None:
+        """Read twice, so that the first sample has rates."""
         host.read()
-        loop.ending.wait(_FIRST_RATES_SECONDS)
-        loop.repeat("host", self._interval, lambda: self._slots.put_host(host.read()))
+        time.sleep(_FIRST_RATES_SECONDS)
+        self._read(host)
 
     def _agent_lives(self) -> bool:
         ready, _, _ = select.select([self._lifeline, self._slots.wake], [], [], HEARTBEAT_SECONDS)
@@ -125,7 +142,19 @@ def main(arguments: list[str] | None = None) -> None:
     os._exit(0)  # a hung driver call must not keep the process
 
 
+class _NoGpus:
+    """Leaves every GPU alone: what is left to do when the driver hung too often."""
+
+    def read(self) -> GpuSample:
+        return GpuSample(time.time(), ())
+
+    def busy(self) -> None:
+        return None
+
+
 def _gpus(options: argparse.Namespace, skip: frozenset[int]) -> GpuSource:
+    if options.no_gpus:
+        return _NoGpus()
     if options.simulated is not None:
         from mlops_desk.telemetry.simulated import SimulatedFaults, SimulatedGpus  # noqa: PLC0415 - one source is loaded
 
@@ -155,6 +184,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--faults", type=Path, metavar="FILE", help="faults of the simulated workstation, as JSON")
     parser.add_argument("--skip", type=int, action="append", default=[], metavar="INDEX", help="leave this GPU alone")
     parser.add_argument("--only", type=int, metavar="INDEX", help="read this GPU alone, and no host")
+    parser.add_argument("--no-gpus", action="store_true", help="read the host alone")
     parser.add_argument("--pci", type=Path, default=Path("/sys/bus/pci/devices"), help="where the kernel lists devices")
     return parser.parse_args(arguments)
 

@@ -6,7 +6,7 @@ frame that is too long or malformed ends the stream, and the collector with it.
 
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 import msgspec
 
@@ -40,7 +40,7 @@ def encode(frame: Frame) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-def read_frame(stream: BinaryIO) -> Frame | None:
+def read_frame(stream: IO[bytes]) -> Frame | None:
     """Return the next frame, or None at the end of the stream. Raises BrokenStream."""
     head = _read_exactly(stream, _LENGTH.size)
     if head is None:
@@ -57,6 +57,6 @@ def read_frame(stream: BinaryIO) -> Frame | None:
         raise BrokenStream(str(error)) from error
 
 
-def _read_exactly(stream: BinaryIO, count: int) -> bytes | None:
+def _read_exactly(stream: IO[bytes], count: int) -> bytes | None:
     data = stream.read(count)
     return data if len(data) == count else None

@@ -1,0 +1,365 @@
+"""The agent's side of sampling: starts the collector, believes it while it is fresh, replaces it when it is not.
+
+One thread does all of this; it waits for frames, composes what is known into a ``Sample`` and hands it on.
+Data older than 3 s is withdrawn. A collector that hangs is killed after 5 s and the next one leaves
+out the GPU that hung; a process of its own asks that GPU again from time to time.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
+from threading import Event, RLock
+from typing import Protocol
+
+from mlops_desk.base.loop import Loop
+from mlops_desk.records.event import Notice
+from mlops_desk.records.status import Disk, Gpu, Host, Network, Sample
+from mlops_desk.telemetry import notices
+from mlops_desk.telemetry.child import Child, Heard
+from mlops_desk.telemetry.frames import Frame
+from mlops_desk.telemetry.merge import LeftOut, identify, merge, remember, stale_host
+from mlops_desk.telemetry.source import GpuSample, HostSample
+from mlops_desk.telemetry.supervision import (
+    ABANDONED_LIMIT,
+    Quarantine,
+    Restarts,
+    Signs,
+    Verdict,
+    judge,
+)
+
+_log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 0.25
+_PROBE_SECONDS = 8.0
+_FRESH_PROCESS_SECONDS = 60.0
+_QUIET_SECONDS = 600.0
+_NOT_YET = "The NVIDIA driver has not answered yet."
+
+
+class Process(Protocol):
+    """What the sampler needs of a collector process."""
+
+    started: float
+    pid: int
+
+    def kill(self) -> bool: ...
+
+    @property
+    def alive(self) -> bool: ...
+
+
+StartProcess = Callable[[Sequence[str], Loop, Heard], Process]
+
+
+@dataclass(slots=True)
+class _Current:
+    """The collector that runs, and what was heard of it."""
+
+    process: Process
+    interval: float
+    signs: Signs
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What outlives a collector."""
+
+    known: dict[str, Gpu] = field(default_factory=dict)
+    gpu: GpuSample | None = None
+    host: HostSample | None = None
+    gpu_heard: float | None = None
+    host_heard: float | None = None
+    sequence: int = 0
+    driver_seconds: float = 0.0
+
+
+class Sampler:
+    """Composes samples. ``on_sample`` gets each new one and whether it carries a tick of the host."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        interval_seconds: Callable[[], float],
+        on_sample: Callable[[Sample, bool], None],
+        notify: Callable[[Notice], None],
+        arguments: Sequence[str] = (),
+        start_process: StartProcess = Child,
+    ) -> None:
+        self._loop = loop
+        self._interval = interval_seconds
+        self._on_sample = on_sample
+        self._notify = notify
+        self._arguments = tuple(arguments)
+        self._start_process = start_process
+        self._queue: SimpleQueue[tuple[object, Frame | None]] = SimpleQueue()
+        self._lock = RLock()
+        self._memory = _Memory()
+        self._current: _Current | None = None
+        self._start_at = 0.0
+        self._restarts = Restarts()
+        self._quarantine = Quarantine()
+        self._abandoned: list[Process] = []
+        self._probe: tuple[Process, int, float] | None = None
+        self._handed_on = 0.0
+        self._first = Event()
+        self._told: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Begin to sample."""
+        self._loop.start("sampler", self._run)
+
+    def stop(self) -> None:
+        """End the collector; the thread ends with the loop."""
+        with self._lock:
+            processes = [self._current.process] if self._current else []
+            processes += [self._probe[0]] if self._probe else []
+            self._current = self._probe = None
+            self._start_at = float("inf")
+        for process in processes:
+            process.kill()
+
+    def wait_for_first(self, timeout_seconds: float) -> bool:
+        """Wait until GPUs and host were heard of once."""
+        return self._first.wait(timeout_seconds)
+
+    def collector_pid(self) -> int | None:
+        """Return the pid of the collector that runs."""
+        with self._lock:
+            return self._current.process.pid if self._current else None
+
+    def driver_seconds(self) -> float:
+        """Return the time spent inside the driver since the start."""
+        with self._lock:
+            return self._memory.driver_seconds
+
+    def trouble(self) -> str | None:
+        """Say what is wrong with sampling as a whole, or None."""
+        with self._lock:
+            verdict = self._verdict(time.monotonic())
+            if len(self._abandoned) >= ABANDONED_LIMIT:
+                return (
+                    "GPUs are not read: several calls to the driver never returned. A restart of the machine is needed."
+                )
+            if self._memory.host is not None and not verdict.host_fresh:
+                return "The process that reads GPUs and host does not answer and is being replaced."
+        return None
+
+    def sample(self) -> Sample:
+        """Return what is known at this moment; what is no longer fresh has no values."""
+        with self._lock:
+            return self._compose(time.monotonic())
+
+    def _run(self) -> None:
+        while not self._loop.ending.is_set():
+            try:
+                sender, frame = self._queue.get(timeout=_TICK_SECONDS)
+            except Empty:
+                sender, frame = None, None
+            with self._lock:
+                sample, is_tick = self._step(sender, frame, time.monotonic())
+            if sample is not None:
+                self._hand_on(sample, is_tick=is_tick)
+
+    def _hand_on(self, sample: Sample, *, is_tick: bool) -> None:
+        try:
+            self._on_sample(sample, is_tick)
+        except Exception:  # noqa: BLE001 - a bug in who listens is logged; it must not end the sampling
+            _log.exception("A listener failed on a sample")
+
+    def _tell(self, notice: Notice) -> None:
+        """Notify, but not of the same thing again and again."""
+        now = time.monotonic()
+        self._told = {text: at for text, at in self._told.items() if now - at < _QUIET_SECONDS}
+        if notice.level == "warning" and notice.text in self._told:
+            return
+        self._told[notice.text] = now
+        self._notify(notice)
+
+    def _step(self, sender: object, frame: Frame | None, now: float) -> tuple[Sample | None, bool]:
+        """Take one frame in, look after the processes, and return what is to be handed on."""
+        has_data = has_host = False
+        if self._probe is not None and sender is self._probe[0]:
+            self._take_probe(frame, now)
+        elif self._current is not None and sender is self._current.process:
+            if frame is None:
+                self._replace("it ended by itself", None, now)
+            else:
+                self._take(frame, now)
+                has_data, has_host = frame.gpu is not None or frame.host is not None, frame.host is not None
+        self._look_after(now)
+        overdue = now - self._handed_on > self._interval() + 1.0
+        if not (has_data or overdue):
+            return None, False
+        self._handed_on = now
+        self._memory.sequence += 1
+        return self._compose(now), has_host or overdue
+
+    def _take(self, frame: Frame, now: float) -> None:
+        current, memory = self._current, self._memory
+        if current is None:
+            return
+        signs = replace(current.signs, heard=now, busy=frame.busy)
+        if frame.gpu is not None:
+            gpus = identify(frame.gpu.gpus, memory.known)
+            self._tell_changes(gpus)
+            memory.gpu, memory.gpu_heard = replace(frame.gpu, gpus=gpus), now
+            memory.known = remember(gpus, memory.known)
+            memory.driver_seconds += frame.gpu.driver_seconds
+            signs = replace(signs, gpu=now)
+        if frame.host is not None:
+            memory.host, memory.host_heard = frame.host, now
+            signs = replace(signs, host=now)
+        current.signs = signs
+        if memory.gpu is not None and memory.host is not None:
+            self._first.set()
+
+    def _tell_changes(self, gpus: tuple[Gpu, ...]) -> None:
+        before = notices.states(self._memory.gpu.gpus) if self._memory.gpu else {}
+        for notice in notices.gpu_notices(before, gpus, time.time()):
+            self._tell(notice)
+
+    def _look_after(self, now: float) -> None:
+        self._abandoned = [process for process in self._abandoned if process.alive]
+        current = self._current
+        if current is None:
+            if now >= self._start_at:
+                self._start(now)
+        else:
+            verdict = judge(current.signs, now, current.interval)
+            if verdict.replace is not None:
+                self._replace(verdict.replace, verdict.blame, now)
+            elif current.interval != self._interval() or self._wants_fresh_process(now):
+                self._end_current(now)
+                self._start(now)
+        self._look_after_probe(now)
+
+    def _wants_fresh_process(self, now: float) -> bool:
+        sample, current = self._memory.gpu, self._current
+        return bool(
+            sample and sample.fresh_process and current and now - current.process.started > _FRESH_PROCESS_SECONDS
+        )
+
+    def _start(self, now: float) -> None:
+        interval = self._interval()
+        arguments = [*self._arguments, "--interval", f"{interval:g}"]
+        for index in self._quarantine.out:
+            arguments += ["--skip", str(index)]
+        if len(self._abandoned) >= ABANDONED_LIMIT:
+            arguments.append("--no-gpus")
+        try:
+            process = self._start_process(arguments, self._loop, self._hear)
+        except OSError as error:
+            self._start_at = now + self._restarts.pause(0.0)
+            text = f"The process that reads GPUs and host can't be started: {error.strerror}."
+            self._tell(Notice("warning", notices.SOURCE, text, "It is tried again.", time.time()))
+            return
+        self._current = _Current(process, interval, Signs(process.started, now))
+
+    def _hear(self, sender: object, frame: Frame | None) -> None:
+        self._queue.put((sender, frame))
+
+    def _replace(self, reason: str, blame: int | None, now: float) -> None:
+        if blame is not None:
+            self._quarantine.blame(blame, now)
+            self._tell(notices.left_out_notice(blame, reason, time.time()))
+        else:
+            self._tell(notices.replaced_notice(reason, time.time()))
+        ran = self._end_current(now)
+        self._start_at = now if blame is not None else now + self._restarts.pause(ran)
+        if now >= self._start_at:
+            self._start(now)
+
+    def _end_current(self, now: float) -> float:
+        """Kill the collector; return how long it ran."""
+        current, self._current = self._current, None
+        if current is None:
+            return 0.0
+        if not current.process.kill():
+            self._abandoned.append(current.process)
+        return now - current.process.started
+
+    def _look_after_probe(self, now: float) -> None:
+        if self._probe is not None:
+            process, index, deadline = self._probe
+            if now > deadline:
+                self._end_probe(process)
+                self._quarantine.blame(index, now)
+            return
+        index_due = self._quarantine.due(now)
+        if index_due is None or len(self._abandoned) >= ABANDONED_LIMIT:
+            return
+        arguments = [*self._arguments, "--only", str(index_due)]
+        try:
+            process = self._start_process(arguments, self._loop, self._hear)
+        except OSError:
+            self._quarantine.blame(index_due, now)  # asked again later, when a process can be started
+            return
+        self._probe = (process, index_due, now + _PROBE_SECONDS)
+
+    def _take_probe(self, frame: Frame | None, now: float) -> None:
+        if self._probe is None:
+            return
+        process, index, _ = self._probe
+        answered = frame is not None and frame.gpu is not None and any(gpu.index == index for gpu in frame.gpu.gpus)
+        if frame is not None and not answered:
+            return
+        self._end_probe(process)
+        if not answered:
+            self._quarantine.blame(index, now)
+            return
+        self._quarantine.release(index)
+        if self._memory.gpu is not None and frame is not None and frame.gpu is not None:
+            others = [gpu for gpu in self._memory.gpu.gpus if gpu.index != index]
+            self._memory.gpu = replace(self._memory.gpu, gpus=(*others, *frame.gpu.gpus))
+        self._tell(Notice("info", notices.SOURCE, f"GPU {index} responds again.", None, time.time()))
+        self._end_current(now)
+        self._start(now)
+
+    def _end_probe(self, process: Process) -> None:
+        self._probe = None
+        if not process.kill():
+            self._abandoned.append(process)
+
+    def _verdict(self, now: float) -> Verdict:
+        """Judge the data, whichever collector it came from."""
+        memory = self._memory
+        interval = self._current.interval if self._current else self._interval()
+        return judge(Signs(now, now, memory.gpu_heard, memory.host_heard), now, interval)
+
+    def _compose(self, now: float) -> Sample:
+        memory, verdict, wall = self._memory, self._verdict(now), time.time()
+        left_out = {
+            index: LeftOut(wall - (now - entry.since), wall + (entry.ask_again - now))
+            for index, entry in self._quarantine.out.items()
+        }
+        gpus = merge(memory.gpu, fresh=verdict.gpu_fresh, known=memory.known, left_out=left_out, wall=wall)
+        host, disks, networks = self._host(memory.host, fresh=verdict.host_fresh)
+        note, hint = self._gpu_note(memory.gpu, fresh=verdict.gpu_fresh)
+        times = [sample.at for sample in (memory.gpu, memory.host) if sample is not None]
+        return Sample(
+            sequence=memory.sequence,
+            sampled_at=max(times, default=0.0),
+            gpus=gpus,
+            host=host,
+            disks=disks,
+            networks=networks,
+            gpu_note=note,
+            gpu_hint=hint,
+            driver_version=memory.gpu.driver_version if memory.gpu else None,
+            driver_seconds=memory.gpu.driver_seconds if memory.gpu else 0.0,
+        )
+
+    def _host(self, sample: HostSample | None, *, fresh: bool) -> tuple[Host, tuple[Disk, ...], tuple[Network, ...]]:
+        if sample is None:
+            return Host("", {}), (), ()
+        return (sample.host, sample.disks, sample.networks) if fresh else stale_host(sample)
+
+    def _gpu_note(self, sample: GpuSample | None, *, fresh: bool) -> tuple[str | None, str | None]:
+        if sample is None:
+            return _NOT_YET, "It is asked in the background; the rest of the program does not wait."
+        if not fresh:
+            return "The NVIDIA driver does not answer; its last values are withdrawn.", "sudo dmesg | grep -i nvrm"
+        return sample.note, sample.hint

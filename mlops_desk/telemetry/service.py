@@ -1,0 +1,167 @@
+"""Telemetry's verbs: what the workstation looks like now, and the last minutes of every curve.
+
+The sampler's thread puts each sample into the ring and announces it; the history follows in its own
+time. Leases, container names and the agent's facts come in as plain callables, which must not block.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.base.text import plain
+from mlops_desk.records.event import Sampled
+from mlops_desk.records.status import AgentInfo, Gpu, GpuProcess, LeaseInfo, Sample, Series, Status, Window
+from mlops_desk.storage.blocks import Block
+from mlops_desk.telemetry.cost import Cost
+from mlops_desk.telemetry.history import History
+from mlops_desk.telemetry.ring import SPAN_SECONDS, Ring, readings_of
+from mlops_desk.telemetry.sampler import Sampler
+
+_FIRST_SECONDS = 2.5
+_WINDOW_LIMIT_SECONDS = 3600.0
+_DEMO_SEED = 8
+_SHORT_ID = 12
+
+
+class TelemetryService:
+    """Implements ``verbs.telemetry.Telemetry``; also tells the lease ledger which GPUs there are (``gpu_facts``)."""
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        bus: Bus,
+        loop: Loop,
+        settings: SettingsStore,
+        *,
+        leases: Callable[[], Mapping[str, LeaseInfo]],
+        container_name: Callable[[str], str | None],
+        agent_info: Callable[[], AgentInfo],
+        simulated: bool = False,
+        collector_arguments: Sequence[str] = (),
+    ) -> None:
+        self._bus = bus
+        self._loop = loop
+        self._leases = leases
+        self._container_name = container_name
+        self._agent_info = agent_info
+        self._simulated = simulated
+        self._started = time.monotonic()
+        self._cost = Cost()
+        self._ring = Ring()
+        self._history = History(folder.telemetry_database, self._ring, bus.publish)
+        self._sampler = Sampler(
+            loop,
+            lambda: settings.number("telemetry.interval_seconds"),
+            self._take,
+            bus.publish,
+            [*(("--simulated", str(_DEMO_SEED)) if simulated else ()), *collector_arguments],
+        )
+
+    def start(self) -> None:
+        """Begin to sample and to write history."""
+        self._started = time.monotonic()
+        self._sampler.start()
+        self._history.start(self._loop)
+
+    def stop(self) -> None:
+        """End the collector, and write and close the history."""
+        self._sampler.stop()
+        self._history.stop()
+
+    def status(self) -> Status:
+        """Return the newest numbers; right after the start, wait a little for the first ones."""
+        self._sampler.wait_for_first(max(0.0, self._started + _FIRST_SECONDS - time.monotonic()))
+        return self._status(self._sampler.sample())
+
+    def window(self, seconds: float = SPAN_SECONDS) -> Window:
+        """Return every curve over the last ``seconds`` (at most an hour); gaps are None."""
+        if not 0 < seconds <= _WINDOW_LIMIT_SECONDS:
+            text = f"A window of {seconds:g} s is not between 0 and {_WINDOW_LIMIT_SECONDS:g} s."
+            raise Invalid(text, "The last minute is held at full rate; longer spans come from the history.")
+        recent = self._ring.window(seconds)
+        blocks = [recent]
+        if seconds > SPAN_SECONDS and len(recent.times):
+            first, start = float(recent.times[0]), float(recent.times[-1]) - seconds
+            blocks = [*(_between(block, start, first) for block in self._history.read(start, first)), recent]
+        return join(blocks)
+
+    def gpu_facts(self) -> tuple[Gpu, ...]:
+        """Return every GPU with its state and processes as known now, for the lease ledger.
+
+        A GPU that is not OK, or whose ``processes_known`` is False, may be in use by anyone.
+        """
+        return self._sampler.sample().gpus
+
+    def _take(self, sample: Sample, is_tick: bool) -> None:
+        if is_tick:
+            self._ring.append(
+                sample.sampled_at if self._sampler.trouble() is None else time.time(), readings_of(sample)
+            )
+            pids = [os.getpid(), *([pid] if (pid := self._sampler.collector_pid()) else [])]
+            self._cost.update(time.monotonic(), pids, self._sampler.driver_seconds())
+        self._bus.publish(Sampled(self._status(sample)))
+
+    def _status(self, sample: Sample) -> Status:
+        leases = self._leases()
+        return Status(
+            gpus=tuple(
+                replace(
+                    gpu,
+                    lease=leases.get(gpu.uuid),
+                    processes=tuple(self._named(process) for process in gpu.processes),
+                )
+                for gpu in sample.gpus
+            ),
+            host=sample.host,
+            disks=sample.disks,
+            networks=sample.networks,
+            agent=self._agent(),
+            sampled_at=sample.sampled_at or None,
+            gpu_note=sample.gpu_note,
+            gpu_hint=sample.gpu_hint,
+            driver_version=sample.driver_version,
+        )
+
+    def _named(self, process: GpuProcess) -> GpuProcess:
+        """Put the container's name where its id was; a name that is not known yet is the short id."""
+        if process.container is None:
+            return process
+        name = self._container_name(process.container)
+        return replace(process, container=plain(name) if name else process.container[:_SHORT_ID])
+
+    def _agent(self) -> AgentInfo:
+        info = self._agent_info()
+        trouble = self._sampler.trouble()
+        note = trouble or self._history.paused or info.note
+        sampling = "stale" if trouble else "ok"
+        return replace(info, cost=self._cost.current, simulated=self._simulated, sampling=sampling, note=note)
+
+
+def _between(block: Block, start: float, before: float) -> Block:
+    keep = (block.times >= start) & (block.times < before)
+    return Block(block.keys, block.times[keep], block.values[keep], block.states[keep])
+
+
+def join(blocks: Sequence[Block]) -> Window:
+    """Put blocks one after the other on one time axis; a curve that a block does not have is a gap there."""
+    times = np.concatenate([block.times for block in blocks]) if blocks else np.empty(0)
+    curves: dict[tuple[str, str, str], np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
+    offset = 0
+    for block in blocks:
+        for column, key in enumerate(block.keys):
+            curve = curves.setdefault(key, np.full(len(times), np.nan, np.float32))
+            curve[offset : offset + len(block.times)] = block.values[:, column]
+        offset += len(block.times)
+    series = tuple(
+        Series(device, metric, unit, tuple(None if np.isnan(value) else float(value) for value in curve))
+        for (device, metric, unit), curve in curves.items()
+    )
+    return Window(tuple(map(float, times)), series)
