@@ -1,0 +1,363 @@
+"""One attempt of a job, from the lease to the verdict.
+
+The steps are ordered so that the agent may die between any two of them: the lease is taken, the
+attempt written, the container created under the attempt's name, the wish to start it written, the
+container started. Whoever comes next looks at record and engine and goes on at the right step; a
+container that was asked to start is never created a second time.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError, NotFound, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.engines.engine import ContainerFacts, Engine
+from mlops_desk.jobs.book import JobBook, with_attempt
+from mlops_desk.jobs.container import container_name, container_spec, runs_as
+from mlops_desk.jobs.folder import AttemptFolder
+from mlops_desk.jobs.images import Images
+from mlops_desk.jobs.outcome import Ending, Outcome, Verdict, judge
+from mlops_desk.jobs.ports import GpuLeases, Holder, RunTicket
+from mlops_desk.jobs.queue import WAITING_FOR_GPUS
+from mlops_desk.jobs.runs import Runs
+from mlops_desk.jobs.sight import Sight
+from mlops_desk.records.job import Attempt, Job, JobState, Reason
+
+_log = logging.getLogger(__name__)
+
+_LOG_TRIES = 3
+_CLOCK_SECONDS = 2.0
+_ENGINE_TEXT_LIMIT = 1000
+
+
+class Postponed(Exception):  # noqa: N818 - reads as a sentence where it is raised
+    """The job stays in the queue for now; ``reason`` is shown there."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.text)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Settings that hold at the moment they are asked for."""
+
+    stop_grace_seconds: Callable[[], int]
+    keep_containers: Callable[[], bool]
+
+
+class Attempts:
+    """Starts, watches and ends attempts. One thread at a time works on a job; several may work on different ones."""
+
+    def __init__(
+        self,
+        book: JobBook,
+        engine: Engine,
+        images: Images,
+        leases: GpuLeases,
+        runs: Runs,
+        root: Path,
+        instance: str,
+        policy: Policy,
+    ) -> None:
+        self._book = book
+        self._engine = engine
+        self._images = images
+        self._leases = leases
+        self._runs = runs
+        self._root = root
+        self._instance = instance
+        self._policy = policy
+        self._sight = Sight()
+        self._lock = threading.Lock()
+        self._watched: set[str] = set()
+        self._unreleased: set[str] = set()
+        self._log_tries: dict[str, int] = {}
+
+    # -- beginning -----------------------------------------------------------------------------
+
+    def begin(self, job_id: str) -> None:
+        """Take a queued job out of the queue. Raises Postponed when something that it needs is not to be had."""
+        job = self._book.get(job_id)
+        if job.state is not JobState.QUEUED or job.image_id is None:
+            return
+        ticket = self._ticket(job)
+        number = len(job.attempts) + 1
+        name = container_name(self._instance, job.id, number)
+        attempt = Attempt(number, f"{job.id}-a{number}", name, JobState.STARTING)
+        attempt = replace(attempt, gpus=self._lease(job, attempt))
+
+        def claim(current: Job) -> Job | None:
+            if current.state is not JobState.QUEUED:
+                return None
+            return with_attempt(replace(current, attempts=(*current.attempts, attempt)), attempt)
+
+        try:
+            claimed = self._book.change(job.id, claim)
+        except DeskError:
+            self._release(attempt)
+            raise
+        if claimed is None:  # cancelled meanwhile
+            self._release(attempt)
+            return
+        self._bring_up(claimed, attempt, ticket)
+
+    def _ticket(self, job: Job) -> RunTicket | None:
+        if job.spec.mlflow is None:
+            return None
+        try:
+            ticket = self._runs.prepare(job)
+        except DeskError as error:
+            text = f"Waits for the tracking server: {error.message}"
+            raise Postponed(Reason("registry_unavailable", text, hint=error.hint)) from error
+        self._book.change(
+            job.id, lambda current: None if current.state.is_final else replace(current, mlflow_run_id=ticket.run_id)
+        )
+        if self._book.get(job.id).state.is_final:
+            self._runs.owe(ticket.run_id, JobState.CANCELLED)
+        return ticket
+
+    def _lease(self, job: Job, attempt: Attempt) -> tuple[str, ...]:
+        wanted = job.spec.resources
+        if wanted.gpus == 0:
+            return ()
+        answer = self._leases.lease(_holder(job, attempt), wanted.gpus, wanted.gpu_memory_bytes)
+        if isinstance(answer, str):
+            raise Postponed(Reason(WAITING_FOR_GPUS, answer))
+        return answer
+
+    def _release(self, attempt: Attempt) -> None:
+        if attempt.gpus:
+            with self._lock:
+                self._unreleased.add(attempt.id)
+            self.release_leftovers()
+
+    def release_leftovers(self) -> None:
+        """Give back the GPUs of attempts that are over; what can't be given back now is tried again."""
+        with self._lock:
+            waiting = sorted(self._unreleased)
+        for attempt_id in waiting:
+            try:
+                self._leases.release(attempt_id)
+            except DeskError as error:
+                _log.warning("The GPUs of %s can't be given back yet: %s", attempt_id, error.message)
+                continue
+            with self._lock:
+                self._unreleased.discard(attempt_id)
+
+    # -- going on ------------------------------------------------------------------------------
+
+    def attend(self, job_id: str) -> None:
+        """Do what an attempt that is under way needs now. Raises Unavailable: unknown, look again later."""
+        job = self._book.get(job_id)
+        if job.state is JobState.STARTING:
+            self._bring_up(job, job.attempts[-1], None)
+        elif job.state is JobState.RUNNING:
+            self._watch(job, job.attempts[-1])
+
+    def _bring_up(self, job: Job, attempt: Attempt, ticket: RunTicket | None) -> None:
+        facts = self._look(attempt)
+        if facts is None and attempt.started_at is not None:
+            self._finish(job, attempt, None)
+            return
+        if facts is None or facts.status == "created":
+            if self._book.get(job.id).cancel_requested:
+                self._conclude(job, attempt, _cancelled_before_start())
+                return
+            if attempt.gpus and not self._leases.keep(_holder(job, attempt), attempt.gpus):
+                self._give_up(job, attempt)
+                return
+            try:
+                facts = self._create_and_start(job, attempt, facts, ticket)
+            except Unavailable:
+                raise
+            except DeskError as error:
+                self._conclude(job, attempt, _start_failed(error))
+                return
+        self._mark_running(job, attempt, facts)
+
+    def _create_and_start(
+        self, job: Job, attempt: Attempt, facts: ContainerFacts | None, ticket: RunTicket | None
+    ) -> ContainerFacts:
+        if facts is None:
+            self._create(job, attempt, ticket or self._ticket(job))
+        self._book.change(job.id, lambda current: with_attempt(current, replace(attempt, started_at=time.time())))
+        facts = self._engine.start(attempt.container)
+        with self._lock:
+            self._watched.add(attempt.id)
+        return facts
+
+    def _create(self, job: Job, attempt: Attempt, ticket: RunTicket | None) -> None:
+        image_id = job.image_id or job.spec.image
+        image = self._engine.image(image_id)
+        shell = self._images.has_shell(image.id)
+        folder = self._folder(job, attempt)
+        spec = container_spec(
+            job,
+            attempt,
+            self._instance,
+            image,
+            folder,
+            ticket,
+            shell=shell,
+            stop_grace_seconds=self._policy.stop_grace_seconds(),
+        )
+        folder.prepare(*runs_as(job), None if ticket is None else ticket.token)
+        self._engine.create(spec)
+
+    def _mark_running(self, job: Job, attempt: Attempt, facts: ContainerFacts) -> None:
+        self._keep_gpus(job, attempt, facts)
+
+        def mark(current: Job) -> Job:
+            newest = current.attempts[-1]
+            started_at = newest.started_at or facts.started_at or time.time()
+            return with_attempt(current, replace(newest, state=JobState.RUNNING, started_at=started_at))
+
+        self._book.change(job.id, mark)
+
+    def _keep_gpus(self, job: Job, attempt: Attempt, facts: ContainerFacts) -> None:
+        if attempt.gpus and not self._leases.keep(_holder(job, attempt), attempt.gpus, facts.pid):
+            _log.error("%s runs on GPUs that are leased to somebody else: %s", attempt.id, ", ".join(attempt.gpus))
+
+    def _give_up(self, job: Job, attempt: Attempt) -> None:
+        """Its GPUs went to somebody else before it started, so the job goes back to its place in the queue."""
+        self._engine.remove(attempt.container)
+        self._release(attempt)
+        text = "The agent ended before this attempt was started, and its GPUs are taken by now."
+        given_up = replace(attempt, state=JobState.CANCELLED, reason=Reason("not_started", text))
+
+        def requeue(current: Job) -> Job:
+            job = with_attempt(current, given_up)
+            return replace(job, state=JobState.QUEUED, gpus=(), container=None, reason=None, started_at=None)
+
+        self._book.change(job.id, requeue)
+
+    # -- watching ------------------------------------------------------------------------------
+
+    def saw(self, job: Job, facts: ContainerFacts) -> bool:
+        """Note that a job's container was seen; True when there is something to do about it."""
+        attempt = job.attempts[-1]
+        if facts.status not in {"running", "paused"} or job.state is not JobState.RUNNING or job.cancel_requested:
+            return True
+        with self._lock:
+            first = attempt.id not in self._watched
+            self._watched.add(attempt.id)
+        if job.reason is not None:
+            self._book.change(job.id, lambda current: replace(current, reason=None))
+        return first or self._sight.gone(facts)
+
+    def lost_sight(self) -> None:
+        """Note that the engine does not answer: an end from now on was not watched."""
+        with self._lock:
+            self._watched.clear()
+
+    def _watch(self, job: Job, attempt: Attempt) -> None:
+        facts = self._look(attempt)
+        if facts is not None and facts.status in {"running", "paused", "restarting"}:
+            if self._sight.gone(facts):
+                with self._lock:
+                    self._watched.discard(attempt.id)
+                self._finish(job, attempt, replace(facts, status="dead", exit_code=None))
+                return
+            self._keep_gpus(job, attempt, facts)
+            if not job.cancel_requested:
+                return
+            self._engine.stop(attempt.container, self._policy.stop_grace_seconds())
+            facts = self._look(attempt)
+        if facts is None or facts.status in {"exited", "dead"}:
+            self._finish(job, attempt, facts)
+
+    def _look(self, attempt: Attempt) -> ContainerFacts | None:
+        try:
+            return self._engine.inspect(attempt.container)
+        except NotFound:
+            return None
+
+    # -- ending --------------------------------------------------------------------------------
+
+    def _finish(self, job: Job, attempt: Attempt, facts: ContainerFacts | None) -> None:
+        folder = self._folder(job, attempt)
+        tail = self._archive(attempt, folder, gone=facts is None)
+        job = self._book.get(job.id)
+        with self._lock:
+            watched = attempt.id in self._watched
+        outcome = folder.outcome()
+        verdict = judge(Ending(outcome, facts, watched, job.cancel_requested, tail, attempt.gpus))
+        self._conclude(job, job.attempts[-1], verdict, _ended_at(outcome, facts))
+        if facts is not None:
+            self._sight.forget(facts.id)
+
+    def _archive(self, attempt: Attempt, folder: AttemptFolder, *, gone: bool) -> tuple[str, ...]:
+        """Keep the container's log. An engine that can't give it is asked a few times before the job ends without."""
+        if gone:
+            return tuple(folder.lines(tail=100))
+        try:
+            return folder.archive(self._engine.logs(attempt.container))
+        except OSError as error:
+            text = f"The log of {attempt.container} can't be kept: {error.strerror}."
+            raise Unavailable(text, "Free some space on the disk.") from error
+        except DeskError as error:
+            tries = self._log_tries[attempt.id] = self._log_tries.get(attempt.id, 0) + 1
+            if isinstance(error, Unavailable) and tries < _LOG_TRIES:
+                raise
+            _log.warning("The log of %s was lost: %s", attempt.container, error.message)
+            return tuple(folder.lines(tail=100))
+
+    def _conclude(self, job: Job, attempt: Attempt, verdict: Verdict, ended_at: float | None = None) -> None:
+        """Write the verdict, then tidy up. What can't be tidied now is left to ``tidy``."""
+        ended = max(ended_at or time.time(), attempt.started_at or 0.0)
+        final = replace(
+            attempt, state=verdict.state, exit_code=verdict.exit_code, reason=verdict.reason, ended_at=ended
+        )
+        self._runs.owe(self._book.get(job.id).mlflow_run_id, verdict.state)
+        self._book.change(job.id, lambda current: with_attempt(current, final))
+        self._log_tries.pop(attempt.id, None)
+        with self._lock:
+            self._watched.discard(attempt.id)
+        self.tidy(job, final, finished=attempt.started_at is not None)
+
+    def tidy(self, job: Job, attempt: Attempt, *, finished: bool) -> None:
+        """Remove what an attempt that is over has left on the engine, its secrets, and its leases. Raises DeskError.
+
+        The container of a job that ``finished`` stays where a person wants to look into it.
+        """
+        if not (finished and self._policy.keep_containers()):
+            self._engine.remove(attempt.container)
+        try:
+            self._folder(job, attempt).forget_secrets()
+        except OSError as error:
+            raise Unavailable(f"The token of {attempt.id} can't be removed: {error.strerror}.") from error
+        self._release(attempt)
+
+    def _folder(self, job: Job, attempt: Attempt) -> AttemptFolder:
+        return AttemptFolder(self._root, job.id, attempt)
+
+
+def _holder(job: Job, attempt: Attempt) -> Holder:
+    return Holder(attempt.id, job.name, attempt.container, job.submitted_by)
+
+
+def _ended_at(outcome: Outcome | None, facts: ContainerFacts | None) -> float | None:
+    """The engine's clock is finer, but it may have been away when the job ended."""
+    engine_says = None if facts is None else facts.ended_at
+    wrapper_says = None if outcome is None else outcome.ended_at
+    if engine_says is not None and (wrapper_says is None or abs(engine_says - wrapper_says) <= _CLOCK_SECONDS):
+        return engine_says
+    return wrapper_says
+
+
+def _cancelled_before_start() -> Verdict:
+    return Verdict(JobState.CANCELLED, None, Reason("cancelled", "The job was cancelled before it started."))
+
+
+def _start_failed(error: DeskError) -> Verdict:
+    """NotFound here is the pinned image, which somebody removed since the submit."""
+    text = plain(error.message, _ENGINE_TEXT_LIMIT)
+    if isinstance(error, NotFound):
+        hint = "Pull or build it again and submit the job once more."
+        return Verdict(JobState.FAILED, None, Reason("image_missing", "The job's image is gone.", text, hint))
+    return Verdict(JobState.FAILED, None, Reason("start_failed", "The engine did not start the job.", text, error.hint))

@@ -1,0 +1,100 @@
+"""The jobs as the state database holds them, with those that are not over also in memory.
+
+Every change is a read, a new record and a write under one lock, and is announced in the order of the
+writes. The database is written first: what was announced is durable.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.records.job import Attempt, Job, JobState
+from mlops_desk.storage.state import RecordTable
+
+_ACTIVE = (JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING)
+_SHOWN_MATCHES = 5
+
+Change = Callable[[Job], Job | None]
+
+
+class JobBook:
+    """``announce`` hears of every change, in order and under the book's lock: it must only pass it on."""
+
+    def __init__(self, table: RecordTable[Job], announce: Callable[[Job], None]) -> None:
+        self._table = table
+        self._announce = announce
+        self._lock = threading.RLock()
+        self._active = {job.id: job for job in table.list(states=_ACTIVE, newest_first=False)}
+
+    def active(self) -> list[Job]:
+        """Return the jobs that are not over, oldest first."""
+        with self._lock:
+            return sorted(self._active.values(), key=lambda job: (job.submitted_at, job.id))
+
+    def add(self, job: Job) -> Job:
+        """Add a new job at the end of the queue, whatever the clock has done since the last one."""
+        with self._lock:
+            latest = max((other.submitted_at for other in self._active.values()), default=0.0)
+            job = replace(job, submitted_at=max(job.submitted_at, latest + 1e-6))
+            self._put(job)
+            return job
+
+    def get(self, job_id: str) -> Job:
+        """Return a job. Raises NotFound."""
+        with self._lock:
+            job = self._active.get(job_id) or self._table.get(job_id)
+        if job is None:
+            raise NotFound(f"There is no job {plain(job_id)!r}.", "mlops-desk jobs list shows them all.")
+        return job
+
+    def find(self, prefix: str) -> Job:
+        """Return the one job whose id begins with ``prefix``. Raises NotFound, or Invalid when several do."""
+        if not prefix:
+            raise Invalid("No job is named.", "Name it by its id, or by the beginning of it.")
+        matches = self._table.find(prefix, limit=_SHOWN_MATCHES)
+        if not matches:
+            raise NotFound(f"There is no job {plain(prefix)!r}.", "mlops-desk jobs list shows them all.")
+        exact = [job for job in matches if job.id == prefix]
+        if len(matches) > 1 and not exact:
+            ids = ", ".join(job.id for job in matches)
+            raise Invalid(f"Several jobs begin with {plain(prefix)!r}.", f"Use more of the id: {ids}.")
+        return self.get((exact or matches)[0].id)
+
+    def newest(self, states: tuple[str, ...] | None = None, limit: int | None = None) -> list[Job]:
+        """Return jobs from the database, newest first."""
+        return self._table.list(states=states, limit=limit)
+
+    def change(self, job_id: str, change: Change) -> Job | None:
+        """Replace a job by what ``change`` makes of it; None, from it or from here, means that nothing changed."""
+        with self._lock:
+            old = self.get(job_id)
+            new = change(old)
+            if new is None or new == old:
+                return None
+            self._put(new)
+            return new
+
+    def _put(self, job: Job) -> None:
+        self._table.put(job)
+        if job.state.is_final:
+            self._active.pop(job.id, None)
+        else:
+            self._active[job.id] = job
+        self._announce(job)
+
+
+def with_attempt(job: Job, attempt: Attempt) -> Job:
+    """Return ``job`` with its newest attempt replaced by ``attempt`` and what the job shows of it."""
+    return replace(
+        job,
+        attempts=(*job.attempts[:-1], attempt),
+        state=attempt.state,
+        gpus=attempt.gpus,
+        container=attempt.container,
+        exit_code=attempt.exit_code,
+        reason=attempt.reason,
+        started_at=attempt.started_at,
+        ended_at=attempt.ended_at,
+    )

@@ -1,0 +1,47 @@
+"""The ledger of GPU leases as jobs use it: looked at, taken from, kept over a restart, given back."""
+
+from collections.abc import Callable
+
+from mlops_desk.jobs.ports import Holder, Outlook
+from mlops_desk.leases.allocation import Claim, Facts, Standing, choose
+from mlops_desk.leases.ledger import Ledger
+
+
+class LedgerGpus:
+    """``facts`` returns what the driver showed last, or None while it can't be asked (then no GPU is given out)."""
+
+    def __init__(self, ledger: Ledger, facts: Callable[[], Facts | None]) -> None:
+        self._ledger = ledger
+        self._facts = facts
+
+    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:
+        facts = self._facts()
+        # What is EXTERNAL the choice finds out for itself, and names the program.
+        claims = {
+            uuid: Claim(Standing(info.state), f"{info.state}: {info.label or 'nobody knows for what'}")
+            for uuid, info in self._ledger.snapshot(facts).items()
+            if info.state != Standing.EXTERNAL
+        }
+        choice = choose(count, memory_bytes, facts, claims)
+        return Outlook(choice.gpus is not None, choice.reason or "", choice.impossible)
+
+    def lease(self, holder: Holder, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
+        choice = self._ledger.acquire(
+            holder.attempt_id,
+            holder.label,
+            count,
+            self._facts(),
+            memory_bytes=memory_bytes,
+            container=holder.container,
+            uid=holder.uid,
+        )
+        return choice.gpus if choice.gpus is not None else choice.reason or "No GPU is given out."
+
+    def keep(self, holder: Holder, gpus: tuple[str, ...], pid: int | None = None) -> bool:
+        kept = self._ledger.adopt(
+            holder.attempt_id, holder.label, gpus, container=holder.container, container_pid=pid, uid=holder.uid
+        )
+        return set(kept) == set(gpus)
+
+    def release(self, attempt_id: str) -> None:
+        self._ledger.release(attempt_id)

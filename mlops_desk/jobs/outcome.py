@@ -1,0 +1,157 @@
+"""How a job ended: what its wrapper left behind, what the engine says, and the verdict from both. Pure.
+
+The wrapper's word is the outcome. The engine's exit code is a hint, believed only for an end that
+this agent has watched, and never when it is one that a restarting engine makes up. Nothing else is
+guessed: without either the outcome is UNKNOWN.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.text import plain
+from mlops_desk.engines.engine import ContainerFacts
+from mlops_desk.records.job import JobState, Reason
+
+PROOF_FAILED_CODE = 96
+OUTCOME_LIMIT_BYTES = 16 * 1024
+
+# An engine that was away reports 255 for what ended meanwhile, and 137 or 143 for what it stopped itself.
+_MADE_UP_CODES = frozenset({137, 143, 255})
+_CUDA_OUT_OF_MEMORY = re.compile(
+    r"CUDA out of memory|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|HIP out of memory"
+    r"|torch(?:\.cuda)?\.OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED: Out of memory"
+)
+_EVIDENCE_LIMIT = 500
+_CODE_HINTS = {
+    126: "The command is there but can't be executed: is the file executable, and for this machine?",
+    127: "The command was not found in the image: check its name and the image's PATH.",
+    134: "The program aborted itself (SIGABRT).",
+    137: "Something sent SIGKILL to the program.",
+    139: "The program crashed (segmentation fault).",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the wrapper wrote. ``signal`` is the one it was sent, if any; ``gpu_proof``: none, unchecked, ok, failed."""
+
+    attempt: str
+    exit_code: int
+    started_at: float | None = None
+    ended_at: float | None = None
+    signal: str | None = None
+    gpu_proof: str = "none"
+    visible_gpus: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """All that is known of an attempt that is over. ``facts`` None: the container is gone."""
+
+    outcome: Outcome | None
+    facts: ContainerFacts | None
+    watched: bool
+    cancel_requested: bool
+    log_tail: Sequence[str] = ()
+    leased: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    state: JobState
+    exit_code: int | None
+    reason: Reason | None
+
+
+def parse_outcome(data: bytes, attempt_id: str) -> Outcome | None:
+    """Read an outcome file; None when it is not one, or another attempt's: the job could write there too."""
+    if len(data) > OUTCOME_LIMIT_BYTES:
+        return None
+    try:
+        outcome = wire.loads(data, Outcome)
+    except Invalid:
+        return None
+    return outcome if outcome.attempt == attempt_id and 0 <= outcome.exit_code <= 255 else None
+
+
+def judge(ending: Ending) -> Verdict:
+    """Say how it ended."""
+    if ending.outcome is not None:
+        return _by_outcome(ending, ending.outcome)
+    if ending.cancel_requested:
+        return Verdict(JobState.CANCELLED, _engine_code(ending), _cancelled(ending))
+    return _by_engine(ending)
+
+
+def _by_outcome(ending: Ending, outcome: Outcome) -> Verdict:
+    code = outcome.exit_code
+    if outcome.gpu_proof == "failed":
+        return Verdict(JobState.FAILED, code, _proof_failed(ending, outcome))
+    if outcome.signal is not None and ending.cancel_requested:
+        return Verdict(JobState.CANCELLED, code, _cancelled(ending))
+    if outcome.signal is not None:
+        return Verdict(JobState.UNKNOWN if code == 0 else JobState.FAILED, code, _stopped(outcome))
+    if code == 0:
+        return Verdict(JobState.SUCCEEDED, 0, None)
+    return Verdict(JobState.FAILED, code, _failed(ending, code))
+
+
+def _by_engine(ending: Ending) -> Verdict:
+    facts, code = ending.facts, _engine_code(ending)
+    if facts is None:
+        text = "The container is gone and left no outcome: nobody saw how the job ended."
+        hint = "Somebody removed it, or the engine's data was reset. What the job wrote will tell."
+        return Verdict(JobState.UNKNOWN, None, Reason("container_vanished", text, hint=hint))
+    if facts.oom_killed and code == 137:
+        return Verdict(JobState.FAILED, code, _failed(ending, code))
+    if ending.watched and code is not None and code not in _MADE_UP_CODES:
+        if code == 0:
+            return Verdict(JobState.SUCCEEDED, 0, None)
+        return Verdict(JobState.FAILED, code, _failed(ending, code))
+    seen = "was watched" if ending.watched else "was not watched to its end"
+    evidence = f"The engine says {facts.status} with exit code {code}; the container {seen} and left no outcome file."
+    text = "Nobody saw how the job ended."
+    hint = "Its log and what it wrote will tell. It is not started again by itself."
+    return Verdict(JobState.UNKNOWN, code, Reason("engine_lost", text, evidence, hint))
+
+
+def _engine_code(ending: Ending) -> int | None:
+    return None if ending.facts is None else ending.facts.exit_code
+
+
+def _cancelled(ending: Ending) -> Reason:
+    killed = ending.outcome is None and _engine_code(ending) == 137
+    evidence = "It did not end within the grace after TERM and was killed." if killed else None
+    return Reason("cancelled", "The job was cancelled.", evidence)
+
+
+def _stopped(outcome: Outcome) -> Reason:
+    evidence = f"It was sent {plain(outcome.signal or '')} and then ended with exit code {outcome.exit_code}."
+    hint = "The engine was shut down, or somebody stopped the container by hand. Submit the job again if need be."
+    return Reason("stopped", "Something other than MLOps Desk stopped the job.", evidence, hint)
+
+
+def _proof_failed(ending: Ending, outcome: Outcome) -> Reason:
+    evidence = (
+        f"Leased: {', '.join(ending.leased)}. Visible in the container: {plain(outcome.visible_gpus, 300) or 'none'}."
+    )
+    hint = "Check the NVIDIA container toolkit and its CDI files: mlops-desk doctor."
+    text = "The GPUs in the container were not the ones leased for it, so the command was not started."
+    return Reason("gpu_proof_failed", text, evidence, hint)
+
+
+def _failed(ending: Ending, code: int) -> Reason:
+    last = next((line for line in reversed(ending.log_tail) if line.strip()), None)
+    if ending.facts is not None and ending.facts.oom_killed:
+        evidence = f"The engine reports an out-of-memory kill (OOMKilled: true); exit code {code}."
+        hint = "Give it more with resources: {memory: ...}, or use smaller batches or fewer loader workers."
+        return Reason("oom_kernel", "The job used more memory than it may, and the kernel killed it.", evidence, hint)
+    out_of_memory = next((line for line in reversed(ending.log_tail) if _CUDA_OUT_OF_MEMORY.search(line)), None)
+    if out_of_memory is not None:
+        hint = "Use a smaller batch or model, or ask for a larger GPU with resources: {gpu_memory: ...}."
+        return Reason("oom_cuda", "The GPU's memory was not enough.", plain(out_of_memory, _EVIDENCE_LIMIT), hint)
+    quoted = None if last is None else f"Its last line: {plain(last, _EVIDENCE_LIMIT)}"
+    return Reason("exit_nonzero", f"The command ended with exit code {code}.", quoted, _CODE_HINTS.get(code))

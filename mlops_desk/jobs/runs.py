@@ -1,0 +1,67 @@
+"""The runs that jobs log to: made before a job starts, given their end after it.
+
+An end that is owed lies as a file in ``unfinished`` until the tracking server has taken it, so a
+server that is down, or an agent that dies, only delays it.
+"""
+
+import re
+import threading
+from pathlib import Path
+
+from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.base.files import write_atomically
+from mlops_desk.jobs.ports import FinishRun, PrepareRun, RunTicket
+from mlops_desk.records.job import Job, JobState
+
+_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+# MLflow has no word for "nobody knows"; "killed" at least claims neither success nor failure.
+_STATUS = {JobState.SUCCEEDED: "FINISHED", JobState.FAILED: "FAILED"}
+
+
+class Runs:
+    """``folder`` is where owed ends lie."""
+
+    def __init__(self, folder: Path, prepare: PrepareRun, finish: FinishRun) -> None:
+        self._folder = folder
+        self._prepare = prepare
+        self._finish = finish
+        self._lock = threading.Lock()
+        self._owing = True
+
+    def prepare(self, job: Job) -> RunTicket:
+        """Make the job's run, or return the one it has. Raises DeskError while that can't be done."""
+        ticket = self._prepare(job.spec, job.id)
+        if not _RUN_ID.fullmatch(ticket.run_id):
+            raise Refused("The tracking server gave the run an id that is none.", "Is it really an MLflow server?")
+        return ticket
+
+    def owe(self, run_id: str | None, state: JobState) -> None:
+        """Note how a run ended. Raises Unavailable."""
+        if run_id is None:
+            return
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self._folder / run_id, _STATUS.get(state, "KILLED").encode())
+        except OSError as error:
+            text = f"How run {run_id} ended can't be noted in {self._folder}: {error.strerror}."
+            raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
+        self._owing = True
+
+    @property
+    def owing(self) -> bool:
+        """Tell whether an end may still be owed."""
+        return self._owing
+
+    def settle(self) -> None:
+        """Tell the tracking server every end that is owed. Raises DeskError; what is left is told next time."""
+        with self._lock:
+            self._owing = False
+            try:
+                for path in sorted(self._folder.glob("*")) if self._folder.is_dir() else ():
+                    if _RUN_ID.fullmatch(path.name):
+                        self._finish(path.name, path.read_text(encoding="ascii"))
+                        path.unlink()
+            except BaseException:
+                self._owing = True
+                raise

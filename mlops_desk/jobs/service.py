@@ -1,0 +1,171 @@
+"""The verbs about jobs."""
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller, current_caller, user_name
+from mlops_desk.base.errors import DeskError, Invalid, Refused
+from mlops_desk.base.loop import Lane, Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.process import run_worker
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.base.text import plain
+from mlops_desk.engines.engine import Engine
+from mlops_desk.jobs.attempts import Policy
+from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.log import Logs
+from mlops_desk.jobs.ports import FinishRun, GpuLeases, PrepareRun
+from mlops_desk.jobs.runner import Outside, Runner
+from mlops_desk.jobs.runs import Runs
+from mlops_desk.jobs.spec import parse_spec
+from mlops_desk.records.event import JobChanged
+from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.storage.state import State
+
+_log = logging.getLogger(__name__)
+
+_ACCESS_TIMEOUT_SECONDS = 10.0
+_LIST_LIMIT = 10_000
+
+
+class JobsService:
+    """Queue, runner and logs of jobs, as ``verbs.jobs.Jobs`` declares them.
+
+    ``prepare_run`` and ``finish_run`` reach the tracking server; only jobs that ask for MLflow use them.
+    """
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        state: State,
+        bus: Bus,
+        loop: Loop,
+        settings: SettingsStore,
+        engine: Engine,
+        leases: GpuLeases,
+        prepare_run: PrepareRun,
+        finish_run: FinishRun,
+    ) -> None:
+        self._folder = folder
+        self._loop = loop
+        self._engine = engine
+        self._bus = bus
+        self._announcements = Lane(loop, "jobs-announce")
+        self._book = JobBook(state.jobs, self._announce)
+        runs = Runs(folder.jobs / "unfinished-runs", prepare_run, finish_run)
+        policy = Policy(
+            lambda: int(settings.number("jobs.stop_grace_seconds")), lambda: settings.switch("jobs.keep_containers")
+        )
+        self._runner = Runner(
+            self._book, Outside(engine, leases, runs), folder.jobs, folder.instance, policy, loop.start
+        )
+        self._logs = Logs(self._book, engine, folder.jobs, loop.ending.is_set)
+
+    def start(self) -> None:
+        """Begin to run jobs; those of an earlier agent are taken up where they are."""
+        self._loop.start("jobs", lambda: self._runner.run(self._loop.ending))
+
+    def stop(self) -> None:
+        """Let go of the jobs: containers run on, and the next agent takes them up."""
+        self._runner.wake()
+
+    # -- verbs ---------------------------------------------------------------------------------
+
+    def submit(self, spec: str, folder: str = "/") -> Job:
+        if not folder.startswith("/"):
+            raise Invalid(f"The folder {plain(folder)!r} is not absolute.", "Send the job file's absolute folder.")
+        return self._queue(parse_spec(spec, folder), current_caller().uid)
+
+    def list(self, state: str | None = None, limit: int = 200) -> list[Job]:
+        if state is not None and state not in set(JobState):
+            raise Invalid(f"{plain(state)!r} is no state of a job.", f"States: {', '.join(JobState)}.")
+        states = None if state is None else (state,)
+        return self._book.newest(states, max(1, min(limit, _LIST_LIMIT)))
+
+    def show(self, job_id: str) -> Job:
+        return self._book.find(job_id)
+
+    def cancel(self, job_id: str) -> Job:
+        job = self._book.find(job_id)
+        if not _may_end(current_caller(), job):
+            raise Refused(f"Job {job.id} belongs to {plain(job.user)}.", "Ask them, or an administrator, to cancel it.")
+        if job.state.is_final and job.state is not JobState.CANCELLED:
+            raise Refused(f"Job {job.id} is over already: {job.state.value}.")
+        return self._runner.cancel(job.id)
+
+    def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        job = self._book.find(job_id)
+        return self._logs.follow(job.id, tail) if follow else self._logs.read(job.id, tail)
+
+    # -- for rules -----------------------------------------------------------------------------
+
+    def resubmit(self, job_id: str, data: Mapping[str, str], origin: str) -> Job:
+        """Queue a job again, on the same image, with other sources for some of its mount targets.
+
+        It runs as the first submitter if that is who asks, or the agent does by itself; else as the caller.
+        """
+        job = self._book.find(job_id)
+        targets = {mount.target for mount in job.spec.mounts}
+        for target in data:
+            if target not in targets:
+                known = ", ".join(sorted(targets)) or "none"
+                raise Invalid(f"Job {job.id} has no mount at {plain(target)!r}.", f"Its mount targets: {known}.")
+        mounts = tuple(replace(mount, source=data.get(mount.target, mount.source)) for mount in job.spec.mounts)
+        caller = current_caller()
+        uid = job.submitted_by if _may_end(caller, job) else caller.uid
+        return self._queue(replace(job.spec, mounts=mounts), uid, image_id=job.image_id, origin=origin)
+
+    def find_by_run(self, run_id: str) -> Job | None:
+        """Return the job that logged to a run."""
+        return next((job for job in self._book.newest() if job.mlflow_run_id == run_id), None)
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _queue(self, spec: JobSpec, uid: int, image_id: str | None = None, origin: str | None = None) -> Job:
+        job = Job(
+            id=secrets.token_hex(6),
+            name=spec.name,
+            state=JobState.QUEUED,
+            spec=self._with_real_sources(spec, uid),
+            submitted_at=time.time(),
+            submitted_by=uid,
+            user=user_name(uid),
+            image_id=image_id or self._local_image(spec.image),
+            origin=origin,
+        )
+        job = self._book.add(job)
+        self._runner.wake()
+        return job
+
+    def _with_real_sources(self, spec: JobSpec, uid: int) -> JobSpec:
+        """Check the mounts as the submitter and write down where they really lie, so that a link can't be turned."""
+        if not spec.mounts:
+            return spec
+        request = {
+            "uid": uid,
+            "private": [str(self._folder.root)],
+            "mounts": [{"source": mount.source, "mode": mount.mode} for mount in spec.mounts],
+        }
+        real = run_worker("mlops_desk.jobs.access", request, _ACCESS_TIMEOUT_SECONDS)
+        mounts = tuple(replace(mount, source=source) for mount, source in zip(spec.mounts, real, strict=True))
+        return replace(spec, mounts=mounts)
+
+    def _local_image(self, reference: str) -> str | None:
+        """Return the id of a local image; None when it is to be found or pulled before the start."""
+        try:
+            return self._engine.image(reference).id
+        except DeskError as error:
+            _log.info("The image %s is not pinned yet: %s", plain(reference), error.message)
+            return None
+
+    def _announce(self, job: Job) -> None:
+        self._announcements.put(lambda: self._bus.publish(JobChanged(job)))
+
+
+def _may_end(caller: Caller, job: Job) -> bool:
+    return caller.uid in {job.submitted_by, 0, os.getuid()}
