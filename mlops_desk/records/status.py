@@ -146,7 +146,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One metric of one device over a window; ``values[i]`` belongs to the window's ``times[i]``, None is a gap."""
+    """One metric of one device over a window; ``values[i]`` belongs to the window's ``times[i]``, None is a gap.
+
+    ``device`` is a GPU's UUID, ``host``, or the kernel's name of a disk or network interface.
+    """
 
     device: str
     metric: str

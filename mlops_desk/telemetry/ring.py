@@ -11,17 +11,18 @@ import numpy as np
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Sample
 from mlops_desk.storage.blocks import Block, Key
-from mlops_desk.telemetry.metrics import DISK, GPU, HOST, NETWORK, TABLE
+from mlops_desk.telemetry.metrics import HOST, METRICS
 
 SPAN_SECONDS = 60.0
 _ROWS = 256
 _COLUMNS_STEP = 64
 _CODES = {state: number for number, state in enumerate(MetricState, start=1)}
 _ABSENT = 0
+_RESOLUTIONS = {metric.name: metric.resolution for metric in METRICS}
 
 
 def readings_of(sample: Sample) -> Iterator[tuple[Key, Reading]]:
-    """Yield each reading with the name of its curve. Devices: a GPU's UUID, host, disk/NAME and network/NAME."""
+    """Yield each reading with the name of its curve. Devices: a GPU's UUID, ``host``, a kernel name."""
     for gpu in sample.gpus:
         for metric, reading in gpu.metrics.items():
             yield (gpu.uuid, metric, reading.unit), reading
@@ -29,10 +30,10 @@ def readings_of(sample: Sample) -> Iterator[tuple[Key, Reading]]:
         yield (HOST, metric, reading.unit), reading
     for disk in sample.disks:
         for metric, reading in disk.metrics.items():
-            yield (f"{DISK}/{disk.name}", metric, reading.unit), reading
+            yield (disk.name, metric, reading.unit), reading
     for network in sample.networks:
         for metric, reading in network.metrics.items():
-            yield (f"{NETWORK}/{network.name}", metric, reading.unit), reading
+            yield (network.name, metric, reading.unit), reading
 
 
 class Ring:
@@ -97,7 +98,4 @@ def quantised(block: Block) -> Block:
 
 
 def _resolution(key: Key) -> float:
-    device, metric, _ = key
-    kind = device.partition("/")[0]
-    declared = TABLE.get((kind if kind in {HOST, DISK, NETWORK} else GPU, metric))
-    return declared.resolution if declared else 1e-6
+    return _RESOLUTIONS.get(key[1], 1e-6)

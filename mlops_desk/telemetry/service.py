@@ -18,7 +18,7 @@ from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Sampled
-from mlops_desk.records.status import AgentInfo, Gpu, GpuProcess, LeaseInfo, Sample, Series, Status, Window
+from mlops_desk.records.status import AgentInfo, Gpu, GpuProcess, GpuState, LeaseInfo, Sample, Series, Status, Window
 from mlops_desk.storage.blocks import Block
 from mlops_desk.telemetry.cost import Cost
 from mlops_desk.telemetry.history import History
@@ -96,9 +96,12 @@ class TelemetryService:
     def gpu_facts(self) -> tuple[Gpu, ...]:
         """Return every GPU with its state and processes as known now, for the lease ledger.
 
-        A GPU that is not OK, or whose ``processes_known`` is False, may be in use by anyone.
+        A GPU whose users the driver does not tell may be in use by anyone: it is not OK here.
         """
-        return self._sampler.sample().gpus
+        return tuple(
+            replace(gpu, state=GpuState.ERROR) if gpu.state is GpuState.OK and not gpu.processes_known else gpu
+            for gpu in self._sampler.sample().gpus
+        )
 
     def _take(self, sample: Sample, is_tick: bool) -> None:
         if is_tick:
