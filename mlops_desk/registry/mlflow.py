@@ -6,19 +6,19 @@ is all that a worker can be asked for, ``WRITES`` what must not be repeated when
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import mlflow.entities
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Run
-from mlops_desk.registry.address import Address, check_local
+from mlops_desk.registry.address import Address, check_artifact_location, check_local
 from mlops_desk.registry.order import parse_sort
-
-T = TypeVar("T")
 
 _PAGE = 1000
 _MODEL_PAGE = 500
@@ -26,6 +26,7 @@ _LONGEST_LIST = 50_000
 _CONTEXT_TAG = "mlflow.data.context"
 _NAME_TAG = "mlflow.runName"
 _SUGGESTIONS = 3
+_LONGEST_CHAIN = 4
 
 
 def open_client(address: Address) -> MlflowClient:
@@ -115,6 +116,54 @@ def end_run(client: MlflowClient, run_id: str, status: str) -> Run:
     if client.get_run(run_id).info.status != status:
         client.set_terminated(run_id, status)
     return show_run(client, run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where files may lie: ``path`` in the artifact store at ``location``; they belong under ``prefix``."""
+
+    location: str
+    path: str
+    prefix: str = ""
+
+
+def places_of_version(client: MlflowClient, name: str, version: str) -> list[Place]:
+    return places_of_uri(client, client.get_model_version_download_uri(name, version))
+
+
+def places_of_run(client: MlflowClient, run_id: str, path: str) -> list[Place]:
+    """Return where a run's artifact may lie: among its own, or in a model logged under that name (MLflow 3)."""
+    run = client.get_run(run_id)
+    places = [Place(run.info.artifact_uri, path)]
+    name, _, rest = path.partition("/")
+    for output in run.outputs.model_outputs if run.outputs else []:
+        model = client.get_logged_model(output.model_id)
+        if model.name == name:
+            places.insert(0, Place(model.artifact_location, rest, prefix=name))
+    return places
+
+
+def places_of_uri(client: MlflowClient, uri: str) -> list[Place]:
+    """Follow ``models:/`` and ``runs:/`` to the stores that hold the files. MLflow would do that without a look."""
+    for _ in range(_LONGEST_CHAIN):
+        scheme, _, rest = uri.partition(":/")
+        head, _, path = rest.strip("/").partition("/")
+        if scheme == "runs":
+            return places_of_run(client, head, path)
+        if scheme != "models":
+            return [Place(uri, "")]
+        if head.startswith("m-"):
+            return [Place(client.get_logged_model(head).artifact_location, path)]
+        name, at, alias = head.partition("@")
+        version = client.get_model_version_by_alias(name, alias).version if at else path.partition("/")[0]
+        uri = client.get_model_version_download_uri(name, version)
+    raise Refused("The registry sends us from one model to another without end; nothing was fetched.")
+
+
+def open_files(place: Place, address: Address) -> Any:
+    """Return MLflow's repository for a place that the registry may send us to. Raises Refused."""
+    check_artifact_location(place.location, address)
+    return get_artifact_repository(place.location, tracking_uri=address.uri, registry_uri=address.uri)
 
 
 def _create_experiment(client: MlflowClient, name: str) -> str:

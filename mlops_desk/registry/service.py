@@ -1,0 +1,213 @@
+"""The verbs about models and runs, and what jobs, endpoints, drift and rules need of the registry."""
+
+import logging
+import threading
+import time
+from builtins import list as list_of
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.text import plain
+from mlops_desk.records.event import RegistryChanged
+from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
+from mlops_desk.registry.core import Registries
+from mlops_desk.registry.server import TrackingServer
+
+_log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 10.0
+_INTEREST_SECONDS = 300.0
+_STATUSES = frozenset({"FINISHED", "FAILED", "KILLED"})
+_CONTEXTS = ("reference", "training", "train")
+
+
+class PreparedRun(NamedTuple):
+    """A run that a container is to fill in: where, under which id, and with which token."""
+
+    run_id: str
+    container_uri: str
+    token: str
+
+
+class RegistryCore:
+    """What models and runs share: the registries, the events, and the plain methods for the rest of the program."""
+
+    def __init__(self, data: DataFolder, bus: Bus, loop: Loop, bridge_address: Callable[[], str | None]) -> None:
+        self._bus = bus
+        self._loop = loop
+        self.server = TrackingServer(data.registry, data.logs / "tracking.log", bridge_address, self._server_changed)
+        self.registries = Registries(self.server)
+        self._asked_at = float("-inf")
+        self._seen: list_of[Model] | None = None
+        self._seen_lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to watch the server, if one runs, for what jobs register."""
+        self._loop.repeat("registry", _POLL_SECONDS, self.poll, at_once=True)
+
+    def stop(self) -> None:
+        """End the workers; the tracking server goes on, because jobs log to it."""
+        self.registries.stop()
+
+    def stop_server(self) -> Registry:
+        """End the tracking server too."""
+        return self.server.stop()
+
+    def asked(self) -> None:
+        """Note that somebody looks at the registry, so that changes are watched for."""
+        self._asked_at = time.monotonic()
+
+    def poll(self) -> None:
+        """Look whether models, versions or aliases have changed, while somebody has asked lately."""
+        self.registries.sweep()
+        own = self.registries.running()
+        if own is None or time.monotonic() - self._asked_at > _INTEREST_SECONDS:
+            return
+        try:
+            now = own.models()
+        except DeskError as error:
+            _log.info("The registry could not be looked at: %s", error.message)
+            return
+        with self._seen_lock:
+            changed, self._seen = self._seen is not None and self._seen != now, now
+        if changed:
+            self.changed()
+
+    def changed(self, uri: str | None = None) -> None:
+        """Tell that something on ``uri`` has changed."""
+        self._bus.publish(RegistryChanged(self.server.state(), uri))
+
+    def _server_changed(self, registry: Registry) -> None:
+        self._bus.publish(RegistryChanged(registry))
+
+    def prepare_run(self, experiment: str, tags: Mapping[str, str]) -> PreparedRun:
+        """Create a run that a container can log to; the server is started, on the engine's bridge too."""
+        started = self.server.start(for_containers=True)
+        if started.container_uri is None:
+            raise Unavailable("The tracking server can't be reached from containers.", "mlops-desk models server")
+        run_id = self.registries.open(None).start_run(experiment, tags)
+        self.changed()
+        return PreparedRun(run_id, started.container_uri, self.server.ledger.token())
+
+    def finish_run(self, run_id: str, status: str) -> Run:
+        """Set how a run ended (FINISHED, FAILED or KILLED), unless it says so already."""
+        if status not in _STATUSES:
+            raise Invalid(f"A run ends as one of {', '.join(sorted(_STATUSES))}, not as {plain(status)}.")
+        run = self.registries.open(None).end_run(run_id, status)
+        self.changed()
+        return run
+
+    def resolve(self, reference: str, uri: str | None = None) -> ModelVersion:
+        """Find the version that NAME@ALIAS, NAME/VERSION or NAME (its latest) means. Raises NotFound."""
+        name, kind, wanted = split_reference(reference)
+        versions = self.registries.read(uri).versions(name)
+        if kind == "latest":
+            found = versions[:1]
+        elif kind == "alias":
+            found = [version for version in versions if wanted in version.aliases]
+        else:
+            found = [version for version in versions if version.version == wanted]
+        if not found:
+            known = sorted({alias for version in versions for alias in version.aliases})
+            numbers = ", ".join(version.version for version in versions[:10])
+            text = f"Model {plain(name)} has no {f'{kind} {plain(wanted)}' if wanted else 'version yet'}."
+            raise NotFound(text, f"Its aliases are {', '.join(known) or 'none'}; its versions are {numbers or 'none'}.")
+        return found[0]
+
+    def download_model(self, version: ModelVersion, folder: Path, uri: str | None = None) -> Path:
+        """Fetch a version's files; they lie directly in ``folder`` (MLmodel, requirements.txt, ...)."""
+        return self.registries.download(uri, "version", [version.name, version.version], folder)
+
+    def download_artifact(self, source: str, path: str, folder: Path, uri: str | None = None) -> Path:
+        """Fetch the artifact ``path`` of a run (by id), or of an artifact URI; return where it lies in ``folder``."""
+        if ":/" not in source:
+            return self.registries.download(uri, "run", [source, path], folder)
+        return self.registries.download(uri, "uri", ["/".join(part for part in (source, path) if part)], folder)
+
+    def reference_dataset(self, run_id: str, uri: str | None = None) -> DatasetInput:
+        """Return the dataset a run was trained on: by its context, or the first that was logged. Raises NotFound."""
+        datasets = self.registries.read(uri).datasets(run_id)
+        for context in _CONTEXTS:
+            for dataset in datasets:
+                if dataset.context == context:
+                    return dataset
+        if not datasets:
+            hint = 'Log it while training: mlflow.log_input(dataset, context="training").'
+            raise NotFound(f"Run {plain(run_id)} has no dataset logged with it.", hint)
+        return datasets[0]
+
+    def run(self, run_id: str, uri: str | None = None) -> Run:
+        return self.registries.read(uri).run(run_id)
+
+    def versions_of_run(self, run_id: str, uri: str | None = None) -> list_of[ModelVersion]:
+        """List the model versions that a run registered, oldest first."""
+        return self.registries.read(uri).versions_of_run(run_id)
+
+    def set_alias(self, model: str, alias: str, version: str, uri: str | None = None) -> Model:
+        """Point an alias at a version, and tell everybody."""
+        moved = self.registries.open(uri).set_alias(model, alias, version)
+        self.changed(uri)
+        return moved
+
+
+def split_reference(reference: str) -> tuple[str, str, str]:
+    """Split NAME@ALIAS, NAME/VERSION or NAME into the name, what it asks for, and which. Raises Invalid."""
+    text = reference.strip()
+    name, at, alias = text.rpartition("@")
+    if at and name and alias:
+        return name, "alias", alias
+    name, slash, version = text.rpartition("/")
+    if slash and name and version.isdecimal():
+        return name, "version", version
+    if not text or "/" in text or text.endswith("@"):
+        raise Invalid(f"{plain(reference)!r} names no model.", "Write NAME, NAME@ALIAS or NAME/VERSION.")
+    return text, "latest", ""
+
+
+class ModelsService:
+    """The verbs of verbs.Models."""
+
+    def __init__(self, core: RegistryCore) -> None:
+        self._core = core
+
+    def list(self, uri: str | None = None) -> list_of[Model]:
+        self._core.asked()
+        if uri is None and self._core.registries.own_is_empty:
+            return []
+        return self._core.registries.read(uri).models()
+
+    def versions(self, model: str, uri: str | None = None) -> list_of[ModelVersion]:
+        self._core.asked()
+        return self._core.registries.read(uri).versions(model)
+
+    def alias(self, model: str, alias: str, version: str, uri: str | None = None) -> Model:
+        return self._core.set_alias(model, alias, version, uri)
+
+    def start(self) -> Registry:
+        self._core.asked()
+        return self._core.server.start()
+
+    def server(self) -> Registry:
+        return self._core.server.look()
+
+
+class RunsService:
+    """The verbs of verbs.Runs."""
+
+    def __init__(self, core: RegistryCore) -> None:
+        self._core = core
+
+    def list(self, experiment: str, uri: str | None = None, sort: str | None = None, limit: int = 100) -> list_of[Run]:
+        self._core.asked()
+        return self._core.registries.read(uri).runs(experiment, sort, limit)
+
+    def show(self, run_id: str, uri: str | None = None) -> Run:
+        return self._core.registries.read(uri).run(run_id)
+
+    def datasets(self, run_id: str, uri: str | None = None) -> list_of[DatasetInput]:
+        return self._core.registries.read(uri).datasets(run_id)
