@@ -102,9 +102,7 @@ def tables_of(connection: Any, reference: Source, current: Source, options: Drif
     """Line up both sides' columns in the reference's order."""
     columns: list[tuple[str, Callable[[], Column]]] = []
     missing, skipped = [], []
-    ignored = {*options.ignored_columns, options.time_column}
-    wanted = [name for name in reference.columns if name not in ignored]
-    for name in wanted:
+    for name in reference.columns:
         kind = options.kinds.get(name) or _frozen_kind(connection, reference, current, name)
         if name not in current.columns:
             missing.append(name)
@@ -113,27 +111,16 @@ def tables_of(connection: Any, reference: Source, current: Source, options: Drif
         elif name in current.columns or options.require_all_columns:
             read = _numeric_column if kind == NUMERIC else _categorical_column
             columns.append((name, partial(_guarded, read, connection, reference, current, name)))
-    new = tuple(name for name in current.columns if name not in reference.columns and name not in ignored)
     return Tables(
         columns,
         reference.n_rows,
         current.n_rows,
         missing_columns=tuple(missing),
-        new_columns=new,
+        new_columns=tuple(name for name in current.columns if name not in reference.columns),
         skipped_columns=tuple(skipped),
         rejected_reference=reference.n_rejected,
         rejected_current=current.n_rejected,
     )
-
-
-def span_of(connection: Any, source: Source, name: str) -> tuple[float | None, float | None]:
-    """Return the least and the greatest value of a column of Unix seconds."""
-    if name not in source.columns:
-        return None, None
-    column = source.columns[name][0]
-    query = f"SELECT min(TRY_CAST({column} AS DOUBLE)), max(TRY_CAST({column} AS DOUBLE)) FROM {source.relation}"
-    first, last = connection.execute(query).fetchall()[0]
-    return first, last
 
 
 def _frozen_kind(connection: Any, reference: Source, current: Source, name: str) -> str | None:

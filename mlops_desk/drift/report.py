@@ -121,7 +121,7 @@ def _text(column: ColumnDrift, options: DriftOptions) -> str | None:
     said = []
     if column.verdict is Verdict.CRITICAL:
         return f"None of the {column.quality['current'].n_rows} current rows holds a usable value."
-    elif column.verdict is Verdict.INSUFFICIENT_DATA:
+    if column.verdict is Verdict.INSUFFICIENT_DATA:
         usable = f"{column.n_reference} in the reference, {column.n_current} in the current data"
         said.append(f"Too few usable values ({usable}; {options.minimum_rows} are needed on each side).")
     for name, signal in column.signals.items():

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.process import serve_one
-from mlops_desk.drift.read import connect, open_file, span_of, tables_of
+from mlops_desk.drift.read import connect, open_file, tables_of
 from mlops_desk.drift.report import compare
 from mlops_desk.records.drift import DriftOptions, DriftReport
 
@@ -28,8 +28,7 @@ def compare_files(reference: Path, current: Path, options: DriftOptions | None =
             first = open_file(connection, reference.absolute(), folder)
             second = open_file(connection, current.absolute(), folder)
             report = compare(tables_of(connection, first, second, options), options)
-            start, end = span_of(connection, second, options.time_column) if options.time_column else (None, None)
-    return replace(report, reference=str(reference), current=str(current), window_start=start, window_end=end)
+    return replace(report, reference=str(reference), current=str(current))
 
 
 def answer(request: dict[str, Any]) -> Any:

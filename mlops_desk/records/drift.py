@@ -121,12 +121,10 @@ class DriftOptions:
 
     ``kinds`` maps a column to ``numeric`` or ``categorical`` (from a model's signature); others follow the
     reference's type. Without ``require_all_columns`` a column that the current data lack (a training target)
-    is listed and not judged. ``time_column`` of the current data dates the window and is not compared.
+    is listed and not judged.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict)
     minimum_rows: int = 30
     false_discovery_rate: float = 0.05
     require_all_columns: bool = True
-    ignored_columns: tuple[str, ...] = ()
-    time_column: str | None = None

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RetrainState(StrEnum):
-    """Where one retraining stands."""
+    """Where one retraining stands. ``UNKNOWN``: nobody saw how its job ended, so nothing is proposed."""
 
     TRAINING = "training"
     WAITING_FOR_APPROVAL = "waiting_for_approval"
@@ -14,6 +14,12 @@ class RetrainState(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     FAILED = "failed"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_underway(self) -> bool:
+        """Still training, or waiting for a person: the rule does not fire again meanwhile."""
+        return self in {RetrainState.TRAINING, RetrainState.WAITING_FOR_APPROVAL}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""Rules and retrainings as they are kept and announced: nothing is told before it is stored."""
+
+import time
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import NotFound, Refused
+from mlops_desk.base.text import plain
+from mlops_desk.records.event import Notice, RetrainingChanged, RuleChanged, RuleRemoved
+from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.storage.state import RecordTable
+
+SOURCE = "rules"
+_UNDERWAY = tuple(state for state in RetrainState if state.is_underway)
+
+
+class Ledger:
+    """The two tables of the state database, and the bus that hears of every change."""
+
+    def __init__(self, rules: RecordTable[Rule], retrainings: RecordTable[Retraining], bus: Bus) -> None:
+        self._rules = rules
+        self._retrainings = retrainings
+        self._bus = bus
+
+    def rules(self) -> list[Rule]:
+        return self._rules.list()
+
+    def find_rule(self, name: str) -> Rule | None:
+        return self._rules.get(name)
+
+    def rule(self, name: str) -> Rule:
+        """Return a rule by name. Raises NotFound."""
+        rule = self._rules.get(name)
+        if rule is None:
+            raise NotFound(f"There is no rule {plain(name)!r}.", "mlops-desk rules list shows them all.")
+        return rule
+
+    def put_rule(self, rule: Rule) -> None:
+        self._rules.put(rule)
+        self._bus.publish(RuleChanged(rule))
+
+    def remove_rule(self, name: str) -> None:
+        self._rules.remove(name)
+        self._bus.publish(RuleRemoved(name))
+
+    def rule_of(self, retraining: Retraining) -> Rule | None:
+        """Return the rule that fired, not a later one of the same name; None when it is gone."""
+        rule = self._rules.get(retraining.rule)
+        return None if rule is None or rule.created_at > retraining.created_at else rule
+
+    def retrainings(self, rule: str | None, limit: int) -> list[Retraining]:
+        return self._retrainings.list(parent=rule, limit=limit)
+
+    def retraining(self, retraining_id: str) -> Retraining | None:
+        return self._retrainings.get(retraining_id)
+
+    def training(self) -> list[Retraining]:
+        """Return the retrainings whose job is not known to have ended."""
+        return self._retrainings.list(states=(RetrainState.TRAINING,))
+
+    def underway(self, rule: Rule) -> Retraining | None:
+        """Return the rule's retraining that trains or waits for a person."""
+        found = self._retrainings.list(states=_UNDERWAY, parent=rule.name, limit=1)
+        return found[0] if found else None
+
+    def waiting(self, retraining_id: str) -> Retraining:
+        """Return the retraining that waits for a decision, by its id or the beginning of it."""
+        found = self._retrainings.find(retraining_id) if retraining_id else []
+        if len(found) != 1:
+            hint = "mlops-desk rules retrainings shows them all."
+            raise NotFound(f"No single retraining is {plain(retraining_id)!r}.", hint)
+        if found[0].state is not RetrainState.WAITING_FOR_APPROVAL:
+            word = found[0].state.replace("_", " ")
+            raise Refused(f"This retraining does not wait for a decision: it is {word}.", found[0].text)
+        return found[0]
+
+    def put(self, retraining: Retraining) -> None:
+        self._retrainings.put(retraining)
+        self._bus.publish(RetrainingChanged(retraining))
+
+    def notice(self, level: str, text: str, hint: str | None = None) -> None:
+        self._bus.publish(Notice(level, SOURCE, text, hint, time.time()))

@@ -1,0 +1,308 @@
+"""Retraining: when a model drifts (or by hand) run its job again, compare one metric, let a person decide.
+
+What has happened is in the state database before it is done or told: a retraining is written before its
+job is submitted and found again by the job's origin, so an agent that dies at any point goes on afterwards.
+"""
+
+import logging
+import math
+import re
+import threading
+import time
+import uuid
+from builtins import list as list_of
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
+from dataclasses import replace
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller, current_caller, set_caller, this_process
+from mlops_desk.base.errors import DeskError, Invalid, Refused, TimedOut
+from mlops_desk.base.loop import Lane, Loop
+from mlops_desk.base.text import plain
+from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.event import DriftReported, JobChanged
+from mlops_desk.records.job import Job
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.rules.condition import why_not
+from mlops_desk.rules.ledger import Ledger
+from mlops_desk.rules.outcome import NEVER_SUBMITTED, Outcomes, against
+from mlops_desk.storage.state import RecordTable
+
+_log = logging.getLogger(__name__)
+
+ORIGIN = "retraining:"
+RECONCILE_SECONDS = 15.0
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class RulesService:
+    """Implements ``verbs.Rules``.
+
+    ``champion`` finds the version behind MODEL@ALIAS; ``metric`` a run's newest value of a metric (None: not
+    logged); ``job_of_run`` the job that made a run; ``resubmit`` queues that job again with other mount sources
+    and an origin; ``job_of_origin`` finds the job of an origin; ``versions_of_run`` the versions registered from
+    a run; ``set_alias`` moves an alias. All may raise DeskError and keep deadlines of their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        champion: Callable[[str, str], ModelVersion],
+        metric: Callable[[str, str], float | None],
+        job_of_run: Callable[[str], Job | None],
+        resubmit: Callable[[str, Mapping[str, str], str], Job],
+        job_of_origin: Callable[[str], Job | None],
+        versions_of_run: Callable[[str], list_of[ModelVersion]],
+        set_alias: Callable[[str, str, str], object],
+        rules: RecordTable[Rule],
+        retrainings: RecordTable[Retraining],
+        bus: Bus,
+        loop: Loop,
+    ) -> None:
+        self._champion = champion
+        self._metric = metric
+        self._job_of_run = job_of_run
+        self._resubmit = resubmit
+        self._job_of_origin = job_of_origin
+        self._set_alias = set_alias
+        self._outcomes = Outcomes(metric, versions_of_run)
+        self._ledger = Ledger(rules, retrainings, bus)
+        self._bus = bus
+        self._loop = loop
+        self._changing = threading.RLock()
+        self._failures: dict[str, str] = {}
+        self._unsubscribe: list_of[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """Listen for drift and for jobs, and pick up what was underway when the last agent ended."""
+        lane = Lane(self._loop, "rules")
+        self._unsubscribe = [
+            self._bus.subscribe(DriftReported, lambda event: lane.put(lambda: self.on_report(event.report))),
+            self._bus.subscribe(JobChanged, lambda event: self._on_job(event.job, lane)),
+        ]
+        self._loop.repeat("rules-reconcile", RECONCILE_SECONDS, lambda: lane.put(self.reconcile))
+
+    def stop(self) -> None:
+        """Stop listening."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+
+    def create(
+        self,
+        name: str,
+        model: str,
+        metric: str,
+        alias: str = "champion",
+        endpoint: str | None = None,
+        data: Mapping[str, str] | None = None,
+        *,
+        lower_is_better: bool = False,
+        cooldown_seconds: float = 86_400.0,
+    ) -> Rule:
+        """Create a rule; it need not have anything to retrain yet."""
+        if not _NAME.fullmatch(name):
+            hint = "Use up to 100 letters, digits, dots, dashes and underscores."
+            raise Invalid(f"{plain(name)!r} is no name for a rule.", hint)
+        if not (model and metric and alias):
+            raise Invalid("A rule needs a model, an alias and a metric.")
+        if not 0 <= cooldown_seconds < math.inf:
+            raise Invalid(f"A cooldown of {cooldown_seconds} s is no time.")
+        rule = Rule(
+            name=name,
+            model=model,
+            alias=alias,
+            metric=metric,
+            higher_is_better=not lower_is_better,
+            endpoint=endpoint,
+            data=_checked(data),
+            cooldown_seconds=cooldown_seconds,
+            created_by=current_caller().uid,
+            created_at=time.time(),
+        )
+        with self._changing:
+            if self._ledger.find_rule(name) is not None:
+                raise Refused(f"There is a rule {name} already.", f"mlops-desk rules remove {name} forgets it.")
+            self._ledger.put_rule(rule)
+        return rule
+
+    def list(self) -> list_of[Rule]:
+        """List rules, newest first."""
+        return self._ledger.rules()
+
+    def remove(self, name: str) -> Rule:
+        """Forget a rule; a training that runs goes on, and proposes nothing."""
+        with self._changing:
+            rule = self._ledger.rule(name)
+            if current_caller().uid not in {0, rule.created_by, this_process().uid}:
+                raise Refused(f"The rule {name} belongs to another user.", "Only its owner can remove it.")
+            self._ledger.remove_rule(name)
+        return rule
+
+    def fire(self, name: str, data: Mapping[str, str] | None = None) -> Retraining:
+        """Retrain now; enabled or not, cooldown or not, but never two at a time."""
+        return self._fire(self._ledger.rule(name), f"by {current_caller().user}", _checked(data))
+
+    def retrainings(self, rule: str | None = None, limit: int = 50) -> list_of[Retraining]:
+        """List retrainings, newest first."""
+        return self._ledger.retrainings(rule, max(1, limit))
+
+    def approve(self, retraining_id: str) -> Retraining:
+        """Move the alias, after another look whether the challenger is better than what is champion by now."""
+        with self._changing:
+            retraining = self._ledger.waiting(retraining_id)
+            rule = self._ledger.rule_of(retraining)
+            if rule is None:
+                hint = f"mlops-desk models alias points an alias at version {retraining.challenger_version} by hand."
+                raise Refused(f"The rule {retraining.rule} is gone, so its proposal can't be carried out.", hint)
+            retraining = self._against_newest(rule, retraining)
+            if retraining.state is RetrainState.NOT_BETTER:
+                self._ledger.put(retraining)
+                raise Refused(f"The champion has changed meanwhile. {retraining.text}", "The alias stays where it is.")
+            self._set_alias(rule.model, rule.alias, retraining.challenger_version or "")
+            return self._decided(retraining, RetrainState.APPROVED)
+
+    def reject(self, retraining_id: str) -> Retraining:
+        """Leave the alias where it is."""
+        with self._changing:
+            return self._decided(self._ledger.waiting(retraining_id), RetrainState.REJECTED)
+
+    def on_report(self, report: DriftReport) -> None:
+        """Fire the rules that a drift report calls for."""
+        for rule in self._ledger.rules():
+            underway = self._ledger.underway(rule) is not None
+            if why_not(rule, report, time.time(), underway=underway) is None:
+                self._fire_for(rule, report)
+
+    def reconcile(self) -> None:
+        """Look what became of the jobs of all trainings; what can't be told yet is left for later."""
+        for retraining in self._ledger.training():
+            if self._loop.ending.is_set():
+                return
+            self._follow(retraining)
+
+    def _on_job(self, job: Job, lane: Lane) -> None:
+        if job.state.is_final and (job.origin or "").startswith(ORIGIN):
+            lane.put(self.reconcile)
+
+    def _fire_for(self, rule: Rule, report: DriftReport) -> None:
+        """Fire as the rule's creator, whose job it will be; say why once when that can't be done."""
+
+        def fire() -> None:
+            set_caller(Caller(rule.created_by, -1, 0))
+            self._fire(rule, f"drift of {report.endpoint}, report {report.id}", {})
+
+        try:
+            copy_context().run(fire)
+        except DeskError as error:
+            _log.warning("The rule %s could not fire: %s", rule.name, error.message)
+            if self._failures.get(rule.name) != error.message:
+                self._failures[rule.name] = error.message
+                self._ledger.notice("warning", f"The rule {rule.name} could not retrain: {error.message}", error.hint)
+            return
+        self._failures.pop(rule.name, None)
+        text = f"{plain(report.endpoint or '')} has drifted, so the rule {rule.name} retrains {plain(rule.model)}."
+        self._ledger.notice("info", text)
+
+    def _fire(self, rule: Rule, trigger: str, data: Mapping[str, str]) -> Retraining:
+        with self._changing:
+            rule = self._ledger.rule(rule.name)
+            self._refuse_a_second(rule)
+            champion = self._champion(rule.model, rule.alias)
+            job, value = self._job_and_value(rule, champion)
+            retraining = Retraining(
+                id=uuid.uuid4().hex,
+                rule=rule.name,
+                state=RetrainState.TRAINING,
+                trigger=plain(trigger),
+                job_id=None,
+                champion_version=champion.version,
+                champion_value=value,
+                created_at=time.time(),
+            )
+            self._ledger.put(retraining)
+            try:
+                again = self._resubmit(job.id, {**rule.data, **data}, ORIGIN + retraining.id)
+            except TimedOut:
+                raise  # whether it was submitted is unknown: reconcile will find out
+            except DeskError as error:
+                self._ledger.put(replace(retraining, state=RetrainState.FAILED, text=error.message))
+                raise
+            retraining = replace(retraining, job_id=again.id)
+            self._ledger.put(retraining)
+            self._ledger.put_rule(replace(rule, last_fired_at=retraining.created_at))
+        return retraining
+
+    def _refuse_a_second(self, rule: Rule) -> None:
+        underway = self._ledger.underway(rule)
+        if underway is None:
+            return
+        if underway.state is RetrainState.TRAINING:
+            text = f"A retraining of the rule {rule.name} is not finished yet."
+            raise Refused(text, f"Its job is {underway.job_id}; mlops-desk jobs cancel ends it.")
+        text = f"A retraining of the rule {rule.name} waits for approval."
+        raise Refused(text, f"mlops-desk rules approve {underway.id} (or reject) decides it.")
+
+    def _job_and_value(self, rule: Rule, champion: ModelVersion) -> tuple[Job, float]:
+        """Return the champion's job and metric; without either a retraining would prove nothing."""
+        shown = f"{plain(rule.model)}@{plain(rule.alias)} (version {plain(champion.version)})"
+        job = self._job_of_run(champion.run_id) if champion.run_id else None
+        if job is None or champion.run_id is None:
+            text = f"{shown} was not trained by a job of this desk, so there is no job to run again."
+            raise Refused(text, "Train a version with mlops-desk jobs submit, then point the alias at it.")
+        value = self._metric(champion.run_id, rule.metric)
+        if value is None or not math.isfinite(value):
+            found = "no such metric" if value is None else f"{value} for it"
+            text = f"{shown} can't be compared by {plain(rule.metric)}: its run has {found}."
+            raise Refused(text, "Log the metric in the training, or make a rule with another one.")
+        return job, value
+
+    def _follow(self, retraining: Retraining) -> None:
+        origin = ORIGIN + retraining.id
+        try:
+            job = self._job_of_origin(origin)
+            if job is None:
+                with self._changing:  # a firing holds this until its job is there
+                    job = self._job_of_origin(origin)
+            if job is None:
+                changed = replace(retraining, state=RetrainState.FAILED, text=NEVER_SUBMITTED)
+            else:
+                changed = self._outcomes.of(retraining, job, self._ledger.rule_of(retraining))
+        except DeskError as error:
+            changed = replace(retraining, text=f"Waiting: {error.message}")
+        with self._changing:
+            newest = self._ledger.retraining(retraining.id)
+            if newest is None or newest.state is not RetrainState.TRAINING or changed == newest:
+                return
+            self._ledger.put(changed)
+        self._tell(changed)
+
+    def _against_newest(self, rule: Rule, retraining: Retraining) -> Retraining:
+        champion = self._champion(rule.model, rule.alias)
+        if champion.version in {retraining.champion_version, retraining.challenger_version}:
+            return retraining
+        value = self._metric(champion.run_id, rule.metric) if champion.run_id else None
+        return against(rule, retraining, champion, value)
+
+    def _tell(self, retraining: Retraining) -> None:
+        if retraining.state is RetrainState.WAITING_FOR_APPROVAL:
+            text = f"The retraining of the rule {retraining.rule} is better and waits for approval. {retraining.text}"
+            self._ledger.notice("warning", text, f"mlops-desk rules approve {retraining.id}")
+        elif retraining.state is not RetrainState.TRAINING:
+            word = retraining.state.replace("_", " ")
+            self._ledger.notice("info", f"The retraining of the rule {retraining.rule}: {word}. {retraining.text}")
+
+    def _decided(self, retraining: Retraining, state: RetrainState) -> Retraining:
+        decided = replace(retraining, state=state, decided_by=current_caller().user, decided_at=time.time())
+        self._ledger.put(decided)
+        return decided
+
+
+def _checked(data: Mapping[str, str] | None) -> dict[str, str]:
+    """Return mount replacements, both sides absolute. Raises Invalid."""
+    for target, source in (data or {}).items():
+        if not (target.startswith("/") and source.startswith("/")):
+            text = f"{plain(target)}={plain(source)} is not the absolute path of a mount target and of its new source."
+            raise Invalid(text, "For example: --data /data=/srv/digits-2026-11")
+    return dict(data or {})
