@@ -6,7 +6,9 @@ goes on when the agent ends. One left by another version of the program is repla
 
 import os
 import signal
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,11 +65,13 @@ def read_state(folder: Path) -> GatewayState | None:
 
 
 class Gatekeeper:
-    """Keeps one gateway. Not for several threads at once; the service holds a lock around it."""
+    """Keeps one gateway. Safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._serial = 0
+        self._starting = threading.Lock()
+        self._publishing = threading.Lock()
 
     @property
     def port(self) -> int | None:
@@ -77,24 +81,28 @@ class Gatekeeper:
 
     def ensure(self) -> int:
         """Start the gateway unless it runs; return its port. Raises Unavailable."""
-        state = read_state(self._folder)
-        if state is not None and state.is_alive and state.version != __version__:
-            self.stop()
-            state = None
-        if state is not None and state.is_alive:
-            return state.port
-        return self._start()
+        with self._starting:
+            state = read_state(self._folder)
+            if state is not None and state.is_alive and state.version != __version__:
+                self.stop()
+            elif state is not None and state.is_alive:
+                return state.port
+            return self._start()
 
-    def publish(self, table: RoutingTable) -> int:
-        """Hand the gateway a new table; return the serial it got."""
-        self._serial = max(self._serial + 1, int(time.time() * 1000))
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        document = wire.dumps(replace(table, serial=self._serial))
-        write_atomically(self._folder / ROUTES, document.encode())
-        state = read_state(self._folder)
-        if state is not None and state.is_alive:
-            os.kill(state.pid, signal.SIGHUP)
-        return self._serial
+    def publish(self, make: Callable[[], RoutingTable]) -> int:
+        """Hand the gateway the table that ``make`` returns; return the serial it got.
+
+        The table is made under the lock, so that of two at once the later one stays. Raises OSError.
+        """
+        with self._publishing:
+            self._serial = max(self._serial + 1, int(time.time() * 1000))
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            document = wire.dumps(replace(make(), serial=self._serial))
+            write_atomically(self._folder / ROUTES, document.encode())
+            state = read_state(self._folder)
+            if state is not None and state.is_alive:
+                os.kill(state.pid, signal.SIGHUP)
+            return self._serial
 
     def wait_for(self, serial: int, timeout_seconds: float = 5.0) -> bool:
         """Wait until the gateway routes by the table of ``serial`` or a later one."""
@@ -158,7 +166,7 @@ class Gatekeeper:
             return None
 
 
-def _wait(is_true: Any, timeout_seconds: float) -> bool:
+def _wait(is_true: Callable[[], bool], timeout_seconds: float) -> bool:
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         if is_true():

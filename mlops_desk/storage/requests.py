@@ -140,14 +140,26 @@ def parts(folder: Path) -> list[Part]:
     return [part for part in known if not _is_covered(part, known)]
 
 
-def newest(folder: Path, rows: int, target: Path, *, revision: int | None = None, with_meta: bool = False) -> LogWindow:
+def newest(
+    folder: Path,
+    rows: int,
+    target: Path,
+    *,
+    revision: int | None = None,
+    since: float = 0.0,
+    with_meta: bool = False,
+) -> LogWindow:
     """Write the newest ``rows`` answered rows as one Parquet file, features only unless ``with_meta``.
 
-    Requests that were refused or failed are left out. An empty log writes nothing. Raises OSError, duckdb.Error.
+    ``since`` is Unix seconds. Requests that were refused or failed are left out. An empty log writes nothing.
+    Raises OSError, duckdb.Error.
     """
+    condition = f"_status < {_FIRST_ERROR_STATUS} AND _received_at >= {float(since)}"
+    if revision is not None:
+        condition += f" AND _revision = {int(revision)}"
     for attempt in range(_READ_TRIES):
         try:
-            return _newest(folder, rows, target, revision, with_meta=with_meta)
+            return _newest(folder, rows, target, condition, with_meta=with_meta)
         except duckdb.IOException:  # a part was merged away between listing and reading
             if attempt == _READ_TRIES - 1:
                 raise
@@ -170,10 +182,7 @@ def tidy(folder: Path, now: float, days: int, limit_bytes: int) -> None:
             part.path.unlink(missing_ok=True)
 
 
-def _newest(folder: Path, rows: int, target: Path, revision: int | None, *, with_meta: bool) -> LogWindow:
-    condition = f"_status < {_FIRST_ERROR_STATUS}"
-    if revision is not None:
-        condition += f" AND _revision = {int(revision)}"
+def _newest(folder: Path, rows: int, target: Path, condition: str, *, with_meta: bool) -> LogWindow:
     with closing(_connect(target.parent)) as connection:
         chosen, found = [], 0
         for part in reversed(parts(folder)):

@@ -1,0 +1,80 @@
+"""The endpoints as they stand: stored, joined with their load, and announced whenever they change."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.records.endpoint import Endpoint, EndpointState, Traffic
+from mlops_desk.records.event import EndpointChanged, EndpointRemoved
+from mlops_desk.storage.state import RecordTable
+
+
+class Board:
+    """Read and written by several threads. The load is in memory only: it is old news after a restart."""
+
+    def __init__(self, table: RecordTable[Endpoint], bus: Bus) -> None:
+        self._table = table
+        self._bus = bus
+        self._lock = threading.RLock()
+        self._endpoints = {endpoint.name: endpoint for endpoint in table.list()}
+        self._loads: dict[str, Traffic] = {}
+
+    def all(self) -> list[Endpoint]:
+        """Return all endpoints by name."""
+        with self._lock:
+            return [self._with_load(self._endpoints[name]) for name in sorted(self._endpoints)]
+
+    def find(self, name: str) -> Endpoint | None:
+        with self._lock:
+            endpoint = self._endpoints.get(name)
+            return None if endpoint is None else self._with_load(endpoint)
+
+    def get(self, name: str) -> Endpoint:
+        """Return the endpoint of that name. Raises NotFound."""
+        endpoint = self.find(name)
+        if endpoint is None:
+            raise NotFound(f"There is no endpoint {plain(name)}.", "mlops-desk endpoints list shows them all.")
+        return endpoint
+
+    def put(self, endpoint: Endpoint) -> Endpoint:
+        """Store and announce a new endpoint."""
+        with self._lock:
+            stored = replace(endpoint, updated_at=time.time(), load=None)
+            self._table.put(stored)
+            self._endpoints[endpoint.name] = stored
+            shown = self._with_load(stored)
+            self._bus.publish(EndpointChanged(shown))
+        return shown
+
+    def change(self, name: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
+        """Store and announce what ``change`` makes of the endpoint, if that is anything new. Raises NotFound."""
+        with self._lock:
+            known = self.get(name)
+            changed = change(known)
+            return known if changed == known else self.put(changed)
+
+    def remove(self, name: str) -> None:
+        """Forget an endpoint and announce it."""
+        with self._lock:
+            self._table.remove(name)
+            self._endpoints.pop(name, None)
+            self._loads.pop(name, None)
+            self._bus.publish(EndpointRemoved(name))
+
+    def load(self, loads: Mapping[str, Traffic]) -> None:
+        """Take in new loads and announce the endpoints whose load changed."""
+        with self._lock:
+            for name, endpoint in self._endpoints.items():
+                load = loads.get(name)
+                if load is not None and load != self._loads.get(name):
+                    self._loads[name] = load
+                    self._bus.publish(EndpointChanged(self._with_load(endpoint)))
+
+    def _with_load(self, endpoint: Endpoint) -> Endpoint:
+        if endpoint.state is EndpointState.STOPPED:
+            return endpoint
+        return replace(endpoint, load=self._loads.get(endpoint.name))

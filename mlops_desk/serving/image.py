@@ -1,0 +1,164 @@
+"""The image an endpoint runs: the base, the model's requirements and a short script that serves.
+
+The model's files are mounted, never baked in, so two versions with the same requirements share an
+image. It is built in two stages, so that neither wheels nor addresses of the index stay in it, and its
+tag is a hash of all that goes into it. Only wheels are installed: building one would run its setup.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.engines.engine import Engine, ImageFacts
+from mlops_desk.serving import plan
+
+# What serves in the container: MLflow's own scoring server. The only place a model is ever loaded.
+SERVE = f"""\
+import sys
+
+print("Python", sys.version.split()[0], flush=True)
+
+import mlflow.pyfunc
+import uvicorn
+from mlflow.pyfunc import scoring_server
+
+app = scoring_server.init(mlflow.pyfunc.load_model("/model"))
+print("The model is loaded", flush=True)
+uvicorn.run(app, host="0.0.0.0", port={plan.PORT}, log_level="warning")
+"""
+
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+_CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+_PULL_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that decides what is in the image. ``wheelhouse`` None means the package index."""
+
+    base: str
+    requirements: tuple[str, ...]
+    wheelhouse: Path | None = None
+
+    def check(self) -> None:
+        """Raise Invalid when base or wheelhouse can't be what they are set to."""
+        if not _REFERENCE.fullmatch(self.base):
+            hint = "mlops-desk settings set serving.base_image python:3.12-slim"
+            raise Invalid(f"{plain(self.base)!r} is not the name of an image.", hint)
+        if self.wheelhouse is not None and not self.wheelhouse.is_dir():
+            hint = "Set serving.wheelhouse to a folder of wheels, or to nothing."
+            raise Invalid(f"The wheelhouse {self.wheelhouse} is not a folder.", hint)
+
+
+def build(engine: Engine, instance: str, recipe: Recipe, folder: Path, timeout_seconds: float) -> str:
+    """Return the tag of ``recipe``'s image, built in ``folder`` (output in ``build.log``) if it is not there yet.
+
+    Raises Invalid, NotFound (base image), Refused (the build failed), Unavailable.
+    """
+    recipe.check()
+    wheels = _wheels(recipe.wheelhouse)
+    tag = plan.image_tag(instance, _digest(recipe, _base(engine, recipe.base).id, wheels))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = folder / "build.log"
+    try:
+        engine.image(tag)
+    except NotFound:
+        context = folder / "image"
+        write_context(context, recipe, wheels, os.environ)
+        try:
+            engine.build(context, tag, {plan.LABEL_INSTANCE: instance}, timeout_seconds, log)
+        finally:
+            shutil.rmtree(context / "wheels", ignore_errors=True)
+    else:
+        log.write_text(f"The image {tag} was there already: same base, same requirements.\n", encoding="utf-8")
+    return tag
+
+
+def write_context(folder: Path, recipe: Recipe, wheels: list[Path], environment: Mapping[str, str]) -> None:
+    """Write what the engine builds from: Dockerfile, requirements, wheels and the script."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "wheels").mkdir(mode=0o700, parents=True)
+    for wheel in wheels:
+        _link(wheel, folder / "wheels" / wheel.name)
+    certificate = _certificate(environment) if recipe.wheelhouse is None else None
+    if certificate is not None:
+        shutil.copyfile(certificate, folder / "wheels" / "ca.pem")
+    (folder / "requirements.txt").write_text("\n".join(recipe.requirements) + "\n", encoding="utf-8")
+    (folder / "serve.py").write_text(SERVE, encoding="utf-8")
+    dockerfile = _dockerfile(recipe, environment, has_certificate=certificate is not None)
+    (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
+
+
+def _dockerfile(recipe: Recipe, environment: Mapping[str, str], *, has_certificate: bool) -> str:
+    options = ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--only-binary=:all:"]
+    if recipe.wheelhouse is not None:
+        options += ["--no-index", "--find-links=/wheels"]
+    elif has_certificate:
+        options.append("--cert=/wheels/ca.pem")
+    arguments = "" if recipe.wheelhouse is not None else _network(environment)
+    return f"""\
+FROM {recipe.base} AS build
+{arguments}COPY wheels /wheels
+COPY requirements.txt /requirements.txt
+RUN python3 -m pip install {" ".join(options)} --target=/packages -r /requirements.txt
+FROM {recipe.base}
+COPY --from=build /packages /packages
+COPY serve.py /serve.py
+ENV PYTHONPATH=/packages PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENTRYPOINT ["python3", "/serve.py"]
+"""
+
+
+def _network(environment: Mapping[str, str]) -> str:
+    """Return the way to the index as arguments of the first stage. An address with a password in it stays out."""
+    lines = []
+    for name in (*_PROXIES, *_INDEXES):
+        value = environment.get(name, "")
+        if value and "@" not in urlsplit(value).netloc and re.fullmatch(r"[\w.:/,*\[\]-]{1,1000}", value):
+            lines.append(f"ARG {name}={value}\n")
+    return "".join(lines)
+
+
+def _certificate(environment: Mapping[str, str]) -> Path | None:
+    """Return the file of certificates that pip is told to trust on this machine, for networks that need it."""
+    for name in _CERTIFICATES:
+        path = Path(environment.get(name, ""))
+        if path.is_file():
+            return path
+    return None
+
+
+def _base(engine: Engine, reference: str) -> ImageFacts:
+    try:
+        return engine.image(reference)
+    except NotFound:
+        return engine.pull(reference, _PULL_SECONDS)
+
+
+def _wheels(wheelhouse: Path | None) -> list[Path]:
+    return [] if wheelhouse is None else sorted(path for path in wheelhouse.glob("*.whl") if path.is_file())
+
+
+def _digest(recipe: Recipe, base_id: str, wheels: list[Path]) -> str:
+    """Hash what goes into the image: base, requirements, script and (by name and size) wheels."""
+    sizes = [f"{wheel.name} {wheel.stat().st_size}" for wheel in wheels]
+    parts = (base_id, SERVE, _dockerfile(recipe, {}, has_certificate=False), *recipe.requirements, *sizes)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _link(source: Path, target: Path) -> None:
+    """Put a wheel into the context without copying it, where the file system lets us."""
+    with contextlib.suppress(OSError):
+        os.link(source.resolve(), target)
+        return
+    shutil.copyfile(source, target)

@@ -1,0 +1,113 @@
+"""What a downloaded model says of itself: features, requirements, an example. Read as text, never loaded.
+
+Model files are a program from outside. Here only MLmodel (YAML, read safely), requirements.txt and the
+example (JSON) are opened, capped, and never through a link.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.text import plain
+from mlops_desk.storage.requests import Feature
+
+_NUMBERS = frozenset({"integer", "long", "float", "double"})
+_LIMIT_BYTES = 1 << 20
+_EXAMPLE_LIMIT_BYTES = 16 << 20
+_HINT = "Log the model again with mlflow.<flavor>.log_model, which writes it."
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model's folder. ``example`` is a request body that the model must be able to answer, if it brings one."""
+
+    folder: Path
+    requirements: str
+    mlflow_version: str | None
+    python_version: str | None
+    features: tuple[Feature, ...]
+    example: bytes | None
+
+
+def read_model(folder: Path) -> ModelFiles:
+    """Read a downloaded model's own description. Raises Invalid."""
+    where = _model_folder(folder)
+    document = _document(where / "MLmodel")
+    flavors = document.get("flavors")
+    pyfunc = flavors.get("python_function") if isinstance(flavors, dict) else None
+    if not isinstance(pyfunc, dict):
+        raise Invalid("The model has no python_function flavor, so MLflow's scoring server can't serve it.", _HINT)
+    requirements = where / "requirements.txt"
+    return ModelFiles(
+        folder=where,
+        requirements=_read(requirements, _LIMIT_BYTES).decode("utf-8", "replace") if requirements.is_file() else "",
+        mlflow_version=_word(document.get("mlflow_version")),
+        python_version=_word(pyfunc.get("python_version")),
+        features=features_of(document),
+        example=_example(where, document),
+    )
+
+
+def features_of(document: dict[str, Any]) -> tuple[Feature, ...]:
+    """Return the named columns of a model's signature, in their order; nothing for tensors or without signature."""
+    signature = document.get("signature")
+    inputs = signature.get("inputs") if isinstance(signature, dict) else None
+    try:
+        columns = json.loads(inputs) if isinstance(inputs, str) else inputs
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(columns, list):
+        return ()
+    found = [_feature(column) for column in columns if isinstance(column, dict)]
+    return tuple(feature for feature in found if feature is not None)
+
+
+def _feature(column: dict[str, Any]) -> Feature | None:
+    name, kind = column.get("name"), column.get("type")
+    if not isinstance(name, str) or kind == "tensor":
+        return None
+    return Feature(name, "number" if kind in _NUMBERS else "text")
+
+
+def _model_folder(folder: Path) -> Path:
+    """Return the folder that holds MLmodel: the given one, or the one below it that does."""
+    for where in (folder, *sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())):
+        if (where / "MLmodel").is_file():
+            return where
+    raise Invalid("The version's files hold no MLmodel, so it is not an MLflow model.", _HINT)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(_read(path, _LIMIT_BYTES))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise Invalid(f"The model's MLmodel can't be read: {plain(str(error))}.", _HINT) from error
+    if not isinstance(document, dict):
+        raise Invalid("The model's MLmodel is not of the form that MLflow writes.", _HINT)
+    return document
+
+
+def _example(folder: Path, document: dict[str, Any]) -> bytes | None:
+    info = document.get("saved_input_example_info")
+    name = info.get("serving_input_path") if isinstance(info, dict) else None
+    if not isinstance(name, str) or Path(name).name != name or not (folder / name).is_file():
+        return None
+    return _read(folder / name, _EXAMPLE_LIMIT_BYTES)
+
+
+def _read(path: Path, limit_bytes: int) -> bytes:
+    if path.is_symlink():
+        raise Invalid(f"The model's {path.name} is a link.", _HINT)
+    with path.open("rb") as file:
+        data = file.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise Invalid(f"The model's {path.name} is larger than {limit_bytes} bytes.")
+    return data
+
+
+def _word(value: Any) -> str | None:
+    return plain(str(value), 40) if isinstance(value, (str, int, float)) else None

@@ -1,0 +1,97 @@
+"""What is kept of an endpoint's revisions on disk, and how one that did not come up says why."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.files import write_atomically
+from mlops_desk.base.text import LINE_LIMIT, plain
+from mlops_desk.records.endpoint import ModelRef
+from mlops_desk.records.job import Reason
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.storage.requests import Feature
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One attempt to put a model version behind an endpoint. ``state``: pending, live, failed or retired."""
+
+    endpoint: str
+    number: int
+    model: ModelRef
+    version: ModelVersion
+    state: str = "pending"
+    image: str | None = None
+    features: tuple[Feature, ...] = ()
+
+
+class Failed(Exception):  # noqa: N818 - what it carries is an answer for a person
+    """A revision did not come up."""
+
+    def __init__(self, class_: str, text: str, evidence: str | None = None, hint: str | None = None) -> None:
+        super().__init__(text)
+        self.reason = Reason(class_, text, evidence, hint)
+
+
+class Interrupted(Exception):  # noqa: N818 - no fault: the agent ends, the revision stays pending for the next one
+    """The process is about to end."""
+
+
+class Shelf:
+    """The folders of all revisions: ``endpoints/NAME/revisions/NUMBER``."""
+
+    def __init__(self, endpoints: Path) -> None:
+        self._endpoints = endpoints
+
+    def place(self, endpoint: str, number: int) -> Path:
+        """Return the folder of a revision: its description, model files, build log."""
+        return self._endpoints / endpoint / "revisions" / str(number)
+
+    def numbers(self, endpoint: str) -> list[int]:
+        """Return the numbers of the revisions on disk, oldest first."""
+        folder = self._endpoints / endpoint / "revisions"
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def read(self, endpoint: str, number: int) -> Revision | None:
+        """Return what was written down of a revision; None when that can't be read."""
+        try:
+            return wire.loads((self.place(endpoint, number) / "revision.json").read_bytes(), Revision)
+        except (OSError, DeskError):
+            return None
+
+    def write(self, revision: Revision) -> Revision:
+        """Write a revision down, durably. Raises OSError."""
+        place = self.place(revision.endpoint, revision.number)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(place / "revision.json", wire.dumps(revision).encode())
+        return revision
+
+    def drop_files(self, endpoint: str, number: int) -> None:
+        """Delete a revision's model files; its description and build log stay."""
+        shutil.rmtree(self.place(endpoint, number) / "model", ignore_errors=True)
+
+    def clear(self, endpoint: str, keep_from: int | None = None) -> None:
+        """Delete an endpoint's revisions before ``keep_from``, or all of them."""
+        for number in self.numbers(endpoint):
+            if keep_from is None or number < keep_from:
+                shutil.rmtree(self.place(endpoint, number), ignore_errors=True)
+
+
+def plain_lines(lines: list[str]) -> str | None:
+    """Join lines from outside, each plain and capped; None for none."""
+    return "\n".join(plain(line, LINE_LIMIT) for line in lines) or None
+
+
+def tail_of(log: Path, lines: int) -> str | None:
+    """Return the last lines of a log file, plain; None when there are none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - lines * LINE_LIMIT))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return None
+    return plain_lines(text.splitlines()[-lines:])

@@ -1,0 +1,185 @@
+"""The verbs about endpoints: deploy, show, stop, remove, logs; and what goes on between them.
+
+The work is done elsewhere: ``deployment`` brings revisions up, ``watch`` keeps them up, ``switchboard``
+tells the gateway. Containers and gateway outlive the agent; the next one adopts them.
+"""
+
+import logging
+import os
+import threading
+from builtins import list as list_of
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller, current_caller
+from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.engines.engine import Engine
+from mlops_desk.records.endpoint import Endpoint, EndpointState
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.serving import plan
+from mlops_desk.serving.board import Board
+from mlops_desk.serving.deployment import Deployments
+from mlops_desk.serving.making import Download, Maker
+from mlops_desk.serving.revision import Shelf, tail_of
+from mlops_desk.serving.switchboard import Switchboard
+from mlops_desk.serving.trial import Trial
+from mlops_desk.serving.watch import Watch
+from mlops_desk.storage.requests import LogWindow, newest
+from mlops_desk.storage.state import State
+
+_log = logging.getLogger(__name__)
+_LOOK_SECONDS = 2.0
+_SPARE_SECONDS = 120.0
+_LINES_LIMIT = 10_000
+_UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
+
+Resolve = Callable[[str], ModelVersion]
+
+
+class EndpointsService:
+    """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means."""
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        state: State,
+        bus: Bus,
+        loop: Loop,
+        settings: SettingsStore,
+        engine: Engine,
+        resolve: Resolve,
+        download_model: Download,
+    ) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._engine = engine
+        self._loop = loop
+        self._resolve = resolve
+        self._board = Board(state.endpoints, bus)
+        self._shelf = Shelf(folder.endpoints)
+        maker = Maker(folder.instance, self._shelf, settings, engine, download_model)
+        self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending)
+        self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, settings)
+        self._watch = Watch(
+            folder.instance, self._board, self._shelf, engine, self._trial, bus, loop, self._switchboard.route
+        )
+        self._deployments = Deployments(
+            self._board, self._shelf, maker, self._trial, self._switchboard, self._watch, loop, engine
+        )
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take up what an earlier agent left: adopt what runs, go on with what was under way, then watch."""
+        for endpoint in self._board.all():
+            if endpoint.state in _UNDER_WAY:
+                self._deployments.take_up(endpoint)
+        if self._board.all():
+            self._switchboard.route()
+        self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
+        self._loop.repeat("endpoint-load", _LOOK_SECONDS, self._switchboard.poll)
+
+    def close(self) -> None:
+        """End with the loop. Containers and gateway go on."""
+
+    def end_gateway(self) -> None:
+        """End the gateway too (``agent stop --all``). Raises TimedOut."""
+        self._switchboard.gatekeeper.stop()
+
+    # -- verbs ---------------------------------------------------------------------------------
+
+    def deploy(self, model: str, name: str, *, wait: bool = True) -> Endpoint:
+        """Deploy a version; raises Invalid, NotFound, Refused, Unavailable when it can't even begin."""
+        plan.check_name(name)
+        query = plan.parse_model(model)
+        caller = current_caller()
+        if (known := self._board.find(name)) is not None:
+            _check_owner(known, caller)
+        if not self._watch.claim(name):
+            raise Refused(f"Endpoint {name} is being deployed or restarted.", "Try again when that is done.")
+        done = threading.Event()
+        try:
+            self._engine.info()
+            version = self._resolve(model)
+            self._switchboard.gatekeeper.ensure()
+            self._deployments.begin(name, version, query.alias, caller, done)
+        except OSError as error:
+            self._watch.release(name)
+            raise Unavailable(f"Endpoint {name} can't be written down: {error}.", "Is the disk full?") from error
+        except BaseException:
+            self._watch.release(name)
+            raise
+        if wait:
+            done.wait(self._longest_seconds())
+        return self._board.get(name)
+
+    def list(self) -> list_of[Endpoint]:
+        return self._board.all()
+
+    def show(self, name: str) -> Endpoint:
+        return self._board.get(name)
+
+    def stop(self, name: str) -> Endpoint:
+        endpoint = self._owned(name)
+        self._deployments.forget(name)
+        stopped = self._board.change(
+            name, lambda known: replace(known, state=EndpointState.STOPPED, replicas=(), traffic={}, reason=None)
+        )
+        self._switchboard.route()
+        for container in self._containers_of(endpoint):
+            self._trial.end(container)
+        return stopped
+
+    def remove(self, name: str) -> Endpoint:
+        removed = self.stop(name)
+        images = self._deployments.images(name)
+        self._board.remove(name)
+        self._switchboard.route()
+        self._shelf.clear(name)
+        self._deployments.drop_images(images)
+        return removed
+
+    def logs(self, name: str, tail: int = 200) -> Iterator[str]:
+        endpoint = self._board.get(name)
+        lines = max(1, min(tail, _LINES_LIMIT))
+        if endpoint.replicas:
+            return self._engine.logs(endpoint.replicas[-1].container, tail=lines)
+        folders = [self._shelf.place(name, number) for number in self._shelf.numbers(name)[-1:]]
+        build = [tail_of(folder / "build.log", lines) for folder in folders]
+        evidence = endpoint.reason.evidence if endpoint.reason else None
+        return iter("\n".join(text for text in (*build, evidence) if text).splitlines()[-lines:])
+
+    # -- for other features --------------------------------------------------------------------
+
+    def request_window(self, name: str, rows: int, target: Path) -> LogWindow:
+        """Write the newest ``rows`` answered rows of the live revision as one Parquet file of features."""
+        endpoint = self._board.get(name)
+        self._switchboard.gatekeeper.roll()
+        folder = self._switchboard.log_folder(name)
+        return newest(folder, rows, target, revision=endpoint.revision, since=endpoint.created_at)
+
+    # -- small things --------------------------------------------------------------------------
+
+    def _owned(self, name: str) -> Endpoint:
+        endpoint = self._board.get(name)
+        _check_owner(endpoint, current_caller())
+        return endpoint
+
+    def _containers_of(self, endpoint: Endpoint) -> set[str]:
+        """Name the containers an endpoint may have, also of a revision that is being tried."""
+        numbers = {*self._shelf.numbers(endpoint.name), *(replica.revision for replica in endpoint.replicas)}
+        return {plan.container_name(self._folder.instance, endpoint.name, number) for number in numbers}
+
+    def _longest_seconds(self) -> float:
+        build = self._settings.number("serving.build_timeout_seconds")
+        return build + self._settings.number("serving.start_timeout_seconds") + _SPARE_SECONDS
+
+
+def _check_owner(endpoint: Endpoint, caller: Caller) -> None:
+    if caller.uid not in {0, os.getuid(), endpoint.created_by}:
+        raise Refused(f"Endpoint {endpoint.name} belongs to somebody else.", "Ask its owner, or an administrator.")

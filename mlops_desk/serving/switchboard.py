@@ -1,0 +1,85 @@
+"""Between the endpoints as they stand and the gateway: the routing table goes out, the load comes back."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.endpoint import Endpoint, EndpointState
+from mlops_desk.serving.board import Board
+from mlops_desk.serving.gatekeeper import Gatekeeper
+from mlops_desk.serving.revision import Shelf
+from mlops_desk.serving.routes import EndpointRoutes, Limits, Route, RoutingTable
+from mlops_desk.serving.traffic import LoadWindow
+
+_log = logging.getLogger(__name__)
+_STICKY_HEADER = "x-mlops-desk-key"
+_AT_REST = frozenset({EndpointState.STOPPED, EndpointState.FAILED})
+
+
+class Switchboard:
+    """Owns the gateway on behalf of the service."""
+
+    def __init__(self, endpoints: Path, board: Board, shelf: Shelf, settings: SettingsStore) -> None:
+        self._endpoints = endpoints
+        self._board = board
+        self._shelf = shelf
+        self._settings = settings
+        self.gatekeeper = Gatekeeper(endpoints / "_gateway")
+        self._windows: dict[str, LoadWindow] = {}
+
+    def log_folder(self, name: str) -> Path:
+        """Return where an endpoint's requests are logged; it stays when the endpoint goes."""
+        return self._endpoints / name / "requests"
+
+    def url(self, name: str) -> str | None:
+        """Return an endpoint's address; None before the gateway has ever run."""
+        port = self.gatekeeper.port
+        return None if port is None else f"http://127.0.0.1:{port}/{name}"
+
+    def route(self) -> int:
+        """Hand the gateway the table of how things stand now; return its serial."""
+        return self.gatekeeper.publish(self._table)
+
+    def poll(self) -> None:
+        """Read the gateway's counters; start it again when it is gone and somebody needs it."""
+        if all(endpoint.state in _AT_REST for endpoint in self._board.all()):
+            return
+        stats = self.gatekeeper.stats()
+        if stats is None:
+            self._revive()
+            return
+        self._board.load(
+            {name: self._windows.setdefault(name, LoadWindow()).add(found) for name, found in stats.endpoints.items()}
+        )
+
+    def _revive(self) -> None:
+        try:
+            self.gatekeeper.ensure()
+        except DeskError as error:
+            _log.warning("The gateway can't be started now: %s", error)
+            return
+        self.route()
+        for endpoint in self._board.all():
+            self._board.change(endpoint.name, lambda known: replace(known, url=self.url(known.name)))
+
+    def _table(self) -> RoutingTable:
+        limits = Limits(
+            log_days=int(self._settings.number("serving.request_log_days")),
+            log_bytes=int(self._settings.number("serving.request_log_mebibytes")) << 20,
+        )
+        return RoutingTable(0, {endpoint.name: self._routes(endpoint) for endpoint in self._board.all()}, limits)
+
+    def _routes(self, endpoint: Endpoint) -> EndpointRoutes:
+        numbers = sorted({replica.revision for replica in endpoint.replicas})
+        routes = tuple(self._route_to(endpoint, number) for number in numbers)
+        note = None if endpoint.replicas else f"Endpoint {endpoint.name} is {endpoint.state}."
+        log = str(self.log_folder(endpoint.name))
+        return EndpointRoutes(routes, log, sticky_header=_STICKY_HEADER, note=note)
+
+    def _route_to(self, endpoint: Endpoint, number: int) -> Route:
+        revision = self._shelf.read(endpoint.name, number)
+        addresses = tuple(r.address for r in endpoint.replicas if r.revision == number and r.address)
+        weight = endpoint.traffic.get(str(number), 0.0)
+        return Route(number, weight, addresses, revision.features if revision else ())

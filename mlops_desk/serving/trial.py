@@ -1,0 +1,186 @@
+"""Starting a revision's container and trying it: it goes live when it answers, and answers its own example.
+
+The container runs on an internal bridge, so it reaches nothing; this host reaches it. A time-out of the
+engine is no failure: the step is asked for again until the deadline.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+from mlops_desk.base.errors import DeskError, NotFound, Unavailable
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.base.text import LINE_LIMIT, plain
+from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
+from mlops_desk.records.job import Mount
+from mlops_desk.serving import plan
+from mlops_desk.serving.modelfiles import ModelFiles, read_model
+from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
+
+T = TypeVar("T")
+_NOBODY = 65534
+_POLL_SECONDS = 0.25
+_PING_SECONDS = 2.0
+_EXAMPLE_SECONDS = 60.0
+_ANSWER_LIMIT_BYTES = 4 << 20
+_EVIDENCE_LINES = 15
+_GRACE_SECONDS = 10
+
+
+class Trial:
+    """Starts, tries and ends the containers of one instance's endpoints."""
+
+    def __init__(
+        self, instance: str, shelf: Shelf, settings: SettingsStore, engine: Engine, ending: threading.Event
+    ) -> None:
+        self._instance = instance
+        self._shelf = shelf
+        self._settings = settings
+        self._engine = engine
+        self._ending = ending
+        self._network = plan.network_name(instance)
+
+    def launch(self, revision: Revision) -> str:
+        """Start a fresh container of ``revision`` and try it; return its address.
+
+        Raises Failed, with nothing left running, and Interrupted.
+        """
+        name = self.name_of(revision)
+        seconds = self._settings.number("serving.start_timeout_seconds")
+        deadline = time.monotonic() + seconds
+        try:
+            files = read_model(self._shelf.place(revision.endpoint, revision.number) / "model")
+            self._patiently(lambda: self._engine.remove(name), deadline)
+            facts = self._patiently(lambda: self._start(revision, files.folder), deadline)
+            address = self._address(facts)
+            self._wait_until_ready(name, address, deadline, files)
+            self._try_example(name, address, files.example)
+        except Failed:
+            self.end(name)
+            raise
+        except (DeskError, OSError) as error:
+            self.end(name)
+            text, hint = (error.message, error.hint) if isinstance(error, DeskError) else (str(error), None)
+            raise Failed("start_failed", text, None, hint) from error
+        return address
+
+    def name_of(self, revision: Revision) -> str:
+        return plan.container_name(self._instance, revision.endpoint, revision.number)
+
+    def end(self, name: str) -> None:
+        """Stop and remove a container; what an absent engine keeps is removed when it is back."""
+        with contextlib.suppress(Unavailable):
+            self._engine.stop(name, _GRACE_SECONDS)
+            self._engine.remove(name)
+
+    def evidence(self, name: str) -> str | None:
+        """Return the last lines that a container has written, if they can be had."""
+        with contextlib.suppress(DeskError):
+            return plain_lines(list(self._engine.logs(name, tail=_EVIDENCE_LINES)))
+        return None
+
+    def address_of(self, facts: ContainerFacts) -> str | None:
+        """Return where a running container answers; None when the engine gave it no address."""
+        address = facts.addresses.get(self._network)
+        return f"{address}:{plan.PORT}" if address else None
+
+    def _address(self, facts: ContainerFacts) -> str:
+        address = self.address_of(facts)
+        if address is None:
+            text = f"The container has no address on {self._network}: it is {facts.status}."
+            raise Failed("container_died", text, self.evidence(facts.name))
+        return address
+
+    def _start(self, revision: Revision, model: Path) -> ContainerFacts:
+        self._engine.network(self._network, internal=True)
+        created = self._engine.create(self._spec(revision, model))
+        self._engine.start(created.name)
+        return self._engine.inspect(created.name)
+
+    def _spec(self, revision: Revision, model: Path) -> ContainerSpec:
+        # Root's own rights mean nothing in the container (no capabilities), and a model needs none.
+        user = (_NOBODY, _NOBODY) if os.getuid() == 0 else (os.getuid(), os.getgid())
+        return ContainerSpec(
+            name=self.name_of(revision),
+            image=revision.image or "",
+            command=None,
+            env={"HOME": "/tmp", "MLFLOW_DISABLE_TELEMETRY": "true"},  # noqa: S108 - the container's own tmpfs
+            labels=plan.labels(self._instance, revision.endpoint, revision.number),
+            mounts=(Mount(str(model), "/model", "ro"),),
+            memory_bytes=int(self._settings.number("serving.memory_mebibytes")) << 20,
+            user="{}:{}".format(*user),
+            network=self._network,
+            working_dir="/tmp",  # noqa: S108 - the container's own tmpfs
+            stop_grace_seconds=_GRACE_SECONDS,
+        )
+
+    def _wait_until_ready(self, name: str, address: str, deadline: float, files: ModelFiles) -> None:
+        while not answers(address):
+            facts = self._patiently(lambda: self._engine.inspect(name), deadline)
+            if facts.status in {"exited", "dead"}:
+                text = f"The container ended with code {facts.exit_code} before it answered."
+                hint = f"The model was saved with Python {files.python_version}; the log says which one the image has."
+                raise Failed("container_died", text, self.evidence(name), hint if files.python_version else None)
+            if time.monotonic() >= deadline:
+                text = "The container runs, but the model did not answer in time."
+                hint = "A large model may need more: mlops-desk settings set serving.start_timeout_seconds 600"
+                raise Failed("not_ready", text, self.evidence(name), hint)
+            self._pause(_POLL_SECONDS)
+
+    def _try_example(self, name: str, address: str, example: bytes | None) -> None:
+        """Send the request that was saved with the model: an endpoint that can't answer it does not go live."""
+        if example is None:
+            return
+        status, body = _post(f"http://{address}/invocations", example)
+        if status != httpx.codes.OK:
+            told = "no answer" if status is None else f"status {status}"
+            text = f"The model did not answer the example that was saved with it: {told}."
+            raise Failed("example_failed", text, plain(body, LINE_LIMIT) or self.evidence(name))
+
+    def _patiently(self, work: Callable[[], T], deadline: float) -> T:
+        """Do ``work``, again and again while the engine does not answer, until the deadline."""
+        while True:
+            try:
+                return work()
+            except NotFound:
+                raise
+            except Unavailable:
+                if time.monotonic() >= deadline:
+                    raise
+            self._pause(1.0)
+
+    def _pause(self, seconds: float) -> None:
+        if self._ending.wait(seconds):
+            raise Interrupted
+
+
+def answers(address: str) -> bool:
+    """Tell whether the scoring server at ``address`` says it is well."""
+    try:
+        with httpx.Client(trust_env=False, timeout=_PING_SECONDS) as client:
+            return client.get(f"http://{address}/ping").status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _post(url: str, body: bytes) -> tuple[int | None, str]:
+    headers = {"content-type": "application/json"}
+    text = b""
+    try:
+        with (
+            httpx.Client(trust_env=False, timeout=_EXAMPLE_SECONDS) as client,
+            client.stream("POST", url, content=body, headers=headers) as answer,
+        ):
+            for piece in answer.iter_bytes():
+                text += piece
+                if len(text) > _ANSWER_LIMIT_BYTES:
+                    break
+            return answer.status_code, text.decode("utf-8", "replace")
+    except httpx.HTTPError as error:
+        return None, str(error)

@@ -1,0 +1,206 @@
+"""Keeping endpoints up: containers that died or hang are started again, with a pause that grows.
+
+What the engine runs is compared with what should run. While the engine does not answer, nothing is
+known, so nothing changes. Containers of ours that belong to no endpoint any more are removed.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.engines.engine import ContainerFacts, Engine
+from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
+from mlops_desk.records.event import Notice
+from mlops_desk.records.job import Reason
+from mlops_desk.serving import plan
+from mlops_desk.serving.board import Board
+from mlops_desk.serving.revision import Failed, Interrupted, Shelf
+from mlops_desk.serving.trial import Trial, answers
+
+_log = logging.getLogger(__name__)
+_SILENT_LOOKS = 3
+_RARELY = 30
+_LONGEST_PAUSE_SECONDS = 60.0
+_STEADY_SECONDS = 60.0
+_WATCHED = frozenset({EndpointState.LIVE, EndpointState.UNHEALTHY})
+
+
+@dataclass(slots=True)
+class _Health:
+    """What was seen of an endpoint lately. Times are monotonic seconds."""
+
+    silent: int = 0
+    restarts: int = 0
+    next_at: float = 0.0
+    up_since: float | None = None
+
+
+def pause_seconds(restarts: int) -> float:
+    """Return how long to wait before the next restart: not at all, then 2, 4, 8 … up to 60 s."""
+    return 0.0 if restarts == 0 else min(_LONGEST_PAUSE_SECONDS, 2.0**restarts)
+
+
+class Watch:
+    """Looks at the containers of all endpoints. ``busy`` holds the names that a deployment is working on."""
+
+    def __init__(
+        self,
+        instance: str,
+        board: Board,
+        shelf: Shelf,
+        engine: Engine,
+        trial: Trial,
+        bus: Bus,
+        loop: Loop,
+        route: Callable[[], object],
+    ) -> None:
+        self._instance = instance
+        self._board = board
+        self._shelf = shelf
+        self._engine = engine
+        self._trial = trial
+        self._bus = bus
+        self._loop = loop
+        self._route = route
+        self._looks = 0
+        self._health: dict[str, _Health] = {}
+        self.busy: set[str] = set()
+        self.claiming = threading.Lock()
+
+    def claim(self, name: str) -> bool:
+        """Take an endpoint for a deployment or a restart; False when somebody else has it."""
+        with self.claiming:
+            if name in self.busy:
+                return False
+            self.busy.add(name)
+            return True
+
+    def release(self, name: str) -> None:
+        with self.claiming:
+            self.busy.discard(name)
+
+    def look(self) -> None:
+        """Compare once what runs with what should run; without any endpoint only now and then."""
+        self._looks += 1
+        if not self._board.all() and self._looks % _RARELY != 1:
+            return
+        labels = {plan.LABEL_INSTANCE: self._instance, plan.LABEL_ENDPOINT: ""}
+        try:
+            containers = {facts.name: facts for facts in self._engine.containers(labels)}
+        except Unavailable as error:
+            _log.debug("The engine does not answer, so nothing is known of the endpoints: %s", error)
+            return
+        # In this order: a deployment puts its container on the board before it lets go of the name.
+        with self.claiming:
+            busy = set(self.busy)
+        endpoints = self._board.all()
+        for endpoint in endpoints:
+            if endpoint.state in _WATCHED and endpoint.name not in busy:
+                self._look_at(endpoint, containers)
+        self._sweep(containers, endpoints, busy)
+
+    def _look_at(self, endpoint: Endpoint, containers: Mapping[str, ContainerFacts]) -> None:
+        health = self._health.setdefault(endpoint.name, _Health())
+        for replica in endpoint.replicas:
+            facts = containers.get(replica.container)
+            address = self._trial.address_of(facts) if facts is not None and facts.status == "running" else None
+            if address is None:
+                self._down(endpoint, replica, health, self._why(replica, facts))
+            elif answers(address):
+                self._up(endpoint, replica, health, address)
+            else:
+                health.silent += 1
+                if health.silent >= _SILENT_LOOKS:
+                    text = "The container runs, but the model has stopped answering."
+                    self._down(endpoint, replica, health, Reason("not_answering", text, None, None))
+
+    def _why(self, replica: Replica, facts: ContainerFacts | None) -> Reason:
+        if facts is None:
+            return Reason("container_vanished", f"The container {replica.container} was removed by somebody else.")
+        if facts.oom_killed:
+            hint = "Give it more: mlops-desk settings set serving.memory_mebibytes 8192"
+            text = "A process in the container was killed because its memory was used up."
+            return Reason("oom_kernel", text, self._trial.evidence(facts.name), hint)
+        text = f"The container is {facts.status} with code {facts.exit_code}."
+        return Reason("container_died", text, self._trial.evidence(facts.name))
+
+    def _up(self, endpoint: Endpoint, replica: Replica, health: _Health, address: str) -> None:
+        health.silent = 0
+        now = time.monotonic()
+        health.up_since = health.up_since or now
+        if now - health.up_since >= _STEADY_SECONDS:
+            health.restarts = 0
+        if endpoint.state is EndpointState.UNHEALTHY or replica.address != address:
+            self._show_up(endpoint.name, replica, address)
+
+    def _down(self, endpoint: Endpoint, replica: Replica, health: _Health, reason: Reason) -> None:
+        health.up_since = None
+        if endpoint.state is EndpointState.LIVE:
+            self._show_down(endpoint.name, reason)
+            text = f"Endpoint {endpoint.name} is down: {reason.text}"
+            self._bus.publish(Notice("warning", "endpoints", text, "It is started again.", time.time()))
+        if time.monotonic() >= health.next_at and self.claim(endpoint.name):
+            self._loop.start(f"restart-{endpoint.name}", lambda: self._restart(endpoint.name, replica, health))
+
+    def _restart(self, name: str, replica: Replica, health: _Health) -> None:
+        try:
+            revision = self._shelf.read(name, replica.revision)
+            if revision is None:
+                self._show_down(name, Reason("files_missing", "The revision's files are gone.", None, "Deploy again."))
+                return
+            health.restarts += 1
+            address = self._trial.launch(revision)
+            if not self._is_wanted(name, replica):
+                self._trial.end(replica.container)
+                return
+            health.silent = 0
+            self._show_up(name, replica, address)
+        except Failed as failure:
+            self._show_down(name, failure.reason)
+        except Interrupted:
+            return
+        finally:
+            health.next_at = time.monotonic() + pause_seconds(health.restarts)
+            self.release(name)
+
+    def _is_wanted(self, name: str, replica: Replica) -> bool:
+        known = self._board.find(name)
+        return known is not None and replica.container in {found.container for found in known.replicas}
+
+    def _show_up(self, name: str, replica: Replica, address: str) -> None:
+        self._change(name, replica, EndpointState.LIVE, None, address)
+
+    def _show_down(self, name: str, reason: Reason) -> None:
+        self._change(name, None, EndpointState.UNHEALTHY, reason, None)
+
+    def _change(
+        self, name: str, replica: Replica | None, state: EndpointState, reason: Reason | None, address: str | None
+    ) -> None:
+        word = "running" if state is EndpointState.LIVE else "down"
+
+        def change(endpoint: Endpoint) -> Endpoint:
+            if endpoint.state not in _WATCHED:
+                return endpoint
+            replicas = tuple(
+                replace(known, state=word, address=address)
+                if replica is None or known.container == replica.container
+                else known
+                for known in endpoint.replicas
+            )
+            return replace(endpoint, state=state, reason=reason, replicas=replicas)
+
+        if self._board.find(name) is not None:
+            self._board.change(name, change)
+            self._route()
+
+    def _sweep(self, containers: Mapping[str, ContainerFacts], endpoints: list[Endpoint], busy: set[str]) -> None:
+        wanted = {replica.container for endpoint in endpoints for replica in endpoint.replicas}
+        for name, facts in containers.items():
+            if name not in wanted and facts.labels.get(plan.LABEL_ENDPOINT) not in busy:
+                _log.info("Container %s belongs to no endpoint any more and is removed", name)
+                self._trial.end(name)
