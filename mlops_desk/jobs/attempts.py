@@ -342,7 +342,7 @@ def _holder(job: Job, attempt: Attempt) -> Holder:
 
 
 def _ended_at(outcome: Outcome | None, facts: ContainerFacts | None) -> float | None:
-    """The engine's clock is finer, but it may have been away when the job ended."""
+    """Prefer the engine's finer clock, unless it was away when the job ended."""
     engine_says = None if facts is None else facts.ended_at
     wrapper_says = None if outcome is None else outcome.ended_at
     if engine_says is not None and (wrapper_says is None or abs(engine_says - wrapper_says) <= _CLOCK_SECONDS):

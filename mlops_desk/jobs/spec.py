@@ -28,6 +28,7 @@ _WHOLE = re.compile(r"[0-9]{1,3}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
 _KERNEL_TARGETS = ("/proc", "/sys", "/dev")
 _LIMITS = {"command": 1000, "env": 500, "mounts": 100}
+_LINE_BREAKS = frozenset("\x85\u2028\u2029")
 _TEXT_LIMIT = 32 * 1024
 _SMALLEST_MEMORY_BYTES = 6 << 20
 
@@ -69,7 +70,11 @@ def format_spec(spec: JobSpec) -> str:
         "mlflow": None if spec.mlflow is None else {"experiment": spec.mlflow.experiment},
     }
     written = {key: value for key, value in document.items() if value}
-    return yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=4096)
+    text = yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=4096)
+    if _LINE_BREAKS.isdisjoint(text):
+        return text
+    # YAML takes these for line breaks and would read them back as blanks.
+    return yaml.safe_dump(written, sort_keys=False, allow_unicode=False, width=4096)
 
 
 def _amount(amount_bytes: int | None) -> str | None:

@@ -51,6 +51,7 @@ prove() {
         case $line in *"(UUID: "*) ;; *) continue ;; esac
         uuid=${line##*"(UUID: "}
         uuid=${uuid%%")"*}
+        case $uuid in *[!A-Za-z0-9/:._-]*) uuid=garbled ;; esac
         visible="$visible$uuid "
         case $leased in *" $uuid "*) continue ;; esac
         case $uuid in GPU-*) [ -n "$slices" ] && continue ;; esac

@@ -1,0 +1,194 @@
+"""A small world for jobs: the shipped fake engine, a ledger in memory, a real state database, hands that work at once."""
+
+import json
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.engines.engine import ContainerFacts
+from mlops_desk.engines.fake import FakeEngine, Program
+from mlops_desk.jobs.attempts import Policy
+from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.ports import Outlook, RunTicket
+from mlops_desk.jobs.runner import Outside, Runner
+from mlops_desk.jobs.runs import Runs
+from mlops_desk.records.job import Job, JobSpec, JobState, MlflowSpec, Resources
+from mlops_desk.storage.state import State
+
+GIB = 1 << 30
+
+
+def wrapper_says(spec, ending):
+    """Leave what the wrapper would: nothing when it was killed, a signal when it was told to stop."""
+    if spec.entrypoint is None or ending.exit_code == 137:
+        return {}
+    signal = "TERM" if ending.exit_code == 143 else None
+    outcome = {"attempt": spec.labels["io.mlops-desk.attempt"], "exit_code": ending.exit_code, "signal": signal}
+    return {"/mlops-desk/out/outcome.json": json.dumps(outcome)}
+
+
+class CountingEngine(FakeEngine):
+    """Counts the starts of each job's containers."""
+
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.starts = Counter()
+
+    def start(self, name: str) -> ContainerFacts:
+        container = self._containers.get(name)
+        fresh = container is not None and container.facts.status == "created"
+        try:
+            return super().start(name)
+        finally:
+            if fresh and container.facts.status != "created":
+                self.starts[container.facts.labels["io.mlops-desk.job"]] += 1
+
+
+@dataclass
+class MemoryLeases:
+    """The ledger's rules in memory. ``forget_dead`` is what an agent's death does to leases without a container."""
+
+    gpus: dict[str, int] = field(default_factory=dict)
+    held: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    bound: dict[str, str] = field(default_factory=dict)
+    trouble: str | None = None
+    handed_out: list[tuple[str, ...]] = field(default_factory=list)
+
+    def _free(self, memory_bytes):
+        taken = {uuid for uuids in self.held.values() for uuid in uuids}
+        return [uuid for uuid, size in self.gpus.items() if uuid not in taken and size >= (memory_bytes or 0)]
+
+    def outlook(self, count, memory_bytes):
+        if sum(size >= (memory_bytes or 0) for size in self.gpus.values()) < count:
+            return Outlook(free=False, text=f"This machine has {len(self.gpus)} GPUs.", never=True)
+        free = len(self._free(memory_bytes))
+        return Outlook(free=free >= count, text=f"Waits for {count} GPUs; {free} free.")
+
+    def lease(self, holder, count, memory_bytes):
+        free = self._free(memory_bytes)
+        if len(free) < count:
+            return "Somebody was faster."
+        self.held[holder.attempt_id] = tuple(free[:count])
+        self.handed_out.append(self.held[holder.attempt_id])
+        return self.held[holder.attempt_id]
+
+    def keep(self, holder, gpus, pid=None):
+        others = {uuid for name, uuids in self.held.items() if name != holder.attempt_id for uuid in uuids}
+        if others & set(gpus):
+            return False
+        self.held[holder.attempt_id] = gpus
+        if pid is not None:
+            self.bound[holder.attempt_id] = holder.container
+        return True
+
+    def release(self, attempt_id):
+        if self.trouble is not None:
+            raise Unavailable(self.trouble)
+        self.held.pop(attempt_id, None)
+        self.bound.pop(attempt_id, None)
+
+    def forget_dead(self, containers):
+        for attempt_id in [name for name in self.held if self.bound.get(name) not in containers]:
+            del self.held[attempt_id]
+
+
+@dataclass
+class MemoryRuns:
+    """A tracking server: one run for each job, with its end."""
+
+    status: dict[str, str | None] = field(default_factory=dict)
+    away: bool = False
+
+    def prepare(self, spec, job_id):
+        if self.away:
+            raise Unavailable("The tracking server does not answer.", "Look at its log.")
+        self.status.setdefault(f"run-{job_id}", None)
+        return RunTicket(f"run-{job_id}", "http://172.17.0.1:5000", "s3cr3t")
+
+    def finish(self, run_id, status):
+        if self.away:
+            raise Unavailable("The tracking server does not answer.")
+        self.status[run_id] = status
+
+
+class World:
+    """Everything but the agent, which ``restart`` replaces by a new one on the same database."""
+
+    def __init__(self, root):
+        self.root = root
+        self.engine = CountingEngine(images=["img"], gpus=["GPU-a", "GPU-b"], at_end=wrapper_says)
+        self.engine.programs["forever"] = Program(seconds=math.inf, lines=("one", "two"))
+        self.leases = MemoryLeases({"GPU-a": 80 * GIB, "GPU-b": 24 * GIB})
+        self.runs = MemoryRuns()
+        self.keep = False
+        self.announced: list[Job] = []
+        self._numbers = 0
+        self._state: State | None = None
+        self.agent(self.engine, self.leases)
+
+    def agent(self, engine, leases, table=None):
+        """Start an agent on this world, seen through the given engine, ledger and table."""
+        if self._state is not None:
+            self._state.close()
+        self._state = State(self.root / "state.db")
+        self.book = JobBook(table(self._state.jobs) if table else self._state.jobs, self.announced.append)
+        self.runner = Runner(
+            self.book,
+            Outside(engine, leases, Runs(self.root / "owed", self.runs.prepare, self.runs.finish)),
+            self.root / "jobs",
+            "cafe0123",
+            Policy(lambda: 5, lambda: self.keep),
+            lambda _name, work: work(),
+        )
+
+    def restart(self):
+        self.leases.forget_dead({facts.name for facts in self.containers() if facts.status == "running"})
+        self.agent(self.engine, self.leases)
+
+    def submit(self, *command, gpus=0, gpu_memory=None, mlflow=False, image="img", pinned=True):
+        self._numbers += 1
+        spec = JobSpec(
+            name=f"job {self._numbers}",
+            image=image,
+            command=command or ("train",),
+            resources=Resources(gpus=gpus, gpu_memory_bytes=gpu_memory),
+            mlflow=MlflowSpec("digits") if mlflow else None,
+        )
+        job_id = f"{self._numbers:012x}"
+        image_id = self.engine.image(image).id if pinned else None
+        return self.book.add(
+            Job(job_id, spec.name, JobState.QUEUED, spec, float(self._numbers), 0, "root", image_id=image_id)
+        ).id
+
+    def tick(self, times=1):
+        for _ in range(times):
+            self.runner._pauses.clear()
+            self.runner._sweep_due = 0.0
+            self.runner.tick()
+
+    def job(self, job_id):
+        return self.book.get(job_id)
+
+    def run(self, job_id, ticks=8):
+        for _ in range(ticks):
+            self.tick()
+            if self.job(job_id).state.is_final:
+                self.tick()
+                break
+        return self.job(job_id)
+
+    def containers(self):
+        return self.engine.containers({})
+
+    def close(self):
+        self._state.close()
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World(tmp_path)
+    yield world
+    world.close()

@@ -1,0 +1,372 @@
+"""The runner on the fake engine: every way a job can go, and what is shown meanwhile."""
+
+import json
+import math
+
+import pytest
+
+from mlops_desk.engines.fake import Program
+from mlops_desk.records.job import JobState
+
+GIB = 1 << 30
+
+
+def test_a_job_runs_to_its_success(world):
+    world.engine.programs["train"] = Program(lines=("epoch 1", "done"))
+    job_id = world.submit("train")
+    job = world.run(job_id)
+    assert (job.state, job.exit_code, job.reason) == (JobState.SUCCEEDED, 0, None)
+    assert [(a.number, a.state, a.container) for a in job.attempts] == [
+        (1, JobState.SUCCEEDED, f"mld-cafe0123-{job_id}-a1")
+    ]
+    assert world.containers() == []
+    assert (world.root / "jobs" / job_id / "a1" / "log.txt").read_text() == "epoch 1\ndone\n"
+    seen = [one.state for one in world.announced if one.id == job_id]
+    assert [state for at, state in enumerate(seen) if state not in seen[:at]] == [
+        JobState.QUEUED,
+        JobState.STARTING,
+        JobState.RUNNING,
+        JobState.SUCCEEDED,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("program", "class_", "evidence"),
+    [
+        (Program(exit_code=3, lines=("ValueError: x",)), "exit_nonzero", "ValueError: x"),
+        (Program(exit_code=137, oom_killed=True), "oom_kernel", "OOMKilled"),
+        (Program(exit_code=1, oom_killed=True), "oom_kernel", "exit code 1"),
+        (Program(exit_code=1, lines=("torch.cuda.OutOfMemoryError: CUDA out of memory.",)), "oom_cuda", "CUDA out of"),
+        (Program(start_error="no such device"), "start_failed", "no such device"),
+    ],
+)
+def test_failures_have_a_class_with_evidence(world, program, class_, evidence):
+    world.engine.programs["train"] = program
+    job = world.run(world.submit("train", gpus=1))
+    assert job.state is JobState.FAILED
+    assert job.reason.class_ == class_
+    assert evidence in job.reason.evidence
+    assert world.containers() == []
+    assert world.leases.held == {}
+
+
+def test_an_oom_kill_of_a_child_is_no_failure_of_a_job_that_succeeds(world):
+    world.engine.programs["train"] = Program(exit_code=0, oom_killed=True)
+    assert world.run(world.submit("train")).state is JobState.SUCCEEDED
+
+
+def test_wrong_gpus_inside_fail_the_job_before_its_command(world):
+    def proof(spec, ending):
+        attempt = spec.labels["io.mlops-desk.attempt"]
+        outcome = {"attempt": attempt, "exit_code": 96, "gpu_proof": "failed", "visible_gpus": "GPU-z"}
+        return {"/mlops-desk/out/outcome.json": json.dumps(outcome)}
+
+    world.engine.at_end = proof
+    job = world.run(world.submit("train", gpus=1))
+    assert (job.state, job.reason.class_) == (JobState.FAILED, "gpu_proof_failed")
+    assert "GPU-a" in job.reason.evidence
+    assert "GPU-z" in job.reason.evidence
+
+
+def test_gpus_are_leased_before_the_container_and_given_back_after_it(world):
+    job_id = world.submit("forever", gpus=2)
+    world.tick(2)
+    job = world.job(job_id)
+    assert job.gpus == ("GPU-a", "GPU-b")
+    assert world.leases.bound == {f"{job_id}-a1": job.container}
+    assert world.engine._containers[job.container].spec.gpus == job.gpus
+    world.runner.cancel(job_id)
+    assert world.run(job_id).state is JobState.CANCELLED
+    assert world.leases.held == {}
+
+
+def test_gpus_that_could_not_be_given_back_are_given_back_later(world):
+    world.leases.trouble = "the disk is full"
+    assert world.run(world.submit("train", gpus=1)).state is JobState.SUCCEEDED
+    assert len(world.leases.held) == 1
+    world.leases.trouble = None
+    world.tick()
+    assert world.leases.held == {}
+
+
+def test_first_in_first_out_and_jobs_without_gpus_pass(world):
+    first = world.submit("forever", gpus=1)
+    large = world.submit("forever", gpus=2)
+    small = world.submit("forever", gpus=1)
+    cpu = world.submit("train")
+    world.tick(3)
+    assert world.job(first).state is JobState.RUNNING
+    assert world.job(cpu).state is JobState.SUCCEEDED
+    assert (world.job(large).state, world.job(large).reason.class_) == (JobState.QUEUED, "waiting_for_gpus")
+    assert "Waits its turn" in world.job(small).reason.text
+    world.runner.cancel(first)
+    world.tick(4)
+    assert world.job(large).state is JobState.RUNNING
+    assert world.job(large).reason is None
+    assert world.job(small).state is JobState.QUEUED
+
+
+def test_a_job_that_can_never_run_is_blocked_and_holds_nobody_back(world):
+    many = world.submit(gpus=3)
+    huge = world.submit(gpus=2, gpu_memory=50 * GIB)
+    fits = world.submit(gpus=1, gpu_memory=50 * GIB)
+    world.tick(3)
+    assert world.job(many).state is world.job(huge).state is JobState.BLOCKED
+    assert world.job(many).reason.text
+    assert world.job(fits).state is JobState.SUCCEEDED
+    world.leases.gpus["GPU-c"] = 80 * GIB
+    world.engine.gpus = (*world.engine.gpus, "GPU-c")
+    assert world.run(huge).state is JobState.SUCCEEDED
+
+
+def test_cancel_in_the_queue(world):
+    world.submit("forever", gpus=2)
+    job_id = world.submit(gpus=1, mlflow=True)
+    world.tick()
+    world.runner.cancel(job_id)
+    assert (world.job(job_id).state, world.job(job_id).reason.class_) == (JobState.CANCELLED, "cancelled")
+    assert world.job(job_id).attempts == ()
+    assert world.runs.status == {}
+
+
+def test_cancel_while_running(world):
+    world.engine.programs["stubborn"] = Program(seconds=math.inf, ignores_term=True)
+    polite, stubborn = world.submit("forever"), world.submit("stubborn")
+    world.tick(2)
+    world.runner.cancel(polite)
+    world.runner.cancel(stubborn)
+    assert (world.run(polite).state, world.job(polite).exit_code) == (JobState.CANCELLED, 143)
+    assert (world.run(stubborn).state, world.job(stubborn).exit_code) == (JobState.CANCELLED, 137)
+    assert "killed" in world.job(stubborn).reason.evidence
+
+
+def test_a_job_that_ended_before_the_cancel_reached_it_keeps_its_outcome(world):
+    job_id = world.submit("forever")
+    world.tick(2)
+    container = world.engine._containers[world.job(job_id).container]
+    world.engine._end(container, 1.0, 0)
+    world.runner.cancel(job_id)
+    assert world.run(job_id).state is JobState.SUCCEEDED
+
+
+def test_a_stop_from_outside_is_neither_success_nor_silence(world):
+    job_id = world.submit("forever")
+    world.tick(2)
+    world.engine.stop(world.job(job_id).container, 1)
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_) == (JobState.FAILED, "stopped")
+
+
+def test_a_container_that_vanished_is_unknown(world):
+    job_id = world.submit("forever", gpus=1)
+    world.tick(2)
+    world.engine.remove(world.job(job_id).container)
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_) == (JobState.UNKNOWN, "container_vanished")
+    assert world.leases.held == {}
+
+
+def test_without_an_outcome_file_an_end_that_nobody_watched_is_unknown(world):
+    world.engine.at_end = None
+    job_id = world.submit("forever")
+    world.tick(2)
+    world.engine.restart()
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_) == (JobState.UNKNOWN, "engine_lost")
+    assert "255" in job.reason.evidence
+
+
+def test_the_outcome_file_wins_over_the_engines_exit_code(world):
+    world.engine.programs["train"] = Program(seconds=0, exit_code=255)
+    world.engine.at_end = lambda spec, ending: {
+        "/mlops-desk/out/outcome.json": json.dumps({"attempt": spec.labels["io.mlops-desk.attempt"], "exit_code": 0})
+    }
+    assert world.run(world.submit("train")).state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("forged", ["{", '{"attempt": "other", "exit_code": 0}', '{"exit_code": 0}', "x" * 20_000])
+def test_what_is_no_outcome_file_of_this_attempt_does_not_count(world, forged):
+    world.engine.programs["train"] = Program(seconds=0, exit_code=7)
+    world.engine.at_end = lambda spec, ending: {"/mlops-desk/out/outcome.json": forged}
+    job = world.run(world.submit("train"))
+    assert (job.state, job.exit_code) == (JobState.FAILED, 7)
+
+
+def test_an_image_without_a_shell_runs_its_command_itself(world):
+    world.engine.shell_less.add(world.engine.add_image("bare").id)
+    world.engine.programs["train"] = Program(exit_code=5)
+    good, bad = world.submit("run", image="bare"), world.submit("train", image="bare")
+    assert (world.run(good).state, world.run(bad).exit_code) == (JobState.SUCCEEDED, 5)
+
+
+def test_an_image_without_a_shell_that_ended_unwatched_is_unknown(world):
+    world.engine.shell_less.add(world.engine.add_image("bare").id)
+    job_id = world.submit("forever", image="bare")
+    world.tick(2)
+    world.engine._end(world.engine._containers[world.job(job_id).container], 1.0, 0)
+    world.restart()
+    assert world.run(job_id).state is JobState.UNKNOWN
+
+
+def test_a_token_is_never_given_to_an_image_without_a_shell(world):
+    world.engine.shell_less.add(world.engine.add_image("bare").id)
+    job = world.run(world.submit("run", image="bare", mlflow=True))
+    assert (job.state, job.reason.class_) == (JobState.FAILED, "start_failed")
+
+
+def test_an_image_is_pulled_before_gpus_are_taken(world):
+    world.engine.remote.add("far:1")
+    job_id = world.submit(image="far:1", pinned=False, gpus=1)
+    job = world.run(job_id)
+    assert (job.state, job.image_id) == (JobState.SUCCEEDED, world.engine.image("far:1").id)
+
+
+def test_an_image_that_nobody_has_fails_the_job(world):
+    job = world.run(world.submit(image="nowhere:1", pinned=False, gpus=1))
+    assert (job.state, job.reason.class_, job.attempts) == (JobState.FAILED, "image_missing", ())
+    assert world.leases.handed_out == []
+
+
+def test_an_image_that_was_removed_after_the_submit_fails_the_job(world):
+    job_id = world.submit()
+    world.engine.remove_image("img")
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_) == (JobState.FAILED, "image_missing")
+
+
+def test_without_an_engine_jobs_wait_with_a_reason_and_then_run(world):
+    job_id = world.submit("train")
+    world.engine.absent = True
+    world.tick(2)
+    assert (world.job(job_id).state, world.job(job_id).reason.class_) == (JobState.QUEUED, "engine_unavailable")
+    world.engine.absent = False
+    assert world.run(job_id).state is JobState.SUCCEEDED
+    assert world.job(job_id).reason is None
+
+
+def test_a_running_job_survives_an_engine_that_is_away(world):
+    job_id = world.submit("forever")
+    world.tick(2)
+    world.engine.absent = True
+    world.tick()
+    assert (world.job(job_id).state, world.job(job_id).reason.class_) == (JobState.RUNNING, "engine_unavailable")
+    world.engine.absent = False
+    world.tick()
+    assert (world.job(job_id).state, world.job(job_id).reason) == (JobState.RUNNING, None)
+
+
+@pytest.mark.parametrize("frozen_call", range(10))
+def test_an_engine_that_acts_without_answering_never_doubles_a_start(world, frozen_call):
+    calls = 0
+    act = world.engine._act
+
+    def counted():
+        nonlocal calls
+        calls += 1
+        world.engine.frozen = calls == frozen_call
+        return act()
+
+    job_id = world.submit("train", gpus=1)
+    world.engine._act = counted
+    job = world.run(job_id, ticks=12)
+    assert job.state in {JobState.SUCCEEDED, JobState.UNKNOWN}
+    assert job.state is JobState.SUCCEEDED
+    assert world.engine.starts[job_id] == 1
+    assert world.leases.held == {}
+
+
+def test_mlflow_jobs_get_their_run_and_it_gets_its_end(world):
+    good, bad = world.submit("train", mlflow=True), world.submit("forever", mlflow=True)
+    world.tick(2)
+    spec = world.engine._containers[world.job(bad).container].spec
+    assert spec.env["MLFLOW_TRACKING_URI"] == "http://172.17.0.1:5000"
+    assert spec.env["MLFLOW_RUN_ID"] == f"run-{bad}"
+    assert spec.env["MLFLOW_EXPERIMENT_NAME"] == "digits"
+    assert "s3cr3t" not in repr(spec)
+    token = world.root / "jobs" / bad / "a1" / "in" / "token"
+    assert (token.read_text(), token.stat().st_mode & 0o777) == ("s3cr3t\n", 0o400)
+    world.runner.cancel(bad)
+    world.run(bad)
+    world.tick()
+    assert world.runs.status == {f"run-{good}": "FINISHED", f"run-{bad}": "KILLED"}
+    assert not token.exists()
+    assert world.job(good).mlflow_run_id == f"run-{good}"
+
+
+def test_without_a_tracking_server_only_jobs_that_need_it_wait(world):
+    world.runs.away = True
+    needs, needs_not = world.submit(mlflow=True, gpus=2), world.submit(gpus=2)
+    for _ in range(4):
+        world.runner.tick()
+    assert world.job(needs_not).state is JobState.SUCCEEDED
+    assert (world.job(needs).state, world.job(needs).reason.class_) == (JobState.QUEUED, "registry_unavailable")
+    world.runs.away = False
+    assert world.run(needs).state is JobState.SUCCEEDED
+
+
+def test_a_runs_end_waits_for_a_server_that_is_away_and_outlives_the_agent(world):
+    job_id = world.submit("train", mlflow=True)
+    world.tick()
+    world.runs.away = True
+    assert world.run(job_id).state is JobState.SUCCEEDED
+    world.restart()
+    world.tick()
+    assert world.runs.status == {f"run-{job_id}": None}
+    world.runs.away = False
+    world.tick()
+    assert world.runs.status == {f"run-{job_id}": "FINISHED"}
+
+
+def test_kept_containers_stay_and_hold_no_gpu(world):
+    world.keep = True
+    job_id = world.submit("train", gpus=1)
+    world.run(job_id)
+    assert [facts.name for facts in world.containers()] == [world.job(job_id).container]
+    assert world.leases.held == {}
+    world.keep = False
+    world.tick()
+    assert world.containers() == []
+
+
+def test_containers_of_nobody_we_know_are_left_alone(world):
+    from mlops_desk.engines.engine import ContainerSpec
+
+    labels = {"io.mlops-desk.instance": "cafe0123", "io.mlops-desk.job": "gone", "io.mlops-desk.attempt": "gone-a1"}
+    world.engine.create(ContainerSpec("mld-cafe0123-gone-a1", "img", None, labels=labels))
+    world.engine.create(ContainerSpec("stranger", "img", None))
+    world.tick()
+    assert len(world.containers()) == 2
+
+
+def test_gpus_taken_while_the_agent_was_dead_send_the_job_back_to_its_place(world):
+    job_id = world.submit("train", gpus=2)
+    original = world.engine.create
+
+    def dies(spec):
+        raise KeyboardInterrupt
+
+    world.engine.create = dies
+    with pytest.raises(KeyboardInterrupt):
+        world.tick()
+    world.engine.create = original
+    world.restart()
+    from mlops_desk.jobs.ports import Holder
+
+    stranger = Holder("other", "theirs", "theirs", 1)
+    assert world.leases.lease(stranger, 1, None) == ("GPU-a",)
+    world.tick()
+    job = world.job(job_id)
+    assert (job.state, job.attempts[0].state) == (JobState.QUEUED, JobState.CANCELLED)
+    assert job.attempts[0].reason.class_ == "not_started"
+    world.leases.release("other")
+    job = world.run(job_id)
+    assert (job.state, len(job.attempts), world.engine.starts[job_id]) == (JobState.SUCCEEDED, 2, 1)
+
+
+def test_the_queue_keeps_its_order_when_the_clock_goes_back(world):
+    world.engine.absent = True
+    world._numbers = 10
+    later_number = [world.submit(pinned=False)]
+    world._numbers = 0
+    later_number.append(world.submit(pinned=False))
+    assert [job.id for job in world.book.active()] == later_number
