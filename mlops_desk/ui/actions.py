@@ -1,0 +1,99 @@
+"""What can be done, as data: an action is a value. Menu, tray, command palette and shortcuts come from one list."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QWidget
+
+from mlops_desk.ui.text import menu_text
+
+
+def always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do. ``when`` tells whether it can be done now; ``places`` are menu, tray, palette and title.
+
+    A ``gentle`` action's key counts only where the focused widget has no use for it (Space on a button is a click).
+    """
+
+    id: str
+    title: str
+    callback: Callable[[], None]
+    shortcut: str | None = None
+    when: Callable[[], bool] = always
+    places: frozenset[str] = frozenset({"menu", "palette"})
+    gentle: bool = False
+
+    def run(self) -> None:
+        """Do it, if it can be done now."""
+        if self.when():
+            self.callback()
+
+
+class Actions:
+    """The one list."""
+
+    def __init__(self) -> None:
+        self._actions: dict[str, Action] = {}
+        self._extra: Callable[[], Iterable[Action]] = tuple
+
+    def add(self, *actions: Action) -> None:
+        """Add actions; an id may be used once."""
+        for action in actions:
+            if action.id in self._actions:
+                raise ValueError(action.id)
+            self._actions[action.id] = action
+
+    def offer(self, extra: Callable[[], Iterable[Action]]) -> None:
+        """Name where the actions of the page that is shown come from."""
+        self._extra = extra
+
+    def __getitem__(self, identifier: str) -> Action:
+        return self._actions[identifier]
+
+    def placed(self, place: str) -> list[Action]:
+        """Return the actions for a place that can be done now, the shown page's first."""
+        every = [*self._extra(), *self._actions.values()]
+        return [action for action in every if place in action.places and action.when()]
+
+    def bind(self, window: QWidget) -> None:
+        """Make the shortcuts work in ``window``."""
+        for action in self._actions.values():
+            if action.shortcut and not action.gentle:
+                key = qt_action(action, window)
+                key.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+                window.addAction(key)
+
+    def gentle(self) -> list[Action]:
+        """Return the actions whose keys count only when nobody else wants them."""
+        return [action for action in self._actions.values() if action.gentle]
+
+    def fill(self, menu: QMenu, place: str) -> None:
+        """Fill ``menu`` anew with what can be done now."""
+        menu.clear()
+        for action in self.placed(place):
+            menu.addAction(_menu_action(action, menu))
+
+
+def _menu_action(action: Action, menu: QMenu) -> QAction:
+    """Return a menu's form of an action: the key is shown, but it is the window that listens to it."""
+    key = f"\t{action.shortcut}" if action.shortcut else ""
+    made = QAction(menu_text(action.title) + key, menu)
+    made.setObjectName(action.id)
+    made.triggered.connect(action.run)
+    return made
+
+
+def qt_action(action: Action, parent: QWidget) -> QAction:
+    """Return Qt's form of an action."""
+    made = QAction(menu_text(action.title), parent)
+    made.setObjectName(action.id)
+    if action.shortcut:
+        made.setShortcut(QKeySequence(action.shortcut))
+    made.triggered.connect(action.run)
+    return made

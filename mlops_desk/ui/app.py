@@ -1,0 +1,248 @@
+"""The start of the window, in order:
+
+one instance or hand over → style and palette → the frame is shown → after the first paint the agent is
+connected (and started if need be) in a thread → its events fill the store → the seen page paints.
+"""
+
+import faulthandler
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from PySide6.QtCore import (
+    QMessageLogContext,
+    QObject,
+    QSettings,
+    QSocketNotifier,
+    QTimer,
+    QtMsgType,
+    qInstallMessageHandler,
+)
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon
+from PySide6.QtWidgets import QApplication
+
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.ui import theme, tray
+from mlops_desk.ui.actions import Action, Actions
+from mlops_desk.ui.bridge import Bridge, Connect
+from mlops_desk.ui.catalogue import PAGES
+from mlops_desk.ui.context import Context, UiOptions
+from mlops_desk.ui.instance import Instance
+from mlops_desk.ui.look import Look
+from mlops_desk.ui.store import Store, Topic
+from mlops_desk.ui.tasks import Tasks
+from mlops_desk.ui.tray import Tray
+from mlops_desk.ui.window import PROGRAM, Window
+
+_log = logging.getLogger(__name__)
+
+IDENTITY = "org.mlopsdesk.desk"
+END_SECONDS = 0.5
+_FIRST_LOADS = (
+    Topic.CHECKS,
+    Topic.REGISTRY,
+    Topic.SETTINGS,
+    Topic.JOBS,
+    Topic.ENDPOINTS,
+    Topic.REPORTS,
+    Topic.RETRAININGS,
+)
+
+__all__ = ["IDENTITY", "Program", "UiOptions", "run"]
+
+
+def run(connect: Connect, options: UiOptions) -> int:
+    """Show the window until it is closed; returns the exit status. ``connect`` is called in a thread."""
+    QGuiApplication.setDesktopFileName(IDENTITY)
+    QApplication.setQuitOnLastWindowClosed(False)
+    application = QApplication(["mlops-desk"])
+    application.setApplicationName("mlops-desk")
+    application.setApplicationDisplayName(PROGRAM)
+    instance = Instance(options.data_dir_text)
+    if not instance.is_first():
+        if instance.hand_over():
+            return 0
+        print("The window that is open already does not answer.", file=sys.stderr)  # noqa: T201 - no window to say it in
+        return 1
+    crash_file = _listen_to_qt(options)
+    program = Program(application, connect, options)
+    instance.asked_up.connect(program.come_up)
+    program.start()
+    signals = _SignalWatch(program.end)
+    status = application.exec()
+    signals.stop()
+    program.stop()
+    instance.end()
+    if crash_file is not None:
+        faulthandler.disable()
+        crash_file.close()
+    qInstallMessageHandler(None)
+    return status
+
+
+class Program(QObject):
+    """All objects of a running window, wired."""
+
+    def __init__(self, application: QApplication, connect: Connect, options: UiOptions) -> None:
+        super().__init__()
+        self._application = application
+        self._options = options
+        self.loop = Loop("window")
+        theme.prepare(application)
+        self.look = Look(application, self.loop)
+        self.store = Store()
+        self.bridge = Bridge(connect, self.store, self.loop)
+        self.tasks = Tasks(self.loop)
+        memory = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "mlops-desk", "window")
+        self.context = Context(self.store, self.bridge, self.tasks, memory, options)
+        self.actions = Actions()
+        self.actions.add(
+            Action(
+                "start_agent",
+                "Start the agent",
+                self.bridge.start_agent,
+                when=lambda: self.store.connection.state == "lost",
+            ),
+        )
+        self.window = Window(self.context, self.actions, PAGES)
+        self.actions.add(Action("quit", "Quit", self.end, "Ctrl+Q", places=frozenset({"menu", "palette", "tray"})))
+        self.actions.bind(self.window)
+        self.tray = Tray(self.store, self.end)
+        application.setWindowIcon(QIcon.fromTheme(IDENTITY, tray.load_icon(None)))
+        self._wire()
+
+    def _wire(self) -> None:
+        self.bridge.changed.connect(self.context.changed)
+        self.bridge.connected.connect(self._connected)
+        self.window.bottom.start_agent.connect(self.bridge.start_agent)
+        self.window.closing.connect(self._closing)
+        self.context.changed.connect(self._changed)
+        self.tray.opened.connect(self.window.bring_up)
+        self.tray.lost.connect(self._tray_lost)
+        self._application.commitDataRequest.connect(self._remember)
+
+    def start(self) -> None:
+        """Show the window (or only the tray icon, where there is one) and connect after the first paint."""
+        self.window.restore()
+        self.tray.start()
+        if self._options.tray and self.tray.is_there:
+            _log.info("Started in the tray")
+        elif self._options.tray:
+            self.window.showMinimized()
+        else:
+            self.window.show()
+        QTimer.singleShot(0, self, self._listen)
+
+    def stop(self) -> None:
+        """End everything that was started."""
+        self.window.remember()
+        self.tray.stop()
+        self.bridge.stop()
+        self.loop.stop(END_SECONDS)
+        self.window.hide()
+
+    def end(self) -> None:
+        """Leave the program, tray icon and all; the agent goes on."""
+        self.window.remember()
+        self._application.quit()
+
+    def come_up(self, _token: str) -> None:
+        """Hear that somebody started the program again."""
+        self.window.bring_up()
+
+    def _listen(self) -> None:
+        self.look.follow()
+        self.bridge.start()
+
+    def _connected(self) -> None:
+        for topic in _FIRST_LOADS:
+            self.context.load(topic)
+        self.context.ask("the last minute", lambda desk: desk.telemetry.window(60.0), self.store.take_window)
+        self.window.connected()
+
+    def _changed(self, topics: frozenset[Topic]) -> None:
+        self.tray.take(topics)
+        if Topic.SETTINGS in topics:
+            settings = self.store.settings
+            if settings.value is not None and not settings.loading:
+                chosen = settings.value.get("ui.theme")
+                self.look.wish(str(chosen.value) if chosen else "system")
+
+    def _closing(self, event: QCloseEvent) -> None:
+        setting = (self.store.settings.value or {}).get("ui.close_to_tray")
+        wanted = bool(setting.value) if setting else True
+        if wanted and self.tray.is_there:
+            event.ignore()
+            self.window.hide()
+        else:
+            self.end()
+
+    def _tray_lost(self) -> None:
+        if not self.window.isVisible():
+            self.window.showMinimized()
+
+    def _remember(self, *_manager: object) -> None:
+        self.window.remember()
+
+
+class _SignalWatch(QObject):
+    """Lets SIGTERM and SIGINT end the event loop: Python's handlers run only when Python code does."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        super().__init__()
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        self._end = end
+        self._before = {number: signal.signal(number, self._ignore) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._old = signal.set_wakeup_fd(self._writer.fileno())
+        self._notifier = QSocketNotifier(self._reader.fileno(), QSocketNotifier.Type.Read, self)
+        self._notifier.activated.connect(self._heard)
+
+    def _heard(self) -> None:
+        self._reader.recv(64)
+        self._end()
+
+    @staticmethod
+    def _ignore(_number: int, _frame: object) -> None:
+        """Be there, so that the signal is written to the pipe and does nothing else."""
+
+    def stop(self) -> None:
+        self._notifier.setEnabled(False)
+        signal.set_wakeup_fd(self._old)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._reader.close()
+        self._writer.close()
+
+
+def _listen_to_qt(options: UiOptions) -> TextIO | None:
+    """Send Qt's messages to the log, and the stacks of a crash into a file beside it."""
+    qInstallMessageHandler(_log_qt)
+    path = DataFolder(Path(options.data_dir_text)).logs / "window.crash"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        _log.warning("Crashes can't be written down in %s: %s", path, error.strerror)
+        return None
+    faulthandler.enable(file)
+    return file
+
+
+_LEVELS = {
+    QtMsgType.QtDebugMsg: logging.DEBUG,
+    QtMsgType.QtInfoMsg: logging.INFO,
+    QtMsgType.QtWarningMsg: logging.WARNING,
+    QtMsgType.QtCriticalMsg: logging.ERROR,
+    QtMsgType.QtFatalMsg: logging.CRITICAL,
+}
+
+
+def _log_qt(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
+    logging.getLogger("qt").log(_LEVELS.get(kind, logging.WARNING), "%s (%s)", message, context.category)

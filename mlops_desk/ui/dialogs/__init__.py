@@ -1,0 +1,1 @@
+"""Forms that create something and questions that confirm something, never for reading."""

@@ -1,0 +1,145 @@
+"""A page: what it shows, when it draws, and its four states (content, loading, empty, error).
+
+A hidden page draws nothing: it only remembers which topics changed, and catches up when it is shown.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QLineEdit, QStackedLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.context import Context
+from mlops_desk.ui.store import Part, Topic
+from mlops_desk.ui.widgets.states import Empty, StateView
+
+
+class Page(QWidget):
+    """One page of the window. Subclasses fill ``content`` and say in ``refresh`` what to paint anew."""
+
+    topics: ClassVar[frozenset[Topic]] = frozenset()
+    loads: ClassVar[tuple[Topic, ...]] = ()
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+        self.content = QWidget()
+        self._state = StateView()
+        self._layers = QStackedLayout(self)
+        self._layers.addWidget(self.content)
+        self._layers.addWidget(self._state)
+        self._stale = set(self.topics)
+        self._asked = False
+        self.refreshes = 0
+        context.changed.connect(self.take)
+
+    def take(self, topics: frozenset[Topic]) -> None:
+        """Hear what changed: paint it if the page is seen, remember it otherwise."""
+        mine = topics & self.topics
+        if not mine:
+            return
+        if self.isVisible():
+            self.refreshes += 1
+            self.refresh(mine)
+        else:
+            self._stale |= mine
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._asked and self.context.store.connection.state == "live":
+            self.reload()
+        stale, self._stale = frozenset(self._stale), set()
+        if stale:
+            self.refreshes += 1
+            self.refresh(stale)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.left()
+
+    def reload(self) -> None:
+        """Ask the agent for everything on this page anew."""
+        self._asked = True
+        for topic in self.loads:
+            self.context.load(topic)
+
+    def connected(self) -> None:
+        """Hear that the agent answers (again): what was loaded before may be old."""
+        self._asked = False
+        if self.isVisible():
+            self.reload()
+
+    def show_part(self, part: Part[Any], what: str, empty: Callable[[], Empty]) -> bool:
+        """Choose the state that fits ``part``; True when there is content to show."""
+        topic = self.loads[0]
+        if part.value:
+            self._layers.setCurrentWidget(self.content)
+            return True
+        if part.value is not None and not part.loading:
+            self._state.show_empty(empty())
+        elif part.error is not None and not part.loading:
+            self._state.show_error(f"{what} can't be shown", part.error, self.reload)
+        else:
+            self._show_loading(what, topic)
+        self._layers.setCurrentWidget(self._state)
+        return False
+
+    def show_error(self, title: str, error: DeskError) -> None:
+        """Show what went wrong instead of the content."""
+        self._state.show_error(title, error, self.reload)
+        self._layers.setCurrentWidget(self._state)
+
+    def show_loading(self, title: str, text: str) -> None:
+        """Show what is awaited instead of the content."""
+        self._state.show_loading(title, text, None)
+        self._layers.setCurrentWidget(self._state)
+
+    def show_content(self) -> None:
+        self._layers.setCurrentWidget(self.content)
+
+    def _show_loading(self, what: str, topic: Topic) -> None:
+        connection = self.context.store.connection
+        if connection.state == "starting":
+            self._state.show_loading("Starting the agent …", f"{what} will be here as soon as it answers.", None)
+        elif connection.state == "lost" and connection.error is not None:
+            self._state.show_error("The agent is not reachable", connection.error, self.reload)
+        else:
+            self._state.show_loading(f"Loading: {what.lower()} …", "", lambda: self.context.cancel_load(topic))
+
+    # What subclasses add.
+
+    def refresh(self, topics: frozenset[Topic]) -> None:
+        """Paint what changed."""
+
+    def actions_here(self) -> list[Action]:
+        """Return what can be done on this page, for the title row and the command palette."""
+        return []
+
+    def filter_field(self) -> QLineEdit | None:
+        """Return the field that ``/`` goes to."""
+        return None
+
+    def escape(self) -> None:
+        """Take back the last narrowing: by default, clear the filter."""
+        field = self.filter_field()
+        if field is not None:
+            field.clear()
+
+    def reveal(self, thing: str) -> None:
+        """Select the thing with this key."""
+
+    def left(self) -> None:
+        """Hear that the page is no longer seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """A page in the list: it is made when it is first shown."""
+
+    id: str
+    title: str
+    symbol: str
+    factory: Callable[[Context], Page]

@@ -1,0 +1,178 @@
+"""Overview: the whole workstation at one glance, as it is now."""
+
+from typing import ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.status import Status
+from mlops_desk.ui import theme, words
+from mlops_desk.ui.attention import attention
+from mlops_desk.ui.context import Context
+from mlops_desk.ui.page import Page
+from mlops_desk.ui.store import Topic
+from mlops_desk.ui.text import Label
+from mlops_desk.ui.views import gpu_view, host_views
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.command import CommandLine
+from mlops_desk.ui.widgets.grid import Grid
+from mlops_desk.ui.widgets.lines import Line, LinesCard
+from mlops_desk.ui.widgets.scroll import thin
+from mlops_desk.ui.widgets.tiles import Tile
+
+_WAITING = (JobState.QUEUED, JobState.BLOCKED)
+_RUNNING = (JobState.STARTING, JobState.RUNNING)
+JOBS_SHOWN = 12
+HOST_TILES = 12
+
+
+class OverviewPage(Page):
+    """Tiles above, what waits and what happened below."""
+
+    topics: ClassVar[frozenset[Topic]] = frozenset(
+        {
+            Topic.STATUS, Topic.CONNECTION, Topic.JOBS, Topic.NOTICES,
+            Topic.ENDPOINTS, Topic.REPORTS, Topic.RETRAININGS,
+        }
+    )  # fmt: skip
+    loads: ClassVar[tuple[Topic, ...]] = (Topic.JOBS,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._gpus: dict[str, Tile] = {}
+        self._hosts: dict[str, Tile] = {}
+        self._gpu_grid = Grid(theme.TILE_HEIGHT, 4)
+        self._host_grid = Grid(theme.HOST_TILE_HEIGHT, 6, theme.HOST_TILE_MINIMUM_WIDTH)
+        self._none = _NoGpu()
+        self._queue = LinesCard("Queue", "")
+        self._queue.chosen.connect(self._to_job)
+        self._notices = LinesCard("Alerts and what changed", "Nothing to report since this window was opened.")
+        self._notices.chosen.connect(self._to_source)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
+        column.setSpacing(theme.SPACE_12)
+        column.addWidget(self._none)
+        column.addWidget(self._gpu_grid)
+        column.addWidget(self._host_grid)
+        below = QHBoxLayout()
+        below.setSpacing(theme.SPACE_8)
+        below.addWidget(self._queue, 1)
+        below.addWidget(self._notices, 1)
+        column.addLayout(below, 1)
+        for card in (self._queue, self._notices):
+            card.setMinimumHeight(theme.CHART_HEIGHT)
+        scroll = QScrollArea()
+        thin(scroll)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inner)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        whole = QVBoxLayout(self.content)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(scroll)
+
+    def refresh(self, topics: frozenset[Topic]) -> None:
+        status = self.context.store.status
+        if status is None:
+            self._say_why_nothing()
+            return
+        self.show_content()
+        if topics & {Topic.STATUS, Topic.CONNECTION} and not self.context.store.paused:
+            self._show_gpus(status)
+            self._show_host(status)
+        if topics & {Topic.JOBS, Topic.STATUS, Topic.CONNECTION}:
+            self._show_queue()
+        if topics - {Topic.STATUS, Topic.JOBS}:
+            self._notices.show_lines("Alerts and what changed", attention(self.context.store))
+
+    def _say_why_nothing(self) -> None:
+        connection = self.context.store.connection
+        if connection.state == "lost" and connection.error is not None:
+            self.show_error("The agent is not reachable", connection.error)
+        elif connection.state == "starting":
+            self.show_loading("Starting the agent …", "The workstation's numbers will be here as soon as it answers.")
+        else:
+            self.show_loading("Waiting for the first numbers …", "The agent answers; its first sample is under way.")
+
+    def _show_gpus(self, status: Status) -> None:
+        store = self.context.store
+        stale = None if store.is_true_now else store.connection
+        wanted = [gpu.uuid for gpu in status.gpus]
+        if list(self._gpus) != wanted:
+            self._gpus = {uuid: self._gpus.get(uuid) or self._tile(uuid, theme.TILE_HEIGHT) for uuid in wanted}
+            self._gpu_grid.set_tiles(list(self._gpus.values()))
+        for slot, gpu in enumerate(status.gpus):
+            self._gpus[gpu.uuid].show_view(gpu_view(store, gpu, slot, stale))
+        self._gpu_grid.setVisible(bool(wanted))
+        self._none.say(None if wanted else status)
+
+    def _show_host(self, status: Status) -> None:
+        views = dict(list(host_views(self.context.store, status).items())[:HOST_TILES])
+        if list(self._hosts) != list(views):
+            self._hosts = {key: self._hosts.get(key) or Tile(theme.HOST_TILE_HEIGHT) for key in views}
+            self._host_grid.set_tiles(list(self._hosts.values()))
+        for key, view in views.items():
+            self._hosts[key].show_view(view)
+
+    def _tile(self, uuid: str, height: int) -> Tile:
+        tile = Tile(height)
+        tile.clicked.connect(lambda: self.context.open_page("gpus", uuid))
+        return tile
+
+    def _show_queue(self) -> None:
+        part = self.context.store.jobs
+        jobs = list((part.value or {}).values())
+        running = [job for job in jobs if job.state in _RUNNING]
+        waiting = [job for job in jobs if job.state in _WAITING]
+        done = [job for job in jobs if job.state.is_final]
+        waiting.sort(key=lambda job: job.submitted_at)
+        done.sort(key=lambda job: -(job.ended_at or job.submitted_at))
+        title = f"Queue: {len(running)} running, {len(waiting)} waiting"
+        lines = [_job_line(job) for job in (*running, *waiting, *done)[:JOBS_SHOWN]]
+        nothing = "No jobs yet. Submit one on the Jobs page, or: mlops-desk jobs submit SPEC.yaml"
+        if part.value is None:
+            title = "Queue"
+            nothing = f"The queue can't be shown: {part.error.message}" if part.error else "Loading the queue …"
+        self._queue.show_lines(title, lines, nothing)
+
+    def _to_job(self, job_id: str) -> None:
+        self.context.open_page("jobs", job_id)
+
+    def _to_source(self, key: str) -> None:
+        page, _, thing = key.partition("/")
+        self.context.open_page(page, thing or None)
+
+
+def _job_line(job: Job) -> Line:
+    moment = job.ended_at or job.started_at or job.submitted_at
+    about = f"{plain(job.name)} · {plain(job.user)}"
+    if job.reason is not None:
+        about += f" · {plain(job.reason.text)}"
+    return Line(words.JOB_MARKS[job.state], about, words.ago(moment), job.id, words.absolute(moment))
+
+
+class _NoGpu(Card):
+    """Says why there is no GPU, and what to paste."""
+
+    def __init__(self) -> None:
+        super().__init__("GPUs")
+        self._title = Label(bold=True)
+        self._why = Label(wrap=True, tone="muted")
+        self._command = CommandLine()
+        for widget in (self._title, self._why, self._command):
+            self.column.addWidget(widget)
+
+    def say(self, status: Status | None) -> None:
+        """Show the reason, or hide when there are GPUs (None)."""
+        self.setVisible(status is not None)
+        if status is not None:
+            self._title.show_text("No NVIDIA GPU is seen on this machine")
+            self._why.show_text(status.gpu_note or "The agent has not said why. Everything else works without one.")
+            self._command.show_command(status.gpu_hint)

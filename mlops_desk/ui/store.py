@@ -1,0 +1,300 @@
+"""What the window knows: the newest announcement of everything, and whether it is true now. No Qt here.
+
+``apply`` takes an event and returns *what kind of thing changed*; the window tells the pages, each
+decides. A part is also loaded once by asking; what was announced while the question was under way is
+newer than the answer and is put on top of it.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.records import event as events
+from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.job import Job
+from mlops_desk.records.metric import Reading
+from mlops_desk.records.model import Model, Registry
+from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.setting import SettingValue
+from mlops_desk.records.status import Check, Status, Window
+
+HISTORY_SECONDS = 300.0
+HISTORY_POINTS = 1200
+STALE_SECONDS = 3.0
+NOTICES = 100
+LOAD_POINTS = 240
+
+T = TypeVar("T")
+
+
+class Topic(StrEnum):
+    """A kind of thing that can have changed."""
+
+    STATUS = "status"
+    CONNECTION = "connection"
+    JOBS = "jobs"
+    ENDPOINTS = "endpoints"
+    MODELS = "models"
+    REGISTRY = "registry"
+    REPORTS = "reports"
+    RULES = "rules"
+    RETRAININGS = "retrainings"
+    SETTINGS = "settings"
+    NOTICES = "notices"
+    CHECKS = "checks"
+
+
+@dataclass(slots=True)
+class Part(Generic[T]):
+    """One thing that is loaded by asking and kept true by announcements."""
+
+    value: T | None = None
+    error: DeskError | None = None
+    loading: bool = False
+    asked_at: float | None = None
+    meanwhile: list[events.Event] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Connection:
+    """Whether the agent can be heard. ``since`` is when that became so; ``heard_at`` is monotonic."""
+
+    state: str = "starting"
+    since: float = field(default_factory=time.time)
+    heard_at: float | None = None
+    error: DeskError | None = None
+    stale_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPoint:
+    """An endpoint's load at one moment."""
+
+    at: float
+    requests_per_second: float
+    latency_p50_seconds: float | None
+    latency_p95_seconds: float | None
+    errors_per_second: float
+
+
+class Store:
+    """All parts together. Lives in the GUI thread."""
+
+    def __init__(self) -> None:
+        self.status: Status | None = None
+        self.connection = Connection()
+        self.paused = False
+        self.history: dict[tuple[str, str], deque[tuple[float, float | None]]] = {}
+        self.jobs: Part[dict[str, Job]] = Part()
+        self.endpoints: Part[dict[str, Endpoint]] = Part()
+        self.models: Part[dict[str, Model]] = Part()
+        self.models_uri: str | None = None
+        self.registry: Part[Registry] = Part()
+        self.reports: Part[dict[str, DriftReport]] = Part()
+        self.rules: Part[dict[str, Rule]] = Part()
+        self.retrainings: Part[dict[str, Retraining]] = Part()
+        self.settings: Part[dict[str, SettingValue]] = Part()
+        self.checks: Part[list[Check]] = Part()
+        self.notices: deque[events.Notice] = deque(maxlen=NOTICES)
+        self.load: dict[str, deque[LoadPoint]] = {}
+
+    def part(self, topic: Topic) -> Part[Any]:
+        part: Part[Any] = getattr(self, topic.value)
+        return part
+
+    # Loading by asking.
+
+    def asked(self, topic: Topic) -> None:
+        part = self.part(topic)
+        part.loading, part.asked_at = True, time.monotonic()
+        part.meanwhile.clear()
+
+    def answered(self, topic: Topic, value: Any) -> None:
+        """Take an answer; what was announced since the question goes on top."""
+        part = self.part(topic)
+        part.value, part.error, part.loading = value, None, False
+        newer, part.meanwhile = part.meanwhile, []
+        for event in newer:
+            self._keep(event)
+
+    def refused(self, topic: Topic, error: DeskError) -> None:
+        part = self.part(topic)
+        part.error, part.loading = error, False
+        part.meanwhile.clear()
+
+    # Announcements.
+
+    def heard(self, when_monotonic: float) -> bool:
+        """Note a sign of life; True when the connection's state changed by it."""
+        connection = self.connection
+        connection.heard_at = when_monotonic
+        if connection.state == "live" and connection.stale_since is None:
+            return False
+        self.connection = Connection("live", time.time(), when_monotonic)
+        return True
+
+    def check_stale(self, now_monotonic: float) -> bool:
+        """Note silence; True when the connection became stale by it."""
+        connection = self.connection
+        if connection.state != "live" or connection.stale_since is not None or connection.heard_at is None:
+            return False
+        silent = now_monotonic - connection.heard_at
+        if silent < STALE_SECONDS:
+            return False
+        connection.stale_since = time.time() - silent
+        return True
+
+    def lost(self, error: DeskError | None, state: str = "lost") -> bool:
+        """Note that the agent can't be heard; True when that is news."""
+        connection = self.connection
+        if connection.state == state:
+            connection.error = error
+            return False
+        since = connection.stale_since or time.time()
+        self.connection = Connection(state, since, connection.heard_at, error, connection.stale_since)
+        return True
+
+    @property
+    def is_true_now(self) -> bool:
+        """Whether what is shown is what the agent says now."""
+        return self.connection.state == "live" and self.connection.stale_since is None
+
+    def apply(self, event: events.Event) -> frozenset[Topic]:
+        """Take an announcement and return what kind of thing changed."""
+        topics = _TOPICS.get(type(event), frozenset())
+        for topic in topics:
+            if topic in _LOADED and self.part(topic).loading:
+                self.part(topic).meanwhile.append(event)
+        return topics if self._keep(event) else frozenset()
+
+    def _keep(self, event: events.Event) -> bool:
+        match event:
+            case events.Sampled():
+                return self._sampled(event.status)
+            case events.JobChanged():
+                return _put(self.jobs, event.job.id, event.job)
+            case events.EndpointChanged():
+                self._load_of(event.endpoint)
+                return _put(self.endpoints, event.endpoint.name, event.endpoint)
+            case events.EndpointRemoved():
+                return _remove(self.endpoints, event.name)
+            case events.RegistryChanged():
+                self.registry.value = event.registry if event.uri is None else self.registry.value
+                return True
+            case events.DriftReported():
+                return _put(self.reports, report_key(event.report), event.report)
+            case events.RuleChanged():
+                return _put(self.rules, event.rule.name, event.rule)
+            case events.RuleRemoved():
+                return _remove(self.rules, event.name)
+            case events.RetrainingChanged():
+                return _put(self.retrainings, event.retraining.id, event.retraining)
+            case events.Notice():
+                self.notices.appendleft(event)
+                return True
+            case _:
+                return isinstance(event, events.SettingsChanged)
+
+    # Numbers.
+
+    def _sampled(self, status: Status) -> bool:
+        fresh = self.status is None or self.status.sampled_at != status.sampled_at
+        self.status = status
+        if fresh and status.sampled_at is not None:
+            for device, metrics in devices_of(status):
+                for name, reading in metrics.items():
+                    self._remember(device, name, status.sampled_at, reading)
+        return True
+
+    def _remember(self, device: str, metric: str, at: float, reading: Reading) -> None:
+        ring = self.history.get((device, metric))
+        if ring is None:
+            ring = self.history[device, metric] = deque(maxlen=HISTORY_POINTS)
+        ring.append((at, reading.value))
+        while ring and ring[0][0] < at - HISTORY_SECONDS:
+            ring.popleft()
+
+    def take_window(self, window: Window) -> None:
+        """Put the agent's ring before what has been heard since."""
+        hosts = {"host", self.status.host.name if self.status else "host"}
+        for series in window.series:
+            device = "host" if series.device in hosts else series.device
+            known = list(self.history.get((device, series.metric), ()))
+            first = known[0][0] if known else float("inf")
+            older = [(at, value) for at, value in zip(window.times, series.values, strict=False) if at < first]
+            self.history[device, series.metric] = deque([*older, *known], maxlen=HISTORY_POINTS)
+
+    def curve(self, device: str, metric: str, seconds: float) -> list[tuple[float, float | None]]:
+        """Return the newest ``seconds`` of a series, oldest first; None is a gap."""
+        ring = self.history.get((device, metric), ())
+        last = self.status.sampled_at if self.status and self.status.sampled_at else None
+        if last is None:
+            return list(ring)
+        return [point for point in ring if point[0] >= last - seconds]
+
+    def _load_of(self, endpoint: Endpoint) -> None:
+        if endpoint.load is None:
+            return
+        ring = self.load.setdefault(endpoint.name, deque(maxlen=LOAD_POINTS))
+        load = endpoint.load
+        ring.append(
+            LoadPoint(
+                time.time(),
+                load.requests_per_second,
+                load.latency_p50_seconds,
+                load.latency_p95_seconds,
+                load.errors_per_second,
+            )
+        )
+
+
+def devices_of(status: Status) -> Iterable[tuple[str, Any]]:
+    """Yield the key of each device in the history and its readings."""
+    yield from ((gpu.uuid, gpu.metrics) for gpu in status.gpus)
+    yield "host", status.host.metrics
+    yield from ((disk.name, disk.metrics) for disk in status.disks)
+    yield from ((network.name, network.metrics) for network in status.networks)
+
+
+def report_key(report: DriftReport) -> str:
+    """Return what tells a report from others."""
+    return report.id or f"{report.endpoint}@{report.created_at}"
+
+
+def keyed(key: Callable[[T], str], records: Iterable[T]) -> dict[str, T]:
+    """Return records by their key, in their order."""
+    return {key(record): record for record in records}
+
+
+_TOPICS: dict[type, frozenset[Topic]] = {
+    events.Sampled: frozenset({Topic.STATUS}),
+    events.JobChanged: frozenset({Topic.JOBS}),
+    events.EndpointChanged: frozenset({Topic.ENDPOINTS}),
+    events.EndpointRemoved: frozenset({Topic.ENDPOINTS}),
+    events.RegistryChanged: frozenset({Topic.REGISTRY, Topic.MODELS}),
+    events.DriftReported: frozenset({Topic.REPORTS}),
+    events.RuleChanged: frozenset({Topic.RULES}),
+    events.RuleRemoved: frozenset({Topic.RULES}),
+    events.RetrainingChanged: frozenset({Topic.RETRAININGS}),
+    events.SettingsChanged: frozenset({Topic.SETTINGS}),
+    events.Notice: frozenset({Topic.NOTICES}),
+}
+_LOADED = frozenset(Topic) - {Topic.STATUS, Topic.CONNECTION, Topic.NOTICES}
+
+
+def _put(part: Part[dict[str, T]], key: str, record: T) -> bool:
+    if part.value is None:
+        return False
+    if part.value.get(key) == record:
+        return False
+    part.value[key] = record
+    return True
+
+
+def _remove(part: Part[dict[str, T]], key: str) -> bool:
+    return part.value is not None and part.value.pop(key, None) is not None

@@ -1,0 +1,164 @@
+"""How it looks: one table of tokens, the two palettes made from it, fonts and distances.
+
+Nothing else names a colour or a pixel. ``apply`` switches a running application; every widget hears of
+it through Qt's own PaletteChange and asks ``colour`` again when it paints.
+"""
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
+from PySide6.QtWidgets import QApplication
+
+SPACE_4, SPACE_8, SPACE_12, SPACE_16, SPACE_24 = 4, 8, 12, 16, 24
+RADIUS = 6
+BORDER = 1
+LINE = 1.5
+SIDEBAR_WIDTH, SIDEBAR_NARROW_WIDTH, NARROW_BELOW = 168, 52, 1100
+TITLE_HEIGHT, BOTTOM_HEIGHT, ROW_HEIGHT, SIDEBAR_ROW_HEIGHT = 52, 30, 28, 38
+SYMBOL = 18
+WINDOW_SIZE, WINDOW_MINIMUM = (1280, 800), (760, 520)
+DIALOG_WIDTH, DIALOG_TALL = 560, 560
+TILE_HEIGHT, HOST_TILE_HEIGHT, TILE_MINIMUM_WIDTH, HOST_TILE_MINIMUM_WIDTH = 148, 92, 200, 164
+LIST_WIDTH, DETAIL_WIDTH = 300, 380
+CHART_HEIGHT, CHART_MINIMUM_HEIGHT, AXIS_WIDTH = 150, 90, 56
+METER_HEIGHT, SEVERITY_WIDTH, SCROLL_WIDTH = 4, 3, 10
+READING_WIDTH = 640
+FADE_MILLISECONDS = 120
+BODY_POINTS, CAPTION_POINTS, TITLE_POINTS, NUMBER_POINTS = 11, 9, 14, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The colours of one palette, by what they mean."""
+
+    window: str
+    surface: str
+    raised: str
+    border: str
+    text: str
+    muted: str
+    accent: str
+    selection: str
+    ok: str
+    warning: str
+    alert: str
+    info: str
+    paused: str
+    unknown: str
+    series: tuple[str, ...]
+
+
+LIGHT = Tokens(
+    window="#F5F6F8", surface="#FFFFFF", raised="#FFFFFF", border="#D9DDE3", text="#1B1F24", muted="#57606A",
+    accent="#0B63CE", selection="#D6E6FB", ok="#1A7F37", warning="#8A5D00", alert="#C4202B", info="#0B63CE",
+    paused="#7A46D6", unknown="#57606A",
+    series=("#0072B2", "#C84E00", "#007F5C", "#B0478A", "#9A6A00", "#2A8FC7", "#6B5BB5", "#5A6470"),
+)  # fmt: skip
+DARK = Tokens(
+    window="#14171B", surface="#1B1F24", raised="#22272E", border="#333A43", text="#E6EAF0", muted="#9AA4B1",
+    accent="#6CB2FF", selection="#24405F", ok="#4AC26B", warning="#D9AE3C", alert="#FF7B72", info="#6CB2FF",
+    paused="#BC8CFF", unknown="#9AA4B1",
+    series=("#4EA5E8", "#FF8C42", "#34C79A", "#E49AC4", "#F2B840", "#9AD3F5", "#B7A6F5", "#B8C0CA"),
+)  # fmt: skip
+
+_PLAIN_NAMES = frozenset(field.name for field in fields(Tokens) if field.name != "series")
+
+
+class _Active:
+    """The tokens that hold now; one application has one look."""
+
+    tokens = LIGHT
+
+
+def is_dark() -> bool:
+    return _Active.tokens is DARK
+
+
+def colour(token: str) -> QColor:
+    """Return the colour of a token in the look that holds now; KeyError for an unknown one (a bug)."""
+    if token not in _PLAIN_NAMES:
+        raise KeyError(token)
+    return _parsed(getattr(_Active.tokens, token))
+
+
+def series(slot: int) -> QColor:
+    """Return the colour of a slot; a GPU keeps it everywhere."""
+    colours = _Active.tokens.series
+    return _parsed(colours[slot % len(colours)])
+
+
+def faded(token_colour: QColor, opacity: float) -> QColor:
+    """Return ``token_colour`` at ``opacity`` (0-1), for areas under curves and quiet marks."""
+    shade = QColor(token_colour)
+    shade.setAlphaF(opacity)
+    return shade
+
+
+def blended(under: QColor, over: QColor, share: float) -> QColor:
+    """Return ``under`` with ``share`` (0-1) of ``over`` mixed in, for hover and pressed states."""
+    keep = 1.0 - share
+    return QColor.fromRgbF(
+        under.redF() * keep + over.redF() * share,
+        under.greenF() * keep + over.greenF() * share,
+        under.blueF() * keep + over.blueF() * share,
+    )
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> QColor:
+    return QColor(text)
+
+
+def apply(application: QApplication, *, dark: bool) -> None:
+    """Give the application one of the two looks; may be called at any time."""
+    _Active.tokens = DARK if dark else LIGHT
+    application.setPalette(_palette(_Active.tokens))
+
+
+def prepare(application: QApplication) -> None:
+    """Set style and body font, once, before the first window."""
+    application.setStyle("Fusion")
+    font = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)
+    font.setPointSize(BODY_POINTS)
+    application.setFont(_tabular(font))
+
+
+def font(points: int = BODY_POINTS, *, bold: bool = False) -> QFont:
+    """Return the application's font in one of the four sizes, with digits of equal width."""
+    chosen = QFont(QApplication.font())
+    chosen.setPointSize(points)
+    if bold:
+        chosen.setWeight(QFont.Weight.DemiBold)
+    return _tabular(chosen)
+
+
+def fixed_font() -> QFont:
+    """Return the font for logs, commands and identifiers."""
+    chosen = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    chosen.setPointSize(CAPTION_POINTS + 1)
+    return chosen
+
+
+def _tabular(chosen: QFont) -> QFont:
+    chosen.setFeature(QFont.Tag("tnum"), 1)
+    return chosen
+
+
+def _palette(tokens: Tokens) -> QPalette:
+    role = QPalette.ColorRole
+    palette = QPalette()
+    named = {
+        role.Window: tokens.window, role.WindowText: tokens.text, role.Base: tokens.surface,
+        role.AlternateBase: tokens.window, role.Text: tokens.text, role.Button: tokens.raised,
+        role.ButtonText: tokens.text, role.BrightText: tokens.alert, role.Highlight: tokens.selection,
+        role.HighlightedText: tokens.text, role.Link: tokens.accent, role.LinkVisited: tokens.accent,
+        role.PlaceholderText: tokens.muted, role.ToolTipBase: tokens.raised, role.ToolTipText: tokens.text,
+        role.Light: tokens.raised, role.Midlight: tokens.border, role.Mid: tokens.border,
+        role.Dark: tokens.border, role.Shadow: tokens.border, role.Accent: tokens.accent,
+    }  # fmt: skip
+    for place, text in named.items():
+        palette.setColor(place, QColor(text))
+    for place in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText):
+        palette.setColor(QPalette.ColorGroup.Disabled, place, faded(QColor(tokens.muted), 0.75))
+    return palette

@@ -1,0 +1,204 @@
+"""From records to what a tile shows: words and curves, prepared; the tile only paints."""
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.status import Disk, Gpu, GpuState, Host, Network, Status
+from mlops_desk.ui import words
+from mlops_desk.ui.store import Connection, Store
+from mlops_desk.ui.widgets.tiles import WINDOW_SECONDS, Curve, TileView
+from mlops_desk.ui.words import Mark, value_of
+
+_SLOWED = ("thermal", "slowdown", "brake")
+_LEASE_MARKS = {
+    "leased": Mark("ok", words.OK, "leased"),
+    "draining": Mark("paused", words.PAUSED, "draining"),
+    "external": Mark("info", words.INFO, "outside job"),
+    "unknown": Mark("unknown", words.UNKNOWN, "unknown"),
+}
+QUIET = 0.005
+_FREE = Mark("muted", words.IDLE, "free")
+_THROTTLED = Mark("warning", words.WARNING, "throttled")
+
+
+def gpu_view(store: Store, gpu: Gpu, slot: int, stale: Connection | None) -> TileView:
+    """Return what the tile of a GPU shows; ``stale`` when it isn't true now."""
+    metrics = gpu.metrics
+    used = value_of(metrics.get("hw.gpu.memory.usage"))
+    limit = value_of(metrics.get("hw.gpu.memory.limit"))
+    busy = metrics.get("hw.gpu.utilization")
+    ratio = value_of(busy)
+    curve = Curve(tuple(store.curve(gpu.uuid, "hw.gpu.utilization", WINDOW_SECONDS)), 1.0, slot)
+    return TileView(
+        lead=str(gpu.index),
+        title=short_name(gpu.name),
+        number=words.NOTHING if ratio is None else f"{ratio * 100:.0f}",
+        unit=words.why_missing(busy) if ratio is None else "%",
+        aside=words.size_of(used, limit),
+        mark=gpu_mark(gpu) if stale is None else stale_mark(stale),
+        meter=used / limit if used is not None and limit else None,
+        curves=(curve,),
+        lines=(
+            words.celsius(value_of(metrics.get("hw.temperature"))),
+            words.watts(value_of(metrics.get("hw.power"))),
+        ),
+        foot=who(gpu),
+        tip=_gpu_tip(gpu),
+        dim=stale is not None or gpu.state is not GpuState.OK,
+    )
+
+
+def gpu_mark(gpu: Gpu) -> Mark:
+    """Return the one state of a GPU that matters most to a person."""
+    if gpu.state is not GpuState.OK:
+        return words.GPU_MARKS[gpu.state]
+    if slowed(gpu):
+        return _THROTTLED
+    if gpu.lease is not None:
+        return _LEASE_MARKS.get(gpu.lease.state, _LEASE_MARKS["unknown"])
+    return _FREE if not any(process.kind == "compute" for process in gpu.processes) else _LEASE_MARKS["external"]
+
+
+def slowed(gpu: Gpu) -> bool:
+    """Tell whether heat or a power brake holds the GPU back (idling and its power limit do not count)."""
+    return any(word in reason.lower() for reason in gpu.throttle_reasons for word in _SLOWED)
+
+
+def stale_mark(connection: Connection) -> Mark:
+    since = connection.stale_since or connection.since
+    return Mark("warning", words.UNKNOWN, f"stale since {words.clock(since)}")
+
+
+def who(gpu: Gpu) -> str:
+    """Return who uses a GPU: the lease's label, a container, or a process, and the user."""
+    if gpu.state is not GpuState.OK and gpu.note:
+        return plain(gpu.note)
+    lease = gpu.lease
+    if lease is not None and (lease.label or lease.user):
+        return " · ".join(plain(part) for part in (lease.label or "a job", lease.user) if part)
+    compute = [process for process in gpu.processes if process.kind == "compute"] or list(gpu.processes)
+    if not compute:
+        return "nobody" if gpu.state is GpuState.OK else ""
+    first = compute[0]
+    name = first.container or (first.command or "").split(" ")[0].rsplit("/", 1)[-1] or f"pid {first.pid}"
+    more = f" +{len(compute) - 1}" if len(compute) > 1 else ""
+    return " · ".join(plain(part) for part in (name, first.user) if part) + more
+
+
+def short_name(name: str) -> str:
+    """Return a GPU's name without the words that all of them share."""
+    return plain(name.replace("NVIDIA ", "").replace("GeForce ", ""), 40)
+
+
+def _gpu_tip(gpu: Gpu) -> str:
+    reasons = ", ".join(gpu.throttle_reasons) or "none"
+    parts = [gpu.name, gpu.uuid, f"PCI {gpu.pci_bus_id or words.NOTHING}", f"Slowed by: {reasons}"]
+    parts += [
+        f"pid {process.pid} {process.user or ''} {(process.command or '')[:60]} {words.size(process.gpu_memory_bytes)}"
+        for process in gpu.processes[:6]
+    ]
+    return "\n".join([*parts, gpu.note or ""]).strip()
+
+
+def host_views(store: Store, status: Status) -> dict[str, TileView]:
+    """Return the tiles of the host: processors, memory, disks, networks."""
+    dim = not store.is_true_now
+    views = {
+        "cpu": _cpu(store, status.host, dim),
+        "memory": _memory(store, status.host, dim),
+        "pressure": _pressure(store, status.host, dim),
+    }
+    views |= {f"disk {disk.name}": _disk(store, disk, dim) for disk in status.disks}
+    views |= {f"network {network.name}": _network(store, network, dim) for network in status.networks}
+    return views
+
+
+def _cpu(store: Store, host: Host, dim: bool) -> TileView:
+    ratio = value_of(host.metrics.get("system.cpu.utilization"))
+    return TileView(
+        title="CPU",
+        number=words.NOTHING if ratio is None else f"{ratio * 100:.0f}",
+        unit="%",
+        aside=f"load {words.number(value_of(host.metrics.get('system.cpu.load_average.1m')))}",
+        curves=(Curve(tuple(store.curve("host", "system.cpu.utilization", WINDOW_SECONDS)), 1.0, 0),),
+        tip=f"Processors: {words.number(value_of(host.metrics.get('system.cpu.logical.count')))}",
+        dim=dim,
+    )
+
+
+def _pressure(store: Store, host: Host, dim: bool) -> TileView:
+    """Show how long tasks waited for a resource: the sign of a shortage before anything is full."""
+    names = ("cpu", "io", "memory")
+    values = {name: value_of(host.metrics.get(f"system.pressure.{name}.some")) for name in names}
+    known = {name: value for name, value in values.items() if value is not None}
+    worst = max(known, key=lambda name: known[name], default=None)
+    lines = [f"waited for {name}: {words.percent(values[name], 1)}" for name in names]
+    return TileView(
+        title="Pressure",
+        number=words.NOTHING if worst is None else f"{known[worst] * 100:.0f}",
+        unit="%",
+        aside="" if worst is None or known[worst] < QUIET else f"waits for {worst}",
+        curves=tuple(
+            Curve(tuple(store.curve("host", f"system.pressure.{name}.some", WINDOW_SECONDS)), 1.0, slot)
+            for slot, name in enumerate(names, 3)
+        ),
+        tip="Share of time in which at least one task\n" + "\n".join(lines),
+        dim=dim,
+    )
+
+
+def _memory(store: Store, host: Host, dim: bool) -> TileView:
+    used = value_of(host.metrics.get("system.memory.usage"))
+    limit = value_of(host.metrics.get("system.memory.limit"))
+    swap = value_of(host.metrics.get("system.paging.usage"))
+    number, _, unit = words.size_of(used, limit).partition(" / ")
+    return TileView(
+        title="Memory",
+        number=number,
+        unit=f"/ {unit}" if unit else "",
+        aside=f"swap {words.size(swap)}" if swap else "",
+        curves=(Curve(tuple(store.curve("host", "system.memory.usage", WINDOW_SECONDS)), limit or 0.0, 1),),
+        tip=f"Waiting for memory: {words.percent(value_of(host.metrics.get('system.pressure.memory.some')), 1)}",
+        dim=dim,
+    )
+
+
+def _disk(store: Store, disk: Disk, dim: bool) -> TileView:
+    reads = value_of(disk.metrics.get("system.disk.read"))
+    writes = value_of(disk.metrics.get("system.disk.write"))
+    slow = [value_of(disk.metrics.get(f"system.disk.{way}.latency")) for way in ("read", "write")]
+    latency = max((value for value in slow if value is not None), default=None)
+    both = None if reads is None and writes is None else (reads or 0.0) + (writes or 0.0)
+    number, _, unit = words.byte_rate(both).partition(words.THIN)
+    curves = _pair(store, disk.name, "system.disk.read", "system.disk.write", 2)
+    return TileView(
+        title=plain(disk.name, 40),
+        number=number,
+        unit=unit,
+        aside=words.seconds(latency) if latency is not None else "idle",
+        curves=curves,
+        tip=f"{disk.model or disk.name}\nread {words.byte_rate(reads)}, write {words.byte_rate(writes)}, "
+        f"latency {words.seconds(latency)}, {words.celsius(value_of(disk.metrics.get('hw.temperature')))}",
+        dim=dim,
+    )
+
+
+def _network(store: Store, network: Network, dim: bool) -> TileView:
+    down = value_of(network.metrics.get("system.network.receive"))
+    up = value_of(network.metrics.get("system.network.transmit"))
+    number, _, unit = words.bit_rate(down).partition(words.THIN)
+    return TileView(
+        title=plain(network.name, 40),
+        lead="",
+        number=f"↓{number}",
+        unit=unit,
+        aside=f"↑{words.bit_rate(up)}",
+        curves=_pair(store, network.name, "system.network.receive", "system.network.transmit", 5),
+        tip=f"received {words.bit_rate(down)}, sent {words.bit_rate(up)}",
+        dim=dim,
+    )
+
+
+def _pair(store: Store, device: str, first: str, second: str, slot: int) -> tuple[Curve, ...]:
+    one = tuple(store.curve(device, first, WINDOW_SECONDS))
+    two = tuple(store.curve(device, second, WINDOW_SECONDS))
+    top = max((value for _, value in (*one, *two) if value is not None), default=0.0) or 1.0
+    return (Curve(one, top * 1.1, slot), Curve(two, top * 1.1, slot + 1))

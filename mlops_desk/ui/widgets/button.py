@@ -1,0 +1,111 @@
+"""Buttons that say what they do: a quiet one, one for the main act, and one that copies a text."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer
+from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QPushButton, QSizePolicy
+
+from mlops_desk.ui import symbols, theme
+from mlops_desk.ui.text import menu_text, set_tip
+
+COPIED_MILLISECONDS = 1500
+
+
+class Button(QPushButton):
+    """A flat button with one border; ``main`` fills it with the accent, ``harmful`` words it in alert."""
+
+    def __init__(
+        self, title: str, *, symbol: str | None = None, main: bool = False, harmful: bool = False, tip: str = ""
+    ) -> None:
+        super().__init__(menu_text(title))
+        self._symbol = symbol
+        self._main = main
+        self._harmful = harmful
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(title or tip)
+        if tip:
+            set_tip(self, tip)
+
+    def set_symbol(self, symbol: str) -> None:
+        self._symbol = symbol
+        self.update()
+
+    def show_title(self, title: str) -> None:
+        self.setText(menu_text(title))
+        self.setAccessibleName(title)
+
+    def sizeHint(self) -> QSize:
+        metrics = self.fontMetrics()
+        words = metrics.horizontalAdvance(self.text().replace("&&", "&"))
+        drawn = (theme.SYMBOL if self._symbol else 0) + (theme.SPACE_8 if self._symbol and words else 0)
+        side = theme.SPACE_12 if words else theme.SPACE_8
+        return QSize(words + drawn + 2 * side, metrics.height() + theme.SPACE_12)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() in {QEvent.Type.HoverEnter, QEvent.Type.HoverLeave}:
+            self.update()
+        return super().event(event)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ink = self._paint_shape(painter)
+        area = self.rect()
+        words = self.text().replace("&&", "&")
+        wide = painter.fontMetrics().horizontalAdvance(words)
+        drawn = (theme.SYMBOL if self._symbol else 0) + (theme.SPACE_8 if self._symbol and words else 0)
+        left = (area.width() - wide - drawn) // 2
+        if self._symbol:
+            picture = symbols.pixmap(self._symbol, ink, theme.SYMBOL, self.devicePixelRatioF())
+            painter.drawPixmap(left, (area.height() - theme.SYMBOL) // 2, picture)
+        painter.setPen(ink)
+        painter.drawText(area.adjusted(left + drawn, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, words)
+
+    def _paint_shape(self, painter: QPainter) -> QColor:
+        outline = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+        enabled = self.isEnabled()
+        ink = theme.colour("alert" if self._harmful else "text")
+        fill, edge = theme.colour("raised"), theme.colour("border")
+        if self._main and enabled:
+            fill = edge = theme.colour("alert" if self._harmful else "accent")
+            ink = theme.colour("window" if theme.is_dark() else "surface")
+        elif self.isChecked():
+            fill = theme.colour("selection")
+        if not enabled:
+            ink = theme.faded(theme.colour("muted"), 0.6)
+        elif self.isDown() or self.underMouse():
+            fill = theme.blended(fill, theme.colour("text"), 0.12 if self.isDown() else 0.06)
+        painter.setPen(QPen(edge, theme.BORDER))
+        painter.setBrush(fill)
+        painter.drawRoundedRect(outline, theme.RADIUS, theme.RADIUS)
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(theme.colour("text" if self._main else "accent"), theme.LINE))
+            inner = outline.adjusted(2, 2, -2, -2) if self._main else outline
+            painter.drawRoundedRect(inner, theme.RADIUS, theme.RADIUS)
+        return ink
+
+
+class CopyButton(Button):
+    """Copies what ``text`` returns at that moment, and says for a moment that it did."""
+
+    def __init__(self, title: str, text: Callable[[], str]) -> None:
+        super().__init__(title, symbol="copy", tip="Copy to the clipboard")
+        self._title = title
+        self._text = text
+        self.clicked.connect(self._copy)
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._text())
+        self.show_title("Copied")
+        self.updateGeometry()
+        QTimer.singleShot(COPIED_MILLISECONDS, self, self._restore)
+
+    def _restore(self) -> None:
+        self.show_title(self._title)
+        self.updateGeometry()

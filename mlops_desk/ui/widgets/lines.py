@@ -1,0 +1,117 @@
+"""A short list in a card: state, words, and when, one thing a line; pressing a line goes there."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QListWidget,
+    QListWidgetItem,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+)
+
+from mlops_desk.base.text import plain
+from mlops_desk.ui import theme
+from mlops_desk.ui.text import Label, tip_text
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.scroll import thin
+from mlops_desk.ui.words import Mark
+
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: its mark, its words, a short aside at the right, and the key of what it is about."""
+
+    mark: Mark
+    text: str
+    aside: str
+    key: str
+    tip: str = ""
+
+
+class _Delegate(QStyledItemDelegate):
+    """Paints a line."""
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(theme.TILE_MINIMUM_WIDTH, theme.ROW_HEIGHT)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        line: Line = index.data(Qt.ItemDataRole.UserRole)
+        area = QRectF(option.rect)
+        state = option.state
+        painter.save()
+        if state & QStyle.StateFlag.State_Selected and state & QStyle.StateFlag.State_HasFocus:
+            painter.fillRect(area, theme.colour("selection"))
+        elif state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(area, theme.faded(theme.colour("text"), 0.04))
+        area.adjust(theme.SPACE_4, 0, -theme.SPACE_4, 0)
+        painter.setFont(theme.font(theme.CAPTION_POINTS))
+        painter.setPen(theme.colour("muted"))
+        painter.drawText(area, int(_RIGHT), line.aside)
+        aside = painter.fontMetrics().horizontalAdvance(line.aside) + theme.SPACE_12
+        painter.setFont(theme.font(theme.CAPTION_POINTS, bold=True))
+        painter.setPen(theme.colour(line.mark.token))
+        painter.drawText(area, int(_LEFT), line.mark.text)
+        mark = max(painter.fontMetrics().horizontalAdvance(line.mark.text), theme.SPACE_24 * 3) + theme.SPACE_12
+        painter.setFont(theme.font())
+        painter.setPen(theme.colour("text"))
+        place = area.adjusted(mark, 0, -aside, 0)
+        words = painter.fontMetrics().elidedText(line.text, Qt.TextElideMode.ElideRight, int(place.width()))
+        painter.drawText(place, int(_LEFT), words)
+        painter.restore()
+
+
+class LinesCard(Card):
+    """A card with a heading and lines."""
+
+    chosen = Signal(str)
+
+    def __init__(self, title: str, nothing: str) -> None:
+        super().__init__(title)
+        self._lines: list[Line] = []
+        self._list = QListWidget()
+        thin(self._list)
+        self._list.setFrameShape(QFrame.Shape.NoFrame)
+        self._list.setItemDelegate(_Delegate(self._list))
+        self._list.setAccessibleName(title)
+        self._list.setMouseTracking(True)
+        self._list.setUniformItemSizes(True)
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self._list.itemActivated.connect(self._activated)
+        self._list.itemClicked.connect(self._activated)
+        self._nothing = Label(nothing, tone="muted", wrap=True)
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.column.addWidget(self._list, 1)
+        self.column.addWidget(self._nothing, 1)
+        self.show_lines(title, [])
+
+    def show_lines(self, title: str, lines: list[Line], nothing: str | None = None) -> None:
+        """Show ``lines``, or what to say when there are none."""
+        self.heading.show_text(title)
+        if nothing is not None:
+            self._nothing.show_text(nothing)
+        self._list.setVisible(bool(lines))
+        self._nothing.setVisible(not lines)
+        if lines == self._lines:
+            return
+        self._lines = lines
+        self._list.clear()
+        for line in lines:
+            item = QListWidgetItem(plain(f"{line.mark.word}: {line.text}, {line.aside}"))
+            item.setData(Qt.ItemDataRole.UserRole, line)
+            item.setToolTip(tip_text(line.tip or line.text))
+            self._list.addItem(item)
+
+    def _activated(self, item: QListWidgetItem) -> None:
+        line: Line = item.data(Qt.ItemDataRole.UserRole)
+        self.chosen.emit(line.key)

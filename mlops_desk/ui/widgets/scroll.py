@@ -1,0 +1,45 @@
+"""A thin scroll bar: a rounded handle on nothing, as wide as it needs to be to be caught."""
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractScrollArea, QScrollBar, QStyle, QStyleOptionSlider
+
+from mlops_desk.ui import theme
+
+
+class ThinBar(QScrollBar):
+    """Scrolls one way."""
+
+    def sizeHint(self) -> QSize:
+        hint = super().sizeHint()
+        if self.orientation() is Qt.Orientation.Vertical:
+            return QSize(theme.SCROLL_WIDTH, hint.height())
+        return QSize(hint.width(), theme.SCROLL_WIDTH)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        super().enterEvent(event)
+        self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        option = QStyleOptionSlider()
+        self.initStyleOption(option)
+        handle = self.style().subControlRect(
+            QStyle.ComplexControl.CC_ScrollBar, option, QStyle.SubControl.SC_ScrollBarSlider, self
+        )
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        strong = self.underMouse() or self.isSliderDown()
+        painter.setBrush(theme.faded(theme.colour("text"), 0.45 if strong else 0.25))
+        area = QRectF(handle).adjusted(2, 2, -2, -2)
+        painter.drawRoundedRect(area, theme.SCROLL_WIDTH / 4, theme.SCROLL_WIDTH / 4)
+
+
+def thin(area: QAbstractScrollArea) -> None:
+    """Give a scrolling widget thin bars."""
+    area.setVerticalScrollBar(ThinBar(Qt.Orientation.Vertical))
+    area.setHorizontalScrollBar(ThinBar(Qt.Orientation.Horizontal))

@@ -1,0 +1,110 @@
+"""The states of a page that has nothing to show: loading, empty, error. Always with what to do next."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.ui import theme
+from mlops_desk.ui.text import Label
+from mlops_desk.ui.widgets.button import Button, CopyButton
+from mlops_desk.ui.widgets.command import CommandLine
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """What will be here, the one act that fills it, and, where it helps, a command to paste."""
+
+    title: str
+    text: str
+    act: str | None = None
+    do: Callable[[], None] | None = None
+    command: str | None = None
+
+
+class StateView(QWidget):
+    """One message in the middle of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._title = Label(points=theme.TITLE_POINTS, bold=True)
+        self._title.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._text = Label(tone="muted", wrap=True)
+        self._text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._hint = Label(wrap=True)
+        self._hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._busy = QProgressBar()
+        self._busy.setRange(0, 0)
+        self._busy.setTextVisible(False)
+        self._busy.setFixedHeight(theme.METER_HEIGHT)
+        self._busy.setAccessibleName("Loading")
+        self._command = CommandLine()
+        self._act = Button("", main=True)
+        self._act.clicked.connect(self._do)
+        self._copy = CopyButton("Copy details", self.details)
+        self._callback: Callable[[], None] | None = None
+        self._arrange()
+
+    def _arrange(self) -> None:
+        buttons = QHBoxLayout()
+        buttons.setSpacing(theme.SPACE_8)
+        buttons.addStretch()
+        buttons.addWidget(self._act)
+        buttons.addWidget(self._copy)
+        buttons.addStretch()
+        inner = QVBoxLayout()
+        inner.setSpacing(theme.SPACE_12)
+        for widget in (self._title, self._text, self._hint, self._command, self._busy):
+            inner.addWidget(widget)
+        inner.addSpacing(theme.SPACE_4)
+        inner.addLayout(buttons)
+        column = QWidget()
+        column.setLayout(inner)
+        column.setFixedWidth(theme.READING_WIDTH)
+        across = QHBoxLayout()
+        across.addStretch()
+        across.addWidget(column)
+        across.addStretch()
+        outer = QVBoxLayout(self)
+        outer.addStretch(2)
+        outer.addLayout(across)
+        outer.addStretch(3)
+
+    def show_loading(self, title: str, text: str, cancel: Callable[[], None] | None) -> None:
+        self._fill(title, text, None, None)
+        self._busy.show()
+        self._offer("Cancel" if cancel else None, cancel, copy=False)
+
+    def show_empty(self, empty: Empty) -> None:
+        self._fill(empty.title, empty.text, None, empty.command)
+        self._offer(empty.act, empty.do, copy=False)
+
+    def show_error(self, title: str, error: DeskError, again: Callable[[], None]) -> None:
+        self._fill(f"{title}", error.message, error.hint, None)
+        self._offer("Try again", again, copy=True)
+
+    def details(self) -> str:
+        """Return everything that is shown, as text."""
+        return "\n".join(part for part in (self._title.whole, self._text.whole, self._hint.whole) if part)
+
+    def _fill(self, title: str, text: str, hint: str | None, command: str | None) -> None:
+        self._title.show_text(title)
+        for label, words in ((self._text, text), (self._hint, hint or "")):
+            label.show_text(words)
+            label.setVisible(bool(words))
+        self._command.show_command(command)
+        self._busy.hide()
+        self.setAccessibleName(f"{title}. {text} {hint or ''}")
+
+    def _offer(self, act: str | None, do: Callable[[], None] | None, *, copy: bool) -> None:
+        self._callback = do
+        self._act.setVisible(act is not None and do is not None)
+        self._act.show_title(act or "")
+        self._act.updateGeometry()
+        self._copy.setVisible(copy)
+
+    def _do(self) -> None:
+        if self._callback is not None:
+            self._callback()

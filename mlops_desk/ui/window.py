@@ -1,0 +1,281 @@
+"""The frame: sidebar, title row, notice, the page that is shown, bottom line. Pages come by a list.
+
+A page is made when it is first shown. What changed is told to every page; those that are not seen only
+remember it.
+"""
+
+from collections.abc import Callable, Iterable
+
+from PySide6.QtCore import QByteArray, QEvent, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
+
+from mlops_desk.base.text import plain
+from mlops_desk.ui import badges, theme
+from mlops_desk.ui.actions import Action, Actions
+from mlops_desk.ui.bottomline import BottomLine
+from mlops_desk.ui.commands import CommandPalette
+from mlops_desk.ui.context import Context
+from mlops_desk.ui.page import Page, PageSpec
+from mlops_desk.ui.sidebar import Sidebar
+from mlops_desk.ui.store import Topic
+from mlops_desk.ui.text import Label
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.notice import NoticeBar
+
+GEOMETRY_VERSION = 1
+PROGRAM = "MLOps Desk"
+
+
+class TitleRow(QWidget):
+    """The page's title, its acts, and what holds for all pages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title = Label(points=theme.TITLE_POINTS, bold=True)
+        self.pause = Button("Pause", symbol="pause", tip="Stop charts from moving (Space)")
+        self.pause.setCheckable(True)
+        self.search = Button("Search  Ctrl+K", symbol="search", tip="Find what to do or where to go (Ctrl+K)")
+        self._acts = QHBoxLayout()
+        self._acts.setSpacing(theme.SPACE_8)
+        self.setFixedHeight(theme.TITLE_HEIGHT)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, 0)
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(self.title, 1)
+        row.addLayout(self._acts)
+        row.addWidget(self.pause)
+        row.addWidget(self.search)
+
+    def show_acts(self, actions: Iterable[Action]) -> None:
+        """Show a page's acts that belong into the title row as buttons."""
+        while (item := self._acts.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.deleteLater()
+        for action in actions:
+            if "title" in action.places:
+                button = Button(action.title, main="main" in action.places, tip=action.shortcut or "")
+                button.setAccessibleName(action.title)
+                button.clicked.connect(action.run)
+                self._acts.addWidget(button)
+
+
+class Window(QWidget):
+    """The main window."""
+
+    closing = Signal(QCloseEvent)
+
+    def __init__(self, context: Context, actions: Actions, specs: tuple[PageSpec, ...]) -> None:
+        super().__init__()
+        self._context = context
+        self._actions = actions
+        self._specs = {spec.id: spec for spec in specs}
+        self._pages: dict[str, Page] = {}
+        self._shown: str | None = None
+        self.sidebar = Sidebar(specs, self.fill_menu)
+        self.title_row = TitleRow()
+        self.notices = NoticeBar()
+        self.bottom = BottomLine(demo=context.options.demo)
+        self._stack = QStackedWidget()
+        self._palette = CommandPalette(self, self._everything)
+        self._arrange()
+        self._wire()
+        self.setMinimumSize(*theme.WINDOW_MINIMUM)
+        self.setWindowTitle(PROGRAM)
+
+    def _arrange(self) -> None:
+        column = QVBoxLayout()
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for widget in (self.title_row, self.notices):
+            column.addWidget(widget)
+        column.addWidget(self._stack, 1)
+        column.addWidget(self.bottom)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.sidebar)
+        row.addLayout(column, 1)
+
+    def _wire(self) -> None:
+        self.sidebar.chosen.connect(self.show_page)
+        self.title_row.pause.toggled.connect(self._set_paused)
+        self.title_row.search.clicked.connect(self.open_palette)
+        self._context.changed.connect(self._changed)
+        self._context.said.connect(self.notices.say)
+        self._context.open_page = self.open_thing
+        self._actions.add(*self._frame_actions())
+        self._actions.offer(self._page_actions)
+        self.bottom.refresh(self._context.store)
+
+    def _frame_actions(self) -> list[Action]:
+        pages = [
+            Action(f"page.{spec.id}", f"Go to {spec.title}", _call(self.sidebar.choose, spec.id), f"Ctrl+{number}")
+            for number, spec in enumerate(self._specs.values(), 1)
+        ]
+        return [
+            *pages,
+            Action("palette", "Find a command …", self.open_palette, "Ctrl+K", places=frozenset({"menu"})),
+            Action("reload", "Load this page anew", self.reload, "F5"),
+            Action("filter", "Filter this page", self._go_to_filter, "/"),
+            Action("pause", "Pause or go on with charts", self.title_row.pause.toggle, "Space", gentle=True),
+            Action("escape", "Clear the filter", self._escape, "Esc", places=frozenset(), gentle=True),
+        ]
+
+    # Pages.
+
+    def show_page(self, identifier: str) -> None:
+        """Show a page; it is made when it is first shown."""
+        if identifier == self._shown:
+            return
+        self._shown = identifier
+        spec = self._specs[identifier]
+        page = self._pages.get(identifier)
+        if page is None:
+            page = self._pages[identifier] = spec.factory(self._context)
+            page.setAccessibleName(spec.title)
+            self._stack.addWidget(page)
+        self.title_row.title.show_text(spec.title)
+        self.title_row.show_acts(page.actions_here())
+        self.sidebar.choose(identifier)
+        self._stack.setCurrentWidget(page)
+        self._context.memory.setValue("window/page", identifier)
+
+    def open_thing(self, identifier: str, thing: str | None) -> None:
+        """Go to a page and select a thing on it."""
+        if identifier not in self._specs:
+            return
+        self.show_page(identifier)
+        if thing is not None:
+            self._pages[identifier].reveal(thing)
+
+    def page(self) -> Page | None:
+        """Return the page that is shown."""
+        return self._pages.get(self._shown or "")
+
+    def connected(self) -> None:
+        """Hear that the agent answers (again)."""
+        for page in self._pages.values():
+            page.connected()
+
+    def reload(self) -> None:
+        page = self.page()
+        if page is not None:
+            page.reload()
+
+    def _changed(self, topics: frozenset[Topic]) -> None:
+        store = self._context.store
+        if topics & {Topic.STATUS, Topic.CONNECTION, Topic.REGISTRY, Topic.CHECKS}:
+            self.bottom.refresh(store)
+            self._name_machine()
+        for page, badge in badges.of_pages(store, topics).items():
+            if page in self._specs:
+                self.sidebar.set_badge(page, badge)
+        if Topic.NOTICES in topics and store.notices:
+            newest = store.notices[0]
+            if newest.level != "info":
+                self.notices.say(newest.level, f"{newest.text} {newest.hint or ''}".strip())
+
+    def _name_machine(self) -> None:
+        status = self._context.store.status
+        if status is None:
+            return
+        name = plain(status.host.name, 60)
+        self.sidebar.machine.set_title(name)
+        simulated = " (simulated)" if status.agent.simulated or self._context.options.demo else ""
+        self.setWindowTitle(f"{PROGRAM} – {name}{simulated}")
+
+    # Acts.
+
+    def fill_menu(self, menu: QMenu) -> None:
+        self._actions.fill(menu, "menu")
+
+    def open_palette(self) -> None:
+        self._palette.open_over(self)
+
+    def _everything(self) -> list[Action]:
+        return [*self._actions.placed("palette"), *badges.things(self._context)]
+
+    def _page_actions(self) -> list[Action]:
+        page = self.page()
+        return page.actions_here() if page is not None else []
+
+    def _set_paused(self, paused: bool) -> None:
+        self._context.store.paused = paused
+        self.title_row.pause.show_title("Paused" if paused else "Pause")
+        self.title_row.pause.set_symbol("play" if paused else "pause")
+        self.title_row.pause.updateGeometry()
+        if not paused:
+            self._context.changed.emit(frozenset({Topic.STATUS, Topic.ENDPOINTS}))
+
+    def _go_to_filter(self) -> None:
+        page = self.page()
+        field = page.filter_field() if page is not None else None
+        if field is not None:
+            field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            field.selectAll()
+
+    def _escape(self) -> None:
+        page = self.page()
+        if page is not None:
+            page.escape()
+
+    # The window itself.
+
+    def restore(self) -> None:
+        """Take back size, place and page of last time, if they are still on a screen."""
+        memory = self._context.memory
+        self.resize(*theme.WINDOW_SIZE)
+        stored = memory.value("window/geometry")
+        fits = memory.value("window/version") in {GEOMETRY_VERSION, str(GEOMETRY_VERSION)}
+        if fits and isinstance(stored, QByteArray):
+            self.restoreGeometry(stored)
+            screens = QGuiApplication.screens()
+            if not any(screen.availableGeometry().intersects(self.frameGeometry()) for screen in screens):
+                self.resize(*theme.WINDOW_SIZE)
+                self.move(QGuiApplication.primaryScreen().availableGeometry().topLeft())
+        page = str(memory.value("window/page") or "")
+        self.show_page(page if page in self._specs else next(iter(self._specs)))
+
+    def remember(self) -> None:
+        """Keep size and place for next time."""
+        self._context.memory.setValue("window/version", GEOMETRY_VERSION)
+        self._context.memory.setValue("window/geometry", self.saveGeometry())
+        self._context.memory.sync()
+
+    def bring_up(self) -> None:
+        """Show the window before the others, whatever it was."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.remember()
+        self.closing.emit(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.sidebar.set_narrow(narrow=self.width() < theme.NARROW_BELOW)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        pressed = QKeySequence(event.keyCombination())
+        for action in self._actions.gentle():
+            if QKeySequence(action.shortcut or "") == pressed:
+                action.run()
+                return
+        super().keyPressEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ApplicationPaletteChange:
+            for child in self.findChildren(QWidget):
+                child.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        QPainter(self).fillRect(self.rect(), theme.colour("window"))
+
+
+def _call(function: Callable[[str], None], argument: str) -> Callable[[], None]:
+    return lambda: function(argument)

@@ -1,0 +1,224 @@
+"""Numbers, times and states in words: plain, short, sentence case; a missing value is never a 0. No Qt here."""
+
+import time
+from dataclasses import dataclass
+
+from mlops_desk.records.drift import Verdict
+from mlops_desk.records.endpoint import EndpointState
+from mlops_desk.records.job import JobState
+from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.records.rule import RetrainState
+from mlops_desk.records.status import GpuState
+
+THIN = "\u2009"
+NOTHING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A state as it is shown: colour token, shape and word, always all three."""
+
+    token: str
+    shape: str
+    word: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.shape} {self.word}"
+
+
+OK, WARNING, ALERT, INFO, PAUSED, UNKNOWN, IDLE = "●", "▲", "■", "◆", "❚❚", "?", "○"
+
+JOB_MARKS = {
+    JobState.QUEUED: Mark("paused", PAUSED, "queued"),
+    JobState.BLOCKED: Mark("warning", WARNING, "blocked"),
+    JobState.STARTING: Mark("info", INFO, "starting"),
+    JobState.RUNNING: Mark("info", INFO, "running"),
+    JobState.SUCCEEDED: Mark("ok", OK, "succeeded"),
+    JobState.FAILED: Mark("alert", ALERT, "failed"),
+    JobState.CANCELLED: Mark("muted", IDLE, "cancelled"),
+    JobState.UNKNOWN: Mark("unknown", UNKNOWN, "unknown"),
+}
+ENDPOINT_MARKS = {
+    EndpointState.BUILDING: Mark("info", INFO, "building"),
+    EndpointState.STARTING: Mark("info", INFO, "starting"),
+    EndpointState.LIVE: Mark("ok", OK, "live"),
+    EndpointState.UNHEALTHY: Mark("warning", WARNING, "unhealthy"),
+    EndpointState.FAILED: Mark("alert", ALERT, "failed"),
+    EndpointState.STOPPED: Mark("muted", IDLE, "stopped"),
+}
+VERDICT_MARKS = {
+    Verdict.OK: Mark("ok", OK, "ok"),
+    Verdict.WARNING: Mark("warning", WARNING, "warning"),
+    Verdict.DRIFT: Mark("alert", ALERT, "drift"),
+    Verdict.CRITICAL: Mark("alert", ALERT, "critical"),
+    Verdict.INSUFFICIENT_DATA: Mark("unknown", UNKNOWN, "too few rows"),
+}
+GPU_MARKS = {
+    GpuState.OK: Mark("ok", OK, "ok"),
+    GpuState.ASLEEP: Mark("muted", IDLE, "asleep"),
+    GpuState.STALE: Mark("unknown", UNKNOWN, "stale"),
+    GpuState.LOST: Mark("alert", ALERT, "lost"),
+    GpuState.RESET_REQUIRED: Mark("alert", ALERT, "reset required"),
+    GpuState.NO_PERMISSION: Mark("warning", WARNING, "no permission"),
+    GpuState.ERROR: Mark("alert", ALERT, "error"),
+}
+RETRAIN_MARKS = {
+    RetrainState.TRAINING: Mark("info", INFO, "training"),
+    RetrainState.WAITING_FOR_APPROVAL: Mark("warning", WARNING, "waiting for approval"),
+    RetrainState.NOT_BETTER: Mark("muted", IDLE, "not better"),
+    RetrainState.APPROVED: Mark("ok", OK, "approved"),
+    RetrainState.REJECTED: Mark("muted", IDLE, "rejected"),
+    RetrainState.FAILED: Mark("alert", ALERT, "failed"),
+}
+NOTICE_MARKS = {
+    "info": Mark("info", INFO, "info"),
+    "warning": Mark("warning", WARNING, "warning"),
+    "alert": Mark("alert", ALERT, "alert"),
+}
+VERSION_MARKS = {
+    "READY": Mark("ok", OK, "ready"),
+    "PENDING_REGISTRATION": Mark("info", INFO, "being registered"),
+    "FAILED_REGISTRATION": Mark("alert", ALERT, "failed"),
+}
+_MISSING = {
+    MetricState.NOT_SUPPORTED: "not supported",
+    MetricState.NOT_SUPPORTED_BY_DRIVER: "not supported by this driver",
+    MetricState.NO_PERMISSION: "no permission",
+    MetricState.ASLEEP: "asleep",
+    MetricState.STALE: "stale",
+    MetricState.LOST: "lost",
+    MetricState.ERROR: "error",
+}
+
+
+def value_of(reading: Reading | None) -> float | None:
+    """Return a reading's value, or None where there is no reading or no value."""
+    return None if reading is None else reading.value
+
+
+def why_missing(reading: Reading | None) -> str:
+    """Return why a value is not there."""
+    return "not measured" if reading is None else _MISSING.get(reading.state, "")
+
+
+def percent(ratio: float | None, digits: int = 0) -> str:
+    return NOTHING if ratio is None else f"{ratio * 100:.{digits}f}{THIN}%"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number with ``digits`` significant ones."""
+    if value is None:
+        return NOTHING
+    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+
+
+def size(count: float | None) -> str:
+    """Return bytes in binary units: ``71.2 GiB``."""
+    if count is None:
+        return NOTHING
+    scaled, unit = _scaled(count, 1024.0, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
+    return f"{_short(scaled)}{THIN}{unit}"
+
+
+def size_of(used: float | None, limit: float | None) -> str:
+    """Return ``71.2 / 80 GiB``, both in the limit's unit."""
+    if limit is None:
+        return size(used)
+    _, unit = _scaled(limit, 1024.0, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
+    factor = 1024.0 ** ("B", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
+    shown = NOTHING if used is None else _short(used / factor)
+    return f"{shown} / {_short(limit / factor)}{THIN}{unit}"
+
+
+def byte_rate(per_second: float | None) -> str:
+    if per_second is None:
+        return NOTHING
+    scaled, unit = _scaled(per_second, 1000.0, ("B/s", "kB/s", "MB/s", "GB/s", "TB/s"))
+    return f"{_short(scaled)}{THIN}{unit}"
+
+
+def bit_rate(bytes_per_second: float | None) -> str:
+    if bytes_per_second is None:
+        return NOTHING
+    scaled, unit = _scaled(bytes_per_second * 8, 1000.0, ("b/s", "kb/s", "Mb/s", "Gb/s", "Tb/s"))
+    return f"{_short(scaled)}{THIN}{unit}"
+
+
+def watts(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.0f}{THIN}W"
+
+
+def celsius(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.0f}{THIN}°C"
+
+
+def hertz(value: float | None) -> str:
+    return NOTHING if value is None else f"{value / 1e6:.0f}{THIN}MHz"
+
+
+def seconds(value: float | None) -> str:
+    """Return a short time, as of a request: ``3.2 ms``."""
+    if value is None:
+        return NOTHING
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= factor:
+            return f"{_short(value / factor)}{THIN}{unit}"
+    return f"0{THIN}ms"
+
+
+def duration(length: float | None) -> str:
+    """Return a long time in its two largest units: ``2 d 4 h``."""
+    if length is None:
+        return NOTHING
+    left = max(0, int(length))
+    parts: list[str] = []
+    for unit, span in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, span)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count}{THIN}{unit}")
+        if len(parts) == 2 or (parts and unit == "min"):
+            break
+    return " ".join(parts)
+
+
+def ago(moment: float | None, now: float | None = None) -> str:
+    """Return a Unix time relative to now: ``3 min ago``."""
+    if moment is None:
+        return NOTHING
+    passed = (time.time() if now is None else now) - moment
+    if passed < 0:
+        return "just now" if passed > -5 else f"in {duration(-passed)}"
+    if passed < 5:
+        return "just now"
+    return f"{duration(passed).split(' ', 1)[0]} ago"
+
+
+def absolute(moment: float | None) -> str:
+    """Return a Unix time in local time with its zone."""
+    return NOTHING if moment is None else time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(moment))
+
+
+def clock(moment: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(moment))
+
+
+def count(amount: int, one: str, many: str | None = None) -> str:
+    """Return ``1 job`` or ``3 jobs``."""
+    return f"{amount:,} {one if amount == 1 else many or one + 's'}"
+
+
+def _scaled(value: float, step: float, units: tuple[str, ...]) -> tuple[float, str]:
+    scaled = value
+    for unit in units[:-1]:
+        if abs(scaled) < step:
+            return scaled, unit
+        scaled /= step
+    return scaled, units[-1]
+
+
+def _short(value: float) -> str:
+    if value == 0 or abs(value) >= 100:
+        return f"{value:.0f}"
+    text = f"{value:.1f}"
+    return text.removesuffix(".0")

@@ -1,0 +1,141 @@
+"""Take pictures of every page, dark and light, at 1280x800 and at twice the scale.
+
+    python tests/screens/take.py OUT [--agent] [--only PAGE ...] [--size WxH] [--scale 1,2] [--state full|empty|none]
+
+Starts the real window under its own Xvfb (or the display that is there) with the scripted double, or
+with ``--agent`` with the agent of the chosen data folder, goes to each page, waits until it has settled
+and grabs it.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTLE_SECONDS = 2.5
+
+
+def main() -> int:
+    options = _options()
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.child:
+        return _child(options)
+    display, xvfb = _display()
+    try:
+        status = 0
+        for scale in options.scale.split(","):
+            environment = {**os.environ, "DISPLAY": display, "QT_QPA_PLATFORM": "xcb", "QT_SCALE_FACTOR": scale}
+            environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "ui")])
+            environment["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="desk-screens-")
+            status |= subprocess.run(
+                [sys.executable, __file__, *sys.argv[1:], "--child", scale], env=environment, check=False
+            ).returncode
+        return status
+    finally:
+        if xvfb is not None:
+            xvfb.terminate()
+            xvfb.wait()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--agent", action="store_true", help="use a real agent instead of the double")
+    parser.add_argument("--demo", action="store_true", help="with --agent: the simulated workstation")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--size", default="1280x800")
+    parser.add_argument("--scale", default="1,2")
+    parser.add_argument("--looks", default="dark,light")
+    parser.add_argument("--state", default="full", choices=["full", "empty", "nogpu", "loading", "error", "lost"])
+    parser.add_argument("--child", default="", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _display() -> tuple[str, subprocess.Popen[bytes] | None]:
+    reader, writer = os.pipe()
+    xvfb = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "2700x1800x24", "-nolisten", "tcp"],
+        pass_fds=[writer], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        return f":{answer.readline().strip()}", xvfb
+
+
+def _connect(options: argparse.Namespace):
+    if options.agent:
+        from mlops_desk.api.client import connect
+        from mlops_desk.base.paths import DataFolder, choose_root
+
+        folder = DataFolder(choose_root(options.data_dir))
+        return lambda: connect(folder, demo=options.demo)
+    from doubles import Double
+
+    from mlops_desk.base.errors import Unavailable
+
+    double = Double(empty=options.state in {"empty", "nogpu"}, gpus=0 if options.state == "nogpu" else 8)
+    services = ("jobs", "models", "endpoints", "drift", "rules", "settings")
+    if options.state == "loading":
+        double.frozen.update(services)
+    if options.state == "error":
+        error = Unavailable(
+            "The container engine does not answer (no reply within 5 s).", "Start it: sudo systemctl start docker"
+        )
+        double.failing.update(dict.fromkeys(services, error))
+    return double.connect
+
+
+def _child(options: argparse.Namespace) -> int:
+    import faulthandler
+
+    faulthandler.enable()
+    from PySide6.QtWidgets import QApplication
+
+    from mlops_desk.ui import theme
+    from mlops_desk.ui.app import Program, UiOptions
+    from mlops_desk.ui.catalogue import PAGES
+
+    scale = options.child
+    application = QApplication(["mlops-desk"])
+    program = Program(application, _connect(options), UiOptions("/tmp", demo=not options.agent or options.demo))
+    program.start()
+    width, height = (int(part) for part in options.size.split("x"))
+    program.window.resize(width, height)
+    _spin(application, SETTLE_SECONDS)
+    pages = [spec.id for spec in PAGES if not options.only or spec.id in options.only]
+    for page in pages:
+        program.window.sidebar.choose(page)
+        _spin(application, SETTLE_SECONDS)
+        if options.state == "lost":
+            program.bridge.client.break_off()
+            program.bridge.client.failing["events"] = program.bridge.client.failing.get("events") or _gone()
+            _spin(application, 1.0)
+        for look in options.looks.split(","):
+            theme.apply(application, dark=look == "dark")
+            _spin(application, 0.4)
+            state = "" if options.state == "full" else f"-{options.state}"
+            program.window.grab().save(str(options.out / f"{page}{state}-{look}-x{scale}.png"))
+    program.stop()
+    return 0
+
+
+def _gone():
+    from mlops_desk.base.errors import Unavailable
+
+    return Unavailable("The agent can't be reached (ConnectError).", "Start it: mlops-desk status")
+
+
+def _spin(application, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        application.processEvents()
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

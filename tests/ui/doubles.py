@@ -1,0 +1,710 @@
+"""A scripted agent in this process: the shape of the real client, with a believable small lab behind it.
+
+``freeze`` makes every call of a service block; ``break_off`` ends the event stream; ``announce`` sends an
+event as the agent would. Verbs change the records and announce the change, as the agent does.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Unavailable
+from mlops_desk.base.settings import SETTINGS
+from mlops_desk.records import event as events
+from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Histogram, Measure, Quality, Verdict
+from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Replica, Traffic
+from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, MlflowSpec, Mount, Reason, Resources
+from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
+from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.records.setting import SettingValue
+from mlops_desk.records.status import (
+    AgentCost,
+    AgentInfo,
+    Check,
+    Disk,
+    Gpu,
+    GpuProcess,
+    GpuState,
+    Host,
+    LeaseInfo,
+    Network,
+    Series,
+    Status,
+    Window,
+)
+
+GIB = 1 << 30
+NOW = time.time()
+
+
+class Service:
+    """Calls go through the double's gate, so that a test can freeze or break them."""
+
+    def __init__(self, double: "Double", name: str) -> None:
+        self._double = double
+        self._name = name
+
+    def __getattribute__(self, name: str) -> Any:
+        found = object.__getattribute__(self, name)
+        if name.startswith("_") or not callable(found):
+            return found
+        double, service = object.__getattribute__(self, "_double"), object.__getattribute__(self, "_name")
+
+        def gated(*positional: Any, **named: Any) -> Any:
+            double.enter(service, name)
+            return found(*positional, **named)
+
+        return gated
+
+
+class Telemetry(Service):
+    def status(self) -> Status:
+        return self._double.sample(time.time())
+
+    def window(self, seconds: float = 60.0) -> Window:
+        return self._double.ring(seconds)
+
+
+class Agent(Service):
+    def info(self) -> AgentInfo:
+        return self._double.info()
+
+    def doctor(self) -> list[Check]:
+        return self._double.checks
+
+    def audit(self, limit: int = 100) -> list[AuditEntry]:
+        return []
+
+
+class Jobs(Service):
+    def submit(self, spec: str, folder: str = "/") -> Job:
+        if "image:" not in spec:
+            raise Invalid("Line 4: 'image' is missing.", "Name the image: image: python:3.12-slim")
+        job = job_record("j" + str(len(self._double.jobs_by_id)), "submitted", JobState.QUEUED)
+        self._double.put_job(job)
+        return job
+
+    def list(self, state: str | None = None, limit: int = 200) -> list[Job]:
+        return [job for job in self._double.jobs_by_id.values() if state in {None, job.state}][:limit]
+
+    def show(self, job_id: str) -> Job:
+        return self._double.jobs_by_id[job_id]
+
+    def cancel(self, job_id: str) -> Job:
+        job = replace(self._double.jobs_by_id[job_id], state=JobState.CANCELLED, ended_at=time.time())
+        self._double.put_job(job)
+        return job
+
+    def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        yield from self._double.log_lines
+
+
+class Models(Service):
+    def list(self, uri: str | None = None) -> list[Model]:
+        if uri == "http://nowhere":
+            raise Unavailable("http://nowhere does not answer.", "Is the server up? curl http://nowhere/health")
+        return list(self._double.models_by_name.values())
+
+    def versions(self, model: str, uri: str | None = None) -> list[ModelVersion]:
+        return self._double.versions_of(model)
+
+    def alias(self, model: str, alias: str, version: str, uri: str | None = None) -> Model:
+        old = self._double.models_by_name[model]
+        new = replace(old, aliases={**old.aliases, alias: version})
+        self._double.models_by_name[model] = new
+        self._double.announce(events.RegistryChanged(self._double.registry))
+        return new
+
+    def start(self) -> Registry:
+        self._double.registry = Registry("running", "http://127.0.0.1:5000", "http://172.17.0.1:5000")
+        self._double.announce(events.RegistryChanged(self._double.registry))
+        return self._double.registry
+
+    def server(self) -> Registry:
+        return self._double.registry
+
+
+class Runs(Service):
+    def list(self, experiment: str, uri: str | None = None, sort: str | None = None, limit: int = 100) -> list[Run]:
+        return []
+
+    def show(self, run_id: str, uri: str | None = None) -> Run:
+        return Run(run_id, "calm-owl-42", "FINISHED", int(NOW * 1000) - 3_600_000,
+                   {"accuracy": 0.9731, "auc": 0.9914, "loss": math.nan, "f1_macro": 0.9702},
+                   {"C": "0.7", "max_iter": "400", "solver": "lbfgs", "seed": "20"}, {}, "1", int(NOW * 1000))  # fmt: skip
+
+    def datasets(self, run_id: str, uri: str | None = None) -> list[DatasetInput]:
+        return [DatasetInput("digits-train", "9f2c11aa", "training", "local", "/data/digits/train.parquet")]
+
+
+class Endpoints(Service):
+    def deploy(self, model: str, name: str, *, wait: bool = True) -> Endpoint:
+        if "/" not in model and "@" not in model and model not in self._double.models_by_name:
+            raise NotFound(f"There is no model {model!r}.", "mlops-desk models list")
+        endpoint = endpoint_record(name, EndpointState.BUILDING, model.split("@")[0].split("/")[0])
+        self._double.put_endpoint(endpoint)
+        return endpoint
+
+    def list(self) -> list[Endpoint]:
+        return list(self._double.endpoints_by_name.values())
+
+    def show(self, name: str) -> Endpoint:
+        return self._double.endpoints_by_name[name]
+
+    def stop(self, name: str) -> Endpoint:
+        endpoint = replace(self._double.endpoints_by_name[name], state=EndpointState.STOPPED, url=None)
+        self._double.put_endpoint(endpoint)
+        return endpoint
+
+    def remove(self, name: str) -> Endpoint:
+        endpoint = self._double.endpoints_by_name.pop(name)
+        self._double.announce(events.EndpointRemoved(name))
+        return endpoint
+
+    def logs(self, name: str, tail: int = 200) -> Iterator[str]:
+        yield from ("server listening on 0.0.0.0:8080", "model loaded in 1.42 s", "GET /health 200")
+
+
+class Drift(Service):
+    def check(self, endpoint: str, window: int = 1000, reference: str | None = None) -> DriftReport:
+        report = report_record(f"r{len(self._double.reports)}", endpoint, time.time())
+        self._double.reports.insert(0, report)
+        self._double.announce(events.DriftReported(report))
+        return report
+
+    def list(self, endpoint: str | None = None, limit: int = 50) -> list[DriftReport]:
+        return [report for report in self._double.reports if endpoint in {None, report.endpoint}][:limit]
+
+    def show(self, report_id: str) -> DriftReport:
+        return next(report for report in self._double.reports if report.id == report_id)
+
+
+class Rules(Service):
+    def create(self, name: str, model: str, metric: str, alias: str = "champion", endpoint: str | None = None,
+               data: Any = None, *, lower_is_better: bool = False, cooldown_seconds: float = 86_400.0) -> Rule:  # fmt: skip
+        rule = Rule(name, model, alias, metric, not lower_is_better, endpoint, data or {}, True, cooldown_seconds)
+        self._double.rules_by_name[name] = rule
+        self._double.announce(events.RuleChanged(rule))
+        return rule
+
+    def list(self) -> list[Rule]:
+        return list(self._double.rules_by_name.values())
+
+    def remove(self, name: str) -> Rule:
+        rule = self._double.rules_by_name.pop(name)
+        self._double.announce(events.RuleRemoved(name))
+        return rule
+
+    def fire(self, name: str, data: Any = None) -> Retraining:
+        return self._put(
+            Retraining(
+                f"t{len(self._double.retrainings_by_id)}",
+                name,
+                RetrainState.TRAINING,
+                "by hand",
+                "j1",
+                "3",
+                0.97,
+                created_at=time.time(),
+            )  # fmt: skip
+        )
+
+    def retrainings(self, rule: str | None = None, limit: int = 50) -> list[Retraining]:
+        return list(self._double.retrainings_by_id.values())
+
+    def approve(self, retraining_id: str) -> Retraining:
+        return self._decide(retraining_id, RetrainState.APPROVED)
+
+    def reject(self, retraining_id: str) -> Retraining:
+        return self._decide(retraining_id, RetrainState.REJECTED)
+
+    def _decide(self, retraining_id: str, state: RetrainState) -> Retraining:
+        old = self._double.retrainings_by_id[retraining_id]
+        return self._put(replace(old, state=state, decided_by="ana", decided_at=time.time()))
+
+    def _put(self, retraining: Retraining) -> Retraining:
+        self._double.retrainings_by_id[retraining.id] = retraining
+        self._double.announce(events.RetrainingChanged(retraining))
+        return retraining
+
+
+class Settings(Service):
+    def list(self) -> list[SettingValue]:
+        return list(self._double.settings_by_key.values())
+
+    def set(self, key: str, value: str) -> SettingValue:
+        setting = next(setting for setting in SETTINGS if setting.key == key)
+        changed = replace(self._double.settings_by_key[key], value=setting.parse(value))
+        self._double.settings_by_key[key] = changed
+        self._double.announce(events.SettingsChanged((key,)))
+        return changed
+
+
+class Double:
+    """The whole agent."""
+
+    def __init__(
+        self, *, gpus: int = 8, empty: bool = False, beat_seconds: float = 1.0, simulated: bool = True
+    ) -> None:
+        self.started_at = time.time() - 190_000
+        self.gpu_count = gpus
+        self.simulated = simulated
+        self.beat_seconds = beat_seconds
+        self.silent = False
+        self.calls: list[tuple[str, str]] = []
+        self.frozen: set[str] = set()
+        self.thaw = threading.Event()
+        self.failing: dict[str, DeskError] = {}
+        self.log_lines = [
+            f"epoch {n:3d}  loss {1.8 * math.exp(-n / 30):.4f}  acc {1 - 0.9 * math.exp(-n / 20):.4f}"
+            for n in range(60)
+        ]
+        self._streams: list[queue.SimpleQueue[events.Event | None]] = []
+        self.registry = Registry("stopped") if empty else Registry("running", "http://127.0.0.1:5000")
+        self.jobs_by_id = {} if empty else {job.id: job for job in some_jobs()}
+        self.models_by_name = {} if empty else {model.name: model for model in some_models()}
+        self.endpoints_by_name = {} if empty else {endpoint.name: endpoint for endpoint in some_endpoints()}
+        self.reports = [] if empty else some_reports()
+        self.rules_by_name = {} if empty else {rule.name: rule for rule in some_rules()}
+        self.retrainings_by_id = {} if empty else {retraining.id: retraining for retraining in some_retrainings()}
+        self.settings_by_key = {
+            s.key: SettingValue(
+                s.key, s.title, s.help, s.kind, s.default, s.default, s.section, s.choices, s.minimum, s.maximum, s.unit
+            )
+            for s in SETTINGS
+        }
+        self.checks = [Check("engine", "ok", "docker 29.1 (GPU proven)"), Check("driver", "ok", "580.65")]
+        self.agent, self.telemetry = Agent(self, "agent"), Telemetry(self, "telemetry")
+        self.jobs, self.models, self.runs = Jobs(self, "jobs"), Models(self, "models"), Runs(self, "runs")
+        self.endpoints, self.drift = Endpoints(self, "endpoints"), Drift(self, "drift")
+        self.rules, self.settings = Rules(self, "rules"), Settings(self, "settings")
+
+    def connect(self) -> "Double":
+        self.enter("connect", "connect")
+        return self
+
+    def enter(self, service: str, verb: str) -> None:
+        self.calls.append((service, verb))
+        if service in self.frozen:
+            self.thaw.wait(30)
+        if service in self.failing:
+            raise self.failing[service]
+
+    def events(self) -> Iterator[events.Event]:
+        self.enter("events", "events")
+        mine: queue.SimpleQueue[events.Event | None] = queue.SimpleQueue()
+        self._streams.append(mine)
+        yield events.Sampled(self.sample(time.time()))
+        while True:
+            try:
+                event = mine.get(timeout=self.beat_seconds)
+            except queue.Empty:
+                if not self.silent:
+                    yield events.Sampled(self.sample(time.time()))
+                continue
+            if event is None:
+                raise Unavailable("The agent closed the connection.", "mlops-desk agent status")
+            yield event
+
+    def announce(self, event: events.Event) -> None:
+        for stream in self._streams:
+            stream.put(event)
+
+    def break_off(self) -> None:
+        for stream in self._streams:
+            stream.put(None)
+        self._streams.clear()
+
+    def put_job(self, job: Job) -> None:
+        self.jobs_by_id = {job.id: job, **{key: value for key, value in self.jobs_by_id.items() if key != job.id}}
+        self.announce(events.JobChanged(job))
+
+    def put_endpoint(self, endpoint: Endpoint) -> None:
+        self.endpoints_by_name[endpoint.name] = endpoint
+        self.announce(events.EndpointChanged(endpoint))
+
+    def versions_of(self, model: str) -> list[ModelVersion]:
+        latest = int(self.models_by_name[model].latest_version or 0)
+        by_version: dict[str, list[str]] = {}
+        for alias, version in self.models_by_name[model].aliases.items():
+            by_version.setdefault(version, []).append(alias)
+        return [
+            ModelVersion(
+                model,
+                str(n),
+                f"run{n}",
+                f"models:/{n}",
+                "READY",
+                tuple(by_version.get(str(n), ())),
+                {},
+                NOW - 86_400 * (latest - n),
+            )
+            for n in range(latest, 0, -1)
+        ]
+
+    def info(self) -> AgentInfo:
+        cost = AgentCost(0.004, 92 << 20, 0.001)
+        return AgentInfo(
+            "0.1.0",
+            time.time() - self.started_at,
+            cost,
+            4242,
+            "/home/ana/.local/share/mlops-desk",
+            "ab12cd34",
+            self.simulated,
+        )
+
+    def ring(self, seconds: float) -> Window:
+        last = time.time()
+        times = tuple(last - seconds + n for n in range(int(seconds)))
+        samples = [self.sample(at) for at in times]
+        series: dict[tuple[str, str], list[float | None]] = {}
+        units: dict[tuple[str, str], str] = {}
+        for sample in samples:
+            for device, metrics in _devices(sample):
+                for name, reading in metrics.items():
+                    series.setdefault((device, name), []).append(reading.value)
+                    units[device, name] = reading.unit
+        return Window(
+            times,
+            tuple(
+                Series(device, name, units[device, name], tuple(values)) for (device, name), values in series.items()
+            ),
+        )
+
+    def sample(self, at: float) -> Status:
+        gpus = tuple(gpu_record(index, at) for index in range(self.gpu_count))
+        note = hint = None
+        if not gpus:
+            note = "The NVIDIA driver's library libnvidia-ml.so.1 is not installed, and lspci lists no NVIDIA device."
+            hint = "sudo apt-get install nvidia-driver"
+        return Status(
+            gpus, host_record(at), disk_records(at), network_records(at), self.info(), at, note, hint, "580.65"
+        )
+
+
+def _devices(status: Status) -> list[tuple[str, Any]]:
+    every = [(gpu.uuid, gpu.metrics) for gpu in status.gpus] + [("host", status.host.metrics)]
+    return every + [(device.name, device.metrics) for device in (*status.disks, *status.networks)]
+
+
+def wave(at: float, phase: float, low: float, high: float, period: float = 23.0) -> float:
+    mixed = (
+        math.sin(at / period * 6.28 + phase) * 0.6
+        + math.sin(at / 3.1 + phase * 2) * 0.3
+        + math.sin(at * 1.7 + phase) * 0.1
+    )
+    return low + (high - low) * (mixed + 1) / 2
+
+
+_PROFILES: tuple[tuple[str, float, float, float], ...] = (
+    ("resnet50", 0.86, 0.99, 71.2), ("resnet50", 0.80, 0.96, 64.0), ("outside", 0.95, 1.0, 47.0), ("free", 0.0, 0.0, 0.5),
+    ("llm-ft", 0.55, 0.92, 76.4), ("llm-ft", 0.55, 0.92, 76.1), ("lost", 0, 0, 0), ("serving", 0.05, 0.40, 18.3),
+)  # fmt: skip
+
+
+def gpu_record(index: int, at: float) -> Gpu:
+    kind, low, high, used = _PROFILES[index % 8]
+    uuid = f"GPU-{index:08x}-1111-2222-3333-444444444444"
+    if kind == "lost":
+        missing = {
+            name: Reading(None, unit, MetricState.LOST)
+            for name, unit in (
+                ("hw.gpu.utilization", "1"),
+                ("hw.gpu.memory.usage", "By"),
+                ("hw.power", "W"),
+                ("hw.temperature", "Cel"),
+            )
+        }
+        return Gpu(
+            uuid,
+            index,
+            "NVIDIA H100 80GB HBM3",
+            "0000:86:00.0",
+            GpuState.LOST,
+            None,
+            missing,
+            note="XID 79: fell off the bus at 13:58",
+        )
+    busy = wave(at, index, low, high)
+    throttled = ("hw_thermal_slowdown",) if kind == "outside" else ()
+    metrics = {
+        "hw.gpu.utilization": Reading(busy, "1"),
+        "hw.gpu.utilization.memory": Reading(busy * 0.6, "1"),
+        "hw.gpu.memory.usage": Reading(used * GIB, "By"),
+        "hw.gpu.memory.limit": Reading(80.0 * GIB, "By"),
+        "hw.power": Reading(71 + busy * (220 if throttled else 590), "W"),
+        "hw.power.limit": Reading(700.0, "W"),
+        "hw.temperature": Reading(33 + busy * 35 + (18 if throttled else 0), "Cel"),
+        "hw.gpu.clock.sm": Reading((1980 if not throttled else 1120) * 1e6, "Hz"),
+        "hw.gpu.clock.memory": Reading(2619e6, "Hz"),
+        "hw.fan.speed_ratio": Reading(None, "1", MetricState.NOT_SUPPORTED),
+    }
+    lease, processes = None, ()
+    if kind in {"resnet50", "llm-ft", "serving"}:
+        user = {"resnet50": "ana", "llm-ft": "chen", "serving": "mlops"}[kind]
+        lease = LeaseInfo("leased", "ab12cd34", 1000, user, f"a{index}", kind)
+        processes = (GpuProcess(4000 + index, user, "python train.py --lr 0.1", int(used * GIB), f"mld-{kind}-a1"),)
+    elif kind == "outside":
+        lease = LeaseInfo("external")
+        processes = (GpuProcess(911, "bo", "/usr/bin/python3 sweep.py", int(used * GIB)),)
+    return Gpu(
+        uuid,
+        index,
+        "NVIDIA H100 80GB HBM3",
+        f"0000:{0x10 + index:02x}:00.0",
+        GpuState.OK,
+        lease,
+        metrics,
+        processes,
+        throttled,
+    )
+
+
+def host_record(at: float) -> Host:
+    return Host("ws-lab-1", {
+        "system.cpu.utilization": Reading(wave(at, 1, 0.22, 0.48), "1"),
+        "system.cpu.load_average.1m": Reading(21.7, "1"),
+        "system.cpu.logical.count": Reading(64.0, "1"),
+        "system.memory.usage": Reading(wave(at, 2, 205, 215) * GIB, "By"),
+        "system.memory.limit": Reading(512.0 * GIB, "By"),
+        "system.paging.usage": Reading(0.0, "By"),
+        "system.pressure.cpu.some": Reading(wave(at, 3, 0.0, 0.06), "1"),
+        "system.pressure.io.some": Reading(wave(at, 4, 0.0, 0.22), "1"),
+        "system.pressure.memory.some": Reading(0.0, "1"),
+    })  # fmt: skip
+
+
+def disk_records(at: float) -> tuple[Disk, ...]:
+    return (
+        Disk("nvme0n1", "Samsung PM9A3", {
+            "system.disk.read": Reading(wave(at, 5, 1.2e9, 3.4e9), "By/s"), "system.disk.write": Reading(wave(at, 6, 2e7, 4e8), "By/s"),
+            "system.disk.read.latency": Reading(0.0002, "s"), "system.disk.write.latency": Reading(0.00005, "s"),
+            "hw.temperature": Reading(46.0, "Cel")}),
+        Disk("nvme1n1", "Samsung PM9A3", {"system.disk.read": Reading(0.0, "By/s"), "system.disk.write": Reading(wave(at, 8, 1e5, 4e6), "By/s")}),
+    )  # fmt: skip
+
+
+def network_records(at: float) -> tuple[Network, ...]:
+    return (
+        Network(
+            "eth0",
+            {
+                "system.network.receive": Reading(wave(at, 7, 0.9e8, 1.6e8), "By/s"),
+                "system.network.transmit": Reading(wave(at, 9, 1e6, 2e7), "By/s"),
+            },
+        ),
+    )
+
+
+def job_record(identifier: str, name: str, state: JobState, user: str = "ana", **more: Any) -> Job:
+    spec = JobSpec(name, "registry.lab/train:24.10", ("python", "train.py", "--lr", "0.1"), {"OMP_NUM_THREADS": "2"},
+                   Resources(1, 10 * GIB, 2.0, 4 * GIB, GIB), (Mount("/data/digits", "/data"),), MlflowSpec("digits"))  # fmt: skip
+    given = {"submitted_at": time.time() - 4000, "submitted_by": 1000, **more}
+    return Job(identifier, name, state, spec, user=user, **given)
+
+
+def some_jobs() -> list[Job]:
+    uuid = [f"GPU-{index:08x}-1111-2222-3333-444444444444" for index in range(8)]
+    oom = Reason(
+        "oom_cuda",
+        "The GPU's memory was used up.",
+        "torch.cuda.OutOfMemoryError: tried to allocate 2.50 GiB",
+        "Ask for a GPU with more memory, or halve the batch.",
+    )
+    attempt = Attempt(1, "3f9a0c1e-a1", "mld-3f9a0c1e-a1", JobState.FAILED, (uuid[3],), NOW - 9000, NOW - 8200, 1, oom)
+    return [
+        job_record("7c1d2e3f4a5b", "resnet50", JobState.RUNNING, gpus=(uuid[0], uuid[1]), started_at=NOW - 10_800, container="mld-7c1d2e3f-a1",
+                   attempts=(Attempt(1, "7c1d2e3f-a1", "mld-7c1d2e3f-a1", JobState.RUNNING, (uuid[0], uuid[1]), NOW - 10_800),)),
+        job_record("8d2e3f4a5b6c", "llm-ft", JobState.RUNNING, "chen", gpus=(uuid[4], uuid[5]), started_at=NOW - 5400, container="mld-8d2e3f4a-a1"),
+        job_record("9e3f4a5b6c7d", "sweep-lr-0.3", JobState.QUEUED, submitted_at=NOW - 700),
+        job_record("af4a5b6c7d8e", "sweep-lr-1.0", JobState.QUEUED, submitted_at=NOW - 690),
+        job_record("b05b6c7d8e9f", "eval-nightly", JobState.BLOCKED, "bo", submitted_at=NOW - 400,
+                   reason=Reason("image_missing", "The image registry.lab/eval:nightly is not on this machine.", None, "docker pull registry.lab/eval:nightly")),
+        job_record("3f9a0c1e2b4d", "vit-large", JobState.FAILED, "bo", exit_code=1, started_at=NOW - 9000, ended_at=NOW - 8200, gpus=(uuid[3],), reason=oom, attempts=(attempt,)),
+        job_record("c16c7d8e9f01", "train-digits", JobState.SUCCEEDED, exit_code=0, started_at=NOW - 20_000, ended_at=NOW - 19_100, mlflow_run_id="run3"),
+        job_record("d27d8e9f0112", "tokenise-c4", JobState.UNKNOWN, "chen", started_at=NOW - 90_000,
+                   reason=Reason("engine_lost", "Nobody saw how it ended: the engine was down.", "exit code 255 after a restart", "Look at its output, then submit it again.")),
+        job_record("e38e9f011223", "train-digits-old", JobState.CANCELLED, started_at=NOW - 190_000, ended_at=NOW - 180_000),
+    ]  # fmt: skip
+
+
+def some_models() -> list[Model]:
+    return [
+        Model(
+            "digits",
+            "4",
+            {"champion": "3", "challenger": "4"},
+            {"team": "vision"},
+            "Hand-written digits, logistic regression",
+            NOW - 5000,
+        ),
+        Model(
+            "fraud-score", "12", {"champion": "11"}, {"team": "risk"}, "Gradient boosting on transactions", NOW - 90_000
+        ),
+        Model("llm-router", "2", {}, {}, None, NOW - 400_000),
+    ]
+
+
+def endpoint_record(
+    name: str, state: EndpointState, model: str = "digits", version: str = "3", **more: Any
+) -> Endpoint:
+    return Endpoint(name, state, f"http://127.0.0.1:8443/{name}" if state is EndpointState.LIVE else None, 2,
+                    ModelRef(model, version, f"models:/{model}/{version}", "champion", "run3"),
+                    (Replica(f"mld-ep-{name}-r2", 2, "running", "10.88.0.5:8080"),), {"2": 1.0}, NOW - 90_000, NOW - 5000, **more)  # fmt: skip
+
+
+def some_endpoints() -> list[Endpoint]:
+    failed = Reason(
+        "build_failed",
+        "The image could not be built: scikit-learn==1.9.9 is not in the index.",
+        "ERROR: No matching distribution found",
+        "Correct the model's requirements.txt, then deploy again.",
+    )
+    return [
+        endpoint_record(
+            "digits",
+            EndpointState.LIVE,
+            load=Traffic(41.7, 0.0032, 0.0094, 0.0, 183_220, 12),
+            request_log="/data/endpoints/digits",
+        ),
+        endpoint_record(
+            "fraud", EndpointState.UNHEALTHY, "fraud-score", "11", load=Traffic(3.1, 0.120, 0.9, 0.4, 9120, 640)
+        ),
+        endpoint_record("router", EndpointState.FAILED, "llm-router", "2", reason=failed),
+    ]
+
+
+def report_record(identifier: str, endpoint: str, at: float, *, drifted: bool = True) -> DriftReport:
+    columns = tuple(_column(number, drifted) for number in range(14)) + (_category(drifted),)
+    bad = sum(column.verdict in {Verdict.DRIFT, Verdict.CRITICAL} for column in columns)
+    verdict = Verdict.DRIFT if bad else Verdict.OK
+    return DriftReport(verdict, columns, DatasetDrift(1437, 1000, len(columns), bad, bad / len(columns)), endpoint, "digits/3", at, at - 900, at,
+                       "digits-train", "the newest 1,000 requests", identifier)  # fmt: skip
+
+
+def _column(number: int, drifted: bool) -> ColumnDrift:
+    moved = 0.4 * max(0, 3 - number) if drifted else 0.0
+    edges = tuple(float(n) for n in range(17))
+    reference = _bell(7.0, 2.6)
+    current = _bell(7.0 + moved * 6, 2.6 + moved)
+    distance = 0.01 + moved * 0.9
+    verdict = Verdict.DRIFT if distance >= 0.3 else (Verdict.WARNING if distance >= 0.1 else Verdict.OK)
+    measures = {
+        "wasserstein_normed": Measure(distance, None, None, 0.1, distance >= 0.1),
+        "ks": Measure(
+            distance / 2, 10 ** (-distance * 20), min(1.0, 14 * 10 ** (-distance * 20)), 0.05, distance >= 0.1
+        ),
+        "psi": Measure(distance**2 * 3, None, None, 0.2, distance**2 * 3 > 0.2),
+        "js": Measure(distance / 3, None, None, 0.1, None),
+        "hellinger": Measure(distance / 2.5, None, None, None, None),
+        "energy": Measure(distance / 2, None, None, None, None),
+    }
+    quality = {
+        "reference": Quality(1437, 0.0, 0.0, 0.0),
+        "current": Quality(1000, 0.012 * (number % 3), 0.0, 0.0, 0.03 * moved),
+    }
+    return ColumnDrift(
+        f"pixel_{number // 8}_{number % 8}",
+        "numeric",
+        verdict,
+        measures,
+        quality,
+        1437,
+        1000,
+        None,
+        Histogram(reference, current, edges),
+    )
+
+
+def _category(drifted: bool) -> ColumnDrift:
+    measures = {
+        "chi2": Measure(41.2, 3e-7, 4e-6, 0.05, drifted),
+        "l_infinity": Measure(0.11, None, None, 0.1, drifted),
+        "cramers_v": Measure(0.13),
+    }
+    histogram = Histogram(
+        (0.5, 0.3, 0.2, 0.0), (0.39, 0.33, 0.2, 0.08), (), ("scanner A", "scanner B", "phone", "webcam")
+    )
+    return ColumnDrift(
+        "source",
+        "categorical",
+        Verdict.WARNING if drifted else Verdict.OK,
+        measures,
+        {},
+        1437,
+        1000,
+        "1 category was never seen in the reference.",
+        histogram,
+    )
+
+
+def _bell(middle: float, width: float) -> tuple[float, ...]:
+    heights = [math.exp(-((n + 0.5 - middle) ** 2) / (2 * width**2)) for n in range(16)]
+    return tuple(height / sum(heights) for height in heights)
+
+
+def some_reports() -> list[DriftReport]:
+    return [
+        report_record("r3", "digits", NOW - 600), report_record("r2", "digits", NOW - 4200, drifted=False),
+        report_record("r1", "digits", NOW - 7800, drifted=False), report_record("r0", "fraud", NOW - 9000, drifted=False),
+    ]  # fmt: skip
+
+
+def some_rules() -> list[Rule]:
+    return [
+        Rule(
+            "keep-digits-fresh",
+            "digits",
+            "champion",
+            "accuracy",
+            True,
+            "digits",
+            {"/data": "/data/digits-new"},
+            True,
+            86_400.0,
+            1000,
+            NOW - 200_000,
+            NOW - 3000,
+        )
+    ]
+
+
+def some_retrainings() -> list[Retraining]:
+    return [
+        Retraining(
+            "t2",
+            "keep-digits-fresh",
+            RetrainState.WAITING_FOR_APPROVAL,
+            "drift of digits",
+            "c16c7d8e9f01",
+            "3",
+            0.9731,
+            "4",
+            0.9812,
+            NOW - 3000,
+        ),
+        Retraining(
+            "t1",
+            "keep-digits-fresh",
+            RetrainState.NOT_BETTER,
+            "by hand",
+            "d27d8e9f0112",
+            "3",
+            0.9731,
+            "3",
+            0.9702,
+            NOW - 200_000,
+        ),
+    ]
+
+
+Factory = Callable[[], Double]
