@@ -1,0 +1,262 @@
+"""The verbs about jobs, on the fake engine with real threads, files and database."""
+
+import contextvars
+import json
+import math
+import os
+import time
+
+import pytest
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.process import run_worker
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.engines.fake import FakeEngine, Program
+from mlops_desk.jobs.ports import Outlook
+from mlops_desk.jobs.service import JobsService
+from mlops_desk.records.event import JobChanged
+from mlops_desk.records.job import JobState
+from mlops_desk.storage.state import State
+
+HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: img\n"
+
+
+def wrapper_says(spec, ending):
+    outcome = {"attempt": spec.labels["io.mlops-desk.attempt"], "exit_code": ending.exit_code}
+    if ending.exit_code == 143:
+        outcome["signal"] = "TERM"
+    return {"/mlops-desk/out/outcome.json": json.dumps(outcome)}
+
+
+class NoGpus:
+    def outlook(self, count, memory_bytes):
+        return Outlook(free=False, text="This machine has no GPU.", never=True)
+
+    def lease(self, holder, count, memory_bytes):
+        return "This machine has no GPU."
+
+    def keep(self, holder, gpus, pid=None):
+        return True
+
+    def release(self, attempt_id):
+        return None
+
+
+def no_run(*_arguments):
+    raise Unavailable("No tracking server in this test.")
+
+
+class Desk:
+    def __init__(self, root):
+        self.folder = DataFolder(root / "data")
+        self.folder.make()
+        self.engine = FakeEngine(images=["img"], at_end=wrapper_says)
+        self.engine.programs["forever"] = Program(seconds=math.inf, lines=("one", "two", "three"))
+        self.engine.programs["short"] = Program(seconds=0.5, lines=("one", "two", "three"))
+        self.state = State(self.folder.state_database)
+        self.loop = Loop("test")
+        self.bus = Bus()
+        self.events = []
+        self.bus.subscribe(JobChanged, self.events.append)
+        self.jobs = JobsService(
+            self.folder,
+            self.state,
+            self.bus,
+            self.loop,
+            SettingsStore(self.folder.settings),
+            self.engine,
+            NoGpus(),
+            no_run,
+            no_run,
+        )
+        self.jobs.start()
+
+    def wait(self, job_id, *states):
+        deadline = time.monotonic() + 20
+        while self.jobs.show(job_id).state not in states:
+            assert time.monotonic() < deadline, self.jobs.show(job_id)
+            time.sleep(0.02)
+        return self.jobs.show(job_id)
+
+    def end(self):
+        self.jobs.stop()
+        assert self.loop.stop(5.0) == []
+        self.state.close()
+
+
+@pytest.fixture
+def desk(tmp_path):
+    desk = Desk(tmp_path)
+    yield desk
+    desk.end()
+
+
+def as_uid(uid, work):
+    context = contextvars.copy_context()
+    context.run(set_caller, Caller(uid, uid, 1))
+    return context.run(work)
+
+
+def test_from_submit_to_success_announced_in_order(desk):
+    job = desk.jobs.submit(HEAD + "command: [short]")
+    assert (job.state, job.image_id) == (JobState.QUEUED, desk.engine.image("img").id)
+    assert (job.submitted_by, job.attempts) == (os.getuid(), ())
+    desk.wait(job.id, JobState.SUCCEEDED)
+    deadline = time.monotonic() + 5
+    while desk.events[-1].job.state is not JobState.SUCCEEDED and time.monotonic() < deadline:
+        time.sleep(0.02)
+    states = [event.job.state for event in desk.events]
+    assert states == sorted(states, key=["queued", "starting", "running", "succeeded"].index)
+    assert set(states) == {JobState.QUEUED, JobState.STARTING, JobState.RUNNING, JobState.SUCCEEDED}
+
+
+def test_jobs_are_found_by_the_beginning_of_their_id(desk):
+    jobs = [desk.jobs.submit(HEAD + "command: [forever]") for _ in range(20)]
+    assert desk.jobs.show(jobs[0].id[:10]).id == jobs[0].id
+    with pytest.raises(NotFound):
+        desk.jobs.show("zz")
+    with pytest.raises(Invalid):
+        desk.jobs.show("")
+    firsts = [job.id[0] for job in jobs]
+    twice = next(first for first in firsts if firsts.count(first) > 1)
+    with pytest.raises(Invalid, match="Several"):
+        desk.jobs.show(twice)
+    assert [job.id for job in desk.jobs.list(limit=3)] == [job.id for job in reversed(jobs[-3:])]
+    assert desk.jobs.list(state="succeeded") == []
+    with pytest.raises(Invalid, match="no state"):
+        desk.jobs.list(state="done")
+
+
+def test_only_the_submitter_and_administrators_cancel(desk):
+    job = as_uid(4242, lambda: desk.jobs.submit(HEAD + "command: [forever]"))
+    assert job.submitted_by == 4242
+    with pytest.raises(Refused, match="belongs to"):
+        as_uid(4243, lambda: desk.jobs.cancel(job.id))
+    desk.wait(job.id, JobState.RUNNING)
+    as_uid(4242, lambda: desk.jobs.cancel(job.id))
+    assert desk.wait(job.id, JobState.CANCELLED).reason.class_ == "cancelled"
+    assert as_uid(4242, lambda: desk.jobs.cancel(job.id)).state is JobState.CANCELLED
+    other = as_uid(4242, lambda: desk.jobs.submit(HEAD + "command: [forever]"))
+    as_uid(0, lambda: desk.jobs.cancel(other.id))
+    desk.wait(other.id, JobState.CANCELLED)
+    third = desk.jobs.submit(HEAD + "command: [short]")
+    desk.wait(third.id, JobState.SUCCEEDED)
+    with pytest.raises(Refused, match="over already"):
+        desk.jobs.cancel(third.id)
+
+
+def test_logs_while_running_and_after(desk):
+    job = desk.jobs.submit(HEAD + "command: [short]")
+    assert list(desk.jobs.logs(job.id, follow=True)) == ["one", "two", "three"]
+    desk.wait(job.id, JobState.SUCCEEDED)
+    assert list(desk.jobs.logs(job.id)) == ["one", "two", "three"]
+    assert list(desk.jobs.logs(job.id, tail=1)) == ["three"]
+    assert list(desk.jobs.logs(job.id, follow=True, tail=2)) == ["two", "three"]
+
+
+def test_followed_logs_go_on_where_an_interrupted_engine_stopped(desk):
+    job = desk.jobs.submit(HEAD + "command: [short]")
+    lines = desk.jobs.logs(job.id, follow=True)
+    got = [next(lines)]
+    desk.engine.absent = True
+    time.sleep(0.7)
+    desk.engine.absent = False
+    assert got + list(lines) == ["one", "two", "three"]
+
+
+def test_a_job_without_any_attempt_has_no_log(desk):
+    desk.engine.absent = True
+    job = desk.jobs.submit(HEAD + "command: [short]")
+    assert job.image_id is None
+    assert list(desk.jobs.logs(job.id)) == []
+    desk.jobs.cancel(job.id)
+    assert list(desk.jobs.logs(job.id, follow=True)) == []
+    desk.engine.absent = False
+
+
+def test_more_gpus_than_there_are_is_said(desk):
+    job = desk.jobs.submit(HEAD + "resources: {gpus: 2}")
+    assert "no GPU" in desk.wait(job.id, JobState.BLOCKED).reason.text
+
+
+def test_resubmit_runs_the_same_image_on_other_data(desk, tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    spec = HEAD + f"command: [short]\nmounts: [{{source: {tmp_path}/old, target: /data}}]"
+    first = desk.wait(desk.jobs.submit(spec).id, JobState.SUCCEEDED)
+    desk.engine.remove_image("img")
+    desk.engine.add_image("img", command=("other",))
+    again = desk.jobs.resubmit(first.id, {"/data": str(tmp_path / "new")}, "retraining-1")
+    assert (again.image_id, again.origin) == (first.image_id, "retraining-1")
+    assert [mount.source for mount in again.spec.mounts] == [str(tmp_path / "new")]
+    assert (again.spec.command, again.submitted_by) == (first.spec.command, first.submitted_by)
+    with pytest.raises(Invalid, match="no mount at"):
+        desk.jobs.resubmit(first.id, {"/other": "/x"}, "r")
+
+
+def test_a_resubmitted_job_never_runs_as_somebody_else_than_its_submitter_or_who_asks(desk):
+    job = as_uid(4242, lambda: desk.jobs.submit(HEAD + "command: [short]"))
+    assert desk.jobs.resubmit(job.id, {}, "r").submitted_by == 4242
+    assert as_uid(4242, lambda: desk.jobs.resubmit(job.id, {}, "r")).submitted_by == 4242
+    assert as_uid(4243, lambda: desk.jobs.resubmit(job.id, {}, "r")).submitted_by == 4243
+
+
+def test_jobs_are_found_by_their_run(desk):
+    from dataclasses import replace
+
+    job = desk.jobs.submit(HEAD + "command: [forever]")
+    desk.jobs._book.change(job.id, lambda now: replace(now, mlflow_run_id="r1"))
+    assert desk.jobs.find_by_run("r1").id == job.id
+    assert desk.jobs.find_by_run("r2") is None
+
+
+def mount(source, mode="ro"):
+    return HEAD + f"mounts: [{{source: {source}, target: /data, mode: {mode}}}]"
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["/", "/etc", "/etc/ssl", "/proc/1", "/dev", "/var", "/var/run", "/run/docker.sock", "/root", "/usr", "/var/lib"],
+)
+def test_what_belongs_to_the_system_is_not_mounted(desk, source):
+    with pytest.raises(DeskError) as caught:
+        desk.jobs.submit(mount(source))
+    assert caught.value.hint
+
+
+def test_the_agents_own_data_links_and_strange_files_are_not_mounted(desk, tmp_path):
+    (tmp_path / "link").symlink_to("/etc")
+    os.mkfifo(tmp_path / "pipe")
+    for source, said in (
+        (desk.folder.root, "own data"),
+        (tmp_path, "own data"),
+        (tmp_path / "link", "system"),
+        (tmp_path / "pipe", "neither"),
+        (tmp_path / "missing", "not there"),
+    ):
+        with pytest.raises(DeskError, match=said):
+            desk.jobs.submit(mount(source))
+
+
+def test_a_link_is_followed_once_at_submit(desk, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    job = desk.jobs.submit(mount("link", "rw"), str(tmp_path))
+    assert job.spec.mounts[0].source == str(tmp_path / "real")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_mounts_are_judged_with_the_submitters_eyes(tmp_path):
+    tmp_path.chmod(0o700)
+    request = {"uid": 65534, "private": [], "mounts": [{"source": str(tmp_path), "mode": "ro"}]}
+    with pytest.raises(Refused):
+        run_worker("mlops_desk.jobs.access", request, 10.0)
+    readable = {"uid": 65534, "private": [], "mounts": [{"source": "/usr/share", "mode": "ro"}]}
+    assert run_worker("mlops_desk.jobs.access", readable, 10.0) == ["/usr/share"]
+    readable["mounts"][0]["mode"] = "rw"
+    with pytest.raises(Refused, match="not write"):
+        run_worker("mlops_desk.jobs.access", readable, 10.0)
