@@ -77,6 +77,11 @@ class Spool:
             self.waiting += 1
             self.waiting_bytes += len(line)
 
+    def close(self) -> None:
+        """Close the file; the next line opens it again."""
+        with self._lock:
+            self._close()
+
     def roll(self) -> None:
         """Turn what is spooled into Parquet; what fails is tried again next time, and set aside the third time.
 
@@ -102,12 +107,15 @@ class Spool:
             raise OSError(28, "No space left on device", str(self._current))
         self._torn = False
 
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def _rotate(self) -> None:
         with self._lock:
             self.waiting = self.waiting_bytes = 0
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._close()
             if self._current.exists():
                 self._current.rename(self.folder / f"spool-{self._stamp_ms():013d}.ndjson")
 
