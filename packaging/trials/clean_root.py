@@ -11,11 +11,12 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+Argument = TypeVar("Argument")
 SUITE = "trixie"
 MAKE_SECONDS = 900
 SETTINGS = {
@@ -28,7 +29,9 @@ SETTINGS_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/uv/uv
 APT_SETTINGS = ("Acquire::http::", "Acquire::https::", "Acquire::Check-", "Acquire::Retries")
 # Not where Debian keeps its own, which the package ca-certificates writes anew.
 CERTIFICATES_INSIDE = "/etc/certificates-of-the-host.pem"
-# Runs as the first process of the new name spaces: mounts, then the command inside.
+# Runs as the first process of the new name spaces: mounts, then the command inside. It stays there,
+# as root, since a process that changes its user is no longer ended with its parent, and since an
+# X server tells nothing to a parent that is process 1.
 ENTER = """
 set -eu
 root=$1; user=$2; folder=$3; shift 3
@@ -37,7 +40,7 @@ mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
-exec chroot --userspec="$user" "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$folder" "$@"
+chroot --userspec="$user" "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$folder" "$@"
 """
 
 
@@ -115,6 +118,15 @@ class CleanRoot:
     def add_person(self, name: str) -> None:
         """An ordinary user with a home folder."""
         self.run(["useradd", "--create-home", "--shell", "/bin/sh", name])
+
+
+def ended(trial: Callable[[Argument], int], argument: Argument) -> int:
+    """A trial's exit code: what failed inside is said in a sentence, without a traceback."""
+    try:
+        return trial(argument)
+    except (InsideError, subprocess.SubprocessError) as error:
+        print(f"FAILED: {error}", flush=True)
+        return 1
 
 
 def _certificates() -> Path | None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from clean_root import CleanRoot
+from clean_root import CleanRoot, ended
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -57,7 +57,9 @@ def _integration_is_valid(root: CleanRoot) -> None:
     menu_entry = share / "applications" / f"{APPLICATION}.desktop"
     metainfo = share / "metainfo" / f"{APPLICATION}.metainfo.xml"
     subprocess.run(["desktop-file-validate", str(menu_entry)], check=True, timeout=60)
-    subprocess.run(["appstreamcli", "validate", "--no-net", str(metainfo)], check=True, timeout=60)
+    # The project has no home page yet, and none is made up to please the validator.
+    validate = ["appstreamcli", "validate", "--no-net", "--override=url-homepage-missing=info", str(metainfo)]
+    subprocess.run(validate, check=True, timeout=60)
 
 
 def _self_test(root: CleanRoot, where: str, prefix: list[str], env: dict[str, str]) -> None:
@@ -103,4 +105,4 @@ def _expect(fine: bool, otherwise: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    sys.exit(ended(main, Path(sys.argv[1]).resolve()))

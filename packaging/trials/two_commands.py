@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from clean_root import CleanRoot, InsideError
+from clean_root import CleanRoot, InsideError, ended
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -73,4 +73,4 @@ def _test(root: CleanRoot, pytest_arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ended(main, sys.argv[1:]))
