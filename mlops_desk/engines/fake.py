@@ -314,7 +314,7 @@ class FakeEngine:
         lasted = (facts.ended_at or self._clock()) - facts.started_at
         if program.seconds <= 0 or lasted >= program.seconds:
             return program.lines
-        whole = program.seconds if math.isfinite(program.seconds) else float(len(program.lines))
+        whole = program.seconds if math.isfinite(program.seconds) else float(len(program.lines) or 1)
         return program.lines[: int(len(program.lines) * lasted / whole) + 1]
 
     def _lines(self, name: str, *, follow: bool, tail: int | None) -> Iterator[str]:

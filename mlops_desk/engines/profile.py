@@ -1,0 +1,145 @@
+"""The hardened profile: how every container is made, as the body of the engine's create call. Pure but for mounts.
+
+No capability, no new privileges, a read-only root with a /tmp in memory, an init process, limits on
+processes, files, memory and log, no published port, GPUs by UUID only, and no restart by the engine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_desk.base.errors import Refused
+from mlops_desk.base.text import plain
+from mlops_desk.engines.engine import ContainerSpec
+from mlops_desk.engines.mounts import check_mounts
+from mlops_desk.records.job import Mount
+
+MEMORY_SHARE = 0.9
+PIDS_LIMIT = 4096
+NVIDIA_HOOK = "nvidia"
+CDI = "cdi"
+
+_SHM_PER_GPU_BYTES = 16 << 30
+_SHM_LEAST_BYTES = 64 << 20
+_LOG = {"Type": "json-file", "Config": {"max-size": "50m", "max-file": "3"}}
+_NOFILE = {"Name": "nofile", "Soft": 65_536, "Hard": 524_288}
+# Peers talk through pinned memory and deep stacks as soon as there is more than one GPU.
+_MANY_GPUS = ({"Name": "memlock", "Soft": -1, "Hard": -1}, {"Name": "stack", "Soft": 64 << 20, "Hard": 64 << 20})
+_LOADER = ("LD_PRELOAD", "LD_AUDIT")
+_RESERVED_NETWORKS = ("host", "container:")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the profile needs to know of the engine's machine. ``gpu_route``: nvidia, cdi or None (not known)."""
+
+    memory_bytes: int
+    gpu_route: str | None
+
+
+def container_body(spec: ContainerSpec, machine: Machine) -> dict[str, Any]:
+    """Return the create call's body for ``spec``. Raises Refused for what no container gets."""
+    memory_bytes = _memory(spec, machine)
+    body: dict[str, Any] = {
+        "Image": spec.image,
+        "Env": _environment(spec, machine),
+        "Labels": dict(spec.labels),
+        "Tty": False,
+        "OpenStdin": False,
+        "StopTimeout": spec.stop_grace_seconds,
+        "HostConfig": {
+            **_isolation(spec),
+            "Memory": memory_bytes,
+            "MemorySwap": memory_bytes,
+            "ShmSize": _shared_memory(spec, machine),
+            "NanoCpus": round((spec.cpus or 0) * 1e9),
+            "Mounts": [_bind(mount) for mount in check_mounts(spec.mounts, spec.user)],
+            "DeviceRequests": _device_requests(spec.gpus, machine.gpu_route),
+        },
+    }
+    optional = {"Cmd": spec.command, "Entrypoint": spec.entrypoint}
+    body.update({key: list(value) for key, value in optional.items() if value is not None})
+    body.update({"User": spec.user} if spec.user else {})
+    body.update({"WorkingDir": spec.working_dir} if spec.working_dir else {})
+    return body
+
+
+def check_spec(spec: ContainerSpec) -> None:
+    """Raise Refused for what no container gets, whatever the engine."""
+    for name in spec.env:
+        if "=" in name or not name or "\0" in name + spec.env[name]:
+            raise Refused(f"{plain(name)!r} can't be the name of a variable.")
+        if name.upper().startswith("NVIDIA_") or name in _LOADER:
+            text = f"The variable {plain(name)} can't be set for a container: it decides which GPUs and code it sees."
+            raise Refused(text, "Ask for GPUs in the resources; the desk sets the rest.")
+    if (spec.network or "").startswith(_RESERVED_NETWORKS):
+        raise Refused("A container never shares the network of the host or of another container.")
+    if len(set(spec.gpus)) != len(spec.gpus) or any(not gpu.startswith(("GPU-", "MIG-")) for gpu in spec.gpus):
+        raise Refused("GPUs are given by their UUIDs, each once.")
+    check_mounts(spec.mounts, spec.user)
+
+
+def _isolation(spec: ContainerSpec) -> dict[str, Any]:
+    return {
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "Privileged": False,
+        "ReadonlyRootfs": True,
+        "Tmpfs": {"/tmp": f"rw,nosuid,nodev,noexec,mode=1777,size={spec.tmpfs_bytes}"},  # noqa: S108 - in the container
+        "Init": True,
+        "IpcMode": "private",
+        "NetworkMode": spec.network or "bridge",
+        "PidsLimit": PIDS_LIMIT,
+        "Ulimits": [_NOFILE, *(_MANY_GPUS if len(spec.gpus) > 1 else ())],
+        "LogConfig": _LOG,
+        "RestartPolicy": {"Name": "no"},
+        "PortBindings": {},
+        "PublishAllPorts": False,
+    }
+
+
+def _environment(spec: ContainerSpec, machine: Machine) -> list[str]:
+    check_spec(spec)
+    env: dict[str, str] = {"HOME": "/tmp", **spec.env}  # noqa: S108 - the only folder that any user can write to
+    if not spec.gpus or machine.gpu_route == CDI:
+        # An image may ask for all GPUs by itself; where the NVIDIA runtime is the default one, it gets them.
+        env["NVIDIA_VISIBLE_DEVICES"] = "void"
+    # A name without a value takes the image's own variable away: GPU hooks run with what the image sets.
+    return [f"{name}={value}" for name, value in env.items()] + (list(_LOADER) if spec.gpus else [])
+
+
+def _memory(spec: ContainerSpec, machine: Machine) -> int:
+    most = int(machine.memory_bytes * MEMORY_SHARE)
+    if spec.memory_bytes is not None and spec.memory_bytes > most:
+        text = (
+            f"{spec.memory_bytes / 2**30:.4g} GiB of memory are more than a container gets here ({most / 2**30:.4g})."
+        )
+        raise Refused(text, "Ask for less memory.")
+    return spec.memory_bytes or most
+
+
+def _shared_memory(spec: ContainerSpec, machine: Machine) -> int:
+    if spec.shm_bytes is not None:
+        return spec.shm_bytes
+    quarter = machine.memory_bytes // 4
+    return max(_SHM_LEAST_BYTES, min(quarter, _SHM_PER_GPU_BYTES * max(1, len(spec.gpus))))
+
+
+def _bind(mount: Mount) -> dict[str, Any]:
+    return {
+        "Type": "bind",
+        "Source": mount.source,
+        "Target": mount.target,
+        "ReadOnly": mount.mode == "ro",
+        "BindOptions": {"Propagation": "rprivate", "CreateMountpoint": False},
+    }
+
+
+def _device_requests(gpus: tuple[str, ...], route: str | None) -> list[Mapping[str, Any]]:
+    """Name GPUs by UUID, never by count: engines turn a count into the first n, free or not."""
+    if not gpus:
+        return []
+    if route == CDI:
+        return [{"Driver": CDI, "DeviceIDs": [f"nvidia.com/gpu={gpu}" for gpu in gpus]}]
+    capabilities = [["gpu", "utility", "compute"]]
+    return [{"Driver": NVIDIA_HOOK, "DeviceIDs": list(gpus), "Capabilities": capabilities}]

@@ -1,0 +1,88 @@
+"""What goes wrong between us and an engine, as errors that a person can act on.
+
+No answer in time, or an answer that breaks off, means *unknown*: TimedOut, never "failed". What the
+engine says itself is quoted, capped and plain.
+"""
+
+import errno
+from collections.abc import Iterator
+
+from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.text import plain
+
+_TEXT_LIMIT = 600
+_START = "sudo systemctl start docker    (not installed: sudo apt-get install docker.io)"
+_RIGHTS = "sudo usermod -aG docker $USER    then log in again. Members of that group are as good as root."
+_TOOLKIT = (
+    "sudo apt-get install nvidia-container-toolkit && sudo nvidia-ctk runtime configure --runtime=docker"
+    " && sudo systemctl restart docker"
+)
+_HINTS = (
+    ("could not select device driver", _TOOLKIT),
+    ("nvidia-container-cli", "Look whether nvidia-smi works on the host; after a driver update, restart the machine."),
+    ("unresolvable cdi devices", "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"),
+    ("no space left on device", "docker system df    shows what the engine keeps."),
+    ("executable file not found", "The image has no such program: check the command."),
+)
+_BROKEN = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED})
+_NOBODY = frozenset({errno.ECONNREFUSED, errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.EHOSTUNREACH})
+
+
+def from_engine(status: int, text: str, what: str) -> DeskError:
+    """Return the error for an answer of ``status`` with the engine's ``text`` to what we asked (``what``)."""
+    said = plain(text.strip() or f"status {status}", _TEXT_LIMIT)
+    if status == 404:
+        return NotFound(f"{what}: {said}")
+    lowered = text.lower()
+    hint = next((hint for mark, hint in _HINTS if mark in lowered), None)
+    return Refused(f"{what}: the engine refused. {said}", hint)
+
+
+def no_answer(what: str, address: str, seconds: float) -> TimedOut:
+    """Return the error for an engine that took the call and did not answer."""
+    text = f"{what}: the container engine at {plain(address)} did not answer within {seconds:g} s."
+    return TimedOut(text, "It may still happen; the desk looks again. Is the engine overloaded or stopped?")
+
+
+def from_connection(error: BaseException, what: str, address: str) -> Unavailable:
+    """Return the error for a connection that could not be made, or that broke."""
+    causes = list(_causes(error))
+    numbers = {cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno is not None}
+    if errno.EACCES in numbers or errno.EPERM in numbers:
+        return Unavailable(f"This user may not use the container engine at {plain(address)}.", _RIGHTS)
+    if numbers & _NOBODY:
+        return Unavailable(f"No container engine answers at {plain(address)}.", _START)
+    if is_broken(error):
+        text = f"{what}: the connection to the container engine broke off, so whether it happened is unknown."
+        return TimedOut(text, "The desk looks again as soon as the engine answers.")
+    said = plain(str(causes[-1]), _TEXT_LIMIT)
+    return Unavailable(f"The container engine at {plain(address)} can't be reached: {said}", _START)
+
+
+def is_late(error: BaseException) -> bool:
+    """Tell whether an answer did not come in time."""
+    return any(
+        isinstance(cause, TimeoutError) or type(cause).__name__ in {"ReadTimeout", "ConnectTimeout", "ReadTimeoutError"}
+        for cause in _causes(error)
+    )
+
+
+def is_broken(error: BaseException) -> bool:
+    """Tell whether a connection that stood was cut, as when an engine restarts."""
+    return any(
+        (isinstance(cause, OSError) and cause.errno in _BROKEN)
+        or type(cause).__name__ in {"RemoteDisconnected", "IncompleteRead", "ProtocolError"}
+        for cause in _causes(error)
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and everything it was made from; libraries hide the cause in arguments as well as in chains."""
+    waiting, seen = [error], set()
+    while waiting:
+        current = waiting.pop(0)
+        if isinstance(current, BaseException) and id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            waiting += [*(arg for arg in current.args if isinstance(arg, BaseException))]
+            waiting += [current.__cause__, current.__context__, getattr(current, "reason", None)]
