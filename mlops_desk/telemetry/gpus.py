@@ -240,19 +240,26 @@ class NvmlGpus:
 
     def _ask(self, slot: _Slot, device: NvmlDevice, identity: Identity, now: float) -> Gpu:
         readings: dict[str, Reading] = {}
+        fresh: dict[str, Reading] = {}
         state = GpuState.OK
         for number, probe in enumerate(_PROBES):
             due, answer = slot.answers.get(number, (0.0, {}))
             if now >= due:
                 answer, pause, needs_reset = _answer(probe, device)
                 slot.answers[number] = (now + pause, answer)
+                fresh.update(answer)
                 state = GpuState.RESET_REQUIRED if needs_reset else state
             readings.update(answer)
         reasons = _reasons(device)
         if now >= slot.list_again:
             slot.list_again, slot.processes = now + _PROCESS_SECONDS - 0.1, self._list_processes(device)
         if state is GpuState.OK:
-            state = overall(readings)
+            state = overall(fresh)
+        if state in {GpuState.NO_PERMISSION, GpuState.ERROR}:
+            slot.answers.clear()
+            return _without_values(
+                identity, state, None if state in _NOTES else "It answers every question with an error."
+            )
         note = _NOTES.get(state)
         return Gpu(
             uuid=identity.uuid,
@@ -345,7 +352,7 @@ def _reading(name: str, value: float | NvmlError) -> Reading:
 
 
 def overall(readings: dict[str, Reading]) -> GpuState:
-    """Say what the readings together mean: a GPU that answers anything is fine."""
+    """Say what the readings of one pass together mean: a GPU that answers anything is fine."""
     states = {reading.state for reading in readings.values()}
     if MetricState.OK in states or not states:
         return GpuState.OK

@@ -21,16 +21,16 @@ from mlops_desk.telemetry.source import Busy
 _NOT_AVAILABLE = {(1 << 64) - 1, (1 << 32) - 1}
 _FIELD_MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
 _THROTTLE_WORDS = (
-    (0x004, "power cap"),
-    (0x008, "hardware slowdown"),
-    (0x010, "sync boost"),
-    (0x020, "thermal (software)"),
     (0x040, "thermal (hardware)"),
     (0x080, "power brake"),
+    (0x008, "hardware slowdown"),
+    (0x020, "thermal (software)"),
+    (0x004, "power cap"),
+    (0x400, "reliability"),
+    (0x200, "board limit"),
+    (0x010, "sync boost"),
     (0x002, "clocks set by user"),
     (0x100, "display clocks"),
-    (0x200, "board limit"),
-    (0x400, "reliability"),
 )
 _IDLE = 0x001
 

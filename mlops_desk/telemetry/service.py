@@ -18,7 +18,18 @@ from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Sampled
-from mlops_desk.records.status import AgentInfo, Gpu, GpuProcess, GpuState, LeaseInfo, Sample, Series, Status, Window
+from mlops_desk.records.status import (
+    AgentCost,
+    AgentInfo,
+    Gpu,
+    GpuProcess,
+    GpuState,
+    LeaseInfo,
+    Sample,
+    Series,
+    Status,
+    Window,
+)
 from mlops_desk.storage.blocks import Block
 from mlops_desk.telemetry.cost import Cost
 from mlops_desk.telemetry.history import History
@@ -102,6 +113,18 @@ class TelemetryService:
             replace(gpu, state=GpuState.ERROR) if gpu.state is GpuState.OK and not gpu.processes_known else gpu
             for gpu in self._sampler.sample().gpus
         )
+
+    def sample(self) -> Sample:
+        """Return the newest sample, without waiting; its ``sampled_at`` is 0 before the first one."""
+        return self._sampler.sample()
+
+    def cost(self) -> AgentCost:
+        """Return what watching costs."""
+        return self._cost.current
+
+    def trouble(self) -> str | None:
+        """Say what keeps numbers from coming, or None while they come."""
+        return self._sampler.trouble()
 
     def _take(self, sample: Sample, is_tick: bool) -> None:
         if is_tick:

@@ -1,0 +1,33 @@
+"""The workstations the suite runs against: always the shipped one, and NVML where its simulator is at hand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import nvml_sim
+from tests.end2end.telemetry.rigs import Desk, NvmlRig, Rig, SimulatedRig
+
+RIGS = {"simulated": SimulatedRig, **({"nvml": NvmlRig} if nvml_sim.available() else {})}
+
+collect_ignore = [] if nvml_sim.available() else ["test_nvml.py"]
+
+
+@pytest.fixture(params=sorted(RIGS))
+def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    made: Rig = RIGS[request.param](tmp_path)
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+@pytest.fixture
+def desk(rig: Rig, tmp_path: Path) -> Iterator[Desk]:
+    """A telemetry service that samples ``rig`` and has heard of it."""
+    running = Desk(tmp_path, rig)
+    running.start()
+    try:
+        running.until(lambda: len(running.service.status().gpus) == rig.count)
+        yield running
+    finally:
+        running.stop()
