@@ -49,7 +49,7 @@ class DriftService:
     """Implements ``verbs.Drift``.
 
     ``endpoint`` finds an endpoint by name (raises NotFound) and ``endpoints`` lists them with their load;
-    ``request_window`` writes the newest rows that an endpoint answered as a Parquet file of its features;
+    ``request_window`` writes the newest rows that an endpoint (by name) answered as a Parquet file of features;
     ``reference_file`` gives the dataset logged with the run of an endpoint's model; ``kinds`` gives the kinds
     of a model's inputs by its signature. All of them may raise DeskError and keep deadlines of their own.
     """
@@ -59,7 +59,7 @@ class DriftService:
         *,
         endpoint: Callable[[str], Endpoint],
         endpoints: Callable[[], list_of[Endpoint]],
-        request_window: Callable[[Endpoint, int, Path], LogWindow],
+        request_window: Callable[[str, int, Path], LogWindow],
         reference_file: Callable[[Endpoint], Path],
         reports: RecordTable[DriftReport],
         bus: Bus,
@@ -157,7 +157,7 @@ class DriftService:
         with tempfile.TemporaryDirectory(prefix="mlops-desk-window-") as folder:
             current = Path(folder) / "current.parquet"
             reference = given or self._reference_file(endpoint)
-            window = self._request_window(endpoint, rows, current)
+            window = self._request_window(endpoint.name, rows, current)
             if not window.rows:
                 text = (
                     f"The endpoint {plain(endpoint.name)} has answered no request yet, so there is nothing to compare."
