@@ -9,7 +9,7 @@ import re
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
@@ -36,9 +36,9 @@ class Address:
 def parse_address(uri: str) -> Address:
     """Understand a tracking URI. Raises Invalid."""
     text = uri.strip()
-    scheme = urlsplit(text).scheme.lower() if "://" in text or text.startswith(("file:", "sqlite:")) else ""
+    scheme = _split(text).scheme if "://" in text or text.startswith(("file:", "sqlite:")) else ""
     if scheme in {"http", "https"}:
-        if not urlsplit(text).hostname:
+        if not _split(text).hostname:
             raise Invalid(f"{plain(text)!r} names no host.", _FORMS)
         return Address(text.rstrip("/"), "http")
     if scheme == "sqlite":
@@ -48,6 +48,13 @@ def parse_address(uri: str) -> Address:
     if scheme in {"", "file"}:
         return _folder(text)
     raise Invalid(f"{plain(text)!r} is not a kind of tracking URI that is known here.", _FORMS)
+
+
+def _split(uri: str) -> SplitResult:
+    try:
+        return urlsplit(uri)
+    except ValueError as error:
+        raise Invalid(f"{plain(uri)!r} is no address: {error}.", _FORMS) from error
 
 
 def _sqlite(text: str) -> Address:
@@ -60,7 +67,7 @@ def _sqlite(text: str) -> Address:
 
 
 def _folder(text: str) -> Address:
-    path = Path(unquote(urlsplit(text).path) if text.startswith("file:") else text).expanduser()
+    path = Path(unquote(_split(text).path) if text.startswith("file:") else text).expanduser()
     if not path.is_absolute():
         raise Invalid(f"{plain(text)!r} is neither a URI nor an absolute path.", _FORMS)
     return Address(str(path), "folder", path)
@@ -114,7 +121,7 @@ def _is_run_folder(path: Path) -> bool:
 
 def host_of(uri: str) -> str:
     """Return ``host:port`` of an HTTP URI, with the scheme's port where none is written."""
-    parts = urlsplit(uri)
+    parts = _split(uri)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     try:
         port = parts.port or default
@@ -131,16 +138,16 @@ def check_artifact_location(location: str, tracking: Address) -> None:
     """
     if tracking.kind != "http":
         return
-    scheme = urlsplit(location).scheme.lower()
+    scheme = _split(location).scheme
     if scheme in {"", "file"}:
         text = f"The server says the files lie on its own disk, at {plain(location)}; that can't be fetched."
         raise Refused(text, "Start that server with --serve-artifacts so that files go through it.")
     if scheme in {"http", "https", "mlflow-artifacts"}:
-        named = urlsplit(location).netloc
+        named = _split(location).netloc
         with_scheme = location if scheme != "mlflow-artifacts" else location.replace(scheme, _scheme(tracking), 1)
         if named and host_of(with_scheme) != host_of(tracking.uri):
             raise Refused(f"The server sends us to another host for the files, {plain(named)}; nothing was fetched.")
 
 
 def _scheme(tracking: Address) -> str:
-    return urlsplit(tracking.uri).scheme
+    return _split(tracking.uri).scheme

@@ -77,10 +77,10 @@ class Registries:
         return {**login, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
     def download(self, uri: str | None, what: str, arguments: list[str], folder: Path) -> Path:
-        """Fetch files into ``folder``; return the place below which they belong. Raises DeskErrors.
+        """Fetch files into ``folder``; return the file or folder that was asked for. Raises DeskErrors.
 
-        ``what`` is version (name, version), run (id, path) or uri (artifact URI); the files arrive beside
-        ``folder`` first, so that it never holds half of them.
+        ``what`` is version (name, version), run (id, path; the path is kept below ``folder``) or uri (artifact
+        URI). The files arrive beside ``folder`` first, so that it never holds half of them.
         """
         address, environment = self._place(uri)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,11 +95,12 @@ class Registries:
         }
         try:
             below = run_worker(_DOWNLOAD, request, _DOWNLOAD_SECONDS, ENVIRONMENT)["below"]
-            source = arriving / below if what != "run" else arriving
+            source = arriving if what == "run" else arriving / below
+            is_file = source.is_file()
             _move_into(source, folder)
         finally:
             shutil.rmtree(arriving, ignore_errors=True)
-        return folder / below if what == "run" else folder
+        return folder / below if what == "run" else folder / Path(below).name if is_file else folder
 
     def sweep(self) -> None:
         self._workers.sweep()

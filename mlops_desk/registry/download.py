@@ -80,9 +80,11 @@ def walk(files: Files, path: str) -> Iterator[Found]:
 
 def fetch(files: Files, path: str, folder: Path, limit_bytes: int) -> int:
     """Fetch everything at ``path`` into ``folder``; return how many files that were. Raises Refused past the limit."""
+    if path:
+        checked(path)
     found = list(walk(files, path))
     if not found and path:
-        found = [Found(checked(path), 0)]  # not a folder, so it is a file or nothing
+        found = [Found(path, 0)]  # not a folder, so it is a file or nothing
     _check_size(sum(file.size_bytes for file in found), limit_bytes)
     received = 0
     for file in found:

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import mlflow.entities
 from mlflow import MlflowClient
@@ -151,13 +152,22 @@ def places_of_uri(client: MlflowClient, uri: str) -> list[Place]:
         if scheme == "runs":
             return places_of_run(client, head, path)
         if scheme != "models":
-            return [Place(uri, "")]
+            return [_last_part(uri)]
         if head.startswith("m-"):
             return [Place(client.get_logged_model(head).artifact_location, path)]
         name, at, alias = head.partition("@")
-        version = client.get_model_version_by_alias(name, alias).version if at else path.partition("/")[0]
-        uri = client.get_model_version_download_uri(name, version)
+        version, _, below = ("", "", path) if at else path.partition("/")
+        if at:
+            version = client.get_model_version_by_alias(name, alias).version
+        source = client.get_model_version_download_uri(name, version)
+        uri = f"{source.rstrip('/')}/{below}" if below else source
     raise Refused("The registry sends us from one model to another without end; nothing was fetched.")
+
+
+def _last_part(uri: str) -> Place:
+    """Take the last part of an address as the path, because it may be a file, and a store is rooted in a folder."""
+    parent, _, name = uri.rstrip("/").rpartition("/")
+    return Place(parent, name) if urlsplit(uri).path.strip("/") else Place(uri, "")
 
 
 def open_files(place: Place, address: Address) -> Any:

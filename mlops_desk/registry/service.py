@@ -16,12 +16,14 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.event import RegistryChanged
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
 from mlops_desk.registry.core import Registries
+from mlops_desk.registry.registry import RegistryClient
 from mlops_desk.registry.server import TrackingServer
 
 _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 10.0
 _INTEREST_SECONDS = 300.0
+_LOOKED_BACK = 200
 _STATUSES = frozenset({"FINISHED", "FAILED", "KILLED"})
 _CONTEXTS = ("reference", "training", "train")
 
@@ -86,11 +88,15 @@ class RegistryCore:
         self._bus.publish(RegistryChanged(registry))
 
     def prepare_run(self, experiment: str, tags: Mapping[str, str]) -> PreparedRun:
-        """Create a run that a container can log to; the server is started, on the engine's bridge too."""
+        """Create a run that a container can log to, or return the one that carries all of ``tags`` already.
+
+        The server is started, on the engine's bridge too. Raises DeskErrors.
+        """
         started = self.server.start(for_containers=True)
         if started.container_uri is None:
             raise Unavailable("The tracking server can't be reached from containers.", "mlops-desk models server")
-        run_id = self.registries.open(None).start_run(experiment, tags)
+        own = self.registries.open(None)
+        run_id = _run_with(own, experiment, tags) or own.start_run(experiment, tags)
         self.changed()
         return PreparedRun(run_id, started.container_uri, self.server.ledger.token())
 
@@ -153,6 +159,15 @@ class RegistryCore:
         moved = self.registries.open(uri).set_alias(model, alias, version)
         self.changed(uri)
         return moved
+
+
+def _run_with(registry: RegistryClient, experiment: str, tags: Mapping[str, str]) -> str | None:
+    """Find the run that was made for the same thing before: whoever asks twice must not get two."""
+    try:
+        newest = registry.runs(experiment, "start_time:desc", _LOOKED_BACK)
+    except NotFound:
+        return None
+    return next((run.run_id for run in newest if tags.items() <= run.tags.items()), None)
 
 
 def split_reference(reference: str) -> tuple[str, str, str]:

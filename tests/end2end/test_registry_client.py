@@ -1,0 +1,179 @@
+"""One suite for every RegistryClient: the double, MLflow on SQLite, and MLflow through the desk's own server."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.records.model import DatasetInput, Run
+from mlops_desk.registry.core import Registries
+from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.server import TrackingServer
+
+pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+
+RUNS = [
+    {"name": "a", "start_time": 1000, "metrics": {"auc": 0.9, "val loss": 2}, "params": {"lr": "0.1", "class": "big"},
+     "datasets": ["digits"]},
+    {"name": "b", "start_time": 2000, "metrics": {"auc": 0.8}, "params": {"lr": "0.2"}, "tags": {"team": "x"}},
+    {"name": "c", "start_time": 3000, "metrics": {"auc": "nan"}},
+    {"name": "d", "start_time": 4000},
+]  # fmt: skip
+VERSIONS = [{"name": "digits-clf", "run": "a"}, {"name": "digits-clf", "run": "b"}, {"name": "other's", "run": "b"}]
+
+
+def populate(uri, token=None, **wanted):
+    """Run plain MLflow in a process of its own, as a training program does."""
+    script = Path(__file__).with_name("registry_populate.py")
+    login = {"MLFLOW_TRACKING_TOKEN": token} if token else {}
+    ran = subprocess.run(
+        [sys.executable, str(script)],
+        input=json.dumps({"uri": uri, **wanted}),
+        capture_output=True,
+        text=True,
+        env={**os.environ, **login},
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return json.loads(ran.stdout.splitlines()[-1])  # MLflow greets on stdout
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """The desk's own tracking server and the registries that know it."""
+    folder = tmp_path_factory.mktemp("own")
+    server = TrackingServer(folder / "mlflow", folder / "tracking.log", lambda: None, lambda _: None)
+    registries = Registries(server)
+    yield registries
+    registries.stop()
+    server.stop()
+
+
+@pytest.fixture(scope="module", params=["double", "sqlite", "server"])
+def stocked(request, tmp_path_factory):
+    """A client of a registry that holds RUNS and VERSIONS, and the runs' ids by name."""
+    if request.param == "double":
+        double = FakeRegistry()
+        for run in RUNS:
+            metrics = {key: float(value) for key, value in run.get("metrics", {}).items()}
+            double.add_run("digits", Run(run["name"] * 32, run["name"], "FINISHED", run["start_time"], metrics,
+                                         run.get("params", {}), run.get("tags", {})))  # fmt: skip
+        double.add_dataset("a" * 32, DatasetInput("digits", "d1", "training", "local", '{"uri": "/data/x.csv"}', "{}"))
+        for version in VERSIONS:
+            double.add_version(version["name"], version["run"] * 32)
+        return double, {run["name"]: run["name"] * 32 for run in RUNS}
+    registries = request.getfixturevalue("own")
+    if request.param == "sqlite":
+        uri = f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+        place = str(tmp_path_factory.mktemp("files"))
+        ids = populate(uri, experiment="digits", runs=RUNS, versions=VERSIONS, artifact_location=place)["runs"]
+        return registries.open(uri), ids
+    client = registries.open(None)
+    token = registries.server.ledger.token()
+    uri = registries.server.state().uri
+    return client, populate(uri, token, experiment="digits", runs=RUNS, versions=VERSIONS)["runs"]
+
+
+def test_models_are_listed_with_their_latest_version(stocked):
+    client, _ = stocked
+    assert [(model.name, model.latest_version) for model in client.models()] == [("digits-clf", "2"), ("other's", "1")]
+
+
+def test_versions_come_newest_first_and_know_their_runs(stocked):
+    client, ids = stocked
+    versions = client.versions("digits-clf")
+    assert [(version.version, version.run_id) for version in versions] == [("2", ids["b"]), ("1", ids["a"])]
+    assert [version.version for version in client.versions("other's")] == ["1"]
+
+
+def test_an_alias_moves_and_shows_in_model_list_and_version(stocked):
+    client, _ = stocked
+    assert client.set_alias("digits-clf", "champion", "1").aliases == {"champion": "1"}
+    assert client.set_alias("digits-clf", "champion", "2").aliases == {"champion": "2"}
+    assert next(model for model in client.models() if model.name == "digits-clf").aliases == {"champion": "2"}
+    assert {version.version: version.aliases for version in client.versions("digits-clf")} == {
+        "1": (),
+        "2": ("champion",),
+    }
+
+
+def test_versions_of_a_run_have_their_aliases_too(stocked):
+    client, ids = stocked
+    client.set_alias("other's", "x", "1")
+    found = client.versions_of_run(ids["b"])
+    assert [(version.name, version.version) for version in found] == [("digits-clf", "2"), ("other's", "1")]
+    assert found[1].aliases == ("x",)
+    assert client.versions_of_run(ids["d"]) == []
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        (None, "dcba"),
+        ("metrics.auc:desc", "abcd"),
+        ("metrics.auc:asc", "bacd"),
+        ("metrics.auc", "bacd"),
+        ("metrics.val loss:desc", "adcb"),
+        ("params.lr:desc", "badc"),
+        ("tags.team:asc", "bdca"),
+        ("start_time:asc", "abcd"),
+        ("run_name:desc", "dcba"),
+        ("metrics.nobody:desc", "dcba"),
+    ],
+)
+def test_runs_come_in_the_order_asked_for(stocked, sort, expected):
+    client, _ = stocked
+    assert "".join(run.name for run in client.runs("digits", sort)) == expected
+    assert "".join(run.name for run in client.runs("digits", sort, limit=3)) == expected[:3]
+
+
+def test_a_run_comes_back_as_it_was_logged(stocked):
+    client, ids = stocked
+    run = client.run(ids["a"])
+    assert (run.name, run.status, run.start_time) == ("a", "FINISHED", 1000)
+    assert run.metrics == {"auc": 0.9, "val loss": 2.0}
+    assert run.params == {"lr": "0.1", "class": "big"}
+    assert str(client.run(ids["c"]).metrics["auc"]) == "nan"
+
+
+def test_datasets_have_their_context(stocked):
+    client, ids = stocked
+    (dataset,) = client.datasets(ids["a"])
+    assert (dataset.name, dataset.context, dataset.source) == ("digits", "training", '{"uri": "/data/x.csv"}')
+    assert client.datasets(ids["b"]) == []
+
+
+def test_a_run_is_started_and_ended(stocked):
+    client, _ = stocked
+    run_id = client.start_run("new experiment", {"mlflow.runName": "train", "mlops_desk.job": "j1"})
+    run = client.run(run_id)
+    assert (run.name, run.status, run.tags["mlops_desk.job"]) == ("train", "RUNNING", "j1")
+    assert client.end_run(run_id, "FAILED").status == "FAILED"
+    ended_at = client.run(run_id).end_time
+    assert ended_at is not None
+    assert client.end_run(run_id, "FAILED").end_time == ended_at
+    assert [found.run_id for found in client.runs("new experiment")] == [run_id]
+
+
+def test_what_is_not_there_is_said_plainly(stocked):
+    client, _ = stocked
+    for ask in (
+        lambda: client.runs("digit"),
+        lambda: client.run("0" * 32),
+        lambda: client.versions("digits-cl"),
+        lambda: client.set_alias("digits-clf", "champion", "9"),
+        lambda: client.set_alias("nobody", "champion", "1"),
+    ):
+        with pytest.raises(NotFound) as caught:
+            ask()
+        assert "\n" not in caught.value.message
+    for limit in (0, -1):
+        with pytest.raises(Invalid):
+            client.runs("digits", limit=limit)
+    with pytest.raises(Invalid):
+        client.runs("digits", "auc:desc")

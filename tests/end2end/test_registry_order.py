@@ -1,0 +1,70 @@
+"""Runs in exactly the order of MLflow's own client, for values that are hard to order."""
+
+import random
+
+import pytest
+
+from mlops_desk.base import wire
+from mlops_desk.registry.core import Registries
+from mlops_desk.registry.fake import in_order
+from mlops_desk.registry.order import parse_sort
+from mlops_desk.registry.server import TrackingServer
+
+pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
+
+NAMES = ["auc", "val loss", "val.loss", "a/b", "a:b", "größe", "desc", "select", "1e5", "x-y.z w"]
+VALUES = ["nan", "inf", "-inf", "0", "-0.0", "1", "1", "0.5", "1e308", "-3", "5e-324", None]
+SORTS = [
+    *[f"metrics.{name}:{way}" for name in NAMES for way in ("asc", "desc")],
+    "params.lr:asc", "params.lr:desc", "params.val loss:desc", "tags.team:asc", "start_time:asc", "start_time:desc",
+    "end_time:desc", "status:asc", "run_name:desc",
+]  # fmt: skip
+
+
+def table():
+    dice = random.Random(7)
+    runs = []
+    for number in range(45):
+        metrics = {name: value for name in NAMES if (value := dice.choice(VALUES)) is not None}
+        params = {"lr": dice.choice(["0.1", "0.01", "10", "9", "a"])} if dice.random() < 0.7 else {}
+        tags = {"team": dice.choice(["x", "y"])} if dice.random() < 0.5 else {}
+        runs.append({"name": f"run {number % 9}-{number}", "start_time": 1000 + dice.randrange(6), "metrics": metrics,
+                     "params": params, "tags": tags})  # fmt: skip
+    return runs
+
+
+@pytest.fixture(scope="module")
+def ordered(tmp_path_factory):
+    """A store with the table, read by us, and the orders that MLflow's client gives."""
+    from importlib.util import module_from_spec, spec_from_file_location
+    from pathlib import Path
+
+    spec = spec_from_file_location("registry_suite", Path(__file__).with_name("test_registry_client.py"))
+    suite = module_from_spec(spec)
+    spec.loader.exec_module(suite)
+    folder = tmp_path_factory.mktemp("order")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    clauses = {sort: parse_sort(sort).clause for sort in SORTS}
+    truth = suite.populate(
+        uri, experiment="hard", artifact_location=str(folder), runs=table(), orders=["", *clauses.values()]
+    )["orders"]
+    server = TrackingServer(folder / "own", folder / "log", lambda: None, lambda _: None)
+    registries = Registries(server)
+    yield registries.open(uri), {sort: truth[clause] for sort, clause in clauses.items()} | {None: truth[""]}
+    registries.stop()
+
+
+@pytest.mark.parametrize("sort", [None, *SORTS])
+def test_ours_the_doubles_and_mlflows_order_are_one(ordered, sort):
+    client, truth = ordered
+    runs = client.runs("hard", sort, limit=1000)
+    assert [run.run_id for run in runs] == truth[sort]
+    assert [run.run_id for run in client.runs("hard", sort, limit=7)] == truth[sort][:7]
+    assert [run.run_id for run in in_order(runs[::-1], parse_sort(sort) if sort else None)] == truth[sort]
+
+
+def test_what_is_no_number_travels_as_a_word(ordered):
+    client, _ = ordered
+    found = {str(value) for run in wire.to_builtins(client.runs("hard", limit=1000)) for value in run["metrics"].values()}
+    assert "NaN" in found
+    assert not found & {"nan", "inf", "-inf"}

@@ -1,0 +1,98 @@
+"""Tracking URIs: what is understood, what is never created, and where a server may not send us."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.registry.address import check_artifact_location, check_local, parse_address
+from mlops_desk.registry.core import foreign_environment
+
+SERVER = parse_address("http://models.example:5000")
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind"),
+    [
+        ("http://localhost:5000", "http"),
+        ("https://models.example/mlflow/", "http"),
+        ("sqlite:////data/mlflow.db", "sqlite"),
+        ("postgresql+psycopg2://me@db/mlflow", "database"),
+        ("file:///data/mlruns", "folder"),
+        ("/data/mlruns", "folder"),
+    ],
+)
+def test_uris_are_understood(uri, kind):
+    assert parse_address(uri).kind == kind
+
+
+@pytest.mark.parametrize("uri", ["", "mlruns", "sqlite:///mlflow.db", "sqlite://", "http://", "databricks", "ftp://x"])
+def test_other_uris_are_refused_with_the_right_form(uri):
+    with pytest.raises(Invalid) as caught:
+        parse_address(uri)
+    assert "://" in (caught.value.hint or "") or "sqlite:////" in (caught.value.hint or "")
+
+
+def test_a_password_is_not_shown():
+    assert "secret" not in parse_address("http://me:secret@models.example").shown
+
+
+def test_what_is_missing_stays_missing(tmp_path):
+    for uri in (f"sqlite:///{tmp_path}/none.db", str(tmp_path / "none"), f"sqlite:///{tmp_path}/no/folder.db"):
+        with pytest.raises(NotFound):
+            check_local(parse_address(uri))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_something_else_is_not_taken_for_a_store(tmp_path):
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE songs (name TEXT)")
+    before = other.read_bytes()
+    with pytest.raises(Refused):
+        check_local(parse_address(f"sqlite:///{other}"))
+    assert other.read_bytes() == before
+    (tmp_path / "noise.db").write_bytes(b"\xff" * 5000)
+    with pytest.raises(Unavailable):
+        check_local(parse_address(f"sqlite:///{tmp_path}/noise.db"))
+    with pytest.raises(NotFound):
+        check_local(parse_address(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "/etc",
+        "file:///root/.ssh",
+        "mlflow-artifacts://elsewhere.example/1",
+        "mlflow-artifacts://models.example:6000/1",
+        "http://elsewhere.example/files",
+        "FILE:///etc",
+    ],
+)
+def test_a_server_can_not_send_us_to_this_disk_or_to_another_host(location):
+    with pytest.raises(Refused):
+        check_artifact_location(location, SERVER)
+
+
+@pytest.mark.parametrize("location", ["mlflow-artifacts:/1/a", "mlflow-artifacts://models.example:5000/1", "s3://b/c"])
+def test_its_own_files_may_be_fetched(location):
+    check_artifact_location(location, SERVER)
+
+
+def test_a_local_store_keeps_its_files_on_this_disk():
+    check_artifact_location("/data/mlruns/0/x/artifacts", parse_address("sqlite:////data/mlflow.db"))
+
+
+def test_a_login_goes_to_its_own_host_only():
+    ambient = {"MLFLOW_TRACKING_URI": "https://models.example", "MLFLOW_TRACKING_TOKEN": "secret"}
+    assert foreign_environment("https://models.example:443/x", ambient)["MLFLOW_TRACKING_TOKEN"] == "secret"
+    assert foreign_environment("https://elsewhere.example", ambient)["MLFLOW_TRACKING_TOKEN"] is None
+    assert foreign_environment("https://any.example", {"MLFLOW_TRACKING_TOKEN": "s"})["MLFLOW_TRACKING_TOKEN"] == "s"
+
+
+def test_every_refusal_is_one_plain_line():
+    with pytest.raises(DeskError) as caught:
+        parse_address("ftp://x\n\x1b[31m\u202e")
+    assert caught.value.message.isprintable()

@@ -1,0 +1,107 @@
+"""The guard of the tracking server: a token on every method, exact hosts, no foreign pages, a list of paths."""
+
+import asyncio
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.registry.guard import Guard
+
+TOKEN = "right-token"
+HOST = "127.0.0.1:5000"
+PATH = "/api/2.0/mlflow/runs/search"
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]
+FOREIGN_HOSTS = ["evil.example", "evil.example:5000", "127.0.0.1", "127.0.0.1:5001", "127.0.0.1:5000.evil.example",
+                 "localhost.evil.example:5000", "[::1]:5000", "0.0.0.0:5000", "", "127.0.0.1:5000@evil.example"]  # fmt: skip
+FOREIGN_ORIGINS = ["http://evil.example", "null", "https://127.0.0.1:5000", "http://127.0.0.1:5001", "file://", ""]
+
+
+async def nothing():
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def ask(method="GET", path=PATH, host=HOST, authorization=f"Bearer {TOKEN}", origin=None, kind="http"):
+    """Return the status that a request gets; 200 means that it reached the application."""
+    sent = []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", host.encode())]
+    if authorization is not None:
+        headers.append((b"authorization", authorization.encode("latin-1")))
+    if origin is not None:
+        headers.append((b"origin", origin.encode()))
+    scope = {"type": kind, "method": method, "path": path, "headers": headers}
+    asyncio.run(Guard(app, TOKEN, [HOST, "localhost:5000", "172.17.0.1:5000"])(scope, nothing, send))
+    return sent[0].get("status", sent[0]["type"])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_wants_the_token_the_host_and_no_foreign_page(method):
+    assert ask(method) == 200
+    assert ask(method, authorization=None) == 401
+    assert {ask(method, host=host) for host in FOREIGN_HOSTS} == {403}
+    assert {ask(method, origin=origin) for origin in FOREIGN_ORIGINS} == {403}
+
+
+def test_the_token_may_come_as_bearer_or_as_password():
+    basic = base64.b64encode(f"anyone:{TOKEN}".encode()).decode()
+    assert ask(authorization=f"Basic {basic}") == 200
+    assert ask(authorization=f"bearer {TOKEN}") == 200
+    assert ask(origin=f"http://{HOST}") == 200
+
+
+@given(st.text(st.characters(max_codepoint=255, blacklist_characters="\r\n"), max_size=40))
+def test_nothing_else_opens(text):
+    for authorization in (text, f"Bearer {text}", f"Basic {text}", f"Bearer {TOKEN}{text or 'x'}"):
+        if text.strip() and authorization.strip() != f"Bearer {TOKEN}":
+            assert ask(authorization=authorization) == 401 or authorization.split() == ["Bearer", TOKEN]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/2.0/mlflow/webhooks/create",
+        "/ajax-api/2.0/mlflow/gateway-proxy",
+        "/ajax-api/3.0/mlflow/assistant/message",
+        "/api/3.0/mlflow/jobs/create",
+        "/ajax-api/3.0/mlflow/scorers",
+        "/api/3.0/mlflow/mcp-servers",
+        "/gateway/x/mlflow/invocations",
+        "/graphql",
+        "/api/2.0/mlflow/runsx",
+        "//api/2.0/mlflow/webhooks/create",
+        "/api/2.0/mlflow/",
+        "/docs",
+    ],
+)
+def test_what_reaches_out_or_runs_programs_is_not_served(path):
+    assert ask(path=path) == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/2.0/mlflow/experiments/get-by-name",
+        "/api/2.0/mlflow/registered-models/alias",
+        "/api/2.0/mlflow-artifacts/artifacts/0/m-1/artifacts/MLmodel",
+        "/api/3.0/mlflow/server-info",
+        "/api/2.0/mlflow/logged-models/m-1",
+        "/version",
+        "/health",
+        "/",
+    ],
+)
+def test_runs_models_and_files_are(path):
+    assert ask(path=path) == 200
+
+
+def test_a_web_socket_is_closed():
+    assert ask(kind="websocket") == "websocket.close"
