@@ -51,10 +51,10 @@ def _acquire(lock: FolderLock) -> bool:
 
 def _serve(folder: DataFolder, *, demo: bool) -> None:
     from mlops_desk.api.server import ApiServer  # noqa: PLC0415 - heavy, and useless without the lock
-    from mlops_desk.desk import Desk  # noqa: PLC0415
+    from mlops_desk.desk import open_desk  # noqa: PLC0415
 
     loop = Loop("agent")
-    desk = Desk(folder, loop, demo=demo)
+    desk = open_desk(folder, loop, demo=demo)
     server = ApiServer(desk.services, desk.bus, loop, desk.record)
     desk.on_shutdown = server.stop
     end = _Ending(loop, server.stop)

@@ -99,7 +99,7 @@ def _window(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int
         raise Unavailable("There is no screen here to open a window on.", "Without one: mlops-desk status")
     from mlops_desk.ui.app import UiOptions, run  # noqa: PLC0415 - Qt only for the window
 
-    options = UiOptions(data_dir=str(folder.root), demo=given.demo, tray=given.tray)
+    options = UiOptions(data_dir_text=str(folder.root), demo=given.demo, tray=given.tray)
     return run(lambda: connect(folder, demo=given.demo), options)
 
 

@@ -17,6 +17,7 @@ from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import AgentInfo, Check, Gpu, Status
 
 _CELL = 60
+_LAST_CELL = 400
 
 
 def text(answer: Any) -> str:
@@ -24,6 +25,8 @@ def text(answer: Any) -> str:
     if isinstance(answer, Sequence) and not isinstance(answer, str):
         if not answer:
             return "Nothing yet."
+        if isinstance(answer[0], Check):
+            return _checks(answer)
         columns = _TABLES.get(type(answer[0]))
         if columns is not None:
             return table(list(columns), [[cell(item) for cell in columns.values()] for item in answer])
@@ -33,7 +36,7 @@ def text(answer: Any) -> str:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return an aligned table; cells are made plain and capped."""
-    cells = [[plain(cell, _CELL) for cell in row] for row in rows]
+    cells = [[*(plain(cell, _CELL) for cell in row[:-1]), plain(row[-1], _LAST_CELL)] for row in rows]
     widths = [max(len(row[i]) for row in [list(heads), *cells]) for i in range(len(heads))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in
              [list(heads), *cells]]  # fmt: skip
@@ -84,8 +87,6 @@ def _gpu_row(gpu: Gpu) -> list[str]:
     memory = f"{_reading(metrics, 'hw.gpu.memory.usage', 2**-30, '{:.1f}')}/" + _reading(
         metrics, "hw.gpu.memory.limit", 2**-30, "{:.0f} GiB"
     )
-    users = sorted({process.user or "?" for process in gpu.processes})
-    holder = (gpu.lease.label or gpu.lease.user or gpu.lease.state) if gpu.lease else ", ".join(users)
     return [
         str(gpu.index),
         gpu.name,
@@ -94,8 +95,20 @@ def _gpu_row(gpu: Gpu) -> list[str]:
         memory,
         _reading(metrics, "hw.power", 1, "{:.0f} W"),
         _reading(metrics, "hw.temperature", 1, "{:.0f} °C"),
-        holder or "free",
+        _holder(gpu),
     ]
+
+
+def _holder(gpu: Gpu) -> str:
+    """Say who has a GPU: the lease's label, else the users and programs that the driver shows."""
+    if gpu.lease is not None and gpu.lease.label:
+        return f"{gpu.lease.label} ({gpu.lease.user or 'uid ' + str(gpu.lease.uid)}, {gpu.lease.state})"
+    shown = {
+        f"{process.user or '?'}: {process.container or process.command or process.pid}" for process in gpu.processes
+    }
+    if shown:
+        return ", ".join(sorted(shown))
+    return "free" if gpu.lease is None else gpu.lease.state
 
 
 def _job(job: Job) -> str:
@@ -171,6 +184,16 @@ def _agent(info: AgentInfo) -> str:
     )
 
 
+def _checks(checks: Sequence[Check]) -> str:
+    marks = {"ok": "ok", "warning": "warning", "problem": "PROBLEM", "unknown": "unknown"}
+    lines = []
+    for check in checks:
+        lines.append(f"{marks.get(check.state, check.state).ljust(8)} {check.name}: {plain(check.text, _LAST_CELL)}")
+        if check.fix:
+            lines.append(f"{'':8} fix: {plain(check.fix, _LAST_CELL)}")
+    return "\n".join(lines)
+
+
 def _facts(facts: Mapping[str, str]) -> str:
     width = max(len(name) for name in facts)
     return "\n".join(f"{name.ljust(width)}  {plain(value, 400)}" for name, value in facts.items())
@@ -242,11 +265,6 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "KEY": lambda setting: setting.key,
         "VALUE": lambda setting: f"{setting.value} {setting.unit or ''}".strip(),
         "WHAT": lambda setting: setting.title,
-    },
-    Check: {
-        "STATE": lambda check: check.state,
-        "WHAT": lambda check: check.name,
-        "": lambda check: check.text + (f"  Fix: {check.fix}" if check.fix else ""),
     },
     AuditEntry: {
         "WHEN": lambda entry: ago(entry.at),

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlops_desk import __version__
 from mlops_desk.base.caller import current_caller
@@ -41,16 +41,18 @@ class AgentService:
 
     def info(self) -> AgentInfo:
         sampling, note = self._parts.sampling()
+        return replace(self.about(), cost=self._parts.cost(), sampling=sampling, note=note)
+
+    def about(self) -> AgentInfo:
+        """Return what does not come from telemetry; telemetry puts its own numbers into it."""
         return AgentInfo(
             version=__version__,
             uptime_seconds=time.monotonic() - self._started_at,
-            cost=self._parts.cost(),
+            cost=AgentCost(),
             pid=os.getpid(),
             data_dir=str(self._folder.root),
             instance=self._folder.instance,
             simulated=self._simulated,
-            sampling=sampling,
-            note=note,
         )
 
     def doctor(self) -> list[Check]:

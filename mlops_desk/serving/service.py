@@ -37,6 +37,7 @@ _LOOK_SECONDS = 2.0
 _SPARE_SECONDS = 120.0
 _LINES_LIMIT = 10_000
 _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
+_KINDS = {"number": "numeric", "text": "categorical"}
 
 Resolve = Callable[[str], ModelVersion]
 
@@ -162,6 +163,12 @@ class EndpointsService:
         self._switchboard.gatekeeper.roll()
         folder = self._switchboard.log_folder(name)
         return newest(folder, rows, target, revision=endpoint.revision, since=endpoint.created_at)
+
+    def kinds(self, name: str) -> dict[str, str]:
+        """Return the kinds of the live model's inputs by its signature: numeric or categorical, by column."""
+        revision = self._shelf.read(name, self._board.get(name).revision)
+        features = revision.features if revision else ()
+        return {feature.name: _KINDS[feature.kind] for feature in features}
 
     # -- small things --------------------------------------------------------------------------
 

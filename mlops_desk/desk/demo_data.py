@@ -1,0 +1,88 @@
+"""What the simulated workstation works on: images, jobs, models, rules, and data of which some columns moved."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops_desk.storage.requests import LogWindow
+
+_SEED = 1
+_ROWS = 2000
+_DAY_SECONDS = 86_400.0
+
+Table = dict[str, "npt.NDArray[np.float64] | list[str]"]
+
+IMAGES = ("lab/pytorch:2.9", "lab/tabular:1.4")
+
+# name, experiment, metric, versions, champion
+MODELS = (
+    ("churn", "churn", "auc", 3, 3),
+    ("resnet50", "vision", "accuracy", 6, 6),
+    ("mistral-support", "llm", "rouge_l", 3, 2),
+)
+
+RULES: tuple[dict[str, Any], ...] = (
+    {"name": "keep-churn-fresh", "model": "churn", "metric": "auc", "endpoint": "churn-prod"},
+)
+
+
+def _job(name: str, image: str, command: str, gpus: int, experiment: str | None = None) -> str:
+    words = ", ".join(command.split())
+    return (
+        f"apiVersion: mlops-desk/v1\nkind: Job\nname: {name}\nimage: {image}\n"
+        f"command: [{words}]\nresources: {{gpus: {gpus}, memory: 8GiB}}\n"
+    ) + (f"mlflow: {{experiment: {experiment}}}\n" if experiment else "")
+
+
+TRAINED = "train-churn"
+JOBS = (
+    _job("prepare-shards", "lab/tabular:1.4", "python prepare.py", 0),
+    _job(TRAINED, "lab/tabular:1.4", "python train_churn.py", 0, "churn"),
+    _job("finetune-support", "lab/pytorch:2.9", "python finetune.py --lora", 0),
+    _job("train-resnet50", "lab/pytorch:2.9", "python train_resnet.py --epochs 120", 0),
+    _job("sweep-llm", "lab/pytorch:2.9", "python train_resnet.py --sweep", 8),
+    _job("distil-support", "lab/pytorch:2.9", "python finetune.py --distil", 2),
+)
+
+
+def generator(seed: int) -> np.random.Generator:
+    """Return the demo's source of chance: the same on every start."""
+    return np.random.default_rng(seed)
+
+
+def write_reference(endpoint: str, folder: Path) -> Path:
+    """Write the data that the endpoint's model was trained on, once."""
+    path = folder / f"{endpoint}.csv"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(_table(generator(_SEED), tenure=0.0, plans=(0.5, 0.35, 0.15)), path)
+    return path
+
+
+def write_current(endpoint: str, rows: int, target: Path) -> LogWindow:
+    """Write what the endpoint was asked lately; for the churn model two columns have moved."""
+    moved = endpoint.startswith("churn")
+    table = _table(
+        generator(_SEED + 1), tenure=9.0 if moved else 0.0, plans=(0.3, 0.33, 0.37) if moved else (0.5, 0.35, 0.15)
+    )
+    _write({name: values[:rows] for name, values in table.items()}, target)
+    return LogWindow(min(rows, _ROWS), None, None)
+
+
+def _table(random: np.random.Generator, tenure: float, plans: tuple[float, float, float]) -> Table:
+    return {
+        "tenure_months": random.gamma(4.0, 6.0, _ROWS) + tenure,
+        "monthly_charge": random.normal(64.0, 18.0, _ROWS),
+        "support_calls": random.poisson(1.3, _ROWS).astype(float),
+        "data_usage_gb": random.lognormal(2.0, 0.7, _ROWS),
+        "age": random.normal(44.0, 13.0, _ROWS).clip(18, 90),
+        "plan": [str(plan) for plan in random.choice(["basic", "plus", "premium"], _ROWS, p=plans)],
+    }
+
+
+def _write(table: Table, path: Path) -> None:
+    rows = zip(*table.values(), strict=True)
+    lines = [",".join(table), *(",".join(str(value) for value in row) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

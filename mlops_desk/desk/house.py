@@ -1,0 +1,264 @@
+"""Builds the services and wires them: features meet here, by plain arguments, and nowhere else."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.desk import doctor
+from mlops_desk.desk.agent import AgentParts, AgentService
+from mlops_desk.desk.names import ContainerNames
+from mlops_desk.desk.reference import ReferenceParts, reference_file
+from mlops_desk.desk.settings import SettingsService
+from mlops_desk.drift.service import DriftService
+from mlops_desk.engines.docker import DockerEngine
+from mlops_desk.engines.engine import Engine
+from mlops_desk.jobs.gpus import LedgerGpus
+from mlops_desk.jobs.ports import RunTicket
+from mlops_desk.jobs.service import JobsService
+from mlops_desk.leases.allocation import Facts
+from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.job import Job, JobSpec
+from mlops_desk.records.status import AgentCost, AgentInfo, Check, LeaseInfo
+from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
+from mlops_desk.rules.service import RulesService
+from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.requests import LogWindow
+from mlops_desk.storage.state import State
+from mlops_desk.telemetry.service import TelemetryService
+
+_log = logging.getLogger(__name__)
+_JOB_TAG = "mlops_desk.job"
+_NAME_TAG = "mlflow.runName"
+_STALE_FACTS_SECONDS = 10.0
+
+
+class Desk:
+    """All services of one data folder. ``on_shutdown`` is called when a verb asks the agent to end."""
+
+    def __init__(self, folder: DataFolder, loop: Loop) -> None:
+        self.folder = folder
+        self.loop = loop
+        self.bus = Bus()
+        self.settings = SettingsStore(folder.settings)
+        self.state = State(folder.state_database)
+        self.on_shutdown: Callable[[], None] = loop.ending.set
+        self.engine = self._engine()
+        self.ledger = self._ledger()
+        self.telemetry = self._telemetry()
+        self.registry = self._registry()
+        self.jobs = self._jobs()
+        self.endpoints = self._endpoints()
+        self.drift = self._drift()
+        self.rules = self._rules()
+        self.agent = self._agent()
+        self.services: dict[str, Any] = {
+            "agent": self.agent,
+            "telemetry": self.telemetry,
+            "jobs": self.jobs,
+            "models": ModelsService(self.registry),
+            "runs": RunsService(self.registry),
+            "endpoints": self.endpoints,
+            "drift": self.drift,
+            "rules": self.rules,
+            "settings": SettingsService(self.settings, self.bus),
+        }
+
+    simulated = False
+
+    def start(self) -> None:
+        """Begin to work: sampling first, then what was under way when the last agent ended."""
+        for service in (self.telemetry, self.registry, self.jobs, self.endpoints, self.drift, self.rules):
+            service.start()
+
+    def stop(self) -> None:
+        """Stop working. Containers, gateway and tracking server go on; the next agent takes them up."""
+        for close in (
+            self.rules.stop,
+            self.drift.stop,
+            self.endpoints.close,
+            self.jobs.stop,
+            self.registry.stop,
+            self.telemetry.stop,
+            self.state.close,
+        ):
+            try:
+                close()
+            except DeskError as error:
+                _log.warning("On the way out: %s", error.message)
+
+    def record(self, entry: AuditEntry) -> None:
+        """Keep an audit entry."""
+        self.state.audit.put(entry)
+
+    # -- the parts ---------------------------------------------------------------------------
+
+    def _engine(self) -> Engine:
+        return DockerEngine(lambda: self.settings.text("engine.host"))
+
+    def _ledger(self) -> Ledger:
+        return Ledger(Owner(self.folder.instance, self.settings.text("engine.host")), self._container_lives)
+
+    def _telemetry(self) -> TelemetryService:
+        names = ContainerNames(self.engine, self.loop)
+        return TelemetryService(
+            self.folder,
+            self.bus,
+            self.loop,
+            self.settings,
+            leases=self._leases,
+            container_name=names.name,
+            agent_info=self._about,
+            simulated=self.simulated,
+        )
+
+    def _registry(self) -> RegistryCore:
+        return RegistryCore(self.folder, self.bus, self.loop, self._bridge_address)
+
+    def _jobs(self) -> JobsService:
+        return JobsService(
+            self.folder,
+            self.state,
+            self.bus,
+            self.loop,
+            self.settings,
+            self.engine,
+            LedgerGpus(self.ledger, self._facts),
+            self._prepare_run,
+            self._finish_run,
+        )
+
+    def _endpoints(self) -> EndpointsService:
+        return EndpointsService(
+            self.folder,
+            self.state,
+            self.bus,
+            self.loop,
+            self.settings,
+            self.engine,
+            self.registry.resolve,
+            self.registry.download_model,
+        )
+
+    def _drift(self) -> DriftService:
+        return DriftService(
+            endpoint=self._endpoint,
+            endpoints=self.endpoints.list,
+            request_window=self._request_window,
+            reference_file=self._reference_file,
+            reports=self.state.reports,
+            bus=self.bus,
+            loop=self.loop,
+            settings=self.settings,
+            kinds=self._kinds,
+        )
+
+    def _rules(self) -> RulesService:
+        return RulesService(
+            champion=lambda model, alias: self.registry.resolve(f"{model}@{alias}"),
+            metric=lambda run_id, name: self.registry.run(run_id).metrics.get(name),
+            job_of_run=self.jobs.find_by_run,
+            resubmit=self.jobs.resubmit,
+            job_of_origin=self._job_of_origin,
+            versions_of_run=self.registry.versions_of_run,
+            set_alias=self.registry.set_alias,
+            rules=self.state.rules,
+            retrainings=self.state.retrainings,
+            bus=self.bus,
+            loop=self.loop,
+        )
+
+    def _agent(self) -> AgentService:
+        parts = AgentParts(
+            cost=self._cost,
+            sampling=self._sampling,
+            checks=self._checks,
+            end=self._shut_down,
+            end_outliving=self._end_outliving,
+        )
+        return AgentService(self.folder, self.state, self.loop, parts, simulated=self.simulated)
+
+    # -- where features meet -----------------------------------------------------------------
+
+    def _facts(self) -> Facts | None:
+        """Return what the driver showed last, or None when that is too old to give GPUs out on."""
+        sample = self.telemetry.sample()
+        if time.time() - sample.sampled_at > _STALE_FACTS_SECONDS:
+            return None
+        return self.ledger.facts(sample.gpus, sample.sampled_at)
+
+    def _leases(self) -> Mapping[str, LeaseInfo]:
+        return self.ledger.snapshot(self._facts())
+
+    def _container_lives(self, name: str) -> bool | None:
+        return any(
+            facts.name == name and facts.status in {"created", "running", "paused", "restarting"}
+            for facts in self.engine.containers({"io.mlops-desk.instance": ""})
+        )
+
+    def _bridge_address(self) -> str | None:
+        return self.engine.bridge_address()
+
+    def _prepare_run(self, spec: JobSpec, job_id: str) -> RunTicket:
+        if spec.mlflow is None:
+            raise AssertionError("a job without mlflow asks for no run")
+        tags = {_JOB_TAG: job_id, _NAME_TAG: spec.name}
+        prepared = self.registry.prepare_run(spec.mlflow.experiment, tags)
+        return RunTicket(prepared.run_id, prepared.container_uri, prepared.token)
+
+    def _finish_run(self, run_id: str, status: str) -> None:
+        self.registry.finish_run(run_id, status)
+
+    def _endpoint(self, name: str) -> Endpoint:
+        return self.endpoints.show(name)
+
+    def _request_window(self, name: str, rows: int, target: Path) -> LogWindow:
+        return self.endpoints.request_window(name, rows, target)
+
+    def _reference_file(self, endpoint: Endpoint) -> Path:
+        parts = ReferenceParts(
+            dataset=self.registry.reference_dataset,
+            job_of_run=self.jobs.find_by_run,
+            download=lambda uri, target: self.registry.download_artifact(uri, "", target),
+        )
+        return reference_file(endpoint, self.folder.endpoints / endpoint.name / "reference", parts)
+
+    def _kinds(self, endpoint: Endpoint) -> Mapping[str, str]:
+        return self.endpoints.kinds(endpoint.name)
+
+    def _job_of_origin(self, origin: str) -> Job | None:
+        return next(iter(self.state.jobs.list(parent=origin, limit=1)), None)
+
+    # -- about the agent ---------------------------------------------------------------------
+
+    def _about(self) -> AgentInfo:
+        return self.agent.about()
+
+    def _shut_down(self) -> None:
+        self.on_shutdown()
+
+    def _cost(self) -> AgentCost:
+        return self.telemetry.cost()
+
+    def _sampling(self) -> tuple[str, str | None]:
+        trouble = self.telemetry.trouble()
+        if self.state.set_aside is not None:
+            kept = f"The state database was damaged and is kept as {self.state.set_aside.name}."
+            return ("stale" if trouble else "ok"), kept
+        return ("stale" if trouble else "ok"), trouble
+
+    def _checks(self) -> list[Check]:
+        server = self.services["models"].server
+        return doctor.examine(self.folder.root, self.engine, self.telemetry.status, server, self.loop)
+
+    def _end_outliving(self) -> None:
+        self.endpoints.end_gateway()
+        self.registry.stop_server()
