@@ -9,6 +9,7 @@ from mlops_desk.records.event import Notice
 
 SOURCE = "drift"
 _NAMED = 3
+_BROKEN = {"missing", "infinite", "wrong_type"}
 
 
 def alarm_notice(report: DriftReport) -> Notice:
@@ -22,12 +23,13 @@ def alarm_notice(report: DriftReport) -> Notice:
 
 
 def quality_notice(report: DriftReport, before: DriftReport | None) -> Notice | None:
-    """Say which columns' missing or unreadable values have changed, unless that was said of the last window."""
+    """Say which columns' share of missing or unreadable values has changed, unless the last window had it too."""
     known = _alerting(before) if before else set()
     fresh = sorted({column for column, _ in _alerting(report) - known})
     if not fresh:
         return None
-    text = f"Missing, unreadable or unseen values in requests to {_shown(report.endpoint)}: {_listed(fresh)}."
+    where = f"requests to {_shown(report.endpoint)}"
+    text = f"The share of missing or unreadable values in {where} has changed: {_listed(fresh)}."
     return Notice("warning", SOURCE, text, f"See what they are: mlops-desk drift show {report.id}", time.time())
 
 
@@ -38,7 +40,12 @@ def failure_notice(endpoint: str, error: DeskError) -> Notice:
 
 
 def _alerting(report: DriftReport) -> set[tuple[str, str]]:
-    return {(column.name, name) for column in report.columns for name, signal in column.signals.items() if signal.alert}
+    return {
+        (column.name, name)
+        for column in report.columns
+        for name, signal in column.signals.items()
+        if signal.alert and name in _BROKEN
+    }
 
 
 def _shown(name: str | None) -> str:

@@ -1,0 +1,273 @@
+"""The monitor of endpoints: what it compares, when it looks, when it alarms, and what it keeps."""
+
+import inspect
+import os
+from dataclasses import replace
+
+import duckdb
+import numpy as np
+import pytest
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.drift import service as module
+from mlops_desk.drift.service import DriftService
+from mlops_desk.drift.worker import answer
+from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Traffic
+from mlops_desk.records.event import DriftReported, Notice
+from mlops_desk.storage.requests import LogWindow
+from mlops_desk.storage.state import State
+from mlops_desk.verbs.declaration import verbs_of
+from mlops_desk.verbs.drift import Drift
+
+NORMAL, MOVED, EMPTY, GAPS = "normal", "moved", "empty", "gaps"
+
+
+class World:
+    """Endpoints, their traffic and their reference, without serving or registry."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.endpoint = Endpoint(
+            "digits", EndpointState.LIVE, "http://127.0.0.1:1/digits", 1, ModelRef("digits", "3", "models:/digits/3")
+        )
+        self.traffic = NORMAL
+        self.asked = 0
+        self.fails: Exception | None = None
+        self.windows: list[int] = []
+        self.state = State(folder / "state.db")
+        self.settings = SettingsStore(folder / "settings.json")
+        self.bus = Bus()
+        self.loop = Loop("test")
+        self.reports = []
+        self.notices: list[Notice] = []
+        self.bus.subscribe(DriftReported, lambda event: self.reports.append(event.report))
+        self.bus.subscribe(Notice, self.notices.append)
+        self.service = self.make()
+
+    def make(self):
+        return DriftService(
+            endpoint=self.find,
+            endpoints=lambda: [replace(self.endpoint, load=Traffic(requests_total=self.asked))],
+            request_window=self.window,
+            reference_file=self.reference,
+            reports=self.state.reports,
+            bus=self.bus,
+            loop=self.loop,
+            settings=self.settings,
+            run=lambda module, request, seconds: answer(dict(request)),
+        )
+
+    def find(self, name):
+        if name != "digits":
+            raise NotFound(f"There is no endpoint {name}.")
+        return self.endpoint
+
+    def reference(self, endpoint):
+        if self.fails:
+            raise self.fails
+        return self.write(self.folder / "reference.parquet", np.random.default_rng(0).normal(size=500))
+
+    def window(self, name, rows, target):
+        self.windows.append(rows)
+        if not self.asked:
+            return LogWindow(0, None, None)
+        if self.traffic == GAPS:
+            self.write(target, np.append(np.random.default_rng(1).normal(size=150), np.full(50, np.nan)))
+            return LogWindow(200, self.asked - 1.0, float(self.asked))
+        values = np.random.default_rng(self.asked).normal(1.0 if self.traffic == MOVED else 0.0, 1, 200)
+        self.write(target, np.full(200, np.nan) if self.traffic == EMPTY else values)
+        return LogWindow(200, self.asked - 1.0, float(self.asked))
+
+    def write(self, path, values):
+        with duckdb.connect() as connection:
+            connection.execute("CREATE TABLE t (x DOUBLE)")
+            connection.executemany("INSERT INTO t VALUES (?)", [(float(value),) for value in values])
+            connection.execute(f"COPY t TO '{path}'")
+        return path
+
+    def ask(self, traffic):
+        """More traffic of one kind, then a look at it."""
+        self.traffic = traffic
+        self.asked += 1
+        return self.service.check("digits")
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World(tmp_path)
+    yield world
+    assert world.loop.stop() == []
+    world.state.close()
+
+
+def test_the_service_has_the_verbs(world):
+    for verb in verbs_of("drift", Drift):
+        found = inspect.signature(getattr(world.service, verb.name)).parameters.values()
+        assert [(p.name, p.default) for p in found] == [(p.name, p.default) for p in verb.parameters]
+
+
+def test_a_check_compares_the_newest_requests_with_the_reference(world):
+    report = world.ask(MOVED)
+    assert world.windows == [1000]
+    assert report.verdict == "drift"
+    assert report.endpoint == "digits"
+    assert report.model == "digits/3"
+    assert report.window_end == 1.0
+    assert report.alarm is False  # one window of three
+    assert world.reports == [report]
+    assert world.service.list("digits") == [report]
+    assert world.service.show(report.id[:8]) == report
+    assert world.notices == []
+
+
+def test_a_monitor_alarms_on_two_of_three_windows_and_says_so_once(world):
+    alarms = [world.ask(traffic).alarm for traffic in (NORMAL, MOVED, NORMAL, MOVED, MOVED, NORMAL)]
+    assert alarms == [False, False, False, True, True, False]
+    alerts = [notice for notice in world.notices if notice.level == "alert"]
+    assert len(alerts) == 1
+    assert "digits" in alerts[0].text
+    assert "x" in alerts[0].text
+
+
+def test_looking_again_at_the_same_requests_does_not_alarm(world):
+    world.ask(MOVED)
+    assert [world.service.check("digits").alarm for _ in range(3)] == [False] * 3
+
+
+def test_a_new_version_starts_afresh(world):
+    world.ask(MOVED)
+    world.endpoint = replace(world.endpoint, model=replace(world.endpoint.model, version="4"))
+    assert world.ask(MOVED).alarm is False
+    assert world.ask(MOVED).alarm is True
+
+
+def test_requests_without_values_alarm_as_critical(world):
+    world.ask(EMPTY)
+    report = world.ask(EMPTY)
+    assert report.verdict == "critical"
+    assert report.alarm is True
+    assert "no usable values" in world.notices[-1].text
+
+
+def test_missing_values_are_said_once_though_nothing_has_drifted(world):
+    assert world.ask(GAPS).verdict == "ok"
+    world.ask(GAPS)
+    assert [notice.level for notice in world.notices] == ["warning"]
+    assert "missing or unreadable" in world.notices[0].text
+
+
+def test_a_reference_of_ones_own_is_no_window_of_the_monitor(world):
+    world.ask(MOVED)
+    own = world.write(world.folder / "own.parquet", np.zeros(50))
+    assert world.service.check("digits", reference=str(own)).alarm is None
+    assert world.ask(NORMAL).alarm is False
+
+
+def test_another_users_file_is_not_opened_for_them(world):
+    own = world.write(world.folder / "own.parquet", np.zeros(50))
+    world.asked = 1
+    set_caller(Caller(os.getuid() + 4321, 1, 1))
+    try:
+        with pytest.raises(Refused):
+            world.service.check("digits", reference=str(own))
+    finally:
+        set_caller(Caller(os.getuid(), os.getgid(), os.getpid()))
+    with pytest.raises(Invalid, match="absolute"):
+        world.service.check("digits", reference="own.parquet")
+
+
+def test_an_endpoint_that_was_asked_nothing_is_no_drift(world):
+    with pytest.raises(Unavailable, match="answered no request"):
+        world.service.check("digits")
+    assert world.service.list() == []
+
+
+def test_what_does_not_exist_is_not_found(world):
+    with pytest.raises(NotFound):
+        world.service.check("letters")
+    with pytest.raises(NotFound):
+        world.service.show("0")
+    with pytest.raises(NotFound):
+        world.service.show("")
+    with pytest.raises(Invalid):
+        world.service.check("digits", window=0)
+
+
+# -- on schedule -----------------------------------------------------------------------------------
+
+
+def test_a_live_endpoint_is_checked_when_it_is_time_and_there_was_traffic(world, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(module.time, "time", lambda: now[0])
+    world.service.check_due()
+    assert world.reports == []  # nothing was asked
+    world.asked = 5
+    world.service.check_due()
+    world.service.check_due()
+    assert len(world.reports) == 1
+    now[0] += 901
+    world.service.check_due()
+    assert len(world.reports) == 1  # nothing new was asked
+    world.asked = 6
+    world.service.check_due()
+    assert len(world.reports) == 2
+
+
+def test_an_agent_that_restarts_does_not_check_at_once_again(world):
+    world.ask(NORMAL)
+    world.service = world.make()
+    world.service.check_due()
+    assert len(world.reports) == 1
+
+
+@pytest.mark.parametrize("state", [EndpointState.STOPPED, EndpointState.FAILED, EndpointState.BUILDING])
+def test_only_live_endpoints_are_checked(world, state):
+    world.asked = 5
+    world.endpoint = replace(world.endpoint, state=state)
+    world.service.check_due()
+    assert world.reports == []
+
+
+def test_zero_seconds_means_only_by_hand(world):
+    world.settings.set("drift.check_seconds", "0")
+    world.asked = 5
+    world.service.check_due()
+    assert world.reports == []
+
+
+def test_a_check_that_fails_is_said_once_and_tried_again(world, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(module.time, "time", lambda: now[0])
+    world.fails = NotFound("The run has no dataset.", "Log one.")
+    for world.asked in (5, 6):
+        world.service.check_due()
+        now[0] += 901
+    assert [notice.level for notice in world.notices] == ["warning"]
+    assert "The run has no dataset." in world.notices[0].text
+    world.fails = None
+    world.service.check_due()
+    assert len(world.reports) == 1
+
+
+def test_the_schedule_runs_by_itself(world):
+    world.asked = 5
+    world.service.start()
+    for _ in range(600):
+        if world.reports:
+            break
+        world.loop.ending.wait(0.05)
+    assert world.reports
+
+
+def test_old_reports_are_forgotten(world, monkeypatch):
+    monkeypatch.setattr(module, "KEPT_COLUMNS", 4)
+    made = [world.ask(NORMAL) for _ in range(6)]
+    kept = world.service.list("digits")
+    assert [report.id for report in kept] == [report.id for report in reversed(made[-4:])]
+    world.service = world.make()
+    world.ask(NORMAL)
+    assert len(world.service.list("digits")) == 4

@@ -1,0 +1,465 @@
+"""Retraining from the firing to a person's decision, through failures and restarts."""
+
+import inspect
+import math
+import os
+from dataclasses import replace
+
+import pytest
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller, current_caller, set_caller
+from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
+from mlops_desk.records.event import DriftReported, JobChanged, Notice, RetrainingChanged, RuleChanged, RuleRemoved
+from mlops_desk.records.job import Job, JobSpec, JobState, Reason
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.rule import RetrainState
+from mlops_desk.rules.service import ORIGIN, RulesService
+from mlops_desk.storage.state import State
+from mlops_desk.verbs.declaration import verbs_of
+from mlops_desk.verbs.rules import Rules
+
+ALARM = DriftReport(
+    Verdict.DRIFT, (), DatasetDrift(1, 1, 1, 1, 1.0), endpoint="digits", model="digits/1", alarm=True, id="report"
+)
+
+
+class World:
+    """A registry and a queue of jobs in memory; ``down`` makes the registry unreachable."""
+
+    def __init__(self, folder):
+        self.state = State(folder / "state.db")
+        self.bus, self.loop = Bus(), Loop("test")
+        self.metrics = {"run-1": {"accuracy": 0.9}}
+        self.versions = [ModelVersion("digits", "1", "run-1", None, "READY")]
+        self.aliases = {"champion": "1"}
+        self.jobs = {"job-1": self.job("job-1", JobState.SUCCEEDED, "run-1", None)}
+        self.down = False
+        self.submit_fails: Exception | None = None
+        self.submitted: list[tuple[str, dict[str, str], int]] = []
+        self.events: list[object] = []
+        self.bus.subscribe(object, self.events.append)
+        self.service = self.make()
+
+    def make(self):
+        return RulesService(
+            champion=self.champion,
+            metric=self.metric,
+            job_of_run=lambda run_id: next((job for job in self.jobs.values() if job.mlflow_run_id == run_id), None),
+            resubmit=self.resubmit,
+            job_of_origin=lambda origin: next((job for job in self.jobs.values() if job.origin == origin), None),
+            versions_of_run=self.versions_of_run,
+            set_alias=self.set_alias,
+            rules=self.state.rules,
+            retrainings=self.state.retrainings,
+            bus=self.bus,
+            loop=self.loop,
+        )
+
+    @staticmethod
+    def job(job_id, state, run_id, origin):
+        return Job(job_id, "train", state, JobSpec("train", "image"), 0.0, 0, "me", mlflow_run_id=run_id, origin=origin)
+
+    def registry(self):
+        if self.down:
+            raise Unavailable("The registry does not answer.")
+
+    def champion(self, model, alias):
+        self.registry()
+        wanted = self.aliases.get(alias)
+        found = [version for version in self.versions if (version.name, version.version) == (model, wanted)]
+        if not found:
+            raise NotFound(f"{model} has no alias {alias}.")
+        return found[0]
+
+    def metric(self, run_id, name):
+        self.registry()
+        return self.metrics.get(run_id, {}).get(name)
+
+    def versions_of_run(self, run_id):
+        self.registry()
+        return [version for version in self.versions if version.run_id == run_id]
+
+    def set_alias(self, model, alias, version):
+        self.registry()
+        self.aliases[alias] = version
+
+    def resubmit(self, job_id, data, origin):
+        if self.submit_fails:
+            raise self.submit_fails
+        job = self.job(f"job-{len(self.jobs) + 1}", JobState.QUEUED, None, origin)
+        self.jobs[job.id] = job
+        self.submitted.append((job_id, dict(data), current_caller().uid))
+        return job
+
+    def end(self, job_id, state=JobState.SUCCEEDED, accuracy=None, model="digits", reason=None):
+        """End a job; with a run of its own that logged ``accuracy`` and registered a version."""
+        run_id = f"run-of-{job_id}"
+        if state is JobState.SUCCEEDED:
+            self.metrics[run_id] = {} if accuracy is None else {"accuracy": accuracy}
+            number = str(1 + sum(version.name == model for version in self.versions))
+            self.versions.append(ModelVersion(model, number, run_id, None, "READY"))
+        self.jobs[job_id] = replace(self.jobs[job_id], state=state, mlflow_run_id=run_id, reason=reason)
+
+    def notices(self):
+        return [event for event in self.events if isinstance(event, Notice)]
+
+    def trained(self, accuracy):
+        """A rule, fired, and its job ended."""
+        self.service.create("again", "digits", "accuracy", endpoint="digits")
+        fired = self.service.fire("again")
+        self.end(fired.job_id, accuracy=accuracy)
+        self.service.reconcile()
+        return self.service.retrainings()[0]
+
+    def as_user(self, uid):
+        set_caller(Caller(uid, uid, 1))
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World(tmp_path)
+    yield world
+    world.as_user(os.getuid())
+    assert world.loop.stop() == []
+    world.state.close()
+
+
+def wait_for(world, condition):
+    for _ in range(400):
+        if condition():
+            return
+        world.loop.ending.wait(0.02)
+    raise AssertionError("It did not happen.")
+
+
+# -- rules -----------------------------------------------------------------------------------------
+
+
+def test_the_service_has_the_verbs(world):
+    for verb in verbs_of("rules", Rules):
+        found = inspect.signature(getattr(world.service, verb.name)).parameters.values()
+        assert [(p.name, p.default) for p in found] == [(p.name, p.default) for p in verb.parameters]
+
+
+def test_a_rule_is_created_listed_announced_and_removed(world):
+    verbs = world.service
+    rule = verbs.create("again", "digits", "loss", data={"/data": "/new"}, lower_is_better=True)
+    assert verbs.list() == [rule]
+    assert not rule.higher_is_better
+    assert rule.created_by == os.getuid()
+    with pytest.raises(Refused, match="already"):
+        verbs.create("again", "digits", "loss")
+    assert verbs.remove("again") == rule
+    assert verbs.list() == []
+    assert world.events == [RuleChanged(rule), RuleRemoved("again")]
+    with pytest.raises(NotFound):
+        verbs.remove("again")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": ""},
+        {"name": "a/b"},
+        {"name": "x" * 101},
+        {"model": ""},
+        {"metric": ""},
+        {"alias": ""},
+        {"cooldown_seconds": -1.0},
+        {"cooldown_seconds": math.nan},
+        {"data": {"data": "/new"}},
+        {"data": {"/data": "new"}},
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused(world, wrong):
+    with pytest.raises(Invalid):
+        world.service.create(**{"name": "again", "model": "digits", "metric": "accuracy"} | wrong)
+
+
+def test_only_its_owner_removes_a_rule(world):
+    world.as_user(4321)
+    world.service.create("theirs", "digits", "accuracy")
+    world.as_user(4322)
+    with pytest.raises(Refused):
+        world.service.remove("theirs")
+    world.as_user(4321)
+    world.service.remove("theirs")
+
+
+# -- firing ----------------------------------------------------------------------------------------
+
+
+def test_firing_runs_the_champions_job_again_with_the_new_data(world):
+    world.service.create("again", "digits", "accuracy", data={"/data": "/old", "/more": "/same"})
+    fired = world.service.fire("again", data={"/data": "/new"})
+    assert fired.state == "training"
+    assert fired.champion_version == "1"
+    assert fired.champion_value == 0.9
+    assert world.submitted == [("job-1", {"/data": "/new", "/more": "/same"}, os.getuid())]
+    assert world.jobs[fired.job_id].origin == ORIGIN + fired.id
+    assert world.service.list()[0].last_fired_at == fired.created_at
+
+
+def test_one_retraining_at_a_time(world):
+    world.service.create("again", "digits", "accuracy")
+    fired = world.service.fire("again")
+    with pytest.raises(Refused, match="not finished"):
+        world.service.fire("again")
+    world.end(fired.job_id, accuracy=0.95)
+    world.service.reconcile()
+    with pytest.raises(Refused, match="waits for approval"):
+        world.service.fire("again")
+    world.service.reject(fired.id)
+    assert world.service.fire("again").state == "training"
+
+
+def test_without_a_job_or_a_metric_to_compare_nothing_is_trained(world):
+    world.service.create("again", "digits", "accuracy")
+    world.metrics["run-1"] = {}
+    with pytest.raises(Refused, match="no such metric"):
+        world.service.fire("again")
+    world.metrics["run-1"] = {"accuracy": math.nan}
+    with pytest.raises(Refused, match="nan"):
+        world.service.fire("again")
+    world.jobs.clear()
+    with pytest.raises(Refused, match="not trained by a job"):
+        world.service.fire("again")
+    world.aliases.clear()
+    with pytest.raises(NotFound):
+        world.service.fire("again")
+    assert world.submitted == []
+    assert world.service.retrainings() == []
+
+
+def test_a_job_that_can_not_be_submitted_leaves_a_failed_retraining(world):
+    world.service.create("again", "digits", "accuracy")
+    world.submit_fails = Invalid("There is no mount target /data.")
+    with pytest.raises(Invalid):
+        world.service.fire("again")
+    assert world.service.retrainings()[0].state == "failed"
+    assert "/data" in world.service.retrainings()[0].text
+
+
+def test_a_submit_without_an_answer_is_unknown_until_the_queue_tells(world):
+    world.service.create("again", "digits", "accuracy")
+    world.submit_fails = TimedOut("No answer.")
+    with pytest.raises(TimedOut):
+        world.service.fire("again")
+    assert world.service.retrainings()[0].state == "training"
+    world.service.reconcile()
+    assert world.service.retrainings()[0].state == "failed"
+    assert "never submitted" in world.service.retrainings()[0].text
+
+
+# -- what becomes of it ----------------------------------------------------------------------------
+
+
+def test_a_better_challenger_waits_for_a_person(world):
+    retraining = world.trained(0.95)
+    assert retraining.state == "waiting_for_approval"
+    assert (retraining.challenger_version, retraining.challenger_value) == ("2", 0.95)
+    assert world.aliases == {"champion": "1"}
+    assert f"approve {retraining.id}" in world.notices()[-1].hint
+    world.service.reconcile()
+    assert len(world.notices()) == 1
+
+
+@pytest.mark.parametrize("accuracy", [0.9, 0.5, None, math.nan, math.inf])
+def test_a_challenger_that_is_not_better_is_not_proposed(world, accuracy):
+    retraining = world.trained(accuracy)
+    assert retraining.state == "not_better"
+    assert retraining.text
+    with pytest.raises(Refused):
+        world.service.approve(retraining.id)
+    assert world.aliases == {"champion": "1"}
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [(JobState.FAILED, "failed"), (JobState.CANCELLED, "failed"), (JobState.UNKNOWN, "unknown")],
+)
+def test_a_job_that_did_not_succeed_never_leads_to_a_proposal(world, state, expected):
+    world.service.create("again", "digits", "accuracy")
+    fired = world.service.fire("again")
+    world.metrics[f"run-of-{fired.job_id}"] = {"accuracy": 0.99}
+    world.versions.append(ModelVersion("digits", "2", f"run-of-{fired.job_id}", None, "READY"))
+    world.end(fired.job_id, state, reason=Reason("exit_nonzero", "It ended with 1"))
+    world.service.reconcile()
+    found = world.service.retrainings()[0]
+    assert found.state == expected
+    with pytest.raises(Refused):
+        world.service.approve(fired.id)
+
+
+def test_a_run_that_registers_no_version_of_the_model_fails(world):
+    world.service.create("again", "digits", "accuracy")
+    fired = world.service.fire("again")
+    world.end(fired.job_id, accuracy=0.99, model="letters")
+    world.service.reconcile()
+    assert world.service.retrainings()[0].state == "failed"
+    assert "no version of digits" in world.service.retrainings()[0].text
+
+
+def test_a_registry_that_is_down_only_delays_the_answer(world):
+    world.service.create("again", "digits", "accuracy")
+    fired = world.service.fire("again")
+    world.end(fired.job_id, accuracy=0.95)
+    world.down = True
+    world.service.reconcile()
+    assert world.service.retrainings()[0].state == "training"
+    assert "does not answer" in world.service.retrainings()[0].text
+    world.down = False
+    world.service.reconcile()
+    assert world.service.retrainings()[0].state == "waiting_for_approval"
+
+
+def test_a_rule_removed_meanwhile_proposes_nothing_nor_does_its_namesake(world):
+    world.service.create("again", "digits", "accuracy")
+    fired = world.service.fire("again")
+    world.service.remove("again")
+    world.service.create("again", "letters", "loss", lower_is_better=True)
+    world.end(fired.job_id, accuracy=0.95)
+    world.service.reconcile()
+    assert world.service.retrainings()[0].state == "rejected"
+
+
+# -- the decision ----------------------------------------------------------------------------------
+
+
+def test_approval_moves_the_alias_and_says_who_decided(world):
+    retraining = world.trained(0.95)
+    approved = world.service.approve(retraining.id[:10])
+    assert approved.state == "approved"
+    assert approved.decided_by
+    assert world.aliases == {"champion": "2"}
+    with pytest.raises(Refused):
+        world.service.approve(retraining.id)
+
+
+def test_rejection_leaves_the_alias(world):
+    retraining = world.trained(0.95)
+    assert world.service.reject(retraining.id).state == "rejected"
+    assert world.aliases == {"champion": "1"}
+    with pytest.raises(Refused):
+        world.service.approve(retraining.id)
+
+
+@pytest.mark.parametrize(("newer", "moves"), [(0.99, False), (0.92, True), (None, False)])
+def test_approval_compares_with_the_champion_of_today(world, newer, moves):
+    retraining = world.trained(0.95)
+    world.versions.append(ModelVersion("digits", "3", "run-3", None, "READY"))
+    world.metrics["run-3"] = {} if newer is None else {"accuracy": newer}
+    world.aliases["champion"] = "3"
+    if moves:
+        assert world.service.approve(retraining.id).champion_version == "3"
+        assert world.aliases == {"champion": "2"}
+    else:
+        with pytest.raises(Refused, match="changed meanwhile"):
+            world.service.approve(retraining.id)
+        assert world.aliases == {"champion": "3"}
+        assert world.service.retrainings()[0].state == "not_better"
+
+
+def test_an_approval_the_registry_did_not_hear_can_be_repeated(world):
+    retraining = world.trained(0.95)
+    world.down = True
+    with pytest.raises(Unavailable):
+        world.service.approve(retraining.id)
+    assert world.service.retrainings()[0].state == "waiting_for_approval"
+    world.down = False
+    assert world.service.approve(retraining.id).state == "approved"
+
+
+def test_an_agent_that_died_after_moving_the_alias_can_finish_the_approval(world):
+    retraining = world.trained(0.95)
+    world.aliases["champion"] = "2"
+    assert world.service.approve(retraining.id).state == "approved"
+
+
+def test_unknown_ids_are_not_found(world):
+    for verb in (world.service.approve, world.service.reject):
+        for wrong in ("", "nothing"):
+            with pytest.raises(NotFound):
+                verb(wrong)
+
+
+# -- by itself -------------------------------------------------------------------------------------
+
+
+def test_drift_fires_the_rule_as_its_creator_and_the_job_brings_the_proposal(world):
+    world.as_user(4321)
+    world.service.create("again", "digits", "accuracy", endpoint="digits")
+    world.as_user(os.getuid())
+    world.service.start()
+    world.bus.publish(DriftReported(ALARM))
+    wait_for(world, lambda: world.submitted)
+    assert world.submitted[0][2] == 4321
+    wait_for(world, lambda: world.service.list()[0].last_fired_at)
+    fired = world.service.retrainings()[0]
+    assert "drift" in fired.trigger
+    world.end(fired.job_id, accuracy=0.95)
+    world.bus.publish(JobChanged(world.jobs[fired.job_id]))
+    wait_for(world, lambda: world.service.retrainings()[0].state is RetrainState.WAITING_FOR_APPROVAL)
+    changes = [event.retraining.state for event in world.events if isinstance(event, RetrainingChanged)]
+    assert changes[-1] == "waiting_for_approval"
+    world.service.stop()
+    world.bus.publish(DriftReported(ALARM))
+    assert len(world.submitted) == 1
+
+
+def test_an_alarm_that_goes_on_fires_once(world):
+    world.service.create("again", "digits", "accuracy", endpoint="digits")
+    for _ in range(3):
+        world.service.on_report(ALARM)
+    assert len(world.submitted) == 1
+    world.end("job-2", accuracy=0.5)
+    world.service.reconcile()
+    world.service.on_report(ALARM)
+    assert len(world.submitted) == 1  # cooldown
+
+
+def test_reports_without_an_alarm_fire_nothing(world):
+    world.service.create("again", "digits", "accuracy", endpoint="digits")
+    for report in (replace(ALARM, alarm=False), replace(ALARM, alarm=None), replace(ALARM, endpoint="other")):
+        world.service.on_report(report)
+    assert world.submitted == []
+
+
+def test_a_rule_that_can_not_fire_says_so_once(world):
+    world.service.create("again", "digits", "accuracy", endpoint="digits")
+    world.down = True
+    world.service.on_report(ALARM)
+    world.service.on_report(ALARM)
+    assert [notice.level for notice in world.notices()] == ["warning"]
+    world.down = False
+    world.service.on_report(ALARM)
+    assert len(world.submitted) == 1
+
+
+# -- across agents ---------------------------------------------------------------------------------
+
+
+def test_a_new_agent_finds_the_job_that_the_old_one_submitted_and_did_not_note(world):
+    """The old agent died between submitting the job and writing down its id."""
+    world.service.create("again", "digits", "accuracy")
+    fired = world.service.fire("again")
+    world.state.retrainings.put(replace(fired, job_id=None))
+    world.end(fired.job_id, accuracy=0.95)
+    world.service = world.make()
+    world.service.start()
+    wait_for(world, lambda: world.service.retrainings()[0].state is RetrainState.WAITING_FOR_APPROVAL)
+    assert world.service.retrainings()[0].job_id == fired.job_id
+    assert len(world.submitted) == 1
+
+
+def test_a_new_agent_fails_what_was_never_submitted_and_does_not_submit_it(world):
+    world.service.create("again", "digits", "accuracy")
+    fired = world.service.fire("again")
+    del world.jobs[fired.job_id]
+    world.service = world.make()
+    world.service.start()
+    wait_for(world, lambda: world.service.retrainings()[0].state is RetrainState.FAILED)
+    assert len(world.submitted) == 1
