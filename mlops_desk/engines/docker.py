@@ -19,6 +19,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines import trouble
 from mlops_desk.engines.address import choose_address
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
+from mlops_desk.engines.limits import engine_limits
 from mlops_desk.engines.lines import shown, split_lines
 from mlops_desk.engines.profile import CDI, NVIDIA_HOOK, Machine, container_body
 
@@ -154,7 +155,9 @@ class DockerEngine:
         what = f"Creating the container {plain(spec.name)}"
 
         def create(client: Any) -> None:
-            body = container_body(spec, _machine(client.info()))
+            info = client.info()
+            machine = Machine(int(info["MemTotal"]), _gpu_route(info), engine_limits(choose_address(self._host())))
+            body = container_body(spec, machine)
             client.create_container_from_config(body, spec.name)
 
         try:
@@ -386,10 +389,6 @@ def _pull_error(said: str, what: str) -> DeskError:
 def _engine_name(version: Mapping[str, Any]) -> str:
     parts = [str(part.get("Name", "")) for part in version.get("Components") or []]
     return "Podman" if any("podman" in part.lower() for part in parts) else "Docker"
-
-
-def _machine(info: Mapping[str, Any]) -> Machine:
-    return Machine(int(info["MemTotal"]), _gpu_route(info))
 
 
 def _gpu_route(info: Mapping[str, Any]) -> str | None:

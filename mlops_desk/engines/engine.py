@@ -27,7 +27,10 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """A container to create, always under the hardened profile (see docker.py)."""
+    """A container to create, always under the hardened profile (see profile.py).
+
+    ``mounts`` are what a person asked for, and are judged. ``own_mounts`` are folders of the agent's own making.
+    """
 
     name: str
     image: str
@@ -45,6 +48,7 @@ class ContainerSpec:
     working_dir: str | None = None
     tmpfs_bytes: int = 1 << 30
     stop_grace_seconds: int = 30
+    own_mounts: tuple[Mount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -355,7 +355,7 @@ class _Act:
 
 def _leave(spec: ContainerSpec, path: str, text: str) -> None:
     """Write ``text`` where ``path`` lies on the host, if that is a writable mount; elsewhere it is lost at the end."""
-    for mount in spec.mounts:
+    for mount in (*spec.mounts, *spec.own_mounts):
         if mount.mode == "rw" and PurePosixPath(path).is_relative_to(mount.target):
             target = Path(mount.source) / PurePosixPath(path).relative_to(mount.target)
             target.parent.mkdir(parents=True, exist_ok=True)

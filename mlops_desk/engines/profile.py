@@ -5,12 +5,13 @@ processes, files, memory and log, no published port, GPUs by UUID only, and no r
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerSpec
+from mlops_desk.engines.limits import Limits
 from mlops_desk.engines.mounts import check_mounts
 from mlops_desk.records.job import Mount
 
@@ -22,7 +23,7 @@ CDI = "cdi"
 _SHM_PER_GPU_BYTES = 16 << 30
 _SHM_LEAST_BYTES = 64 << 20
 _LOG = {"Type": "json-file", "Config": {"max-size": "50m", "max-file": "3"}}
-_NOFILE = {"Name": "nofile", "Soft": 65_536, "Hard": 524_288}
+_FILES_SOFT, _FILES_HARD = 65_536, 524_288
 # Peers talk through pinned memory and deep stacks as soon as there is more than one GPU.
 _MANY_GPUS = ({"Name": "memlock", "Soft": -1, "Hard": -1}, {"Name": "stack", "Soft": 64 << 20, "Hard": 64 << 20})
 _LOADER = ("LD_PRELOAD", "LD_AUDIT")
@@ -35,6 +36,7 @@ class Machine:
 
     memory_bytes: int
     gpu_route: str | None
+    limits: Limits = field(default_factory=Limits)
 
 
 def container_body(spec: ContainerSpec, machine: Machine) -> dict[str, Any]:
@@ -49,11 +51,12 @@ def container_body(spec: ContainerSpec, machine: Machine) -> dict[str, Any]:
         "StopTimeout": spec.stop_grace_seconds,
         "HostConfig": {
             **_isolation(spec),
+            "Ulimits": _ulimits(spec, machine.limits),
             "Memory": memory_bytes,
             "MemorySwap": memory_bytes,
             "ShmSize": _shared_memory(spec, machine),
             "NanoCpus": round((spec.cpus or 0) * 1e9),
-            "Mounts": [_bind(mount) for mount in check_mounts(spec.mounts, spec.user)],
+            "Mounts": [_bind(mount) for mount in (*check_mounts(spec.mounts, spec.user), *spec.own_mounts)],
             "DeviceRequests": _device_requests(spec.gpus, machine.gpu_route),
         },
     }
@@ -90,12 +93,17 @@ def _isolation(spec: ContainerSpec) -> dict[str, Any]:
         "IpcMode": "private",
         "NetworkMode": spec.network or "bridge",
         "PidsLimit": PIDS_LIMIT,
-        "Ulimits": [_NOFILE, *(_MANY_GPUS if len(spec.gpus) > 1 else ())],
         "LogConfig": _LOG,
         "RestartPolicy": {"Name": "no"},
         "PortBindings": {},
         "PublishAllPorts": False,
     }
+
+
+def _ulimits(spec: ContainerSpec, limits: Limits) -> list[Mapping[str, Any]]:
+    hard = min(_FILES_HARD, limits.most_files)
+    files = {"Name": "nofile", "Soft": min(_FILES_SOFT, hard), "Hard": hard}
+    return [files, *(_MANY_GPUS if len(spec.gpus) > 1 and limits.may_raise else ())]
 
 
 def _environment(spec: ContainerSpec, machine: Machine) -> list[str]:
