@@ -1,0 +1,142 @@
+"""What /proc and /sys say, and what they may leave out."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.records.metric import MetricState
+from mlops_desk.telemetry import host, network, nvme
+from mlops_desk.telemetry.host import LinuxHost
+from mlops_desk.telemetry.rates import Counters
+
+STAT = "cpu  100 0 50 800 40 0 10 0 0 0\ncpu0 100 0 50 800 40 0 10 0 0 0\n"
+LATER = "cpu  150 0 60 850 70 0 20 0 0 0\n"
+MEMINFO = "MemTotal: 1000 kB\nMemFree: 10 kB\nMemAvailable: 400 kB\nSwapTotal: 50 kB\nSwapFree: 20 kB\n"
+PRESSURE = "some avg10=1.50 avg60=0.00 avg300=0.00 total=2000000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+NET = (
+    "Inter-| Receive | Transmit\n face |bytes packets\n"
+    "  eth0: 1000 5 1 2 0 0 0 0 500 4 3 1 0 0 0 0\n    lo: 9 1 0 0 0 0 0 0 9 1 0 0 0 0 0 0\n"
+)
+DISKS = (
+    " 259 0 nvme0n1 100 0 2000 50 10 0 400 30 2 90 80 0 0 0 0 0 0\n"
+    " 259 1 nvme0n1p1 100 0 2000 50 10 0 400 30 2 90 80\n   7 0 loop0 1 0 1 0 0 0 0 0 0 0 0\n"
+)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> tuple[Path, Path]:
+    """A small /proc and /sys."""
+    proc, sys = tmp_path / "proc", tmp_path / "sys"
+    (proc / "pressure").mkdir(parents=True)
+    (proc / "net").mkdir()
+    disk = sys / "block" / "nvme0n1"
+    (disk / "device" / "hwmon3").mkdir(parents=True)
+    (sys / "class" / "net" / "eth0" / "device").mkdir(parents=True)
+    (sys / "class" / "net" / "lo").mkdir()
+    for path, text in {
+        proc / "stat": STAT,
+        proc / "meminfo": MEMINFO,
+        proc / "loadavg": "0.50 0.40 0.30 1/100 4242\n",
+        proc / "pressure" / "cpu": PRESSURE,
+        proc / "net" / "dev": NET,
+        proc / "diskstats": DISKS,
+        disk / "size": "7814037168\n",
+        disk / "device" / "model": "Good Drive 4TB   \n",
+        disk / "device" / "hwmon3" / "temp1_input": "41850\n",
+        sys / "class" / "net" / "eth0" / "speed": "10000\n",
+    }.items():
+        path.write_text(text)
+    return proc, sys
+
+
+def values(metrics) -> dict[str, float | None]:
+    return {name: reading.value for name, reading in metrics.items()}
+
+
+def test_the_first_pass_has_levels_and_no_rates(machine) -> None:
+    sample = LinuxHost(*machine).read()
+    shown = values(sample.host.metrics)
+    assert shown["system.memory.usage"] == 600 * 1024
+    assert shown["system.paging.usage"] == 30 * 1024
+    assert shown["system.cpu.load_average.5m"] == 0.4
+    assert shown["system.pressure.cpu.some.avg10"] == 0.015
+    assert not {"system.cpu.utilization", "system.pressure.cpu.some"} & set(shown)
+    (disk,) = sample.disks
+    assert (disk.name, disk.model) == ("nvme0n1", "Good Drive 4TB")
+    assert values(disk.metrics) == {"system.disk.limit": 7814037168 * 512, "hw.temperature": 41.85}
+    (card,) = sample.networks
+    assert values(card.metrics) == {"hw.network.bandwidth.limit": 1.25e9}
+
+
+def test_the_second_pass_has_rates(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    proc, sys = machine
+    clock = iter([10.0, 12.0])
+    monkeypatch.setattr(host.time, "monotonic", lambda: next(clock))
+    linux = LinuxHost(proc, sys)
+    linux.read()
+    (proc / "stat").write_text(LATER)
+    (proc / "pressure" / "cpu").write_text(PRESSURE.replace("2000000", "2500000"))
+    (proc / "diskstats").write_text(" 259 0 nvme0n1 300 0 6000 90 10 0 400 30 2 90 480 0 0 0 0 0 0\n")
+    (proc / "net" / "dev").write_text(NET.replace("1000 5 1 2", "5000 9 2 3"))
+    sample = linux.read()
+    shown = values(sample.host.metrics)
+    assert shown["system.cpu.utilization"] == pytest.approx(70 / 150)
+    assert shown["system.cpu.utilization.iowait"] == pytest.approx(30 / 150)
+    assert shown["system.pressure.cpu.some"] == pytest.approx(0.25)
+    disk = values(sample.disks[0].metrics)
+    assert disk["system.disk.read"] == 4000 * 512 / 2
+    assert disk["system.disk.read.operations"] == 100
+    assert disk["system.disk.read.latency"] == pytest.approx(0.0002)
+    assert disk["system.disk.queue"] == pytest.approx(0.2)
+    assert disk["system.disk.write"] == 0
+    assert "system.disk.write.latency" not in disk
+    card = values(sample.networks[0].metrics)
+    assert card["system.network.receive"] == 2000
+    assert card["system.network.receive.errors"] == 1
+    assert card["system.network.transmit"] == 0
+
+
+def test_a_kernel_without_pressure_says_so(tmp_path: Path) -> None:
+    shown = LinuxHost(tmp_path, tmp_path).read().host.metrics
+    assert shown["system.pressure.io.some"].state is MetricState.NOT_SUPPORTED
+    assert "system.memory.usage" not in shown
+
+
+def test_a_device_that_was_reset_draws_no_spike(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    proc, sys = machine
+    linux = LinuxHost(proc, sys)
+    linux.read()
+    (proc / "net" / "dev").write_text(NET.replace("1000 5", "3 1"))
+    card = linux.read().networks[0].metrics
+    assert "system.network.receive" not in card
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 1 << 64)),
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 1 << 64)),
+)
+def test_counters_never_run_backwards(first: dict[str, int], second: dict[str, int]) -> None:
+    counters = Counters()
+    assert counters.advance(1.0, first) is None
+    seconds, grown = counters.advance(2.0, second)
+    assert seconds == 1.0
+    assert all(amount >= 0 for amount in grown.values())
+    assert set(grown) <= set(first) & set(second)
+
+
+@given(
+    st.text(max_size=200),
+    st.sampled_from(["", "cpu  ", "MemTotal: ", "some avg10=", " 259 0 nvme0n1 1 ", "a\nb\neth0: "]),
+)
+def test_no_text_of_the_kernel_breaks_the_readers(text: str, start: str) -> None:
+    for parse in (
+        host.processor_ticks,
+        host.memory,
+        host.load,
+        host.pressure,
+        nvme.disk_counters,
+        network.interface_counters,
+    ):
+        assert isinstance(parse(start + text), dict)

@@ -1,0 +1,191 @@
+"""The sampler's decisions, with collectors that only pretend to run and a clock that is handed in."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+
+from mlops_desk.base.loop import Loop
+from mlops_desk.records.metric import Reading
+from mlops_desk.records.status import Gpu, GpuState, Host, Sample
+from mlops_desk.telemetry.frames import Frame
+from mlops_desk.telemetry.sampler import Sampler
+from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
+
+
+class FakeProcess:
+    """A collector that does nothing; ``immortal`` ones survive being killed, as in uninterruptible sleep."""
+
+    def __init__(self, arguments: Sequence[str], immortal: bool, started: float) -> None:
+        self.arguments = list(arguments)
+        self.started = started
+        self.pid = 1
+        self.immortal = immortal
+        self.killed = False
+
+    def kill(self) -> bool:
+        self.killed = True
+        return not self.immortal
+
+    @property
+    def alive(self) -> bool:
+        return self.immortal or not self.killed
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.processes: list[FakeProcess] = []
+        self.notices = []
+        self.immortal = False
+        self.interval = 1.0
+        self.refuse = False
+        self.now = 0.0
+        self.sampler = Sampler(
+            Loop("test"), lambda: self.interval, lambda *_: None, self.notices.append, ["--x"], self._start
+        )
+
+    def _start(self, arguments: Sequence[str], _loop: object, _heard: object) -> FakeProcess:
+        if self.refuse:
+            raise OSError(11, "Resource temporarily unavailable")
+        self.processes.append(FakeProcess(arguments, self.immortal, self.now))
+        return self.processes[-1]
+
+    def step(self, now: float, frame: Frame | None = None, sender: FakeProcess | None = None) -> Sample | None:
+        self.now = now
+        process = sender or (self.processes[-1] if frame is not None else None)
+        return self.sampler._step(process, frame, now)[0]
+
+    def data(self, now: float, *indices: int, busy: Busy | None = None) -> Sample | None:
+        return self.step(now, Frame(1, GpuSample(now, tuple(map(gpu, indices))), HostSample(now, Host("box")), busy))
+
+
+def gpu(index: int) -> Gpu:
+    return Gpu(f"GPU-{index}", index, "H100", None, GpuState.OK, metrics={"hw.power": Reading(1.0, "W")})
+
+
+@pytest.fixture
+def rig() -> Rig:
+    made = Rig()
+    made.step(0.0)
+    return made
+
+
+def states(sample: Sample | None) -> list[GpuState]:
+    assert sample is not None
+    return [gpu.state for gpu in sample.gpus]
+
+
+def hang(rig: Rig, index: int, now: float) -> None:
+    """Let the newest collector hang on a GPU until it is replaced."""
+    rig.step(now, Frame(2, busy=Busy(index, f"GPU-{index}", "nvmlX", 5.0)))
+    rig.step(now + 0.25, Frame(3, busy=Busy(index, f"GPU-{index}", "nvmlX", 5.3)))
+
+
+def test_a_gpu_that_hung_is_left_out_and_asked_again_by_a_process_of_its_own(rig: Rig) -> None:
+    rig.data(1.0, 0, 1)
+    hang(rig, 1, 6.0)
+    first, second = rig.processes
+    assert first.killed
+    assert second.arguments == ["--x", "--interval", "1", "--skip", "1"]
+    assert states(rig.data(7.0, 0)) == [GpuState.OK, GpuState.STALE]
+    rig.step(12.0, Frame(9, busy=None))
+    probe = rig.processes[-1]
+    assert probe.arguments == ["--x", "--only", "1"]
+    rig.step(12.5, Frame(1, GpuSample(12.5, (gpu(1),))), sender=probe)
+    assert probe.killed
+    assert rig.processes[-1].arguments == ["--x", "--interval", "1"]
+    assert states(rig.data(13.0, 0, 1)) == [GpuState.OK, GpuState.OK]
+
+
+def test_between_the_probe_and_the_next_sample_the_gpu_is_not_lost(rig: Rig) -> None:
+    rig.data(1.0, 0, 1)
+    hang(rig, 1, 6.0)
+    rig.data(11.9, 0)
+    rig.step(12.0)
+    rig.step(12.1, Frame(1, GpuSample(12.1, (gpu(1),))), sender=rig.processes[-1])
+    assert [gpu.state for gpu in rig.sampler._compose(12.2).gpus] == [GpuState.OK, GpuState.OK]
+
+
+def test_a_probe_that_hangs_too_is_ended_and_the_pause_doubles(rig: Rig) -> None:
+    rig.data(1.0, 0, 1)
+    hang(rig, 1, 6.0)
+    rig.step(12.0)
+    probe = rig.processes[-1]
+    rig.step(20.5)
+    assert probe.killed
+    count = len([p for p in rig.processes if "--only" in p.arguments])
+    rig.step(30.0, Frame(4))
+    assert len([p for p in rig.processes if "--only" in p.arguments]) == count
+    rig.step(30.6, Frame(4))
+    assert len([p for p in rig.processes if "--only" in p.arguments]) == count + 1
+
+
+def test_after_two_processes_that_can_not_be_killed_gpus_are_left_alone(rig: Rig) -> None:
+    rig.processes[0].immortal = rig.immortal = True
+    rig.data(1.0, 0, 1, 2)
+    hang(rig, 1, 6.0)
+    hang(rig, 2, 7.0)
+    assert "--no-gpus" in rig.processes[-1].arguments
+    assert "never returned" in (rig.sampler.trouble() or "")
+    rig.step(60.0, Frame(4))
+    assert not any("--only" in p.arguments for p in rig.processes)
+    assert states(rig.data(61.0)) == [GpuState.LOST, GpuState.STALE, GpuState.STALE]
+    for process in rig.processes:
+        process.immortal = False
+    rig.step(62.0, Frame(5))
+    assert any("--only" in p.arguments for p in rig.processes)
+
+
+def test_a_collector_that_keeps_dying_is_started_more_and_more_rarely(rig: Rig) -> None:
+    now, starts = 1.0, []
+    for _ in range(400):
+        count = len(rig.processes)
+        rig.step(now, None, sender=rig.processes[-1])
+        if len(rig.processes) > count:
+            starts.append(now)
+        now += 0.25
+    gaps = [after - before for before, after in pairwise(starts)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] >= 15.0
+    assert len([notice for notice in rig.notices if "replaced" in notice.text]) == 1
+
+
+def test_a_machine_out_of_processes_is_tried_again(rig: Rig) -> None:
+    rig.refuse = True
+    rig.step(1.0, None, sender=rig.processes[0])
+    assert any("can't be started" in notice.text for notice in rig.notices)
+    rig.refuse = False
+    rig.step(40.0)
+    assert len(rig.processes) == 2
+
+
+def test_a_new_interval_restarts_the_collector(rig: Rig) -> None:
+    rig.interval = 5.0
+    rig.step(1.0, Frame(1))
+    assert rig.processes[0].killed
+    assert rig.processes[1].arguments[:3] == ["--x", "--interval", "5"]
+
+
+def test_what_an_ended_collector_still_says_is_not_believed(rig: Rig) -> None:
+    rig.data(1.0, 0)
+    old = rig.processes[0]
+    rig.interval = 2.0
+    rig.step(2.0, Frame(1))
+    assert rig.step(2.1, Frame(9, GpuSample(2.1, (gpu(5),))), sender=old) is None
+    assert [g.index for g in rig.sampler._compose(2.2).gpus] == [0]
+
+
+def test_silence_is_announced_as_stale(rig: Rig) -> None:
+    assert states(rig.data(1.0, 0)) == [GpuState.OK]
+    sample = rig.step(4.5)
+    assert states(sample) == [GpuState.STALE]
+    assert "does not answer" in (sample.gpu_note or "")
+
+
+def test_a_changed_driver_gets_a_fresh_process_once_a_minute(rig: Rig) -> None:
+    note = GpuSample(1.0, (), "different versions", fresh_process=True)
+    rig.step(30.0, Frame(1, note))
+    assert len(rig.processes) == 1
+    rig.step(61.0, Frame(2, note))
+    assert len(rig.processes) == 2
+    assert not rig.notices

@@ -1,0 +1,114 @@
+"""Status and window as the window and the command line see them."""
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.event import Sampled
+from mlops_desk.records.metric import Reading
+from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuProcess, GpuState, Host, LeaseInfo, Sample
+from mlops_desk.storage.blocks import Block
+from mlops_desk.telemetry.cost import Cost, processor_seconds, proportional_bytes
+from mlops_desk.telemetry.service import TelemetryService, join
+
+ID = "ab" * 32
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> TelemetryService:
+    folder = DataFolder(tmp_path)
+    return TelemetryService(
+        folder,
+        Bus(),
+        Loop("test"),
+        SettingsStore(folder.settings),
+        leases=lambda: {"GPU-0": LeaseInfo("leased", user="ada")},
+        container_name={ID: "train\u202e"}.get,
+        agent_info=lambda: AgentInfo("0.1", 3.0, AgentCost(), 1, "/d", "i"),
+        simulated=True,
+    )
+
+
+def sample(at: float) -> Sample:
+    processes = (
+        GpuProcess(1, "ada", "python", 5, ID),
+        GpuProcess(2, "bo", "python", 5, "cd" * 32),
+        GpuProcess(3, "cy", "python", 5),
+    )
+    gpu = Gpu("GPU-0", 0, "H100", None, GpuState.OK, metrics={"hw.power": Reading(at, "W")}, processes=processes)
+    return Sample(1, at, (gpu,), Host("box", {"system.memory.usage": Reading(7.0, "By")}))
+
+
+def test_what_is_announced_has_leases_names_and_cost(service: TelemetryService) -> None:
+    heard: list[Sampled] = []
+    service._bus.subscribe(Sampled, heard.append)
+    service._take(sample(10.0), is_tick=True)
+    (gpu,) = heard[0].status.gpus
+    assert gpu.lease == LeaseInfo("leased", user="ada")
+    assert [process.container for process in gpu.processes] == ["train\\u202e", "cd" * 6, None]
+    assert heard[0].status.agent.simulated
+    assert heard[0].status.agent.cost.memory_bytes > 1 << 20
+
+
+def test_the_window_has_one_axis_and_gaps(service: TelemetryService) -> None:
+    for second in range(5):
+        service._take(sample(100.0 + second), is_tick=second != 3)
+    window = service.window(2.5)
+    assert window.times == (102.0, 104.0)
+    assert {series.device: series.values for series in window.series} == {"GPU-0": (102.0, 104.0), "host": (7.0, 7.0)}
+    for seconds in (0.0, -1.0, 1e9, math.nan):
+        with pytest.raises(Invalid):
+            service.window(seconds)
+
+
+def test_a_longer_window_is_continued_from_the_history(service: TelemetryService) -> None:
+    start = float(int(time.time()))
+    for second in range(30):
+        service._take(sample(start + second), is_tick=True)
+    service._history.flush()
+    service._ring.__init__(rows=8)  # as if the ring had gone round
+    for second in range(30, 35):
+        service._take(sample(start + second), is_tick=True)
+    window = service.window(120.0)
+    assert window.times == tuple(start + second for second in range(35))
+    assert all(len(series.values) == 35 and None not in series.values for series in window.series)
+    service._history.stop()
+
+
+def test_joined_blocks_leave_gaps_where_a_curve_was_not() -> None:
+    first = Block((("a", "x", "1"),), np.array([1.0]), np.array([[5.0]], np.float32), np.ones((1, 1), np.uint8))
+    second = Block((("b", "x", "1"),), np.array([2.0]), np.array([[6.0]], np.float32), np.ones((1, 1), np.uint8))
+    window = join([first, second])
+    assert window.times == (1.0, 2.0)
+    assert [series.values for series in window.series] == [(5.0, None), (None, 6.0)]
+
+
+def _write(proc: Path, pid: int, ticks: int) -> None:
+    folder = proc / str(pid)
+    folder.mkdir(exist_ok=True)
+    (folder / "stat").write_text(f"{pid} (x) S 1 1 1 0 -1 0 0 0 0 0 {ticks} {ticks} 0 0 20 0 1 0 9 0 0\n")
+    (folder / "smaps_rollup").write_text("0-1 ---p\nRss: 9 kB\nPss:  100 kB\nPss_Dirty: 3 kB\n")
+
+
+def test_the_cost_survives_a_replaced_collector(tmp_path: Path) -> None:
+    cost = Cost(tmp_path)
+    _write(tmp_path, 1, 100)
+    _write(tmp_path, 2, 5000)
+    cost.update(0.0, [1, 2], 0.0)
+    _write(tmp_path, 1, 110)
+    _write(tmp_path, 3, 4)
+    cost.update(10.0, [1, 3], 0.5)
+    tick = processor_seconds("1 (x) S 1 1 1 0 -1 0 0 0 0 0 1 0 0 0")
+    assert cost.current.cpu_ratio == pytest.approx(20 * tick / 10)
+    assert cost.current.driver_seconds_per_second == pytest.approx(0.05)
+    assert cost.current.memory_bytes == 200 * 1024
+    assert proportional_bytes("") is None
+    assert processor_seconds("garbage") is None
