@@ -86,8 +86,8 @@ def set_up_for_tests(_arguments: list[str]) -> int:
     python = interpreter.find()
     with _alone():
         to_make = not environment.ready(python, TEST_LOCK)
-        for_environment = environment.needs(python) if to_make else []
-        packages.ensure([*for_environment, *needs.for_tests()])
+        # The part of Python that brings pip, also where uv makes the environment: test images take it along.
+        packages.ensure([*interpreter.for_venv(python), *needs.for_tests()])
         if to_make:
             environment.make(python, TEST_LOCK)
     say(f"Set up after {watch}.")

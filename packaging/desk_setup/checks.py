@@ -79,11 +79,11 @@ def _python(venv: Path) -> list[str]:
 
 
 def _selection(env: Mapping[str, str]) -> str:
-    """Which tests can run here: those that need a container engine only where one answers."""
-    if engine_answers(env):
+    """Which tests can run here: those that need a container engine only where one answers, or has to."""
+    if env.get("CI") or engine_answers(env):
         return "not bench"
-    say("No container engine answers, so the tests marked `engine` and `end2end` are left out.")
-    return "not bench and not engine and not end2end"
+    say("No container engine answers, so the tests marked `engine` are left out.")
+    return "not bench and not engine"
 
 
 def engine_answers(env: Mapping[str, str]) -> bool:

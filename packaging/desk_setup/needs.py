@@ -101,7 +101,8 @@ QT_WAYLAND = _libraries(
 )
 # A font: without one Qt draws boxes. The tests compare pictures drawn with this one.
 FONT = (Need("file", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", ("fonts-dejavu-core",)),)
-# A private screen with a window manager, a tray and a session bus; a compiler for the simulated driver.
+# A private screen with a window manager, a tray and a session bus; a compiler for the simulated driver;
+# the shell that goes into the test images.
 TESTS = (
     Need("program", "Xvfb", ("xvfb",)),
     Need("program", "xauth", ("xauth",)),
@@ -110,6 +111,8 @@ TESTS = (
     Need("program", "stalonetray", ("stalonetray",)),
     Need("program", "dbus-run-session", ("dbus-daemon", "dbus")),
     Need("program", "cc", ("gcc",)),
+    Need("program", "make", ("make",)),
+    Need("program", "busybox", ("busybox-static", "busybox")),
     Need("file", "/usr/include/stdlib.h", ("libc6-dev",)),
 )
 
