@@ -30,7 +30,7 @@ def main(folder: DataFolder, *, demo: bool = False, echo: bool = False) -> int:
     log.start_early()
     folder.make()
     lock = FolderLock(folder.lock)
-    if not _acquire(lock):
+    if not _acquire(lock, str(folder.socket)):
         sys.stderr.write(f"An agent runs already for {folder.root}.\n")
         return 0
     log.start_file(folder.logs / "agent.log", echo=echo)
@@ -41,9 +41,9 @@ def main(folder: DataFolder, *, demo: bool = False, echo: bool = False) -> int:
     return 0
 
 
-def _acquire(lock: FolderLock) -> bool:
+def _acquire(lock: FolderLock, socket: str) -> bool:
     for _ in range(_LOCK_TRIES):
-        if lock.acquire():
+        if lock.acquire(socket):
             return True
         time.sleep(_LOCK_PAUSE_SECONDS)
     return False

@@ -168,22 +168,33 @@ class _told:  # noqa: N801 - used as a with-statement's verb
 
 def connect(folder: DataFolder, *, start: bool = True, demo: bool = False) -> Client:
     """Return a client of the folder's agent; start one when none answers. Raises Unavailable."""
-    client = Client(folder.socket)
-    if _answers(client):
+    client = _running(folder)
+    if client is not None:
         return client
     if not start:
-        client.close()
         raise Unavailable(f"No agent runs for {folder.root}.", "Any command starts one: mlops-desk status")
     folder.make()
     _start_agent(folder, demo=demo)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        if _answers(client):
+        client = _running(folder)
+        if client is not None:
             return client
         time.sleep(0.05)
-    client.close()
     log = folder.logs / "agent.log"
     raise Unavailable(f"The agent for {folder.root} did not answer within {START_TIMEOUT_SECONDS:g} s.", f"See {log}")
+
+
+def _running(folder: DataFolder) -> Client | None:
+    """Return a client of the agent that holds the folder, wherever its own environment made it put the socket."""
+    socket = FolderLock(folder.lock).note()
+    if not socket or not Path(socket).exists():
+        return None
+    client = Client(Path(socket))
+    if _answers(client):
+        return client
+    client.close()
+    return None
 
 
 def wait_until_gone(folder: DataFolder, timeout_seconds: float) -> bool:

@@ -12,8 +12,8 @@ class FolderLock:
         self._path = path
         self._descriptor: int | None = None
 
-    def acquire(self) -> bool:
-        """Take the lock without waiting; False when somebody else holds it."""
+    def acquire(self, note: str = "") -> bool:
+        """Take the lock without waiting, and leave ``note`` in it; False when somebody else holds it."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -21,9 +21,17 @@ class FolderLock:
             os.close(descriptor)
             return False
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n{note}\n".encode(), 0)
         self._descriptor = descriptor
         return True
+
+    def note(self) -> str:
+        """Return what the newest holder left in the lock; empty when there was none."""
+        try:
+            lines = self._path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return lines[1] if len(lines) > 1 else ""
 
     def release(self) -> None:
         """Give the lock back."""
