@@ -8,7 +8,7 @@ import pytest
 from tests.images import engine_client, python_image
 from tests.wheels import closure, wheelhouse
 
-_MODEL_NEEDS = ("mlflow-skinny", "scikit-learn", "pandas", "numpy")
+_MODEL_NEEDS = ("mlflow-skinny", "scikit-learn", "skops", "pandas", "numpy")
 _SERVING_NEEDS = (*_MODEL_NEEDS, "fastapi", "uvicorn", "flask", "aiohttp")
 
 

@@ -90,7 +90,7 @@ def rows_of(path: Path, shift: float) -> list[dict[str, float]]:
 def test_train_register_deploy_ask_drift_retrain(desk: Desk, place: Path, training_image: str, serving: dict[str, str]) -> None:
     # Train: a real container, whose run and model are in the registry.
     job = submit(desk, place, training_image, 1.0)
-    assert job["state"] == "succeeded", job
+    assert job["state"] == "succeeded", "\n".join([str(job["reason"]), *desk.json("jobs", "logs", job["id"])])
     assert job["exit_code"] == 0
     assert job["reason"] is None
     assert any("accuracy" in line for line in desk.json("jobs", "logs", job["id"]))

@@ -25,6 +25,6 @@ with mlflow.start_run():
         registered_model_name="iris",
         signature=infer_signature(features, model.predict(features)),
         input_example=features.head(2),
-        pip_requirements=["mlflow-skinny", "scikit-learn", "pandas", "numpy"],
+        pip_requirements=["mlflow-skinny", "scikit-learn", "skops", "pandas", "numpy"],
     )
 print(f"accuracy {accuracy:.3f}")
