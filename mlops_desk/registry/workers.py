@@ -65,6 +65,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            bufsize=0,  # nothing is left to be written when a worker that has ended is cleared away
             env={**os.environ, **ENVIRONMENT},
             cwd=scratch,  # MLflow may make ./mlruns wherever it stands
             start_new_session=True,

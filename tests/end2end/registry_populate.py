@@ -6,18 +6,28 @@ Reads ``{"uri", "experiment", "runs", "versions"}`` from stdin, prints ``{"runs"
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_FILE_STORE": "true"}
 
-import mlflow  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: E402
+def populate(uri, token=None, **wanted):
+    """Run this file on ``uri`` and return what it prints."""
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_FILE_STORE": "true"}
+    if token:
+        environment["MLFLOW_TRACKING_TOKEN"] = token
+    text = json.dumps({"uri": uri, **wanted})
+    ran = subprocess.run(
+        [sys.executable, __file__], input=text, capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return json.loads(ran.stdout.splitlines()[-1])  # MLflow greets on stdout
 
 
 def log_run(client, experiment_id, wanted):
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
     tags = {"mlflow.runName": wanted["name"], **wanted.get("tags", {})}
     run_id = client.create_run(experiment_id, start_time=wanted["start_time"], tags=tags).info.run_id
     for key, value in wanted.get("metrics", {}).items():
@@ -37,6 +47,9 @@ def log_run(client, experiment_id, wanted):
 
 
 def main():
+    import mlflow
+    from mlflow import MlflowClient
+
     wanted = json.load(sys.stdin)
     client = MlflowClient(wanted["uri"], wanted["uri"])
     mlflow.set_tracking_uri(wanted["uri"])
@@ -57,4 +70,5 @@ def main():
     print(json.dumps(answer))
 
 
-main()
+if __name__ == "__main__":
+    main()

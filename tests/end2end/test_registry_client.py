@@ -1,11 +1,5 @@
 """One suite for every RegistryClient: the double, MLflow on SQLite, and MLflow through the desk's own server."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from mlops_desk.base.errors import Invalid, NotFound
@@ -13,6 +7,7 @@ from mlops_desk.records.model import DatasetInput, Run
 from mlops_desk.registry.core import Registries
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.server import TrackingServer
+from tests.end2end.registry_populate import populate
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
 
@@ -24,23 +19,6 @@ RUNS = [
     {"name": "d", "start_time": 4000},
 ]  # fmt: skip
 VERSIONS = [{"name": "digits-clf", "run": "a"}, {"name": "digits-clf", "run": "b"}, {"name": "other's", "run": "b"}]
-
-
-def populate(uri, token=None, **wanted):
-    """Run plain MLflow in a process of its own, as a training program does."""
-    script = Path(__file__).with_name("registry_populate.py")
-    login = {"MLFLOW_TRACKING_TOKEN": token} if token else {}
-    ran = subprocess.run(
-        [sys.executable, str(script)],
-        input=json.dumps({"uri": uri, **wanted}),
-        capture_output=True,
-        text=True,
-        env={**os.environ, **login},
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    return json.loads(ran.stdout.splitlines()[-1])  # MLflow greets on stdout
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from mlops_desk.registry.core import Registries
 from mlops_desk.registry.fake import in_order
 from mlops_desk.registry.order import parse_sort
 from mlops_desk.registry.server import TrackingServer
+from tests.end2end.registry_populate import populate
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
 
@@ -36,16 +37,10 @@ def table():
 @pytest.fixture(scope="module")
 def ordered(tmp_path_factory):
     """A store with the table, read by us, and the orders that MLflow's client gives."""
-    from importlib.util import module_from_spec, spec_from_file_location
-    from pathlib import Path
-
-    spec = spec_from_file_location("registry_suite", Path(__file__).with_name("test_registry_client.py"))
-    suite = module_from_spec(spec)
-    spec.loader.exec_module(suite)
     folder = tmp_path_factory.mktemp("order")
     uri = f"sqlite:///{folder}/mlflow.db"
     clauses = {sort: parse_sort(sort).clause for sort in SORTS}
-    truth = suite.populate(
+    truth = populate(
         uri, experiment="hard", artifact_location=str(folder), runs=table(), orders=["", *clauses.values()]
     )["orders"]
     server = TrackingServer(folder / "own", folder / "log", lambda: None, lambda _: None)
