@@ -148,8 +148,8 @@ class JobsService:
             return spec
         request = {
             "uid": uid,
-            "private": [str(self._folder.root)],
-            "mounts": [{"source": mount.source, "mode": mount.mode} for mount in spec.mounts],
+            "private": str(self._folder.root),
+            "mounts": [{"source": m.source, "target": m.target, "mode": m.mode} for m in spec.mounts],
         }
         real = run_worker("mlops_desk.jobs.access", request, _ACCESS_TIMEOUT_SECONDS)
         mounts = tuple(replace(mount, source=source) for mount, source in zip(spec.mounts, real, strict=True))

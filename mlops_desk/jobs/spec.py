@@ -27,6 +27,7 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,510}", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,3}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
 _KERNEL_TARGETS = ("/proc", "/sys", "/dev")
+_LOADER = frozenset({"LD_PRELOAD", "LD_AUDIT"})
 _LIMITS = {"command": 1000, "env": 500, "mounts": 100}
 _LINE_BREAKS = frozenset("\x85\u2028\u2029")
 _TEXT_LIMIT = 32 * 1024
@@ -114,9 +115,9 @@ def _env(node: Node, key: str) -> dict[str, str]:
         line = table.key_lines[name]
         if not _ENV_NAME.fullmatch(name):
             raise Invalid(f"Line {line}: env: {plain(name)!r} is not the name of a variable.", "Expected: NAME: value.")
-        if name.startswith("NVIDIA_"):
-            text = f"Line {line}: env: {name} can't be set: it would choose GPUs behind the queue's back."
-            raise Invalid(text, "Ask for GPUs with resources: {gpus: N}.")
+        if name.upper().startswith("NVIDIA_") or name in _LOADER:
+            text = f"Line {line}: env: {name} can't be set: it decides which GPUs and code a container sees."
+            raise Invalid(text, "Ask for GPUs with resources: {gpus: N}; set other variables inside the command.")
     return {name: _argument(value, f"{key}.{name}") for name, value in table.entries.items()}
 
 

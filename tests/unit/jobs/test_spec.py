@@ -77,6 +77,7 @@ def test_relative_sources_are_taken_from_the_files_folder():
         (HEAD + 'command: ["a\\0b"]', ("command[0]",)),
         (HEAD + "env: {A-B: 1}", ("Line 5", "'A-B'")),
         (HEAD + "env: {NVIDIA_VISIBLE_DEVICES: all}", ("NVIDIA_VISIBLE_DEVICES", "gpus")),
+        (HEAD + "env: {LD_PRELOAD: x.so}", ("LD_PRELOAD",)),
         (HEAD + "mounts: [{source: ~/x, target: /x}]", ("mounts[0].source", "absolute")),
         (HEAD + "mounts: [{source: /x, target: x}]", ("mounts[0].target", "absolute")),
         (HEAD + "mounts: [{source: /x, target: /..}]", ("mounts[0].target",)),
@@ -124,7 +125,9 @@ def specs(draw):
         )
         for name in sorted(targets)
     )
-    names = st.from_regex(r"[A-Z_][A-Z0-9_]{0,10}", fullmatch=True).filter(lambda name: not name.startswith("NVIDIA_"))
+    names = st.from_regex(r"[A-Z_][A-Z0-9_]{0,10}", fullmatch=True).filter(
+        lambda name: not name.startswith(("NVIDIA_", "LD_"))
+    )
     return JobSpec(
         name=draw(_VISIBLE),
         image=draw(st.from_regex(r"[a-z][a-z0-9/:._-]{0,20}", fullmatch=True)),
