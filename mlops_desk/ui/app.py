@@ -34,7 +34,7 @@ from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.context import Context, UiOptions
 from mlops_desk.ui.instance import Instance
 from mlops_desk.ui.look import Look
-from mlops_desk.ui.store import Store, Topic
+from mlops_desk.ui.store import HISTORY_SECONDS, Store, Topic
 from mlops_desk.ui.tasks import Tasks
 from mlops_desk.ui.tray import Tray
 from mlops_desk.ui.window import PROGRAM, Window
@@ -162,7 +162,9 @@ class Program(QObject):
     def _connected(self) -> None:
         for topic in _FIRST_LOADS:
             self.context.load(topic)
-        self.context.ask("the last minute", lambda desk: desk.telemetry.window(60.0), self.store.take_window)
+        self.context.ask(
+            "the last minutes", lambda desk: desk.telemetry.window(HISTORY_SECONDS), self.store.take_window
+        )
         self.window.connected()
 
     def _changed(self, topics: frozenset[Topic]) -> None:

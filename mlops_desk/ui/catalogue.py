@@ -1,13 +1,28 @@
-"""The pages, in the order of the sidebar; the last one stands apart at the bottom."""
+"""The pages, in the order of the sidebar; the last one stands apart at the bottom. Each is loaded when first shown."""
+
+from collections.abc import Callable
+from importlib import import_module
 
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.page import Page, PageSpec
 
 
-def _overview(context: Context) -> Page:
-    from mlops_desk.ui.pages.overview import OverviewPage  # noqa: PLC0415 - a page is loaded when it is first shown
+def _late(module: str, name: str) -> Callable[[Context], Page]:
+    def make(context: Context) -> Page:
+        page = getattr(import_module(f"mlops_desk.ui.pages.{module}"), name)(context)
+        if not isinstance(page, Page):
+            raise TypeError(name)
+        return page
 
-    return OverviewPage(context)
+    return make
 
 
-PAGES: tuple[PageSpec, ...] = (PageSpec("overview", "Overview", "overview", _overview),)
+PAGES: tuple[PageSpec, ...] = (
+    PageSpec("overview", "Overview", "overview", _late("overview", "OverviewPage")),
+    PageSpec("gpus", "GPUs", "gpus", _late("gpus", "GpusPage")),
+    PageSpec("jobs", "Jobs", "jobs", _late("jobs", "JobsPage")),
+    PageSpec("endpoints", "Endpoints", "endpoints", _late("endpoints", "EndpointsPage")),
+    PageSpec("models", "Models", "models", _late("models", "ModelsPage")),
+    PageSpec("drift", "Drift", "drift", _late("drift", "DriftPage")),
+    PageSpec("settings", "Settings", "settings", _late("settings", "SettingsPage")),
+)

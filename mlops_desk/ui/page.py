@@ -92,6 +92,21 @@ class Page(QWidget):
         self._state.show_error(title, error, self.reload)
         self._layers.setCurrentWidget(self._state)
 
+    def show_nothing(self, title: str, text: str, command: str | None = None) -> None:
+        """Show why there is nothing to show, and what to paste."""
+        self._state.show_empty(Empty(title, text, command=command))
+        self._layers.setCurrentWidget(self._state)
+
+    def wait_for_numbers(self) -> None:
+        """Show why there is no sample yet."""
+        connection = self.context.store.connection
+        if connection.state == "lost" and connection.error is not None:
+            self.show_error("The agent is not reachable", connection.error)
+        elif connection.state == "starting":
+            self.show_loading("Starting the agent …", "The workstation's numbers will be here as soon as it answers.")
+        else:
+            self.show_loading("Waiting for the first numbers …", "The agent answers; its first sample is under way.")
+
     def show_loading(self, title: str, text: str) -> None:
         """Show what is awaited instead of the content."""
         self._state.show_loading(title, text, None)

@@ -187,10 +187,9 @@ def _network(store: Store, network: Network, dim: bool) -> TileView:
     number, _, unit = words.bit_rate(down).partition(words.THIN)
     return TileView(
         title=plain(network.name, 40),
-        lead="",
         number=f"↓{number}",
         unit=unit,
-        aside=f"↑{words.bit_rate(up)}",
+        note=f"↑{words.bit_rate(up)}",
         curves=_pair(store, network.name, "system.network.receive", "system.network.transmit", 5),
         tip=f"received {words.bit_rate(down)}, sent {words.bit_rate(up)}",
         dim=dim,

@@ -203,6 +203,13 @@ def clock(moment: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(moment))
 
 
+def day_and_clock(moment: float, now: float | None = None) -> str:
+    """Return a Unix time as short as it can be: the clock today, else the date too."""
+    today = time.localtime(time.time() if now is None else now)
+    at = time.localtime(moment)
+    return time.strftime("%H:%M:%S" if at[:3] == today[:3] else "%Y-%m-%d %H:%M", at)
+
+
 def count(amount: int, one: str, many: str | None = None) -> str:
     """Return ``1 job`` or ``3 jobs``."""
     return f"{amount:,} {one if amount == 1 else many or one + 's'}"

@@ -81,7 +81,7 @@ class OverviewPage(Page):
     def refresh(self, topics: frozenset[Topic]) -> None:
         status = self.context.store.status
         if status is None:
-            self._say_why_nothing()
+            self.wait_for_numbers()
             return
         self.show_content()
         if topics & {Topic.STATUS, Topic.CONNECTION} and not self.context.store.paused:
@@ -91,15 +91,6 @@ class OverviewPage(Page):
             self._show_queue()
         if topics - {Topic.STATUS, Topic.JOBS}:
             self._notices.show_lines("Alerts and what changed", attention(self.context.store))
-
-    def _say_why_nothing(self) -> None:
-        connection = self.context.store.connection
-        if connection.state == "lost" and connection.error is not None:
-            self.show_error("The agent is not reachable", connection.error)
-        elif connection.state == "starting":
-            self.show_loading("Starting the agent …", "The workstation's numbers will be here as soon as it answers.")
-        else:
-            self.show_loading("Waiting for the first numbers …", "The agent answers; its first sample is under way.")
 
     def _show_gpus(self, status: Status) -> None:
         store = self.context.store

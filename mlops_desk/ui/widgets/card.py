@@ -38,6 +38,14 @@ class Card(QWidget):
         paint_card(painter, QRectF(self.rect()))
 
 
+def framed(widget: QWidget) -> Card:
+    """Return a card that holds nothing but ``widget``, up to its edge."""
+    card = Card()
+    card.column.setContentsMargins(*(theme.SPACE_4,) * 4)
+    card.column.addWidget(widget)
+    return card
+
+
 class CardButton(QAbstractButton):
     """A card that can be pressed, by mouse or key."""
 

@@ -1,11 +1,12 @@
 """A command to paste: in the fixed font, on one line, with a button that copies it."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.ui import theme
 from mlops_desk.ui.widgets.button import CopyButton
+from mlops_desk.ui.widgets.field import Field
 
 
 class CommandLine(QWidget):
@@ -13,10 +14,10 @@ class CommandLine(QWidget):
 
     def __init__(self, name: str = "Command to paste") -> None:
         super().__init__()
-        self._field = QLineEdit()
+        self._field = Field(name, " ")
+        self._field.setClearButtonEnabled(False)
         self._field.setReadOnly(True)
         self._field.setFont(theme.fixed_font())
-        self._field.setAccessibleName(name)
         self._field.setCursorPosition(0)
         copy = CopyButton("Copy", self.command)
         row = QHBoxLayout(self)

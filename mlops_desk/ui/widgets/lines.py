@@ -61,7 +61,7 @@ class _Delegate(QStyledItemDelegate):
         painter.setFont(theme.font(theme.CAPTION_POINTS, bold=True))
         painter.setPen(theme.colour(line.mark.token))
         painter.drawText(area, int(_LEFT), line.mark.text)
-        mark = max(painter.fontMetrics().horizontalAdvance(line.mark.text), theme.SPACE_24 * 3) + theme.SPACE_12
+        mark = max(painter.fontMetrics().horizontalAdvance(line.mark.text), theme.SPACE_24 * 4) + theme.SPACE_12
         painter.setFont(theme.font())
         painter.setPen(theme.colour("text"))
         place = area.adjusted(mark, 0, -aside, 0)

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractScrollArea, QScrollBar, QStyle, QStyleOptionSlider
+from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QScrollArea, QScrollBar, QStyle, QStyleOptionSlider, QWidget
 
 from mlops_desk.ui import theme
 
@@ -43,3 +43,17 @@ def thin(area: QAbstractScrollArea) -> None:
     """Give a scrolling widget thin bars."""
     area.setVerticalScrollBar(ThinBar(Qt.Orientation.Vertical))
     area.setHorizontalScrollBar(ThinBar(Qt.Orientation.Horizontal))
+
+
+def scrolled(inner: QWidget, name: str) -> QScrollArea:
+    """Return ``inner`` in an area that scrolls up and down and has no ground of its own."""
+    area = QScrollArea()
+    thin(area)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(inner)
+    area.viewport().setAutoFillBackground(False)
+    inner.setAutoFillBackground(False)
+    area.setAccessibleName(name)
+    return area

@@ -9,7 +9,8 @@ from PySide6.QtGui import QColor, QPainter
 from mlops_desk.ui import theme
 from mlops_desk.ui.text import set_tip
 from mlops_desk.ui.widgets.card import CardButton
-from mlops_desk.ui.widgets.sparkline import Point, paint_baseline, paint_curve
+from mlops_desk.ui.widgets.curves import Point
+from mlops_desk.ui.widgets.sparkline import paint_baseline, paint_curve
 from mlops_desk.ui.words import Mark
 
 WINDOW_SECONDS = 60.0
@@ -36,6 +37,7 @@ class TileView:
     aside: str = ""
     lead: str = ""
     mark: Mark | None = None
+    note: str = ""
     meter: float | None = None
     curves: tuple[Curve, ...] = ()
     lines: tuple[str, ...] = ()
@@ -88,6 +90,11 @@ class Tile(CardButton):
             painter.setPen(theme.colour(view.mark.token))
             painter.drawText(line, int(_RIGHT), view.mark.text)
             taken = metrics.horizontalAdvance(view.mark.text) + theme.SPACE_8
+        elif view.note:
+            painter.setFont(theme.font(theme.CAPTION_POINTS))
+            painter.setPen(theme.colour("muted"))
+            painter.drawText(line, int(_RIGHT), view.note)
+            taken = metrics.horizontalAdvance(view.note) + theme.SPACE_8
         if view.lead:
             painter.setPen(theme.colour("text"))
             painter.drawText(line, int(_LEFT), view.lead)

@@ -1,0 +1,85 @@
+"""The frame of all dialogs: a title, fields, the place for an error, and a button that names the act.
+
+A dialog that asks the agent stays open until the answer is there; an error is shown in place, with what
+was typed kept.
+"""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.ui import theme
+from mlops_desk.ui.text import Label
+from mlops_desk.ui.widgets.button import Button
+
+
+class FormDialog(QDialog):
+    """A window-modal dialog that creates something."""
+
+    def __init__(self, parent: QWidget, title: str, about: str, act: str) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setModal(True)
+        self._busy = False
+        self.submit: Callable[[], None] = self.accept
+        self.fields = QFormLayout()
+        self.fields.setSpacing(theme.SPACE_8)
+        self.fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._about = Label(about, wrap=True, tone="muted")
+        self._error = Label(wrap=True, tone="alert")
+        self._error.hide()
+        self._act_title = act
+        self.act = Button(act, main=True)
+        self.act.setDefault(True)
+        self.act.clicked.connect(self._submit)
+        self.cancel = Button("Cancel")
+        self.cancel.setAutoDefault(False)
+        self.cancel.clicked.connect(self.reject)
+        buttons = QHBoxLayout()
+        buttons.addStretch()
+        buttons.setSpacing(theme.SPACE_8)
+        buttons.addWidget(self.cancel)
+        buttons.addWidget(self.act)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(*(theme.SPACE_16,) * 4)
+        column.setSpacing(theme.SPACE_12)
+        column.addWidget(self._about)
+        column.addLayout(self.fields, 1)
+        column.addWidget(self._error)
+        column.addLayout(buttons)
+        self.resize(theme.DIALOG_WIDTH, self.sizeHint().height())
+
+    def add(self, title: str, field: QWidget, help_text: str = "") -> None:
+        """Add a field with its name and, below it, what it means."""
+        name = Label(title)
+        name.setBuddy(field)
+        field.setAccessibleName(title)
+        self.fields.addRow(name, field)
+        if help_text:
+            field.setAccessibleDescription(help_text)
+            self.fields.addRow("", Label(help_text, points=theme.CAPTION_POINTS, tone="muted", wrap=True))
+
+    def begin(self, doing: str) -> None:
+        """Show that the agent is being asked."""
+        self._busy = True
+        self.act.setEnabled(False)
+        self.act.show_title(doing)
+        self._error.hide()
+
+    def fail(self, error: DeskError) -> None:
+        """Show why it did not work; everything typed is still there."""
+        self._busy = False
+        self.act.setEnabled(True)
+        self.act.show_title(self._act_title)
+        self._error.show_text(f"{error.message}\n{error.hint or ''}".strip())
+        self._error.show()
+
+    def error_text(self) -> str:
+        return self._error.whole if self._error.isVisible() else ""
+
+    def _submit(self) -> None:
+        if not self._busy:
+            self.submit()

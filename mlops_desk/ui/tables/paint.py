@@ -1,0 +1,69 @@
+"""How cells and headers are painted: room at both sides, a state keeps its colour when chosen, one line under the header."""
+
+from typing import Any
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPen
+from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from mlops_desk.ui import theme
+
+
+class CellDelegate(QStyledItemDelegate):
+    """Paints one cell of plain text."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        hint = super().sizeHint(option, index)
+        return QSize(hint.width() + theme.SPACE_16, theme.ROW_HEIGHT)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        view: Any = option
+        area = QRectF(view.rect)
+        painter.save()
+        if view.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(area, theme.colour("selection"))
+        elif view.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(area, theme.faded(theme.colour("text"), 0.04))
+        font = index.data(Qt.ItemDataRole.FontRole)
+        painter.setFont(view.font if font is None else font)
+        painter.setPen(index.data(Qt.ItemDataRole.ForegroundRole) or theme.colour("text"))
+        area.adjust(theme.SPACE_8, 0, -theme.SPACE_8, 0)
+        text = painter.fontMetrics().elidedText(
+            str(index.data() or ""), Qt.TextElideMode.ElideRight, int(area.width()) + 1
+        )
+        painter.drawText(area, int(index.data(Qt.ItemDataRole.TextAlignmentRole)), text)
+        painter.restore()
+
+
+class PlainHeader(QHeaderView):
+    """Column titles in captions, the sorted one with its direction."""
+
+    def __init__(self) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self.setFont(theme.font(theme.CAPTION_POINTS))
+
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), theme.ROW_HEIGHT)
+
+    def sectionSizeFromContents(self, section: int) -> QSize:
+        hint = super().sectionSizeFromContents(section)
+        return QSize(hint.width() + theme.SPACE_16, theme.ROW_HEIGHT)
+
+    def paintSection(self, painter: QPainter, rect: QRect, section: int) -> None:
+        model = self.model()
+        painter.save()
+        painter.fillRect(rect, theme.colour("surface"))
+        painter.setPen(QPen(theme.colour("border"), theme.BORDER))
+        painter.drawLine(rect.bottomLeft(), rect.bottomRight())
+        title = str(model.headerData(section, Qt.Orientation.Horizontal) or "")
+        if self.isSortIndicatorShown() and self.sortIndicatorSection() == section:
+            title += " ▴" if self.sortIndicatorOrder() is Qt.SortOrder.AscendingOrder else " ▾"
+        painter.setFont(theme.font(theme.CAPTION_POINTS))
+        painter.setPen(theme.colour("muted"))
+        area = rect.adjusted(theme.SPACE_8, 0, -theme.SPACE_8, 0)
+        text = painter.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, area.width() + 1)
+        align = model.headerData(section, Qt.Orientation.Horizontal, Qt.ItemDataRole.TextAlignmentRole)
+        painter.drawText(area, int(align), text)
+        painter.restore()

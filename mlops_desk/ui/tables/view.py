@@ -1,0 +1,184 @@
+"""The view of a table of records: choose, sort, filter, choose columns, copy. No grid, one line a row."""
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from PySide6.QtCore import QItemSelection, QPoint, QSettings, Qt, Signal
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QMenu, QTableView
+
+from mlops_desk.ui import theme
+from mlops_desk.ui.tables import export
+from mlops_desk.ui.tables.model import KEY_ROLE, Column, Narrowed, RecordModel
+from mlops_desk.ui.tables.paint import CellDelegate, PlainHeader
+from mlops_desk.ui.text import menu_text
+from mlops_desk.ui.widgets.scroll import thin
+
+T = TypeVar("T")
+
+
+class RecordTable(QTableView, Generic[T]):
+    """Shows records by key; ``chosen`` carries the key of the current row, or None."""
+
+    chosen = Signal(object)
+
+    def __init__(self, name: str, columns: tuple[Column[T], ...], memory: QSettings) -> None:
+        super().__init__()
+        self._name = name
+        self._memory = memory
+        self.records: RecordModel[T] = RecordModel(columns, self)
+        self._rows = Narrowed(self)
+        self._rows.setSourceModel(self.records)
+        self.setModel(self._rows)
+        self.setAccessibleName(name)
+        self._dress()
+        self._dress_header()
+        self.selectionModel().selectionChanged.connect(self._selected)
+        self._silent = False
+
+    def _dress(self) -> None:
+        thin(self)
+        self.setItemDelegate(CellDelegate(self))
+        self.setMouseTracking(True)
+        self.setShowGrid(False)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setAlternatingRowColors(False)
+        self.setWordWrap(False)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setTabKeyNavigation(False)
+        self.verticalHeader().hide()
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.verticalHeader().setDefaultSectionSize(theme.ROW_HEIGHT)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._open_menu)
+        copy = QAction("Copy row", self)
+        copy.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
+        copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        copy.triggered.connect(self.copy_row)
+        self.addAction(copy)
+
+    def _dress_header(self) -> None:
+        header = PlainHeader()
+        self.setHorizontalHeader(header)
+        header.setHighlightSections(False)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setMinimumSectionSize(theme.SPACE_24 * 2)
+        header.setStretchLastSection(False)
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(self._open_columns)
+        hidden = str(self._memory.value(f"tables/{self._name}/hidden") or "").split(",")
+        known = self._memory.contains(f"tables/{self._name}/hidden")
+        for number, column in enumerate(self.records.columns):
+            mode = QHeaderView.ResizeMode.Stretch if column.stretch else QHeaderView.ResizeMode.ResizeToContents
+            header.setSectionResizeMode(number, mode)
+            self.setColumnHidden(number, column.key in hidden if known else column.hidden)
+        header.setResizeContentsPrecision(50)
+        self.setSortingEnabled(False)
+        header.setSectionsClickable(True)
+        header.setSortIndicatorShown(False)
+        header.sectionClicked.connect(self._sort_by)
+
+    def show_records(self, records: Mapping[str, T]) -> None:
+        """Show records; the chosen row stays chosen and rows stay where they are."""
+        chosen = self.key()
+        self._silent = True
+        came_or_went = self.records.show_records(records)
+        if came_or_went:
+            self._rows.invalidateFilter()
+            if self._rows.sortColumn() >= 0:
+                self._rows.sort(self._rows.sortColumn(), self._rows.sortOrder())
+            if chosen is not None and chosen in records:
+                self.select(chosen)
+        self._silent = False
+        if chosen is not None and chosen not in records:
+            self.chosen.emit(None)
+
+    def key(self) -> str | None:
+        """Return the key of the chosen row."""
+        rows = self.selectionModel().selectedRows()
+        return rows[0].data(KEY_ROLE) if rows else None
+
+    def select(self, key: str) -> bool:
+        """Choose a row by its key; False when it is not shown."""
+        row = self.records.row_of(key)
+        if row is None:
+            return False
+        index = self._rows.mapFromSource(self.records.index(row, 0))
+        if not index.isValid():
+            return False
+        self.selectRow(index.row())
+        self.scrollTo(index)
+        return True
+
+    def select_first(self) -> None:
+        if self._rows.rowCount():
+            self.selectRow(0)
+
+    def narrow(self, text: str) -> None:
+        """Keep rows in which every word of ``text`` is found."""
+        self._rows.narrow(text)
+
+    def shown_rows(self) -> int:
+        return self._rows.rowCount()
+
+    def sort_by(self, column: int, order: Qt.SortOrder) -> None:
+        self.horizontalHeader().setSortIndicatorShown(True)
+        self.horizontalHeader().setSortIndicator(column, order)
+        self._rows.sort(column, order)
+
+    def _sort_by(self, column: int) -> None:
+        again = self._rows.sortColumn() == column and self._rows.sortOrder() is Qt.SortOrder.AscendingOrder
+        self.sort_by(column, Qt.SortOrder.DescendingOrder if again else Qt.SortOrder.AscendingOrder)
+
+    def _selected(self, _new: QItemSelection, _old: QItemSelection) -> None:
+        if not self._silent:
+            self.chosen.emit(self.key())
+
+    # Copying and columns.
+
+    def copy_row(self) -> None:
+        """Copy the chosen row as text."""
+        rows = [index.row() for index in self.selectionModel().selectedRows()]
+        QGuiApplication.clipboard().setText(export.as_text(self._visible(rows)))
+
+    def copy_all(self, form: str) -> None:
+        """Copy all shown rows as ``text`` or ``csv``."""
+        table = [self._titles(), *self._visible(range(self._rows.rowCount()))]
+        QGuiApplication.clipboard().setText(export.as_csv(table) if form == "csv" else export.as_text(table))
+
+    def _shown_columns(self) -> list[int]:
+        return [number for number in range(len(self.records.columns)) if not self.isColumnHidden(number)]
+
+    def _titles(self) -> list[str]:
+        return [self.records.columns[number].title for number in self._shown_columns()]
+
+    def _visible(self, rows: Any) -> list[list[str]]:
+        return [[self._rows.index(row, column).data() for column in self._shown_columns()] for row in rows]
+
+    def _open_menu(self, place: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction("Copy row").triggered.connect(self.copy_row)
+        menu.addAction("Copy table as text").triggered.connect(lambda: self.copy_all("text"))
+        menu.addAction("Copy table as CSV").triggered.connect(lambda: self.copy_all("csv"))
+        menu.popup(self.viewport().mapToGlobal(place))
+
+    def _open_columns(self, place: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for number, column in enumerate(self.records.columns):
+            action = menu.addAction(menu_text(column.title))
+            action.setCheckable(True)
+            action.setChecked(not self.isColumnHidden(number))
+            action.setEnabled(number > 0)
+            action.toggled.connect(lambda shown, number=number: self._show_column(number, shown))
+        menu.popup(self.horizontalHeader().mapToGlobal(place))
+
+    def _show_column(self, number: int, shown: bool) -> None:
+        self.setColumnHidden(number, not shown)
+        hidden = [column.key for place, column in enumerate(self.records.columns) if self.isColumnHidden(place)]
+        self._memory.setValue(f"tables/{self._name}/hidden", ",".join(hidden))

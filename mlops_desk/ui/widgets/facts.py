@@ -1,0 +1,70 @@
+"""Facts about the selected thing: names at the left, values at the right, in the order given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
+
+from mlops_desk.ui import theme, words
+from mlops_desk.ui.text import Label, set_tip
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line. ``tone`` colours the value; ``fixed`` is for identifiers."""
+
+    name: str
+    value: str
+    tone: str = "text"
+    fixed: bool = False
+    tip: str = ""
+
+
+def moment_fact(name: str, at: float | None) -> Fact:
+    """Return a fact about a time: relative, with the absolute one in the tool tip."""
+    if at is None:
+        return Fact(name, words.NOTHING)
+    return Fact(name, f"{words.ago(at)}, {words.day_and_clock(at)}", tip=words.absolute(at))
+
+
+class Facts(QWidget):
+    """A grid of plain labels; remakes itself only when the facts differ."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: tuple[Fact, ...] = ()
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(theme.SPACE_12)
+        self._grid.setVerticalSpacing(theme.SPACE_4)
+        self._grid.setColumnStretch(1, 1)
+        self._rows: list[tuple[Label, Label]] = []
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+
+    def show_facts(self, facts: Sequence[Fact]) -> None:
+        if tuple(facts) == self._shown:
+            return
+        if [(fact.name, fact.fixed) for fact in facts] != [(fact.name, fact.fixed) for fact in self._shown]:
+            self._remake(facts)
+        self._shown = tuple(facts)
+        for fact, (_, value) in zip(facts, self._rows, strict=True):
+            value.show_text(fact.value)
+            value.tint(fact.tone)
+            if fact.tip:
+                set_tip(value, fact.tip)
+            value.setAccessibleName(f"{fact.name}: {value.whole}")
+
+    def _remake(self, facts: Sequence[Fact]) -> None:
+        for pair in self._rows:
+            for label in pair:
+                self._grid.removeWidget(label)
+                label.deleteLater()
+        self._rows = []
+        for row, fact in enumerate(facts):
+            name = Label(fact.name, points=theme.CAPTION_POINTS, tone="muted")
+            name.setMinimumWidth(name.sizeHint().width())
+            value = Label(wrap=True, fixed=fact.fixed)
+            self._grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(value, row, 1)
+            self._rows.append((name, value))

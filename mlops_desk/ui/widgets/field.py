@@ -1,0 +1,41 @@
+"""A field for one line of text, with round corners and room inside; the filter of a page is one."""
+
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QLineEdit
+
+from mlops_desk.ui import theme
+
+
+class Field(QLineEdit):
+    """A line edit that is painted like the rest."""
+
+    def __init__(self, name: str, hint: str = "", *, text: str = "") -> None:
+        super().__init__(text)
+        self.setAccessibleName(name)
+        self.setPlaceholderText(hint or name)
+        self.setClearButtonEnabled(True)
+        self.setFrame(False)
+        self.setTextMargins(theme.SPACE_4, 0, theme.SPACE_4, 0)
+        self.setMinimumHeight(theme.FIELD_HEIGHT)
+        palette = QPalette()
+        palette.setColor(QPalette.ColorRole.Base, QColor(0, 0, 0, 0))
+        self.setPalette(palette)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(theme.colour("surface"))
+        focused = self.hasFocus()
+        edge = theme.colour("accent" if focused else "border")
+        painter.setPen(QPen(edge, theme.LINE if focused else theme.BORDER))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), theme.RADIUS, theme.RADIUS)
+        painter.end()
+        super().paintEvent(event)
+
+
+def filter_field(name: str) -> Field:
+    """Return the field that ``/`` goes to."""
+    field = Field(name, f"{name}  ( / )")
+    field.setMaximumWidth(theme.LIST_WIDTH)
+    return field
