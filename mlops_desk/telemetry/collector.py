@@ -1,7 +1,8 @@
 """The collector: the only process that loads the driver's library. ``python -m mlops_desk.telemetry.collector``.
 
-One thread polls the GPUs, one reads the host, the main thread writes frames to stdout: at least four a second,
-also while a driver call hangs, so that the agent knows on which GPU. It ends when its stdin closes
+One thread polls the GPUs, one reads the host, one asks slow devices. The main thread writes frames to
+stdout, at least four a second, also while a driver call hangs, so that the agent knows on which GPU.
+It ends when its stdin closes
 (the agent is gone, however it ended) and, whatever hangs, at once on SIGTERM, which it does not catch.
 It imports little: no numpy, no database, no container engine.
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from mlops_desk.base.loop import Loop
 from mlops_desk.telemetry.frames import Frame, encode
-from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSample, HostSource
+from mlops_desk.telemetry.source import MEASURE_SECONDS, GpuSample, GpuSource, HostSample, HostSource
 
 HEARTBEAT_SECONDS = 0.25
 _PAIR_SECONDS = 0.05
@@ -84,6 +85,7 @@ class Collector:
         loop.start("gpus", lambda: self._begin(loop, "gpus", self._read_gpus, self._read_gpus))
         host = self._host
         if host is not None:
+            loop.repeat("measure", MEASURE_SECONDS, host.measure)
             loop.start(
                 "host", lambda: self._begin(loop, "host", lambda: self._read_first(host), lambda: self._read(host))
             )
@@ -146,7 +148,7 @@ class _NoGpus:
     """Leaves every GPU alone: what is left to do when the driver hung too often."""
 
     def read(self) -> GpuSample:
-        return GpuSample(time.time(), ())
+        return GpuSample(time.time(), (), certain=False)
 
     def busy(self) -> None:
         return None

@@ -107,6 +107,7 @@ class _Slot:
     ask_again: float = 0.0
     answers: dict[int, tuple[float, dict[str, Reading]]] = field(default_factory=dict)
     list_again: float = 0.0
+    listed_at: float = 0.0
     processes: tuple[GpuProcess, ...] | None = None
 
 
@@ -152,6 +153,7 @@ class NvmlGpus:
             gpus = []
         gpus += self._absent(gpus)
         trouble = self._trouble
+        listed = [slot.listed_at for slot in self._slots or () if slot.processes is not None]
         return GpuSample(
             at=time.time(),
             gpus=tuple(sorted(gpus, key=lambda gpu: gpu.index)),
@@ -160,6 +162,8 @@ class NvmlGpus:
             driver_version=self._driver_version,
             driver_seconds=self._nvml.seconds - before,
             fresh_process=trouble.fresh_process if trouble else False,
+            processes_at=min(listed, default=time.time()),
+            certain=self._slots is not None or (trouble is not None and trouble.certain),
         )
 
     def _follow_bus(self, now: float) -> None:
@@ -252,7 +256,8 @@ class NvmlGpus:
             readings.update(answer)
         reasons = _reasons(device)
         if now >= slot.list_again:
-            slot.list_again, slot.processes = now + _PROCESS_SECONDS - 0.1, self._list_processes(device)
+            slot.list_again, slot.listed_at = now + _PROCESS_SECONDS - 0.1, time.time()
+            slot.processes = self._list_processes(device)
         if state is GpuState.OK:
             state = overall(fresh)
         if state in {GpuState.NO_PERMISSION, GpuState.ERROR}:

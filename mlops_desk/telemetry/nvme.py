@@ -2,20 +2,24 @@
 
 Whole devices only: no partitions, loop devices, memory disks or device-mapper layers (their traffic is
 counted on the device below). Latency is time spent over operations completed since the last pass;
-where nothing was read there is no read latency.
+where nothing was read there is no read latency. A drive's temperature is a command to the drive: it is asked for by
+``measure``, away from the rest, and withdrawn when the drive does not answer.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.metric import Reading
+from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Disk
-from mlops_desk.telemetry.metrics import DISK, measured
+from mlops_desk.telemetry.metrics import DISK, measured, missing
 from mlops_desk.telemetry.rates import Counters, KernelFile, integers
+from mlops_desk.telemetry.source import MEASURE_SECONDS
 
 _SECTOR_BYTES = 512
 _SLOW_SECONDS = 10.0
+_TEMPERATURE_SECONDS = 3 * MEASURE_SECONDS
 _SKIPPED = ("loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd")
 _FIELDS = ("reads", "_", "sectors_read", "read_ms", "writes", "_", "sectors_written", "write_ms", "_", "_", "queue_ms")
 
@@ -37,6 +41,27 @@ class Disks:
         self._stats = KernelFile(proc / "diskstats")
         self._block = sys / "block"
         self._devices: dict[str, _Device] = {}
+        self._temperatures: dict[str, tuple[float, Reading]] = {}
+
+    def measure(self) -> None:
+        """Ask every disk for its temperature. May hang in a drive that is dead."""
+        try:
+            names = [path.name for path in self._block.iterdir() if not path.name.startswith(_SKIPPED)]
+        except OSError:
+            return  # a machine without block devices
+        for name in names:
+            millidegrees = _temperature(self._block / name / "device")
+            if millidegrees is not None:
+                reading = measured(DISK, "hw.temperature", millidegrees / 1000)
+                self._temperatures[name] = time.monotonic(), reading
+
+    def _temperature_of(self, name: str, now: float) -> dict[str, Reading]:
+        if name not in self._temperatures:
+            return {}
+        at, reading = self._temperatures[name]
+        if now - at > _TEMPERATURE_SECONDS:
+            reading = missing(DISK, "hw.temperature", MetricState.STALE)
+        return {"hw.temperature": reading}
 
     def read(self, now: float) -> tuple[Disk, ...]:
         """Read every disk once; ``now`` is monotonic."""
@@ -56,7 +81,8 @@ class Disks:
         if now >= device.slow_due:
             device.slow, device.slow_due = _slow(self._block / name), now + _SLOW_SECONDS
         step = device.counters.advance(now, counters)
-        return Disk(plain(name), device.model, {**device.slow, **(rates(*step) if step else {})})
+        readings = {**device.slow, **self._temperature_of(name, now), **(rates(*step) if step else {})}
+        return Disk(plain(name), device.model, readings)
 
 
 def disk_counters(diskstats: str) -> dict[str, dict[str, float]]:
@@ -98,9 +124,6 @@ def _slow(folder: Path) -> dict[str, Reading]:
     sectors = _number(folder / "size")
     if sectors:
         readings["system.disk.limit"] = measured(DISK, "system.disk.limit", sectors * _SECTOR_BYTES)
-    millidegrees = _temperature(folder / "device")
-    if millidegrees is not None:
-        readings["hw.temperature"] = measured(DISK, "hw.temperature", millidegrees / 1000)
     return readings
 
 

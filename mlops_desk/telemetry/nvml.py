@@ -74,11 +74,15 @@ class NvmlError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why the driver can't be used, what to do, and whether only a fresh process can use it again."""
+    """Why there is no GPU to read and what to do.
+
+    ``fresh_process``: only a fresh process can use the driver again; ``certain``: there is no GPU that could be read.
+    """
 
     note: str
     hint: str
     fresh_process: bool = False
+    certain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +291,8 @@ def no_gpu(pci: Pci) -> Trouble:
     note = "The NVIDIA driver runs but reports no GPU."
     if present:
         note = f"The NVIDIA driver runs but reports none of the machine's {present} NVIDIA GPU(s)."
-    return Trouble(note, "Compare: nvidia-smi -L and lspci -d 10de:. sudo dmesg | grep -i nvrm says more.")
+    hint = "Compare: nvidia-smi -L and lspci -d 10de:. sudo dmesg | grep -i nvrm says more."
+    return Trouble(note, hint, certain=present == 0)
 
 
 def _library_missing(present: int) -> Trouble:
@@ -297,7 +302,7 @@ def _library_missing(present: int) -> Trouble:
     else:
         note = "No NVIDIA GPU was found, and the NVIDIA driver is not installed."
         hint = "Everything but GPU jobs works without one. mlops-desk --demo shows a simulated workstation."
-    return Trouble(note, hint)
+    return Trouble(note, hint, certain=present == 0)
 
 
 def _kernel_driver(path: Path = Path("/proc/driver/nvidia/version")) -> str:

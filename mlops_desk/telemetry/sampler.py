@@ -144,8 +144,17 @@ class Sampler:
                     "GPUs are not read: several calls to the driver never returned. A restart of the machine is needed."
                 )
             if self._memory.host is not None and not verdict.host_fresh:
+                if verdict.gpu_fresh:
+                    return "The numbers of the host are stale: the kernel does not answer."
                 return "The process that reads GPUs and host does not answer and is being replaced."
         return None
+
+    def listed_at(self) -> float | None:
+        """Return the Unix time as of which it is known which GPUs there are and who uses them; None: it is not."""
+        with self._lock:
+            gpu = self._memory.gpu
+            known = gpu is not None and gpu.certain and self._verdict(time.monotonic()).gpu_fresh
+            return gpu.processes_at if gpu is not None and known else None
 
     def sample(self) -> Sample:
         """Return what is known at this moment; what is no longer fresh has no values."""

@@ -4,6 +4,7 @@ The sampler's thread puts each sample into the ring and announces it; the histor
 time. Leases, container names and the agent's facts come in as plain callables, which must not block.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
@@ -35,6 +36,8 @@ from mlops_desk.telemetry.cost import Cost
 from mlops_desk.telemetry.history import History
 from mlops_desk.telemetry.ring import SPAN_SECONDS, Ring, readings_of
 from mlops_desk.telemetry.sampler import Sampler
+
+_log = logging.getLogger(__name__)
 
 _FIRST_SECONDS = 2.5
 _WINDOW_LIMIT_SECONDS = 3600.0
@@ -104,6 +107,22 @@ class TelemetryService:
             blocks = [*(_between(block, start, first) for block in self._history.read(start, first)), recent]
         return join(blocks)
 
+    def sample(self) -> Sample:
+        """Return the newest sample for the lease ledger.
+
+        ``sampled_at`` is when the driver last said who uses its GPUs, and 0 while it does not say.
+        """
+        listed_at = self._sampler.listed_at()
+        return replace(self._sampler.sample(), gpus=self.gpu_facts(), sampled_at=listed_at or 0.0)
+
+    def cost(self) -> AgentCost:
+        """Return what watching costs at the moment."""
+        return self._cost.current
+
+    def trouble(self) -> str | None:
+        """Say what is wrong with sampling as a whole, or None."""
+        return self._sampler.trouble()
+
     def gpu_facts(self) -> tuple[Gpu, ...]:
         """Return every GPU with its state and processes as known now, for the lease ledger.
 
@@ -113,18 +132,6 @@ class TelemetryService:
             replace(gpu, state=GpuState.ERROR) if gpu.state is GpuState.OK and not gpu.processes_known else gpu
             for gpu in self._sampler.sample().gpus
         )
-
-    def sample(self) -> Sample:
-        """Return the newest sample, without waiting; its ``sampled_at`` is 0 before the first one."""
-        return self._sampler.sample()
-
-    def cost(self) -> AgentCost:
-        """Return what watching costs."""
-        return self._cost.current
-
-    def trouble(self) -> str | None:
-        """Say what keeps numbers from coming, or None while they come."""
-        return self._sampler.trouble()
 
     def _take(self, sample: Sample, is_tick: bool) -> None:
         if is_tick:
@@ -136,7 +143,7 @@ class TelemetryService:
         self._bus.publish(Sampled(self._status(sample)))
 
     def _status(self, sample: Sample) -> Status:
-        leases = self._leases()
+        leases = self._known_leases(sample)
         return Status(
             gpus=tuple(
                 replace(
@@ -155,6 +162,14 @@ class TelemetryService:
             gpu_hint=sample.gpu_hint,
             driver_version=sample.driver_version,
         )
+
+    def _known_leases(self, sample: Sample) -> Mapping[str, LeaseInfo]:
+        """Return the ledger's view; where it can't be read, nobody knows who holds a GPU."""
+        try:
+            return self._leases()
+        except DeskError as error:
+            _log.info("The leases can't be read: %s", error.message)
+            return {gpu.uuid: LeaseInfo("unknown") for gpu in sample.gpus}
 
     def _named(self, process: GpuProcess) -> GpuProcess:
         """Put the container's name where its id was; a name that is not known yet is the short id."""

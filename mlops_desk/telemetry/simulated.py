@@ -110,14 +110,14 @@ class SimulatedGpus:
         faults = self._faults.now()
         at = self._clock()
         if "trouble" in faults:
-            return GpuSample(at, (), str(faults["trouble"]), "This is simulated: remove the fault.")
+            return GpuSample(at, (), str(faults["trouble"]), "This is simulated: remove the fault.", certain=False)
         indices = range(int(faults.get("count", GPU_COUNT)))
         wanted = [i for i in indices if i not in self._skip and self._only in (None, i)]
         for index in wanted:
             self._hang(index)
         gpus = tuple(self._gpu(index, at, faults) for index in wanted)
         note = None if wanted or self._skip else "The simulated driver reports no GPU."
-        return GpuSample(at, gpus, note, None, "simulated")
+        return GpuSample(at, gpus, note, None, "simulated", processes_at=at)
 
     def _hang(self, index: int) -> None:
         self._busy = (index, time.monotonic())
@@ -215,6 +215,9 @@ class SimulatedHost:
             tuple(self._disk(f"nvme{number}n1", at) for number in range(4)),
             tuple(self._network(f"eth{number}", at) for number in range(4)),
         )
+
+    def measure(self) -> None:
+        """Do nothing: a simulated device answers at once."""
 
     def _host(self, at: float) -> dict[str, Reading]:
         busy = 0.38 + 0.2 * wave(self._seed, "cpu", at, 40.0)

@@ -9,13 +9,16 @@ from typing import Protocol
 
 from mlops_desk.records.status import Disk, Gpu, Host, Network
 
+MEASURE_SECONDS = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class GpuSample:
     """All GPUs in one pass. ``note`` and ``hint`` say why there is none, or what is wrong with the driver.
 
     ``driver_seconds`` was spent inside the driver; ``fresh_process`` asks for a new collector (the library
-    that is loaded no longer fits the driver).
+    that is loaded no longer fits the driver). ``processes_at`` is when the oldest list of processes among them
+    was read. ``certain`` is False when there may be GPUs that could not be listed.
     """
 
     at: float
@@ -25,6 +28,8 @@ class GpuSample:
     driver_version: str | None = None
     driver_seconds: float = 0.0
     fresh_process: bool = False
+    processes_at: float = 0.0
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,12 @@ class GpuSource(Protocol):
 
 
 class HostSource(Protocol):
-    """Reads host, disks and networks."""
+    """Reads host, disks and networks.
+
+    ``measure`` asks devices what they may be slow or unable to answer; ``read`` hands the answers on while they are
+    young. It is called every ``MEASURE_SECONDS`` from a thread of its own.
+    """
 
     def read(self) -> HostSample: ...
+
+    def measure(self) -> None: ...

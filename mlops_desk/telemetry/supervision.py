@@ -60,6 +60,9 @@ def judge(signs: Signs, now: float, interval_seconds: float) -> Verdict:
     quiet = now - (signs.gpu if signs.gpu is not None else signs.started)
     if quiet > DEAD_POLLER_SECONDS + 2 * interval_seconds:
         return Verdict(gpu_fresh, host_fresh, f"it sent no GPU data for {quiet:.0f} s")
+    quiet = now - (signs.host if signs.host is not None else signs.started)
+    if quiet > DEAD_POLLER_SECONDS + 2 * interval_seconds:
+        return Verdict(gpu_fresh, host_fresh, f"it sent no host data for {quiet:.0f} s")
     return Verdict(gpu_fresh, host_fresh)
 
 

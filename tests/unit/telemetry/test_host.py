@@ -1,5 +1,6 @@
 """What /proc and /sys say, and what they may leave out."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,20 @@ def test_the_first_pass_has_levels_and_no_rates(machine) -> None:
     assert not {"system.cpu.utilization", "system.pressure.cpu.some"} & set(shown)
     (disk,) = sample.disks
     assert (disk.name, disk.model) == ("nvme0n1", "Good Drive 4TB")
-    assert values(disk.metrics) == {"system.disk.limit": 7814037168 * 512, "hw.temperature": 41.85}
+    assert values(disk.metrics) == {"system.disk.limit": 7814037168 * 512}
     (card,) = sample.networks
     assert values(card.metrics) == {"hw.network.bandwidth.limit": 1.25e9}
+
+
+def test_a_drive_that_stops_answering_has_no_temperature(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    linux = LinuxHost(*machine)
+    linux.measure()
+    assert linux.read().disks[0].metrics["hw.temperature"].value == 41.85
+    later = time.monotonic() + 60
+    monkeypatch.setattr(host.time, "monotonic", lambda: later)
+    assert linux.read().disks[0].metrics["hw.temperature"].state is MetricState.STALE
+    linux.measure()
+    assert linux.read().disks[0].metrics["hw.temperature"].value == 41.85
 
 
 def test_the_second_pass_has_rates(machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The sampler's decisions, with collectors that only pretend to run and a clock that is handed in."""
 
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -180,6 +181,16 @@ def test_silence_is_announced_as_stale(rig: Rig) -> None:
     sample = rig.step(4.5)
     assert states(sample) == [GpuState.STALE]
     assert "does not answer" in (sample.gpu_note or "")
+
+
+@pytest.mark.parametrize(("certain", "known"), [(True, 5.0), (False, None)])
+def test_who_uses_gpus_is_known_only_when_the_driver_said_so(rig: Rig, certain: bool, known: float | None) -> None:
+    assert rig.sampler.listed_at() is None
+    now = time.monotonic()
+    rig.step(now, Frame(1, GpuSample(now, (), "note", processes_at=5.0, certain=certain)))
+    assert rig.sampler.listed_at() == known
+    rig.sampler._memory.gpu_heard = now - 10
+    assert rig.sampler.listed_at() is None
 
 
 def test_a_changed_driver_gets_a_fresh_process_once_a_minute(rig: Rig) -> None:

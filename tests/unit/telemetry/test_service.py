@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
@@ -56,6 +56,19 @@ def test_what_is_announced_has_leases_names_and_cost(service: TelemetryService) 
     assert [process.container for process in gpu.processes] == ["train\\u202e", "cd" * 6, None]
     assert heard[0].status.agent.simulated
     assert heard[0].status.agent.cost.memory_bytes > 1 << 20
+
+
+def test_an_unreadable_ledger_leaves_the_holders_unknown(service: TelemetryService) -> None:
+    def fail() -> None:
+        raise Unavailable("The lease folder can't be read.")
+
+    service._leases = fail
+    (gpu,) = service._status(sample(1.0)).gpus
+    assert gpu.lease == LeaseInfo("unknown")
+
+
+def test_the_ledger_is_told_nothing_before_the_driver_was_heard(service: TelemetryService) -> None:
+    assert service.sample().sampled_at == 0.0
 
 
 def test_the_window_has_one_axis_and_gaps(service: TelemetryService) -> None:
