@@ -6,9 +6,7 @@ the label ``io.mlops-desk.test``; ``remove_images`` takes them away. Other tests
 
 import contextlib
 import hashlib
-import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +18,10 @@ from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from mlops_desk.engines.address import choose_address
+from mlops_desk.engines.docker import connect
+from tests.wheels import closure
 
 LABEL = "io.mlops-desk.test"
 _RECIPE = "6"  # part of every image's name: raise it when what goes into an image changes
@@ -42,11 +44,7 @@ _ARCHITECTURES = {"x86_64": "x86-64", "aarch64": "AArch64"}
 
 @contextlib.contextmanager
 def engine_client(base_url: str | None = None) -> Iterator[Any]:
-    import docker
-
-    client = docker.APIClient(
-        base_url=base_url or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock", version="auto", timeout=300
-    )
+    client = connect(base_url or choose_address(""), 300)
     try:
         yield client
     finally:
@@ -63,10 +61,10 @@ def busybox_image(base_url: str | None = None) -> str:
 def python_image(packages: Iterable[str] = (), with_pip: bool = False, base_url: str | None = None) -> str:
     """Return the tag of an image with this interpreter, its standard library and busybox.
 
-    ``packages`` are names of installed distributions or import folders to take along from this
-    environment's site-packages, with what they require; ``with_pip`` adds pip.
+    ``packages`` are names of installed distributions to take along from this environment's
+    site-packages, with what they require; ``with_pip`` adds pip.
     """
-    wanted = _with_dependencies(packages)
+    wanted = closure(packages)
     paths = [path for name in wanted for path in _installed(name)]
     stamp = "".join(
         [_RECIPE, sys.version, str(with_pip), *wanted, *(f"{path.name}:{path.stat().st_mtime_ns}" for path in paths)]
@@ -209,33 +207,9 @@ def _copy_libraries(root: Path, programs: Iterable[Path]) -> None:
             shutil.copy2(path.resolve(), target)
 
 
-def _with_dependencies(names: Iterable[str]) -> list[str]:
-    """Return the distributions and all that they require here, extras left out."""
-    waiting, found = list(names), set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name not in found and (found.add(name) is None):
-            with contextlib.suppress(metadata.PackageNotFoundError):
-                requirements = [text for text in metadata.requires(name) or [] if "extra ==" not in text]
-                required = [re.match(r"[A-Za-z0-9._-]+", text).group() for text in requirements]
-                waiting += [other for other in required if _is_installed(other)]
-    return sorted(found)
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        metadata.distribution(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
-
-
 def _installed(name: str) -> list[Path]:
-    """Return the folders and files in site-packages that belong to a distribution or import name."""
+    """Return the folders and files in site-packages that belong to a distribution."""
     site = Path(sysconfig.get_path("purelib"))
-    tops = {name} if (site / name).exists() else set()
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        files = metadata.distribution(name).files or []
-        tops |= {file.parts[0] for file in files if file.parts[0] not in {"..", "__pycache__"}}
-    assert tops, f"{name} is not installed here"
+    files = metadata.distribution(name).files or []
+    tops = {file.parts[0] for file in files if file.parts[0] not in {"..", "__pycache__"}}
     return [site / top for top in sorted(tops) if (site / top).exists()]

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines import trouble
-from mlops_desk.engines.address import choose_address
+from mlops_desk.engines.address import choose_address, knock
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
 from mlops_desk.engines.limits import engine_limits
 from mlops_desk.engines.lines import shown, split_lines
@@ -29,6 +29,8 @@ DEADLINE_SECONDS = 8.0
 # How much longer the slow calls may take: handing over several sleeping GPUs takes the driver a while.
 _SLOW = 4
 
+# Answers change their form after this one (networks, events); older engines get what they offer.
+_NEWEST_API = "1.51"
 _TEXT_LIMIT = 1000
 _STOCK = 4
 _ENDED = frozenset({"exited", "dead"})
@@ -302,6 +304,10 @@ class DockerEngine:
 
         docker = _sdk()
         address = choose_address(self._host())
+        try:
+            knock(address, seconds)
+        except OSError as error:
+            raise _unreached(error, what, address, seconds) from error
         client, used = None, False
         try:
             client, used = self._take(address, fresh=fresh)
@@ -312,11 +318,9 @@ class DockerEngine:
             client = None
             raise _engine_error(error, what) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, docker.errors.DockerException) as error:
-            if trouble.is_late(error):
-                raise trouble.no_answer(what, address, seconds) from error
             if used and trouble.is_broken(error):
                 raise _Broken(error) from error
-            raise trouble.from_connection(error, what, address) from error
+            raise _unreached(error, what, address, seconds) from error
         else:
             self._give_back(address, client)
             client = None
@@ -328,7 +332,7 @@ class DockerEngine:
         with self._lock:
             if not fresh and self._stock and self._stock[-1][0] == address:
                 return self._stock.pop()[1], True
-        return _connect(address, self._deadline), False
+        return connect(address, self._deadline), False
 
     def _give_back(self, address: str, client: Any) -> None:
         with self._lock:
@@ -357,19 +361,36 @@ def _sdk() -> Any:
     return docker
 
 
-def _connect(address: str, seconds: float) -> Any:
+def connect(address: str, seconds: float) -> Any:
+    """Return a connection of the SDK to the engine at ``address``, ``seconds`` being its deadline."""
+    knock(address, seconds)
     docker = _sdk()
     base: Any = docker.APIClient
 
     class Client(base):  # type: ignore[misc]  # the SDK is untyped here
-        """Keeps the deadline on streams too, where the SDK would take it off."""
+        """Two things done better: the deadline also holds for streams, and a failed hello leaks no socket."""
 
         def _disable_socket_timeout(self, socket: Any) -> None:
             """Leave the deadline as it is."""
 
+        def negotiate(self) -> None:
+            offered = str(self.version(api_version=False)["ApiVersion"])
+            self._version = min(offered, _NEWEST_API, key=lambda text: [int(part) for part in text.split(".")])
+
     options = docker.utils.kwargs_from_env() if address.startswith(("tcp:", "https:")) else {}
     options.pop("base_url", None)
-    return Client(base_url=address, version="auto", timeout=seconds, **options)
+    client = Client(base_url=address, version=_NEWEST_API, timeout=seconds, **options)
+    try:
+        client.negotiate()
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _unreached(error: BaseException, what: str, address: str, seconds: float) -> Unavailable:
+    late = trouble.is_late(error)
+    return trouble.no_answer(what, address, seconds) if late else trouble.from_connection(error, what, address)
 
 
 def _engine_error(error: Any, what: str) -> DeskError:

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
+from mlops_desk.engines.profile import check_spec
 
 _POLL_SECONDS = 0.02
 
@@ -170,6 +171,7 @@ class FakeEngine:
 
     def create(self, spec: ContainerSpec) -> ContainerFacts:
         with self._act():
+            check_spec(spec)
             image = self._image(spec.image)
             known = self._containers.get(spec.name)
             if known is not None:

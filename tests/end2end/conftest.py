@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.gpu_engine import gpu_engine  # noqa: F401 - a fixture for every test below
 from tests.images import engine_client, python_image
 from tests.wheels import closure, wheelhouse
 

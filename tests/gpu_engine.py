@@ -1,0 +1,142 @@
+"""A private Docker engine with GPUs that are not there, for tests of GPU jobs and of engines that fail.
+
+It runs in a network and a mount namespace of its own, so that it neither touches the machine's
+engine (a second one in the same network takes docker0 away from the first) nor leaves mounts behind.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.images import engine_client
+
+_HOOK = Path(__file__).with_name("fake_nvidia_hook.py")
+_START_SECONDS = 60.0
+_END_SECONDS = 30.0
+
+
+class PrivateEngine:
+    """An engine that a test may freeze, kill and restart. ``address`` is what clients use."""
+
+    def __init__(self, folder: Path, gpu_count: int) -> None:
+        self.folder = folder
+        self.gpus = tuple(f"GPU-{number:08d}-0000-4000-8000-{os.getpid():012d}" for number in range(gpu_count))
+        self.address = f"unix://{folder}/engine.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._write_files()
+
+    def _write_files(self) -> None:
+        programs = self.folder / "bin"
+        programs.mkdir()
+        hook = programs / "nvidia-container-runtime-hook"
+        hook.write_text(f"#!{sys.executable}\n{_HOOK.read_text()}")
+        hook.chmod(0o755)
+        (programs / "gpus").write_text("\n".join(self.gpus) + "\n")
+        configuration = {
+            "hosts": [self.address],
+            "data-root": f"{self.folder}/data",
+            "exec-root": f"{self.folder}/exec",
+            "pidfile": f"{self.folder}/pid",
+            "live-restore": True,
+            "runtimes": {"nvidia": {"path": shutil.which("runc")}},
+        }
+        (self.folder / "daemon.json").write_text(json.dumps(configuration))
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        command = f"ip link set lo up && exec dockerd --config-file {self.folder}/daemon.json"
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["unshare", "--net", "--mount", "--propagation", "slave", "sh", "-c", command],
+                env={**os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            ended = self._process.poll() is not None
+            if ended or time.monotonic() > deadline:
+                raise AssertionError((self.folder / "log").read_text()[-3000:])
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            with engine_client(self.address) as client:
+                return bool(client.ping())
+        except Exception:  # noqa: BLE001 - it is not up yet, in one of many ways
+            return False
+
+    def freeze(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the engine alone; its containers go on."""
+        if self._process is not None:
+            self.thaw()
+            self._process.send_signal(number)
+            try:
+                self._process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(_END_SECONDS)
+            self._process = None
+
+    def close(self) -> None:
+        """End everything: containers, engine, the containerd it left, and the folder."""
+        with contextlib.suppress(Exception), engine_client(self.address) as client:
+            for container in client.containers(all=True):
+                client.remove_container(container["Id"], force=True)
+        self.end()
+        left = self.folder / "exec/containerd/containerd.pid"
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(left.read_text()), signal.SIGTERM)
+        deadline = time.monotonic() + _END_SECONDS
+        while self.folder.exists() and time.monotonic() < deadline:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            time.sleep(0.1)
+
+
+def can_run() -> str | None:
+    """Say why no private engine can be run here; None when it can."""
+    missing = [name for name in ("dockerd", "containerd", "runc", "unshare", "ip") if shutil.which(name) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    return None if os.geteuid() == 0 else "a private engine needs root"
+
+
+@contextlib.contextmanager
+def private_engine(gpu_count: int = 4) -> Iterator[PrivateEngine]:
+    engine = PrivateEngine(Path(tempfile.mkdtemp(prefix="mlops-desk-test-engine-")), gpu_count)
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.close()
+
+
+@pytest.fixture(scope="session")
+def gpu_engine() -> Iterator[PrivateEngine]:
+    """A private engine with four GPUs, one for all tests; whoever freezes it thaws it."""
+    reason = can_run()
+    if reason is not None and not os.environ.get("CI"):
+        pytest.skip(reason)
+    with private_engine() as engine:
+        yield engine
