@@ -106,10 +106,14 @@ class TelemetryStore:
                 _log.warning("A block of the telemetry history is damaged and left out: %s", error)
         return blocks
 
-    def forget(self, before: float) -> int:
-        """Delete the blocks that ended before a Unix time; return how many."""
+    def forget(self, keep: int) -> int:
+        """Delete all but the newest ``keep`` blocks; return how many.
+
+        They are counted in the order they were written, so a clock that jumps can't delete history.
+        """
+        newest = select(func.max(_BLOCKS.c.id)).scalar_subquery()
         with self._database.transaction() as connection:
-            return connection.execute(delete(StoredBlock).where(_BLOCKS.c.ended_at < before)).rowcount
+            return connection.execute(delete(StoredBlock).where(_BLOCKS.c.id <= newest - keep)).rowcount
 
     def size(self) -> tuple[int, int]:
         """Return how many blocks there are and how many bytes they take."""

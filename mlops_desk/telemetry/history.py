@@ -18,7 +18,7 @@ from mlops_desk.telemetry.notices import SOURCE
 from mlops_desk.telemetry.ring import Ring, quantised
 
 FLUSH_SECONDS = 10.0
-_KEEP_SECONDS = 30 * 86_400.0
+_KEEP_BLOCKS = int(30 * 86_400 / FLUSH_SECONDS)
 _FORGET_EVERY_SECONDS = 3600.0
 
 
@@ -89,7 +89,7 @@ class History:
         now = time.monotonic()
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY_SECONDS
-            store.forget(time.time() - _KEEP_SECONDS)
+            store.forget(_KEEP_BLOCKS)
 
     def _pause(self, error: DeskError) -> None:
         if self._paused is None:
