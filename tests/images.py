@@ -75,6 +75,7 @@ def python_image(packages: Iterable[str] = (), with_pip: bool = False, base_url:
         site = _lay_python(root, paths)
         if with_pip:
             _lay_pip(site)
+            _lay_certificates(root)
 
     return _made(f"mlops-desk-test/python:{digest}", lay, base_url, python=True)
 
@@ -171,8 +172,17 @@ def _lay_pip(site: Path) -> None:
     folders = [Path(sysconfig.get_path("stdlib")) / "ensurepip/_bundled", Path("/usr/share/python-wheels")]
     wheels = [wheel for folder in folders for wheel in sorted(folder.glob("pip-*.whl"))]
     assert wheels, "no pip wheel: apt-get install python3-venv"
-    with zipfile.ZipFile(wheels[-1]) as wheel:
+    with zipfile.ZipFile(wheels[0]) as wheel:
         wheel.extractall(site)
+
+
+def _lay_certificates(root: Path) -> None:
+    """Bring the system's certificates: Debian's pip does not start without them, even offline."""
+    bundle = Path("/etc/ssl/certs/ca-certificates.crt")
+    if bundle.is_file():
+        target = root / bundle.relative_to("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(bundle, target)
 
 
 def _not_needed(folder: str, names: list[str]) -> set[str]:
