@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ TEST_LOCK = ROOT / "requirements-test.lock"
 STAMP = "mlops-desk-setup.json"
 FORMAT = 1  # raise it when this file makes the environment differently
 INSTALL_SECONDS = 1800
+# A third of all lines: the libraries' own tests, and what is there as machine code or hardly used.
+NEVER_LOADED = r"/(tests|pip|mypy|mypyc|pygments/lexers)/"
 
 LAUNCHER = """#!/bin/sh
 # Starts MLOps Desk from the checkout that this environment belongs to.
@@ -101,18 +104,40 @@ def fill(python: str, lock: Path, venv: Path) -> None:
 
 def _by_uv(uv: str, python: str, lock: Path, venv: Path) -> None:
     inside = venv / "bin" / "python"
-    if not (inside.exists() and version(str(inside)) == version(python)):
+    if not _same_python(python, venv):
         quietly([uv, "venv", "--clear", "--python", python, str(venv)], "Making the environment", INSTALL_SECONDS)
     sync = [uv, "pip", "sync", "--require-hashes", "--python", str(inside), str(lock)]
     quietly(sync, "Installing the dependencies with uv", INSTALL_SECONDS)
 
 
 def _by_pip(python: str, lock: Path, venv: Path) -> None:
-    quietly([python, "-m", "venv", "--clear", str(venv)], "Making the environment", INSTALL_SECONDS)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    if not (_same_python(python, venv) and list(site_packages(venv).glob("pip-*.dist-info"))):
+        quietly([python, "-m", "venv", "--clear", str(venv)], "Making the environment", INSTALL_SECONDS)
     # The lock is complete, so nothing is resolved; bytecode is compiled later, by all cores.
     install = ["install", "--require-hashes", "--no-deps", "--no-compile", "-r", str(lock)]
     quietly(pip + install, "Installing the dependencies with pip", INSTALL_SECONDS)
+    surplus = sorted(_installed(venv) - names_in(lock) - {"pip"})
+    if surplus:
+        quietly([*pip, "uninstall", "-y", *surplus], "Removing what the lock no longer names", INSTALL_SECONDS)
+
+
+def _same_python(python: str, venv: Path) -> bool:
+    inside = venv / "bin" / "python"
+    return inside.exists() and version(str(inside)) == version(python)
+
+
+def names_in(lock: Path) -> set[str]:
+    """The distributions that a lock names, in the form in which names are compared."""
+    return {_comparable(found) for found in re.findall(r"^([A-Za-z0-9][\w.-]*)==", lock.read_text(), re.MULTILINE)}
+
+
+def _installed(venv: Path) -> set[str]:
+    return {_comparable(path.name.split("-")[0]) for path in site_packages(venv).glob("*.dist-info")}
+
+
+def _comparable(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def site_packages(venv: Path) -> Path:
@@ -133,8 +158,9 @@ def link_project(venv: Path) -> None:
 
 
 def compile_bytecode(venv: Path) -> None:
-    """Compile everything once: where writing bytecode is switched off, each start would compile anew."""
-    command = [str(venv / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", str(site_packages(venv))]
+    """Compile once what the program may load: where writing bytecode is off, each start would compile anew."""
+    how = ["-q", "-j", "0", "-x", NEVER_LOADED]
+    command = [str(venv / "bin" / "python"), "-m", "compileall", *how, str(site_packages(venv))]
     # Not fatal: some distributions carry templates that end in .py and are no Python.
     with (BUILD / "compileall.log").open("wb") as log:
         subprocess.run(command, stdout=log, stderr=log, check=False, timeout=INSTALL_SECONDS)

@@ -83,6 +83,19 @@ def test_an_environment_whose_python_is_gone_is_not_ready(tmp_path):
     assert not environment.ready(sys.executable, lock, venv=venv)
 
 
+def test_what_an_older_lock_brought_is_removed_and_what_the_new_one_names_stays(tmp_path, monkeypatch):
+    ran = []
+    lock = tmp_path / "new.lock"
+    lock.write_text("jaraco-classes==3 \\\n    --hash=sha256:0\nnumpy==2 ; python_full_version >= '3.12' \\\n")
+    venv = made_from(tmp_path / "venv", lock)
+    for name in ("pip-25.dist-info", "jaraco.classes-3.dist-info", "numpy-2.dist-info", "old_thing-1.dist-info"):
+        (venv / "lib" / "python3.13" / "site-packages" / name).mkdir(parents=True)
+    monkeypatch.setattr(environment, "quietly", lambda command, *_rest: ran.append(command))
+    environment._by_pip(sys.executable, lock, venv)
+    assert [command[5:] for command in ran if "uninstall" in command] == [["uninstall", "-y", "old-thing"]]
+    assert not any("venv" in command for command in ran)
+
+
 def test_a_stand_in_for_uv_that_does_not_run_is_not_used(tmp_path, monkeypatch):
     uv = tmp_path / "uv"
     uv.write_text("#!/bin/sh\necho 'uv: command not found' >&2\nexit 127\n")
