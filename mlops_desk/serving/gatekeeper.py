@@ -50,8 +50,9 @@ class GatewayState:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The gateway's counters, and the serial of the table it routes by."""
+    """The gateway's counters at ``at`` (monotonic seconds), and the serial of the table it routes by."""
 
+    at: float
     serial: int
     endpoints: dict[str, Snapshot]
 
@@ -124,7 +125,7 @@ class Gatekeeper:
             name: Snapshot(at, found["requests"], found["errors"], tuple(found["buckets"]))
             for name, found in answer["endpoints"].items()
         }
-        return Stats(answer["serial"], endpoints)
+        return Stats(at, answer["serial"], endpoints)
 
     def roll(self) -> bool:
         """Have the gateway write out what it has logged so far."""

@@ -7,9 +7,9 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 
 PORT = 8080
-LABEL_INSTANCE = "mlops-desk.instance"
-LABEL_ENDPOINT = "mlops-desk.endpoint"
-LABEL_REVISION = "mlops-desk.revision"
+LABEL_INSTANCE = "io.mlops-desk.instance"
+LABEL_ENDPOINT = "io.mlops-desk.endpoint"
+LABEL_REVISION = "io.mlops-desk.revision"
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,46}[a-z0-9])?")
 _ALIAS = re.compile(r"[A-Za-z0-9_-]{1,255}")

@@ -11,7 +11,7 @@ from mlops_desk.serving.board import Board
 from mlops_desk.serving.gatekeeper import Gatekeeper
 from mlops_desk.serving.revision import Shelf
 from mlops_desk.serving.routes import EndpointRoutes, Limits, Route, RoutingTable
-from mlops_desk.serving.traffic import LoadWindow
+from mlops_desk.serving.traffic import Counters, LoadWindow, snapshot_of
 
 _log = logging.getLogger(__name__)
 _STICKY_HEADER = "x-mlops-desk-key"
@@ -50,8 +50,14 @@ class Switchboard:
         if stats is None:
             self._revive()
             return
+        silence = snapshot_of(Counters(), stats.at)  # the gateway counts an endpoint from its first request on
         self._board.load(
-            {name: self._windows.setdefault(name, LoadWindow()).add(found) for name, found in stats.endpoints.items()}
+            {
+                endpoint.name: self._windows.setdefault(endpoint.name, LoadWindow()).add(
+                    stats.endpoints.get(endpoint.name, silence)
+                )
+                for endpoint in self._board.all()
+            }
         )
 
     def _revive(self) -> None:

@@ -41,6 +41,11 @@ class Snapshot:
     buckets: tuple[int, ...]
 
 
+def snapshot_of(counters: Counters, at: float) -> Snapshot:
+    """Return the counters as they stand now."""
+    return Snapshot(at, counters.requests, counters.errors, tuple(counters.buckets))
+
+
 class LoadWindow:
     """Turns snapshots into rates over the last ``seconds``. A counter that fell (a new gateway) starts it over."""
 

@@ -110,9 +110,9 @@ class Trial:
             name=self.name_of(revision),
             image=revision.image or "",
             command=None,
-            env={"HOME": "/tmp", "MLFLOW_DISABLE_TELEMETRY": "true"},  # noqa: S108 - the container's own tmpfs
+            env={"MLFLOW_DISABLE_TELEMETRY": "true"},
             labels=plan.labels(self._instance, revision.endpoint, revision.number),
-            mounts=(Mount(str(model), "/model", "ro"),),
+            own_mounts=(Mount(str(model), "/model", "ro"),),
             memory_bytes=int(self._settings.number("serving.memory_mebibytes")) << 20,
             user="{}:{}".format(*user),
             network=self._network,

@@ -69,7 +69,9 @@ def test_the_model_may_lie_one_folder_deeper(tmp_path: Path) -> None:
     assert read_model(tmp_path).folder == tmp_path / "model"
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "a: [", "!!python/object/apply:os.system ['true']", "flavors: {sklearn: {}}"])
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "a: [", "!!python/object/apply:os.system ['true']", "flavors: {sklearn: {}}"]
+)
 def test_what_is_no_model_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "MLmodel").write_text(text)
     with pytest.raises(Invalid):

@@ -34,7 +34,9 @@ def test_the_last_mark_decides_whatever_the_name_holds(name: str, alias: str, ve
     assert parse_model(name) == ModelQuery(name)
 
 
-@pytest.mark.parametrize("text", ["", " ", "@champion", "/3", "digits@", "digits/", "digits/three", "digits@a b", "a\nb"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "@champion", "/3", "digits@", "digits/", "digits/three", "digits@a b", "a\nb"]
+)
 def test_words_that_name_no_version_are_refused(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         parse_model(text)
@@ -48,7 +50,10 @@ def test_an_accepted_name_is_safe_in_paths_urls_and_container_names(name: str) -
     except Invalid:
         return
     assert checked == name
-    assert name.isascii() and "/" not in name and ".." not in name and not name.startswith(("-", ".", "_"))
+    assert name.isascii()
+    assert "/" not in name
+    assert ".." not in name
+    assert not name.startswith(("-", ".", "_"))
     assert len(container_name("0123abcd", name, 10**6)) < 100
 
 

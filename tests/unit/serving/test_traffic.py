@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.serving.traffic import Counters, LoadWindow, Snapshot, load_between, percentile
+from mlops_desk.serving.traffic import Counters, LoadWindow, Snapshot, load_between, percentile, snapshot_of
 
 
 def snapshot(at: float, counters: Counters) -> Snapshot:
-    return Snapshot(at, counters.requests, counters.errors, tuple(counters.buckets))
+    return snapshot_of(counters, at)
 
 
 @given(st.lists(st.floats(0.0002, 50.0), min_size=1, max_size=200), st.sampled_from([0.5, 0.95]))

@@ -1,0 +1,390 @@
+"""Endpoints from deploy to remove: the real service, gateway and log on the shipped fake engine.
+
+The fake engine gives its containers addresses in 127.77.0.0/16; what answers there is the test's.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import httpx
+import pytest
+import yaml
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller, set_caller, this_process
+from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.engines.engine import ContainerSpec
+from mlops_desk.engines.fake import FakeEngine, Program
+from mlops_desk.records.endpoint import Endpoint, EndpointState
+from mlops_desk.records.event import EndpointChanged, EndpointRemoved
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.serving import plan
+from mlops_desk.serving.gatekeeper import Gatekeeper, read_state
+from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.state import State
+from tests.serving_upstream import Upstream, upstream
+
+pytestmark = pytest.mark.end2end
+BODY = {"dataframe_records": [{"a": 1.5, "city": "Bonn"}, {"a": 2, "city": "Ulm"}]}
+SIGNATURE = [{"type": "double", "name": "a"}, {"type": "string", "name": "city"}]
+
+
+@dataclass
+class Registry:
+    """Versions that exist, and a model that is downloaded."""
+
+    aliases: dict[str, str] = field(default_factory=lambda: {"champion": "3"})
+    downloads: int = 0
+
+    def resolve(self, text: str) -> ModelVersion:
+        query = plan.parse_model(text)
+        if query.name != "digits":
+            raise NotFound(f"There is no model {query.name}.")
+        version = query.version or self.aliases[query.alias or "champion"]
+        return ModelVersion("digits", version, "run-1", "somewhere", "READY")
+
+    def download(self, version: ModelVersion, folder: Path) -> None:
+        self.downloads += 1
+        document = {
+            "flavors": {"python_function": {"loader_module": "x", "python_version": "3.11.7"}},
+            "mlflow_version": "3.17.2",
+            "signature": {"inputs": json.dumps(SIGNATURE)},
+            "saved_input_example_info": {"serving_input_path": "example.json"},
+        }
+        (folder / "MLmodel").write_text(yaml.safe_dump(document))
+        (folder / "requirements.txt").write_text("mlflow==3.17.2\nscikit-learn==1.9.1\n")
+        (folder / "example.json").write_text(json.dumps(BODY))
+
+
+class House:
+    """What a service needs, and agents that come and go on one data folder."""
+
+    def __init__(self, root: Path, stack: ExitStack) -> None:
+        self.folder = DataFolder(root / "data")
+        self.folder.make()
+        self.stack = stack
+        self.engine = FakeEngine(images=["python:3.12-slim"], programs={"": Program(math.inf, ("loading",))})
+        self.registry = Registry()
+        self.events: list[object] = []
+        self.settings = SettingsStore(self.folder.settings)
+        self.settings.set("serving.start_timeout_seconds", "10")
+        self.loops: list[Loop] = []
+        self.service = self.agent()
+
+    def agent(self) -> EndpointsService:
+        """Begin another agent's life; the one before it ends."""
+        if self.loops:
+            self.loops[-1].stop()
+        loop, bus = Loop("test"), Bus()
+        bus.subscribe(object, self.events.append)
+        self.loops.append(loop)
+        state = State(self.folder.state_database)
+        self.stack.callback(state.close)
+        self.service = EndpointsService(
+            self.folder, state, bus, loop, self.settings, self.engine, self.registry.resolve, self.registry.download
+        )
+        return self.service
+
+    def replica(self, number: int, word: str = "yes") -> Upstream:
+        """Answer in the place of the ``number``-th container that the engine makes."""
+        return self.stack.enter_context(upstream(f"127.77.1.{number + 1}", plan.PORT, word))
+
+    def states(self) -> list[str]:
+        found = [event.endpoint.state for event in self.events if isinstance(event, EndpointChanged)]
+        return [state for index, state in enumerate(found) if index == 0 or found[index - 1] is not state]
+
+    def containers(self) -> list[str]:
+        return sorted(facts.name for facts in self.engine.containers({plan.LABEL_ENDPOINT: ""}))
+
+    def look_until(self, is_true: Callable[[Endpoint], bool]) -> Endpoint:
+        """Let the watch look until an endpoint is as wanted."""
+        deadline = time.monotonic() + 20
+        while not is_true(found := self.service.show("front")):
+            assert time.monotonic() < deadline, found
+            self.service._watch.look()
+            time.sleep(0.05)
+        return found
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with ExitStack() as stack:
+        built = House(tmp_path, stack)
+        yield built
+        for loop in built.loops:
+            loop.stop(3)
+        Gatekeeper(built.folder.endpoints / "_gateway").stop()
+
+
+def ask(endpoint: Endpoint, path: str = "", host: str | None = None) -> httpx.Response:
+    assert endpoint.url is not None
+    with httpx.Client(trust_env=False, timeout=20) as client:
+        return client.post(endpoint.url + path, json=BODY)
+
+
+def test_a_version_goes_live_answers_and_is_logged(house: House, tmp_path: Path) -> None:
+    house.replica(1, "cat")
+    endpoint = house.service.deploy("digits@champion", "front")
+    assert endpoint.state is EndpointState.LIVE, endpoint
+    assert (endpoint.revision, endpoint.traffic) == (1, {"1": 1.0})
+    assert (endpoint.model.name, endpoint.model.version, endpoint.model.alias) == ("digits", "3", "champion")
+    assert endpoint.replicas[0].address == f"127.77.1.2:{plan.PORT}"
+    assert house.states() == ["building", "starting", "live"]
+    for path in ("", "/invocations"):
+        assert ask(endpoint, path).json() == {"predictions": ["cat", "cat"]}
+    target = tmp_path / "window.parquet"
+    assert house.service.request_window("front", 3, target).rows == 3
+    with duckdb.connect(":memory:") as connection:
+        assert set(connection.execute(f"SELECT * FROM '{target}'").fetchall()) == {(1.5, "Bonn"), (2.0, "Ulm")}
+
+
+def test_the_container_is_hardened_nameless_and_reaches_nothing(house: House) -> None:
+    specs: list[ContainerSpec] = []
+    create = house.engine.create
+    house.engine.create = lambda spec: (specs.append(spec), create(spec))[1]  # type: ignore[method-assign]
+    networks: list[tuple[str, bool]] = []
+    network = house.engine.network
+    house.engine.network = (  # type: ignore[method-assign]
+        lambda name, *, internal: (networks.append((name, internal)), network(name, internal=internal))[1]
+    )
+    house.replica(1)
+    house.service.deploy("digits", "front")
+    (spec,) = specs
+    assert networks == [(plan.network_name(house.folder.instance), True)]
+    assert spec.network == networks[0][0]
+    assert [(mount.target, mount.mode) for mount in spec.own_mounts] == [("/model", "ro")]
+    assert spec.user not in {None, "0:0", "root"}
+    assert spec.memory_bytes == 4 << 30
+    assert spec.gpus == ()
+    assert house.folder.instance in spec.name
+
+
+def test_without_waiting_the_answer_comes_at_once(house: House) -> None:
+    endpoint = house.service.deploy("digits/2", "front", wait=False)
+    assert endpoint.state in {EndpointState.BUILDING, EndpointState.STARTING}
+    with pytest.raises(Refused, match="being deployed"):
+        house.service.deploy("digits/2", "front")
+    house.replica(1)
+    assert house.look_until(lambda found: found.state is EndpointState.LIVE).model.version == "2"
+
+
+def test_words_that_mean_nothing_leave_nothing_behind(house: House) -> None:
+    for model, name, error in (
+        ("digits@", "front", Invalid),
+        ("digits", "Front/", Invalid),
+        ("other", "front", NotFound),
+    ):
+        with pytest.raises(error):
+            house.service.deploy(model, name)
+    house.engine.absent = True
+    with pytest.raises(Unavailable):
+        house.service.deploy("digits", "front")
+    assert house.service.list() == []
+    with pytest.raises(NotFound):
+        house.service.show("front")
+    house.engine.absent = False
+    house.replica(1)
+    assert house.service.deploy("digits", "front").state is EndpointState.LIVE
+
+
+def test_a_build_that_fails_says_why_and_shows_its_output(house: House) -> None:
+    house.engine.build_error = "No matching distribution found for scikit-learn==1.9.1"
+    endpoint = house.service.deploy("digits", "front")
+    assert endpoint.state is EndpointState.FAILED
+    assert endpoint.reason is not None
+    assert endpoint.reason.class_ == "build_failed"
+    assert "No matching distribution" in (endpoint.reason.evidence or "")
+    assert any("No matching distribution" in line for line in house.service.logs("front"))
+    assert ask(endpoint).status_code == 503
+
+
+def test_a_model_that_dies_or_fails_its_own_example_does_not_go_live(house: House) -> None:
+    house.engine.programs[""] = Program(0.0, ("Traceback", "ModuleNotFoundError: skops"), exit_code=1)
+    endpoint = house.service.deploy("digits", "front")
+    assert (endpoint.state, endpoint.reason and endpoint.reason.class_) == (EndpointState.FAILED, "container_died")
+    assert endpoint.reason is not None
+    assert "skops" in (endpoint.reason.evidence or "")
+    house.engine.programs[""] = Program(math.inf)
+    house.replica(2).status = 400
+    endpoint = house.service.deploy("digits", "front")
+    assert (endpoint.state, endpoint.reason and endpoint.reason.class_) == (EndpointState.FAILED, "example_failed")
+    assert house.containers() == []
+
+
+def test_a_new_revision_takes_over_only_when_it_is_well(house: House) -> None:
+    house.replica(1, "old")
+    house.service.deploy("digits/1", "front")
+    bad = house.replica(2, "bad")
+    bad.status = 500
+    endpoint = house.service.deploy("digits/2", "front")
+    assert (endpoint.state, endpoint.revision, endpoint.model.version) == (EndpointState.LIVE, 1, "1")
+    assert endpoint.reason is not None
+    assert ask(endpoint).json()["predictions"][0] == "old"
+    house.replica(3, "new")
+    endpoint = house.service.deploy("digits/3", "front")
+    assert (endpoint.state, endpoint.revision, endpoint.reason) == (EndpointState.LIVE, 3, None)
+    answer = ask(endpoint)
+    assert (answer.json()["predictions"][0], answer.headers["x-mlops-desk-revision"]) == ("new", "3")
+    assert house.containers() == [plan.container_name(house.folder.instance, "front", 3)]
+    assert not (house.folder.endpoints / "front" / "revisions" / "1").exists()
+
+
+def test_a_container_that_died_is_named_and_started_again(house: House) -> None:
+    house.replica(1)
+    endpoint = house.service.deploy("digits", "front")
+    house.engine.stop(endpoint.replicas[0].container, 0)
+    house.service._watch.look()
+    down = [event.endpoint for event in house.events if isinstance(event, EndpointChanged)][-1]
+    assert down.state is EndpointState.UNHEALTHY
+    assert down.reason is not None
+    assert (down.reason.class_, down.reason.evidence) == ("container_died", "loading")
+    assert ask(down).status_code == 503
+    house.replica(2, "again")
+    up = house.look_until(lambda found: found.state is EndpointState.LIVE)
+    assert up.reason is None
+    assert ask(up).json()["predictions"][0] == "again"
+
+
+def test_an_engine_that_is_away_is_no_reason_to_call_an_endpoint_dead(house: House) -> None:
+    house.replica(1)
+    house.service.deploy("digits", "front")
+    house.engine.absent = True
+    for _ in range(5):
+        house.service._watch.look()
+    assert house.service.show("front").state is EndpointState.LIVE
+    assert ask(house.service.show("front")).status_code == 200
+
+
+def test_a_model_that_hangs_is_started_again(house: House) -> None:
+    first = house.replica(1)
+    house.service.deploy("digits", "front")
+    first.well = False
+    house.service._watch.look()
+    assert house.service.show("front").state is EndpointState.LIVE
+    house.replica(2, "again")
+    up = house.look_until(lambda found: found.replicas[0].address == f"127.77.1.3:{plan.PORT}")
+    assert up.state is EndpointState.LIVE
+    assert house.states() == ["building", "starting", "live", "unhealthy", "live"]
+    reasons = [event.endpoint.reason for event in house.events if isinstance(event, EndpointChanged)]
+    assert {reason.class_ for reason in reasons if reason} == {"not_answering"}
+
+
+def test_the_next_agent_adopts_what_runs(house: House) -> None:
+    house.replica(1)
+    endpoint = house.service.deploy("digits", "front")
+    gateway = read_state(house.folder.endpoints / "_gateway")
+    house.agent().start()
+    assert ask(endpoint).status_code == 200
+    house.service._watch.look()
+    adopted = house.service.show("front")
+    assert (adopted.state, adopted.url, adopted.replicas) == (EndpointState.LIVE, endpoint.url, endpoint.replicas)
+    assert house.registry.downloads == 1
+    assert read_state(house.folder.endpoints / "_gateway") == gateway
+
+
+def test_the_next_agent_goes_on_with_a_deployment(house: House) -> None:
+    house.service.deploy("digits/2", "front", wait=False)
+    deadline = time.monotonic() + 10
+    while house.service.show("front").state is not EndpointState.STARTING:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    house.loops[-1].stop(5)
+    house.replica(1)
+    house.replica(2)
+    house.agent().start()
+    assert house.look_until(lambda found: found.state is EndpointState.LIVE).model.version == "2"
+    assert len(house.containers()) == 1
+
+
+def test_after_a_restart_of_the_engine_all_is_up_again(house: House) -> None:
+    house.replica(1)
+    house.service.deploy("digits", "front")
+    house.engine.restart()
+    house.replica(2, "again")
+    house.look_until(lambda found: found.replicas[0].address == f"127.77.1.3:{plan.PORT}")
+    assert ask(house.service.show("front")).json()["predictions"][0] == "again"
+
+
+def test_stop_and_remove_leave_the_log_and_nothing_else(house: House) -> None:
+    house.replica(1)
+    endpoint = house.service.deploy("digits", "front")
+    ask(endpoint)
+    assert house.service.stop("front").state is EndpointState.STOPPED
+    assert house.containers() == []
+    assert ask(endpoint).status_code == 503
+    house.replica(2)
+    assert house.service.deploy("digits", "front").revision == 2
+    tag = house.service.show("front").image
+    assert tag is not None
+    house.service.remove("front")
+    assert house.service.list() == []
+    assert house.events[-1] == EndpointRemoved("front")
+    assert house.containers() == []
+    with pytest.raises(NotFound):
+        house.engine.image(tag)
+    left = [path for path in (house.folder.endpoints / "front").rglob("*") if path.is_file()]
+    assert {path.parent.name for path in left} == {"requests"}
+    deadline = time.monotonic() + 10
+    while ask(endpoint).status_code != 404:
+        assert time.monotonic() < deadline
+
+
+def test_a_stop_overtakes_a_deployment(house: House) -> None:
+    house.service.deploy("digits", "front", wait=False)
+    house.service.stop("front")
+    deadline = time.monotonic() + 15
+    while house.service._watch.busy:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert house.service.show("front").state is EndpointState.STOPPED
+    assert house.containers() == []
+
+
+def test_only_strays_of_this_instance_are_swept(house: House) -> None:
+    house.replica(1)
+    house.service.deploy("digits", "front")
+    for instance in (house.folder.instance, "00000000"):
+        name = plan.container_name(instance, "ghost", 1)
+        house.engine.create(ContainerSpec(name, "python:3.12-slim", None, labels=plan.labels(instance, "ghost", 1)))
+    house.service._watch.look()
+    assert house.containers() == sorted(
+        [plan.container_name(house.folder.instance, "front", 1), plan.container_name("00000000", "ghost", 1)]
+    )
+
+
+def test_others_may_ask_but_not_end_or_replace(house: House) -> None:
+    house.replica(1)
+    house.service.deploy("digits", "front")
+    set_caller(Caller(os.getuid() + 4242, 4242, 1))
+    try:
+        assert house.service.show("front").state is EndpointState.LIVE
+        for act in (house.service.stop, house.service.remove, lambda name: house.service.deploy("digits", name)):
+            with pytest.raises(Refused, match="somebody else"):
+                act("front")
+    finally:
+        set_caller(this_process())
+    assert house.service.show("front").state is EndpointState.LIVE
+
+
+def test_the_load_comes_back_from_the_gateway(house: House) -> None:
+    house.replica(1)
+    endpoint = house.service.deploy("digits", "front")
+    house.service._switchboard.poll()
+    for _ in range(5):
+        ask(endpoint)
+    house.service._switchboard.poll()
+    load = house.service.show("front").load
+    assert load is not None
+    assert (load.requests_total, load.errors_total) == (5, 0)
+    assert load.requests_per_second > 0
+    assert load.latency_p95_seconds is not None
