@@ -169,7 +169,10 @@ class Program(QObject):
 
     def _changed(self, topics: frozenset[Topic]) -> None:
         self.tray.take(topics)
-        if Topic.SETTINGS in topics:
+        if self.store.settings_changed:
+            self.store.settings_changed = False
+            self.context.load(Topic.SETTINGS)
+        elif Topic.SETTINGS in topics:
             settings = self.store.settings
             if settings.value is not None and not settings.loading:
                 chosen = settings.value.get("ui.theme")

@@ -27,7 +27,7 @@ HISTORY_SECONDS = 300.0
 HISTORY_POINTS = 1200
 STALE_SECONDS = 3.0
 NOTICES = 100
-LOAD_POINTS = 240
+LOAD_POINTS = 600
 
 T = TypeVar("T")
 
@@ -89,6 +89,7 @@ class Store:
         self.status: Status | None = None
         self.connection = Connection()
         self.paused = False
+        self.settings_changed = False
         self.history: dict[tuple[str, str], deque[tuple[float, float | None]]] = {}
         self.jobs: Part[dict[str, Job]] = Part()
         self.endpoints: Part[dict[str, Endpoint]] = Part()
@@ -179,7 +180,6 @@ class Store:
             case events.JobChanged():
                 return _put(self.jobs, event.job.id, event.job)
             case events.EndpointChanged():
-                self._load_of(event.endpoint)
                 return _put(self.endpoints, event.endpoint.name, event.endpoint)
             case events.EndpointRemoved():
                 return _remove(self.endpoints, event.name)
@@ -197,8 +197,11 @@ class Store:
             case events.Notice():
                 self.notices.appendleft(event)
                 return True
+            case events.SettingsChanged():
+                self.settings_changed = True
+                return True
             case _:
-                return isinstance(event, events.SettingsChanged)
+                return False
 
     # Numbers.
 
@@ -206,6 +209,7 @@ class Store:
         fresh = self.status is None or self.status.sampled_at != status.sampled_at
         self.status = status
         if fresh and status.sampled_at is not None:
+            self._remember_load(status.sampled_at)
             for device, metrics in devices_of(status):
                 for name, reading in metrics.items():
                     self._remember(device, name, status.sampled_at, reading)
@@ -237,20 +241,21 @@ class Store:
             return list(ring)
         return [point for point in ring if point[0] >= last - seconds]
 
-    def _load_of(self, endpoint: Endpoint) -> None:
-        if endpoint.load is None:
-            return
-        ring = self.load.setdefault(endpoint.name, deque(maxlen=LOAD_POINTS))
-        load = endpoint.load
-        ring.append(
-            LoadPoint(
-                time.time(),
-                load.requests_per_second,
-                load.latency_p50_seconds,
-                load.latency_p95_seconds,
-                load.errors_per_second,
+    def _remember_load(self, at: float) -> None:
+        """Note each endpoint's load as last announced, so that its curve moves on with the others."""
+        for endpoint in (self.endpoints.value or {}).values():
+            load = endpoint.load
+            if load is None:
+                continue
+            self.load.setdefault(endpoint.name, deque(maxlen=LOAD_POINTS)).append(
+                LoadPoint(
+                    at,
+                    load.requests_per_second,
+                    load.latency_p50_seconds,
+                    load.latency_p95_seconds,
+                    load.errors_per_second,
+                )
             )
-        )
 
 
 def devices_of(status: Status) -> Iterable[tuple[str, Any]]:

@@ -123,10 +123,13 @@ class Label(QLabel):
         return self.fontMetrics().horizontalAdvance(self._whole) > self.contentsRect().width()
 
     def _tint(self) -> None:
-        wanted = theme.colour(self._tone)
+        wanted = self._colour()
         if self._tinted is wanted:
             return
         self._tinted = wanted
         palette = QPalette()
         palette.setColor(QPalette.ColorRole.WindowText, wanted)
         self.setPalette(palette)
+
+    def _colour(self) -> QColor:
+        return theme.colour(self._tone)

@@ -52,6 +52,7 @@ class TitleRow(QWidget):
         while (item := self._acts.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()
         for action in actions:
             if "title" in action.places:

@@ -309,10 +309,23 @@ class Double:
             except queue.Empty:
                 if not self.silent:
                     yield events.Sampled(self.sample(time.time()))
+                    yield from self.moved_load(time.time())
                 continue
             if event is None:
                 raise Unavailable("The agent closed the connection.", "mlops-desk agent status")
             yield event
+
+    def moved_load(self, at: float) -> Iterator[events.Event]:
+        endpoint = self.endpoints_by_name.get("digits")
+        if endpoint is not None and endpoint.load is not None:
+            load = replace(
+                endpoint.load,
+                requests_per_second=wave(at, 3, 30, 55),
+                latency_p50_seconds=wave(at, 1, 0.002, 0.004),
+                latency_p95_seconds=wave(at, 2, 0.006, 0.012),
+            )
+            self.endpoints_by_name["digits"] = replace(endpoint, load=load)
+            yield events.EndpointChanged(self.endpoints_by_name["digits"])
 
     def announce(self, event: events.Event) -> None:
         for stream in self._streams:

@@ -38,7 +38,7 @@ _RUNNING = {EndpointState.BUILDING, EndpointState.STARTING, EndpointState.LIVE, 
 class EndpointsPage(Page):
     """Table above; below it facts, curves and output of the chosen endpoint."""
 
-    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.ENDPOINTS, Topic.CONNECTION})
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.ENDPOINTS, Topic.CONNECTION, Topic.STATUS})
     loads: ClassVar[tuple[Topic, ...]] = (Topic.ENDPOINTS,)
 
     def __init__(self, context: Context) -> None:
@@ -112,8 +112,13 @@ class EndpointsPage(Page):
 
     # What is shown.
 
-    def refresh(self, topics: frozenset[Topic]) -> None:  # noqa: ARG002 - one thing is shown, whatever changed
+    def refresh(self, topics: frozenset[Topic]) -> None:
         part = self.context.store.endpoints
+        if topics == {Topic.STATUS}:
+            endpoint = self._chosen()
+            if endpoint is not None and not self.context.store.paused:
+                self._show_load(endpoint.name)
+            return
         if not self.show_part(part, "Endpoints", self._empty):
             return
         self.table.show_records(part.value or {})

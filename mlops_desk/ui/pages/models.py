@@ -332,9 +332,9 @@ def _alias_cell(model: Model) -> Cell:
 
 
 _MODEL_COLUMNS: tuple[Column[Model], ...] = (
-    Column("name", "Model", lambda model: Cell(plain(model.name), tip=model.description or model.name), stretch=True),
+    Column("name", "Model", lambda model: Cell(plain(model.name), tip=model.description or model.name)),
     Column("latest", "Latest", lambda model: Cell(model.latest_version or words.NOTHING), right=True),
-    Column("aliases", "Aliases", _alias_cell),
+    Column("aliases", "Aliases", _alias_cell, stretch=True),
 )
 _VERSION_COLUMNS: tuple[Column[ModelVersion], ...] = (
     Column("version", "Version", lambda v: Cell(v.version, int(v.version) if v.version.isdigit() else 0), right=True),

@@ -67,6 +67,7 @@ class RecordTable(QTableView, Generic[T]):
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setMinimumSectionSize(theme.SPACE_24 * 2)
+        header.setMaximumSectionSize(theme.LIST_WIDTH * 2)
         header.setStretchLastSection(False)
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header.customContextMenuRequested.connect(self._open_columns)

@@ -6,6 +6,7 @@ at most two points for each pixel. Charts in one stack share the time axis and o
 
 import importlib
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -164,6 +165,8 @@ class Chart(Card):
 
     def _reading(self, moment: float | None) -> str:
         parts = []
+        if not any(line.points for line in self._lines):
+            return "no data yet"
         for line in self._lines:
             value = _value_at(line.points, moment)
             name = f"{line.name} " if line.name else ""
@@ -206,7 +209,7 @@ class Chart(Card):
     def _draw(self) -> None:
         self._fit(self._items, len(self._lines), lambda: self._plot.plot(connect="finite"))
         width = max(self._plot.width() - theme.AXIS_WIDTH, 100)
-        last = max((line.points[-1][0] for line in self._lines if line.points), default=0.0)
+        last = max((line.points[-1][0] for line in self._lines if line.points), default=time.time())
         most = 0.0
         for item, line in zip(self._items, self._lines, strict=True):
             xs, ys = _broken(line.points, self._seconds, width)

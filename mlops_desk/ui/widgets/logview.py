@@ -2,12 +2,13 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextCursor, QTextDocument
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.ui import theme
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.choice import Check
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.scroll import thin
 
@@ -32,7 +33,7 @@ class LogView(QWidget):
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self._says = Label(points=theme.CAPTION_POINTS, tone="muted")
-        self._follow = QCheckBox("Follow")
+        self._follow = Check("Follow")
         self._follow.setChecked(True)
         self._search = Field("Search the output")
         self._search.setMaximumWidth(theme.LIST_WIDTH)

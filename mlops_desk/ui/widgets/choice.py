@@ -1,0 +1,82 @@
+"""A list to choose from and a switch, painted like the rest: round corners, one border, a visible focus."""
+
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QCheckBox, QComboBox
+
+from mlops_desk.base.text import plain
+from mlops_desk.ui import symbols, theme
+from mlops_desk.ui.text import menu_text
+
+
+class Choice(QComboBox):
+    """A closed list that shows the chosen one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setAccessibleName(name)
+        self.setMinimumHeight(theme.FIELD_HEIGHT)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        focused = self.hasFocus()
+        fill = theme.colour("raised")
+        if self.underMouse():
+            fill = theme.blended(fill, theme.colour("text"), 0.06)
+        painter.setBrush(fill)
+        painter.setPen(QPen(theme.colour("accent" if focused else "border"), theme.LINE if focused else theme.BORDER))
+        outline = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+        painter.drawRoundedRect(outline, theme.RADIUS, theme.RADIUS)
+        arrow = symbols.pixmap("menu", theme.colour("muted"), theme.SYMBOL, self.devicePixelRatioF())
+        left = self.width() - theme.SYMBOL - theme.SPACE_8
+        painter.drawPixmap(left, (self.height() - theme.SYMBOL) // 2, arrow)
+        painter.setPen(theme.colour("text" if self.isEnabled() else "muted"))
+        area = outline.adjusted(theme.SPACE_8, 0, -(theme.SYMBOL + theme.SPACE_12), 0)
+        text = painter.fontMetrics().elidedText(
+            plain(self.currentText()), Qt.TextElideMode.ElideRight, int(area.width())
+        )
+        painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
+
+
+class Check(QCheckBox):
+    """A switch with a word."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(menu_text(title))
+        self.setAccessibleName(title)
+
+    def sizeHint(self) -> QSize:
+        words = self.fontMetrics().horizontalAdvance(self.text())
+        return QSize(words + theme.SYMBOL + theme.SPACE_12, max(theme.SYMBOL + 4, self.fontMetrics().height() + 4))
+
+    def hitButton(self, place: QPoint) -> bool:
+        return self.rect().contains(place)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = QRectF(1, (self.height() - theme.SYMBOL) / 2 + 1, theme.SYMBOL - 2, theme.SYMBOL - 2)
+        on = self.isChecked()
+        painter.setBrush(theme.colour("accent") if on else theme.colour("surface"))
+        edge = "accent" if on or self.hasFocus() else "muted"
+        painter.setPen(QPen(theme.colour(edge), theme.BORDER))
+        painter.drawRoundedRect(box, theme.SPACE_4, theme.SPACE_4)
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(theme.colour("text"), theme.LINE))
+            painter.drawRoundedRect(box.adjusted(-1, -1, 1, 1), theme.SPACE_4, theme.SPACE_4)
+        if on:
+            self._tick(painter, box)
+        painter.setPen(theme.colour("text" if self.isEnabled() else "muted"))
+        area = self.rect().adjusted(theme.SYMBOL + theme.SPACE_8, 0, 0, 0)
+        painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), self.text())
+
+    @staticmethod
+    def _tick(painter: QPainter, box: QRectF) -> None:
+        painter.setPen(QPen(theme.colour("window" if theme.is_dark() else "surface"), theme.LINE + 0.5))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        at = [(0.22, 0.52), (0.42, 0.72), (0.78, 0.3)]
+        painter.drawPolyline(
+            QPolygonF([QPointF(box.left() + x * box.width(), box.top() + y * box.height()) for x, y in at])
+        )
