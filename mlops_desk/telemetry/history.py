@@ -4,6 +4,7 @@ A full or broken disk pauses the history, never the sampling: it is said once, t
 when it goes on. What the ring lost meanwhile is a gap.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,11 @@ from mlops_desk.storage.telemetry import TelemetryStore
 from mlops_desk.telemetry.notices import SOURCE
 from mlops_desk.telemetry.ring import Ring, quantised
 
+_log = logging.getLogger(__name__)
+
 FLUSH_SECONDS = 10.0
 _KEEP_BLOCKS = int(30 * 86_400 / FLUSH_SECONDS)
+_STOP_SECONDS = 1.0
 _FORGET_EVERY_SECONDS = 3600.0
 
 
@@ -54,16 +58,19 @@ class History:
     def flush(self) -> None:
         """Write the rows that are not written yet."""
         with self._lock:
-            try:
-                store = self._opened()
-                block, next_row = self._ring.since(self._next_row)
-                store.append(quantised(block))
-                self._next_row = next_row
-                self._forget(store)
-            except DeskError as error:
-                self._pause(error)
-                return
-        self._resume()
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            store = self._opened()
+            block, next_row = self._ring.since(self._next_row)
+            store.append(quantised(block))
+            self._next_row = next_row
+            self._forget(store)
+        except DeskError as error:
+            self._pause(error)
+        else:
+            self._resume()
 
     def read(self, start: float, end: float) -> list[Block]:
         """Return stored blocks that touch a span of time; nothing while there is no database. Raises Unavailable."""
@@ -71,11 +78,17 @@ class History:
         return store.read(start, end) if store is not None else []
 
     def stop(self) -> None:
-        """Write what is left and close."""
-        if self._store is not None:
-            self.flush()
-            self._store.close()
-            self._store = None
+        """Write what is left and close; a disk that does not answer is not waited for."""
+        if not self._lock.acquire(timeout=_STOP_SECONDS):
+            _log.warning("The disk of %s does not answer; its last seconds are lost", self._path)
+            return
+        try:
+            if self._store is not None:
+                self._write()
+                self._store.close()
+                self._store = None
+        finally:
+            self._lock.release()
 
     def _opened(self) -> TelemetryStore:
         if self._store is None:
