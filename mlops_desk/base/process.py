@@ -5,6 +5,7 @@ A worker is ``python -m MODULE``; it reads one JSON document from stdin and writ
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 
 _TAIL_CHARACTERS = 600
+_PR_SET_PDEATHSIG = 1
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
@@ -63,6 +65,7 @@ def _answer(module: str, code: int, output: bytes, errors: bytes) -> Any:
 
 def serve_one(work: Callable[[dict[str, Any]], Any]) -> None:
     """Be a worker: answer the request on stdin. What the work prints goes to stderr, never into the answer."""
+    end_with_parent()
     answer_to = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
@@ -71,6 +74,11 @@ def serve_one(work: Callable[[dict[str, Any]], Any]) -> None:
         answer = {"error": error.message, "hint": error.hint, "code": error.code}
     with answer_to:
         json.dump(answer, answer_to)
+
+
+def end_with_parent() -> None:
+    """Be killed when the thread that started this process ends: nobody is left to read its answer."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def limit_memory(limit_bytes: int) -> None:

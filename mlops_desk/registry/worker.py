@@ -1,16 +1,19 @@
 """A persistent worker: one request a line on stdin, one answer a line on stdout, one after the other.
 
-``{"uri", "verb", "arguments", "environment"}`` is answered by ``{"ok"}`` or ``{"error", "hint", "code"}``,
-with ``"ending": true`` when the worker ends after it.
-The first line it writes, ``{"ready": true}``, says that MLflow is loaded. It ends by itself, with code 0,
-when its parent is gone or nobody asked for a while; only then may a request be sent again to another.
+``{"uri", "verb", "arguments", "environment", "timeout_seconds"}`` is answered by ``{"ok"}`` or by
+``{"error", "hint", "code"}``, with ``"ending": true`` when the worker ends after it. The first line that
+it writes, ``{"ready": true}``, says that MLflow is loaded. It ends by itself, with code 0, when its parent
+is gone or nobody asked for a while; only then may a request be sent again to another. Its parent ends it
+at the deadline of a request; should the parent be gone, the alarm clock does.
 NaN and infinities travel as the words Python's JSON has for them, so that names stay untouched.
 """
 
 import argparse
 import json
+import math
 import os
 import select
+import signal
 import sys
 from collections.abc import Mapping
 from typing import IO, Any
@@ -25,6 +28,7 @@ from mlops_desk.registry.taming import tame
 MEMORY_LIMIT_BYTES = 1 << 30
 OUT_OF_MEMORY = 3
 _CLIENTS = 8
+_OVERTIME_SECONDS = 5
 
 
 class Desk:
@@ -82,11 +86,14 @@ def serve(requests: IO[bytes], answers: IO[str], idle_seconds: float) -> int:
         line = requests.readline()
         if not line:
             break
+        request = json.loads(line)
+        signal.alarm(math.ceil(request["timeout_seconds"]) + _OVERTIME_SECONDS)  # ends this process
         try:
-            _write(answers, desk.answer(json.loads(line)))
+            _write(answers, desk.answer(request))
         except MemoryError:
             _write(answers, _too_large())
             return OUT_OF_MEMORY
+        signal.alarm(0)
     return 0
 
 

@@ -150,7 +150,13 @@ class Workers:
         timeout_seconds: float,
     ) -> Any:
         """Return what ``verb`` of mlflow.py gives for the registry at ``uri``. Raises DeskErrors."""
-        request = {"uri": uri, "verb": verb, "arguments": dict(arguments), "environment": dict(environment)}
+        request = {
+            "uri": uri,
+            "verb": verb,
+            "arguments": dict(arguments),
+            "environment": dict(environment),
+            "timeout_seconds": timeout_seconds,
+        }
         answer = self._answer(uri, request, timeout_seconds)
         if "error" in answer:
             raise BY_CODE.get(answer["code"], DeskError)(answer["error"], answer["hint"])

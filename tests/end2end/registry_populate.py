@@ -19,7 +19,13 @@ def populate(uri, token=None, **wanted):
         environment["MLFLOW_TRACKING_TOKEN"] = token
     text = json.dumps({"uri": uri, **wanted})
     ran = subprocess.run(
-        [sys.executable, __file__], input=text, capture_output=True, text=True, env=environment, timeout=120, check=False
+        [sys.executable, __file__],
+        input=text,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
     return json.loads(ran.stdout.splitlines()[-1])  # MLflow greets on stdout

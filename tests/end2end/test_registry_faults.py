@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -23,7 +24,7 @@ class Faulty(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     ending = threading.Event()
-    asked: list[str] = []
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self):
         fault = self.path.split("/")[1]
@@ -32,7 +33,7 @@ class Faulty(BaseHTTPRequestHandler):
             getattr(self, fault)()
         self.close_connection = True
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 - http.server's name
 
     def answer(self, status, body, *headers):
         self.send_response(status)
@@ -200,11 +201,11 @@ def test_an_unknown_experiment_names_the_nearest(workers, store):
 
 def test_a_store_of_another_schema_says_so_and_is_left_alone(workers, store, tmp_path):
     old = tmp_path / "old.db"
-    with contextlib.closing(sqlite3.connect(store.removeprefix("sqlite:///"))) as source:
-        with contextlib.closing(sqlite3.connect(old)) as target:
-            source.backup(target)
-            target.execute("UPDATE alembic_version SET version_num = '0584bdc529eb'")
-            target.commit()
+    current = sqlite3.connect(store.removeprefix("sqlite:///"))
+    with contextlib.closing(current) as source, contextlib.closing(sqlite3.connect(old)) as target:
+        source.backup(target)
+        target.execute("UPDATE alembic_version SET version_num = '0584bdc529eb'")
+        target.commit()
     with pytest.raises(Refused) as caught:
         models(workers, f"sqlite:///{old}")
     assert "mlflow db upgrade" in caught.value.hint

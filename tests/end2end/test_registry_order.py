@@ -60,6 +60,8 @@ def test_ours_the_doubles_and_mlflows_order_are_one(ordered, sort):
 
 def test_what_is_no_number_travels_as_a_word(ordered):
     client, _ = ordered
-    found = {str(value) for run in wire.to_builtins(client.runs("hard", limit=1000)) for value in run["metrics"].values()}
+    found = {
+        str(value) for run in wire.to_builtins(client.runs("hard", limit=1000)) for value in run["metrics"].values()
+    }
     assert "NaN" in found
     assert not found & {"nan", "inf", "-inf"}

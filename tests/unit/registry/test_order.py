@@ -68,9 +68,7 @@ def test_nan_and_missing_come_last_and_ties_newest_first(sort, expected):
     assert [run.run_id for run in ordered] == expected
 
 
-@given(
-    st.lists(st.tuples(st.none() | st.floats(allow_nan=True), st.integers(0, 5)), max_size=30), st.booleans()
-)
+@given(st.lists(st.tuples(st.none() | st.floats(allow_nan=True), st.integers(0, 5)), max_size=30), st.booleans())
 def test_order_depends_on_the_runs_alone_and_loses_none(values, descending):
     runs = runs_with(values)
     key = SortKey("metrics", "m", descending)

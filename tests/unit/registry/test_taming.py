@@ -10,7 +10,7 @@ SERVER = parse_address("http://me:secret@models.example:5000")
 STORE = parse_address("sqlite:////data/mlflow.db")
 
 
-class Raised(Exception):
+class RaisedError(Exception):
     def __init__(self, text, code="INTERNAL_ERROR"):
         super().__init__(text)
         self.error_code = code
@@ -19,7 +19,11 @@ class Raised(Exception):
 @pytest.mark.parametrize(
     ("text", "code", "kind"),
     [
-        ("API request to http://me:secret@models.example failed with exception ... Connection refused", "", Unavailable),
+        (
+            "API request to http://me:secret@models.example failed with exception ... Connection refused",
+            "",
+            Unavailable,
+        ),
         ("Max retries exceeded ... Failed to resolve 'models.example'", "", Unavailable),
         ("Read timed out. (read timeout=8)", "", TimedOut),
         ("API request to endpoint /x failed with error code 401 != 200. Response body: 'no'", "", Refused),
@@ -32,14 +36,14 @@ class Raised(Exception):
     ],
 )
 def test_trouble_with_a_server_has_its_kind_and_keeps_its_secret(text, code, kind):
-    error = tame(Raised(text, code), SERVER)
+    error = tame(RaisedError(text, code), SERVER)
     assert type(error) is kind
     assert "secret" not in error.message + (error.hint or "")
 
 
 def test_an_old_store_says_how_to_upgrade_it():
     text = "Detected out-of-date database schema (found version abc, but expected def). Take a backup ..."
-    error = tame(Raised(text), STORE)
+    error = tame(RaisedError(text), STORE)
     assert isinstance(error, Refused)
     assert "abc" in error.message
     assert "mlflow db upgrade sqlite:////data/mlflow.db" in (error.hint or "")
