@@ -33,6 +33,7 @@ _SLOW = 4
 _NEWEST_API = "1.51"
 _TEXT_LIMIT = 1000
 _STOCK = 4
+_POLL_SECONDS = 0.05
 _ENDED = frozenset({"exited", "dead"})
 _ISOLATED = {"com.docker.network.bridge.enable_icc": "false"}
 _HOOK_PROGRAM = "nvidia-container-runtime-hook"
@@ -162,15 +163,29 @@ class DockerEngine:
             body = container_body(spec, machine)
             client.create_container_from_config(body, spec.name)
 
+        deadline = time.monotonic() + self._deadline
+        while True:
+            try:
+                self._call(what, create)
+                return self.inspect(spec.name)
+            except _NameTaken as taken:
+                facts = self._of_that_name(spec, taken)
+            # The name is taken before the container can be looked at: another thread is at it just now.
+            if facts is not None:
+                return facts
+            if time.monotonic() > deadline:
+                raise trouble.no_answer(what, choose_address(self._host()), self._deadline)
+            time.sleep(_POLL_SECONDS)
+
+    def _of_that_name(self, spec: ContainerSpec, taken: DeskError) -> ContainerFacts | None:
         try:
-            self._call(what, create)
-        except _NameTaken as taken:
             facts = self.inspect(spec.name)
-            if not spec.labels.items() <= facts.labels.items():
-                text = f"{what}: another container has that name."
-                raise Refused(text, f"docker rm {plain(spec.name)}    if it is not needed.") from taken
-            return facts
-        return self.inspect(spec.name)
+        except NotFound:
+            return None
+        if not spec.labels.items() <= facts.labels.items():
+            text = f"Creating the container {plain(spec.name)}: another container has that name."
+            raise Refused(text, f"docker rm {plain(spec.name)}    if it is not needed.") from taken
+        return facts
 
     def start(self, name: str) -> ContainerFacts:
         facts = self.inspect(name)
@@ -266,7 +281,7 @@ class DockerEngine:
             except urllib3.exceptions.ReadTimeoutError:
                 return
             finally:
-                stream.close()
+                stream._response.close()  # noqa: SLF001 - its own close() leaves half of the socket open
 
     # -- inside: facts -------------------------------------------------------------------------
 
@@ -304,14 +319,14 @@ class DockerEngine:
 
         docker = _sdk()
         address = choose_address(self._host())
+        client, used, patience = None, False, self._deadline
         try:
-            knock(address, seconds)
+            knock(address, patience)
         except OSError as error:
-            raise _unreached(error, what, address, seconds) from error
-        client, used = None, False
+            raise _unreached(error, what, address, patience) from error
         try:
             client, used = self._take(address, fresh=fresh)
-            client.timeout = seconds
+            client.timeout = patience = seconds
             yield client
         except docker.errors.APIError as error:
             self._give_back(address, client)
@@ -320,7 +335,7 @@ class DockerEngine:
         except (requests.RequestException, urllib3.exceptions.HTTPError, docker.errors.DockerException) as error:
             if used and trouble.is_broken(error):
                 raise _Broken(error) from error
-            raise _unreached(error, what, address, seconds) from error
+            raise _unreached(error, what, address, patience) from error
         else:
             self._give_back(address, client)
             client = None

@@ -23,6 +23,7 @@ _CLOSED = (
 )  # fmt: skip
 # The system's programs may be looked at, never written to.
 _READ_ONLY = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/var/lib/dpkg")
+_HOMES = Path("/home")
 _CLOSED_TARGETS = ("/proc", "/sys", "/dev")
 _SHARED_MEMORY = PurePosixPath("/dev/shm")  # noqa: S108 - a memory folder, named to be refused with its own words
 _SOCKETS = frozenset({"docker.sock", "containerd.sock", "podman.sock", "crio.sock", "buildkitd.sock"})
@@ -88,6 +89,8 @@ def _check_place(mount: Mount, source: Path, uid: int) -> None:
             raise Refused(f"{shown} is a system folder, or holds one, and is never given to a container.", _HINT)
     if mount.mode == "rw" and any(source.is_relative_to(folder) for folder in _READ_ONLY):
         raise Refused(f"{shown} belongs to the system and can be mounted read-only at most.", _HINT)
+    if source == _HOMES:
+        raise Refused(f"{shown} is where all people's homes lie.", _HINT)
     for home, owner in _homes():
         if home.is_relative_to(source) and source != home:
             raise Refused(f"{shown} holds the homes of other people.", _HINT)
@@ -103,7 +106,7 @@ def _homes() -> list[tuple[Path, int]]:
         if (entry.pw_uid == 0 or entry.pw_uid >= 1000) and len(Path(entry.pw_dir).parts) > 1 and entry.pw_uid != 65534
     }
     try:
-        homes.update((home, home.stat().st_uid) for home in Path("/home").iterdir() if home not in homes)
+        homes.update((home, home.stat().st_uid) for home in _HOMES.iterdir() if home not in homes)
     except OSError:
         return list(homes.items())  # no /home, or not for us to list: the accounts are what is known
     return [(home.resolve(), owner) for home, owner in homes.items()]
