@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, NotFound, Refused
+from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.jobs.attempts import Attempts, Policy, Postponed
@@ -32,6 +32,9 @@ Hand = Callable[[str, Callable[[], None]], object]
 _TICK_SECONDS = 1.0
 _SWEEP_SECONDS = 30.0
 _PULLS_AT_ONCE = 2
+# What a registry says that will say the same tomorrow. A host that no name server knows is asked for a few times.
+_REFUSALS = ("denied", "unauthorized", "invalid reference format")
+_NO_SUCH_HOST = "no such host"
 _PULL_TRIES = 3
 _PAUSES_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 _UNDER_WAY = frozenset({JobState.STARTING, JobState.RUNNING})
@@ -226,9 +229,9 @@ class Runner:
         """Fail a job whose image nobody has; one whose registry does not answer waits for it."""
         text = f"The image {plain(job.spec.image)} is not on this machine"
         tries, _ = self._pauses.get(job.id, (0, 0.0))
-        nowhere = isinstance(error, (NotFound, Refused))
-        nowhere = nowhere or ("no such host" in error.message and tries + 1 >= _PULL_TRIES)
-        if not nowhere:
+        said = error.message.lower()
+        nowhere = isinstance(error, NotFound) or any(mark in said for mark in _REFUSALS)
+        if not nowhere and not (_NO_SUCH_HOST in said and tries + 1 >= _PULL_TRIES):
             reason = Reason("image_missing", f"{text} and can't be pulled now.", error.message, error.hint)
             raise Postponed(reason) from error
         hint = error.hint or "Check the image's name and tag, or pull or build it first."

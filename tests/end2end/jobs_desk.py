@@ -1,0 +1,129 @@
+"""The jobs of one agent on a real engine, in this process or (``python -m``) in one that a test may kill."""
+
+import contextlib
+import contextvars
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.engines.docker import DockerEngine
+from mlops_desk.jobs.gpus import LedgerGpus
+from mlops_desk.jobs.ports import RunTicket
+from mlops_desk.jobs.service import JobsService
+from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.status import Gpu, GpuState
+from mlops_desk.storage.state import State
+
+HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: {image}\n"
+TOKEN = "canary-4711"
+
+
+class Workshop:
+    """``address`` is the engine's; ``gpus`` are the UUIDs that the driver is said to show."""
+
+    def __init__(self, root: Path, address: str = "", gpus: Sequence[str] = ()) -> None:
+        self.folder = DataFolder(root)
+        self.folder.make()
+        self.engine = DockerEngine(lambda: address)
+        self.state = State(self.folder.state_database)
+        self.loop = Loop("jobs-test")
+        self.runs: dict[str, str] = {}
+        ledger = Ledger(Owner(self.folder.instance, address), self._lives)
+        shown = [Gpu(uuid, index, "GPU", None, GpuState.OK) for index, uuid in enumerate(gpus)]
+        self.leases = LedgerGpus(ledger, lambda: ledger.facts(shown, time.time()))
+        self.jobs = JobsService(
+            self.folder,
+            self.state,
+            Bus(),
+            self.loop,
+            SettingsStore(self.folder.settings),
+            self.engine,
+            self.leases,
+            lambda _spec, job_id: RunTicket(f"run-{job_id}", "http://172.17.0.1:1", TOKEN),
+            self.runs.__setitem__,
+        )
+        self.jobs.start()
+
+    def _lives(self, container: str) -> bool:
+        return any(facts.name == container for facts in self.engine.containers({}))
+
+    def submit(self, image: str, text: str, folder: Path | str = "/") -> Job:
+        return self.jobs.submit(HEAD.format(image=image) + text, str(folder))
+
+    def wait(self, job_id: str, until: JobState | Callable[[Job], Any], seconds: float = 60) -> Job:
+        """Wait for a state, or whatever ``until`` asks for; a job that ends otherwise fails at once."""
+        deadline = time.monotonic() + seconds
+        while True:
+            job = self.jobs.show(job_id)
+            if job.state is until or (callable(until) and until(job)):
+                return job
+            assert not job.state.is_final, job
+            assert time.monotonic() < deadline, job
+            time.sleep(0.05)
+
+    def eventually(self, check: Callable[[], Any], seconds: float = 30) -> None:
+        """Wait for something that follows a job's end."""
+        deadline = time.monotonic() + seconds
+        while not check():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def run(self, image: str, text: str) -> Job:
+        return self.wait(self.submit(image, text).id, lambda job: job.state.is_final)
+
+    def log(self, job: Job) -> list[str]:
+        return list(self.jobs.logs(job.id))
+
+    def end(self) -> None:
+        """End as an agent ends; the containers of this folder are removed too."""
+        for job in self.jobs.list():
+            if not job.state.is_final:
+                self.jobs.cancel(job.id)
+                for attempt in job.attempts:
+                    self.engine.remove(attempt.container)
+        self.jobs.stop()
+        self.loop.stop(30.0)
+        for facts in self.engine.containers({"io.mlops-desk.instance": self.folder.instance}):
+            self.engine.remove(facts.name)
+        self.engine.close()
+        self.state.close()
+
+
+@contextlib.contextmanager
+def killed_agent(root: Path, text: str, *, address: str = "", gpus: Sequence[str] = ()) -> Iterator[str]:
+    """Start an agent in a process of its own, let it submit ``text``, give the job's id, and kill it at the end."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    spec = root.parent / "job.yaml"
+    spec.write_text(text)
+    command = [sys.executable, "-m", "tests.end2end.jobs_desk", str(root), address, str(spec), *gpus]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def as_uid(uid: int, work: Callable[[], Any]) -> Any:
+    """Do ``work`` as a request from ``uid``."""
+    context = contextvars.copy_context()
+    context.run(set_caller, Caller(uid, uid, 1))
+    return context.run(work)
+
+
+if __name__ == "__main__":
+    agent = Workshop(Path(sys.argv[1]), sys.argv[2], sys.argv[4:])
+    submitted = agent.jobs.submit(Path(sys.argv[3]).read_text())
+    agent.wait(submitted.id, lambda job: job.state is not JobState.QUEUED)
+    print(submitted.id, flush=True)
+    while True:
+        time.sleep(1)

@@ -1,0 +1,169 @@
+"""Jobs on a real engine: every ending, the hardened container, and an agent that is killed in between."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.records.job import JobState
+from tests.end2end.jobs_desk import HEAD, TOKEN, Workshop, as_uid, killed_agent
+from tests.images import _lay_busybox, _made, busybox_image, engine_client
+
+pytestmark = [pytest.mark.end2end, pytest.mark.engine]
+
+
+@pytest.fixture(scope="module")
+def image():
+    return busybox_image()
+
+
+@pytest.fixture(scope="module")
+def bare_image():
+    """An image with programs and without a shell."""
+
+    def lay(root):
+        _lay_busybox(root)
+        (root / "bin/sh").unlink()
+
+    return _made("mlops-desk-test/bare:1", lay, None)
+
+
+@pytest.fixture
+def desk(tmp_path):
+    desk = Workshop(tmp_path / "data")
+    yield desk
+    desk.end()
+
+
+def shell(script, *lines):
+    return "\n".join([f"command: [sh, -c, {script!r}]", *lines])
+
+
+def test_success_leaves_a_log_and_no_container(desk, image):
+    job = desk.run(image, shell("echo one; echo two >&2; echo $MLD_JOB_ID $MLD_ATTEMPT $HOME"))
+    assert (job.state, job.exit_code, job.reason) == (JobState.SUCCEEDED, 0, None)
+    assert sorted(desk.log(job)) == sorted(["one", "two", f"{job.id} 1 /tmp"])  # two streams have no common order
+    assert job.image_id.startswith("sha256:")
+    assert job.submitted_at <= job.started_at <= job.ended_at
+    desk.eventually(lambda: not desk.engine.containers({"io.mlops-desk.job": job.id}))
+
+
+def test_failure_says_the_code_and_the_last_line(desk, image):
+    job = desk.run(image, shell("echo ValueError: no data; exit 3"))
+    assert (job.state, job.exit_code, job.reason.class_) == (JobState.FAILED, 3, "exit_nonzero")
+    assert "ValueError: no data" in job.reason.evidence
+
+
+def test_out_of_memory_is_told_from_other_failures(desk, image):
+    job = desk.run(image, shell("x=a; while :; do x=$x$x; done", "resources: {memory: 32MiB}"))
+    assert (job.state, job.exit_code, job.reason.class_) == (JobState.FAILED, 137, "oom_kernel")
+
+
+def test_cancel_lets_the_job_save_its_work(desk, image):
+    script = "trap 'echo saved; exit 7' TERM; echo up; while :; do sleep 0.1; done"
+    job = desk.submit(image, shell(script))
+    lines = desk.jobs.logs(job.id, follow=True)
+    assert next(lines) == "up"
+    desk.jobs.cancel(job.id)
+    job = desk.wait(job.id, JobState.CANCELLED)
+    assert (job.exit_code, job.reason.class_) == (7, "cancelled")
+    assert desk.log(job) == ["up", "saved"]
+    assert list(lines) == ["saved"]
+
+
+def test_logs_are_followed_while_the_job_writes(desk, image):
+    job = desk.submit(image, shell("for i in 1 2 3 4; do echo line $i; sleep 0.3; done"))
+    lines = desk.jobs.logs(job.id, follow=True)
+    assert next(lines) == "line 1"
+    assert not desk.jobs.show(job.id).state.is_final
+    assert list(lines) == ["line 2", "line 3", "line 4"]
+    assert desk.wait(job.id, JobState.SUCCEEDED)
+    assert list(desk.jobs.logs(job.id, tail=2)) == ["line 3", "line 4"]
+
+
+def test_an_image_without_a_shell(desk, bare_image):
+    assert desk.run(bare_image, "command: [echo, hello]").state is JobState.SUCCEEDED
+    job = desk.run(bare_image, "command: [false]")
+    assert (job.state, job.exit_code) == (JobState.FAILED, 1)
+    job = desk.run(bare_image, "command: [no-such-program]")
+    assert (job.state, job.exit_code) == (JobState.FAILED, 127)
+    assert "no-such-program" in job.reason.evidence
+
+
+def test_a_command_that_the_image_does_not_have(desk, image):
+    job = desk.run(image, "command: [no-such-program]")
+    assert (job.state, job.exit_code, job.reason.class_) == (JobState.FAILED, 127, "exit_nonzero")
+    assert "not found" in job.reason.hint
+
+
+def test_an_image_that_is_nowhere(desk):
+    job = desk.run("mlops-desk-test/no-such-image:1", "command: [true]")
+    assert (job.state, job.reason.class_, job.attempts) == (JobState.FAILED, "image_missing", ())
+
+
+def test_a_registry_that_does_not_answer_keeps_the_job_in_the_queue(desk):
+    job = desk.submit("127.0.0.1:9/some/image:1", "command: [true]")
+    job = desk.wait(job.id, lambda now: now.reason is not None and now.reason.class_ == "image_missing")
+    assert (job.state, job.attempts) == (JobState.QUEUED, ())
+    desk.jobs.cancel(job.id)
+
+
+def test_the_container_is_hardened_and_runs_as_the_submitter(desk, image, tmp_path):
+    data = Path("/tmp") / f"mlops-desk-jobs-{os.getpid()}"
+    data.mkdir(mode=0o755)
+    uid = 4242 if os.geteuid() == 0 else os.getuid()
+    if os.geteuid() == 0:
+        os.chown(data, uid, uid)
+    script = "id -u; echo x > /data/result; touch /root-is-read-only; sleep 60"
+    text = shell(script, f"mounts: [{{source: {data}, target: /data, mode: rw}}]", "resources: {cpus: 0.5, shm: 8MiB}")
+    try:
+        job = as_uid(uid, lambda: desk.submit(image, text))
+        job = desk.wait(job.id, JobState.RUNNING)
+        desk.wait(job.id, lambda _: len(desk.log(job)) >= 2)
+        with engine_client() as client:
+            facts = client.inspect_container(job.container)
+        host = facts["HostConfig"]
+        assert host["CapDrop"] == ["ALL"]
+        assert "no-new-privileges" in host["SecurityOpt"]
+        assert (host["ReadonlyRootfs"], host["Privileged"], host["Init"]) == (True, False, True)
+        assert host["PidsLimit"] > 0
+        assert host["RestartPolicy"]["Name"] in {"", "no"}
+        assert (host["NanoCpus"], host["ShmSize"]) == (500_000_000, 8 << 20)
+        assert "NVIDIA_VISIBLE_DEVICES=void" in facts["Config"]["Env"]
+        assert facts["Config"]["Labels"]["io.mlops-desk.attempt"] == job.attempts[-1].id
+        assert desk.log(job)[0] == str(uid)
+        assert "Read-only" in desk.log(job)[1]
+        assert (data / "result").stat().st_uid == uid
+    finally:
+        desk.jobs.cancel(job.id)
+        for path in (data / "result", data):
+            path.unlink() if path.is_file() else path.rmdir()
+
+
+def test_the_token_reaches_the_command_and_nothing_else(desk, image):
+    script = "echo $MLFLOW_RUN_ID $MLFLOW_EXPERIMENT_NAME; echo ${#MLFLOW_TRACKING_TOKEN}; sleep 60"
+    job = desk.submit(image, shell(script, "mlflow: {experiment: digits}"))
+    job = desk.wait(job.id, lambda now: len(desk.log(now)) >= 2)
+    assert desk.log(job) == [f"run-{job.id} digits", str(len(TOKEN))]
+    with engine_client() as client:
+        assert TOKEN not in str(client.inspect_container(job.container))
+    desk.jobs.cancel(job.id)
+    desk.wait(job.id, JobState.CANCELLED)
+    desk.eventually(lambda: desk.runs == {f"run-{job.id}": "KILLED"})
+    assert not any(TOKEN.encode() in path.read_bytes() for path in desk.folder.root.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("dead_seconds", [0, 3])
+def test_an_agent_killed_while_a_job_runs_loses_nothing(tmp_path, image, dead_seconds):
+    text = HEAD.format(image=image) + shell("echo begun; sleep 2; echo done; exit 5")
+    with killed_agent(tmp_path / "data", text) as job_id:
+        assert job_id
+    time.sleep(dead_seconds)
+    desk = Workshop(tmp_path / "data")
+    try:
+        job = desk.wait(job_id, lambda now: now.state.is_final)
+        assert (job.state, job.exit_code, len(job.attempts)) == (JobState.FAILED, 5, 1)
+        assert desk.log(job) == ["begun", "done"]
+    finally:
+        desk.end()
