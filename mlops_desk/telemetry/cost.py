@@ -68,6 +68,6 @@ def proportional_bytes(smaps: str) -> int | None:
     """Return the proportional set size (shared pages divided among their users) from smaps_rollup."""
     for line in smaps.splitlines():
         words = line.split()
-        if words[:1] == ["Pss:"] and len(words) > 1 and words[1].isdigit():
+        if words[:1] == ["Pss:"] and len(words) > 1 and words[1].isdecimal():
             return int(words[1]) * 1024
     return None

@@ -97,7 +97,7 @@ def memory(meminfo: str) -> Readings:
     for line in meminfo.splitlines():
         name, _, rest = line.partition(":")
         word = rest.split()
-        if word and word[0].isdigit():
+        if word and word[0].isdecimal():
             values[name] = int(word[0]) * 1024
     pairs = (
         ("system.memory", "MemTotal", "MemAvailable"),
