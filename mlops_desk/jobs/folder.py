@@ -64,16 +64,17 @@ class AttemptFolder:
 
     def outcome(self) -> Outcome | None:
         """Return what the wrapper left behind; None when there is nothing believable."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(
-                self._outside / "outcome.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            )
+            descriptor = os.open(self._outside / "outcome.json", flags)
         except OSError:
-            return None  # not there, or not a file: the job may do as it likes in its folder
-        with os.fdopen(descriptor, "rb") as file:
+            return None  # not there, or a link: the job may do as it likes in its folder
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
-            return parse_outcome(file.read(OUTCOME_LIMIT_BYTES + 1), self._attempt.id)
+            return parse_outcome(os.read(descriptor, OUTCOME_LIMIT_BYTES + 1), self._attempt.id)
+        finally:
+            os.close(descriptor)
 
     def archive(self, lines: Iterable[str]) -> tuple[str, ...]:
         """Keep ``lines`` as the attempt's log (of a very long one its end) and return the last of them.

@@ -87,8 +87,11 @@ def test_an_image_that_holds_nothing_but_the_shell(tmp_path, shell):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_reaches_the_command_and_its_children_which_may_take_their_time(tmp_path, shell, number):
-    child = f"trap 'echo child > {tmp_path}/child; exit' TERM; echo up; while :; do sleep 0.05; done"
-    command = f"(sh -c \"{child}\") & trap 'wait; sleep 0.2; echo saved; exit 7' TERM; while :; do sleep 0.05; done"
+    ready = tmp_path / "ready"
+    child = f"trap 'echo child > {tmp_path}/child; exit' TERM; : > {ready}; while :; do sleep 0.05; done"
+    trap = "trap 'wait; sleep 0.2; echo saved; exit 7' TERM"
+    wait = f"while [ ! -e {ready} ]; do sleep 0.05; done; echo up; while :; do sleep 0.05; done"
+    command = f'(sh -c "{child}") & {trap}; {wait}'
     box = Box(tmp_path)
     process = box.start(shell, "sh", "-c", command)
     assert process.stdout.readline() == "up\n"
