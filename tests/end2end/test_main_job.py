@@ -107,7 +107,7 @@ def test_train_register_deploy_ask_drift_retrain(desk: Desk, place: Path, traini
     for key, value in serving.items():
         desk.json("settings", "set", key, value)
     endpoint = desk.json("endpoints", "deploy", "iris@champion", "--name", "flowers", timeout=600)
-    assert endpoint["state"] == "live", endpoint
+    assert endpoint["state"] == "live", f"{endpoint['reason']}\n{desk.run('endpoints', 'logs', 'flowers').stdout}"
     assert endpoint["model"]["version"] == "1"
 
     # Ask: through the gateway, on both of its spellings.
