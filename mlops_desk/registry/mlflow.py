@@ -5,6 +5,7 @@ is all that a worker can be asked for, ``WRITES`` what must not be repeated when
 """
 
 import difflib
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,12 @@ _CONTEXT_TAG = "mlflow.data.context"
 _NAME_TAG = "mlflow.runName"
 _SUGGESTIONS = 3
 _LONGEST_CHAIN = 4
+
+
+def load_sql() -> None:
+    """Load what a store in a database needs, so that it is not counted against the first request's deadline."""
+    for store in ("tracking", "model_registry"):
+        importlib.import_module(f"mlflow.store.{store}.sqlalchemy_store")
 
 
 def open_client(address: Address) -> MlflowClient:

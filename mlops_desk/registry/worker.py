@@ -34,9 +34,11 @@ _OVERTIME_SECONDS = 5
 class Desk:
     """The clients that were opened, by address and inode, so that a replaced file is opened anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_sql: bool) -> None:
         from mlops_desk.registry import mlflow  # noqa: PLC0415 - loads MLflow: only here, in the worker
 
+        if with_sql:
+            mlflow.load_sql()
         self._door = mlflow
         self._clients: dict[tuple[str, object], Any] = {}
 
@@ -78,9 +80,9 @@ def with_environment(variables: Mapping[str, str | None], *, repeat: bool) -> No
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1" if repeat else "0"
 
 
-def serve(requests: IO[bytes], answers: IO[str], idle_seconds: float) -> int:
+def serve(requests: IO[bytes], answers: IO[str], idle_seconds: float, *, with_sql: bool) -> int:
     """Answer requests until the parent is gone or nobody has asked for ``idle_seconds``."""
-    desk = Desk()
+    desk = Desk(with_sql=with_sql)
     _write(answers, {"ready": True})
     while select.select([requests], [], [], idle_seconds)[0]:
         line = requests.readline()
@@ -110,12 +112,13 @@ def _write(answers: IO[str], answer: dict[str, Any]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="mlops_desk.registry.worker")
     parser.add_argument("--idle-seconds", type=float, default=300.0)
+    parser.add_argument("--with-sql", action="store_true")
     arguments = parser.parse_args()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what MLflow prints goes to stderr, never into an answer
     limit_memory(MEMORY_LIMIT_BYTES)
     with answers, os.fdopen(os.dup(0), "rb", buffering=0) as requests:
-        return serve(requests, answers, arguments.idle_seconds)
+        return serve(requests, answers, arguments.idle_seconds, with_sql=arguments.with_sql)
 
 
 if __name__ == "__main__":

@@ -54,14 +54,14 @@ class Gone(Exception):  # noqa: N818 - no error: the worker had nothing to do fo
 class Worker:
     """One worker process. ``busy`` and ``uri`` belong to ``Workers``; one thread at a time asks."""
 
-    def __init__(self, scratch: Path, idle_seconds: float) -> None:
+    def __init__(self, scratch: Path, idle_seconds: float, *, with_sql: bool) -> None:
         self.busy = False
         self.uri: str | None = None
         self.used_at = 0.0
         self._ready = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
         self._process = subprocess.Popen(
-            python_command(_MODULE, "--idle-seconds", str(idle_seconds)),
+            python_command(_MODULE, "--idle-seconds", str(idle_seconds), *(["--with-sql"] if with_sql else [])),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -197,7 +197,7 @@ class Workers:
                 return None if worker.busy else worker
         if len(self._workers) < self._limit:
             self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._workers.append(Worker(self._scratch, self._idle_seconds))
+            self._workers.append(Worker(self._scratch, self._idle_seconds, with_sql="sql" in uri.partition(":")[0]))
             return self._workers[-1]
         idle = [worker for worker in self._workers if not worker.busy]
         return min(idle, key=lambda worker: worker.used_at, default=None)
