@@ -94,6 +94,7 @@ class Slot:
         for descriptor in self._descriptors:
             if os.pwrite(descriptor, block.ljust(_BLOCK_BYTES), 0) != _BLOCK_BYTES:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.ftruncate(descriptor, _BLOCK_BYTES)  # of a file that somebody made longer
 
     def lock(self, paths: Iterable[Path], deadline: float) -> None:
         """Open and lock ``paths``; on failure ``trouble`` says why."""

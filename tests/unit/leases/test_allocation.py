@@ -1,0 +1,126 @@
+"""Which GPUs are given out, as a table and as properties."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.leases.allocation import Claim, Facts, Standing, choose, is_display, standing
+from mlops_desk.records.status import GpuState
+from tests.unit.leases.world import GIB, gpu, process, uuid
+
+LEASED = Claim(Standing.LEASED, "leased to train of alice")
+
+
+def facts(*gpus, seen_at: float = 100.0) -> Facts:
+    return Facts(tuple(gpus), seen_at)
+
+
+def test_the_lowest_free_ones_are_chosen() -> None:
+    choice = choose(2, None, facts(gpu(3), gpu(0), gpu(2), gpu(1)), {uuid(0): LEASED})
+    assert choice.gpus == (uuid(1), uuid(2))
+
+
+def test_all_or_none_and_the_reason_names_who_has_the_others() -> None:
+    choice = choose(2, None, facts(gpu(0), gpu(1)), {uuid(1): LEASED})
+    assert choice.gpus is None
+    assert not choice.impossible
+    assert choice.reason == "Waits for 2 GPUs; 1 free. GPU 1: leased to train of alice."
+
+
+@pytest.mark.parametrize("state", [state for state in GpuState if state not in {GpuState.OK, GpuState.ASLEEP}])
+def test_what_the_driver_does_not_vouch_for_is_not_given_out(state: GpuState) -> None:
+    assert standing(gpu(0, state=state), None, facts())[0] is Standing.UNKNOWN
+
+
+def test_without_a_driver_nothing_is_given_out() -> None:
+    assert choose(1, None, None, {}).gpus is None
+
+
+def test_a_job_without_gpus_needs_no_driver() -> None:
+    assert choose(0, None, None, {}).gpus == ()
+
+
+def test_somebody_elses_computing_makes_it_external_and_is_named() -> None:
+    state, text = standing(gpu(0, processes=(process(4242, "/usr/bin/python3 train.py"),)), None, facts())
+    assert state is Standing.EXTERNAL
+    assert text == "used by python3 (pid 4242) of eve, which holds no lease"
+
+
+@pytest.mark.parametrize(
+    "command", ["/usr/lib/xorg/Xorg -core :0", "Xwayland", "/usr/bin/gnome-shell", "kwin_wayland", "sway"]
+)
+def test_the_screen_does_not_make_it_external(command: str) -> None:
+    assert is_display(process(command=command))
+    assert (
+        standing(gpu(0, processes=(process(command=command), process(command="game", kind="graphics"))), None, facts())[
+            0
+        ]
+        is Standing.FREE
+    )
+
+
+@pytest.mark.parametrize("command", [None, "", "python", "/home/eve/gnome-shell-miner", "Xorg2"])
+def test_what_is_not_known_to_be_the_screen_counts_as_computing(command: str | None) -> None:
+    assert not is_display(process(command=command))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("released_at", "seen_at", "started", "expected"),
+    [
+        (None, 100.0, None, Standing.DRAINING),  # nobody has written down when it ended
+        (100.0, 100.0, None, Standing.DRAINING),  # the look is from before the end
+        (100.0, 101.0, None, Standing.FREE),
+        (100.0, 101.0, 50, Standing.DRAINING),  # still there from before
+        (100.0, 101.0, 150, Standing.EXTERNAL),  # somebody new
+    ],
+)
+def test_draining_ends_when_a_later_look_shows_nothing_left(released_at, seen_at, started, expected) -> None:
+    left = () if started is None else (process(start_ticks=started * 100),)
+    claim = Claim(Standing.DRAINING, "still being freed", released_at)
+    assert standing(gpu(0, processes=left), claim, facts(seen_at=seen_at))[0] is expected
+
+
+def test_a_process_of_unknown_age_keeps_it_draining() -> None:
+    claim = Claim(Standing.DRAINING, "still being freed", 100.0)
+    assert standing(gpu(0, processes=(process(),)), claim, facts(seen_at=101.0))[0] is Standing.DRAINING
+
+
+def test_memory_must_be_there_and_free() -> None:
+    cards = facts(gpu(0, gib=8), gpu(1, gib=24, used_gib=20), gpu(2, gib=None), gpu(3, gib=24, used_gib=1))
+    assert choose(1, 10 * GIB, cards, {}).gpus == (uuid(3),)
+    assert choose(2, 10 * GIB, cards, {}).gpus is None
+
+
+def test_what_no_waiting_brings_is_said() -> None:
+    assert choose(3, None, facts(gpu(0), gpu(1)), {}).impossible
+    choice = choose(1, 48 * GIB, facts(gpu(0, gib=24)), {})
+    assert choice.impossible
+    assert choice.reason == "Asks for 1 GPU with 48 GiB of memory; this machine has 0."
+    assert not choose(1, 48 * GIB, facts(gpu(0, gib=None)), {}).impossible
+
+
+CLAIMS = st.none() | st.sampled_from(
+    [LEASED, Claim(Standing.UNKNOWN, "?"), Claim(Standing.DRAINING, "d", 50.0), Claim(Standing.DRAINING, "d")]
+)
+CARD = st.tuples(st.sampled_from(GpuState), st.sampled_from([None, 8, 24]), st.integers(0, 8), st.booleans(), CLAIMS)
+
+
+@given(st.lists(CARD, max_size=8), st.integers(0, 9), st.none() | st.integers(1, 30))
+def test_whatever_is_given_out_is_free_and_enough(cards, count: int, gib: int | None) -> None:
+    gpus = [
+        gpu(index, state=state, gib=size, used_gib=used, processes=(process(),) if busy else ())
+        for index, (state, size, used, busy, _) in enumerate(cards)
+    ]
+    claims = {uuid(index): card[4] for index, card in enumerate(cards) if card[4] is not None}
+    shown = facts(*gpus)
+    choice = choose(count, None if gib is None else gib * GIB, shown, claims)
+    if choice.gpus is None:
+        assert choice.reason
+        return
+    assert len(choice.gpus) == len(set(choice.gpus)) == count
+    for chosen in choice.gpus:
+        card = next(card for card in gpus if card.uuid == chosen)
+        assert standing(card, claims.get(chosen), shown)[0] is Standing.FREE
+        assert not card.processes
+        if gib is not None:
+            assert card.metrics["hw.gpu.memory.limit"].value - card.metrics["hw.gpu.memory.usage"].value >= gib * GIB

@@ -1,0 +1,74 @@
+"""A machine in memory: processes that live and die, a clock that a test turns, GPUs as a driver shows them."""
+
+from dataclasses import dataclass, field
+
+from mlops_desk.leases.host import Process
+from mlops_desk.records.metric import Reading
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState
+
+GIB = 1 << 30
+NAMESPACE = 7
+
+
+def uuid(index: int) -> str:
+    return f"GPU-{index:08d}-0000-4000-8000-000000000000"
+
+
+def gpu(
+    index: int,
+    *,
+    processes: tuple[GpuProcess, ...] = (),
+    state: GpuState = GpuState.OK,
+    gib: float | None = 24,
+    used_gib: float = 0,
+) -> Gpu:
+    metrics = {} if gib is None else {
+        "hw.gpu.memory.limit": Reading(gib * GIB, "By"),
+        "hw.gpu.memory.usage": Reading(used_gib * GIB, "By"),
+    }  # fmt: skip
+    return Gpu(uuid(index), index, "Test GPU", None, state, metrics=metrics, processes=processes, processes_known=True)
+
+
+def process(
+    pid: int = 99, command: str = "python train.py", *, kind: str = "compute", start_ticks: int | None = None
+) -> GpuProcess:
+    return GpuProcess(pid, "eve", command, None, kind=kind, start_ticks=start_ticks)
+
+
+@dataclass
+class World:
+    """What ``Host`` is for a real machine; ``me`` is the process whose view this is, so views share the rest."""
+
+    processes: dict[int, int] = field(default_factory=dict)
+    clock: list[float] = field(default_factory=lambda: [1000.0])
+    hidden: set[int] = field(default_factory=set)
+    boot: list[str] = field(default_factory=lambda: ["boot-1"])
+    me: int = 1
+    ticks_per_second: int = 100
+
+    @property
+    def boot_id(self) -> str:
+        return self.boot[0]
+
+    def seen_by(self, pid: int) -> "World":
+        return World(self.processes, self.clock, self.hidden, self.boot, pid)
+
+    def now(self) -> float:
+        self.clock[0] += 0.001
+        return self.clock[0]
+
+    def spawn(self, pid: int) -> None:
+        self.clock[0] += 0.02  # a number is not used again within one tick
+        self.processes[pid] = int(self.now() * self.ticks_per_second)
+
+    def this_process(self) -> Process:
+        return Process(self.me, self.processes[self.me], NAMESPACE)
+
+    def process(self, pid: int) -> Process | None:
+        ticks = self.processes.get(pid)
+        return None if ticks is None else Process(pid, ticks, NAMESPACE)
+
+    def lives(self, process: Process) -> bool | None:
+        if process.pid in self.hidden or process.namespace != NAMESPACE:
+            return None
+        return self.processes.get(process.pid) == process.start_ticks
