@@ -49,6 +49,8 @@ def unpack(data: bytes, keys: tuple[Key, ...], rows: int) -> Block:
     if data[:1] != _VERSION or size > _LIMIT_BYTES:
         raise DamagedBlock(f"version {data[:1]!r}, {size} bytes")
     try:
+        if zstandard.frame_content_size(data[1:]) != size:  # checked first: it is what the library allocates
+            raise DamagedBlock("its size is not that of its rows")
         plain = zstandard.ZstdDecompressor().decompress(data[1:], max_output_size=size)
     except zstandard.ZstdError as error:
         raise DamagedBlock(str(error)) from error

@@ -59,6 +59,12 @@ def test_a_damaged_block_is_noticed(block: Block, data: st.DataObject) -> None:
     assert_same(read, block)  # a bit of the frame's header that carries nothing
 
 
+def test_a_block_that_claims_to_be_huge_takes_no_memory() -> None:
+    claims = bytes.fromhex("28b52ffdf4103d00000800010074") + b"x" * 9
+    with pytest.raises(DamagedBlock):
+        unpack(b"\x01" + claims, (), 2)
+
+
 @given(st.sampled_from(METRICS), st.floats(0, 1))
 def test_history_is_as_exact_as_the_metric_declares(metric, share: float) -> None:
     value = metric.low + share * min(metric.high - metric.low, metric.resolution * 1e5)
