@@ -6,6 +6,10 @@ NaN and infinities, which JSON has no words for, travel as the strings "NaN", "I
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,12 +18,16 @@ from mlops_desk.base.errors import Invalid
 
 T = TypeVar("T")
 
+# The one field that Python has no free word for. A reason always travels with all of its fields, so that
+# it can be told from a mapping with a key "class".
+_RENAMED = {"class_": "class"}
+_REASON_KEYS = {"class", "text", "evidence", "hint"}
 _NON_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
 def to_builtins(value: object) -> Any:
     """Return ``value`` as dicts, lists, strings and numbers that any JSON reader takes."""
-    return _outward(msgspec.to_builtins(value, builtin_types=(), str_keys=True))
+    return _outward(value)
 
 
 def dumps(value: object, *, indent: int | None = None) -> str:
@@ -46,8 +54,13 @@ def loads(text: str | bytes, kind: type[T]) -> T:
 
 
 def _outward(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {("class" if key == "class_" else key): _outward(item) for key, item in value.items()}
+    """Return ``value`` as JSON's own types. Only a record's field is renamed, never a key that a person chose."""
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value):
+        return {_RENAMED.get(name, name): _outward(getattr(value, name)) for name in _field_names(value.__class__)}
+    if isinstance(value, Mapping):
+        return {str(key): _outward(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_outward(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -55,9 +68,15 @@ def _outward(value: Any) -> Any:
     return value
 
 
+@cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
 def _inward(value: Any) -> Any:
     if isinstance(value, dict):
-        return {("class_" if key == "class" else key): _inward(item) for key, item in value.items()}
+        renamed = value.keys() == _REASON_KEYS
+        return {("class_" if renamed and key == "class" else key): _inward(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_inward(item) for item in value]
     return value

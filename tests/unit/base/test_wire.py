@@ -69,3 +69,9 @@ def test_class_is_class_outside_python() -> None:
 def test_what_is_not_a_record_is_invalid_and_nothing_else(text: str) -> None:
     with pytest.raises(Invalid):
         wire.loads(text, Run)
+
+
+def test_a_key_that_a_person_chose_is_never_renamed() -> None:
+    run = Run("r", None, "FINISHED", 0, params={"class": "a", "class_": "b"}, tags={"class": "x", "text": "y"})
+    assert wire.to_builtins(run)["params"] == {"class": "a", "class_": "b"}
+    assert wire.loads(wire.dumps(run), Run) == run
