@@ -73,10 +73,11 @@ class Runner:
         self._sweep_due = 0.0
         self._first_sweep = True
         self._wake = threading.Event()
+        self._stopped = threading.Event()
 
     def run(self, ending: threading.Event) -> None:
-        """Tick until ``ending``, at once after each ``wake``."""
-        while not ending.is_set():
+        """Tick until ``ending`` or ``stop``, at once after each ``wake``."""
+        while not (ending.is_set() or self._stopped.is_set()):
             try:
                 self.tick()
             except DeskError as error:
@@ -85,6 +86,11 @@ class Runner:
                 _log.exception("A look at the jobs failed")
             self._wake.wait(_TICK_SECONDS)
             self._wake.clear()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped.set()
+        self._wake.set()
 
     def wake(self) -> None:
         """Look again now."""

@@ -72,7 +72,7 @@ class JobsService:
 
     def stop(self) -> None:
         """Let go of the jobs: containers run on, and the next agent takes them up."""
-        self._runner.wake()
+        self._runner.stop()
 
     # -- verbs ---------------------------------------------------------------------------------
 
