@@ -1,6 +1,6 @@
-"""The start of the window, in order:
+"""The start of the window, in order.
 
-one instance or hand over → style and palette → the frame is shown → after the first paint the agent is
+One instance or hand over → style and palette → the frame is shown → after the first paint the agent is
 connected (and started if need be) in a thread → its events fill the store → the seen page paints.
 """
 
@@ -32,6 +32,7 @@ from mlops_desk.ui.actions import Action, Actions
 from mlops_desk.ui.bridge import Bridge, Connect
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.context import Context, UiOptions
+from mlops_desk.ui.garbage import GuiCollector
 from mlops_desk.ui.instance import Instance
 from mlops_desk.ui.look import Look
 from mlops_desk.ui.store import HISTORY_SECONDS, Store, Topic
@@ -93,6 +94,7 @@ class Program(QObject):
         self._application = application
         self._options = options
         self.loop = Loop("window")
+        self._garbage = GuiCollector()
         theme.prepare(application)
         self.look = Look(application, self.loop)
         self.store = Store()
@@ -128,6 +130,7 @@ class Program(QObject):
 
     def start(self) -> None:
         """Show the window (or only the tray icon, where there is one) and connect after the first paint."""
+        self._garbage.start()
         self.window.restore()
         self.tray.start()
         if self._options.tray and self.tray.is_there:
@@ -145,6 +148,7 @@ class Program(QObject):
         self.bridge.stop()
         self.loop.stop(END_SECONDS)
         self.window.hide()
+        self._garbage.stop()
 
     def end(self) -> None:
         """Leave the program, tray icon and all; the agent goes on."""

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
@@ -91,7 +91,7 @@ class Bridge(QObject):
                     self._post(_key(event), event)
                     if self._loop.ending.is_set():
                         return
-                raise DeskError("The agent ended the connection.", "It may be restarting.")
+                self._post("lost", DeskError("The agent ended the connection.", "It may be restarting."))
             except DeskError as error:
                 self._post("lost", error)
             except Exception as error:  # noqa: BLE001 - a bug in the client must not leave the window deaf
@@ -157,26 +157,20 @@ class Bridge(QObject):
             self.changed.emit(frozenset({Topic.CONNECTION}))
 
 
+_KEYS: dict[type, Callable[[Any], object]] = {
+    events.Sampled: lambda _event: "sampled",
+    events.Heartbeat: lambda _event: "heartbeat",
+    events.JobChanged: lambda event: ("job", event.job.id),
+    events.EndpointChanged: lambda event: ("endpoint", event.endpoint.name),
+    events.EndpointRemoved: lambda event: ("endpoint", event.name),
+    events.RegistryChanged: lambda event: ("registry", event.uri),
+    events.RuleChanged: lambda event: ("rule", event.rule.name),
+    events.RuleRemoved: lambda event: ("rule", event.name),
+    events.RetrainingChanged: lambda event: ("retraining", event.retraining.id),
+}
+
+
 def _key(event: events.Event) -> object | None:
     """Return what an unread event is replaced by, or None when each one counts."""
-    match event:
-        case events.Sampled():
-            return "sampled"
-        case events.JobChanged():
-            return ("job", event.job.id)
-        case events.EndpointChanged():
-            return ("endpoint", event.endpoint.name)
-        case events.EndpointRemoved():
-            return ("endpoint", event.name)
-        case events.RegistryChanged():
-            return ("registry", event.uri)
-        case events.RuleChanged():
-            return ("rule", event.rule.name)
-        case events.RuleRemoved():
-            return ("rule", event.name)
-        case events.RetrainingChanged():
-            return ("retraining", event.retraining.id)
-        case events.Heartbeat():
-            return "heartbeat"
-        case _:
-            return None
+    key = _KEYS.get(type(event))
+    return key(event) if key is not None else None

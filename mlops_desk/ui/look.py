@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
-from PySide6.QtWidgets import QApplication
 
-from mlops_desk.base.loop import Loop
 from mlops_desk.ui import theme
 
 if TYPE_CHECKING:
     from dbus_fast import Message
+    from PySide6.QtWidgets import QApplication
+
+    from mlops_desk.base.loop import Loop
 
 _log = logging.getLogger(__name__)
 
@@ -97,8 +98,7 @@ class Look(QObject):
             answer = await asyncio.wait_for(bus.call(question), ANSWER_SECONDS)
             if answer.message_type is MessageType.METHOD_RETURN:
                 self._tell(answer.body[0])
-            while not self._loop.ending.is_set():
-                await asyncio.sleep(0.5)
+            await self._loop.run("portal end", self._loop.ending.wait)
             bus.disconnect()
         except (OSError, TimeoutError, DBusError, EOFError) as error:
             _log.info("The desktop's settings can't be followed: %s", error)

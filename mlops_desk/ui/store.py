@@ -10,18 +10,20 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records import event as events
 from mlops_desk.records.drift import DriftReport
-from mlops_desk.records.endpoint import Endpoint
-from mlops_desk.records.job import Job
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.model import Model, Registry
-from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import Check, Status, Window
+
+if TYPE_CHECKING:
+    from mlops_desk.records.endpoint import Endpoint
+    from mlops_desk.records.job import Job
+    from mlops_desk.records.model import Model, Registry
+    from mlops_desk.records.rule import Retraining, Rule
+    from mlops_desk.records.setting import SettingValue
 
 HISTORY_SECONDS = 300.0
 HISTORY_POINTS = 1200
@@ -174,38 +176,27 @@ class Store:
         return topics if self._keep(event) else frozenset()
 
     def _keep(self, event: events.Event) -> bool:
-        match event:
-            case events.Sampled():
-                return self._sampled(event.status)
-            case events.JobChanged():
-                return _put(self.jobs, event.job.id, event.job)
-            case events.EndpointChanged():
-                return _put(self.endpoints, event.endpoint.name, event.endpoint)
-            case events.EndpointRemoved():
-                return _remove(self.endpoints, event.name)
-            case events.RegistryChanged():
-                self.registry.value = event.registry if event.uri is None else self.registry.value
-                return True
-            case events.DriftReported():
-                return _put(self.reports, report_key(event.report), event.report)
-            case events.RuleChanged():
-                return _put(self.rules, event.rule.name, event.rule)
-            case events.RuleRemoved():
-                return _remove(self.rules, event.name)
-            case events.RetrainingChanged():
-                return _put(self.retrainings, event.retraining.id, event.retraining)
-            case events.Notice():
-                self.notices.appendleft(event)
-                return True
-            case events.SettingsChanged():
-                self.settings_changed = True
-                return True
-            case _:
-                return False
+        """Put what an event carries into its part; True when that changed anything."""
+        keep = _KEEP.get(type(event))
+        return keep is not None and keep(self, event)
+
+    def _keep_registry(self, event: events.RegistryChanged) -> bool:
+        if event.uri is None:
+            self.registry.value = event.registry
+        return True
+
+    def _keep_notice(self, event: events.Notice) -> bool:
+        self.notices.appendleft(event)
+        return True
+
+    def _keep_settings(self, _event: events.SettingsChanged) -> bool:
+        self.settings_changed = True
+        return True
 
     # Numbers.
 
-    def _sampled(self, status: Status) -> bool:
+    def _keep_sample(self, event: events.Sampled) -> bool:
+        status = event.status
         fresh = self.status is None or self.status.sampled_at != status.sampled_at
         self.status = status
         if fresh and status.sampled_at is not None:
@@ -303,3 +294,18 @@ def _put(part: Part[dict[str, T]], key: str, record: T) -> bool:
 
 def _remove(part: Part[dict[str, T]], key: str) -> bool:
     return part.value is not None and part.value.pop(key, None) is not None
+
+
+_KEEP: dict[type, Callable[[Store, Any], bool]] = {
+    events.Sampled: Store._keep_sample,  # noqa: SLF001 - the table of this module's own methods
+    events.JobChanged: lambda store, event: _put(store.jobs, event.job.id, event.job),
+    events.EndpointChanged: lambda store, event: _put(store.endpoints, event.endpoint.name, event.endpoint),
+    events.EndpointRemoved: lambda store, event: _remove(store.endpoints, event.name),
+    events.RegistryChanged: Store._keep_registry,  # noqa: SLF001
+    events.DriftReported: lambda store, event: _put(store.reports, report_key(event.report), event.report),
+    events.RuleChanged: lambda store, event: _put(store.rules, event.rule.name, event.rule),
+    events.RuleRemoved: lambda store, event: _remove(store.rules, event.name),
+    events.RetrainingChanged: lambda store, event: _put(store.retrainings, event.retraining.id, event.retraining),
+    events.Notice: Store._keep_notice,  # noqa: SLF001
+    events.SettingsChanged: Store._keep_settings,  # noqa: SLF001
+}

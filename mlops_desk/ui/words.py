@@ -70,6 +70,7 @@ RETRAIN_MARKS = {
     RetrainState.APPROVED: Mark("ok", OK, "approved"),
     RetrainState.REJECTED: Mark("muted", IDLE, "rejected"),
     RetrainState.FAILED: Mark("alert", ALERT, "failed"),
+    RetrainState.UNKNOWN: Mark("unknown", UNKNOWN, "unknown"),
 }
 NOTICE_MARKS = {
     "info": Mark("info", INFO, "info"),

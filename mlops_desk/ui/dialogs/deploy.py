@@ -15,7 +15,10 @@ class DeployDialog(FormDialog):
     """Asks for the model and the endpoint's name; does not wait until it is live, the page shows that."""
 
     def __init__(self, parent: QWidget, context: Context, model: str = "", name: str = "") -> None:
-        about = "An image with the model's requirements is built, tried, and put behind the gateway. An endpoint of that name gets a new revision."
+        about = (
+            "An image with the model's requirements is built, tried, and put behind the gateway. "
+            "An endpoint of that name gets a new revision."
+        )
         super().__init__(parent, "Deploy a model", about, "Deploy")
         self._context = context
         self.model = Field("Model", "digits, digits@champion or digits/3", text=model)

@@ -4,7 +4,7 @@ A dialog that asks the agent stays open until the answer is there; an error is s
 was typed kept.
 """
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
@@ -13,6 +13,9 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.ui import theme
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.button import Button
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class FormDialog(QDialog):

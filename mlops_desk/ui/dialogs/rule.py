@@ -15,7 +15,10 @@ class RuleDialog(FormDialog):
     """Asks for model, alias, metric, endpoint and where the new data lies."""
 
     def __init__(self, parent: QWidget, context: Context) -> None:
-        about = "When the endpoint drifts, the job that made the model runs again with new data. A person decides whether the alias moves."
+        about = (
+            "When the endpoint drifts, the job that made the model runs again with new data. "
+            "A person decides whether the alias moves."
+        )
         super().__init__(parent, "New retraining rule", about, "Create rule")
         self._context = context
         self.name = Field("Name", "keep-digits-fresh")
@@ -32,7 +35,7 @@ class RuleDialog(FormDialog):
             ("Name", self.name, ""), ("Model", self.model, ""), ("Alias", self.alias, ""),
             ("Metric", self.measured, "Champion and challenger are compared by this one"), ("", self.lower_better, ""),
             ("When this drifts", self.endpoint, ""),
-            ("New data", self.data, "TARGET=PATH, more than one with commas: the job's mount at TARGET reads PATH instead"),
+            ("New data", self.data, "TARGET=PATH, more with commas: the job's mount at TARGET reads PATH instead"),
         ):  # fmt: skip
             self.add(title, field, text)
         self.lower_better.setAccessibleName("Lower is better")

@@ -137,7 +137,10 @@ class DriftPage(Page):
         self._picker.blockSignals(False)
 
     def _empty(self) -> Empty:
-        text = "Reports compare what an endpoint is asked with what its model was trained on. Deploy a model and send it requests."
+        text = (
+            "Reports compare what an endpoint is asked with what its model was trained on. "
+            "Deploy a model and send it requests."
+        )
         command = "mlops-desk drift report --reference REF.parquet --current CUR.parquet"
         return Empty(
             "Nothing to compare yet",

@@ -1,6 +1,6 @@
 """Endpoints: what answers requests, how many and how fast, and what its container says."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
@@ -17,7 +17,6 @@ from mlops_desk.ui.page import Page
 from mlops_desk.ui.store import LoadPoint, Topic
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.tasks import Task
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
 from mlops_desk.ui.widgets.chart import Chart, ChartStack, Line
@@ -28,6 +27,9 @@ from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.logview import LogView
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.tasks import Task
 
 SECONDS = 300.0
 LOG_TAIL = 500
@@ -246,7 +248,10 @@ class EndpointsPage(Page):
         endpoint = self._chosen()
         if endpoint is None or endpoint.state not in _RUNNING:
             return
-        text = "Its containers end and requests are refused from now on. Its request log stays; a new revision brings it back."
+        text = (
+            "Its containers end and requests are refused from now on. "
+            "Its request log stays; a new revision brings it back."
+        )
         name = endpoint.name
         ask(self, f"Stop endpoint {name}?", text, "Stop endpoint", lambda: self._do_stop(name))
 

@@ -1,6 +1,6 @@
 """Jobs: the queue as a table, below it the chosen job: state and reason, what it was asked to do, its output."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
@@ -18,7 +18,6 @@ from mlops_desk.ui.page import Page
 from mlops_desk.ui.store import Store, Topic
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.tasks import Task
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
 from mlops_desk.ui.widgets.facts import Fact, Facts, moment_fact
@@ -26,6 +25,9 @@ from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.logview import LogView
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.tasks import Task
 
 REWORD_MILLISECONDS = 20_000
 LOG_TAIL = 2000

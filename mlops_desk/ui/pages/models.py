@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
@@ -20,7 +20,6 @@ from mlops_desk.ui.page import Page
 from mlops_desk.ui.store import Topic
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.tasks import Task
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
@@ -28,6 +27,9 @@ from mlops_desk.ui.widgets.facts import Fact, Facts, moment_fact
 from mlops_desk.ui.widgets.field import Field, filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class RulesPanel(QWidget):
             card.column.addWidget(says)
             card.column.addWidget(table, 1)
             split.addWidget(card)
-        split.setSizes([theme.DETAIL_WIDTH, theme.DETAIL_WIDTH])
+        split.setSizes([theme.LIST_WIDTH, theme.DETAIL_WIDTH])
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(split)
@@ -117,7 +117,10 @@ class RulesPanel(QWidget):
         rule = self._rule()
         if rule is not None:
             name = rule.name
-            text = f"The job behind {rule.model}@{rule.alias} runs again now. The alias moves only if the result is better and somebody approves."
+            text = (
+                f"The job behind {rule.model}@{rule.alias} runs again now. "
+                "The alias moves only if the result is better and somebody approves."
+            )
             ask(self, f"Retrain {rule.model} now?", text, "Retrain", lambda: self._do_fire(name), harmful=False)
 
     def _do_fire(self, name: str) -> None:
@@ -143,9 +146,10 @@ class RulesPanel(QWidget):
         rule = rules.get(retraining.rule)
         alias = f"{rule.model}@{rule.alias}" if rule else "The alias"
         identifier = retraining.id
+        old, new = (words.number(value, 4) for value in (retraining.champion_value, retraining.challenger_value))
         text = (
-            f"{alias} moves from version {retraining.champion_version} ({words.number(retraining.champion_value, 4)}) to "
-            f"version {retraining.challenger_version} ({words.number(retraining.challenger_value, 4)}). It can be moved back."
+            f"{alias} moves from version {retraining.champion_version} ({old}) "
+            f"to version {retraining.challenger_version} ({new}). It can be moved back."
         )
         ask(self, "Move the alias?", text, "Move alias", lambda: self._do_approve(identifier), harmful=False)
 
@@ -192,12 +196,10 @@ def _compare_cell(retraining: Retraining) -> Cell:
 
 
 def _when_cell(retraining: Retraining) -> Cell:
-    decided = (
-        f"\n{retraining.decided_by} decided {words.absolute(retraining.decided_at)}" if retraining.decided_by else ""
-    )
-    return Cell(
-        words.ago(retraining.created_at), -retraining.created_at, tip=words.absolute(retraining.created_at) + decided
-    )
+    tip = words.absolute(retraining.created_at)
+    if retraining.decided_by:
+        tip += f"\n{retraining.decided_by} decided {words.absolute(retraining.decided_at)}"
+    return Cell(words.ago(retraining.created_at), -retraining.created_at, tip=tip)
 
 
 def _fired_cell(rule: Rule) -> Cell:

@@ -77,9 +77,7 @@ class SettingsPage(Page):
     def _save(self, key: str, text: str) -> None:
         row = self.rows[key]
         row.say("Saving …", "muted")
-        self.context.ask(
-            "set setting", lambda desk: desk.settings.set(key, text), self._saved, lambda error: row.fail(error)
-        )
+        self.context.ask("set setting", lambda desk: desk.settings.set(key, text), self._saved, row.fail)
 
     def _saved(self, setting: SettingValue) -> None:
         row = self.rows.get(setting.key)

@@ -142,27 +142,27 @@ class RecordModel(QAbstractTableModel, Generic[T]):
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        cell = self._cells[self._keys[index.row()]][index.column()]
-        if role == Qt.ItemDataRole.DisplayRole:
-            return cell.text
-        if role == Qt.ItemDataRole.ForegroundRole:
-            return theme.colour(cell.token) if cell.token else None
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _alignment(self.columns[index.column()])
-        if role == Qt.ItemDataRole.FontRole:
-            return theme.fixed_font() if self.columns[index.column()].fixed else None
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return tip_text(cell.tip) if cell.tip else None
-        if role == SORT_ROLE:
-            return cell.text.lower() if cell.sort is None else cell.sort
+        key = self._keys[index.row()]
         if role == KEY_ROLE:
-            return self._keys[index.row()]
-        return None
+            return key
+        answer = _ANSWERS.get(role)
+        number = index.column()
+        return None if answer is None else answer(self._cells[key][number], self.columns[number])
 
 
 def _alignment(column: Column[Any]) -> int:
     side = Qt.AlignmentFlag.AlignRight if column.right else Qt.AlignmentFlag.AlignLeft
     return int(side | Qt.AlignmentFlag.AlignVCenter)
+
+
+_ANSWERS: dict[int, Callable[[Cell, Column[Any]], Any]] = {
+    Qt.ItemDataRole.DisplayRole: lambda cell, _column: cell.text,
+    Qt.ItemDataRole.ForegroundRole: lambda cell, _column: theme.colour(cell.token) if cell.token else None,
+    Qt.ItemDataRole.TextAlignmentRole: lambda _cell, column: _alignment(column),
+    Qt.ItemDataRole.FontRole: lambda _cell, column: theme.fixed_font() if column.fixed else None,
+    Qt.ItemDataRole.ToolTipRole: lambda cell, _column: tip_text(cell.tip) if cell.tip else None,
+    SORT_ROLE: lambda cell, _column: cell.text.lower() if cell.sort is None else cell.sort,
+}
 
 
 class Narrowed(QSortFilterProxyModel):
@@ -176,8 +176,14 @@ class Narrowed(QSortFilterProxyModel):
         self.setDynamicSortFilter(False)
 
     def narrow(self, text: str) -> None:
-        self._words = plain(text).lower().split()
-        self.invalidateFilter()
+        wanted = plain(text).lower().split()
+        if hasattr(self, "beginFilterChange"):  # Qt 6.10 and newer, where invalidateFilter is deprecated
+            self.beginFilterChange()
+            self._words = wanted
+            self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
+        else:
+            self._words = wanted
+            self.invalidateFilter()
 
     def filterAcceptsRow(self, row: int, _parent: Index) -> bool:
         if not self._words:

@@ -1,4 +1,4 @@
-"""How cells and headers are painted: room at both sides, a state keeps its colour when chosen, one line under the header."""
+"""How cells and headers are painted: room at both sides, states keep their colour, one line under the header."""
 
 from typing import Any
 

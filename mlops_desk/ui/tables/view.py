@@ -89,7 +89,6 @@ class RecordTable(QTableView, Generic[T]):
         self._silent = True
         came_or_went = self.records.show_records(records)
         if came_or_went:
-            self._rows.invalidateFilter()
             if self._rows.sortColumn() >= 0:
                 self._rows.sort(self._rows.sortColumn(), self._rows.sortOrder())
             if chosen is not None and chosen in records:

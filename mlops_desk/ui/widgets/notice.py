@@ -16,7 +16,7 @@ class NoticeBar(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._token = "info"
+        self._tone = "info"
         self._mark = Label(bold=True)
         self._text = Label(wrap=True)
         close = Button("Close")
@@ -42,7 +42,7 @@ class NoticeBar(QWidget):
     def say(self, level: str, text: str) -> None:
         """Show a notice; ``level`` is info, warning or alert."""
         mark = words.NOTICE_MARKS.get(level, words.NOTICE_MARKS["info"])
-        self._token = mark.token
+        self._tone = mark.token
         self._mark.show_text(mark.text)
         self._mark.tint(mark.token)
         self._text.show_text(text)
@@ -64,6 +64,6 @@ class NoticeBar(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
-        tint = theme.colour(self._token)
+        tint = theme.colour(self._tone)
         painter.fillRect(self.rect(), theme.blended(theme.colour("surface"), tint, 0.10))
         painter.fillRect(0, 0, theme.SEVERITY_WIDTH, self.height(), tint)

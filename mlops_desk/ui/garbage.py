@@ -1,0 +1,40 @@
+"""Cyclic garbage is collected in the GUI thread only.
+
+Python collects in whichever thread happens to allocate. A widget in a reference cycle would then be
+destroyed by a worker thread, and Qt crashes. So automatic collection is off while the window lives, and
+a timer does what Python would have done, a little at a time.
+"""
+
+import gc
+
+from PySide6.QtCore import QObject, QTimer
+
+CHECK_MILLISECONDS = 1000
+
+
+class GuiCollector(QObject):
+    """Collects what its thresholds say is due; ``stop`` gives the work back to Python."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thresholds = gc.get_threshold()
+        self._timer = QTimer(self)
+        self._timer.setInterval(CHECK_MILLISECONDS)
+        self._timer.timeout.connect(self._check)
+
+    def start(self) -> None:
+        gc.disable()
+        # What exists by now lives as long as the program: later collections need not walk it.
+        gc.freeze()
+        self._timer.start()
+
+    def stop(self) -> None:
+        self._timer.stop()
+        gc.unfreeze()
+        gc.enable()
+
+    def _check(self) -> None:
+        for generation in (2, 1, 0):
+            if gc.get_count()[generation] > self._thresholds[generation]:
+                gc.collect(generation)
+                return

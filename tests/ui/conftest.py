@@ -1,0 +1,71 @@
+"""Qt tests run without a screen, with a configuration of their own, and leave no thread behind."""
+
+import gc
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QEvent, QSettings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from doubles import Double
+
+from mlops_desk.ui.app import Program, UiOptions
+
+gc.disable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        # The offscreen platform says this for every window; it is about the platform, not about the program.
+        item.add_marker(pytest.mark.qt_log_ignore("This plugin does not support"))
+
+
+@pytest.fixture(autouse=True)
+def own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+
+
+Start = Callable[..., Program]
+
+
+@pytest.fixture
+def start(qapp, qtbot, tmp_path: Path) -> Iterator[Start]:
+    """Start the whole window on a double; it is stopped at the end."""
+    started: list[Program] = []
+
+    def begin(double: Double, page: str | None = None, *, wait: bool = True, demo: bool = False) -> Program:
+        program = Program(qapp, double.connect, UiOptions(str(tmp_path), demo=demo))
+        started.append(program)
+        program.start()
+        if wait:
+            qtbot.waitUntil(lambda: program.store.status is not None and program.store.settings.value is not None, timeout=10_000)
+        if page is not None:
+            program.window.sidebar.choose(page)
+        return program
+
+    yield begin
+    for program in started:
+        program.stop()
+        gc.disable()
+        program.window.close()
+        program.window.deleteLater()
+    while started:
+        started.pop()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    qapp.processEvents()
+    # Widgets are destroyed here, in the GUI thread, never by a worker thread of the next test.
+    gc.collect()
+
+
+@pytest.fixture
+def double() -> Double:
+    return Double(beat_seconds=0.2)

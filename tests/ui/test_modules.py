@@ -1,0 +1,48 @@
+"""The window process loads none of the agent's heavy libraries, and pyqtgraph only for a chart."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = """
+import json, sys
+sys.path.insert(0, "tests/ui")
+from PySide6.QtCore import QTimer
+from doubles import Double
+from mlops_desk.ui import app
+seen = {}
+def begin(program):
+    def look():
+        seen["overview"] = sorted(sys.modules)
+        for page in ("gpus", "jobs", "endpoints", "models", "drift", "settings"):
+            program.window.sidebar.choose(page)
+        QTimer.singleShot(2500, program, done)
+    def done():
+        seen["all"] = sorted(sys.modules)
+        program.end()
+    QTimer.singleShot(1500, program, look)
+class Watched(app.Program):
+    def start(self):
+        super().start()
+        begin(self)
+app.Program = Watched
+status = app.run(Double(beat_seconds=0.2).connect, app.UiOptions(sys.argv[1]))
+print(json.dumps({"status": status, "overview": seen["overview"], "all": seen["all"]}))
+"""
+
+
+def test_the_window_loads_no_heavy_library(tmp_path):
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "data")], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["status"] == 0
+    heavy = {"sqlalchemy", "alembic", "mlflow", "docker", "pynvml", "pandas", "duckdb", "fastapi", "scipy"}
+    assert not heavy & set(seen["all"])
+    assert "pyqtgraph" not in seen["overview"]
+    assert "pyqtgraph" in seen["all"]

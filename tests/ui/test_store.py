@@ -1,0 +1,102 @@
+"""What the window knows: announcements, answers that are older than they, silence."""
+
+from dataclasses import replace
+
+from doubles import Double, job_record, some_endpoints
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.records import event as events
+from mlops_desk.records.job import JobState
+from mlops_desk.ui.store import Store, Topic
+from mlops_desk.ui.widgets.curves import reduced, runs_of
+
+
+def test_what_was_announced_while_asking_is_newer_than_the_answer():
+    store = Store()
+    queued, running = job_record("a", "x", JobState.QUEUED), job_record("a", "x", JobState.RUNNING)
+    store.asked(Topic.JOBS)
+    store.apply(events.JobChanged(running))
+    store.answered(Topic.JOBS, {"a": queued})
+    assert store.jobs.value["a"].state is JobState.RUNNING
+
+
+def test_an_equal_record_changes_nothing_and_an_unknown_one_is_added():
+    store = Store()
+    store.answered(Topic.JOBS, {})
+    job = job_record("a", "x", JobState.QUEUED)
+    assert store.apply(events.JobChanged(job)) == {Topic.JOBS}
+    assert store.apply(events.JobChanged(job)) == frozenset()
+
+
+def test_a_removed_endpoint_is_gone():
+    store = Store()
+    endpoint = some_endpoints()[0]
+    store.answered(Topic.ENDPOINTS, {endpoint.name: endpoint})
+    assert store.apply(events.EndpointRemoved(endpoint.name)) == {Topic.ENDPOINTS}
+    assert store.endpoints.value == {}
+
+
+def test_silence_makes_it_stale_and_a_sign_of_life_true_again():
+    store = Store()
+    assert store.heard(100.0)
+    assert store.is_true_now
+    assert not store.check_stale(102.9)
+    assert store.check_stale(103.1)
+    assert not store.is_true_now
+    assert not store.check_stale(104.0)
+    assert store.heard(105.0)
+    assert store.is_true_now
+
+
+def test_a_lost_agent_is_told_once_with_the_time_of_the_first_silence():
+    store = Store()
+    store.heard(1.0)
+    store.check_stale(9.0)
+    since = store.connection.stale_since
+    assert store.lost(DeskError("gone"))
+    assert store.connection.since == since
+    assert not store.lost(DeskError("still gone"))
+
+
+def test_the_agents_ring_is_put_before_what_was_heard_since():
+    double, store = Double(), Store()
+    sample = double.sample(1000.0)
+    store.apply(events.Sampled(sample))
+    window = double.ring(30)
+    window = replace(window, times=tuple(950.0 + n for n in range(len(window.times))))
+    store.take_window(window)
+    curve = store.curve(sample.gpus[0].uuid, "hw.gpu.utilization", 60.0)
+    times = [at for at, _ in curve]
+    assert times == sorted(times)
+    assert len(times) == 31
+    assert times[-1] == 1000.0
+
+
+def test_a_missing_value_is_a_gap_never_a_zero():
+    store = Store()
+    store.apply(events.Sampled(Double().sample(1000.0)))
+    lost = next(gpu for gpu in store.status.gpus if gpu.state == "lost")
+    assert store.curve(lost.uuid, "hw.gpu.utilization", 60.0) == [(1000.0, None)]
+
+
+points = st.lists(st.tuples(st.floats(0, 1e4, allow_nan=False), st.one_of(st.none(), st.floats(0, 1, allow_nan=False))), max_size=400)
+
+
+@given(points, st.integers(1, 300))
+def test_a_curve_has_at_most_two_points_for_each_pixel_and_keeps_its_extremes(raw, width):
+    ordered = sorted(raw, key=lambda point: point[0])
+    for run in runs_of(ordered):
+        seconds = max(run[-1][0] - run[0][0], 1e-6)
+        kept = reduced(run, seconds, width)
+        assert len(kept) <= max(2 * (width + 2), 2)
+        assert set(kept) <= set(run)
+        assert max(value for _, value in kept) == max(value for _, value in run)
+        assert min(value for _, value in kept) == min(value for _, value in run)
+
+
+@given(points)
+def test_runs_hold_every_value_once_and_no_missing_one(raw):
+    ordered = sorted(raw, key=lambda point: point[0])
+    assert [point for run in runs_of(ordered) for point in run] == [point for point in ordered if point[1] is not None]

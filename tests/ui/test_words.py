@@ -1,0 +1,63 @@
+"""Numbers and times in words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.records.drift import Verdict
+from mlops_desk.records.endpoint import EndpointState
+from mlops_desk.records.job import JobState
+from mlops_desk.records.rule import RetrainState
+from mlops_desk.records.status import GpuState
+from mlops_desk.ui import words
+from mlops_desk.ui.tables import export
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (words.size(71.2 * (1 << 30)), "71.2 GiB"),
+        (words.size_of(0.5 * (1 << 30), 80 * (1 << 30)), "0.5 / 80 GiB"),
+        (words.size(None), "–"),
+        (words.byte_rate(3.1e9), "3.1 GB/s"),
+        (words.bit_rate(1.5e8), "1.2 Gb/s"),
+        (words.seconds(0.0032), "3.2 ms"),
+        (words.duration(190_000), "2 d 4 h"),
+        (words.duration(59), "59 s"),
+        (words.ago(100.0, 160.0), "1 min ago"),
+        (words.ago(None), "–"),
+        (words.percent(0.004, 1), "0.4 %"),
+        (words.count(1, "job"), "1 job"),
+        (words.count(1200, "row"), "1,200 rows"),
+    ],
+)
+def test_words(text, said):
+    assert text.replace(words.THIN, " ") == said
+
+
+def test_every_state_has_colour_shape_and_word():
+    for states, marks in (
+        (JobState, words.JOB_MARKS), (EndpointState, words.ENDPOINT_MARKS), (Verdict, words.VERDICT_MARKS),
+        (GpuState, words.GPU_MARKS), (RetrainState, words.RETRAIN_MARKS),
+    ):  # fmt: skip
+        assert set(states) == set(marks)
+        assert all(mark.token and mark.shape and mark.word for mark in marks.values())
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=0, max_value=1e18))
+def test_numbers_are_always_short(value):
+    for text in (words.size(value), words.byte_rate(value), words.seconds(value), words.duration(min(value, 1e12))):
+        assert 0 < len(text) < 24
+
+
+@given(st.text())
+def test_a_copied_cell_is_no_formula_unless_it_is_a_number(text):
+    cell = export.inert(text)
+    assert cell.endswith(text)
+    if cell.startswith(("=", "@", "\t", "\r")):
+        raise AssertionError(cell)
+
+
+def test_numbers_are_copied_as_they_are():
+    assert [export.inert(cell) for cell in ("-3.5", "+1.2e+5", "-12 °C")] == ["-3.5", "+1.2e+5", "-12 °C"]
+    assert export.inert("-cmd|' /C calc'!A0").startswith("'")
