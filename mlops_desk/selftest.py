@@ -118,7 +118,7 @@ def _drift(folder: Path) -> str:
 
     with tempfile.TemporaryDirectory(dir=folder) as place:
         path = f"{place}/data.parquet"
-        duckdb.from_query("select range::double as x from range(200)").write_parquet(path)
+        duckdb.execute("copy (select range::double as x from range(200)) to ? (format parquet)", [path])
         report = run_worker("mlops_desk.drift.worker", {"reference": path, "current": path}, _DEADLINE_SECONDS)
     if report["verdict"] != "ok":
         raise ValueError(f"a file differs from itself: {report['verdict']}")
