@@ -31,6 +31,7 @@ _EXAMPLE_SECONDS = 60.0
 _ANSWER_LIMIT_BYTES = 4 << 20
 _EVIDENCE_LINES = 15
 _GRACE_SECONDS = 10
+_MEMORY_SHARE = 0.8
 
 
 class Trial:
@@ -113,12 +114,17 @@ class Trial:
             env={"MLFLOW_DISABLE_TELEMETRY": "true"},
             labels=plan.labels(self._instance, revision.endpoint, revision.number),
             own_mounts=(Mount(str(model), "/model", "ro"),),
-            memory_bytes=int(self._settings.number("serving.memory_mebibytes")) << 20,
+            memory_bytes=self._memory_bytes(),
             user="{}:{}".format(*user),
             network=self._network,
             working_dir="/tmp",  # noqa: S108 - the container's own tmpfs
             stop_grace_seconds=_GRACE_SECONDS,
         )
+
+    def _memory_bytes(self) -> int:
+        """Return the memory from the settings, but no more than a small machine can give."""
+        most = int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * _MEMORY_SHARE)
+        return min(int(self._settings.number("serving.memory_mebibytes")) << 20, most)
 
     def _wait_until_ready(self, name: str, address: str, deadline: float, files: ModelFiles) -> None:
         while not answers(address):

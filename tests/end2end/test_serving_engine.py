@@ -1,0 +1,199 @@
+"""A real model in a real container: an image built offline from a wheelhouse, requests through the gateway, no egress."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import pytest
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.engines.docker import DockerEngine
+from mlops_desk.engines.engine import ContainerSpec
+from mlops_desk.records.endpoint import Endpoint, EndpointState
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.serving import plan
+from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.state import State
+from tests.images import engine_client
+
+pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(600)]
+
+TRAIN = """
+import sys, mlflow, numpy, pandas, sklearn
+from mlflow.models import infer_signature
+from sklearn.linear_model import LogisticRegression
+x = pandas.DataFrame({"height.cm": numpy.linspace(100, 200, 50), "weight": numpy.linspace(90, 30, 50)})
+y = (x["height.cm"] > 150).astype(int)
+model = LogisticRegression(max_iter=1000).fit(x, y)
+needs = [f"mlflow=={mlflow.__version__}", f"scikit-learn=={sklearn.__version__}", "cloudpickle", "pandas"]
+mlflow.sklearn.save_model(
+    model, sys.argv[1], signature=infer_signature(x, model.predict(x)), input_example=x[:3], pip_requirements=needs,
+    serialization_format="cloudpickle",
+)
+"""
+SPY = """
+import socket
+for address in (("1.1.1.1", 53), ("8.8.8.8", 443)):
+    try:
+        socket.create_connection(address, 3)
+        print("REACHED", address)
+    except OSError as error:
+        print("kept in:", error)
+"""
+
+
+class House:
+    def __init__(self, root: Path, serving: dict[str, str], model: Path) -> None:
+        self.folder = DataFolder(root)
+        self.folder.make()
+        self.loop = Loop("test")
+        self.state = State(self.folder.state_database)
+        self.engine = DockerEngine()
+        settings = SettingsStore(self.folder.settings)
+        for key, value in serving.items():
+            settings.set(key, value)
+        self.service = EndpointsService(
+            self.folder, self.state, Bus(), self.loop, settings, self.engine, self.resolve, self.download
+        )
+        self.model = model
+
+    def resolve(self, text: str) -> ModelVersion:
+        return ModelVersion(plan.parse_model(text).name, "1", None, None, "READY")
+
+    def download(self, version: ModelVersion, folder: Path) -> None:
+        subprocess.run(["cp", "-rT", str(self.model), str(folder)], check=True)
+
+    def end(self) -> None:
+        for endpoint in self.service.list():
+            self.service.remove(endpoint.name)
+        self.service.end_gateway()
+        self.loop.stop(3)
+        self.engine.remove_network(plan.network_name(self.folder.instance))
+        self.engine.close()
+        self.state.close()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    done = subprocess.run([sys.executable, "-c", TRAIN, str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, serving: dict[str, str], model: Path) -> Iterator[House]:
+    built = House(tmp_path_factory.mktemp("house"), serving, model)
+    yield built
+    built.end()
+
+
+@pytest.fixture(scope="module")
+def endpoint(house: House) -> Endpoint:
+    deployed = house.service.deploy("bodies", "front")
+    assert deployed.state is EndpointState.LIVE, deployed.reason
+    return deployed
+
+
+def ask(endpoint: Endpoint, document: object) -> httpx.Response:
+    assert endpoint.url is not None
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        return client.post(endpoint.url, json=document)
+
+
+def inspect(name: str) -> Any:
+    with engine_client() as client:
+        return client.inspect_container(name)
+
+
+def test_the_model_answers_and_its_requests_are_in_the_log(house: House, endpoint: Endpoint, tmp_path: Path) -> None:
+    rows = [{"height.cm": 190.0, "weight": 40.0}, {"height.cm": 110.0, "weight": 80.0}]
+    answer = ask(endpoint, {"dataframe_records": rows})
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {"predictions": [1, 0]}
+    bad = ask(endpoint, {"dataframe_records": [{"other": 1}]})
+    assert bad.status_code == 400
+    target = tmp_path / "window.parquet"
+    assert house.service.request_window("front", 100, target).rows == 2
+    with duckdb.connect(":memory:") as connection:
+        found = connection.execute(f"SELECT * FROM '{target}'")
+        assert [column[0] for column in found.description] == ["height.cm", "weight"]
+        assert set(found.fetchall()) == {(190.0, 40.0), (110.0, 80.0)}
+    assert house.service.kinds("front") == {"height.cm": "numeric", "weight": "numeric"}
+
+
+def test_the_container_is_hardened_and_reaches_nothing(house: House, endpoint: Endpoint) -> None:
+    facts = inspect(endpoint.replicas[0].container)
+    host = facts["HostConfig"]
+    assert (host["CapDrop"], host["ReadonlyRootfs"], host["Privileged"]) == (["ALL"], True, False)
+    assert host["PortBindings"] in ({}, None)
+    assert list(facts["NetworkSettings"]["Networks"]) == [plan.network_name(house.folder.instance)]
+    assert facts["Config"]["User"].split(":")[0] != "0"
+    assert [(mount["Destination"], mount["RW"]) for mount in facts["Mounts"] if mount["Type"] == "bind"] == [
+        ("/model", False)
+    ]
+    assert said_by_a_spy(house, facts["Config"]["Image"]).count("kept in:") == 2
+
+
+def said_by_a_spy(house: House, image: str) -> str:
+    """Run code that tries to get out in a container made like the endpoint's own."""
+    name = f"mlops-desk-{house.folder.instance}-spy"
+    network = plan.network_name(house.folder.instance)
+    house.engine.create(ContainerSpec(name, image, ("-c", SPY), entrypoint=("python3",), network=network))
+    try:
+        house.engine.start(name)
+        return "\n".join(house.engine.logs(name, follow=True))
+    finally:
+        house.engine.remove(name)
+
+
+def test_the_image_holds_no_wheels_and_is_not_built_twice(house: House, endpoint: Endpoint) -> None:
+    second = house.service.deploy("bodies", "second")
+    assert (second.state, second.image) == (EndpointState.LIVE, endpoint.image)
+    log = house.folder.endpoints / "second" / "revisions" / "1" / "build.log"
+    assert "was there already" in log.read_text()
+    assert house.engine.has_file(second.replicas[0].container, "/packages/mlflow")
+    assert not house.engine.has_file(second.replicas[0].container, "/wheels")
+    house.service.remove("second")
+    assert house.engine.image(endpoint.image or "").id
+
+
+def test_a_killed_container_is_started_again(house: House, endpoint: Endpoint) -> None:
+    with engine_client() as client:
+        client.kill(endpoint.replicas[0].container)
+    deadline = time.monotonic() + 90
+    states = set()
+    while EndpointState.UNHEALTHY not in states or house.service.show("front").state is not EndpointState.LIVE:
+        house.service._watch.look()
+        states.add(house.service.show("front").state)
+        assert time.monotonic() < deadline, house.service.show("front")
+        time.sleep(0.2)
+    row = {"height.cm": 190.0, "weight": 40.0}
+    assert ask(house.service.show("front"), {"dataframe_records": [row]}).json() == {"predictions": [1]}
+    assert any("The model is loaded" in line for line in house.service.logs("front"))
+
+
+def test_what_cannot_be_installed_says_so_and_leaves_the_old_one_live(
+    house: House, endpoint: Endpoint, model: Path
+) -> None:
+    requirements = model / "requirements.txt"
+    whole = requirements.read_text()
+    requirements.write_text(whole + "\nno-such-package-anywhere==1.0\n")
+    try:
+        after = house.service.deploy("bodies", "front")
+    finally:
+        requirements.write_text(whole)
+    assert after.state is EndpointState.LIVE
+    assert after.reason is not None
+    assert after.reason.class_ == "build_failed"
+    assert "no-such-package-anywhere" in (after.reason.evidence or "")
+    assert ask(after, json.loads((model / "serving_input_example.json").read_text())).status_code == 200
