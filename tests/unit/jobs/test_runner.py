@@ -363,6 +363,26 @@ def test_gpus_taken_while_the_agent_was_dead_send_the_job_back_to_its_place(worl
     assert (job.state, len(job.attempts), world.engine.starts[job_id]) == (JobState.SUCCEEDED, 2, 1)
 
 
+def test_a_container_that_was_asked_to_start_and_is_gone_is_never_made_again(world):
+    job_id = world.submit("forever")
+    original = world.engine.start
+
+    def dies_after(name):
+        original(name)
+        raise KeyboardInterrupt
+
+    world.engine.start = dies_after
+    with pytest.raises(KeyboardInterrupt):
+        world.tick()
+    world.engine.start = original
+    assert world.job(job_id).state is JobState.STARTING
+    world.engine.remove(world.job(job_id).container)
+    world.restart()
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_) == (JobState.UNKNOWN, "container_vanished")
+    assert world.engine.starts[job_id] == 1
+
+
 def test_the_queue_keeps_its_order_when_the_clock_goes_back(world):
     world.engine.absent = True
     world._numbers = 10
