@@ -34,6 +34,7 @@ from mlops_desk.registry.server import TrackingServer
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
+from mlops_desk.telemetry.simulated import container_name
 
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 30.0
@@ -62,6 +63,9 @@ class DemoDesk(Desk):
         # Leases of GPUs that do not exist stay out of the machine's own ledger.
         folder = self.folder.root / "leases"
         return Ledger(Owner(self.folder.instance, "demo"), self._container_lives, folders=LeaseFolders((folder,)))
+
+    def _container_names(self) -> Callable[[str], str | None]:
+        return container_name
 
     def _registry(self) -> RegistryCore:
         self._models = _filled_registry()

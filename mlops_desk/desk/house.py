@@ -108,17 +108,19 @@ class Desk:
         return Ledger(Owner(self.folder.instance, self.settings.text("engine.host")), self._container_lives)
 
     def _telemetry(self) -> TelemetryService:
-        names = ContainerNames(self.engine, self.loop)
         return TelemetryService(
             self.folder,
             self.bus,
             self.loop,
             self.settings,
             leases=self._leases,
-            container_name=names.name,
+            container_name=self._container_names(),
             agent_info=self._about,
             simulated=self.simulated,
         )
+
+    def _container_names(self) -> Callable[[str], str | None]:
+        return ContainerNames(self.engine, self.loop).name
 
     def _registry(self) -> RegistryCore:
         return RegistryCore(self.folder, self.bus, self.loop, self._bridge_address)

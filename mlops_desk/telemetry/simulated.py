@@ -52,6 +52,17 @@ _WORKS = (
     _Work("amara", "jupyter-lab --no-browser", (7,), 0.02, 0.02, 1.5, 86_400.0, 1.0),
 )
 
+_NAMES = ("llama-70b", "vllm-mistral", "triton", "finetune-lora", "sweep", "notebook")
+_ID_DIGITS = 64
+
+
+def container_name(container_id: str) -> str | None:
+    """Return the name of a simulated container: its id is nothing but the name in hexadecimal digits."""
+    try:
+        return bytes.fromhex(container_id).rstrip(b"\0").decode("ascii")
+    except ValueError:
+        return None
+
 
 class SimulatedFaults:
     """Faults read from a JSON file whenever it changes; no file, no faults.
@@ -179,7 +190,7 @@ class SimulatedGpus:
             number = _WORKS.index(work)
             turn = int(self._phase(number, work, at) // work.cycle_seconds)
             pid = 4_200_000 + self._number(f"pid{number}.{turn}.{index}", 90_000)
-            container = hashlib.sha256(f"{self._seed}.{number}.{turn}".encode()).hexdigest()
+            container = f"{_NAMES[number]}-{turn % 100}".encode().hex().ljust(_ID_DIGITS, "0")
             memory = int(work.memory_gib * _GIB)
             listed.append(GpuProcess(pid, work.user, work.command, memory, container, "compute", 1000 + turn))
         return tuple(sorted(listed, key=lambda process: -(process.gpu_memory_bytes or 0)))
