@@ -232,6 +232,10 @@ def test_a_path_is_one_file_and_no_pattern(tmp_path):
     write(tmp_path / "a1.parquet", rows(40))
     with pytest.raises(NotFound):
         compare_files(tmp_path / "a*.parquet", tmp_path / "a1.parquet")
+    for suffix in ("parquet", "csv"):
+        write(tmp_path / f"b1.{suffix}", rows(100))
+        star = write(tmp_path / f"star.{suffix}", rows(40)).rename(tmp_path / f"b*.{suffix}")
+        assert compare_files(star, star).dataset.n_reference == 40
     folder = tmp_path / "year=2026"
     folder.mkdir()
     inside = write(folder / "a.parquet", rows(40))
