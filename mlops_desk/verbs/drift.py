@@ -1,17 +1,19 @@
 """Verbs about drift of endpoints; ``drift report`` on files needs no agent and is no verb of it."""
 
 from builtins import list as list_of
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from mlops_desk.records.drift import DriftReport
-from mlops_desk.verbs.declaration import changes, reads
+from mlops_desk.verbs.declaration import AbsolutePath, changes, reads
 
 
 class Drift(Protocol):
     """Reference: the dataset logged with the model's run. Current: the endpoint's request log."""
 
     @changes(timeout_seconds=600.0)
-    def check(self, endpoint: str, window: int = 1000, reference: str | None = None) -> DriftReport:
+    def check(
+        self, endpoint: str, window: int = 1000, reference: Annotated[str | None, AbsolutePath("FILE")] = None
+    ) -> DriftReport:
         """Compare the newest ``window`` requests of an endpoint with its reference (or with a file)."""
         ...
 
