@@ -32,6 +32,7 @@ class Machine(RuleBasedStateMachine):
         self.numbers = 0
         self.containers: dict[str, int] = {}
         self.strangers: dict[int, int] = {}
+        self.leftovers: dict[int, int] = {}
         self.held: dict[str, tuple[int, tuple[str, ...]]] = {}
         self.pids: dict[int, int] = {}
         self.ledgers: dict[int, Ledger] = {}
@@ -46,13 +47,13 @@ class Machine(RuleBasedStateMachine):
     # -- what is true ------------------------------------------------------------------------
 
     def users(self, index: int) -> list[int]:
-        """Pids that compute on a GPU: a container's, and strangers'."""
+        """Pids that compute on a GPU: a container's (every other one still loads its data), and strangers'."""
         containers = [
             self.containers[f"c-{attempt}"]
             for attempt, (_, gpus) in self.held.items()
-            if uuid(index) in gpus and f"c-{attempt}" in self.containers
+            if uuid(index) in gpus and self.containers.get(f"c-{attempt}", 1) % 2 == 0
         ]
-        return containers + [pid for pid, place in self.strangers.items() if place == index]
+        return containers + [pid for pid, place in (*self.strangers.items(), *self.leftovers.items()) if place == index]
 
     def lives(self, attempt: str) -> bool:
         return self.held[attempt][0] in self.pids.values() or f"c-{attempt}" in self.containers
@@ -106,6 +107,8 @@ class Machine(RuleBasedStateMachine):
         assert self.driver_answers or self.stale
         for other, (_, gpus) in self.held.items():
             assert not (self.lives(other) and set(gpus) & set(choice.gpus)), f"{other} still holds {gpus}"
+        # However old the look: what our own attempts left running must have been seen to be gone.
+        assert not [index for index in self.leftovers.values() if uuid(index) in choice.gpus]
         if not self.stale:
             assert not [user for index in range(GPUS) if uuid(index) in choice.gpus for user in self.users(index)]
         self.held[attempt] = (self.pids[agent], choice.gpus)
@@ -137,14 +140,39 @@ class Machine(RuleBasedStateMachine):
         if pid is not None:
             del self.world.processes[pid]
 
-    @rule(attempt=consumes(attempts))
-    def release(self, attempt: str) -> None:
+    @rule(attempt=consumes(attempts), untidy=st.booleans())
+    def release(self, attempt: str, untidy: bool) -> None:
         self.container_ends(attempt)
+        if untidy and attempt in self.held and self.lives(attempt):
+            self.leave_processes(attempt)
         owner = self.held.get(attempt, (None, ()))[0]
         for agent, pid in self.pids.items():
             if pid == owner:
                 self.ledgers[agent].release(attempt)
                 del self.held[attempt]
+
+    def leave_processes(self, attempt: str) -> None:
+        """What ran may hold its GPU a while longer than its container is there."""
+        for index in range(GPUS):
+            if uuid(index) in self.held[attempt][1]:
+                self.numbers += 1
+                self.world.spawn(80_000 + self.numbers)
+                self.leftovers[80_000 + self.numbers] = index
+
+    @rule()
+    def leftovers_end(self) -> None:
+        for pid in self.leftovers:
+            del self.world.processes[pid]
+        self.leftovers.clear()
+
+    @rule(agent=st.integers(0, AGENTS - 1), answers=st.booleans())
+    def crash_between_start_and_note(self, agent: int, answers: bool) -> None:
+        """The worst moment: the container runs, and only the engine knows."""
+        attempts = [attempt for attempt, (pid, _) in self.held.items() if pid == self.pids.get(agent)]
+        for attempt in attempts:
+            self.run_container(attempt)
+        self.kill_agent(agent)
+        self.engine_answers = answers
 
     @rule(agent=st.integers(0, AGENTS - 1))
     def kill_agent(self, agent: int) -> None:
@@ -212,4 +240,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestNeverTwoOwners = Machine.TestCase
-TestNeverTwoOwners.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestNeverTwoOwners.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
