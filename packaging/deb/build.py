@@ -68,6 +68,7 @@ def _integration(stage: Path, epoch: int) -> None:
     filled = metainfo.replace("@VERSION@", metadata.version()).replace("@DATE@", date)
     _write(share / "metainfo" / f"{APPLICATION}.metainfo.xml", filled.encode())
     _icons(share / "icons" / "hicolor", stage)
+    _put(FILES / "lintian-overrides", share / "lintian" / "overrides" / "mlops-desk")
     documents = share / "doc" / "mlops-desk"
     _write(documents / "copyright", metadata.copyright_text().encode())
     _write(documents / "changelog.gz", metadata.changelog(epoch))
