@@ -57,7 +57,7 @@ def connect(folder: Path) -> Any:
     """Open a database in memory that stays small and spills into ``folder``."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "threads": 2,
-        "memory_limit": "1GB",
+        "memory_limit": "512MB",
         "temp_directory": str(folder / "spill"),
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,

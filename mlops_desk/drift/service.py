@@ -163,7 +163,12 @@ class DriftService:
                     f"The endpoint {plain(endpoint.name)} has answered no request yet, so there is nothing to compare."
                 )
                 raise Unavailable(text, f"Send it requests: {endpoint.url}" if endpoint.url else None)
-            request = {"reference": str(reference), "current": str(current), "options": wire.to_builtins(options)}
+            request = {
+                "reference": str(reference),
+                "current": str(current),
+                "options": wire.to_builtins(options),
+                "folder": folder,
+            }
             report = wire.from_builtins(self._run(WORKER, request, WORKER_SECONDS), DriftReport)
         return replace(
             report,

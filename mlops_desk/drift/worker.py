@@ -1,6 +1,9 @@
 """The worker that compares two data files: ``python -m mlops_desk.drift.worker``, one request on stdin.
 
-Request: {"reference": path, "current": path, "options": DriftOptions}; the answer is a DriftReport.
+Request: {"reference": path, "current": path, "options": DriftOptions, "folder": path}; the last two may be
+missing. The answer is a DriftReport. What the worker writes on its way lies in ``folder``, so that whoever
+ends it at its deadline can clean up after it.
+
 ``drift report`` runs it without an agent, the agent runs it for each window of a monitored endpoint.
 """
 
@@ -19,10 +22,12 @@ from mlops_desk.records.drift import DriftOptions, DriftReport
 MODULE = "mlops_desk.drift.worker"
 
 
-def compare_files(reference: Path, current: Path, options: DriftOptions | None = None) -> DriftReport:
+def compare_files(
+    reference: Path, current: Path, options: DriftOptions | None = None, within: str | None = None
+) -> DriftReport:
     """Compare two files. Raises NotFound or Invalid with what is wrong with which of them."""
     options = options or DriftOptions()
-    with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-") as name:
+    with tempfile.TemporaryDirectory(prefix="mlops-desk-drift-", dir=within) as name:
         folder = Path(name)
         with closing(connect(folder)) as connection:
             first = open_file(connection, reference.absolute(), folder)
@@ -34,7 +39,8 @@ def compare_files(reference: Path, current: Path, options: DriftOptions | None =
 def answer(request: dict[str, Any]) -> Any:
     """Answer one request in JSON's own types."""
     options = wire.from_builtins(request.get("options") or {}, DriftOptions)
-    return wire.to_builtins(compare_files(Path(request["reference"]), Path(request["current"]), options))
+    paths = Path(request["reference"]), Path(request["current"])
+    return wire.to_builtins(compare_files(*paths, options, request.get("folder")))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import inspect
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.drift import service as module
@@ -38,6 +39,8 @@ class World:
         self.asked = 0
         self.fails: Exception | None = None
         self.windows: list[int] = []
+        self.requests = []
+        self.hangs = False
         self.state = State(folder / "state.db")
         self.settings = SettingsStore(folder / "settings.json")
         self.bus = Bus()
@@ -58,8 +61,15 @@ class World:
             bus=self.bus,
             loop=self.loop,
             settings=self.settings,
-            run=lambda module, request, seconds: answer(dict(request)),
+            run=self.run,
         )
+
+    def run(self, module, request, seconds):
+        self.requests.append(dict(request))
+        if self.hangs:
+            (Path(request["folder"]) / "half written").write_text("data")
+            raise TimedOut("The worker gave no answer and was ended.")
+        return answer(dict(request))
 
     def find(self, name):
         if name != "digits":
@@ -184,6 +194,16 @@ def test_an_endpoint_that_was_asked_nothing_is_no_drift(world):
     with pytest.raises(Unavailable, match="answered no request"):
         world.service.check("digits")
     assert world.service.list() == []
+
+
+def test_a_worker_that_was_ended_leaves_nothing_behind(world):
+    world.hangs = True
+    with pytest.raises(TimedOut):
+        world.ask(NORMAL)
+    assert world.service.list() == []
+    assert not Path(world.requests[0]["folder"]).exists()
+    world.hangs = False
+    assert world.ask(NORMAL).verdict == "ok"
 
 
 def test_what_does_not_exist_is_not_found(world):
