@@ -144,8 +144,20 @@ class DockerEngine:
                     if time.monotonic() > deadline:
                         raise trouble.no_answer(what, client.base_url, timeout_seconds)
 
-        self._call(what, build, timeout_seconds, again=False)
+        try:
+            self._call(what, build, timeout_seconds, again=False)
+        finally:
+            self._forget_stages(labels)
         return self.image(tag)
+
+    def _forget_stages(self, labels: Mapping[str, str]) -> None:
+        """Remove what builds left without a name, as far as its first instruction gave it all of ``labels``.
+
+        The classic builder keeps the last layer of each stage; with wheels in it, that is a gigabyte a build.
+        """
+        wanted = {"dangling": True, "label": [f"{key}={value}" for key, value in labels.items()]}
+        with contextlib.suppress(DeskError):  # it costs disk, no more: the next build tries again
+            self._call("Removing left-over layers", lambda client: client.prune_images(wanted), self._deadline * _SLOW)
 
     def remove_image(self, reference: str) -> None:
         with contextlib.suppress(NotFound):

@@ -74,9 +74,10 @@ def build(engine: Engine, instance: str, recipe: Recipe, folder: Path, timeout_s
         engine.image(tag)
     except NotFound:
         context = folder / "image"
-        write_context(context, recipe, wheels, os.environ)
+        labels = {plan.LABEL_INSTANCE: instance, plan.LABEL_STAGE: "1"}
+        write_context(context, recipe, wheels, os.environ, labels)
         try:
-            engine.build(context, tag, {plan.LABEL_INSTANCE: instance}, timeout_seconds, log)
+            engine.build(context, tag, labels, timeout_seconds, log)
         finally:
             shutil.rmtree(context / "wheels", ignore_errors=True)
     else:
@@ -84,8 +85,13 @@ def build(engine: Engine, instance: str, recipe: Recipe, folder: Path, timeout_s
     return tag
 
 
-def write_context(folder: Path, recipe: Recipe, wheels: list[Path], environment: Mapping[str, str]) -> None:
-    """Write what the engine builds from: Dockerfile, requirements, wheels and the script."""
+def write_context(
+    folder: Path, recipe: Recipe, wheels: list[Path], environment: Mapping[str, str], labels: Mapping[str, str]
+) -> None:
+    """Write what the engine builds from: Dockerfile, requirements, wheels and the script.
+
+    The first stage carries ``labels``, so that the engine can clear it away.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "wheels").mkdir(mode=0o700, parents=True)
     for wheel in wheels:
@@ -95,22 +101,27 @@ def write_context(folder: Path, recipe: Recipe, wheels: list[Path], environment:
         shutil.copyfile(certificate, folder / "wheels" / "ca.pem")
     (folder / "requirements.txt").write_text("\n".join(recipe.requirements) + "\n", encoding="utf-8")
     (folder / "serve.py").write_text(SERVE, encoding="utf-8")
-    dockerfile = _dockerfile(recipe, environment, has_certificate=certificate is not None)
+    dockerfile = _dockerfile(recipe, environment, labels, has_certificate=certificate is not None)
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
 
 
-def _dockerfile(recipe: Recipe, environment: Mapping[str, str], *, has_certificate: bool) -> str:
-    options = ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--only-binary=:all:"]
+def _dockerfile(
+    recipe: Recipe, environment: Mapping[str, str], labels: Mapping[str, str], *, has_certificate: bool
+) -> str:
+    # Compiled in a step of its own, on all cores: pip takes one, and the container's root is read-only later.
+    options = ["--no-cache-dir", "--no-input", "--no-compile", "--disable-pip-version-check", "--only-binary=:all:"]
     if recipe.wheelhouse is not None:
         options += ["--no-index", "--find-links=/wheels"]
     elif has_certificate:
         options.append("--cert=/wheels/ca.pem")
     arguments = "" if recipe.wheelhouse is not None else _network(environment)
+    marks = "".join(f"LABEL {key}={value}\n" for key, value in labels.items())
     return f"""\
 FROM {recipe.base} AS build
-{arguments}COPY wheels /wheels
+{marks}{arguments}COPY wheels /wheels
 COPY requirements.txt /requirements.txt
 RUN python3 -m pip install {" ".join(options)} --target=/packages -r /requirements.txt
+RUN python3 -m compileall -q -j 0 /packages || echo "Some files are templates and do not compile"
 FROM {recipe.base}
 COPY --from=build /packages /packages
 COPY serve.py /serve.py
@@ -152,7 +163,7 @@ def _wheels(wheelhouse: Path | None) -> list[Path]:
 def _digest(recipe: Recipe, base_id: str, wheels: list[Path]) -> str:
     """Hash what goes into the image: base, requirements, script and (by name and size) wheels."""
     sizes = [f"{wheel.name} {wheel.stat().st_size}" for wheel in wheels]
-    parts = (base_id, SERVE, _dockerfile(recipe, {}, has_certificate=False), *recipe.requirements, *sizes)
+    parts = (base_id, SERVE, _dockerfile(recipe, {}, {}, has_certificate=False), *recipe.requirements, *sizes)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ PORT = 8080
 LABEL_INSTANCE = "io.mlops-desk.instance"
 LABEL_ENDPOINT = "io.mlops-desk.endpoint"
 LABEL_REVISION = "io.mlops-desk.revision"
+LABEL_STAGE = "io.mlops-desk.build"
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,46}[a-z0-9])?")
 _ALIAS = re.compile(r"[A-Za-z0-9_-]{1,255}")

@@ -143,6 +143,8 @@ class EndpointsService:
         self._switchboard.route()
         self._shelf.clear(name)
         self._deployments.drop_images(images)
+        if not self._board.all():
+            self._trial.drop_network()
         return removed
 
     def logs(self, name: str, tail: int = 200) -> Iterator[str]:

@@ -80,6 +80,11 @@ class Trial:
             self._engine.stop(name, _GRACE_SECONDS)
             self._engine.remove(name)
 
+    def drop_network(self) -> None:
+        """Remove the endpoints' bridge; it is made again when the next container starts."""
+        with contextlib.suppress(DeskError):  # still in use, or no engine: a bridge in the way of nobody
+            self._engine.remove_network(self._network)
+
     def evidence(self, name: str) -> str | None:
         """Return the last lines that a container has written, if they can be had."""
         with contextlib.suppress(DeskError):

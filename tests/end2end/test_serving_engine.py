@@ -77,9 +77,11 @@ class House:
             self.service.remove(endpoint.name)
         self.service.end_gateway()
         self.loop.stop(3)
-        self.engine.remove_network(plan.network_name(self.folder.instance))
+        with engine_client() as client:
+            left = client.networks(names=[plan.network_name(self.folder.instance)])
         self.engine.close()
         self.state.close()
+        assert left == []
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +163,9 @@ def test_the_image_holds_no_wheels_and_is_not_built_twice(house: House, endpoint
     assert (second.state, second.image) == (EndpointState.LIVE, endpoint.image)
     log = house.folder.endpoints / "second" / "revisions" / "1" / "build.log"
     assert "was there already" in log.read_text()
+    with engine_client() as client:
+        label = f"{plan.LABEL_INSTANCE}={house.folder.instance}"
+        assert client.images(filters={"dangling": True, "label": label}) == []
     assert house.engine.has_file(second.replicas[0].container, "/packages/mlflow")
     assert not house.engine.has_file(second.replicas[0].container, "/wheels")
     house.service.remove("second")

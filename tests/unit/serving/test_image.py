@@ -39,7 +39,7 @@ def test_a_wheelhouse_keeps_the_build_from_the_network(tmp_path: Path) -> None:
     (house / "numpy-2.whl").write_bytes(b"12")
     (house / "notes.txt").write_text("no wheel")
     environment = {"HTTPS_PROXY": "http://proxy:3128", "PIP_INDEX_URL": "https://mirror/simple"}
-    write_context(tmp_path / "c", Recipe(BASE, LIST, house), [house / "numpy-2.whl"], environment)
+    write_context(tmp_path / "c", Recipe(BASE, LIST, house), [house / "numpy-2.whl"], environment, {"a": "b"})
     dockerfile = (tmp_path / "c" / "Dockerfile").read_text()
     assert "--no-index --find-links=/wheels" in dockerfile
     assert "--only-binary=:all:" in dockerfile
@@ -57,13 +57,14 @@ def test_the_way_to_the_index_is_known_to_the_build_but_passwords_are_not(tmp_pa
         "PIP_INDEX_URL": "https://mirror/simple\nRUN true",
         "PIP_CERT": str(certificates),
     }
-    write_context(tmp_path / "c", Recipe(BASE, LIST), [], environment)
+    write_context(tmp_path / "c", Recipe(BASE, LIST), [], environment, {"a": "b"})
     dockerfile = (tmp_path / "c" / "Dockerfile").read_text()
     first, final = dockerfile.split(f"FROM {BASE}\n")
     assert "ARG HTTPS_PROXY=http://proxy:3128" in first
     assert "--cert=/wheels/ca.pem" in first
     assert "secret" not in dockerfile
     assert "RUN true" not in dockerfile
+    assert "LABEL a=b" in first
     assert "proxy" not in final
 
 
