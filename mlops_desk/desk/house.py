@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
@@ -193,7 +193,8 @@ class Desk:
     def _facts(self) -> Facts | None:
         """Return what the driver showed last, or None when that is too old to give GPUs out on."""
         sample = self.telemetry.sample()
-        if time.time() - sample.sampled_at > _STALE_FACTS_SECONDS:
+        limit = max(_STALE_FACTS_SECONDS, 5.0 + 2.0 * self.settings.number("telemetry.interval_seconds"))
+        if time.time() - sample.sampled_at > limit:
             return None
         return self.ledger.facts(sample.gpus, sample.sampled_at)
 
@@ -201,10 +202,11 @@ class Desk:
         return self.ledger.snapshot(self._facts())
 
     def _container_lives(self, name: str) -> bool | None:
-        return any(
-            facts.name == name and facts.status in {"created", "running", "paused", "restarting"}
-            for facts in self.engine.containers({"io.mlops-desk.instance": ""})
-        )
+        try:
+            facts = self.engine.inspect(name)
+        except NotFound:
+            return False
+        return facts.status in {"created", "running", "paused", "restarting"}
 
     def _bridge_address(self) -> str | None:
         return self.engine.bridge_address()

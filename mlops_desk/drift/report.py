@@ -138,8 +138,8 @@ def _numeric(column: NumericColumn) -> tuple[dict[str, Measure], Histogram | Non
     pair = pair_of(column.reference.finite, column.current.finite)
     distance, p_value = m.ks(pair)
     found = {
-        "wasserstein_normed": Measure(m.wasserstein_normed(pair), threshold=v.WARN_WASSERSTEIN),
-        "ks": Measure(distance, p_value, threshold=v.DRIFT_KS),
+        "wasserstein_normed": Measure(m.wasserstein_normed(pair), threshold=v.DRIFT_WASSERSTEIN),
+        "ks": Measure(distance, p_value, threshold=v.WARN_KS),
         "energy": Measure(m.energy(pair)),
     }
     if not pair.is_complete:

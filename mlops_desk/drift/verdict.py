@@ -5,9 +5,9 @@ columns. Then, in this order:
 
 critical           rows arrived in the current data and none holds a usable value, or the column is not there
 insufficient_data  fewer than 30 usable rows on a side (the values are still shown)
-numeric            significant = adjusted KS p < 0.05; effects: Wasserstein >= 0.1, KS D >= 0.1
-                     drift    significant, and both effects, or Wasserstein >= 0.3 alone
-                     warning  significant, and one of the two effects
+numeric            significant = adjusted KS p < 0.05; effect = Wasserstein
+                     drift    significant, and Wasserstein >= 0.1
+                     warning  significant, and only KS D >= 0.1: the shape changed, the values hardly moved
                    Wasserstein is undefined for a constant reference; there the share of values that are not
                    the constant (``l_infinity``) stands in for it
 categorical        significant = adjusted chi-square p < 0.05; effect = the larger of L-infinity and Cramer's V
@@ -27,8 +27,8 @@ from scipy import stats
 from mlops_desk.drift.columns import CATEGORICAL
 from mlops_desk.records.drift import Measure, Verdict
 
-WARN_WASSERSTEIN, DRIFT_WASSERSTEIN = 0.1, 0.3
-DRIFT_KS = 0.1
+DRIFT_WASSERSTEIN = 0.1
+WARN_KS = 0.1
 WARN_CATEGORICAL, DRIFT_CATEGORICAL = 0.05, 0.1
 WARN_PSI = 0.1
 WARN_JS = 0.1
@@ -60,10 +60,9 @@ def _numeric(effect: Mapping[str, float], measures: Mapping[str, Measure], level
     if not _significant(measures["ks"], level):
         return Verdict.OK
     distance = effect["wasserstein_normed"] or effect.get("l_infinity", 0.0)
-    both = distance >= WARN_WASSERSTEIN and effect["ks"] >= DRIFT_KS
-    if both or distance >= DRIFT_WASSERSTEIN:
+    if distance >= DRIFT_WASSERSTEIN:
         return Verdict.DRIFT
-    return Verdict.WARNING if distance >= WARN_WASSERSTEIN or effect["ks"] >= DRIFT_KS else Verdict.OK
+    return Verdict.WARNING if effect["ks"] >= WARN_KS else Verdict.OK
 
 
 def _categorical(effect: Mapping[str, float], measures: Mapping[str, Measure], level: float) -> Verdict:

@@ -1,0 +1,57 @@
+"""The floor for the window: a bare pyqtgraph window with 24 curves of 300 points, moved once a second."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+STARTED = time.time()
+
+import numpy as np  # noqa: E402 - timed from the very start
+import pyqtgraph as pg  # noqa: E402
+from PySide6.QtCore import QTimer  # noqa: E402
+from PySide6.QtWidgets import QApplication  # noqa: E402
+
+
+def main() -> None:
+    seconds = float(sys.argv[1])
+    application = QApplication(["bare"])
+    window = pg.GraphicsLayoutWidget()
+    window.resize(1280, 800)
+    curves = [window.addPlot(row, column).plot() for row in range(4) for column in range(6)]
+    random = np.random.default_rng(1)
+
+    def move() -> None:
+        for curve in curves:
+            curve.setData(random.random(300))
+
+    move()
+    window.show()
+    application.processEvents()
+    painted = time.time()
+    timer = QTimer()
+    timer.timeout.connect(move)
+    timer.start(1000)
+    marks = {}
+    QTimer.singleShot(3000, lambda: marks.update(cpu=time.process_time(), at=time.time()))
+    QTimer.singleShot(3000 + int(seconds * 1000), application.quit)
+    application.exec()
+    spent = time.process_time() - marks["cpu"]
+    rss = next(
+        int(line.split()[1]) / 1024
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmRSS")
+    )
+    print(
+        json.dumps(
+            {
+                "first_paint_seconds": painted - STARTED,
+                "core_percent": 100 * spent / (time.time() - marks["at"]),
+                "rss_mib": rss,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
