@@ -22,6 +22,7 @@ from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo,
 from mlops_desk.engines.limits import engine_limits
 from mlops_desk.engines.lines import shown, split_lines
 from mlops_desk.engines.profile import CDI, NVIDIA_HOOK, Machine, container_body
+from mlops_desk.engines.stages import clearing_stages
 
 T = TypeVar("T")
 
@@ -133,7 +134,7 @@ class DockerEngine:
                 path=str(folder), tag=tag, labels=dict(labels), rm=True, forcerm=True, decode=True,
                 timeout=timeout_seconds,
             )  # fmt: skip
-            with log.open("w", encoding="utf-8") as output:
+            with log.open("w", encoding="utf-8") as output, clearing_stages(client, labels):
                 for message in messages:
                     for line in str(message.get("stream") or message.get("error") or "").splitlines():
                         output.write(shown(line.encode("utf-8", "replace")) + "\n")
@@ -144,20 +145,8 @@ class DockerEngine:
                     if time.monotonic() > deadline:
                         raise trouble.no_answer(what, client.base_url, timeout_seconds)
 
-        try:
-            self._call(what, build, timeout_seconds, again=False)
-        finally:
-            self._forget_stages(labels)
+        self._call(what, build, timeout_seconds, again=False)
         return self.image(tag)
-
-    def _forget_stages(self, labels: Mapping[str, str]) -> None:
-        """Remove what builds left without a name, as far as its first instruction gave it all of ``labels``.
-
-        The classic builder keeps the last layer of each stage; with wheels in it, that is a gigabyte a build.
-        """
-        wanted = {"dangling": True, "label": [f"{key}={value}" for key, value in labels.items()]}
-        with contextlib.suppress(DeskError):  # it costs disk, no more: the next build tries again
-            self._call("Removing left-over layers", lambda client: client.prune_images(wanted), self._deadline * _SLOW)
 
     def remove_image(self, reference: str) -> None:
         with contextlib.suppress(NotFound):
