@@ -1,0 +1,63 @@
+"""An agent that does nothing but take and give back GPUs, as the user it is told to become.
+
+A second lock for each GPU, an flock that the kernel gives back however a process ends, is the witness:
+whoever is given a GPU must find it free. Prints a line for each GPU given, and DOUBLE if it was not.
+"""
+
+import fcntl
+import os
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from mlops_desk.leases.files import LeaseFolders
+from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.records.status import Gpu, GpuState
+
+
+def main(uid: int, arena: str, leases: str, seconds: float) -> None:
+    _rehearse()
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+    os.umask(0o077)
+    dice = random.Random(os.getpid())
+    ledger = Ledger(Owner(f"agent-{uid}"), folders=LeaseFolders((Path(leases),)))
+    gpus = [
+        Gpu(path.name, index, "Test", None, GpuState.OK, processes_known=True)
+        for index, path in enumerate(sorted(Path(arena).iterdir()))
+    ]
+    until, number = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        number += 1
+        attempt = f"{os.getpid()}-{number}"
+        choice = ledger.acquire(attempt, "hammer", dice.randint(1, 2), ledger.facts(gpus, time.time()))
+        if choice.gpus is None:
+            time.sleep(0.001)
+            continue
+        witnesses = [os.open(Path(arena, uuid), os.O_RDONLY) for uuid in choice.gpus]
+        for uuid, witness in zip(choice.gpus, witnesses, strict=True):
+            try:
+                fcntl.flock(witness, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                print(uuid, flush=True)
+            except BlockingIOError:
+                print("DOUBLE", uuid, flush=True)
+        time.sleep(dice.random() * 0.005)
+        for witness in witnesses:
+            os.close(witness)
+        ledger.release(attempt)
+
+
+def _rehearse() -> None:
+    """Load all that will be needed, while this process may still read the folder where Python lies."""
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(Owner("rehearsal"), folders=LeaseFolders((Path(folder, "leases"),)))
+        ledger.acquire("a", "x", 1, ledger.facts([Gpu("GPU-0", 0, "Test", None, GpuState.OK)], time.time()))
+        ledger.release("a")
+        ledger.snapshot()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4]))
