@@ -49,7 +49,7 @@ def run_all(pytest_arguments: Sequence[str], env: Mapping[str, str]) -> int:
 def all_checks(env: Mapping[str, str]) -> list[Check]:
     tools = VENV / "bin"
     return [
-        Check("Linter (ruff check).", [str(tools / "ruff"), "check", "."]),
+        Check("Linter (ruff check).", [str(tools / "ruff"), "check", "--output-format", "concise", "."]),
         Check("Formatter (ruff format --check).", [str(tools / "ruff"), "format", "--check", "."]),
         Check("Types of the program (mypy --strict).", [str(tools / "mypy")]),
         Check("Types of the set-up.", [str(tools / "mypy"), *_packaging_sources()], {"MYPYPATH": str(PACKAGING)}),

@@ -129,14 +129,15 @@ def _same_python(python: str, venv: Path) -> bool:
 
 def names_in(lock: Path) -> set[str]:
     """The distributions that a lock names, in the form in which names are compared."""
-    return {_comparable(found) for found in re.findall(r"^([A-Za-z0-9][\w.-]*)==", lock.read_text(), re.MULTILINE)}
+    return {comparable(found) for found in re.findall(r"^([A-Za-z0-9][\w.-]*)==", lock.read_text(), re.MULTILINE)}
 
 
 def _installed(venv: Path) -> set[str]:
-    return {_comparable(path.name.split("-")[0]) for path in site_packages(venv).glob("*.dist-info")}
+    return {comparable(path.name.split("-")[0]) for path in site_packages(venv).glob("*.dist-info")}
 
 
-def _comparable(name: str) -> str:
+def comparable(name: str) -> str:
+    """The one spelling of a distribution's name that all its spellings share."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from desk_setup.environment import STAMP, link_project, site_packages
+from desk_setup.environment import STAMP, comparable, link_project, site_packages
 from desk_setup.say import BUILD, say
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-LEFT_OUT = ("pyside6", "pyside6_essentials", "pyside6_addons", "shiboken6", "pyqtgraph", "superqt", "qtpy", "pytest_qt")
+LEFT_OUT = ("pyside6", "pyside6-essentials", "pyside6-addons", "shiboken6", "pyqtgraph", "superqt", "qtpy", "pytest-qt")
 MODULES = ("PySide6", "shiboken6", "pyqtgraph", "superqt", "qtpy", "pytestqt")
 SETTINGS_OF_PYTEST_QT = ("qt_api", "qt_log_level_fail", "qt_log_ignore", "qt_default_raising", "qt_qapp_name")
 VENV = BUILD / "venv-without-qt"
@@ -57,8 +57,8 @@ def _link_packages(source: Path, target: Path) -> None:
 def _top_level(site: Path) -> set[str]:
     """The folders and files directly in site-packages that belong to the distributions left out."""
     owned: set[str] = set()
-    for name in LEFT_OUT:
-        for record in site.glob(f"{name}-*.dist-info/RECORD"):
+    for record in site.glob("*.dist-info/RECORD"):
+        if comparable(record.parent.name.split("-")[0]) in LEFT_OUT:
             owned |= {row.split("/")[0].split(",")[0] for row in record.read_text().splitlines()}
     return owned - {"..", ""}
 

@@ -114,6 +114,8 @@ def test_the_environment_without_qt_has_every_package_but_those_of_qt(tmp_path):
         ),
         "pytestqt/plugin.py": "",
         "pytest_qt-4.5.0.dist-info/RECORD": "pytestqt/plugin.py,,\npytest_qt-4.5.0.dist-info/RECORD,,\n",
+        "qtpy/__init__.py": "",
+        "QtPy-2.4.3.dist-info/RECORD": "qtpy/__init__.py,,\nQtPy-2.4.3.dist-info/RECORD,,\n",
         "numpy/__init__.py": "kept = 1",
         "numpy-2.5.dist-info/RECORD": "numpy/__init__.py,,\n",
         "typing_extensions.py": "",
