@@ -13,6 +13,7 @@ from mlops_desk.base.text import LINE_LIMIT, NAME_LIMIT, plain
 from mlops_desk.ui import theme
 
 PARAGRAPH_LIMIT = 2000
+LABEL_LIMIT = 400
 
 
 def paragraph(text: str, limit: int = PARAGRAPH_LIMIT) -> str:
@@ -73,7 +74,7 @@ class Label(QLabel):
 
     def show_text(self, text: str) -> None:
         """Show ``text``; does nothing when it is shown already."""
-        shown = paragraph(text) if self.wordWrap() else plain(text, LINE_LIMIT)
+        shown = paragraph(text) if self.wordWrap() else plain(text, LABEL_LIMIT)
         if shown != self._whole:
             self._whole = shown
             self.setText(shown)

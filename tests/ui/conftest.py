@@ -47,7 +47,9 @@ def start(qapp, qtbot, tmp_path: Path) -> Iterator[Start]:
         started.append(program)
         program.start()
         if wait:
-            qtbot.waitUntil(lambda: program.store.status is not None and program.store.settings.value is not None, timeout=10_000)
+            qtbot.waitUntil(
+                lambda: program.store.status is not None and program.store.settings.value is not None, timeout=10_000
+            )
         if page is not None:
             program.window.sidebar.choose(page)
         return program

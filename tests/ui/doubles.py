@@ -48,7 +48,7 @@ NOW = time.time()
 class Service:
     """Calls go through the double's gate, so that a test can freeze or break them."""
 
-    def __init__(self, double: "Double", name: str) -> None:
+    def __init__(self, double: Double, name: str) -> None:
         self._double = double
         self._name = name
 
@@ -149,7 +149,9 @@ class Endpoints(Service):
     def deploy(self, model: str, name: str, *, wait: bool = True) -> Endpoint:
         if "/" not in model and "@" not in model and model not in self._double.models_by_name:
             raise NotFound(f"There is no model {model!r}.", "mlops-desk models list")
-        endpoint = endpoint_record(name, EndpointState.BUILDING, model.split("@")[0].split("/")[0])
+        endpoint = endpoint_record(
+            name, EndpointState.BUILDING, model.split("@", maxsplit=1)[0].split("/", maxsplit=1)[0]
+        )
         self._double.put_endpoint(endpoint)
         return endpoint
 
@@ -287,7 +289,7 @@ class Double:
         self.endpoints, self.drift = Endpoints(self, "endpoints"), Drift(self, "drift")
         self.rules, self.settings = Rules(self, "rules"), Settings(self, "settings")
 
-    def connect(self) -> "Double":
+    def connect(self) -> Double:
         self.enter("connect", "connect")
         return self
 

@@ -35,7 +35,12 @@ print(json.dumps({"status": status, "overview": seen["overview"], "all": seen["a
 
 
 def test_the_window_loads_no_heavy_library(tmp_path):
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    environment = {
+        **os.environ,
+        "QT_QPA_PLATFORM": "offscreen",
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path),
+    }
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path / "data")], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
     )  # fmt: skip

@@ -81,7 +81,9 @@ def test_a_missing_value_is_a_gap_never_a_zero():
     assert store.curve(lost.uuid, "hw.gpu.utilization", 60.0) == [(1000.0, None)]
 
 
-points = st.lists(st.tuples(st.floats(0, 1e4, allow_nan=False), st.one_of(st.none(), st.floats(0, 1, allow_nan=False))), max_size=400)
+points = st.lists(
+    st.tuples(st.floats(0, 1e4, allow_nan=False), st.one_of(st.none(), st.floats(0, 1, allow_nan=False))), max_size=400
+)
 
 
 @given(points, st.integers(1, 300))

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from doubles import Double, job_record
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QTableView
 
@@ -11,8 +12,6 @@ from mlops_desk.records import event as events
 from mlops_desk.records.job import JobState
 from mlops_desk.ui import theme
 from mlops_desk.ui.catalogue import PAGES
-
-from doubles import Double, job_record
 
 
 def test_the_window_is_there_before_the_agent_answers(start, double, qtbot):
@@ -231,7 +230,9 @@ def test_eight_gpus_fit_at_1280_by_800_without_scrolling(start, double, qtbot):
 
 def test_a_notice_of_the_agent_is_shown(start, double, qtbot):
     program = start(double)
-    double.announce(events.Notice("alert", "telemetry", "GPU 6 is lost.", "Reset it: sudo nvidia-smi -r -i 6", time.time()))
+    double.announce(
+        events.Notice("alert", "telemetry", "GPU 6 is lost.", "Reset it: sudo nvidia-smi -r -i 6", time.time())
+    )
     qtbot.waitUntil(lambda: "GPU 6 is lost." in program.window.notices._text.whole)
     assert any(line.text == "GPU 6 is lost." for line in program.window.page()._notices._lines)
 

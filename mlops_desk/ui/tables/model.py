@@ -6,13 +6,14 @@ from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
 
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import NAME_LIMIT, plain
 from mlops_desk.ui import theme
 from mlops_desk.ui.text import tip_text
 
 T = TypeVar("T")
 Index = QModelIndex | QPersistentModelIndex
 
+CELL_LIMIT = 2 * NAME_LIMIT
 SORT_ROLE = Qt.ItemDataRole.UserRole
 KEY_ROLE = Qt.ItemDataRole.UserRole + 1
 _NO_PARENT = QModelIndex()
@@ -20,12 +21,16 @@ _NO_PARENT = QModelIndex()
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A prepared cell: what is shown, what it is sorted by, its colour and its tool tip."""
+    """A prepared cell: what is shown (made plain here, whatever it is), its sort key, colour and tool tip."""
 
     text: str
     sort: Any = None
     token: str | None = None
     tip: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.text.isprintable() and len(self.text) <= NAME_LIMIT):
+            object.__setattr__(self, "text", plain(self.text, CELL_LIMIT))
 
 
 @dataclass(frozen=True, slots=True)
