@@ -1,7 +1,6 @@
 """For all tests: folders of their own, no leaked environment, one hypothesis profile."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ _FOLDERS = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOM
 
 
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the tests out of the person's own folders, and the person's settings out of the tests."""
     base = tmp_path_factory.mktemp("home")
     for name in _FOLDERS:
@@ -25,7 +24,6 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
         monkeypatch.setenv(name, str(folder))
     monkeypatch.delenv("MLOPS_DESK_DATA_DIR", raising=False)
     monkeypatch.setenv("MLOPS_DESK_LEASE_DIR", str(base / "leases"))
-    yield
 
 
 @pytest.fixture(scope="session")

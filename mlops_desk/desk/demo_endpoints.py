@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlops_desk.desk.house import Desk
 
 _TICK_SECONDS = 2.0
-_DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("vision-api", "resnet50@champion", 7.5))
+_DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("churn-eu", "churn@champion", 7.5))
 
 
 class DemoEndpoints(EndpointsService):

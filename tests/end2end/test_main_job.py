@@ -73,21 +73,25 @@ def finished(desk: Desk, job_id: str) -> dict[str, Any]:
 
 def ask(url: str, rows: list[dict[str, float]]) -> Any:
     body = json.dumps({"dataframe_records": rows}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - loopback
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
 
 def rows_of(path: Path, shift: float) -> list[dict[str, float]]:
     with path.open() as file:
-        rows = [{name: float(value) for name, value in row.items() if name != "species"} for row in csv.DictReader(file)]
+        rows = [
+            {name: float(value) for name, value in row.items() if name != "species"} for row in csv.DictReader(file)
+        ]
     for row in rows:
         row["petal_length"] += shift
     random.Random(1).shuffle(rows)
     return rows
 
 
-def test_train_register_deploy_ask_drift_retrain(desk: Desk, place: Path, training_image: str, serving: dict[str, str]) -> None:
+def test_train_register_deploy_ask_drift_retrain(
+    desk: Desk, place: Path, training_image: str, serving: dict[str, str]
+) -> None:
     # Train: a real container, whose run and model are in the registry.
     job = submit(desk, place, training_image, 1.0)
     assert job["state"] == "succeeded", "\n".join([str(job["reason"]), *desk.json("jobs", "logs", job["id"])])
@@ -115,7 +119,9 @@ def test_train_register_deploy_ask_drift_retrain(desk: Desk, place: Path, traini
     predictions = [ask(endpoint["url"], [row])["predictions"][0] for row in rows[:100]]
     assert set(predictions) <= {0, 1, 2}
     ask(endpoint["url"] + "/invocations", rows[100:])
-    show = desk.wait(lambda: desk.json("endpoints", "show", "flowers"), lambda e: e["load"]["requests_total"] >= 101, 30)
+    show = desk.wait(
+        lambda: desk.json("endpoints", "show", "flowers"), lambda e: e["load"]["requests_total"] >= 101, 30
+    )
     assert show["load"]["errors_total"] == 0
 
     # Drift: the column that moved is named, the others are not.
@@ -137,9 +143,7 @@ def test_train_register_deploy_ask_drift_retrain(desk: Desk, place: Path, traini
     retraining = desk.json("rules", "fire", "keep-fresh", "--data", f"/data={place / 'fresh'}")
     done = finished(desk, retraining["job_id"])
     assert done["state"] == "succeeded", done
-    settled = desk.wait(
-        lambda: desk.json("rules", "retrainings")[0], lambda item: item["state"] != "training", 60
-    )
+    settled = desk.wait(lambda: desk.json("rules", "retrainings")[0], lambda item: item["state"] != "training", 60)
     assert desk.json("models", "list")[0]["aliases"] == {"champion": "1"}
     assert settled["challenger_version"] == "2"
     assert settled["state"] in {"waiting_for_approval", "not_better"}
