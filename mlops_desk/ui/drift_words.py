@@ -6,7 +6,7 @@ from mlops_desk.ui import words
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.widgets.bars import Bars
 
-_SEVERITY = {
+SEVERITY = {
     Verdict.CRITICAL: 4, Verdict.DRIFT: 3, Verdict.WARNING: 2, Verdict.INSUFFICIENT_DATA: 1, Verdict.OK: 0,
 }  # fmt: skip
 _DECIDES = {"numeric": ("wasserstein_normed", "ks"), "categorical": ("l_infinity", "chi2")}
@@ -88,7 +88,7 @@ def bars_of(column: ColumnDrift) -> Bars | None:
 
 def _verdict_cell(column: ColumnDrift) -> Cell:
     mark = words.VERDICT_MARKS[column.verdict]
-    return Cell(mark.text, (_SEVERITY[column.verdict], score(column) or 0.0), mark.token)
+    return Cell(mark.text, (SEVERITY[column.verdict], score(column) or 0.0), mark.token)
 
 
 def _score_cell(column: ColumnDrift) -> Cell:
@@ -103,7 +103,7 @@ def _report_cell(report: DriftReport) -> Cell:
 
 def _report_verdict(report: DriftReport) -> Cell:
     mark = words.VERDICT_MARKS[report.verdict]
-    return Cell(mark.text, _SEVERITY[report.verdict], mark.token)
+    return Cell(mark.text, SEVERITY[report.verdict], mark.token)
 
 
 def _moved_cell(report: DriftReport) -> Cell:

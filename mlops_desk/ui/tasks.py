@@ -26,12 +26,13 @@ LINES_KEPT = 5000
 
 
 class Task:
-    """One call under way."""
+    """One call under way. ``ended`` tells that its thread is done, which a cancelled reader may not be for long."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.cancelled = False
         self.finished = False
+        self.ended = False
 
     def cancel(self) -> None:
         """Let nothing arrive any more. A call that has gone out may still be carried out."""
@@ -90,8 +91,8 @@ class Tasks(QObject):
             lines(flow.take())
 
         def work() -> None:
-            source = call()
             try:
+                source = call()
                 for line in source:
                     if task.cancelled or self._loop.ending.is_set():
                         _close(source)
@@ -105,6 +106,8 @@ class Tasks(QObject):
             else:
                 self._post(task, True, ended)
                 return
+            finally:
+                task.ended = True
             self._post(task, True, lambda: failed(shown))
 
         self._loop.start(name, work)

@@ -85,7 +85,7 @@ def who(gpu: Gpu) -> str:
 
 def short_name(name: str) -> str:
     """Return a GPU's name without the words that all of them share."""
-    return plain(name.replace("NVIDIA ", "").replace("GeForce ", ""), 40)
+    return plain(name.removesuffix(" (simulated)").replace("NVIDIA ", "").replace("GeForce ", ""), 40)
 
 
 def _gpu_tip(gpu: Gpu) -> str:
@@ -154,7 +154,7 @@ def _memory(store: Store, host: Host, dim: bool) -> TileView:
         title="Memory",
         number=number,
         unit=f"/ {unit}" if unit else "",
-        aside=f"swap {words.size(swap)}" if swap else "",
+        note=f"swap {words.size(swap)}" if swap else "",
         curves=(Curve(tuple(store.curve("host", "system.memory.usage", WINDOW_SECONDS)), limit or 0.0, 1),),
         tip=f"Waiting for memory: {words.percent(value_of(host.metrics.get('system.pressure.memory.some')), 1)}",
         dim=dim,

@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTLE_SECONDS = 2.5
+NUMBERS_SECONDS = 40.0
 
 
 def main() -> int:
@@ -72,7 +73,8 @@ def _connect(options: argparse.Namespace):
         from mlops_desk.api.client import connect
         from mlops_desk.base.paths import DataFolder, choose_root
 
-        folder = DataFolder(choose_root(options.data_dir))
+        root = choose_root(options.data_dir)
+        folder = DataFolder(root / "demo" if options.demo else root)
         return lambda: connect(folder, demo=options.demo)
     from doubles import Double
 
@@ -106,7 +108,7 @@ def _child(options: argparse.Namespace) -> int:
     program.start()
     width, height = (int(part) for part in options.size.split("x"))
     program.window.resize(width, height)
-    _spin(application, SETTLE_SECONDS)
+    _wait_for_numbers(application, program, options)
     pages = [spec.id for spec in PAGES if not options.only or spec.id in options.only]
     for page in pages:
         program.window.sidebar.choose(page)
@@ -122,6 +124,13 @@ def _child(options: argparse.Namespace) -> int:
             program.window.grab().save(str(options.out / f"{page}{state}-{look}-x{scale}.png"))
     program.stop()
     return 0
+
+
+def _wait_for_numbers(application, program, options: argparse.Namespace) -> None:
+    end = time.monotonic() + NUMBERS_SECONDS
+    while options.agent and program.store.status is None and time.monotonic() < end:
+        _spin(application, 0.1)
+    _spin(application, SETTLE_SECONDS)
 
 
 def _gone():

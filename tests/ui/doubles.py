@@ -12,12 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Unavailable
 from mlops_desk.base.settings import SETTINGS
 from mlops_desk.records import event as events
-from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Histogram, Measure, Quality, Verdict
 from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Replica, Traffic
 from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, MlflowSpec, Mount, Reason, Resources
@@ -40,6 +39,9 @@ from mlops_desk.records.status import (
     Status,
     Window,
 )
+
+if TYPE_CHECKING:
+    from mlops_desk.records.audit import AuditEntry
 
 GIB = 1 << 30
 NOW = time.time()
@@ -208,7 +210,7 @@ class Rules(Service):
     def fire(self, name: str, data: Any = None) -> Retraining:
         return self._put(
             Retraining(
-                f"t{len(self._double.retrainings_by_id)}",
+                f"t{len(self._double.retrainings_by_id) + 10}",
                 name,
                 RetrainState.TRAINING,
                 "by hand",
@@ -216,7 +218,7 @@ class Rules(Service):
                 "3",
                 0.97,
                 created_at=time.time(),
-            )  # fmt: skip
+            )
         )
 
     def retrainings(self, rule: str | None = None, limit: int = 50) -> list[Retraining]:
@@ -599,7 +601,7 @@ def some_endpoints() -> list[Endpoint]:
 
 
 def report_record(identifier: str, endpoint: str, at: float, *, drifted: bool = True) -> DriftReport:
-    columns = tuple(_column(number, drifted) for number in range(14)) + (_category(drifted),)
+    columns = (*(_column(number, drifted) for number in range(14)), _category(drifted))
     bad = sum(column.verdict in {Verdict.DRIFT, Verdict.CRITICAL} for column in columns)
     verdict = Verdict.DRIFT if bad else Verdict.OK
     return DriftReport(verdict, columns, DatasetDrift(1437, 1000, len(columns), bad, bad / len(columns)), endpoint, "digits/3", at, at - 900, at,

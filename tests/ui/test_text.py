@@ -1,6 +1,7 @@
 """Text from outside is shown as it is: plain, capped, and by the one helper only."""
 
 import ast
+import re
 import time
 import unicodedata
 from dataclasses import replace
@@ -42,7 +43,7 @@ NESTED = "<table><tr><td>" * 16
 HOSTILE = [
     NESTED, "<img src=/etc/passwd>", "<s>hello</s>", "a<br>b", "<a href='file:///etc/hostname'>x</a>", "&lt;b&gt;",
     "\u202egnp.exe", "\x1b[31mred\x1b[0m", "nul\x00byte", "tab\tnew\nline\r", "%s%n{0}{x}", "&File &Quit", "=1+1",
-    "\ud800", "\U000e0001tag", "W" * 100_000, "\n" * 5000, "<?xml version='1.0'?>", "{\\rtf1}", "'\"`;--", "\u200b‏",
+    "\ud800", "\U000e0001tag", "W" * 100_000, "\n" * 5000, "<?xml version='1.0'?>", "{\\rtf1}", "'\"`;--", "\u200b\u200f",
 ]  # fmt: skip
 
 
@@ -66,9 +67,9 @@ def test_nothing_but_the_theme_names_a_colour():
         if path.name == "theme.py":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) in {4, 7, 9}:
-                if node.value.startswith("#") and all(letter in "0123456789abcdefABCDEF" for letter in node.value[1:]):
-                    found.append(f"{path}:{node.lineno} {node.value}")
+            value = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(value, str) and re.fullmatch("#([0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})", value):
+                found.append(f"{path}:{node.lineno} {value}")
     assert not found
 
 
@@ -125,9 +126,8 @@ def poisoned(hostile: str) -> Double:
     )
     double.jobs_by_id = {"j1": job}
     model = some_models()[0]
-    double.models_by_name = {
-        hostile: replace(model, name=hostile, aliases={hostile: "3"}, description=hostile, tags={hostile: hostile})
-    }
+    aliases, tags = {hostile: "3"}, {hostile: hostile}
+    double.models_by_name = {hostile: replace(model, name=hostile, aliases=aliases, description=hostile, tags=tags)}
     endpoint = some_endpoints()[2]
     double.endpoints_by_name = {
         hostile: replace(
@@ -142,9 +142,8 @@ def poisoned(hostile: str) -> Double:
         )
         for report in double.reports
     ]
-    double.rules_by_name = {
-        hostile: replace(rule, name=hostile, model=hostile) for rule in double.rules_by_name.values()
-    }
+    rule = next(iter(double.rules_by_name.values()))
+    double.rules_by_name = {hostile: replace(rule, name=hostile, model=hostile)}
     double.retrainings_by_id = {
         "t": replace(next(iter(double.retrainings_by_id.values())), rule=hostile, trigger=hostile, text=hostile)
     }

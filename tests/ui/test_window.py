@@ -68,7 +68,7 @@ def test_start_the_agent_connects_anew(start, double, qtbot):
     program = start(double)
     double.failing["events"] = Unavailable("The agent can't be reached.", "mlops-desk status")
     double.break_off()
-    qtbot.waitUntil(lambda: program.window.bottom._start.isVisible())
+    qtbot.waitUntil(program.window.bottom._start.isVisible)
     calls = double.calls.count(("connect", "connect"))
     del double.failing["events"]
     qtbot.mouseClick(program.window.bottom._start, Qt.MouseButton.LeftButton)
@@ -213,7 +213,7 @@ def test_a_page_that_loads_says_so_and_can_be_cancelled(start, double, qtbot):
 def test_a_machine_without_gpus_says_why_and_what_to_paste(start, qtbot):
     program = start(Double(gpus=0, beat_seconds=0.2))
     page = program.window.page()
-    qtbot.waitUntil(lambda: page._none.isVisible())
+    qtbot.waitUntil(page._none.isVisible)
     assert "libnvidia-ml.so.1" in page._none._why.whole
     assert page._none._command.command() == "sudo apt-get install nvidia-driver"
 

@@ -14,6 +14,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.drift import ColumnDrift, DriftReport
 from mlops_desk.ui import drift_words, theme, words
 from mlops_desk.ui.actions import Action
+from mlops_desk.ui.attention import newest_reports
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.page import Page
 from mlops_desk.ui.pages.rules import RulesPanel
@@ -128,13 +129,19 @@ class DriftPage(Page):
         known = [self._picker.itemData(number) for number in range(self._picker.count())]
         if known == names:
             return
-        chosen = self._wanted or self._picker.currentData()
+        chosen = self._wanted or self._picker.currentData() or self._worst(names)
         self._picker.blockSignals(True)
         self._picker.clear()
         for name in names:
             self._picker.addItem(plain(name), name)
         self._picker.setCurrentIndex(max(names.index(chosen) if chosen in names else 0, 0) if names else -1)
         self._picker.blockSignals(False)
+
+    def _worst(self, names: list[str]) -> str | None:
+        """Return the endpoint whose newest report is the worst: what a person comes here for."""
+        newest = newest_reports(self.context.store)
+        known = [name for name in names if name in newest]
+        return max(known, key=lambda name: drift_words.SEVERITY[newest[name].verdict], default=None)
 
     def _empty(self) -> Empty:
         text = (

@@ -174,6 +174,6 @@ def _memory_cell(process: GpuProcess) -> Cell:
 _PROCESS_COLUMNS: tuple[Column[GpuProcess], ...] = (
     Column("pid", "pid", lambda process: Cell(str(process.pid), process.pid), right=True),
     Column("user", "User", lambda process: Cell(plain(process.user or words.NOTHING))),
-    Column("command", "Command", lambda process: Cell(plain(process.command or words.NOTHING)), stretch=True),
+    Column("command", "Command", lambda p: Cell(plain(p.command or words.NOTHING), tip=p.command or ""), stretch=True),
     Column("memory", "Memory", _memory_cell, right=True),
 )

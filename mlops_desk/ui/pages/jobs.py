@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 REWORD_MILLISECONDS = 20_000
 LOG_TAIL = 2000
+MOST_READERS = 6
+_WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED})
 CHOOSE_MILLISECONDS = 150
 
 
@@ -51,7 +53,8 @@ class JobsPage(Page):
         self._cancel.clicked.connect(self._ask_to_stop)
         self.log = LogView("Output of the job")
         self._reading: Task | None = None
-        self._shown: tuple[str, int] | None = None
+        self._left_over: list[Task] = []
+        self._shown: tuple[str, int, bool] | None = None
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(CHOOSE_MILLISECONDS)
@@ -114,6 +117,10 @@ class JobsPage(Page):
         self._reword.stop()
         self._stop_reading()
 
+    def reload(self) -> None:
+        self._shown = None
+        super().reload()
+
     def reveal(self, thing: str) -> None:
         if not self.table.select(thing):
             self._filter.clear()
@@ -154,8 +161,9 @@ class JobsPage(Page):
             self._shown = None
             return
         self._facts.show_facts(facts_of(job, self.context.store))
-        if self._shown != (job.id, len(job.attempts)) and self.isVisible():
-            self._shown = (job.id, len(job.attempts))
+        now = (job.id, len(job.attempts), job.state in _WAITING)
+        if self._shown != now and self.isVisible():
+            self._shown = now
             self._stop_reading()
             self.log.clear("Loading the output …")
             self._soon.start()
@@ -166,11 +174,12 @@ class JobsPage(Page):
         job = self._chosen()
         if job is None:
             return
-        if job.state in {JobState.QUEUED, JobState.BLOCKED}:
+        if job.state in _WAITING:
             self.log.clear("It has not started, so there is no output yet.")
-            self._shown = None if job.attempts else (job.id, 0)
             return
-        identifier, follow = job.id, not job.state.is_final
+        # A reader that was cancelled waits for its job's next line before it ends: don't pile them up.
+        self._left_over = [task for task in self._left_over if not task.ended]
+        identifier, follow = job.id, not job.state.is_final and len(self._left_over) < MOST_READERS
         self._reading = self.context.read(
             f"output of {identifier}",
             lambda desk: desk.jobs.logs(identifier, follow=follow, tail=LOG_TAIL),
@@ -193,6 +202,7 @@ class JobsPage(Page):
         self._soon.stop()
         if self._reading is not None:
             self._reading.cancel()
+            self._left_over.append(self._reading)
             self._reading = None
 
     # Acts.
@@ -205,7 +215,7 @@ class JobsPage(Page):
         job = self._chosen()
         if job is None or not self._can_stop():
             return
-        if job.state in {JobState.QUEUED, JobState.BLOCKED}:
+        if job.state in _WAITING:
             title, act = f"Take {job.name} out of the queue?", "Take out of queue"
             text = "It has not started, so nothing is lost. Submit it again to put it back at the end."
         else:

@@ -60,6 +60,7 @@ class RulesPanel(QWidget):
             for button in buttons:
                 head.addWidget(button)
             card.column.addLayout(head)
+            says.setAlignment(Qt.AlignmentFlag.AlignTop)
             card.column.addWidget(says)
             card.column.addWidget(table, 1)
             split.addWidget(card)

@@ -69,7 +69,7 @@ class BarChart(Card):
         super().showEvent(event)
         if self._plot is None and not self._waits:
             self._waits = True
-            Library.want(self._tasks, self._build)
+            Library.want(self._tasks, self, self._build)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

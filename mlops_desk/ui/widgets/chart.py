@@ -14,6 +14,7 @@ from typing import Any
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import QPen, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui import theme, words
@@ -47,16 +48,16 @@ class Library:
     """pyqtgraph, once it is loaded. Charts wait for it without blocking anybody."""
 
     module: Any = None
-    _waiting: list[Callable[[], None]] = []  # noqa: RUF012 - one process has one library, and one list that waits for it
+    _waiting: list[tuple[QWidget, Callable[[], None]]] = []  # noqa: RUF012 - one process has one library, and one list that waits for it
     _under_way = False
 
     @classmethod
-    def want(cls, tasks: Tasks, then: Callable[[], None]) -> None:
-        """Call ``then`` when the library is there; at once if it is already."""
+    def want(cls, tasks: Tasks, owner: QWidget, then: Callable[[], None]) -> None:
+        """Call ``then`` when the library is there, at once if it is already, unless ``owner`` is gone by then."""
         if cls.module is not None:
             then()
             return
-        cls._waiting.append(then)
+        cls._waiting.append((owner, then))
         if not cls._under_way:
             cls._under_way = True
             tasks.run("chart library", _load, cls._loaded, cls._missing)
@@ -66,9 +67,10 @@ class Library:
         module.setConfigOptions(antialias=True)
         cls.module, cls._under_way = module, False
         waiting, cls._waiting = cls._waiting, []
-        for number, then in enumerate(waiting):
+        for number, (owner, then) in enumerate(waiting):
             # One chart a turn of the event loop: building eight in one go would be felt.
-            QTimer.singleShot(number, then)
+            if isValid(owner):
+                QTimer.singleShot(number, owner, then)
 
     @classmethod
     def _missing(cls, _error: DeskError) -> None:
@@ -136,7 +138,7 @@ class Chart(Card):
         super().showEvent(event)
         if self._plot is None and not self._waits:
             self._waits = True
-            Library.want(self._tasks, self._build)
+            Library.want(self._tasks, self, self._build)
         elif self._plot is not None:
             self._draw()
 

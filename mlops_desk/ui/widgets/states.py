@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui import theme
@@ -35,11 +35,6 @@ class StateView(QWidget):
         self._text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._hint = Label(wrap=True)
         self._hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self._busy = QProgressBar()
-        self._busy.setRange(0, 0)
-        self._busy.setTextVisible(False)
-        self._busy.setFixedHeight(theme.METER_HEIGHT)
-        self._busy.setAccessibleName("Loading")
         self._command = CommandLine()
         self._act = Button("", main=True)
         self._act.clicked.connect(self._do)
@@ -56,7 +51,7 @@ class StateView(QWidget):
         buttons.addStretch()
         inner = QVBoxLayout()
         inner.setSpacing(theme.SPACE_12)
-        for widget in (self._title, self._text, self._hint, self._command, self._busy):
+        for widget in (self._title, self._text, self._hint, self._command):
             inner.addWidget(widget)
         inner.addSpacing(theme.SPACE_4)
         inner.addLayout(buttons)
@@ -74,7 +69,6 @@ class StateView(QWidget):
 
     def show_loading(self, title: str, text: str, cancel: Callable[[], None] | None) -> None:
         self._fill(title, text, None, None)
-        self._busy.show()
         self._offer("Cancel" if cancel else None, cancel, copy=False)
 
     def show_empty(self, empty: Empty) -> None:
@@ -95,7 +89,6 @@ class StateView(QWidget):
             label.show_text(words)
             label.setVisible(bool(words))
         self._command.show_command(command)
-        self._busy.hide()
         self.setAccessibleName(f"{title}. {text} {hint or ''}")
 
     def _offer(self, act: str | None, do: Callable[[], None] | None, *, copy: bool) -> None:

@@ -1,0 +1,340 @@
+"""What a person does on the pages, and what they see of it."""
+
+import pytest
+from doubles import Double, job_record
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QCheckBox, QComboBox
+
+from mlops_desk.base.errors import Refused
+from mlops_desk.records.endpoint import EndpointState
+from mlops_desk.records.job import JobState
+from mlops_desk.records.rule import RetrainState
+from mlops_desk.ui.dialogs.alias import AliasDialog
+from mlops_desk.ui.dialogs.confirm import Confirm
+from mlops_desk.ui.dialogs.deploy import DeployDialog
+from mlops_desk.ui.dialogs.rule import RuleDialog
+from mlops_desk.ui.dialogs.submit import SubmitDialog
+
+
+def opened(page, kind):
+    return next((dialog for dialog in page.findChildren(kind) if dialog.isVisible()), None)
+
+
+def click(qtbot, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+@pytest.fixture
+def jobs(start, double, qtbot):
+    page = start(double, "jobs").window.page()
+    qtbot.waitUntil(lambda: page.table.shown_rows() == len(double.jobs_by_id))
+    return page
+
+
+def test_a_job_is_submitted_and_shown_when_the_agent_announced_it(jobs, double, qtbot):
+    jobs.submit()
+    dialog = opened(jobs, SubmitDialog)
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: any(job.name == "submitted" for job in double.jobs_by_id.values()))
+    qtbot.waitUntil(lambda: jobs.table.records.record("j9") is not None)
+
+
+def test_a_refused_job_keeps_what_was_typed_and_says_why_in_place(jobs, qtbot):
+    jobs.submit()
+    dialog = opened(jobs, SubmitDialog)
+    dialog.set_text("name: x\n")
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: "'image' is missing" in dialog.error_text())
+    assert dialog.isVisible()
+    assert dialog.text() == "name: x\n"
+    assert dialog.act.isEnabled()
+
+
+def test_a_file_is_read_into_the_form_with_its_folder(jobs, double, qtbot, tmp_path):
+    spec = tmp_path / "job.yaml"
+    spec.write_text("image: a\nname: from-file\n")
+    jobs.submit()
+    dialog = opened(jobs, SubmitDialog)
+    dialog._load(str(spec))
+    qtbot.waitUntil(lambda: "from-file" in dialog.text())
+    assert dialog._folder == str(tmp_path)
+    dialog._load(str(tmp_path / "absent.yaml"))
+    qtbot.waitUntil(lambda: "can't be read" in dialog.error_text())
+
+
+def test_a_running_job_is_stopped_only_after_the_question_that_names_the_act(jobs, double, qtbot):
+    jobs.table.select("7c1d2e3f4a5b")
+    click(qtbot, jobs._cancel)
+    question = opened(jobs, Confirm)
+    assert question.act.text() == "Stop job"
+    click(qtbot, question.back)
+    assert ("jobs", "cancel") not in double.calls
+    click(qtbot, jobs._cancel)
+    click(qtbot, opened(jobs, Confirm).act)
+    qtbot.waitUntil(lambda: double.jobs_by_id["7c1d2e3f4a5b"].state is JobState.CANCELLED)
+    qtbot.waitUntil(lambda: not jobs._cancel.isVisible())
+
+
+def test_a_failed_job_says_why_with_evidence_and_what_next(jobs):
+    jobs.table.select("3f9a0c1e2b4d")
+    facts = {fact.name: fact.value for fact in jobs._facts._shown}
+    assert facts["Why"] == "The GPU's memory was used up."
+    assert "OutOfMemoryError" in facts["Evidence"]
+    assert "halve the batch" in facts["What next"]
+
+
+def test_the_output_is_capped_followed_and_searched(jobs, double, qtbot):
+    double.log_lines = [f"line {n}" for n in range(7000)]
+    jobs.table.select("c16c7d8e9f01")
+    qtbot.waitUntil(lambda: "line 6999" in jobs.log.text(), timeout=10_000)
+    assert jobs.log.line_count() <= 5000
+    bar = jobs.log._text.verticalScrollBar()
+    assert bar.value() == bar.maximum()
+    jobs.log._search.setText("line 4321")
+    jobs.log.find_next()
+    assert jobs.log._text.textCursor().selectedText() == "line 4321"
+
+
+def test_a_new_choice_forgets_the_output_of_the_old_one(jobs, double, qtbot):
+    jobs.table.select("c16c7d8e9f01")
+    qtbot.waitUntil(lambda: "epoch" in jobs.log.text())
+    jobs.table.select("9e3f4a5b6c7d")
+    qtbot.waitUntil(lambda: "has not started" in jobs.log._says.whole)
+    assert jobs.log.text() == ""
+
+
+def test_only_the_changed_row_is_announced_and_rows_keep_their_place(jobs, double, qtbot):
+    jobs.table.sort_by(0, Qt.SortOrder.AscendingOrder)
+    model = jobs.table.records
+    changed, resets = [], []
+    model.dataChanged.connect(lambda first, last: changed.append((first.row(), last.row())))
+    model.modelReset.connect(lambda: resets.append(True))
+    order = [jobs.table.model().index(row, 0).data() for row in range(jobs.table.shown_rows())]
+    job = double.jobs_by_id["9e3f4a5b6c7d"]
+    double.put_job(job_record(job.id, job.name, JobState.RUNNING, submitted_at=job.submitted_at))
+    qtbot.waitUntil(lambda: bool(changed))
+    assert [first for first, _ in changed] == [model.row_of(job.id)]
+    assert not resets
+    assert [jobs.table.model().index(row, 0).data() for row in range(jobs.table.shown_rows())] == order
+
+
+def test_a_table_is_copied_as_csv(jobs):
+    jobs.table.copy_all("csv")
+    lines = QGuiApplication.clipboard().text().splitlines()
+    assert lines[0].startswith("Job,State,By")
+    assert any(line.startswith("vit-large,■ failed,bo") for line in lines)
+
+
+def test_an_empty_page_offers_the_act_that_fills_it(start, qtbot):
+    page = start(Double(empty=True, beat_seconds=0.2), "jobs").window.page()
+    qtbot.waitUntil(lambda: "No jobs yet" in page._state._title.whole)
+    click(qtbot, page._state._act)
+    assert opened(page, SubmitDialog) is not None
+
+
+def test_the_tracking_server_is_started_from_the_empty_models_page(start, qtbot):
+    double = Double(empty=True, beat_seconds=0.2)
+    page = start(double, "models").window.page()
+    qtbot.waitUntil(lambda: page._state._act.text() == "Start the tracking server")
+    click(qtbot, page._state._act)
+    qtbot.waitUntil(lambda: "No models yet" in page._state._title.whole)
+
+
+@pytest.fixture
+def models(start, double, qtbot):
+    page = start(double, "models").window.page()
+    qtbot.waitUntil(lambda: page.versions.shown_rows() > 0)
+    return page
+
+
+def test_a_version_shows_its_run(models, qtbot):
+    qtbot.waitUntil(lambda: bool(models._metrics._shown))
+    metrics = {fact.name: fact.value for fact in models._metrics._shown}
+    assert metrics["accuracy"] == "0.9731"
+    assert metrics["loss"] == "NaN"
+    assert models._data._shown[0].name == "digits-train"
+
+
+def test_an_alias_is_moved(models, double, qtbot):
+    models.versions.select("2")
+    click(qtbot, models._alias)
+    dialog = opened(models, AliasDialog)
+    dialog.alias.setCurrentText("champion")
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: double.models_by_name["digits"].aliases["champion"] == "2")
+    qtbot.waitUntil(lambda: models.models.records.record("digits").aliases["champion"] == "2")
+
+
+def test_another_tracking_server_that_does_not_answer_is_told_beside_the_field(models, qtbot):
+    models._uri.setText("http://nowhere")
+    qtbot.keyClick(models._uri, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: "does not answer" in models._server.whole)
+    assert models._uri.isVisible()
+    models._uri.clear()
+    qtbot.keyClick(models._uri, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: models.models.shown_rows() == 3)
+
+
+@pytest.fixture
+def endpoints(start, double, qtbot):
+    page = start(double, "endpoints").window.page()
+    qtbot.waitUntil(lambda: page.table.shown_rows() == 3)
+    return page
+
+
+def test_a_model_is_deployed_from_the_models_page(models, double, qtbot):
+    click(qtbot, models._deploy)
+    dialog = opened(models, DeployDialog)
+    assert dialog.model.text() == "digits/4"
+    dialog.name.setText("digits-two")
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: "digits-two" in double.endpoints_by_name)
+    assert ("endpoints", "deploy") in double.calls
+
+
+def test_the_address_is_copied(endpoints):
+    endpoints.table.select("digits")
+    endpoints._url.findChildren(type(endpoints._redeploy))[0].click()
+    assert QGuiApplication.clipboard().text() == "http://127.0.0.1:8443/digits"
+
+
+def test_load_becomes_curves(endpoints, qtbot):
+    endpoints.table.select("digits")
+    qtbot.waitUntil(lambda: len(endpoints._rate._lines[0].points) >= 3)
+    assert "/s" in endpoints._rate._values.whole
+    assert "Chart: Requests" in endpoints._rate.accessibleName()
+    assert "mean" in endpoints._rate.accessibleDescription()
+
+
+def test_an_endpoint_is_stopped_and_removed_with_a_question(endpoints, double, qtbot):
+    endpoints.table.select("digits")
+    click(qtbot, endpoints._stop)
+    click(qtbot, opened(endpoints, Confirm).act)
+    qtbot.waitUntil(lambda: double.endpoints_by_name["digits"].state is EndpointState.STOPPED)
+    qtbot.waitUntil(lambda: not endpoints._stop.isVisible())
+    click(qtbot, endpoints._remove)
+    question = next(dialog for dialog in endpoints.findChildren(Confirm) if dialog.isVisible())
+    assert question.act.text() == "Remove endpoint"
+    click(qtbot, question.act)
+    qtbot.waitUntil(lambda: endpoints.table.shown_rows() == 2)
+
+
+@pytest.fixture
+def drift(start, double, qtbot):
+    page = start(double, "drift").window.page()
+    qtbot.waitUntil(lambda: page.columns.shown_rows() == 15)
+    return page
+
+
+def test_the_worst_endpoint_and_its_worst_column_come_first(drift):
+    assert drift._picker.currentData() == "digits"
+    assert "has drifted" in drift._banner._title.whole
+    assert drift._column().name == "pixel_0_0"
+    names = {drift._measures.model().index(row, 0).data() for row in range(drift._measures.shown_rows())}
+    assert {"Wasserstein", "KS", "PSI"} <= names
+
+
+def test_a_category_has_its_names_under_the_bars(drift):
+    drift.columns.select("source")
+    assert list(drift._chart._bars.names) == ["scanner A", "scanner B", "phone", "webcam"]
+    assert "webcam: 0" in drift._chart.accessibleDescription()
+    assert "never seen in the reference" in drift._column_says.whole
+
+
+def test_check_now_shows_the_new_report(drift, double, qtbot):
+    before = drift.reports.shown_rows()
+    click(qtbot, drift._check)
+    assert not drift._check.isEnabled()
+    qtbot.waitUntil(lambda: drift.reports.shown_rows() == before + 1)
+    qtbot.waitUntil(drift._check.isEnabled)
+
+
+def test_a_failed_check_is_told(drift, double, qtbot):
+    double.failing["drift"] = Refused("The endpoint has no reference.", "Log the training data with the run.")
+    click(qtbot, drift._check)
+    window = drift.window()
+    qtbot.waitUntil(lambda: "has no reference" in window.notices._text.whole)
+    assert "Log the training data" in window.notices._text.whole
+
+
+def test_a_retraining_is_approved_with_both_values_before_one(drift, double, qtbot):
+    panel = drift._rules
+    panel.retrainings.select("t2")
+    click(qtbot, panel._approve)
+    question = opened(panel, Confirm)
+    assert question.act.text() == "Move alias"
+    click(qtbot, question.act)
+    qtbot.waitUntil(lambda: double.retrainings_by_id["t2"].state is RetrainState.APPROVED)
+    qtbot.waitUntil(lambda: not panel._approve.isVisible())
+
+
+def test_a_rule_is_created_fired_and_removed(drift, double, qtbot):
+    panel = drift._rules
+    click(qtbot, panel._new)
+    dialog = opened(panel, RuleDialog)
+    click(qtbot, dialog.act)
+    assert "needs a name" in dialog.error_text()
+    for field, text in (
+        (dialog.name, "r"),
+        (dialog.model, "digits"),
+        (dialog.measured, "auc"),
+        (dialog.data, "/data=/new"),
+    ):
+        field.setText(text)
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: "r" in double.rules_by_name)
+    assert double.rules_by_name["r"].data == {"/data": "/new"}
+    qtbot.waitUntil(lambda: panel.rules.shown_rows() == 2)
+    panel.rules.select("r")
+    click(qtbot, panel._fire)
+    click(qtbot, opened(panel, Confirm).act)
+    qtbot.waitUntil(lambda: panel.retrainings.shown_rows() == 3)
+    click(qtbot, panel._remove)
+    click(qtbot, next(dialog for dialog in panel.findChildren(Confirm) if dialog.isVisible()).act)
+    qtbot.waitUntil(lambda: panel.rules.shown_rows() == 1)
+
+
+@pytest.fixture
+def settings_page(start, double, qtbot):
+    page = start(double, "settings").window.page()
+    qtbot.waitUntil(lambda: len(page.rows) == len(double.settings_by_key))
+    return page
+
+
+def test_a_setting_is_saved_at_once(settings_page, double, qtbot):
+    row = settings_page.rows["jobs.stop_grace_seconds"]
+    row.field.setFocus()
+    row.field.selectAll()
+    qtbot.keyClicks(row.field, "45")
+    qtbot.keyClick(row.field, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: double.settings_by_key["jobs.stop_grace_seconds"].value == 45)
+    qtbot.waitUntil(lambda: row.error_text() == "Saved")
+
+
+def test_a_value_that_does_not_fit_is_told_beside_its_field(settings_page, double, qtbot):
+    row = settings_page.rows["telemetry.interval_seconds"]
+    row.field.selectAll()
+    qtbot.keyClicks(row.field, "900")
+    qtbot.keyClick(row.field, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: "not between 0.5 and 60" in row.error_text())
+    assert double.settings_by_key["telemetry.interval_seconds"].value == 1.0
+
+
+def test_every_setting_has_a_field_of_its_kind(settings_page):
+    kinds = {key: type(row.field) for key, row in settings_page.rows.items()}
+    assert issubclass(kinds["ui.theme"], QComboBox)
+    assert issubclass(kinds["ui.close_to_tray"], QCheckBox)
+
+
+def test_a_setting_changed_elsewhere_is_shown(settings_page, double, qtbot):
+    double.settings.set("jobs.keep_containers", "on")
+    qtbot.waitUntil(settings_page.rows["jobs.keep_containers"].field.isChecked)
+
+
+def test_settings_are_found_by_a_word(settings_page):
+    settings_page.filter_field().setText("wheelhouse")
+    assert [key for key, row in settings_page.rows.items() if row.isVisible()] == [
+        "serving.base_image",
+        "serving.wheelhouse",
+    ][1:]
