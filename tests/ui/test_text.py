@@ -18,8 +18,9 @@ from mlops_desk.base.text import NAME_LIMIT
 from mlops_desk.records import event as events
 from mlops_desk.records.job import JobState, Reason
 from mlops_desk.ui import drift_words, text, theme
+from mlops_desk.ui import retraining as rules
 from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.pages import endpoints, jobs, models, rules
+from mlops_desk.ui.pages import endpoints, jobs, models
 from mlops_desk.ui.store import Store
 from mlops_desk.ui.tables.model import RecordModel
 from mlops_desk.ui.text import Label

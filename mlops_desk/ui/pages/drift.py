@@ -17,7 +17,7 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.attention import newest_reports
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.page import Page
-from mlops_desk.ui.pages.rules import RulesPanel
+from mlops_desk.ui.retraining import RulesPanel
 from mlops_desk.ui.store import Topic, report_key
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.text import Label
