@@ -1,6 +1,7 @@
 """For all tests: folders of their own, no leaked environment, one hypothesis profile."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -33,4 +34,7 @@ def root() -> Path:
 
 
 def pytest_configure() -> None:
+    # A shell starts background programs with SIGINT ignored, and what is ignored here is ignored by all children.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

@@ -56,7 +56,7 @@ class DemoDesk(Desk):
         self.loop.start("demo", self._fill)
 
     def _engine(self) -> Engine:
-        self._fake_engine = FakeEngine(images=demo_data.IMAGES, programs=_programs(), at_end=_outcome)
+        self._fake_engine = FakeEngine(images=demo_data.IMAGES, programs=_programs(), at_end=self._at_end)
         return self._fake_engine
 
     def _ledger(self) -> Ledger:
@@ -86,15 +86,15 @@ class DemoDesk(Desk):
     def _kinds(self, endpoint: Endpoint) -> Mapping[str, str]:  # noqa: ARG002 - by the reference's own types
         return {}
 
-    def _finish_run(self, run_id: str, status: str) -> None:
-        """Log and register what the training program of a real job would have."""
-        super()._finish_run(run_id, status)
-        run = self._models.run(run_id)
-        if status == "FINISHED" and not self._models.versions_of_run(run_id):
+    def _at_end(self, spec: ContainerSpec, ending: Ending) -> Mapping[str, str]:
+        """Log and register what the training program of a real job would have, and end as its wrapper would."""
+        run_id = spec.env.get("MLFLOW_RUN_ID")
+        if run_id is not None and ending.exit_code == 0:
+            run = self._models.run(run_id)
             better = 0.871 + 0.009 * len(self._models.versions("churn"))
             self._models.add_run("churn", replace(run, metrics={"auc": better, "loss": 0.31}))
             self._models.add_version("churn", run_id, f"models:/m-{run_id[:12]}")
-            self.registry.changed()
+        return _outcome(spec, ending)
 
     def _fill(self) -> None:
         """Submit the demo's jobs, let one of them become the champion, then look at its drift."""
@@ -109,8 +109,9 @@ class DemoDesk(Desk):
             self.endpoints.deploy("churn@champion", "churn-prod")
         for rule in demo_data.RULES:
             self.rules.create(**rule)
-        for endpoint in self.endpoints.list():
-            self._report(endpoint.name)
+        for _ in range(2):  # a monitor alarms only at the second bad window, and then the rule fires
+            for endpoint in self.endpoints.list():
+                self._report(endpoint.name)
 
     def _version_of(self, job_id: str) -> str | None:
         run_id = self.jobs.show(job_id).mlflow_run_id
