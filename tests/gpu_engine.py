@@ -61,7 +61,20 @@ class PrivateEngine:
         command = f"ip link set lo up && exec dockerd --config-file {self.folder}/daemon.json"
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["unshare", "--net", "--mount", "--propagation", "slave", "sh", "-c", command],
+                # Should the tests be killed, the engine ends too.
+                [
+                    "setpriv",
+                    "--pdeathsig",
+                    "TERM",
+                    "unshare",
+                    "--net",
+                    "--mount",
+                    "--propagation",
+                    "slave",
+                    "sh",
+                    "-c",
+                    command,
+                ],
                 env={**os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -116,7 +129,9 @@ class PrivateEngine:
 
 def can_run() -> str | None:
     """Say why no private engine can be run here; None when it can."""
-    missing = [name for name in ("dockerd", "containerd", "runc", "unshare", "ip") if shutil.which(name) is None]
+    missing = [
+        name for name in ("dockerd", "containerd", "runc", "setpriv", "unshare", "ip") if shutil.which(name) is None
+    ]
     if missing:
         return f"not installed: {', '.join(missing)}"
     return None if os.geteuid() == 0 else "a private engine needs root"

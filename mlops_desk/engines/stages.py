@@ -11,6 +11,8 @@ from typing import Any
 
 _log = logging.getLogger(__name__)
 
+_TIMEOUT_SECONDS = 30.0
+
 
 @contextlib.contextmanager
 def clearing_stages(client: Any, labels: Mapping[str, str]) -> Iterator[None]:
@@ -18,8 +20,14 @@ def clearing_stages(client: Any, labels: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        wanted = {"dangling": True, "label": [f"{key}={value}" for key, value in labels.items()]}
-        try:
-            client.prune_images(wanted)
-        except Exception as error:  # noqa: BLE001 - the build's own outcome counts; the next build tries again
-            _log.info("The layers of an image build are left over: %s", error)
+        if labels:  # without one the engine would take everybody's nameless images
+            _clear(client, labels)
+
+
+def _clear(client: Any, labels: Mapping[str, str]) -> None:
+    client.timeout = _TIMEOUT_SECONDS
+    wanted = {"dangling": True, "label": [f"{key}={value}" for key, value in labels.items()]}
+    try:
+        client.prune_images(wanted)
+    except Exception as error:  # noqa: BLE001 - the build's own outcome counts; the next build tries again
+        _log.info("The layers of an image build are left over: %s", error)

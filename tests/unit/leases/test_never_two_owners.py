@@ -31,6 +31,7 @@ class Machine(RuleBasedStateMachine):
         self.stale = False
         self.numbers = 0
         self.containers: dict[str, int] = {}
+        self.ran: set[str] = set()
         self.strangers: dict[int, int] = {}
         self.leftovers: dict[int, int] = {}
         self.held: dict[str, tuple[int, tuple[str, ...]]] = {}
@@ -116,11 +117,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(attempt=attempts)
     def run_container(self, attempt: str) -> None:
-        if (
-            attempt in self.held
-            and self.held[attempt][0] in self.pids.values()
-            and f"c-{attempt}" not in self.containers
-        ):
+        if attempt in self.held and self.held[attempt][0] in self.pids.values() and attempt not in self.ran:
+            self.ran.add(attempt)  # a container that has run is never started again
             self.numbers += 1
             pid = 10_000 + self.numbers
             agent = next(agent for agent, own in self.pids.items() if own == self.held[attempt][0])
