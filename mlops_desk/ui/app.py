@@ -25,6 +25,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
+from mlops_desk.base import log
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.ui import theme, tray
@@ -73,8 +74,8 @@ def run(connect: Connect, options: UiOptions) -> int:
     crash_file = _listen_to_qt(options)
     program = Program(application, connect, options)
     instance.asked_up.connect(program.come_up)
-    program.start()
     signals = _SignalWatch(program.end)
+    program.start()
     status = application.exec()
     signals.stop()
     program.stop()
@@ -144,10 +145,10 @@ class Program(QObject):
     def stop(self) -> None:
         """End everything that was started."""
         self.window.remember()
+        self.window.hide()
         self.tray.stop()
         self.bridge.stop()
         self.loop.stop(END_SECONDS)
-        self.window.hide()
         self._garbage.stop()
 
     def end(self) -> None:
@@ -231,11 +232,13 @@ class _SignalWatch(QObject):
 
 
 def _listen_to_qt(options: UiOptions) -> TextIO | None:
-    """Send Qt's messages to the log, and the stacks of a crash into a file beside it."""
+    """Begin the window's log: uncaught errors, Qt's messages, and the stacks of a crash in a file beside it."""
     qInstallMessageHandler(_log_qt)
+    log.start_early()
     path = DataFolder(Path(options.data_dir_text)).logs / "window.crash"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log.start_file(path.with_name("window.log"))
         file = path.open("w", encoding="utf-8")
     except OSError as error:
         _log.warning("Crashes can't be written down in %s: %s", path, error.strerror)

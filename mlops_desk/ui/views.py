@@ -16,6 +16,8 @@ _LEASE_MARKS = {
 }
 QUIET = 0.005
 _FREE = Mark("muted", words.IDLE, "free")
+_BUSY = Mark("info", words.INFO, "in use")
+BUSY_RATIO = 0.05
 _THROTTLED = Mark("warning", words.WARNING, "throttled")
 
 
@@ -54,7 +56,14 @@ def gpu_mark(gpu: Gpu) -> Mark:
         return _THROTTLED
     if gpu.lease is not None:
         return _LEASE_MARKS.get(gpu.lease.state, _LEASE_MARKS["unknown"])
-    return _FREE if not any(process.kind == "compute" for process in gpu.processes) else _LEASE_MARKS["external"]
+    if any(process.kind == "compute" for process in gpu.processes):
+        return _LEASE_MARKS["external"]
+    return _BUSY if busy(gpu) else _FREE
+
+
+def busy(gpu: Gpu) -> bool:
+    """Tell whether a GPU works although no process is seen on it."""
+    return (value_of(gpu.metrics.get("hw.gpu.utilization")) or 0.0) >= BUSY_RATIO
 
 
 def slowed(gpu: Gpu) -> bool:
@@ -76,7 +85,8 @@ def who(gpu: Gpu) -> str:
         return " · ".join(plain(part) for part in (lease.label or "a job", lease.user) if part)
     compute = [process for process in gpu.processes if process.kind == "compute"] or list(gpu.processes)
     if not compute:
-        return "nobody" if gpu.state is GpuState.OK else ""
+        idle = "no process is seen" if busy(gpu) else "nobody"
+        return idle if gpu.state is GpuState.OK else ""
     first = compute[0]
     name = first.container or (first.command or "").split(" ")[0].rsplit("/", 1)[-1] or f"pid {first.pid}"
     more = f" +{len(compute) - 1}" if len(compute) > 1 else ""

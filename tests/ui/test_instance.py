@@ -90,3 +90,15 @@ def test_five_at_once_give_one_window(tmp_path):
     finally:
         for process in many:
             end(process)
+
+
+def test_an_error_in_a_slot_is_in_the_log_and_the_window_goes_on(tmp_path):
+    script = SCRIPT.replace(
+        'print("started", flush=True)',
+        "from PySide6.QtCore import QTimer; QTimer.singleShot(0, self, lambda: 1 / 0); QTimer.singleShot(800, self, self.end)",
+    )
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "c")}  # fmt: skip
+    environment.pop("DBUS_SESSION_BUS_ADDRESS", None)
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "data")], cwd=ROOT, env=environment, timeout=40, check=False)  # fmt: skip
+    assert done.returncode == 0
+    assert "ZeroDivisionError" in (tmp_path / "data" / "log" / "window.log").read_text()
