@@ -17,6 +17,7 @@ from mlops_desk.desk.names import ContainerNames
 from mlops_desk.desk.reference import ReferenceParts, reference_file
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.drift.service import DriftService
+from mlops_desk.engines.address import choose_address
 from mlops_desk.engines.docker import DockerEngine
 from mlops_desk.engines.engine import Engine
 from mlops_desk.jobs.gpus import LedgerGpus
@@ -89,6 +90,7 @@ class Desk:
             self.registry.stop,
             self.telemetry.stop,
             self.state.close,
+            self._close_engine,
         ):
             try:
                 close()
@@ -104,8 +106,20 @@ class Desk:
     def _engine(self) -> Engine:
         return DockerEngine(lambda: self.settings.text("engine.host"))
 
+    def _close_engine(self) -> None:
+        if isinstance(self.engine, DockerEngine):
+            self.engine.close()
+
     def _ledger(self) -> Ledger:
-        return Ledger(Owner(self.folder.instance, self.settings.text("engine.host")), self._container_lives)
+        return Ledger(Owner(self.folder.instance, self._engine_address()), self._container_lives)
+
+    def _engine_address(self) -> str:
+        """Name the engine as every other agent names it, so that leases of one engine are known as such."""
+        try:
+            return choose_address(self.settings.text("engine.host"))
+        except DeskError as error:
+            _log.warning("The engine's address in the settings is none: %s", error.message)
+            return ""
 
     def _telemetry(self) -> TelemetryService:
         return TelemetryService(

@@ -6,11 +6,9 @@ adopts it, and stopping what is gone is no error. So a connection that an engine
 """
 
 import contextlib
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,10 +16,19 @@ from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines import trouble
 from mlops_desk.engines.address import choose_address, knock
+from mlops_desk.engines.answers import (
+    ENDED,
+    container_facts,
+    engine_name,
+    gateway_of,
+    gpu_route,
+    image_facts,
+    unix_time,
+)
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
 from mlops_desk.engines.limits import engine_limits
 from mlops_desk.engines.lines import shown, split_lines
-from mlops_desk.engines.profile import CDI, NVIDIA_HOOK, Machine, container_body
+from mlops_desk.engines.profile import Machine, container_body
 from mlops_desk.engines.stages import clearing_stages
 
 T = TypeVar("T")
@@ -35,9 +42,7 @@ _NEWEST_API = "1.51"
 _TEXT_LIMIT = 1000
 _STOCK = 4
 _POLL_SECONDS = 0.05
-_ENDED = frozenset({"exited", "dead"})
 _ISOLATED = {"com.docker.network.bridge.enable_icc": "false"}
-_HOOK_PROGRAM = "nvidia-container-runtime-hook"
 _OVERLAP_SECONDS = 2.0
 
 
@@ -68,17 +73,17 @@ class DockerEngine:
         facts = self._call("Asking the engine what it is", lambda client: (client.info(), client.version()))
         info, version = facts
         return EngineInfo(
-            name=_engine_name(version),
+            name=engine_name(version),
             version=plain(str(version.get("Version", "?"))),
             api_version=plain(str(version.get("ApiVersion", "?"))),
-            gpu_route=_gpu_route(info),
+            gpu_route=gpu_route(info),
             live_restore=bool(info.get("LiveRestoreEnabled")),
             address=choose_address(self._host()),
         )
 
     def bridge_address(self) -> str:
         what = "Looking up the engine's default bridge"
-        gateway = _gateway(self._call(what, lambda client: client.inspect_network("bridge")))
+        gateway = gateway_of(self._call(what, lambda client: client.inspect_network("bridge")))
         if gateway is None:
             text = "The engine's default bridge has no address of this machine, so containers can't reach it."
             raise Unavailable(text, 'Remove "bridge": "none" from /etc/docker/daemon.json and restart the engine.')
@@ -96,7 +101,7 @@ class DockerEngine:
             return client.inspect_network(name)
 
         facts = self._call(what, ensure)
-        gateway = _gateway(facts)
+        gateway = gateway_of(facts)
         if bool(facts.get("Internal")) is not internal or gateway is None:
             raise Refused(f"{what}: a different network of that name is there.", f"docker network rm {plain(name)}")
         return gateway
@@ -109,7 +114,7 @@ class DockerEngine:
 
     def image(self, reference: str) -> ImageFacts:
         what = f"Looking up the image {plain(reference)}"
-        return _image_facts(self._call(what, lambda client: client.inspect_image(reference)))
+        return image_facts(self._call(what, lambda client: client.inspect_image(reference)))
 
     def pull(self, reference: str, timeout_seconds: float) -> ImageFacts:
         what = f"Pulling the image {plain(reference)}"
@@ -160,7 +165,7 @@ class DockerEngine:
 
         def create(client: Any) -> None:
             info = client.info()
-            machine = Machine(int(info["MemTotal"]), _gpu_route(info), engine_limits(choose_address(self._host())))
+            machine = Machine(int(info["MemTotal"]), gpu_route(info), engine_limits(choose_address(self._host())))
             body = container_body(spec, machine)
             client.create_container_from_config(body, spec.name)
 
@@ -209,7 +214,7 @@ class DockerEngine:
 
     def inspect(self, name: str) -> ContainerFacts:
         what = f"Looking at the container {plain(name)}"
-        return _container_facts(self._call(what, lambda client: client.inspect_container(name)))
+        return container_facts(self._call(what, lambda client: client.inspect_container(name)))
 
     def has_file(self, name: str, path: str) -> bool:
         def look(client: Any) -> bool:
@@ -232,7 +237,7 @@ class DockerEngine:
 
         found = self._call("Listing containers", look)
         with self._lock:
-            self._ended = {facts.id: facts for facts in found if facts.status in _ENDED}
+            self._ended = {facts.id: facts for facts in found if facts.status in ENDED}
         return found
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
@@ -253,9 +258,11 @@ class DockerEngine:
                 running = self.inspect(name).status in {"running", "paused", "restarting"}
                 for stamp, text in self._frames(name, tail=None if since else tail, since=since, follow=running):
                     if (stamp, text) not in recent:
-                        at = _time(stamp.decode("ascii", "replace")) or since
+                        at = unix_time(stamp.decode("ascii", "replace")) or since
                         since = max(since, at)
-                        recent = {seen for seen in recent if (_time(seen[0].decode()) or 0) >= since - _OVERLAP_SECONDS}
+                        recent = {
+                            seen for seen in recent if (unix_time(seen[0].decode()) or 0) >= since - _OVERLAP_SECONDS
+                        }
                         recent.add((stamp, text))
                         yield stamp, text
             except DeskError:
@@ -289,11 +296,11 @@ class DockerEngine:
     def _listed(self, client: Any, entry: Mapping[str, Any]) -> ContainerFacts | None:
         """Return the facts of a listed container; what has ended does not change and is not asked for again."""
         known = self._ended.get(entry["Id"])
-        if known is not None and entry.get("State") in _ENDED:
+        if known is not None and entry.get("State") in ENDED:
             return known
         docker = _sdk()
         try:
-            return _container_facts(client.inspect_container(entry["Id"]))
+            return container_facts(client.inspect_container(entry["Id"]))
         except docker.errors.NotFound:
             return None  # removed since it was listed
 
@@ -421,77 +428,3 @@ def _pull_error(said: str, what: str) -> DeskError:
     if any(mark in said.lower() for mark in missing):
         return NotFound(f"{what}: no registry has it. {plain(said, _TEXT_LIMIT)}", "Check its name and tag.")
     return Unavailable(f"{what} failed: {plain(said, _TEXT_LIMIT)}", "Check the network, or load the image by hand.")
-
-
-def _engine_name(version: Mapping[str, Any]) -> str:
-    parts = [str(part.get("Name", "")) for part in version.get("Components") or []]
-    return "Podman" if any("podman" in part.lower() for part in parts) else "Docker"
-
-
-def _gpu_route(info: Mapping[str, Any]) -> str | None:
-    """Return how this engine hands over GPUs: by NVIDIA's hook, which also serves MIG, else by CDI."""
-    if NVIDIA_HOOK in (info.get("Runtimes") or {}):
-        return NVIDIA_HOOK
-    found = [str(device.get("ID", "")) for device in info.get("DiscoveredDevices") or []]
-    folders = [Path(folder) for folder in info.get("CDISpecDirs") or []]
-    if any(name.startswith("nvidia.com/gpu=") for name in found) or any(map(_has_gpu_spec, folders)):
-        return CDI
-    return NVIDIA_HOOK if shutil.which(_HOOK_PROGRAM) else None
-
-
-def _has_gpu_spec(folder: Path) -> bool:
-    try:
-        return any("nvidia.com/gpu" in path.read_text("utf-8", "replace")[:65_536] for path in folder.iterdir())
-    except OSError:
-        return False  # no such folder on this machine
-
-
-def _gateway(network: Mapping[str, Any]) -> str | None:
-    pools = (network.get("IPAM") or {}).get("Config") or []
-    found = [str(pool["Gateway"]) for pool in pools if pool.get("Gateway") and ":" not in pool["Gateway"]]
-    return found[0].partition("/")[0] if found else None
-
-
-def _image_facts(data: Mapping[str, Any]) -> ImageFacts:
-    config = data.get("Config") or {}
-    return ImageFacts(
-        id=str(data["Id"]),
-        tags=tuple(data.get("RepoTags") or ()),
-        repo_digests=tuple(data.get("RepoDigests") or ()),
-        entrypoint=tuple(config.get("Entrypoint") or ()),
-        command=tuple(config.get("Cmd") or ()),
-        working_dir=str(config.get("WorkingDir") or ""),
-        user=str(config.get("User") or ""),
-    )
-
-
-def _container_facts(data: Mapping[str, Any]) -> ContainerFacts:
-    state = data["State"]
-    status, error = str(state["Status"]), str(state.get("Error") or "")
-    over = status in _ENDED or (status == "created" and bool(error))
-    networks = (data.get("NetworkSettings") or {}).get("Networks") or {}
-    return ContainerFacts(
-        id=str(data["Id"]),
-        name=str(data["Name"]).removeprefix("/"),
-        image_id=str(data["Image"]),
-        status=status,
-        labels=dict((data.get("Config") or {}).get("Labels") or {}),
-        exit_code=int(state["ExitCode"]) if over else None,
-        oom_killed=bool(state.get("OOMKilled")),
-        error=plain(error, _TEXT_LIMIT) if error else None,
-        pid=int(state["Pid"]) if state.get("Pid") else None,
-        started_at=_time(state.get("StartedAt")),
-        ended_at=_time(state.get("FinishedAt")),
-        addresses={name: str(net["IPAddress"]) for name, net in networks.items() if net.get("IPAddress")},
-    )
-
-
-def _time(text: str | None) -> float | None:
-    """Return the Unix time of an engine's time (nanoseconds, Z); None for its year 1, which means never."""
-    if not text or text.startswith("0001-"):
-        return None
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    try:
-        return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
-    except ValueError:
-        return None  # an offset instead of Z, or no time at all: nothing to show

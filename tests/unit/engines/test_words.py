@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines import address, trouble
 from mlops_desk.engines.address import choose_address
-from mlops_desk.engines.docker import _gateway, _gpu_route, _time
+from mlops_desk.engines.answers import gateway_of, gpu_route, unix_time
 from mlops_desk.engines.lines import shown, split_lines
 
 
@@ -82,21 +82,21 @@ def test_what_the_engine_says_is_quoted_plain_and_capped() -> None:
 
 
 def test_the_engines_times_become_unix_times() -> None:
-    assert _time("1970-01-01T00:01:40.250000001Z") == pytest.approx(100.25)
-    assert _time("1970-01-01T00:01:40Z") == 100.0
-    assert [_time(text) for text in ("0001-01-01T00:00:00Z", "", None, "rubbish")] == [None] * 4
+    assert unix_time("1970-01-01T00:01:40.250000001Z") == pytest.approx(100.25)
+    assert unix_time("1970-01-01T00:01:40Z") == 100.0
+    assert [unix_time(text) for text in ("0001-01-01T00:00:00Z", "", None, "rubbish")] == [None] * 4
 
 
 def test_the_route_of_gpus_is_what_the_engine_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert _gpu_route({}) is None
-    assert _gpu_route({"Runtimes": {"nvidia": {}}, "CDISpecDirs": [str(tmp_path)]}) == "nvidia"
-    assert _gpu_route({"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=0"}]}) == "cdi"
+    assert gpu_route({}) is None
+    assert gpu_route({"Runtimes": {"nvidia": {}}, "CDISpecDirs": [str(tmp_path)]}) == "nvidia"
+    assert gpu_route({"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=0"}]}) == "cdi"
     (tmp_path / "nvidia.yaml").write_text("kind: nvidia.com/gpu\n")
-    assert _gpu_route({"CDISpecDirs": ["/nosuch", str(tmp_path)]}) == "cdi"
+    assert gpu_route({"CDISpecDirs": ["/nosuch", str(tmp_path)]}) == "cdi"
 
 
 def test_a_gateway_is_an_ipv4_address() -> None:
     pools = [{"Gateway": "fd00::1"}, {"Gateway": "172.20.0.1/16"}]
-    assert _gateway({"IPAM": {"Config": pools}}) == "172.20.0.1"
-    assert _gateway({"IPAM": {"Config": None}}) is None
+    assert gateway_of({"IPAM": {"Config": pools}}) == "172.20.0.1"
+    assert gateway_of({"IPAM": {"Config": None}}) is None

@@ -1,0 +1,90 @@
+"""What a Docker engine answers, as records: images, containers, networks, how it hands over GPUs."""
+
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.text import plain
+from mlops_desk.engines.engine import ContainerFacts, ImageFacts
+from mlops_desk.engines.profile import CDI, NVIDIA_HOOK
+
+ENDED = frozenset({"exited", "dead"})
+
+_HOOK_PROGRAM = "nvidia-container-runtime-hook"
+_TEXT_LIMIT = 1000
+
+
+def engine_name(version: Mapping[str, Any]) -> str:
+    parts = [str(part.get("Name", "")) for part in version.get("Components") or []]
+    return "Podman" if any("podman" in part.lower() for part in parts) else "Docker"
+
+
+def gpu_route(info: Mapping[str, Any]) -> str | None:
+    """Return how this engine hands over GPUs: by NVIDIA's hook, which also serves MIG, else by CDI."""
+    if NVIDIA_HOOK in (info.get("Runtimes") or {}):
+        return NVIDIA_HOOK
+    found = [str(device.get("ID", "")) for device in info.get("DiscoveredDevices") or []]
+    folders = [Path(folder) for folder in info.get("CDISpecDirs") or []]
+    if any(name.startswith("nvidia.com/gpu=") for name in found) or any(map(_has_gpu_spec, folders)):
+        return CDI
+    return NVIDIA_HOOK if shutil.which(_HOOK_PROGRAM) else None
+
+
+def _has_gpu_spec(folder: Path) -> bool:
+    try:
+        return any("nvidia.com/gpu" in path.read_text("utf-8", "replace")[:65_536] for path in folder.iterdir())
+    except OSError:
+        return False  # no such folder on this machine
+
+
+def gateway_of(network: Mapping[str, Any]) -> str | None:
+    pools = (network.get("IPAM") or {}).get("Config") or []
+    found = [str(pool["Gateway"]) for pool in pools if pool.get("Gateway") and ":" not in pool["Gateway"]]
+    return found[0].partition("/")[0] if found else None
+
+
+def image_facts(data: Mapping[str, Any]) -> ImageFacts:
+    config = data.get("Config") or {}
+    return ImageFacts(
+        id=str(data["Id"]),
+        tags=tuple(data.get("RepoTags") or ()),
+        repo_digests=tuple(data.get("RepoDigests") or ()),
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+        command=tuple(config.get("Cmd") or ()),
+        working_dir=str(config.get("WorkingDir") or ""),
+        user=str(config.get("User") or ""),
+    )
+
+
+def container_facts(data: Mapping[str, Any]) -> ContainerFacts:
+    state = data["State"]
+    status, error = str(state["Status"]), str(state.get("Error") or "")
+    over = status in ENDED or (status == "created" and bool(error))
+    networks = (data.get("NetworkSettings") or {}).get("Networks") or {}
+    return ContainerFacts(
+        id=str(data["Id"]),
+        name=str(data["Name"]).removeprefix("/"),
+        image_id=str(data["Image"]),
+        status=status,
+        labels=dict((data.get("Config") or {}).get("Labels") or {}),
+        exit_code=int(state["ExitCode"]) if over else None,
+        oom_killed=bool(state.get("OOMKilled")),
+        error=plain(error, _TEXT_LIMIT) if error else None,
+        pid=int(state["Pid"]) if state.get("Pid") else None,
+        started_at=unix_time(state.get("StartedAt")),
+        ended_at=unix_time(state.get("FinishedAt")),
+        addresses={name: str(net["IPAddress"]) for name, net in networks.items() if net.get("IPAddress")},
+    )
+
+
+def unix_time(text: str | None) -> float | None:
+    """Return the Unix time of an engine's time (nanoseconds, Z); None for its year 1, which means never."""
+    if not text or text.startswith("0001-"):
+        return None
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    try:
+        return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
+    except ValueError:
+        return None  # an offset instead of Z, or no time at all: nothing to show
