@@ -101,7 +101,7 @@ class BottomLine(QWidget):
 
 
 def _short(text: str) -> str:
-    first = text.split(". ", maxsplit=1)[0].rstrip(".")
+    first = text.split(". ", maxsplit=1)[0].split(" at ", maxsplit=1)[0].rstrip(".")
     return first if len(first) <= 48 else first[:47] + "…"
 
 

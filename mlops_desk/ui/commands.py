@@ -2,15 +2,56 @@
 
 from collections.abc import Callable, Iterable
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import (
+    QDialog,
+    QFrame,
+    QListWidget,
+    QListWidgetItem,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui import theme
 from mlops_desk.ui.actions import Action
+from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.scroll import thin
 
 SHOWN = 60
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+class _Delegate(QStyledItemDelegate):
+    """Paints an action: its title at the left, its key at the right."""
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(theme.TILE_MINIMUM_WIDTH, theme.ROW_HEIGHT)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        action: Action = index.data(Qt.ItemDataRole.UserRole)
+        area = QRectF(option.rect)
+        painter.save()
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(area, theme.colour("selection"))
+        area.adjust(theme.SPACE_8, 0, -theme.SPACE_8, 0)
+        painter.setFont(theme.font(theme.CAPTION_POINTS))
+        painter.setPen(theme.colour("muted"))
+        painter.drawText(area, int(_RIGHT), action.shortcut or "")
+        key = painter.fontMetrics().horizontalAdvance(action.shortcut or "") + theme.SPACE_8
+        painter.setFont(theme.font())
+        painter.setPen(theme.colour("text"))
+        place = area.adjusted(0, 0, -key, 0)
+        words = painter.fontMetrics().elidedText(str(index.data()), Qt.TextElideMode.ElideRight, int(place.width()))
+        painter.drawText(place, int(_LEFT), words)
+        painter.restore()
 
 
 class CommandPalette(QDialog):
@@ -20,12 +61,13 @@ class CommandPalette(QDialog):
         super().__init__(parent, Qt.WindowType.Popup)
         self._offered = offered
         self._actions: list[Action] = []
-        self._field = QLineEdit()
-        self._field.setPlaceholderText("Type what to do or where to go")
-        self._field.setAccessibleName("Command")
+        self._field = Field("Command", "Type what to do or where to go")
         self._field.textChanged.connect(self._narrow)
         self._field.installEventFilter(self)
         self._list = QListWidget()
+        thin(self._list)
+        self._list.setFrameShape(QFrame.Shape.NoFrame)
+        self._list.setItemDelegate(_Delegate(self._list))
         self._list.setAccessibleName("Commands")
         self._list.setUniformItemSizes(True)
         self._list.itemActivated.connect(self._run)
@@ -52,8 +94,7 @@ class CommandPalette(QDialog):
         self._list.clear()
         found = [action for action in self._actions if all(word in action.title.lower() for word in words)]
         for action in found[:SHOWN]:
-            key = f"    {action.shortcut}" if action.shortcut else ""
-            item = QListWidgetItem(plain(action.title) + key)
+            item = QListWidgetItem(plain(action.title))
             item.setData(Qt.ItemDataRole.UserRole, action)
             self._list.addItem(item)
         self._list.setCurrentRow(0)
@@ -62,6 +103,12 @@ class CommandPalette(QDialog):
         action: Action = item.data(Qt.ItemDataRole.UserRole)
         self.hide()
         action.run()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), theme.colour("surface"))
+        painter.setPen(QPen(theme.colour("border"), theme.BORDER))
+        painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self._field and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:

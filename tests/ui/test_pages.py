@@ -160,7 +160,7 @@ def test_an_alias_is_moved(models, double, qtbot):
     models.versions.select("2")
     click(qtbot, models._alias)
     dialog = opened(models, AliasDialog)
-    dialog.alias.setCurrentText("champion")
+    dialog.alias.setText("champion")
     click(qtbot, dialog.act)
     qtbot.waitUntil(lambda: double.models_by_name["digits"].aliases["champion"] == "2")
     qtbot.waitUntil(lambda: models.models.records.record("digits").aliases["champion"] == "2")

@@ -1,13 +1,12 @@
 """Point an alias of a model at a version."""
 
-from PySide6.QtWidgets import QComboBox, QWidget
+from PySide6.QtWidgets import QWidget
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.model import Model
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.form import FormDialog
-
-COMMON = ("champion", "challenger")
+from mlops_desk.ui.widgets.field import Field
 
 
 class AliasDialog(FormDialog):
@@ -18,14 +17,12 @@ class AliasDialog(FormDialog):
         super().__init__(parent, "Set an alias", about, "Set alias")
         self._context = context
         self._model, self._version, self._uri = model, version, uri
-        self.alias = QComboBox()
-        self.alias.setEditable(True)
-        self.alias.addItems(COMMON)
+        self.alias = Field("Alias", "champion, challenger, …", text="champion")
         self.add("Alias", self.alias)
         self.submit = self._set
 
     def _set(self) -> None:
-        alias = self.alias.currentText().strip()
+        alias = self.alias.text().strip()
         if not alias:
             self.fail(Invalid("An alias needs a name.", "Type one, such as champion."))
             return
@@ -36,5 +33,5 @@ class AliasDialog(FormDialog):
         )
 
     def _done(self, model: Model) -> None:
-        self._context.say("info", f"{model.name}@{self.alias.currentText()} is version {self._version} now.")
+        self._context.say("info", f"{model.name}@{self.alias.text()} is version {self._version} now.")
         self.accept()

@@ -58,6 +58,8 @@ class FormDialog(QDialog):
     def add(self, title: str, field: QWidget, help_text: str = "") -> None:
         """Add a field with its name and, below it, what it means."""
         name = Label(title)
+        name.setMinimumHeight(max(theme.FIELD_HEIGHT, field.sizeHint().height()))
+        name.setMinimumWidth(name.sizeHint().width())
         name.setBuddy(field)
         field.setAccessibleName(title)
         self.fields.addRow(name, field)
