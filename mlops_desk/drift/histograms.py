@@ -26,10 +26,10 @@ def numeric_histogram(pair: Pair) -> Histogram:
 
 def categorical_histogram(reference: Counts, current: Counts, labels: tuple[str, ...]) -> Histogram | None:
     """Share of the most frequent categories of both sides, the rest as one."""
-    n, m = reference.sum(), current.sum()
+    n, m = float(reference.sum()), float(current.sum())
     if not (n or m):
         return None
-    first, second = reference / max(n, 1), current / max(m, 1)
+    first, second = reference / max(n, 1.0), current / max(m, 1.0)
     order = np.argsort(-(first + second)[: len(labels)], kind="stable")[:LABELS]
     rest = np.setdiff1d(np.arange(reference.size), order)
     names = [labels[at] for at in order]
