@@ -75,7 +75,8 @@ def _self_test(root: CleanRoot, where: str, prefix: list[str], env: dict[str, st
 
 def _state_by_command_line(root: CleanRoot) -> None:
     """A verb starts the installed agent as a child process, and the agent ends when told to."""
-    command = 'mlops-desk status --json && mlops-desk agent stop >&2 && test -z "$(pgrep -f mlops_desk)"'
+    left = "grep -lsz 'mlops_[d]esk' /proc/[0-9]*/cmdline"  # the brackets keep the pattern from finding itself
+    command = f"mlops-desk status --json && mlops-desk agent stop >&2 && ! {left} >&2"
     status = root.run(["sh", "-c", command], user=PERSON, folder=f"/home/{PERSON}", capture=True).stdout
     _expect("cpu" in json.dumps(json.loads(status)["host"]), f"status tells nothing of the host: {status}")
     print("The installed agent answers, and ends when told to.", flush=True)
