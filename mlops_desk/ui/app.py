@@ -154,7 +154,8 @@ class Program(QObject):
     def end(self) -> None:
         """Leave the program, tray icon and all; the agent goes on."""
         self.window.remember()
-        self._application.quit()
+        # Not quit(): that asks the windows first, and one that closes to the tray says no.
+        self._application.exit(0)
 
     def come_up(self, _token: str) -> None:
         """Hear that somebody started the program again."""

@@ -24,7 +24,10 @@ class Told(app.Program):
         self.clock = QTimer(self)
         self.clock.timeout.connect(self.step)
         self.clock.start(2500)
-        QTimer.singleShot(40_000, self, self.end)
+        QTimer.singleShot(40_000, self, self.hang)
+    def hang(self):
+        print("did not end", flush=True)
+        self._application.exit(3)
     def step(self):
         what = next(self.steps, "end")
         print(what, "tray" if self.tray.is_there else "no tray", "window" if self.window.isVisible() else "hidden", flush=True)
