@@ -25,14 +25,15 @@ class Need:
     """One thing the system must have, and the Debian packages that may bring it, best first."""
 
     kind: str  # "library" (a soname), "program", "file", or "ensurepip" (of the Python of that path)
-    name: str
+    name: str  # of programs also several, parted by |, where any of them will do
     packages: tuple[str, ...]
 
     def present(self) -> bool:
         if self.kind == "library":
             return _loads(self.name)
         if self.kind == "program":
-            return shutil.which(self.name, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}") is not None
+            path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"
+            return any(shutil.which(name, path=path) for name in self.name.split("|"))
         if self.kind == "ensurepip":
             return _has_ensurepip(self.name)
         return Path(self.name).exists()
@@ -108,7 +109,7 @@ TESTS = (
     Need("program", "xauth", ("xauth",)),
     Need("program", "xdotool", ("xdotool",)),
     Need("program", "openbox", ("openbox",)),
-    Need("program", "stalonetray", ("stalonetray",)),
+    Need("program", "stalonetray|trayer", ("stalonetray", "trayer")),
     Need("program", "dbus-run-session", ("dbus-daemon", "dbus")),
     Need("program", "cc", ("gcc",)),
     Need("program", "make", ("make",)),

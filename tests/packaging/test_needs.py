@@ -35,6 +35,11 @@ def test_a_program_and_a_file_are_looked_for(tmp_path):
     assert [need.packages for need in needs.missing(wanted)] == [("b",)]
 
 
+def test_where_any_of_several_programs_will_do_one_is_enough():
+    assert Need("program", "surely-not-here|sh", ("a", "b")).present()
+    assert not Need("program", "surely-not-here|nor-this", ("a", "b")).present()
+
+
 def test_offscreen_needs_no_x11_and_wayland_needs_its_own_libraries():
     offscreen = sonames(needs.for_window({"QT_QPA_PLATFORM": "offscreen"}))
     x11 = sonames(needs.for_window({"DISPLAY": ":0"}))

@@ -1,6 +1,7 @@
 """The tray: close-to-tray only where there is one, drawn load, a real tray under a real X server."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,8 +79,10 @@ def run(tmp_path: Path, display: str, *steps: str, wait: bool = True) -> subproc
 
 
 def start_tray(display: str) -> subprocess.Popen[bytes]:
+    there = shutil.which("stalonetray")
+    command = [there, "--kludges=force_icons_size"] if there else ["trayer"]  # Debian 12 has only the second
     return subprocess.Popen(
-        ["stalonetray", "--kludges=force_icons_size"],
+        command,
         env={**os.environ, "DISPLAY": display},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
