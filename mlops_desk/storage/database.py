@@ -39,9 +39,13 @@ class Database:
         self._synchronous = synchronous
         self._lock = threading.RLock()
         self._connect()
-        if not self._is_sound():
-            self._replace()
-        self._migrate()
+        try:
+            if not self._is_sound():
+                self._replace()
+            self._migrate()
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -178,7 +179,8 @@ def test_a_full_disk_pauses_the_history_and_it_goes_on_by_itself(tmp_path: Path)
 
     sample(1)
     history.flush()
-    used = sqlite3.connect(tmp_path / "telemetry.db").execute("PRAGMA page_count").fetchone()[0]
+    with closing(sqlite3.connect(tmp_path / "telemetry.db")) as connection:
+        used = connection.execute("PRAGMA page_count").fetchone()[0]
     _limit_pages(history._store, used)
     sample(50)
     history.flush()
