@@ -96,6 +96,7 @@ class Program(QObject):
         self._options = options
         self.loop = Loop("window")
         self._garbage = GuiCollector()
+        self._ending = False
         theme.prepare(application)
         self.look = Look(application, self.loop)
         self.store = Store()
@@ -154,8 +155,10 @@ class Program(QObject):
     def end(self) -> None:
         """Leave the program, tray icon and all; the agent goes on."""
         self.window.remember()
-        # Not quit(): that asks the windows first, and one that closes to the tray says no.
-        self._application.exit(0)
+        # quit() asks the windows first, and this one would close to the tray instead. Not exit(): where no
+        # loop runs, that ends the next one before it begins.
+        self._ending = True
+        self._application.quit()
 
     def come_up(self, _token: str) -> None:
         """Hear that somebody started the program again."""
@@ -166,6 +169,8 @@ class Program(QObject):
         self.bridge.start()
 
     def _connected(self) -> None:
+        if self.loop.ending.is_set():
+            return
         for topic in _FIRST_LOADS:
             self.context.load(topic)
         self.context.ask(
@@ -185,6 +190,8 @@ class Program(QObject):
                 self.look.wish(str(chosen.value) if chosen else "system")
 
     def _closing(self, event: QCloseEvent) -> None:
+        if self._ending:
+            return
         setting = (self.store.settings.value or {}).get("ui.close_to_tray")
         wanted = bool(setting.value) if setting else True
         if wanted and self.tray.is_there:
