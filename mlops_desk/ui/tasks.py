@@ -127,8 +127,8 @@ class Tasks(QObject):
             ready, self._ready = self._ready, []
             self._awake = False
         for task, last, deliver in ready:
-            if task.cancelled:
-                continue
+            if task.cancelled or self._loop.ending.is_set():
+                continue  # nobody waits any more; at the program's end the widgets may be gone
             task.finished = task.finished or last
             deliver()
 

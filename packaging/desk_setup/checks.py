@@ -38,12 +38,22 @@ def run_all(pytest_arguments: Sequence[str], env: Mapping[str, str]) -> int:
     with screen.private(env) as shown:
         if pytest_arguments:
             return _run(Check("Running the tests you named.", _pytest(VENV, pytest_arguments)), shown)
-        failed = [check.told for check in all_checks(shown) if _run(check, shown) != 0]
+        failed = [check.told for check in all_checks(shown) if not _passes(check, shown)]
     if failed:
         say("\nThese did not pass:\n" + "\n".join(f"  - {told}" for told in failed))
         return 1
     say("\nAll checks passed.")
     return 0
+
+
+def _passes(check: Check, env: Mapping[str, str]) -> bool:
+    """Run a check; tests that failed run once more, since a busy machine can make a deadline late."""
+    if _run(check, env) == 0:
+        return True
+    if "pytest" not in check.command:
+        return False
+    again = Check(f"Once more, only what failed: {check.told}", [*check.command, "--last-failed"], check.env)
+    return _run(again, env) == 0
 
 
 def all_checks(env: Mapping[str, str]) -> list[Check]:
