@@ -1,7 +1,7 @@
 """The other side of the API, used by the window and the command line: verbs in, records out.
 
 ``connect`` finds the data folder's agent and starts one when none answers. A ``Client`` has one
-attribute for each service, of that service's protocol, and ``events()``.
+attribute for each service, of that service's protocol, and ``announcements()``.
 """
 
 import json
@@ -94,7 +94,7 @@ class Client:
         _raise_for(answer)
         return wire.loads(answer.content, verb.returns)
 
-    def events(self) -> Iterator[events.Event]:
+    def announcements(self) -> Iterator[events.Event]:
         """Yield what the agent announces until the connection ends; raises Unavailable when it does."""
         timeout = httpx.Timeout(SILENCE_SECONDS)
         try:

@@ -5,8 +5,10 @@
 
 from dataclasses import dataclass
 
+from mlops_desk.records.alert import Alert
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.incident import Incident
 from mlops_desk.records.job import Job
 from mlops_desk.records.model import Registry
 from mlops_desk.records.rule import Retraining, Rule
@@ -69,6 +71,20 @@ class SettingsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class IncidentLogged:
+    """An entry of the event log is new, or has changed (it counts on, or has ended)."""
+
+    incident: Incident
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChanged:
+    """An alert fires, has ended, or was acknowledged."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something a person should know. ``level``: info, warning or alert; ``source`` names the part."""
 
@@ -97,6 +113,8 @@ Event = (
     | RuleRemoved
     | RetrainingChanged
     | SettingsChanged
+    | IncidentLogged
+    | AlertChanged
     | Notice
     | Heartbeat
 )
@@ -114,6 +132,8 @@ EVENTS: dict[str, type[Event]] = {
         RuleRemoved,
         RetrainingChanged,
         SettingsChanged,
+        IncidentLogged,
+        AlertChanged,
         Notice,
         Heartbeat,
     )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mlops_desk.records.diagnosis import Diagnosis
+from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.metric import Reading
 
 
@@ -21,7 +23,11 @@ class GpuState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """A host process that holds a context on a GPU. ``start_ticks`` tells it from a later owner of its pid."""
+    """A host process that holds a context on a GPU. ``start_ticks`` tells it from a later owner of its pid.
+
+    ``sm_ratio`` is its share of the GPU's time, None where the driver does not say; ``started_at`` is Unix time;
+    ``gpu_instance`` the MIG instance it runs in.
+    """
 
     pid: int
     user: str | None
@@ -30,6 +36,9 @@ class GpuProcess:
     container: str | None = None
     kind: str = "compute"
     start_ticks: int | None = None
+    sm_ratio: float | None = None
+    started_at: float | None = None
+    gpu_instance: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +54,36 @@ class LeaseInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class NvLink:
+    """One link of a GPU. ``state``: up, down or unknown; ``peer`` is a GPU's UUID, a switch, or None if not said."""
+
+    number: int
+    state: str
+    version: str | None = None
+    peer: str | None = None
+    metrics: Mapping[str, Reading] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MigInstance:
+    """A slice of a GPU. ``fingerprint`` is made of the GPU's UUID, profile, placement and ids: ids are used again."""
+
+    fingerprint: str
+    uuid: str | None
+    profile: str
+    gpu_instance: int
+    compute_instance: int | None
+    metrics: Mapping[str, Reading] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Gpu:
     """One GPU, known by its UUID; the index is for display only.
 
     ``processes_known`` is False when the driver did not say who uses it: an empty list then means nothing.
+    ``facts`` are what seldom changes, as title and text (VBIOS, CUDA capability, serial …); ``peers`` says by what
+    path another GPU (its UUID) is reached: NV18, PIX, PXB, PHB, NODE, SYS; ``numa_node`` and ``cpu_affinity`` where it
+    hangs on the host.
     """
 
     uuid: str
@@ -62,31 +97,75 @@ class Gpu:
     throttle_reasons: tuple[str, ...] = ()
     note: str | None = None
     processes_known: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[NvLink, ...] = ()
+    mig: tuple[MigInstance, ...] = ()
+    peers: Mapping[str, str] = field(default_factory=dict)
+    numa_node: int | None = None
+    cpu_affinity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """One logical processor, named as the kernel does (``cpu3``)."""
+
+    name: str
+    metrics: Mapping[str, Reading] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """A thermometer of the host; ``name`` says chip and place."""
+
+    name: str
+    metrics: Mapping[str, Reading] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The machine without its GPUs."""
+    """The machine without its GPUs. ``facts`` are title and text (kernel, processor, NUMA …)."""
 
     name: str
     metrics: Mapping[str, Reading] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    cores: tuple[Core, ...] = ()
+    sensors: tuple[Sensor, ...] = ()
+    booted_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A block device, by kernel name."""
+    """A block device, by kernel name. ``note`` says what of its health can't be read, and what to do."""
 
     name: str
     model: str | None = None
     metrics: Mapping[str, Reading] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    note: str | None = None
+    numa_node: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filesystem:
+    """A mounted filesystem. ``note`` says since when one does not answer; its values are then withdrawn."""
+
+    mount: str
+    device: str
+    kind: str
+    metrics: Mapping[str, Reading] = field(default_factory=dict)
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network interface, by kernel name."""
+    """A network interface, by kernel name. ``kind``: ethernet, wireless, infiniband …; ``link``: up, down, unknown."""
 
     name: str
     metrics: Mapping[str, Reading] = field(default_factory=dict)
+    kind: str = "ethernet"
+    link: str = "unknown"
+    facts: Mapping[str, str] = field(default_factory=dict)
+    numa_node: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +206,9 @@ class Sample:
     gpu_hint: str | None = None
     driver_version: str | None = None
     driver_seconds: float = 0.0
+    cuda_version: str | None = None
+    filesystems: tuple[Filesystem, ...] = ()
+    events: tuple[DeviceEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +224,9 @@ class Status:
     gpu_note: str | None = None
     gpu_hint: str | None = None
     driver_version: str | None = None
+    cuda_version: str | None = None
+    filesystems: tuple[Filesystem, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ UNREAD_LIMIT = 2000
 class ClientLike(DeskVerbs, Protocol):
     """What the window talks to: the verbs, and what the agent announces."""
 
-    def events(self) -> Iterator[events.Event]: ...
+    def announcements(self) -> Iterator[events.Event]: ...
 
 
 Connect = Callable[[], ClientLike]
@@ -107,7 +107,7 @@ class Bridge(QObject):
             self._post("connecting", None)
             self._client = self._connect()
         first = True
-        for event in self._client.events():
+        for event in self._client.announcements():
             if first:
                 first = False
                 self._post("connected", None)

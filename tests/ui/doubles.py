@@ -302,7 +302,7 @@ class Double:
         if service in self.failing:
             raise self.failing[service]
 
-    def events(self) -> Iterator[events.Event]:
+    def announcements(self) -> Iterator[events.Event]:
         self.enter("events", "events")
         mine: queue.SimpleQueue[events.Event | None] = queue.SimpleQueue()
         self._streams.append(mine)

@@ -178,7 +178,7 @@ def test_a_reader_that_goes_away_ends_the_source(world: World) -> None:
 
 
 def test_events_reach_every_listener_with_a_heartbeat_in_silence(world: World) -> None:
-    events = world.client.events()
+    events = world.client.announcements()
     assert isinstance(next(events), Heartbeat)
     world.bus.publish(JobChanged(job()))
     world.bus.publish(Notice("info", "test", "hello"))

@@ -1,0 +1,44 @@
+"""Stored curves over a span of time."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One curve. ``times`` are the starts (Unix seconds) of buckets of ``step_seconds``; None is a gap.
+
+    ``tier``: how fine the stored data is that it was made of (1, 60 or 900 s).
+    """
+
+    device: str
+    metric: str
+    unit: str
+    tier_seconds: float
+    step_seconds: float
+    times: tuple[float, ...]
+    minimum: tuple[float | None, ...]
+    mean: tuple[float | None, ...]
+    maximum: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One curve for a screen: little-endian float32, one value a bucket, NaN where there is a gap."""
+
+    device: str
+    metric: str
+    unit: str
+    minimum: bytes
+    mean: bytes
+    maximum: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Curves on one time axis: ``buckets`` buckets of ``step_seconds`` from Unix time ``start``."""
+
+    start: float
+    step_seconds: float
+    buckets: int
+    tier_seconds: float
+    curves: tuple[Curve, ...]

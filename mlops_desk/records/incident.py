@@ -1,0 +1,56 @@
+"""Something that happened on the workstation and is kept: a driver's error, a lost GPU, an out-of-memory kill."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """What a driver or the kernel announced, as the collector heard it. ``kind``: xid, ecc, bind, unbind or oom.
+
+    ``device`` is a GPU's UUID or ``host``; ``code`` the number (of an XID, say); ``count`` how often within
+    one tick, for a storm is folded into one.
+    """
+
+    at: float
+    kind: str
+    device: str | None
+    code: int | None = None
+    pid: int | None = None
+    text: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An entry of the event log. ``level``: info, warning or alert; ``kind``: xid, gpu, oom, throttle or alert.
+
+    ``device`` is a GPU's UUID, ``host`` or a kernel name. ``count`` says how often the same happened between ``at``
+    and ``last_at``; ``ended_at`` when a state that lasts was over. ``recorded`` tells that the minutes around it are
+    kept at full rate.
+    """
+
+    id: str
+    at: float
+    kind: str
+    level: str
+    title: str
+    text: str = ""
+    hint: str | None = None
+    device: str | None = None
+    count: int = 1
+    last_at: float | None = None
+    ended_at: float | None = None
+    recorded: bool = False
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """What happened while nobody looked: incidents of a span, how busy each GPU (UUID) was, jobs by outcome."""
+
+    since: float
+    until: float
+    incidents: tuple[Incident, ...]
+    busy_ratio: Mapping[str, float]
+    jobs: Mapping[str, int]
