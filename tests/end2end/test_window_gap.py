@@ -1,0 +1,81 @@
+"""The window goes on turning while the real driver, the real engine or the real registry does not answer.
+
+Everything is the real thing: agent, collector on the NVML library, container engine, MLflow server. Each
+is frozen in turn while the window goes round its pages and asks for everything anew. Pauses are
+counted against the turns, and compared with the seconds that the frozen calls take.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.registry.ledger import Ledger
+from tests import nvml_sim
+from tests.end2end.desk import Desk
+from tests.end2end.telemetry.rigs import NvmlRig
+
+pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(300)]
+
+FROZEN_SECONDS = 8.0
+TURN_SECONDS = 0.1
+PULSE = Path(__file__).with_name("window_pulse.py")
+
+
+@contextmanager
+def window(desk):
+    """Open a window that turns its pages; the dict has its pauses once the block is done."""
+    environment = {**os.environ, **desk.environment, "QT_QPA_PLATFORM": "offscreen"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    process = subprocess.Popen(
+        [sys.executable, str(PULSE), str(desk.folder)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    told = {}
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield told
+        told |= json.loads(process.communicate(timeout=60)[0].splitlines()[-1])
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def frozen(freeze, thaw):
+    """Freeze for a while; return when that was."""
+    began = time.time()
+    freeze()
+    try:
+        time.sleep(FROZEN_SECONDS)
+    finally:
+        thaw()
+    return began, time.time()
+
+
+@pytest.mark.skipif(not nvml_sim.available(), reason="the NVML simulator is not at hand")
+def test_the_window_turns_while_driver_engine_and_registry_are_frozen(gpu_engine, tmp_path):
+    rig = NvmlRig(tmp_path)
+    desk = Desk(tmp_path / "desk", rig.environment)
+    try:
+        desk.json("settings", "set", "engine.host", gpu_engine.address)
+        desk.run("models", "start")
+        server = Ledger(DataFolder(tmp_path / "desk").registry).read().pid
+        spans = {}
+        with window(desk) as told:
+            spans["driver"] = frozen(lambda: rig.hang(1), rig.heal)
+            spans["engine"] = frozen(gpu_engine.freeze, gpu_engine.thaw)
+            spans["registry"] = frozen(lambda: os.kill(server, signal.SIGSTOP), lambda: os.kill(server, signal.SIGCONT))
+    finally:
+        desk.stop()
+    for part, (began, ended) in spans.items():
+        pauses = [pause for at, pause, _ in told["pauses"] if began <= at <= ended]
+        print(f"{part} frozen: longest pause {max(pauses, default=0.0):.3f} s of {told['turns']} turns in all")
+        assert max(pauses, default=0.0) < FROZEN_SECONDS / 6
+        assert sum(pause > TURN_SECONDS for pause in pauses) <= 3
