@@ -2,8 +2,8 @@
 
 ``main`` takes the data folder's lock before anything heavy is imported, so that of fifty
 simultaneous starts forty-nine end at once. SIGTERM ends the process within three seconds, whatever
-hangs: a guard thread ends it hard, with every thread's stack in the log, when the orderly way takes
-longer.
+hangs: a watchdog outside the interpreter ends it hard, with every thread's stack in ``agent.crash``,
+when the orderly way takes longer.
 """
 
 import faulthandler
@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from typing import TextIO
 
 from mlops_desk.base import log
 from mlops_desk.base.lock import FolderLock
@@ -57,7 +58,7 @@ def _serve(folder: DataFolder, *, demo: bool) -> None:
     desk = open_desk(folder, loop, demo=demo)
     server = ApiServer(desk.services, desk.bus, loop, desk.record)
     desk.on_shutdown = server.stop
-    end = _Ending(loop, server.stop)
+    end = _Ending((folder.logs / "agent.crash").open("w", encoding="utf-8"), server.stop)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     desk.start()
@@ -77,8 +78,8 @@ def _serve(folder: DataFolder, *, demo: bool) -> None:
 class _Ending:
     """Signal handler: asks the server to stop, and sees to it that the process ends."""
 
-    def __init__(self, loop: Loop, stop: Callable[[], None]) -> None:
-        self._loop = loop
+    def __init__(self, stacks: TextIO, stop: Callable[[], None]) -> None:
+        self._stacks = stacks
         self._stop = stop
         self._guarded = False
 
@@ -88,15 +89,7 @@ class _Ending:
         self._stop()
 
     def guard(self) -> None:
-        """Start the countdown to the hard end, once."""
+        """Start the countdown to the hard end, once. It runs without the interpreter, which may be what hangs."""
         if not self._guarded:
             self._guarded = True
-            self._loop.start("hard-end", _end_hard)
-
-
-def _end_hard() -> None:
-    time.sleep(_HARD_END_SECONDS)
-    _log.error("The orderly end took longer than %s s; ending hard", _HARD_END_SECONDS)
-    faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr)
-    logging.shutdown()
-    os._exit(1)
+            faulthandler.dump_traceback_later(_HARD_END_SECONDS, exit=True, file=self._stacks)

@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mlops_desk.base.paths import DataFolder
@@ -57,6 +58,27 @@ def frozen(freeze, thaw):
     finally:
         thaw()
     return began, time.time()
+
+
+def end_while_frozen(desk, rig, engine, server):
+    """Freeze everything, end the agent with SIGTERM, and return how long that took; it leaves no child behind."""
+    agent = psutil.Process(desk.json("agent", "status")["pid"])
+    rig.hang(1)
+    engine.freeze()
+    os.kill(server, signal.SIGSTOP)
+    try:
+        time.sleep(2.0)  # by now somebody waits for each of them
+        children = agent.children(recursive=True)
+        began = time.monotonic()
+        agent.terminate()
+        psutil.wait_procs([agent], timeout=20)
+        ended_in = time.monotonic() - began
+        assert not agent.is_running()
+        _, left = psutil.wait_procs([child for child in children if child.pid != server], timeout=20)
+        assert left == []
+    finally:
+        os.kill(server, signal.SIGCONT)
+    return ended_in
 
 
 @pytest.mark.skipif(not nvml_sim.available(), reason="the NVML simulator is not at hand")
