@@ -181,8 +181,7 @@ class SimulatedGpus:
             "hw.gpu.performance_state": 0.0,
         }
         readings = {name: measured(GPU, name, value) for name, value in values.items()}
-        readings["hw.fan.speed_ratio"] = missing(GPU, "hw.fan.speed_ratio", MetricState.NOT_SUPPORTED)
-        return readings, ("thermal (software)",) if hot else ()
+        return {**all_missing(MetricState.NOT_SUPPORTED), **readings}, ("thermal (software)",) if hot else ()
 
     def _processes(self, index: int, at: float, works: list[_Work]) -> tuple[GpuProcess, ...]:
         listed = []
