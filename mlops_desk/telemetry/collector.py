@@ -15,11 +15,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_desk.base.loop import Loop
 from mlops_desk.telemetry.frames import Frame, encode
-from mlops_desk.telemetry.source import MEASURE_SECONDS, GpuSample, GpuSource, HostSample, HostSource
+from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSample, HostSource
 
 HEARTBEAT_SECONDS = 0.25
 _PAIR_SECONDS = 0.05
@@ -38,12 +39,14 @@ class _Slots:
 
     def put_gpu(self, sample: GpuSample) -> None:
         with self._lock:
-            self._gpu = sample
+            unsent = self._gpu.events if self._gpu is not None else ()
+            self._gpu = replace(sample, events=(*unsent, *sample.events)) if unsent else sample
         self._ring()
 
     def put_host(self, sample: HostSample) -> None:
         with self._lock:
-            self._host = sample
+            unsent = self._host.events if self._host is not None else ()
+            self._host = replace(sample, events=(*unsent, *sample.events)) if unsent else sample
         self._ring()
 
     def take(self) -> tuple[GpuSample | None, HostSample | None]:
@@ -85,7 +88,8 @@ class Collector:
         loop.start("gpus", lambda: self._begin(loop, "gpus", self._read_gpus, self._read_gpus))
         host = self._host
         if host is not None:
-            loop.repeat("measure", MEASURE_SECONDS, host.measure)
+            for lane in host.lanes():
+                loop.repeat(lane.name, lane.seconds, lane.work)
             loop.start(
                 "host", lambda: self._begin(loop, "host", lambda: self._read_first(host), lambda: self._read(host))
             )

@@ -12,7 +12,7 @@ from mlops_desk.telemetry.metrics import HOST, measured, missing
 from mlops_desk.telemetry.network import Networks
 from mlops_desk.telemetry.nvme import Disks
 from mlops_desk.telemetry.rates import Counters, KernelFile, integers
-from mlops_desk.telemetry.source import HostSample
+from mlops_desk.telemetry.source import MEASURE_SECONDS, HostSample, Lane
 
 Readings = dict[str, Reading]
 
@@ -45,9 +45,9 @@ class LinuxHost:
         }
         return HostSample(time.time(), Host(self._name, readings), self._disks.read(now), self._networks.read(now))
 
-    def measure(self) -> None:
+    def lanes(self) -> tuple[Lane, ...]:
         """Ask the disks for their temperatures; one that does not answer holds up nothing but this."""
-        self._disks.measure()
+        return (Lane("disk-temperatures", MEASURE_SECONDS, self._disks.measure),)
 
     def _processors(self, now: float) -> Readings:
         step = self._ticks.advance(now, processor_ticks(self._stat.read()))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Disk, Gpu, GpuState, Host, Network
+from mlops_desk.records.status import Gpu, GpuState
 from mlops_desk.telemetry.metrics import all_missing
 from mlops_desk.telemetry.source import GpuSample, HostSample
 
@@ -89,12 +89,22 @@ def without_values(gpu: Gpu, state: GpuState, note: str) -> Gpu:
     )
 
 
-def stale_host(sample: HostSample) -> tuple[Host, tuple[Disk, ...], tuple[Network, ...]]:
-    """Return host, disks and networks with every value withdrawn."""
-    return (
-        replace(sample.host, metrics=_stale(sample.host.metrics)),
-        tuple(replace(disk, metrics=_stale(disk.metrics)) for disk in sample.disks),
-        tuple(replace(network, metrics=_stale(network.metrics)) for network in sample.networks),
+def stale_host(sample: HostSample) -> HostSample:
+    """Return the machine with every value withdrawn."""
+    host = replace(
+        sample.host,
+        metrics=_stale(sample.host.metrics),
+        cores=tuple(replace(core, metrics=_stale(core.metrics)) for core in sample.host.cores),
+        sensors=tuple(replace(sensor, metrics=_stale(sensor.metrics)) for sensor in sample.host.sensors),
+    )
+    return replace(
+        sample,
+        host=host,
+        disks=tuple(replace(disk, metrics=_stale(disk.metrics)) for disk in sample.disks),
+        networks=tuple(
+            replace(network, metrics=_stale(network.metrics), link="unknown") for network in sample.networks
+        ),
+        filesystems=tuple(replace(mounted, metrics=_stale(mounted.metrics)) for mounted in sample.filesystems),
     )
 
 

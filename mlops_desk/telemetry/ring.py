@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Sample
+from mlops_desk.records.status import Core, Disk, Network, Sample, Sensor
 from mlops_desk.storage.blocks import Block, Key
 from mlops_desk.telemetry.metrics import HOST, METRICS
 
@@ -28,12 +28,14 @@ def readings_of(sample: Sample) -> Iterator[tuple[Key, Reading]]:
             yield (gpu.uuid, metric, reading.unit), reading
     for metric, reading in sample.host.metrics.items():
         yield (HOST, metric, reading.unit), reading
-    for disk in sample.disks:
-        for metric, reading in disk.metrics.items():
-            yield (disk.name, metric, reading.unit), reading
-    for network in sample.networks:
-        for metric, reading in network.metrics.items():
-            yield (network.name, metric, reading.unit), reading
+    parts: tuple[Core | Sensor | Disk | Network, ...]
+    parts = (*sample.host.cores, *sample.host.sensors, *sample.disks, *sample.networks)
+    for device in parts:
+        for metric, reading in device.metrics.items():
+            yield (device.name, metric, reading.unit), reading
+    for mounted in sample.filesystems:
+        for metric, reading in mounted.metrics.items():
+            yield (mounted.mount, metric, reading.unit), reading
 
 
 class Ring:

@@ -15,7 +15,8 @@ from typing import Protocol
 
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
-from mlops_desk.records.status import Disk, Gpu, Host, Network, Sample
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.status import Gpu, Host, Sample
 from mlops_desk.telemetry import notices
 from mlops_desk.telemetry.child import Child, Heard
 from mlops_desk.telemetry.frames import Frame
@@ -74,6 +75,7 @@ class _Memory:
     host_heard: float | None = None
     sequence: int = 0
     driver_seconds: float = 0.0
+    events: list[DeviceEvent] = field(default_factory=list)
 
 
 class Sampler:
@@ -204,7 +206,8 @@ class Sampler:
             return None, False
         self._handed_on = now
         self._memory.sequence += 1
-        return self._compose(now), has_host or overdue
+        events, self._memory.events = tuple(self._memory.events), []  # each is handed on once
+        return replace(self._compose(now), events=events), has_host or overdue
 
     def _take(self, frame: Frame, now: float) -> None:
         current, memory = self._current, self._memory
@@ -217,9 +220,11 @@ class Sampler:
             memory.gpu, memory.gpu_heard = replace(frame.gpu, gpus=gpus), now
             memory.known = remember(gpus, memory.known)
             memory.driver_seconds += frame.gpu.driver_seconds
+            memory.events += frame.gpu.events
             signs = replace(signs, gpu=now)
         if frame.host is not None:
             memory.host, memory.host_heard = frame.host, now
+            memory.events += frame.host.events
             signs = replace(signs, host=now)
         current.signs = signs
         if memory.gpu is not None and memory.host is not None:
@@ -345,26 +350,27 @@ class Sampler:
             for index, entry in self._quarantine.out.items()
         }
         gpus = merge(memory.gpu, fresh=verdict.gpu_fresh, known=memory.known, left_out=left_out, wall=wall)
-        host, disks, networks = self._host(memory.host, fresh=verdict.host_fresh)
+        host = self._host(memory.host, fresh=verdict.host_fresh)
         note, hint = self._gpu_note(memory.gpu, fresh=verdict.gpu_fresh)
         times = [sample.at for sample in (memory.gpu, memory.host) if sample is not None]
         return Sample(
             sequence=memory.sequence,
             sampled_at=max(times, default=0.0),
             gpus=gpus,
-            host=host,
-            disks=disks,
-            networks=networks,
+            host=host.host,
+            disks=host.disks,
+            networks=host.networks,
+            filesystems=host.filesystems,
             gpu_note=note,
             gpu_hint=hint,
             driver_version=memory.gpu.driver_version if memory.gpu else None,
             driver_seconds=memory.gpu.driver_seconds if memory.gpu else 0.0,
         )
 
-    def _host(self, sample: HostSample | None, *, fresh: bool) -> tuple[Host, tuple[Disk, ...], tuple[Network, ...]]:
+    def _host(self, sample: HostSample | None, *, fresh: bool) -> HostSample:
         if sample is None:
-            return Host("", {}), (), ()
-        return (sample.host, sample.disks, sample.networks) if fresh else stale_host(sample)
+            return HostSample(0.0, Host("", {}))
+        return sample if fresh else stale_host(sample)
 
     def _gpu_note(self, sample: GpuSample | None, *, fresh: bool) -> tuple[str | None, str | None]:
         if sample is None:

@@ -156,6 +156,7 @@ class TelemetryService:
             host=sample.host,
             disks=sample.disks,
             networks=sample.networks,
+            filesystems=sample.filesystems,
             agent=self._agent(),
             sampled_at=sample.sampled_at or None,
             gpu_note=sample.gpu_note,

@@ -17,7 +17,7 @@ from typing import Any
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Disk, Gpu, GpuProcess, GpuState, Host, Network
 from mlops_desk.telemetry.metrics import DISK, GPU, HOST, NETWORK, all_missing, measured, missing
-from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
+from mlops_desk.telemetry.source import Busy, GpuSample, HostSample, Lane
 
 GPU_COUNT = 8
 _HOT_GPU = 7
@@ -226,8 +226,9 @@ class SimulatedHost:
             tuple(self._network(f"eth{number}", at) for number in range(4)),
         )
 
-    def measure(self) -> None:
-        """Do nothing: a simulated device answers at once."""
+    def lanes(self) -> tuple[Lane, ...]:
+        """Return nothing: a simulated device answers at once."""
+        return ()
 
     def _host(self, at: float) -> dict[str, Reading]:
         busy = 0.38 + 0.2 * wave(self._seed, "cpu", at, 40.0)

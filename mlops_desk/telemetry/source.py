@@ -4,10 +4,12 @@ A source never raises for a device that is missing or broken; it says so in the 
 and host are two sources, read in two threads, so that a driver that hangs leaves the host alive.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mlops_desk.records.status import Disk, Gpu, Host, Network
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.status import Disk, Filesystem, Gpu, Host, Network
 
 MEASURE_SECONDS = 10.0
 
@@ -19,6 +21,7 @@ class GpuSample:
     ``driver_seconds`` was spent inside the driver; ``fresh_process`` asks for a new collector (the library
     that is loaded no longer fits the driver). ``processes_at`` is when the oldest list of processes among them
     was read. ``certain`` is False when there may be GPUs that could not be listed.
+    ``events`` happened since the last pass.
     """
 
     at: float
@@ -30,16 +33,19 @@ class GpuSample:
     fresh_process: bool = False
     processes_at: float = 0.0
     certain: bool = True
+    events: tuple[DeviceEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HostSample:
-    """The machine without its GPUs in one pass."""
+    """The machine without its GPUs in one pass; ``events`` happened since the last one."""
 
     at: float
     host: Host
     disks: tuple[Disk, ...] = ()
     networks: tuple[Network, ...] = ()
+    filesystems: tuple[Filesystem, ...] = ()
+    events: tuple[DeviceEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +66,21 @@ class GpuSource(Protocol):
     def busy(self) -> Busy | None: ...
 
 
-class HostSource(Protocol):
-    """Reads host, disks and networks.
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Something that may be slow or hang, done every ``seconds`` in a thread of its own."""
 
-    ``measure`` asks devices what they may be slow or unable to answer; ``read`` hands the answers on while they are
-    young. It is called every ``MEASURE_SECONDS`` from a thread of its own.
+    name: str
+    seconds: float
+    work: Callable[[], None]
+
+
+class HostSource(Protocol):
+    """Reads host, disks, networks and filesystems.
+
+    ``lanes`` ask what may be slow or unable to answer; ``read`` hands the answers on while they are young.
     """
 
     def read(self) -> HostSample: ...
 
-    def measure(self) -> None: ...
+    def lanes(self) -> tuple[Lane, ...]: ...

@@ -7,9 +7,11 @@ from itertools import pairwise
 import pytest
 
 from mlops_desk.base.loop import Loop
+from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Gpu, GpuState, Host, Sample
+from mlops_desk.records.status import Core, Filesystem, Gpu, GpuState, Host, Network, Sample, Sensor
 from mlops_desk.telemetry.frames import Frame
+from mlops_desk.telemetry.merge import stale_host
 from mlops_desk.telemetry.sampler import Sampler
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
 
@@ -200,3 +202,27 @@ def test_a_changed_driver_gets_a_fresh_process_once_a_minute(rig: Rig) -> None:
     rig.step(61.0, Frame(2, note))
     assert len(rig.processes) == 2
     assert not rig.notices
+
+
+def test_each_event_of_driver_and_kernel_is_handed_on_once(rig: Rig) -> None:
+    killed = DeviceEvent(1.0, "oom", "host", pid=7)
+    fell = DeviceEvent(1.0, "xid", "GPU-0", code=79)
+    both = Frame(1, GpuSample(1.0, (gpu(0),), events=(fell,)), HostSample(1.0, Host("box"), events=(killed,)))
+    first = rig.step(1.0, both)
+    assert first is not None
+    assert set(first.events) == {killed, fell}
+    again = rig.data(2.0, 0)
+    assert again is not None
+    assert again.events == ()
+    assert rig.sampler.sample().events == ()
+
+
+def test_filesystems_cores_and_sensors_of_a_silent_host_are_withdrawn() -> None:
+    full = {"x": Reading(1.0, "1")}
+    host = Host("box", full, cores=(Core("cpu0", full),), sensors=(Sensor("chip", full),))
+    stale = stale_host(
+        HostSample(1.0, host, (), (Network("eth0", full, link="up"),), (Filesystem("/", "a", "b", full),))
+    )
+    for device in (stale.host, *stale.host.cores, *stale.host.sensors, *stale.networks, *stale.filesystems):
+        assert device.metrics["x"].value is None
+    assert stale.networks[0].link == "unknown"
