@@ -94,8 +94,11 @@ def test_the_window_turns_while_driver_engine_and_registry_are_frozen(gpu_engine
             spans["driver"] = frozen(lambda: rig.hang(1), rig.heal)
             spans["engine"] = frozen(gpu_engine.freeze, gpu_engine.thaw)
             spans["registry"] = frozen(lambda: os.kill(server, signal.SIGSTOP), lambda: os.kill(server, signal.SIGCONT))
+        ended_in = end_while_frozen(desk, rig, gpu_engine, server)
     finally:
+        gpu_engine.thaw()
         desk.stop()
+    print(f"SIGTERM with all three frozen: the agent was gone after {ended_in:.2f} s")
     for part, (began, ended) in spans.items():
         pauses = [pause for at, pause, _ in told["pauses"] if began <= at <= ended]
         print(f"{part} frozen: longest pause {max(pauses, default=0.0):.3f} s of {told['turns']} turns in all")
