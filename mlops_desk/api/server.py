@@ -121,13 +121,27 @@ class ApiServer:
     def _perform(self, verb: Verb, arguments: dict[str, Any]) -> Any:
         if not verb.mark.changes:
             return self._method(verb)(**arguments)
+        before = self._before(verb, arguments)
         try:
             result = self._method(verb)(**arguments)
         except DeskError as error:
-            self._audit(_entry(verb, arguments, error=error.message))
+            self._audit(_entry(verb, arguments, before, error=error.message))
             raise
-        self._audit(_entry(verb, arguments, outcome=wire.dumps(result)))
+        self._audit(_entry(verb, arguments, before, outcome=wire.dumps(result)))
         return result
+
+    def _before(self, verb: Verb, arguments: dict[str, Any]) -> str | None:
+        """Show the thing as it is before the change; None where there is none yet."""
+        if verb.mark.before is None:
+            return None
+        showing = next(v for v in verbs_of(verb.service, PROTOCOLS[verb.service]) if v.name == verb.mark.before)
+        names = {parameter.name for parameter in showing.parameters}
+        try:
+            shown = self._method(showing)(**{name: value for name, value in arguments.items() if name in names})
+        except DeskError as error:
+            _log.info("Before %s: %s", verb.path, error.message)
+            return None
+        return wire.dumps(shown)
 
     async def _events(self, request: Request) -> Response:
         _caller(request)
@@ -186,7 +200,9 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _entry(verb: Verb, arguments: dict[str, Any], outcome: str | None = None, error: str | None = None) -> AuditEntry:
+def _entry(
+    verb: Verb, arguments: dict[str, Any], before: str | None, outcome: str | None = None, error: str | None = None
+) -> AuditEntry:
     from mlops_desk.base.caller import current_caller  # noqa: PLC0415 - read in the verb's own context
 
     caller = current_caller()
@@ -199,6 +215,7 @@ def _entry(verb: Verb, arguments: dict[str, Any], outcome: str | None = None, er
         outcome=None if outcome is None else plain(outcome, _AUDIT_LIMIT),
         error=None if error is None else plain(error, _AUDIT_LIMIT),
         id=uuid.uuid4().hex,
+        before=None if before is None else plain(before, _AUDIT_LIMIT),
     )
 
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One changing verb. ``arguments``, ``outcome`` and ``error`` are capped plain text; time is Unix seconds."""
+    """One changing verb. Time is Unix seconds; the texts are capped and plain.
+
+    ``before`` is the thing as it was (None where there was none, or nothing to show), ``outcome`` as it became.
+    """
 
     at: float
     uid: int
@@ -15,3 +18,4 @@ class AuditEntry:
     outcome: str | None = None
     error: str | None = None
     id: str | None = None
+    before: str | None = None

@@ -200,6 +200,10 @@ class ModelsService:
         self._core.asked()
         return self._core.registries.read(uri).versions(model)
 
+    def show(self, model: str, uri: str | None = None) -> Model:
+        self._core.asked()
+        return self._core.registries.read(uri).model(model)
+
     def alias(self, model: str, alias: str, version: str, uri: str | None = None) -> Model:
         return self._core.set_alias(model, alias, version, uri)
 

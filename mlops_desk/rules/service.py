@@ -131,6 +131,10 @@ class RulesService:
         """List rules, newest first."""
         return self._ledger.rules()
 
+    def show(self, name: str) -> Rule:
+        """Return a rule. Raises NotFound."""
+        return self._ledger.rule(name)
+
     def remove(self, name: str) -> Rule:
         """Forget a rule; a training that runs goes on, and proposes nothing."""
         with self._changing:

@@ -3,7 +3,7 @@
 ``@reads`` and ``@changes`` mark a protocol's methods. Annotations on parameters say what the command
 line makes of them: ``FileText`` reads a file and sends its text (the agent never opens a caller's
 file), ``FolderOf`` sends the absolute folder of that file, ``AbsolutePath`` resolves a path here, and
-``Option`` turns a required parameter into a named one.
+``Option`` turns a required parameter into a named one, ``Moment`` reads a time.
 """
 
 import inspect
@@ -18,11 +18,15 @@ _MARK = "__verb__"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a verb does, who may ask (``anyone`` who can reach the agent, or the ``owner``), and its deadline."""
+    """What a verb does, who may ask (``anyone`` who can reach the agent, or the ``owner``), and its deadline.
+
+    ``before`` names the reading verb of the same service that tells, for the audit trail, how the thing was.
+    """
 
     changes: bool
     who: str = "anyone"
     timeout_seconds: float = 60.0
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,14 @@ class Pairs:
     paths: bool = False
 
 
-_FORMS = (FileText, FolderOf, AbsolutePath, Option, Pairs)
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """On the command line: a time as ``-1h`` (ago), ``2026-11-24 13:00`` or Unix seconds; sent as Unix seconds."""
+
+    metavar: str = "TIME"
+
+
+_FORMS = (FileText, FolderOf, AbsolutePath, Option, Pairs, Moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,7 @@ class Parameter:
     name: str
     type: Any
     default: Any
-    form: FileText | FolderOf | AbsolutePath | Option | Pairs | None
+    form: FileText | FolderOf | AbsolutePath | Option | Pairs | Moment | None
 
     @property
     def required(self) -> bool:
@@ -107,11 +118,14 @@ def reads(method: F) -> F:
     return method
 
 
-def changes(*, who: str = "anyone", timeout_seconds: float = 60.0) -> Callable[[F], F]:
-    """Mark a verb that changes something: a POST that is audited; ``who`` may ask for it."""
+def changes(*, who: str = "anyone", timeout_seconds: float = 60.0, before: str | None = None) -> Callable[[F], F]:
+    """Mark a verb that changes something: a POST that is audited; ``who`` may ask for it.
+
+    ``before`` is the verb that shows the thing, asked with those of the arguments that it takes.
+    """
 
     def mark(method: F) -> F:
-        setattr(method, _MARK, Mark(changes=True, who=who, timeout_seconds=timeout_seconds))
+        setattr(method, _MARK, Mark(changes=True, who=who, timeout_seconds=timeout_seconds, before=before))
         return method
 
     return mark

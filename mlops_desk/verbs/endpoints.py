@@ -11,7 +11,7 @@ from mlops_desk.verbs.declaration import Option, changes, reads
 class Endpoints(Protocol):
     """Registered model versions that answer requests from containers behind the gateway."""
 
-    @changes(timeout_seconds=7200.0)
+    @changes(timeout_seconds=7200.0, before="show")
     def deploy(self, model: str, name: Annotated[str, Option("NAME")], *, wait: bool = True) -> Endpoint:
         """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision."""
         ...
@@ -26,12 +26,12 @@ class Endpoints(Protocol):
         """Show one endpoint."""
         ...
 
-    @changes(who="owner")
+    @changes(who="owner", before="show")
     def stop(self, name: str) -> Endpoint:
         """Stop an endpoint's containers; its request log stays."""
         ...
 
-    @changes(who="owner")
+    @changes(who="owner", before="show")
     def remove(self, name: str) -> Endpoint:
         """Stop an endpoint and forget it; its request log stays on disk."""
         ...

@@ -25,7 +25,7 @@ class Jobs(Protocol):
         """Show one job by its id, or by the beginning of it."""
         ...
 
-    @changes(who="owner")
+    @changes(who="owner", before="show")
     def cancel(self, job_id: str) -> Job:
         """Take a job out of the queue, or stop its container."""
         ...

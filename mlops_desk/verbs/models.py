@@ -20,7 +20,12 @@ class Models(Protocol):
         """List a model's versions, newest first."""
         ...
 
-    @changes()
+    @reads
+    def show(self, model: str, uri: str | None = None) -> Model:
+        """Show one model and its aliases."""
+        ...
+
+    @changes(before="show")
     def alias(
         self, model: str, alias: str, version: Annotated[str, Option("VERSION")], uri: str | None = None
     ) -> Model:

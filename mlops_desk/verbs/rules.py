@@ -11,7 +11,7 @@ from mlops_desk.verbs.declaration import Option, Pairs, changes, reads
 class Rules(Protocol):
     """When a model drifts, run its job again; a person decides whether the alias moves."""
 
-    @changes()
+    @changes(before="show")
     def create(
         self,
         name: str,
@@ -32,7 +32,12 @@ class Rules(Protocol):
         """List rules."""
         ...
 
-    @changes(who="owner")
+    @reads
+    def show(self, name: str) -> Rule:
+        """Show one rule."""
+        ...
+
+    @changes(who="owner", before="show")
     def remove(self, name: str) -> Rule:
         """Forget a rule; its retrainings stay."""
         ...

@@ -15,7 +15,12 @@ class Settings(Protocol):
         """List all settings with their values."""
         ...
 
-    @changes(who="owner")
+    @reads
+    def show(self, key: str) -> SettingValue:
+        """Show one setting."""
+        ...
+
+    @changes(who="owner", before="show")
     def set(self, key: str, value: str) -> SettingValue:
         """Set one setting; the text is checked against the setting's kind and limits."""
         ...

@@ -114,6 +114,7 @@ def test_a_change_is_in_the_audit_trail(desk: Desk) -> None:
     desk.json("settings", "set", "drift.window_rows", "700")
     newest = desk.json("audit")[0]
     assert (newest["verb"], newest["uid"], newest["error"]) == ("settings.set", os.getuid(), None)
+    assert json.loads(newest["before"])["value"] != json.loads(newest["outcome"])["value"] == 700
     assert "700" in newest["arguments"]
 
 

@@ -6,6 +6,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,6 +34,7 @@ class Jobs:
     def __init__(self) -> None:
         self.callers: list[int] = []
         self.closed = threading.Event()
+        self.states = {"j": JobState.RUNNING}
 
     def submit(self, spec: str, folder: str = "/") -> Job:
         self.callers.append(current_caller().pid)
@@ -46,7 +48,14 @@ class Jobs:
     def show(self, job_id: str) -> Job:
         if job_id == "slow":
             raise TimedOut("The engine did not answer.")
+        if job_id in self.states:
+            return replace(job(job_id), state=self.states[job_id])
         raise NotFound(f"There is no job {job_id}.", "mlops-desk jobs list")
+
+    def cancel(self, job_id: str) -> Job:
+        found = self.show(job_id)
+        self.states[job_id] = JobState.CANCELLED
+        return replace(found, state=JobState.CANCELLED)
 
     def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         try:
@@ -68,6 +77,9 @@ class Runs:
 class Rules:
     def create(self, name: str, **rest: object) -> Rule:
         return Rule(name, str(rest["model"]), "champion", str(rest["metric"]), data=rest.get("data") or {})
+
+    def show(self, name: str) -> Rule:
+        raise NotFound(f"There is no rule {name}.")
 
     def list(self) -> list[Rule]:
         raise IndexError("list index out of range")
@@ -110,6 +122,21 @@ def test_records_come_back_as_records(world: World) -> None:
 def test_the_kernel_says_who_asks(world: World) -> None:
     world.client.jobs.submit("text")
     assert world.jobs.callers == [os.getpid()]
+
+
+def test_the_audit_trail_tells_how_the_thing_was_and_how_it_became(world: World) -> None:
+    world.client.jobs.cancel("j")
+    entry = world.audit[-1]
+    assert (entry.verb, entry.error) == ("jobs.cancel", None)
+    before, after = json.loads(entry.before or ""), json.loads(entry.outcome or "")
+    assert (before["id"], before["state"]) == ("j", "running")
+    assert (after["id"], after["state"]) == ("j", "cancelled")
+
+
+def test_what_was_not_there_before_is_audited_without_a_before(world: World) -> None:
+    with pytest.raises(NotFound):
+        world.client.jobs.cancel("x")
+    assert (world.audit[-1].before, world.audit[-1].error) == (None, "There is no job x.")
 
 
 def test_only_this_user_can_open_the_socket(world: World) -> None:
