@@ -17,10 +17,10 @@ from PySide6.QtWidgets import QLabel, QWidget
 from mlops_desk.base.text import NAME_LIMIT
 from mlops_desk.records import event as events
 from mlops_desk.records.job import JobState, Reason
-from mlops_desk.ui import drift_words, text, theme
+from mlops_desk.ui import drift_words, endpointwords, jobwords, text, theme
 from mlops_desk.ui import retraining as rules
 from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.pages import endpoints, jobs, models
+from mlops_desk.ui.pages import models
 from mlops_desk.ui.store import Store
 from mlops_desk.ui.tables.model import RecordModel
 from mlops_desk.ui.text import Label
@@ -175,9 +175,9 @@ def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):
     double = poisoned(hostile.encode("utf-8", "replace").decode())
     store = Store()
     tables = [
-        (jobs._COLUMNS, double.jobs_by_id.values()),
+        (jobwords.COLUMNS, double.jobs_by_id.values()),
         (models._MODEL_COLUMNS, double.models_by_name.values()),
-        (endpoints._COLUMNS, double.endpoints_by_name.values()),
+        (endpointwords.COLUMNS, double.endpoints_by_name.values()),
         (drift_words.REPORT_COLUMNS, double.reports),
         (drift_words.COLUMNS, double.reports[0].columns),
         (rules._RULE_COLUMNS, double.rules_by_name.values()),
@@ -193,7 +193,7 @@ def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):
                 assert len(shown) <= 30 * NAME_LIMIT
                 assert not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in shown)
                 assert is_inert(index.data(Qt.ItemDataRole.ToolTipRole) or "")
-    assert jobs.facts_of(double.jobs_by_id["j1"], store)
+    assert jobwords.facts_of(double.jobs_by_id["j1"], store)
 
 
 def rich(window: QWidget) -> list[str]:

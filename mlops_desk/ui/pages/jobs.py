@@ -1,39 +1,32 @@
 """Jobs: the queue as a table, below it the chosen job: state and reason, what it was asked to do, its output."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.text import plain
-from mlops_desk.records.job import Attempt, Job, JobSpec, JobState
-from mlops_desk.ui import theme, words
+from mlops_desk.records.job import Job, JobState
+from mlops_desk.ui import jobwords, theme
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.confirm import ask
 from mlops_desk.ui.dialogs.submit import SubmitDialog
+from mlops_desk.ui.output import OutputPane, Source
 from mlops_desk.ui.page import Page
-from mlops_desk.ui.store import Store, Topic
-from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.store import Topic
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.facts import Fact, Facts, moment_fact
+from mlops_desk.ui.widgets.facts import Facts
 from mlops_desk.ui.widgets.field import filter_field
-from mlops_desk.ui.widgets.logview import LogView
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
 
-if TYPE_CHECKING:
-    from mlops_desk.ui.tasks import Task
-
 REWORD_MILLISECONDS = 20_000
 LOG_TAIL = 2000
-MOST_READERS = 6
 _WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED})
-CHOOSE_MILLISECONDS = 150
 
 
 class JobsPage(Page):
@@ -44,21 +37,16 @@ class JobsPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.table = RecordTable("Jobs", _COLUMNS, context.memory)
+        self.table = RecordTable("Jobs", jobwords.COLUMNS, context.memory)
         self.table.chosen.connect(self._chose)
         self._filter = filter_field("Filter jobs")
         self._filter.textChanged.connect(self.table.narrow)
         self._facts = Facts()
         self._cancel = Button("Stop job …", harmful=True)
         self._cancel.clicked.connect(self._ask_to_stop)
-        self.log = LogView("Output of the job")
-        self._reading: Task | None = None
-        self._left_over: list[Task] = []
+        self._output = OutputPane(context, "Output of the job")
+        self.log = self._output.log
         self._shown: tuple[str, int, bool] | None = None
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(CHOOSE_MILLISECONDS)
-        self._soon.timeout.connect(self._read_log)
         self._reword = QTimer(self)
         self._reword.setInterval(REWORD_MILLISECONDS)
         self._reword.timeout.connect(self.table.records.reword)
@@ -73,11 +61,9 @@ class JobsPage(Page):
         column.addStretch()
         facts.column.addWidget(scrolled(inner, "Details of the job"), 1)
         facts.column.addWidget(self._cancel)
-        output = Card("Output")
-        output.column.addWidget(self.log, 1)
         below = QSplitter(Qt.Orientation.Horizontal)
         below.addWidget(facts)
-        below.addWidget(output)
+        below.addWidget(self._output)
         below.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
         below.setStretchFactor(1, 1)
         below.setHandleWidth(theme.SPACE_8)
@@ -115,7 +101,7 @@ class JobsPage(Page):
 
     def left(self) -> None:
         self._reword.stop()
-        self._stop_reading()
+        self._output.stop()
 
     def reload(self) -> None:
         self._shown = None
@@ -156,54 +142,27 @@ class JobsPage(Page):
         self._cancel.setVisible(self._can_stop())
         if job is None:
             self._facts.show_facts([])
-            self._stop_reading()
-            self.log.clear("")
+            self._output.say("")
             self._shown = None
             return
-        self._facts.show_facts(facts_of(job, self.context.store))
+        self._facts.show_facts(jobwords.facts_of(job, self.context.store))
         now = (job.id, len(job.attempts), job.state in _WAITING)
         if self._shown != now and self.isVisible():
             self._shown = now
-            self._stop_reading()
-            self.log.clear("Loading the output …")
-            self._soon.start()
+            self._show_output(job)
 
-    # Output.
-
-    def _read_log(self) -> None:
-        job = self._chosen()
-        if job is None:
-            return
+    def _show_output(self, job: Job) -> None:
         if job.state in _WAITING:
-            self.log.clear("It has not started, so there is no output yet.")
+            self._output.say("It has not started, so there is no output yet.")
             return
-        # A reader that was cancelled waits for its job's next line before it ends: don't pile them up.
-        self._left_over = [task for task in self._left_over if not task.ended]
-        identifier, follow = job.id, not job.state.is_final and len(self._left_over) < MOST_READERS
-        self._reading = self.context.read(
-            f"output of {identifier}",
-            lambda desk: desk.jobs.logs(identifier, follow=follow, tail=LOG_TAIL),
-            self._got_lines,
-            self._log_ended,
-            self._log_failed,
+        identifier = job.id
+        self._output.read(
+            Source(
+                identifier,
+                lambda desk, follow: desk.jobs.logs(identifier, follow=follow, tail=LOG_TAIL),
+                follow=not job.state.is_final,
+            )
         )
-
-    def _got_lines(self, lines: list[str]) -> None:
-        self.log.say("")
-        self.log.append(lines)
-
-    def _log_ended(self, _nothing: None) -> None:
-        self.log.say("" if self.log.line_count() else "It has written nothing.")
-
-    def _log_failed(self, error: DeskError) -> None:
-        self.log.say(f"{error.message} {error.hint or ''}".strip())
-
-    def _stop_reading(self) -> None:
-        self._soon.stop()
-        if self._reading is not None:
-            self._reading.cancel()
-            self._left_over.append(self._reading)
-            self._reading = None
 
     # Acts.
 
@@ -235,105 +194,3 @@ class JobsPage(Page):
             self.context.complain(error)
 
         self.context.ask("stop job", lambda desk: desk.jobs.cancel(identifier), done, failed)
-
-
-# Words for a job.
-
-
-def facts_of(job: Job, store: Store) -> list[Fact]:
-    """Return what is known of a job, the most important first."""
-    mark = words.JOB_MARKS[job.state]
-    state = mark.text + (" (asked to stop)" if job.cancel_requested and not job.state.is_final else "")
-    facts = [Fact("State", state, mark.token)]
-    if job.reason is not None:
-        facts.append(Fact("Why", job.reason.text))
-        if job.reason.evidence:
-            facts.append(Fact("Evidence", job.reason.evidence, fixed=True))
-        if job.reason.hint:
-            facts.append(Fact("What next", job.reason.hint, "accent"))
-    facts += [
-        Fact("Id", job.id, fixed=True),
-        Fact("By", job.user),
-        moment_fact("Submitted", job.submitted_at),
-        *([moment_fact("Started", job.started_at)] if job.started_at else []),
-        *([moment_fact("Ended", job.ended_at)] if job.ended_at else []),
-        *([Fact("Exit code", str(job.exit_code))] if job.exit_code is not None else []),
-        *([Fact("GPUs", ", ".join(gpu_names(job.gpus, store)))] if job.gpus else []),
-        *([Fact("MLflow run", job.mlflow_run_id, fixed=True)] if job.mlflow_run_id else []),
-        *([Fact("Because of", job.origin)] if job.origin else []),
-        *(_attempt_fact(attempt) for attempt in job.attempts),
-    ]
-    return [*facts, *_spec_facts(job.spec, job.image_id)]
-
-
-def _attempt_fact(attempt: Attempt) -> Fact:
-    mark = words.JOB_MARKS[attempt.state]
-    code = f", exit code {attempt.exit_code}" if attempt.exit_code is not None else ""
-    return Fact(f"Attempt {attempt.number}", f"{mark.text}{code}\n{attempt.container}", mark.token)
-
-
-def _spec_facts(spec: JobSpec, image_id: str | None) -> list[Fact]:
-    asked = spec.resources
-    wishes = [
-        words.count(asked.gpus, "GPU"),
-        *([f"{words.size(asked.gpu_memory_bytes)} each"] if asked.gpu_memory_bytes else []),
-        *([f"{asked.cpus:g} CPUs"] if asked.cpus else []),
-        *([f"{words.size(asked.memory_bytes)} memory"] if asked.memory_bytes else []),
-        *([f"{words.size(asked.shm_bytes)} shared memory"] if asked.shm_bytes else []),
-    ]
-    return [
-        Fact("Image", spec.image + (f"\n{image_id[:19]}" if image_id else ""), fixed=True),
-        Fact("Command", " ".join(spec.command) or "the image's own", fixed=True),
-        Fact("May use", ", ".join(wishes)),
-        *([Fact("Environment", "\n".join(f"{k}={v}" for k, v in spec.env.items()), fixed=True)] if spec.env else []),
-        *(
-            [Fact("Mounts", "\n".join(f"{m.source} → {m.target} ({m.mode})" for m in spec.mounts), fixed=True)]
-            if spec.mounts
-            else []
-        ),
-        *([Fact("Experiment", spec.mlflow.experiment)] if spec.mlflow else []),
-    ]
-
-
-def gpu_names(uuids: tuple[str, ...], store: Store) -> list[str]:
-    """Return the numbers by which people know these GPUs; a UUID where the machine has it no more."""
-    known = {gpu.uuid: f"GPU {gpu.index}" for gpu in store.status.gpus} if store.status else {}
-    return [known.get(uuid, uuid) for uuid in uuids]
-
-
-def _state_cell(job: Job) -> Cell:
-    mark = words.JOB_MARKS[job.state]
-    return Cell(mark.text, mark.word, mark.token, plain(job.reason.text) if job.reason else "")
-
-
-def _when(at: float | None) -> Cell:
-    return Cell(words.ago(at), -(at or 0.0), tip=words.absolute(at) if at else "")
-
-
-def _ran(job: Job) -> Cell:
-    if job.started_at is None:
-        return Cell(words.NOTHING, -1.0)
-    if job.ended_at is not None:
-        length = job.ended_at - job.started_at
-        return Cell(words.duration(length), length)
-    if job.state.is_final:
-        return Cell(words.NOTHING, -1.0, tip="Nobody saw how it ended")
-    return Cell(f"since {words.clock(job.started_at)[:5]}", 1e12 - job.started_at, tip=words.absolute(job.started_at))
-
-
-def _why(job: Job) -> Cell:
-    text = plain(job.reason.text) if job.reason else ""
-    return Cell(text, tip=f"{job.reason.text}\n{job.reason.hint or ''}".strip() if job.reason else "")
-
-
-_COLUMNS: tuple[Column[Job], ...] = (
-    Column("name", "Job", lambda job: Cell(plain(job.name), tip=job.name)),
-    Column("state", "State", _state_cell),
-    Column("user", "By", lambda job: Cell(plain(job.user))),
-    Column("gpus", "GPUs", lambda job: Cell(str(job.spec.resources.gpus), job.spec.resources.gpus), right=True),
-    Column("submitted", "Submitted", lambda job: _when(job.submitted_at), right=True),
-    Column("ran", "Ran", _ran, right=True),
-    Column("why", "Why", _why, stretch=True),
-    Column("image", "Image", lambda job: Cell(plain(job.spec.image), tip=job.spec.image), hidden=True),
-    Column("id", "Id", lambda job: Cell(job.id[:12]), fixed=True, hidden=True),
-)

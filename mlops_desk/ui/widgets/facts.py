@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
+from mlops_desk.records.job import Reason
 from mlops_desk.ui import theme, words
 from mlops_desk.ui.text import Label, set_tip
 
@@ -42,6 +43,11 @@ class Facts(QWidget):
         self._rows: list[tuple[Label, Label]] = []
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
 
+    @property
+    def shown(self) -> tuple[Fact, ...]:
+        """What is shown now."""
+        return self._shown
+
     def show_facts(self, facts: Sequence[Fact]) -> None:
         if tuple(facts) == self._shown:
             return
@@ -68,3 +74,14 @@ class Facts(QWidget):
             self._grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(value, row, 1)
             self._rows.append((name, value))
+
+
+def reason_facts(reason: Reason | None) -> list[Fact]:
+    """Say why something did not succeed, and what to do next; nothing where there is no reason to give."""
+    if reason is None:
+        return []
+    return [
+        Fact("Why", reason.text),
+        *([Fact("Evidence", reason.evidence, fixed=True)] if reason.evidence else []),
+        *([Fact("What next", reason.hint, "accent")] if reason.hint else []),
+    ]

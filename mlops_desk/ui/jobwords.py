@@ -1,0 +1,102 @@
+"""Words for a job: the facts beside its output, and the cells of its row."""
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.job import Attempt, Job, JobSpec
+from mlops_desk.ui import words
+from mlops_desk.ui.store import Store
+from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.widgets.facts import Fact, moment_fact, reason_facts
+
+
+def facts_of(job: Job, store: Store) -> list[Fact]:
+    """Return what is known of a job, the most important first."""
+    mark = words.JOB_MARKS[job.state]
+    state = mark.text + (" (asked to stop)" if job.cancel_requested and not job.state.is_final else "")
+    facts = [
+        Fact("State", state, mark.token),
+        *reason_facts(job.reason),
+        Fact("Id", job.id, fixed=True),
+        Fact("By", job.user),
+        moment_fact("Submitted", job.submitted_at),
+        *([moment_fact("Started", job.started_at)] if job.started_at else []),
+        *([moment_fact("Ended", job.ended_at)] if job.ended_at else []),
+        *([Fact("Exit code", str(job.exit_code))] if job.exit_code is not None else []),
+        *([Fact("GPUs", ", ".join(gpu_names(job.gpus, store)))] if job.gpus else []),
+        *([Fact("MLflow run", job.mlflow_run_id, fixed=True)] if job.mlflow_run_id else []),
+        *([Fact("Because of", job.origin)] if job.origin else []),
+        *(_attempt_fact(attempt) for attempt in job.attempts),
+    ]
+    return [*facts, *_spec_facts(job.spec, job.image_id)]
+
+
+def _attempt_fact(attempt: Attempt) -> Fact:
+    mark = words.JOB_MARKS[attempt.state]
+    code = f", exit code {attempt.exit_code}" if attempt.exit_code is not None else ""
+    return Fact(f"Attempt {attempt.number}", f"{mark.text}{code}\n{attempt.container}", mark.token)
+
+
+def _spec_facts(spec: JobSpec, image_id: str | None) -> list[Fact]:
+    asked = spec.resources
+    wishes = [
+        words.count(asked.gpus, "GPU"),
+        *([f"{words.size(asked.gpu_memory_bytes)} each"] if asked.gpu_memory_bytes else []),
+        *([f"{asked.cpus:g} CPUs"] if asked.cpus else []),
+        *([f"{words.size(asked.memory_bytes)} memory"] if asked.memory_bytes else []),
+        *([f"{words.size(asked.shm_bytes)} shared memory"] if asked.shm_bytes else []),
+    ]
+    return [
+        Fact("Image", spec.image + (f"\n{image_id[:19]}" if image_id else ""), fixed=True),
+        Fact("Command", " ".join(spec.command) or "the image's own", fixed=True),
+        Fact("May use", ", ".join(wishes)),
+        *([Fact("Environment", "\n".join(f"{k}={v}" for k, v in spec.env.items()), fixed=True)] if spec.env else []),
+        *(
+            [Fact("Mounts", "\n".join(f"{m.source} → {m.target} ({m.mode})" for m in spec.mounts), fixed=True)]
+            if spec.mounts
+            else []
+        ),
+        *([Fact("Experiment", spec.mlflow.experiment)] if spec.mlflow else []),
+    ]
+
+
+def gpu_names(uuids: tuple[str, ...], store: Store) -> list[str]:
+    """Return the numbers by which people know these GPUs; a UUID where the machine has it no more."""
+    known = {gpu.uuid: f"GPU {gpu.index}" for gpu in store.status.gpus} if store.status else {}
+    return [known.get(uuid, uuid) for uuid in uuids]
+
+
+def _state_cell(job: Job) -> Cell:
+    mark = words.JOB_MARKS[job.state]
+    return Cell(mark.text, mark.word, mark.token, plain(job.reason.text) if job.reason else "")
+
+
+def _when(at: float | None) -> Cell:
+    return Cell(words.ago(at), -(at or 0.0), tip=words.absolute(at) if at else "")
+
+
+def _ran(job: Job) -> Cell:
+    if job.started_at is None:
+        return Cell(words.NOTHING, -1.0)
+    if job.ended_at is not None:
+        length = job.ended_at - job.started_at
+        return Cell(words.duration(length), length)
+    if job.state.is_final:
+        return Cell(words.NOTHING, -1.0, tip="Nobody saw how it ended")
+    return Cell(f"since {words.clock(job.started_at)[:5]}", 1e12 - job.started_at, tip=words.absolute(job.started_at))
+
+
+def _why(job: Job) -> Cell:
+    text = plain(job.reason.text) if job.reason else ""
+    return Cell(text, tip=f"{job.reason.text}\n{job.reason.hint or ''}".strip() if job.reason else "")
+
+
+COLUMNS: tuple[Column[Job], ...] = (
+    Column("name", "Job", lambda job: Cell(plain(job.name), tip=job.name)),
+    Column("state", "State", _state_cell),
+    Column("user", "By", lambda job: Cell(plain(job.user))),
+    Column("gpus", "GPUs", lambda job: Cell(str(job.spec.resources.gpus), job.spec.resources.gpus), right=True),
+    Column("submitted", "Submitted", lambda job: _when(job.submitted_at), right=True),
+    Column("ran", "Ran", _ran, right=True),
+    Column("why", "Why", _why, stretch=True),
+    Column("image", "Image", lambda job: Cell(plain(job.spec.image), tip=job.spec.image), hidden=True),
+    Column("id", "Id", lambda job: Cell(job.id[:12]), fixed=True, hidden=True),
+)
