@@ -34,8 +34,6 @@ _WEAR = (0.01, 0.0, 2.55)
 def _processor(device: str, whose: str) -> tuple[Metric, ...]:
     rows = (
         ("", f"Share of {whose} that is working."),
-        (".user", f"Share of {whose} that runs programs."),
-        (".system", f"Share of {whose} that runs the kernel, interrupts included."),
         (".iowait", f"Share of {whose} that is idle while a task waits for a disk."),
         (".steal", f"Share of {whose} that another virtual machine took."),
     )
@@ -64,6 +62,9 @@ def _numa() -> tuple[Metric, ...]:
 
 _HOST = (
     *_processor(HOST, "all processors"),
+    Metric("system.cpu.utilization.user", HOST, "1", "gauge", *RATIO, "Share of all processors that runs programs."),
+    Metric("system.cpu.utilization.system", HOST, "1", "gauge", *RATIO,
+           "Share of all processors that runs the kernel, interrupts included."),
     Metric("system.cpu.frequency", HOST, "Hz", "gauge", *HERTZ, "Clock of the processors, on average."),
     Metric("system.cpu.load_average.1m", HOST, "1", "gauge", 0.01, 0.0, 1e6, "Tasks that run or wait, over 1 min."),
     Metric("system.cpu.load_average.5m", HOST, "1", "gauge", 0.01, 0.0, 1e6, "Tasks that run or wait, over 5 min."),

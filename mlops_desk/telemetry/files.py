@@ -1,0 +1,37 @@
+"""Small files of /sys and /proc that are read now and then: a word or a number, or None."""
+
+from pathlib import Path
+
+from mlops_desk.base.text import plain
+
+
+def word(path: Path) -> str | None:
+    """Return the file's text on one line, or None when it can't be read or is empty."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(4096)
+    except OSError:
+        return None
+    return plain(text.decode("utf-8", "replace").strip()) or None
+
+
+def number(path: Path) -> int | None:
+    """Return the file's whole number, or None."""
+    try:
+        return int(word(path) or "")
+    except ValueError:
+        return None
+
+
+def link_name(path: Path) -> str | None:
+    """Return the last part of what a link points to, or None."""
+    try:
+        return plain(path.readlink().name) or None
+    except OSError:
+        return None
+
+
+def node_of(device: Path) -> int | None:
+    """Return the NUMA node a device hangs on; None where the machine does not say."""
+    node = number(device / "numa_node")
+    return node if node is not None and node >= 0 else None
