@@ -13,17 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.files import set_aside
+from mlops_desk.storage import schema
 
 _log = logging.getLogger(__name__)
 _BACKUPS_KEPT = 3
@@ -113,20 +109,15 @@ class Database:
         return backups[-1] if backups else None
 
     def _migrate(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", f"mlops_desk.storage:migrations/{self._branch}")
-        head = ScriptDirectory.from_config(config).get_current_head()
-        with self._engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-        if current == head:
+        current = schema.current(self._engine)
+        if current == schema.newest(self._branch):
             return
         if current is not None:
             self._backup(current)
         try:
             with self._engine.begin() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-        except CommandError as error:
+                schema.upgrade(connection, self._branch)
+        except schema.NewerSchemaError as error:
             text_ = f"The database {self.path} was written by a newer MLOps Desk (schema {current})."
             raise Refused(text_, "Start the newer version, or choose another --data-dir.") from error
 

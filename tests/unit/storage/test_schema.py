@@ -1,0 +1,70 @@
+"""The schema's version is read without Alembic, and agrees with it; newer, older and damaged files keep their data."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from mlops_desk.base.errors import Refused
+from mlops_desk.records.rule import Rule
+from mlops_desk.storage import schema
+from mlops_desk.storage.state import State
+
+RULE = Rule("nightly", "churn", "champion", "auc", data={})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A state database with one rule in it."""
+    made = tmp_path / "state.db"
+    state = State(made)
+    state.rules.put(RULE)
+    state.close()
+    return made
+
+
+@pytest.mark.parametrize("branch", ["state", "telemetry"])
+def test_the_newest_revision_is_alembics_head(branch: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", f"mlops_desk.storage:migrations/{branch}")
+    assert schema.newest(branch) == ScriptDirectory.from_config(config).get_current_head()
+
+
+def test_a_database_of_the_newest_schema_is_opened_without_alembic(path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from mlops_desk.storage.state import State;"
+        "State(Path(sys.argv[1])).close(); sys.exit('alembic' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=60)
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_as_it_is(path: Path) -> None:
+    _execute(path, "UPDATE alembic_version SET version_num = 's9999'")
+    with pytest.raises(Refused, match="written by a newer MLOps Desk"):
+        State(path)
+    _execute(path, f"UPDATE alembic_version SET version_num = '{schema.newest('state')}'")
+    state = State(path)
+    assert state.rules.list() == [RULE]
+    state.close()
+
+
+def test_a_damaged_file_is_kept_and_the_newest_backup_takes_its_place(path: Path) -> None:
+    backup = path.with_name("state.db.backup-s0001")
+    backup.write_bytes(path.read_bytes())
+    path.write_bytes(b"SQLite format 3\0" + b"damage" * 500)
+    state = State(path)
+    assert state.set_aside is not None
+    assert b"damage" in state.set_aside.read_bytes()
+    assert state.rules.list() == [RULE]
+    state.close()
+
+
+def _execute(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(statement)
+    connection.close()
