@@ -53,6 +53,8 @@ _FIRST_LOADS = (
     Topic.ENDPOINTS,
     Topic.REPORTS,
     Topic.RETRAININGS,
+    Topic.ALERTS,
+    Topic.INCIDENTS,
 )
 
 __all__ = ["IDENTITY", "Program", "UiOptions", "run"]

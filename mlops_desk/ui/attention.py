@@ -1,14 +1,17 @@
 """What a person should look at, newest first: what is wrong or waits now, then what the agent has told."""
 
+import time
+
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport, Verdict
 from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.rule import RetrainState
-from mlops_desk.ui import words
+from mlops_desk.ui import judgement, words
 from mlops_desk.ui.store import Store
 from mlops_desk.ui.widgets.lines import Line
 
 NOTICES_SHOWN = 30
+INCIDENTS_SHOWN, INCIDENT_SECONDS = 12, 86_400.0
 _BAD_ENDPOINTS = {EndpointState.FAILED, EndpointState.UNHEALTHY}
 _PAGE_OF_SOURCE = {
     "jobs": "jobs", "serving": "endpoints", "endpoints": "endpoints", "registry": "models", "models": "models",
@@ -18,7 +21,8 @@ _PAGE_OF_SOURCE = {
 
 def attention(store: Store) -> list[Line]:
     """Return the lines of the overview's second card; a line's key is PAGE/THING."""
-    return [*_endpoints(store), *_retrainings(store), *_drifted(store), *_notices(store)]
+    now = [*_alerts(store), *_endpoints(store), *_retrainings(store), *_drifted(store)]
+    return [*now, *_incidents(store), *_notices(store)]
 
 
 def newest_reports(store: Store) -> dict[str, DriftReport]:
@@ -29,6 +33,39 @@ def newest_reports(store: Store) -> dict[str, DriftReport]:
         if known is None or (report.created_at or 0.0) > (known.created_at or 0.0):
             newest[report.endpoint or ""] = report
     return newest
+
+
+def _alerts(store: Store) -> list[Line]:
+    return [
+        Line(
+            judgement.alert_mark(alert),
+            f"{plain(alert.device_title)}: {plain(alert.text or alert.title)}",
+            words.ago(alert.since),
+            f"events/alert:{alert.id}",
+            f"{alert.title}\n{alert.text}\n{alert.hint or ''}".strip(),
+        )
+        for alert in judgement.firing((store.alerts.value or {}).values())
+    ]
+
+
+def _incidents(store: Store) -> list[Line]:
+    """Return what happened within a day and is no alert any more: alerts have lines of their own."""
+    since = time.time() - INCIDENT_SECONDS
+    recent = sorted(
+        (one for one in (store.incidents.value or {}).values() if one.at >= since and one.kind != "alert"),
+        key=lambda one: -one.at,
+    )
+    return [
+        Line(
+            judgement.incident_mark(incident),
+            f"{judgement.device_title(incident.device, store.status)}: {plain(incident.title)}"
+            + (f" ({incident.count:,} times)" if incident.count > 1 else ""),
+            words.ago(incident.at),
+            f"events/{incident.id}",
+            f"{words.absolute(incident.at)}\n{incident.text}\n{incident.hint or ''}".strip(),
+        )
+        for incident in recent[:INCIDENTS_SHOWN]
+    ]
 
 
 def _endpoints(store: Store) -> list[Line]:

@@ -5,7 +5,7 @@ from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.job import JobState
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.records.status import GpuState
-from mlops_desk.ui import words
+from mlops_desk.ui import judgement, views, words
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.attention import newest_reports
 from mlops_desk.ui.context import Context
@@ -16,6 +16,7 @@ _BUSY = {JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING}
 _BAD = {EndpointState.FAILED, EndpointState.UNHEALTHY}
 _LOST = {GpuState.LOST, GpuState.RESET_REQUIRED, GpuState.ERROR}
 _PLACES = frozenset({"palette"})
+EVENTS_OFFERED = 100
 
 
 def of_pages(store: Store, topics: frozenset[Topic]) -> dict[str, Mark | None]:
@@ -32,6 +33,8 @@ def of_pages(store: Store, topics: frozenset[Topic]) -> dict[str, Mark | None]:
     if Topic.STATUS in topics and store.status is not None:
         lost = sum(gpu.state in _LOST for gpu in store.status.gpus)
         badges["gpus"] = Mark("alert", words.ALERT, words.count(lost, "GPU") + " not usable") if lost else None
+    if Topic.ALERTS in topics:
+        badges["events"] = _alerts(store)
     if topics & {Topic.REPORTS, Topic.RETRAININGS}:
         badges["drift"] = _drift(store)
     return badges
@@ -47,16 +50,64 @@ def _drift(store: Store) -> Mark | None:
     return Mark("alert", words.WARNING, words.count(bad, "endpoint") + " drifted") if bad else None
 
 
+def _alerts(store: Store) -> Mark | None:
+    unseen = [alert for alert in judgement.firing((store.alerts.value or {}).values()) if not alert.acknowledged_by]
+    if not unseen:
+        return None
+    worst = judgement.level(unseen[0].level)
+    return Mark(worst.token, f"{worst.shape} {len(unseen)}", words.count(len(unseen), "alert") + " not acknowledged")
+
+
 def things(context: Context) -> list[Action]:
-    """Return an action for each job, endpoint and model: go there."""
+    """Return an action for each thing that has a place: go there."""
     store = context.store
-    found = [
+    found = [*_devices(context), *_happenings(context)]
+    found += [
         _go(context, "jobs", job.id, f"Job {job.name} ({job.state}, {job.id[:8]})")
         for job in (store.jobs.value or {}).values()
     ]
     found += [_go(context, "endpoints", name, f"Endpoint {name}") for name in store.endpoints.value or {}]
     found += [_go(context, "models", name, f"Model {name}") for name in store.models.value or {}]
+    found += [
+        _go(context, "settings", key, f"Setting: {setting.section}, {setting.title}")
+        for key, setting in (store.settings.value or {}).items()
+    ]
     return found
+
+
+def _devices(context: Context) -> list[Action]:
+    status = context.store.status
+    if status is None:
+        return []
+    found = [
+        _go(context, "gpus", gpu.uuid, f"GPU {gpu.index} {views.short_name(gpu.name)} ({views.who(gpu) or 'unknown'})")
+        for gpu in status.gpus
+    ]
+    found += [
+        _go(context, "storage", f"disk {disk.name}", f"Disk {disk.name} {disk.model or ''}") for disk in status.disks
+    ]
+    found += [_go(context, "storage", f"filesystem {fs.mount}", f"Filesystem {fs.mount}") for fs in status.filesystems]
+    return found + [
+        _go(context, "storage", f"network {network.name}", f"Network {network.name}") for network in status.networks
+    ]
+
+
+def _happenings(context: Context) -> list[Action]:
+    store = context.store
+    found = [
+        _go(context, "events", f"alert:{alert.id}", f"Alert {alert.device_title}: {alert.title}")
+        for alert in judgement.firing((store.alerts.value or {}).values())
+    ]
+    newest = sorted((store.incidents.value or {}).values(), key=lambda one: -one.at)[:EVENTS_OFFERED]
+    return found + [
+        _go(
+            context,
+            "events",
+            one.id,
+            f"Event {judgement.device_title(one.device, store.status)}: {one.title} ({words.ago(one.at)})",
+        )
+        for one in newest
+    ]
 
 
 def _go(context: Context, page: str, thing: str, title: str) -> Action:

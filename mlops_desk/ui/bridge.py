@@ -167,6 +167,8 @@ _KEYS: dict[type, Callable[[Any], object]] = {
     events.RuleChanged: lambda event: ("rule", event.rule.name),
     events.RuleRemoved: lambda event: ("rule", event.name),
     events.RetrainingChanged: lambda event: ("retraining", event.retraining.id),
+    events.IncidentLogged: lambda event: ("incident", event.incident.id),
+    events.AlertChanged: lambda event: ("alert", event.alert.id),
 }
 
 

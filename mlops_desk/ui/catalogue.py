@@ -20,9 +20,12 @@ def _late(module: str, name: str) -> Callable[[Context], Page]:
 PAGES: tuple[PageSpec, ...] = (
     PageSpec("overview", "Overview", "overview", _late("overview", "OverviewPage")),
     PageSpec("gpus", "GPUs", "gpus", _late("gpus", "GpusPage")),
+    PageSpec("host", "Host", "host", _late("host", "HostPage")),
+    PageSpec("storage", "Storage & network", "storage", _late("storage", "StoragePage"), "Storage & net"),
     PageSpec("jobs", "Jobs", "jobs", _late("jobs", "JobsPage")),
     PageSpec("endpoints", "Endpoints", "endpoints", _late("endpoints", "EndpointsPage")),
     PageSpec("models", "Models", "models", _late("models", "ModelsPage")),
     PageSpec("drift", "Drift", "drift", _late("drift", "DriftPage")),
+    PageSpec("events", "Events", "events", _late("events", "EventsPage")),
     PageSpec("settings", "Settings", "settings", _late("settings", "SettingsPage")),
 )

@@ -2,24 +2,31 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from PySide6.QtCore import QObject, QSettings, Signal
 
 from mlops_desk.base.errors import DeskError, Unavailable
+from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.incident import Incident
 from mlops_desk.records.job import Job
 from mlops_desk.records.model import Model
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.ui.bridge import Bridge, ClientLike
+from mlops_desk.ui.presence import Presence
 from mlops_desk.ui.store import Store, Topic, keyed, report_key
 from mlops_desk.ui.tasks import Done, Failed, Task, Tasks
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
 
 T = TypeVar("T")
 
 REPORTS_KEPT = 50
+INCIDENTS_KEPT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +39,15 @@ class UiOptions:
 
 
 class Context(QObject):
-    """One for each window. ``changed`` tells which topics changed; ``said`` carries a short notice."""
+    """One for each window. ``changed`` tells which topics changed; ``said`` carries a short notice.
+
+    ``wanted_moment`` asks the time axis to show a time (Unix seconds).
+    ``frame`` is the window, for dialogs that more than one page opens.
+    """
 
     changed = Signal(object)
     said = Signal(str, str)
+    wanted_moment = Signal(float)
 
     def __init__(self, store: Store, bridge: Bridge, tasks: Tasks, memory: QSettings, options: UiOptions) -> None:
         super().__init__()
@@ -43,6 +55,8 @@ class Context(QObject):
         self.memory = memory
         self.options = options
         self.open_page: Callable[[str, str | None], None] = lambda _page, _thing: None
+        self.frame: QWidget | None = None
+        self.presence = Presence(memory)
         self._bridge = bridge
         self._tasks = tasks
         self._loads: dict[Topic, Task] = {}
@@ -50,6 +64,11 @@ class Context(QObject):
     def ask(self, name: str, call: Callable[[ClientLike], T], done: Done[T], failed: Failed | None = None) -> Task:
         """Ask the agent in a worker thread; a failure nobody handles is said as a notice."""
         return self._tasks.run(name, lambda: call(self._client()), done, failed or self.complain)
+
+    def open_at(self, page: str, thing: str | None, moment: float) -> None:
+        """Go to a thing on a page; pages with a time axis show Unix time ``moment``."""
+        self.open_page(page, thing)
+        self.wanted_moment.emit(moment)
 
     def tasks(self) -> Tasks:
         return self._tasks
@@ -131,6 +150,23 @@ def _setting_key(setting: SettingValue) -> str:
     return setting.key
 
 
+def _incident_id(incident: Incident) -> str:
+    return incident.id
+
+
+def _alert_id(alert: Alert) -> str:
+    return alert.id
+
+
+def _alert_rule_name(rule: AlertRule) -> str:
+    return rule.name
+
+
+def judged(desk: ClientLike) -> Any:
+    """Return the client as one that has the services ``events``, ``alerts`` and ``gpus``."""
+    return cast("Any", desk)
+
+
 def _reports(desk: ClientLike) -> dict[str, DriftReport]:
     return keyed(report_key, desk.drift.list(limit=REPORTS_KEPT))
 
@@ -144,4 +180,7 @@ _QUESTIONS: dict[Topic, Callable[[ClientLike], Any]] = {
     Topic.RULES: lambda desk: keyed(_rule_name, desk.rules.list()),
     Topic.RETRAININGS: lambda desk: keyed(_retraining_id, desk.rules.retrainings()),
     Topic.SETTINGS: lambda desk: keyed(_setting_key, desk.settings.list()),
+    Topic.INCIDENTS: lambda desk: keyed(_incident_id, judged(desk).events.list(limit=INCIDENTS_KEPT)),
+    Topic.ALERTS: lambda desk: keyed(_alert_id, judged(desk).alerts.list()),
+    Topic.ALERT_RULES: lambda desk: keyed(_alert_rule_name, judged(desk).alerts.rules()),
 }

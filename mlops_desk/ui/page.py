@@ -152,9 +152,10 @@ class Page(QWidget):
 
 @dataclass(frozen=True, slots=True)
 class PageSpec:
-    """A page in the list: it is made when it is first shown."""
+    """A page in the list: it is made when it is first shown. ``short`` is its title where there is little room."""
 
     id: str
     title: str
     symbol: str
     factory: Callable[[Context], Page]
+    short: str | None = None

@@ -16,9 +16,10 @@ from mlops_desk.ui.words import Mark
 class SidebarButton(QAbstractButton):
     """One line of the sidebar."""
 
-    def __init__(self, title: str, symbol: str) -> None:
+    def __init__(self, title: str, symbol: str, short: str | None = None) -> None:
         super().__init__()
         self._title = plain(title)
+        self._short = short
         self._symbol = symbol
         self._badge: Mark | None = None
         self._narrow = False
@@ -93,7 +94,9 @@ class SidebarButton(QAbstractButton):
         painter.setFont(theme.font(bold=self.isChecked()))
         painter.setPen(theme.colour("text"))
         place = area.adjusted(theme.SPACE_16 + theme.SYMBOL, 0, -badge_width, 0)
-        words = painter.fontMetrics().elidedText(self._title, Qt.TextElideMode.ElideRight, int(place.width()))
+        words = painter.fontMetrics().elidedText(
+            self._short or self._title, Qt.TextElideMode.ElideRight, int(place.width())
+        )
         painter.drawText(place, _LEFT, words)
 
 
@@ -126,7 +129,7 @@ class Sidebar(QWidget):
         self.set_narrow(narrow=False)
 
     def _button(self, spec: PageSpec) -> SidebarButton:
-        button = SidebarButton(spec.title, spec.symbol)
+        button = SidebarButton(spec.title, spec.symbol, spec.short)
         button.setCheckable(True)
         button.setProperty("page", spec.id)
         self._group.addButton(button)

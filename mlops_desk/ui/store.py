@@ -19,7 +19,9 @@ from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Check, Status, Window
 
 if TYPE_CHECKING:
+    from mlops_desk.records.alert import Alert, AlertRule
     from mlops_desk.records.endpoint import Endpoint
+    from mlops_desk.records.incident import Incident
     from mlops_desk.records.job import Job
     from mlops_desk.records.model import Model, Registry
     from mlops_desk.records.rule import Retraining, Rule
@@ -49,6 +51,9 @@ class Topic(StrEnum):
     SETTINGS = "settings"
     NOTICES = "notices"
     CHECKS = "checks"
+    INCIDENTS = "incidents"
+    ALERTS = "alerts"
+    ALERT_RULES = "alert_rules"
 
 
 @dataclass(slots=True)
@@ -103,6 +108,9 @@ class Store:
         self.retrainings: Part[dict[str, Retraining]] = Part()
         self.settings: Part[dict[str, SettingValue]] = Part()
         self.checks: Part[list[Check]] = Part()
+        self.incidents: Part[dict[str, Incident]] = Part()
+        self.alerts: Part[dict[str, Alert]] = Part()
+        self.alert_rules: Part[dict[str, AlertRule]] = Part()
         self.notices: deque[events.Notice] = deque(maxlen=NOTICES)
         self.load: dict[str, deque[LoadPoint]] = {}
 
@@ -255,6 +263,7 @@ def devices_of(status: Status) -> Iterable[tuple[str, Any]]:
     yield "host", status.host.metrics
     yield from ((disk.name, disk.metrics) for disk in status.disks)
     yield from ((network.name, network.metrics) for network in status.networks)
+    yield from ((filesystem.mount, filesystem.metrics) for filesystem in status.filesystems)
 
 
 def report_key(report: DriftReport) -> str:
@@ -279,6 +288,8 @@ _TOPICS: dict[type, frozenset[Topic]] = {
     events.RetrainingChanged: frozenset({Topic.RETRAININGS}),
     events.SettingsChanged: frozenset({Topic.SETTINGS}),
     events.Notice: frozenset({Topic.NOTICES}),
+    events.IncidentLogged: frozenset({Topic.INCIDENTS}),
+    events.AlertChanged: frozenset({Topic.ALERTS}),
 }
 _LOADED = frozenset(Topic) - {Topic.STATUS, Topic.CONNECTION, Topic.NOTICES}
 
@@ -306,6 +317,8 @@ _KEEP: dict[type, Callable[[Store, Any], bool]] = {
     events.RuleChanged: lambda store, event: _put(store.rules, event.rule.name, event.rule),
     events.RuleRemoved: lambda store, event: _remove(store.rules, event.name),
     events.RetrainingChanged: lambda store, event: _put(store.retrainings, event.retraining.id, event.retraining),
+    events.IncidentLogged: lambda store, event: _put(store.incidents, event.incident.id, event.incident),
+    events.AlertChanged: lambda store, event: _put(store.alerts, event.alert.id, event.alert),
     events.Notice: Store._keep_notice,  # noqa: SLF001
     events.SettingsChanged: Store._keep_settings,  # noqa: SLF001
 }

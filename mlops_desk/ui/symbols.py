@@ -7,6 +7,9 @@ from PySide6.QtSvg import QSvgRenderer
 _PATHS = {
     "overview": "M3 3h6v6H3zM11 3h6v6h-6zM3 11h6v6H3zM11 11h6v6h-6z",
     "gpus": "M3 5h14v8H3zM6 16v-3M10 16v-3M14 16v-3M8 9a2 2 0 1 0 4 0a2 2 0 1 0-4 0",
+    "host": "M3 4h14v9H3zM7 17h6M10 13v4M6 7h5M6 10h3",
+    "storage": "M4 5a6 2 0 1 0 12 0a6 2 0 1 0-12 0v10a6 2 0 0 0 12 0v-10M4 10a6 2 0 0 0 12 0",
+    "events": "M4 14h12l-1.500-2.500V9a4.500 4.500 0 0 0-9 0v2.500zM8.500 16.500a1.600 1.600 0 0 0 3 0",
     "jobs": "M3 5h2M8 5h9M3 10h2M8 10h9M3 15h2M8 15h9",
     "endpoints": "M10 3v5M10 8L4 13M10 8l6 5M2.5 13h3v3h-3zM14.500 13h3v3h-3zM8.500 13h3v3h-3zM10 8v5",
     "models": "M10 2.500l7 3.800v7.400l-7 3.800l-7-3.800V6.300zM3 6.300l7 3.800l7-3.800M10 10.100v7.400",

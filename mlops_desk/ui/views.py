@@ -1,8 +1,9 @@
 """From records to what a tile shows: words and curves, prepared; the tile only paints."""
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.status import Disk, Gpu, GpuState, Host, Network, Status
-from mlops_desk.ui import words
+from mlops_desk.ui import judgement, words
 from mlops_desk.ui.store import Connection, Store
 from mlops_desk.ui.widgets.tiles import WINDOW_SECONDS, Curve, TileView
 from mlops_desk.ui.words import Mark, value_of
@@ -21,8 +22,8 @@ BUSY_RATIO = 0.05
 _THROTTLED = Mark("warning", words.WARNING, "throttled")
 
 
-def gpu_view(store: Store, gpu: Gpu, slot: int, stale: Connection | None) -> TileView:
-    """Return what the tile of a GPU shows; ``stale`` when it isn't true now."""
+def gpu_view(store: Store, gpu: Gpu, slot: int, stale: Connection | None, verdict: Diagnosis | None = None) -> TileView:
+    """Return what the tile of a GPU shows; ``stale`` when it isn't true now, ``verdict`` why it is not busier."""
     metrics = gpu.metrics
     used = value_of(metrics.get("hw.gpu.memory.usage"))
     limit = value_of(metrics.get("hw.gpu.memory.limit"))
@@ -35,7 +36,7 @@ def gpu_view(store: Store, gpu: Gpu, slot: int, stale: Connection | None) -> Til
         number=words.NOTHING if ratio is None else f"{ratio * 100:.0f}",
         unit=words.why_missing(busy) if ratio is None else "%",
         aside=words.size_of(used, limit),
-        mark=gpu_mark(gpu) if stale is None else stale_mark(stale),
+        mark=judged_mark(gpu, verdict) if stale is None else stale_mark(stale),
         meter=used / limit if used is not None and limit else None,
         curves=(curve,),
         lines=(
@@ -43,7 +44,7 @@ def gpu_view(store: Store, gpu: Gpu, slot: int, stale: Connection | None) -> Til
             words.watts(value_of(metrics.get("hw.power"))),
         ),
         foot=who(gpu),
-        tip=_gpu_tip(gpu),
+        tip=_gpu_tip(gpu, verdict),
         dim=stale is not None or gpu.state is not GpuState.OK,
     )
 
@@ -59,6 +60,14 @@ def gpu_mark(gpu: Gpu) -> Mark:
     if any(process.kind == "compute" for process in gpu.processes):
         return _LEASE_MARKS["external"]
     return _BUSY if busy(gpu) else _FREE
+
+
+def judged_mark(gpu: Gpu, verdict: Diagnosis | None) -> Mark:
+    """Return a GPU's state, or why it is not busier than it is where nothing is wrong with the GPU itself."""
+    told = judgement.diagnosis_mark(verdict)
+    if told is None or gpu.state is not GpuState.OK or slowed(gpu):
+        return gpu_mark(gpu)
+    return told
 
 
 def busy(gpu: Gpu) -> bool:
@@ -98,9 +107,10 @@ def short_name(name: str) -> str:
     return plain(name.removesuffix(" (simulated)").replace("NVIDIA ", "").replace("GeForce ", ""), 40)
 
 
-def _gpu_tip(gpu: Gpu) -> str:
+def _gpu_tip(gpu: Gpu, verdict: Diagnosis | None) -> str:
     reasons = ", ".join(gpu.throttle_reasons) or "none"
-    parts = [gpu.name, gpu.uuid, f"PCI {gpu.pci_bus_id or words.NOTHING}", f"Slowed by: {reasons}"]
+    told = [verdict.title, verdict.text, *(piece.text for piece in verdict.evidence)] if verdict else []
+    parts = [*told, gpu.name, gpu.uuid, f"PCI {gpu.pci_bus_id or words.NOTHING}", f"Slowed by: {reasons}"]
     parts += [
         f"pid {process.pid} {process.user or ''} {(process.command or '')[:60]} {words.size(process.gpu_memory_bytes)}"
         for process in gpu.processes[:6]
@@ -199,7 +209,7 @@ def _network(store: Store, network: Network, dim: bool) -> TileView:
         title=plain(network.name, 40),
         number=f"↓{number}",
         unit=unit,
-        note=f"↑{words.bit_rate(up)}",
+        note="link down" if network.link == "down" else f"↑{words.bit_rate(up)}",
         curves=_pair(store, network.name, "system.network.receive", "system.network.transmit", 5),
         tip=f"received {words.bit_rate(down)}, sent {words.bit_rate(up)}",
         dim=dim,

@@ -7,7 +7,17 @@ remember it.
 from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QByteArray, QEvent, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import (
+    QCloseEvent,
+    QEnterEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QShowEvent,
+)
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
@@ -83,7 +93,7 @@ class Window(QWidget):
         self._arrange()
         self._wire()
         self.setMinimumSize(*theme.WINDOW_MINIMUM)
-        self.setWindowTitle(PROGRAM)
+        self.setWindowTitle(f"{PROGRAM} – Simulated" if context.options.demo else PROGRAM)
 
     def _arrange(self) -> None:
         column = QVBoxLayout()
@@ -106,13 +116,14 @@ class Window(QWidget):
         self._context.changed.connect(self._changed)
         self._context.said.connect(self.notices.say)
         self._context.open_page = self.open_thing
+        self._context.frame = self
         self._actions.add(*self._frame_actions())
         self._actions.offer(self._page_actions)
         self.bottom.refresh(self._context.store)
 
     def _frame_actions(self) -> list[Action]:
         pages = [
-            Action(f"page.{spec.id}", f"Go to {spec.title}", _call(self.sidebar.choose, spec.id), f"Ctrl+{number}")
+            Action(f"page.{spec.id}", f"Go to {spec.title}", _call(self.sidebar.choose, spec.id), page_key(number))
             for number, spec in enumerate(self._specs.values(), 1)
         ]
         return [
@@ -142,6 +153,7 @@ class Window(QWidget):
         self.sidebar.choose(identifier)
         self._stack.setCurrentWidget(page)
         self._context.memory.setValue("window/page", identifier)
+        self._context.presence.look()
 
     def open_thing(self, identifier: str, thing: str | None) -> None:
         """Go to a page and select a thing on it."""
@@ -184,8 +196,9 @@ class Window(QWidget):
             return
         name = plain(status.host.name, 60)
         self.sidebar.machine.set_title(name)
-        simulated = " (simulated)" if status.agent.simulated or self._context.options.demo else ""
-        self.setWindowTitle(f"{PROGRAM} – {name}{simulated}")
+        simulated = status.agent.simulated or self._context.options.demo
+        said = " (simulated)" if simulated and "simulated" not in name.lower() else ""
+        self.setWindowTitle(f"{PROGRAM} – {name}{said}")
 
     # Acts.
 
@@ -241,6 +254,7 @@ class Window(QWidget):
 
     def remember(self) -> None:
         """Keep size and place for next time."""
+        self._context.presence.write()
         self._context.memory.setValue("window/version", GEOMETRY_VERSION)
         self._context.memory.setValue("window/geometry", self.saveGeometry())
         self._context.memory.sync()
@@ -260,7 +274,20 @@ class Window(QWidget):
         super().resizeEvent(event)
         self.sidebar.set_narrow(narrow=self.width() < theme.NARROW_BELOW)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._context.presence.look()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        super().enterEvent(event)
+        self._context.presence.look()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._context.presence.look()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        self._context.presence.look()
         pressed = QKeySequence(event.keyCombination())
         for action in self._actions.gentle():
             if QKeySequence(action.shortcut or "") == pressed:
@@ -276,6 +303,11 @@ class Window(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         QPainter(self).fillRect(self.rect(), theme.colour("window"))
+
+
+def page_key(number: int) -> str | None:
+    """Return the key of the page with this number (from 1): the digits in the keyboard's order."""
+    return f"Ctrl+{number % 10}" if number <= 10 else None
 
 
 def _call(function: Callable[[str], None], argument: str) -> Callable[[], None]:

@@ -1,6 +1,7 @@
 """Numbers, times and states in words: plain, short, sentence case; a missing value is never a 0. No Qt here."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlops_desk.records.drift import Verdict
@@ -9,6 +10,8 @@ from mlops_desk.records.job import JobState
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.records.status import GpuState
+
+Written = Callable[[float | None], str]
 
 THIN = "\u2009"
 NOTHING = "–"

@@ -10,6 +10,7 @@ import math
 import queue
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,12 @@ from typing import TYPE_CHECKING, Any
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Unavailable
 from mlops_desk.base.settings import SETTINGS
 from mlops_desk.records import event as events
+from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Histogram, Measure, Quality, Verdict
 from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Replica, Traffic
+from mlops_desk.records.history import Curve, Curves
+from mlops_desk.records.incident import Absence, Incident
 from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, MlflowSpec, Mount, Reason, Resources
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
@@ -28,13 +33,16 @@ from mlops_desk.records.status import (
     AgentCost,
     AgentInfo,
     Check,
+    Core,
     Disk,
+    Filesystem,
     Gpu,
     GpuProcess,
     GpuState,
     Host,
     LeaseInfo,
     Network,
+    Sensor,
     Series,
     Status,
     Window,
@@ -240,6 +248,67 @@ class Rules(Service):
         return retraining
 
 
+class Gpus(Service):
+    def list(self) -> list[Gpu]:
+        return list(self._double.sample(time.time()).gpus)
+
+    def end_process(self, pid: int, start_ticks: int, *, force: bool = False) -> GpuProcess:
+        self._double.signals.append((pid, start_ticks, "KILL" if force else "TERM"))
+        if force or not self._double.stubborn:
+            self._double.ended.add(pid)
+        found = [process for gpu in self._double.sample(time.time()).gpus for process in gpu.processes]
+        return next((process for process in found if process.pid == pid), GpuProcess(pid, None, None, None))
+
+
+class Events(Service):
+    def list(
+        self, since: float | None = None, level: str | None = None, device: str | None = None, limit: int = 200
+    ) -> list[Incident]:
+        return sorted(self._double.incidents_by_id.values(), key=lambda one: -one.at)[:limit]
+
+    def show(self, incident_id: str) -> Incident:
+        return self._double.incidents_by_id[incident_id]
+
+    def recording(self, incident_id: str, device: str | None = None) -> Curves:
+        incident = self._double.incidents_by_id[incident_id]
+        return recording_record(incident.device or "host", incident.at)
+
+    def absence(self, since: float) -> Absence:
+        return replace(self._double.missed, since=since, until=time.time())
+
+
+class Alerts(Service):
+    def list(self) -> list[Alert]:
+        return list(self._double.alerts_by_id.values())
+
+    def rules(self) -> list[AlertRule]:
+        return list(self._double.alert_rules_by_name.values())
+
+    def configure(
+        self,
+        name: str,
+        threshold: float | None = None,
+        clear_at: float | None = None,
+        for_seconds: float | None = None,
+        level: str | None = None,
+        enabled: bool | None = None,
+    ) -> AlertRule:
+        given = {"threshold": threshold, "clear_at": clear_at, "for_seconds": for_seconds, "level": level,
+                 "enabled": enabled}  # fmt: skip
+        old = self._double.alert_rules_by_name[name]
+        new = replace(old, **{key: value for key, value in given.items() if value is not None})
+        self._double.alert_rules_by_name[name] = new
+        return new
+
+    def acknowledge(self, alert_id: str) -> Alert:
+        return self._double.put_alert(replace(self._double.alerts_by_id[alert_id], acknowledged_by="ana"))
+
+    def try_webhook(self) -> str:
+        if not self._double.webhook_works:
+            raise Unavailable("The webhook did not answer within 5 s.", "Is its address right?")
+        return "The webhook answered 204."
+
+
 class Settings(Service):
     def list(self) -> list[SettingValue]:
         return list(self._double.settings_by_key.values())
@@ -279,6 +348,14 @@ class Double:
         self.reports = [] if empty else some_reports()
         self.rules_by_name = {} if empty else {rule.name: rule for rule in some_rules()}
         self.retrainings_by_id = {} if empty else {retraining.id: retraining for retraining in some_retrainings()}
+        self.incidents_by_id = {} if empty else {incident.id: incident for incident in some_incidents()}
+        self.alerts_by_id = {} if empty else {alert.id: alert for alert in some_alerts()}
+        self.alert_rules_by_name = {rule.name: rule for rule in some_alert_rules()}
+        self.missed = Absence(0.0, 0.0, tuple(self.incidents_by_id.values()), {}, {} if empty else {"failed": 1})
+        self.signals: list[tuple[int, int, str]] = []
+        self.ended: set[int] = set()
+        self.stubborn = False
+        self.webhook_works = True
         self.settings_by_key = {
             s.key: SettingValue(
                 s.key, s.title, s.help, s.kind, s.default, s.default, s.section, s.choices, s.minimum, s.maximum, s.unit
@@ -290,6 +367,8 @@ class Double:
         self.jobs, self.models, self.runs = Jobs(self, "jobs"), Models(self, "models"), Runs(self, "runs")
         self.endpoints, self.drift = Endpoints(self, "endpoints"), Drift(self, "drift")
         self.rules, self.settings = Rules(self, "rules"), Settings(self, "settings")
+        # "events" is the gate of the announcements.
+        self.gpus, self.events, self.alerts = Gpus(self, "gpus"), Events(self, "incidents"), Alerts(self, "alerts")
 
     def connect(self) -> Double:
         self.enter("connect", "connect")
@@ -339,6 +418,15 @@ class Double:
         for stream in self._streams:
             stream.put(None)
         self._streams.clear()
+
+    def put_alert(self, alert: Alert) -> Alert:
+        self.alerts_by_id[alert.id] = alert
+        self.announce(events.AlertChanged(alert))
+        return alert
+
+    def put_incident(self, incident: Incident) -> None:
+        self.incidents_by_id[incident.id] = incident
+        self.announce(events.IncidentLogged(incident))
 
     def put_job(self, job: Job) -> None:
         self.jobs_by_id = {job.id: job, **{key: value for key, value in self.jobs_by_id.items() if key != job.id}}
@@ -403,13 +491,19 @@ class Double:
         if not gpus:
             note = "The NVIDIA driver's library libnvidia-ml.so.1 is not installed, and lspci lists no NVIDIA device."
             hint = "sudo apt-get install nvidia-driver"
-        return Status(
-            gpus, host_record(at), disk_records(at), network_records(at), self.info(), at, note, hint, "580.65"
+        gpus = tuple(
+            replace(gpu, processes=tuple(process for process in gpu.processes if process.pid not in self.ended))
+            for gpu in gpus
         )
+        return Status(
+            gpus, host_record(at), disk_records(at), network_records(at), self.info(), at, note, hint, "580.65",
+            filesystems=filesystem_records(), diagnoses=diagnosis_records(gpus)
+        )  # fmt: skip
 
 
 def _devices(status: Status) -> list[tuple[str, Any]]:
     every = [(gpu.uuid, gpu.metrics) for gpu in status.gpus] + [("host", status.host.metrics)]
+    every += [(filesystem.mount, filesystem.metrics) for filesystem in status.filesystems]
     return every + [(device.name, device.metrics) for device in (*status.disks, *status.networks)]
 
 
@@ -469,10 +563,19 @@ def gpu_record(index: int, at: float) -> Gpu:
     if kind in {"resnet50", "llm-ft", "serving"}:
         user = {"resnet50": "ana", "llm-ft": "chen", "serving": "mlops"}[kind]
         lease = LeaseInfo("leased", "ab12cd34", 1000, user, f"a{index}", kind)
-        processes = (GpuProcess(4000 + index, user, "python train.py --lr 0.1", int(used * GIB), f"mld-{kind}-a1"),)
+        processes = (
+            GpuProcess(
+                4000 + index,
+                user,
+                "python train.py --lr 0.1",
+                int(used * GIB),
+                f"mld-{kind}-a1",
+                start_ticks=70 + index,
+            ),
+        )
     elif kind == "outside":
         lease = LeaseInfo("external")
-        processes = (GpuProcess(911, "bo", "/usr/bin/python3 sweep.py", int(used * GIB)),)
+        processes = (GpuProcess(911, "bo", "/usr/bin/python3 sweep.py", int(used * GIB), start_ticks=77),)
     return Gpu(
         uuid,
         index,
@@ -487,39 +590,183 @@ def gpu_record(index: int, at: float) -> Gpu:
 
 
 def host_record(at: float) -> Host:
+    name = "system.cpu.utilization"
+    cores = tuple(
+        Core(f"cpu{number}", {
+            name: Reading(wave(at, number, 0.02, 0.9 if number % 5 else 1.0), "1"),
+            f"{name}.iowait": Reading(wave(at, number * 3, 0.0, 0.1), "1"),
+            f"{name}.steal": Reading(0.0, "1"),
+            "system.cpu.frequency": Reading(wave(at, number, 1.5e9, 3.7e9), "Hz"),
+        })
+        for number in range(64)
+    )  # fmt: skip
+    sensors = (
+        Sensor("k10temp Tctl", {"hw.temperature": Reading(wave(at, 2, 58, 71), "Cel"),
+                                "hw.temperature.limit": Reading(95.0, "Cel")}),
+        Sensor("nvme0 Composite", {"hw.temperature": Reading(81.0, "Cel"), "hw.temperature.limit": Reading(84.0, "Cel")}),
+        Sensor("spd5118 DIMM A1", {"hw.temperature": Reading(None, "Cel", MetricState.ERROR)}),
+    )  # fmt: skip
+    facts = {"Kernel": "Linux 6.12.9-amd64", "Processor": "AMD EPYC 9554 64-Core", "NUMA": "2 nodes, 0-31 and 32-63"}
     return Host("ws-lab-1", {
         "system.cpu.utilization": Reading(wave(at, 1, 0.22, 0.48), "1"),
+        "system.cpu.utilization.iowait": Reading(wave(at, 4, 0.0, 0.1), "1"),
+        "system.cpu.utilization.steal": Reading(0.0, "1"),
+        "system.cpu.frequency": Reading(2.9e9, "Hz"),
         "system.cpu.load_average.1m": Reading(21.7, "1"),
+        "system.cpu.load_average.5m": Reading(19.1, "1"),
+        "system.cpu.load_average.15m": Reading(18.0, "1"),
         "system.cpu.logical.count": Reading(64.0, "1"),
+        "system.cpu.context_switches": Reading(81_000.0, "1/s"),
+        "system.cpu.interrupts": Reading(44_000.0, "1/s"),
+        "system.processes.running": Reading(23.0, "1"),
+        "system.processes.blocked": Reading(1.0, "1"),
         "system.memory.usage": Reading(wave(at, 2, 205, 215) * GIB, "By"),
         "system.memory.limit": Reading(512.0 * GIB, "By"),
+        "system.memory.huge_pages.usage": Reading(30.0 * GIB, "By"),
+        "system.memory.huge_pages.limit": Reading(32.0 * GIB, "By"),
+        "system.memory.node0.usage": Reading(150.0 * GIB, "By"),
+        "system.memory.node0.limit": Reading(256.0 * GIB, "By"),
+        "system.memory.node1.usage": Reading(61.0 * GIB, "By"),
+        "system.memory.node1.limit": Reading(256.0 * GIB, "By"),
+        "system.memory.oom_kills": Reading(2.0, "1"),
         "system.paging.usage": Reading(0.0, "By"),
+        "system.paging.limit": Reading(32.0 * GIB, "By"),
         "system.pressure.cpu.some": Reading(wave(at, 3, 0.0, 0.06), "1"),
+        "system.pressure.cpu.some.avg10": Reading(0.03, "1"),
         "system.pressure.io.some": Reading(wave(at, 4, 0.0, 0.22), "1"),
+        "system.pressure.io.full": Reading(wave(at, 4, 0.0, 0.08), "1"),
         "system.pressure.memory.some": Reading(0.0, "1"),
-    })  # fmt: skip
+        "system.pressure.memory.full": Reading(0.0, "1"),
+    }, facts, cores, sensors, at - 1_900_000)  # fmt: skip
 
 
 def disk_records(at: float) -> tuple[Disk, ...]:
+    def disk(number: int, busy: float, health: dict[str, Reading], note: str | None = None) -> Disk:
+        return Disk(f"nvme{number}n1", "Samsung PM9A3 3.84 TB", {
+            "system.disk.read": Reading(wave(at, 5 + number, 1.2e9, 3.4e9) * busy, "By/s"),
+            "system.disk.write": Reading(wave(at, 6 + number, 2e7, 4e8) * busy, "By/s"),
+            "system.disk.read.operations": Reading(12_000.0 * busy, "1/s"),
+            "system.disk.write.operations": Reading(900.0 * busy, "1/s"),
+            **({"system.disk.read.latency": Reading(0.0002, "s"), "system.disk.write.latency": Reading(0.00005, "s")}
+               if busy else {}),
+            "system.disk.queue": Reading(3.1 * busy, "1"), "system.disk.busy": Reading(0.8 * busy, "1"),
+            "system.disk.limit": Reading(3.84e12, "By"), "hw.temperature": Reading(46.0, "Cel"),
+            "hw.temperature.limit": Reading(84.0, "Cel"), **health,
+        }, note=note, numa_node=number // 2)  # fmt: skip
+
+    good = {"hw.disk.wear": Reading(0.04, "1"), "hw.disk.spare": Reading(1.0, "1"), "hw.disk.media_errors": Reading(0.0, "1"),
+            "hw.disk.critical_warning": Reading(0.0, "1"), "hw.disk.power_on": Reading(3.1e7, "s")}  # fmt: skip
+    worn = {**good, "hw.disk.wear": Reading(0.93, "1")}
+    hidden = {"hw.disk.wear": Reading(None, "1", MetricState.NO_PERMISSION)}
+    note = "Wear, spare and media errors need permission: sudo setcap cap_sys_admin+ep /usr/sbin/nvme"
+    return disk(0, 1.0, good), disk(1, 0.0, worn), disk(2, 0.2, hidden, note), disk(3, 0.0, {})
+
+
+def filesystem_records() -> tuple[Filesystem, ...]:
+    def filesystem(mount: str, kind: str, used: float, limit: float, note: str | None = None) -> Filesystem:
+        metrics = {} if note else {
+            "system.filesystem.usage": Reading(used * GIB, "By"), "system.filesystem.limit": Reading(limit * GIB, "By"),
+            "system.filesystem.available": Reading((limit - used) * GIB, "By"),
+            "system.filesystem.utilization": Reading(used / limit, "1"),
+            "system.filesystem.inodes.usage": Reading(4e6, "1"), "system.filesystem.inodes.limit": Reading(6e7, "1"),
+        }  # fmt: skip
+        return Filesystem(mount, f"/dev/{mount.strip('/') or 'root'}", kind, metrics, note)
+
     return (
-        Disk("nvme0n1", "Samsung PM9A3", {
-            "system.disk.read": Reading(wave(at, 5, 1.2e9, 3.4e9), "By/s"), "system.disk.write": Reading(wave(at, 6, 2e7, 4e8), "By/s"),
-            "system.disk.read.latency": Reading(0.0002, "s"), "system.disk.write.latency": Reading(0.00005, "s"),
-            "hw.temperature": Reading(46.0, "Cel")}),
-        Disk("nvme1n1", "Samsung PM9A3", {"system.disk.read": Reading(0.0, "By/s"), "system.disk.write": Reading(wave(at, 8, 1e5, 4e6), "By/s")}),
-    )  # fmt: skip
+        filesystem("/", "ext4", 120, 440),
+        filesystem("/data", "xfs", 6800, 7000),
+        filesystem("/home", "ext4", 1600, 1800),
+        filesystem("/mnt/nas", "nfs4", 0, 1, "It has not answered since 13:58:20: the server nas-1 may be down."),
+    )
 
 
 def network_records(at: float) -> tuple[Network, ...]:
+    def network(name: str, kind: str, link: str, busy: float, errors: float = 0.0) -> Network:
+        return Network(name, {
+            "system.network.receive": Reading(wave(at, 7, 0.9e8, 1.6e8) * busy, "By/s"),
+            "system.network.transmit": Reading(wave(at, 9, 1e6, 2e7) * busy, "By/s"),
+            "system.network.receive.packets": Reading(91_000.0 * busy, "1/s"),
+            "system.network.transmit.packets": Reading(30_000.0 * busy, "1/s"),
+            "system.network.receive.errors": Reading(errors, "1/s"),
+            "system.network.transmit.errors": Reading(0.0, "1/s"),
+            **({"hw.network.bandwidth.limit": Reading(12.5e9, "By/s"),
+                "hw.network.bandwidth.utilization": Reading(0.01 * busy, "1")} if link == "up" else {}),
+        }, kind, link, numa_node=0)  # fmt: skip
+
     return (
-        Network(
-            "eth0",
-            {
-                "system.network.receive": Reading(wave(at, 7, 0.9e8, 1.6e8), "By/s"),
-                "system.network.transmit": Reading(wave(at, 9, 1e6, 2e7), "By/s"),
-            },
-        ),
+        network("eth0", "ethernet", "up", 1.0), network("eth1", "ethernet", "down", 0.0),
+        network("ib0", "infiniband", "up", 20.0), network("ib1", "infiniband", "up", 12.0, 3.0),
+    )  # fmt: skip
+
+
+def diagnosis_records(gpus: tuple[Gpu, ...]) -> tuple[Diagnosis, ...]:
+    if len(gpus) < 6:
+        return ()
+    evidence = Evidence("CPUs are 97 % busy", "host", "system.cpu.utilization")
+    text = "It works 61 % of the time and then waits: all processors are busy."
+    return (
+        Diagnosis(gpus[0].uuid, "busy", "Busy", "It works all the time.", (), "resnet50"),
+        Diagnosis(gpus[4].uuid, "loader", "Waits for its loader", text, (evidence,), "llm-ft"),
+        Diagnosis(gpus[5].uuid, "small_batches", "Small batches", "Many short kernels.", (), "llm-ft"),
     )
+
+
+def uuid_of(index: int) -> str:
+    return f"GPU-{index:08x}-1111-2222-3333-444444444444"
+
+
+def some_incidents() -> list[Incident]:
+    return [
+        Incident("x79", NOW - 500, "xid", "alert", "XID 79: the GPU has fallen off the bus",
+                 "The driver can no longer reach the board over PCIe.", "Reset it: sudo nvidia-smi -r -i 6", uuid_of(6),
+                 recorded=True, details={"XID": "79", "Meaning": "GPU has fallen off the bus", "Whose fault": "hardware"}),
+        Incident("oom1", NOW - 4000, "oom", "warning", "python3 was killed for lack of memory",
+                 "pid 4411 of bo grew 18 GiB before.", "Ask for more memory.", "host", recorded=True,
+                 details={"pid": "4411", "User": "bo"}),
+        Incident("thr1", NOW - 9000, "throttle", "warning", "Slowed by heat", "Clocks fell to 1,120 MHz.", None, uuid_of(2),
+                 count=14, last_at=NOW - 7000, ended_at=NOW - 6900),
+        Incident("bind", NOW - 90_000, "driver", "info", "The driver was loaded", "580.65", None, None),
+    ]  # fmt: skip
+
+
+def alert_record(identifier: str, level: str, device: str, title: str, text: str, **more: Any) -> Alert:
+    return Alert(identifier, "gpu_temperature", title, level, device, more.pop("device_title", device), text, None,
+                 more.pop("since", NOW - 300), more.pop("value", 91.0), more.pop("unit", "Cel"), **more)  # fmt: skip
+
+
+def some_alerts() -> list[Alert]:
+    return [
+        alert_record("a-heat", "warning", uuid_of(2), "GPU hot", "91 °C for 5 min", device_title="GPU 2"),
+        alert_record("a-lost", "alert", uuid_of(6), "GPU lost", "It fell off the bus", device_title="GPU 6", value=None),
+        alert_record("a-disk", "warning", "/data", "Disk nearly full", "97 % used", value=0.97, unit="1",
+                     ended_at=NOW - 100),
+    ]  # fmt: skip
+
+
+def some_alert_rules() -> list[AlertRule]:
+    return [
+        AlertRule("gpu_temperature", "GPU hot", "gpu", "hw.temperature", "Cel", True, 87.0, 83.0, 60.0, "warning", True,
+                  "A GPU slows itself down at about 90 °C."),
+        AlertRule("gpu_memory", "GPU memory nearly full", "gpu", "hw.gpu.memory.utilization", "1", True, 0.97, 0.93,
+                  30.0, "info", False, "The next allocation may fail."),
+        AlertRule("disk_space", "Disk space", "filesystem", "system.filesystem.available", "By", False,
+                  10.0 * GIB, 12.0 * GIB, 0.0, "alert", True, "A full disk ends jobs."),
+    ]  # fmt: skip
+
+
+def recording_record(device: str, at: float) -> Curves:
+    def curve(metric: str, unit: str, low: float, high: float, where: str = device) -> Curve:
+        values = array("f", [math.nan if 100 < n < 110 else wave(n, 1, low, high) for n in range(300)]).tobytes()
+        return Curve(where, metric, unit, values, values, values)
+
+    host = (curve("system.memory.usage", "By", 400e9, 500e9, "host"),)
+    if device == "host":
+        return Curves(at - 200, 1.0, 300, 1.0, host)
+    gpu = (
+        curve("hw.gpu.utilization", "1", 0.5, 1.0), curve("hw.power", "W", 300, 690),
+        curve("process.gpu.memory", "By", 1e10, 5e10, f"{device}/pid-911"),
+    )  # fmt: skip
+    return Curves(at - 200, 1.0, 300, 1.0, (*gpu, *host))
 
 
 def job_record(identifier: str, name: str, state: JobState, user: str = "ana", **more: Any) -> Job:

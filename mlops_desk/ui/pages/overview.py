@@ -2,30 +2,36 @@
 
 from typing import ClassVar
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.job import Job, JobState
 from mlops_desk.records.status import Status
-from mlops_desk.ui import theme, words
+from mlops_desk.ui import glance, judgement, theme, words
 from mlops_desk.ui.attention import attention
 from mlops_desk.ui.context import Context
+from mlops_desk.ui.dialogs.endprocess import open_end_process, process_title
+from mlops_desk.ui.notes import Notes
 from mlops_desk.ui.page import Page
 from mlops_desk.ui.store import Topic
-from mlops_desk.ui.text import Label
+from mlops_desk.ui.text import Label, menu_text
 from mlops_desk.ui.views import gpu_view, host_views
+from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.grid import Grid
 from mlops_desk.ui.widgets.lines import Line, LinesCard
 from mlops_desk.ui.widgets.scroll import thin
+from mlops_desk.ui.widgets.strip import Strip
 from mlops_desk.ui.widgets.tiles import Tile
 
 _WAITING = (JobState.QUEUED, JobState.BLOCKED)
 _RUNNING = (JobState.STARTING, JobState.RUNNING)
 JOBS_SHOWN = 12
 HOST_TILES = 12
+PROCESSES_OFFERED = 12
 
 
 class OverviewPage(Page):
@@ -34,10 +40,10 @@ class OverviewPage(Page):
     topics: ClassVar[frozenset[Topic]] = frozenset(
         {
             Topic.STATUS, Topic.CONNECTION, Topic.JOBS, Topic.NOTICES,
-            Topic.ENDPOINTS, Topic.REPORTS, Topic.RETRAININGS,
+            Topic.ENDPOINTS, Topic.REPORTS, Topic.RETRAININGS, Topic.ALERTS, Topic.INCIDENTS,
         }
     )  # fmt: skip
-    loads: ClassVar[tuple[Topic, ...]] = (Topic.JOBS,)
+    loads: ClassVar[tuple[Topic, ...]] = (Topic.JOBS, Topic.ALERTS, Topic.INCIDENTS)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -46,6 +52,11 @@ class OverviewPage(Page):
         self._gpu_grid = Grid(theme.TILE_HEIGHT, 4)
         self._host_grid = Grid(theme.HOST_TILE_HEIGHT, 6, theme.HOST_TILE_MINIMUM_WIDTH)
         self._none = _NoGpu()
+        self._strip = Strip("The machine at a glance")
+        self._alerts = Button("")
+        self._alerts.clicked.connect(self._to_events)
+        self._strip.add(self._alerts)
+        self._notes = Notes(context, self._to_events)
         self._queue = LinesCard("Queue", "")
         self._queue.chosen.connect(self._to_job)
         self._notices = LinesCard("Alerts and what changed", "Nothing to report since this window was opened.")
@@ -57,6 +68,8 @@ class OverviewPage(Page):
         column = QVBoxLayout(inner)
         column.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         column.setSpacing(theme.SPACE_12)
+        column.addWidget(self._notes)
+        column.addWidget(self._strip)
         column.addWidget(self._none)
         column.addWidget(self._gpu_grid)
         column.addWidget(self._host_grid)
@@ -66,7 +79,7 @@ class OverviewPage(Page):
         below.addWidget(self._notices, 1)
         column.addLayout(below, 1)
         for card in (self._queue, self._notices):
-            card.setMinimumHeight(theme.CHART_HEIGHT)
+            card.setMinimumHeight(theme.LINES_HEIGHT)
         scroll = QScrollArea()
         thin(scroll)
         scroll.setWidgetResizable(True)
@@ -87,6 +100,10 @@ class OverviewPage(Page):
         if topics & {Topic.STATUS, Topic.CONNECTION} and not self.context.store.paused:
             self._show_gpus(status)
             self._show_host(status)
+            self._strip.say(glance.pieces(status))
+        if topics & {Topic.ALERTS, Topic.CONNECTION}:
+            self._show_verdict()
+            self._notes.look()
         if topics & {Topic.JOBS, Topic.STATUS, Topic.CONNECTION}:
             self._show_queue()
         if topics - {Topic.STATUS, Topic.JOBS}:
@@ -100,14 +117,15 @@ class OverviewPage(Page):
             self._gpus = {uuid: self._gpus.get(uuid) or self._tile(uuid, theme.TILE_HEIGHT) for uuid in wanted}
             self._gpu_grid.set_tiles(list(self._gpus.values()))
         for slot, gpu in enumerate(status.gpus):
-            self._gpus[gpu.uuid].show_view(gpu_view(store, gpu, slot, stale))
+            verdict = judgement.diagnosis_of(status, gpu.uuid)
+            self._gpus[gpu.uuid].show_view(gpu_view(store, gpu, slot, stale, verdict))
         self._gpu_grid.setVisible(bool(wanted))
         self._none.say(None if wanted else status)
 
     def _show_host(self, status: Status) -> None:
         views = dict(list(host_views(self.context.store, status).items())[:HOST_TILES])
         if list(self._hosts) != list(views):
-            self._hosts = {key: self._hosts.get(key) or Tile(theme.HOST_TILE_HEIGHT) for key in views}
+            self._hosts = {key: self._hosts.get(key) or self._host_tile(key) for key in views}
             self._host_grid.set_tiles(list(self._hosts.values()))
         for key, view in views.items():
             self._hosts[key].show_view(view)
@@ -115,7 +133,43 @@ class OverviewPage(Page):
     def _tile(self, uuid: str, height: int) -> Tile:
         tile = Tile(height)
         tile.clicked.connect(lambda: self.context.open_page("gpus", uuid))
+        tile.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        tile.customContextMenuRequested.connect(lambda place: self._open_menu(uuid, tile.mapToGlobal(place)))
         return tile
+
+    def _host_tile(self, key: str) -> Tile:
+        tile = Tile(theme.HOST_TILE_HEIGHT)
+        page, thing = ("storage", key) if key.startswith(("disk ", "network ")) else ("host", None)
+        tile.clicked.connect(lambda: self.context.open_page(page, thing))
+        return tile
+
+    def _open_menu(self, uuid: str, place: QPoint) -> None:
+        """Offer what can be done with a GPU: look closer, or end one of its processes."""
+        status = self.context.store.status
+        gpu = next((gpu for gpu in status.gpus if gpu.uuid == uuid), None) if status else None
+        if gpu is None:
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction(f"Open GPU {gpu.index}").triggered.connect(lambda: self.context.open_page("gpus", uuid))
+        for process in gpu.processes[:PROCESSES_OFFERED]:
+            action = menu.addAction(menu_text(f"End {process_title(process)} …"))
+            action.triggered.connect(lambda _on=False, process=process: open_end_process(self.context, gpu, process))
+        menu.popup(place)
+
+    def _show_verdict(self) -> None:
+        part = self.context.store.alerts
+        mark = glance.verdict(part.value.values() if part.value is not None else None)
+        self._alerts.show_title(mark.text)
+        self._alerts.set_tone(mark.token)
+        self._alerts.updateGeometry()
+
+    def _to_events(self) -> None:
+        self.context.open_page("events", None)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._notes.look()
 
     def _show_queue(self) -> None:
         part = self.context.store.jobs

@@ -16,17 +16,22 @@ Index = QModelIndex | QPersistentModelIndex
 CELL_LIMIT = 2 * NAME_LIMIT
 SORT_ROLE = Qt.ItemDataRole.UserRole
 KEY_ROLE = Qt.ItemDataRole.UserRole + 1
+BAR_ROLE = Qt.ItemDataRole.UserRole + 2
 _NO_PARENT = QModelIndex()
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A prepared cell: what is shown (made plain here, whatever it is), its sort key, colour and tool tip."""
+    """A prepared cell: what is shown (made plain here, whatever it is), its sort key, colour and tool tip.
+
+    ``bar`` (0-1) draws how full it is under the text.
+    """
 
     text: str
     sort: Any = None
     token: str | None = None
     tip: str = ""
+    bar: float | None = None
 
     def __post_init__(self) -> None:
         if not (self.text.isprintable() and len(self.text) <= NAME_LIMIT):
@@ -166,6 +171,7 @@ _ANSWERS: dict[int, Callable[[Cell, Column[Any]], Any]] = {
     Qt.ItemDataRole.TextAlignmentRole: lambda _cell, column: _alignment(column),
     Qt.ItemDataRole.FontRole: lambda _cell, column: theme.fixed_font() if column.fixed else None,
     Qt.ItemDataRole.ToolTipRole: lambda cell, _column: tip_text(cell.tip) if cell.tip else None,
+    BAR_ROLE: lambda cell, _column: cell.bar,
     SORT_ROLE: lambda cell, _column: cell.text.lower() if cell.sort is None else cell.sort,
 }
 

@@ -7,6 +7,7 @@ from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from mlops_desk.ui import theme
+from mlops_desk.ui.tables.model import BAR_ROLE
 
 
 class CellDelegate(QStyledItemDelegate):
@@ -34,7 +35,21 @@ class CellDelegate(QStyledItemDelegate):
             str(index.data() or ""), Qt.TextElideMode.ElideRight, int(area.width()) + 1
         )
         painter.drawText(area, int(index.data(Qt.ItemDataRole.TextAlignmentRole)), text)
+        share = index.data(BAR_ROLE)
+        if share is not None:
+            _paint_bar(painter, area, share)
         painter.restore()
+
+
+def _paint_bar(painter: QPainter, area: QRectF, share: float) -> None:
+    """Paint how full something is along the bottom of its cell, in the text's colour."""
+    bar = QRectF(area.left(), area.bottom() - theme.METER_HEIGHT, area.width(), theme.METER_HEIGHT - 1.0)
+    ink = painter.pen().color()
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.faded(theme.colour("text"), 0.10))
+    painter.drawRect(bar)
+    painter.setBrush(theme.colour("accent") if ink == theme.colour("text") else ink)
+    painter.drawRect(QRectF(bar.left(), bar.top(), bar.width() * min(max(share, 0.0), 1.0), bar.height()))
 
 
 class PlainHeader(QHeaderView):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QColor, QPen, QShowEvent
+from PySide6.QtGui import QPen, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from mlops_desk.base.text import plain
@@ -14,6 +14,7 @@ from mlops_desk.ui.tasks import Tasks
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.chart import Library
+from mlops_desk.ui.widgets.legend import LegendLabel
 
 REFERENCE_SLOT, CURRENT_SLOT = 7, 1
 MOST_LABELS = 12
@@ -37,7 +38,7 @@ class BarChart(Card):
         self._bars: Bars | None = None
         self._plot: Any = None
         self._waits = False
-        self._legend = [_LegendLabel("reference", REFERENCE_SLOT), _LegendLabel("current", CURRENT_SLOT)]
+        self._legend = [LegendLabel("reference", REFERENCE_SLOT), LegendLabel("current", CURRENT_SLOT)]
         head = QHBoxLayout()
         head.setSpacing(theme.SPACE_12)
         self.column.removeWidget(self.heading)
@@ -127,17 +128,6 @@ class BarChart(Card):
         for axis in (bottom, left):
             axis.setPen(theme.colour("border"))
             axis.setTextPen(theme.colour("muted"))
-
-
-class _LegendLabel(Label):
-    """A word in its bars' colour."""
-
-    def __init__(self, word: str, slot: int) -> None:
-        self._slot = slot
-        super().__init__(f"■ {word}", points=theme.CAPTION_POINTS, bold=True)
-
-    def _colour(self) -> QColor:
-        return theme.series(self._slot)
 
 
 def _told(bars: Bars) -> str:

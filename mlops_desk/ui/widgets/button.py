@@ -22,6 +22,7 @@ class Button(QPushButton):
         self._symbol = symbol
         self._main = main
         self._harmful = harmful
+        self._tone: str | None = None
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(title or tip)
@@ -30,6 +31,11 @@ class Button(QPushButton):
 
     def set_symbol(self, symbol: str) -> None:
         self._symbol = symbol
+        self.update()
+
+    def set_tone(self, tone: str) -> None:
+        """Word the button in a state's colour; its title says the state too."""
+        self._tone = tone
         self.update()
 
     def show_title(self, title: str) -> None:
@@ -69,7 +75,7 @@ class Button(QPushButton):
     def _paint_shape(self, painter: QPainter) -> QColor:
         outline = QRectF(self.rect()).adjusted(1, 1, -1, -1)
         enabled = self.isEnabled()
-        ink = theme.colour("alert" if self._harmful else "text")
+        ink = theme.colour("alert" if self._harmful else self._tone or "text")
         fill, edge = theme.colour("raised"), theme.colour("border")
         if self._main and enabled:
             fill = edge = theme.colour("alert" if self._harmful else "accent")

@@ -1,0 +1,246 @@
+"""One event closer: what happened, what it means, what to do, and the curves that were recorded around it."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.records.history import Curves
+from mlops_desk.records.incident import Incident
+from mlops_desk.ui import judgement, theme, words
+from mlops_desk.ui.context import Context, judged
+from mlops_desk.ui.text import Label
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.chart import Chart, Line
+from mlops_desk.ui.widgets.command import CommandLine
+from mlops_desk.ui.widgets.facts import Fact, Facts, moment_fact
+from mlops_desk.ui.widgets.scroll import scrolled
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.tasks import Task
+    from mlops_desk.ui.widgets.curves import Point
+
+LINES_A_CHART = 6
+_COMMAND = re.compile(
+    r"`([^`]+)`|(?::\s|^)((?:sudo|mlops-desk|nvidia-smi|dmesg|journalctl|docker|systemctl|kill|df|du)\b.*)$"
+)
+_PROCESS_MEMORY = "process.gpu.memory"
+_CHARTS: tuple[tuple[str, tuple[str, ...], words.Written, float], ...] = (
+    ("GPU activity", ("hw.gpu.utilization", "hw.gpu.activity.sm"), words.percent, 1.0),
+    ("GPU memory", ("hw.gpu.memory.usage",), words.size, 1 << 30),
+    ("GPU memory of processes", (_PROCESS_MEMORY,), words.size, 1 << 30),
+    ("Power", ("hw.power",), words.watts, 1.0),
+    ("Temperature", ("hw.temperature", "hw.temperature.memory"), words.celsius, 1.0),
+    ("Clock", ("hw.gpu.clock.sm",), words.hertz, 1e6),
+    ("Processors", ("system.cpu.utilization", "system.cpu.utilization.iowait"), words.percent, 1.0),
+    ("Memory", ("system.memory.usage",), words.size, 1 << 30),
+)
+
+
+def command_in(hint: str | None) -> str | None:
+    """Return the command that a hint ends with or holds between backticks, or None."""
+    for line in (hint or "").splitlines():
+        found = _COMMAND.search(line.strip())
+        if found:
+            return (found[1] or found[2]).strip().rstrip(".")
+    return None
+
+
+class EventDetail(QWidget):
+    """Text above, curves below."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._context = context
+        self._incident: Incident | None = None
+        self._asked: Task | None = None
+        self._recorded: str | None = None
+        self._title = Label(wrap=True, bold=True)
+        self._facts = Facts()
+        self._text = Label(wrap=True)
+        self._hint = Label(wrap=True, tone="accent")
+        self.command = CommandLine()
+        self.jump = Button("")
+        self.jump.clicked.connect(self._jump)
+        self._says = Label(wrap=True, tone="muted", points=theme.CAPTION_POINTS)
+        self.charts: dict[str, Chart] = {}
+        self._place = QVBoxLayout()
+        self._place.setSpacing(theme.SPACE_8)
+        self._arrange()
+        self.show_incident(None)
+
+    def _arrange(self) -> None:
+        card = Card("Event")
+        head = QHBoxLayout()
+        head.setSpacing(theme.SPACE_8)
+        card.column.removeWidget(card.heading)
+        head.addWidget(card.heading, 1, Qt.AlignmentFlag.AlignTop)
+        head.addWidget(self.jump, 0, Qt.AlignmentFlag.AlignTop)
+        card.column.addLayout(head)
+        for widget in (self._title, self._text, self._hint, self.command, self._facts):
+            card.column.addWidget(widget)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, theme.SPACE_4, 0)
+        column.setSpacing(theme.SPACE_8)
+        column.addWidget(card)
+        column.addWidget(self._says)
+        column.addLayout(self._place)
+        column.addStretch()
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(scrolled(inner, "The chosen event"))
+
+    def show_incident(self, incident: Incident | None) -> None:
+        """Show an event; None for none chosen."""
+        self._incident = incident
+        status = self._context.store.status
+        if incident is None:
+            self._title.show_text("No event is chosen")
+            for widget in (self._text, self._hint, self.command, self.jump):
+                widget.hide()
+            self._facts.show_facts([])
+            self._show_recording(None)
+            return
+        mark = judgement.incident_mark(incident)
+        self._title.show_text(f"{mark.shape} {incident.title}")
+        self._title.tint(mark.token)
+        for label, text in ((self._text, incident.text), (self._hint, incident.hint or "")):
+            label.show_text(text)
+            label.setVisible(bool(text))
+        self.command.show_command(command_in(incident.hint))
+        self._facts.show_facts(_facts(incident, judgement.device_title(incident.device, status)))
+        self._offer_jump(incident)
+        self._show_recording(incident)
+
+    # Where it happened.
+
+    def _offer_jump(self, incident: Incident) -> None:
+        target = self._target(incident)
+        self.jump.setVisible(target is not None)
+        if target is not None:
+            name = judgement.device_title(incident.device, self._context.store.status)
+            self.jump.show_title(f"Show {name} then")
+            self.jump.updateGeometry()
+
+    def _target(self, incident: Incident) -> tuple[str, str | None] | None:
+        status = self._context.store.status
+        device = incident.device
+        if status is None or device is None:
+            return None
+        if any(gpu.uuid == device for gpu in status.gpus):
+            return "gpus", device
+        if device == "host":
+            return "host", None
+        for kind, names in (
+            ("disk", [disk.name for disk in status.disks]),
+            ("filesystem", [filesystem.mount for filesystem in status.filesystems]),
+            ("network", [network.name for network in status.networks]),
+        ):
+            if device in names:
+                return "storage", f"{kind} {device}"
+        return None
+
+    def _jump(self) -> None:
+        target = self._target(self._incident) if self._incident is not None else None
+        if target is not None and self._incident is not None:
+            self._context.open_at(*target, self._incident.at)
+
+    # The recording.
+
+    def _show_recording(self, incident: Incident | None) -> None:
+        wanted = incident.id if incident is not None and incident.recorded else None
+        if incident is not None and not incident.recorded:
+            self._says.show_text("No recording was kept of the minutes around it.")
+        self._says.setVisible(incident is not None)
+        if wanted == self._recorded:
+            return
+        if self._asked is not None:
+            self._asked.cancel()
+            self._asked = None
+        self._recorded = wanted
+        for chart in self.charts.values():
+            chart.hide()
+        if wanted is None:
+            return
+        self._says.show_text("Loading the recording …")
+        self._asked = self._context.ask(
+            "recording", lambda desk: judged(desk).events.recording(wanted), self._heard, self._failed
+        )
+
+    def _failed(self, error: DeskError) -> None:
+        self._recorded = None
+        self._says.show_text(f"The recording can't be shown: {error.message} {error.hint or ''}".strip())
+
+    def _heard(self, curves: Curves) -> None:
+        length = curves.buckets * curves.step_seconds
+        shown = 0
+        for title, metrics, unit, step in _CHARTS:
+            lines = self._lines(curves, metrics)
+            if not lines:
+                continue
+            shown += 1
+            chart = self._chart(title, unit, step)
+            chart.show_lines(lines, length)
+            chart.show()
+        if not shown:
+            self._says.show_text("The recording holds no values.")
+            return
+        start, end = words.day_and_clock(curves.start), words.clock(curves.start + length)
+        at = words.clock(self._incident.at) if self._incident is not None else ""
+        self._says.show_text(f"Recorded at full rate from {start} to {end}; it happened at {at}.")
+
+    def _lines(self, curves: Curves, metrics: tuple[str, ...]) -> list[Line]:
+        found: list[tuple[str, list[Point]]] = []
+        for metric in metrics:
+            for curve in curves.curves:
+                if curve.metric == metric:
+                    points = judgement.points_of(curves, curve)
+                    if any(value is not None for _, value in points):
+                        found.append((self._line_name(curve.device, metric, metrics), points))
+        return [Line(name, points, slot) for slot, (name, points) in enumerate(found[:LINES_A_CHART])]
+
+    def _line_name(self, device: str, metric: str, metrics: tuple[str, ...]) -> str:
+        owner, _, process = device.partition("/")
+        if process:
+            return plain(process.replace("pid-", "pid "), 40)
+        name = judgement.device_title(owner, self._context.store.status)
+        own = self._incident is not None and owner == self._incident.device
+        part = metric.rsplit(".", 1)[-1] if len(metrics) > 1 else ""
+        return " ".join(filter(None, ("" if own else name, part)))
+
+    def _chart(self, title: str, unit: words.Written, step: float) -> Chart:
+        chart = self.charts.get(title)
+        if chart is None:
+            chart = self.charts[title] = Chart(self._context.tasks(), title, unit, step=step)
+            chart.setFixedHeight(theme.CHART_HEIGHT)
+            chart.follow(self._read)
+            self._place.addWidget(chart)
+        return chart
+
+    def _read(self, moment: float | None) -> None:
+        for chart in self.charts.values():
+            if chart.isVisible():
+                chart.read_at(moment)
+
+
+def _facts(incident: Incident, device: str) -> list[Fact]:
+    mark = judgement.incident_mark(incident)
+    facts = [Fact("Level", mark.text, mark.token), Fact("Where", device), moment_fact("When", incident.at)]
+    if incident.count > 1:
+        facts.append(Fact("How often", f"{incident.count:,} times"))
+    if incident.last_at is not None and incident.last_at != incident.at:
+        facts.append(moment_fact("Last", incident.last_at))
+    if incident.ended_at is not None:
+        lasted = words.duration(incident.ended_at - incident.at)
+        facts.append(Fact("Over", f"after {lasted}, {words.day_and_clock(incident.ended_at)}"))
+    return [*facts, *_details(incident.details)]
+
+
+def _details(details: Mapping[str, str]) -> list[Fact]:
+    return [Fact(plain(name, 40), text) for name, text in details.items()]

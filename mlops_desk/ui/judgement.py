@@ -1,0 +1,142 @@
+"""Words for what was judged: incidents, alerts and the verdict on a GPU; and how a kept recording becomes curves."""
+
+import math
+import sys
+import time
+from array import array
+from collections.abc import Callable, Iterable
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.records.diagnosis import Diagnosis
+from mlops_desk.records.history import Curve, Curves
+from mlops_desk.records.incident import Absence, Incident
+from mlops_desk.records.status import Status
+from mlops_desk.ui import words
+from mlops_desk.ui.widgets.curves import Point
+from mlops_desk.ui.words import Mark
+
+LEVELS = {
+    "alert": Mark("alert", words.ALERT, "alert"),
+    "warning": Mark("warning", words.WARNING, "warning"),
+    "info": Mark("info", words.INFO, "info"),
+}
+RANK = {"alert": 2, "warning": 1, "info": 0}
+DIAGNOSES = {
+    "loader": Mark("warning", words.WARNING, "waits for its loader"),
+    "storage": Mark("warning", words.WARNING, "waits for storage"),
+    "network": Mark("warning", words.WARNING, "waits for the network"),
+    "peers": Mark("warning", words.WARNING, "waits for its peers"),
+    "throttled": Mark("warning", words.WARNING, "throttled"),
+    "small_batches": Mark("info", words.INFO, "small batches"),
+    "unknown": Mark("unknown", words.UNKNOWN, "idle, cause unknown"),
+}
+_ENDED = Mark("muted", words.IDLE, "ended")
+_UNITS: dict[str, Callable[[float | None], str]] = {
+    "1": words.percent, "By": words.size, "By/s": words.byte_rate, "W": words.watts, "Cel": words.celsius,
+    "Hz": words.hertz, "s": words.seconds,
+}  # fmt: skip
+
+
+def level(name: str) -> Mark:
+    """Return the mark of a level; an unknown one is information."""
+    return LEVELS.get(name, LEVELS["info"])
+
+
+def diagnosis_mark(diagnosis: Diagnosis | None) -> Mark | None:
+    """Return the mark of a verdict that a person should know of; None for busy, idle and no verdict."""
+    return DIAGNOSES.get(diagnosis.cause) if diagnosis is not None else None
+
+
+def diagnosis_of(status: Status, uuid: str) -> Diagnosis | None:
+    """Return the verdict on a GPU."""
+    return next((diagnosis for diagnosis in status.diagnoses if diagnosis.device == uuid), None)
+
+
+def firing(alerts: Iterable[Alert]) -> list[Alert]:
+    """Return the alerts that have not ended, the worst and then the newest first."""
+    now = (alert for alert in alerts if alert.ended_at is None)
+    return sorted(now, key=lambda alert: (-RANK.get(alert.level, 0), -alert.since))
+
+
+def alert_mark(alert: Alert) -> Mark:
+    """Return an alert's state: its level while it fires."""
+    return level(alert.level) if alert.ended_at is None else _ENDED
+
+
+def incident_mark(incident: Incident) -> Mark:
+    return level(incident.level)
+
+
+def device_title(device: str | None, status: Status | None) -> str:
+    """Return the name by which people know a device: ``GPU 3`` for a UUID, the host's name, or the kernel's name."""
+    if device is None:
+        return "this machine"
+    if status is not None:
+        for gpu in status.gpus:
+            if gpu.uuid == device:
+                return f"GPU {gpu.index}"
+    if device == "host":
+        return "host"
+    return plain(device, 60) if not device.startswith("GPU-") else f"GPU {device[4:12]}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """Return a value in the words of its unit."""
+    if value is None:
+        return words.NOTHING
+    if unit == "1" and abs(value) > 1.0:
+        return words.number(value)
+    written = _UNITS.get(unit)
+    return written(value) if written else f"{words.number(value)}{words.THIN}{plain(unit, 12)}".rstrip("\u20091")
+
+
+def threshold(rule: AlertRule) -> str:
+    """Return where a rule fires: ``≥ 85 °C``."""
+    return f"{'≥' if rule.above else '≤'} {quantity(rule.threshold, rule.unit)}"
+
+
+def has_news(absence: Absence) -> bool:
+    """Tell whether anything happened that a person who was away wants to know."""
+    return bool(absence.incidents or any(absence.jobs.values()))
+
+
+def away_text(absence: Absence, status: Status | None) -> str:
+    """Return the story of an absence in one paragraph: what happened, what ended, how busy the GPUs were."""
+    parts = []
+    worst = sum(incident.level != "info" for incident in absence.incidents)
+    if worst:
+        parts.append(words.count(worst, "thing") + " went wrong")
+    jobs = [f"{words.count(amount, 'job')} {plain(outcome, 20)}" for outcome, amount in absence.jobs.items() if amount]
+    parts += [", ".join(jobs)] if jobs else []
+    if absence.busy_ratio:
+        mean = sum(absence.busy_ratio.values()) / len(absence.busy_ratio)
+        idle = [device_title(uuid, status) for uuid, ratio in absence.busy_ratio.items() if ratio < 0.02]
+        parts.append(f"GPUs were busy {words.percent(mean)} of the time" + _idle(idle, len(absence.busy_ratio)))
+    return " · ".join(parts) or "Nothing happened"
+
+
+def _idle(names: list[str], of: int) -> str:
+    if not names:
+        return ""
+    if len(names) == of:
+        return ", all of them idle"
+    return f", {', '.join(names)} idle" if len(names) <= 3 else f", {len(names)} of {of} idle"
+
+
+def span(absence: Absence) -> str:
+    return words.duration(max(0.0, (absence.until or time.time()) - absence.since))
+
+
+def points_of(curves: Curves, curve: Curve) -> list[Point]:
+    """Return a curve's means as points; NaN becomes a gap. A damaged curve is empty."""
+    values = array("f")
+    if len(curve.mean) % values.itemsize:
+        return []
+    values.frombytes(curve.mean)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return [
+        (curves.start + (number + 0.5) * curves.step_seconds, None if math.isnan(value) else value)
+        for number, value in enumerate(values)
+    ]

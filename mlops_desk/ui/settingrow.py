@@ -1,0 +1,103 @@
+"""One setting as a row: title and help at the left, its field at the right, what became of it below."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.records.setting import SettingValue
+from mlops_desk.ui import theme
+from mlops_desk.ui.text import Label
+from mlops_desk.ui.widgets.choice import Check, Choice
+from mlops_desk.ui.widgets.field import Field
+
+
+class SettingRow(QWidget):
+    """Its field has the kind of the setting; ``save`` is called with key and text when the person changed it."""
+
+    def __init__(self, setting: SettingValue, save: Callable[[str, str], None]) -> None:
+        super().__init__()
+        self.setting = setting
+        self.words = f"{setting.key} {setting.title} {setting.help} {setting.section}".lower()
+        self._save = save
+        self._title = Label(setting.title)
+        self._help = Label(_help(setting), points=theme.CAPTION_POINTS, tone="muted", wrap=True)
+        self._says = Label(points=theme.CAPTION_POINTS, wrap=True)
+        self._says.hide()
+        self.field = self._make_field()
+        self.field.setAccessibleName(setting.title)
+        self.field.setAccessibleDescription(setting.help)
+        self._title.setBuddy(self.field)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(theme.SPACE_16)
+        grid.setVerticalSpacing(2)
+        grid.addWidget(self._title, 0, 0)
+        grid.addWidget(self._help, 1, 0)
+        grid.addWidget(self.field, 0, 1, 2, 1, Qt.AlignmentFlag.AlignVCenter)
+        grid.addWidget(self._says, 2, 1)
+        grid.setColumnStretch(0, 3)
+        grid.setColumnStretch(1, 2)
+        self.show_value(setting)
+
+    def show_value(self, setting: SettingValue) -> None:
+        """Show the value that holds, unless somebody is typing another one."""
+        self.setting = setting
+        if isinstance(self.field, QCheckBox):
+            self.field.blockSignals(True)
+            self.field.setChecked(bool(setting.value))
+            self.field.blockSignals(False)
+        elif isinstance(self.field, QComboBox):
+            self.field.blockSignals(True)
+            self.field.setCurrentText(plain(str(setting.value)))
+            self.field.blockSignals(False)
+        elif isinstance(self.field, QLineEdit) and not (self.field.hasFocus() and self.field.isModified()):
+            self.field.setText(_written(setting.value))
+
+    def say(self, text: str, tone: str) -> None:
+        self._says.show_text(text)
+        self._says.tint(tone)
+        self._says.setVisible(bool(text))
+
+    def fail(self, error: DeskError) -> None:
+        self.say(f"{error.message} {error.hint or ''}".strip(), "alert")
+
+    def error_text(self) -> str:
+        return self._says.whole
+
+    def _make_field(self) -> QWidget:
+        if self.setting.kind == "switch":
+            box = Check("On")
+            box.toggled.connect(lambda on: self._save(self.setting.key, "on" if on else "off"))
+            return box
+        if self.setting.kind == "choice":
+            combo = Choice(self.setting.title)
+            combo.addItems([plain(choice) for choice in self.setting.choices])
+            combo.activated.connect(lambda number: self._save(self.setting.key, self.setting.choices[number]))
+            return combo
+        field = Field(self.setting.title, _written(self.setting.default) or "empty")
+        field.setClearButtonEnabled(False)
+        field.editingFinished.connect(self._edited)
+        return field
+
+    def _edited(self) -> None:
+        if isinstance(self.field, QLineEdit) and self.field.isModified():
+            self.field.setModified(False)
+            if self.field.text() != _written(self.setting.value):
+                self._save(self.setting.key, self.field.text())
+
+
+def _written(value: str | float | bool) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _help(setting: SettingValue) -> str:
+    parts = [setting.help]
+    if setting.minimum is not None and setting.maximum is not None:
+        unit = f" {setting.unit}" if setting.unit else ""
+        parts.append(f"{setting.minimum:g} to {setting.maximum:g}{unit}.")
+    if setting.kind not in {"switch", "choice"}:
+        parts.append(f"Default: {_written(setting.default) or 'empty'}.")
+    return " ".join(parts)

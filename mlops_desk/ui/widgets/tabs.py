@@ -1,0 +1,44 @@
+"""A few views of one page to choose from, as buttons in a row; arrow keys go from one to the next."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
+
+from mlops_desk.ui import theme
+from mlops_desk.ui.widgets.button import Button
+
+
+class Tabs(QWidget):
+    """``chosen`` carries the key of the view."""
+
+    chosen = Signal(str)
+
+    def __init__(self, name: str, views: tuple[tuple[str, str], ...]) -> None:
+        super().__init__()
+        self.setAccessibleName(name)
+        self._titles = dict(views)
+        self._group = QButtonGroup(self)
+        self._buttons: dict[str, Button] = {}
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.SPACE_4)
+        for key, title in views:
+            button = Button(title)
+            button.setCheckable(True)
+            button.toggled.connect(lambda on, key=key: self.chosen.emit(key) if on else None)
+            self._group.addButton(button)
+            self._buttons[key] = button
+            row.addWidget(button)
+
+    def choose(self, key: str) -> None:
+        self._buttons[key].setChecked(True)
+
+    def current(self) -> str:
+        return next((key for key, button in self._buttons.items() if button.isChecked()), "")
+
+    def count(self, key: str, amount: int | None) -> None:
+        """Put a number behind a view's title."""
+        title = self._titles[key] if amount is None else f"{self._titles[key]}  {amount}"
+        button = self._buttons[key]
+        if button.text() != title:
+            button.show_title(title)
+            button.updateGeometry()
