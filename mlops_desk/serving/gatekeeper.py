@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from mlops_desk import __version__
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
@@ -158,6 +156,8 @@ class Gatekeeper:
         state = read_state(self._folder)
         if state is None or not state.is_alive:
             return None
+        import httpx  # noqa: PLC0415 - 15 MB that an agent without endpoints does not need
+
         url = f"http://127.0.0.1:{state.port}{path}"
         try:
             with httpx.Client(trust_env=False, timeout=timeout_seconds) as client:

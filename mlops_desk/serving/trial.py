@@ -9,10 +9,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
-
-import httpx
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.settings import SettingsStore
@@ -149,7 +148,7 @@ class Trial:
         if example is None:
             return
         status, body = _post(f"http://{address}/invocations", example)
-        if status != httpx.codes.OK:
+        if status != HTTPStatus.OK:
             told = "no answer" if status is None else f"status {status}"
             text = f"The model did not answer the example that was saved with it: {told}."
             raise Failed("example_failed", text, plain(body, LINE_LIMIT) or self.evidence(name))
@@ -173,14 +172,18 @@ class Trial:
 
 def answers(address: str) -> bool:
     """Tell whether the scoring server at ``address`` says it is well."""
+    import httpx  # noqa: PLC0415 - 15 MB that an agent without endpoints does not need
+
     try:
         with httpx.Client(trust_env=False, timeout=_PING_SECONDS) as client:
-            return client.get(f"http://{address}/ping").status_code == httpx.codes.OK
+            return client.get(f"http://{address}/ping").status_code == HTTPStatus.OK
     except httpx.HTTPError:
         return False
 
 
 def _post(url: str, body: bytes) -> tuple[int | None, str]:
+    import httpx  # noqa: PLC0415 - likewise
+
     headers = {"content-type": "application/json"}
     text = b""
     try:

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 META: dict[str, str] = {
     "_request_id": "VARCHAR",
     "_received_at": "DOUBLE",
@@ -154,6 +152,8 @@ def newest(
     ``since`` is Unix seconds. Requests that were refused or failed are left out. An empty log writes nothing.
     Raises OSError, duckdb.Error.
     """
+    import duckdb  # noqa: PLC0415 - 12 MB that an agent without endpoints does not need
+
     condition = f"_status < {_FIRST_ERROR_STATUS} AND _received_at >= {float(since)}"
     if revision is not None:
         condition += f" AND _revision = {int(revision)}"
@@ -282,6 +282,8 @@ _FORMAT = "(FORMAT parquet, COMPRESSION zstd)"
 
 def _connect(folder: Path) -> Any:
     """Open a database in memory that stays small, spills beside the log and downloads nothing."""
+    import duckdb  # noqa: PLC0415 - likewise
+
     settings: dict[str, str | bool | int | float | list[str]] = {
         "threads": 1,
         "memory_limit": "512MB",
