@@ -18,12 +18,15 @@ from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
 from mlops_desk.base.lock import FolderLock
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.process import python_command, start_detached
-from mlops_desk.records import event as events
+from mlops_desk.records import event as announced
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.agent import Agent
+from mlops_desk.verbs.alerts import Alerts
 from mlops_desk.verbs.declaration import Verb, verbs_of
 from mlops_desk.verbs.drift import Drift
 from mlops_desk.verbs.endpoints import Endpoints
+from mlops_desk.verbs.events import Events
+from mlops_desk.verbs.gpus import Gpus
 from mlops_desk.verbs.jobs import Jobs
 from mlops_desk.verbs.models import Models, Runs
 from mlops_desk.verbs.rules import Rules
@@ -51,6 +54,18 @@ class Client:
     @property
     def telemetry(self) -> Telemetry:
         return cast("Telemetry", self._service("telemetry"))
+
+    @property
+    def gpus(self) -> Gpus:
+        return cast("Gpus", self._service("gpus"))
+
+    @property
+    def events(self) -> Events:
+        return cast("Events", self._service("events"))
+
+    @property
+    def alerts(self) -> Alerts:
+        return cast("Alerts", self._service("alerts"))
 
     @property
     def jobs(self) -> Jobs:
@@ -94,14 +109,14 @@ class Client:
         _raise_for(answer)
         return wire.loads(answer.content, verb.returns)
 
-    def announcements(self) -> Iterator[events.Event]:
+    def announcements(self) -> Iterator[announced.Event]:
         """Yield what the agent announces until the connection ends; raises Unavailable when it does."""
         timeout = httpx.Timeout(SILENCE_SECONDS)
         try:
             with self._http.stream("GET", "/v1/events", timeout=timeout) as answer:
                 for line in answer.iter_lines():
                     document = json.loads(line)
-                    kind = events.EVENTS.get(document["kind"])
+                    kind = announced.EVENTS.get(document["kind"])
                     if kind is not None:
                         yield wire.from_builtins(document["event"], kind)
         except httpx.HTTPError as error:

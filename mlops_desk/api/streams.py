@@ -68,6 +68,8 @@ _KEYS: dict[type, Callable[[Any], object]] = {
     events.RegistryChanged: lambda event: ("registry", event.uri),
     events.RuleChanged: lambda event: ("rule", event.rule.name),
     events.RetrainingChanged: lambda event: ("retraining", event.retraining.id),
+    events.IncidentLogged: lambda event: ("incident", event.incident.id),
+    events.AlertChanged: lambda event: ("alert", event.alert.id),
 }
 
 

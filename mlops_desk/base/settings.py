@@ -21,7 +21,10 @@ Value = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A declaration. ``kind``: text, path, choice, integer, number or switch; limits are in ``unit``."""
+    """A declaration. ``kind``: text, path, choice, integer, number or switch; limits are in ``unit``.
+
+    A ``secret`` value is never shown, logged or written into the audit trail.
+    """
 
     key: str
     section: str
@@ -33,6 +36,7 @@ class Setting:
     minimum: float | None = None
     maximum: float | None = None
     unit: str | None = None
+    secret: bool = False
 
     def parse(self, text: str) -> Value:
         """Turn text into a value of this setting's kind within its limits; raises Invalid."""
@@ -111,6 +115,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("drift.window_rows", "Drift", "Window",
             "Newest requests that are compared with the reference.", "integer", 1000, minimum=30, maximum=1_000_000,
             unit="rows"),
+    Setting("alerts.webhook", "Alerts", "Webhook",
+            "Address that gets each alert as JSON; empty means none. It is kept secret.", "text", "", secret=True),
+    Setting("alerts.webhook_private", "Alerts", "Webhook in a private network",
+            "Allow the webhook's host to be this machine or one of a private network.", "switch", False),
+    Setting("metrics.enabled", "Metrics", "Prometheus endpoint",
+            "Serve the newest numbers on the loopback address; mlops-desk doctor says how to ask.", "switch", False),
+    Setting("metrics.port", "Metrics", "Port of the endpoint", "Port on the loopback address.", "integer", 9464,
+            minimum=1024, maximum=65_535),
 )  # fmt: skip
 
 

@@ -12,13 +12,19 @@ from mlops_desk.desk.settings import SettingsService
 from mlops_desk.drift.service import DriftService
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.registry.service import ModelsService, RunsService
+from mlops_desk.rules.alerting import AlertsService
 from mlops_desk.rules.service import RulesService
 from mlops_desk.serving.service import EndpointsService
+from mlops_desk.telemetry.ending import GpusService
+from mlops_desk.telemetry.eventlog import EventsService
 from mlops_desk.telemetry.service import TelemetryService
 
 IMPLEMENTATIONS: dict[str, type] = {
     "agent": AgentService,
     "telemetry": TelemetryService,
+    "gpus": GpusService,
+    "events": EventsService,
+    "alerts": AlertsService,
     "jobs": JobsService,
     "models": ModelsService,
     "runs": RunsService,

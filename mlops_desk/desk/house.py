@@ -2,12 +2,13 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
@@ -27,19 +28,25 @@ from mlops_desk.leases.allocation import Facts
 from mlops_desk.leases.ledger import Ledger, Owner
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.endpoint import Endpoint
-from mlops_desk.records.job import Job, JobSpec
-from mlops_desk.records.status import AgentCost, AgentInfo, Check, LeaseInfo
+from mlops_desk.records.history import Curves
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.status import AgentCost, AgentInfo, Check, LeaseInfo, Status
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
+from mlops_desk.rules.alerting import AlertsService
 from mlops_desk.rules.service import RulesService
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import State
+from mlops_desk.telemetry.ending import GpusService
+from mlops_desk.telemetry.eventlog import EventParts, EventsService
 from mlops_desk.telemetry.service import TelemetryService
 
 _log = logging.getLogger(__name__)
 _JOB_TAG = "mlops_desk.job"
 _NAME_TAG = "mlflow.runName"
 _STALE_FACTS_SECONDS = 10.0
+_JOBS_COUNTED = 2000
 
 
 class Desk:
@@ -55,6 +62,9 @@ class Desk:
         self.engine = self._engine()
         self.ledger = self._ledger()
         self.telemetry = self._telemetry()
+        self.events = self._events()
+        self.alerts = self._alerts()
+        self.telemetry.listen(self._judge)
         self.registry = self._registry()
         self.jobs = self._jobs()
         self.endpoints = self._endpoints()
@@ -64,6 +74,9 @@ class Desk:
         self.services: dict[str, Any] = {
             "agent": self.agent,
             "telemetry": self.telemetry,
+            "gpus": GpusService(self.telemetry.status),
+            "events": self.events,
+            "alerts": self.alerts,
             "jobs": self.jobs,
             "models": ModelsService(self.registry),
             "runs": RunsService(self.registry),
@@ -77,6 +90,8 @@ class Desk:
 
     def start(self) -> None:
         """Begin to work: sampling first, then what was under way when the last agent ended."""
+        self.events.start()
+        self.alerts.start()
         for service in (self.telemetry, self.registry, self.jobs, self.endpoints, self.drift, self.rules):
             service.start()
 
@@ -89,6 +104,8 @@ class Desk:
             self.jobs.stop,
             self.registry.stop,
             self.telemetry.stop,
+            self.alerts.stop,
+            self.events.stop,
             self.state.close,
             self._close_engine,
         ):
@@ -132,6 +149,14 @@ class Desk:
             agent_info=self._about,
             simulated=self.simulated,
         )
+
+    def _events(self) -> EventsService:
+        parts = EventParts(self._keep, self._recording, self._busy_ratio, self._jobs_ended)
+        return EventsService(self.folder.root / "events.json", self.state.incidents, self.bus, self.loop, parts)
+
+    def _alerts(self) -> AlertsService:
+        log = self.events.log_alert
+        return AlertsService(self.state.alerts, self.state.alert_rules, self.settings, self.bus, self.loop, log)
 
     def _container_names(self) -> Callable[[str], str | None]:
         return ContainerNames(self.engine, self.loop).name
@@ -203,6 +228,27 @@ class Desk:
         return AgentService(self.folder, self.state, self.loop, parts, simulated=self.simulated)
 
     # -- where features meet -----------------------------------------------------------------
+
+    def _judge(self, events: tuple[DeviceEvent, ...], status: Status, is_tick: bool) -> None:
+        """Hand each sample to who judges it."""
+        self.events.take(events, status)
+        if is_tick:
+            self.alerts.take(status)
+
+    def _keep(self, incident_id: str, at: float) -> None:
+        raise Unavailable(f"There is no flight recorder for {incident_id} at {at}.")
+
+    def _recording(self, incident_id: str, device: str | None) -> Curves:
+        raise Unavailable(f"There is no recording of {incident_id}, {device}.")
+
+    def _busy_ratio(self, start: float, end: float) -> Mapping[str, float]:  # noqa: ARG002 - the history will tell
+        return {}
+
+    def _jobs_ended(self, since: float) -> Mapping[str, int]:
+        """Count the jobs that ended since a time, by outcome."""
+        final = tuple(state.value for state in JobState if state.is_final)
+        jobs = self.state.jobs.list(states=final, limit=_JOBS_COUNTED)
+        return Counter(job.state.value for job in jobs if (job.ended_at or 0.0) >= since)
 
     def _facts(self) -> Facts | None:
         """Return what the driver showed last, or None when that is too old to give GPUs out on."""

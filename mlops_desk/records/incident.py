@@ -23,7 +23,10 @@ class DeviceEvent:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """An entry of the event log. ``level``: info, warning or alert; ``kind``: xid, gpu, oom, throttle or alert.
+    """An entry of the event log. ``level``: info, warning or alert.
+
+    ``kind``: xid, ecc, gpu (its state), oom, throttle, driver, alert or agent. ``lasting`` marks a state that goes on
+    until ``ended_at``; other entries are moments.
 
     ``device`` is a GPU's UUID, ``host`` or a kernel name. ``count`` says how often the same happened between ``at``
     and ``last_at``; ``ended_at`` when a state that lasts was over. ``recorded`` tells that the minutes around it are
@@ -43,6 +46,7 @@ class Incident:
     ended_at: float | None = None
     recorded: bool = False
     details: Mapping[str, str] = field(default_factory=dict)
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SettingValue:
-    """A setting's current value beside its declaration."""
+    """A setting's current value beside its declaration. A ``secret`` value is masked: only that it is set shows."""
 
     key: str
     title: str
@@ -18,3 +18,4 @@ class SettingValue:
     minimum: float | None = None
     maximum: float | None = None
     unit: str | None = None
+    secret: bool = False

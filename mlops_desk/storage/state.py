@@ -1,4 +1,4 @@
-"""The state database: jobs, endpoints, drift reports, rules, retrainings and the audit trail."""
+"""The state database: jobs, endpoints, drift reports, rules, retrainings, events, alerts and the audit trail."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,16 +8,21 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mlops_desk.base import wire
+from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.incident import Incident
 from mlops_desk.records.job import Job
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.storage.database import Database
 from mlops_desk.storage.tables import (
     Stored,
+    StoredAlert,
+    StoredAlertRule,
     StoredAudit,
     StoredEndpoint,
+    StoredIncident,
     StoredJob,
     StoredReport,
     StoredRetraining,
@@ -72,16 +77,19 @@ class RecordTable(Generic[R]):
         *,
         states: tuple[str, ...] | None = None,
         parent: str | None = None,
+        since: float | None = None,
         limit: int | None = None,
         newest_first: bool = True,
     ) -> list[R]:
-        """Return records by creation time, optionally only those in some states or of one parent."""
+        """Return records by creation time, optionally those in some states, of one parent, or made since a time."""
         order = self._table.created_at.desc() if newest_first else self._table.created_at.asc()
         statement = select(self._table.document).order_by(order, self._table.key)
         if states is not None:
             statement = statement.where(self._table.state.in_(states))
         if parent is not None:
             statement = statement.where(self._table.parent == parent)
+        if since is not None:
+            statement = statement.where(self._table.created_at >= since)
         with self._database.transaction() as connection:
             documents = connection.execute(statement.limit(limit)).scalars().all()
         return [wire.from_builtins(document, self._kind) for document in documents]
@@ -90,6 +98,14 @@ class RecordTable(Generic[R]):
         """Forget the record of ``key``."""
         with self._database.transaction() as connection:
             connection.execute(delete(self._table).where(self._table.key == key))
+
+    def trim(self, keep: int) -> None:
+        """Forget all but the newest ``keep`` records."""
+        newest = select(self._table.created_at).order_by(self._table.created_at.desc()).offset(keep).limit(1)
+        with self._database.transaction() as connection:
+            boundary = connection.execute(newest).scalar()
+            if boundary is not None:
+                connection.execute(delete(self._table).where(self._table.created_at <= boundary))
 
     def count(self) -> int:
         with self._database.transaction() as connection:
@@ -120,6 +136,19 @@ class State:
         )
         self.audit = RecordTable[AuditEntry](
             self._database, StoredAudit, AuditEntry, lambda r: (r.id or "", "", r.verb, r.at)
+        )
+
+        self.incidents = RecordTable[Incident](
+            self._database, StoredIncident, Incident, lambda r: (r.id, r.level, r.device or "", r.at)
+        )
+        self.alerts = RecordTable[Alert](
+            self._database,
+            StoredAlert,
+            Alert,
+            lambda r: (r.id, "firing" if r.ended_at is None else "ended", r.rule, r.since),
+        )
+        self.alert_rules = RecordTable[AlertRule](
+            self._database, StoredAlertRule, AlertRule, lambda r: (r.name, "", r.device_class, 0.0)
         )
 
     def close(self) -> None:

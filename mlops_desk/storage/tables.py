@@ -64,3 +64,23 @@ class StoredAudit(Stored):
 
     __tablename__ = "audit"
     __table_args__ = (Index("audit_by_time", "created_at"),)
+
+
+class StoredIncident(Stored):
+    """The event log, by id; state is the level, parent the device."""
+
+    __tablename__ = "incidents"
+    __table_args__ = (Index("incidents_by_time", "created_at"),)
+
+
+class StoredAlert(Stored):
+    """Alerts, by id; state is firing or ended, parent the rule."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (Index("alerts_by_time", "created_at"),)
+
+
+class StoredAlertRule(Stored):
+    """Alert rules that a person changed, by name."""
+
+    __tablename__ = "alert_rules"

@@ -19,6 +19,7 @@ from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Sampled
+from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.status import (
     AgentCost,
     AgentInfo,
@@ -43,6 +44,9 @@ _FIRST_SECONDS = 2.5
 _WINDOW_LIMIT_SECONDS = 3600.0
 _DEMO_SEED = 8
 _SHORT_ID = 12
+
+Listener = Callable[[tuple[DeviceEvent, ...], Status, bool], None]
+"""Is told of each sample: the events in it, the status, and whether it is a tick."""
 
 
 class TelemetryService:
@@ -69,6 +73,7 @@ class TelemetryService:
         self._simulated = simulated
         self._started = time.monotonic()
         self._cost = Cost()
+        self._listeners: list[Listener] = []
         self._ring = Ring()
         self._history = History(folder.telemetry_database, self._ring, bus.publish)
         self._sampler = Sampler(
@@ -89,6 +94,10 @@ class TelemetryService:
         """End the collector, and write and close the history."""
         self._sampler.stop()
         self._history.stop()
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` with each sample, in the thread that samples: it must not wait. Before ``start``."""
+        self._listeners.append(listener)
 
     def status(self) -> Status:
         """Return the newest numbers; right after the start, wait a little for the first ones."""
@@ -140,7 +149,10 @@ class TelemetryService:
             )
             pids = [os.getpid(), *([pid] if (pid := self._sampler.collector_pid()) else [])]
             self._cost.update(time.monotonic(), pids, self._sampler.driver_seconds())
-        self._bus.publish(Sampled(self._status(sample)))
+        status = self._status(sample)
+        self._bus.publish(Sampled(status))
+        for listener in self._listeners:
+            listener(sample.events, status, is_tick)
 
     def _status(self, sample: Sample) -> Status:
         leases = self._known_leases(sample)

@@ -6,8 +6,11 @@ them (``declaration.verbs_of``). ``PROTOCOLS`` is the list they all walk.
 """
 
 from mlops_desk.verbs.agent import Agent
+from mlops_desk.verbs.alerts import Alerts
 from mlops_desk.verbs.drift import Drift
 from mlops_desk.verbs.endpoints import Endpoints
+from mlops_desk.verbs.events import Events
+from mlops_desk.verbs.gpus import Gpus
 from mlops_desk.verbs.jobs import Jobs
 from mlops_desk.verbs.models import Models, Runs
 from mlops_desk.verbs.rules import Rules
@@ -17,6 +20,9 @@ from mlops_desk.verbs.telemetry import Telemetry
 PROTOCOLS: dict[str, type] = {
     "agent": Agent,
     "telemetry": Telemetry,
+    "gpus": Gpus,
+    "events": Events,
+    "alerts": Alerts,
     "jobs": Jobs,
     "models": Models,
     "runs": Runs,
@@ -29,8 +35,11 @@ PROTOCOLS: dict[str, type] = {
 __all__ = [
     "PROTOCOLS",
     "Agent",
+    "Alerts",
     "Drift",
     "Endpoints",
+    "Events",
+    "Gpus",
     "Jobs",
     "Models",
     "Rules",

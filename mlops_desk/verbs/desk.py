@@ -3,8 +3,11 @@
 from typing import Protocol
 
 from mlops_desk.verbs.agent import Agent
+from mlops_desk.verbs.alerts import Alerts
 from mlops_desk.verbs.drift import Drift
 from mlops_desk.verbs.endpoints import Endpoints
+from mlops_desk.verbs.events import Events
+from mlops_desk.verbs.gpus import Gpus
 from mlops_desk.verbs.jobs import Jobs
 from mlops_desk.verbs.models import Models, Runs
 from mlops_desk.verbs.rules import Rules
@@ -19,6 +22,12 @@ class DeskVerbs(Protocol):
     def agent(self) -> Agent: ...
     @property
     def telemetry(self) -> Telemetry: ...
+    @property
+    def gpus(self) -> Gpus: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def alerts(self) -> Alerts: ...
     @property
     def jobs(self) -> Jobs: ...
     @property

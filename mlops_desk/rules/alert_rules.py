@@ -1,0 +1,311 @@
+"""The table of what is watched from the start, with sensible thresholds; a person may change each.
+
+DCGM's and GPUd's thresholds are used where they have one. A measure returns None where the number is missing: that
+neither fires nor ends an alert.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_desk.records.alert import AlertRule
+from mlops_desk.records.status import Filesystem, Gpu, GpuState
+
+Measure = Callable[[Any], float | None]
+
+ASSUMED_GPU_LIMIT = 90.0
+ASSUMED_DISK_LIMIT = 75.0
+"""°C at which a device is taken to slow down when it does not say."""
+
+ASSUMED_SPARE = 0.10
+_HOUR = 3600.0
+_DAY = 86_400.0
+_MIB = float(1 << 20)
+_REPLAYS_PER_LANE = {1: 0.15, 2: 0.30, 3: 0.48, 4: 0.96, 5: 1.92, 6: 3.84}
+_READ_ONLY_KINDS = {"squashfs", "iso9660", "udf", "erofs", "cramfs", "fuse.snapfuse"}
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A rule with its measure.
+
+    ``grown_over``: the measure is a counter, and what counts is its growth within so many seconds. ``pulse``: it is
+    set off by an incident, not by a number. ``logged`` False: the event log has the matter itself; ``told`` False:
+    somebody else has told it to the person already.
+    """
+
+    rule: AlertRule
+    measure: Measure
+    hint: str
+    grown_over: float = 0.0
+    pulse: bool = False
+    logged: bool = True
+    told: bool = True
+
+
+def _value(metric: str) -> Measure:
+    def measure(device: Any) -> float | None:
+        reading = device.metrics.get(metric)
+        return None if reading is None else reading.value
+
+    return measure
+
+
+def _share(part: str, whole: str) -> Measure:
+    of_part, of_whole = _value(part), _value(whole)
+
+    def measure(device: Any) -> float | None:
+        value, limit = of_part(device), of_whole(device)
+        return None if value is None or not limit else value / limit
+
+    return measure
+
+
+def _sum(*metrics: str) -> Measure:
+    measures = [_value(metric) for metric in metrics]
+
+    def measure(device: Any) -> float | None:
+        values = [value for each in measures if (value := each(device)) is not None]
+        return sum(values) if values else None
+
+    return measure
+
+
+def _left(metric: str, limits: tuple[str, ...], assumed: float) -> Measure:
+    of_value, of_limits = _value(metric), [_value(limit) for limit in limits]
+
+    def measure(device: Any) -> float | None:
+        value = of_value(device)
+        if value is None:
+            return None
+        limit = next((found for each in of_limits if (found := each(device)) is not None), assumed)
+        return limit - value
+
+    return measure
+
+
+def _most(*metrics: str) -> Measure:
+    measures = [_value(metric) for metric in metrics]
+
+    def measure(device: Any) -> float | None:
+        return max((value for each in measures if (value := each(device)) is not None), default=None)
+
+    return measure
+
+
+def _gone(gpu: Gpu) -> float | None:
+    if gpu.state in {GpuState.LOST, GpuState.RESET_REQUIRED}:
+        return 1.0
+    return 0.0 if gpu.state in {GpuState.OK, GpuState.ASLEEP} else None
+
+
+def _replays(gpu: Gpu) -> float | None:
+    """Return the replay counter in units of what DCGM allows a minute for this generation and width."""
+    count, generation, width = (
+        _value(f"hw.gpu.pcie.{name}")(gpu) for name in ("replays", "generation.limit", "width.limit")
+    )
+    if count is None:
+        return None
+    return count / (_REPLAYS_PER_LANE.get(int(generation or 4), 0.96) * (width or 16.0))
+
+
+def _full(filesystem: Filesystem) -> float | None:
+    if filesystem.kind in _READ_ONLY_KINDS:
+        return None
+    return _value("system.filesystem.utilization")(filesystem)
+
+
+def _silent(filesystem: Filesystem) -> float | None:
+    return 1.0 if filesystem.note else 0.0
+
+
+def _packet_errors(network: Any) -> float | None:
+    """Return damaged packets a second; drops are left out, for a busy receiver drops without a fault of the link."""
+    errors = _sum("system.network.receive.errors", "system.network.transmit.errors")(network)
+    drops = _sum("system.network.receive.drops", "system.network.transmit.drops")(network)
+    return None if errors is None else max(0.0, errors - (drops or 0.0))
+
+
+def _rule(
+    name: str,
+    title: str,
+    where: tuple[str, str, str],
+    limits: tuple[float, float, float],
+    level: str,
+    text: str,
+    *,
+    above: bool = True,
+) -> AlertRule:
+    threshold, clear_at, for_seconds = limits
+    return AlertRule(name, title, *where, above, threshold, clear_at, for_seconds, level, help=text)
+
+
+_FLAG = (1.0, 0.0, 0.0)
+_EXAMINE = "Take the GPU out of use and have the board examined; results of running jobs may be wrong."
+_COOL = "Check air flow, fans, dust and the room's temperature."
+_LIMITS = ("hw.temperature.limit.slowdown", "hw.temperature.limit.gpu")
+_HEAT = ("hw.gpu.throttle.thermal", "hw.gpu.throttle.hardware_slowdown", "hw.gpu.throttle.power_brake")
+
+_GPU = (
+    Watched(
+        _rule("gpu_lost", "GPU is lost or needs a reset", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",
+              "The GPU fell off the bus, or the driver refuses work until it is reset."),
+        _gone, "Save what can be saved, and restart the machine if it does not come back.", logged=False, told=False,
+    ),
+    Watched(
+        _rule("gpu_xid", "GPU reported a grave error", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",
+              "An XID that makes the GPU unusable or its results doubtful. It ends 10 min after the last one."),
+        lambda _: 0.0, "mlops-desk events tells which, and what to do.", pulse=True, logged=False,
+    ),
+    Watched(
+        _rule("gpu_temperature", "GPU is close to the temperature at which it slows down",
+              ("gpu", "hw.temperature", "Cel"), (5.0, 10.0, 30.0), "warning",
+              "Degrees that are left to the GPU's own slowdown temperature.", above=False),
+        _left("hw.temperature", _LIMITS, ASSUMED_GPU_LIMIT), _COOL,
+    ),
+    Watched(
+        _rule("gpu_memory_temperature", "GPU memory is hot", ("gpu", "hw.temperature.memory", "Cel"),
+              (100.0, 95.0, 60.0), "warning", "Temperature of the GPU's memory."),
+        _value("hw.temperature.memory"), _COOL,
+    ),
+    Watched(
+        _rule("gpu_throttling", "GPU is slowed down by heat or power supply", ("gpu", _HEAT[0], "1"),
+              (0.10, 0.02, 30.0), "warning", "Share of time in which heat, hardware or power brake hold the clocks."),
+        _most(*_HEAT), _COOL, logged=False,
+    ),
+    Watched(
+        _rule("gpu_ecc", "GPU memory error that was not corrected",
+              ("gpu", "hw.errors.ecc.volatile.uncorrected", "1"), _FLAG, "alert", "New ones within an hour."),
+        _value("hw.errors.ecc.volatile.uncorrected"), _EXAMINE, grown_over=_HOUR,
+    ),
+    Watched(
+        _rule("gpu_row_remap_failure", "GPU memory row could not be replaced",
+              ("gpu", "hw.gpu.row_remap.failure", "1"), _FLAG, "alert", "The board is to be exchanged."),
+        _value("hw.gpu.row_remap.failure"), _EXAMINE,
+    ),
+    Watched(
+        _rule("gpu_row_remap_pending", "GPU memory row waits for a reset to be replaced",
+              ("gpu", "hw.gpu.row_remap.pending", "1"), _FLAG, "warning", "A reset of the GPU replaces it."),
+        _value("hw.gpu.row_remap.pending"), "When its jobs are done: sudo nvidia-smi --gpu-reset",
+    ),
+    Watched(
+        _rule("gpu_row_remaps", "GPU memory is worn", ("gpu", "hw.gpu.row_remap.uncorrectable", "1"),
+              (512.0, 511.0, 0.0), "alert", "Rows replaced because of uncorrected errors."),
+        _value("hw.gpu.row_remap.uncorrectable"), _EXAMINE,
+    ),
+    Watched(
+        _rule("gpu_retired_pages", "GPU memory pages were given up", ("gpu", "hw.gpu.retired_pages.double_bit", "1"),
+              (15.0, 14.0, 0.0), "warning", "Pages given up; 64 is the end of the board's life."),
+        _sum("hw.gpu.retired_pages.single_bit", "hw.gpu.retired_pages.double_bit"), _EXAMINE,
+    ),
+    Watched(
+        _rule("gpu_memory", "GPU memory is nearly full", ("gpu", "hw.gpu.memory.usage", "1"), (0.98, 0.95, 300.0),
+              "info", "Share of the GPU's memory in use. Some frameworks take all of it at their start."),
+        _share("hw.gpu.memory.usage", "hw.gpu.memory.limit"), "The next allocation may fail: use smaller batches.",
+    ),
+    Watched(
+        _rule("gpu_pcie_replays", "GPU's PCIe link is unreliable", ("gpu", "hw.gpu.pcie.replays", "1"),
+              (1.0, 0.5, 0.0), "warning", "Replays within a minute, of what is tolerable for generation and width."),
+        _replays, "Check the board's seat and riser cables.", grown_over=60.0,
+    ),
+    Watched(
+        _rule("gpu_nvlink_errors", "GPU's NVLinks are unreliable", ("gpu", "hw.gpu.nvlink.errors.crc", "1"),
+              (100.0, 10.0, 0.0), "warning", "Damaged packets on all links within a minute."),
+        _value("hw.gpu.nvlink.errors.crc"), "Check bridges, switches and their seat.", grown_over=60.0,
+    ),
+)  # fmt: skip
+
+_HOST = (
+    Watched(
+        _rule("host_memory", "Memory is nearly used up", ("host", "system.memory.usage", "1"), (0.95, 0.92, 30.0),
+              "warning", "Share of the machine's memory that is not available to new work."),
+        _share("system.memory.usage", "system.memory.limit"),
+        "End what is not needed, or give jobs a memory limit; else the kernel kills one of them.",
+    ),
+    Watched(
+        _rule("host_memory_pressure", "Everything waits for memory",
+              ("host", "system.pressure.memory.full.avg10", "1"), (0.10, 0.02, 20.0), "alert",
+              "Share of time in which all tasks waited for memory."),
+        _value("system.pressure.memory.full.avg10"), "End the largest program before the kernel does.",
+    ),
+    Watched(
+        _rule("host_swap", "Swap is nearly full", ("host", "system.paging.usage", "1"), (0.80, 0.60, 60.0), "warning",
+              "Share of the swap space in use."),
+        _share("system.paging.usage", "system.paging.limit"), "End what is not needed, or add memory.",
+    ),
+    Watched(
+        _rule("host_swapping", "The machine swaps", ("host", "system.paging.in", "By/s"),
+              (32 * _MIB, 4 * _MIB, 30.0), "warning", "Bytes read back from swap a second: programs crawl."),
+        _value("system.paging.in"), "End what is not needed, or give jobs a memory limit.",
+    ),
+)  # fmt: skip
+
+_DISK = (
+    Watched(
+        _rule("disk_temperature", "Drive is close to its critical temperature", ("disk", "hw.temperature", "Cel"),
+              (5.0, 10.0, 60.0), "warning", "Degrees that are left to the drive's own limit.", above=False),
+        _left("hw.temperature", ("hw.temperature.limit",), ASSUMED_DISK_LIMIT), _COOL,
+    ),
+    Watched(
+        _rule("disk_wear", "Drive is nearly worn out", ("disk", "hw.disk.wear", "1"), (0.90, 0.89, 0.0), "warning",
+              "Share of the promised life that is used up."),
+        _value("hw.disk.wear"), "Plan its replacement; keep backups.",
+    ),
+    Watched(
+        _rule("disk_spare", "Drive has no spare blocks left", ("disk", "hw.disk.spare", "1"), (0.0, 0.01, 0.0),
+              "alert", "Spare blocks above the drive's own threshold.", above=False),
+        _left("hw.disk.spare.threshold", ("hw.disk.spare",), float("nan")), "Copy the data away and replace it.",
+    ),
+    Watched(
+        _rule("disk_media_errors", "Drive could not read some data", ("disk", "hw.disk.media_errors", "1"), _FLAG,
+              "warning", "New errors within a day."),
+        _value("hw.disk.media_errors"), "Copy the data away and replace it if more come.", grown_over=_DAY,
+    ),
+    Watched(
+        _rule("disk_critical_warning", "Drive raises a critical warning", ("disk", "hw.disk.critical_warning", "1"),
+              _FLAG, "alert", "Bits: 1 spare low, 2 temperature, 4 unreliable, 8 read only, 16 backup failed."),
+        _value("hw.disk.critical_warning"), "sudo smartctl -a /dev/NAME tells more. Copy the data away.",
+    ),
+)  # fmt: skip
+
+_FILESYSTEM = (
+    Watched(
+        _rule("filesystem_space", "Filesystem is nearly full",
+              ("filesystem", "system.filesystem.utilization", "1"), (0.95, 0.93, 60.0), "warning",
+              "Share of the space that ordinary users may fill."),
+        _full, "sudo du -xh --max-depth=2 MOUNT | sort -h | tail",
+    ),
+    Watched(
+        _rule("filesystem_inodes", "Filesystem has hardly any room for files",
+              ("filesystem", "system.filesystem.inodes.usage", "1"), (0.95, 0.93, 60.0), "warning",
+              "Files and folders, of what there can be."),
+        _share("system.filesystem.inodes.usage", "system.filesystem.inodes.limit"),
+        "Pack datasets of many small files into shards, or delete caches.",
+    ),
+    Watched(
+        _rule("filesystem_silent", "Filesystem does not answer", ("filesystem", "system.filesystem.latency", "1"),
+              (1.0, 0.0, 20.0), "warning", "A mount that does not answer blocks every program that touches it."),
+        _silent, "Check the file server and the network to it.",
+    ),
+)  # fmt: skip
+
+_NETWORK = (
+    Watched(
+        _rule("network_errors", "Network link damages packets",
+              ("network", "system.network.receive.errors", "1/s"), (1.0, 0.1, 30.0), "warning",
+              "Damaged packets a second, drops left out."),
+        _packet_errors, "Check cable, transceiver and the other side's port.",
+    ),
+    Watched(
+        _rule("network_link_errors", "InfiniBand link has errors", ("network", "hw.network.link.errors", "1/s"),
+              (1.0, 0.1, 30.0), "warning", "Symbol and integrity errors and recoveries a second."),
+        _value("hw.network.link.errors"), "Check cable, transceiver and the other side's port.",
+    ),
+    Watched(
+        _rule("network_flapping", "Network link goes up and down", ("network", "hw.network.link.downs", "1"),
+              (3.0, 2.0, 0.0), "warning", "Times the link went down within an hour."),
+        _value("hw.network.link.downs"), "Check cable, transceiver and the other side's port.", grown_over=_HOUR,
+    ),
+)  # fmt: skip
+
+WATCHED: tuple[Watched, ...] = (*_GPU, *_HOST, *_DISK, *_FILESYSTEM, *_NETWORK)

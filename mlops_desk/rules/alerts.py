@@ -1,0 +1,244 @@
+"""When an alert begins and ends. Pure: samples and both clocks are handed in.
+
+Missing data neither fires nor ends anything. A device that is gone for an hour takes its alerts along; one that
+fires again soon after its end is the same alert, not a new one.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mlops_desk.base.hysteresis import Condition, Holding, step
+from mlops_desk.base.text import plain
+from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.records.status import Gpu, Status
+from mlops_desk.rules.alert_rules import WATCHED, Watched
+
+PULSE_SECONDS = 600.0
+"""How long an incident keeps its alert going."""
+
+GONE_SECONDS = 3600.0
+REOPEN_SECONDS = 600.0
+
+Spot = tuple[str, str]
+"""A rule's name and a device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An alert began or ended. ``fresh`` is False for one that only came back: nobody is told of it again."""
+
+    alert: Alert
+    watched: Watched
+    fresh: bool
+
+
+@dataclass(slots=True)
+class _Growth:
+    """How much a counter grew lately; a counter that falls was set back and has not grown."""
+
+    last: float
+    steps: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, value: float, now: float, span: float) -> float:
+        if value > self.last:
+            self.steps.append((now, value - self.last))
+        self.last = value
+        self.steps = [item for item in self.steps if now - item[0] < span]
+        return sum(amount for _, amount in self.steps)
+
+
+class AlertEngine:
+    """Holds what fires. ``firing`` and ``rules`` are what was stored: rules that a person changed, and open alerts."""
+
+    def __init__(self, rules: Iterable[AlertRule] = (), firing: Iterable[Alert] = ()) -> None:
+        changed = {rule.name: rule for rule in rules}
+        self._watched = {item.rule.name: item for item in WATCHED}
+        self._rules = {name: _with_changes(item.rule, changed.get(name)) for name, item in self._watched.items()}
+        self._table: list[tuple[str, list[tuple[Watched, AlertRule, Condition]]]] = []
+        self._holdings: dict[Spot, Holding] = {}
+        self._growth: dict[Spot, _Growth] = {}
+        self._pulses: dict[Spot, float] = {}
+        self._seen: dict[Spot, float] = {}
+        self._ended: dict[Spot, tuple[Alert, float]] = {}
+        self.firing: dict[Spot, Alert] = {}
+        for alert in firing:
+            if alert.rule in self._rules:
+                self.firing[alert.rule, alert.device] = alert
+                self._holdings[alert.rule, alert.device] = Holding(on=True)
+        self._arrange()
+
+    @property
+    def rules(self) -> Mapping[str, AlertRule]:
+        return self._rules
+
+    def watched(self, name: str) -> Watched:
+        return self._watched[name]
+
+    def configure(self, rule: AlertRule, at: float) -> list[Change]:
+        """Take a changed rule; one that is switched off ends its alerts."""
+        self._rules[rule.name] = rule
+        self._arrange()
+        spots = [spot for spot in self._holdings if spot[0] == rule.name]
+        for spot in spots:
+            holding = self._holdings[spot]
+            self._holdings[spot] = Holding(on=holding.on)
+        if rule.enabled:
+            return []
+        for spot in spots:
+            del self._holdings[spot]
+        return [self._end(spot, at, None) for spot in [*self.firing] if spot[0] == rule.name]
+
+    def pulse(self, name: str, device: str, now: float) -> None:
+        """Set a rule off for a device, because of an incident."""
+        self._pulses[name, device] = now
+
+    def step(self, status: Status, now: float, at: float) -> list[Change]:
+        """Look at a sample; ``now`` is a clock that only grows, ``at`` Unix time."""
+        changes: list[Change] = []
+        for device_class, rows in self._table:
+            for device, thing in _DEVICES[device_class](status):
+                for watched, rule, condition in rows:
+                    spot = rule.name, device
+                    value = self._measure(watched, spot, thing, now)
+                    before = self._holdings.get(spot)
+                    if before is None and (value is None or not condition.is_bad(value)):
+                        continue
+                    changes += self._turn(spot, thing, value, before or Holding(), condition, (now, at))
+        changes += self._gone(now, at)
+        return changes
+
+    def _measure(self, watched: Watched, spot: Spot, thing: Any, now: float) -> float | None:
+        if watched.pulse:
+            at = self._pulses.get(spot)
+            return 1.0 if at is not None and now - at < PULSE_SECONDS else 0.0
+        value = watched.measure(thing)
+        if value is None or not watched.grown_over:
+            return value
+        growth = self._growth.get(spot)
+        if growth is None:
+            growth = self._growth[spot] = _Growth(value)
+        elif value == growth.last and not growth.steps:
+            return 0.0
+        return growth.add(value, now, watched.grown_over)
+
+    def _turn(
+        self, spot: Spot, thing: Any, value: float | None, before: Holding, condition: Condition,
+        clocks: tuple[float, float],
+    ) -> list[Change]:  # fmt: skip
+        now, at = clocks
+        after = step(condition, before, value, now)
+        if after.on or after.counting or after.held_seconds:
+            self._holdings[spot] = after
+        else:
+            self._holdings.pop(spot, None)
+        if after.on:
+            self._seen[spot] = now
+        if after.on and not before.on:
+            return [self._begin(spot, thing, value, now, at)]
+        if before.on and not after.on:
+            return [self._end(spot, at, value, now)]
+        if after.on and value is not None:
+            known = self.firing.get(spot)
+            if known is not None and known.value != value:
+                self.firing[spot] = replace(known, value=value)
+        return []
+
+    def _begin(self, spot: Spot, thing: Any, value: float | None, now: float, at: float) -> Change:
+        watched, rule = self._watched[spot[0]], self._rules[spot[0]]
+        ended, ended_at = self._ended.pop(spot, (None, 0.0))
+        if ended is not None and now - ended_at < REOPEN_SECONDS:
+            alert = replace(ended, ended_at=None, value=value)
+            self.firing[spot] = alert
+            return Change(alert, watched, fresh=False)
+        title = device_title(rule.device_class, spot[1], thing)
+        alert = Alert(
+            id=uuid.uuid4().hex,
+            rule=rule.name,
+            title=rule.title,
+            level=rule.level,
+            device=spot[1],
+            device_title=title,
+            text=describe(rule, value),
+            hint=watched.hint.replace("MOUNT", spot[1]).replace("/dev/NAME", f"/dev/{spot[1]}"),
+            since=at,
+            value=value,
+            unit=rule.unit,
+        )
+        self.firing[spot] = alert
+        return Change(alert, watched, fresh=True)
+
+    def _end(self, spot: Spot, at: float, value: float | None, now: float | None = None) -> Change:
+        alert = replace(self.firing.pop(spot), ended_at=at)
+        if value is not None:
+            alert = replace(alert, value=value)
+        self._seen.pop(spot, None)
+        if now is not None:
+            self._ended[spot] = alert, now
+        return Change(alert, self._watched[spot[0]], fresh=True)
+
+    def _gone(self, now: float, at: float) -> Iterator[Change]:
+        if not self.firing:
+            return
+        for spot in [*self.firing]:
+            if now - self._seen.setdefault(spot, now) > GONE_SECONDS:
+                self._holdings.pop(spot, None)
+                yield self._end(spot, at, None)
+
+    def _arrange(self) -> None:
+        table: dict[str, list[tuple[Watched, AlertRule, Condition]]] = {}
+        for name, rule in self._rules.items():
+            if rule.enabled:
+                condition = Condition(rule.above, rule.threshold, rule.clear_at, rule.for_seconds)
+                table.setdefault(rule.device_class, []).append((self._watched[name], rule, condition))
+        self._table = [*table.items()]
+
+
+_DEVICES: dict[str, Callable[[Status], Iterable[tuple[str, Any]]]] = {
+    "gpu": lambda status: ((gpu.uuid, gpu) for gpu in status.gpus),
+    "host": lambda status: (("host", status.host),),
+    "disk": lambda status: ((disk.name, disk) for disk in status.disks),
+    "filesystem": lambda status: ((mounted.mount, mounted) for mounted in status.filesystems),
+    "network": lambda status: ((network.name, network) for network in status.networks),
+}
+
+
+def _with_changes(rule: AlertRule, changed: AlertRule | None) -> AlertRule:
+    """Return the rule with a person's values; what the program says of it is always its newest."""
+    if changed is None or changed.above is not rule.above or changed.metric != rule.metric:
+        return rule
+    return replace(
+        rule,
+        threshold=changed.threshold,
+        clear_at=changed.clear_at,
+        for_seconds=changed.for_seconds,
+        level=changed.level,
+        enabled=changed.enabled,
+    )
+
+
+def device_title(device_class: str, device: str, thing: Any) -> str:
+    """Return the name by which people know a device."""
+    if isinstance(thing, Gpu):
+        return f"GPU {thing.index}"
+    if device_class == "host":
+        return plain(thing.name, 80) or "This machine"
+    return plain(device, 120)
+
+
+def describe(rule: AlertRule, value: float | None) -> str:
+    """Say what was measured, and what is expected."""
+    side = "at most" if rule.above else "at least"
+    return f"{rule.help} Measured: {quantity(value, rule.unit)}; expected {side} {quantity(rule.clear_at, rule.unit)}."
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """Return a value in its unit, for a sentence."""
+    if value is None:
+        return "nothing"
+    if unit == "By/s":
+        return f"{value / (1 << 20):.1f} MiB/s"
+    if unit == "Cel":
+        return f"{value:.0f} °C"
+    return f"{value:.4g}{'' if unit == '1' else ' ' + unit}"

@@ -1,0 +1,209 @@
+"""What becomes an entry of the event log, and in which words. Pure: from what was heard to incidents without an id.
+
+Incidents of one ``key`` (kind, device, title) are the same thing happening again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.alert import Alert
+from mlops_desk.records.event import Notice
+from mlops_desk.records.incident import DeviceEvent, Incident
+from mlops_desk.records.job import Job
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState
+from mlops_desk.telemetry.xid import Blame, explain_xid
+
+Key = tuple[str, str | None, str]
+
+_TEXT_LIMIT = 1000
+_DOUBLE_BIT = 2
+_DOUBTFUL = "Results of what runs there may be wrong. If it comes back, have the board examined."
+_OUT_OF_MEMORY = {"oom_kernel", "oom_cuda"}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An incident to be logged; ``record`` asks the flight recorder to keep the minutes around it."""
+
+    incident: Incident
+    record: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process on a GPU, and the job or holder of the lease that it belongs to."""
+
+    process: GpuProcess
+    label: str | None = None
+
+
+def key_of(incident: Incident) -> Key:
+    return incident.kind, incident.device, incident.title
+
+
+def gpu_title(gpu: Gpu | None, device: str | None) -> str:
+    """Return the words by which people know a GPU."""
+    if gpu is not None:
+        return f"GPU {gpu.index}"
+    return plain(device, 60) if device else "a GPU"
+
+
+def of_event(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None) -> Draft:
+    """Say what the collector heard from driver or kernel."""
+    title = gpu_title(gpu, event.device)
+    details = _details(event, gpu, owner)
+    if event.kind == "xid":
+        return Draft(_xid(event, title, owner, details), record=True)
+    if event.kind == "oom":
+        whose = f"process {event.pid}" if event.pid is not None else "a process"
+        text = plain(event.text, _TEXT_LIMIT) or "The machine ran out of memory."
+        hint = "Give jobs a memory limit (resources: memory), so that one of them can't take the others down."
+        return Draft(_incident(event, "oom", "alert", f"The kernel killed {whose}", text, hint, details), record=True)
+    if event.kind == "ecc":
+        grave = event.code == _DOUBLE_BIT or "uncorrect" in event.text.lower() or "double" in event.text.lower()
+        word = "that was not corrected" if grave else "was corrected"
+        level = "alert" if grave else "info"
+        advice = _DOUBTFUL if grave else None
+        happened = f"{title}: a memory error {word}"
+        return Draft(_incident(event, "ecc", level, happened, plain(event.text, _TEXT_LIMIT), advice, details), grave)
+    words = {"bind": "was bound to the driver", "unbind": "was unbound from the driver"}
+    happened = words.get(event.kind, plain(event.kind, 40))
+    level = "info" if event.kind == "bind" else "warning"
+    return Draft(_incident(event, "gpu", level, f"{title} {happened}", plain(event.text, _TEXT_LIMIT), None, details))
+
+
+def _xid(event: DeviceEvent, title: str, owner: Owner | None, details: dict[str, str]) -> Incident:
+    code = event.code if event.code is not None else 0
+    known = explain_xid(code)
+    said = f" The driver says: {plain(event.text, _TEXT_LIMIT)}" if event.text else ""
+    whose = f" It happened to {owner_words(owner)}." if owner is not None else ""
+    if owner is None and event.pid is not None:
+        whose = f" It happened to process {event.pid}, which is not known any more."
+    details = {**details, "xid": str(code), "cause": known.blame.value}
+    blame = {Blame.APPLICATION: " Most often the program's fault.", Blame.HARDWARE: " Most often the hardware's fault."}
+    text = f"{known.text}{blame.get(known.blame, '')}{whose}{said}"
+    return _incident(event, "xid", known.level, f"{title}: XID {code}", text, known.hint, details)
+
+
+def _incident(
+    event: DeviceEvent, kind: str, level: str, title: str, text: str, hint: str | None, details: Mapping[str, str]
+) -> Incident:
+    return Incident("", event.at, kind, level, title, text, hint, event.device, max(1, event.count), details=details)
+
+
+def owner_words(owner: Owner) -> str:
+    """Name a process: its job or container before its command line."""
+    process = owner.process
+    parts = [f"process {process.pid}"]
+    if process.user:
+        parts.append(f"of {plain(process.user, 40)}")
+    name = owner.label or process.container or process.command
+    return " ".join(parts) + (f" ({plain(name, 80)})" if name else "")
+
+
+def _details(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None) -> dict[str, str]:
+    details = {}
+    if gpu is not None:
+        details["gpu"] = gpu.name
+        if gpu.pci_bus_id:
+            details["pci"] = gpu.pci_bus_id
+    if event.pid is not None:
+        details["pid"] = str(event.pid)
+    if owner is not None:
+        process = owner.process
+        facts = {"user": process.user, "command": process.command, "container": process.container, "job": owner.label}
+        details |= {name: plain(value) for name, value in facts.items() if value}
+    return details
+
+
+def of_state(gpu: Gpu, at: float) -> Draft | None:
+    """Say that a GPU is in a state that lasts and that a person must know of; None for the others."""
+    words = {
+        GpuState.LOST: ("is lost", "It fell off the bus, or the driver no longer lists it.", True),
+        GpuState.RESET_REQUIRED: ("needs a reset", "The driver refuses work until it is reset.", True),
+        GpuState.STALE: ("does not respond", "A call to the driver about it did not return.", True),
+    }
+    found = words.get(gpu.state)
+    if found is None:
+        return None
+    word, text, record = found
+    title = f"{gpu_title(gpu, gpu.uuid)} {word}"
+    return Draft(
+        Incident("", at, "gpu", "alert", title, text, gpu.note, gpu.uuid, details={"gpu": gpu.name}, lasting=True),
+        record,
+    )
+
+
+def of_driver_silence(at: float) -> Draft:
+    """Say that no GPU answers at all."""
+    text = "None of the GPUs could be read; the rest of the machine could."
+    hint = "sudo dmesg | grep -i nvrm says more."
+    return Draft(Incident("", at, "gpu", "alert", "The NVIDIA driver does not answer", text, hint, lasting=True), True)
+
+
+def of_return(gpu: Gpu, at: float) -> Draft:
+    return Draft(Incident("", at, "gpu", "info", f"{gpu_title(gpu, gpu.uuid)} is back", device=gpu.uuid))
+
+
+def of_throttling(gpu: Gpu, cause: str, share: float, at: float) -> Draft:
+    """Say that a GPU is slowed down by ``cause`` for ``share`` of the time."""
+    title = f"{gpu_title(gpu, gpu.uuid)} is slowed down: {cause}"
+    text = f"Its clocks are held down {share:.0%} of the time."
+    hint = "Check air flow, fans and dust." if "heat" in cause else "Check the power supply and its cables."
+    owner = gpu.lease.label if gpu.lease is not None and gpu.lease.label else None
+    details = {"gpu": gpu.name, **({"job": plain(owner)} if owner else {})}
+    return Draft(
+        Incident("", at, "throttle", "warning", title, text, hint, gpu.uuid, details=details, lasting=True), record=True
+    )
+
+
+def of_job(job: Job, at: float) -> Draft | None:
+    """Say that a job ran out of memory; None for every other end."""
+    if job.reason is None or job.reason.class_ not in _OUT_OF_MEMORY or not job.state.is_final:
+        return None
+    cuda = job.reason.class_ == "oom_cuda"
+    what = "The GPU's memory was not enough for the job" if cuda else "The kernel killed the job for lack of memory:"
+    device = job.gpus[0] if cuda and job.gpus else "host"
+    details = {"job": job.id, "user": plain(job.user), **({"gpus": ", ".join(job.gpus)} if job.gpus else {})}
+    text = " ".join(part for part in (job.reason.text, job.reason.evidence) if part)
+    incident = Incident(
+        id=f"oom-{job.id}",
+        at=job.ended_at or at,
+        kind="oom",
+        level="warning",
+        title=f"{what} {plain(job.name, 80)}",
+        text=plain(text, _TEXT_LIMIT),
+        hint=job.reason.hint,
+        device=device,
+        details=details,
+    )
+    return Draft(incident, record=True)
+
+
+def of_alert(alert: Alert) -> Draft:
+    """Say that an alert fires; its end ends the incident."""
+    title = f"{alert.device_title}: {alert.title}"
+    return Draft(
+        Incident("", alert.since, "alert", alert.level, title, alert.text, alert.hint, alert.device,
+                 details={"rule": alert.rule, "alert": alert.id}, lasting=True)
+    )  # fmt: skip
+
+
+def of_notice(notice: Notice, at: float) -> Draft:
+    """Log what the agent said about its own work (the collector replaced, the history paused)."""
+    title, _, rest = notice.text.partition(". ")
+    return Draft(Incident("", notice.at or at, "agent", notice.level, title.rstrip("."), rest, notice.hint))
+
+
+def of_start(at: float, *, clean: bool, version: str) -> Draft:
+    """Say that the agent started, and whether the one before it ended as it should."""
+    if clean:
+        return Draft(Incident("", at, "agent", "info", "The agent started", f"Version {version}."))
+    text = f"Version {version}. The one before was not stopped cleanly: it was killed, or the machine went down."
+    return Draft(Incident("", at, "agent", "warning", "The agent started after a hard end", text))
+
+
+def of_driver(before: str, now: str, at: float) -> Draft:
+    title = f"The NVIDIA driver changed from {plain(before, 40)} to {plain(now, 40)}"
+    return Draft(Incident("", at, "driver", "info", title))

@@ -1,0 +1,44 @@
+"""Verbs about alerts."""
+
+from builtins import list as list_of
+from typing import Protocol
+
+from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.verbs.declaration import changes, reads
+
+
+class Alerts(Protocol):
+    """What is watched, and what is wrong at the moment."""
+
+    @reads
+    def list(self) -> list_of[Alert]:
+        """List alerts that fire now, then those that ended lately."""
+        ...
+
+    @reads
+    def rules(self) -> list_of[AlertRule]:
+        """List what is watched, with thresholds."""
+        ...
+
+    @changes(who="owner")
+    def configure(
+        self,
+        name: str,
+        threshold: float | None = None,
+        clear_at: float | None = None,
+        for_seconds: float | None = None,
+        level: str | None = None,
+        enabled: bool | None = None,
+    ) -> AlertRule:
+        """Change a rule; what is not given stays. ``level``: info, warning or alert."""
+        ...
+
+    @changes()
+    def acknowledge(self, alert_id: str) -> Alert:
+        """Say that an alert was seen: it stays listed, and is silent until it ends."""
+        ...
+
+    @changes(who="owner")
+    def try_webhook(self) -> str:
+        """Send a test message to the webhook, and say what came back."""
+        ...

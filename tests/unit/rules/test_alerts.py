@@ -1,0 +1,222 @@
+"""When alerts begin and end, over samples with gaps; that each default can fire; what a rule may be."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.records.status import (
+    AgentCost,
+    AgentInfo,
+    Disk,
+    Filesystem,
+    Gpu,
+    GpuState,
+    Host,
+    Network,
+    Status,
+)
+from mlops_desk.rules.alert_rules import WATCHED
+from mlops_desk.rules.alerting import check
+from mlops_desk.rules.alerts import GONE_SECONDS, PULSE_SECONDS, AlertEngine
+
+INFO = AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i")
+
+
+def readings(values: dict[str, float | None]) -> dict[str, Reading]:
+    return {
+        name: Reading(value, "1", MetricState.OK if value is not None else MetricState.STALE)
+        for name, value in values.items()
+    }
+
+
+def status(gpu=None, state=GpuState.OK, host=None, disk=None, filesystem=None, network=None, note=None) -> Status:
+    return Status(
+        (Gpu("GPU-0", 0, "H100", None, state, metrics=readings(gpu or {})),),
+        Host("box", readings(host or {})),
+        (Disk("nvme0n1", metrics=readings(disk or {})),),
+        (Network("eth0", readings(network or {})),),
+        INFO,
+        1.0,
+        filesystems=(Filesystem("/data", "/dev/x", "ext4", readings(filesystem or {}), note),),
+    )
+
+
+def play(engine: AlertEngine, samples: list[tuple[float, Status]]) -> list[tuple[float, str, bool]]:
+    """Return (time, rule, begun) of each change."""
+    return [
+        (now, change.alert.rule, change.alert.ended_at is None)
+        for now, sample in samples
+        for change in engine.step(sample, now, now)
+    ]
+
+
+def hot(degrees: float | None) -> Status:
+    return status(gpu={"hw.temperature": degrees, "hw.temperature.limit.slowdown": 90.0})
+
+
+def test_heat_fires_once_near_the_gpus_own_limit_and_ends_with_hysteresis():
+    engine = AlertEngine()
+    course = [70.0] * 10 + [86.0] * 60 + [83.0] * 60 + [70.0] * 60
+    told = play(engine, [(float(second), hot(degrees)) for second, degrees in enumerate(course)])
+    assert [(rule, begun) for _, rule, begun in told] == [("gpu_temperature", True), ("gpu_temperature", False)]
+    assert told[0][0] == 40.0
+    assert told[1][0] == 160.0
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(20.0, 120.0)), max_size=150), st.integers(1, 20))
+@settings(max_examples=50, deadline=None)
+def test_missing_data_neither_fires_nor_ends(course, step):
+    engine, on = AlertEngine(), False
+    for number, degrees in enumerate(course):
+        now = float(number * step)
+        changes = [c for c in engine.step(hot(degrees), now, now) if c.alert.rule == "gpu_temperature"]
+        assert len(changes) <= 1
+        if degrees is None:
+            assert not changes
+        for change in changes:
+            begun = change.alert.ended_at is None
+            assert begun is not on
+            on = begun
+    assert on is (("gpu_temperature", "GPU-0") in engine.firing)
+
+
+FIRING = {
+    "gpu_lost": {"state": GpuState.LOST},
+    "gpu_temperature": {"gpu": {"hw.temperature": 88.0, "hw.temperature.limit.slowdown": 90.0}},
+    "gpu_memory_temperature": {"gpu": {"hw.temperature.memory": 104.0}},
+    "gpu_throttling": {"gpu": {"hw.gpu.throttle.power_brake": 0.5}},
+    "gpu_row_remap_failure": {"gpu": {"hw.gpu.row_remap.failure": 1.0}},
+    "gpu_row_remap_pending": {"gpu": {"hw.gpu.row_remap.pending": 1.0}},
+    "gpu_row_remaps": {"gpu": {"hw.gpu.row_remap.uncorrectable": 512.0}},
+    "gpu_retired_pages": {"gpu": {"hw.gpu.retired_pages.single_bit": 10.0, "hw.gpu.retired_pages.double_bit": 6.0}},
+    "gpu_memory": {"gpu": {"hw.gpu.memory.usage": 79.0, "hw.gpu.memory.limit": 80.0}},
+    "host_memory": {"host": {"system.memory.usage": 99.0, "system.memory.limit": 100.0}},
+    "host_memory_pressure": {"host": {"system.pressure.memory.full.avg10": 0.4}},
+    "host_swap": {"host": {"system.paging.usage": 9.0, "system.paging.limit": 10.0}},
+    "host_swapping": {"host": {"system.paging.in": 1e9}},
+    "disk_temperature": {"disk": {"hw.temperature": 84.0, "hw.temperature.limit": 85.0}},
+    "disk_wear": {"disk": {"hw.disk.wear": 0.95}},
+    "disk_spare": {"disk": {"hw.disk.spare": 0.1, "hw.disk.spare.threshold": 0.1}},
+    "disk_critical_warning": {"disk": {"hw.disk.critical_warning": 4.0}},
+    "filesystem_space": {"filesystem": {"system.filesystem.utilization": 0.97}},
+    "filesystem_inodes": {
+        "filesystem": {"system.filesystem.inodes.usage": 99.0, "system.filesystem.inodes.limit": 100.0}
+    },
+    "filesystem_silent": {"note": "It does not answer since 13:00."},
+    "network_errors": {"network": {"system.network.receive.errors": 30.0, "system.network.receive.drops": 2.0}},
+    "network_link_errors": {"network": {"hw.network.link.errors": 9.0}},
+}
+GROWING = {
+    "gpu_ecc": ("gpu", "hw.errors.ecc.volatile.uncorrected", 1.0),
+    "gpu_pcie_replays": ("gpu", "hw.gpu.pcie.replays", 900.0),
+    "gpu_nvlink_errors": ("gpu", "hw.gpu.nvlink.errors.crc", 900.0),
+    "disk_media_errors": ("disk", "hw.disk.media_errors", 1.0),
+    "network_flapping": ("network", "hw.network.link.downs", 5.0),
+}
+
+
+def test_every_rule_has_a_way_to_fire():
+    assert {*FIRING, *GROWING, "gpu_xid"} == {item.rule.name for item in WATCHED}
+
+
+@pytest.mark.parametrize("name", sorted(FIRING))
+def test_a_rule_fires_on_what_it_is_for_and_on_nothing_else(name):
+    engine = AlertEngine()
+    bad, calm = status(**FIRING[name]), status()
+    told = play(engine, [(second * 10.0, calm) for second in range(5)])
+    assert told == []
+    told = play(engine, [(50.0 + second * 10.0, bad) for second in range(60)])
+    assert [rule for _, rule, _ in told] == [name]
+    alert = engine.firing[next(iter(engine.firing))]
+    assert alert.text
+    assert alert.hint
+    assert alert.device_title
+
+
+@pytest.mark.parametrize("name", sorted(GROWING))
+def test_a_counter_counts_by_its_growth_never_by_its_past(name):
+    device, metric, grown = GROWING[name]
+    engine = AlertEngine()
+    assert play(engine, [(float(second), status(**{device: {metric: 70_000.0}})) for second in range(5)]) == []
+    told = play(engine, [(5.0 + second, status(**{device: {metric: 70_000.0 + grown}})) for second in range(5)])
+    assert told == [(5.0, name, True)]
+    later = play(engine, [(1e6, status(**{device: {metric: 70_000.0 + grown}}))])
+    assert later == [(1e6, name, False)]
+    assert play(engine, [(1e6 + 1, status(**{device: {metric: 0.0}}))]) == []  # set back, as by a new driver
+
+
+def test_an_incident_sets_its_alert_off_and_keeps_it_going_for_a_while():
+    engine = AlertEngine()
+    engine.pulse("gpu_xid", "GPU-0", 10.0)
+    assert play(engine, [(11.0, status()), (12.0, status())]) == [(11.0, "gpu_xid", True)]
+    assert play(engine, [(10.0 + PULSE_SECONDS, status())]) == [(10.0 + PULSE_SECONDS, "gpu_xid", False)]
+
+
+def test_what_comes_back_soon_is_the_same_alert_and_not_told_again():
+    engine = AlertEngine()
+    bad, good = status(gpu={"hw.gpu.row_remap.pending": 1.0}), status(gpu={"hw.gpu.row_remap.pending": 0.0})
+    (first,) = engine.step(bad, 1.0, 1.0)
+    engine.step(good, 2.0, 2.0)
+    (again,) = engine.step(bad, 3.0, 3.0)
+    assert (again.alert.id, again.fresh, again.alert.since) == (first.alert.id, False, 1.0)
+    engine.step(good, 4.0, 4.0)
+    (much_later,) = engine.step(bad, 1e5, 1e5)
+    assert much_later.fresh
+    assert much_later.alert.id != first.alert.id
+
+
+def test_alerts_that_fired_before_a_restart_go_on_without_being_told_again():
+    before = AlertEngine()
+    bad, good = status(gpu={"hw.gpu.row_remap.failure": 1.0}), status(gpu={"hw.gpu.row_remap.failure": 0.0})
+    (begun,) = before.step(bad, 1.0, 1.0)
+    after = AlertEngine((), [begun.alert])
+    assert play(after, [(5.0, bad), (6.0, status()), (7.0, good)]) == [(7.0, "gpu_row_remap_failure", False)]
+
+
+def test_an_alert_of_a_device_that_is_gone_ends_in_the_end():
+    engine = AlertEngine()
+    engine.step(status(filesystem={"system.filesystem.utilization": 0.99}), 0.0, 0.0)
+    engine.step(status(filesystem={"system.filesystem.utilization": 0.99}), 70.0, 70.0)
+    assert engine.firing
+    without = replace(status(), filesystems=())
+    assert play(engine, [(80.0, without), (75.0 + GONE_SECONDS, without)])[0][2] is False
+    assert not engine.firing
+
+
+def test_a_rule_that_is_switched_off_ends_its_alert_and_stays_silent():
+    engine = AlertEngine()
+    bad = status(gpu={"hw.gpu.row_remap.failure": 1.0})
+    engine.step(bad, 0.0, 0.0)
+    (change,) = engine.configure(replace(engine.rules["gpu_row_remap_failure"], enabled=False), 1.0)
+    assert change.alert.ended_at == 1.0
+    assert play(engine, [(2.0, bad), (3.0, bad)]) == []
+
+
+def test_a_stored_change_of_a_rule_holds_and_keeps_the_programs_words():
+    rule = AlertEngine().rules["gpu_temperature"]
+    changed = replace(rule, threshold=20.0, clear_at=25.0, for_seconds=0.0, title="old words")
+    engine = AlertEngine([changed])
+    assert engine.rules["gpu_temperature"].title == rule.title
+    assert play(engine, [(0.0, hot(71.0))]) == [(0.0, "gpu_temperature", True)]
+
+
+@given(st.floats(), st.floats(), st.floats(), st.booleans())
+def test_a_rule_that_passes_can_begin_and_can_end(threshold, clear_at, seconds, above):
+    rule = replace(WATCHED[2].rule, threshold=threshold, clear_at=clear_at, for_seconds=seconds, above=above)
+    try:
+        check(rule)
+    except Invalid:
+        return
+    assert all(map(math.isfinite, (threshold, clear_at, seconds)))
+    assert seconds >= 0.0
+    assert clear_at < threshold if above else clear_at > threshold
+
+
+def test_the_programs_own_rules_pass():
+    for item in WATCHED:
+        check(item.rule)

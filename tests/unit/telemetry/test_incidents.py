@@ -1,0 +1,150 @@
+"""What becomes an entry of the event log, how storms fold, and what lasts."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.records.incident import DeviceEvent, Incident
+from mlops_desk.records.job import Job, JobSpec, JobState, Reason
+from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState
+from mlops_desk.telemetry import incidents
+from mlops_desk.telemetry.folding import FOLD_SECONDS, Folding
+from mlops_desk.telemetry.gpu_watch import SILENT_SECONDS, Ended, GpuWatch
+from mlops_desk.telemetry.incidents import Owner
+
+GPU = Gpu("GPU-3", 3, "H100", "0000:19:00.0", GpuState.OK)
+
+
+def test_an_xid_says_what_it_means_what_to_do_and_whose_process_it_was():
+    owner = Owner(GpuProcess(77, "ada", "python train.py", None, "boxed"), "train-resnet")
+    draft = incidents.of_event(DeviceEvent(5.0, "xid", "GPU-3", 79, 77, "fell off"), GPU, owner)
+    incident = draft.incident
+    assert (incident.kind, incident.level, incident.device) == ("xid", "alert", "GPU-3")
+    assert incident.title == "GPU 3: XID 79"
+    assert "train-resnet" in incident.text
+    assert "process 77 of ada" in incident.text
+    assert incident.hint
+    assert incident.details["command"] == "python train.py"
+    assert draft.record
+
+
+def test_an_unknown_xid_of_a_process_that_is_gone_keeps_number_and_pid():
+    incident = incidents.of_event(DeviceEvent(5.0, "xid", None, 4711, 9), None, None).incident
+    assert "4711" in incident.title
+    assert "process 9" in incident.text
+
+
+def test_hostile_text_stays_one_line():
+    incident = incidents.of_event(DeviceEvent(5.0, "oom", "host", pid=4, text="a\nb\x1b[31m"), None, None).incident
+    assert "\n" not in incident.text
+    assert "\x1b" not in incident.text
+    assert incident.level == "alert"
+
+
+@given(st.lists(st.tuples(st.sampled_from([31, 79]), st.floats(0.0, 300.0), st.integers(1, 1000)), min_size=1))
+def test_a_storm_is_one_entry_a_number_with_every_error_counted(storm):
+    folding, entries, now = Folding(), {}, 0.0
+    for number, (code, passed, count) in enumerate(storm):
+        now += passed
+        draft = incidents.of_event(DeviceEvent(now, "xid", "GPU-3", code, number, count=count), GPU, None)
+        entry, _ = folding.take(draft.incident, f"id{number}")
+        entries[entry.id] = entry
+    assert sum(entry.count for entry in entries.values()) == sum(count for _, _, count in storm)
+    assert all(entry.at <= (entry.last_at or entry.at) <= now for entry in entries.values())
+    assert max(passed for _, passed, _ in storm) > FOLD_SECONDS or len(entries) <= 2 * (1 + now // FOLD_SECONDS)
+
+
+def test_the_same_after_a_long_quiet_is_another_entry():
+    folding = Folding()
+    first, _ = folding.take(Incident("", 0.0, "xid", "alert", "x"), "a")
+    again, is_new = folding.take(Incident("", FOLD_SECONDS + 1.0, "xid", "alert", "x"), "b")
+    assert is_new
+    assert (first.id, again.id, again.count) == ("a", "b", 1)
+
+
+def test_what_differs_between_folded_errors_is_not_pinned_on_one():
+    folding = Folding()
+    folding.take(Incident("", 0.0, "xid", "alert", "x", details={"pid": "1", "gpu": "H100"}), "a")
+    entry, _ = folding.take(Incident("", 1.0, "xid", "alert", "x", details={"pid": "2", "gpu": "H100"}), "b")
+    assert entry.details == {"pid": "several", "gpu": "H100"}
+
+
+def test_what_lasts_is_one_entry_until_its_end():
+    folding, state = Folding(), Incident("", 5.0, "gpu", "alert", "lost", lasting=True)
+    entry, is_new = folding.take(state, "a")
+    assert is_new
+    assert folding.take(replace(state, at=6.0), "b") == (entry, False)
+    assert folding.end(state, 9.0).ended_at == 9.0
+    assert folding.end(state, 10.0) is None
+    assert folding.take(replace(state, at=11.0), "c")[1]
+
+
+def job(class_: str, state: JobState = JobState.FAILED) -> Job:
+    reason = Reason(class_, "Too much.", "Killed.", "Less.")
+    return Job("j1", "train", state, JobSpec("train", "i"), 1.0, 1, "ada", reason=reason, gpus=("GPU-3",), ended_at=9.0)
+
+
+def test_jobs_that_ran_out_of_memory_are_logged_and_no_others():
+    cuda, kernel = incidents.of_job(job("oom_cuda"), 1.0), incidents.of_job(job("oom_kernel"), 1.0)
+    assert (cuda.incident.device, kernel.incident.device) == ("GPU-3", "host")
+    assert cuda.incident.id == kernel.incident.id == "oom-j1"
+    assert cuda.record
+    assert incidents.of_job(job("exit_nonzero"), 1.0) is None
+    assert incidents.of_job(job("oom_cuda", JobState.RUNNING), 1.0) is None
+
+
+def played(watch: GpuWatch, states: list[tuple[GpuState, ...]]) -> list[str]:
+    told = []
+    for second, row in enumerate(states):
+        gpus = tuple(replace(GPU, uuid=f"GPU-{i}", index=i, state=state) for i, state in enumerate(row))
+        found = watch.step(gpus, float(second), float(second))
+        told += [("end: " if isinstance(item, Ended) else "") + item.incident.title for item in found]
+    return told
+
+
+OK, LOST, STALE, ASLEEP = GpuState.OK, GpuState.LOST, GpuState.STALE, GpuState.ASLEEP
+
+
+def test_a_lost_gpu_is_told_once_and_so_is_its_return():
+    told = played(GpuWatch(), [(OK, OK), (OK, LOST), (OK, LOST), (OK, ASLEEP), (OK, OK), (OK, OK)])
+    assert told == ["GPU 1 is lost", "end: GPU 1 is lost", "GPU 1 is back"]
+
+
+def test_a_short_silence_is_not_told_and_a_long_one_is():
+    assert played(GpuWatch(), [(OK, OK), (OK, STALE), (OK, STALE), (OK, OK)]) == []
+    long = [(OK, OK), *[(OK, STALE)] * (int(SILENT_SECONDS) + 2), (OK, OK)]
+    assert played(GpuWatch(), long) == ["GPU 1 does not respond", "end: GPU 1 does not respond", "GPU 1 is back"]
+
+
+def test_a_silent_driver_is_one_entry_not_one_for_each_gpu():
+    told = played(GpuWatch(), [(OK,) * 8, *[(STALE,) * 8] * 10, (OK,) * 8])
+    assert told == ["The NVIDIA driver does not answer", "end: The NVIDIA driver does not answer"]
+
+
+def throttled(share: float | None) -> Gpu:
+    state = MetricState.OK if share is not None else MetricState.STALE
+    return replace(GPU, metrics={"hw.gpu.throttle.thermal": Reading(share, "1", state)})
+
+
+def test_throttling_begins_and_ends_once_with_its_cause():
+    watch, told = GpuWatch(), []
+    shares = [0.5] * 20 + [0.05] * 40 + [0.5] * 5 + [0.0] * 20
+    for second, share in enumerate(shares):
+        told += watch.step((throttled(share),), float(second), float(second))
+    assert [type(found).__name__ for found in told] == ["Draft", "Ended"]
+    assert "heat" in told[0].incident.title
+    assert told[0].record
+
+
+def test_a_flicker_is_no_throttling():
+    watch = GpuWatch()
+    for second in range(200):
+        assert watch.step((throttled(0.9 if second % 10 < 5 else 0.0),), float(second), float(second)) == []
+
+
+def test_power_capping_is_not_told_as_an_event():
+    watch = GpuWatch()
+    gpu = replace(GPU, metrics={"hw.gpu.throttle.power_cap": Reading(1.0, "1")}, throttle_reasons=("power cap",))
+    assert not any(watch.step((gpu,), float(second), float(second)) for second in range(60))
