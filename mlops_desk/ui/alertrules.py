@@ -8,7 +8,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.alert import AlertRule
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.ui import judgement, theme, words
-from mlops_desk.ui.context import Context, judged
+from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.alertrule import AlertRuleDialog, keep_rule
 from mlops_desk.ui.settingrow import SettingRow
 from mlops_desk.ui.store import Store, Topic
@@ -108,9 +108,7 @@ class AlertRules(QWidget):
         rule = self.rule()
         if rule is not None:
             name, on = rule.name, not rule.enabled
-            self._context.ask(
-                "switch alert", lambda desk: judged(desk).alerts.configure(name, enabled=on), self._changed
-            )
+            self._context.ask("switch alert", lambda desk: desk.alerts.configure(name, enabled=on), self._changed)
 
     def _changed(self, rule: AlertRule) -> None:
         keep_rule(self._context, rule)
@@ -153,7 +151,7 @@ class AlertRules(QWidget):
             self.attempt.setEnabled(True)
             self._say(f"{error.message} {error.hint or ''}".strip(), "alert")
 
-        self._context.ask("try webhook", lambda desk: judged(desk).alerts.try_webhook(), done, failed)
+        self._context.ask("try webhook", lambda desk: desk.alerts.try_webhook(), done, failed)
 
     def _say(self, text: str, tone: str) -> None:
         self._tried.show_text(text)

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QHBoxLayout
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
 from mlops_desk.ui import judgement, theme, words
-from mlops_desk.ui.context import Context, judged
+from mlops_desk.ui.context import Context
 from mlops_desk.ui.store import Store
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
@@ -96,7 +96,7 @@ class AlertsCard(Card):
             self._acknowledge(alert.id)
 
     def _acknowledge(self, identifier: str) -> None:
-        self._context.ask("acknowledge", lambda desk: judged(desk).alerts.acknowledge(identifier), _wait)
+        self._context.ask("acknowledge", lambda desk: desk.alerts.acknowledge(identifier), _wait)
 
     def _enable(self, _key: str | None) -> None:
         unseen = len(self.unseen())

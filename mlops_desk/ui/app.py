@@ -30,9 +30,11 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.ui import theme, tray
 from mlops_desk.ui.actions import Action, Actions
+from mlops_desk.ui.alarms import Alarms
 from mlops_desk.ui.bridge import Bridge, Connect
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.context import Context, UiOptions
+from mlops_desk.ui.desktop import Desktop
 from mlops_desk.ui.garbage import GuiCollector
 from mlops_desk.ui.instance import Instance
 from mlops_desk.ui.look import Look
@@ -119,6 +121,8 @@ class Program(QObject):
         self.actions.add(Action("quit", "Quit", self.end, "Ctrl+Q", places=frozenset({"menu", "palette", "tray"})))
         self.actions.bind(self.window)
         self.tray = Tray(self.store, self.end)
+        self.alarms = Alarms()
+        self.desktop = Desktop(self.loop, IDENTITY, PROGRAM)
         application.setWindowIcon(QIcon.fromTheme(IDENTITY, tray.load_icon(None)))
         self._wire()
 
@@ -182,6 +186,8 @@ class Program(QObject):
 
     def _changed(self, topics: frozenset[Topic]) -> None:
         self.tray.take(topics)
+        if Topic.ALERTS in topics and self.store.alerts.value is not None:
+            self._ring()
         if self.store.settings_changed:
             self.store.settings_changed = False
             self.context.load(Topic.SETTINGS)
@@ -190,6 +196,16 @@ class Program(QObject):
             if settings.value is not None and not settings.loading:
                 chosen = settings.value.get("ui.theme")
                 self.look.wish(str(chosen.value) if chosen else "system")
+
+    def _ring(self) -> None:
+        """Tell the desktop of alerts, unless the person looks at the window: there it is told already."""
+        for alarm in self.alarms.take(self.store.alerts.value or {}):
+            if self.window.isActiveWindow() and self.window.isVisible():
+                continue
+            if self.desktop.can():
+                self.desktop.tell(alarm)
+            else:
+                self.tray.tell(alarm)
 
     def _closing(self, event: QCloseEvent) -> None:
         if self._ending:

@@ -12,6 +12,7 @@ from mlops_desk.ui.widgets.lines import Line
 
 NOTICES_SHOWN = 30
 INCIDENTS_SHOWN, INCIDENT_SECONDS = 12, 86_400.0
+_TOLD_ELSEWHERE = {"alerts"}
 _BAD_ENDPOINTS = {EndpointState.FAILED, EndpointState.UNHEALTHY}
 _PAGE_OF_SOURCE = {
     "jobs": "jobs", "serving": "endpoints", "endpoints": "endpoints", "registry": "models", "models": "models",
@@ -116,5 +117,5 @@ def _notices(store: Store) -> list[Line]:
             _PAGE_OF_SOURCE.get(notice.source, "overview") + "/",
             f"{notice.text}\n{notice.hint or ''}".strip(),
         )
-        for notice in list(store.notices)[:NOTICES_SHOWN]
+        for notice in [one for one in store.notices if one.source not in _TOLD_ELSEWHERE][:NOTICES_SHOWN]
     ]

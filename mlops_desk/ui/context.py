@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, QSettings, Signal
 
@@ -19,6 +19,7 @@ from mlops_desk.ui.bridge import Bridge, ClientLike
 from mlops_desk.ui.presence import Presence
 from mlops_desk.ui.store import Store, Topic, keyed, report_key
 from mlops_desk.ui.tasks import Done, Failed, Task, Tasks
+from mlops_desk.ui.timeaxis import TimeAxis
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -41,6 +42,8 @@ class UiOptions:
 class Context(QObject):
     """One for each window. ``changed`` tells which topics changed; ``said`` carries a short notice.
 
+    ``axis`` is the time axis of every chart in it.
+
     ``wanted_moment`` asks the time axis to show a time (Unix seconds).
     ``frame`` is the window, for dialogs that more than one page opens.
     """
@@ -57,6 +60,7 @@ class Context(QObject):
         self.open_page: Callable[[str, str | None], None] = lambda _page, _thing: None
         self.frame: QWidget | None = None
         self.presence = Presence(memory)
+        self.axis = TimeAxis(self)
         self._bridge = bridge
         self._tasks = tasks
         self._loads: dict[Topic, Task] = {}
@@ -162,11 +166,6 @@ def _alert_rule_name(rule: AlertRule) -> str:
     return rule.name
 
 
-def judged(desk: ClientLike) -> Any:
-    """Return the client as one that has the services ``events``, ``alerts`` and ``gpus``."""
-    return cast("Any", desk)
-
-
 def _reports(desk: ClientLike) -> dict[str, DriftReport]:
     return keyed(report_key, desk.drift.list(limit=REPORTS_KEPT))
 
@@ -180,7 +179,7 @@ _QUESTIONS: dict[Topic, Callable[[ClientLike], Any]] = {
     Topic.RULES: lambda desk: keyed(_rule_name, desk.rules.list()),
     Topic.RETRAININGS: lambda desk: keyed(_retraining_id, desk.rules.retrainings()),
     Topic.SETTINGS: lambda desk: keyed(_setting_key, desk.settings.list()),
-    Topic.INCIDENTS: lambda desk: keyed(_incident_id, judged(desk).events.list(limit=INCIDENTS_KEPT)),
-    Topic.ALERTS: lambda desk: keyed(_alert_id, judged(desk).alerts.list()),
-    Topic.ALERT_RULES: lambda desk: keyed(_alert_rule_name, judged(desk).alerts.rules()),
+    Topic.INCIDENTS: lambda desk: keyed(_incident_id, desk.events.list(limit=INCIDENTS_KEPT)),
+    Topic.ALERTS: lambda desk: keyed(_alert_id, desk.alerts.list()),
+    Topic.ALERT_RULES: lambda desk: keyed(_alert_rule_name, desk.alerts.rules()),
 }

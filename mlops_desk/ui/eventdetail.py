@@ -12,7 +12,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Incident
 from mlops_desk.ui import judgement, theme, words
-from mlops_desk.ui.context import Context, judged
+from mlops_desk.ui.context import Context
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
@@ -170,7 +170,7 @@ class EventDetail(QWidget):
             return
         self._says.show_text("Loading the recording …")
         self._asked = self._context.ask(
-            "recording", lambda desk: judged(desk).events.recording(wanted), self._heard, self._failed
+            "recording", lambda desk: desk.events.recording(wanted), self._heard, self._failed
         )
 
     def _failed(self, error: DeskError) -> None:

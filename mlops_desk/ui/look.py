@@ -58,7 +58,7 @@ class Look(QObject):
 
     def follow(self) -> None:
         """Begin to listen to the desktop's settings, where there is a session bus."""
-        if _has_session_bus():
+        if has_session_bus():
             self._loop.start("portal", lambda: asyncio.run(self._listen()))
 
     def wish(self, value: str) -> None:
@@ -120,7 +120,8 @@ def _message(
     )
 
 
-def _has_session_bus() -> bool:
+def has_session_bus() -> bool:
+    """Tell whether the person's desktop has a message bus."""
     if os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
         return True
     return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}", "bus").is_socket()

@@ -8,7 +8,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.incident import Absence
 from mlops_desk.ui import judgement, theme, words
-from mlops_desk.ui.context import Context, judged
+from mlops_desk.ui.context import Context
 from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.widgets.notecard import NoteCard
 
@@ -46,7 +46,7 @@ class Notes(QWidget):
         if since is None or self._asked or self._context.store.connection.state != "live":
             return
         self._asked = True
-        self._context.ask("what happened", lambda desk: judged(desk).events.absence(since), self._heard, self._failed)
+        self._context.ask("what happened", lambda desk: desk.events.absence(since), self._heard, self._failed)
 
     def _heard(self, absence: Absence) -> None:
         self._asked = False

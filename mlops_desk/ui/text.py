@@ -37,6 +37,11 @@ def set_tip(widget: QWidget, text: str) -> None:
     widget.setToolTip(tip_text(text))
 
 
+def notification_text(text: str) -> str:
+    """Return ``text`` for a desktop notification: servers may read markup, so nothing in it looks like markup."""
+    return paragraph(text, 300).replace("<", "\u2039").replace(">", "\u203a").replace("&", "+")
+
+
 def menu_text(text: str) -> str:
     """Return ``text`` for a menu entry or a button: no accidental mnemonic."""
     return plain(text, NAME_LIMIT).replace("&", "&&")

@@ -6,14 +6,15 @@ away brings the window back. It changes at most once a second and only when what
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QColor, QIcon, QPainter, QPen, QPixmap
+from PySide6.QtCore import QObject, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
 from mlops_desk.records.status import Status
-from mlops_desk.ui import theme, views, words
+from mlops_desk.ui import alarms, theme, views, words
 from mlops_desk.ui.store import Store, Topic
-from mlops_desk.ui.text import menu_text
+from mlops_desk.ui.text import menu_text, notification_text
+from mlops_desk.ui.words import Mark
 
 SIZES = (22, 24, 32, 64)
 UPDATE_MILLISECONDS = 1000
@@ -73,20 +74,29 @@ class Tray(QObject):
 
     def take(self, topics: frozenset[Topic]) -> None:
         """Hear what changed; draw at most once a second."""
-        if topics & {Topic.STATUS, Topic.CONNECTION} and not self._due.isActive():
+        if topics & {Topic.STATUS, Topic.CONNECTION, Topic.ALERTS} and not self._due.isActive():
             self._due.start()
+
+    def tell(self, alarm: alarms.Alarm) -> None:
+        """Show a notification by the tray's own means, where nothing better can."""
+        if self.is_there:
+            kind = _BALLOONS.get(alarm.level, QSystemTrayIcon.MessageIcon.Information)
+            self._icon.showMessage(notification_text(alarm.title), notification_text(alarm.text), kind)
 
     def _redraw(self) -> None:
         status = self._store.status
         true_now = self._store.is_true_now
         load = _load(status) if status and true_now else None
         lines = _gpu_lines(status) if status and true_now else [_silence(self._store)]
-        shown = (load, *lines)
+        worst = alarms.worst(self._store.alerts.value) if true_now else None
+        if worst is not None:
+            lines = [f"{worst.shape} {worst.word}: see Events", *lines]
+        shown = (load, worst, *lines)
         if shown == self._shown:
             return
         self._shown = shown
         self.redraws += 1
-        self._icon.setIcon(load_icon(load))
+        self._icon.setIcon(load_icon(load, worst))
         self._icon.setToolTip(menu_text("\n".join(lines[:4])))
         for number, action in enumerate(self._lines):
             action.setVisible(number < len(lines))
@@ -95,7 +105,7 @@ class Tray(QObject):
     def _fill(self) -> None:
         self._menu.addAction("Open MLOps Desk").triggered.connect(self.opened)
         self._menu.addSeparator()
-        for _ in range(GPU_LINES):
+        for _ in range(GPU_LINES + 1):
             line = self._menu.addAction("")
             line.setVisible(False)
             line.triggered.connect(self.opened)
@@ -135,15 +145,21 @@ def _silence(store: Store) -> str:
     return f"No news from the agent since {words.clock(connection.stale_since or connection.since)}"
 
 
-def load_icon(load: int | None) -> QIcon:
-    """Draw the load (percent) as a number over a bar, legible on light and dark panels."""
+_BALLOONS = {
+    "alert": QSystemTrayIcon.MessageIcon.Critical,
+    "warning": QSystemTrayIcon.MessageIcon.Warning,
+}
+
+
+def load_icon(load: int | None, worst: Mark | None = None) -> QIcon:
+    """Draw the load (percent) as a number over a bar, and the worst alert's shape in a corner, for any panel."""
     icon = QIcon()
     for size in SIZES:
-        icon.addPixmap(_load_pixmap(load, size))
+        icon.addPixmap(_load_pixmap(load, worst, size))
     return icon
 
 
-def _load_pixmap(load: int | None, size: int) -> QPixmap:
+def _load_pixmap(load: int | None, worst: Mark | None, size: int) -> QPixmap:
     drawn = QPixmap(size, size)
     drawn.fill(Qt.GlobalColor.transparent)
     painter = QPainter(drawn)
@@ -164,5 +180,21 @@ def _load_pixmap(load: int | None, size: int) -> QPixmap:
     painter.setFont(font)
     painter.setPen(QColor(theme.DARK.text))
     painter.drawText(area, int(Qt.AlignmentFlag.AlignCenter), "?" if load is None else str(load))
+    if worst is not None:
+        _paint_worst(painter, worst, size)
     painter.end()
     return drawn
+
+
+def _paint_worst(painter: QPainter, worst: Mark, size: int) -> None:
+    """Paint a square for an alert, a triangle for a warning, a dot else, in the upper right corner."""
+    side = size * 0.42
+    place = QRectF(size - side, 0, side, side)
+    painter.setPen(QPen(QColor(theme.DARK.window), max(size / 24, 1.0)))
+    painter.setBrush(QColor(getattr(theme.DARK, worst.token)))
+    if worst.shape == words.ALERT:
+        painter.drawRect(place)
+    elif worst.shape == words.WARNING:
+        painter.drawPolygon(QPolygonF([QPointF(place.center().x(), 0.0), place.bottomRight(), place.bottomLeft()]))
+    else:
+        painter.drawEllipse(place)

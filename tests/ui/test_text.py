@@ -38,7 +38,7 @@ BANNED_METHODS = {
     "setStyleSheet",
 }
 # A list's items and the tray's icon have no widget for set_tip; they are given text by tip_text and menu_text.
-ALLOWED = {("widgets/lines.py", "setToolTip"), ("tray.py", "setToolTip")}
+ALLOWED = {("widgets/lines.py", "setToolTip"), ("tray.py", "setToolTip"), ("tray.py", "showMessage")}
 
 NESTED = "<table><tr><td>" * 16
 HOSTILE = [

@@ -156,5 +156,6 @@ def test_the_icon_changes_only_when_what_it_shows_does(start, double, qtbot):
     program.tray._redraw()
     assert program.tray.redraws == drawn
     lines = [action.text() for action in program.tray._lines if action.isVisible()]
-    assert len(lines) == 8
-    assert "lost" in lines[6]
+    assert len(lines) == 9
+    assert "alert: see Events" in lines[0]
+    assert "lost" in lines[7]

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QWidget
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import AlertRule
-from mlops_desk.ui.context import Context, judged
+from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.form import FormDialog
 from mlops_desk.ui.store import Topic
 from mlops_desk.ui.widgets.choice import Check, Choice
@@ -49,15 +49,16 @@ class AlertRuleDialog(FormDialog):
         except Invalid as error:
             self.fail(error)
             return
-        if (clear_at > threshold) if self._rule.above else (clear_at < threshold):
-            side = "above" if self._rule.above else "below"
-            self.fail(Invalid(f"'Ends at' lies {side} the threshold.", "It would fire and end at the same time."))
+        if (clear_at >= threshold) if self._rule.above else (clear_at <= threshold):
+            side = "below" if self._rule.above else "above"
+            hint = "The two differ, so that a value that flickers does not ring twice."
+            self.fail(Invalid(f"'Ends at' has to lie {side} the threshold.", hint))
             return
         name, level, enabled = self._rule.name, self.level.currentText(), self.enabled.isChecked()
         self.begin("Saving …")
         self._context.ask(
             "change alert",
-            lambda desk: judged(desk).alerts.configure(name, threshold, clear_at, span, level, enabled),
+            lambda desk: desk.alerts.configure(name, threshold, clear_at, span, level, enabled),
             self._done,
             self.fail,
         )

@@ -13,7 +13,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.status import Gpu, GpuProcess
 from mlops_desk.ui import theme, words
-from mlops_desk.ui.context import Context, judged
+from mlops_desk.ui.context import Context
 from mlops_desk.ui.store import Topic
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.button import Button
@@ -123,7 +123,7 @@ class EndProcess(QDialog):
         self._say("It is being killed …" if force else "It was asked to end and may save its work …", "muted")
         self._context.ask(
             "end process",
-            lambda desk: judged(desk).gpus.end_process(pid, ticks, force=force),
+            lambda desk: desk.gpus.end_process(pid, ticks, force=force),
             self._sent,
             self._failed,
         )

@@ -239,6 +239,6 @@ def _when_cell(incident: Incident) -> Cell:
 
 def _over_cell(incident: Incident) -> Cell:
     if incident.ended_at is None:
-        return Cell("", -1.0)
+        return Cell("goes on" if incident.lasting else "", -1.0)
     length = incident.ended_at - incident.at
     return Cell(f"after {words.duration(length)}", length)
