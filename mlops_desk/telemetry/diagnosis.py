@@ -1,0 +1,299 @@
+"""Why is my GPU idle? From means over the last minute to one verdict for each GPU that somebody uses. Pure.
+
+The thresholds are rules of thumb, written down here and nothing more: a verdict names what was measured, and where
+nothing fits it says that the cause is unknown. Missing numbers are never taken for good ones.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.diagnosis import Diagnosis, Evidence
+from mlops_desk.records.status import Gpu, GpuState, Status
+
+Means = Mapping[tuple[str, str], float]
+"""The mean of each curve (device, metric) over the last minute; what is missing is not in it."""
+
+HOST = "host"
+BUSY = 0.85
+"""From this utilisation on a GPU has enough to do."""
+
+IDLE = 0.02
+IDLE_SECONDS = 600.0
+"""A GPU that has computed nothing for so long is idle, whatever else goes on; before, it may be loading data."""
+
+SMALL_SM = 0.35
+"""Below this SM activity a GPU that is busy by the clock uses little of itself."""
+
+THROTTLED = 0.10
+POWER_CAPPED = 0.50
+LOWERED_LIMIT = 0.95
+CPU_FULL = 0.90
+CORE_FULL = 0.95
+CPU_PRESSURE = 0.20
+IO_PRESSURE = 0.10
+DISK_BUSY = 0.90
+READ_LATENCY = 0.010
+MOUNT_LATENCY = 0.5
+LINK_FULL = 0.85
+PACKET_ERRORS = 1.0
+STRAGGLING = 0.25
+"""A GPU whose utilisation lies so far from the median of the others of its job is out of step."""
+
+_THROTTLES = (
+    ("hw.gpu.throttle.thermal", "heat"),
+    ("hw.gpu.throttle.power_brake", "the power supply"),
+    ("hw.gpu.throttle.hardware_slowdown", "the hardware"),
+    ("hw.gpu.throttle.reliability", "a reliability limit"),
+)
+_REASONS = {"thermal": "heat", "power brake": "the power supply", "hardware slowdown": "the hardware"}
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A GPU that somebody uses, and how hard it worked; ``group`` names what its GPUs have in common."""
+
+    gpu: Gpu
+    label: str
+    group: str
+    utilization: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Since when (Unix time) GPUs (UUID) have computed nothing, and what time it is."""
+
+    since: Mapping[str, float]
+    now: float
+
+
+def diagnose(status: Status, means: Means, idle: Idle) -> tuple[Diagnosis, ...]:
+    """Return a verdict for each GPU in use."""
+    used = [found for gpu in status.gpus if (found := _used(gpu, means)) is not None]
+    groups: dict[str, list[Used]] = {}
+    for item in used:
+        groups.setdefault(item.group, []).append(item)
+    return tuple(replace(_verdict(item, groups[item.group], status, means, idle), label=item.label) for item in used)
+
+
+def _used(gpu: Gpu, means: Means) -> Used | None:
+    if gpu.state is not GpuState.OK:
+        return None
+    computing = [process for process in gpu.processes if process.kind != "graphics"]
+    lease = gpu.lease.label if gpu.lease is not None and gpu.lease.state == "leased" else None
+    largest = max(computing, key=lambda process: process.gpu_memory_bytes or 0, default=None)
+    if lease is None and largest is None:
+        return None
+    container = largest.container if largest is not None else None
+    name = lease or container or (largest.command if largest is not None else None) or "a process"
+    attempt = gpu.lease.attempt if gpu.lease is not None else None
+    group = attempt or container or gpu.uuid
+    return Used(gpu, plain(name, 80), group, means.get((gpu.uuid, "hw.gpu.utilization")))
+
+
+def _verdict(item: Used, group: Sequence[Used], status: Status, means: Means, idle: Idle) -> Diagnosis:
+    use = item.utilization
+    if use is None:
+        text = "The driver does not say how busy it is, so nothing can be concluded."
+        return Diagnosis(item.gpu.uuid, "unknown", "Nobody knows how busy it is", text)
+    if use < IDLE and _held_idle(item, idle):
+        return _idle(item, idle)
+    for find in (_throttled, _straggler):
+        found = find(item, group, means)
+        if found is not None:
+            return found
+    if use >= BUSY:
+        return _busy(item, use, means)
+    for look in (_storage, _network, _loader):
+        evidence = look(status, means)
+        if evidence:
+            return _waiting(item, use, look.__name__.removeprefix("_"), evidence)
+    if use < IDLE:
+        return _idle(item, idle)
+    text = (
+        f"It computes {use:.0%} of the time, and neither processors, disks, network nor throttling explain the rest. "
+        "Often the program itself pauses between steps: evaluation, checkpoints, Python between small kernels."
+    )
+    return Diagnosis(item.gpu.uuid, "unknown", "Waits, and the cause is not visible", text, (_use(item, use),))
+
+
+def _held_idle(item: Used, idle: Idle) -> bool:
+    """Tell whether it has been idle for so long that no slow pipeline is behind it."""
+    since = idle.since.get(item.gpu.uuid)
+    return since is not None and idle.now - since >= IDLE_SECONDS
+
+
+def _idle(item: Used, idle: Idle) -> Diagnosis:
+    since = idle.since.get(item.gpu.uuid)
+    evidence = [_use(item, item.utilization or 0.0)]
+    held = item.gpu.metrics.get("hw.gpu.memory.usage")
+    if held is not None and held.value is not None:
+        text = f"{held.value / (1 << 30):.1f} GiB of its memory are held"
+        evidence.append(Evidence(text, item.gpu.uuid, "hw.gpu.memory.usage"))
+    clock = "" if since is None else f" since {_clock(since)}"
+    text = f"Nobody has computed on it{clock}, but it is not free: {item.label} holds it."
+    return Diagnosis(item.gpu.uuid, "idle", "Held, and idle", text, tuple(evidence))
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%a %H:%M", time.localtime(at))
+
+
+def _throttled(item: Used, group: Sequence[Used], means: Means) -> Diagnosis | None:  # noqa: ARG001 - one of several
+    uuid = item.gpu.uuid
+    shares = [(means.get((uuid, metric), 0.0), metric, cause) for metric, cause in _THROTTLES]
+    share, metric, cause = max(shares)
+    if share >= THROTTLED:
+        text = f"{cause} holds its clocks down {share:.0%} of the time"
+        return _slowed(item, cause, Evidence(text, uuid, metric))
+    if not any((uuid, metric) in means for metric, _ in _THROTTLES):
+        word = next((word for word in _REASONS if any(word in reason for reason in item.gpu.throttle_reasons)), None)
+        if word is not None:
+            text = f"the driver gives as reason: {', '.join(item.gpu.throttle_reasons)}"
+            return _slowed(item, _REASONS[word], Evidence(text, uuid, "hw.gpu.clock.sm"))
+    capped = means.get((uuid, "hw.gpu.throttle.power_cap"), 0.0)
+    limit, default = means.get((uuid, "hw.power.limit")), means.get((uuid, "hw.power.limit.default"))
+    if capped >= POWER_CAPPED and limit is not None and default is not None and limit < LOWERED_LIMIT * default:
+        text = f"its power limit of {limit:.0f} W (built for {default:.0f} W) holds it back {capped:.0%} of the time"
+        return _slowed(item, "a lowered power limit", Evidence(text, uuid, "hw.gpu.throttle.power_cap"))
+    return None
+
+
+def _slowed(item: Used, cause: str, evidence: Evidence) -> Diagnosis:
+    text = f"{evidence.text[0].upper()}{evidence.text[1:]}."
+    found = (evidence, *([_use(item, item.utilization)] if item.utilization is not None else []))
+    return Diagnosis(item.gpu.uuid, "throttled", f"Slowed down by {cause}", text, found)
+
+
+def _straggler(item: Used, group: Sequence[Used], means: Means) -> Diagnosis | None:  # noqa: ARG001 - one of several
+    """Compare a GPU with the others of its job: the only slow one is waited for, or the others wait for it."""
+    others = [each.utilization for each in group if each is not item and each.utilization is not None]
+    use = item.utilization
+    if len(others) < 1 or use is None:
+        return None
+    middle = median(others)
+    spread = max(others) - min(others)
+    name = f"GPU {item.gpu.index}"
+    evidence = _group_evidence(item, group)
+    if use <= middle - STRAGGLING and (spread < STRAGGLING or len(others) == 1):
+        text = f"{name} computes {use:.0%} of the time, the others of {item.label} {middle:.0%}: the work is uneven."
+        return Diagnosis(item.gpu.uuid, "peers", "Has less to do than its peers", text, evidence)
+    slow = [each for each in group if each is not item and (each.utilization or 0.0) >= use + STRAGGLING]
+    if use < BUSY and len(slow) == 1 and len(others) > 1:
+        lagging = slow[0]
+        text = (
+            f"All GPUs of {item.label} but GPU {lagging.gpu.index} wait part of the time; that one is busy "
+            f"{lagging.utilization:.0%}: most likely the others wait for it at each step."
+        )
+        return Diagnosis(item.gpu.uuid, "peers", f"Waits for GPU {lagging.gpu.index}", text, evidence)
+    return None
+
+
+def _group_evidence(item: Used, group: Sequence[Used]) -> tuple[Evidence, ...]:
+    ordered = [item, *(each for each in group if each is not item)]
+    return tuple(_use(each, each.utilization) for each in ordered[:8] if each.utilization is not None)
+
+
+def _busy(item: Used, use: float, means: Means) -> Diagnosis:
+    uuid = item.gpu.uuid
+    evidence = [_use(item, use)]
+    active = means.get((uuid, "hw.gpu.activity.sm"))
+    if active is None:
+        text = "A kernel runs nearly all the time. How much of the GPU it uses, this GPU does not say."
+        return Diagnosis(uuid, "busy", "Busy", text, tuple(evidence))
+    evidence.append(Evidence(f"{active:.0%} of its multiprocessors have work", uuid, "hw.gpu.activity.sm"))
+    for metric, words in (
+        ("hw.gpu.activity.occupancy", "warps fill {:.0%} of what they hold"),
+        ("hw.gpu.activity.tensor", "tensor cores work {:.0%} of the time"),
+    ):
+        value = means.get((uuid, metric))
+        if value is not None:
+            evidence.append(Evidence(words.format(value), uuid, metric))
+    if active < SMALL_SM:
+        text = (
+            f"A kernel runs {use:.0%} of the time but keeps only {active:.0%} of the multiprocessors busy: "
+            "larger batches, fused kernels or CUDA graphs would use the rest."
+        )
+        return Diagnosis(uuid, "small_batches", "Busy with kernels that are too small", text, tuple(evidence))
+    return Diagnosis(uuid, "busy", "Busy", f"It works {use:.0%} of the time.", tuple(evidence))
+
+
+def _storage(status: Status, means: Means) -> list[Evidence]:
+    evidence = []
+    stalled = _first(means, HOST, ("system.pressure.io.some", "system.pressure.io.some.avg10"))
+    if stalled is not None and stalled[0] >= IO_PRESSURE:
+        evidence.append(Evidence(f"tasks wait for disks {stalled[0]:.0%} of the time", HOST, stalled[1]))
+    for disk in status.disks:
+        busy = means.get((disk.name, "system.disk.busy"))
+        latency = means.get((disk.name, "system.disk.read.latency"))
+        if latency is not None and latency >= READ_LATENCY and (busy is None or busy >= DISK_BUSY):
+            text = f"a read from {plain(disk.name, 40)} takes {latency * 1000:.0f} ms"
+            evidence.append(Evidence(text, disk.name, "system.disk.read.latency"))
+            queue = means.get((disk.name, "system.disk.queue"))
+            if queue is not None:
+                text = f"{queue:.0f} requests wait at {plain(disk.name, 40)}"
+                evidence.append(Evidence(text, disk.name, "system.disk.queue"))
+    return evidence
+
+
+def _network(status: Status, means: Means) -> list[Evidence]:
+    evidence = []
+    for mounted in status.filesystems:
+        latency = means.get((mounted.mount, "system.filesystem.latency"))
+        if latency is not None and latency >= MOUNT_LATENCY:
+            text = f"{plain(mounted.mount, 60)} takes {latency:.1f} s to answer"
+            evidence.append(Evidence(text, mounted.mount, "system.filesystem.latency"))
+    for network in status.networks:
+        name = plain(network.name, 40)
+        full = means.get((network.name, "hw.network.bandwidth.utilization"))
+        if full is not None and full >= LINK_FULL:
+            text = f"{name} is {full:.0%} full"
+            evidence.append(Evidence(text, network.name, "hw.network.bandwidth.utilization"))
+        errors = means.get((network.name, "system.network.receive.errors"), 0.0)
+        errors -= means.get((network.name, "system.network.receive.drops"), 0.0)
+        if errors >= PACKET_ERRORS:
+            text = f"{name} receives {errors:.0f} damaged packets a second"
+            evidence.append(Evidence(text, network.name, "system.network.receive.errors"))
+    return evidence
+
+
+def _loader(status: Status, means: Means) -> list[Evidence]:
+    evidence = []
+    use = means.get((HOST, "system.cpu.utilization"))
+    if use is not None and use >= CPU_FULL:
+        evidence.append(Evidence(f"processors work {use:.0%} of the time", HOST, "system.cpu.utilization"))
+    stalled = _first(means, HOST, ("system.pressure.cpu.some", "system.pressure.cpu.some.avg10"))
+    if stalled is not None and stalled[0] >= CPU_PRESSURE:
+        evidence.append(Evidence(f"tasks wait for a processor {stalled[0]:.0%} of the time", HOST, stalled[1]))
+    full = [
+        core.name for core in status.host.cores if means.get((core.name, "system.cpu.utilization"), 0.0) >= CORE_FULL
+    ]
+    if full and not evidence:
+        text = f"{plain(full[0], 20)} works all the time: a loader with a single worker looks like this"
+        evidence.append(Evidence(text, full[0], "system.cpu.utilization"))
+    return evidence
+
+
+_WAITS = {
+    "storage": ("Waits for storage", "Disks can't keep up: cache the data, use fewer and larger files, or prefetch."),
+    "network": ("Waits for the network", "The network can't keep up: copy the data to a local disk first."),
+    "loader": ("Waits for its data loader", "Use more loader workers, decode on the GPU, or prepare the data once."),
+}
+
+
+def _waiting(item: Used, use: float, cause: str, evidence: Iterable[Evidence]) -> Diagnosis:
+    title, advice = _WAITS[cause]
+    found = tuple(evidence)
+    text = f"It computes {use:.0%} of the time, and {found[0].text}. {advice}"
+    return Diagnosis(item.gpu.uuid, cause, title, text, (*found, _use(item, use)))
+
+
+def _use(item: Used, use: float | None) -> Evidence:
+    text = f"GPU {item.gpu.index} computes {use or 0.0:.0%} of the time"
+    return Evidence(text, item.gpu.uuid, "hw.gpu.utilization")
+
+
+def _first(means: Means, device: str, metrics: Sequence[str]) -> tuple[float, str] | None:
+    return next(((means[device, metric], metric) for metric in metrics if (device, metric) in means), None)

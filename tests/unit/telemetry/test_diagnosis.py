@@ -1,0 +1,180 @@
+"""Why a GPU is idle: each cause from a plain case, and what must hold for any numbers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.records.metric import Reading
+from mlops_desk.records.status import (
+    AgentCost,
+    AgentInfo,
+    Core,
+    Disk,
+    Filesystem,
+    Gpu,
+    GpuProcess,
+    GpuState,
+    Host,
+    LeaseInfo,
+    Network,
+    Status,
+)
+from mlops_desk.storage.blocks import Block
+from mlops_desk.telemetry.diagnosis import IDLE_SECONDS, Idle, diagnose
+from mlops_desk.telemetry.verdicts import means_of
+
+INFO = AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i")
+NOW = 1_800_000_000.0
+CAUSES = {
+    "busy", "loader", "storage", "network", "peers", "throttled", "small_batches", "idle", "unknown",
+}  # fmt: skip
+AWAKE = Idle({}, NOW)
+
+
+def gpu(index: int = 0, container: str = "box", **given) -> Gpu:
+    process = GpuProcess(10 + index, "ada", "python train.py", 5 << 30, container)
+    metrics = {"hw.gpu.memory.usage": Reading(5.0 * 2**30, "By")}
+    return Gpu(f"GPU-{index}", index, "H100", None, GpuState.OK, metrics=metrics, processes=(process,), **given)
+
+
+def status(*gpus: Gpu, cores: int = 4) -> Status:
+    host = Host("box", cores=tuple(Core(f"cpu{number}") for number in range(cores)))
+    disks, networks = (Disk("nvme0n1"), Disk("nvme1n1")), (Network("eth0"),)
+    mounts = (Filesystem("/mnt/data", "server:/data", "nfs4"),)
+    return Status(gpus or (gpu(),), host, disks, networks, INFO, NOW, filesystems=mounts)
+
+
+def use(*shares: float) -> dict[tuple[str, str], float]:
+    return {(f"GPU-{index}", "hw.gpu.utilization"): share for index, share in enumerate(shares)}
+
+
+CASES = {
+    "busy": {("GPU-0", "hw.gpu.utilization"): 0.97, ("GPU-0", "hw.gpu.activity.sm"): 0.8},
+    "small_batches": {("GPU-0", "hw.gpu.utilization"): 0.97, ("GPU-0", "hw.gpu.activity.sm"): 0.1},
+    "throttled": {("GPU-0", "hw.gpu.utilization"): 0.99, ("GPU-0", "hw.gpu.throttle.thermal"): 0.4},
+    "storage": {("GPU-0", "hw.gpu.utilization"): 0.4, ("host", "system.pressure.io.some"): 0.5},
+    "network": {("GPU-0", "hw.gpu.utilization"): 0.4, ("/mnt/data", "system.filesystem.latency"): 2.0},
+    "loader": {("GPU-0", "hw.gpu.utilization"): 0.4, ("host", "system.cpu.utilization"): 0.98},
+    "unknown": {("GPU-0", "hw.gpu.utilization"): 0.4, ("host", "system.cpu.utilization"): 0.2},
+    "idle": {("GPU-0", "hw.gpu.utilization"): 0.0},
+}
+
+
+@pytest.mark.parametrize("cause", sorted(CASES))
+def test_each_cause_is_found_and_shows_its_evidence(cause):
+    (verdict,) = diagnose(status(), CASES[cause], AWAKE)
+    assert verdict.cause == cause
+    assert verdict.label == "box"
+    measured = {(evidence.device, evidence.metric) for evidence in verdict.evidence}
+    assert measured & set(CASES[cause])
+
+
+@pytest.mark.parametrize(
+    ("means", "cause"),
+    [
+        ({("nvme1n1", "system.disk.read.latency"): 0.05, ("nvme1n1", "system.disk.queue"): 40.0}, "storage"),
+        ({("nvme1n1", "system.disk.read.latency"): 0.05, ("nvme1n1", "system.disk.busy"): 0.1}, "unknown"),
+        ({("eth0", "hw.network.bandwidth.utilization"): 0.95}, "network"),
+        ({("eth0", "system.network.receive.errors"): 50.0}, "network"),
+        ({("eth0", "system.network.receive.errors"): 50.0, ("eth0", "system.network.receive.drops"): 50.0}, "unknown"),
+        ({("host", "system.pressure.cpu.some.avg10"): 0.6}, "loader"),
+        ({("cpu2", "system.cpu.utilization"): 0.99}, "loader"),
+        ({("GPU-0", "hw.gpu.throttle.power_cap"): 0.9}, "unknown"),
+        (
+            {
+                ("GPU-0", "hw.gpu.throttle.power_cap"): 0.9,
+                ("GPU-0", "hw.power.limit"): 350.0,
+                ("GPU-0", "hw.power.limit.default"): 700.0,
+            },
+            "throttled",
+        ),
+    ],
+)
+def test_what_holds_back_a_gpu_that_waits(means, cause):
+    (verdict,) = diagnose(status(), {**use(0.4), **means}, AWAKE)
+    assert verdict.cause == cause
+
+
+def test_a_gpu_at_its_ordinary_power_limit_is_busy_not_throttled():
+    means = {
+        **use(0.99),
+        ("GPU-0", "hw.gpu.throttle.power_cap"): 0.9,
+        ("GPU-0", "hw.power.limit"): 700.0,
+        ("GPU-0", "hw.power.limit.default"): 700.0,
+    }
+    assert diagnose(status(), means, AWAKE)[0].cause == "busy"
+
+
+def test_a_long_idle_gpu_is_idle_whatever_the_host_does_and_says_since_when():
+    means = {**use(0.0), ("host", "system.cpu.utilization"): 0.99}
+    (verdict,) = diagnose(status(), means, Idle({"GPU-0": NOW - IDLE_SECONDS}, NOW))
+    assert verdict.cause == "idle"
+    assert "since" in verdict.text
+    assert "5.0 GiB" in " ".join(evidence.text for evidence in verdict.evidence)
+    (loading,) = diagnose(status(), means, Idle({"GPU-0": NOW - 30.0}, NOW))
+    assert loading.cause == "loader"
+
+
+def test_the_one_slow_gpu_of_a_job_and_those_that_wait_for_it():
+    gpus = [gpu(index) for index in range(4)]
+    uneven = diagnose(status(*gpus), use(0.95, 0.94, 0.96, 0.3), AWAKE)
+    assert [verdict.cause for verdict in uneven] == ["busy", "busy", "busy", "peers"]
+    waiting = diagnose(status(*gpus), use(0.4, 0.42, 0.38, 0.99), AWAKE)
+    assert [verdict.cause for verdict in waiting] == ["peers", "peers", "peers", "busy"]
+    assert "GPU 3" in waiting[0].title
+    strangers = [gpu(index, f"box{index}") for index in range(4)]
+    alone = diagnose(status(*strangers), use(0.95, 0.94, 0.96, 0.3), AWAKE)
+    assert [verdict.cause for verdict in alone] == ["busy", "busy", "busy", "unknown"]
+
+
+def test_only_gpus_in_use_are_judged():
+    free, display = gpu(0), gpu(1)
+    free = replace(free, processes=())
+    display = replace(display, processes=(replace(display.processes[0], kind="graphics"),))
+    lost = replace(gpu(2), state=GpuState.LOST)
+    leased = replace(gpu(3), processes=(), lease=LeaseInfo("leased", label="train-x"))
+    found = diagnose(status(free, display, lost, leased), use(0.1, 0.1, 0.1, 0.0), AWAKE)
+    assert [(verdict.device, verdict.label) for verdict in found] == [("GPU-3", "train-x")]
+
+
+def test_without_numbers_nothing_is_claimed():
+    (verdict,) = diagnose(status(), {}, AWAKE)
+    assert verdict.cause == "unknown"
+
+
+def test_older_gpus_without_counters_are_judged_by_the_reasons_of_the_moment():
+    (verdict,) = diagnose(status(gpu(throttle_reasons=("thermal (software)",))), use(0.99), AWAKE)
+    assert verdict.cause == "throttled"
+
+
+names = st.sampled_from(
+    sorted({key for case in CASES.values() for key in case})
+    + [("nvme0n1", "system.disk.read.latency"), ("GPU-1", "hw.gpu.utilization"), ("GPU-2", "hw.gpu.utilization")]
+)
+
+
+@given(st.dictionaries(names, st.floats(0.0, 1.0)), st.dictionaries(st.just("GPU-0"), st.floats(0.0, NOW)))
+def test_any_numbers_give_one_known_verdict_with_evidence_that_was_measured(means, since):
+    found = diagnose(status(gpu(0), gpu(1), gpu(2)), means, Idle(since, NOW))
+    assert [verdict.device for verdict in found] == ["GPU-0", "GPU-1", "GPU-2"]
+    for verdict in found:
+        assert verdict.cause in CAUSES
+        assert verdict.title
+        assert verdict.text
+        for evidence in verdict.evidence:
+            known = (evidence.device, evidence.metric) in means
+            assert known or evidence.metric == "hw.gpu.memory.usage"
+
+
+def test_means_leave_out_what_was_hardly_measured():
+    values = np.full((20, 3), np.nan, np.float32)
+    values[:, 0] = 0.5
+    values[:2, 1] = 0.5
+    values[10:, 2] = np.linspace(0.0, 1.0, 10)
+    keys = (("a", "x", "1"), ("b", "x", "1"), ("c", "x", "1"))
+    means = means_of(Block(keys, np.arange(20.0), values, np.ones((20, 3), np.uint8)))
+    assert set(means) == {("a", "x"), ("c", "x")}
+    assert means["c", "x"] == pytest.approx(0.5)
