@@ -5,6 +5,7 @@ time. Leases, container names and the agent's facts come in as plain callables, 
 """
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +14,16 @@ from dataclasses import replace
 import numpy as np
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import DeskError, Invalid
+from mlops_desk.base.errors import DeskError, Invalid, NotFound
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.moments import parse_moment
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Sampled
 from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.history import Curves, ProcessMemory
+from mlops_desk.records.history import History as Records
 from mlops_desk.records.status import (
     AgentCost,
     AgentInfo,
@@ -33,17 +37,24 @@ from mlops_desk.records.status import (
     Window,
 )
 from mlops_desk.storage.blocks import Block
+from mlops_desk.storage.chunks import TIER_SECONDS
+from mlops_desk.storage.holders import Holding
 from mlops_desk.telemetry.cost import Cost
+from mlops_desk.telemetry.curves import CurveReader
+from mlops_desk.telemetry.devices import resolve_device
 from mlops_desk.telemetry.history import History
-from mlops_desk.telemetry.ring import SPAN_SECONDS, Ring, readings_of
+from mlops_desk.telemetry.ring import SPAN_SECONDS, Ring, groups_of, rows_for
 from mlops_desk.telemetry.sampler import Sampler
+from mlops_desk.telemetry.verdicts import Verdicts
 
 _log = logging.getLogger(__name__)
 
 _FIRST_SECONDS = 2.5
-_WINDOW_LIMIT_SECONDS = 3600.0
+_WINDOW_SECONDS = 60.0
+_WINDOW_VALUES = 60_000
 _DEMO_SEED = 8
 _SHORT_ID = 12
+_HOLDING_BYTES = 64 << 20
 
 Listener = Callable[[tuple[DeviceEvent, ...], Status, bool], None]
 """Is told of each sample: the events in it, the status, and whether it is a tick."""
@@ -74,8 +85,10 @@ class TelemetryService:
         self._started = time.monotonic()
         self._cost = Cost()
         self._listeners: list[Listener] = []
-        self._ring = Ring()
-        self._history = History(folder.telemetry_database, self._ring, bus.publish)
+        self._verdicts = Verdicts()
+        self._ring = Ring(rows_for(settings.number("telemetry.interval_seconds")))
+        self._history = History(folder.telemetry_database, self._ring, bus.publish, holdings=self._holdings)
+        self._reader = CurveReader(self._ring, self._history)
         self._sampler = Sampler(
             loop,
             lambda: settings.number("telemetry.interval_seconds"),
@@ -104,17 +117,45 @@ class TelemetryService:
         self._sampler.wait_for_first(max(0.0, self._started + _FIRST_SECONDS - time.monotonic()))
         return self._status(self._sampler.sample())
 
-    def window(self, seconds: float = SPAN_SECONDS) -> Window:
-        """Return every curve over the last ``seconds`` (at most an hour); gaps are None."""
-        if not 0 < seconds <= _WINDOW_LIMIT_SECONDS:
-            text = f"A window of {seconds:g} s is not between 0 and {_WINDOW_LIMIT_SECONDS:g} s."
-            raise Invalid(text, "The last minute is held at full rate; longer spans come from the history.")
-        recent = self._ring.window(seconds)
-        blocks = [recent]
-        if seconds > SPAN_SECONDS and len(recent.times):
-            first, start = float(recent.times[0]), float(recent.times[-1]) - seconds
-            blocks = [*(_between(block, start, first) for block in self._history.read(start, first)), recent]
-        return join(blocks)
+    def window(self, seconds: float = _WINDOW_SECONDS) -> Window:
+        """Return every curve over the last ``seconds`` (at most 15 min); gaps are None.
+
+        With very many curves some rows are left out: for more than a glance there is ``curves``.
+        """
+        if not 0 < seconds <= SPAN_SECONDS:
+            text = f"A window of {seconds:g} s is not between 0 and {SPAN_SECONDS:g} s."
+            raise Invalid(text, "Longer spans come from the history: mlops-desk history METRIC --device ID --from -1h")
+        return window_of(self._ring.window(seconds))
+
+    def history(
+        self, metric: str, device: str, start: str | float = "-1h", end: str | float = "now", points: int = 200
+    ) -> Records:
+        """Return one curve in about ``points`` buckets."""
+        now = time.time()
+        span = parse_moment(start, now), parse_moment(end, now)
+        name = self._device(device)
+        axis, (curve,) = self._reader.reduce([(name, metric)], *span, points)
+        if not curve.known:
+            text = f"Nothing was ever measured of {plain(metric)} of {plain(name)}."
+            raise NotFound(text, "mlops-desk status --json names the metrics of each device.")
+        return Records(
+            name, metric, curve.unit, TIER_SECONDS[axis.tier], axis.step,
+            tuple(axis.start + axis.step * number for number in range(axis.buckets)),
+            *(tuple(None if math.isnan(value) else value for value in values.tolist())
+              for values in (curve.low, curve.mean, curve.high)),
+        )  # fmt: skip
+
+    def curves(self, curves: list[str], start: float, end: float, buckets: int = 600) -> Curves:
+        """Return curves (``DEVICE<tab>METRIC``) on one axis, ready to be drawn."""
+        names = [tuple(curve.split("\t")) for curve in curves]
+        pairs = [(name[0], name[1]) for name in names if len(name) == 2]
+        if len(pairs) < len(names):
+            raise Invalid("A curve is not of the form DEVICE, tab, METRIC.")
+        return self._reader.curves(pairs, start, end, buckets)
+
+    def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
+        """Return who held memory of a GPU in a span of time, those who held most first."""
+        return self._reader.processes_in(start, end)
 
     def sample(self) -> Sample:
         """Return the newest sample for the lease ledger.
@@ -144,15 +185,31 @@ class TelemetryService:
 
     def _take(self, sample: Sample, is_tick: bool) -> None:
         if is_tick:
-            self._ring.append(
-                sample.sampled_at if self._sampler.trouble() is None else time.time(), readings_of(sample)
-            )
+            self._ring.append(sample.sampled_at if self._sampler.trouble() is None else time.time(), groups_of(sample))
             pids = [os.getpid(), *([pid] if (pid := self._sampler.collector_pid()) else [])]
-            self._cost.update(time.monotonic(), pids, self._sampler.driver_seconds())
+            self._cost.update(
+                time.monotonic(), pids, self._sampler.driver_seconds(), self._sampler.driver_calls()
+            )
         status = self._status(sample)
         self._bus.publish(Sampled(status))
+        if is_tick:
+            self._verdicts.look(status, self._ring, time.monotonic(), time.time())
         for listener in self._listeners:
             listener(sample.events, status, is_tick)
+
+    def _device(self, given: str) -> str:
+        gpus = {gpu.index: gpu.uuid for gpu in self._sampler.sample().gpus}
+        return resolve_device(given, gpus, [*self._ring.devices(), *self._history.devices()])
+
+    def _holdings(self) -> list[Holding]:
+        """Return who holds much of a GPU's memory right now."""
+        return [
+            Holding(gpu.uuid, named.pid, named.start_ticks or 0, named.user, named.command, named.container, size)
+            for gpu in self._sampler.sample().gpus
+            for process in gpu.processes
+            if (size := process.gpu_memory_bytes or 0) >= _HOLDING_BYTES
+            for named in (self._named(process),)
+        ]
 
     def _status(self, sample: Sample) -> Status:
         leases = self._known_leases(sample)
@@ -174,6 +231,8 @@ class TelemetryService:
             gpu_note=sample.gpu_note,
             gpu_hint=sample.gpu_hint,
             driver_version=sample.driver_version,
+            cuda_version=sample.cuda_version,
+            diagnoses=self._verdicts.current,
         )
 
     def _known_leases(self, sample: Sample) -> Mapping[str, LeaseInfo]:
@@ -199,9 +258,13 @@ class TelemetryService:
         return replace(info, cost=self._cost.current, simulated=self._simulated, sampling=sampling, note=note)
 
 
-def _between(block: Block, start: float, before: float) -> Block:
-    keep = (block.times >= start) & (block.times < before)
-    return Block(block.keys, block.times[keep], block.values[keep], block.states[keep])
+def window_of(block: Block) -> Window:
+    """Return rows as a record; where it were very many values, only each n-th row, the newest one among them."""
+    every = max(1, math.ceil(block.values.size / _WINDOW_VALUES))
+    if every > 1:
+        kept = slice((len(block.times) - 1) % every, None, every)
+        block = Block(block.keys, block.times[kept], block.values[kept], block.states[kept])
+    return join([block])
 
 
 def join(blocks: Sequence[Block]) -> Window:
