@@ -1,5 +1,6 @@
-"""The command palette (Ctrl+K): type a few letters, choose what to do or where to go."""
+"""The command palette (Ctrl+K): type a few letters, choose what to do or where to go; the best match stands first."""
 
+import re
 from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt
@@ -19,12 +20,52 @@ from PySide6.QtWidgets import (
 from mlops_desk.base.text import plain
 from mlops_desk.ui import theme
 from mlops_desk.ui.actions import Action
+from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.scroll import thin
 
 SHOWN = 60
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+_ADVICE = "Pages, GPUs, disks, networks, jobs, models, events and settings are found by a part of their name."
+_WORD = re.compile(r"[^\W_]+")
+
+
+def ranked(actions: Iterable[Action], text: str) -> list[Action]:
+    """Return the actions that match every word of ``text``, the best first; all of them, as they come, for none."""
+    words = text.lower().split()
+    if not words:
+        return list(actions)
+    scored = [(score(action.title.lower(), words), action) for action in actions]
+    return [action for points, action in sorted(scored, key=_points, reverse=True) if points > 0]
+
+
+def score(title: str, words: list[str]) -> float:
+    """Return how well a title (in small letters) fits: 0 where a word is missing, most where it begins the title.
+
+    A whole word is better than its beginning, a beginning better than a piece inside, and of equals the
+    shorter title is better: "gpu 1" finds GPU 1 before GPU 10, and a job that was named so after both.
+    """
+    parts = _WORD.findall(title)
+    points = 0.0
+    for word in words:
+        if word in parts:
+            best = 4.0
+        elif any(part.startswith(word) for part in parts):
+            best = 3.0
+        elif word in title:
+            best = 1.0
+        else:
+            return 0.0
+        points += best
+    points += 3.0 if title.startswith(" ".join(words)) else 1.0 if title.startswith(words[0]) else 0.0
+    return points + 1.0 / (1.0 + len(title))
+
+
+def _points(scored: tuple[float, Action]) -> float:
+    return scored[0]
 
 
 class _Delegate(QStyledItemDelegate):
@@ -72,10 +113,14 @@ class CommandPalette(QDialog):
         self._list.setUniformItemSizes(True)
         self._list.itemActivated.connect(self._run)
         self._list.itemClicked.connect(self._run)
+        self.nothing = Label(tone="muted", wrap=True)
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.nothing.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(*(theme.SPACE_8,) * 4)
         column.addWidget(self._field)
-        column.addWidget(self._list)
+        column.addWidget(self._list, 1)
+        column.addWidget(self.nothing, 1)
         self.setAccessibleName("Command palette")
 
     def open_over(self, window: QWidget) -> None:
@@ -90,14 +135,17 @@ class CommandPalette(QDialog):
         self._field.setFocus()
 
     def _narrow(self, text: str) -> None:
-        words = text.lower().split()
         self._list.clear()
-        found = [action for action in self._actions if all(word in action.title.lower() for word in words)]
+        found = ranked(self._actions, text)
         for action in found[:SHOWN]:
             item = QListWidgetItem(plain(action.title))
             item.setData(Qt.ItemDataRole.UserRole, action)
             self._list.addItem(item)
         self._list.setCurrentRow(0)
+        self._list.setVisible(bool(found))
+        self.nothing.setVisible(not found)
+        self.nothing.show_text("" if found else f"Nothing found for \u201c{plain(text, 60)}\u201d. {_ADVICE}")
+        self._list.setAccessibleDescription(f"{len(found):,} found")
 
     def _run(self, item: QListWidgetItem) -> None:
         action: Action = item.data(Qt.ItemDataRole.UserRole)

@@ -13,6 +13,8 @@ from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.choice import Check, Choice
 from mlops_desk.ui.widgets.field import Field
 
+MASK = "\u2022" * 8
+
 
 class SettingRow(QWidget):
     """Its field has the kind of the setting; ``save`` is called with key and text when the person changed it."""
@@ -54,7 +56,7 @@ class SettingRow(QWidget):
             self.field.setCurrentText(plain(str(setting.value)))
             self.field.blockSignals(False)
         elif isinstance(self.field, QLineEdit) and not (self.field.hasFocus() and self.field.isModified()):
-            self.field.setText(_written(setting.value))
+            self.field.setText(_shown(setting))
 
     def say(self, text: str, tone: str) -> None:
         self._says.show_text(text)
@@ -85,8 +87,19 @@ class SettingRow(QWidget):
     def _edited(self) -> None:
         if isinstance(self.field, QLineEdit) and self.field.isModified():
             self.field.setModified(False)
-            if self.field.text() != _written(self.setting.value):
-                self._save(self.setting.key, self.field.text())
+            text = self.field.text()
+            if self.setting.secret and text != MASK and MASK[0] in text:
+                self.say("It is not shown, so it can't be edited: type all of it anew.", "warning")
+                self.field.setText(_shown(self.setting))
+            elif text != _shown(self.setting):
+                self._save(self.setting.key, text)
+
+
+def _shown(setting: SettingValue) -> str:
+    """Return what stands in the field: of a secret only whether there is one."""
+    if setting.secret:
+        return MASK if setting.value else ""
+    return _written(setting.value)
 
 
 def _written(value: str | float | bool) -> str:
