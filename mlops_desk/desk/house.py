@@ -16,7 +16,7 @@ from mlops_desk.desk import doctor
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.names import ContainerNames
 from mlops_desk.desk.reference import ReferenceParts, reference_file
-from mlops_desk.desk.settings import SettingsService
+from mlops_desk.desk.settings import SettingsService, without_secrets
 from mlops_desk.drift.service import DriftService
 from mlops_desk.engines.address import choose_address
 from mlops_desk.engines.docker import DockerEngine
@@ -116,7 +116,7 @@ class Desk:
 
     def record(self, entry: AuditEntry) -> None:
         """Keep an audit entry."""
-        self.state.audit.put(entry)
+        self.state.audit.put(without_secrets(entry))
 
     # -- the parts ---------------------------------------------------------------------------
 

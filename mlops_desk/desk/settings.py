@@ -1,14 +1,21 @@
-"""Settings as verbs: list them, set one, and tell everybody."""
+"""Settings as verbs: list them, set one, and tell everybody. A secret one goes in and never comes out again."""
 
+import json
 import os
+from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.base.settings import SETTINGS, Setting, SettingsStore
 from mlops_desk.base.text import plain
+from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.event import SettingsChanged
 from mlops_desk.records.setting import SettingValue
+from mlops_desk.rules import delivery
+
+HIDDEN = "(set, hidden)"
+"""What stands for a secret value; setting a secret to it changes nothing."""
 
 
 class SettingsService:
@@ -31,6 +38,11 @@ class SettingsService:
     def set(self, key: str, value: str) -> SettingValue:
         if current_caller().uid not in {0, os.getuid()}:
             raise Refused("Only the agent's own user may change its settings.")
+        setting = next((setting for setting in SETTINGS if setting.key == key), None)
+        if setting is not None and setting.secret and value == HIDDEN:
+            return self._value(setting)
+        if key == "alerts.webhook" and value:
+            delivery.parse(value)
         self._store.set(key, value)
         self._bus.publish(SettingsChanged((key,)))
         return self.show(key)
@@ -41,11 +53,32 @@ class SettingsService:
             title=setting.title,
             help=setting.help,
             kind=setting.kind,
-            value=self._store.get(setting.key),
+            value=self._shown(setting),
             default=setting.default,
             section=setting.section,
             choices=setting.choices,
             minimum=setting.minimum,
             maximum=setting.maximum,
             unit=setting.unit,
+            secret=setting.secret,
         )
+
+    def _shown(self, setting: Setting) -> str | int | float | bool:
+        value = self._store.get(setting.key)
+        return HIDDEN if setting.secret and value != setting.default else value
+
+
+def without_secrets(entry: AuditEntry) -> AuditEntry:
+    """Return an audit entry that does not tell what a secret setting was set to."""
+    if entry.verb != "settings.set":
+        return entry
+    secrets = {setting.key for setting in SETTINGS if setting.secret}
+    try:
+        arguments = json.loads(entry.arguments)
+        is_open = arguments["key"] not in secrets
+    except (ValueError, KeyError, TypeError, RecursionError):
+        arguments, is_open = {"key": "?"}, False  # cut or odd: rather too little than a secret
+    if is_open:
+        return entry
+    shown = json.dumps({"key": arguments["key"], "value": HIDDEN}, ensure_ascii=False)
+    return replace(entry, arguments=plain(shown, len(entry.arguments) + len(HIDDEN)), error=entry.error and HIDDEN)

@@ -100,16 +100,23 @@ def _verdict(item: Used, group: Sequence[Used], status: Status, means: Means, id
         return Diagnosis(item.gpu.uuid, "unknown", "Nobody knows how busy it is", text)
     if use < IDLE and _held_idle(item, idle):
         return _idle(item, idle)
-    for find in (_throttled, _straggler):
-        found = find(item, group, means)
-        if found is not None:
-            return found
+    found = _throttled(item, means) or _straggler(item, group)
+    if found is not None:
+        return found
     if use >= BUSY:
         return _busy(item, use, means)
+    return _waits(item, use, status, means) or _idle_or_unknown(item, use, idle)
+
+
+def _waits(item: Used, use: float, status: Status, means: Means) -> Diagnosis | None:
     for look in (_storage, _network, _loader):
         evidence = look(status, means)
         if evidence:
             return _waiting(item, use, look.__name__.removeprefix("_"), evidence)
+    return None
+
+
+def _idle_or_unknown(item: Used, use: float, idle: Idle) -> Diagnosis:
     if use < IDLE:
         return _idle(item, idle)
     text = (
@@ -141,7 +148,7 @@ def _clock(at: float) -> str:
     return time.strftime("%a %H:%M", time.localtime(at))
 
 
-def _throttled(item: Used, group: Sequence[Used], means: Means) -> Diagnosis | None:  # noqa: ARG001 - one of several
+def _throttled(item: Used, means: Means) -> Diagnosis | None:
     uuid = item.gpu.uuid
     shares = [(means.get((uuid, metric), 0.0), metric, cause) for metric, cause in _THROTTLES]
     share, metric, cause = max(shares)
@@ -167,7 +174,7 @@ def _slowed(item: Used, cause: str, evidence: Evidence) -> Diagnosis:
     return Diagnosis(item.gpu.uuid, "throttled", f"Slowed down by {cause}", text, found)
 
 
-def _straggler(item: Used, group: Sequence[Used], means: Means) -> Diagnosis | None:  # noqa: ARG001 - one of several
+def _straggler(item: Used, group: Sequence[Used]) -> Diagnosis | None:
     """Compare a GPU with the others of its job: the only slow one is waited for, or the others wait for it."""
     others = [each.utilization for each in group if each is not item and each.utilization is not None]
     use = item.utilization

@@ -14,12 +14,16 @@ _FEWEST_VALUES = 5
 
 
 class Verdicts:
-    """``current`` is the newest. Used by the thread that samples."""
+    """Used by the thread that samples; the newest may be read from any."""
 
     def __init__(self) -> None:
-        self.current: tuple[Diagnosis, ...] = ()
+        self._current: tuple[Diagnosis, ...] = ()
         self._due = 0.0
         self._idle_since: dict[str, float] = {}
+
+    @property
+    def current(self) -> tuple[Diagnosis, ...]:
+        return self._current
 
     def look(self, status: Status, ring: Ring, now: float, at: float) -> None:
         """Take a new sample into account; ``now`` is monotonic, ``at`` Unix time."""
@@ -32,7 +36,7 @@ class Verdicts:
         if now >= self._due:
             self._due = now + EVERY_SECONDS
             means = means_of(ring.window(MINUTE_SECONDS))
-            self.current = diagnose(status, means, Idle(dict(self._idle_since), at))
+            self._current = diagnose(status, means, Idle(dict(self._idle_since), at))
 
 
 def means_of(block: Block) -> Means:

@@ -151,8 +151,12 @@ def test_older_gpus_without_counters_are_judged_by_the_reasons_of_the_moment():
 
 
 names = st.sampled_from(
-    sorted({key for case in CASES.values() for key in case})
-    + [("nvme0n1", "system.disk.read.latency"), ("GPU-1", "hw.gpu.utilization"), ("GPU-2", "hw.gpu.utilization")]
+    [
+        *sorted({key for case in CASES.values() for key in case}),
+        ("nvme0n1", "system.disk.read.latency"),
+        ("GPU-1", "hw.gpu.utilization"),
+        ("GPU-2", "hw.gpu.utilization"),
+    ]
 )
 
 

@@ -1,0 +1,66 @@
+"""A secret setting goes in and never comes out: not in lists, not in the audit trail, not in errors."""
+
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base import wire
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.desk.settings import HIDDEN, SettingsService, without_secrets
+from mlops_desk.records.audit import AuditEntry
+
+URL = "https://hooks.example/T0KEN-canary"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SettingsStore:
+    return SettingsStore(tmp_path / "settings.json")
+
+
+def test_a_secret_is_masked_wherever_settings_are_shown(store):
+    service = SettingsService(store, Bus())
+    assert service.show("alerts.webhook").value == ""
+    shown = service.set("alerts.webhook", URL)
+    assert shown.value == HIDDEN
+    assert shown.secret
+    assert "canary" not in wire.dumps(service.list())
+    assert store.text("alerts.webhook") == URL
+
+
+def test_saving_the_mask_keeps_the_secret_and_empty_takes_it_away(store):
+    service = SettingsService(store, Bus())
+    service.set("alerts.webhook", URL)
+    service.set("alerts.webhook", HIDDEN)
+    assert store.text("alerts.webhook") == URL
+    assert service.set("alerts.webhook", "").value == ""
+
+
+def test_an_address_that_is_none_is_refused_without_repeating_it(store):
+    with pytest.raises(Invalid) as refused:
+        SettingsService(store, Bus()).set("alerts.webhook", "not a url canary")
+    assert "canary" not in f"{refused.value.message}{refused.value.hint}"
+
+
+def entry(arguments: str, verb: str = "settings.set") -> AuditEntry:
+    return AuditEntry(1.0, 1, "ada", verb, arguments, error="canary")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        wire.dumps({"key": "alerts.webhook", "value": URL}),
+        wire.dumps({"key": "alerts.webhook", "value": URL + "x" * 5000})[:2000],
+        "canary",
+        "[1]",
+    ],
+)
+def test_the_audit_trail_does_not_learn_it(arguments):
+    kept = without_secrets(entry(arguments))
+    assert "canary" not in wire.dumps(kept)
+
+
+def test_other_entries_stay_as_they_are():
+    for kept in (entry('{"key": "drift.window_rows", "value": "9"}'), entry("{}", "jobs.submit")):
+        assert without_secrets(kept) == kept
