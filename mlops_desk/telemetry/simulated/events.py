@@ -1,0 +1,78 @@
+"""What goes wrong on the simulated workstation, and when: driver errors and a process that eats all its memory.
+
+The times follow from the seed. ``between`` is half open, so that reading again and again tells each event once; a
+source that begins tells those of the last quarter of an hour.
+"""
+
+from collections.abc import Callable
+
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.telemetry.simulated.noise import number
+from mlops_desk.telemetry.simulated.works import (
+    WORKS,
+    Run,
+    Work,
+    booted_at,
+    container_id,
+    container_name,
+    pid_of,
+    run_of,
+    running,
+    turn_at,
+)
+
+LOOK_BACK_SECONDS = 900.0
+CONTAINED_GPU = 1
+_CONTAINED_EVERY = 21_600.0
+_FAULTY = "sweep"
+_EATER = "evaluate"
+
+
+def gpu_events(seed: int, uuid: Callable[[int], str], since: float, until: float) -> tuple[DeviceEvent, ...]:
+    """Return what the driver announced after ``since``, up to ``until``."""
+    faulty = _work(_FAULTY)
+    events = [
+        DeviceEvent(run.end, "xid", uuid(faulty.gpus[0]), 31, pid_of(seed, run, faulty.gpus[0]))
+        for run in _ended(seed, faulty, since, until)
+    ]
+    for at in _contained_times(seed, since, until):
+        owner = next((pid_of(seed, run, CONTAINED_GPU) for run in running(seed, at, CONTAINED_GPU)), None)
+        events.append(DeviceEvent(at, "xid", uuid(CONTAINED_GPU), 94, owner))
+    return tuple(sorted(events, key=lambda event: event.at))
+
+
+def contained_errors(seed: int, at: float) -> int:
+    """Return how many memory errors the driver has contained since the machine was started."""
+    return len(_contained_times(seed, booted_at(at), at))
+
+
+def oom_kills(seed: int, since: float, until: float) -> tuple[DeviceEvent, ...]:
+    """Return the processes killed for lack of memory after ``since``, up to ``until``."""
+    eater = _work(_EATER)
+    events = []
+    for run in _ended(seed, eater, since, until):
+        pid = pid_of(seed, run, eater.gpus[0])
+        where = container_name(container_id(run))
+        text = f"python (pid {pid}) in container {where} was killed: its group reached its memory limit."
+        events.append(DeviceEvent(run.end, "oom", "host", pid=pid, text=text))
+    return tuple(events)
+
+
+def oom_count(seed: int, at: float) -> int:
+    """Return how many processes were killed since the machine was started."""
+    return len(_ended(seed, _work(_EATER), booted_at(at), at))
+
+
+def _work(name: str) -> Work:
+    return next(work for work in WORKS if work.name == name)
+
+
+def _ended(seed: int, work: Work, since: float, until: float) -> list[Run]:
+    turns = range(turn_at(seed, work, since), turn_at(seed, work, until) + 1)
+    return [run for turn in turns if since < (run := run_of(seed, work, turn)).end <= until]
+
+
+def _contained_times(seed: int, since: float, until: float) -> list[float]:
+    offset = float(number(seed, "xid94", int(_CONTAINED_EVERY)))
+    first, last = int((since - offset) // _CONTAINED_EVERY) + 1, int((until - offset) // _CONTAINED_EVERY)
+    return [offset + turn * _CONTAINED_EVERY for turn in range(first, last + 1)]

@@ -1,0 +1,148 @@
+"""The simulated GPUs as a source: eight H100s that nobody owns."""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.status import Gpu, GpuProcess, NvLink
+from mlops_desk.telemetry.metrics import all_missing
+from mlops_desk.telemetry.simulated.board import MIG_GPU, Board
+from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, gpu_events
+from mlops_desk.telemetry.simulated.faults import SimulatedFaults, failure, wild
+from mlops_desk.telemetry.simulated.links import Links, Slices, peers
+from mlops_desk.telemetry.simulated.steady import FACTS
+from mlops_desk.telemetry.simulated.works import Run, container_id, load, pid_of, running
+from mlops_desk.telemetry.source import Busy, GpuSample
+
+GPU_COUNT = 8
+_SOCKET_GPUS = 4
+_SOCKET_CORES = 32
+_LINKS_SECONDS = 5.0
+
+
+class SimulatedGpus:
+    """Eight H100s that nobody owns. ``skip`` and ``only`` as for real ones."""
+
+    def __init__(
+        self,
+        seed: int,
+        faults: SimulatedFaults | None = None,
+        skip: frozenset[int] = frozenset(),
+        only: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._seed = seed
+        self._faults = faults or SimulatedFaults(None)
+        self._skip = skip
+        self._only = only
+        self._clock = clock
+        self._busy: tuple[int, float] | None = None
+        self._told: float | None = None
+        self._boards: dict[int, Board] = {}
+        self._links: dict[int, Links] = {}
+        self._links_read: dict[int, tuple[NvLink, ...]] = {}
+        self._linked_at: dict[int, float] = {}
+        self._slices = Slices(seed, MIG_GPU, self._name)
+
+    def busy(self) -> Busy | None:
+        busy = self._busy
+        if busy is None:
+            return None
+        return Busy(busy[0], self._uuid(busy[0]), "simulated", time.monotonic() - busy[1])
+
+    def read(self) -> GpuSample:
+        """Compute every GPU; hangs for as long as a fault says so."""
+        faults = self._faults.now()
+        at = self._clock()
+        if "trouble" in faults:
+            return GpuSample(at, (), str(faults["trouble"]), "This is simulated: remove the fault.", certain=False)
+        count = int(faults.get("count", GPU_COUNT))
+        wanted = [i for i in range(count) if i not in self._skip and self._only in (None, i)]
+        for index in wanted:
+            self._hang(index)
+        gpus = tuple(self._gpu(index, count, at, faults) for index in wanted)
+        note = None if wanted or self._skip else "The simulated driver reports no GPU."
+        return GpuSample(at, gpus, note, None, "simulated", processes_at=at, events=self._events(at, count))
+
+    def _hang(self, index: int) -> None:
+        self._busy = (index, time.monotonic())
+        while index in self._faults.now().get("hang", ()):
+            time.sleep(0.02)
+        self._busy = None
+
+    def _events(self, at: float, count: int) -> tuple[DeviceEvent, ...]:
+        since = self._told if self._told is not None else at - LOOK_BACK_SECONDS
+        self._told = max(at, since)
+        there = {self._uuid(index) for index in range(count)}
+        return tuple(event for event in gpu_events(self._seed, self._uuid, since, at) if event.device in there)
+
+    def _gpu(self, index: int, count: int, at: float, faults: Mapping[str, Any]) -> Gpu:
+        state, lack = failure(index, faults)
+        gpu = Gpu(
+            uuid=self._uuid(index),
+            index=index,
+            name="NVIDIA H100 80GB HBM3 (simulated)",
+            pci_bus_id=f"00000000:{0x19 + 0x11 * index:02X}:00.0",
+            state=state,
+            facts={**FACTS, "MIG mode": "on" if index == MIG_GPU else "off"},
+        )
+        if lack is not None:
+            return replace(gpu, metrics=all_missing(lack), note="Simulated fault.")
+        runs = running(self._seed, at, index)
+        readings, reasons = self._board(index).readings(at, runs)
+        first = index // _SOCKET_GPUS * _SOCKET_CORES
+        return replace(
+            gpu,
+            metrics=readings | wild(index, faults),
+            processes=self._processes(index, at, runs),
+            throttle_reasons=reasons,
+            note="Simulated.",
+            processes_known=True,
+            links=self._linked(index, at),
+            mig=self._slices.read(at, runs) if index == MIG_GPU else (),
+            peers=peers(index, count, self._uuid),
+            numa_node=index // _SOCKET_GPUS,
+            cpu_affinity=f"{first}-{first + _SOCKET_CORES - 1}",
+        )
+
+    def _board(self, index: int) -> Board:
+        if index not in self._boards:
+            self._boards[index] = Board(self._seed, index)
+            self._links[index] = Links(self._seed, index)
+        return self._boards[index]
+
+    def _linked(self, index: int, at: float) -> tuple[NvLink, ...]:
+        """Return the links as they were at the last whole five seconds: they are read on a slow lane."""
+        looked = at - at % _LINKS_SECONDS
+        if self._linked_at.get(index) != looked:
+            self._linked_at[index] = looked
+            self._links_read[index] = self._links[index].read(looked, *self._boards[index].carried(looked))
+        return self._links_read[index]
+
+    def _processes(self, index: int, at: float, runs: list[Run]) -> tuple[GpuProcess, ...]:
+        listed = [
+            GpuProcess(
+                pid_of(self._seed, run, index),
+                run.work.user,
+                run.work.command,
+                int(run.memory_bytes(at)),
+                container_id(run),
+                "compute",
+                1000 + run.turn,
+                round(max(0.0, load(self._seed, run, index, at)), 2),
+                run.start,
+                run.work.instance,
+            )
+            for run in runs
+        ]
+        return tuple(sorted(listed, key=lambda process: -(process.gpu_memory_bytes or 0)))
+
+    def _uuid(self, index: int) -> str:
+        return self._name(str(index))
+
+    def _name(self, what: str) -> str:
+        return f"GPU-{uuid.UUID(bytes=hashlib.md5(f'{self._seed}.{what}'.encode()).digest())}"  # noqa: S324 - a name

@@ -1,0 +1,183 @@
+"""The jobs of people who come and go: who runs what on which GPUs, and how hard, at any time.
+
+A work repeats itself in cycles: it runs for a share of each, in phases. Its load is linear in noise whose integral is
+known, so energy and heat follow exactly from the load, without remembering anything. The machine restarts once a week.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mlops_desk.telemetry.simulated.noise import number, wave, wave_integral
+
+GIB = float(1 << 30)
+WEEK = 7 * 86_400.0
+_RESTART = 4 * 86_400.0 + 4 * 3600.0
+_LOAD_PERIOD = 17.0
+_DAY = 86_400.0
+_ID_DIGITS = 64
+_FIRST_PID = 4_200_000
+_PIDS = 90_000
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a run that ends at ``until`` (of its length). ``kind``: load, train, starved, save or serve."""
+
+    until: float
+    utilization: float
+    swing: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A kind of job. ``activity`` is its SM activity of its utilisation, ``tensor`` and ``dram`` likewise.
+
+    ``watts`` is the share of the power range it draws at full load, ``grows_gib`` how much memory it takes on in a run.
+    """
+
+    name: str
+    user: str
+    command: str
+    gpus: tuple[int, ...]
+    memory_gib: float
+    cycle_seconds: float
+    share: float
+    phases: tuple[Phase, ...]
+    activity: float = 0.9
+    tensor: float = 0.5
+    dram: float = 0.5
+    watts: float = 0.9
+    grows_gib: float = 0.0
+    instance: int | None = None
+
+
+def _serving(utilization: float, swing: float) -> tuple[Phase, ...]:
+    return (Phase(1.0, utilization, swing, "serve"),)
+
+
+WORKS = (
+    Work("llama-70b", "maria", "python train.py --model llama-70b --tp 4 --bf16", (0, 1, 2, 3), 71.0, 1800.0, 0.8,
+         (Phase(0.03, 0.08, 0.04, "load"), Phase(0.6, 0.95, 0.04, "train"), Phase(0.62, 0.12, 0.04, "save"),
+          Phase(1.0, 0.95, 0.04, "train")), 0.93, 0.62, 0.55, 0.93),
+    Work("vllm-mistral", "jonas", "python -m vllm.entrypoints.openai.api_server --model mistral", (4,), 62.0, _DAY, 1.0,
+         _serving(0.8, 0.15), 0.28, 0.12, 0.6, 0.5),
+    Work("triton", "jonas", "tritonserver --model-repository=/models", (5,), 24.0, _DAY, 1.0,
+         _serving(0.3, 0.2), 0.6, 0.3, 0.35, 0.7, instance=1),
+    Work("finetune-lora", "wei", "python finetune.py --lora --epochs 3", (6,), 38.0, 900.0, 0.85,
+         (Phase(0.04, 0.06, 0.03, "load"), Phase(0.35, 0.87, 0.08, "train"), Phase(0.75, 0.22, 0.1, "starved"),
+          Phase(1.0, 0.87, 0.08, "train")), 0.85, 0.5, 0.5, 0.85),
+    Work("sweep", "amara", "python sweep.py --seed 3", (7,), 55.0, 600.0, 0.9,
+         (Phase(0.02, 0.1, 0.05, "load"), Phase(1.0, 0.94, 0.02, "train")), 0.92, 0.55, 0.6, 0.93),
+    Work("notebook", "amara", "jupyter-lab --no-browser", (7,), 1.5, _DAY, 1.0, _serving(0.02, 0.015), 0.5, 0.1, 0.3),
+    Work("evaluate", "bo", "python evaluate.py --keep-all-outputs", (5,), 10.0, 1200.0, 0.7,
+         (Phase(0.05, 0.05, 0.02, "load"), Phase(1.0, 0.35, 0.12, "train")), 0.7, 0.3, 0.5, 0.8, 18.0, instance=2),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a work: which of its cycles it is, and its span in Unix time."""
+
+    work: Work
+    turn: int
+    start: float
+    end: float
+
+    def phase(self, at: float) -> Phase:
+        """Return the phase at ``at``, which lies inside the run."""
+        part = (at - self.start) / (self.end - self.start)
+        return next((phase for phase in self.work.phases if part < phase.until), self.work.phases[-1])
+
+    def memory_bytes(self, at: float) -> float:
+        """Return the GPU memory it holds on each of its GPUs: it fills while loading, and may grow."""
+        passed = at - self.start
+        filled = min(1.0, 0.15 + passed / 25.0)
+        return (self.work.memory_gib * filled + self.work.grows_gib * passed / (self.end - self.start)) * GIB
+
+
+def booted_at(at: float) -> float:
+    """Return when the machine was last started before ``at``."""
+    return (at - _RESTART) // WEEK * WEEK + _RESTART
+
+
+@lru_cache(64)
+def _offset(seed: int, name: str, cycle: float) -> float:
+    return float(number(seed, f"offset.{name}", int(cycle)))
+
+
+def run_of(seed: int, work: Work, turn: int) -> Run:
+    """Return the run of a work in its cycle ``turn``."""
+    start = turn * work.cycle_seconds - _offset(seed, work.name, work.cycle_seconds)
+    return Run(work, turn, start, start + work.share * work.cycle_seconds)
+
+
+def turn_at(seed: int, work: Work, at: float) -> int:
+    """Return in which of its cycles a work is."""
+    return int((at + _offset(seed, work.name, work.cycle_seconds)) // work.cycle_seconds)
+
+
+def running(seed: int, at: float, gpu: int | None = None) -> list[Run]:
+    """Return the runs that hold a GPU (or this one) at ``at``."""
+    runs = [run_of(seed, work, turn_at(seed, work, at)) for work in WORKS if gpu is None or gpu in work.gpus]
+    return [run for run in runs if run.start <= at < run.end]
+
+
+def load(seed: int, run: Run, gpu: int, at: float) -> float:
+    """Return how busy a run keeps one of its GPUs."""
+    phase = run.phase(at)
+    return phase.utilization + phase.swing * wave(seed, f"gpu{gpu}", at, _LOAD_PERIOD)
+
+
+def busy_seconds(seed: int, work: Work, gpu: int, at: float) -> float:
+    """Return the integral of a work's load on a GPU since the machine was started."""
+    start = booted_at(at)
+    turn = turn_at(seed, work, at)
+    whole = _busy_before(seed, work, gpu, start, turn)
+    return whole + _busy_within(seed, run_of(seed, work, turn), gpu, start, at)
+
+
+@lru_cache(64)
+def _sums(seed: int, work: Work, gpu: int, start: float) -> list[float]:
+    """Return the sums at the ends of the cycles since ``start``; whoever needs more appends them in order."""
+    del seed, work, gpu, start
+    return [0.0]
+
+
+def _busy_before(seed: int, work: Work, gpu: int, start: float, turn: int) -> float:
+    first = turn_at(seed, work, start)
+    sums = _sums(seed, work, gpu, start)
+    for cycle in range(first + len(sums) - 1, turn):
+        run = run_of(seed, work, cycle)
+        sums.append(sums[-1] + _busy_within(seed, run, gpu, start, run.end))
+    return sums[turn - first]
+
+
+def _busy_within(seed: int, run: Run, gpu: int, start: float, end: float) -> float:
+    total, begin = 0.0, run.start
+    for phase in run.work.phases:
+        finish = run.start + phase.until * (run.end - run.start)
+        low, high = max(begin, start), min(finish, end)
+        if high > low:
+            noise = wave_integral(seed, f"gpu{gpu}", low, high, _LOAD_PERIOD)
+            total += phase.utilization * (high - low) + phase.swing * noise
+        begin = finish
+    return total
+
+
+def pid_of(seed: int, run: Run, gpu: int) -> int:
+    """Return the pid of a run's process on a GPU; beyond what a kernel gives out, so that it is nobody's."""
+    return _FIRST_PID + number(seed, f"pid.{run.work.name}.{run.turn}.{gpu}", _PIDS)
+
+
+def container_id(run: Run) -> str:
+    """Return the id of a run's container: nothing but its name in hexadecimal digits."""
+    return f"{run.work.name}-{run.turn % 100}".encode().hex().ljust(_ID_DIGITS, "0")
+
+
+def container_name(container_id: str) -> str | None:
+    """Return the name of a simulated container."""
+    try:
+        return bytes.fromhex(container_id).rstrip(b"\0").decode("ascii")
+    except ValueError:
+        return None
