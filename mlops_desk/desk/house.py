@@ -14,6 +14,7 @@ from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk import doctor
 from mlops_desk.desk.agent import AgentParts, AgentService
+from mlops_desk.desk.exporter import Exporter
 from mlops_desk.desk.names import ContainerNames
 from mlops_desk.desk.reference import ReferenceParts, reference_file
 from mlops_desk.desk.settings import SettingsService, without_secrets
@@ -71,6 +72,9 @@ class Desk:
         self.drift = self._drift()
         self.rules = self._rules()
         self.agent = self._agent()
+        self.exporter = Exporter(
+            self.folder.root / "metrics.token", self.settings, self.bus, loop, self.telemetry.status
+        )
         self.services: dict[str, Any] = {
             "agent": self.agent,
             "telemetry": self.telemetry,
@@ -92,12 +96,14 @@ class Desk:
         """Begin to work: sampling first, then what was under way when the last agent ended."""
         self.events.start()
         self.alerts.start()
+        self.exporter.start()
         for service in (self.telemetry, self.registry, self.jobs, self.endpoints, self.drift, self.rules):
             service.start()
 
     def stop(self) -> None:
         """Stop working. Containers, gateway and tracking server go on; the next agent takes them up."""
         for close in (
+            self.exporter.stop,
             self.rules.stop,
             self.drift.stop,
             self.endpoints.close,

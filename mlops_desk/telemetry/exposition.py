@@ -1,0 +1,168 @@
+"""The status as Prometheus text (format 0.0.4): OpenTelemetry's names, and DCGM's beside them in DCGM's units. Pure.
+
+A value that is missing is left out. Names come from the table of metrics, label values from outside: those are cut,
+made plain and escaped.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.metric import Reading
+from mlops_desk.records.status import Gpu, Status
+from mlops_desk.telemetry.metric import Metric
+from mlops_desk.telemetry.metrics import CORE, DISK, FILESYSTEM, GPU, HOST, LINK, MIG, NETWORK, SENSOR, TABLE
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_UNITS = {
+    "By": "bytes", "By/s": "bytes_per_second", "W": "watts", "J": "joules", "Cel": "celsius", "Hz": "hertz",
+    "s": "seconds", "1/s": "per_second",
+}  # fmt: skip
+_MIB = float(1 << 20)
+_LABEL_LIMIT = 120
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class _Family:
+    """One name with its samples; samples of one name must stand together."""
+
+    kind: str
+    unit: str
+    help: str
+    samples: list[tuple[Labels, float]] = field(default_factory=list)
+
+
+def render(status: Status) -> str:
+    """Return the whole page."""
+    families: dict[str, _Family] = {}
+    host = ("hostname", _label(status.host.name))
+    for device_class, labels, metrics in _devices(status, host):
+        for name, reading in metrics.items():
+            metric = TABLE.get((device_class, name))
+            if metric is None or reading.value is None:
+                continue
+            _add(families, family_name(metric), metric.kind, _unit(metric), metric.help, labels, reading.value)
+    for gpu in status.gpus:
+        _add_dcgm(families, gpu, host[1])
+    _add_agent(families, status, host)
+    return "".join(_lines(families))
+
+
+def family_name(metric: Metric) -> str:
+    """Return a metric's name in Prometheus: underscores, the unit, and ``total`` for a counter."""
+    base, unit = metric.name.replace(".", "_"), _unit(metric)
+    if unit and not base.endswith(f"_{unit}"):
+        base = f"{base}_{unit}"
+    return f"{base}_total" if metric.kind == "counter" else base
+
+
+def _unit(metric: Metric) -> str:
+    if metric.unit == "1":
+        return "ratio" if metric.high <= 1.0 and metric.resolution < 1.0 else ""
+    return _UNITS.get(metric.unit, "")
+
+
+def _devices(status: Status, host: tuple[str, str]) -> Iterator[tuple[str, Labels, Mapping[str, Reading]]]:
+    labels: Labels
+    for gpu in status.gpus:
+        labels = (("uuid", _label(gpu.uuid)), ("gpu", str(gpu.index)), ("device", f"nvidia{gpu.index}"), host)
+        yield GPU, labels, gpu.metrics
+        for link in gpu.links:
+            yield LINK, (*labels, ("link", str(link.number))), link.metrics
+        for part in gpu.mig:
+            yield MIG, (*labels, ("mig", _label(part.fingerprint)), ("profile", _label(part.profile))), part.metrics
+    yield HOST, (("device", HOST), host), status.host.metrics
+    for device_class, devices in (
+        (CORE, status.host.cores),
+        (SENSOR, status.host.sensors),
+        (DISK, status.disks),
+        (NETWORK, status.networks),
+    ):
+        for device in devices:
+            yield device_class, (("device", _label(device.name)), host), device.metrics
+    for mounted in status.filesystems:
+        labels = (("device", _label(mounted.mount)), ("type", _label(mounted.kind)), host)
+        yield FILESYSTEM, labels, mounted.metrics
+
+
+def _add_dcgm(families: dict[str, _Family], gpu: Gpu, hostname: str) -> None:
+    labels = (
+        ("gpu", str(gpu.index)),
+        ("UUID", _label(gpu.uuid)),
+        ("device", f"nvidia{gpu.index}"),
+        ("modelName", _label(gpu.name)),
+        ("Hostname", hostname),
+    )
+    for name, reading in gpu.metrics.items():
+        metric = TABLE.get((GPU, name))
+        if metric is None or metric.dcgm is None or reading.value is None:
+            continue
+        scale = dcgm_scale(metric)
+        if scale is not None:
+            kind = "counter" if metric.kind == "counter" else "gauge"
+            _add(families, metric.dcgm, kind, "", metric.help, labels, reading.value * scale)
+
+
+def dcgm_scale(metric: Metric) -> float | None:
+    """Return what turns a value into DCGM's unit; None where DCGM's number means something else.
+
+    DCGM counts violations in time lost since the start, which a share of time can't be turned into.
+    """
+    name = metric.dcgm or ""
+    if name.endswith("_VIOLATION"):
+        return None
+    if metric.unit == "By":
+        return 1.0 / _MIB
+    if metric.unit == "Hz":
+        return 1e-6
+    if metric.unit == "J":
+        return 1000.0
+    if _unit(metric) == "ratio" and "_PROF_" not in name:
+        return 100.0
+    return 1.0
+
+
+def _add_agent(families: dict[str, _Family], status: Status, host: tuple[str, str]) -> None:
+    agent = status.agent
+    told: Iterable[tuple[str, str, str, Labels, float | None]] = (
+        ("mlops_desk_info", "", "The agent that answers.", (("version", _label(agent.version)),), 1.0),
+        ("mlops_desk_sampled_seconds", "seconds", "Unix time of the newest sample.", (), status.sampled_at),
+        ("mlops_desk_cpu_ratio", "ratio", "What watching costs, of one core.", (), agent.cost.cpu_ratio),
+        ("mlops_desk_memory_bytes", "bytes", "Memory of agent and collector.", (), agent.cost.memory_bytes),
+        ("mlops_desk_driver_ratio", "ratio", "Share of time spent inside the driver.", (),
+         agent.cost.driver_seconds_per_second),
+    )  # fmt: skip
+    for name, unit, text, labels, value in told:
+        if value is not None:
+            _add(families, name, "gauge", unit, text, (*labels, host), float(value))
+    for gpu in status.gpus:
+        labels = (("uuid", _label(gpu.uuid)), ("gpu", str(gpu.index)), ("state", gpu.state.value), host)
+        _add(families, "mlops_desk_gpu_state", "gauge", "", "1 for the state that a GPU is in.", labels, 1.0)
+
+
+def _add(
+    families: dict[str, _Family], name: str, kind: str, unit: str, text: str, labels: Labels, value: float
+) -> None:
+    family = families.get(name)
+    if family is None:
+        family = families[name] = _Family("counter" if kind == "counter" else "gauge", unit, text)
+    family.samples.append((labels, value))
+
+
+def _lines(families: Mapping[str, _Family]) -> Iterator[str]:
+    for name, family in families.items():
+        text = family.help.replace("\\", "\\\\").replace("\n", "\\n")
+        yield f"# HELP {name} {text}\n# TYPE {name} {family.kind}\n"
+        if family.unit:
+            yield f"# UNIT {name} {family.unit}\n"
+        for labels, value in family.samples:
+            shown = ",".join(f'{key}="{text}"' for key, text in labels)
+            yield f"{name}{{{shown}}} {value:.17g}\n"
+
+
+def _label(text: str) -> str:
+    """Return text from outside as a label's value."""
+    return plain(text, _LABEL_LIMIT).replace("\\", "\\\\").replace('"', '\\"')
