@@ -586,6 +586,7 @@ def gpu_record(index: int, at: float) -> Gpu:
         metrics,
         processes,
         throttled,
+        processes_known=True,
     )
 
 

@@ -12,7 +12,7 @@ from mlops_desk.ui.widgets.choice import Check, Choice
 from mlops_desk.ui.widgets.field import Field
 
 _LEVELS = ("info", "warning", "alert")
-_FACTORS = {"1": (100.0, "%"), "By": (float(1 << 30), "GiB"), "Hz": (1e6, "MHz"), "Cel": (1.0, "°C")}
+_FACTORS = {"1": (0.01, "%"), "By": (float(1 << 30), "GiB"), "Hz": (1e6, "MHz"), "Cel": (1.0, "°C")}
 
 
 class AlertRuleDialog(FormDialog):
