@@ -15,6 +15,7 @@ from mlops_desk.base.process import run_worker
 from mlops_desk.cli import output
 from mlops_desk.cli.main import show
 from mlops_desk.cli.parser import arguments_of
+from mlops_desk.cli.watch import watch
 from mlops_desk.records.drift import DriftReport
 
 Act = Callable[[DataFolder, argparse.Namespace, bool], int]
@@ -119,4 +120,5 @@ ACTS: dict[str, Act] = {
     "agent-stop": _agent_stop,
     "drift-report": _drift_report,
     "window": _window,
+    "watch": watch,
 }

@@ -1,22 +1,21 @@
 """Records as text for people: one table or one list of facts each, plain, aligned, capped."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.text import plain
+from mlops_desk.cli import judged
+from mlops_desk.cli.cells import ago, facts, number, reading, table
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.drift import DriftReport, Measure
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.job import Job
-from mlops_desk.records.metric import Reading
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import AgentInfo, Check, Gpu, Status
 
-_CELL = 60
 _LAST_CELL = 400
 
 
@@ -34,37 +33,6 @@ def text(answer: Any) -> str:
     return form(answer) if form is not None else wire.dumps(answer, indent=2)
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return an aligned table; cells are made plain and capped."""
-    cells = [[*(plain(cell, _CELL) for cell in row[:-1]), plain(row[-1], _LAST_CELL)] for row in rows]
-    widths = [max(len(row[i]) for row in [list(heads), *cells]) for i in range(len(heads))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in
-             [list(heads), *cells]]  # fmt: skip
-    return "\n".join(lines)
-
-
-def ago(at: float | None) -> str:
-    """Return how long ago a Unix time was, in one unit."""
-    if at is None:
-        return "–"
-    seconds = max(0.0, time.time() - at)
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return f"{seconds:.0f} s ago"
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    return "–" if value is None else f"{value:.{digits}g}"
-
-
-def _reading(metrics: Mapping[str, Reading], name: str, scale: float, form: str) -> str:
-    reading = metrics.get(name)
-    if reading is None or reading.value is None:
-        return "–" if reading is None else reading.state.replace("_", " ")
-    return form.format(reading.value * scale)
-
-
 def _status(status: Status) -> str:
     rows = [_gpu_row(gpu) for gpu in status.gpus]
     heads = ["GPU", "NAME", "STATE", "UTIL", "MEMORY", "POWER", "TEMP", "HELD BY"]
@@ -73,10 +41,16 @@ def _status(status: Status) -> str:
         lines.append(f"  {status.gpu_hint}")
     host = status.host.metrics
     lines.append(
-        f"CPU {_reading(host, 'system.cpu.utilization', 100, '{:.0f} %')}, memory "
-        f"{_reading(host, 'system.memory.usage', 2**-30, '{:.1f}')} of "
-        f"{_reading(host, 'system.memory.limit', 2**-30, '{:.1f} GiB')}"
+        f"CPU {reading(host, 'system.cpu.utilization', 100, '{:.0f} %')}, memory "
+        f"{reading(host, 'system.memory.usage', 2**-30, '{:.1f}')} of "
+        f"{reading(host, 'system.memory.limit', 2**-30, '{:.1f} GiB')}"
     )
+    index = {gpu.uuid: gpu.index for gpu in status.gpus}
+    lines += [
+        f"GPU {index.get(verdict.device, '?')}: {verdict.title}. {plain(verdict.text, _LAST_CELL)}"
+        for verdict in status.diagnoses
+        if verdict.cause != "busy"
+    ]
     simulated = " (simulated)" if status.agent.simulated else ""
     lines.append(f"Agent {status.agent.version}{simulated}, {ago(status.sampled_at)}")
     return "\n".join(lines)
@@ -84,17 +58,17 @@ def _status(status: Status) -> str:
 
 def _gpu_row(gpu: Gpu) -> list[str]:
     metrics = gpu.metrics
-    memory = f"{_reading(metrics, 'hw.gpu.memory.usage', 2**-30, '{:.1f}')}/" + _reading(
+    memory = f"{reading(metrics, 'hw.gpu.memory.usage', 2**-30, '{:.1f}')}/" + reading(
         metrics, "hw.gpu.memory.limit", 2**-30, "{:.0f} GiB"
     )
     return [
         str(gpu.index),
         gpu.name,
         gpu.state,
-        _reading(metrics, "hw.gpu.utilization", 100, "{:.0f} %"),
+        reading(metrics, "hw.gpu.utilization", 100, "{:.0f} %"),
         memory,
-        _reading(metrics, "hw.power", 1, "{:.0f} W"),
-        _reading(metrics, "hw.temperature", 1, "{:.0f} °C"),
+        reading(metrics, "hw.power", 1, "{:.0f} W"),
+        reading(metrics, "hw.temperature", 1, "{:.0f} °C"),
         _holder(gpu),
     ]
 
@@ -112,7 +86,7 @@ def _holder(gpu: Gpu) -> str:
 
 
 def _job(job: Job) -> str:
-    facts = {
+    told = {
         "job": f"{job.id}  {job.name}",
         "state": job.state,
         "image": job.spec.image,
@@ -123,14 +97,14 @@ def _job(job: Job) -> str:
         "MLflow run": job.mlflow_run_id or "–",
     }
     if job.reason is not None:
-        facts["reason"] = f"{job.reason.text} ({job.reason.class_})"
-        facts["evidence"] = job.reason.evidence or "–"
-        facts["next"] = job.reason.hint or "–"
-    return _facts(facts)
+        told["reason"] = f"{job.reason.text} ({job.reason.class_})"
+        told["evidence"] = job.reason.evidence or "–"
+        told["next"] = job.reason.hint or "–"
+    return facts(told)
 
 
 def _endpoint(endpoint: Endpoint) -> str:
-    facts = {
+    told = {
         "endpoint": endpoint.name,
         "state": endpoint.state,
         "url": endpoint.url or "–",
@@ -139,10 +113,10 @@ def _endpoint(endpoint: Endpoint) -> str:
         "traffic": ", ".join(f"revision {name}: {share:.0%}" for name, share in endpoint.traffic.items()) or "–",
     }
     if endpoint.reason is not None:
-        facts["reason"] = endpoint.reason.text
-        facts["evidence"] = endpoint.reason.evidence or "–"
-        facts["next"] = endpoint.reason.hint or "–"
-    return _facts(facts)
+        told["reason"] = endpoint.reason.text
+        told["evidence"] = endpoint.reason.evidence or "–"
+        told["next"] = endpoint.reason.hint or "–"
+    return facts(told)
 
 
 def _report(report: DriftReport) -> str:
@@ -174,7 +148,7 @@ def _measure(measure: Measure | None) -> str:
 
 
 def _agent(info: AgentInfo) -> str:
-    return _facts(
+    return facts(
         {
             "agent": f"{info.version}, pid {info.pid}, instance {info.instance}",
             "up": f"{info.uptime_seconds:.0f} s",
@@ -194,20 +168,17 @@ def _checks(checks: Sequence[Check]) -> str:
     return "\n".join(lines)
 
 
-def _facts(facts: Mapping[str, str]) -> str:
-    width = max(len(name) for name in facts)
-    return "\n".join(f"{name.ljust(width)}  {plain(value, 400)}" for name, value in facts.items())
-
-
 _FORMS: dict[type, Callable[[Any], str]] = {
     Status: _status,
     Job: _job,
     Endpoint: _endpoint,
     DriftReport: _report,
     AgentInfo: _agent,
+    **judged.FORMS,
 }
 
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    **judged.TABLES,
     Job: {
         "ID": lambda job: job.id,
         "NAME": lambda job: job.name,

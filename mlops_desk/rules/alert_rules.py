@@ -148,53 +148,53 @@ _HEAT = ("hw.gpu.throttle.thermal", "hw.gpu.throttle.hardware_slowdown", "hw.gpu
 
 _GPU = (
     Watched(
-        _rule("gpu_lost", "GPU is lost or needs a reset", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",
+        _rule("gpu_lost", "Lost, or in need of a reset", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",
               "The GPU fell off the bus, or the driver refuses work until it is reset."),
         _gone, "Save what can be saved, and restart the machine if it does not come back.", logged=False, told=False,
     ),
     Watched(
-        _rule("gpu_xid", "GPU reported a grave error", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",
+        _rule("gpu_xid", "Grave error of the driver (XID)", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",
               "An XID that makes the GPU unusable or its results doubtful. It ends 10 min after the last one."),
         lambda _: 0.0, "mlops-desk events tells which, and what to do.", pulse=True, logged=False,
     ),
     Watched(
-        _rule("gpu_temperature", "GPU is close to the temperature at which it slows down",
+        _rule("gpu_temperature", "Close to the temperature at which it slows down",
               ("gpu", "hw.temperature", "Cel"), (5.0, 10.0, 30.0), "warning",
               "Degrees that are left to the GPU's own slowdown temperature.", above=False),
         _left("hw.temperature", _LIMITS, ASSUMED_GPU_LIMIT), _COOL,
     ),
     Watched(
-        _rule("gpu_memory_temperature", "GPU memory is hot", ("gpu", "hw.temperature.memory", "Cel"),
+        _rule("gpu_memory_temperature", "Memory is hot", ("gpu", "hw.temperature.memory", "Cel"),
               (100.0, 95.0, 60.0), "warning", "Temperature of the GPU's memory."),
         _value("hw.temperature.memory"), _COOL,
     ),
     Watched(
-        _rule("gpu_throttling", "GPU is slowed down by heat or power supply", ("gpu", _HEAT[0], "1"),
+        _rule("gpu_throttling", "Slowed down by heat or power supply", ("gpu", _HEAT[0], "1"),
               (0.10, 0.02, 30.0), "warning", "Share of time in which heat, hardware or power brake hold the clocks."),
         _most(*_HEAT), _COOL, logged=False,
     ),
     Watched(
-        _rule("gpu_ecc", "GPU memory error that was not corrected",
+        _rule("gpu_ecc", "Memory error that was not corrected",
               ("gpu", "hw.errors.ecc.volatile.uncorrected", "1"), _FLAG, "alert", "New ones within an hour."),
         _value("hw.errors.ecc.volatile.uncorrected"), _EXAMINE, grown_over=_HOUR,
     ),
     Watched(
-        _rule("gpu_row_remap_failure", "GPU memory row could not be replaced",
+        _rule("gpu_row_remap_failure", "Memory row could not be replaced",
               ("gpu", "hw.gpu.row_remap.failure", "1"), _FLAG, "alert", "The board is to be exchanged."),
         _value("hw.gpu.row_remap.failure"), _EXAMINE,
     ),
     Watched(
-        _rule("gpu_row_remap_pending", "GPU memory row waits for a reset to be replaced",
+        _rule("gpu_row_remap_pending", "Memory row waits for a reset to be replaced",
               ("gpu", "hw.gpu.row_remap.pending", "1"), _FLAG, "warning", "A reset of the GPU replaces it."),
         _value("hw.gpu.row_remap.pending"), "When its jobs are done: sudo nvidia-smi --gpu-reset",
     ),
     Watched(
-        _rule("gpu_row_remaps", "GPU memory is worn", ("gpu", "hw.gpu.row_remap.uncorrectable", "1"),
+        _rule("gpu_row_remaps", "Memory is worn", ("gpu", "hw.gpu.row_remap.uncorrectable", "1"),
               (512.0, 511.0, 0.0), "alert", "Rows replaced because of uncorrected errors."),
         _value("hw.gpu.row_remap.uncorrectable"), _EXAMINE,
     ),
     Watched(
-        _rule("gpu_retired_pages", "GPU memory pages were given up", ("gpu", "hw.gpu.retired_pages.double_bit", "1"),
+        _rule("gpu_retired_pages", "Memory pages were given up", ("gpu", "hw.gpu.retired_pages.double_bit", "1"),
               (15.0, 14.0, 0.0), "warning", "Pages given up; 64 is the end of the board's life."),
         _sum("hw.gpu.retired_pages.single_bit", "hw.gpu.retired_pages.double_bit"), _EXAMINE,
     ),
@@ -204,12 +204,12 @@ _GPU = (
         _share("hw.gpu.memory.usage", "hw.gpu.memory.limit"), "The next allocation may fail: use smaller batches.",
     ),
     Watched(
-        _rule("gpu_pcie_replays", "GPU's PCIe link is unreliable", ("gpu", "hw.gpu.pcie.replays", "1"),
+        _rule("gpu_pcie_replays", "PCIe link is unreliable", ("gpu", "hw.gpu.pcie.replays", "1"),
               (1.0, 0.5, 0.0), "warning", "Replays within a minute, of what is tolerable for generation and width."),
         _replays, "Check the board's seat and riser cables.", grown_over=60.0,
     ),
     Watched(
-        _rule("gpu_nvlink_errors", "GPU's NVLinks are unreliable", ("gpu", "hw.gpu.nvlink.errors.crc", "1"),
+        _rule("gpu_nvlink_errors", "NVLinks are unreliable", ("gpu", "hw.gpu.nvlink.errors.crc", "1"),
               (100.0, 10.0, 0.0), "warning", "Damaged packets on all links within a minute."),
         _value("hw.gpu.nvlink.errors.crc"), "Check bridges, switches and their seat.", grown_over=60.0,
     ),
@@ -242,27 +242,27 @@ _HOST = (
 
 _DISK = (
     Watched(
-        _rule("disk_temperature", "Drive is close to its critical temperature", ("disk", "hw.temperature", "Cel"),
+        _rule("disk_temperature", "Close to its critical temperature", ("disk", "hw.temperature", "Cel"),
               (5.0, 10.0, 60.0), "warning", "Degrees that are left to the drive's own limit.", above=False),
         _left("hw.temperature", ("hw.temperature.limit",), ASSUMED_DISK_LIMIT), _COOL,
     ),
     Watched(
-        _rule("disk_wear", "Drive is nearly worn out", ("disk", "hw.disk.wear", "1"), (0.90, 0.89, 0.0), "warning",
+        _rule("disk_wear", "Nearly worn out", ("disk", "hw.disk.wear", "1"), (0.90, 0.89, 0.0), "warning",
               "Share of the promised life that is used up."),
         _value("hw.disk.wear"), "Plan its replacement; keep backups.",
     ),
     Watched(
-        _rule("disk_spare", "Drive has no spare blocks left", ("disk", "hw.disk.spare", "1"), (0.0, 0.01, 0.0),
+        _rule("disk_spare", "No spare blocks left", ("disk", "hw.disk.spare", "1"), (0.0, 0.01, 0.0),
               "alert", "Spare blocks above the drive's own threshold.", above=False),
         _left("hw.disk.spare.threshold", ("hw.disk.spare",), float("nan")), "Copy the data away and replace it.",
     ),
     Watched(
-        _rule("disk_media_errors", "Drive could not read some data", ("disk", "hw.disk.media_errors", "1"), _FLAG,
+        _rule("disk_media_errors", "Some data could not be read", ("disk", "hw.disk.media_errors", "1"), _FLAG,
               "warning", "New errors within a day."),
         _value("hw.disk.media_errors"), "Copy the data away and replace it if more come.", grown_over=_DAY,
     ),
     Watched(
-        _rule("disk_critical_warning", "Drive raises a critical warning", ("disk", "hw.disk.critical_warning", "1"),
+        _rule("disk_critical_warning", "Raises a critical warning", ("disk", "hw.disk.critical_warning", "1"),
               _FLAG, "alert", "Bits: 1 spare low, 2 temperature, 4 unreliable, 8 read only, 16 backup failed."),
         _value("hw.disk.critical_warning"), "sudo smartctl -a /dev/NAME tells more. Copy the data away.",
     ),
@@ -270,20 +270,20 @@ _DISK = (
 
 _FILESYSTEM = (
     Watched(
-        _rule("filesystem_space", "Filesystem is nearly full",
+        _rule("filesystem_space", "Nearly full",
               ("filesystem", "system.filesystem.utilization", "1"), (0.95, 0.93, 60.0), "warning",
               "Share of the space that ordinary users may fill."),
         _full, "sudo du -xh --max-depth=2 MOUNT | sort -h | tail",
     ),
     Watched(
-        _rule("filesystem_inodes", "Filesystem has hardly any room for files",
+        _rule("filesystem_inodes", "Hardly any room for more files",
               ("filesystem", "system.filesystem.inodes.usage", "1"), (0.95, 0.93, 60.0), "warning",
               "Files and folders, of what there can be."),
         _share("system.filesystem.inodes.usage", "system.filesystem.inodes.limit"),
         "Pack datasets of many small files into shards, or delete caches.",
     ),
     Watched(
-        _rule("filesystem_silent", "Filesystem does not answer", ("filesystem", "system.filesystem.latency", "1"),
+        _rule("filesystem_silent", "Does not answer", ("filesystem", "system.filesystem.latency", "1"),
               (1.0, 0.0, 20.0), "warning", "A mount that does not answer blocks every program that touches it."),
         _silent, "Check the file server and the network to it.",
     ),
@@ -291,7 +291,7 @@ _FILESYSTEM = (
 
 _NETWORK = (
     Watched(
-        _rule("network_errors", "Network link damages packets",
+        _rule("network_errors", "Link damages packets",
               ("network", "system.network.receive.errors", "1/s"), (1.0, 0.1, 30.0), "warning",
               "Damaged packets a second, drops left out."),
         _packet_errors, "Check cable, transceiver and the other side's port.",
@@ -302,7 +302,7 @@ _NETWORK = (
         _value("hw.network.link.errors"), "Check cable, transceiver and the other side's port.",
     ),
     Watched(
-        _rule("network_flapping", "Network link goes up and down", ("network", "hw.network.link.downs", "1"),
+        _rule("network_flapping", "Link goes up and down", ("network", "hw.network.link.downs", "1"),
               (3.0, 2.0, 0.0), "warning", "Times the link went down within an hour."),
         _value("hw.network.link.downs"), "Check cable, transceiver and the other side's port.", grown_over=_HOUR,
     ),

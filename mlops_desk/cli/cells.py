@@ -1,0 +1,57 @@
+"""What texts for people are made of: tables, lists of facts, times and numbers; plain, aligned, capped."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.metric import Reading
+
+_CELL = 60
+_LAST_CELL = 400
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return an aligned table; cells are made plain and capped."""
+    cells = [[*(plain(cell, _CELL) for cell in row[:-1]), plain(row[-1], _LAST_CELL)] for row in rows]
+    widths = [max(len(row[i]) for row in [list(heads), *cells]) for i in range(len(heads))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in
+             [list(heads), *cells]]  # fmt: skip
+    return "\n".join(lines)
+
+
+def facts(facts: Mapping[str, str]) -> str:
+    """Return facts, one a line, their names aligned."""
+    width = max(len(name) for name in facts)
+    return "\n".join(f"{name.ljust(width)}  {plain(value, _LAST_CELL)}" for name, value in facts.items())
+
+
+def ago(at: float | None) -> str:
+    """Return how long ago a Unix time was, in one unit."""
+    if at is None:
+        return "–"
+    return f"{span(max(0.0, time.time() - at))} ago"
+
+
+def span(seconds: float) -> str:
+    """Return a duration in one unit."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def moment(at: float) -> str:
+    """Return a Unix time as the clock on the wall shows it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    return "–" if value is None else f"{value:.{digits}g}"
+
+
+def reading(metrics: Mapping[str, Reading], name: str, scale: float, form: str) -> str:
+    """Return a reading in ``form``, or why it is missing."""
+    found = metrics.get(name)
+    if found is None or found.value is None:
+        return "–" if found is None else found.state.replace("_", " ")
+    return form.format(found.value * scale)
