@@ -1,0 +1,229 @@
+"""The event log as a service: what it keeps over restarts, what it tells, what a full disk does to it."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.records.alert import Alert
+from mlops_desk.records.event import IncidentLogged, JobChanged, Notice
+from mlops_desk.records.history import Curves
+from mlops_desk.records.incident import DeviceEvent, Incident
+from mlops_desk.records.job import Job, JobSpec, JobState, Reason
+from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuProcess, GpuState, Host, LeaseInfo, Status
+from mlops_desk.storage.state import State
+from mlops_desk.telemetry import eventlog
+from mlops_desk.telemetry.eventlog import EventParts, EventsService
+
+PATIENCE_SECONDS = 20.0
+CURVES = Curves(0.0, 1.0, 0, 1.0, ())
+
+
+class Rig:
+    """An event log on a state database of its own; ``restart`` is a new agent on the same folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bus = Bus()
+        self.told: list[Incident] = []
+        self.kept: list[str] = []
+        self.bus.subscribe(IncidentLogged, lambda event: self.told.append(event.incident))
+        self.start()
+
+    def start(self) -> None:
+        self.loop = Loop("test")
+        self.state = State(self.folder / "state.db")
+        parts = EventParts(
+            keep=lambda incident_id, at: self.kept.append(incident_id),
+            read=lambda incident_id, device: CURVES,
+            busy_ratio=lambda start, end: {"GPU-0": 0.5},
+            jobs_ended=lambda since: {"failed": 2},
+        )
+        self.log = EventsService(self.folder / "events.json", self.state.incidents, self.bus, self.loop, parts)
+        self.log.start()
+        self.wait(lambda: self.titles("agent"))
+
+    def restart(self, *, clean: bool) -> None:
+        if clean:
+            self.log.stop()
+        else:
+            for unsubscribe in self.log._unsubscribe:
+                unsubscribe()
+        self.close()
+        self.told.clear()
+        self.start()
+
+    def close(self) -> None:
+        self.loop.stop(5.0)
+        self.state.close()
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def titles(self, kind: str) -> list[str]:
+        return [incident.title for incident in self.told if incident.kind == kind]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+    yield rig
+    rig.close()
+
+
+def status(state: GpuState = GpuState.OK, pid: int | None = None, driver: str = "580.1") -> Status:
+    processes = (GpuProcess(pid, "ada", "python train.py", 5),) if pid else ()
+    gpu = Gpu("GPU-0", 0, "H100", None, state, LeaseInfo("leased", label="train-x"), processes=processes)
+    info = AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i")
+    return Status((gpu,), Host("h"), (), (), info, 1.0, driver_version=driver)
+
+
+def xid(at: float, pid: int = 7, code: int = 79) -> DeviceEvent:
+    return DeviceEvent(at, "xid", "GPU-0", code, pid)
+
+
+def test_an_xid_is_stored_told_recorded_and_names_the_process_that_is_gone_by_now(rig):
+    now = time.time()
+    rig.log.take((), status(pid=7))
+    rig.log.take((xid(now),), status())
+    rig.wait(lambda: rig.titles("xid"))
+    (incident,) = rig.log.list(level="alert")
+    assert incident.details["job"] == "train-x"
+    assert incident.details["command"] == "python train.py"
+    assert incident.recorded
+    assert rig.kept == [incident.id]
+    assert rig.log.show(incident.id[:6]) == incident
+    assert rig.log.recording(incident.id) == CURVES
+    assert rig.log.list(since=now + 1) == []
+    assert rig.log.list(device="GPU-1") == []
+
+
+def test_a_storm_is_one_entry_with_its_count_and_few_writes(rig):
+    now = time.time()
+    puts = []
+    put = rig.state.incidents.put
+    rig.state.incidents.put = lambda record: (puts.append(record), put(record))  # type: ignore[method-assign]
+    for number in range(300):
+        rig.log.take((replace(xid(now + number / 1000), count=10),), status())
+    rig.wait(lambda: rig.log.list(level="alert") and rig.log.list(level="alert")[0].count == 3000)
+    assert len(rig.log.list(level="alert")) == 1
+    assert len([record for record in puts if record.kind == "xid"]) < 20
+    assert len(rig.kept) == 1
+
+
+def test_a_hard_end_is_told_at_the_next_start_and_a_clean_one_is_not(rig):
+    assert rig.titles("agent") == ["The agent started"]
+    rig.restart(clean=True)
+    assert rig.titles("agent") == ["The agent started"]
+    rig.restart(clean=False)
+    assert rig.titles("agent") == ["The agent started after a hard end"]
+
+
+def test_what_lasted_when_the_agent_died_does_not_last_for_ever(rig):
+    rig.log.take((), status(GpuState.LOST))
+    rig.wait(lambda: rig.titles("gpu"))
+    rig.restart(clean=False)
+    rig.wait(lambda: all(item.ended_at for item in rig.log.list() if item.lasting))
+    rig.log.take((), status(GpuState.LOST))
+    rig.wait(lambda: rig.titles("gpu"))
+    assert [item.ended_at is None for item in rig.log.list(level="alert")] == [True, False]
+
+
+def test_a_changed_driver_is_told_also_over_a_restart(rig):
+    rig.log.take((), status(driver="580.1"))
+    rig.restart(clean=True)
+    rig.log.take((), status(driver="590.2"))
+    rig.wait(lambda: rig.titles("driver"))
+    rig.log.take((), status(driver="590.2"))
+    assert rig.titles("driver") == ["The NVIDIA driver changed from 580.1 to 590.2"]
+
+
+def test_a_job_out_of_memory_is_told_once_whatever_is_announced_again(rig):
+    reason = Reason("oom_cuda", "Too much.", "CUDA out of memory")
+    job = Job("j1", "train", JobState.FAILED, JobSpec("train", "i"), 1.0, 1, "ada", reason=reason, ended_at=9.0)
+    for _ in range(3):
+        rig.bus.publish(JobChanged(job))
+    rig.wait(lambda: rig.titles("oom"))
+    rig.restart(clean=True)
+    rig.bus.publish(JobChanged(job))
+    rig.bus.publish(Notice("info", "telemetry", "The history goes on."))
+    rig.wait(lambda: len(rig.titles("agent")) == 2)
+    assert rig.titles("oom") == []
+    assert len([item for item in rig.log.list() if item.kind == "oom"]) == 1
+
+
+def test_an_alert_is_an_entry_from_its_begin_to_its_end_also_over_a_restart(rig):
+    alert = Alert("a", "disk_wear", "Nearly worn out", "warning", "nvme0n1", "nvme0n1", "t", None, 5.0, 0.9, "1")
+    rig.log.log_alert(alert)
+    rig.wait(lambda: rig.titles("alert"))
+    rig.restart(clean=True)
+    rig.log.log_alert(replace(alert, ended_at=99.0))
+    rig.wait(lambda: rig.titles("alert"))
+    (incident,) = [item for item in rig.log.list() if item.kind == "alert"]
+    assert incident.ended_at == 99.0
+
+
+def test_a_disk_that_can_not_be_written_loses_nothing_and_is_caught_up(rig):
+    put = rig.state.incidents.put
+
+    def fail(_record: Incident) -> None:
+        raise Unavailable("full")
+
+    rig.state.incidents.put = fail  # type: ignore[method-assign]
+    rig.log.take((xid(time.time()),), status())
+    rig.wait(lambda: rig.titles("xid"))
+    (incident,) = rig.log.list(level="alert")
+    assert rig.log.show(incident.id).title == incident.title
+    rig.state.incidents.put = put  # type: ignore[method-assign]
+
+    def caught_up() -> bool:
+        rig.log.take((), status())
+        return rig.state.incidents.get(incident.id) is not None
+
+    rig.wait(caught_up)
+
+
+def test_the_log_is_bounded_to_its_newest(rig, monkeypatch):
+    monkeypatch.setattr(eventlog, "KEPT", 50)
+    monkeypatch.setattr(eventlog, "_TRIM_EVERY", 10)
+    for number in range(120):
+        rig.log._put(eventlog.Draft(Incident("", float(number), "x", "info", f"t{number}")))
+    rig.wait(lambda: "t119" in rig.titles("x"))
+    assert rig.state.incidents.count() <= 61
+    assert (
+        not rig.state.incidents.list(states=("info",), parent="")
+        or min(item.at for item in rig.state.incidents.list() if item.kind == "x") >= 60.0
+    )
+
+
+def test_an_absence_is_told_with_what_went_wrong_and_what_ended(rig):
+    rig.log.take((xid(time.time()),), status())
+    rig.wait(lambda: rig.titles("xid"))
+    absence = rig.log.absence(time.time() - 60.0)
+    assert [incident.kind for incident in absence.incidents] == ["xid"]
+    assert absence.busy_ratio == {"GPU-0": 0.5}
+    assert absence.jobs == {"failed": 2}
+
+
+def test_what_is_asked_wrongly_is_told_plainly(rig):
+    with pytest.raises(NotFound):
+        rig.log.show("nothing")
+    with pytest.raises(NotFound):
+        rig.log.show("")
+    with pytest.raises(Invalid):
+        rig.log.list(level="loud")
+    with pytest.raises(Invalid):
+        rig.log.list(limit=0)
+    with pytest.raises(Invalid):
+        rig.log.absence(time.time() + 1000.0)
+    (started,) = rig.log.list()
+    with pytest.raises(NotFound, match="Nothing was recorded"):
+        rig.log.recording(started.id)
