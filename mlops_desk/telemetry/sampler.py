@@ -7,6 +7,7 @@ out the GPU that hung; a process of its own asks that GPU again from time to tim
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
@@ -37,6 +38,7 @@ _TICK_SECONDS = 0.25
 _PROBE_SECONDS = 8.0
 _FRESH_PROCESS_SECONDS = 60.0
 _QUIET_SECONDS = 600.0
+_TOLD_EVENTS = 256
 _NOT_YET = "The NVIDIA driver has not answered yet."
 
 
@@ -76,6 +78,7 @@ class _Memory:
     sequence: int = 0
     driver_seconds: float = 0.0
     events: list[DeviceEvent] = field(default_factory=list)
+    told: deque[DeviceEvent] = field(default_factory=lambda: deque(maxlen=_TOLD_EVENTS))
 
 
 class Sampler:
@@ -220,15 +223,22 @@ class Sampler:
             memory.gpu, memory.gpu_heard = replace(frame.gpu, gpus=gpus), now
             memory.known = remember(gpus, memory.known)
             memory.driver_seconds += frame.gpu.driver_seconds
-            memory.events += frame.gpu.events
+            self._note(frame.gpu.events)
             signs = replace(signs, gpu=now)
         if frame.host is not None:
             memory.host, memory.host_heard = frame.host, now
-            memory.events += frame.host.events
+            self._note(frame.host.events)
             signs = replace(signs, host=now)
         current.signs = signs
         if memory.gpu is not None and memory.host is not None:
             self._first.set()
+
+    def _note(self, events: tuple[DeviceEvent, ...]) -> None:
+        """Keep what happened until it is handed on. A new collector may tell again what the one before it told."""
+        for event in events:
+            if event not in self._memory.told:
+                self._memory.told.append(event)
+                self._memory.events.append(event)
 
     def _tell_changes(self, gpus: tuple[Gpu, ...]) -> None:
         before = notices.states(self._memory.gpu.gpus) if self._memory.gpu else {}

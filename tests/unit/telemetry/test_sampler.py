@@ -214,6 +214,9 @@ def test_each_event_of_driver_and_kernel_is_handed_on_once(rig: Rig) -> None:
     again = rig.data(2.0, 0)
     assert again is not None
     assert again.events == ()
+    retold = rig.step(3.0, both)
+    assert retold is not None
+    assert retold.events == (), "a new collector begins with what it finds"
     assert rig.sampler.sample().events == ()
 
 
