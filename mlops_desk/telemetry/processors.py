@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Core
+from mlops_desk.telemetry.files import number
 from mlops_desk.telemetry.kept import Kept
 from mlops_desk.telemetry.metrics import CORE, HOST
 from mlops_desk.telemetry.rates import Counters, KernelFile, integers
@@ -21,7 +22,7 @@ Ticks = list[int]
 _USER, _NICE, _SYSTEM, _IDLE, _IOWAIT, _IRQ, _SOFTIRQ, _STEAL = range(8)
 _CLOCKS_A_PASS = 8
 _KHZ = 1000.0
-_CLOCK_PROMISE = "cpufreq/scaling_cur_freq"
+_CLOCK = "cpufreq/scaling_cur_freq"
 _MOVED_SECONDS = 2.0
 
 
@@ -35,7 +36,6 @@ class Processors:
         self._kept: dict[str, Kept] = {}
         self._before: dict[str, Ticks] = {}
         self._counters = Counters()
-        self._clock_files: dict[str, KernelFile] = {}
         self._clocks: dict[str, float] = {}
         self._turns: deque[str] = deque()
         self._steals = False
@@ -119,15 +119,14 @@ class Processors:
         if set(names) != set(self._turns):
             self._turns = deque(names)
             self._clocks = {name: clock for name, clock in self._clocks.items() if name in names}
-            self._clock_files = {n: KernelFile(self._folder / n / _CLOCK_PROMISE) for n in names}
         for _ in range(min(_CLOCKS_A_PASS, len(self._turns))):
             name = self._turns[0]
             self._turns.rotate(-1)
-            text = self._clock_files[name].read().strip()
-            if text.isdecimal():
-                self._clocks[name] = int(text) * _KHZ
-            else:
+            kilohertz = number(self._folder / name / _CLOCK)  # not kept open: there may be more than descriptors
+            if kilohertz is None:
                 self._clocks.pop(name, None)
+            else:
+                self._clocks[name] = kilohertz * _KHZ
 
 
 def processor_ticks(stat: str) -> dict[str, Ticks]:
