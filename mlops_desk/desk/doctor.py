@@ -6,11 +6,12 @@ Each check runs with a deadline of its own; one that can't be made is ``unknown`
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
+from mlops_desk.desk import machine
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.model import Registry
 from mlops_desk.records.status import Check, Status
@@ -21,17 +22,31 @@ _WAL_FAULT = ((3, 7, 0), (3, 51, 2))
 
 
 def examine(
-    root: Path, engine: Engine, status: Callable[[], Status], registry: Callable[[], Registry], loop: Loop
+    root: Path,
+    engine: Engine,
+    status: Callable[[], Status],
+    registry: Callable[[], Registry],
+    loop: Loop,
+    more: Mapping[str, Callable[[], Check]],
 ) -> list[Check]:
-    """Make all checks, each within its deadline."""
+    """Make all checks, each within its deadline; ``more`` are those of other parts."""
     checks: dict[str, Callable[[], Check]] = {
         "gpu driver": lambda: gpu_check(status()),
+        "driver library": machine.library_check,
+        "gpu permissions": machine.devices_check,
         "container engine": lambda: _engine_check(engine),
         "gpus in containers": lambda: _gpu_route_check(engine, status()),
         "model registry": lambda: registry_check(registry()),
         "data folder": lambda: space_check(root, shutil.disk_usage(root).free),
+        "data filesystem": lambda: machine.filesystem_check(root),
         "database library": lambda: sqlite_check(sqlite3.sqlite_version_info),
+        "kernel log": machine.kernel_log_check,
+        "drive health": lambda: machine.drives_check(status()),
+        "udisks2": machine.udisks_check,
+        "telemetry cost": lambda: machine.cost_check(status()),
         "screen": lambda: screen_check(dict(os.environ)),
+        "tray": lambda: machine.tray_check(dict(os.environ)),
+        **more,
     }
     return [_made(name, work, loop) for name, work in checks.items()]
 

@@ -327,7 +327,8 @@ class Desk:
 
     def _checks(self) -> list[Check]:
         server = self.services["models"].server
-        return doctor.examine(self.folder.root, self.engine, self.telemetry.status, server, self.loop)
+        more = {"metrics endpoint": self.exporter.check}
+        return doctor.examine(self.folder.root, self.engine, self.telemetry.status, server, self.loop, more)
 
     def _end_outliving(self) -> None:
         self.endpoints.end_gateway()

@@ -1,0 +1,127 @@
+"""The doctor's checks of the machine, each against a small machine of files: what is wrong, and a fix to paste."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.loop import Loop
+from mlops_desk.desk import doctor, machine
+from mlops_desk.engines.fake import FakeEngine
+from mlops_desk.records.metric import Reading
+from mlops_desk.records.model import Registry
+from mlops_desk.records.status import AgentCost, AgentInfo, Check, Disk, Host, Status
+
+INFO = AgentInfo("0", 1.0, AgentCost(0.004, 90 << 20, 0.002), 1, "/d", "i")
+STATUS = Status((), Host("h"), (), (), INFO, 1.0, gpu_note="No NVIDIA driver is loaded.", gpu_hint="modprobe nvidia")
+KERNEL = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {}  Release Build  (dvs-builder)\nGCC version: 12\n"
+
+
+def write(root: Path, path: str, text: str = "") -> Path:
+    target = root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+    return target
+
+
+def drive(root: Path, kernel: str | None, library: str | None) -> Check:
+    if kernel:
+        write(root, "proc/driver/nvidia/version", KERNEL.format(kernel))
+    if library:
+        real = write(root, f"usr/lib/x86_64-linux-gnu/libnvidia-ml.so.{library}")
+        (real.parent / "libnvidia-ml.so.1").symlink_to(real.name)
+    return machine.library_check(root)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "library", "state"),
+    [
+        ("580.65.06", "580.65.06", "ok"),
+        ("570.12", "580.65.06", "problem"),
+        (None, "580.65.06", "warning"),
+        ("580.65.06", None, "unknown"),
+        (None, None, "ok"),
+    ],
+)
+def test_a_driver_that_was_upgraded_under_a_running_kernel_is_told(tmp_path, kernel, library, state):
+    check = drive(tmp_path, kernel, library)
+    assert check.state == state
+    assert (check.fix is not None) is (state in {"problem", "warning"})
+
+
+def test_device_files_that_may_not_be_opened_are_named(tmp_path, monkeypatch):
+    assert machine.devices_check(tmp_path).state == "ok"
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-caps", "nvidia.txt"):
+        write(tmp_path, f"dev/{name}")
+    assert machine.devices_check(tmp_path).text == "all 3 device files can be opened"
+    monkeypatch.setattr(machine.os, "access", lambda path, _mode: path.name != "nvidia1")
+    check = machine.devices_check(tmp_path)
+    assert (check.state, "/dev/nvidia1" in check.text) == ("problem", True)
+    assert check.fix
+
+
+def mounts(root: Path, *rows: tuple[str, str]) -> None:
+    lines = [f"{n} 1 0:{n} / {mount} rw,relatime shared:1 - {kind} source rw" for n, (mount, kind) in enumerate(rows)]
+    write(root, "proc/self/mountinfo", "\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("folder", "state"),
+    [("/home/ada/x", "problem"), ("/srv/a b/x", "problem"), ("/tmp/x", "warning"), ("/homeless", "ok"), ("/", "ok")],
+)
+def test_a_data_folder_on_a_network_filesystem_is_refused(tmp_path, folder, state):
+    mounts(tmp_path, ("/", "ext4"), ("/home", "nfs4"), ("/srv/a\\040b", "cifs"), ("/tmp", "tmpfs"))
+    check = machine.filesystem_check(Path(folder), tmp_path)
+    assert check.state == state
+    assert (check.fix is not None) is (state != "ok")
+
+
+def test_a_mount_over_a_mount_counts(tmp_path):
+    mounts(tmp_path, ("/", "ext4"), ("/data", "ext4"), ("/data", "nfs"))
+    assert machine.filesystem_of(Path("/data/x"), tmp_path) == "nfs"
+    assert machine.filesystem_check(Path("/x"), tmp_path / "nowhere").state == "unknown"
+
+
+def test_the_kernel_log_is_told_readable_or_not(tmp_path):
+    assert machine.kernel_log_check(tmp_path).state == "warning"
+    write(tmp_path, "dev/kmsg")
+    assert machine.kernel_log_check(tmp_path).state == "ok"
+
+
+def test_drives_whose_health_is_closed_are_named_with_a_fix():
+    healthy = Disk("nvme0n1", metrics={"hw.disk.wear": Reading(0.1, "1")})
+    closed = Disk("nvme1n1", note="needs permission")
+    assert machine.drives_check(replace(STATUS, disks=(healthy,))).state == "ok"
+    check = machine.drives_check(replace(STATUS, disks=(healthy, closed)))
+    assert (check.state, "nvme1n1" in check.text, bool(check.fix)) == ("warning", True, True)
+    assert machine.drives_check(STATUS).state == "ok"
+
+
+def test_udisks_tray_and_cost(tmp_path):
+    assert machine.udisks_check(tmp_path).fix
+    write(tmp_path, "usr/libexec/udisks2/udisksd")
+    assert machine.udisks_check(tmp_path).state == "ok"
+    gnome = {"DBUS_SESSION_BUS_ADDRESS": "x", "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}
+    assert machine.tray_check(gnome, tmp_path).state == "warning"
+    write(tmp_path, "usr/share/gnome-shell/extensions/ubuntu-appindicators@ubuntu.com/x")
+    assert machine.tray_check(gnome, tmp_path).state == "ok"
+    assert machine.tray_check({**gnome, "XDG_CURRENT_DESKTOP": "KDE"}, tmp_path).state == "ok"
+    assert machine.tray_check({}, tmp_path).state == "unknown"
+    assert "0.40%" in machine.cost_check(STATUS).text
+    dear = replace(STATUS, agent=replace(INFO, cost=AgentCost(0.2)))
+    assert machine.cost_check(dear).state == "warning"
+    assert machine.cost_check(replace(STATUS, agent=replace(INFO, cost=AgentCost()))).state == "unknown"
+
+
+def test_all_checks_are_made_once_by_their_names_and_problems_come_with_a_fix(tmp_path):
+    loop = Loop("test")
+    more = {"metrics endpoint": lambda: Check("metrics endpoint", "ok", "off")}
+    checks = doctor.examine(tmp_path, FakeEngine(), lambda: STATUS, lambda: Registry("stopped"), loop, more)
+    names = [check.name for check in checks]
+    assert len(names) == len(set(names))
+    assert {"gpu driver", "driver library", "gpu permissions", "container engine", "gpus in containers", "data folder",
+            "data filesystem", "model registry", "kernel log", "drive health", "udisks2", "telemetry cost", "screen",
+            "tray", "metrics endpoint"} <= set(names)  # fmt: skip
+    assert all(check.fix for check in checks if check.state == "problem")
+    assert next(check for check in checks if check.name == "gpu driver").state == "problem"
+    loop.stop(5.0)
