@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from mlops_desk.base.mounts import MOUNTS, UNSAFE, filesystem_of
 from mlops_desk.base.text import plain
 from mlops_desk.records.status import Check, Status
 
@@ -17,10 +18,6 @@ _LIBRARIES = (
     "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/lib", "usr/lib/wsl/lib",
     "usr/local/nvidia/lib64",
 )  # fmt: skip
-_UNSAFE = {
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "lustre", "gpfs", "beegfs", "glusterfs", "fuse.glusterfs",
-    "fuse.sshfs", "fuse.ceph", "afs", "vboxsf", "fuse.vmhgfs-fuse",
-}  # fmt: skip
 _HIGH_CPU = 0.05
 _MIB = 1 << 20
 
@@ -80,13 +77,13 @@ def devices_check(root: Path = ROOT) -> Check:
     return Check(name, "ok", f"all {len(nodes)} device files can be opened")
 
 
-def filesystem_check(folder: Path, root: Path = ROOT) -> Check:
+def filesystem_check(folder: Path, mounts: Path = MOUNTS) -> Check:
     """Tell whether the data folder's filesystem can be trusted with a database."""
     name = "data filesystem"
-    kind = filesystem_of(folder, root)
+    kind = filesystem_of(folder, mounts)
     if kind is None:
         return Check(name, "unknown", f"the filesystem of {folder} could not be found out")
-    if kind in _UNSAFE:
+    if kind in UNSAFE:
         text = f"{folder} lies on {kind}, whose locks can't be trusted with a database"
         return Check(
             name, "problem", text, "mlops-desk agent stop; export MLOPS_DESK_DATA_DIR=/var/tmp/$USER-mlops-desk"
@@ -95,28 +92,6 @@ def filesystem_check(folder: Path, root: Path = ROOT) -> Check:
         text = f"{folder} lies on {kind}: what is kept there may be gone after a restart"
         return Check(name, "warning", text, "export MLOPS_DESK_DATA_DIR=$HOME/.local/share/mlops-desk")
     return Check(name, "ok", f"{folder} lies on {plain(kind, 40)}")
-
-
-def filesystem_of(folder: Path, root: Path = ROOT) -> str | None:
-    """Return the kind of filesystem that ``folder`` lies on, from the mount that covers it."""
-    try:
-        lines = (root / "proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    best, kind = -1, None
-    parts = folder.resolve().parts
-    for line in lines:
-        words = line.split()
-        if "-" not in words or len(words) < 7:
-            continue
-        mount = Path(_unescaped(words[4])).parts
-        if parts[: len(mount)] == mount and len(mount) >= best:  # a later mount covers an earlier one
-            best, kind = len(mount), words[words.index("-") + 1]
-    return kind
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
 
 
 def kernel_log_check(root: Path = ROOT) -> Check:

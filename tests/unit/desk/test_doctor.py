@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.base import paths
+from mlops_desk.base.errors import Refused
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
 from mlops_desk.desk import doctor, machine
 from mlops_desk.engines.fake import FakeEngine
 from mlops_desk.records.metric import Reading
@@ -60,9 +63,9 @@ def test_device_files_that_may_not_be_opened_are_named(tmp_path, monkeypatch):
     assert check.fix
 
 
-def mounts(root: Path, *rows: tuple[str, str]) -> None:
+def mounts(root: Path, *rows: tuple[str, str]) -> Path:
     lines = [f"{n} 1 0:{n} / {mount} rw,relatime shared:1 - {kind} source rw" for n, (mount, kind) in enumerate(rows)]
-    write(root, "proc/self/mountinfo", "\n".join(lines))
+    return write(root, "mountinfo", "\n".join(lines))
 
 
 @pytest.mark.parametrize(
@@ -70,16 +73,25 @@ def mounts(root: Path, *rows: tuple[str, str]) -> None:
     [("/home/ada/x", "problem"), ("/srv/a b/x", "problem"), ("/tmp/x", "warning"), ("/homeless", "ok"), ("/", "ok")],
 )
 def test_a_data_folder_on_a_network_filesystem_is_refused(tmp_path, folder, state):
-    mounts(tmp_path, ("/", "ext4"), ("/home", "nfs4"), ("/srv/a\\040b", "cifs"), ("/tmp", "tmpfs"))
-    check = machine.filesystem_check(Path(folder), tmp_path)
+    known = mounts(tmp_path, ("/", "ext4"), ("/home", "nfs4"), ("/srv/a\\040b", "cifs"), ("/tmp", "tmpfs"))
+    check = machine.filesystem_check(Path(folder), known)
     assert check.state == state
     assert (check.fix is not None) is (state != "ok")
 
 
 def test_a_mount_over_a_mount_counts(tmp_path):
-    mounts(tmp_path, ("/", "ext4"), ("/data", "ext4"), ("/data", "nfs"))
-    assert machine.filesystem_of(Path("/data/x"), tmp_path) == "nfs"
+    known = mounts(tmp_path, ("/", "ext4"), ("/data", "ext4"), ("/data", "nfs"))
+    assert machine.filesystem_of(Path("/data/x"), known) == "nfs"
     assert machine.filesystem_check(Path("/x"), tmp_path / "nowhere").state == "unknown"
+
+
+def test_an_agent_does_not_start_on_a_network_filesystem_unless_told_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "filesystem_of", lambda _folder: "nfs4")
+    with pytest.raises(Refused, match="nfs4"):
+        DataFolder(tmp_path / "data").make()
+    assert not (tmp_path / "data").exists()
+    monkeypatch.setenv(paths.ALLOW_ANY_FILESYSTEM, "1")
+    DataFolder(tmp_path / "data").make()
 
 
 def test_the_kernel_log_is_told_readable_or_not(tmp_path):
