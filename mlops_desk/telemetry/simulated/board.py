@@ -20,18 +20,26 @@ from mlops_desk.telemetry.simulated.steady import (
     RESERVED_BYTES,
     STEADY,
 )
-from mlops_desk.telemetry.simulated.works import GIB, WORKS, Run, Work, booted_at, busy_seconds, load, running
+from mlops_desk.telemetry.simulated.works import (
+    GIB,
+    STRAGGLER_GPU,
+    WORKS,
+    Run,
+    Work,
+    booted_at,
+    busy_seconds,
+    load,
+    running,
+)
 
 HOT_GPU = 7
-STRAGGLER_GPU = 2
 MIG_GPU = 5
 
 _CONTEXT_BYTES = 0.45 * GIB
 _HEAT_SECONDS = 60.0
 _HOT_DEGREES = 78.0
 _LOCKED_CLOCK, _THROTTLED_CLOCK, _IDLE_CLOCK = 1410e6, 1305e6, 345e6
-_WATTS_OF = {HOT_GPU: 0.88, STRAGGLER_GPU: 0.7, 0: 0.72, 1: 0.72, 3: 0.72}
-_ACTIVITY_OF = {0: 0.55, 1: 0.55, 3: 0.55}
+_WATTS_OF = {HOT_GPU: 0.88, STRAGGLER_GPU: 0.7}
 _LINKED_GPUS = (0, 1, 2, 3)
 _NVLINK_BYTES = 180e9
 _OF_NO_INSTANCE = frozenset(name for name in GPU_METRICS if name.startswith("hw.gpu.utilization"))
@@ -52,12 +60,11 @@ class Doing:
 def doing(seed: int, index: int, runs: list[Run], at: float) -> Doing:
     """Return what the runs do on this GPU at ``at``."""
     loads = [(run.work, load(seed, run, index, at)) for run in runs]
-    eager = _ACTIVITY_OF.get(index, 1.0)
     return Doing(
         min(1.0, max(0.0, sum(busy for _, busy in loads))),
-        eager * sum(busy * work.activity for work, busy in loads),
-        eager * sum(busy * work.tensor for work, busy in loads),
-        eager * sum(busy * work.dram for work, busy in loads),
+        sum(busy * work.activity for work, busy in loads),
+        sum(busy * work.tensor for work, busy in loads),
+        sum(busy * work.dram for work, busy in loads),
         min(sum(run.memory_bytes(at) + _CONTEXT_BYTES for run in runs), MEMORY_BYTES - RESERVED_BYTES),
         sum(busy * full_watts(index, work) for work, busy in loads),
     )

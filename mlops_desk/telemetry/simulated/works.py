@@ -17,6 +17,9 @@ _DAY = 86_400.0
 _ID_DIGITS = 64
 _FIRST_PID = 4_200_000
 _PIDS = 90_000
+STRAGGLER_GPU = 2
+_PACE = {0: 0.68, 1: 0.68, 3: 0.68}
+"""The other GPUs of the straggler's job wait for it at each step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ WORKS = (
          (Phase(0.03, 0.08, 0.04, "load"), Phase(0.6, 0.95, 0.04, "train"), Phase(0.62, 0.12, 0.04, "save"),
           Phase(1.0, 0.95, 0.04, "train")), 0.93, 0.62, 0.55, 0.93),
     Work("vllm-mistral", "jonas", "python -m vllm.entrypoints.openai.api_server --model mistral", (4,), 62.0, _DAY, 1.0,
-         _serving(0.8, 0.15), 0.28, 0.12, 0.6, 0.5),
+         _serving(0.93, 0.05), 0.28, 0.12, 0.6, 0.5),
     Work("triton", "jonas", "tritonserver --model-repository=/models", (5,), 24.0, _DAY, 1.0,
          _serving(0.3, 0.2), 0.6, 0.3, 0.35, 0.7, instance=1),
     Work("finetune-lora", "wei", "python finetune.py --lora --epochs 3", (6,), 38.0, 900.0, 0.85,
@@ -126,7 +129,8 @@ def running(seed: int, at: float, gpu: int | None = None) -> list[Run]:
 def load(seed: int, run: Run, gpu: int, at: float) -> float:
     """Return how busy a run keeps one of its GPUs."""
     phase = run.phase(at)
-    return phase.utilization + phase.swing * wave(seed, f"gpu{gpu}", at, _LOAD_PERIOD)
+    busy = phase.utilization + phase.swing * wave(seed, f"gpu{gpu}", at, _LOAD_PERIOD)
+    return busy * _PACE.get(gpu, 1.0)
 
 
 def busy_seconds(seed: int, work: Work, gpu: int, at: float) -> float:
@@ -160,7 +164,7 @@ def _busy_within(seed: int, run: Run, gpu: int, start: float, end: float) -> flo
         low, high = max(begin, start), min(finish, end)
         if high > low:
             noise = wave_integral(seed, f"gpu{gpu}", low, high, _LOAD_PERIOD)
-            total += phase.utilization * (high - low) + phase.swing * noise
+            total += (phase.utilization * (high - low) + phase.swing * noise) * _PACE.get(gpu, 1.0)
         begin = finish
     return total
 

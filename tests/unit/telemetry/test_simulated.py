@@ -162,8 +162,7 @@ def test_three_gpus_wait_for_the_fourth_of_their_job() -> None:
     gpus = gpus_at(8, training)[:4]
     slow = gpus[2]
     for peer in (gpus[0], gpus[1], gpus[3]):
-        assert value(peer, "hw.gpu.utilization") > 0.8
-        assert value(peer, "hw.gpu.activity.sm") < 0.7 * value(slow, "hw.gpu.activity.sm")
+        assert value(peer, "hw.gpu.utilization") < value(slow, "hw.gpu.utilization") - 0.2
         assert value(peer, "hw.gpu.clock.sm") > value(slow, "hw.gpu.clock.sm")
         assert peer.peers[slow.uuid] == "NV18"
 
