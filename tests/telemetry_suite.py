@@ -27,6 +27,7 @@ def check_readings(device: str, readings: Mapping[str, Reading]) -> None:
     for name, reading in readings.items():
         metric = TABLE[device, name]
         assert reading.unit == metric.unit, (device, name)
+        assert (reading.value is None) is not (reading.state is MetricState.OK), (device, name, reading)
         if reading.value is not None:
             assert metric.low <= reading.value <= metric.high, (device, name, reading)
 
