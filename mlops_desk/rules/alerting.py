@@ -57,8 +57,8 @@ class AlertsService:
         self._lock = threading.RLock()
         stored = alerts.list(states=("firing",))
         self._engine = AlertEngine(rules.list(), stored)
-        self._webhook = Webhook(settings, loop, self._on_webhook)
         self._webhook_alert = next((alert for alert in stored if alert.rule == _WEBHOOK_RULE), None)
+        self._webhook = Webhook(settings, loop, self._on_webhook, troubled=self._webhook_alert is not None)
         self._lane: Lane | None = None
         self._unsubscribe: list_of[Callable[[], None]] = []
 

@@ -36,7 +36,10 @@ class _Message:
 
 
 class Webhook:
-    """Delivers alerts. ``on_trouble`` is told why once it keeps failing, and None when it works again."""
+    """Delivers alerts. ``on_trouble`` is told why once it keeps failing, and None when it works again.
+
+    ``troubled``: that was told before, by an earlier agent.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,8 @@ class Webhook:
         on_trouble: Callable[[str | None], None],
         pauses: tuple[float, ...] = PAUSES,
         deadline_seconds: float = delivery.DEADLINE_SECONDS,
+        *,
+        troubled: bool = False,
     ) -> None:
         self._settings = settings
         self._loop = loop
@@ -55,7 +60,7 @@ class Webhook:
         self._queue: deque[_Message] = deque()
         self._running = False
         self._failures = 0
-        self._troubled = False
+        self._troubled = troubled
         self._wake = threading.Event()
 
     @property
@@ -80,8 +85,11 @@ class Webhook:
         self._loop.start("webhook", self._run)
 
     def retry_now(self) -> None:
-        """Try at once what waits: the settings were changed."""
+        """Try at once what waits: the settings were changed. Without a webhook there is no trouble with it either."""
         self._wake.set()
+        if self._troubled and not self._settings.text("alerts.webhook"):
+            self._troubled = False
+            self._on_trouble(None)
 
     def try_now(self) -> str:
         """Send a test message and say what came back. Raises DeskError."""

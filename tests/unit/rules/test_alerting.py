@@ -1,0 +1,175 @@
+"""The alerts' service: told once, stored, acknowledged, configured, and an alert about alerts."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.errors import Invalid, NotFound, Refused
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.alert import Alert
+from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, SettingsChanged
+from mlops_desk.records.incident import Incident
+from mlops_desk.records.metric import Reading
+from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuState, Host, Status
+from mlops_desk.rules.alerting import AlertsService
+from mlops_desk.storage.state import State
+
+PATIENCE_SECONDS = 20.0
+
+
+def fires(alert: Alert) -> bool:
+    return alert.ended_at is None
+
+
+class Rig:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bus = Bus()
+        self.changes: list[Alert] = []
+        self.notices: list[Notice] = []
+        self.logged: list[Alert] = []
+        self.bus.subscribe(AlertChanged, lambda event: self.changes.append(event.alert))
+        self.bus.subscribe(Notice, self.notices.append)
+        self.settings = SettingsStore(folder / "settings.json")
+        self.start()
+
+    def start(self) -> None:
+        self.loop = Loop("test")
+        self.state = State(self.folder / "state.db")
+        self.service = AlertsService(
+            self.state.alerts, self.state.alert_rules, self.settings, self.bus, self.loop, self.logged.append
+        )
+        self.service.start()
+
+    def restart(self) -> None:
+        self.service.stop()
+        self.close()
+        self.start()
+
+    def close(self) -> None:
+        self.loop.stop(5.0)
+        self.state.close()
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+    yield rig
+    rig.close()
+
+
+def status(pending: float | None = 0.0, state: GpuState = GpuState.OK) -> Status:
+    metrics = {} if pending is None else {"hw.gpu.row_remap.pending": Reading(pending, "1")}
+    gpu = Gpu("GPU-0", 0, "H100", None, state, metrics=metrics)
+    return Status((gpu,), Host("h"), (), (), AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i"), 1.0)
+
+
+def test_an_alert_that_goes_on_is_told_once_over_samples_gaps_and_restarts(rig):
+    for pending in (1.0, 1.0, None, 1.0):
+        rig.service.take(status(pending))
+    rig.wait(lambda: rig.notices)
+    rig.restart()
+    for pending in (None, 1.0, 1.0):
+        rig.service.take(status(pending))
+    (alert,) = rig.service.list()
+    assert (alert.rule, alert.ended_at) == ("gpu_row_remap_pending", None)
+    rig.service.take(status(0.0))
+    rig.wait(lambda: len(rig.changes) == 2)
+    assert len(rig.notices) == 1
+    assert rig.notices[0].level == "warning"
+    assert "GPU 0" in rig.notices[0].text
+    assert [fires(alert) for alert in rig.changes] == [True, False]
+    assert [fires(alert) for alert in rig.logged] == [True, False]
+    (alert,) = rig.service.list()
+    assert alert.ended_at is not None
+
+
+def test_acknowledging_is_announced_and_stays_over_a_restart(rig):
+    rig.service.take(status(1.0))
+    (alert,) = rig.service.list()
+    rig.wait(lambda: rig.changes)
+    seen = rig.service.acknowledge(alert.id)
+    assert seen.acknowledged_by
+    assert rig.changes[-1] == seen
+    rig.restart()
+    rig.service.take(status(1.0))
+    assert rig.service.list()[0].acknowledged_by == seen.acknowledged_by
+    with pytest.raises(NotFound):
+        rig.service.acknowledge("nothing")
+
+
+def test_a_lost_gpu_is_an_alert_but_not_a_second_notice_nor_a_second_entry_of_the_log(rig):
+    rig.service.take(status(None, GpuState.LOST))
+    rig.wait(lambda: rig.changes)
+    assert [alert.rule for alert in rig.changes] == ["gpu_lost"]
+    assert rig.notices == []
+    assert rig.logged == []
+
+
+def test_a_grave_xid_sets_its_alert_off_and_an_applications_fault_does_not(rig):
+    rig.bus.publish(IncidentLogged(Incident("i", 1.0, "xid", "warning", "XID 31", device="GPU-0")))
+    rig.service.take(status())
+    assert rig.service.list() == []
+    rig.bus.publish(IncidentLogged(Incident("j", 1.0, "xid", "alert", "XID 79", device="GPU-0")))
+    rig.service.take(status())
+    assert [alert.rule for alert in rig.service.list()] == ["gpu_xid"]
+
+
+def test_a_rule_is_changed_checked_and_kept(rig):
+    changed = rig.service.configure("gpu_temperature", threshold=8.0)
+    assert (changed.threshold, changed.clear_at) == (8.0, 13.0)
+    rig.restart()
+    (kept,) = [rule for rule in rig.service.rules() if rule.name == "gpu_temperature"]
+    assert kept == changed
+    for wrong in ({"clear_at": 1.0}, {"level": "loud"}, {"for_seconds": -1.0}, {"threshold": float("nan")}):
+        with pytest.raises(Invalid):
+            rig.service.configure("gpu_temperature", **wrong)
+    with pytest.raises(NotFound):
+        rig.service.configure("nothing", enabled=False)
+
+
+def test_switching_a_rule_off_ends_what_fires(rig):
+    rig.service.take(status(1.0))
+    rig.service.configure("gpu_row_remap_pending", enabled=False)
+    rig.service.take(status(1.0))
+    rig.wait(lambda: len(rig.changes) == 2)
+    assert rig.service.list()[0].ended_at is not None
+
+
+def test_only_the_agents_own_user_changes_rules(rig):
+    def change() -> None:
+        set_caller(Caller(os.getuid() + 1, 1, 1))
+        rig.service.configure("gpu_temperature", enabled=False)
+
+    with pytest.raises(Refused):
+        copy_context().run(change)
+
+
+def test_a_failing_webhook_is_itself_an_alert_told_once_and_never_sent(rig):
+    rig.settings.set("alerts.webhook", "http://127.0.0.1:1/canary")
+    rig.service._on_webhook("It can't be reached.")
+    rig.service._on_webhook("It can't be reached.")
+    rig.wait(lambda: rig.notices)
+    (alert,) = rig.service.list()
+    assert alert.rule == "webhook"
+    assert rig.service._webhook.waiting == 0
+    rig.restart()
+    assert [alert.rule for alert in rig.service.list()] == ["webhook"]
+    rig.settings.set("alerts.webhook", "")
+    rig.bus.publish(SettingsChanged(("alerts.webhook",)))
+    rig.wait(lambda: len(rig.changes) == 2)
+    assert rig.service.list()[0].ended_at is not None
+    assert len(rig.notices) == 1
