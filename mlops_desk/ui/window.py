@@ -21,7 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
-from mlops_desk.ui import badges, theme
+from mlops_desk.ui import badges, theme, timebar
 from mlops_desk.ui.actions import Action, Actions
 from mlops_desk.ui.bottomline import BottomLine
 from mlops_desk.ui.commands import CommandPalette
@@ -30,6 +30,8 @@ from mlops_desk.ui.page import Page, PageSpec
 from mlops_desk.ui.sidebar import Sidebar
 from mlops_desk.ui.store import Topic
 from mlops_desk.ui.text import Label
+from mlops_desk.ui.timeaxis import TimeAxis
+from mlops_desk.ui.timebar import TimeBar
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.notice import NoticeBar
 
@@ -40,11 +42,10 @@ PROGRAM = "MLOps Desk"
 class TitleRow(QWidget):
     """The page's title, its acts, and what holds for all pages."""
 
-    def __init__(self) -> None:
+    def __init__(self, axis: TimeAxis) -> None:
         super().__init__()
         self.title = Label(points=theme.TITLE_POINTS, bold=True)
-        self.pause = Button("Pause", symbol="pause", tip="Stop charts from moving (Space)")
-        self.pause.setCheckable(True)
+        self.time = TimeBar(axis)
         self.search = Button("Search  Ctrl+K", symbol="search", tip="Find what to do or where to go (Ctrl+K)")
         self._acts = QHBoxLayout()
         self._acts.setSpacing(theme.SPACE_8)
@@ -54,7 +55,7 @@ class TitleRow(QWidget):
         row.setSpacing(theme.SPACE_8)
         row.addWidget(self.title, 1)
         row.addLayout(self._acts)
-        row.addWidget(self.pause)
+        row.addWidget(self.time)
         row.addWidget(self.search)
 
     def show_acts(self, actions: Iterable[Action]) -> None:
@@ -85,7 +86,7 @@ class Window(QWidget):
         self._pages: dict[str, Page] = {}
         self._shown: str | None = None
         self.sidebar = Sidebar(specs, self.fill_menu)
-        self.title_row = TitleRow()
+        self.title_row = TitleRow(context.axis)
         self.notices = NoticeBar()
         self.bottom = BottomLine(demo=context.options.demo)
         self._stack = QStackedWidget()
@@ -111,7 +112,8 @@ class Window(QWidget):
 
     def _wire(self) -> None:
         self.sidebar.chosen.connect(self.show_page)
-        self.title_row.pause.toggled.connect(self._set_paused)
+        self._context.axis.changed.connect(self._hear_axis)
+        self._context.wanted_moment.connect(self._context.axis.look_at)
         self.title_row.search.clicked.connect(self.open_palette)
         self._context.changed.connect(self._changed)
         self._context.said.connect(self.notices.say)
@@ -131,7 +133,7 @@ class Window(QWidget):
             Action("palette", "Find a command …", self.open_palette, "Ctrl+K", places=frozenset({"menu"})),
             Action("reload", "Load this page anew", self.reload, "F5"),
             Action("filter", "Filter this page", self._go_to_filter, "/"),
-            Action("pause", "Pause or go on with charts", self.title_row.pause.toggle, "Space", gentle=True),
+            *timebar.actions(self._context.axis),
             Action("escape", "Clear the filter", self._escape, "Esc", places=frozenset(), gentle=True),
         ]
 
@@ -215,13 +217,13 @@ class Window(QWidget):
         page = self.page()
         return page.actions_here() if page is not None else []
 
-    def _set_paused(self, paused: bool) -> None:
-        self._context.store.paused = paused
-        self.title_row.pause.show_title("Paused" if paused else "Pause")
-        self.title_row.pause.set_symbol("play" if paused else "pause")
-        self.title_row.pause.updateGeometry()
-        if not paused:
-            self._context.changed.emit(frozenset({Topic.STATUS, Topic.ENDPOINTS}))
+    def _hear_axis(self) -> None:
+        """Let the pages stand still while the axis is paused, and catch up when it goes on."""
+        store, paused = self._context.store, self._context.axis.paused
+        if store.paused is not paused:
+            store.paused = paused
+            if not paused:
+                self._context.changed.emit(frozenset({Topic.STATUS, Topic.ENDPOINTS}))
 
     def _go_to_filter(self) -> None:
         page = self.page()

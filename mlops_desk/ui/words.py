@@ -103,7 +103,12 @@ def value_of(reading: Reading | None) -> float | None:
 
 def why_missing(reading: Reading | None) -> str:
     """Return why a value is not there."""
-    return "not measured" if reading is None else _MISSING.get(reading.state, "")
+    return "not measured" if reading is None else missing(reading.state)
+
+
+def missing(state: MetricState) -> str:
+    """Return why a value of this state is not there; nothing when it is."""
+    return _MISSING.get(state, "")
 
 
 def percent(ratio: float | None, digits: int = 0) -> str:

@@ -201,8 +201,8 @@ def test_the_address_is_copied(endpoints):
 
 def test_load_becomes_curves(endpoints, qtbot):
     endpoints.table.select("digits")
-    qtbot.waitUntil(lambda: len(endpoints._rate._lines[0].points) >= 3)
-    assert "/s" in endpoints._rate._values.whole
+    qtbot.waitUntil(lambda: len(endpoints._rate.drawn[0].track) >= 3)
+    assert "/s" in endpoints._rate.said[0][0]
     assert "Chart: Requests" in endpoints._rate.accessibleName()
     assert "mean" in endpoints._rate.accessibleDescription()
 

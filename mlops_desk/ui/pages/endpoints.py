@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QW
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.ui import endpointwords, theme, words
 from mlops_desk.ui.actions import Action
+from mlops_desk.ui.chartstack import ChartStack
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.confirm import ask
 from mlops_desk.ui.dialogs.deploy import DeployDialog
@@ -17,7 +18,7 @@ from mlops_desk.ui.store import Topic
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.chart import Chart, ChartStack, Line
+from mlops_desk.ui.widgets.chart import Chart, Line
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.facts import Facts
 from mlops_desk.ui.widgets.field import filter_field

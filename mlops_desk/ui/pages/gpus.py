@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 from mlops_desk.base.text import plain
 from mlops_desk.records.status import Gpu, GpuProcess
 from mlops_desk.ui import theme, views, words
+from mlops_desk.ui.chartstack import ChartStack
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.page import Page
 from mlops_desk.ui.store import Store, Topic
@@ -15,7 +16,7 @@ from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.chart import Chart, ChartStack, Limit, Line
+from mlops_desk.ui.widgets.chart import Chart, Limit, Line
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.facts import Fact, Facts
 from mlops_desk.ui.words import value_of

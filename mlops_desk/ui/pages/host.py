@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 from mlops_desk.base.text import plain
 from mlops_desk.records.status import Host, Sensor
 from mlops_desk.ui import hostwords, theme, words
+from mlops_desk.ui.chartstack import ChartStack
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.page import Page
 from mlops_desk.ui.store import Store, Topic
@@ -16,7 +17,7 @@ from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.chart import Chart, ChartStack, Limit, Line
+from mlops_desk.ui.widgets.chart import Chart, Limit, Line
 from mlops_desk.ui.widgets.cores import BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT, CoreBars
 from mlops_desk.ui.widgets.facts import Facts
 from mlops_desk.ui.widgets.legend import LegendLabel

@@ -13,8 +13,8 @@ from mlops_desk.ui import theme, words
 from mlops_desk.ui.tasks import Tasks
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.chart import Library
 from mlops_desk.ui.widgets.legend import LegendLabel
+from mlops_desk.ui.widgets.library import Library
 
 REFERENCE_SLOT, CURRENT_SLOT = 7, 1
 MOST_LABELS = 12

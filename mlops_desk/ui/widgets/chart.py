@@ -1,30 +1,34 @@
-"""A chart of curves over time, drawn by pyqtgraph, which is loaded in a worker thread when the first chart is shown.
+"""A chart of curves over time, painted by hand (``plotting`` says why).
 
-Lines without markers, few ticks in local time, gaps as gaps, limits as thin dashed lines with a label,
-at most two points for each pixel. Charts in one stack share the time axis and one crosshair.
+Lines without markers, few ticks in local time, gaps as gaps, the extremes of each bucket as a faint band, limits as
+thin dashed lines with a label, hatched where the source is missing. A chart in a stack shows the window's time axis;
+one that is handed points (``show_lines``) shows their own newest seconds.
 """
 
-import importlib
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from PySide6.QtCore import QEvent, Qt, QTimer
-from PySide6.QtGui import QPen, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
-from shiboken6 import isValid
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.ui import theme, words
+from mlops_desk.base.text import plain
+from mlops_desk.records.metric import MetricState
+from mlops_desk.ui import spans, theme, words
+from mlops_desk.ui.spans import Span
 from mlops_desk.ui.tasks import Tasks
-from mlops_desk.ui.text import Label
-from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.curves import Point, reduced, runs_of
+from mlops_desk.ui.text import set_tip
+from mlops_desk.ui.widgets import plotting, scale
+from mlops_desk.ui.widgets.curves import Point
+from mlops_desk.ui.widgets.outline import Outline
+from mlops_desk.ui.widgets.track import Track, of_points
 
-Formatter = Callable[[float | None], str]
-HEADROOM, LIMIT_HEADROOM = 1.08, 1.25
+LIMIT_HEADROOM = 1.12
+SILENT_SECONDS = 3.5
+NAME_LIMIT = 28
+HEAD_HEIGHT, TIMES_HEIGHT, MARK_HEIGHT = 20, 18, 30
+_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,20 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """A curve on the window's axis: its name, whose and what it is, and its colour slot."""
+
+    name: str
+    device: str
+    metric: str
+    slot: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.device, self.metric
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """A dashed line across the chart."""
 
@@ -44,283 +62,357 @@ class Limit:
     value: float
 
 
-class Library:
-    """pyqtgraph, once it is loaded. Charts wait for it without blocking anybody."""
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One curve as it is on the screen: for legends, readers and files."""
 
-    module: Any = None
-    _waiting: list[tuple[QWidget, Callable[[], None]]] = []  # noqa: RUF012 - one process has one library, and one list that waits for it
-    _under_way = False
-
-    @classmethod
-    def want(cls, tasks: Tasks, owner: QWidget, then: Callable[[], None]) -> None:
-        """Call ``then`` when the library is there, at once if it is already, unless ``owner`` is gone by then."""
-        if cls.module is not None:
-            then()
-            return
-        cls._waiting.append((owner, then))
-        if not cls._under_way:
-            cls._under_way = True
-            tasks.run("chart library", _load, cls._loaded, cls._missing)
-
-    @classmethod
-    def _loaded(cls, module: Any) -> None:
-        module.setConfigOptions(antialias=True)
-        cls.module, cls._under_way = module, False
-        waiting, cls._waiting = cls._waiting, []
-        for number, (owner, then) in enumerate(waiting):
-            # One chart a turn of the event loop: building eight in one go would be felt.
-            if isValid(owner):
-                QTimer.singleShot(number, owner, then)
-
-    @classmethod
-    def _missing(cls, _error: DeskError) -> None:
-        cls._under_way = False
+    name: str
+    slot: int
+    track: Track
 
 
-def _load() -> Any:
-    return importlib.import_module("pyqtgraph")
-
-
-class Chart(Card):
-    """One chart with its title and newest values above."""
+class Chart(QWidget):
+    """One chart with its title and newest values above. ``said`` is what the head shows."""
 
     def __init__(
-        self, tasks: Tasks, title: str, unit: Formatter, *, top: float | None = None, step: float = 1.0
+        self,
+        _tasks: Tasks,
+        title: str,
+        unit: words.Written,
+        *,
+        top: float | None = None,
+        step: float = 1.0,
+        about: str = "",
+        stacked: bool = False,
+        decades: bool = False,
+        nothing: str = "",
     ) -> None:
-        super().__init__(title)
-        self._tasks = tasks
-        self._name = title
+        super().__init__()
+        self.title = title
         self._unit = unit
         self._top = top
-        self._step = step
-        self._lines: Sequence[Line] = ()
-        self._limits: Sequence[Limit] = ()
-        self._seconds = 60.0
-        self._plot: Any = None
-        self._items: list[Any] = []
-        self._limit_items: list[Any] = []
-        self._cross: Any = None
+        self._binary = step >= 1024 and step % 1024 == 0
+        self._about = about
+        self._stacked = stacked
+        self._may_decade = decades
+        self._nothing = nothing
+        self.traces: tuple[Trace, ...] = ()
+        self.limits: tuple[Limit, ...] = ()
+        self._drawn: list[Drawn] = []
+        self._outlines: list[Outline] = []
+        self._missing: list[MetricState] = []
+        self._span = Span(0.0, 60.0)
+        self._scale: scale.Scale | None = None
+        self._moment: float | None = None
         self._follower: Callable[[float | None], None] | None = None
-        self._values = Label(points=theme.CAPTION_POINTS)
-        self._values.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        head = QHBoxLayout()
-        self.column.removeWidget(self.heading)
-        head.addWidget(self.heading)
-        head.addWidget(self._values, 1)
-        self.column.addLayout(head)
-        self._place = QVBoxLayout()
-        self.column.addLayout(self._place, 1)
-        self.column.setContentsMargins(theme.SPACE_12, theme.SPACE_4, theme.SPACE_12, theme.SPACE_4)
-        self.column.setSpacing(theme.SPACE_4)
+        self._strong: str | None = None
+        self.times = True
+        self.narrowed = 0
+        self.said: list[tuple[str, int]] = []
+        self.painted = 0
+        self.setMouseTracking(True)
         self.setMinimumHeight(theme.CHART_MINIMUM_HEIGHT)
-        self._waits = False
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAccessibleName(f"Chart: {title}")
+
+    def sizeHint(self) -> QSize:
+        return QSize(theme.READING_WIDTH, theme.CHART_HEIGHT)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(theme.TILE_MINIMUM_WIDTH, theme.CHART_MINIMUM_HEIGHT)
 
     def follow(self, follower: Callable[[float | None], None]) -> None:
         """Call ``follower`` with the time under the pointer, None when it leaves."""
         self._follower = follower
 
+    # What to show.
+
     def show_lines(self, lines: Sequence[Line], seconds: float, limits: Sequence[Limit] = ()) -> None:
-        """Show curves over the newest ``seconds``."""
-        self._lines, self._limits, self._seconds = lines, limits, seconds
+        """Show curves of points over their newest ``seconds``."""
+        drawn = [Drawn(line.name, line.slot, of_points(line.points)) for line in lines]
+        last = max((one.track.times[-1] for one in drawn if len(one.track)), default=0.0)
+        self.limits = tuple(limits)
+        self.show_tracks(drawn, Span(last - seconds, last), [MetricState.OK] * len(drawn))
+
+    def show_traces(self, traces: Sequence[Trace], limits: Sequence[Limit] = ()) -> bool:
+        """Say which curves are wanted; the stack brings them. True when they are others than before."""
+        changed = self.traces != tuple(traces)
+        self.traces = tuple(traces)
+        if self.limits != tuple(limits):
+            self.limits = tuple(limits)
+            self._scale = None
+            self.update()
+        return changed
+
+    def show_tracks(self, drawn: Sequence[Drawn], span: Span, missing: Sequence[MetricState]) -> None:
+        """Show curves over ``span``; ``missing`` says of each why it has no newest value."""
+        if [one.track for one in drawn] != [one.track for one in self._drawn]:
+            self._outlines = [Outline() for _ in drawn]
+        self._drawn, self._missing = list(drawn), list(missing)
+        self._span = span
+        self._scale = None
         self._describe()
-        if self._plot is not None and self.isVisible():
-            self._draw()
+        self.move_on(span, self._missing)
+
+    def move_on(self, span: Span, missing: Sequence[MetricState]) -> None:
+        """Show what was added to the same curves; draws only when it is seen."""
+        self._span, self._missing = span, list(missing)
+        if not self.isVisible():
+            self._scale = None
+            return
+        if self._scale is not None and self._is_over(self._scale):
+            self._scale = None
+        self._read()
+        self.update()
+
+    def read_newest(self) -> None:
+        """Show newest values in the head without drawing the curves anew."""
+        before = self.said
+        self._read()
+        if before != self.said:
+            self.update(0, 0, self.width(), HEAD_HEIGHT)
+
+    def forget_scale(self) -> None:
+        """Let the scale shrink again where the curves have."""
+        self._scale = None
 
     def read_at(self, moment: float | None) -> None:
-        """Show the values at a time (the crosshair's), or the newest for None."""
-        if self._cross is not None:
-            self._cross.setVisible(moment is not None)
-            if moment is not None:
-                self._cross.setPos(moment)
-        self._values.show_text(self._reading(moment))
+        """Show the values at a time (the cursor's), or the newest for None."""
+        if moment != self._moment:
+            self._moment = moment
+            self._read()
+            self.update()
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        if self._plot is None and not self._waits:
-            self._waits = True
-            Library.want(self._tasks, self, self._build)
-        elif self._plot is not None:
-            self._draw()
+    def point_out(self, metric: str | None) -> None:
+        """Draw the curve of ``metric`` before the others, and those fainter; None ends it."""
+        if metric != self._strong:
+            self._strong = metric
+            self.update()
 
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and self._plot is not None:
-            self._colour()
-            self._draw()
+    @property
+    def drawn(self) -> Sequence[Drawn]:
+        """The curves that are shown."""
+        return self._drawn
+
+    @property
+    def span(self) -> Span:
+        return self._span
+
+    @property
+    def unit(self) -> words.Written:
+        return self._unit
+
+    def plot_area(self) -> QRectF:
+        """Return where the curves are."""
+        below = TIMES_HEIGHT if self.times else theme.SPACE_4
+        area = QRectF(self.rect()).adjusted(theme.AXIS_WIDTH, HEAD_HEIGHT, -theme.SPACE_12, -below)
+        return area if area.width() > 1 and area.height() > 1 else QRectF(area.left(), area.top(), 1.0, 1.0)
+
+    def frame(self) -> plotting.Frame:
+        """Return where values stand now."""
+        area = self.plot_area()
+        if self._scale is None:
+            self._scale = self._fit(max(2, int(area.height() / MARK_HEIGHT)))
+        return plotting.Frame(area, self._span, self._scale)
+
+    def in_decades(self) -> bool:
+        return self._scale is not None and self._scale.decades
+
+    # Words.
+
+    def _read(self) -> None:
+        self.said = []
+        if not any(len(one.track) for one in self._drawn):
+            return
+        for one, why in zip(self._drawn, self._missing, strict=True):
+            value = one.track.value_at(self._moment)
+            if self._stacked and not value and self._moment is None:
+                continue
+            missing = value is None and self._moment is None and why is not MetricState.OK
+            text = words.missing(why) if missing else self._unit(value)
+            self.said.append((f"{plain(one.name, NAME_LIMIT)} {text}".strip(), one.slot))
+
+    def _describe(self) -> None:
+        told = []
+        for one in self._drawn:
+            figures = one.track.figures(self._span.start, self._span.end)
+            if figures.last is not None:
+                last, mean, most = (self._unit(value) for value in (figures.last, figures.mean, figures.most))
+                told.append(f"{plain(one.name, NAME_LIMIT)} last {last}, mean {mean}, max {most}".strip())
+        said = "; ".join(told) or "no data"
+        self.setAccessibleDescription(f"{said}, over {spans.range_title(self._span.seconds)}")
+        steps = [one.track.step for one in self._drawn if len(one.track)]
+        window = "each sample" if not steps or max(steps) <= 1.0 else f"mean over {words.duration(max(steps))}"
+        band = "; the band is from the lowest to the highest sample" if any(s > 2.0 for s in steps) else ""
+        set_tip(self, "\n".join(part for part in (self.title, self._about, f"Shown: {window}{band}.") if part))
+
+    def describe(self) -> None:
+        """Tell a screen reader what is shown now."""
+        self._describe()
+
+    # The scale.
+
+    def _extremes(self) -> tuple[float, float] | None:
+        found = [one.track.extremes(self._span.start, self._span.end) for one in self._drawn]
+        known = [pair for pair in found if pair is not None]
+        if not known:
+            return None
+        if self._stacked:
+            return 0.0, sum(high for _, high in known)
+        return min(low for low, _ in known), max(high for _, high in known)
+
+    def _fit(self, marks: int) -> scale.Scale:
+        if self._top is not None:
+            return scale.fixed(self._top, marks)
+        _, most = self._extremes() or (0.0, 0.0)
+        if self._may_decade and most > 0:
+            positive = [v for one in self._drawn for v in one.track.mean if v > 0]
+            if positive and most / min(positive) >= scale.DECADES_FROM:
+                return scale.decades(min(positive), most, marks)
+        limits = [limit.value * LIMIT_HEADROOM for limit in self.limits]
+        return scale.fitting(max([most, *limits]), marks, binary=self._binary)
+
+    def _is_over(self, held: scale.Scale) -> bool:
+        newest = list(filter(math.isfinite, (one.track.high[-1] for one in self._drawn if len(one.track))))
+        over = sum(newest) if self._stacked else max(newest, default=0.0)
+        return self._top is None and over > held.high
+
+    # Painting.
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        self.painted += 1
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), theme.colour("surface"))
+        frame = self.frame()
+        self._paint_head(painter)
+        painter.setFont(theme.font(theme.CAPTION_POINTS))
+        plotting.paint_grid(painter, frame, self._unit, times=self.times)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setClipRect(frame.area.adjusted(0, -1, 1, 1))
+        if self._stacked:
+            self._paint_stack(painter, frame)
+        else:
+            self._paint_curves(painter, frame)
+        self._paint_holes(painter, frame)
+        limits = [(f"{limit.name} {self._unit(limit.value)}", limit.value) for limit in self.limits]
+        plotting.paint_limits(painter, frame, limits)
+        if self._moment is not None and frame.span.holds(self._moment):
+            self._paint_cursor(painter, frame, self._moment)
+        elif not self._stacked:
+            self._paint_names(painter, frame)
+
+    def _paint_head(self, painter: QPainter) -> None:
+        font = theme.font(theme.CAPTION_POINTS, bold=True)
+        painter.setFont(font)
+        painter.setPen(theme.colour("muted"))
+        metrics = QFontMetrics(font)
+        title = self.title + ("  (log)" if self.in_decades() else "")
+        painter.drawText(QRectF(theme.SPACE_12, 0, self.width(), HEAD_HEIGHT), _LEFT, title)
+        least = theme.SPACE_12 + metrics.horizontalAdvance(title) + theme.SPACE_16
+        painter.setFont(theme.font(theme.CAPTION_POINTS))
+        metrics = QFontMetrics(painter.font())
+        right = self.width() - theme.SPACE_12 - self.narrowed
+        dots = len(self._drawn) > 1
+        said = self.said or [(self._empty_words(), -1)]
+        for text, slot in reversed(said):
+            mark = theme.SPACE_12 if dots and slot >= 0 else 0
+            wide = metrics.horizontalAdvance(text) + mark
+            if right - wide < least:
+                painter.drawText(QRectF(least, 0, right - least, HEAD_HEIGHT), _LEFT, "…")
+                break
+            painter.setPen(theme.colour("text" if slot >= 0 else "muted"))
+            painter.drawText(QRectF(right - wide + mark, 0, wide, HEAD_HEIGHT), _LEFT, text)
+            if mark:
+                square = QRectF(right - wide, HEAD_HEIGHT / 2 - 4, theme.SPACE_8, theme.SPACE_8)
+                painter.fillRect(square, theme.series(slot))
+            right -= wide + theme.SPACE_12
+
+    def _empty_words(self) -> str:
+        if any(len(one.track) for one in self._drawn):
+            return self._nothing
+        return "no data yet" if not self.limits or not self._drawn else "no data"
+
+    def _paint_curves(self, painter: QPainter, frame: plotting.Frame) -> None:
+        alone = len(self._drawn) == 1 and not frame.scale.decades
+        for number in reversed(range(len(self._drawn))):
+            one, outline = self._drawn[number], self._outlines[number]
+            if not len(one.track):
+                continue
+            outline.follow(one.track, decades=frame.scale.decades)
+            tint = theme.series(one.slot)
+            if self._strong and number < len(self.traces) and self.traces[number].metric != self._strong:
+                tint = theme.faded(tint, 0.35)
+            plotting.paint_outline(painter, frame, outline, tint, area=alone)
+
+    def _paint_stack(self, painter: QPainter, frame: plotting.Frame) -> None:
+        longest = max((one.track for one in self._drawn), key=len, default=None)
+        if longest is None or not len(longest):
+            return
+        inside = longest.places(self._span.start, self._span.end)
+        times = longest.times[inside.start : inside.stop]
+        layers = []
+        for one in self._drawn:
+            values = one.track.mean[inside.start : inside.stop]
+            if len(one.track) != len(longest) or not any(value > 0 for value in values):
+                continue
+            layers.append((theme.series(one.slot), [value if value > 0 else 0.0 for value in values]))
+        if layers:
+            plotting.paint_stack(painter, frame, layers, times)
+
+    def _paint_holes(self, painter: QPainter, frame: plotting.Frame) -> None:
+        tracks = [one.track for one in self._drawn if len(one.track)]
+        if not self._drawn or self._span.end <= 0:
+            return
+        known = [at for at in (track.last_known() for track in tracks) if at is not None]
+        last = max(known, default=None)
+        patience = max([SILENT_SECONDS, *(2 * track.step for track in tracks)])
+        if last is not None and self._span.end - last <= patience:
+            return
+        why = next((why for why in self._missing if why is not MetricState.OK), None)
+        begin = frame.area.left() if last is None else max(frame.x(last), frame.area.left())
+        text = words.missing(why) if why is not None else "no data"
+        if last is not None and (why is None or why in {MetricState.STALE, MetricState.LOST, MetricState.ERROR}):
+            text = f"{text} since {spans.moment_told(last, self._span)}"
+        area = QRectF(frame.area)
+        area.setLeft(begin)
+        plotting.paint_hole(painter, area, text)
+
+    def _paint_names(self, painter: QPainter, frame: plotting.Frame) -> None:
+        if len(self._drawn) < 2 or frame.area.height() < 2 * MARK_HEIGHT:
+            return
+        labels = []
+        for one in self._drawn:
+            value = one.track.value_at(None)
+            if value is not None and one.name:
+                labels.append((plain(one.name, NAME_LIMIT), value, theme.series(one.slot)))
+        plotting.paint_end_labels(painter, frame, labels)
+
+    def _paint_cursor(self, painter: QPainter, frame: plotting.Frame, moment: float) -> None:
+        values = [(one.track.value_at(moment), theme.series(one.slot)) for one in self._drawn]
+        dots = [] if self._stacked else [(value, tint) for value, tint in values if value is not None]
+        plotting.paint_cursor(painter, frame, moment, dots)
+
+    # The pointer; what it does to the axis is the stack's.
+
+    def moment_at(self, x: float) -> float | None:
+        """Return the time at a pixel, None beside the plot."""
+        area = self.plot_area()
+        if not area.left() <= x <= area.right():
+            return None
+        return plotting.Frame(area, self._span, scale.fixed(1.0, 2)).moment(x)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._follower is not None:
+            self._follower(self.moment_at(event.position().x()))
+        event.ignore()
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
         if self._follower is not None:
             self._follower(None)
 
-    def _describe(self) -> None:
-        told = []
-        for line in self._lines:
-            values = [value for _, value in line.points if value is not None]
-            if values:
-                last, mean, most = (self._unit(v) for v in (values[-1], sum(values) / len(values), max(values)))
-                told.append(f"{line.name} last {last}, mean {mean}, max {most}")
-        said = "; ".join(told) or "no data"
-        self.setAccessibleName(f"Chart: {self._name}")
-        self.setAccessibleDescription(f"{said}, over {self._seconds:.0f} s")
-        self._values.show_text(self._reading(None))
-
-    def _reading(self, moment: float | None) -> str:
-        parts = []
-        if not any(line.points for line in self._lines):
-            return "no data yet"
-        for line in self._lines:
-            value = _value_at(line.points, moment)
-            name = f"{line.name} " if line.name else ""
-            parts.append(f"{name}{self._unit(value)}")
-        at = f"{words.clock(moment)}   " if moment is not None else ""
-        return at + "   ".join(parts)
-
-    # The plot.
-
-    def _build(self) -> None:
-        library = Library.module
-        axes = {"left": _axis(library, self._unit, self._step), "bottom": _clock_axis(library)}
-        self._plot = library.PlotWidget(background=None, axisItems=axes)
-        self._plot.setAccessibleName(f"Chart: {self._name}")
-        self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._plot.setMouseEnabled(x=False, y=False)
-        self._plot.setMenuEnabled(False)
-        self._plot.hideButtons()
-        self._plot.getAxis("left").setWidth(theme.AXIS_WIDTH)
-        for axis in ("left", "bottom"):
-            self._plot.getAxis(axis).setStyle(tickFont=theme.font(theme.CAPTION_POINTS), tickLength=0)
-        self._cross = library.InfiniteLine(angle=90, movable=False)
-        self._cross.setVisible(False)
-        self._plot.addItem(self._cross, ignoreBounds=True)
-        self._plot.scene().sigMouseMoved.connect(self._moved)
-        self._place.addWidget(self._plot)
-        self._colour()
-        self._draw()
-
-    def _colour(self) -> None:
-        muted, faint = theme.colour("muted"), theme.faded(theme.colour("border"), 0.9)
-        for axis in ("left", "bottom"):
-            item = self._plot.getAxis(axis)
-            item.setPen(faint)
-            item.setTextPen(muted)
-        self._plot.setBackground(theme.colour("surface"))
-        self._plot.showGrid(x=False, y=True, alpha=0.25)
-        self._cross.setPen(QPen(muted, 0))
-
-    def _draw(self) -> None:
-        self._fit(self._items, len(self._lines), lambda: self._plot.plot(connect="finite"))
-        width = max(self._plot.width() - theme.AXIS_WIDTH, 100)
-        last = max((line.points[-1][0] for line in self._lines if line.points), default=time.time())
-        most = 0.0
-        for item, line in zip(self._items, self._lines, strict=True):
-            xs, ys = _broken(line.points, self._seconds, width)
-            most = max([most, *(y for y in ys if math.isfinite(y))])
-            pen = QPen(theme.series(line.slot), theme.LINE)
-            pen.setCosmetic(True)
-            item.setData(xs, ys, pen=pen, connect="finite")
-        self._draw_limits()
-        limits = [limit.value for limit in self._limits]
-        top = self._top or max([most * HEADROOM, *(limit * LIMIT_HEADROOM for limit in limits)]) or 1.0
-        self._plot.setXRange(last - self._seconds, last, padding=0)
-        self._plot.setYRange(0, top, padding=0.02)
-
-    def _draw_limits(self) -> None:
-        library = Library.module
-        for item in self._limit_items:
-            self._plot.removeItem(item)
-        pen = QPen(theme.colour("muted"), 0, Qt.PenStyle.DashLine)
-        self._limit_items = [
-            library.InfiniteLine(
-                limit.value,
-                angle=0,
-                pen=pen,
-                label=f"{limit.name} {self._unit(limit.value)}",
-                labelOpts={"position": 0.02, "anchors": [(0, 1), (0, 1)], "color": theme.colour("muted")},
-            )
-            for limit in self._limits
-        ]
-        for item in self._limit_items:
-            item.label.setFont(theme.font(theme.CAPTION_POINTS))
-            self._plot.addItem(item, ignoreBounds=True)
-
-    def _fit(self, items: list[Any], count: int, make: Callable[[], Any]) -> None:
-        while len(items) < count:
-            items.append(make())
-        while len(items) > count:
-            self._plot.removeItem(items.pop())
-
-    def _moved(self, place: Any) -> None:
-        if self._follower is not None and self._plot.sceneBoundingRect().contains(place):
-            self._follower(self._plot.getViewBox().mapSceneToView(place).x())
-
-
-class ChartStack(QWidget):
-    """Charts above one another with one crosshair."""
-
-    def __init__(self, charts: Sequence[Chart]) -> None:
-        super().__init__()
-        self._charts = charts
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(theme.SPACE_8)
-        for chart in charts:
-            chart.follow(self._read)
-            column.addWidget(chart, 1)
-
-    def _read(self, moment: float | None) -> None:
-        for chart in self._charts:
-            chart.read_at(moment)
-
-
-def _broken(points: Sequence[Point], seconds: float, width: float) -> tuple[list[float], list[float]]:
-    """Return coordinates with a NaN between the runs."""
-    xs: list[float] = []
-    ys: list[float] = []
-    for run in runs_of(points):
-        if xs:
-            xs.append(xs[-1])
-            ys.append(math.nan)
-        for at, value in reduced(run, seconds, width):
-            xs.append(at)
-            ys.append(value)
-    return xs, ys
-
-
-def _value_at(points: Sequence[Point], moment: float | None) -> float | None:
-    if not points:
-        return None
-    if moment is None:
-        return points[-1][1]
-    return min(points, key=lambda point: abs(point[0] - moment))[1]
-
-
-def _axis(library: Any, unit: Formatter, step: float) -> Any:
-    class Axis(library.AxisItem):  # type: ignore[misc]
-        """Says values in words."""
-
-        def tickStrings(self, values: Sequence[float], _scale: float, _spacing: float) -> list[str]:
-            return [unit(value) for value in values]
-
-        def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
-            major, offset = super().tickSpacing(low / step, high / step, size)[0]
-            return [(major * step, offset * step)]
-
-    return Axis("left")
-
-
-def _clock_axis(library: Any) -> Any:
-    class ClockAxis(library.AxisItem):  # type: ignore[misc]
-        """Says times of day, few of them."""
-
-        def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
-            spacing = next(
-                (step for step in (5, 10, 15, 30, 60, 120, 300, 600) if (high - low) / step <= max(size / 110, 2)), 1800
-            )
-            first = math.ceil(low / spacing) * spacing
-            return [(spacing, [first + n * spacing for n in range(int((high - first) // spacing) + 1)])]
-
-        def tickStrings(self, values: Sequence[float], _scale: float, _spacing: float) -> list[str]:
-            return [words.clock(value) for value in values]
-
-    return ClockAxis("bottom")
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()

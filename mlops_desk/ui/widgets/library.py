@@ -1,0 +1,49 @@
+"""pyqtgraph, loaded in a worker thread when something that it draws is first shown; nobody is blocked meanwhile."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QWidget
+from shiboken6 import isValid
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.ui.tasks import Tasks
+
+
+class Library:
+    """The library once it is there, and who waits for it."""
+
+    module: Any = None
+    _waiting: list[tuple[QWidget, Callable[[], None]]] = []  # noqa: RUF012 - one process has one library, and one list that waits for it
+    _under_way = False
+
+    @classmethod
+    def want(cls, tasks: Tasks, owner: QWidget, then: Callable[[], None]) -> None:
+        """Call ``then`` when the library is there, at once if it is already, unless ``owner`` is gone by then."""
+        if cls.module is not None:
+            then()
+            return
+        cls._waiting.append((owner, then))
+        if not cls._under_way:
+            cls._under_way = True
+            tasks.run("chart library", _load, cls._loaded, cls._missing)
+
+    @classmethod
+    def _loaded(cls, module: Any) -> None:
+        module.setConfigOptions(antialias=True)
+        cls.module, cls._under_way = module, False
+        waiting, cls._waiting = cls._waiting, []
+        for number, (owner, then) in enumerate(waiting):
+            # One plot a turn of the event loop: building eight in one go would be felt.
+            if isValid(owner):
+                QTimer.singleShot(number, owner, then)
+
+    @classmethod
+    def _missing(cls, _error: DeskError) -> None:
+        cls._under_way = False
+
+
+def _load() -> Any:
+    return importlib.import_module("pyqtgraph")

@@ -1,0 +1,65 @@
+"""The value axis of a chart: from zero up to a round number, or in decades where values span them. No Qt here."""
+
+import math
+from dataclasses import dataclass
+
+DECADES_FROM = 1000.0
+HEADROOM = 1.04
+_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+_ROUND_BINARY = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Values from ``low`` to ``high``; with ``decades`` each factor of ten takes the same room."""
+
+    low: float
+    high: float
+    marks: tuple[float, ...]
+    decades: bool = False
+
+    def share(self, value: float) -> float:
+        """Return where a value stands: 0 at the bottom, 1 at the top."""
+        if self.decades:
+            at = math.log10(max(value, self.low))
+            return (at - math.log10(self.low)) / (math.log10(self.high) - math.log10(self.low))
+        return (value - self.low) / (self.high - self.low)
+
+    @property
+    def floor(self) -> float:
+        """Return the bottom in the units that curves are kept in: logarithms for decades."""
+        return math.log10(self.low) if self.decades else self.low
+
+    @property
+    def ceiling(self) -> float:
+        return math.log10(self.high) if self.decades else self.high
+
+
+def fixed(top: float, marks: int) -> Scale:
+    """Return a scale from zero to exactly ``top``, as for shares of a whole."""
+    step = _step(top, marks, binary=False)
+    return Scale(0.0, top, tuple(step * number for number in range(int(top / step + 1e-9) + 1)))
+
+
+def fitting(most: float, marks: int, *, binary: bool = False) -> Scale:
+    """Return a scale from zero to a round number at or above ``most``, with at most ``marks`` steps."""
+    most = most * HEADROOM if most > 0 and math.isfinite(most) else 1.0
+    step = _step(most, marks, binary=binary)
+    count = max(1, math.ceil(most / step - 1e-9))
+    return Scale(0.0, step * count, tuple(step * number for number in range(count + 1)))
+
+
+def decades(least: float, most: float, marks: int) -> Scale:
+    """Return a logarithmic scale that holds ``least`` and ``most``, both above zero."""
+    low, high = math.floor(math.log10(least)), math.ceil(math.log10(most * 1.0001))
+    high = max(high, low + 1)
+    every = max(1, math.ceil((high - low) / max(marks, 1)))
+    return Scale(10.0**low, 10.0**high, tuple(10.0**power for power in range(low, high + 1, every)), decades=True)
+
+
+def _step(most: float, marks: int, *, binary: bool) -> float:
+    wished = most / max(marks, 1)
+    base = 1024.0 if binary else 10.0
+    unit = base ** math.floor(math.log(wished, base))
+    choices = _ROUND_BINARY if binary else _ROUND
+    return next((unit * factor for factor in choices if unit * factor >= wished * 0.9999), unit * base)
