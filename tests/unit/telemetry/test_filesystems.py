@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ class Rig:
         self.command.chmod(0o700)
         self.table = folder / "mountinfo"
 
-    def source(self, *lines: str, deadline: float = 0.3) -> Filesystems:
+    def source(self, *lines: str, deadline: float = 1.0) -> Filesystems:
         self.table.write_text("".join(lines))
         return Filesystems(self.table, [str(self.command), "--"], deadline)
 
@@ -65,6 +66,13 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for probe in made:
         probe.kill()
         probe._process.wait(5)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def rows(source: Filesystems, now: float | None = None) -> dict[str, Filesystem]:
@@ -109,9 +117,21 @@ def test_a_mount_that_hangs_is_not_asked_again_at_once_and_comes_back_by_itself(
     source.measure()
     assert rig.asked() == []
     monkeypatch.setattr(filesystems, "time", Later(filesystems.FILESYSTEMS_SECONDS + 1))
+    until(lambda: not source._known["/hang"].hanging.hangs)
     source.measure()
     assert rows(source)["/hang"].note is None
     assert rig.asked() == ["/hang"]
+
+
+def test_while_a_child_hangs_in_a_mount_no_other_is_sent(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = rig.source(line(2, "/hang", "nfs4"))
+    source.measure()
+    source._known["/hang"].hanging = Stuck()
+    (rig.folder / "alive").touch()
+    monkeypatch.setattr(filesystems, "time", Later(1000.0))
+    source.measure()
+    assert rig.asked() == []
+    assert (rows(source)["/hang"].note or "").startswith("not responding since")
 
 
 class Later:
@@ -135,7 +155,7 @@ def test_a_local_one_that_hangs_is_found_and_the_others_are_read_in_the_same_tur
 
 def test_children_that_hang_are_limited(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filesystems, "_ABANDONED_LIMIT", 3)
-    source = rig.source(*(line(n, f"/hang{n}", "nfs4") for n in range(4)), deadline=0.2)
+    source = rig.source(*(line(n, f"/hang{n}", "nfs4") for n in range(4)))
     source.measure()
     for known in source._known.values():
         known.hanging = Stuck()

@@ -8,6 +8,7 @@ from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Gpu
 from mlops_desk.telemetry.metrics import GPU_METRICS
 from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost, container_name
+from mlops_desk.telemetry.simulated.events import oom_count, oom_kills
 from mlops_desk.telemetry.simulated.noise import wave, wave_integral
 from mlops_desk.telemetry.simulated.works import WORKS, booted_at, busy_seconds, load, running
 
@@ -129,6 +130,12 @@ def test_each_event_is_told_once_and_names_a_process_that_ran() -> None:
     assert {(event.kind, event.code) for event in told} == {("xid", 31), ("xid", 94), ("oom", None)}
     recent = [event for event in told if event.at > NOON + 60 and event.code != 94]
     assert {event.pid for event in recent} <= ran
+
+
+def test_an_event_at_the_very_moment_of_a_look_is_told_by_that_one_alone() -> None:
+    event = oom_kills(8, NOON, NOON + 3600)[0]
+    assert [*oom_kills(8, NOON, event.at), *oom_kills(8, event.at, event.at + 60)] == [event]
+    assert oom_count(8, event.at) == oom_count(8, event.at - 1) + 1
 
 
 def test_one_program_grows_until_it_is_killed() -> None:
