@@ -241,8 +241,16 @@ def _answers(client: Client) -> bool:
     return True
 
 
-def _query(given: dict[str, Any]) -> dict[str, str]:
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
+def _query(given: dict[str, Any]) -> dict[str, str | list[str]]:
+    """Return arguments as the words of a URL; a list is the same word several times."""
+    return {
+        name: [str(item) for item in value] if isinstance(value, (list, tuple)) else _word(value)
+        for name, value in given.items()
+    }
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _raise_for(answer: httpx.Response) -> None:

@@ -13,7 +13,7 @@ import uuid
 from asyncio import Transport
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -173,7 +173,9 @@ async def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
     if verb.mark.changes:
         given = wire.loads(await _body(request) or b"{}", dict[str, Any])
     else:
-        given = dict(request.query_params)
+        lists = {parameter.name for parameter in verb.parameters if get_origin(parameter.type) is list}
+        query = request.query_params
+        given = {name: query.getlist(name) if name in lists else query[name] for name in query}
     known = {parameter.name: parameter for parameter in verb.parameters}
     unknown = given.keys() - known.keys()
     if unknown:

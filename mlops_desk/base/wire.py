@@ -1,9 +1,10 @@
 """Records to JSON and back, the same for the API, the database and ``--json``.
 
 NaN and infinities, which JSON has no words for, travel as the strings "NaN", "Infinity" and
-"-Infinity". A field named ``class_`` is ``class`` outside Python. msgspec does the typing.
+"-Infinity", and bytes as base64. A field named ``class_`` is ``class`` outside Python. msgspec does the typing.
 """
 
+import base64
 import json
 import math
 from collections.abc import Mapping
@@ -63,6 +64,13 @@ def _outward(value: Any) -> Any:
         return {str(key): _outward(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_outward(item) for item in value]
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without parts as JSON has it."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
     if isinstance(value, float) and not math.isfinite(value):
         return _NON_FINITE.get(value, "NaN")
     return value

@@ -42,3 +42,21 @@ class Curves:
     buckets: int
     tier_seconds: float
     curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMemory:
+    """A process that held memory of a GPU (UUID): who it was, when it was seen, and the most it ever held.
+
+    Its curve is that of ``device`` (``UUID/pid-PID``) and the metric ``process.gpu.memory``.
+    """
+
+    device: str
+    gpu: str
+    pid: int
+    user: str | None
+    command: str | None
+    container: str | None
+    first_at: float
+    last_at: float
+    peak_bytes: float

@@ -1,149 +1,126 @@
-"""The telemetry database: history in wide compressed blocks, one row for each flush, never a row for each sample.
+"""The telemetry database: history in wide compressed blocks, never a row for each sample.
 
-``series`` names every curve once, ``layouts`` which curves a block's columns are, ``blocks`` holds the rows.
-A damaged block costs its own seconds and nothing else.
+A flush appends a block. ``sealing`` turns blocks into chunks and rolls chunks up into coarser tiers, in small
+steps; ``reading`` gets curves back. A damaged block costs its own seconds and nothing else.
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, ForeignKey, Index, UniqueConstraint, delete, func, insert, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
 
-from mlops_desk.storage.blocks import Block, DamagedBlock, Key, pack, unpack
+from mlops_desk.storage.blocks import OLD_VERSION, Block, Coded, coded, pack, uncoded, unpack, unpack_old
 from mlops_desk.storage.database import Database
+from mlops_desk.storage.holders import MEBIBYTE, Holding, put_list
+from mlops_desk.storage.integers import DamagedBlock
+from mlops_desk.storage.layouts import Layout, Layouts, ScaleOf
+from mlops_desk.storage.scales import Scale
+from mlops_desk.storage.telemetry_tables import StoredBlock, StoredFrame, StoredProcess
 
 _log = logging.getLogger(__name__)
 
-
-class TelemetryBase(DeclarativeBase):
-    """All tables of the telemetry database."""
-
-
-class StoredSeries(TelemetryBase):
-    """One curve."""
-
-    __tablename__ = "series"
-    __table_args__ = (UniqueConstraint("device", "metric", "unit"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    device: Mapped[str]
-    metric: Mapped[str]
-    unit: Mapped[str]
-
-
-class StoredLayout(TelemetryBase):
-    """Which series a block's columns are, as ids with blanks between, in the order of the columns."""
-
-    __tablename__ = "layouts"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    series: Mapped[str] = mapped_column(unique=True)
-
-
-class StoredBlock(TelemetryBase):
-    """Some seconds of all series of a layout. Times are Unix seconds of the first and the last row."""
-
-    __tablename__ = "blocks"
-    __table_args__ = (Index("blocks_by_time", "ended_at"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    layout: Mapped[int] = mapped_column(ForeignKey("layouts.id"))
-    started_at: Mapped[float]
-    ended_at: Mapped[float]
-    rows: Mapped[int]
-    data: Mapped[bytes]
-
-
-_SERIES = StoredSeries.__table__
-_LAYOUTS = StoredLayout.__table__
-_BLOCKS = StoredBlock.__table__
+BLOCKS = StoredBlock.__table__
+FRAMES = StoredFrame.__table__
+PROCESSES = StoredProcess.__table__
+_FINEST = Scale(1e-6)
+_PROCESSES_KNOWN = 4096
 
 
 class TelemetryStore:
-    """Appends, reads and forgets history. Every method raises Unavailable when the disk does not play along."""
+    """Appends and counts history. Every method raises Unavailable when the disk does not play along.
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, "telemetry", "NORMAL")
-        self.set_aside = self._database.set_aside
-        self._layouts: dict[tuple[Key, ...], int] = {}
+    ``generation`` changes with every change of what is kept where: who reads in several steps looks at it after.
+    """
 
-    def append(self, block: Block) -> None:
-        """Store a block; whole or not at all."""
+    def __init__(self, path: Path, scale_of: ScaleOf = lambda _: _FINEST) -> None:
+        self.database = Database(path, "telemetry", "NORMAL")
+        self.set_aside = self.database.set_aside
+        self.layouts = Layouts(scale_of)
+        self.generation = 0
+        self._processes: dict[tuple[str, int, int], int] = {}
+
+    def append(self, block: Block, holdings: Sequence[Holding] = ()) -> None:
+        """Store a block, and who held GPU memory at its end; whole or not at all."""
         if not len(block.times):
             return
-        data = pack(block)
-        layout = self._layouts.get(block.keys)
-        with self._database.transaction() as connection:
-            if layout is None:
-                layout = self._layout(connection, block.keys)
-            connection.execute(
-                insert(StoredBlock).values(
-                    layout=layout,
-                    started_at=float(block.times[0]),
-                    ended_at=float(block.times[-1]),
-                    rows=len(block.times),
-                    data=data,
+        try:
+            with self.database.transaction() as connection:
+                layout = self.layouts.of(connection, block.keys)
+                at = float(block.times[-1])
+                held = [(self._process(connection, item, at), round(item.size_bytes / MEBIBYTE)) for item in holdings]
+                connection.execute(
+                    insert(StoredBlock).values(
+                        layout=layout.id,
+                        started_at=float(block.times.min()),
+                        ended_at=float(block.times.max()),
+                        rows=len(block.times),
+                        data=pack(coded(block, layout.scales)),
+                        holders=put_list(held),
+                    )
                 )
-            )
-        self._layouts[block.keys] = layout
+        except BaseException:
+            self.layouts.forget()
+            self._processes.clear()
+            raise
+        self.generation += 1
 
     def read(self, start: float, end: float) -> list[Block]:
-        """Return the blocks that have rows between two Unix times, oldest first; damaged ones are left out."""
+        """Return the blocks that are not sealed yet and touch a span of Unix time, in the order they were written."""
         query = (
-            select(_BLOCKS.c.layout, _BLOCKS.c.rows, _BLOCKS.c.data)
-            .where(_BLOCKS.c.ended_at >= start, _BLOCKS.c.started_at <= end)
-            .order_by(_BLOCKS.c.id)
+            select(BLOCKS.c.layout, BLOCKS.c.rows, BLOCKS.c.data)
+            .where(BLOCKS.c.ended_at >= start, BLOCKS.c.started_at <= end)
+            .order_by(BLOCKS.c.id)
         )
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             rows = connection.execute(query).all()
-            keys = {layout: self._keys(connection, layout) for layout in {row.layout for row in rows}}
-        blocks = []
+            layouts = {number: self.layouts.get(connection, number) for number in {row.layout for row in rows}}
+        found = []
         for row in rows:
-            try:
-                blocks.append(unpack(row.data, keys[row.layout], row.rows))
-            except DamagedBlock as error:
-                _log.warning("A block of the telemetry history is damaged and left out: %s", error)
-        return blocks
-
-    def forget(self, keep: int) -> int:
-        """Delete all but the newest ``keep`` blocks; return how many.
-
-        They are counted in the order they were written, so a clock that jumps can't delete history.
-        """
-        newest = select(func.max(_BLOCKS.c.id)).scalar_subquery()
-        with self._database.transaction() as connection:
-            return connection.execute(delete(StoredBlock).where(_BLOCKS.c.id <= newest - keep)).rowcount
+            layout = layouts[row.layout]
+            unpacked = unpack_block(row.data, layout, row.rows)
+            if unpacked is not None:
+                found.append(uncoded(unpacked, layout.keys, layout.scales))
+        return found
 
     def size(self) -> tuple[int, int]:
-        """Return how many blocks there are and how many bytes they take."""
-        with self._database.transaction() as connection:
-            row = connection.execute(select(func.count(), func.total(func.length(_BLOCKS.c.data)))).one()
-        return int(row[0]), int(row[1])
+        """Return how many unsealed blocks there are, and how many bytes all data take."""
+        with self.database.transaction() as connection:
+            row = connection.execute(select(func.count(), func.total(func.length(BLOCKS.c.data)))).one()
+            sealed = connection.execute(select(func.total(func.length(FRAMES.c.data)))).scalar_one()
+        return int(row[0]), int(row[1] + sealed)
 
     def close(self) -> None:
-        self._database.close()
+        self.database.close()
 
-    def _layout(self, connection: Connection, keys: tuple[Key, ...]) -> int:
-        ids = " ".join(str(self._series(connection, key)) for key in keys)
-        found = connection.execute(select(_LAYOUTS.c.id).where(_LAYOUTS.c.series == ids)).scalar()
-        if found is None:
-            found = connection.execute(insert(StoredLayout).values(series=ids).returning(StoredLayout.id)).scalar_one()
-        return int(found)
+    def _process(self, connection: Connection, item: Holding, at: float) -> int:
+        """Return the number of a process. When it was last seen and what it held at most is noted by the sealing."""
+        key = (item.gpu, item.pid, item.start_ticks)
+        known = self._processes.get(key)
+        if known is None:
+            statement = upsert(StoredProcess).values(
+                gpu=item.gpu, pid=item.pid, start_ticks=item.start_ticks, user=item.user, command=item.command,
+                container=item.container, first_at=at, last_at=at, peak_bytes=float(item.size_bytes),
+            )  # fmt: skip
+            names = {
+                name: func.coalesce(statement.excluded[name], PROCESSES.c[name])
+                for name in ("user", "command", "container")
+            }
+            statement = statement.on_conflict_do_update(index_elements=["gpu", "pid", "start_ticks"], set_=names)
+            known = int(connection.execute(statement.returning(StoredProcess.id)).scalar_one())
+            if len(self._processes) >= _PROCESSES_KNOWN:
+                self._processes.clear()
+            self._processes[key] = known
+        return known
 
-    def _series(self, connection: Connection, key: Key) -> int:
-        device, metric, unit = key
-        query = select(_SERIES.c.id).where(
-            _SERIES.c.device == device, _SERIES.c.metric == metric, _SERIES.c.unit == unit
-        )
-        found = connection.execute(query).scalar()
-        if found is None:
-            row = insert(StoredSeries).values(device=device, metric=metric, unit=unit).returning(StoredSeries.id)
-            found = connection.execute(row).scalar_one()
-        return int(found)
 
-    def _keys(self, connection: Connection, layout: int) -> tuple[Key, ...]:
-        ids = connection.execute(select(_LAYOUTS.c.series).where(_LAYOUTS.c.id == layout)).scalar_one().split()
-        rows = connection.execute(select(_SERIES.c.id, _SERIES.c.device, _SERIES.c.metric, _SERIES.c.unit))
-        table = {str(row.id): (row.device, row.metric, row.unit) for row in rows}
-        return tuple(table[number] for number in ids)
+def unpack_block(data: bytes, layout: Layout, rows: int) -> Coded | None:
+    """Return a block of any version in whole numbers; None, and a line in the log, when it is damaged."""
+    try:
+        if data[:1] == OLD_VERSION:
+            return coded(unpack_old(data, layout.keys, rows), layout.scales)
+        return unpack(data, rows, len(layout.keys))
+    except DamagedBlock as error:
+        _log.warning("A block of the telemetry history is damaged and left out: %s", error)
+        return None

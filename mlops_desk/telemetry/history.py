@@ -1,4 +1,4 @@
-"""Carries the ring's rows to the telemetry database every 10 s, and reads them back.
+"""Carries the ring's rows to the telemetry database every 10 s, has them packed there, and reads them back.
 
 A full or broken disk pauses the history, never the sampling: it is said once, tried on, and said again
 when it goes on. What the ring lost meanwhile is a gap.
@@ -6,79 +6,145 @@ when it goes on. What the ring lost meanwhile is a gap.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, TimedOut
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
-from mlops_desk.storage.blocks import Block
+from mlops_desk.storage import reading, sealing
+from mlops_desk.storage.blocks import Key
+from mlops_desk.storage.holders import Holding
+from mlops_desk.storage.reading import Request
+from mlops_desk.storage.rollup import Rolled
+from mlops_desk.storage.scales import Scale
 from mlops_desk.storage.telemetry import TelemetryStore
+from mlops_desk.telemetry.metrics import METRICS
 from mlops_desk.telemetry.notices import SOURCE
-from mlops_desk.telemetry.ring import Ring, quantised
+from mlops_desk.telemetry.ring import Ring
 
 _log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 10.0
-_KEEP_BLOCKS = int(30 * 86_400 / FLUSH_SECONDS)
+_PACK_SECONDS = 7.0
+_REST_SECONDS = 0.02
 _STOP_SECONDS = 1.0
-_FORGET_EVERY_SECONDS = 3600.0
+_TRIES = 3
+_SCALES = {metric.name: Scale(metric.resolution, metric.kind == "rate") for metric in METRICS}
+_FINEST = Scale(1e-6)
+
+
+def scale_of(key: Key) -> Scale:
+    """Return how exact a curve is kept: in steps of its metric's resolution; rates to 0.05 % when that is more."""
+    return _SCALES.get(key[1], _FINEST)
+
+
+def open_store(path: Path) -> TelemetryStore:
+    """Open the database. Raises Unavailable, Refused."""
+    return TelemetryStore(path, scale_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the disk has of a curve, in the order it was written; ``unit`` is None where it knows no such curve."""
+
+    pieces: list[Rolled]
+    unit: str | None
 
 
 class History:
-    """Owns the telemetry database. ``open_store`` is called when it is first needed, off the caller's way."""
+    """Owns the telemetry database. ``open_store`` is called when it is first needed, off the caller's way.
+
+    ``holdings`` tells who holds GPU memory at the moment of a flush.
+    """
 
     def __init__(
         self,
         path: Path,
         ring: Ring,
         notify: Callable[[Notice], None],
-        open_store: Callable[[Path], TelemetryStore] = TelemetryStore,
+        open_store: Callable[[Path], TelemetryStore] = open_store,
+        holdings: Callable[[], Sequence[Holding]] = tuple,
     ) -> None:
         self._path = path
         self._ring = ring
         self._notify = notify
         self._open_store = open_store
+        self._holdings = holdings
         self._lock = Lock()
+        self._stopping = Event()
         self._store: TelemetryStore | None = None
+        self._work: Iterator[None] | None = None
         self._next_row = 0
-        self._forget_at = 0.0
         self._paused: str | None = None
+        self._pack_failed = False
 
     @property
     def paused(self) -> str | None:
         """Say why nothing is written at the moment, or None."""
         return self._paused
 
+    @property
+    def store(self) -> TelemetryStore | None:
+        """The database, once it is open."""
+        return self._store
+
     def start(self, loop: Loop) -> None:
         """Begin to write; the database is opened in the background."""
-        loop.repeat("history", FLUSH_SECONDS, self.flush)
+        loop.repeat("history", FLUSH_SECONDS, self._turn)
 
     def flush(self) -> None:
         """Write the rows that are not written yet."""
         with self._lock:
             self._write()
 
-    def _write(self) -> None:
-        try:
-            store = self._opened()
-            block, next_row = self._ring.since(self._next_row)
-            store.append(quantised(block))
-            self._next_row = next_row
-            self._forget(store)
-        except DeskError as error:
-            self._pause(error)
-        else:
-            self._resume()
+    def pack(self, seconds: float = _PACK_SECONDS) -> None:
+        """Do the packing that is due, in small steps with rests between, for at most about ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with self._lock:
+                if self._store is None or not self._step(self._store):
+                    return
+            if self._stopping.wait(_REST_SECONDS):
+                return
 
-    def read(self, start: float, end: float) -> list[Block]:
-        """Return stored blocks that touch a span of time; nothing while there is no database. Raises Unavailable."""
+    def devices(self) -> list[str]:
+        """Return every device of which something was kept; none while there is no database. Raises Unavailable."""
         store = self._store
-        return store.read(start, end) if store is not None else []
+        return reading.devices(store) if store is not None else []
+
+    def find(self, names: Sequence[tuple[str, str]], request: Request, ring_from: int | None) -> tuple[list[Kept], int]:
+        """Return what the disk has of each curve (device, metric), and the coarsest tier of it.
+
+        The request's series are filled in here; the rows that the ring has from ``ring_from`` on are left out.
+        There is nothing while there is no database. Raises Unavailable, TimedOut.
+        """
+        for _ in range(_TRIES):
+            store, next_row, generation = self._state(request)
+            if store is None:
+                return [Kept([], None) for _ in names], 0
+            left_out = 0 if ring_from is None else max(0, next_row - ring_from)
+            numbers = reading.find_series(store, names)
+            series = tuple(dict.fromkeys(number[0] for number in numbers if number is not None))
+            found = reading.read(store, replace(request, series=series, newest_left_out=left_out))
+            if store.generation == generation:
+                break
+        kept = [Kept(found.pieces[number[0]], number[1]) if number else Kept([], None) for number in numbers]
+        return kept, found.tier
+
+    def _state(self, request: Request) -> tuple[TelemetryStore | None, int, int]:
+        if not self._lock.acquire(timeout=max(0.0, request.deadline - time.monotonic())):
+            raise TimedOut("The disk with the history does not answer.", "Look again in a moment.")
+        try:
+            return self._store, self._next_row, self._store.generation if self._store else 0
+        finally:
+            self._lock.release()
 
     def stop(self) -> None:
         """Write what is left and close; a disk that does not answer is not waited for."""
+        self._stopping.set()
         if not self._lock.acquire(timeout=_STOP_SECONDS):
             _log.warning("The disk of %s does not answer; its last seconds are lost", self._path)
             return
@@ -90,19 +156,45 @@ class History:
         finally:
             self._lock.release()
 
+    def _turn(self) -> None:
+        self.flush()
+        self.pack()
+
+    def _write(self) -> None:
+        try:
+            store = self._opened()
+            block, next_row = self._ring.since(self._next_row)
+            store.append(block, self._holdings())
+            self._next_row = next_row
+        except DeskError as error:
+            self._pause(error)
+        else:
+            if not self._pack_failed:
+                self._resume()
+
+    def _step(self, store: TelemetryStore) -> bool:
+        """Do one step of the packing; tell whether there is more. What fails is begun anew at the next turn."""
+        if self._work is None:
+            self._work = sealing.work(store)
+        try:
+            next(self._work)
+        except StopIteration:
+            self._work, self._pack_failed = None, False
+            return False
+        except DeskError as error:
+            self._work, self._pack_failed = None, True
+            self._pause(error)
+            return False
+        return True
+
     def _opened(self) -> TelemetryStore:
         if self._store is None:
             self._store = self._open_store(self._path)
+            self._work = None
             if self._store.set_aside is not None:
                 text = f"The telemetry history was damaged. It is kept as {self._store.set_aside}; a new one begins."
                 self._notify(Notice("warning", SOURCE, text, None, time.time()))
         return self._store
-
-    def _forget(self, store: TelemetryStore) -> None:
-        now = time.monotonic()
-        if now >= self._forget_at:
-            self._forget_at = now + _FORGET_EVERY_SECONDS
-            store.forget(_KEEP_BLOCKS)
 
     def _pause(self, error: DeskError) -> None:
         if self._paused is None:

@@ -1,103 +1,182 @@
-"""The last minute of every curve in memory: one row of float32 a tick, with a state for each value.
+"""The last 15 minutes of every curve in memory: one row of float32 a tick, with a state for each value.
 
-Columns appear with the first reading of a device's metric and stay; what a row does not mention is a gap.
+Columns appear with the first reading of a device's metric; what a row does not mention is a gap. Where each
+device's readings go is remembered, so that a tick is one write of an array while the set of curves is the same.
 """
 
+import math
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Core, Disk, Network, Sample, Sensor
-from mlops_desk.storage.blocks import Block, Key
-from mlops_desk.telemetry.metrics import HOST, METRICS
+from mlops_desk.storage.blocks import OK, Block, Key
+from mlops_desk.telemetry.metrics import HOST
 
-SPAN_SECONDS = 60.0
-_ROWS = 256
+SPAN_SECONDS = 900.0
+_MARGIN_ROWS = 30
+_ROWS_LIMIT = 1860
 _COLUMNS_STEP = 64
-_CODES = {state: number for number, state in enumerate(MetricState, start=1)}
+_VARIANTS = 8
+_CODES = {state: number for number, state in enumerate(MetricState, start=OK)}
 _ABSENT = 0
-_RESOLUTIONS = {metric.name: metric.resolution for metric in METRICS}
+
+Group = tuple[str, Mapping[str, Reading]]
+Places = NDArray[np.intp]
 
 
-def readings_of(sample: Sample) -> Iterator[tuple[Key, Reading]]:
-    """Yield each reading with the name of its curve. Devices: a GPU's UUID, ``host``, a kernel name."""
+def rows_for(interval_seconds: float) -> int:
+    """Return how many rows 15 minutes are."""
+    return min(_ROWS_LIMIT, math.ceil(SPAN_SECONDS / interval_seconds) + _MARGIN_ROWS)
+
+
+def groups_of(sample: Sample) -> Iterator[Group]:
+    """Yield the readings of each device. Devices: a GPU's UUID, ``host``, a kernel name, a mount point, a sensor.
+
+    A link is ``UUID/link-N``, a MIG slice its fingerprint.
+    """
     for gpu in sample.gpus:
-        for metric, reading in gpu.metrics.items():
-            yield (gpu.uuid, metric, reading.unit), reading
-    for metric, reading in sample.host.metrics.items():
-        yield (HOST, metric, reading.unit), reading
+        yield gpu.uuid, gpu.metrics
+        for link in gpu.links:
+            yield f"{gpu.uuid}/link-{link.number}", link.metrics
+        for part in gpu.mig:
+            yield part.fingerprint, part.metrics
+    yield HOST, sample.host.metrics
     parts: tuple[Core | Sensor | Disk | Network, ...]
     parts = (*sample.host.cores, *sample.host.sensors, *sample.disks, *sample.networks)
     for device in parts:
-        for metric, reading in device.metrics.items():
-            yield (device.name, metric, reading.unit), reading
+        yield device.name, device.metrics
     for mounted in sample.filesystems:
-        for metric, reading in mounted.metrics.items():
-            yield (mounted.mount, metric, reading.unit), reading
+        yield mounted.mount, mounted.metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Some curves as far as the ring has them. ``first``: the number of the first row; None: no such curve."""
+
+    first: int
+    times: NDArray[np.float64]
+    values: tuple[NDArray[np.float32] | None, ...]
+    units: tuple[str | None, ...]
 
 
 class Ring:
     """Rows in the order of their appends. Safe to use from several threads."""
 
-    def __init__(self, rows: int = _ROWS) -> None:
+    def __init__(self, rows: int = rows_for(1.0)) -> None:
         self._lock = threading.Lock()
-        self._columns: dict[Key, int] = {}
         self._rows = rows
+        self._keys: list[Key] = []
+        self._columns: dict[tuple[str, str], int] = {}
+        self._places: dict[str, dict[tuple[str, ...], Places]] = {}
         self._times = np.full(rows, np.nan)
-        self._values = np.full((rows, _COLUMNS_STEP), np.nan, np.float32)
-        self._states = np.zeros((rows, _COLUMNS_STEP), np.uint8)
+        self._values = np.empty((rows, 0), np.float32)
+        self._states = np.empty((rows, 0), np.uint8)
         self._count = 0
 
-    def append(self, at: float, readings: Iterable[tuple[Key, Reading]]) -> None:
+    def append(self, at: float, groups: Iterable[Group]) -> None:
         """Add a row, over the oldest one when the ring is full."""
         with self._lock:
+            if self._count and self._count % self._rows == 0:
+                self._retire()
+            readings: list[Reading] = []
+            places: list[Places] = []
+            for device, metrics in groups:
+                if metrics:
+                    places.append(self._places_of(device, metrics))
+                    readings.extend(metrics.values())
             row = self._count % self._rows
             self._times[row] = at
             self._values[row] = np.nan
             self._states[row] = _ABSENT
-            for key, reading in readings:
-                column = self._columns.get(key)
-                if column is None:
-                    column = self._add_column(key)
-                self._states[row, column] = _CODES[reading.state]
-                if reading.value is not None:
-                    self._values[row, column] = reading.value
+            if readings:
+                where = np.concatenate(places)
+                values = np.array([reading.value for reading in readings], np.float32)
+                states = np.full(len(readings), OK, np.uint8)
+                for place in np.flatnonzero(np.isnan(values)).tolist():
+                    states[place] = _CODES[readings[place].state]
+                self._values[row, where] = values
+                self._states[row, where] = states
             self._count += 1
 
     def since(self, number: int) -> tuple[Block, int]:
         """Return the rows from ``number`` on that are still there, and the number of the next row to come."""
         with self._lock:
-            first = max(number, self._count - self._rows, 0)
-            rows = np.arange(first, self._count) % self._rows
-            width = len(self._columns)
-            keys, values, states = tuple(self._columns), self._values[rows, :width], self._states[rows, :width]
-            return Block(keys, self._times[rows], values, states), self._count
+            return self._block(self._numbers(number)), self._count
 
     def window(self, seconds: float) -> Block:
         """Return the rows of the last ``seconds`` before the newest row."""
-        block, _ = self.since(0)
-        if not len(block.times):
-            return block
-        keep = block.times >= block.times[-1] - seconds
-        return Block(block.keys, block.times[keep], block.values[keep], block.states[keep])
+        with self._lock:
+            numbers = self._numbers(0)
+            if len(numbers):
+                times = self._times[numbers % self._rows]
+                numbers = numbers[times >= times[-1] - seconds]
+            return self._block(numbers)
 
-    def _add_column(self, key: Key) -> int:
-        column = len(self._columns)
-        if column == self._values.shape[1]:
-            self._values = np.hstack([self._values, np.full((self._rows, _COLUMNS_STEP), np.nan, np.float32)])
-            self._states = np.hstack([self._states, np.zeros((self._rows, _COLUMNS_STEP), np.uint8)])
-        self._columns[key] = column
-        return column
+    def curves(self, names: Sequence[tuple[str, str]]) -> Recent:
+        """Return some curves, by device and metric."""
+        with self._lock:
+            numbers = self._numbers(0)
+            rows = numbers % self._rows
+            columns = [self._columns.get(name) for name in names]
+            return Recent(
+                int(numbers[0]) if len(numbers) else self._count,
+                self._times[rows],
+                tuple(None if column is None else self._values[rows, column] for column in columns),
+                tuple(None if column is None else self._keys[column][2] for column in columns),
+            )
 
+    def devices(self) -> list[str]:
+        """Return every device that has a curve."""
+        with self._lock:
+            return list(dict.fromkeys(device for device, _ in self._columns))
 
-def quantised(block: Block) -> Block:
-    """Return ``block`` with values in steps of their metric's resolution, so that noise does not fill the disk."""
-    steps = np.array([_resolution(key) for key in block.keys], np.float64)
-    values = (np.round(block.values.astype(np.float64) / steps) * steps).astype(np.float32)
-    return Block(block.keys, block.times, values, block.states)
+    def _numbers(self, first: int) -> NDArray[np.int64]:
+        return np.arange(max(first, self._count - self._rows, 0), self._count)
 
+    def _block(self, numbers: NDArray[np.int64]) -> Block:
+        rows, width = numbers % self._rows, len(self._keys)
+        return Block(tuple(self._keys), self._times[rows], self._values[rows, :width], self._states[rows, :width])
 
-def _resolution(key: Key) -> float:
-    return _RESOLUTIONS.get(key[1], 1e-6)
+    def _places_of(self, device: str, metrics: Mapping[str, Reading]) -> Places:
+        names = tuple(metrics)
+        variants = self._places.setdefault(device, {})
+        known = variants.get(names)
+        if known is None:
+            for name in names:
+                if (device, name) not in self._columns:
+                    self._add_column((device, name, metrics[name].unit))
+            variants = self._places.setdefault(device, {})
+            if len(variants) >= _VARIANTS:
+                variants.clear()
+            known = variants[names] = np.array([self._columns[device, name] for name in names], np.intp)
+        return known
+
+    def _add_column(self, key: Key) -> None:
+        if len(self._keys) == self._values.shape[1]:
+            self._grow()
+        self._columns[key[:2]] = len(self._keys)
+        self._keys.append(key)
+
+    def _grow(self) -> None:
+        """Make room for more columns. The rows that are there already are what is copied, nothing else is touched."""
+        filled = min(self._count, self._rows)
+        width = len(self._keys) + _COLUMNS_STEP
+        values, states = np.empty((self._rows, width), np.float32), np.empty((self._rows, width), np.uint8)
+        values[:filled], states[:filled] = np.nan, _ABSENT
+        values[:filled, : len(self._keys)] = self._values[:filled]
+        states[:filled, : len(self._keys)] = self._states[:filled]
+        self._values, self._states = values, states
+
+    def _retire(self) -> None:
+        """Drop the columns that no row mentions: devices that have been gone for as long as the ring goes back."""
+        used = np.flatnonzero(self._states[:, : len(self._keys)].any(axis=0))
+        if len(used) < len(self._keys):
+            self._values, self._states = self._values[:, used], self._states[:, used]
+            self._keys = [self._keys[column] for column in used.tolist()]
+            self._columns = {key[:2]: column for column, key in enumerate(self._keys)}
+            self._places.clear()

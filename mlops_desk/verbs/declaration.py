@@ -53,10 +53,14 @@ class AbsolutePath:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """On the command line: a required ``--name VALUE`` instead of a positional word."""
+    """On the command line: a required ``--name VALUE`` instead of a positional word.
+
+    ``word`` stands there instead of the name (``from``, which Python keeps for itself).
+    """
 
     metavar: str | None = None
     help: str | None = None
+    word: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

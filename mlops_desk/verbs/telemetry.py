@@ -1,13 +1,14 @@
-"""Verbs about live numbers."""
+"""Verbs about live numbers and their history."""
 
-from typing import Protocol
+from typing import Annotated, Protocol
 
+from mlops_desk.records.history import Curves, History, ProcessMemory
 from mlops_desk.records.status import Status, Window
-from mlops_desk.verbs.declaration import reads
+from mlops_desk.verbs.declaration import Option, reads
 
 
 class Telemetry(Protocol):
-    """The newest sample and the last minute at full rate."""
+    """The newest sample, the last 15 minutes at full rate, and years of history."""
 
     @reads
     def status(self) -> Status:
@@ -17,4 +18,26 @@ class Telemetry(Protocol):
     @reads
     def window(self, seconds: float = 60.0) -> Window:
         """Return every series over the last ``seconds``; gaps are None."""
+        ...
+
+    @reads
+    def history(
+        self,
+        metric: str,
+        device: Annotated[str, Option("ID", "GPU (UUID, its beginning, gpu0), host, disk, network card or mount")],
+        start: Annotated[str | float, Option("TIME", "-1h, -7d, a date, or Unix seconds", word="from")] = "-1h",
+        end: Annotated[str | float, Option("TIME", "the same, or now", word="to")] = "now",
+        points: int = 200,
+    ) -> History:
+        """Show one curve over any span: minimum, mean and maximum of about ``points`` buckets; gaps are None."""
+        ...
+
+    @reads
+    def curves(self, curves: list[str], start: float, end: float, buckets: int = 600) -> Curves:
+        """Return curves (each ``DEVICE<tab>METRIC``) between two Unix times on one axis, NaN where there is a gap."""
+        ...
+
+    @reads
+    def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
+        """Return the processes that held GPU memory between two Unix times, those who held most first."""
         ...

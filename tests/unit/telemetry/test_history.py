@@ -1,4 +1,4 @@
-"""Ring, blocks and the telemetry database: what was sampled is what is read, and a full disk is survived."""
+"""Ring and history: what was sampled is what is read, and a full disk is survived."""
 
 import sqlite3
 import time
@@ -7,81 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 from sqlalchemy import text
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.storage.blocks import Block, DamagedBlock, pack, unpack
 from mlops_desk.storage.telemetry import TelemetryStore
 from mlops_desk.telemetry.history import History
-from mlops_desk.telemetry.metrics import METRICS
-from mlops_desk.telemetry.ring import Ring, quantised
-
-POWER = ("GPU-1", "hw.power", "W")
-LOAD = ("host", "system.cpu.utilization", "1")
+from mlops_desk.telemetry.ring import Ring
 
 
-@st.composite
-def blocks(draw: st.DrawFn) -> Block:
-    rows, columns = draw(st.integers(1, 12)), draw(st.integers(0, 9))
-    keys = tuple(("GPU-1", f"m{n}", "1") for n in range(columns))
-    return Block(
-        keys,
-        draw(npst.arrays(np.float64, rows, elements=st.floats(0, 2e9))),
-        draw(npst.arrays(np.float32, (rows, columns), elements=st.floats(width=32))),
-        draw(npst.arrays(np.uint8, (rows, columns))),
-    )
-
-
-def assert_same(one: Block, other: Block) -> None:
-    assert one.keys == other.keys
-    np.testing.assert_array_equal(one.times, other.times)
-    np.testing.assert_array_equal(one.values, other.values)
-    np.testing.assert_array_equal(one.states, other.states)
-
-
-@given(blocks())
-def test_a_block_comes_back_as_it_was(block: Block) -> None:
-    assert_same(unpack(pack(block), block.keys, len(block.times)), block)
-
-
-@given(blocks(), st.data())
-def test_a_damaged_block_is_noticed(block: Block, data: st.DataObject) -> None:
-    packed = bytearray(pack(block))
-    place = data.draw(st.integers(0, len(packed) - 1))
-    packed[place] ^= data.draw(st.integers(1, 255))
-    try:
-        read = unpack(bytes(packed), block.keys, len(block.times))
-    except DamagedBlock:
-        return
-    assert_same(read, block)  # a bit of the frame's header that carries nothing
-
-
-def test_a_block_that_claims_to_be_huge_takes_no_memory() -> None:
-    claims = bytes.fromhex("28b52ffdf4103d00000800010074") + b"x" * 9
-    with pytest.raises(DamagedBlock):
-        unpack(b"\x01" + claims, (), 2)
-
-
-@given(st.sampled_from(METRICS), st.floats(0, 1))
-def test_history_is_as_exact_as_the_metric_declares(metric, share: float) -> None:
-    value = metric.low + share * min(metric.high - metric.low, metric.resolution * 1e5)
-    block = Block(
-        (("d", metric.name, metric.unit),), np.zeros(1), np.array([[value]], np.float32), np.ones((1, 1), np.uint8)
-    )
-    stored = float(quantised(block).values[0, 0])
-    assert abs(stored - value) <= metric.resolution * 0.51 + abs(value) * 1e-6
+def power(value: float) -> tuple[str, dict[str, Reading]]:
+    return "GPU-1", {"hw.power": Reading(value, "W")}
 
 
 def test_the_ring_keeps_the_newest_rows_and_the_gaps() -> None:
     ring = Ring(rows=4)
     for second in range(6):
         reading = Reading(float(second), "W") if second != 4 else Reading(None, "W", MetricState.STALE)
-        ring.append(float(second), [(POWER, reading)])
-    ring.append(6.0, [(LOAD, Reading(0.5, "1"))])
+        ring.append(float(second), [("GPU-1", {"hw.power": reading})])
+    ring.append(6.0, [("host", {"system.cpu.utilization": Reading(0.5, "1")})])
     block, following = ring.since(0)
     assert following == 7
     assert list(block.times) == [3.0, 4.0, 5.0, 6.0]
@@ -96,35 +40,11 @@ def test_the_ring_keeps_the_newest_rows_and_the_gaps() -> None:
 def test_the_ring_grows_with_new_devices() -> None:
     ring = Ring()
     for number in range(200):
-        ring.append(float(number), [((f"GPU-{number}", "hw.power", "W"), Reading(float(number), "W"))])
+        ring.append(float(number), [(f"GPU-{number}", {"hw.power": Reading(float(number), "W")})])
     block = ring.window(1e9)
     assert len(block.keys) == 200
     assert block.values[150, 150] == 150.0
     assert np.isnan(block.values[10, 150])
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    made = TelemetryStore(tmp_path / "telemetry.db")
-    yield made
-    made.close()
-
-
-def block_at(start: float, keys=(POWER, LOAD), rows: int = 10) -> Block:
-    values = np.arange(rows * len(keys), dtype=np.float32).reshape(rows, len(keys))
-    return Block(keys, start + np.arange(rows), values, np.ones((rows, len(keys)), np.uint8))
-
-
-def test_blocks_are_read_by_time_and_forgotten_by_number(store: TelemetryStore) -> None:
-    wide = block_at(200.0, (POWER, LOAD, ("nvme0n1", "system.disk.read", "By/s")))
-    for block in (block_at(100.0), block_at(110.0), wide):
-        store.append(block)
-    found = store.read(112.0, 205.0)
-    assert [block.times[0] for block in found] == [110.0, 200.0]
-    assert_same(found[1], wide)
-    assert store.forget(2) == 1
-    assert [block.times[0] for block in store.read(0.0, 1e9)] == [110.0, 200.0]
-    assert store.forget(2) == 0
 
 
 def test_a_clock_that_jumps_ten_years_deletes_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,36 +52,15 @@ def test_a_clock_that_jumps_ten_years_deletes_no_history(tmp_path: Path, monkeyp
     history = History(tmp_path / "telemetry.db", ring, lambda _: None)
     now = time.time()
     for at in (now, now + 3e8, now - 3e8):
-        ring.append(at, [(POWER, Reading(1.0, "W"))])
+        ring.append(at, [power(1.0)])
         monkeypatch.setattr(time, "time", lambda at=at: at)
-        history._forget_at = 0.0
         history.flush()
-    assert sum(len(block.times) for block in history.read(0.0, 1e10)) == 3
+    assert sum(len(block.times) for block in history.store.read(0.0, 1e10)) == 3
     history.stop()
 
 
-def test_many_flushes_share_names_and_layout(store: TelemetryStore) -> None:
-    for number in range(5):
-        store.append(block_at(number * 10.0))
-    with store._database.transaction() as connection:
-        counts = [
-            connection.execute(text(f"SELECT count(*) FROM {name}")).scalar()
-            for name in ("series", "layouts", "blocks")
-        ]
-    assert counts == [2, 1, 5]
-    assert store.size()[0] == 5
-
-
-def test_a_damaged_row_costs_its_own_seconds_only(store: TelemetryStore) -> None:
-    store.append(block_at(0.0))
-    store.append(block_at(10.0))
-    with store._database.transaction() as connection:
-        connection.execute(text("UPDATE blocks SET data = x'0102' WHERE id = 1"))
-    assert [block.times[0] for block in store.read(0.0, 100.0)] == [10.0]
-
-
 def _limit_pages(store: TelemetryStore, pages: int) -> None:
-    with store._database.transaction() as connection:
+    with store.database.transaction() as connection:
         connection.execute(text(f"PRAGMA max_page_count={pages}"))
 
 
@@ -174,7 +73,7 @@ def test_a_full_disk_pauses_the_history_and_it_goes_on_by_itself(tmp_path: Path)
         for _ in range(rows):
             ring.append(
                 now + ring.since(0)[1],
-                [((f"d{n}", "x", "1"), Reading(float(value), "1")) for n, value in enumerate(rng.random(800))],
+                [(f"d{n}", {"x": Reading(float(value), "1")}) for n, value in enumerate(rng.random(800))],
             )
 
     sample(1)
@@ -193,7 +92,7 @@ def test_a_full_disk_pauses_the_history_and_it_goes_on_by_itself(tmp_path: Path)
     history.flush()
     assert history.paused is None
     assert notices[-1].level == "info"
-    assert sum(len(block.times) for block in history.read(now, now + 99.0)) == 51
+    assert sum(len(block.times) for block in history.store.read(now, now + 99.0)) == 51
     history.stop()
 
 
@@ -210,10 +109,10 @@ def test_a_database_that_can_not_be_opened_is_tried_again(tmp_path: Path) -> Non
 
     history = History(tmp_path / "telemetry.db", ring, notices.append, open_store)
     for second in range(3):
-        ring.append(now + second, [(POWER, Reading(1.0, "W"))])
+        ring.append(now + second, [power(1.0)])
         history.flush()
         assert (history.paused is None) == (second == 2)
-    assert len(history.read(now, now + 9.0)[0].times) == 3
+    assert len(history.store.read(now, now + 9.0)[0].times) == 3
     assert [notice.level for notice in notices] == ["alert", "info"]
     history.stop()
 
@@ -224,7 +123,7 @@ def test_a_damaged_database_is_set_aside_and_said_so(tmp_path: Path) -> None:
     notices = []
     ring = Ring()
     history = History(path, ring, notices.append)
-    ring.append(1.0, [(POWER, Reading(1.0, "W"))])
+    ring.append(1.0, [power(1.0)])
     history.flush()
     assert any("damaged" in notice.text for notice in notices)
     assert len(list(tmp_path.glob("telemetry.db.damaged-*"))) == 1

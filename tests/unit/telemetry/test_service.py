@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import Invalid, Unavailable
+from mlops_desk.base.errors import Invalid, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
@@ -17,7 +17,7 @@ from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuProcess, GpuState, Host, LeaseInfo, Sample
 from mlops_desk.storage.blocks import Block
 from mlops_desk.telemetry.cost import Cost, processor_seconds, proportional_bytes
-from mlops_desk.telemetry.service import TelemetryService, join
+from mlops_desk.telemetry.service import TelemetryService, join, window_of
 
 ID = "ab" * 32
 
@@ -82,18 +82,37 @@ def test_the_window_has_one_axis_and_gaps(service: TelemetryService) -> None:
             service.window(seconds)
 
 
-def test_a_longer_window_is_continued_from_the_history(service: TelemetryService) -> None:
-    start = float(int(time.time()))
+def test_curves_are_continued_from_the_history(service: TelemetryService) -> None:
+    start = float(int(time.time())) - 40
     for second in range(30):
         service._take(sample(start + second), is_tick=True)
     service._history.flush()
     service._ring.__init__(rows=8)  # as if the ring had gone round
+    service._history._next_row = 0
     for second in range(30, 35):
         service._take(sample(start + second), is_tick=True)
-    window = service.window(120.0)
-    assert window.times == tuple(start + second for second in range(35))
-    assert all(len(series.values) == 35 and None not in series.values for series in window.series)
+    answer = service.curves(["GPU-0\thw.power", "host\tsystem.memory.usage", "host\tnone"], start - 5, start + 35, 40)
+    assert (answer.start, answer.step_seconds, answer.buckets, answer.tier_seconds) == (start - 5, 1.0, 40, 1.0)
+    power, memory, none = (np.frombuffer(curve.mean, "<f4") for curve in answer.curves)
+    assert np.isnan(power[:5]).all()
+    assert np.allclose(power[5:], start + np.arange(35), rtol=1e-6)
+    assert np.isnan(none).all()
+    assert np.isfinite(memory[5:]).all()
+    one = service.history("hw.power", "gpu-0"[:4] + "0", str(start - 5), str(start + 35), 40)
+    assert (one.device, one.unit, one.minimum[0], len(one.times)) == ("GPU-0", "W", None, 40)
+    with pytest.raises(NotFound):
+        service.history("hw.nothing", "host")
+    with pytest.raises(Invalid):
+        service.curves(["no tab"], 0.0, 1.0)
     service._history.stop()
+
+
+def test_a_window_of_very_many_values_leaves_rows_out(service: TelemetryService) -> None:
+    keys = tuple(("d", f"m{n}", "1") for n in range(1000))
+    many = Block(keys, np.arange(300.0), np.ones((300, 1000), np.float32), np.ones((300, 1000), np.uint8))
+    window = window_of(many)
+    assert len(window.times) * 1000 <= 60_000
+    assert window.times[-1] == 299.0
 
 
 def test_joined_blocks_leave_gaps_where_a_curve_was_not() -> None:

@@ -1,0 +1,36 @@
+"""Times as people type them: an hour ago, a date, a Unix time. Pure."""
+
+import math
+import re
+from datetime import datetime
+
+from mlops_desk.base.errors import Invalid
+
+ACCEPTED = "Give now, a time ago such as -90s, -30m, -1h, -7d or -2w, a date such as 2026-11-24T13:00, or Unix seconds."
+_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 365.25 * 86_400.0}
+_AGO = re.compile(r"([+-])(\d{1,9}(?:\.\d{1,6})?)(s|m|min|h|d|w|y)")
+_NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
+_LIMIT = 4e9
+
+
+def parse_moment(text: str | float, now: float) -> float:
+    """Return the Unix time that ``text`` names, seen at ``now``; a date without a zone is local. Raises Invalid."""
+    at = text if isinstance(text, (int, float)) else _read(text.strip(), now)
+    if at is None or not (math.isfinite(at) and 0 <= at <= _LIMIT):
+        raise Invalid(f"{str(text)[:60]!r} is no time.", ACCEPTED)
+    return float(at)
+
+
+def _read(text: str, now: float) -> float | None:
+    if text == "now":
+        return now
+    ago = _AGO.fullmatch(text)
+    if ago is not None:
+        sign, amount, unit = ago.groups()
+        return now + float(sign + amount) * _UNITS[unit]
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None

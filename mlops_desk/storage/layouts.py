@@ -1,0 +1,93 @@
+"""Which curve each column of a block or chunk is, and on which scale: numbered once, looked up from then on."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from sqlalchemy import Connection, insert, select
+
+from mlops_desk.storage.blocks import Key
+from mlops_desk.storage.scales import Scale
+from mlops_desk.storage.telemetry_tables import StoredLayout, StoredSeries
+
+_CACHED = 12
+_SERIES = StoredSeries.__table__
+_LAYOUTS = StoredLayout.__table__
+
+ScaleOf: TypeAlias = Callable[[Key], Scale]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Columns: their series' numbers, names and scales. ``places`` finds the column of a series."""
+
+    id: int
+    series: tuple[int, ...]
+    keys: tuple[Key, ...]
+    scales: tuple[Scale, ...]
+    places: dict[int, int] = field(default_factory=dict)
+
+
+class Layouts:
+    """Numbers layouts; keeps the ones used last. All calls are made inside a transaction of the caller."""
+
+    def __init__(self, scale_of: ScaleOf) -> None:
+        self._scale_of = scale_of
+        self._known: OrderedDict[int, Layout] = OrderedDict()
+        self._newest: Layout | None = None
+
+    def of(self, connection: Connection, keys: tuple[Key, ...]) -> Layout:
+        """Return the layout whose columns are ``keys``, on the scales that hold today."""
+        if self._newest is not None and self._newest.keys == keys:
+            return self._newest
+        series = tuple(_number(connection, key) for key in keys)
+        layout = self.make(connection, series, tuple(self._scale_of(key) for key in keys))
+        self._newest = layout
+        return layout
+
+    def make(self, connection: Connection, series: Sequence[int], scales: Sequence[Scale]) -> Layout:
+        """Return the layout of these columns, numbered now if it is new."""
+        text = " ".join(f"{number}@{scale}" for number, scale in zip(series, scales, strict=True))
+        found = connection.execute(select(_LAYOUTS.c.id).where(_LAYOUTS.c.series == text)).scalar()
+        if found is None:
+            found = connection.execute(insert(StoredLayout).values(series=text).returning(StoredLayout.id)).scalar_one()
+        return self.get(connection, int(found))
+
+    def get(self, connection: Connection, number: int) -> Layout:
+        """Return a layout by its number."""
+        known = self._known.get(number)
+        if known is None:
+            known = self._known[number] = self._read(connection, number)
+            while len(self._known) > _CACHED:
+                self._known.popitem(last=False)
+        self._known.move_to_end(number)
+        return known
+
+    def forget(self) -> None:
+        """Trust nothing that was looked up: the transaction it was numbered in may have been taken back."""
+        self._known.clear()
+        self._newest = None
+
+    def _read(self, connection: Connection, number: int) -> Layout:
+        text = connection.execute(select(_LAYOUTS.c.series).where(_LAYOUTS.c.id == number)).scalar_one()
+        columns = [column.partition("@") for column in text.split()]
+        rows = connection.execute(select(_SERIES.c.id, _SERIES.c.device, _SERIES.c.metric, _SERIES.c.unit))
+        names: dict[int, Key] = {row.id: (row.device, row.metric, row.unit) for row in rows}
+        series = tuple(int(column) for column, _, _ in columns)
+        keys = tuple(names[column] for column in series)
+        scales = tuple(
+            Scale.parse(scale) if scale else self._scale_of(key)
+            for (_, _, scale), key in zip(columns, keys, strict=True)
+        )
+        return Layout(number, series, keys, scales, {column: place for place, column in enumerate(series)})
+
+
+def _number(connection: Connection, key: Key) -> int:
+    device, metric, unit = key
+    query = select(_SERIES.c.id).where(_SERIES.c.device == device, _SERIES.c.metric == metric, _SERIES.c.unit == unit)
+    found = connection.execute(query).scalar()
+    if found is None:
+        row = insert(StoredSeries).values(device=device, metric=metric, unit=unit).returning(StoredSeries.id)
+        found = connection.execute(row).scalar_one()
+    return int(found)

@@ -1,0 +1,82 @@
+"""Measured values to whole numbers and back, so that noise below what a sensor can tell does not fill the disk.
+
+A linear scale counts in steps: the error is at most half a step. A rate, whose values span nine orders of
+magnitude, gets a scale whose step grows with the value: half a step or 0.05 % of the value, whichever is
+more (11 significant bits, as in a short float).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MANTISSA_BITS = 10
+_LIMIT = float(1 << 61)
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a curve is kept: ``step`` in its unit, ``growing`` when the step grows with the value."""
+
+    step: float
+    growing: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.step!r}{'~' if self.growing else ''}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Scale":
+        """Read what ``str`` wrote. Raises ValueError."""
+        step = float(text.removesuffix("~"))
+        if not 0 < step < _LIMIT:
+            raise ValueError(f"a step of {text}")
+        return cls(step, text.endswith("~"))
+
+    def finer(self, parts: int) -> "Scale":
+        """Return the scale with steps of 1/``parts``: a mean lies between what can be measured."""
+        return Scale(self.step / parts, self.growing)
+
+
+def encode(values: Floats, scale: Scale) -> Codes:
+    """Return the codes of ``values`` (no NaN); what lies beyond 2^61 steps is cut off there."""
+    counts: Codes = np.rint(np.clip(values / scale.step, -_LIMIT, _LIMIT)).astype(np.int64)
+    return _shortened(counts) if scale.growing else counts
+
+
+def decode(codes: Codes, scale: Scale) -> Floats:
+    """Return the values of ``codes``."""
+    counts = _lengthened(codes) if scale.growing else codes
+    values = counts * scale.step
+    return values.astype(np.float64, copy=False)
+
+
+def error_limit(value: float, scale: Scale) -> float:
+    """Return how far a kept value may be from ``value``."""
+    half = scale.step / 2
+    return max(half, abs(value) / (2 << _MANTISSA_BITS)) if scale.growing else half
+
+
+def _shortened(counts: Codes) -> Codes:
+    """Round to 11 significant bits and number what is left: steps of 1, then of 2, of 4 …, without a gap."""
+    size = np.abs(counts)
+    shift = _shift(size)
+    half = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
+    code = (shift << _MANTISSA_BITS) + ((size + half) >> shift)
+    return np.where(counts < 0, -code, code)
+
+
+def _lengthened(codes: Codes) -> Codes:
+    size = np.abs(codes)
+    shift = np.clip((size >> _MANTISSA_BITS) - 1, 0, 51)
+    counts: Codes = (size - (shift << _MANTISSA_BITS)) << shift
+    return np.where(codes < 0, -counts, counts)
+
+
+def _shift(size: Codes) -> Codes:
+    """Return by how many bits a number is longer than 11."""
+    bits: Codes = np.frexp(size.astype(np.float64))[1].astype(np.int64)
+    shift: Codes = np.maximum(bits - _MANTISSA_BITS - 1, 0)
+    return shift

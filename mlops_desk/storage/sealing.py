@@ -1,0 +1,220 @@
+"""Blocks to chunks, chunks to coarser tiers, and what is too old away: one small step after the other.
+
+``work`` is a generator: between two steps it holds no lock and no transaction, so that a flush and a reader come
+through, and it may be left at any step, also by kill -9 (``building`` says why nothing is lost or doubled).
+Everything is counted in the order it was written, so a clock that jumps deletes nothing.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from sqlalchemy import delete, func, select, update
+
+from mlops_desk.storage import building
+from mlops_desk.storage.blocks import Coded, held
+from mlops_desk.storage.building import CHUNKS
+from mlops_desk.storage.chunks import CURVES_A_FRAME, FIRST, HOLDERS, TIMES, put_curves, put_times
+from mlops_desk.storage.holders import MEBIBYTE, gather, get_list, put_holders
+from mlops_desk.storage.integers import Codes, DamagedBlock
+from mlops_desk.storage.layouts import Layout
+from mlops_desk.storage.rolling import roll_up
+from mlops_desk.storage.scales import decode, encode
+from mlops_desk.storage.telemetry import BLOCKS, PROCESSES, TelemetryStore, unpack_block
+from mlops_desk.storage.telemetry_tables import KEPT, StoredBlock, StoredChunk, StoredProcess
+
+_log = logging.getLogger(__name__)
+
+BLOCKS_A_CHUNK = 90
+ROWS_A_CHUNK = 1800
+BLOCKS_LEFT = 6
+CHUNKS_KEPT = (2880, 365, 61)
+_SLICE = 16 * CURVES_A_FRAME
+_HALF = 2
+
+
+def work(store: TelemetryStore) -> Iterator[None]:
+    """Do what is to be done, a step between two yields. Raises Unavailable; then it is begun anew later."""
+    with store.database.transaction() as connection:
+        unfinished = building.drop(connection, unfinished=True)
+    while unfinished:
+        yield
+        with store.database.transaction() as connection:
+            unfinished = building.drop(connection, unfinished=True)
+    while (sources := _blocks_due(store)) is not None:
+        yield
+        yield from _seal(store, sources)
+    for tier in (0, 1):
+        yield from roll_up(store, tier)
+    for tier, kept in enumerate(CHUNKS_KEPT):
+        yield
+        _expire(store, tier, kept)
+    more = True
+    while more:
+        yield
+        with store.database.transaction() as connection:
+            more = building.drop(connection, unfinished=False)
+
+
+class _Block(NamedTuple):
+    id: int
+    layout: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Blocks to be sealed: rows without their data, in the order they were written."""
+
+    blocks: Sequence[_Block]
+
+    @property
+    def span(self) -> tuple[int, int]:
+        return self.blocks[0].id, self.blocks[-1].id
+
+
+def _blocks_due(store: TelemetryStore) -> _Sources | None:
+    """Return the oldest blocks once there are enough for a chunk, the newest ones apart."""
+    with store.database.transaction() as connection:
+        query = select(BLOCKS.c.id, BLOCKS.c.layout, BLOCKS.c.rows).order_by(BLOCKS.c.id)
+        rows_found = connection.execute(query.limit(BLOCKS_A_CHUNK + BLOCKS_LEFT))
+        found = [_Block(row.id, row.layout, row.rows) for row in rows_found]
+    taken, rows = 0, 0
+    for block in found[: max(0, len(found) - BLOCKS_LEFT)]:
+        if taken == BLOCKS_A_CHUNK or rows >= ROWS_A_CHUNK:
+            break
+        taken, rows = taken + 1, rows + block.rows
+    return _Sources(found[:taken]) if taken == BLOCKS_A_CHUNK or rows >= ROWS_A_CHUNK else None
+
+
+def _seal(store: TelemetryStore, sources: _Sources) -> Iterator[None]:
+    with store.database.transaction() as connection:
+        numbers = dict.fromkeys(block.layout for block in sources.blocks)
+        layouts = {number: store.layouts.get(connection, number) for number in numbers}
+        columns = {
+            series: scale for item in layouts.values() for series, scale in zip(item.series, item.scales, strict=True)
+        }
+        layout = store.layouts.make(connection, list(columns), list(columns.values()))
+        chunk = building.begin(connection, 0, layout, sources.span)
+    times = np.empty(0, np.int64)
+    for first in range(0, max(1, len(layout.series)), _SLICE):
+        yield
+        part = range(first, min(first + _SLICE, len(layout.series)))
+        rows = _read_slice(store, sources, layouts, layout, part)
+        times = rows.times_ms
+        frames = []
+        for start in range(0, len(part), CURVES_A_FRAME):
+            some = slice(start, start + CURVES_A_FRAME)
+            frames.append(
+                (FIRST + (first + start) // CURVES_A_FRAME, put_curves(rows.codes[:, some], rows.states[:, some]))
+            )
+        with store.database.transaction() as connection:
+            building.fill(connection, chunk, frames)
+    yield
+    _finish(store, sources, chunk, times)
+
+
+def _read_slice(
+    store: TelemetryStore, sources: _Sources, layouts: dict[int, Layout], layout: Layout, part: range
+) -> Coded:
+    """Return all rows of some columns; a damaged block is left out."""
+    first, last = sources.span
+    with store.database.transaction() as connection:
+        query = select(BLOCKS.c.id, BLOCKS.c.layout, BLOCKS.c.rows, BLOCKS.c.data)
+        found = connection.execute(query.where(BLOCKS.c.id.between(first, last)).order_by(BLOCKS.c.id)).all()
+    parts: list[Coded] = []
+    for row in found:
+        unpacked = unpack_block(row.data, layouts[row.layout], row.rows)
+        if unpacked is None:
+            continue
+        parts.append(_columns(unpacked, layouts[row.layout], layout, part))
+    if not parts:
+        width = len(part)
+        return Coded(np.empty(0, np.int64), np.empty((0, width), np.int64), np.empty((0, width), np.uint8))
+    states = np.vstack([item.states for item in parts])
+    codes = held(np.vstack([item.codes for item in parts]), states)
+    return Coded(np.concatenate([item.times_ms for item in parts]), codes, states)
+
+
+def _columns(rows: Coded, own: Layout, wanted: Layout, part: range) -> Coded:
+    """Return the columns ``part`` of the wanted layout, on its scales; one that was not there has the state 0."""
+    places = np.array([own.places.get(series, -1) for series in wanted.series[part.start : part.stop]], np.intp)
+    there = places >= 0
+    states = np.where(there, rows.states[:, places], 0).astype(np.uint8)
+    codes = np.where(there, rows.codes[:, places], 0)
+    for column in np.flatnonzero(there).tolist():
+        before, after = own.scales[places[column]], wanted.scales[part.start + column]
+        if before != after:  # another version of the program was more, or less, exact
+            codes[:, column] = encode(decode(codes[:, column], before), after)
+    return Coded(rows.times_ms, codes, states)
+
+
+def _finish(store: TelemetryStore, sources: _Sources, chunk: int, times_ms: Codes) -> None:
+    """Write times and processes, and swap the blocks for the chunk."""
+    first, last = sources.span
+    with store.database.transaction() as connection:
+        query = (
+            select(BLOCKS.c.ended_at, BLOCKS.c.holders).where(BLOCKS.c.id.between(first, last)).order_by(BLOCKS.c.id)
+        )
+        lists = [(round(row.ended_at * 1000), _list(row.holders)) for row in connection.execute(query)]
+        table = gather([(at, sizes) for at, sizes in lists if sizes is not None])
+        frames = [(TIMES, put_times(times_ms, np.ones(len(times_ms), np.int64)))]
+        if len(table.ids):
+            frames.append((HOLDERS, put_holders(table)))
+            peaks = table.sizes.max(axis=0) * MEBIBYTE
+            for column, number in enumerate(table.ids.tolist()):
+                seen = table.times_ms[table.sizes[:, column] >= 0]
+                connection.execute(
+                    update(StoredProcess)
+                    .where(PROCESSES.c.id == number)
+                    .values(
+                        last_at=float(seen.max()) / 1000,
+                        peak_bytes=func.max(PROCESSES.c.peak_bytes, float(peaks[column])),
+                        seen_chunk=chunk,
+                    )
+                )
+        building.fill(connection, chunk, frames)
+        started, ended = (float(times_ms.min()) / 1000, float(times_ms.max()) / 1000) if len(times_ms) else (0.0, 0.0)
+        building.finish(connection, chunk, started, ended, len(times_ms))
+        connection.execute(delete(StoredBlock).where(BLOCKS.c.id.between(first, last)))
+    store.generation += 1
+
+
+def _list(data: bytes | None) -> list[tuple[int, int]] | None:
+    if data is None:
+        return None
+    try:
+        return get_list(data)
+    except DamagedBlock as error:
+        _log.warning("A list of processes in the telemetry history is damaged and left out: %s", error)
+        return None
+
+
+def _expire(store: TelemetryStore, tier: int, kept: int) -> None:
+    """Take the oldest chunks of a tier out of sight, once there are too many: all that one roll-up was made of."""
+    mine = (CHUNKS.c.tier == tier) & (CHUNKS.c.state == KEPT)
+    with store.database.transaction() as connection:
+        count = connection.execute(select(func.count()).select_from(StoredChunk).where(mine)).scalar_one()
+        if count <= kept:
+            return
+        parents = (CHUNKS.c.tier == tier + 1) & (CHUNKS.c.state == KEPT) & CHUNKS.c.alone.is_(False)
+        query = select(CHUNKS.c.id, CHUNKS.c.first_source, CHUNKS.c.last_source).where(parents).order_by(CHUNKS.c.id)
+        parent = connection.execute(query.limit(1)).first()
+        last = None if parent is None else parent.last_source
+        if last is None and (tier == len(CHUNKS_KEPT) - 1 or count > _HALF * kept):
+            last = connection.execute(select(func.min(CHUNKS.c.id)).where(mine)).scalar_one()
+        if last is None:
+            return
+        older = (CHUNKS.c.tier == tier) & (CHUNKS.c.id <= last)
+        number = connection.execute(select(func.count()).select_from(StoredChunk).where(mine & older)).scalar_one()
+        if count - number < kept and parent is not None:
+            return
+        building.condemn(connection, older)
+        if parent is not None:
+            connection.execute(update(StoredChunk).where(CHUNKS.c.id == parent.id).values(alone=True))
+        if tier == 0:
+            oldest = select(func.min(CHUNKS.c.id)).where(mine).scalar_subquery()
+            connection.execute(delete(StoredProcess).where(PROCESSES.c.seen_chunk < oldest))
+    store.generation += 1
