@@ -170,11 +170,12 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class AgentCost:
-    """What watching costs: share of one core, resident memory and time spent inside the driver."""
+    """What watching costs: share of one core, memory, time spent inside the driver and calls to it."""
 
     cpu_ratio: float | None = None
     memory_bytes: int | None = None
     driver_seconds_per_second: float | None = None
+    driver_calls_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

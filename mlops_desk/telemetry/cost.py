@@ -19,29 +19,34 @@ class Cost:
         self._proc = proc
         self._spent: dict[int, float] = {}
         self._total = 0.0
-        self._marks: deque[tuple[float, float, float]] = deque()
+        self._marks: deque[tuple[float, float, float, int]] = deque()
         self._memory: int | None = None
         self._memory_due = 0.0
         self.current = AgentCost()
 
-    def update(self, now: float, pids: Iterable[int], driver_seconds: float) -> None:
-        """Measure the processes ``pids`` at monotonic time ``now``; ``driver_seconds`` counts from the start."""
+    def update(self, now: float, pids: Iterable[int], driver_seconds: float, driver_calls: int = 0) -> None:
+        """Measure the processes ``pids`` at monotonic time ``now``; what the driver cost counts from the start."""
         pids = list(pids)
         spent = {pid: seconds for pid in pids if (seconds := processor_seconds(self._read(pid, "stat"))) is not None}
         self._total += sum(max(0.0, seconds - self._spent.get(pid, seconds)) for pid, seconds in spent.items())
         self._spent = spent
-        self._marks.append((now, self._total, driver_seconds))
+        self._marks.append((now, self._total, driver_seconds, driver_calls))
         while len(self._marks) > 2 and now - self._marks[0][0] > _SPAN_SECONDS:
             self._marks.popleft()
         if now >= self._memory_due:
             self._memory_due = now + _MEMORY_EVERY_SECONDS
             self._memory = self._measure_memory(pids)
-        began, total, driver = self._marks[0]
+        began, total, driver, calls = self._marks[0]
         span = now - began
         if span <= 0:
             self.current = AgentCost(None, self._memory, None)
             return
-        self.current = AgentCost((self._total - total) / span, self._memory, max(0.0, driver_seconds - driver) / span)
+        self.current = AgentCost(
+            (self._total - total) / span,
+            self._memory,
+            max(0.0, driver_seconds - driver) / span,
+            max(0, driver_calls - calls) / span,
+        )
 
     def _measure_memory(self, pids: list[int]) -> int | None:
         sizes = [proportional_bytes(self._read(pid, "smaps_rollup")) for pid in pids]

@@ -78,14 +78,17 @@ def merge(
 
 def without_values(gpu: Gpu, state: GpuState, note: str) -> Gpu:
     """Return ``gpu`` in ``state`` with nothing that was measured left in it."""
+    missing = _AS_METRIC.get(state, MetricState.ERROR)
     return replace(
         gpu,
         state=state,
-        metrics=all_missing(_AS_METRIC.get(state, MetricState.ERROR), gpu.metrics or None),
+        metrics=all_missing(missing, gpu.metrics or None),
         processes=(),
         processes_known=False,
         throttle_reasons=(),
         note=note,
+        links=tuple(replace(link, state="unknown", metrics=all_missing(missing, link.metrics)) for link in gpu.links),
+        mig=tuple(replace(instance, metrics=all_missing(missing, instance.metrics)) for instance in gpu.mig),
     )
 
 

@@ -77,6 +77,7 @@ class _Memory:
     host_heard: float | None = None
     sequence: int = 0
     driver_seconds: float = 0.0
+    driver_calls: int = 0
     events: list[DeviceEvent] = field(default_factory=list)
     told: deque[DeviceEvent] = field(default_factory=lambda: deque(maxlen=_TOLD_EVENTS))
 
@@ -139,6 +140,11 @@ class Sampler:
         """Return the time spent inside the driver since the start."""
         with self._lock:
             return self._memory.driver_seconds
+
+    def driver_calls(self) -> int:
+        """Return how many calls to the driver were made since the start."""
+        with self._lock:
+            return self._memory.driver_calls
 
     def trouble(self) -> str | None:
         """Say what is wrong with sampling as a whole, or None."""
@@ -223,6 +229,7 @@ class Sampler:
             memory.gpu, memory.gpu_heard = replace(frame.gpu, gpus=gpus), now
             memory.known = remember(gpus, memory.known)
             memory.driver_seconds += frame.gpu.driver_seconds
+            memory.driver_calls += frame.gpu.driver_calls
             self._note(frame.gpu.events)
             signs = replace(signs, gpu=now)
         if frame.host is not None:
@@ -375,6 +382,7 @@ class Sampler:
             gpu_hint=hint,
             driver_version=memory.gpu.driver_version if memory.gpu else None,
             driver_seconds=memory.gpu.driver_seconds if memory.gpu else 0.0,
+            cuda_version=memory.gpu.cuda_version if memory.gpu else None,
         )
 
     def _host(self, sample: HostSample | None, *, fresh: bool) -> HostSample:

@@ -21,7 +21,7 @@ class GpuSample:
     ``driver_seconds`` was spent inside the driver; ``fresh_process`` asks for a new collector (the library
     that is loaded no longer fits the driver). ``processes_at`` is when the oldest list of processes among them
     was read. ``certain`` is False when there may be GPUs that could not be listed.
-    ``events`` happened since the last pass.
+    ``events`` happened since the last pass. ``driver_calls`` were made in this one.
     """
 
     at: float
@@ -34,6 +34,8 @@ class GpuSample:
     processes_at: float = 0.0
     certain: bool = True
     events: tuple[DeviceEvent, ...] = ()
+    cuda_version: str | None = None
+    driver_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
