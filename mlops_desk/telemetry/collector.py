@@ -95,6 +95,7 @@ class Collector:
             )
         while self._agent_lives():
             self._send()
+        loop.ending.set()
 
     def _begin(self, loop: Loop, name: str, first: Callable[[], None], read: Callable[[], None]) -> None:
         """Read at once, then at whole multiples of the interval, so that both sources tick together."""
