@@ -1,6 +1,9 @@
 """The argument parser, made from the declared verbs plus what is done without an agent."""
 
 import argparse
+import re
+import sys
+import time
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,16 +12,38 @@ from typing import Any, NoReturn, Union, get_args, get_origin
 from mlops_desk import __version__
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
+from mlops_desk.base.moments import parse_moment
 from mlops_desk.verbs import PROTOCOLS
-from mlops_desk.verbs.declaration import AbsolutePath, FileText, FolderOf, Option, Pairs, Parameter, Verb, verbs_of
+from mlops_desk.verbs.declaration import (
+    AbsolutePath,
+    FileText,
+    FolderOf,
+    Moment,
+    Option,
+    Pairs,
+    Parameter,
+    Verb,
+    verbs_of,
+)
 
+_AGO = re.compile(r"-[0-9.]+[a-z]{1,3}")
 HIDDEN_SERVICES = {"agent", "telemetry"}
+_LISTED = {"events"}
+"""Services whose word alone lists."""
 
 
 class Parser(argparse.ArgumentParser):
     """argparse whose usage errors are JSON when the caller asked for JSON; they exit with 2."""
 
     json = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Take ``--from -1h`` as it is meant: argparse would take the time for another option."""
+        words = list(sys.argv[1:] if args is None else args)
+        for place in range(len(words) - 1, 0, -1):
+            if words[place - 1].startswith("--") and _AGO.fullmatch(words[place]):
+                words[place - 1 : place + 1] = [f"{words[place - 1]}={words[place]}"]
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         if type(self).json:
@@ -37,7 +62,8 @@ def build() -> Parser:
     parser.set_defaults(act="window", verb=None)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
     _add_agent(commands)
-    _add_shortcut(commands, "status", "telemetry", "status")
+    _add_status(commands)
+    _add_shortcut(commands, "history", "telemetry", "history")
     _add_shortcut(commands, "doctor", "agent", "doctor")
     _add_shortcut(commands, "audit", "agent", "audit")
     for service, protocol in PROTOCOLS.items():
@@ -58,21 +84,37 @@ def _add_agent(commands: Any) -> None:
 
 
 def _add_shortcut(commands: Any, word: str, service: str, name: str) -> None:
-    verb = next(verb for verb in verbs_of(service, PROTOCOLS[service]) if verb.name == name)
-    _add_verb(commands, word, verb)
+    _add_verb(commands, word, _verb(service, name))
+
+
+def _verb(service: str, name: str) -> Verb:
+    return next(verb for verb in verbs_of(service, PROTOCOLS[service]) if verb.name == name)
+
+
+def _add_status(commands: Any) -> None:
+    status = _add_verb(commands, "status", _verb("telemetry", "status"))
+    watch = "go on and paint in place (with --json: one document a line) until Ctrl+C or the agent's end"
+    status.add_argument("--watch", action="store_const", dest="act", const="watch", default="verb", help=watch)
 
 
 def _add_service(commands: Any, service: str, protocol: type) -> None:
     parser = commands.add_parser(service, help=_first_line(protocol.__doc__))
-    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
+    verbs = parser.add_subparsers(metavar="VERB", required=service not in _LISTED, parser_class=Parser)
+    if service in _LISTED:
+        _fill(parser, _verb(service, "list"))
     for verb in verbs_of(service, protocol):
-        _add_verb(verbs, verb.name, verb)
+        _add_verb(verbs, verb.name.replace("_", "-"), verb)
     if service == "drift":
         _add_drift_report(verbs)
 
 
-def _add_verb(parsers: Any, word: str, verb: Verb) -> None:
-    parser = parsers.add_parser(word, help=_first_line(verb.doc), description=verb.doc)
+def _add_verb(parsers: Any, word: str, verb: Verb) -> Parser:
+    parser: Parser = parsers.add_parser(word, help=_first_line(verb.doc), description=verb.doc)
+    _fill(parser, verb)
+    return parser
+
+
+def _fill(parser: Parser, verb: Verb) -> None:
     for parameter in verb.parameters:
         _add_parameter(parser, parameter)
     parser.set_defaults(act="verb", verb=verb)
@@ -86,27 +128,32 @@ def _add_drift_report(verbs: Any) -> None:
 
 
 def _add_parameter(parser: argparse.ArgumentParser, parameter: Parameter) -> None:
-    form, option = parameter.form, "--" + parameter.name.replace("_", "-")
+    form = parameter.form
+    word = form.word if isinstance(form, Option) and form.word else parameter.name
+    option = "--" + word.replace("_", "-")
     if isinstance(form, FolderOf):
         return
     if parameter.type is bool:
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default)
     elif isinstance(form, Pairs):
         parser.add_argument(option, metavar=form.metavar, action="append", default=None)
-    elif parameter.required and not isinstance(form, Option):
+    elif parameter.required and not isinstance(form, (Option, Moment)):
         metavar = form.metavar if isinstance(form, (FileText, AbsolutePath)) else parameter.name.upper()
         parser.add_argument(parameter.name, metavar=metavar)
     else:
-        metavar = (form.metavar if isinstance(form, Option) else None) or parameter.name.upper()
+        metavar = (form.metavar if isinstance(form, (Option, Moment)) else None) or parameter.name.upper()
         default = None if parameter.required else parameter.default
         parser.add_argument(
-            option, metavar=metavar, required=parameter.required, default=default, type=_type(parameter)
-        )
+            option, dest=parameter.name, metavar=metavar, required=parameter.required, default=default,
+            type=_type(parameter), help=form.help if isinstance(form, Option) else None,
+        )  # fmt: skip
 
 
 def _type(parameter: Parameter) -> Any:
     """Return what argparse converts with: the one type beside None."""
     kind = parameter.type
+    if isinstance(parameter.form, Moment):
+        return str
     if get_origin(kind) in {Union, types.UnionType}:
         kind = next(item for item in get_args(kind) if item is not type(None))
     return kind if kind in {int, float, str} else str
@@ -125,6 +172,8 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
             arguments[parameter.name] = str(Path(getattr(given, form.parameter)).absolute().parent)
             continue
         value = getattr(given, parameter.name)
+        if isinstance(form, Moment) and value is not None:
+            value = parse_moment(value, time.time())
         if isinstance(form, FileText):
             value = _read(value, form)
         elif isinstance(form, AbsolutePath) and value is not None:
