@@ -39,6 +39,7 @@ class Sensors:
 
     def __init__(self, sys: Path) -> None:
         self._folder = sys / "class" / "hwmon"
+        self._zones = sys / "class" / "thermal"
         self._places: list[_Place] = []
         self._look_due = 0.0
         self._answers: dict[str, tuple[float, dict[str, Reading]]] = {}
@@ -48,7 +49,7 @@ class Sensors:
         now = time.monotonic()
         if now >= self._look_due:
             self._look_due = now + _LOOK_AGAIN_SECONDS
-            self._places = places(self._folder)
+            self._places = places(self._folder) or zones(self._zones)
         answers = {}
         for place in self._places:
             millidegrees = None if asleep(place.chip) else number(place.input)
@@ -93,6 +94,15 @@ def places(folder: Path) -> list[_Place]:
             critical = number(chip / f"{stem}_crit")
             limit = critical / _MILLI if critical is not None and critical > 0 else None
             found.append(_Place(name, chip / "device", path, limit, Kept(SENSOR)))
+    return found[:_LIMIT]
+
+
+def zones(folder: Path) -> list[_Place]:
+    """Return the kernel's thermal zones: some boards have nothing else."""
+    found = []
+    for zone in sorted(folder.glob("thermal_zone*"), key=lambda path: (len(path.name), path.name)):
+        name = plain(f"{word(zone / 'type') or 'zone'} {zone.name.removeprefix('thermal_zone')}")
+        found.append(_Place(name, zone / "device", zone / "temp", None, Kept(SENSOR)))
     return found[:_LIMIT]
 
 

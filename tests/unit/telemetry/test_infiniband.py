@@ -77,3 +77,11 @@ def test_thermometers_without_those_of_drives_and_sleeping_gpus(
     assert rows["acpitz temp1"].metrics["hw.temperature"].state is MetricState.ERROR
     late = {row.name: row for row in source.read(time.monotonic() + 3 * sensors.SENSORS_SECONDS + 1)}
     assert late["coretemp Core 0"].metrics["hw.temperature"].state is MetricState.STALE
+
+
+def test_a_board_without_chips_tells_its_thermal_zones(tmp_path: Path) -> None:
+    write(tmp_path / "class" / "thermal" / "thermal_zone3", type="cpu-thermal", temp="51000")
+    source = Sensors(tmp_path)
+    source.measure()
+    (row,) = source.read(time.monotonic())
+    assert (row.name, row.metrics["hw.temperature"].value) == ("cpu-thermal 3", 51)
