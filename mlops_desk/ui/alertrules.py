@@ -172,7 +172,7 @@ _COLUMNS: tuple[Column[AlertRule], ...] = (
     Column("device", "Of each", lambda rule: Cell(plain(rule.device_class))),
     Column("level", "Level", _level_cell),
     Column("threshold", "Fires", lambda rule: Cell(judgement.threshold(rule), rule.threshold), right=True),
-    Column("clear", "Ends", lambda rule: Cell(judgement.quantity(rule.clear_at, rule.unit), rule.clear_at), right=True),
+    Column("clear", "Ends", lambda rule: Cell(judgement.limit(rule, rule.clear_at), rule.clear_at), right=True),
     Column("span", "For", _span_cell, right=True),
     Column("metric", "Metric", lambda rule: Cell(plain(rule.metric)), fixed=True, hidden=True),
 )

@@ -25,7 +25,7 @@ class AlertsCard(Card):
     def __init__(self, context: Context) -> None:
         super().__init__("Alerts")
         self._context = context
-        self.table = RecordTable("Alerts", _COLUMNS, context.memory)
+        self.table = RecordTable("Alerts", _columns(context.store), context.memory)
         self.table.chosen.connect(self._enable)
         self.table.doubleClicked.connect(self._activated)
         self._calm = Label()
@@ -126,16 +126,22 @@ def _since_cell(alert: Alert) -> Cell:
     return Cell(words.ago(alert.since), -alert.since, tip=words.absolute(alert.since))
 
 
-def _text_cell(alert: Alert) -> Cell:
-    text = alert.text or alert.title
-    return Cell(plain(text), tip=f"{alert.title}\n{text}\n{alert.hint or ''}".strip())
+def _told(alert: Alert) -> str:
+    return f"{alert.title}\n{alert.text}\n{alert.hint or ''}".strip()
 
 
-_COLUMNS: tuple[Column[Alert], ...] = (
-    Column("level", "Level", _level_cell),
-    Column("device", "Device", lambda alert: Cell(plain(alert.device_title, 60), tip=alert.device)),
-    Column("what", "What", _text_cell, stretch=True),
-    Column("value", "Now", lambda alert: Cell(judgement.quantity(alert.value, alert.unit), alert.value), right=True),
-    Column("since", "Since", _since_cell, right=True),
-    Column("seen", "Acknowledged", lambda alert: Cell(plain(alert.acknowledged_by or "", 60))),
-)
+def _columns(store: Store) -> tuple[Column[Alert], ...]:
+    """Return the columns; a value is said as its rule means it."""
+
+    def value(alert: Alert) -> Cell:
+        return Cell(judgement.alert_value(alert, store.alert_rules.value), alert.value)
+
+    return (
+        Column("level", "Level", _level_cell),
+        Column("device", "Device", lambda alert: Cell(plain(alert.device_title, 60), tip=alert.device)),
+        Column("title", "What", lambda alert: Cell(plain(alert.title), tip=_told(alert))),
+        Column("text", "Why", lambda alert: Cell(plain(alert.text), tip=_told(alert)), stretch=True),
+        Column("value", "Now", value, right=True),
+        Column("since", "Since", _since_cell, right=True),
+        Column("seen", "Seen by", lambda alert: Cell(plain(alert.acknowledged_by or "", 60))),
+    )

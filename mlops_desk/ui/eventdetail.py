@@ -1,6 +1,7 @@
 """One event closer: what happened, what it means, what to do, and the curves that were recorded around it."""
 
 import re
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_desk.ui.widgets.curves import Point
 
 LINES_A_CHART = 6
+RECORDING_SECONDS = 600.0
 _COMMAND = re.compile(
     r"`([^`]+)`|(?::\s|^)((?:sudo|mlops-desk|nvidia-smi|dmesg|journalctl|docker|systemctl|kill|df|du)\b.*)$"
 )
@@ -156,7 +158,9 @@ class EventDetail(QWidget):
     def _show_recording(self, incident: Incident | None) -> None:
         wanted = incident.id if incident is not None and incident.recorded else None
         if incident is not None and not incident.recorded:
-            self._says.show_text("No recording was kept of the minutes around it.")
+            young = time.time() - incident.at < RECORDING_SECONDS
+            when = "Nothing is recorded of it yet." if young else "No recording was kept of the minutes around it."
+            self._says.show_text(when)
         self._says.setVisible(incident is not None)
         if wanted == self._recorded:
             return

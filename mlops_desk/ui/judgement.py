@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
@@ -82,18 +82,36 @@ def device_title(device: str | None, status: Status | None) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """Return a value in the words of its unit."""
+    """Return a value in the words of its unit; of the unit 1, what is below 1 is a share."""
     if value is None:
         return words.NOTHING
-    if unit == "1" and abs(value) > 1.0:
+    if unit == "1" and abs(value) >= 1.0:
         return words.number(value)
     written = _UNITS.get(unit)
-    return written(value) if written else f"{words.number(value)}{words.THIN}{plain(unit, 12)}".rstrip("\u20091")
+    return written(value) if written else f"{words.number(value)}{words.THIN}{plain(unit, 12)}"
+
+
+def is_share(rule: AlertRule) -> bool:
+    """Tell whether a rule watches a share (0-1), shown in percent, and not a number or a yes."""
+    return rule.unit == "1" and max(abs(rule.threshold), abs(rule.clear_at)) < 1.0
+
+
+def limit(rule: AlertRule, value: float) -> str:
+    """Return a threshold of a rule: ``85 °C``, ``98 %``, ``1``."""
+    return words.number(value) if rule.unit == "1" and not is_share(rule) else quantity(value, rule.unit)
 
 
 def threshold(rule: AlertRule) -> str:
     """Return where a rule fires: ``≥ 85 °C``."""
-    return f"{'≥' if rule.above else '≤'} {quantity(rule.threshold, rule.unit)}"
+    return f"{'≥' if rule.above else '≤'} {limit(rule, rule.threshold)}"
+
+
+def alert_value(alert: Alert, rules: Mapping[str, AlertRule] | None) -> str:
+    """Return an alert's newest value as its rule means it; a yes-or-no has none worth showing."""
+    rule = (rules or {}).get(alert.rule)
+    if rule is None or alert.value is None or alert.unit != "1":
+        return quantity(alert.value, alert.unit)
+    return words.percent(alert.value) if is_share(rule) else words.number(alert.value)
 
 
 def has_news(absence: Absence) -> bool:

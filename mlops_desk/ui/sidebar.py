@@ -94,6 +94,8 @@ class SidebarButton(QAbstractButton):
         painter.setFont(theme.font(bold=self.isChecked()))
         painter.setPen(theme.colour("text"))
         place = area.adjusted(theme.SPACE_16 + theme.SYMBOL, 0, -badge_width, 0)
+        if painter.fontMetrics().horizontalAdvance(self._short or self._title) > place.width():
+            painter.setFont(theme.font())
         words = painter.fontMetrics().elidedText(
             self._short or self._title, Qt.TextElideMode.ElideRight, int(place.width())
         )

@@ -30,6 +30,10 @@ def per_second(value: float | None) -> str:
     return words.NOTHING if value is None else f"{words.number(value)}/s"
 
 
+def one_decimal(value: float | None) -> str:
+    return words.NOTHING if value is None else f"{value:.1f}"
+
+
 def _cell(metrics: Metrics, name: str, written: words.Written, token: str | None = None) -> Cell:
     reading = metrics.get(name)
     value = value_of(reading)
@@ -109,7 +113,7 @@ DISK_COLUMNS: tuple[Column[Disk], ...] = (
     Column("writes", "Writes", lambda d: _cell(d.metrics, "system.disk.write.operations", per_second), right=True),
     Column("wait", "Read takes", lambda d: _cell(d.metrics, "system.disk.read.latency", words.seconds), right=True),
     Column("waits", "Write takes", lambda d: _cell(d.metrics, "system.disk.write.latency", words.seconds), right=True),
-    Column("queue", "Queue", lambda disk: _cell(disk.metrics, "system.disk.queue", words.number), right=True),
+    Column("queue", "Queue", lambda disk: _cell(disk.metrics, "system.disk.queue", one_decimal), right=True),
     Column("inflight", "In flight", lambda d: _cell(d.metrics, "system.disk.inflight", words.number), right=True,
            hidden=True),
     Column("busy", "Busy", lambda disk: _cell(disk.metrics, "system.disk.busy", words.percent), right=True),

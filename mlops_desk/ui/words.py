@@ -13,6 +13,7 @@ from mlops_desk.records.status import GpuState
 
 Written = Callable[[float | None], str]
 
+FEW = 4.0
 THIN = "\u2009"
 NOTHING = "–"
 
@@ -131,11 +132,14 @@ def size(count: float | None) -> str:
 
 
 def size_of(used: float | None, limit: float | None) -> str:
-    """Return ``71.2 / 80 GiB``, both in the limit's unit."""
+    """Return ``71.2 / 80 GiB``, both in the limit's unit; in the smaller one where the limit is a few of the larger."""
     if limit is None:
         return size(used)
-    _, unit = _scaled(limit, 1024.0, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
-    factor = 1024.0 ** ("B", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
+    units = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+    scaled, unit = _scaled(limit, 1024.0, units)
+    if scaled < FEW and unit != units[0]:
+        unit = units[units.index(unit) - 1]
+    factor = 1024.0 ** units.index(unit)
     shown = NOTHING if used is None else _short(used / factor)
     return f"{shown} / {_short(limit / factor)}{THIN}{unit}"
 

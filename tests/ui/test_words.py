@@ -18,6 +18,7 @@ from mlops_desk.ui.tables import export
     [
         (words.size(71.2 * (1 << 30)), "71.2 GiB"),
         (words.size_of(0.5 * (1 << 30), 80 * (1 << 30)), "0.5 / 80 GiB"),
+        (words.size_of(218 * (1 << 30), 1 << 40), "218 / 1024 GiB"),
         (words.size(None), "–"),
         (words.byte_rate(3.1e9), "3.1 GB/s"),
         (words.bit_rate(1.5e8), "1.2 Gb/s"),

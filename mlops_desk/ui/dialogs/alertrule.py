@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QWidget
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import AlertRule
+from mlops_desk.ui import judgement
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.form import FormDialog
 from mlops_desk.ui.store import Topic
@@ -78,7 +79,7 @@ def keep_rule(context: Context, rule: AlertRule) -> None:
 
 def scale_of(rule: AlertRule) -> tuple[float, str]:
     """Return by what a rule's values are divided to be read, and the unit they then have."""
-    if rule.unit == "1" and max(abs(rule.threshold), abs(rule.clear_at)) > 1.0:
+    if rule.unit == "1" and not judgement.is_share(rule):
         return 1.0, ""
     return _FACTORS.get(rule.unit, (1.0, "" if rule.unit == "1" else rule.unit))
 

@@ -22,7 +22,7 @@ class NoticeBar(QWidget):
         close = Button("Close")
         close.clicked.connect(self.hide)
         row = QHBoxLayout(self)
-        row.setContentsMargins(theme.SPACE_16, theme.SPACE_8, theme.SPACE_12, theme.SPACE_8)
+        row.setContentsMargins(theme.SPACE_16, theme.SPACE_8, theme.SPACE_12, theme.SPACE_8 + theme.SPACE_8)
         row.setSpacing(theme.SPACE_12)
         row.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self._text, 1)
@@ -65,5 +65,6 @@ class NoticeBar(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         tint = theme.colour(self._tone)
-        painter.fillRect(self.rect(), theme.blended(theme.colour("surface"), tint, 0.10))
-        painter.fillRect(0, 0, theme.SEVERITY_WIDTH, self.height(), tint)
+        bar = self.rect().adjusted(0, 0, 0, -theme.SPACE_8)
+        painter.fillRect(bar, theme.blended(theme.colour("surface"), tint, 0.10))
+        painter.fillRect(0, 0, theme.SEVERITY_WIDTH, bar.height(), tint)
