@@ -66,7 +66,8 @@ class SimulatedGpus:
             self._hang(index)
         gpus = tuple(self._gpu(index, count, at, faults) for index in wanted)
         note = None if wanted or self._skip else "The simulated driver reports no GPU."
-        return GpuSample(at, gpus, note, None, "simulated", processes_at=at, events=self._events(at, count))
+        events = self._events(at, count)
+        return GpuSample(at, gpus, note, None, "simulated", processes_at=at, events=events, cuda_version="13.0")
 
     def _hang(self, index: int) -> None:
         self._busy = (index, time.monotonic())
