@@ -99,6 +99,12 @@ def _gone(gpu: Gpu) -> float | None:
     return 0.0 if gpu.state in {GpuState.OK, GpuState.ASLEEP} else None
 
 
+def _mute(gpu: Gpu) -> float | None:
+    if gpu.state is GpuState.STALE:
+        return 1.0
+    return 0.0 if gpu.state in {GpuState.OK, GpuState.ASLEEP} else None
+
+
 def _replays(gpu: Gpu) -> float | None:
     """Return the replay counter in units of what DCGM allows a minute for this generation and width."""
     count, generation, width = (
@@ -151,6 +157,11 @@ _GPU = (
         _rule("gpu_lost", "Lost, or in need of a reset", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",
               "The GPU fell off the bus, or the driver refuses work until it is reset."),
         _gone, "Save what can be saved, and restart the machine if it does not come back.", logged=False, told=False,
+    ),
+    Watched(
+        _rule("gpu_silent", "Does not respond", ("gpu", "hw.gpu.utilization", "1"), (1.0, 0.0, 15.0), "alert",
+              "A call to the driver about the GPU does not return."),
+        _mute, "sudo dmesg | grep -i nvrm says more. No new job should start on it.", logged=False, told=False,
     ),
     Watched(
         _rule("gpu_xid", "Grave error of the driver (XID)", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",

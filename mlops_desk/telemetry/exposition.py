@@ -160,7 +160,7 @@ def _lines(families: Mapping[str, _Family]) -> Iterator[str]:
             yield f"# UNIT {name} {family.unit}\n"
         for labels, value in family.samples:
             shown = ",".join(f'{key}="{text}"' for key, text in labels)
-            yield f"{name}{{{shown}}} {value:.17g}\n"
+            yield f"{name}{{{shown}}} {value!r}\n"
 
 
 def _label(text: str) -> str:

@@ -87,6 +87,7 @@ def test_missing_data_neither_fires_nor_ends(course, step):
 
 FIRING = {
     "gpu_lost": {"state": GpuState.LOST},
+    "gpu_silent": {"state": GpuState.STALE},
     "gpu_temperature": {"gpu": {"hw.temperature": 88.0, "hw.temperature.limit.slowdown": 90.0}},
     "gpu_memory_temperature": {"gpu": {"hw.temperature.memory": 104.0}},
     "gpu_throttling": {"gpu": {"hw.gpu.throttle.power_brake": 0.5}},
@@ -207,7 +208,7 @@ def test_a_stored_change_of_a_rule_holds_and_keeps_the_programs_words():
 
 @given(st.floats(), st.floats(), st.floats(), st.booleans())
 def test_a_rule_that_passes_can_begin_and_can_end(threshold, clear_at, seconds, above):
-    rule = replace(WATCHED[2].rule, threshold=threshold, clear_at=clear_at, for_seconds=seconds, above=above)
+    rule = replace(WATCHED[3].rule, threshold=threshold, clear_at=clear_at, for_seconds=seconds, above=above)
     try:
         check(rule)
     except Invalid:
