@@ -14,11 +14,12 @@ def always() -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Action:
     """One thing to do. ``when`` tells whether it can be done now; ``places`` are menu, tray, palette and title.
 
     A ``gentle`` action's key counts only where the focused widget has no use for it (Space on a button is a click).
+    Signals are connected to ``runner()``, never to ``run``.
     """
 
     id: str
@@ -33,6 +34,14 @@ class Action:
         """Do it, if it can be done now."""
         if self.when():
             self.callback()
+
+    def runner(self) -> Callable[[], None]:
+        """Return ``run`` as a function for a signal, which keeps the action alive as long as it is connected.
+
+        PySide holds the object of a connected bound method weakly, and an object that can't be referred to
+        weakly not at all: once the list of actions was gone, a click ran freed memory.
+        """
+        return lambda: self.run()  # noqa: PLW0108 - not ``self.run``: see above
 
 
 class Actions:
@@ -85,7 +94,7 @@ def _menu_action(action: Action, menu: QMenu) -> QAction:
     key = f"\t{action.shortcut}" if action.shortcut else ""
     made = QAction(menu_text(action.title) + key, menu)
     made.setObjectName(action.id)
-    made.triggered.connect(action.run)
+    made.triggered.connect(action.runner())
     return made
 
 
@@ -95,5 +104,5 @@ def qt_action(action: Action, parent: QWidget) -> QAction:
     made.setObjectName(action.id)
     if action.shortcut:
         made.setShortcut(QKeySequence(action.shortcut))
-    made.triggered.connect(action.run)
+    made.triggered.connect(action.runner())
     return made

@@ -69,7 +69,7 @@ class TitleRow(QWidget):
             if "title" in action.places:
                 button = Button(action.title, main="main" in action.places, tip=action.shortcut or "")
                 button.setAccessibleName(action.title)
-                button.clicked.connect(action.run)
+                button.clicked.connect(action.runner())
                 self._acts.addWidget(button)
 
 

@@ -1,0 +1,85 @@
+"""The buttons of the title row, as a mouse meets them: what they start lives as long as they do."""
+
+import ast
+import gc
+import importlib
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QDialog
+
+from mlops_desk import ui
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.catalogue import PAGES
+from mlops_desk.ui.widgets.button import Button
+
+FOLDER = Path(ui.__file__).parent
+
+
+def title_buttons(program):
+    """Return the page's own buttons: those that the shown page has put into the title row."""
+    acts = program.window.title_row._acts
+    widgets = [acts.itemAt(place).widget() for place in range(acts.count())]
+    return [widget for widget in widgets if isinstance(widget, Button)]
+
+
+def dialogs(window):
+    return [dialog for dialog in window.findChildren(QDialog) if dialog.isVisible()]
+
+
+@pytest.mark.parametrize("page", [spec.id for spec in PAGES])
+def test_every_title_button_does_what_it_says_when_it_is_clicked(start, double, qtbot, page):
+    program = start(double, page)
+    shown = program.window.page()
+    wanted = [action.title for action in shown.actions_here() if "title" in action.places]
+    # Nothing but the button may be needed to keep its action: the list it came from is long gone.
+    gc.collect()
+    assert [button.text() for button in title_buttons(program)] == wanted
+    for button in title_buttons(program):
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: len(dialogs(program.window)) == 1)
+        dialogs(program.window)[0].reject()
+        qtbot.waitUntil(lambda: not dialogs(program.window))
+        gc.collect()
+    assert program.window.page() is shown
+
+
+def test_a_menu_and_the_window_keep_the_actions_that_they_run(start, double, qtbot):
+    ran = []
+    program = start(double)
+    shown = program.window.page()
+    shown.actions_here = lambda: [Action("only.here", "Only here", lambda: ran.append(True))]
+    program.window.sidebar.machine.click()
+    menu = next(one for one in program.window.sidebar.children() if type(one).__name__ == "QMenu")
+    entry = next(one for one in menu.actions() if one.objectName() == "only.here")
+    gc.collect()
+    [bytearray(200) for _ in range(1000)]
+    entry.trigger()
+    menu.close()
+    assert ran == [True]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: path.stem)
+def test_only_qt_objects_connect_methods_of_their_own(path):
+    """PySide keeps an object that is not Qt's own by no means: it would be called after it is gone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    module = importlib.import_module(".".join(("mlops_desk.ui", *path.relative_to(FOLDER).with_suffix("").parts)))
+    wrong = [
+        made.name
+        for made in tree.body
+        if isinstance(made, ast.ClassDef)
+        and any(_connects_own_method(node) for node in ast.walk(made))
+        and not issubclass(getattr(module, made.name), QObject)
+    ]
+    assert not wrong
+
+
+def _connects_own_method(node):
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith(".connect")
+        and bool(node.args)
+        and ast.unparse(node.args[0]).startswith("self.")
+    )
