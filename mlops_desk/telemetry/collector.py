@@ -168,10 +168,17 @@ def _gpus(options: argparse.Namespace, skip: frozenset[int]) -> GpuSource:
         return SimulatedGpus(options.simulated, SimulatedFaults(options.faults), skip, options.only)
     from mlops_desk.telemetry.gpus import NvmlGpus  # noqa: PLC0415 - likewise
     from mlops_desk.telemetry.nvml import Nvml  # noqa: PLC0415
+    from mlops_desk.telemetry.nvml_event_set import NvmlEventSource  # noqa: PLC0415
+    from mlops_desk.telemetry.nvml_events import Listener  # noqa: PLC0415
     from mlops_desk.telemetry.pci import Pci  # noqa: PLC0415
     from mlops_desk.telemetry.processes import Processes  # noqa: PLC0415
 
-    return NvmlGpus(Nvml(), Pci(options.pci), Processes(), skip, options.only)
+    nvml = Nvml()
+    events = None
+    if options.only is None:
+        events = Listener(NvmlEventSource(nvml))
+        events.start(Loop("driver"))
+    return NvmlGpus(nvml, Pci(options.pci), Processes(), skip, options.only, events)
 
 
 def _host(seed: int | None) -> HostSource:

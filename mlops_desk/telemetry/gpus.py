@@ -1,36 +1,34 @@
 """NVIDIA GPUs as a source: each GPU is read by itself, so that one that is lost, shut or broken stays listed.
 
 The library is opened with growing pauses until it opens, and anew whenever the driver went away or
-GPUs came or went on the bus (a new generation of handles). A sleeping GPU is never asked anything.
-What a GPU once said it can't do is asked again after a while: nothing is switched off for ever.
+GPUs came or went on the bus (a new generation of handles). A sleeping GPU is never asked anything, and when
+all sleep the library is shut. What the driver reports by itself is heard in another thread.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.metric import MetricState
+from mlops_desk.records.status import Gpu, GpuState, NvLink
 from mlops_desk.telemetry import metrics
-from mlops_desk.telemetry.nvml import Identity, Kind, Nvml, NvmlDevice, NvmlError, Trouble, explain, no_gpu
-from mlops_desk.telemetry.pci import Pci
+from mlops_desk.telemetry.gpu_reader import GpuReader
+from mlops_desk.telemetry.nvml import Kind, Nvml, NvmlError
+from mlops_desk.telemetry.nvml_device import Identity, NvmlDevice
+from mlops_desk.telemetry.nvml_events import Listener
+from mlops_desk.telemetry.nvml_topology import ends_of, peers_of, read_ancestors
+from mlops_desk.telemetry.nvml_trouble import Trouble, explain, no_gpu
+from mlops_desk.telemetry.pci import Pci, address
 from mlops_desk.telemetry.processes import Processes
 from mlops_desk.telemetry.source import Busy, GpuSample
 
 _OPEN_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 _BUS_SECONDS = 10.0
 _LOST_SECONDS = 1.0
-_UNSUPPORTED_SECONDS = 60.0
-_PROCESS_SECONDS = 2.0
-_POWER_LIMIT_SECONDS = 10.0
+_TOPOLOGY_SECONDS = 600.0
 
-_METRIC_STATES = {
-    Kind.NOT_SUPPORTED: MetricState.NOT_SUPPORTED,
-    Kind.NOT_IN_DRIVER: MetricState.NOT_SUPPORTED_BY_DRIVER,
-    Kind.NO_PERMISSION: MetricState.NO_PERMISSION,
-    Kind.LOST: MetricState.LOST,
-}
 _GPU_STATES = {
     Kind.NO_PERMISSION: GpuState.NO_PERMISSION,
     Kind.LOST: GpuState.LOST,
@@ -49,66 +47,19 @@ _NOTES = {
     GpuState.NO_PERMISSION: "This user may not read the GPU. See who may: ls -l /dev/nvidia{index}.",
 }
 
-Values = dict[str, float | NvmlError]
-
-
-def _fan(device: NvmlDevice) -> Values:
-    percent = device.fan()
-    return {"hw.fan.speed_ratio": min(percent, 100) / 100 if percent <= 120 else percent / 100}
-
-
-def _utilization(device: NvmlDevice) -> Values:
-    gpu, memory = device.utilization()
-    return {"hw.gpu.utilization": gpu / 100, "hw.gpu.utilization.memory": memory / 100}
-
-
-def _memory(device: NvmlDevice) -> Values:
-    used, total = device.memory()
-    return {"hw.gpu.memory.usage": used, "hw.gpu.memory.limit": total}
-
-
-def _fields(device: NvmlDevice) -> Values:
-    degrees, energy = device.memory_temperature_and_energy()
-    joules = energy if isinstance(energy, NvmlError) else energy / 1000
-    return {"hw.temperature.memory": degrees, "hw.energy": joules}
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """One question to a GPU: which metrics it answers, how, and how often it is worth asking."""
-
-    names: tuple[str, ...]
-    ask: Callable[[NvmlDevice], Values]
-    seconds: float = 0.0
-
-
-_PROBES = (
-    Probe(("hw.gpu.utilization", "hw.gpu.utilization.memory"), _utilization),
-    Probe(("hw.gpu.memory.usage", "hw.gpu.memory.limit"), _memory),
-    Probe(("hw.power",), lambda device: {"hw.power": device.power() / 1000}),
-    Probe(("hw.power.limit",), lambda device: {"hw.power.limit": device.power_limit() / 1000}, _POWER_LIMIT_SECONDS),
-    Probe(("hw.temperature.memory", "hw.energy"), _fields),
-    Probe(("hw.temperature",), lambda device: {"hw.temperature": device.temperature()}),
-    Probe(("hw.fan.speed_ratio",), _fan),
-    Probe(("hw.gpu.clock.sm",), lambda device: {"hw.gpu.clock.sm": device.clock_sm() * 1e6}),
-    Probe(("hw.gpu.clock.memory",), lambda device: {"hw.gpu.clock.memory": device.clock_memory() * 1e6}),
-    Probe(("hw.gpu.performance_state",), lambda device: {"hw.gpu.performance_state": device.performance_state()}),
-)
-
 
 @dataclass(slots=True)
 class _Slot:
     """What is known of one index in this generation."""
 
     index: int
-    device: NvmlDevice | None = None
+    reader: GpuReader | None = None
     identity: Identity | None = None
     failed: NvmlError | None = None
     ask_again: float = 0.0
-    answers: dict[int, tuple[float, dict[str, Reading]]] = field(default_factory=dict)
-    list_again: float = 0.0
-    listed_at: float = 0.0
-    processes: tuple[GpuProcess, ...] | None = None
+    numa_node: int | None = None
+    local_cpus: str | None = None
+    asleep: bool = False
 
 
 class NvmlGpus:
@@ -121,12 +72,14 @@ class NvmlGpus:
         processes: Processes,
         skip: frozenset[int] = frozenset(),
         only: int | None = None,
+        events: Listener | None = None,
     ) -> None:
         self._nvml = nvml
         self._pci = pci
         self._processes = processes
         self._skip = skip
         self._only = only
+        self._events = events
         self._slots: list[_Slot] | None = None
         self._known: dict[str, Identity] = {}
         self._trouble: Trouble | None = None
@@ -135,36 +88,62 @@ class NvmlGpus:
         self._bus: tuple[str, ...] = ()
         self._look_at_bus = 0.0
         self._driver_version: str | None = None
+        self._cuda_version: str | None = None
+        self._ancestors: dict[frozenset[str], str] = {}
+        self._look_at_topology = 0.0
+        self._names: dict[str, str] = {}
+        self._links: dict[str, tuple[NvLink, ...]] = {}
+        self._ends: dict[str, dict[str, int]] = {}
+        self._peers: dict[str, dict[str, str]] = {}
 
     def busy(self) -> Busy | None:
         return self._nvml.busy()
 
     def read(self) -> GpuSample:
         """Read every GPU once."""
-        before = self._nvml.seconds
+        before, calls = self._nvml.seconds, self._nvml.calls
         now = time.monotonic()
         self._follow_bus(now)
         if self._slots is None and now >= self._open_again and not self._all_asleep():
             self._open(now)
         try:
             gpus = [self._read_slot(slot, now) for slot in self._slots or ()]
+            self._connect(gpus, now)
         except NvmlError as error:  # the driver went away: everything is opened afresh
             self._fail(error, now)
             gpus = []
         gpus += self._absent(gpus)
+        self._listen()
         trouble = self._trouble
-        listed = [slot.listed_at for slot in self._slots or () if slot.processes is not None]
+        readers = [slot.reader for slot in self._slots or () if slot.reader is not None]
+        listed = [reader.listed_at for reader in readers if reader.processes is not None]
         return GpuSample(
             at=time.time(),
             gpus=tuple(sorted(gpus, key=lambda gpu: gpu.index)),
             note=trouble.note if trouble else None,
             hint=trouble.hint if trouble else None,
             driver_version=self._driver_version,
+            cuda_version=self._cuda_version,
             driver_seconds=self._nvml.seconds - before,
+            driver_calls=self._nvml.calls - calls,
             fresh_process=trouble.fresh_process if trouble else False,
             processes_at=min(listed, default=time.time()),
             certain=self._slots is not None or (trouble is not None and trouble.certain),
+            events=self._heard(),
         )
+
+    def _heard(self) -> tuple[DeviceEvent, ...]:
+        return self._events.take() if self._events is not None else ()
+
+    def _listen(self) -> None:
+        """Have events heard of the GPUs that are awake and well."""
+        if self._events is not None:
+            awake = {
+                slot.identity.uuid: slot.reader.device.handle
+                for slot in self._slots or ()
+                if slot.reader is not None and slot.identity is not None and not slot.asleep
+            }
+            self._events.follow(awake)
 
     def _follow_bus(self, now: float) -> None:
         """Start a new generation when GPUs came or went; shut the library when all that is left sleeps."""
@@ -185,6 +164,7 @@ class NvmlGpus:
         try:
             self._nvml.open()
             self._driver_version = plain(self._nvml.driver_version())
+            self._cuda_version = self._ask_cuda_version()
             count = self._nvml.count()
         except NvmlError as error:
             self._fail(error, now)
@@ -198,6 +178,15 @@ class NvmlGpus:
         self._slots = [_Slot(index) for index in wanted if index not in self._skip]
         self._trouble = None
         self._failures = 0
+        self._ancestors, self._look_at_topology = {}, now + _LOST_SECONDS / 2
+
+    def _ask_cuda_version(self) -> str | None:
+        try:
+            return self._nvml.cuda_version()
+        except NvmlError as error:
+            if error.kind is Kind.CLOSED:
+                raise
+            return None
 
     def _fail(self, error: NvmlError, now: float) -> None:
         self._trouble = explain(error, self._pci)
@@ -209,6 +198,11 @@ class NvmlGpus:
         self._failures += 1
 
     def _shut(self) -> None:
+        if self._events is not None:
+            self._events.rest()
+        for slot in self._slots or ():
+            if slot.reader is not None:
+                slot.reader.close()
         self._slots = None
         try:
             self._nvml.close()
@@ -217,51 +211,48 @@ class NvmlGpus:
 
     def _read_slot(self, slot: _Slot, now: float) -> Gpu:
         """Read one GPU. Raises NvmlError only when the whole driver is gone."""
-        if slot.identity is not None and self._pci.is_asleep(slot.identity.bus_id):
+        slot.asleep = slot.identity is not None and self._pci.is_asleep(slot.identity.bus_id)
+        if slot.identity is not None and slot.asleep:
             return _without_values(slot.identity, GpuState.ASLEEP)
         try:
-            if slot.device is None and now >= slot.ask_again:
+            if slot.reader is None and now >= slot.ask_again:
                 self._meet(slot)
-            if slot.device is not None and slot.identity is not None:
-                return self._ask(slot, slot.device, slot.identity, now)
+            if slot.reader is not None and slot.identity is not None:
+                return self._ask(slot, slot.reader, slot.identity, now)
         except NvmlError as error:
             if error.kind is Kind.CLOSED:
                 raise
-            slot.device, slot.failed, slot.ask_again = None, error, now + _LOST_SECONDS
-            slot.answers.clear()
-            slot.list_again, slot.processes = 0.0, None
+            self._part(slot)
+            slot.failed, slot.ask_again = error, now + _LOST_SECONDS
         identity = slot.identity or self._known_at(slot.index)
         state = _GPU_STATES.get(slot.failed.kind, GpuState.ERROR) if slot.failed else GpuState.ERROR
         return _without_values(identity, state, None if state in _NOTES else f"It can't be read: {slot.failed}.")
 
     def _meet(self, slot: _Slot) -> None:
         known = slot.identity.uuid if slot.identity else None
-        device = self._nvml.device(slot.index, known)
+        device = NvmlDevice.at(self._nvml, slot.index, known)
         identity = device.identity()
         slot.identity = replace(identity, name=plain(identity.name))
-        slot.device, slot.failed = device, None
+        slot.reader, slot.failed = GpuReader(device, self._processes), None
+        slot.numa_node = self._pci.numa_node(identity.bus_id)
+        slot.local_cpus = self._pci.local_cpus(identity.bus_id)
         self._known[identity.uuid] = slot.identity
+        self._names = {address(one.bus_id): one.uuid for one in self._known.values() if one.bus_id is not None}
+        for other in self._slots or ():
+            if other.reader is not None:
+                other.reader.renamed()
 
-    def _ask(self, slot: _Slot, device: NvmlDevice, identity: Identity, now: float) -> Gpu:
-        readings: dict[str, Reading] = {}
-        fresh: dict[str, Reading] = {}
-        state = GpuState.OK
-        for number, probe in enumerate(_PROBES):
-            due, answer = slot.answers.get(number, (0.0, {}))
-            if now >= due:
-                answer, pause, needs_reset = _answer(probe, device)
-                slot.answers[number] = (now + pause, answer)
-                fresh.update(answer)
-                state = GpuState.RESET_REQUIRED if needs_reset else state
-            readings.update(answer)
-        reasons = _reasons(device)
-        if now >= slot.list_again:
-            slot.list_again, slot.listed_at = now + _PROCESS_SECONDS - 0.1, time.time()
-            slot.processes = self._list_processes(device)
-        if state is GpuState.OK:
-            state = overall(fresh)
+    def _part(self, slot: _Slot) -> None:
+        """Forget everything the GPU answered."""
+        if slot.reader is not None:
+            slot.reader.close()
+            slot.reader = None
+
+    def _ask(self, slot: _Slot, reader: GpuReader, identity: Identity, now: float) -> Gpu:
+        states = reader.read(now)
+        state = GpuState.RESET_REQUIRED if reader.needs_reset else overall(states)
         if state in {GpuState.NO_PERMISSION, GpuState.ERROR}:
-            slot.answers.clear()
+            self._part(slot)
             return _without_values(
                 identity, state, None if state in _NOTES else "It answers every question with an error."
             )
@@ -272,36 +263,43 @@ class NvmlGpus:
             name=identity.name,
             pci_bus_id=identity.bus_id,
             state=state,
-            metrics=readings,
-            processes=slot.processes or (),
-            throttle_reasons=reasons,
-            note=note.format(index=identity.index) if note else None,
-            processes_known=slot.processes is not None,
+            metrics=dict(reader.readings),
+            processes=reader.processes or (),
+            throttle_reasons=reader.reasons,
+            note=note.format(index=identity.index) if note else reader.budget.note(),
+            processes_known=reader.processes is not None,
+            facts=reader.facts,
+            links=reader.links(self._names),
+            mig=reader.mig,
+            numa_node=slot.numa_node,
+            peers=self._peers.get(identity.uuid, {}),
+            cpu_affinity=slot.local_cpus or reader.affinity,
         )
 
-    def _list_processes(self, device: NvmlDevice) -> tuple[GpuProcess, ...] | None:
-        """Return who uses the GPU, largest first; None when the driver does not say."""
+    def _connect(self, gpus: list[Gpu], now: float) -> None:
+        """Find out how each GPU reaches the others, for the next pass. Raises NvmlError when the driver is gone."""
+        if now >= self._look_at_topology and self._slots is not None:
+            self._look_at_topology = now + _TOPOLOGY_SECONDS
+            awake = [slot.reader.device for slot in self._slots if slot.reader is not None and not slot.asleep]
+            self._ancestors |= self._unless_lost(lambda: read_ancestors(awake))
+            self._links, self._ends = {}, {}
+        links = {gpu.uuid: gpu.links for gpu in gpus}
+        same = len(links) == len(self._links) and all(self._links.get(uuid) is its for uuid, its in links.items())
+        if same:
+            return
+        self._links = links
+        ends = {uuid: ends_of(its) for uuid, its in links.items()}
+        if ends != self._ends:
+            self._ends = ends
+            self._peers = {uuid: peers_of(uuid, ends, self._ancestors) for uuid in ends}
+
+    def _unless_lost(self, work: Callable[[], dict[frozenset[str], str]]) -> dict[frozenset[str], str]:
         try:
-            raw = device.processes()
+            return work()
         except NvmlError as error:
-            if error.kind in {Kind.LOST, Kind.CLOSED}:
+            if error.kind is Kind.CLOSED:
                 raise
-            return None
-        listed = []
-        for process in raw:
-            facts = self._processes.facts(process.pid)
-            listed.append(
-                GpuProcess(
-                    process.pid,
-                    facts.user,
-                    facts.command,
-                    process.memory_bytes,
-                    facts.container,
-                    process.kind,
-                    facts.start_ticks,
-                )
-            )
-        return tuple(sorted(listed, key=lambda process: -(process.gpu_memory_bytes or 0)))
+            return {}
 
     def _known_at(self, index: int) -> Identity:
         for identity in self._known.values():
@@ -325,40 +323,8 @@ class NvmlGpus:
         return absent
 
 
-def _reasons(device: NvmlDevice) -> tuple[str, ...]:
-    try:
-        return device.throttle_reasons()
-    except NvmlError as error:
-        if error.kind in {Kind.LOST, Kind.CLOSED}:
-            raise
-        return ()
-
-
-def _answer(probe: Probe, device: NvmlDevice) -> tuple[dict[str, Reading], float, bool]:
-    """Ask one probe: its readings, how long they hold, and whether the GPU wants a reset."""
-    try:
-        values = probe.ask(device)
-    except NvmlError as error:
-        if error.kind in {Kind.LOST, Kind.CLOSED}:
-            raise
-        values = dict.fromkeys(probe.names, error)
-    readings = {name: _reading(name, value) for name, value in values.items()}
-    errors = [value for value in values.values() if isinstance(value, NvmlError)]
-    settled = {Kind.NOT_SUPPORTED, Kind.NOT_IN_DRIVER}
-    unsupported = len(errors) == len(values) and all(error.kind in settled for error in errors)
-    needs_reset = any(error.kind is Kind.RESET_REQUIRED for error in errors)
-    return readings, _UNSUPPORTED_SECONDS if unsupported else (0.0 if errors else probe.seconds), needs_reset
-
-
-def _reading(name: str, value: float | NvmlError) -> Reading:
-    if isinstance(value, NvmlError):
-        return metrics.missing(metrics.GPU, name, _METRIC_STATES.get(value.kind, MetricState.ERROR))
-    return metrics.measured(metrics.GPU, name, value)
-
-
-def overall(readings: dict[str, Reading]) -> GpuState:
+def overall(states: set[MetricState]) -> GpuState:
     """Say what the readings of one pass together mean: a GPU that answers anything is fine."""
-    states = {reading.state for reading in readings.values()}
     if MetricState.OK in states or not states:
         return GpuState.OK
     return GpuState.NO_PERMISSION if MetricState.NO_PERMISSION in states else GpuState.ERROR

@@ -3,11 +3,16 @@
 Reading ``power/runtime_status`` never wakes a device; every NVML call does.
 """
 
+import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 _DEVICES = Path("/sys/bus/pci/devices")
 _NVIDIA = "0x10de"
+_TEXT_LIMIT = 400
+_ASLEEP = {b"suspended\n", b"suspending\n"}
+_STATUS_BYTES = 32
 _DISPLAY_CLASSES = ("0x0300", "0x0302")
 
 
@@ -29,9 +34,23 @@ class Pci:
         """Say whether the device is suspended; one the kernel does not list counts as awake."""
         if bus_id is None:
             return False
-        return _text(self.root / address(bus_id) / "power" / "runtime_status") in {"suspended", "suspending"}
+        return _status(f"{self.root}/{address(bus_id)}/power/runtime_status") in _ASLEEP
+
+    def numa_node(self, bus_id: str | None) -> int | None:
+        """Return the NUMA node the device hangs on; None when the kernel does not say or there is one only."""
+        try:
+            node = int(_text(self.root / address(bus_id) / "numa_node")) if bus_id is not None else -1
+        except ValueError:
+            return None
+        return node if node >= 0 else None
+
+    def local_cpus(self, bus_id: str | None) -> str | None:
+        """Return the processors near the device as the kernel lists them."""
+        text = _text(self.root / address(bus_id) / "local_cpulist") if bus_id is not None else ""
+        return text[:_TEXT_LIMIT] or None
 
 
+@cache
 def address(bus_id: str) -> str:
     """Turn NVML's bus id (``00000000:1B:00.0``) into the kernel's (``0000:1b:00.0``)."""
     domain, _, rest = bus_id.lower().partition(":")
@@ -40,6 +59,20 @@ def address(bus_id: str) -> str:
 
 def _is_nvidia_gpu(folder: Path) -> bool:
     return _text(folder / "vendor") == _NVIDIA and _text(folder / "class").startswith(_DISPLAY_CLASSES)
+
+
+def _status(path: str) -> bytes:
+    """Read a word of the kernel's; asked for each GPU in every tick, so without detours."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, _STATUS_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def _text(path: Path) -> str:

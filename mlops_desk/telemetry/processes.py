@@ -4,7 +4,9 @@ Pid and start ticks together name a process; a later owner of the same pid is re
 that /proc does not show (gone, or of another pid namespace) stays a bare pid.
 """
 
+import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +16,19 @@ from mlops_desk.base.text import plain
 _COMMAND_LIMIT = 400
 _READ_LIMIT = 4096
 _REMEMBERED = 10_000
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _CONTAINER = re.compile(rb"(?:^|[/:.-])([0-9a-f]{64})(?:\.scope)?(?=$|[/\n])", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessFacts:
-    """What /proc tells; ``container`` is the engine's 64-digit id."""
+    """What /proc tells; ``container`` is the engine's 64-digit id, ``started_at`` Unix time."""
 
     user: str | None = None
     command: str | None = None
     container: str | None = None
     start_ticks: int | None = None
+    started_at: float | None = None
 
 
 class Processes:
@@ -79,7 +83,12 @@ def _look(folder: Path, stat: bytes, ticks: int) -> ProcessFacts:
     except OSError:
         return ProcessFacts()
     command = parse_command(_read(folder / "cmdline"), stat)
-    return ProcessFacts(user, command, parse_container(_read(folder / "cgroup")), ticks)
+    return ProcessFacts(user, command, parse_container(_read(folder / "cgroup")), ticks, _started_at(ticks))
+
+
+def _started_at(ticks: int) -> float:
+    """Return the Unix time of so many ticks after the start of the machine."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / _TICKS_A_SECOND
 
 
 def _read(path: Path) -> bytes:

@@ -162,11 +162,15 @@ def test_a_slow_driver_is_left_in_peace(start, tmp_path: Path) -> None:
     desk = start(rig)
     desk.until(lambda: len(desk.service.status().gpus) == 4)
     first = desk.collector
-    rig.simulator.inject("fault gpu=1 fn=nvmlDeviceGetPowerUsage delay=900ms")
+    rig.simulator.inject("fault gpu=1 fn=nvmlDeviceGetUtilizationRates delay=900ms")
     time.sleep(4)
     assert desk.collector == first
     assert {gpu.state for gpu in desk.service.status().gpus} == {GpuState.OK}
     assert desk.service.status().agent.cost.driver_seconds_per_second > 0.1
+    # What costs so much is asked less often, and the window says so.
+    desk.until(lambda: "less often: utilisation every" in (desk.gpu(1).note or ""))
+    assert desk.gpu(1).state is GpuState.OK
+    assert desk.gpu(0).note is None
 
 
 def _device(root: Path, address: str, state: str) -> Path:

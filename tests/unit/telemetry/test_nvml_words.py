@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import GpuState
-from mlops_desk.telemetry.gpus import _fan, _utilization, overall
+from mlops_desk.telemetry.gpu_probes import _fan, _utilization
+from mlops_desk.telemetry.gpus import overall
 from mlops_desk.telemetry.metrics import GPU, measured
-from mlops_desk.telemetry.nvml import Kind, NvmlError, explain, throttle_words
+from mlops_desk.telemetry.nvml import Kind, NvmlError
+from mlops_desk.telemetry.nvml_trouble import explain
+from mlops_desk.telemetry.nvml_words import throttle_words
 from mlops_desk.telemetry.pci import Pci, address
 
 CODES = [getattr(pynvml, name) for name in dir(pynvml) if name.startswith("NVML_ERROR_")]
@@ -89,11 +92,10 @@ def test_a_fan_may_run_a_little_above_its_maximum(percent: int, value: float | N
 
 
 def test_a_gpu_that_answers_anything_is_fine() -> None:
-    lack = Reading(None, "W", MetricState.NO_PERMISSION)
-    error = Reading(None, "W", MetricState.ERROR)
-    assert overall({"a": Reading(1.0, "W"), "b": lack}) is GpuState.OK
-    assert overall({"a": error, "b": lack}) is GpuState.NO_PERMISSION
-    assert overall({"a": error}) is GpuState.ERROR
+    assert overall({MetricState.OK, MetricState.NO_PERMISSION}) is GpuState.OK
+    assert overall({MetricState.ERROR, MetricState.NO_PERMISSION}) is GpuState.NO_PERMISSION
+    assert overall({MetricState.ERROR}) is GpuState.ERROR
+    assert overall(set()) is GpuState.OK
 
 
 def test_bus_ids_are_those_of_the_kernel(tmp_path: Path) -> None:

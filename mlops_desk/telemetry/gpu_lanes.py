@@ -1,0 +1,95 @@
+"""When each question to a GPU is asked again, and what to leave out when the asking costs too much.
+
+More than 0.5 % of the time inside the driver, for 5 s on end, is too much: the costliest question is then asked a
+quarter as often, and so on, until it is little enough; after a quiet minute the pauses shrink again. Pure: the clock is
+handed in.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+BUDGET = 0.005
+_ON_END_SECONDS = 5.0
+_QUIET_SECONDS = 60.0
+_MOST_STRETCH = 64
+_STEP = 4
+_DECAY = 0.8
+_SETTLE_SECONDS = 5.0
+_SHORTEST_SECONDS = 1.0
+_EARLY_SECONDS = 0.1
+"""A tick that comes a little early still counts as the one a question is due in."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """A question: its title for a person, its normal pause, and what it cost lately."""
+
+    title: str
+    seconds: float
+    due: float = 0.0
+    stretch: int = 1
+    cost: float = 0.0
+
+    @property
+    def pause(self) -> float:
+        """Return how long an answer holds now."""
+        if self.stretch == 1:
+            return self.seconds
+        return max(self.seconds, _SHORTEST_SECONDS) * self.stretch
+
+    def ask_again(self, now: float, pause: float | None = None) -> None:
+        """Ask again after the pause, or after ``pause`` if that is longer."""
+        seconds = self.pause if pause is None else max(pause, self.pause)
+        self.due = now + seconds - _EARLY_SECONDS if seconds else now
+
+
+@dataclass(slots=True)
+class Budget:
+    """Watches what the questions to one GPU cost; the first seconds, when everything is asked, do not count."""
+
+    lanes: list[Lane] = field(default_factory=list)
+    _ticks: deque[tuple[float, float]] = field(default_factory=deque)
+    _begin: float | None = None
+    _quiet_since: float = 0.0
+
+    def count(self, now: float, spent: float) -> None:
+        """Note that a tick at ``now`` spent so many seconds inside the driver, and react."""
+        if self._begin is None:
+            self._begin = self._quiet_since = now + _SETTLE_SECONDS
+        for lane in self.lanes:
+            lane.cost *= _DECAY
+        if now < self._begin:
+            return
+        self._ticks.append((now, spent))
+        while now - self._ticks[0][0] > _ON_END_SECONDS:
+            self._ticks.popleft()
+        span = now - self._ticks[0][0]
+        share = sum(spent for _, spent in self._ticks) / _ON_END_SECONDS
+        if share > BUDGET:
+            self._quiet_since = now
+            if span >= _ON_END_SECONDS * _DECAY:
+                self._ticks.clear()
+                self._stretch()
+        elif now - self._quiet_since >= _QUIET_SECONDS:
+            self._quiet_since = now
+            self._shrink()
+
+    def note(self) -> str | None:
+        """Say which questions are asked less often, or None."""
+        slow = {lane.title: lane.pause for lane in self.lanes if lane.stretch > 1}
+        if not slow:
+            return None
+        listed = ", ".join(f"{title} every {pause:g} s" for title, pause in slow.items())
+        return f"The driver answers slowly; to disturb the GPU less, some of it is read less often: {listed}."
+
+    def _stretch(self) -> None:
+        able = [lane for lane in self.lanes if lane.stretch < _MOST_STRETCH]
+        if able:
+            costliest = max(able, key=lambda lane: lane.cost)
+            costliest.stretch *= _STEP
+            costliest.cost = 0.0
+
+    def _shrink(self) -> None:
+        slow = [lane for lane in self.lanes if lane.stretch > 1]
+        if slow:
+            min(slow, key=lambda lane: lane.stretch).stretch //= _STEP

@@ -1,0 +1,324 @@
+"""One GPU in one generation of handles: asks what is due, keeps what still holds, and says what the answers amount to.
+
+A reading that did not change is the same object as before. What a GPU once said it can't do is asked again
+after a while: nothing is switched off for ever. After an error that all answers share, everything is asked afresh.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+
+from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.records.status import GpuProcess, MigInstance, NvLink
+from mlops_desk.telemetry import metrics
+from mlops_desk.telemetry.gpu_lanes import Budget, Lane
+from mlops_desk.telemetry.gpu_probes import OFTEN_SECONDS, PROBES, RARELY_SECONDS, SELDOM_SECONDS, Probe
+from mlops_desk.telemetry.nvml import GONE, UNABLE, Kind, NvmlError
+from mlops_desk.telemetry.nvml_device import NvmlDevice
+from mlops_desk.telemetry.nvml_facts import read_affinity, read_facts
+from mlops_desk.telemetry.nvml_field_table import EVERY_TICK, SELDOM
+from mlops_desk.telemetry.nvml_fields import GAP, FieldReader, Gap, Value
+from mlops_desk.telemetry.nvml_gpm import ACTIVITIES, NVLINKS, TRAFFIC, GpmReader
+from mlops_desk.telemetry.nvml_links import LinkReader
+from mlops_desk.telemetry.nvml_mig import MigReader
+from mlops_desk.telemetry.nvml_processes import ProcessLister, RawProcess
+from mlops_desk.telemetry.processes import Processes
+
+_UNSUPPORTED_SECONDS = 60.0
+_PROCESS_SECONDS = 2.0
+_REASONS_SECONDS = 10.0
+_SLOWDOWN = ("hw.gpu.throttle.thermal_hardware", "hw.gpu.throttle.power_brake")
+_LIMITING = tuple(
+    f"hw.gpu.throttle.{cause}"
+    for cause in ("power_cap", "thermal", "thermal_software", "thermal_hardware", "power_brake", "sync_boost",
+                  "board_limit", "reliability")
+)  # fmt: skip
+_EVERY_TICK = tuple(field.name for field in EVERY_TICK)
+_SELDOM = tuple(field.name for field in SELDOM)
+_METRIC_STATES = {
+    Kind.NOT_SUPPORTED: MetricState.NOT_SUPPORTED,
+    Kind.NOT_IN_DRIVER: MetricState.NOT_SUPPORTED_BY_DRIVER,
+    Kind.NO_PERMISSION: MetricState.NO_PERMISSION,
+    Kind.LOST: MetricState.LOST,
+}
+_LATER_SECONDS = 0.5
+"""What is only looked at by people is first asked after the first numbers are out."""
+
+
+class GpuReader:
+    """Reads one GPU. ``read`` raises NvmlError only when GPU or driver is gone."""
+
+    def __init__(self, device: NvmlDevice, processes: Processes) -> None:
+        self.device = device
+        self.readings: dict[str, Reading] = {}
+        self.reasons: tuple[str, ...] = ()
+        self.processes: tuple[GpuProcess, ...] | None = None
+        self.listed_at = 0.0
+        self.facts: dict[str, str] = {}
+        self.affinity: str | None = None
+        self.mig: tuple[MigInstance, ...] = ()
+        self.needs_reset = False
+        self._lookup = processes
+        self._values: dict[str, float] = {}
+        self._states: set[MetricState] = set()
+        self._fields = FieldReader(device, EVERY_TICK)
+        self._seldom = FieldReader(device, SELDOM)
+        self._gpm = GpmReader(device)
+        self._lister = ProcessLister(device)
+        self._links = LinkReader(device)
+        self._instances = MigReader(device)
+        self._has_average_power = True
+        self._reasons_due = 0.0
+        self._lanes = [*self._probe_lanes(), *self._other_lanes()]
+        self.budget = Budget([lane for lane, _ in self._lanes])
+
+    def read(self, now: float) -> set[MetricState]:
+        """Ask what is due at monotonic time ``now``; return the states of all readings that are fresh."""
+        self._states = set()
+        self.needs_reset = False
+        nvml = self.device.nvml
+        began = nvml.seconds
+        for lane, work in self._lanes:
+            if now < lane.due:
+                continue
+            before = nvml.seconds
+            try:
+                pause = work(now)
+            finally:
+                lane.cost += nvml.seconds - before
+            lane.ask_again(now, pause)
+        self.budget.count(now, nvml.seconds - began)
+        return self._states
+
+    def links(self, names: dict[str, str]) -> tuple[NvLink, ...]:
+        """Return the NVLinks; ``names`` gives the UUID of the GPU at a bus id."""
+        return self._links.links(names)
+
+    def renamed(self) -> None:
+        """Name the links' ends anew."""
+        self._links.renamed()
+
+    def close(self) -> None:
+        """Give back what belongs to the library."""
+        self._gpm.close()
+        self._instances.close()
+
+    def _probe_lanes(self) -> list[tuple[Lane, Callable[[float], float | None]]]:
+        return [(Lane(probe.title, probe.seconds), self._asking(probe)) for probe in PROBES]
+
+    def _asking(self, probe: Probe) -> Callable[[float], float | None]:
+        return lambda _now: self._ask(probe)
+
+    def _other_lanes(self) -> list[tuple[Lane, Callable[[float], float | None]]]:
+        later = time.monotonic() + _LATER_SECONDS
+        return [
+            (Lane("power, energy and throttling", 0.0), self._read_fields),
+            (Lane("activity", 0.0), self._read_activity),
+            (Lane("the causes of throttling", 0.0), self._read_reasons),
+            (Lane("processes", _PROCESS_SECONDS), self._list_processes),
+            (Lane("errors and limits", SELDOM_SECONDS), self._read_seldom),
+            (Lane("the state of NVLinks", SELDOM_SECONDS, later), self._read_links),
+            (Lane("traffic on NVLinks", OFTEN_SECONDS, later), self._read_flows),
+            (Lane("the list of MIG instances", OFTEN_SECONDS), self._find_instances),
+            (Lane("MIG instances", 0.0), self._read_instances),
+            (Lane("what seldom changes", RARELY_SECONDS, later), self._read_facts),
+        ]
+
+    def _ask(self, probe: Probe) -> float | None:
+        """Ask one question; return how long the answer holds, when that is not as usual."""
+        try:
+            values: Mapping[str, Value] = probe.ask(self.device)
+        except NvmlError as error:
+            if error.kind in GONE:
+                raise
+            values = dict.fromkeys(probe.names, error)
+        self._put_all(values)
+        return self._pause_after(values.values(), probe.seconds)
+
+    def _read_fields(self, now: float) -> float | None:
+        found = self._batch(self._fields, _EVERY_TICK, now)
+        self._put_all(found)
+        if "hw.power" in found:
+            self._has_average_power = not isinstance(found["hw.power"], NvmlError)
+        if not self._has_average_power:
+            self._ask_power()
+        if any(name in found for name in _SLOWDOWN):
+            self._add_slowdown(found)
+        return self._pause_after(found.values(), 0.0)
+
+    def _add_slowdown(self, found: Mapping[str, Value]) -> None:
+        """Add up what the hardware did; a part that is not new in ``found`` is what it was."""
+        parts = [found.get(name, self._values.get(name, GAP)) for name in _SLOWDOWN]
+        self._put("hw.gpu.throttle.hardware_slowdown", _sum(parts))
+
+    def _ask_power(self) -> None:
+        """Ask for the power by a call of its own, where the driver has no average: of older GPUs, or of its own."""
+        try:
+            self._put("hw.power", self.device.power() / 1000)
+        except NvmlError as error:
+            if error.kind in GONE:
+                raise
+            self._put("hw.power", error)
+
+    def _read_seldom(self, now: float) -> float | None:
+        found = self._batch(self._seldom, _SELDOM, now)
+        self._put_all(found)
+        return self._pause_after(found.values(), SELDOM_SECONDS)
+
+    def _batch(self, reader: FieldReader, names: tuple[str, ...], now: float) -> dict[str, Value]:
+        try:
+            found = reader.read(now)
+        except NvmlError as error:
+            if error.kind in GONE:
+                raise
+            return dict.fromkeys(names, error)
+        self._states.add(MetricState.OK)
+        return found
+
+    def _read_activity(self, now: float) -> float | None:
+        try:
+            found = self._gpm.read(now)
+        except NvmlError as error:
+            if error.kind in GONE:
+                raise
+            self._put_all(dict.fromkeys((*ACTIVITIES, *TRAFFIC), error))
+            return _UNSUPPORTED_SECONDS if error.kind in UNABLE else None
+        self._put_all({name: value for name, value in found.items() if name not in NVLINKS or isinstance(value, float)})
+        return None
+
+    def _read_reasons(self, now: float) -> float | None:
+        """Ask why the clocks are low: when the counters say that they were held down, and else only now and then.
+
+        The question itself makes some GPUs stutter.
+        """
+        counted = [self.readings[name] for name in _LIMITING if name in self.readings]
+        quiet = bool(counted) and all(reading.value == 0.0 for reading in counted if reading.value is not None)
+        known = any(reading.value is not None for reading in counted)
+        if known and quiet and not self.reasons and now < self._reasons_due:
+            return None
+        try:
+            self.reasons = self.device.throttle_reasons()
+        except NvmlError as error:
+            if error.kind in GONE:
+                raise
+            self.reasons = ()
+        self._reasons_due = now + _REASONS_SECONDS
+        return None
+
+    def _list_processes(self, _now: float) -> float | None:
+        """List who uses the GPU, largest first; not known when the driver does not say."""
+        self.listed_at = time.time()
+        try:
+            raw = self._lister.read()
+        except NvmlError as error:
+            if error.kind in GONE:
+                raise
+            self.processes = None
+            return None
+        listed = [self._describe(one) for one in raw]
+        self.processes = tuple(sorted(listed, key=lambda process: -(process.gpu_memory_bytes or 0)))
+        return None
+
+    def _describe(self, raw: RawProcess) -> GpuProcess:
+        facts = self._lookup.facts(raw.pid)
+        return GpuProcess(
+            raw.pid,
+            facts.user,
+            facts.command,
+            raw.memory_bytes,
+            facts.container,
+            raw.kind,
+            facts.start_ticks,
+            raw.sm_ratio,
+            facts.started_at,
+            raw.instance,
+        )
+
+    def _read_flows(self, now: float) -> float | None:
+        return self._quietly(lambda: self._links.read_flows(now))
+
+    def _read_links(self, now: float) -> float | None:
+        limit = self.readings.get("hw.gpu.nvlink.limit")
+        self._links.find(int(limit.value or 0) if limit is not None else 0)
+        pause = self._quietly(lambda: self._links.read_health(now))
+        up = self._links.up
+        if up is not None and limit is not None and limit.value:
+            self._put("hw.gpu.nvlink.up", float(up))
+        elif limit is not None:
+            self._copy_state("hw.gpu.nvlink.up", limit)
+        return pause
+
+    def _find_instances(self, _now: float) -> float | None:
+        was_split = self._instances.enabled
+        pause = self._quietly(self._instances.find)
+        if self._instances.enabled is not was_split:  # other questions have answers now
+            for lane, _ in self._lanes:
+                lane.due = 0.0
+        self.mig = self._instances.instances()
+        return pause
+
+    def _read_instances(self, now: float) -> float | None:
+        if self._instances.enabled:
+            self._instances.read(now)
+            self.mig = self._instances.instances()
+        return None
+
+    def _read_facts(self, _now: float) -> float | None:
+        self.facts = read_facts(self.device)
+        try:
+            self.affinity = read_affinity(self.device)
+        except NvmlError as error:
+            if error.kind in GONE:
+                raise
+        return None
+
+    def _quietly(self, work: Callable[[], None]) -> float | None:
+        """Do what is no metric of the GPU; what it can't answer is asked again after a while."""
+        try:
+            work()
+        except NvmlError as error:
+            if error.kind in GONE:
+                raise
+            return _UNSUPPORTED_SECONDS if error.kind in UNABLE else None
+        return None
+
+    def _pause_after(self, values: Collection[Value], seconds: float) -> float | None:
+        errors = [value for value in values if isinstance(value, NvmlError)]
+        if not errors:
+            return seconds
+        self.needs_reset |= any(error.kind is Kind.RESET_REQUIRED for error in errors)
+        if len(errors) == len(values) and all(error.kind in UNABLE for error in errors):
+            return _UNSUPPORTED_SECONDS
+        return seconds
+
+    def _put_all(self, values: Mapping[str, Value]) -> None:
+        for name, value in values.items():
+            self._put(name, value)
+
+    def _put(self, name: str, value: Value) -> None:
+        if isinstance(value, (NvmlError, Gap)):
+            state = MetricState.STALE if isinstance(value, Gap) else _METRIC_STATES.get(value.kind, MetricState.ERROR)
+            self._values.pop(name, None)
+            self.readings[name] = _missing(name, state)
+            self._states.add(state)
+        elif self._values.get(name) != value or name not in self.readings:
+            self._values[name] = value
+            reading = self.readings[name] = metrics.measured(metrics.GPU, name, value)
+            self._states.add(reading.state)
+        else:
+            self._states.add(self.readings[name].state)
+
+    def _copy_state(self, name: str, of: Reading) -> None:
+        self.readings[name] = of if of.value is not None else _missing(name, of.state)
+
+
+@cache
+def _missing(name: str, state: MetricState) -> Reading:
+    return metrics.missing(metrics.GPU, name, state)
+
+
+def _sum(values: list[Value]) -> Value:
+    numbers = [value for value in values if isinstance(value, float)]
+    if len(numbers) == len(values):
+        return min(1.0, sum(numbers))
+    return next((value for value in values if isinstance(value, NvmlError)), GAP)

@@ -1,0 +1,135 @@
+"""One GPU's handle and the questions that have a call of their own.
+
+Every method raises NvmlError; units are NVML's (percent, milliwatts, MHz, bytes).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pynvml
+
+from mlops_desk.telemetry.nvml import Kind, Nvml, NvmlError
+from mlops_desk.telemetry.nvml_words import throttle_words
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A GPU as the driver names it."""
+
+    index: int
+    uuid: str
+    name: str
+    bus_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryInfo:
+    """Bytes; ``used`` leaves out what the driver reserves, where it says how much that is."""
+
+    used: int
+    total: int
+    free: int
+    reserved: int | None
+
+
+class NvmlDevice:
+    """A GPU, or a MIG instance of one, as long as the library stays open."""
+
+    def __init__(self, nvml: Nvml, index: int, handle: Any, uuid: str | None) -> None:
+        self.nvml = nvml
+        self.handle = handle
+        self.index = index
+        self.uuid = uuid
+
+    @classmethod
+    def at(cls, nvml: Nvml, index: int, uuid: str | None = None) -> "NvmlDevice":
+        """Return the GPU of this index."""
+        return cls(nvml, index, nvml.call(index, uuid, pynvml.nvmlDeviceGetHandleByIndex, index), uuid)
+
+    def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function of the binding with this GPU's handle first."""
+        return self.nvml.call(self.index, self.uuid, function, self.handle, *arguments)
+
+    def invoke(self, name: str, *arguments: Any) -> None:
+        """Call a function of the library with this GPU's handle first."""
+        self.nvml.invoke(self.index, self.uuid, name, self.handle, *arguments)
+
+    def identity(self) -> Identity:
+        """Read who this is."""
+        self.uuid = str(self.ask(pynvml.nvmlDeviceGetUUID))
+        name = str(self.ask(pynvml.nvmlDeviceGetName))
+        return Identity(self.index, self.uuid, name, bus_id_of(self.ask(pynvml.nvmlDeviceGetPciInfo)))
+
+    def utilization(self) -> tuple[int, int]:
+        """Return GPU and memory controller utilisation."""
+        rates = self.ask(pynvml.nvmlDeviceGetUtilizationRates)
+        return rates.gpu, rates.memory
+
+    def engine(self, function: Callable[..., Any]) -> int:
+        """Return the utilisation of one of the media engines."""
+        return int(self.ask(function)[0])
+
+    def memory(self) -> MemoryInfo:
+        """Return what the memory is used for.
+
+        Version 1 counts the reserved part as used since R510, the driver that brought version 2; so it
+        is asked only where there is no version 2.
+        """
+        try:
+            memory = self.ask(pynvml.nvmlDeviceGetMemoryInfo, pynvml.nvmlMemory_v2)
+        except NvmlError as error:
+            if error.kind is not Kind.NOT_IN_DRIVER:
+                raise
+            memory = self.ask(pynvml.nvmlDeviceGetMemoryInfo)
+            return MemoryInfo(memory.used, memory.total, memory.free, None)
+        return MemoryInfo(memory.used, memory.total, memory.free, memory.reserved)
+
+    def bar1(self) -> tuple[int, int]:
+        """Return used and total."""
+        memory = self.ask(pynvml.nvmlDeviceGetBAR1MemoryInfo)
+        return memory.bar1Used, memory.bar1Total
+
+    def power(self) -> int:
+        return int(self.ask(pynvml.nvmlDeviceGetPowerUsage))
+
+    def power_limit(self) -> int:
+        return int(self.ask(pynvml.nvmlDeviceGetEnforcedPowerLimit))
+
+    def temperature(self) -> int:
+        return int(self.ask(pynvml.nvmlDeviceGetTemperature, pynvml.NVML_TEMPERATURE_GPU))
+
+    def threshold(self, which: int) -> int:
+        return int(self.ask(pynvml.nvmlDeviceGetTemperatureThreshold, which))
+
+    def fan(self) -> int:
+        return int(self.ask(pynvml.nvmlDeviceGetFanSpeed))
+
+    def clock(self, which: int) -> int:
+        return int(self.ask(pynvml.nvmlDeviceGetClockInfo, which))
+
+    def clock_limit(self, which: int) -> int:
+        return int(self.ask(pynvml.nvmlDeviceGetMaxClockInfo, which))
+
+    def performance_state(self) -> int:
+        return int(self.ask(pynvml.nvmlDeviceGetPerformanceState))
+
+    def number(self, function: Callable[..., Any], *arguments: Any) -> int:
+        """Ask what has one number for an answer."""
+        return int(self.ask(function, *arguments))
+
+    def throttle_reasons(self) -> tuple[str, ...]:
+        """Return why the clocks are not at their highest, in words, the graver first."""
+        try:
+            bits = self.ask(pynvml.nvmlDeviceGetCurrentClocksEventReasons)
+        except NvmlError as error:
+            if error.kind is not Kind.NOT_IN_DRIVER:
+                raise
+            bits = self.ask(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons)
+        return throttle_words(bits)
+
+
+def bus_id_of(pci: Any) -> str | None:
+    """Return the bus id of the binding's PCI record."""
+    bus = pci.busId
+    return bus.decode("ascii", "replace") if isinstance(bus, bytes) else bus
