@@ -9,6 +9,7 @@ each value. ``put_group`` puts frames into one checked record from which each ca
 import struct
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import zstandard
@@ -58,10 +59,11 @@ def get_integers(data: bytes, place: int, count: int) -> tuple[Codes, int]:
 def put_column(numbers: Codes, states: States) -> bytes:
     """Return one curve as bytes. Where there is no value, ``numbers`` should repeat the last one."""
     differences, order = _smallest(numbers)
-    one_state = len(states) == 0 or bool((states == states[0]).all())
-    if one_state and order and not differences.any():
-        first = int(numbers[0]) if len(numbers) else 0
-        return struct.pack("<BBq", _CONSTANT, int(states[0]) if len(states) else 0, first).rstrip(b"\0") or b"\0"
+    if not len(numbers):
+        return bytes([_CONSTANT])
+    one_state = bool((states == states[0]).all())
+    if one_state and order == 1 and not differences.any():
+        return struct.pack("<BBq", _CONSTANT, int(states[0]), int(numbers[0])).rstrip(b"\0") or bytes([_CONSTANT])
     head = bytes([order, _ONE_STATE, states[0]]) if one_state else bytes([order, _MANY_STATES]) + states.tobytes()
     start = numbers[:order].astype("<i8").tobytes()
     plain = head + start + put_integers(differences)
@@ -137,6 +139,6 @@ def get_group(data: bytes) -> list[bytes]:
     version, count = struct.unpack_from("<BH", data, 4)
     if version != _GROUP_VERSION or len(data) < 7 + 4 * count:
         raise DamagedBlock(f"a record of version {version}")
-    ends = np.cumsum(np.frombuffer(data, "<u4", count, 7)) + 7 + 4 * count
-    starts = [7 + 4 * count, *ends[:-1].tolist()]
-    return [data[start:end] for start, end in zip(starts, ends.tolist(), strict=True)]
+    sizes = np.frombuffer(data, "<u4", count, 7)
+    bounds = np.cumsum(np.concatenate([[7 + 4 * count], sizes])).tolist()
+    return [data[start:end] for start, end in pairwise(bounds)]

@@ -42,14 +42,20 @@ class Source(NamedTuple):
 
 
 def roll_up(store: TelemetryStore, tier: int) -> Iterator[None]:
-    """Roll the oldest chunks of ``tier`` up into the next one, once there are enough; a step between two yields."""
+    """Roll the oldest chunks of ``tier`` up into the next one, while there are enough; a step between two yields."""
+    while (begun := _begin(store, tier)) is not None:
+        yield
+        yield from _roll(store, tier, *begun)
+
+
+def _begin(store: TelemetryStore, tier: int) -> tuple[list[Source], dict[int, Layout], Layout, int] | None:
     with store.database.transaction() as connection:
         mine = (CHUNKS.c.tier == tier) & (CHUNKS.c.state == KEPT) & CHUNKS.c.rolled.is_(False)
         query = select(CHUNKS.c.id, CHUNKS.c.layout).where(mine).order_by(CHUNKS.c.id)
         found = connection.execute(query.limit(CHUNKS_A_ROLL[tier] + CHUNKS_LEFT[tier]))
         sources = [Source(row.id, row.layout) for row in found]
         if len(sources) < CHUNKS_A_ROLL[tier] + CHUNKS_LEFT[tier]:
-            return
+            return None
         sources = sources[: CHUNKS_A_ROLL[tier]]
         layouts = {
             number: store.layouts.get(connection, number) for number in dict.fromkeys(row.layout for row in sources)
@@ -59,7 +65,12 @@ def roll_up(store: TelemetryStore, tier: int) -> Iterator[None]:
         }
         layout = store.layouts.make(connection, list(columns), list(columns.values()))
         chunk = building.begin(connection, tier + 1, layout, (sources[0].id, sources[-1].id))
-    yield
+    return sources, layouts, layout, chunk
+
+
+def _roll(
+    store: TelemetryStore, tier: int, sources: list[Source], layouts: dict[int, Layout], layout: Layout, chunk: int
+) -> Iterator[None]:
     roller = _Roller(store, tier, sources, layouts)
     yield
     for first in range(0, len(layout.series), CURVES_A_FRAME):

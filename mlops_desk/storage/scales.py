@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MANTISSA_BITS = 10
-_LIMIT = float(1 << 61)
+_LIMIT = float(1 << 60)
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -41,7 +41,7 @@ class Scale:
 
 
 def encode(values: Floats, scale: Scale) -> Codes:
-    """Return the codes of ``values`` (no NaN); what lies beyond 2^61 steps is cut off there."""
+    """Return the codes of ``values`` (no NaN); what lies beyond 2^60 steps is cut off there."""
     counts: Codes = np.rint(np.clip(values / scale.step, -_LIMIT, _LIMIT)).astype(np.int64)
     return _shortened(counts) if scale.growing else counts
 

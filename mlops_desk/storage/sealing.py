@@ -50,7 +50,8 @@ def work(store: TelemetryStore) -> Iterator[None]:
         yield from roll_up(store, tier)
     for tier, kept in enumerate(CHUNKS_KEPT):
         yield
-        _expire(store, tier, kept)
+        while _expire(store, tier, kept):
+            yield
     more = True
     while more:
         yield
@@ -192,13 +193,13 @@ def _list(data: bytes | None) -> list[tuple[int, int]] | None:
         return None
 
 
-def _expire(store: TelemetryStore, tier: int, kept: int) -> None:
-    """Take the oldest chunks of a tier out of sight, once there are too many: all that one roll-up was made of."""
+def _expire(store: TelemetryStore, tier: int, kept: int) -> bool:
+    """Take the oldest chunks of a tier out of sight, all that one roll-up was made of; tell whether there were any."""
     mine = (CHUNKS.c.tier == tier) & (CHUNKS.c.state == KEPT)
     with store.database.transaction() as connection:
         count = connection.execute(select(func.count()).select_from(StoredChunk).where(mine)).scalar_one()
         if count <= kept:
-            return
+            return False
         parents = (CHUNKS.c.tier == tier + 1) & (CHUNKS.c.state == KEPT) & CHUNKS.c.alone.is_(False)
         query = select(CHUNKS.c.id, CHUNKS.c.first_source, CHUNKS.c.last_source).where(parents).order_by(CHUNKS.c.id)
         parent = connection.execute(query.limit(1)).first()
@@ -206,11 +207,11 @@ def _expire(store: TelemetryStore, tier: int, kept: int) -> None:
         if last is None and (tier == len(CHUNKS_KEPT) - 1 or count > _HALF * kept):
             last = connection.execute(select(func.min(CHUNKS.c.id)).where(mine)).scalar_one()
         if last is None:
-            return
+            return False
         older = (CHUNKS.c.tier == tier) & (CHUNKS.c.id <= last)
         number = connection.execute(select(func.count()).select_from(StoredChunk).where(mine & older)).scalar_one()
         if count - number < kept and parent is not None:
-            return
+            return False
         building.condemn(connection, older)
         if parent is not None:
             connection.execute(update(StoredChunk).where(CHUNKS.c.id == parent.id).values(alone=True))
@@ -218,3 +219,4 @@ def _expire(store: TelemetryStore, tier: int, kept: int) -> None:
             oldest = select(func.min(CHUNKS.c.id)).where(mine).scalar_subquery()
             connection.execute(delete(StoredProcess).where(PROCESSES.c.seen_chunk < oldest))
     store.generation += 1
+    return True
