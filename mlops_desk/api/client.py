@@ -14,6 +14,7 @@ from typing import Any, cast
 import httpx
 
 from mlops_desk.base import wire
+from mlops_desk.base.changes import BadPatch, Listener
 from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
 from mlops_desk.base.lock import FolderLock
 from mlops_desk.base.paths import DataFolder
@@ -113,14 +114,20 @@ class Client:
         """Yield what the agent announces until the connection ends; raises Unavailable when it does."""
         timeout = httpx.Timeout(SILENCE_SECONDS)
         try:
-            with self._http.stream("GET", "/v1/events", timeout=timeout) as answer:
+            with self._http.stream("GET", "/v1/events", params={"changes": "1"}, timeout=timeout) as answer:
+                samples = Listener(announced.Sampled)
                 for line in answer.iter_lines():
                     document = json.loads(line)
                     kind = announced.EVENTS.get(document["kind"])
-                    if kind is not None:
+                    if "change" in document:
+                        yield samples.hear(document["change"])
+                    elif kind is not None:
                         yield wire.from_builtins(document["event"], kind)
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
+        except BadPatch as error:
+            text = f"The agent told of a change that fits nothing it told before ({error})."
+            raise Unavailable(text, "It is asked anew.") from error
         raise Unavailable("The agent closed the connection.", "It is started again by the next command.")
 
     def _service(self, name: str) -> "_Service":

@@ -145,10 +145,11 @@ class ApiServer:
 
     async def _events(self, request: Request) -> Response:
         _caller(request)
-        return StreamingResponse(self._event_lines(), media_type="application/x-ndjson")
+        changes = request.query_params.get("changes") == "1"
+        return StreamingResponse(self._event_lines(changes=changes), media_type="application/x-ndjson")
 
-    async def _event_lines(self) -> AsyncIterator[str]:
-        async for line in event_lines(self._loop, self._bus):
+    async def _event_lines(self, *, changes: bool) -> AsyncIterator[str]:
+        async for line in event_lines(self._loop, self._bus, changes=changes):
             yield line
 
 

@@ -15,19 +15,29 @@ import pytest
 
 from mlops_desk.api.client import Client
 from mlops_desk.api.server import ApiServer
+from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.audit import AuditEntry
-from mlops_desk.records.event import Heartbeat, JobChanged, Notice
+from mlops_desk.records.event import Heartbeat, JobChanged, Notice, Sampled
 from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Run
 from mlops_desk.records.rule import Rule
+from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuState, Host, Status
 
 
 def job(number: str = "1") -> Job:
     return Job(number, "train", JobState.QUEUED, JobSpec("train", "image"), 1.0, os.getuid(), "me")
+
+
+def status(power_watts: float | None) -> Status:
+    state = MetricState.OK if power_watts is not None else MetricState.LOST
+    gpu = Gpu("GPU-1", 0, "H100", None, GpuState.OK, metrics={"hw.power": Reading(power_watts, "W", state)})
+    agent = AgentInfo("1", 2.0, AgentCost(), 3, "/data", "i")
+    return Status((gpu,), Host("ws"), (), (), agent, 1000.0)
 
 
 class Jobs:
@@ -213,6 +223,28 @@ def test_events_reach_every_listener_with_a_heartbeat_in_silence(world: World) -
     got = [next(events), next(events)]
     assert got == [JobChanged(job()), Notice("info", "test", "hello")]
     events.close()  # type: ignore[attr-defined]
+
+
+def test_samples_arrive_whole_though_only_their_changes_travel(world: World) -> None:
+    told = [Sampled(status(power)) for power in (300.0, 300.0, None, 310.5)]
+    events = world.client.announcements()
+    assert isinstance(next(events), Heartbeat)
+    for sample in told:
+        world.bus.publish(sample)
+        assert next(events) == sample
+    events.close()  # type: ignore[attr-defined]
+
+
+def test_who_does_not_ask_for_changes_gets_whole_samples(world: World) -> None:
+    sample = Sampled(status(300.0))
+    transport = httpx.HTTPTransport(uds=str(world.socket))
+    with httpx.Client(transport=transport, base_url="http://agent") as http, http.stream("GET", "/v1/events") as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        for _ in range(2):
+            world.bus.publish(sample)
+            document = json.loads(next(lines))
+            assert wire.from_builtins(document["event"], Sampled) == sample
 
 
 def test_the_openapi_document_has_every_verb(world: World) -> None:

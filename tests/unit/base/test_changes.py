@@ -1,0 +1,100 @@
+"""Whatever is told one after the other is heard as it was told, and what did not change is not told again."""
+
+import json
+from dataclasses import dataclass, field, replace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.base.changes import BadPatch, Listener, Teller
+from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.records.status import Disk, Gpu, GpuProcess, GpuState, Host, LeaseInfo, NvLink, Sample
+
+TEXT = st.text(max_size=8)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+READINGS = st.one_of(
+    st.builds(Reading, NUMBERS, st.just("W"), st.just(MetricState.OK)),
+    st.builds(Reading, st.none(), st.just("W"), st.sampled_from([MetricState.LOST, MetricState.ASLEEP])),
+)
+METRICS = st.dictionaries(st.sampled_from(["hw.power", "hw.temperature", "hw.energy"]), READINGS)
+GPUS = st.builds(
+    Gpu,
+    uuid=TEXT,
+    index=st.integers(0, 7),
+    name=TEXT,
+    pci_bus_id=st.none() | TEXT,
+    state=st.sampled_from(GpuState),
+    lease=st.none() | st.builds(LeaseInfo, state=TEXT, uid=st.none() | st.integers(0, 9)),
+    metrics=METRICS,
+    processes=st.lists(st.builds(GpuProcess, st.integers(1, 9), TEXT, TEXT, st.none() | st.integers(0, 9))).map(tuple),
+    throttle_reasons=st.lists(TEXT, max_size=2).map(tuple),
+    links=st.lists(st.builds(NvLink, st.integers(0, 3), TEXT, metrics=METRICS), max_size=2).map(tuple),
+    peers=st.dictionaries(TEXT, TEXT, max_size=2),
+)
+SAMPLES = st.builds(
+    Sample,
+    sequence=st.integers(0, 9),
+    sampled_at=NUMBERS,
+    gpus=st.lists(GPUS, max_size=2).map(tuple),
+    host=st.builds(Host, name=TEXT, metrics=METRICS),
+    disks=st.lists(st.builds(Disk, name=TEXT, model=st.none() | TEXT, metrics=METRICS), max_size=2).map(tuple),
+    gpu_note=st.none() | TEXT,
+)
+
+
+def as_json(patch: object) -> object:
+    return json.loads(msgspec.json.encode(patch))
+
+
+def as_msgpack(patch: object) -> object:
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(patch))
+
+
+@pytest.mark.parametrize("over", [as_json, as_msgpack])
+@given(samples=st.lists(SAMPLES, min_size=1, max_size=4))
+def test_what_is_told_is_heard(over, samples):
+    teller, listener = Teller(), Listener(Sample)
+    for sample in samples:
+        assert listener.hear(over(teller.tell(sample))) == sample
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    text: str
+    marks: dict[str, int] = field(default_factory=dict)
+    items: tuple[int, ...] = ()
+
+
+def told(*notes):
+    teller = Teller()
+    return [teller.tell(note) for note in notes][-1]
+
+
+def test_only_what_changed_is_told():
+    first = Note("a", {"x": 1, "y": 2}, (1, 2, 3))
+    assert told(first, first) == [1, {}]
+    assert told(first, Note("a", {"x": 1, "y": 2}, (1, 2, 3))) == [1, {}]
+    assert told(first, replace(first, text="b")) == [1, {0: [0, "b"]}]
+    assert told(first, replace(first, marks={"x": 1, "z": 3})) == [1, {1: [2, {"z": [0, 3]}, ["y"]]}]
+    assert told(first, replace(first, items=(1, 5, 3))) == [1, {2: [3, {1: [0, 5]}]}]
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [[0, {"text": 5}], [1, {"0": [0, "b"]}], [9], [], None, [0], "text", [2, {}, []], [0, {"text": "a", "marks": 3}]],
+)
+def test_a_patch_that_fits_nothing_is_refused(patch):
+    with pytest.raises(BadPatch):
+        Listener(Note).hear(patch)
+
+
+@pytest.mark.parametrize(
+    "patch", [[1, {"7": [0, 1]}], [1, {"0": [0, 1]}], [1, {"2": [3, {"9": [0, 1]}]}], [2, {}, ["q"]]]
+)
+def test_a_patch_that_does_not_fit_what_was_heard_is_refused(patch):
+    listener = Listener(Note)
+    listener.hear(Teller().tell(Note("a", {}, (1,))))
+    with pytest.raises(BadPatch):
+        listener.hear(patch)
