@@ -73,6 +73,7 @@ class EventsService:
         self._folding = Folding()
         self._watch = GpuWatch()
         self._owners: dict[int, tuple[Owner, float]] = {}
+        self._users: dict[str, tuple[tuple[Owner, ...], float]] = {}
         self._owners_at = -_OWNERS_LOOK_SECONDS
         self._facts: dict[str, Any] = {}
         self._unsaved: dict[str, Incident] = {}
@@ -159,8 +160,8 @@ class EventsService:
         gpus = {gpu.uuid: gpu for gpu in status.gpus}
         for event in events:
             owner = self._owners.get(event.pid) if event.pid is not None else None
-            gpu = gpus.get(event.device) if event.device is not None else None
-            self._put(incidents.of_event(event, gpu, owner[0] if owner else None))
+            gpu, (users, _) = gpus.get(event.device or ""), self._users.get(event.device or "", ((), 0.0))
+            self._put(incidents.of_event(event, gpu, owner[0] if owner else None, users))
         for found in self._watch.step(status.gpus, now, at):
             if isinstance(found, Ended):
                 self._end(found.incident, at)
@@ -202,10 +203,15 @@ class EventsService:
     def _remember_owners(self, status: Status, now: float) -> None:
         """Remember who is on the GPUs for a while: an error is often told when its process is gone."""
         self._owners_at = now
+        fresh = {
+            gpu.uuid: tuple(Owner(item, gpu.lease.label if gpu.lease is not None else None) for item in gpu.processes)
+            for gpu in status.gpus
+        }
+        for device, users in fresh.items():
+            if users or now - self._users.get(device, ((), now))[1] > _OWNERS_SECONDS:
+                self._users[device] = users, now
         kept = {pid: known for pid, known in self._owners.items() if now - known[1] <= _OWNERS_SECONDS}
-        for gpu in status.gpus:
-            label = gpu.lease.label if gpu.lease is not None else None
-            kept |= {process.pid: (Owner(process, label), now) for process in gpu.processes}
+        kept |= {user.process.pid: (user, now) for users in fresh.values() for user in users}
         self._owners = dict([*kept.items()][-_OWNERS_LIMIT:])
 
     # -- the lane ----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 Incidents of one ``key`` (kind, device, title) are the same thing happening again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_desk.base.text import plain
@@ -17,7 +17,16 @@ from mlops_desk.telemetry.xid import Blame, explain_xid
 Key = tuple[str, str | None, str]
 
 _TEXT_LIMIT = 1000
-_DOUBLE_BIT = 2
+_SHOWN = 3
+_MEMORY_ERRORS = {
+    "corrected memory error": "info",
+    "many corrected memory errors": "warning",
+    "memory retired": "warning",
+    "poisoned memory was contained": "warning",
+    "uncorrected memory error": "alert",
+    "memory could not be retired": "alert",
+    "poisoned memory was not contained": "alert",
+}
 _DOUBTFUL = "Results of what runs there may be wrong. If it comes back, have the board examined."
 _OUT_OF_MEMORY = {"oom_kernel", "oom_cuda"}
 
@@ -49,41 +58,49 @@ def gpu_title(gpu: Gpu | None, device: str | None) -> str:
     return plain(device, 60) if device else "a GPU"
 
 
-def of_event(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None) -> Draft:
-    """Say what the collector heard from driver or kernel."""
+def of_event(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None, users: Sequence[Owner] = ()) -> Draft:
+    """Say what the collector heard. ``owner`` is the process it names, ``users`` those that were on the GPU then."""
     title = gpu_title(gpu, event.device)
-    details = _details(event, gpu, owner)
+    details = _details(event, gpu, owner, users)
+    text = plain(event.text, _TEXT_LIMIT)
     if event.kind == "xid":
-        return Draft(_xid(event, title, owner, details), record=True)
+        return Draft(_xid(event, title, _whose(event, owner, users), details), record=True)
     if event.kind == "oom":
         whose = f"process {event.pid}" if event.pid is not None else "a process"
-        text = plain(event.text, _TEXT_LIMIT) or "The machine ran out of memory."
+        text = text or "The machine ran out of memory."
         hint = "Give jobs a memory limit (resources: memory), so that one of them can't take the others down."
         return Draft(_incident(event, "oom", "alert", f"The kernel killed {whose}", text, hint, details), record=True)
     if event.kind == "ecc":
-        grave = event.code == _DOUBLE_BIT or "uncorrect" in event.text.lower() or "double" in event.text.lower()
-        word = "that was not corrected" if grave else "was corrected"
-        level = "alert" if grave else "info"
-        advice = _DOUBTFUL if grave else None
-        happened = f"{title}: a memory error {word}"
-        return Draft(_incident(event, "ecc", level, happened, plain(event.text, _TEXT_LIMIT), advice, details), grave)
+        level = _MEMORY_ERRORS.get(event.text, "warning")
+        grave, happened = level == "alert", f"{title}: {plain(event.text, 80) or 'memory error'}"
+        advice, whose = _DOUBTFUL if grave else None, _whose(event, owner, users)
+        return Draft(_incident(event, "ecc", level, happened, whose, advice, details), grave)
     words = {"bind": "was bound to the driver", "unbind": "was unbound from the driver"}
-    happened = words.get(event.kind, plain(event.kind, 40))
-    level = "info" if event.kind == "bind" else "warning"
-    return Draft(_incident(event, "gpu", level, f"{title} {happened}", plain(event.text, _TEXT_LIMIT), None, details))
+    happened = f"{title} {words.get(event.kind, plain(event.kind, 40))}"
+    return Draft(_incident(event, "gpu", "info" if event.kind == "bind" else "warning", happened, text, None, details))
 
 
-def _xid(event: DeviceEvent, title: str, owner: Owner | None, details: dict[str, str]) -> Incident:
+def _xid(event: DeviceEvent, title: str, whose: str, details: dict[str, str]) -> Incident:
     code = event.code if event.code is not None else 0
     known = explain_xid(code)
-    said = f" The driver says: {plain(event.text, _TEXT_LIMIT)}" if event.text else ""
-    whose = f" It happened to {owner_words(owner)}." if owner is not None else ""
-    if owner is None and event.pid is not None:
-        whose = f" It happened to process {event.pid}, which is not known any more."
+    blame = {Blame.APPLICATION: "Most often the program's fault.", Blame.HARDWARE: "Most often the hardware's fault."}
+    said = f"The driver says: {plain(event.text, _TEXT_LIMIT)}" if event.text else ""
+    text = " ".join(part for part in (known.text, blame.get(known.blame, ""), whose, said) if part)
     details = {**details, "xid": str(code), "cause": known.blame.value}
-    blame = {Blame.APPLICATION: " Most often the program's fault.", Blame.HARDWARE: " Most often the hardware's fault."}
-    text = f"{known.text}{blame.get(known.blame, '')}{whose}{said}"
     return _incident(event, "xid", known.level, f"{title}: XID {code}", text, known.hint, details)
+
+
+def _whose(event: DeviceEvent, owner: Owner | None, users: Sequence[Owner]) -> str:
+    """Say to whom it happened; NVML does not tell the process, so then who was on the GPU at that time."""
+    if owner is not None:
+        return f"It happened to {owner_words(owner)}."
+    if event.pid is not None:
+        return f"It happened to process {event.pid}, which is not known any more."
+    if not users:
+        return ""
+    shown = ", ".join(owner_words(user) for user in users[:_SHOWN])
+    more = f" and {len(users) - _SHOWN} more" if len(users) > _SHOWN else ""
+    return f"On the GPU at that time: {shown}{more}."
 
 
 def _incident(
@@ -102,7 +119,7 @@ def owner_words(owner: Owner) -> str:
     return " ".join(parts) + (f" ({plain(name, 80)})" if name else "")
 
 
-def _details(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None) -> dict[str, str]:
+def _details(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None, users: Sequence[Owner]) -> dict[str, str]:
     details = {}
     if gpu is not None:
         details["gpu"] = gpu.name
@@ -110,10 +127,12 @@ def _details(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None) -> dict[s
             details["pci"] = gpu.pci_bus_id
     if event.pid is not None:
         details["pid"] = str(event.pid)
-    if owner is not None:
-        process = owner.process
-        facts = {"user": process.user, "command": process.command, "container": process.container, "job": owner.label}
+    one = owner or (users[0] if len(users) == 1 and event.pid is None else None)
+    if one is not None:
+        process = one.process
+        facts = {"user": process.user, "command": process.command, "container": process.container, "job": one.label}
         details |= {name: plain(value) for name, value in facts.items() if value}
+        details.setdefault("pid", str(process.pid))
     return details
 
 

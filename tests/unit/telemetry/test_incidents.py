@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,34 @@ def test_an_unknown_xid_of_a_process_that_is_gone_keeps_number_and_pid():
     incident = incidents.of_event(DeviceEvent(5.0, "xid", None, 4711, 9), None, None).incident
     assert "4711" in incident.title
     assert "process 9" in incident.text
+
+
+def test_without_a_pid_those_on_the_gpu_are_named_and_one_alone_is_the_owner():
+    ada, bo = (
+        Owner(GpuProcess(pid, user, "python", None), job) for pid, user, job in ((1, "ada", "x"), (2, "bo", None))
+    )
+    event = DeviceEvent(5.0, "xid", "GPU-3", 79)
+    both = incidents.of_event(event, GPU, None, (ada, bo)).incident
+    assert "process 1 of ada (x), process 2 of bo (python)" in both.text
+    assert "job" not in both.details
+    alone = incidents.of_event(event, GPU, None, (ada,)).incident
+    assert (alone.details["job"], alone.details["pid"]) == ("x", "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("corrected memory error", "info"),
+        ("uncorrected memory error", "alert"),
+        ("poisoned memory was contained", "warning"),
+        ("poisoned memory was not contained", "alert"),
+        ("something new", "warning"),
+    ],
+)
+def test_a_memory_error_is_as_grave_as_it_is(text, level):
+    draft = incidents.of_event(DeviceEvent(5.0, "ecc", "GPU-3", text=text), GPU, None)
+    assert (draft.incident.level, draft.record) == (level, level == "alert")
+    assert text in draft.incident.title
 
 
 def test_hostile_text_stays_one_line():
