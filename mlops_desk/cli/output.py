@@ -5,10 +5,10 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.text import plain
-from mlops_desk.cli import judged
+from mlops_desk.cli import drifted, judged
 from mlops_desk.cli.cells import ago, facts, number, reading, table
 from mlops_desk.records.audit import AuditEntry
-from mlops_desk.records.drift import DriftReport, Measure
+from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.job import Job
 from mlops_desk.records.model import Model, ModelVersion, Run
@@ -119,34 +119,6 @@ def _endpoint(endpoint: Endpoint) -> str:
     return facts(told)
 
 
-def _report(report: DriftReport) -> str:
-    rows = [
-        [
-            column.name,
-            column.kind,
-            column.verdict.replace("_", " "),
-            *(_measure(column.measures.get(name)) for name in _SHOWN[column.kind]),
-        ]
-        for column in report.columns
-    ]
-    head = f"Verdict: {report.verdict.replace('_', ' ')}. {report.dataset.n_drifted} of "
-    head += f"{report.dataset.n_columns} columns drifted."
-    heads = ["COLUMN", "KIND", "VERDICT", "EFFECT", "P ADJUSTED"]
-    return "\n".join([head, table(heads, [_report_row(row) for row in rows])]) if rows else head
-
-
-_SHOWN = {"numeric": ("wasserstein_normed", "ks"), "categorical": ("l_infinity", "chi2")}
-
-
-def _report_row(row: list[str]) -> list[str]:
-    effect, test = row[3].split("|")[0], row[4].split("|")[1]
-    return [*row[:3], effect, test]
-
-
-def _measure(measure: Measure | None) -> str:
-    return "–|–" if measure is None else f"{number(measure.value)}|{number(measure.p_adjusted)}"
-
-
 def _agent(info: AgentInfo) -> str:
     return facts(
         {
@@ -172,7 +144,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     Status: _status,
     Job: _job,
     Endpoint: _endpoint,
-    DriftReport: _report,
+    DriftReport: drifted.report,
     AgentInfo: _agent,
     **judged.FORMS,
 }

@@ -1,8 +1,9 @@
 """A CSV file from anywhere, made into a Parquet file of texts in one streaming pass.
 
 Whatever the encoding, the line ends, the quotes or the names in the header: values come out as text, an
-unquoted empty field as NULL and a quoted one as "". Lines that are no rows are counted, never guessed at.
-What the texts mean is decided later, from the whole column.
+unquoted empty field as NULL and a quoted one as "". Lines that are no rows are counted and named, never
+guessed at; a row that ends too early lacks its last values, and is named too. What the texts mean is decided
+later, from the whole column.
 """
 
 # ruff: noqa: S608 - DuckDB binds no paths; ``quoted_path`` quotes them, and the columns' names are our own
@@ -16,6 +17,7 @@ from typing import Any
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
+from mlops_desk.drift.faults import counted, refused, unclosed
 
 COLUMNS_LIMIT = 5000
 _DELIMITERS = ",;\t|"
@@ -26,11 +28,15 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codec
 
 @dataclass(frozen=True, slots=True)
 class Delimited:
-    """What became of a CSV file: column ``names[i]`` is ``c<i>`` of the Parquet file at ``path``."""
+    """What became of a CSV file: column ``names[i]`` is ``c<i>`` of the Parquet file at ``path``.
+
+    ``notes`` say in words which lines are no rows or not whole ones.
+    """
 
     path: Path
     names: tuple[str, ...]
     n_rejected: int
+    notes: tuple[str, ...] = ()
 
 
 def to_parquet(connection: Any, source: Path, folder: Path) -> Delimited:
@@ -38,18 +44,36 @@ def to_parquet(connection: Any, source: Path, folder: Path) -> Delimited:
     readable = _as_utf8(source, folder)
     names, delimiter = _header(readable, source)
     target = folder / f"{source.stem[:50]}-{len(list(folder.iterdir()))}.parquet"
-    columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(names)))
-    query = f"""
-        COPY (SELECT * FROM read_csv({quoted_path(readable)},
-            auto_detect = false, header = true, columns = {{{columns}}}, delim = '{delimiter}',
-            quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
-            null_padding = true, parallel = false, max_line_size = {_LINE_LIMIT_BYTES},
-            store_rejects = true, rejects_limit = 0))
-        TO {quoted_path(target, is_pattern=False)} (FORMAT parquet)"""
-    connection.execute(query)
-    rejected = connection.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchall()[0][0]
-    connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
-    return Delimited(target, names, int(rejected))
+    rows = _reading(readable, len(names), delimiter, pad=True)
+    connection.execute(f"COPY (SELECT * FROM {rows}) TO {quoted_path(target, is_pattern=False)} (FORMAT parquet)")
+    rejected, faults = refused(connection, readable)
+    notes = [f"{counted(rejected, 'line')} left out, being no row: {faults}."] if rejected else []
+    short, where = _short(connection, readable, target, delimiter, len(names))
+    notes += [f"{counted(short, 'row')} too short, the missing fields taken for blank: {where}."] if short else []
+    if line := unclosed(readable, delimiter):
+        rejected += 1
+        notes.append(f"The quote that opens in line {line} does not end: what follows it is left out.")
+    return Delimited(target, names, rejected, tuple(notes))
+
+
+def _reading(readable: Path, n_columns: int, delimiter: str, *, pad: bool) -> str:
+    """Return the table function that reads the file; with ``pad`` a row that ends early is a row."""
+    columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(n_columns))
+    return f"""read_csv({quoted_path(readable)},
+        auto_detect = false, header = true, columns = {{{columns}}}, delim = '{delimiter}',
+        quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
+        null_padding = {str(pad).lower()}, parallel = false, max_line_size = {_LINE_LIMIT_BYTES},
+        store_rejects = true, rejects_limit = 0)"""
+
+
+def _short(connection: Any, readable: Path, table: Path, delimiter: str, n_columns: int) -> tuple[int, str]:
+    """Count rows that end too early, and name the first. Only a file whose last column has blanks is read again."""
+    query = f"SELECT count(*) - count(c{n_columns - 1}) FROM read_parquet({quoted_path(table)})"
+    if not connection.execute(query).fetchall()[0][0]:
+        return 0, ""
+    strict = _reading(readable, n_columns, delimiter, pad=False)
+    connection.execute(f"SELECT count(COLUMNS(*)) FROM {strict}").fetchall()
+    return refused(connection, readable, "MISSING COLUMNS")
 
 
 def quoted_path(path: Path, *, is_pattern: bool = True) -> str:

@@ -51,6 +51,7 @@ class Source:
     n_rows: int
     is_text: bool = False
     n_rejected: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def connect(folder: Path) -> Any:
@@ -88,7 +89,8 @@ def open_file(connection: Any, path: Path, folder: Path) -> Source:
         raise Invalid(text, "Is the file complete? Write it again as Parquet, or as CSV with a header line.") from error
     opened = _open_parquet(connection, table.path)
     named = {name: (f'"c{at}"', "VARCHAR") for at, name in enumerate(table.names)}
-    return Source(opened.relation, named, opened.n_rows, is_text=True, n_rejected=table.n_rejected)
+    notes = tuple(f"{plain(path.name, 100)}: {note}" for note in table.notes)
+    return Source(opened.relation, named, opened.n_rows, is_text=True, n_rejected=table.n_rejected, notes=notes)
 
 
 def _open_parquet(connection: Any, path: Path) -> Source:
@@ -120,6 +122,7 @@ def tables_of(connection: Any, reference: Source, current: Source, options: Drif
         skipped_columns=tuple(skipped),
         rejected_reference=reference.n_rejected,
         rejected_current=current.n_rejected,
+        notes=(*reference.notes, *(note for note in current.notes if note not in reference.notes)),
     )
 
 

@@ -20,6 +20,7 @@ from mlops_desk.records.drift import (
     DriftReport,
     Histogram,
     Measure,
+    Quality,
     Verdict,
 )
 
@@ -41,16 +42,14 @@ class Tables:
     skipped_columns: tuple[str, ...] = ()
     rejected_reference: int = 0
     rejected_current: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def compare(tables: Tables, options: DriftOptions) -> DriftReport:
     """Measure and judge all columns; raises what the reader raises."""
     measured = [measure_column(name, read()) for name, read in tables.columns]
     judged = [
-        replace(column, text="The current data have no such column.")
-        if column.name in tables.missing_columns
-        else column
-        for column in judge(measured, options)
+        _not_there(column) if column.name in tables.missing_columns else column for column in judge(measured, options)
     ]
     n_drifted = sum(column.verdict.is_alarm for column in judged)
     dataset = DatasetDrift(
@@ -64,8 +63,16 @@ def compare(tables: Tables, options: DriftOptions) -> DriftReport:
         skipped_columns=tables.skipped_columns,
         rejected_reference=tables.rejected_reference,
         rejected_current=tables.rejected_current,
+        notes=tables.notes,
+        quality_columns=tuple(c.name for c in judged if any(signal.alert for signal in c.signals.values())),
     )
     return DriftReport(v.dataset_verdict(column.verdict for column in judged), tuple(judged), dataset)
+
+
+def _not_there(column: ColumnDrift) -> ColumnDrift:
+    """Judge a column that the current data lack: its rows read as missing, and it is more than that."""
+    verdict = Verdict.CRITICAL if column.quality["current"].n_rows else column.verdict
+    return replace(column, verdict=verdict, text="The current data have no such column.")
 
 
 def measure_column(name: str, column: Column) -> ColumnDrift:
@@ -120,7 +127,10 @@ def _text(column: ColumnDrift, options: DriftOptions) -> str | None:
     """Say what stands out and no number in the row of measures tells."""
     said = []
     if column.verdict is Verdict.CRITICAL:
-        return f"None of the {column.quality['current'].n_rows} current rows holds a usable value."
+        n_rows = column.quality["current"].n_rows
+        return f"None of the {n_rows} current rows holds a usable value: {_what_instead(column.quality['current'])}."
+    if not column.n_reference and not column.n_current:
+        return "Neither side has a usable value: there is nothing to compare."
     if column.verdict is Verdict.INSUFFICIENT_DATA:
         usable = f"{column.n_reference} in the reference, {column.n_current} in the current data"
         said.append(f"Too few usable values ({usable}; {options.minimum_rows} are needed on each side).")
@@ -129,6 +139,19 @@ def _text(column: ColumnDrift, options: DriftOptions) -> str | None:
             after = getattr(column.quality["current"], f"{name}_ratio")
             said.append(f"{SIGNALS[name].capitalize()}: {after - (signal.value or 0.0):.1%} before, {after:.1%} now.")
     return " ".join(said) or None
+
+
+def _what_instead(quality: Quality) -> str:
+    """Say what the rows hold that none can be used: all are blank, of the wrong type, infinite, or some of each."""
+    ratios = {
+        "blank": quality.missing_ratio,
+        "of the wrong type": quality.wrong_type_ratio,
+        "infinite": quality.infinite_ratio,
+    }
+    held = {name: ratio for name, ratio in ratios.items() if ratio}
+    if len(held) == 1:
+        return f"all are {next(iter(held))}"
+    return ", ".join(f"{ratio:.1%} are {name}" for name, ratio in held.items())
 
 
 _NUMERIC_NAMES = ("wasserstein_normed", "ks", "psi", "js", "hellinger", "energy")

@@ -3,7 +3,8 @@
 Each column brings one p-value (Kolmogorov-Smirnov or chi-square); Benjamini-Hochberg adjusts them across the
 columns. Then, in this order:
 
-critical           rows arrived in the current data and none holds a usable value, or the column is not there
+critical           rows arrived in the current data and none holds a usable value although the reference has
+                   some, or the column is not there; blank on both sides is not critical: nothing has changed
 insufficient_data  fewer than 30 usable rows on a side (the values are still shown)
 numeric            significant = adjusted KS p < 0.05; effect = Wasserstein
                      drift    significant, and Wasserstein >= 0.1
@@ -48,7 +49,7 @@ def column_verdict(
     kind: str, measures: Mapping[str, Measure], n_rows: int, n_usable: tuple[int, int], minimum_rows: int, level: float
 ) -> Verdict:
     """Judge one column whose p-values are adjusted; ``n_rows`` are the current rows, usable or not."""
-    if n_rows and not n_usable[1]:
+    if n_rows and n_usable[0] and not n_usable[1]:
         return Verdict.CRITICAL
     if min(n_usable) < minimum_rows:
         return Verdict.INSUFFICIENT_DATA

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How bad it is. ``CRITICAL`` (nothing usable arrived) wins over ``INSUFFICIENT_DATA``."""
+    """How bad it is. ``CRITICAL`` (nothing usable arrives any more) wins over ``INSUFFICIENT_DATA``."""
 
     OK = "ok"
     WARNING = "warning"
@@ -79,7 +79,8 @@ class DatasetDrift:
     """The data set as a whole: rows read, columns compared, columns that only one side has.
 
     ``skipped_columns`` hold what is neither number nor category (times, lists, bytes); ``rejected_*`` count
-    lines of a CSV file that could not be read as rows.
+    lines of a CSV file that could not be read as rows, and ``notes`` name the first of them. ``quality_columns``
+    are those with an alarm about their quality, whatever their verdict.
     """
 
     n_reference: int
@@ -92,6 +93,8 @@ class DatasetDrift:
     skipped_columns: tuple[str, ...] = ()
     rejected_reference: int = 0
     rejected_current: int = 0
+    notes: tuple[str, ...] = ()
+    quality_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

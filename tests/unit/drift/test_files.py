@@ -213,6 +213,27 @@ def test_lines_that_are_no_rows_are_counted(tmp_path):
     assert column(report, "b").quality["current"].missing_ratio == pytest.approx(1 / 51)
 
 
+def test_lines_that_are_no_rows_are_named_as_an_editor_numbers_them(tmp_path):
+    good = text(tmp_path / "r.csv", "a,b\n" + "1,2\n" * 50)
+    bad = text(tmp_path / "c.csv", 'a,b\n"two\nlines",2\n' + "1,2,3\n" * 4 + '5\n1,\n"open,2\n3,4\n')
+    report = compare_files(good, bad)
+    left_out, short, unclosed = report.dataset.notes
+    assert left_out.startswith("c.csv: 4 lines left out, being no row: line 4 (too many fields), line 5 ")
+    assert left_out.endswith("and 1 more.")
+    assert "1 row too short" in short
+    assert "line 8" in short
+    assert "opens in line 10 does not end" in unclosed
+    assert report.dataset.rejected_current == 5
+    assert not compare_files(good, good).dataset.notes
+
+
+def test_a_column_that_is_blank_in_both_files_is_not_critical(tmp_path):
+    lines = "x,n\n" + "".join(f",{at}\n" for at in range(100))
+    report = compare_files(*(text(tmp_path / f"{side}.csv", lines) for side in "rc"))
+    assert column(report, "x").verdict == "insufficient_data"
+    assert not report.verdict.is_alarm
+
+
 def test_hostile_names_and_values_are_only_text(tmp_path):
     name = "x\"'); DROP TABLE t; --"
     lines = 'k,"' + name.replace('"', '""') + '",k\n' + '"=cmd()",1,"multi\nline"\n"{}",2,\'\n' * 40

@@ -128,9 +128,34 @@ def test_a_constant_reference_is_judged_by_the_share_that_left_it():
 def test_nothing_usable_is_critical_and_wins_over_too_few_rows():
     assert verdict_of(numbers(spread(10), [], n_missing=5)) == "critical"
     assert verdict_of(numbers(spread(), [], n_infinite=5, n_wrong_type=200)) == "critical"
-    assert verdict_of(numbers([], [], n_missing=5)) == "critical"
     lost = CategoricalColumn(CategoricalSide(np.array([50, 50])), CategoricalSide(np.array([0, 0]), n_missing=3))
     assert verdict_of(lost) == "critical"
+
+
+def test_a_column_that_is_blank_on_both_sides_is_no_alarm_and_says_so():
+    """Nothing has changed: whoever trained on it knew that the column was blank."""
+    blank = NumericColumn(NumericSide(np.empty(0), n_missing=100), NumericSide(np.empty(0), n_missing=100))
+    report = report_of(blank=blank, x=numbers(spread(), spread()))
+    assert report.columns[0].verdict == "insufficient_data"
+    assert "Neither side has a usable value" in report.columns[0].text
+    assert not report.verdict.is_alarm
+    lacking = Tables([("blank", lambda: blank)], 100, 100, missing_columns=("blank",))
+    assert compare(lacking, DriftOptions()).verdict == "critical"  # it is not only blank, it is not there
+
+
+@pytest.mark.parametrize(
+    ("counts", "reason"),
+    [
+        ({"n_missing": 5}, "all are blank"),
+        ({"n_wrong_type": 5}, "all are of the wrong type"),
+        ({"n_infinite": 5}, "all are infinite"),
+        ({"n_missing": 3, "n_wrong_type": 1}, "75.0% are blank, 25.0% are of the wrong type"),
+    ],
+)
+def test_critical_says_what_the_rows_hold_instead(counts, reason):
+    column = report_of(x=numbers(spread(), [], **counts)).columns[0]
+    assert column.verdict == "critical"
+    assert reason in column.text
 
 
 @pytest.mark.parametrize(("n", "k"), [(29, 1000), (1000, 29), (0, 100), (100, 0)])
@@ -185,6 +210,8 @@ def test_missing_values_are_said_though_the_values_have_not_moved():
     assert signal.value == pytest.approx(0.4)
     assert signal.alert
     assert "0.0% before, 40.0% now" in column.text
+    report = report_of(x=numbers(spread(), spread(600), n_missing=400), y=numbers(spread(), spread()))
+    assert report.dataset.quality_columns == ("x",)
 
 
 def test_a_change_below_one_point_or_by_chance_is_not_worth_a_word():

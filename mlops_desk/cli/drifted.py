@@ -1,0 +1,74 @@
+"""A drift report as text: the verdict, what was compared, and each column with what decided and why."""
+
+from collections.abc import Mapping
+
+from mlops_desk.base.text import plain
+from mlops_desk.cli.cells import number, table
+from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Measure
+
+_NAMED = 10
+_NAME = 60
+_NOTE = 400
+_TEST = {"numeric": "ks", "categorical": "chi2"}
+_SHORT = {"wasserstein_normed": "wasserstein", "l_infinity": "l-infinity", "cramers_v": "cramer's v", "ks": "ks"}
+
+
+def report(report: DriftReport) -> str:
+    """Return one report."""
+    data = report.dataset
+    lines = [
+        f"Verdict: {report.verdict.replace('_', ' ')}. {data.n_drifted} of {data.n_columns} columns drifted.",
+        f"Rows: {data.n_reference:,} in the reference, {data.n_current:,} in the current data.",
+        *_about(data),
+    ]
+    if report.columns:
+        heads = ["COLUMN", "KIND", "VERDICT", "EFFECT", "P ADJUSTED", "USABLE", "WHY"]
+        lines.append(table(heads, [_row(column) for column in report.columns]))
+    return "\n".join(lines)
+
+
+def _about(data: DatasetDrift) -> list[str]:
+    told = [
+        ("Quality has changed, whatever the verdict", data.quality_columns),
+        ("Missing in the current data", data.missing_columns),
+        ("New in the current data", data.new_columns),
+        ("Neither numbers nor categories, not compared", data.skipped_columns),
+    ]
+    return [f"{what}: {_listed(names)}." for what, names in told if names] + [plain(note, _NOTE) for note in data.notes]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(plain(name, _NAME) for name in names[:_NAMED])
+    return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown
+
+
+def _row(column: ColumnDrift) -> list[str]:
+    test = column.measures.get(_TEST.get(column.kind, ""))
+    return [
+        column.name,
+        column.kind,
+        column.verdict.replace("_", " "),
+        _effect(column),
+        "–" if test is None else number(test.p_adjusted),
+        f"{column.n_reference:,} / {column.n_current:,}",
+        column.text or "",
+    ]
+
+
+def _effect(column: ColumnDrift) -> str:
+    """Name the measures whose size decides, with their values."""
+    found = column.measures
+    if column.kind == "categorical":
+        name = max(("l_infinity", "cramers_v"), key=lambda name: _size(found.get(name)))
+        return _named(found, name)
+    instead = "wasserstein_normed" if _size(found.get("wasserstein_normed")) >= 0 else "l_infinity"
+    return f"{_named(found, instead)}, {_named(found, 'ks')}" if _size(found.get("ks")) >= 0 else "–"
+
+
+def _size(measure: Measure | None) -> float:
+    return -1.0 if measure is None or measure.value is None else measure.value
+
+
+def _named(found: Mapping[str, Measure], name: str) -> str:
+    measure = found.get(name)
+    return "–" if measure is None or measure.value is None else f"{_SHORT[name]} {number(measure.value, 3)}"
