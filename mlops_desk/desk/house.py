@@ -48,6 +48,7 @@ _JOB_TAG = "mlops_desk.job"
 _NAME_TAG = "mlflow.runName"
 _STALE_FACTS_SECONDS = 10.0
 _JOBS_COUNTED = 2000
+_BUSY_POINTS = 100
 
 
 class Desk:
@@ -247,8 +248,19 @@ class Desk:
     def _recording(self, incident_id: str, device: str | None) -> Curves:
         raise Unavailable(f"There is no recording of {incident_id}, {device}.")
 
-    def _busy_ratio(self, start: float, end: float) -> Mapping[str, float]:  # noqa: ARG002 - the history will tell
-        return {}
+    def _busy_ratio(self, start: float, end: float) -> Mapping[str, float]:
+        """Return the mean utilisation of each GPU over a span; one whose history does not tell is left out."""
+        ratios = {}
+        for gpu in self.telemetry.status().gpus:
+            try:
+                curve = self.telemetry.history("hw.gpu.utilization", gpu.uuid, start, end, _BUSY_POINTS)
+            except DeskError as error:
+                _log.info("How busy GPU %s was is not known: %s", gpu.uuid, error.message)
+                continue
+            known = [value for value in curve.mean if value is not None]
+            if known:
+                ratios[gpu.uuid] = sum(known) / len(known)
+        return ratios
 
     def _jobs_ended(self, since: float) -> Mapping[str, int]:
         """Count the jobs that ended since a time, by outcome."""
