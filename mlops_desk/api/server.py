@@ -4,6 +4,7 @@ The kernel says who asks (SO_PEERCRED). Verbs block, so each runs in a thread of
 verb that changes something leaves an audit record, whatever became of it.
 """
 
+import asyncio
 import logging
 import os
 import socket
@@ -57,7 +58,7 @@ class ApiServer:
         self._bus = bus
         self._loop = loop
         self._audit = audit
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self.app = self._build()
 
     def serve(self, path: Path) -> None:
@@ -71,7 +72,7 @@ class ApiServer:
             os.umask(mask)
         config = uvicorn.Config(
             self.app, http=_PeerProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=1, date_header=False,
         )  # fmt: skip
         self._server = _Server(config)
         try:
@@ -82,7 +83,7 @@ class ApiServer:
     def stop(self) -> None:
         """Ask the server to end; safe from any thread and from a signal handler."""
         if self._server is not None:
-            self._server.should_exit = True
+            self._server.end()
 
     def _build(self) -> FastAPI:
         app = FastAPI(title="MLOps Desk agent", version=__version__, docs_url=None, redoc_url=None)
@@ -154,7 +155,25 @@ class ApiServer:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the agent has its own."""
+    """uvicorn without its signal handlers, the agent has its own, and without its ten looks a second at a flag."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._events: asyncio.AbstractEventLoop | None = None
+        self._ended = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        self._events = asyncio.get_running_loop()
+        await self.on_tick(0)
+        if not self.should_exit:
+            await self._ended.wait()
+        self._events = None
+
+    def end(self) -> None:
+        """End it, from whatever thread or signal handler."""
+        self.should_exit = True
+        if self._events is not None:
+            self._events.call_soon_threadsafe(self._ended.set)
 
     def capture_signals(self) -> Any:
         from contextlib import nullcontext  # noqa: PLC0415 - a two-line override
