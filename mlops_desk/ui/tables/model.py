@@ -1,143 +1,157 @@
-"""A table of records: cells are prepared once a record, only changed rows are announced, ``data`` only looks up."""
+"""A table of records: a row's cells are prepared when it is first seen, only changed rows are announced.
+
+Sorting and filtering are done here in one go and not by a proxy, which would ask for each comparison: 1.1 s
+for 10,000 rows (measured).
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from mlops_desk.base.text import NAME_LIMIT, plain
+from mlops_desk.base.text import plain
 from mlops_desk.ui import theme
+from mlops_desk.ui.tables.order import CELL_LIMIT, Cell, Column, Order
 from mlops_desk.ui.text import tip_text
 
 T = TypeVar("T")
 Index = QModelIndex | QPersistentModelIndex
 
-CELL_LIMIT = 2 * NAME_LIMIT
-SORT_ROLE = Qt.ItemDataRole.UserRole
 KEY_ROLE = Qt.ItemDataRole.UserRole + 1
 BAR_ROLE = Qt.ItemDataRole.UserRole + 2
+MOST_MOVES = 64
 _NO_PARENT = QModelIndex()
 
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A prepared cell: what is shown (made plain here, whatever it is), its sort key, colour and tool tip.
-
-    ``bar`` (0-1) draws how full it is under the text.
-    """
-
-    text: str
-    sort: Any = None
-    token: str | None = None
-    tip: str = ""
-    bar: float | None = None
-
-    def __post_init__(self) -> None:
-        if not (self.text.isprintable() and len(self.text) <= NAME_LIMIT):
-            object.__setattr__(self, "text", plain(self.text, CELL_LIMIT))
-
-
-@dataclass(frozen=True, slots=True)
-class Column(Generic[T]):
-    """A column: its key (remembered), its title, and how a record becomes its cell."""
-
-    key: str
-    title: str
-    cell: Callable[[T], Cell]
-    right: bool = False
-    stretch: bool = False
-    fixed: bool = False
-    hidden: bool = False
+__all__ = ["BAR_ROLE", "CELL_LIMIT", "KEY_ROLE", "Cell", "Column", "RecordModel"]
 
 
 class RecordModel(QAbstractTableModel, Generic[T]):
-    """Rows in the order of the records."""
+    """Rows of records, sorted and narrowed here; ``order`` says which are shown and where."""
 
     def __init__(self, columns: tuple[Column[T], ...], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.columns = columns
-        self._keys: list[str] = []
+        self.order: Order[T] = Order(columns)
         self._records: dict[str, T] = {}
         self._cells: dict[str, tuple[Cell, ...]] = {}
+        self.prepared = 0
 
     def show_records(self, records: Mapping[str, T]) -> bool:
-        """Take the new records; True when rows came or went."""
-        if list(records) == self._keys:
-            self._update(records)
+        """Take the new records; True when rows came or went. Those that stay keep their place."""
+        if not self._records and not records:
             return False
-        gone = [key for key in self._keys if key not in records]
-        if len(gone) > len(self._keys) // 2 or not self._keys:
+        gone = [key for key in self._records if key not in records]
+        new = [key for key in records if key not in self._records]
+        if not self._records or len(gone) + len(new) > MOST_MOVES:
             self._reset(records)
             return True
         for key in gone:
             self._remove(key)
         self._update(records)
-        self._insert(records)
-        return True
+        if new:
+            self._insert(records, new)
+        return bool(gone or new)
 
     def _reset(self, records: Mapping[str, T]) -> None:
         self.beginResetModel()
-        self._keys = list(records)
         self._records = dict(records)
-        self._cells = {key: self._prepare(record) for key, record in records.items()}
+        self._cells = {}
+        self.order.arrange(self._records, self._text)
         self.endResetModel()
 
     def _remove(self, key: str) -> None:
-        row = self._keys.index(key)
-        self.beginRemoveRows(_NO_PARENT, row, row)
-        del self._keys[row], self._records[key], self._cells[key]
-        self.endRemoveRows()
+        row = self.order.row_of(key)
+        if row is not None:
+            self.beginRemoveRows(_NO_PARENT, row, row)
+            self.order.remove(row)
+        del self._records[key]
+        self._cells.pop(key, None)
+        if row is not None:
+            self.endRemoveRows()
 
     def _update(self, records: Mapping[str, T]) -> None:
-        last = len(self.columns) - 1
-        for row, key in enumerate(self._keys):
+        changed = []
+        for key, old in self._records.items():
             record = records[key]
-            if record is self._records[key]:
+            # Each sample brings new objects; most of them say what the old ones said.
+            if record is old or record == old:
                 continue
-            self._records[key] = record
-            cells = self._prepare(record)
-            if cells != self._cells[key]:
-                self._cells[key] = cells
-                self.dataChanged.emit(self.index(row, 0), self.index(row, last))
-
-    def _insert(self, records: Mapping[str, T]) -> None:
-        new = [key for key in records if key not in self._records]
-        if not new:
-            return
-        first = len(self._keys)
-        self.beginInsertRows(_NO_PARENT, first, first + len(new) - 1)
-        for key in new:
-            self._keys.append(key)
+            changed.append(key)
+        for key in changed:
             self._records[key] = records[key]
-            self._cells[key] = self._prepare(records[key])
-        self.endInsertRows()
+            self._cells.pop(key, None)
+        self._tell(sorted(row for key in changed if (row := self.order.row_of(key)) is not None))
+
+    def _tell(self, rows: list[int]) -> None:
+        """Announce changed rows as few spans; the view asks anew only for those that are seen."""
+        last = len(self.columns) - 1
+        spans = _spans(rows)
+        if len(spans) > MOST_MOVES:
+            spans = [(rows[0], rows[-1])]
+        for first, final in spans:
+            self.dataChanged.emit(self.index(first, 0), self.index(final, last))
+
+    def _insert(self, records: Mapping[str, T], new: list[str]) -> None:
+        for key in new:
+            self._records[key] = records[key]
+        for key in new:
+            row = self.order.place_of(key, self._records, records, self._text)
+            if row is not None:
+                self.beginInsertRows(_NO_PARENT, row, row)
+                self.order.insert(row, key)
+                self.endInsertRows()
 
     def reword(self) -> None:
-        """Prepare all cells anew, because time has passed ("3 min ago"); announce those that differ."""
-        last = len(self.columns) - 1
-        for row, key in enumerate(self._keys):
-            cells = self._prepare(self._records[key])
-            if cells != self._cells[key]:
-                self._cells[key] = cells
-                self.dataChanged.emit(self.index(row, 0), self.index(row, last))
+        """Prepare all cells anew, because time has passed ("3 min ago") or names have changed."""
+        self._cells = {}
+        if self.order.keys:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self.order.keys) - 1, len(self.columns) - 1))
 
-    def _prepare(self, record: T) -> tuple[Cell, ...]:
-        return tuple(column.cell(record) for column in self.columns)
+    # Order.
+
+    def sort_by(self, column: int, *, descending: bool) -> None:
+        """Sort all rows now; later ones are put where they belong, and changed ones stay where they are."""
+        self.layoutAboutToBeChanged.emit()
+        old = self.persistentIndexList()
+        places = [(self.order.keys[index.row()], index.column()) for index in old]
+        self.order.sort = (column, descending)
+        self.order.arrange(self._records, self._text)
+        new = [self.index(self.order.row_of(key) or 0, number) for key, number in places]
+        self.changePersistentIndexList(old, new)
+        self.layoutChanged.emit()
+
+    def narrow(self, text: str) -> None:
+        """Show only rows in which every word of ``text`` is found."""
+        wanted = plain(text).lower().split()
+        if wanted != self.order.words:
+            self.beginResetModel()
+            self.order.words = wanted
+            self.order.arrange(self._records, self._text)
+            self.endResetModel()
+
+    def _text(self, key: str) -> str:
+        return " ".join(cell.text for cell in self._row(key)).lower()
+
+    def _row(self, key: str) -> tuple[Cell, ...]:
+        """Return a row's cells, prepared when somebody first asks for them."""
+        cells = self._cells.get(key)
+        if cells is None:
+            self.prepared += 1
+            record = self._records[key]
+            cells = self._cells[key] = tuple(column.cell(record) for column in self.columns)
+        return cells
 
     def record(self, key: str) -> T | None:
         return self._records.get(key)
 
     def row_of(self, key: str) -> int | None:
-        return self._keys.index(key) if key in self._records else None
-
-    def cells_of(self, row: int) -> tuple[Cell, ...]:
-        return self._cells[self._keys[row]]
+        """Return the row of a record that is shown."""
+        return self.order.row_of(key)
 
     # Qt's side.
 
     def rowCount(self, parent: Index = _NO_PARENT) -> int:
-        return 0 if parent.isValid() else len(self._keys)
+        return 0 if parent.isValid() else len(self.order.keys)
 
     def columnCount(self, parent: Index = _NO_PARENT) -> int:
         return 0 if parent.isValid() else len(self.columns)
@@ -152,12 +166,23 @@ class RecordModel(QAbstractTableModel, Generic[T]):
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        key = self._keys[index.row()]
+        key = self.order.keys[index.row()]
         if role == KEY_ROLE:
             return key
         answer = _ANSWERS.get(role)
         number = index.column()
-        return None if answer is None else answer(self._cells[key][number], self.columns[number])
+        return None if answer is None else answer(self._row(key)[number], self.columns[number])
+
+
+def _spans(rows: list[int]) -> list[tuple[int, int]]:
+    """Join neighbouring rows (sorted) to spans."""
+    spans: list[tuple[int, int]] = []
+    for row in rows:
+        if spans and spans[-1][1] == row - 1:
+            spans[-1] = (spans[-1][0], row)
+        else:
+            spans.append((row, row))
+    return spans
 
 
 def _alignment(column: Column[Any]) -> int:
@@ -172,39 +197,4 @@ _ANSWERS: dict[int, Callable[[Cell, Column[Any]], Any]] = {
     Qt.ItemDataRole.FontRole: lambda _cell, column: theme.fixed_font() if column.fixed else None,
     Qt.ItemDataRole.ToolTipRole: lambda cell, _column: tip_text(cell.tip) if cell.tip else None,
     BAR_ROLE: lambda cell, _column: cell.bar,
-    SORT_ROLE: lambda cell, _column: cell.text.lower() if cell.sort is None else cell.sort,
 }
-
-
-class Narrowed(QSortFilterProxyModel):
-    """Sorts by the cells' own values and keeps rows in which every typed word is found."""
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._words: list[str] = []
-        self.setSortRole(SORT_ROLE)
-        # Rows keep their place while values change; they are sorted when rows come or somebody asks.
-        self.setDynamicSortFilter(False)
-
-    def narrow(self, text: str) -> None:
-        wanted = plain(text).lower().split()
-        if hasattr(self, "beginFilterChange"):  # Qt 6.10 and newer, where invalidateFilter is deprecated
-            self.beginFilterChange()
-            self._words = wanted
-            self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
-        else:
-            self._words = wanted
-            self.invalidateFilter()
-
-    def filterAcceptsRow(self, row: int, _parent: Index) -> bool:
-        if not self._words:
-            return True
-        model = self.sourceModel()
-        if not isinstance(model, RecordModel):
-            return True
-        text = " ".join(cell.text for cell in model.cells_of(row)).lower()
-        return all(word in text for word in self._words)
-
-    def lessThan(self, left: Index, right: Index) -> bool:
-        one, two = left.data(SORT_ROLE), right.data(SORT_ROLE)
-        return bool(one < two) if type(one) is type(two) else str(one) < str(two)

@@ -1,6 +1,6 @@
 """The view of a table of records: choose, sort, filter, choose columns, copy. No grid, one line a row."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QItemSelection, QPoint, QSettings, Qt, Signal
@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QMenu, QTa
 
 from mlops_desk.ui import theme
 from mlops_desk.ui.tables import export
-from mlops_desk.ui.tables.model import KEY_ROLE, Column, Narrowed, RecordModel
+from mlops_desk.ui.tables.model import KEY_ROLE, Column, RecordModel
 from mlops_desk.ui.tables.paint import CellDelegate, PlainHeader
 from mlops_desk.ui.text import menu_text
 from mlops_desk.ui.widgets.scroll import thin
@@ -27,14 +27,13 @@ class RecordTable(QTableView, Generic[T]):
         self._name = name
         self._memory = memory
         self.records: RecordModel[T] = RecordModel(columns, self)
-        self._rows = Narrowed(self)
-        self._rows.setSourceModel(self.records)
-        self.setModel(self._rows)
+        self.setModel(self.records)
         self.setAccessibleName(name)
         self._dress()
         self._dress_header()
         self.selectionModel().selectionChanged.connect(self._selected)
         self._silent = False
+        self.fill_more: Callable[[QMenu], None] = _nothing_more
 
     def _dress(self) -> None:
         thin(self)
@@ -87,15 +86,17 @@ class RecordTable(QTableView, Generic[T]):
         """Show records; the chosen row stays chosen and rows stay where they are."""
         chosen = self.key()
         self._silent = True
-        came_or_went = self.records.show_records(records)
-        if came_or_went:
-            if self._rows.sortColumn() >= 0:
-                self._rows.sort(self._rows.sortColumn(), self._rows.sortOrder())
-            if chosen is not None and chosen in records:
-                self.select(chosen)
+        if self.records.show_records(records) and chosen is not None:
+            self._choose_again(chosen)
         self._silent = False
         if chosen is not None and chosen not in records:
             self.chosen.emit(None)
+
+    def _choose_again(self, key: str) -> None:
+        """Choose a row anew after the rows were made anew, without moving what is seen."""
+        row = self.records.row_of(key)
+        if row is not None and self.key() != key:
+            self.selectRow(row)
 
     def key(self) -> str | None:
         """Return the key of the chosen row."""
@@ -107,31 +108,35 @@ class RecordTable(QTableView, Generic[T]):
         row = self.records.row_of(key)
         if row is None:
             return False
-        index = self._rows.mapFromSource(self.records.index(row, 0))
-        if not index.isValid():
-            return False
-        self.selectRow(index.row())
-        self.scrollTo(index)
+        self.selectRow(row)
+        self.scrollTo(self.records.index(row, 0))
         return True
 
     def select_first(self) -> None:
-        if self._rows.rowCount():
+        if self.records.rowCount():
             self.selectRow(0)
 
     def narrow(self, text: str) -> None:
-        """Keep rows in which every word of ``text`` is found."""
-        self._rows.narrow(text)
+        """Keep rows in which every word of ``text`` is found; the chosen one stays chosen while it is shown."""
+        chosen = self.key()
+        self._silent = True
+        self.records.narrow(text)
+        if chosen is not None:
+            self._choose_again(chosen)
+        self._silent = False
+        if self.key() != chosen:
+            self.chosen.emit(self.key())
 
     def shown_rows(self) -> int:
-        return self._rows.rowCount()
+        return self.records.rowCount()
 
     def sort_by(self, column: int, order: Qt.SortOrder) -> None:
         self.horizontalHeader().setSortIndicatorShown(True)
         self.horizontalHeader().setSortIndicator(column, order)
-        self._rows.sort(column, order)
+        self.records.sort_by(column, descending=order is Qt.SortOrder.DescendingOrder)
 
     def _sort_by(self, column: int) -> None:
-        again = self._rows.sortColumn() == column and self._rows.sortOrder() is Qt.SortOrder.AscendingOrder
+        again = self.records.order.sort == (column, False)
         self.sort_by(column, Qt.SortOrder.DescendingOrder if again else Qt.SortOrder.AscendingOrder)
 
     def _selected(self, _new: QItemSelection, _old: QItemSelection) -> None:
@@ -147,7 +152,7 @@ class RecordTable(QTableView, Generic[T]):
 
     def copy_all(self, form: str) -> None:
         """Copy all shown rows as ``text`` or ``csv``."""
-        table = [self._titles(), *self._visible(range(self._rows.rowCount()))]
+        table = [self._titles(), *self._visible(range(self.records.rowCount()))]
         QGuiApplication.clipboard().setText(export.as_csv(table) if form == "csv" else export.as_text(table))
 
     def _shown_columns(self) -> list[int]:
@@ -157,11 +162,12 @@ class RecordTable(QTableView, Generic[T]):
         return [self.records.columns[number].title for number in self._shown_columns()]
 
     def _visible(self, rows: Any) -> list[list[str]]:
-        return [[self._rows.index(row, column).data() for column in self._shown_columns()] for row in rows]
+        return [[self.records.index(row, column).data() for column in self._shown_columns()] for row in rows]
 
     def _open_menu(self, place: QPoint) -> None:
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.fill_more(menu)
         menu.addAction("Copy row").triggered.connect(self.copy_row)
         menu.addAction("Copy table as text").triggered.connect(lambda: self.copy_all("text"))
         menu.addAction("Copy table as CSV").triggered.connect(lambda: self.copy_all("csv"))
@@ -182,3 +188,7 @@ class RecordTable(QTableView, Generic[T]):
         self.setColumnHidden(number, not shown)
         hidden = [column.key for place, column in enumerate(self.records.columns) if self.isColumnHidden(place)]
         self._memory.setValue(f"tables/{self._name}/hidden", ",".join(hidden))
+
+
+def _nothing_more(_menu: QMenu) -> None:
+    """Add nothing to the menu of a row; pages put what can be done with a row in this place."""

@@ -1,0 +1,123 @@
+"""Which rows of a table are shown and in which order: sorted once, filtered by words, kept while values change. No Qt.
+
+A new row goes where it belongs (by its value, or after the record before it); rows that are there stay.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from mlops_desk.base.text import NAME_LIMIT, plain
+
+T = TypeVar("T")
+
+CELL_LIMIT = 2 * NAME_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A prepared cell: what is shown (made plain here, whatever it is), its sort key, colour and tool tip.
+
+    ``bar`` (0-1) draws how full it is under the text.
+    """
+
+    text: str
+    sort: Any = None
+    token: str | None = None
+    tip: str = ""
+    bar: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.text.isprintable() and len(self.text) <= NAME_LIMIT):
+            object.__setattr__(self, "text", plain(self.text, CELL_LIMIT))
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    """A column: its key (remembered), its title, and how a record becomes its cell."""
+
+    key: str
+    title: str
+    cell: Callable[[T], Cell]
+    right: bool = False
+    stretch: bool = False
+    fixed: bool = False
+    hidden: bool = False
+
+
+class Order(Generic[T]):
+    """The keys that are shown, in order; ``sort`` is a column and whether the largest come first."""
+
+    def __init__(self, columns: tuple[Column[T], ...]) -> None:
+        self._columns = columns
+        self.keys: list[str] = []
+        self.words: list[str] = []
+        self.sort: tuple[int, bool] | None = None
+        self._rows: dict[str, int] | None = None
+
+    def arrange(self, records: Mapping[str, T], text: Callable[[str], str]) -> None:
+        """Filter and sort everything anew; ``text`` returns a row's words in small letters."""
+        keys = [key for key in records if self._fits(key, text)]
+        if self.sort is not None:
+            column, descending = self.sort
+            values = {key: self._value(records[key], column) for key in keys}
+            if len({type(value) for value in values.values()}) > 1:
+                values = {key: str(value) for key, value in values.items()}
+            keys.sort(key=values.__getitem__, reverse=descending)
+        self.keys = keys
+        self._rows = None
+
+    def place_of(
+        self, key: str, known: Mapping[str, T], order: Mapping[str, T], text: Callable[[str], str]
+    ) -> int | None:
+        """Return the row a new record belongs to, or None when the filter leaves it out."""
+        if not self._fits(key, text):
+            return None
+        return self._sorted_place(key, known) if self.sort is not None else self._place_after(key, order)
+
+    def _sorted_place(self, key: str, known: Mapping[str, T]) -> int:
+        column, descending = self.sort or (0, False)
+        mine = self._value(known[key], column)
+        low, high = 0, len(self.keys)
+        while low < high:
+            middle = (low + high) // 2
+            other = self._value(known[self.keys[middle]], column)
+            one, two = (mine, other) if type(mine) is type(other) else (str(mine), str(other))
+            if (two <= one) if descending else (one < two):
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def _place_after(self, key: str, order: Mapping[str, T]) -> int:
+        """Return the row after that of the nearest record before ``key`` that is shown."""
+        before: int | None = None
+        for other in order:
+            if other == key:
+                break
+            row = self.row_of(other)
+            before = row if row is not None else before
+        return 0 if before is None else before + 1
+
+    def insert(self, row: int, key: str) -> None:
+        self.keys.insert(row, key)
+        self._rows = None
+
+    def remove(self, row: int) -> None:
+        del self.keys[row]
+        self._rows = None
+
+    def row_of(self, key: str) -> int | None:
+        if self._rows is None:
+            self._rows = {key: row for row, key in enumerate(self.keys)}
+        return self._rows.get(key)
+
+    def _fits(self, key: str, text: Callable[[str], str]) -> bool:
+        if not self.words:
+            return True
+        found = text(key)
+        return all(word in found for word in self.words)
+
+    def _value(self, record: T, column: int) -> Any:
+        cell = self._columns[column].cell(record)
+        return cell.text.lower() if cell.sort is None else cell.sort
