@@ -115,30 +115,38 @@ class AlertsService:
                 enabled=rule.enabled if enabled is None else enabled,
             )
             check(changed)
-            self._rules.put(changed)
+        self._rules.put(changed)  # a slow disk must not hold up who samples
+        with self._lock:
             changes = self._engine.configure(changed, time.time())
         for change in changes:
             self._queue(change)
         return changed
 
     def acknowledge(self, alert_id: str) -> Alert:
-        """Note who has seen an alert. Raises NotFound."""
+        """Note who has seen an alert, by its id or the beginning of it. Raises NotFound, Invalid."""
         user = current_caller().user
+        stored = self._stored(alert_id)
         with self._lock:
-            if self._webhook_alert is not None and self._webhook_alert.id == alert_id:
+            spot = next((spot for spot, alert in self._engine.firing.items() if alert.id == stored.id), None)
+            if spot is not None:
+                alert = self._engine.firing[spot] = replace(self._engine.firing[spot], acknowledged_by=user)
+            elif self._webhook_alert is not None and self._webhook_alert.id == stored.id:
                 alert = self._webhook_alert = replace(self._webhook_alert, acknowledged_by=user)
             else:
-                found = next((item for item in self._engine.firing.items() if item[1].id == alert_id), None)
-                if found is not None:
-                    alert = self._engine.firing[found[0]] = replace(found[1], acknowledged_by=user)
-                else:
-                    stored = self._alerts.get(alert_id)
-                    if stored is None:
-                        raise NotFound(f"There is no alert {plain(alert_id)}.", "mlops-desk alerts list")
-                    alert = replace(stored, acknowledged_by=user)
-        self._alerts.put(alert)
-        self._bus.publish(AlertChanged(alert))
+                alert = replace(stored, acknowledged_by=user)
+            if self._lane is not None:  # in the same order as its end
+                self._lane.put(lambda: self._tell(alert, logged=False, told=False, sent=False))
         return alert
+
+    def _stored(self, alert_id: str) -> Alert:
+        with self._lock:
+            found = [alert for alert in self._engine.firing.values() if alert_id and alert.id.startswith(alert_id)]
+        found = found or (self._alerts.find(alert_id) if alert_id else [])
+        if len(found) > 1:
+            raise Invalid(f"Several alerts begin with {plain(alert_id)}.", "Give more of the id.")
+        if not found:
+            raise NotFound(f"There is no alert {plain(alert_id)}.", "mlops-desk alerts list")
+        return found[0]
 
     def try_webhook(self) -> str:
         """Send a test message."""

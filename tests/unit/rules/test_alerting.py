@@ -101,14 +101,19 @@ def test_acknowledging_is_announced_and_stays_over_a_restart(rig):
     rig.service.take(status(1.0))
     (alert,) = rig.service.list()
     rig.wait(lambda: rig.changes)
-    seen = rig.service.acknowledge(alert.id)
+    seen = rig.service.acknowledge(alert.id[:8])
     assert seen.acknowledged_by
-    assert rig.changes[-1] == seen
+    rig.wait(lambda: rig.changes[-1] == seen)
+    assert len(rig.notices) == 1
     rig.restart()
     rig.service.take(status(1.0))
     assert rig.service.list()[0].acknowledged_by == seen.acknowledged_by
-    with pytest.raises(NotFound):
-        rig.service.acknowledge("nothing")
+    for wrong in ("nothing", ""):
+        with pytest.raises(NotFound):
+            rig.service.acknowledge(wrong)
+    rig.service.take(status(0.0))
+    rig.wait(lambda: [alert for alert in rig.service.list() if alert.ended_at])
+    assert rig.service.acknowledge(alert.id).ended_at is not None
 
 
 def test_a_lost_gpu_is_an_alert_but_not_a_second_notice_nor_a_second_entry_of_the_log(rig):
