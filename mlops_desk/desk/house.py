@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import DeskError, NotFound, Unavailable
+from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
@@ -243,10 +243,10 @@ class Desk:
             self.alerts.take(status)
 
     def _keep(self, incident_id: str, at: float) -> None:
-        raise Unavailable(f"There is no flight recorder for {incident_id} at {at}.")
+        self.telemetry.recorder.keep(incident_id, at)
 
     def _recording(self, incident_id: str, device: str | None) -> Curves:
-        raise Unavailable(f"There is no recording of {incident_id}, {device}.")
+        return self.telemetry.recorder.read(incident_id, device)
 
     def _busy_ratio(self, start: float, end: float) -> Mapping[str, float]:
         """Return the mean utilisation of each GPU over a span; one whose history does not tell is left out."""

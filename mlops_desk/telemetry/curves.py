@@ -28,6 +28,7 @@ BUCKETS_LIMIT = 5000
 _UNITS = {metric.name: metric.unit for metric in METRICS}
 
 Name = tuple[str, str]
+Found = tuple[Rolled, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +73,34 @@ class CurveReader:
     def reduce(self, names: Sequence[Name], start: float, end: float, points: int) -> tuple[Axis, list[Reduced]]:
         """Return curves as arrays, on about ``points`` buckets: fewer where it was not measured as often."""
         check(names, start, end, points)
-        deadline = time.monotonic() + DEADLINE_SECONDS
+        request = Request((), start, end, choose_tier(end - start, points), 0, time.monotonic() + DEADLINE_SECONDS)
         plain = [name for name in names if name[1] != PROCESS_METRIC]
-        recent = self._ring.curves(plain)
-        tier = choose_tier(end - start, points)
-        request = Request((), start, end, tier, 0, deadline)
-        if tier == 0 and _covers(recent, start):
-            rows, units = [_recent(recent, place) for place in range(len(plain))], list(recent.units)
-            used = 0
-        else:
-            first = recent.first if len(recent.times) else None
-            kept, used = self._history.find(plain, request, first)
-            rows = [join([*item.pieces, _recent(recent, place)]) for place, item in enumerate(kept)]
-            units = [unit or item.unit for unit, item in zip(recent.units, kept, strict=True)]
-        every = (
-            interval(recent.times) or interval(max((item.times for item in rows), key=len, default=np.empty(0))) or 1.0
-        )
-        every = TIER_SECONDS[used] if used else every
+        found, used = self._find(plain, request)
+        longest = max((rows.times for rows, _ in found), key=len, default=np.empty(0))
+        every = TIER_SECONDS[used] if used else interval(longest) or TIER_SECONDS[0]
         axis = _axis(start, end, points, every, used)
-        found = {name: (item, unit, every) for name, item, unit in zip(plain, rows, units, strict=True)}
+        by_name = {name: (rows, unit, every) for name, (rows, unit) in zip(plain, found, strict=True)}
         for name in names:
-            if name not in found:
-                found[name] = (self._process(name, request), "By", FLUSH_SECONDS)
-        return axis, [_reduced(name, *found[name], axis) for name in names]
+            if name not in by_name:
+                by_name[name] = (self._process(name, request), "By", FLUSH_SECONDS)
+        return axis, [_reduced(name, *by_name[name], axis) for name in names]
+
+    def rows(self, names: Sequence[Name], start: float, end: float) -> list[Found]:
+        """Return curves at full rate, each with its unit. Raises Unavailable, TimedOut."""
+        found, _ = self._find(names, Request((), start, end, 0, 0, time.monotonic() + DEADLINE_SECONDS))
+        return [(rows.between(start, end), unit) for rows, unit in found]
+
+    def _find(self, names: Sequence[Name], request: Request) -> tuple[list[Found], int]:
+        """Return rows and unit of each curve from memory and disk, and the coarsest tier that was used."""
+        recent = self._ring.curves(names)
+        if request.tier == 0 and _covers(recent, request.start):
+            return [(_recent(recent, place), unit) for place, unit in enumerate(recent.units)], 0
+        first = recent.first if len(recent.times) else None
+        kept, used = self._history.find(names, request, first)
+        return [
+            (join([*item.pieces, _recent(recent, place)]), recent.units[place] or item.unit)
+            for place, item in enumerate(kept)
+        ], used
 
     def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
         """Return who held GPU memory in a span of time, those who held most first. Raises Invalid, Unavailable."""

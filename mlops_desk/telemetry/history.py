@@ -80,6 +80,7 @@ class History:
         self._next_row = 0
         self._paused: str | None = None
         self._pack_failed = False
+        self._at_turn: list[Callable[[], None]] = []
 
     @property
     def paused(self) -> str | None:
@@ -94,6 +95,10 @@ class History:
     def start(self, loop: Loop) -> None:
         """Begin to write; the database is opened in the background."""
         loop.repeat("history", FLUSH_SECONDS, self._turn)
+
+    def at_turn(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done after each flush, in the history's own thread. Before ``start``."""
+        self._at_turn.append(work)
 
     def flush(self) -> None:
         """Write the rows that are not written yet."""
@@ -158,6 +163,8 @@ class History:
 
     def _turn(self) -> None:
         self.flush()
+        for work in self._at_turn:
+            work()
         self.pack()
 
     def _write(self) -> None:

@@ -21,9 +21,9 @@ from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Sampled
-from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.history import Curves, ProcessMemory
 from mlops_desk.records.history import History as Records
+from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.status import (
     AgentCost,
     AgentInfo,
@@ -43,6 +43,7 @@ from mlops_desk.telemetry.cost import Cost
 from mlops_desk.telemetry.curves import CurveReader
 from mlops_desk.telemetry.devices import resolve_device
 from mlops_desk.telemetry.history import History
+from mlops_desk.telemetry.recorder import Recorder
 from mlops_desk.telemetry.ring import SPAN_SECONDS, Ring, groups_of, rows_for
 from mlops_desk.telemetry.sampler import Sampler
 from mlops_desk.telemetry.verdicts import Verdicts
@@ -89,6 +90,8 @@ class TelemetryService:
         self._ring = Ring(rows_for(settings.number("telemetry.interval_seconds")))
         self._history = History(folder.telemetry_database, self._ring, bus.publish, holdings=self._holdings)
         self._reader = CurveReader(self._ring, self._history)
+        self.recorder = Recorder(self._ring, self._history, self._reader)
+        self._history.at_turn(self.recorder.turn)
         self._sampler = Sampler(
             loop,
             lambda: settings.number("telemetry.interval_seconds"),
@@ -187,9 +190,7 @@ class TelemetryService:
         if is_tick:
             self._ring.append(sample.sampled_at if self._sampler.trouble() is None else time.time(), groups_of(sample))
             pids = [os.getpid(), *([pid] if (pid := self._sampler.collector_pid()) else [])]
-            self._cost.update(
-                time.monotonic(), pids, self._sampler.driver_seconds(), self._sampler.driver_calls()
-            )
+            self._cost.update(time.monotonic(), pids, self._sampler.driver_seconds(), self._sampler.driver_calls())
         status = self._status(sample)
         self._bus.publish(Sampled(status))
         if is_tick:
@@ -198,6 +199,7 @@ class TelemetryService:
             listener(sample.events, status, is_tick)
 
     def _device(self, given: str) -> str:
+        self._sampler.wait_for_first(max(0.0, self._started + _FIRST_SECONDS - time.monotonic()))
         gpus = {gpu.index: gpu.uuid for gpu in self._sampler.sample().gpus}
         return resolve_device(given, gpus, [*self._ring.devices(), *self._history.devices()])
 
