@@ -26,7 +26,8 @@ class SidebarButton(QAbstractButton):
         self.setFixedHeight(theme.SIDEBAR_ROW_HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        # A click goes to a page, and the page takes the focus; by Tab the list can be walked through.
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.set_badge(None)
 
     def set_badge(self, badge: Mark | None) -> None:
@@ -93,7 +94,7 @@ class SidebarButton(QAbstractButton):
             painter.drawText(area.adjusted(0, 0, -theme.SPACE_8, 0), _RIGHT, self._badge.shape)
         painter.setFont(theme.font(bold=self.isChecked()))
         painter.setPen(theme.colour("text"))
-        place = area.adjusted(theme.SPACE_16 + theme.SYMBOL, 0, -badge_width, 0)
+        place = area.adjusted(theme.SPACE_16 + theme.SYMBOL, 0, -max(badge_width, theme.SPACE_8), 0)
         if painter.fontMetrics().horizontalAdvance(self._short or self._title) > place.width():
             painter.setFont(theme.font())
         words = painter.fontMetrics().elidedText(

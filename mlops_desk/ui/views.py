@@ -2,7 +2,7 @@
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
-from mlops_desk.records.status import Disk, Gpu, GpuState, Host, Network, Status
+from mlops_desk.records.status import Disk, Gpu, GpuProcess, GpuState, Host, Network, Status
 from mlops_desk.ui import judgement, words
 from mlops_desk.ui.store import Connection, Store
 from mlops_desk.ui.widgets.tiles import WINDOW_SECONDS, Curve, TileView
@@ -97,9 +97,14 @@ def who(gpu: Gpu) -> str:
         idle = "no process is seen" if busy(gpu) else "nobody"
         return idle if gpu.state is GpuState.OK else ""
     first = compute[0]
-    name = first.container or (first.command or "").split(" ")[0].rsplit("/", 1)[-1] or f"pid {first.pid}"
+    name = process_name(first)
     more = f" +{len(compute) - 1}" if len(compute) > 1 else ""
     return " · ".join(plain(part) for part in (name, first.user) if part) + more
+
+
+def process_name(process: GpuProcess) -> str:
+    """Return what a process is known by: its container, its program, or its pid."""
+    return plain(process.container or (process.command or "").split(" ")[0].rsplit("/", 1)[-1] or f"pid {process.pid}")
 
 
 def short_name(name: str) -> str:
@@ -193,7 +198,7 @@ def _disk(store: Store, disk: Disk, dim: bool) -> TileView:
         title=plain(disk.name, 40),
         number=number,
         unit=unit,
-        aside=words.seconds(latency) if latency is not None else "idle",
+        note=words.seconds(latency) if latency is not None else "idle",
         curves=curves,
         tip=f"{disk.model or disk.name}\nread {words.byte_rate(reads)}, write {words.byte_rate(writes)}, "
         f"latency {words.seconds(latency)}, {words.celsius(value_of(disk.metrics.get('hw.temperature')))}",

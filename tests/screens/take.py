@@ -81,7 +81,7 @@ def _connect(options: argparse.Namespace):
     from mlops_desk.base.errors import Unavailable
 
     double = Double(empty=options.state in {"empty", "nogpu"}, gpus=0 if options.state == "nogpu" else 8)
-    services = ("jobs", "models", "endpoints", "drift", "rules", "settings")
+    services = ("jobs", "models", "endpoints", "drift", "rules", "settings", "incidents", "alerts", "gpus")
     if options.state == "loading":
         double.frozen.update(services)
     if options.state == "error":
