@@ -18,7 +18,8 @@ from mlops_desk.telemetry.nvml_device import NvmlDevice
 
 _ASK_ALL_SECONDS = 60.0
 _CALL = "nvmlDeviceGetFieldValues"
-_RECORD = struct.Struct("<IIqqii8s")
+_RECORD = struct.Struct("<24xii8s")
+"""Of a record: the type of the value, the error, the value."""
 _TYPES = tuple(struct.Struct(f"<{letter}") for letter in "dIQQqiH")
 _SLACK = 1.25
 """Counters and clock are not read at the same instant: a share of a little more than 1 is 1, of much more an error."""
@@ -64,37 +65,35 @@ class FieldReader:
         self._buffer = (pynvml.c_nvmlFieldValue_t * len(self._fields)).from_buffer(self._bytes)
         self._asked: list[int] = []
         self._ask_all = 0.0
-        self._raw: list[tuple[int, int, bytes] | None] = [None] * len(self._fields)
-        self._numbers: list[float] = [0.0] * len(self._fields)
-        self._counted: list[tuple[float, float] | None] = [None] * len(self._fields)
-        self._still: list[bool] = [False] * len(self._fields)
+        self._read_at = 0.0
+        self._forget()
 
     def read(self, now: float) -> dict[str, Value]:
         """Return what is new by name, at monotonic time ``now``; what is as it was is left out.
 
-        Raises NvmlError when the call as a whole fails.
+        Raises NvmlError when the call as a whole fails; then everything is new the next time.
         """
-        if now >= self._ask_all:
+        asks_all = now >= self._ask_all
+        if asks_all:
             self._ask(range(len(self._fields)))
         if not self._asked:
             return {}
-        self._device.invoke(_CALL, ctypes.c_int32(len(self._asked)), self._buffer)
-        found: dict[str, Value] = {}
-        able = []
-        records = _RECORD.iter_unpack(memoryview(self._bytes)[: _RECORD.size * len(self._asked)])
-        for position, record in zip(self._asked, records, strict=True):
-            field, raw = self._fields[position], record[4:]
-            unchanged = raw == self._raw[position]
-            self._raw[position] = raw
-            value = self._value(position, field, raw, now, unchanged=unchanged)
-            if value is not None:
-                found[field.name] = value
-            if not (isinstance(value, NvmlError) and value.kind in UNABLE):
-                able.append(position)
-        if now >= self._ask_all:
+        try:
+            self._device.invoke(_CALL, ctypes.c_int32(len(self._asked)), self._buffer)
+        except NvmlError:
+            self._forget()
+            raise
+        found = self._decode(now)
+        self._read_at = now
+        if asks_all:
             self._ask_all = now + _ASK_ALL_SECONDS
-            self._ask(able)
+            self._ask([position for position in self._asked if not _is_unable(found.get(self._fields[position].name))])
         return found
+
+    def _forget(self) -> None:
+        self._raw: list[tuple[int, int, bytes] | None] = [None] * len(self._fields)
+        self._counted: list[float | None] = [None] * len(self._fields)
+        self._settled: list[bool] = [False] * len(self._fields)
 
     def _ask(self, positions: Sequence[int]) -> None:
         self._asked = list(positions)
@@ -102,29 +101,35 @@ class FieldReader:
             field = self._fields[position]
             self._buffer[place].fieldId, self._buffer[place].scopeId = field.number, field.scope
 
-    def _value(
-        self, position: int, field: Field, raw: tuple[int, int, bytes], now: float, *, unchanged: bool
-    ) -> Value | None:
-        """Return the field's value; None when it is what it was."""
-        kind, code, data = raw
+    def _decode(self, now: float) -> dict[str, Value]:
+        found: dict[str, Value] = {}
+        known, settled = self._raw, self._settled
+        records = _RECORD.iter_unpack(memoryview(self._bytes)[: _RECORD.size * len(self._asked)])
+        for position, record in zip(self._asked, records, strict=True):
+            if settled[position] and record == known[position]:
+                continue
+            known[position] = record
+            field = self._fields[position]
+            value = found[field.name] = self._value(position, field, record, now)
+            settled[position] = isinstance(value, float) and (field.kind is As.VALUE or value == 0.0)
+        return found
+
+    def _value(self, position: int, field: Field, record: tuple[int, int, bytes], now: float) -> Value:
+        kind, code, data = record
         if code:
-            self._counted[position], self._still[position] = None, False
+            self._counted[position] = None
             return NvmlError.of(_UNKNOWN_FIELD.get(code, code), f"field {field.number}")
-        if unchanged:
-            number = self._numbers[position]
-        else:
-            if not 0 <= kind < len(_TYPES):
-                return NvmlError(pynvml.NVML_ERROR_UNKNOWN, f"field {field.number}", "unknown type")
-            decoder = _TYPES[kind]
-            number = self._numbers[position] = float(decoder.unpack_from(data)[0])
+        if not 0 <= kind < len(_TYPES):
+            return NvmlError(pynvml.NVML_ERROR_UNKNOWN, f"field {field.number}", "unknown type")
+        number = float(_TYPES[kind].unpack_from(data)[0])
         if field.kind is As.VALUE:
-            return None if unchanged else number * field.factor
-        before, self._counted[position] = self._counted[position], (now, number)
-        if unchanged and self._still[position]:
-            return None
-        grown = growth(before, now, number, field)
-        self._still[position] = grown == 0.0
-        return grown
+            return number * field.factor
+        before, self._counted[position] = self._counted[position], number
+        return growth(None if before is None else (self._read_at, before), now, number, field)
+
+
+def _is_unable(value: Value | None) -> bool:
+    return isinstance(value, NvmlError) and value.kind in UNABLE
 
 
 def growth(before: tuple[float, float] | None, now: float, number: float, field: Field) -> float | Gap:
