@@ -228,9 +228,16 @@ def device_title(device_class: str, device: str, thing: Any) -> str:
 
 
 def describe(rule: AlertRule, value: float | None) -> str:
-    """Say what was measured, and what is expected."""
-    side = "at most" if rule.above else "at least"
-    return f"{rule.help} Measured: {quantity(value, rule.unit)}; expected {side} {quantity(rule.clear_at, rule.unit)}."
+    """Say what was measured, and what is expected; of what is only there or not, that it is there."""
+    if (rule.threshold, rule.clear_at) == (1.0, 0.0) and rule.unit == "1":
+        return rule.help
+    is_share = rule.unit == "1" and rule.above and rule.threshold < 1.0
+    measured, expected = (_share(each) if is_share else quantity(each, rule.unit) for each in (value, rule.clear_at))
+    return f"{rule.help} Measured: {measured}; expected {'at most' if rule.above else 'at least'} {expected}."
+
+
+def _share(value: float | None) -> str:
+    return "nothing" if value is None else f"{value:.1%}"
 
 
 def quantity(value: float | None, unit: str) -> str:

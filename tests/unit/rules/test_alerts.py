@@ -22,7 +22,7 @@ from mlops_desk.records.status import (
 )
 from mlops_desk.rules.alert_rules import WATCHED
 from mlops_desk.rules.alerting import check
-from mlops_desk.rules.alerts import GONE_SECONDS, PULSE_SECONDS, AlertEngine
+from mlops_desk.rules.alerts import GONE_SECONDS, PULSE_SECONDS, AlertEngine, describe
 
 INFO = AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i")
 
@@ -216,6 +216,14 @@ def test_a_rule_that_passes_can_begin_and_can_end(threshold, clear_at, seconds, 
     assert all(map(math.isfinite, (threshold, clear_at, seconds)))
     assert seconds >= 0.0
     assert clear_at < threshold if above else clear_at > threshold
+
+
+def test_an_alert_says_what_was_measured_in_its_unit():
+    rules = AlertEngine().rules
+    assert "Measured: 96.5%; expected at most 93.0%." in describe(rules["filesystem_space"], 0.965)
+    assert "Measured: 4 °C; expected at least 10 °C." in describe(rules["gpu_temperature"], 4.0)
+    assert "Measured: 48.0 MiB/s" in describe(rules["host_swapping"], 48.0 * (1 << 20))
+    assert "Measured" not in describe(rules["gpu_lost"], 1.0)
 
 
 def test_the_programs_own_rules_pass():
