@@ -25,6 +25,7 @@ PROCESS_METRIC = "process.gpu.memory"
 DEADLINE_SECONDS = 5.0
 CURVES_LIMIT = 512
 BUCKETS_LIMIT = 5000
+_AHEAD_SECONDS = 90.0
 _UNITS = {metric.name: metric.unit for metric in METRICS}
 
 Name = tuple[str, str]
@@ -93,7 +94,7 @@ class CurveReader:
     def _find(self, names: Sequence[Name], request: Request) -> tuple[list[Found], int]:
         """Return rows and unit of each curve from memory and disk, and the coarsest tier that was used."""
         recent = self._ring.curves(names)
-        if request.tier == 0 and _covers(recent, request.start):
+        if request.tier == 0 and _covers(recent, request.start, request.end):
             return [(_recent(recent, place), unit) for place, unit in enumerate(recent.units)], 0
         first = recent.first if len(recent.times) else None
         kept, used = self._history.find(names, request, first)
@@ -140,9 +141,12 @@ def _axis(start: float, end: float, points: int, every: float, tier: int) -> Axi
     return Axis(start, step, max(1, math.ceil((end - start) / step - 1e-9)), tier)
 
 
-def _covers(recent: Recent, start: float) -> bool:
-    """Tell whether memory alone answers: it goes back to the start, and the clock did not jump meanwhile."""
-    return len(recent.times) > 0 and recent.times[0] <= start and bool((np.diff(recent.times) > 0).all())
+def _covers(recent: Recent, start: float, end: float) -> bool:
+    """Tell whether memory alone answers: it goes back to the start, and no clock that jumped put rows elsewhere."""
+    times = recent.times
+    if not len(times) or times[0] > start or end > times[-1] + _AHEAD_SECONDS:
+        return False
+    return bool((np.diff(times) > 0).all())
 
 
 def _recent(recent: Recent, place: int) -> Rolled:
