@@ -85,8 +85,10 @@ class EventsService:
 
     def start(self) -> None:
         """Take up what the last agent left, and listen."""
+        self._facts = _read_facts(self._facts_file)
+        clean = not self._facts.get("running", False)
         self._lane = Lane(self._loop, "events")
-        self._lane.put(self._take_up)
+        self._lane.put(lambda: self._take_up(clean=clean))
         self._unsubscribe = [
             self._bus.subscribe(JobChanged, lambda event: self._on_job(event.job)),
             self._bus.subscribe(Notice, self._on_notice),
@@ -224,9 +226,7 @@ class EventsService:
         if self._lane is not None:
             self._lane.put(lambda: self._store_end(incident, at))
 
-    def _take_up(self) -> None:
-        self._facts = {**_read_facts(self._facts_file), **self._facts}
-        clean = not self._facts.get("running", False)
+    def _take_up(self, *, clean: bool) -> None:
         now = time.time()
         known = self._table.list(limit=_REMEMBERED, newest_first=True)
         for incident in reversed(known):
