@@ -208,9 +208,11 @@ async def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
 
 def _convert(parameter: Parameter, value: Any) -> Any:
     try:
-        return wire.from_builtins(value, parameter.type)
+        converted = wire.from_builtins(value, parameter.type)
     except Invalid as error:
         raise Invalid(f"{parameter.name}: {error.message}", error.hint) from error
+    parameter.check(converted)
+    return converted
 
 
 async def _body(request: Request) -> bytes:

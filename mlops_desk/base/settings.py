@@ -6,6 +6,7 @@ defaults hold; a value that no longer fits its declaration is ignored and said s
 
 import json
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.files import set_aside, write_atomically
+from mlops_desk.base.text import plain
 
 _log = logging.getLogger(__name__)
 
@@ -43,13 +45,15 @@ class Setting:
         try:
             value = _PARSERS[self.kind](text)
         except ValueError as error:
-            raise Invalid(f"{self.title}: {text!r} is not a {self.kind}.", self.help) from error
+            raise self._wrong(text) from error
         return self.check(value)
 
     def check(self, value: Value) -> Value:
         """Return ``value`` if it fits this declaration; raises Invalid."""
         if type(value) is not type(self.default):
-            raise Invalid(f"{self.title}: {value!r} is not a {self.kind}.", self.help)
+            raise self._wrong(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self._wrong(value)
         if self.choices and value not in self.choices:
             raise Invalid(f"{self.title}: {value!r} is none of {', '.join(self.choices)}.", self.help)
         low, high = self.minimum, self.maximum
@@ -58,6 +62,9 @@ class Setting:
         ):
             raise Invalid(f"{self.title}: {value} is not between {low:g} and {high:g}.", self.help)
         return value
+
+    def _wrong(self, given: Value) -> Invalid:
+        return Invalid(f"{self.title}: {plain(repr(given))} is not {_KINDS[self.kind]}.", self.help)
 
 
 def _switch(text: str) -> bool:
@@ -76,6 +83,15 @@ _PARSERS: dict[str, Callable[[str], Value]] = {
     "integer": int,
     "number": float,
     "switch": _switch,
+}
+
+_KINDS = {
+    "text": "a text",
+    "path": "a path",
+    "choice": "a choice",
+    "integer": "an integer",
+    "number": "a number",
+    "switch": "a switch (on or off)",
 }
 
 SETTINGS: tuple[Setting, ...] = (

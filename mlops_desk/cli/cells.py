@@ -1,6 +1,7 @@
 """What texts for people are made of: tables, lists of facts, times and numbers; plain, aligned, capped."""
 
 import time
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from mlops_desk.base.text import plain
@@ -13,16 +14,44 @@ _LAST_CELL = 400
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return an aligned table; cells are made plain and capped."""
     cells = [[*(plain(cell, _CELL) for cell in row[:-1]), plain(row[-1], _LAST_CELL)] for row in rows]
-    widths = [max(len(row[i]) for row in [list(heads), *cells]) for i in range(len(heads))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in
-             [list(heads), *cells]]  # fmt: skip
-    return "\n".join(lines)
+    rows_with_heads = [list(heads), *cells]
+    widths = [max(width_of(row[i]) for row in rows_with_heads) for i in range(len(heads))]
+    return "\n".join(
+        "  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows_with_heads
+    )
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for wide characters, none for combining ones."""
+    return sum(_columns(character) for character in text)
+
+
+def padded(text: str, width: int) -> str:
+    """Return a text with blanks up to ``width`` columns."""
+    return text + " " * max(0, width - width_of(text))
+
+
+def cut(text: str, width: int) -> str:
+    """Return as much of a text as fits into ``width`` columns."""
+    taken = 0
+    for at, character in enumerate(text):
+        taken += _columns(character)
+        if taken > width:
+            return text[:at]
+    return text
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
 
 
 def facts(facts: Mapping[str, str]) -> str:
     """Return facts, one a line, their names aligned."""
-    width = max(len(name) for name in facts)
-    return "\n".join(f"{name.ljust(width)}  {plain(value, _LAST_CELL)}" for name, value in facts.items())
+    width = max(width_of(name) for name in facts)
+    return "\n".join(f"{padded(name, width)}  {plain(value, _LAST_CELL)}" for name, value in facts.items())
 
 
 def ago(at: float | None) -> str:

@@ -1,13 +1,13 @@
 """The argument parser, made from the declared verbs plus what is done without an agent."""
 
 import argparse
+import math
 import re
 import sys
 import time
-import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Union, get_args, get_origin
+from typing import Any, NoReturn
 
 from mlops_desk import __version__
 from mlops_desk.base import wire
@@ -151,12 +151,21 @@ def _add_parameter(parser: argparse.ArgumentParser, parameter: Parameter) -> Non
 
 def _type(parameter: Parameter) -> Any:
     """Return what argparse converts with: the one type beside None."""
-    kind = parameter.type
-    if isinstance(parameter.form, Moment):
-        return str
-    if get_origin(kind) in {Union, types.UnionType}:
-        kind = next(item for item in get_args(kind) if item is not type(None))
-    return kind if kind in {int, float, str} else str
+    kind = str if isinstance(parameter.form, Moment) else parameter.kinds[0]
+    if kind is float:
+        return _number
+    return kind if kind in {int, str} else str
+
+
+def _number(text: str) -> float:
+    """Read a finite number: NaN compares with nothing, so no limit would hold it."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number to work with")
+    return value
 
 
 def _first_line(text: str | None) -> str:

@@ -11,6 +11,7 @@ from mlops_desk.api.client import connect
 from mlops_desk.base import wire
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.cli import output
+from mlops_desk.cli.cells import cut
 from mlops_desk.records.event import Sampled
 from mlops_desk.records.status import Status
 
@@ -61,5 +62,5 @@ class _Painter:
 
 def painted(text: str, columns: int, lines: int) -> str:
     """Return what puts ``text`` over what a terminal shows, cut to its size so that nothing scrolls."""
-    shown = [line[:columns] + _REST_OF_LINE for line in text.split("\n")[: max(1, lines - 1)]]
+    shown = [cut(line, columns) + _REST_OF_LINE for line in text.split("\n")[: max(1, lines - 1)]]
     return _HOME + "\n".join(shown) + "\n" + _REST_OF_SCREEN

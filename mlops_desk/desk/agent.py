@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from mlops_desk import __version__
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Refused
+from mlops_desk.base.limits import check_limit
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.records.audit import AuditEntry
@@ -59,7 +60,7 @@ class AgentService:
         return self._parts.checks()
 
     def audit(self, limit: int = 100) -> list[AuditEntry]:
-        return self._state.audit.list(limit=limit)
+        return self._state.audit.list(limit=check_limit(limit))
 
     def shutdown(self, *, everything: bool = False) -> AgentInfo:
         if current_caller().uid not in {0, os.getuid()}:

@@ -20,6 +20,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.limits import check_limit
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
@@ -106,7 +107,7 @@ class DriftService:
 
     def list(self, endpoint: str | None = None, limit: int = 50) -> list_of[DriftReport]:
         """List reports, newest first."""
-        return self._reports.list(parent=endpoint, limit=max(1, limit))
+        return self._reports.list(parent=endpoint, limit=check_limit(limit))
 
     def show(self, report_id: str) -> DriftReport:
         """Show one report by its id, or by the beginning of it."""

@@ -27,6 +27,7 @@ class JobBook:
         self._announce = announce
         self._lock = threading.RLock()
         self._active = {job.id: job for job in table.list(states=_ACTIVE, newest_first=False)}
+        self._latest = max((job.submitted_at for job in table.list(limit=1)), default=0.0)
 
     def active(self) -> list[Job]:
         """Return the jobs that are not over, oldest first."""
@@ -36,9 +37,9 @@ class JobBook:
     def add(self, job: Job) -> Job:
         """Add a new job at the end of the queue, whatever the clock has done since the last one."""
         with self._lock:
-            latest = max((other.submitted_at for other in self._active.values()), default=0.0)
-            job = replace(job, submitted_at=max(job.submitted_at, latest + 1e-6))
+            job = replace(job, submitted_at=max(job.submitted_at, self._latest + 1e-6))
             self._put(job)
+            self._latest = job.submitted_at
             return job
 
     def get(self, job_id: str) -> Job:

@@ -56,7 +56,8 @@ def read_document(text: str) -> Node:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = "" if mark is None else f"Line {mark.line + 1}: "
+        # At the end of a file that ends with a line break the mark stands on a line that no editor shows.
+        line = "" if mark is None else f"Line {min(mark.line, text.rstrip().count(chr(10))) + 1}: "
         raise Invalid(f"{line}this is not YAML: {plain(str(error.problem))}.", _SYNTAX_HINT) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise Invalid(f"This is not YAML: {plain(str(error))}.", _SYNTAX_HINT) from error

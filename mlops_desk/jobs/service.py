@@ -10,6 +10,7 @@ from dataclasses import replace
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, user_name
 from mlops_desk.base.errors import DeskError, Invalid, Refused
+from mlops_desk.base.limits import check_limit
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.process import run_worker
@@ -30,7 +31,6 @@ from mlops_desk.storage.state import State
 _log = logging.getLogger(__name__)
 
 _ACCESS_TIMEOUT_SECONDS = 10.0
-_LIST_LIMIT = 10_000
 
 
 class JobsService:
@@ -85,7 +85,7 @@ class JobsService:
         if state is not None and state not in set(JobState):
             raise Invalid(f"{plain(state)!r} is no state of a job.", f"States: {', '.join(JobState)}.")
         states = None if state is None else (state,)
-        return self._book.newest(states, max(1, min(limit, _LIST_LIMIT)))
+        return self._book.newest(states, check_limit(limit))
 
     def show(self, job_id: str) -> Job:
         return self._book.find(job_id)

@@ -49,6 +49,10 @@ class SortKey:
 def parse_sort(text: str) -> SortKey:
     """Read a sort key. Raises Invalid, with the forms that are understood."""
     body, descending = _direction(text.strip())
+    if body == text.strip() and ":" in body and body[-1] not in _QUOTES:
+        word = plain(body.rpartition(":")[2])
+        hint = f"asc or desc. Is the colon part of a name, write {plain(body)}:asc."
+        raise Invalid(f"{word!r} is no direction to sort in.", f"It is {hint}")
     kind, dot, name = body.partition(".")
     if not dot:
         kind, name = "attributes", body
@@ -64,7 +68,7 @@ def parse_sort(text: str) -> SortKey:
 
 
 def _direction(text: str) -> tuple[str, bool]:
-    """Split ``:asc`` or ``:desc`` off; a name may itself hold colons, and ascending is MLflow's default."""
+    """Split ``:asc`` or ``:desc`` off; a name may itself hold colons (then it needs one of them, or quotes)."""
     body, colon, word = text.rpartition(":")
     if colon and word.strip().lower() in {"asc", "desc"}:
         return body.strip(), word.strip().lower() == "desc"

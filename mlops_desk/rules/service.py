@@ -18,6 +18,7 @@ from dataclasses import replace
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, set_caller, this_process
 from mlops_desk.base.errors import DeskError, Invalid, Refused, TimedOut
+from mlops_desk.base.limits import check_limit
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport
@@ -150,7 +151,7 @@ class RulesService:
 
     def retrainings(self, rule: str | None = None, limit: int = 50) -> list_of[Retraining]:
         """List retrainings, newest first."""
-        return self._ledger.retrainings(rule, max(1, limit))
+        return self._ledger.retrainings(rule, check_limit(limit))
 
     def approve(self, retraining_id: str) -> Retraining:
         """Move the alias, after another look whether the challenger is better than what is champion by now."""

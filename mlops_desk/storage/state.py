@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, literal_column, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mlops_desk.base import wire
@@ -82,8 +82,9 @@ class RecordTable(Generic[R]):
         newest_first: bool = True,
     ) -> list[R]:
         """Return records by creation time, optionally those in some states, of one parent, or made since a time."""
-        order = self._table.created_at.desc() if newest_first else self._table.created_at.asc()
-        statement = select(self._table.document).order_by(order, self._table.key)
+        # Of those made in the same moment, the one that was put in last is the newest.
+        order = (self._table.created_at, literal_column("rowid"))
+        statement = select(self._table.document).order_by(*(part.desc() for part in order) if newest_first else order)
         if states is not None:
             statement = statement.where(self._table.state.in_(states))
         if parent is not None:

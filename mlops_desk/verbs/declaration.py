@@ -7,9 +7,13 @@ file), ``FolderOf`` sends the absolute folder of that file, ``AbsolutePath`` res
 """
 
 import inspect
+import math
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from mlops_desk.base.errors import Invalid
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -89,6 +93,17 @@ class Parameter:
     type: Any
     default: Any
     form: FileText | FolderOf | AbsolutePath | Option | Pairs | Moment | None
+
+    @property
+    def kinds(self) -> tuple[Any, ...]:
+        """The types that a value may have, without None."""
+        options = get_args(self.type) if get_origin(self.type) in {Union, types.UnionType} else (self.type,)
+        return tuple(option for option in options if option is not types.NoneType)
+
+    def check(self, value: Any) -> None:
+        """Refuse what fits the type and is no number to work with: NaN and infinities. Raises Invalid."""
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Invalid(f"{self.name}: {value} is not a number to work with.")
 
     @property
     def required(self) -> bool:

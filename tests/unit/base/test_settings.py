@@ -1,5 +1,6 @@
 """Settings hold what was set, refuse what does not fit, and survive damage."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.base.settings import SETTINGS, SettingsStore
+from mlops_desk.base.settings import SETTINGS, Setting, SettingsStore
 
 
 def test_a_value_is_kept_across_a_restart(tmp_path: Path) -> None:
@@ -15,12 +16,34 @@ def test_a_value_is_kept_across_a_restart(tmp_path: Path) -> None:
     assert SettingsStore(tmp_path / "s.json").number("telemetry.interval_seconds") == 2.5
 
 
-@pytest.mark.parametrize("text", ["fast", "0.1", "61", ""])
+@pytest.mark.parametrize("text", ["fast", "0.1", "61", "", "nan", "-nan", "inf", "-Infinity", "1e999"])
 def test_a_value_outside_the_declaration_is_refused_and_the_old_one_stays(tmp_path: Path, text: str) -> None:
     store = SettingsStore(tmp_path / "s.json")
     with pytest.raises(Invalid):
         store.set("telemetry.interval_seconds", text)
     assert store.number("telemetry.interval_seconds") == 1.0
+
+
+@given(st.sampled_from(SETTINGS), st.text(max_size=12) | st.floats().map(str) | st.integers().map(str))
+def test_what_is_accepted_is_finite_and_within_its_limits(setting: Setting, text: str) -> None:
+    try:
+        value = setting.parse(text)
+    except Invalid:
+        return
+    if isinstance(value, (int, float)):
+        assert math.isfinite(value)
+        assert setting.minimum is None or value >= setting.minimum
+        assert setting.maximum is None or value <= setting.maximum
+
+
+def test_a_number_that_is_none_is_told_in_english(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="is not an integer"):
+        SettingsStore(tmp_path / "s.json").set("drift.window_rows", "many")
+
+
+def test_a_stored_number_that_is_none_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"telemetry.interval_seconds": NaN}')
+    assert SettingsStore(tmp_path / "s.json").number("telemetry.interval_seconds") == 1.0
 
 
 def test_an_unknown_key_is_not_found(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.cli.main import main
 from mlops_desk.cli.parser import arguments_of, build
 from mlops_desk.verbs import PROTOCOLS
-from mlops_desk.verbs.declaration import verbs_of
+from mlops_desk.verbs.declaration import Moment, Option, Parameter, Verb, verbs_of
 
 
 def parsed(*words: str) -> tuple[str, dict[str, object]]:
@@ -81,6 +81,34 @@ def test_usage_errors_end_with_2_and_are_json_when_asked(words: list[str], capsy
     assert ended.value.code == 2
     assert captured.out == ""
     assert captured.err.startswith('{"error": ')
+
+
+NUMBERS = [
+    (service, verb, parameter)
+    for service, protocol in PROTOCOLS.items()
+    for verb in verbs_of(service, protocol)
+    for parameter in verb.parameters
+    if float in parameter.kinds
+]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize(("service", "verb", "parameter"), NUMBERS, ids=lambda item: getattr(item, "name", item))
+def test_no_verb_takes_a_number_that_is_none(service: str, verb: Verb, parameter: Parameter, text: str) -> None:
+    with pytest.raises(Invalid, match=parameter.name):
+        parameter.check(float(text))
+    if service == "telemetry" or isinstance(parameter.form, Moment):
+        return  # not on the command line, or read there as a time
+    option = "--" + parameter.name.replace("_", "-")
+    needed = [
+        word
+        for other in verb.parameters
+        if other.required and other is not parameter
+        for word in ([f"--{other.name}", "1"] if isinstance(other.form, Option) else ["1"])
+    ]
+    with pytest.raises(SystemExit) as ended:
+        build().parse_args([service, verb.name.replace("_", "-"), *needed, f"{option}={text}"])
+    assert ended.value.code == 2
 
 
 def test_a_missing_spec_file_is_told_plainly(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.fake import FakeEngine, Program
+from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.ports import Outlook
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.event import JobChanged
@@ -130,6 +132,24 @@ def test_jobs_are_found_by_the_beginning_of_their_id(desk):
     assert desk.jobs.list(state="succeeded") == []
     with pytest.raises(Invalid, match="no state"):
         desk.jobs.list(state="done")
+
+
+@pytest.mark.parametrize("limit", [0, -5, 10_001])
+def test_a_limit_that_is_none_is_refused(desk, limit):
+    with pytest.raises(Invalid, match="limit"):
+        desk.jobs.list(limit=limit)
+
+
+def test_jobs_are_listed_newest_first_whatever_the_clock_does(desk, monkeypatch):
+    for now in (2000.0, 2000.0, 1000.0):
+        monkeypatch.setattr("mlops_desk.jobs.service.time.time", lambda now=now: now)
+        job = desk.jobs.submit(HEAD + "command: [ended]")
+        assert desk.jobs.list()[0].id == job.id
+        monkeypatch.undo()
+        desk.jobs.cancel(job.id)
+    book = JobBook(desk.state.jobs, lambda _job: None)  # another agent, whose clock is late
+    again = book.add(replace(job, id="f" * 12, submitted_at=500.0))
+    assert book.newest()[0] == again
 
 
 def test_only_the_submitter_and_administrators_cancel(desk):

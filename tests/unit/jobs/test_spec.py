@@ -1,5 +1,6 @@
 """Job files: the contract's example, what people get wrong, and what nobody should be able to do."""
 
+import math
 import string
 
 import pytest
@@ -93,7 +94,10 @@ def test_relative_sources_are_taken_from_the_files_folder():
         ("a: &x 1\nb: *x", ("Line 1", "anchors")),
         ("a: !!python/object:os.system {}", ("Line 1", "tags")),
         ("a: [" * 50, ("deeper",)),
-        ("a: [", ("not YAML",)),
+        ("a: [", ("Line 1: ", "not YAML")),
+        (HEAD + "command: [a\n\n", ("Line 5: ", "not YAML")),
+        (HEAD + "resources: {cpus: .nan}", ("resources.cpus", "'.nan'")),
+        (HEAD + "resources: {memory: inf}", ("resources.memory", "'inf'")),
         ("---\na: 1\n---\nb: 1", ("not YAML", "document")),
         ("", ("empty",)),
         ("x" * 70_000, ("64 KiB",)),
@@ -106,6 +110,17 @@ def test_what_is_wrong_is_said_with_place_and_remedy(text, said):
     answer = refuse(text)
     for piece in said:
         assert piece in answer
+
+
+@given(st.floats().map(str) | st.text("0123456789.+-einfa_ ", max_size=8))
+def test_amounts_in_a_job_are_finite(text):
+    for key in ("cpus", "gpus", "memory", "shm", "gpu_memory"):
+        try:
+            resources = parse_spec(f"{HEAD}resources: {{{key}: '{text}'}}").resources
+        except Invalid:
+            continue
+        for amount in (resources.cpus, resources.memory_bytes, resources.shm_bytes, resources.gpu_memory_bytes):
+            assert amount is None or (math.isfinite(amount) and amount > 0)
 
 
 _VISIBLE = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=30)

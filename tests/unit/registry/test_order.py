@@ -21,7 +21,8 @@ from mlops_desk.registry.order import SortKey, parse_sort
         ("metrics.`val loss`:desc", "metrics", "val loss", True),
         ('metrics."val loss":desc', "metrics", "val loss", True),
         ("metrics.val loss:desc", "metrics", "val loss", True),
-        ("metrics.a:b", "metrics", "a:b", False),
+        ("metrics.a:b:asc", "metrics", "a:b", False),
+        ("metrics.`a:b`", "metrics", "a:b", False),
         ("metrics.a:b:desc", "metrics", "a:b", True),
         ("params.lr:asc", "params", "lr", False),
         ("tags.team:desc", "tags", "team", True),
@@ -38,6 +39,13 @@ def test_a_key_that_mlflow_has_no_words_for_is_refused_with_the_forms_that_are(t
     with pytest.raises(Invalid) as caught:
         parse_sort(text)
     assert "metrics." in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("text", ["metrics.acc:sideways", "start_time:down", "metrics.acc:", "metrics.acc:descending"])
+def test_a_direction_that_is_none_is_refused(text):
+    with pytest.raises(Invalid, match="no direction") as caught:
+        parse_sort(text)
+    assert "asc or desc" in (caught.value.hint or "")
 
 
 @given(st.from_regex(r"[\w./\- :]{1,40}", fullmatch=True), st.booleans())
