@@ -169,3 +169,15 @@ def test_without_numbers_a_page_says_what_it_waits_for(start, double, page):
     shown = start(double, page, wait=False).window.page()
     assert "Starting the agent" in shown._state._title.whole
     double.thaw.set()
+
+
+@pytest.mark.parametrize("page", ["host", "storage"])
+def test_numbers_that_are_not_true_now_say_of_when_they_are(start, double, qtbot, page):
+    shown = start(double, page).window.page()
+    qtbot.waitUntil(lambda: shown.context.store.is_true_now)
+    assert not shown._stale_line.isVisible()
+    double.silent = True
+    qtbot.waitUntil(shown._stale_line.isVisible, timeout=8000)
+    assert "no news from the agent since" in shown._stale_line.whole
+    double.silent = False
+    qtbot.waitUntil(lambda: not shown._stale_line.isVisible(), timeout=8000)

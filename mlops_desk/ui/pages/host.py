@@ -12,6 +12,7 @@ from mlops_desk.ui import hostwords, theme, words
 from mlops_desk.ui.chartstack import ChartStack
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.page import Page
+from mlops_desk.ui.staleline import StaleLine
 from mlops_desk.ui.store import Store, Topic
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
@@ -36,6 +37,7 @@ class HostPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._stale_line = StaleLine()
         self.cores = CoreBars()
         self._reading = Label(points=theme.CAPTION_POINTS)
         self._legend = [
@@ -78,6 +80,7 @@ class HostPage(Page):
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
         whole.addWidget(above)
         whole.addWidget(split, 1)
 
@@ -104,6 +107,7 @@ class HostPage(Page):
             self.wait_for_numbers()
             return
         self.show_content()
+        self._stale_line.refresh(store)
         if not store.paused:
             self._show(store, store.status.host)
 

@@ -12,6 +12,7 @@ from mlops_desk.ui import storagewords, theme, words
 from mlops_desk.ui.chartstack import ChartStack
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.page import Page
+from mlops_desk.ui.staleline import StaleLine
 from mlops_desk.ui.store import Store, Topic
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.text import Label
@@ -97,6 +98,7 @@ class StoragePage(Page):
         super().__init__(context)
         self._filter = filter_field("Filter devices")
         self._filter.textChanged.connect(self._narrow)
+        self._stale_line = StaleLine()
         self.tabs = Tabs("Kind of device", tuple((kind.key, kind.title) for kind in KINDS))
         self.views = {kind.key: DeviceView(kind, context) for kind in KINDS}
         self._stack = QStackedWidget()
@@ -110,6 +112,7 @@ class StoragePage(Page):
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
         whole.addLayout(row)
         whole.addWidget(self._stack, 1)
         self.tabs.chosen.connect(self._show_kind)
@@ -121,6 +124,7 @@ class StoragePage(Page):
             self.wait_for_numbers()
             return
         self.show_content()
+        self._stale_line.refresh(store)
         for kind in KINDS:
             self.tabs.count(kind.key, len(kind.records(store.status)))
         if not store.paused:

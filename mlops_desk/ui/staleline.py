@@ -1,0 +1,23 @@
+"""One line above a page's numbers that says that they are not true now, and of when they are."""
+
+from mlops_desk.ui import words
+from mlops_desk.ui.store import Store
+from mlops_desk.ui.text import Label
+
+
+class StaleLine(Label):
+    """Hidden while the agent is heard."""
+
+    def __init__(self) -> None:
+        super().__init__(bold=True, tone="warning")
+        self.hide()
+
+    def refresh(self, store: Store) -> None:
+        """Say what holds now."""
+        self.setVisible(not store.is_true_now)
+        if not store.is_true_now:
+            at = store.status.sampled_at if store.status is not None else None
+            of = f"These numbers are of {words.day_and_clock(at)}: " if at is not None else ""
+            since = words.clock(store.connection.stale_since or store.connection.since)
+            self.show_text(f"{words.WARNING} {of}no news from the agent since {since}.")
+            self.setAccessibleName(self.whole)
