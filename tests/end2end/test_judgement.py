@@ -35,6 +35,14 @@ def test_events_of_every_kind_are_told_and_each_can_be_shown(desk: Desk) -> None
     assert len(grave) <= 3
 
 
+def test_the_minutes_around_an_error_can_be_read_again(desk: Desk) -> None:
+    events = desk.wait(lambda: ask(desk, "events"), lambda found: any(event["recorded"] for event in found))
+    event = next(event for event in events if event["recorded"])
+    recording = ask(desk, "events", "recording", event["id"], "--device", "host")
+    assert {curve["device"] for curve in recording["curves"]} == {"host"}
+    assert recording["start"] < event["at"] < recording["start"] + recording["buckets"] * recording["step_seconds"]
+
+
 def test_alerts_fire_once_and_can_be_acknowledged(desk: Desk) -> None:
     alerts = desk.wait(lambda: ask(desk, "alerts", "list"), bool)
     assert len({(alert["rule"], alert["device"]) for alert in alerts}) == len(alerts)
