@@ -45,8 +45,8 @@ def ranked(actions: Iterable[Action], text: str) -> list[Action]:
 def score(title: str, words: list[str]) -> float:
     """Return how well a title (in small letters) fits: 0 where a word is missing, most where it begins the title.
 
-    A whole word is better than its beginning, a beginning better than a piece inside, and of equals the
-    shorter title is better: "gpu 1" finds GPU 1 before GPU 10, and a job that was named so after both.
+    A whole word is better than its beginning, a beginning better than a piece inside: "gpu 1" finds GPU 1
+    before GPU 10, and a job that was named so after both. Equals stay in the order they are offered in.
     """
     parts = _WORD.findall(title)
     points = 0.0
@@ -61,7 +61,7 @@ def score(title: str, words: list[str]) -> float:
             return 0.0
         points += best
     points += 3.0 if title.startswith(" ".join(words)) else 1.0 if title.startswith(words[0]) else 0.0
-    return points + 1.0 / (1.0 + len(title))
+    return points
 
 
 def _points(scored: tuple[float, Action]) -> float:

@@ -27,6 +27,11 @@ def test_the_best_match_stands_first(typed, first):
     assert ranked(ACTIONS, typed)[0].title == first
 
 
+def test_equals_stay_in_their_order():
+    gpus = [Action(str(number), f"GPU {number} H100 ({'x' * (9 - number)})", lambda: None) for number in range(8)]
+    assert ranked(gpus, "gpu") == gpus
+
+
 def test_every_word_must_be_found_and_without_words_the_order_stays():
     assert ranked(ACTIONS, "gpu nowhere") == []
     assert ranked(ACTIONS, "  ") == ACTIONS
