@@ -14,6 +14,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import python_command
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.telemetry.frames import BrokenStream, Frame, read_frame
+from mlops_desk.telemetry.thinning import Restorer
 
 _log = logging.getLogger(__name__)
 _MODULE = "mlops_desk.telemetry.collector"
@@ -56,9 +57,10 @@ class Child:
         if stream is None:
             return
         try:
+            restorer = Restorer()
             with stream:
                 while (frame := read_frame(stream)) is not None:
-                    heard(self, frame)
+                    heard(self, restorer.restore(frame))
         except (BrokenStream, ValueError) as error:
             _log.warning("The collector %s sent something that is no frame: %s", self.pid, plain(str(error)))
         finally:

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from mlops_desk.base.loop import Loop
 from mlops_desk.telemetry.frames import Frame, encode
-from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSample, HostSource
+from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSample, HostSource, Reports
+from mlops_desk.telemetry.thinning import Thinner
 
 HEARTBEAT_SECONDS = 0.25
 _PAIR_SECONDS = 0.05
@@ -41,13 +42,13 @@ class _Slots:
         with self._lock:
             unsent = self._gpu.events if self._gpu is not None else ()
             self._gpu = replace(sample, events=(*unsent, *sample.events)) if unsent else sample
-        self._ring()
+        self.ring()
 
     def put_host(self, sample: HostSample) -> None:
         with self._lock:
             unsent = self._host.events if self._host is not None else ()
             self._host = replace(sample, events=(*unsent, *sample.events)) if unsent else sample
-        self._ring()
+        self.ring()
 
     def take(self) -> tuple[GpuSample | None, HostSample | None]:
         with self._lock:
@@ -61,7 +62,7 @@ class _Slots:
         with self._lock:
             return (self._gpu is None) is not (self._host is None)
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
         try:
             os.write(self._bell, b"!")
         except BlockingIOError:
@@ -72,10 +73,18 @@ class Collector:
     """Reads both sources every ``interval_seconds`` and writes frames to ``output`` until ``lifeline`` closes."""
 
     def __init__(
-        self, gpus: GpuSource, host: HostSource | None, interval_seconds: float, lifeline: int, output: int
+        self,
+        gpus: GpuSource,
+        host: HostSource | None,
+        interval_seconds: float,
+        lifeline: int,
+        output: int,
+        reports: Reports | None = None,
     ) -> None:
         self._gpus = gpus
         self._host = host
+        self._reports = reports
+        self._thinner = Thinner()
         self._interval = interval_seconds
         self._lifeline = lifeline
         self._output = output
@@ -85,6 +94,8 @@ class Collector:
     def run(self) -> None:
         """Collect until the agent is gone."""
         loop = Loop("collector")
+        if self._reports is not None:
+            self._reports.start(loop, self._slots.ring)
         loop.start("gpus", lambda: self._begin(loop, "gpus", self._read_gpus, self._read_gpus))
         host = self._host
         if host is not None:
@@ -128,7 +139,9 @@ class Collector:
     def _send(self) -> None:
         gpu, host = self._slots.take()
         self._sequence += 1
-        data = memoryview(encode(Frame(self._sequence, gpu, host, self._gpus.busy())))
+        events = self._reports.take() if self._reports is not None else ()
+        frame = Frame(self._sequence, gpu, host, self._gpus.busy(), events)
+        data = memoryview(encode(self._thinner.thin(frame)))
         while data:
             data = data[os.write(self._output, data) :]
 
@@ -141,7 +154,8 @@ def main(arguments: list[str] | None = None) -> None:
     os.dup2(2, 1)  # whatever a library prints goes to the log, never between the frames
     skip = frozenset(options.skip)
     host = _host(options.simulated) if options.only is None else None
-    collector = Collector(_gpus(options, skip), host, options.interval, 0, output)
+    gpus, reports = _gpus(options, skip)
+    collector = Collector(gpus, host, options.interval, 0, output, reports)
     try:
         collector.run()
     except BrokenPipeError:
@@ -159,13 +173,13 @@ class _NoGpus:
         return None
 
 
-def _gpus(options: argparse.Namespace, skip: frozenset[int]) -> GpuSource:
+def _gpus(options: argparse.Namespace, skip: frozenset[int]) -> tuple[GpuSource, Reports | None]:
     if options.no_gpus:
-        return _NoGpus()
+        return _NoGpus(), None
     if options.simulated is not None:
         from mlops_desk.telemetry.simulated import SimulatedFaults, SimulatedGpus  # noqa: PLC0415 - one source is loaded
 
-        return SimulatedGpus(options.simulated, SimulatedFaults(options.faults), skip, options.only)
+        return SimulatedGpus(options.simulated, SimulatedFaults(options.faults), skip, options.only), None
     from mlops_desk.telemetry.gpus import NvmlGpus  # noqa: PLC0415 - likewise
     from mlops_desk.telemetry.nvml import Nvml  # noqa: PLC0415
     from mlops_desk.telemetry.nvml_event_set import NvmlEventSource  # noqa: PLC0415
@@ -174,11 +188,8 @@ def _gpus(options: argparse.Namespace, skip: frozenset[int]) -> GpuSource:
     from mlops_desk.telemetry.processes import Processes  # noqa: PLC0415
 
     nvml = Nvml()
-    events = None
-    if options.only is None:
-        events = Listener(NvmlEventSource(nvml))
-        events.start(Loop("driver"))
-    return NvmlGpus(nvml, Pci(options.pci), Processes(), skip, options.only, events)
+    listener = Listener(NvmlEventSource(nvml)) if options.only is None else None
+    return NvmlGpus(nvml, Pci(options.pci), Processes(), skip, options.only, listener), listener
 
 
 def _host(seed: int | None) -> HostSource:

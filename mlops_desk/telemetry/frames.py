@@ -10,6 +10,7 @@ from typing import IO
 
 import msgspec
 
+from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
 
 LIMIT_BYTES = 16 << 20
@@ -18,12 +19,17 @@ _LENGTH = struct.Struct("<I")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A sign of life; ``busy`` names the driver call that is under way."""
+    """A sign of life; ``busy`` names the driver call that is under way, ``events`` the driver reported just now.
+
+    ``same`` lists the GPUs (UUIDs) whose facts, links and peers are those of the frame before.
+    """
 
     sequence: int
     gpu: GpuSample | None = None
     host: HostSample | None = None
     busy: Busy | None = None
+    events: tuple[DeviceEvent, ...] = ()
+    same: tuple[str, ...] = ()
 
 
 class BrokenStream(Exception):  # noqa: N818 - reads as a sentence where it is raised

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Gpu, GpuState, NvLink
 from mlops_desk.telemetry import metrics
@@ -129,11 +128,7 @@ class NvmlGpus:
             fresh_process=trouble.fresh_process if trouble else False,
             processes_at=min(listed, default=time.time()),
             certain=self._slots is not None or (trouble is not None and trouble.certain),
-            events=self._heard(),
         )
-
-    def _heard(self) -> tuple[DeviceEvent, ...]:
-        return self._events.take() if self._events is not None else ()
 
     def _listen(self) -> None:
         """Have events heard of the GPUs that are awake and well."""

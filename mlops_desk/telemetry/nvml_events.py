@@ -6,7 +6,7 @@ sleeps or is lost. What arrives within a tick is folded by kind, GPU and number,
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from threading import Condition, Event
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ _LEAVE_SECONDS = 1.5
 _MOST_KINDS = 256
 _TURN_SECONDS = 0.1
 _REST_SECONDS = 0.05
+_RING_SECONDS = 0.25
 _STORM = 64
 """So many events are taken one after the other before the thread rests a moment."""
 
@@ -62,10 +63,12 @@ class Listener:
         self._heard: dict[tuple[str, str | None, int | None, str], DeviceEvent] = {}
         self._failures = 0
         self._ending = Event()
+        self._ring: Callable[[], None] = lambda: None
+        self._rang_at = 0.0
 
-    def start(self, loop: Loop) -> None:
-        """Begin to listen as soon as there is a GPU to listen to."""
-        self._ending = loop.ending
+    def start(self, loop: Loop, ring: Callable[[], None] = lambda: None) -> None:
+        """Begin to listen as soon as there is a GPU to listen to; ``ring`` is called soon after something was heard."""
+        self._ending, self._ring = loop.ending, ring
         loop.repeat("gpu-events", _TURN_SECONDS, self._turn)
 
     def follow(self, devices: Mapping[str, Any]) -> None:
@@ -141,3 +144,7 @@ class Listener:
                 self._heard[key] = replace(known, count=known.count + 1)
             elif len(self._heard) < _MOST_KINDS:
                 self._heard[key] = DeviceEvent(time.time(), event.kind, event.uuid, event.code, None, event.text)
+        now = time.monotonic()
+        if now - self._rang_at >= _RING_SECONDS:
+            self._rang_at = now
+            self._ring()

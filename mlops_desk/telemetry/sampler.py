@@ -208,7 +208,8 @@ class Sampler:
                 self._replace("it ended by itself", None, now)
             else:
                 self._take(frame, now)
-                has_data, has_host = frame.gpu is not None or frame.host is not None, frame.host is not None
+                has_data = frame.gpu is not None or frame.host is not None or bool(frame.events)
+                has_host = frame.host is not None
         self._look_after(now)
         overdue = now - self._handed_on > self._interval() + 1.0
         if not (has_data or overdue):
@@ -232,6 +233,7 @@ class Sampler:
             memory.driver_calls += frame.gpu.driver_calls
             self._note(frame.gpu.events)
             signs = replace(signs, gpu=now)
+        self._note(frame.events)
         if frame.host is not None:
             memory.host, memory.host_heard = frame.host, now
             self._note(frame.host.events)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from mlops_desk.base.loop import Loop
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.status import Disk, Filesystem, Gpu, Host, Network
 
@@ -58,6 +59,14 @@ class Busy:
     uuid: str | None
     call: str
     seconds: float
+
+
+class Reports(Protocol):
+    """What the driver reports by itself: ``ring`` is called soon after something was heard, ``take`` hands it out."""
+
+    def start(self, loop: Loop, ring: Callable[[], None]) -> None: ...
+
+    def take(self) -> tuple[DeviceEvent, ...]: ...
 
 
 class GpuSource(Protocol):

@@ -1,15 +1,17 @@
 """The collector's frames: what goes in comes out, and anything else is refused."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host, NvLink
 from mlops_desk.telemetry.frames import BrokenStream, Frame, encode, read_frame
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
+from mlops_desk.telemetry.thinning import Restorer, Thinner
 
 FRAME = Frame(
     7,
@@ -64,3 +66,37 @@ def test_a_reading_that_claims_a_value_it_has_not_is_refused() -> None:
     length = len(sent) - 4
     with pytest.raises(BrokenStream):
         read_frame(io.BytesIO(length.to_bytes(4, "little") + sent[4:].replace(b"\xa2ok", b"\xa4lost")))
+
+
+LINKED = replace(
+    FRAME.gpu.gpus[0],
+    facts={"VBIOS": "96"},
+    links=(NvLink(0, "up", "4.0", "switch", {"hw.gpu.nvlink.errors.crc": Reading(0.0, "1")}),),
+    peers={"GPU-2": "NV18"},
+)
+
+
+def sent(*gpus: Gpu) -> Frame:
+    return Frame(1, GpuSample(1.0, gpus))
+
+
+def test_what_seldom_changes_is_sent_once_and_arrives_every_time() -> None:
+    thinner, restorer = Thinner(), Restorer()
+    other = replace(LINKED, links=(replace(LINKED.links[0], state="down"),))
+    sizes = []
+    for gpu in (LINKED, LINKED, other, other, replace(other, facts={}), LINKED):
+        data = encode(thinner.thin(sent(gpu)))
+        sizes.append(len(data))
+        frame = read_frame(io.BytesIO(data))
+        assert frame is not None
+        assert restorer.restore(frame) == sent(gpu)
+    assert sizes[1] < sizes[0]
+    assert sizes[3] < sizes[2]
+    assert thinner.thin(Frame(2)) == restorer.restore(Frame(2)) == Frame(2)
+
+
+def test_a_gpu_that_was_away_has_all_when_it_is_back() -> None:
+    thinner, restorer = Thinner(), Restorer()
+    lost = Gpu("GPU-1", 0, "H100", None, GpuState.LOST)
+    for gpus in ((LINKED,), (), (lost,), (LINKED,), (LINKED,)):
+        assert restorer.restore(thinner.thin(sent(*gpus))) == sent(*gpus)
