@@ -85,7 +85,7 @@ def _write(context: Context, path: Path, write: Callable[[], None]) -> None:
 
 def write_image(image: QImage, path: Path) -> None:
     """Write a PNG; DeskError when the disk refuses it."""
-    if not image.save(str(path), b"PNG"):
+    if not image.save(str(path)):
         raise DeskError(f"The picture could not be written to {path}.", "Choose a folder that you may write to.")
 
 

@@ -5,7 +5,7 @@ While nobody sees the stack nothing is asked and nothing followed.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -145,7 +145,7 @@ class Feed(QObject):
         buckets = max(round(asked.seconds / step), 2)
         self._task = self._context.ask(
             "curves",
-            lambda desk: _tracks(cast("Any", desk.telemetry).curves(names, asked.start, asked.end, buckets)),
+            lambda desk: _tracks(desk.telemetry.curves(names, asked.start, asked.end, buckets)),
             lambda found: self._take(keys, asked, step, found),
             self._refused,
         )
@@ -154,8 +154,11 @@ class Feed(QObject):
         """Put the answer in, and what was announced while it was under way on top."""
         self.error = None
         for key in keys:
-            if key in self._tracks:
+            before = self._tracks.get(key)
+            if before is not None:
                 self._tracks[key] = found.get(key) or Track(step)
+                if self._axis.live:
+                    self._tracks[key].go_on_from(before)
         self._loaded, self._loaded_step = asked, step
         self._last = max((track.times[-1] for track in self._tracks.values() if len(track)), default=asked.end)
         if self._axis.live:

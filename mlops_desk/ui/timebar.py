@@ -13,6 +13,7 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import Choice
 
 MOVE_SHARE = 0.5
+PAUSE_KEY = "Ctrl+P"  # works wherever the focus is; Space only where nobody else wants it, as on a chart
 
 
 class TimeBar(QWidget):
@@ -27,7 +28,8 @@ class TimeBar(QWidget):
         self.range = Choice("Time range")
         for seconds, title in spans.RANGES:
             self.range.addItem(title, seconds)
-        self.mode = Button("Pause", symbol="pause", tip="Let everything stand still (Space)")
+        self.range.setFixedWidth(self.range.fontMetrics().horizontalAdvance("12.5 min") + theme.SYMBOL + theme.SPACE_24)
+        self.mode = Button("Pause", symbol="pause", tip="Let everything stand still (Ctrl+P)")
         self.mode.setCheckable(True)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -83,7 +85,8 @@ def actions(axis: TimeAxis) -> list[Action]:
         for seconds, title in spans.RANGES
     ]
     return [
-        Action("pause", "Pause or go on with charts", axis.toggle, "Space", gentle=True),
+        Action("pause", "Pause or go on with charts", axis.toggle, PAUSE_KEY),
+        Action("pause.space", "Pause or go on with charts", axis.toggle, "Space", places=hidden, gentle=True),
         Action("time.live", "Back to live", axis.go_live, "L", places=palette, gentle=True),
         Action("time.home", "Back to live", axis.go_live, "Home", places=hidden, gentle=True),
         Action("time.back", "Back in time", lambda: axis.move(-MOVE_SHARE * axis.seconds), "Left", gentle=True),
@@ -97,7 +100,7 @@ def actions(axis: TimeAxis) -> list[Action]:
 
 
 _MODES = {
-    "live": ("Pause", "pause", "Let everything stand still (Space)"),
-    "paused": ("Paused", "play", "Go on, with the newest numbers (Space)"),
-    "history": ("Live", "play", "Back to the newest numbers (Space, Home or L)"),
+    "live": ("Pause", "pause", "Let everything stand still (Ctrl+P)"),
+    "paused": ("Paused", "play", "Go on, with the newest numbers (Ctrl+P)"),
+    "history": ("Live", "play", "Back to the newest numbers (Ctrl+P, Home or L)"),
 }

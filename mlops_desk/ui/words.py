@@ -162,6 +162,11 @@ def watts(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.0f}{THIN}W"
 
 
+def joules(value: float | None) -> str:
+    """Return energy in the unit of an electricity bill: ``3.2 kWh``."""
+    return NOTHING if value is None else f"{number(value / 3.6e6)}{THIN}kWh"
+
+
 def celsius(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.0f}{THIN}°C"
 

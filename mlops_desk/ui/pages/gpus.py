@@ -1,76 +1,122 @@
-"""GPUs: one GPU's curves on one time axis, its processes and its health beside."""
+"""GPUs: the list at the left; of the chosen one its curves on one time axis, processes, health, links and facts."""
 
+from functools import partial
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from mlops_desk.base.text import plain
-from mlops_desk.records.status import Gpu, GpuProcess
-from mlops_desk.ui import theme, views, words
-from mlops_desk.ui.chartstack import ChartStack
+from mlops_desk.records.diagnosis import Evidence
+from mlops_desk.records.status import Gpu, Status
+from mlops_desk.ui import hints, judgement, theme, views
+from mlops_desk.ui.actions import Action
 from mlops_desk.ui.context import Context
+from mlops_desk.ui.dialogs.endprocess import open_end_process, process_title
+from mlops_desk.ui.gpu import facts, tables
+from mlops_desk.ui.gpu.curves import GpuCurves
+from mlops_desk.ui.gpu.details import Health, Links
+from mlops_desk.ui.gpu.verdict import Verdict
 from mlops_desk.ui.page import Page
-from mlops_desk.ui.store import Store, Topic
-from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.store import Topic
 from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.text import Label
+from mlops_desk.ui.text import Label, menu_text, set_tip
+from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.chart import Chart, Limit, Line
-from mlops_desk.ui.widgets.command import CommandLine
-from mlops_desk.ui.widgets.facts import Fact, Facts
-from mlops_desk.ui.words import value_of
+from mlops_desk.ui.widgets.choice import Check
+from mlops_desk.ui.widgets.facts import Facts
+from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.tabs import Tabs
 
-SECONDS = 300.0
+VIEWS = (("curves", "Curves"), ("processes", "Processes"), ("health", "Health"), ("links", "Links"))
 
 
 class GpusPage(Page):
     """A list of GPUs at the left, the chosen one at the right."""
 
-    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATUS, Topic.CONNECTION})
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATUS, Topic.CONNECTION, Topic.INCIDENTS})
+    loads: ClassVar[tuple[Topic, ...]] = (Topic.INCIDENTS,)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._list = RecordTable("GPUs", _COLUMNS, context.memory)
-        self._list.chosen.connect(self._choose)
+        self.list = RecordTable("GPUs", tables.GPUS, context.memory)
+        self.list.chosen.connect(self._choose)
         self._chosen: str | None = None
         self._title = Label(points=theme.TITLE_POINTS, bold=True)
-        tasks = context.tasks()
-        self._charts = {
-            "activity": Chart(tasks, "Activity", words.percent, top=1.0),
-            "memory": Chart(tasks, "Memory", words.size, step=1 << 30),
-            "power": Chart(tasks, "Power", words.watts),
-            "temperature": Chart(tasks, "Temperature", words.celsius),
-            "clock": Chart(tasks, "Clock", words.hertz, step=1e6),
-        }
-        self._facts = Facts()
-        self._processes = RecordTable("Processes", _PROCESS_COLUMNS, context.memory)
-        self._why = Label(wrap=True)
-        self._command = CommandLine()
+        self.tabs = Tabs("What to show of the GPU", VIEWS)
+        self.tabs.chosen.connect(self._turn)
+        self.curves = GpuCurves(context)
+        self._by_process = Check("By process")
+        set_tip(self._by_process, "Show the memory of each process, above one another")
+        self._by_process.toggled.connect(self._split_memory)
+        self.state = Facts()
+        self.verdict = Verdict()
+        self.verdict.asked.connect(self._show_evidence)
+        self.processes = RecordTable("Processes", tables.PROCESSES, context.memory)
+        self.processes.fill_more = self._fill_process_menu
+        self.processes.chosen.connect(self._process_chosen)
+        self._no_process = Label(tone="muted", wrap=True)
+        self.end = Button("End process …", harmful=True, tip="End the chosen process (Del)")
+        self.end.clicked.connect(self._end_process)
+        self.health = Health(context)
+        self.links = Links(context)
+        self.views = QStackedWidget()
         self._arrange()
+        self.tabs.choose("curves")
 
     def _arrange(self) -> None:
-        left = QWidget()
-        column = QVBoxLayout(left)
+        for widget in (self.curves.stack, self._process_view(), self.health, self.links):
+            self.views.addWidget(widget)
+        head = QHBoxLayout()
+        head.setSpacing(theme.SPACE_8)
+        head.addWidget(self._title, 1)
+        head.addWidget(self._by_process)
+        head.addWidget(self.tabs)
+        right = QWidget()
+        column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
-        column.addWidget(framed(self._list), 3)
-        health = Card("State")
-        health.column.addWidget(self._facts)
-        health.column.addStretch()
-        column.addWidget(health)
-        processes = Card("Processes")
-        processes.column.addWidget(self._processes)
-        column.addWidget(processes, 2)
+        column.addLayout(head)
+        column.addWidget(self.views, 1)
         split = QSplitter(Qt.Orientation.Horizontal)
-        split.addWidget(left)
-        split.addWidget(ChartStack(list(self._charts.values())))
+        split.addWidget(self._left())
+        split.addWidget(right)
         split.setStretchFactor(1, 1)
-        split.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
+        split.setSizes([theme.LIST_WIDTH, theme.READING_WIDTH])
         split.setHandleWidth(theme.SPACE_8)
         row = QHBoxLayout(self.content)
         row.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         row.addWidget(split)
+
+    def _left(self) -> QWidget:
+        inner = QWidget()
+        below = QVBoxLayout(inner)
+        below.setContentsMargins(0, 0, theme.SPACE_4, 0)
+        below.setSpacing(theme.SPACE_8)
+        card = Card("State")
+        card.column.addWidget(self.state)
+        below.addWidget(self.verdict)
+        below.addWidget(card)
+        below.addStretch()
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_8)
+        column.addWidget(framed(self.list), 1)
+        column.addWidget(scrolled(inner, "State of the GPU"), 1)
+        return left
+
+    def _process_view(self) -> QWidget:
+        view = Card("Processes")
+        view.column.addWidget(self._no_process)
+        view.column.addWidget(self.processes, 1)
+        row = QHBoxLayout()
+        row.addStretch()
+        row.addWidget(self.end)
+        view.column.addLayout(row)
+        self.end.setEnabled(False)
+        return view
+
+    # What holds now.
 
     def refresh(self, topics: frozenset[Topic]) -> None:
         store = self.context.store
@@ -79,102 +125,119 @@ class GpusPage(Page):
             self.wait_for_numbers()
             return
         if not status.gpus:
-            self.show_nothing(
-                "No NVIDIA GPU is seen on this machine",
-                status.gpu_note or "The agent has not said why. Everything else works without one.",
-                status.gpu_hint,
-            )
+            self._show_none(status)
             return
         self.show_content()
-        self._list.show_records({gpu.uuid: gpu for gpu in status.gpus})
+        self.list.show_records({gpu.uuid: gpu for gpu in status.gpus})
         if self._chosen not in {gpu.uuid for gpu in status.gpus}:
             self._chosen = status.gpus[0].uuid
-            self._list.select(self._chosen)
-        if Topic.STATUS in topics and not store.paused:
+            self.list.select(self._chosen)
+        if topics & {Topic.STATUS, Topic.INCIDENTS} and not store.paused:
             self._show_chosen()
 
+    def _show_none(self, status: Status) -> None:
+        why = status.gpu_note or "The agent has not said why. Everything else works without one."
+        sentence, command = hints.parts(status.gpu_hint)
+        self.show_nothing("No NVIDIA GPU is seen on this machine", f"{why} {sentence}".strip(), command)
+
     def reveal(self, thing: str) -> None:
-        self._list.select(thing)
+        self.list.select(thing)
         self._choose(thing)
 
     def _choose(self, uuid: str | None) -> None:
         if uuid is not None and uuid != self._chosen:
             self._chosen = uuid
+            self.curves.point_out(None)
             self._show_chosen()
 
+    def gpu(self) -> Gpu | None:
+        """Return the chosen GPU."""
+        status = self.context.store.status
+        return next((gpu for gpu in status.gpus if gpu.uuid == self._chosen), None) if status else None
+
     def _show_chosen(self) -> None:
-        store = self.context.store
-        gpus = store.status.gpus if store.status else ()
-        for slot, gpu in enumerate(gpus):
-            if gpu.uuid == self._chosen:
-                self._show_curves(store, gpu, slot)
-                self._facts.show_facts(_facts(gpu))
-                self._processes.show_records({str(process.pid): process for process in gpu.processes})
+        status, gpu = self.context.store.status, self.gpu()
+        if status is None or gpu is None:
+            return
+        self._title.show_text(f"GPU {gpu.index}  {views.short_name(gpu.name)}")
+        self.curves.show(gpu, status.gpus.index(gpu))
+        self.state.show_facts(facts.state(gpu))
+        self.verdict.show_diagnosis(judgement.diagnosis_of(status, gpu.uuid))
+        self.tabs.count("processes", len(gpu.processes) if gpu.processes_known else None)
+        self._show_view(status, gpu)
 
-    def _show_curves(self, store: Store, gpu: Gpu, slot: int) -> None:
-        def show(chart: str, *metrics: tuple[str, str], limits: tuple[Limit, ...] = ()) -> None:
-            lines = [
-                Line(name, store.curve(gpu.uuid, metric, SECONDS), slot + number)
-                for number, (name, metric) in enumerate(metrics)
-            ]
-            self._charts[chart].show_lines(lines, SECONDS, limits)
+    def _show_view(self, status: Status, gpu: Gpu) -> None:
+        """Paint the view that is seen; the others wait until they are."""
+        view = self.tabs.current()
+        if view == "processes":
+            self.processes.show_records({str(process.pid): process for process in gpu.processes})
+            self._no_process.show_text(_no_process(gpu))
+            self._no_process.setVisible(not gpu.processes)
+            self._process_chosen(self.processes.key())
+        elif view == "health":
+            self.health.show_gpu(gpu)
+        elif view == "links":
+            self.links.show_gpu(status, gpu)
 
-        show("activity", ("", "hw.gpu.utilization"))
-        show("memory", ("", "hw.gpu.memory.usage"), limits=_limit("of", gpu, "hw.gpu.memory.limit"))
-        show("power", ("", "hw.power"), limits=_limit("limit", gpu, "hw.power.limit"))
-        show("temperature", ("", "hw.temperature"))
-        show("clock", ("SM", "hw.gpu.clock.sm"), ("memory", "hw.gpu.clock.memory"))
+    def _turn(self, view: str) -> None:
+        self.views.setCurrentIndex([key for key, _ in VIEWS].index(view))
+        self._by_process.setVisible(view == "curves")
+        self._show_chosen()
+
+    def _split_memory(self, on: bool) -> None:
+        self.curves.by_process(on=on)
+
+    # Acts.
+
+    def actions_here(self) -> list[Action]:
+        turns = [
+            Action(f"gpus.{key}", f"GPU: {title.lower()}", partial(self.tabs.choose, key), places=_PALETTE)
+            for key, title in VIEWS
+        ]
+        return [
+            *turns,
+            Action("gpus.export", "Copy or save the curves …", self._export, places=_PALETTE),
+            Action("gpus.end", "End the chosen process …", self._end_process, places=_PALETTE, when=self._has_process),
+        ]
+
+    def _export(self) -> None:
+        self.curves.stack.export_menu().popup(self.mapToGlobal(self.rect().center()))
+
+    def escape(self) -> None:
+        self.curves.point_out(None)
+
+    def _show_evidence(self, evidence: Evidence) -> None:
+        """Show the curve that a piece of evidence is read from."""
+        if evidence.device != self._chosen:
+            self.context.open_page("host" if evidence.device == "host" else "storage", evidence.device)
+            return
+        self.tabs.choose("curves")
+        self.curves.point_out(evidence.metric)
+
+    def _has_process(self) -> bool:
+        return self.tabs.current() == "processes" and self.processes.key() is not None
+
+    def _process_chosen(self, key: str | None) -> None:
+        self.end.setEnabled(key is not None)
+
+    def _end_process(self) -> None:
+        gpu, key = self.gpu(), self.processes.key()
+        process = next((process for process in gpu.processes if str(process.pid) == key), None) if gpu else None
+        if gpu is not None and process is not None:
+            open_end_process(self.context, gpu, process)
+
+    def _fill_process_menu(self, menu: QMenu) -> None:
+        gpu, key = self.gpu(), self.processes.key()
+        process = next((process for process in gpu.processes if str(process.pid) == key), None) if gpu else None
+        if process is not None:
+            menu.addAction(menu_text(f"End {process_title(process)} …")).triggered.connect(self._end_process)
+            menu.addSeparator()
 
 
-def _limit(name: str, gpu: Gpu, metric: str) -> tuple[Limit, ...]:
-    value = value_of(gpu.metrics.get(metric))
-    return (Limit(name, value),) if value else ()
+_PALETTE = frozenset({"palette"})
 
 
-def _facts(gpu: Gpu) -> list[Fact]:
-    mark = views.gpu_mark(gpu)
-    fan = gpu.metrics.get("hw.fan.speed_ratio")
-    ratio = value_of(fan)
-    return [
-        Fact("State", mark.text, mark.token),
-        Fact("Used by", views.who(gpu) or words.NOTHING),
-        Fact("Slowed by", ", ".join(gpu.throttle_reasons) or "nothing"),
-        Fact("Fan", words.percent(ratio) if ratio is not None else words.why_missing(fan)),
-        Fact("UUID", gpu.uuid, fixed=True),
-        Fact("PCI", gpu.pci_bus_id or words.NOTHING, fixed=True),
-        *([Fact("Note", gpu.note, "warning")] if gpu.note else []),
-    ]
-
-
-def _state_cell(gpu: Gpu) -> Cell:
-    mark = views.gpu_mark(gpu)
-    return Cell(mark.text, mark.word, token=mark.token)
-
-
-def _name_cell(gpu: Gpu) -> Cell:
-    return Cell(f"{gpu.index}  {views.short_name(gpu.name)}", gpu.index, tip=gpu.name)
-
-
-def _ratio_cell(gpu: Gpu) -> Cell:
-    ratio = value_of(gpu.metrics.get("hw.gpu.utilization"))
-    return Cell(words.percent(ratio), -1.0 if ratio is None else ratio)
-
-
-_COLUMNS: tuple[Column[Gpu], ...] = (
-    Column("gpu", "GPU", _name_cell, stretch=True),
-    Column("activity", "Activity", _ratio_cell, right=True),
-    Column("state", "State", _state_cell),
-)
-
-
-def _memory_cell(process: GpuProcess) -> Cell:
-    used = process.gpu_memory_bytes
-    return Cell(words.size(used), -1 if used is None else used)
-
-
-_PROCESS_COLUMNS: tuple[Column[GpuProcess], ...] = (
-    Column("pid", "pid", lambda process: Cell(str(process.pid), process.pid), right=True),
-    Column("user", "User", lambda process: Cell(plain(process.user or words.NOTHING))),
-    Column("command", "Command", lambda p: Cell(plain(p.command or words.NOTHING), tip=p.command or ""), stretch=True),
-    Column("memory", "Memory", _memory_cell, right=True),
-)
+def _no_process(gpu: Gpu) -> str:
+    if gpu.processes_known:
+        return "No process uses this GPU."
+    return "The driver does not say which processes use this GPU."

@@ -27,7 +27,8 @@ from mlops_desk.ui.widgets.track import Track, of_points
 LIMIT_HEADROOM = 1.12
 SILENT_SECONDS = 3.5
 NAME_LIMIT = 28
-HEAD_HEIGHT, TIMES_HEIGHT, MARK_HEIGHT = 20, 18, 30
+HEAD_HEIGHT, TIMES_HEIGHT, MARK_HEIGHT = 20, 18, 26
+ABOVE = 5
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 
 
@@ -86,6 +87,7 @@ class Chart(QWidget):
         stacked: bool = False,
         decades: bool = False,
         nothing: str = "",
+        marks: int | None = None,
     ) -> None:
         super().__init__()
         self.title = title
@@ -96,6 +98,7 @@ class Chart(QWidget):
         self._stacked = stacked
         self._may_decade = decades
         self._nothing = nothing
+        self._marks = marks
         self.traces: tuple[Trace, ...] = ()
         self.limits: tuple[Limit, ...] = ()
         self._drawn: list[Drawn] = []
@@ -205,15 +208,15 @@ class Chart(QWidget):
 
     def plot_area(self) -> QRectF:
         """Return where the curves are."""
-        below = TIMES_HEIGHT if self.times else theme.SPACE_4
-        area = QRectF(self.rect()).adjusted(theme.AXIS_WIDTH, HEAD_HEIGHT, -theme.SPACE_12, -below)
+        below = TIMES_HEIGHT if self.times else ABOVE
+        area = QRectF(self.rect()).adjusted(theme.AXIS_WIDTH, HEAD_HEIGHT + ABOVE, -theme.SPACE_12, -below)
         return area if area.width() > 1 and area.height() > 1 else QRectF(area.left(), area.top(), 1.0, 1.0)
 
     def frame(self) -> plotting.Frame:
         """Return where values stand now."""
         area = self.plot_area()
         if self._scale is None:
-            self._scale = self._fit(max(2, int(area.height() / MARK_HEIGHT)))
+            self._scale = self._fit(self._marks or max(2, int(area.height() / MARK_HEIGHT)))
         return plotting.Frame(area, self._span, self._scale)
 
     def in_decades(self) -> bool:
@@ -270,8 +273,8 @@ class Chart(QWidget):
             positive = [v for one in self._drawn for v in one.track.mean if v > 0]
             if positive and most / min(positive) >= scale.DECADES_FROM:
                 return scale.decades(min(positive), most, marks)
-        limits = [limit.value * LIMIT_HEADROOM for limit in self.limits]
-        return scale.fitting(max([most, *limits]), marks, binary=self._binary)
+        least = max((limit.value for limit in self.limits), default=0.0) * LIMIT_HEADROOM
+        return scale.fitting(most, marks, binary=self._binary, at_least=least)
 
     def _is_over(self, held: scale.Scale) -> bool:
         newest = list(filter(math.isfinite, (one.track.high[-1] for one in self._drawn if len(one.track))))

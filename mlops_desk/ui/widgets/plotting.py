@@ -116,6 +116,7 @@ def _grounded(line: QPolygonF, bottom: float) -> QPolygonF:
 def paint_limits(painter: QPainter, frame: Frame, limits: Sequence[tuple[str, float]]) -> None:
     """Paint dashed lines with their labels, at the left, above them where there is room."""
     muted = theme.colour("muted")
+    taken: list[QRectF] = []
     for text, value in limits:
         if not frame.scale.low <= value <= frame.scale.high:
             continue
@@ -125,6 +126,10 @@ def paint_limits(painter: QPainter, frame: Frame, limits: Sequence[tuple[str, fl
         width = QFontMetrics(painter.font()).horizontalAdvance(text) + theme.SPACE_8
         top = y - LABEL_GAP if y - LABEL_GAP >= frame.area.top() else y + 1
         place = QRectF(frame.area.left() + theme.SPACE_4, top, width, LABEL_GAP)
+        for other in taken:
+            if place.intersects(other):
+                place.moveLeft(other.right() + theme.SPACE_8)
+        taken.append(place)
         painter.fillRect(place, theme.faded(theme.colour("surface"), 0.8))
         painter.setPen(muted)
         painter.drawText(place, _MIDDLE, text)

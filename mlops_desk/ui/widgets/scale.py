@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 DECADES_FROM = 1000.0
 HEADROOM = 1.04
-_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
-_ROUND_BINARY = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
+_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0, 20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,13 @@ def fixed(top: float, marks: int) -> Scale:
     return Scale(0.0, top, tuple(step * number for number in range(int(top / step + 1e-9) + 1)))
 
 
-def fitting(most: float, marks: int, *, binary: bool = False) -> Scale:
-    """Return a scale from zero to a round number at or above ``most``, with at most ``marks`` steps."""
-    most = most * HEADROOM if most > 0 and math.isfinite(most) else 1.0
+def fitting(most: float, marks: int, *, binary: bool = False, at_least: float = 0.0) -> Scale:
+    """Return a scale from zero to a round number at or above ``most``, or to ``at_least`` where that is higher."""
+    most = most * HEADROOM if most > 0 and math.isfinite(most) else 0.0
+    if at_least > most:
+        step = _step(at_least, marks, binary=binary)
+        return Scale(0.0, at_least, tuple(step * number for number in range(int(at_least / step + 1e-9) + 1)))
+    most = most or 1.0
     step = _step(most, marks, binary=binary)
     count = max(1, math.ceil(most / step - 1e-9))
     return Scale(0.0, step * count, tuple(step * number for number in range(count + 1)))
@@ -58,8 +61,8 @@ def decades(least: float, most: float, marks: int) -> Scale:
 
 
 def _step(most: float, marks: int, *, binary: bool) -> float:
+    """Return a round distance between marks: of powers of ten, within the unit of 1024 where ``binary``."""
     wished = most / max(marks, 1)
-    base = 1024.0 if binary else 10.0
-    unit = base ** math.floor(math.log(wished, base))
-    choices = _ROUND_BINARY if binary else _ROUND
-    return next((unit * factor for factor in choices if unit * factor >= wished * 0.9999), unit * base)
+    unit = 1024.0 ** math.floor(math.log(wished, 1024.0) + 1e-9) if binary and wished >= 1 else 1.0
+    decade = 10.0 ** math.floor(math.log10(wished / unit) + 1e-9) * unit
+    return next(decade * factor for factor in _ROUND if decade * factor >= wished * 0.9999)

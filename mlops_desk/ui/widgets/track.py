@@ -91,6 +91,14 @@ class Track:
         self.high[-1] = max(self.high[-1], number)
         self.mean[-1] += (number - self.mean[-1]) / self._count
 
+    def go_on_from(self, other: "Track") -> None:
+        """Take the samples of ``other`` that are newer than this track."""
+        if not len(self) or not other.fine:
+            return
+        newest = self.times[-1] + (self.step / 2 if self.fine else 0.0)
+        for number in range(bisect_left(other.times, newest), len(other)):
+            self.push(other.times[number], finite(other.mean[number]))
+
     def forget_before(self, moment: float) -> None:
         """Drop what is long out of sight; one point before ``moment`` stays, so that lines come in from outside."""
         cut = bisect_left(self.times, moment) - 1

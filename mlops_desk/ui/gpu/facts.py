@@ -1,0 +1,121 @@
+"""One GPU in words: its state, the health of its memory and links, and what seldom changes. No Qt here."""
+
+from collections.abc import Iterable
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.status import Gpu
+from mlops_desk.ui import views, words
+from mlops_desk.ui.widgets.facts import Fact
+from mlops_desk.ui.words import value_of
+
+_RECOVERY = {
+    0: ("nothing", "text"),
+    1: ("reset this GPU", "alert"),
+    2: ("restart the machine", "alert"),
+    3: ("stop traffic with other GPUs", "alert"),
+    4: ("drain, then reset this GPU", "alert"),
+}
+
+
+def state(gpu: Gpu) -> list[Fact]:
+    """Return what a person looks for first."""
+    mark = views.gpu_mark(gpu)
+    performance = value_of(gpu.metrics.get("hw.gpu.performance_state"))
+    return [
+        Fact("State", mark.text, mark.token),
+        Fact("Used by", views.who(gpu) or words.NOTHING),
+        Fact("Slowed by", ", ".join(gpu.throttle_reasons) or "nothing"),
+        _fact(gpu, "Fan", "hw.fan.speed_ratio", words.percent),
+        Fact("P-state", words.NOTHING if performance is None else f"P{performance:.0f}"),
+        *([Fact("Note", plain(gpu.note, 200), "muted")] if gpu.note else []),
+    ]
+
+
+def health(gpu: Gpu) -> list[Fact]:
+    """Return errors of memory and what was given up because of them, and what the driver asks for."""
+    action = value_of(gpu.metrics.get("hw.gpu.recovery_action"))
+    asked, tone = _RECOVERY.get(-1 if action is None else int(action), ("not told", "muted"))
+    return [
+        Fact("Driver asks to", asked, tone),
+        *_errors(gpu, (
+            ("ECC corrected", "hw.errors.ecc.volatile.corrected", "text"),
+            ("ECC uncorrected", "hw.errors.ecc.volatile.uncorrected", "alert"),
+            ("… in its life, corrected", "hw.errors.ecc.aggregate.corrected", "text"),
+            ("… in its life, uncorrected", "hw.errors.ecc.aggregate.uncorrected", "alert"),
+            ("Rows replaced, corrected", "hw.gpu.row_remap.correctable", "warning"),
+            ("Rows replaced, uncorrected", "hw.gpu.row_remap.uncorrectable", "alert"),
+            ("Pages retired, corrected", "hw.gpu.retired_pages.single_bit", "warning"),
+            ("Pages retired, uncorrected", "hw.gpu.retired_pages.double_bit", "alert"),
+        )),
+        _flag(gpu, "Replaced at next reset", "hw.gpu.row_remap.pending", "warning"),
+        _flag(gpu, "Replacing failed", "hw.gpu.row_remap.failure", "alert"),
+    ]  # fmt: skip
+
+
+def links(gpu: Gpu) -> list[Fact]:
+    """Return PCIe now and at most, and the NVLinks as a whole."""
+    facts = [
+        _pair(gpu, "PCIe generation", "hw.gpu.pcie.generation"),
+        _pair(gpu, "PCIe lanes", "hw.gpu.pcie.width"),
+        *_errors(gpu, (
+            ("PCIe replays", "hw.gpu.pcie.replays", "warning"),
+            ("PCIe errors, corrected", "hw.gpu.pcie.errors.correctable", "warning"),
+            ("PCIe errors, fatal", "hw.gpu.pcie.errors.fatal", "alert"),
+        )),
+    ]  # fmt: skip
+    total = value_of(gpu.metrics.get("hw.gpu.nvlink.limit"))
+    if total or gpu.links:
+        up = value_of(gpu.metrics.get("hw.gpu.nvlink.up"))
+        counts = f"{words.number(up)} of {words.number(total)} up"
+        facts.append(Fact("NVLinks", counts, "warning" if up is not None and total and up < total else "text"))
+    return facts
+
+
+def device(gpu: Gpu) -> list[Fact]:
+    """Return what seldom or never changes."""
+    metrics = gpu.metrics
+    limits = [value_of(metrics.get(f"hw.power.limit.{name}")) for name in ("min", "default", "max")]
+    return [
+        Fact("Name", plain(gpu.name, 120)),
+        Fact("UUID", gpu.uuid, fixed=True),
+        Fact("PCI", gpu.pci_bus_id or words.NOTHING, fixed=True),
+        Fact("NUMA node", words.NOTHING if gpu.numa_node is None else str(gpu.numa_node)),
+        Fact("CPUs near it", plain(gpu.cpu_affinity or words.NOTHING, 80)),
+        Fact("Memory", words.size(value_of(metrics.get("hw.gpu.memory.limit")))),
+        Fact("… kept by the driver", words.size(value_of(metrics.get("hw.gpu.memory.reserved")))),
+        Fact("Power limit", " / ".join(words.watts(limit) for limit in limits), tip="lowest / as built / highest"),
+        _fact(gpu, "Energy since driver", "hw.energy", words.joules),
+        *(Fact(plain(title, 40), plain(text, 120)) for title, text in gpu.facts.items()),
+    ]
+
+
+def _fact(gpu: Gpu, title: str, metric: str, written: words.Written) -> Fact:
+    reading = gpu.metrics.get(metric)
+    value = value_of(reading)
+    return Fact(title, words.why_missing(reading), "muted") if value is None else Fact(title, written(value))
+
+
+def _errors(gpu: Gpu, rows: Iterable[tuple[str, str, str]]) -> Iterable[Fact]:
+    for title, metric, tone in rows:
+        value = value_of(gpu.metrics.get(metric))
+        if value is None:
+            yield Fact(title, words.why_missing(gpu.metrics.get(metric)), "muted")
+        else:
+            yield Fact(title, f"{value:,.0f}", tone if value else "text")
+
+
+def _flag(gpu: Gpu, title: str, metric: str, tone: str) -> Fact:
+    value = value_of(gpu.metrics.get(metric))
+    if value is None:
+        return Fact(title, words.why_missing(gpu.metrics.get(metric)), "muted")
+    return Fact(title, "yes" if value else "no", tone if value else "text")
+
+
+def _pair(gpu: Gpu, title: str, metric: str) -> Fact:
+    now, most = value_of(gpu.metrics.get(metric)), value_of(gpu.metrics.get(f"{metric}.limit"))
+    if now is None:
+        return Fact(title, words.why_missing(gpu.metrics.get(metric)), "muted")
+    # An idle GPU saves power with a slow link; that is no fault. Lanes do not come and go.
+    lacking = metric.endswith("width") and most is not None and now < most
+    text = f"{now:.0f} of {most:.0f}" if most is not None else f"{now:.0f}"
+    return Fact(title, text, "warning" if lacking else "text", tip="now, and what GPU and slot can")

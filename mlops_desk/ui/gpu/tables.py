@@ -1,0 +1,171 @@
+"""The tables of the GPUs page: columns, and how a record becomes its cells."""
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.incident import Incident
+from mlops_desk.records.status import Gpu, GpuProcess, MigInstance, NvLink
+from mlops_desk.ui import judgement, views, words
+from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.words import Mark, value_of
+
+_LINK_MARKS = {
+    "up": Mark("ok", words.OK, "up"),
+    "down": Mark("warning", words.WARNING, "down"),
+    "unknown": Mark("unknown", words.UNKNOWN, "unknown"),
+}
+_KINDS = {"compute": "compute", "graphics": "graphics", "mps": "MPS"}
+
+
+def _number(value: float | None, written: words.Written, why: str = "") -> Cell:
+    return Cell(written(value), -1.0 if value is None else value, None if value is not None else "muted", why)
+
+
+def _reading(record: NvLink | MigInstance | Gpu, metric: str, written: words.Written) -> Cell:
+    reading = record.metrics.get(metric)
+    value = value_of(reading)
+    return _number(value, written, words.why_missing(reading) if value is None else "")
+
+
+def _state_cell(gpu: Gpu) -> Cell:
+    mark = views.gpu_mark(gpu)
+    return Cell(mark.text, mark.word, token=mark.token)
+
+
+GPUS: tuple[Column[Gpu], ...] = (
+    Column(
+        "gpu", "GPU", lambda gpu: Cell(f"{gpu.index}  {views.short_name(gpu.name)}", gpu.index, tip=gpu.name),
+        stretch=True,
+    ),
+    Column("activity", "Activity", lambda gpu: _reading(gpu, "hw.gpu.utilization", words.percent), right=True),
+    Column("state", "State", _state_cell),
+)  # fmt: skip
+
+
+def _started(process: GpuProcess) -> Cell:
+    at = process.started_at
+    return Cell(words.ago(at), -1.0 if at is None else at, tip=words.absolute(at) if at else "")
+
+
+def _job(process: GpuProcess) -> Cell:
+    return Cell(plain(process.container or words.NOTHING), tip=process.container or "")
+
+
+PROCESSES: tuple[Column[GpuProcess], ...] = (
+    Column("pid", "pid", lambda process: Cell(str(process.pid), process.pid), right=True),
+    Column("user", "User", lambda process: Cell(plain(process.user or words.NOTHING))),
+    Column("job", "Container", _job),
+    Column(
+        "command", "Command", lambda process: Cell(plain(process.command or words.NOTHING), tip=process.command or ""),
+        stretch=True,
+    ),
+    Column("memory", "Memory", lambda process: _number(process.gpu_memory_bytes, words.size), right=True),
+    Column("sm", "SM share", lambda process: _number(process.sm_ratio, words.percent, "not told"), right=True),
+    Column("started", "Started", _started, right=True),
+    Column("kind", "Kind", lambda process: Cell(_KINDS.get(process.kind, plain(process.kind))), hidden=True),
+    Column(
+        "slice", "MIG", lambda process: Cell("" if process.gpu_instance is None else str(process.gpu_instance)),
+        right=True, hidden=True,
+    ),
+)  # fmt: skip
+
+
+def _link_state(link: NvLink) -> Cell:
+    mark = _LINK_MARKS.get(link.state, _LINK_MARKS["unknown"])
+    return Cell(mark.text, mark.word, mark.token)
+
+
+def links(gpus: tuple[Gpu, ...]) -> tuple[Column[NvLink], ...]:
+    """Return the columns of a GPU's links; peers are named by their index where they are GPUs of this machine."""
+    names = {gpu.uuid: f"GPU {gpu.index}" for gpu in gpus}
+
+    def peer(link: NvLink) -> Cell:
+        return Cell(names.get(link.peer or "", plain(link.peer or words.NOTHING, 40)), tip=link.peer or "")
+
+    return (
+        Column("link", "Link", lambda link: Cell(str(link.number), link.number), right=True),
+        Column("state", "State", _link_state),
+        Column("version", "Version", lambda link: Cell(plain(link.version or words.NOTHING, 20))),
+        Column("peer", "Leads to", peer, stretch=True),
+        Column("in", "In", lambda link: _reading(link, "hw.gpu.nvlink.receive", words.byte_rate), right=True),
+        Column("out", "Out", lambda link: _reading(link, "hw.gpu.nvlink.transmit", words.byte_rate), right=True),
+        Column(
+            "speed", "Speed", lambda link: _reading(link, "hw.gpu.nvlink.bandwidth.limit", words.byte_rate), right=True
+        ),
+        _error_column("crc", "CRC errors"),
+        _error_column("replay", "Replays"),
+        _error_column("recovery", "Retrained"),
+    )
+
+
+def _error_column(kind: str, title: str) -> Column[NvLink]:
+    def cell(link: NvLink) -> Cell:
+        plainly = _reading(link, f"hw.gpu.nvlink.errors.{kind}", words.number)
+        return Cell(plainly.text, plainly.sort, "warning" if plainly.sort > 0 else plainly.token, plainly.tip)
+
+    return Column(f"errors.{kind}", title, cell, right=True)
+
+
+MIG: tuple[Column[MigInstance], ...] = (
+    Column("profile", "Profile", lambda part: Cell(plain(part.profile)), stretch=True),
+    Column(
+        "ids", "Instance", lambda part: Cell(
+            f"{part.gpu_instance}" + ("" if part.compute_instance is None else f"/{part.compute_instance}"),
+            part.gpu_instance, tip="GPU instance / compute instance",
+        ),
+        right=True,
+    ),
+    Column("memory", "Memory", lambda part: Cell(
+        words.size_of(value_of(part.metrics.get("hw.gpu.memory.usage")),
+                      value_of(part.metrics.get("hw.gpu.memory.limit"))),
+        value_of(part.metrics.get("hw.gpu.memory.usage")) or -1.0), right=True),
+    Column("sm", "SM", lambda part: _reading(part, "hw.gpu.activity.sm", words.percent), right=True),
+    Column("tensor", "Tensor", lambda part: _reading(part, "hw.gpu.activity.tensor", words.percent), right=True),
+    Column("uuid", "UUID", lambda part: Cell(plain(part.uuid or words.NOTHING)), fixed=True),
+)  # fmt: skip
+
+
+def _level(incident: Incident) -> Cell:
+    mark = judgement.incident_mark(incident)
+    return Cell(mark.text, judgement.RANK.get(incident.level, 0), mark.token)
+
+
+INCIDENTS: tuple[Column[Incident], ...] = (
+    Column("when", "When", lambda event: Cell(words.ago(event.at), -event.at, tip=words.absolute(event.at))),
+    Column("level", "Level", _level),
+    Column("what", "What", lambda event: Cell(plain(event.title, 200), tip=event.text), stretch=True),
+    Column("count", "Times", lambda event: Cell(f"{event.count:,}", event.count), right=True),
+)
+
+
+def topology(gpus: tuple[Gpu, ...]) -> tuple[Column[Gpu], ...]:
+    """Return one column for each GPU, and where each hangs on the host."""
+
+    def path(peer: Gpu) -> Column[Gpu]:
+        def cell(gpu: Gpu) -> Cell:
+            if gpu.uuid == peer.uuid:
+                return Cell("·", "", "muted", "itself")
+            way = gpu.peers.get(peer.uuid) or words.NOTHING
+            return Cell(plain(way, 8), way, tip=_path_told(way))
+
+        return Column(peer.uuid, str(peer.index), cell)
+
+    return (
+        Column("gpu", "GPU", lambda gpu: Cell(f"{gpu.index}  {views.short_name(gpu.name)}", gpu.index), stretch=True),
+        *(path(peer) for peer in gpus),
+        Column("cpus", "CPUs", lambda gpu: Cell(plain(gpu.cpu_affinity or words.NOTHING, 40))),
+        Column("numa", "NUMA", lambda gpu: Cell(words.NOTHING if gpu.numa_node is None else str(gpu.numa_node))),
+    )
+
+
+def _path_told(way: str) -> str:
+    if way.startswith("NV") and way[2:].isdigit():
+        return f"{way[2:]} NVLinks"
+    return _PATHS.get(way, "")
+
+
+_PATHS = {
+    "PIX": "one PCIe switch",
+    "PXB": "several PCIe switches, not the host bridge",
+    "PHB": "the processor's PCIe host bridge",
+    "NODE": "host bridges of one NUMA node",
+    "SYS": "the link between processors: the slowest way",
+}

@@ -1,0 +1,35 @@
+"""What to do next, told apart: a sentence to read and a command to paste. No Qt here."""
+
+import re
+
+_PROGRAMS = (
+    "sudo|mlops-desk|nvidia-smi|nvidia-ctk|dmesg|journalctl|docker|podman|systemctl|kill|df|du|lspci|lsmod|modprobe|"
+    "modinfo|ldconfig|apt|apt-get|curl|cat|ls|ps|mokutil|usermod|newgrp|smartctl|nvme|ip|ethtool|free|uname"
+)
+_QUOTED = re.compile(r"`([^`]+)`")
+_AT_END = re.compile(rf"(?:^|[:,]\s+(?:run\s+)?)((?:{_PROGRAMS})\s+\S.*?)\.?$")
+_ALONE = re.compile(rf"(?:{_PROGRAMS})(?:\s+\S+)*")
+_PROSE = re.compile(r"\b(?:the|and|is|are|that|your|which|or|a)\b", re.IGNORECASE)
+
+
+def parts(hint: str | None) -> tuple[str, str | None]:
+    """Return the sentence of a hint ("" where it is all command) and its command (None where it is all sentence)."""
+    text = (hint or "").strip()
+    if not text:
+        return "", None
+    quoted = _QUOTED.search(text)
+    if quoted:
+        return text.replace("`", ""), quoted[1].strip()
+    if "\n" not in text and _is_command(text):
+        return "", text
+    last = text.splitlines()[-1].strip()
+    ending = _AT_END.search(last)
+    if ending is not None and _is_command(ending[1]):
+        sentence = text[: len(text) - len(last) + ending.start(1)].rstrip(" ,:\n")
+        return f"{sentence}:" if sentence else "", ending[1].strip()
+    return text, None
+
+
+def _is_command(text: str) -> bool:
+    """Tell whether a text can be pasted as it is: it begins with a program and has no words of a sentence."""
+    return bool(_ALONE.fullmatch(text)) and not _PROSE.search(text)
