@@ -25,6 +25,9 @@ SERVICES = (
     "drift",
     "rules",
     "settings",
+    "incidents",
+    "alerts",
+    "gpus",
 )
 TURN_SECONDS = 0.1
 FROZEN_SECONDS = 1.0

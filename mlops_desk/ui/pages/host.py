@@ -13,12 +13,12 @@ from mlops_desk.ui.chartstack import ChartStack
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.page import Page
 from mlops_desk.ui.staleline import StaleLine
-from mlops_desk.ui.store import Store, Topic
+from mlops_desk.ui.store import Topic
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.chart import Chart, Limit, Line
+from mlops_desk.ui.widgets.chart import Chart, Limit, Trace
 from mlops_desk.ui.widgets.cores import BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT, CoreBars
 from mlops_desk.ui.widgets.facts import Facts
 from mlops_desk.ui.widgets.legend import LegendLabel
@@ -26,7 +26,6 @@ from mlops_desk.ui.widgets.meters import Meters
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.words import value_of
 
-SECONDS = 300.0
 _CPU = "system.cpu.utilization"
 
 
@@ -57,6 +56,7 @@ class HostPage(Page):
             "pressure": Chart(tasks, "Waiting for", words.percent),
             "load": Chart(tasks, "Load", words.number),
         }
+        self.stack = ChartStack(list(self.charts.values()), context, "Curves of the host")
         self._arrange()
 
     def _arrange(self) -> None:
@@ -73,7 +73,7 @@ class HostPage(Page):
         self.cores.read.connect(self._reading.show_text)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self._numbers())
-        split.addWidget(ChartStack(list(self.charts.values())))
+        split.addWidget(self.stack)
         split.setStretchFactor(1, 1)
         split.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
         split.setHandleWidth(theme.SPACE_8)
@@ -109,9 +109,9 @@ class HostPage(Page):
         self.show_content()
         self._stale_line.refresh(store)
         if not store.paused:
-            self._show(store, store.status.host)
+            self._show(store.status.host)
 
-    def _show(self, store: Store, host: Host) -> None:
+    def _show(self, host: Host) -> None:
         views = hostwords.cores(host)
         self.cores.show_cores(views, hostwords.cores_told(views))
         self.memory.show_meters(hostwords.memory(host))
@@ -119,7 +119,7 @@ class HostPage(Page):
         self.load.show_facts(hostwords.load(host))
         self.machine.show_facts(hostwords.machine(host, time.time()))
         self._show_sensors(host)
-        self._show_curves(store, host)
+        self._show_curves(host)
 
     def _show_sensors(self, host: Host) -> None:
         self.sensors.show_records({sensor.name: sensor for sensor in host.sensors})
@@ -130,10 +130,13 @@ class HostPage(Page):
         if self.sensors.height() != height:
             self.sensors.setFixedHeight(height)
 
-    def _show_curves(self, store: Store, host: Host) -> None:
+    def _show_curves(self, host: Host) -> None:
+        changed = False
+
         def show(chart: str, *lines: tuple[str, str, int], limits: tuple[Limit, ...] = ()) -> None:
-            drawn = [Line(name, store.curve("host", metric, SECONDS), slot) for name, metric, slot in lines]
-            self.charts[chart].show_lines(drawn, SECONDS, limits)
+            nonlocal changed
+            traces = [Trace(name, "host", metric, slot) for name, metric, slot in lines]
+            changed |= self.charts[chart].show_traces(traces, limits)
 
         show("cpu", ("busy", _CPU, BUSY_SLOT), ("iowait", f"{_CPU}.iowait", IOWAIT_SLOT),
              ("steal", f"{_CPU}.steal", STEAL_SLOT))  # fmt: skip
@@ -141,6 +144,8 @@ class HostPage(Page):
         show("memory", ("", "system.memory.usage", 1), limits=(Limit("of", limit),) if limit else ())
         show("pressure", *((name, f"system.pressure.{name}.some", slot) for name, slot in _WAITS))
         show("load", ("1 min", "system.cpu.load_average.1m", 4), ("15 min", "system.cpu.load_average.15m", 6))
+        if changed:
+            self.stack.look()
 
 
 SENSORS_SHOWN = 8

@@ -17,14 +17,12 @@ from mlops_desk.ui.store import Store, Topic
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.chart import Chart, Limit, Line
+from mlops_desk.ui.widgets.chart import Chart, Limit, Trace
 from mlops_desk.ui.widgets.facts import Fact, Facts
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.tabs import Tabs
 from mlops_desk.ui.words import value_of
-
-SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +155,6 @@ class DeviceView(QWidget):
     def __init__(self, kind: Kind, context: Context) -> None:
         super().__init__()
         self._kind = kind
-        self._context = context
         self.table: RecordTable[Any] = RecordTable(kind.title, kind.columns, context.memory)
         self.table.chosen.connect(self._chose)
         self.facts = Facts()
@@ -165,6 +162,7 @@ class DeviceView(QWidget):
         self._nothing.hide()
         tasks = context.tasks()
         self.charts = [Chart(tasks, curve.title, curve.unit, top=curve.top, step=curve.step) for curve in kind.curves]
+        self.stack = ChartStack(self.charts, context, f"Curves of the chosen one of: {kind.title}")
         self._arrange()
 
     def _arrange(self) -> None:
@@ -177,7 +175,7 @@ class DeviceView(QWidget):
         card.column.addWidget(scrolled(inner, f"Details of the chosen one of: {self._kind.title}"), 1)
         below = QSplitter(Qt.Orientation.Horizontal)
         below.addWidget(card)
-        below.addWidget(ChartStack(self.charts))
+        below.addWidget(self.stack)
         below.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
         below.setStretchFactor(1, 1)
         below.setHandleWidth(theme.SPACE_8)
@@ -212,11 +210,12 @@ class DeviceView(QWidget):
         key = self.table.key()
         record = self.table.records.record(key) if key else None
         self.facts.show_facts(self._kind.facts(record) if record is not None else [])
-        store = self._context.store
+        changed = False
         for chart, curve in zip(self.charts, self._kind.curves, strict=True):
-            lines = [
-                Line(name, store.curve(key, metric, SECONDS) if key else (), slot)
-                for slot, (name, metric) in enumerate(curve.lines, 2)
-            ]
+            traces = (
+                [Trace(name, key, metric, slot) for slot, (name, metric) in enumerate(curve.lines, 2)] if key else []
+            )
             limit = value_of(record.metrics.get(curve.limit)) if record is not None and curve.limit else None
-            chart.show_lines(lines, SECONDS, (Limit("of", limit),) if limit else ())
+            changed |= chart.show_traces(traces, (Limit("of", limit),) if limit else ())
+        if changed:
+            self.stack.look()
