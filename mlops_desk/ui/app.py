@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -28,17 +29,18 @@ from PySide6.QtWidgets import QApplication
 from mlops_desk.base import log
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
-from mlops_desk.ui import theme, tray
+from mlops_desk.records.history import Curves
+from mlops_desk.ui import recent, theme, tray
 from mlops_desk.ui.actions import Action, Actions
 from mlops_desk.ui.alarms import Alarms
-from mlops_desk.ui.bridge import Bridge, Connect
+from mlops_desk.ui.bridge import Bridge, ClientLike, Connect
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.context import Context, UiOptions
 from mlops_desk.ui.desktop import Desktop
 from mlops_desk.ui.garbage import GuiCollector
 from mlops_desk.ui.instance import Instance
 from mlops_desk.ui.look import Look
-from mlops_desk.ui.store import HISTORY_SECONDS, Store, Topic
+from mlops_desk.ui.store import Store, Topic, devices_of
 from mlops_desk.ui.tasks import Tasks
 from mlops_desk.ui.tray import Tray
 from mlops_desk.ui.window import PROGRAM, Window
@@ -143,10 +145,10 @@ class Program(QObject):
         self.tray.start()
         if self._options.tray and self.tray.is_there:
             _log.info("Started in the tray")
-        elif self._options.tray:
-            self.window.showMinimized()
         else:
             self.window.show()
+            if self._options.tray:
+                self.context.say("info", "This desktop has no tray, so here is the window.")
         QTimer.singleShot(0, self, self._listen)
 
     def stop(self) -> None:
@@ -179,9 +181,7 @@ class Program(QObject):
             return
         for topic in _FIRST_LOADS:
             self.context.load(topic)
-        self.context.ask(
-            "the last minutes", lambda desk: desk.telemetry.window(HISTORY_SECONDS), self.store.take_window
-        )
+        self.context.ask("the last minutes", _last_minutes, self.store.recent.take_curves)
         self.window.connected()
 
     def _changed(self, topics: frozenset[Topic]) -> None:
@@ -224,6 +224,14 @@ class Program(QObject):
 
     def _remember(self, *_manager: object) -> None:
         self.window.remember()
+
+
+def _last_minutes(desk: ClientLike) -> Curves:
+    """Ask for what tiles show of the time before this window was opened."""
+    status = desk.telemetry.status()
+    names = ["\t".join(key) for key in recent.tile_keys(devices_of(status))]
+    end = status.sampled_at or time.time()
+    return desk.telemetry.curves(names, end - recent.SECONDS, end, int(recent.SECONDS))
 
 
 class _SignalWatch(QObject):

@@ -6,7 +6,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport, Verdict
 from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.rule import RetrainState
-from mlops_desk.ui import judgement, words
+from mlops_desk.ui import judgement, places, words
 from mlops_desk.ui.store import Store
 from mlops_desk.ui.widgets.lines import Line
 
@@ -14,10 +14,6 @@ NOTICES_SHOWN = 30
 INCIDENTS_SHOWN, INCIDENT_SECONDS = 12, 86_400.0
 _TOLD_ELSEWHERE = {"alerts"}
 _BAD_ENDPOINTS = {EndpointState.FAILED, EndpointState.UNHEALTHY}
-_PAGE_OF_SOURCE = {
-    "jobs": "jobs", "serving": "endpoints", "endpoints": "endpoints", "registry": "models", "models": "models",
-    "drift": "drift", "rules": "drift", "telemetry": "gpus", "settings": "settings",
-}  # fmt: skip
 
 
 def attention(store: Store) -> list[Line]:
@@ -88,7 +84,7 @@ def _retrainings(store: Store) -> list[Line]:
             words.Mark("warning", words.WARNING, "approve?"),
             f"{plain(retraining.rule)}: version {plain(retraining.challenger_version or '?')} is better",
             words.ago(retraining.created_at),
-            "drift/",
+            f"drift/retraining:{retraining.id}",
         )
         for retraining in (store.retrainings.value or {}).values()
         if retraining.state is RetrainState.WAITING_FOR_APPROVAL
@@ -114,7 +110,7 @@ def _notices(store: Store) -> list[Line]:
             words.NOTICE_MARKS.get(notice.level, words.NOTICE_MARKS["info"]),
             plain(notice.text),
             words.clock(notice.at) if notice.at else "",
-            _PAGE_OF_SOURCE.get(notice.source, "overview") + "/",
+            "/".join(part or "" for part in places.place_of(store, notice) or ("overview", None)),
             f"{notice.text}\n{notice.hint or ''}".strip(),
         )
         for notice in [one for one in store.notices if one.source not in _TOLD_ELSEWHERE][:NOTICES_SHOWN]

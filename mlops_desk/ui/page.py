@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QLineEdit, QStackedLayout, QWidget
 
@@ -14,11 +15,18 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.store import Part, Topic
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.facts import Facts
 from mlops_desk.ui.widgets.states import Empty, StateView
+
+REWORD_MILLISECONDS = 10_000
 
 
 class Page(QWidget):
-    """One page of the window. Subclasses fill ``content`` and say in ``refresh`` what to paint anew."""
+    """One page of the window. Subclasses fill ``content`` and say in ``refresh`` what to paint anew.
+
+    While it is seen, what it says of times is worded anew every few seconds (``reword``).
+    """
 
     topics: ClassVar[frozenset[Topic]] = frozenset()
     loads: ClassVar[tuple[Topic, ...]] = ()
@@ -34,6 +42,9 @@ class Page(QWidget):
         self._stale = set(self.topics)
         self._asked = False
         self.refreshes = 0
+        self.clock = QTimer(self)
+        self.clock.setInterval(REWORD_MILLISECONDS)
+        self.clock.timeout.connect(self.reword)
         context.changed.connect(self.take)
 
     def take(self, topics: frozenset[Topic]) -> None:
@@ -55,9 +66,12 @@ class Page(QWidget):
         if stale:
             self.refreshes += 1
             self.refresh(stale)
+        self.reword()
+        self.clock.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
+        self.clock.stop()
         self.left()
 
     def reload(self) -> None:
@@ -128,6 +142,17 @@ class Page(QWidget):
 
     def refresh(self, topics: frozenset[Topic]) -> None:
         """Paint what changed."""
+
+    def reword(self) -> None:
+        """Word times anew ("3 min ago"), because time has passed: by default those in tables and facts."""
+        for table in self.findChildren(RecordTable):
+            table.records.reword()
+        for facts in self.findChildren(Facts):
+            facts.reword()
+
+    def enter(self) -> None:
+        """Take the focus, so that keys mean this page: by default the page as a whole."""
+        self.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def actions_here(self) -> list[Action]:
         """Return what can be done on this page, for the title row and the command palette."""

@@ -21,7 +21,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
-from mlops_desk.ui import badges, theme, timebar
+from mlops_desk.records.event import Notice
+from mlops_desk.ui import badges, places, theme, timebar
 from mlops_desk.ui.actions import Action, Actions
 from mlops_desk.ui.bottomline import BottomLine
 from mlops_desk.ui.commands import CommandPalette
@@ -37,6 +38,7 @@ from mlops_desk.ui.widgets.notice import NoticeBar
 
 GEOMETRY_VERSION = 1
 PROGRAM = "MLOps Desk"
+PASTED = "mlops-desk "
 
 
 class TitleRow(QWidget):
@@ -87,7 +89,6 @@ class Window(QWidget):
         self._shown: str | None = None
         self.sidebar = Sidebar(specs, self.fill_menu)
         self.title_row = TitleRow(context.axis)
-        self.notices = NoticeBar()
         self.bottom = BottomLine(demo=context.options.demo)
         self._stack = QStackedWidget()
         self._palette = CommandPalette(self, self._everything)
@@ -100,8 +101,7 @@ class Window(QWidget):
         column = QVBoxLayout()
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for widget in (self.title_row, self.notices):
-            column.addWidget(widget)
+        column.addWidget(self.title_row)
         column.addWidget(self._stack, 1)
         column.addWidget(self.bottom)
         row = QHBoxLayout(self)
@@ -109,6 +109,7 @@ class Window(QWidget):
         row.setSpacing(0)
         row.addWidget(self.sidebar)
         row.addLayout(column, 1)
+        self.notices = NoticeBar(self._stack)
 
     def _wire(self) -> None:
         self.sidebar.chosen.connect(self.show_page)
@@ -125,7 +126,7 @@ class Window(QWidget):
 
     def _frame_actions(self) -> list[Action]:
         pages = [
-            Action(f"page.{spec.id}", f"Go to {spec.title}", _call(self.sidebar.choose, spec.id), page_key(number))
+            Action(f"page.{spec.id}", f"Go to {spec.title}", _call(self.go_to, spec.id), page_key(number))
             for number, spec in enumerate(self._specs.values(), 1)
         ]
         return [
@@ -143,6 +144,8 @@ class Window(QWidget):
         """Show a page; it is made when it is first shown."""
         if identifier == self._shown:
             return
+        # Whoever walks through the list by keys goes on doing so; else keys mean the page that is seen now.
+        walks = self.sidebar.isAncestorOf(self.focusWidget())
         self._shown = identifier
         spec = self._specs[identifier]
         page = self._pages.get(identifier)
@@ -154,8 +157,15 @@ class Window(QWidget):
         self.title_row.show_acts(page.actions_here())
         self.sidebar.choose(identifier)
         self._stack.setCurrentWidget(page)
+        if not walks:
+            page.enter()
         self._context.memory.setValue("window/page", identifier)
         self._context.presence.look()
+
+    def go_to(self, identifier: str) -> None:
+        """Show a page and put the focus into it."""
+        self.show_page(identifier)
+        self._pages[identifier].enter()
 
     def open_thing(self, identifier: str, thing: str | None) -> None:
         """Go to a page and select a thing on it."""
@@ -190,7 +200,17 @@ class Window(QWidget):
         if Topic.NOTICES in topics and store.notices:
             newest = store.notices[0]
             if newest.level != "info":
-                self.notices.say(newest.level, f"{newest.text} {newest.hint or ''}".strip())
+                self._say_notice(newest)
+
+    def _say_notice(self, notice: Notice) -> None:
+        """Show what the agent tells; where a page can do what the hint says, a button goes there instead."""
+        whole = f"{notice.text} {notice.hint or ''}".strip()
+        place = places.place_of(self._context.store, notice)
+        if place is None or place[0] not in self._specs:
+            self.notices.say(notice.level, whole)
+            return
+        text = notice.text if PASTED in (notice.hint or "") else whole
+        self.notices.say(notice.level, text, whole, lambda: self.open_thing(*place))
 
     def _name_machine(self) -> None:
         status = self._context.store.status
@@ -242,17 +262,23 @@ class Window(QWidget):
     def restore(self) -> None:
         """Take back size, place and page of last time, if they are still on a screen."""
         memory = self._context.memory
-        self.resize(*theme.WINDOW_SIZE)
+        self._fit()
         stored = memory.value("window/geometry")
         fits = memory.value("window/version") in {GEOMETRY_VERSION, str(GEOMETRY_VERSION)}
         if fits and isinstance(stored, QByteArray):
             self.restoreGeometry(stored)
             screens = QGuiApplication.screens()
             if not any(screen.availableGeometry().intersects(self.frameGeometry()) for screen in screens):
-                self.resize(*theme.WINDOW_SIZE)
+                self._fit()
                 self.move(QGuiApplication.primaryScreen().availableGeometry().topLeft())
         page = str(memory.value("window/page") or "")
         self.show_page(page if page in self._specs else next(iter(self._specs)))
+
+    def _fit(self) -> None:
+        """Take the usual size, or as much of it as the screen has, frame included."""
+        room = QGuiApplication.primaryScreen().availableGeometry()
+        width, height = theme.WINDOW_SIZE
+        self.resize(min(width, room.width() - theme.FRAME_WIDTH), min(height, room.height() - theme.FRAME_HEIGHT))
 
     def remember(self) -> None:
         """Keep size and place for next time."""

@@ -42,8 +42,8 @@ def start(qapp, qtbot, tmp_path: Path) -> Iterator[Start]:
     """Start the whole window on a double; it is stopped at the end."""
     started: list[Program] = []
 
-    def begin(double: Double, page: str | None = None, *, wait: bool = True, demo: bool = False) -> Program:
-        program = Program(qapp, double.connect, UiOptions(str(tmp_path), demo=demo))
+    def begin(double: Double, page: str | None = None, *, wait: bool = True, **options: bool) -> Program:
+        program = Program(qapp, double.connect, UiOptions(str(tmp_path), **options))
         started.append(program)
         program.start()
         if wait:

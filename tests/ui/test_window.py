@@ -1,11 +1,12 @@
 """The frame: pages, keys, the bottom line, what happens when the agent goes away."""
 
 import time
+from typing import ClassVar
 
 import pytest
 from doubles import Double, job_record
-from PySide6.QtCore import QSettings, Qt
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QTableView
+from PySide6.QtCore import QEvent, QObject, QSettings, Qt
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QTableView, QWidget
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records import event as events
@@ -262,3 +263,22 @@ def test_a_setting_changes_the_look_at_once(start, double, qtbot):
         qtbot.waitUntil(lambda dark=dark: theme.is_dark() is dark)
         wanted = (theme.DARK if dark else theme.LIGHT).window
         qtbot.waitUntil(lambda wanted=wanted: program.window.palette().window().color().name().upper() == wanted)
+
+
+def test_no_page_flashes_windows_of_its_own_while_it_is_made(start, double, qtbot, qapp):
+    class Watch(QObject):
+        seen: ClassVar[list[str]] = []
+
+        def eventFilter(self, watched, event):
+            if event.type() is QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+                self.seen.append(f"{type(watched).__name__} {watched.accessibleName()}")
+            return False
+
+    watch = Watch()
+    program = start(double)
+    qapp.installEventFilter(watch)
+    for spec in PAGES:
+        program.window.sidebar.choose(spec.id)
+        qtbot.wait(30)
+    qapp.removeEventFilter(watch)
+    assert watch.seen == []

@@ -23,7 +23,7 @@ class Confirm(QDialog):
         heading = Label(title, points=theme.TITLE_POINTS, bold=True)
         words = Label(text, wrap=True)
         self.act = Button(act, main=True, harmful=harmful)
-        self.act.setAutoDefault(False)
+        # Enter presses what has the focus, and that is the safe answer until somebody moves it.
         self.act.clicked.connect(self.accept)
         self.back = Button(back)
         self.back.setDefault(True)

@@ -60,7 +60,6 @@ class EndProcess(QDialog):
         self._says.hide()
         self._command = CommandLine()
         self.act = Button("End process", main=True, harmful=True)
-        self.act.setAutoDefault(False)
         self.act.clicked.connect(self._end)
         self.back = Button("Leave it")
         self.back.setDefault(True)

@@ -27,6 +27,7 @@ class FormDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setModal(True)
         self._busy = False
+        self.first: QWidget | None = None
         self.submit: Callable[[], None] = self.accept
         self.fields = QFormLayout()
         self.fields.setSpacing(theme.SPACE_8)
@@ -35,11 +36,11 @@ class FormDialog(QDialog):
         self._error = Label(wrap=True, tone="alert")
         self._error.hide()
         self._act_title = act
+        self._typed: QWidget | None = None
         self.act = Button(act, main=True)
         self.act.setDefault(True)
         self.act.clicked.connect(self._submit)
         self.cancel = Button("Cancel")
-        self.cancel.setAutoDefault(False)
         self.cancel.clicked.connect(self.reject)
         buttons = QHBoxLayout()
         buttons.addStretch()
@@ -63,6 +64,8 @@ class FormDialog(QDialog):
         name.setBuddy(field)
         field.setAccessibleName(title)
         self.fields.addRow(name, field)
+        if self.first is None:
+            self.first = field
         if help_text:
             field.setAccessibleDescription(help_text)
             self.fields.addRow("", Label(help_text, points=theme.CAPTION_POINTS, tone="muted", wrap=True))
@@ -70,17 +73,22 @@ class FormDialog(QDialog):
     def begin(self, doing: str) -> None:
         """Show that the agent is being asked."""
         self._busy = True
+        asked = self.focusWidget()
+        self._typed = self.first if isinstance(asked, Button) else asked
         self.act.setEnabled(False)
         self.act.show_title(doing)
         self._error.hide()
 
     def fail(self, error: DeskError) -> None:
-        """Show why it did not work; everything typed is still there."""
+        """Show why it did not work; everything typed is still there, and the focus is where one types."""
         self._busy = False
         self.act.setEnabled(True)
         self.act.show_title(self._act_title)
         self._error.show_text(f"{error.message}\n{error.hint or ''}".strip())
         self._error.show()
+        field = self._typed or self.first
+        if field is not None:
+            field.setFocus()
 
     def error_text(self) -> str:
         return self._error.whole if self._error.isVisible() else ""

@@ -49,6 +49,7 @@ class SubmitDialog(FormDialog):
         row.addWidget(self._open)
         self.fields.addRow(row)
         self.fields.addRow(self._text)
+        self.first = self._text
         self.submit = self._submit_text
         self.resize(theme.READING_WIDTH, theme.DIALOG_TALL)
         self._text.setFocus()

@@ -57,6 +57,7 @@ class DriftPage(Page):
         self._rules = RulesPanel(context)
         self._shown: DriftReport | None = None
         self._wanted: str | None = None
+        self._checking = False
         self._arrange()
 
     def _arrange(self) -> None:
@@ -176,6 +177,7 @@ class DriftPage(Page):
         if came or self.reports.key() is None:
             self.reports.select_first()
         self._show_report(self._report())
+        self._check.setEnabled(endpoint is not None and not self._checking)
         if not mine:
             self._say_no_report(endpoint)
 
@@ -185,9 +187,12 @@ class DriftPage(Page):
             self._banner.say("alert", words.ALERT, part.error.message, part.error.hint or "")
         elif part.loading:
             self._banner.say("info", words.INFO, "Loading the reports …", "")
+        elif endpoint is None:
+            text = "A model that answers requests can be checked: deploy one on the page of endpoints."
+            self._banner.say("muted", words.IDLE, "No endpoint to check yet", text)
         else:
             text = "It is checked by itself as often as the settings say, or now."
-            self._banner.say("muted", words.IDLE, f"No report of {endpoint} yet", text)
+            self._banner.say("muted", words.IDLE, f"No report of {plain(endpoint)} yet", text)
 
     def _report(self) -> DriftReport | None:
         key = self.reports.key()
@@ -204,12 +209,20 @@ class DriftPage(Page):
             self.columns.show_records({})
             self._show_column(None)
             return
-        mark = words.VERDICT_MARKS[report.verdict]
-        self._banner.say(mark.token, mark.shape, *drift_words.headline(report))
+        self._say_verdict(report)
         self.columns.show_records({column.name: column for column in report.columns})
         self.columns.sort_by(1, Qt.SortOrder.DescendingOrder)
         self.columns.select_first()
         self._show_column(self._column())
+
+    def _say_verdict(self, report: DriftReport) -> None:
+        mark = words.VERDICT_MARKS[report.verdict]
+        self._banner.say(mark.token, mark.shape, *drift_words.headline(report))
+
+    def reword(self) -> None:
+        super().reword()
+        if self._shown is not None:
+            self._say_verdict(self._shown)
 
     def _column(self) -> ColumnDrift | None:
         key = self.columns.key()
@@ -235,6 +248,7 @@ class DriftPage(Page):
         endpoint = self._picker.currentData()
         if endpoint is None:
             return
+        self._checking = True
         self._check.setEnabled(False)
         self._check.show_title("Checking …")
 
@@ -249,10 +263,15 @@ class DriftPage(Page):
         self.context.ask("drift check", lambda desk: desk.drift.check(endpoint), done, failed)
 
     def _restore_check(self) -> None:
-        self._check.setEnabled(True)
+        self._checking = False
+        self._check.setEnabled(self._picker.currentData() is not None)
         self._check.show_title("Check now")
 
     def reveal(self, thing: str) -> None:
+        kind, _, identifier = thing.partition(":")
+        if kind == "retraining" and identifier:
+            self._rules.reveal(identifier)
+            return
         self._wanted = thing
         place = self._picker.findData(thing)
         if place >= 0:

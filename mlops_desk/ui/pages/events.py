@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QShowEvent
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
@@ -26,7 +25,6 @@ from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.states import Empty
 from mlops_desk.ui.widgets.tabs import Tabs
 
-REWORD_MILLISECONDS = 20_000
 _LEVELS = (("every level", 0), ("warnings and alerts", 1), ("alerts only", 2))
 
 
@@ -60,9 +58,6 @@ class EventsPage(Page):
         self.rules = AlertRules(context)
         self._wanted: str | None = None
         self._stack = QStackedWidget()
-        self._reword = QTimer(self)
-        self._reword.setInterval(REWORD_MILLISECONDS)
-        self._reword.timeout.connect(self._say_times_anew)
         self._arrange()
 
     def _arrange(self) -> None:
@@ -115,6 +110,7 @@ class EventsPage(Page):
             self._show_log()
         if topics & {Topic.ALERT_RULES, Topic.SETTINGS}:
             self.rules.refresh(store)
+            self.alerts.table.records.reword()
         self.tabs.count("rules", len(store.alert_rules.value or {}))
 
     def _show_log(self) -> None:
@@ -161,17 +157,6 @@ class EventsPage(Page):
     def _narrow(self, text: str) -> None:
         self.log.narrow(text)
         self.rules.narrow(text)
-
-    def _say_times_anew(self) -> None:
-        self.log.records.reword()
-        self.alerts.table.records.reword()
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self._reword.start()
-
-    def left(self) -> None:
-        self._reword.stop()
 
     def reveal(self, thing: str) -> None:
         """Choose an event, or an alert (``alert:ID``), whatever was filtered."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
@@ -24,7 +24,6 @@ from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
 
-REWORD_MILLISECONDS = 20_000
 LOG_TAIL = 2000
 _WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED})
 
@@ -47,9 +46,6 @@ class JobsPage(Page):
         self._output = OutputPane(context, "Output of the job")
         self.log = self._output.log
         self._shown: tuple[str, int, bool] | None = None
-        self._reword = QTimer(self)
-        self._reword.setInterval(REWORD_MILLISECONDS)
-        self._reword.timeout.connect(self.table.records.reword)
         self._arrange()
 
     def _arrange(self) -> None:
@@ -94,13 +90,10 @@ class JobsPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._reword.start()
-        self.table.records.reword()
         self._shown = None
         self._show_chosen()
 
     def left(self) -> None:
-        self._reword.stop()
         self._output.stop()
 
     def reload(self) -> None:
@@ -150,6 +143,9 @@ class JobsPage(Page):
         if self._shown != now and self.isVisible():
             self._shown = now
             self._show_output(job)
+
+    def enter(self) -> None:
+        self.table.setFocus()
 
     def _show_output(self, job: Job) -> None:
         if job.state in _WAITING:

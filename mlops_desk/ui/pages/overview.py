@@ -107,7 +107,16 @@ class OverviewPage(Page):
         if topics & {Topic.JOBS, Topic.STATUS, Topic.CONNECTION}:
             self._show_queue()
         if topics - {Topic.STATUS, Topic.JOBS}:
-            self._notices.show_lines("Alerts and what changed", attention(self.context.store))
+            self._show_notices()
+
+    def reword(self) -> None:
+        super().reword()
+        if self.context.store.status is not None:
+            self._show_queue()
+            self._show_notices()
+
+    def _show_notices(self) -> None:
+        self._notices.show_lines("Alerts and what changed", attention(self.context.store))
 
     def _show_gpus(self, status: Status) -> None:
         store = self.context.store

@@ -1,7 +1,7 @@
 """A surface with one border and round corners, and the button that looks like one."""
 
 from PySide6.QtCore import QEvent, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QVBoxLayout, QWidget
 
 from mlops_desk.ui import theme
@@ -28,8 +28,9 @@ class Card(QWidget):
         self.column.setContentsMargins(theme.SPACE_12, theme.SPACE_8, theme.SPACE_12, theme.SPACE_12)
         self.column.setSpacing(theme.SPACE_8)
         self.heading = Label(title, points=theme.CAPTION_POINTS, bold=True, tone="muted")
-        self.heading.setVisible(bool(title))
         self.column.addWidget(self.heading)
+        # Only now: shown before it has a parent, a widget is a window of its own for a moment.
+        self.heading.setVisible(bool(title))
         if title:
             self.setAccessibleName(title)
 
@@ -60,6 +61,13 @@ class CardButton(QAbstractButton):
         if event.type() in {QEvent.Type.HoverEnter, QEvent.Type.HoverLeave}:
             self.update()
         return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Be pressed by Enter too: a card is a link, and Qt's buttons know only Space."""
+        if event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter}:
+            self.click()
+        else:
+            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         self.painted += 1

@@ -13,20 +13,21 @@ from mlops_desk.ui.text import Label, set_tip
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line. ``tone`` colours the value; ``fixed`` is for identifiers."""
+    """One line. ``tone`` colours the value; ``fixed`` is for identifiers; ``moment`` is the time it tells."""
 
     name: str
     value: str
     tone: str = "text"
     fixed: bool = False
     tip: str = ""
+    moment: float | None = None
 
 
 def moment_fact(name: str, at: float | None) -> Fact:
     """Return a fact about a time: relative, with the absolute one in the tool tip."""
     if at is None:
         return Fact(name, words.NOTHING)
-    return Fact(name, f"{words.ago(at)}, {words.day_and_clock(at)}", tip=words.absolute(at))
+    return Fact(name, f"{words.ago(at)}, {words.day_and_clock(at)}", tip=words.absolute(at), moment=at)
 
 
 class Facts(QWidget):
@@ -60,6 +61,10 @@ class Facts(QWidget):
             if fact.tip:
                 set_tip(value, fact.tip)
             value.setAccessibleName(f"{fact.name}: {value.whole}")
+
+    def reword(self) -> None:
+        """Word times anew, because time has passed."""
+        self.show_facts([fact if fact.moment is None else moment_fact(fact.name, fact.moment) for fact in self._shown])
 
     def _remake(self, facts: Sequence[Fact]) -> None:
         for pair in self._rows:

@@ -104,13 +104,16 @@ class LinesCard(Card):
         self._nothing.setVisible(not lines)
         if lines == self._lines:
             return
+        same = [line.key for line in lines] == [line.key for line in self._lines]
         self._lines = lines
-        self._list.clear()
-        for line in lines:
-            item = QListWidgetItem(plain(f"{line.mark.word}: {line.text}, {line.aside}"))
+        if not same:
+            # Where only words differ ("3 min ago"), the lines stay, and with them what is chosen and scrolled to.
+            self._list.clear()
+        for row, line in enumerate(lines):
+            item = self._list.item(row) if same else QListWidgetItem(self._list)
+            item.setText(plain(f"{line.mark.word}: {line.text}, {line.aside}"))
             item.setData(Qt.ItemDataRole.UserRole, line)
             item.setToolTip(tip_text(line.tip or line.text))
-            self._list.addItem(item)
 
     def _activated(self, item: QListWidgetItem) -> None:
         line: Line = item.data(Qt.ItemDataRole.UserRole)
