@@ -5,6 +5,7 @@ sample took from being taken until the window that shows it had been painted, th
 gap, and what the process costs.
 """
 
+import argparse
 import json
 import sys
 import time
@@ -21,6 +22,8 @@ from mlops_desk.api.client import connect  # noqa: E402
 from mlops_desk.base.paths import DataFolder  # noqa: E402
 from mlops_desk.ui.app import Program  # noqa: E402
 from mlops_desk.ui.context import UiOptions  # noqa: E402
+
+SETTLE_MILLISECONDS = 6000
 
 
 class Watching(QApplication):
@@ -59,39 +62,60 @@ class Watching(QApplication):
 
 
 def main() -> None:
-    root, seconds, hidden = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "hidden"
+    options = _options()
     application = Watching()
-    folder = DataFolder(root)
-    application.program = Program(application, lambda: connect(folder, demo=True), UiOptions(str(root), demo=True))
+    folder = DataFolder(options.folder)
+    ui = UiOptions(str(folder.root), demo=options.demo)
+    application.program = Program(application, lambda: connect(folder, demo=options.demo), ui)
     application.program.start()
+    application.program.window.sidebar.choose(options.page)
     beat = QTimer(application)
     beat.timeout.connect(application.beat)
-    beats = {"before": 0.0, "at": 0.0}
+    spent = {"before": 0.0, "at": 0.0}
 
     def measure() -> None:
-        if hidden:
+        if options.hidden:
             application.program.window.hide()
-        beats["before"], beats["at"] = time.process_time(), time.time()
-        if "gaps" in sys.argv:
+        spent.update(before=time.process_time(), at=time.time())
+        if options.gaps:
             beat.start(10)
 
-    QTimer.singleShot(6000, measure)
-    QTimer.singleShot(6000 + int(seconds * 1000), application.quit)
+    def end_when_shown() -> None:
+        if application.first_numbers is not None:
+            application.quit()
+
+    if options.seconds > 0:
+        QTimer.singleShot(SETTLE_MILLISECONDS, measure)
+        QTimer.singleShot(SETTLE_MILLISECONDS + int(options.seconds * 1000), application.quit)
+    else:
+        first = QTimer(application)
+        first.timeout.connect(end_when_shown)
+        first.start(20)
     application.exec()
-    spent = time.process_time() - beats["before"]
     print(
         json.dumps(
             {
-                "first_paint_seconds": (application.first_paint or 0) - STARTED,
-                "first_numbers_seconds": (application.first_numbers or 0) - STARTED,
+                "first_paint": (application.first_paint or 0) - STARTED,
+                "first_numbers": (application.first_numbers or 0) - STARTED,
                 "latencies": application.latencies,
-                "worst_gap_seconds": max(application.gaps[1:], default=None),
-                "core_percent": 100 * spent / (time.time() - beats["at"]),
+                "worst_gap": max(application.gaps[1:], default=None),
+                "core_percent": 100 * (time.process_time() - spent["before"]) / (time.time() - spent["at"]),
                 "rss_mib": _memory("VmRSS"),
             }
         )
     )
     application.program.stop()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("seconds", type=float, help="0: end as soon as the first numbers are painted")
+    parser.add_argument("--demo", action="store_true")
+    parser.add_argument("--page", default="overview")
+    parser.add_argument("--hidden", action="store_true")
+    parser.add_argument("--gaps", action="store_true")
+    return parser.parse_args()
 
 
 def _memory(name: str) -> float:
