@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records import event as events
 from mlops_desk.records.drift import DriftReport
-from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Check, Status, Window
+from mlops_desk.records.status import Check, Status
+from mlops_desk.ui.recent import Recent
 
 if TYPE_CHECKING:
     from mlops_desk.records.alert import Alert, AlertRule
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from mlops_desk.records.rule import Retraining, Rule
     from mlops_desk.records.setting import SettingValue
 
-HISTORY_SECONDS = 300.0
-HISTORY_POINTS = 1200
 STALE_SECONDS = 3.0
 NOTICES = 100
 LOAD_POINTS = 600
@@ -97,7 +95,7 @@ class Store:
         self.connection = Connection()
         self.paused = False
         self.settings_changed = False
-        self.history: dict[tuple[str, str], deque[tuple[float, float | None]]] = {}
+        self.recent = Recent()
         self.jobs: Part[dict[str, Job]] = Part()
         self.endpoints: Part[dict[str, Endpoint]] = Part()
         self.models: Part[dict[str, Model]] = Part()
@@ -209,36 +207,13 @@ class Store:
         self.status = status
         if fresh and status.sampled_at is not None:
             self._remember_load(status.sampled_at)
-            for device, metrics in devices_of(status):
-                for name, reading in metrics.items():
-                    self._remember(device, name, status.sampled_at, reading)
+            self.recent.take(status.sampled_at, devices_of(status))
         return True
 
-    def _remember(self, device: str, metric: str, at: float, reading: Reading) -> None:
-        ring = self.history.get((device, metric))
-        if ring is None:
-            ring = self.history[device, metric] = deque(maxlen=HISTORY_POINTS)
-        ring.append((at, reading.value))
-        while ring and ring[0][0] < at - HISTORY_SECONDS:
-            ring.popleft()
-
-    def take_window(self, window: Window) -> None:
-        """Put the agent's ring before what has been heard since."""
-        hosts = {"host", self.status.host.name if self.status else "host"}
-        for series in window.series:
-            device = "host" if series.device in hosts else series.device
-            known = list(self.history.get((device, series.metric), ()))
-            first = known[0][0] if known else float("inf")
-            older = [(at, value) for at, value in zip(window.times, series.values, strict=False) if at < first]
-            self.history[device, series.metric] = deque([*older, *known], maxlen=HISTORY_POINTS)
-
     def curve(self, device: str, metric: str, seconds: float) -> list[tuple[float, float | None]]:
-        """Return the newest ``seconds`` of a series, oldest first; None is a gap."""
-        ring = self.history.get((device, metric), ())
-        last = self.status.sampled_at if self.status and self.status.sampled_at else None
-        if last is None:
-            return list(ring)
-        return [point for point in ring if point[0] >= last - seconds]
+        """Return the newest ``seconds`` of a tile's series, oldest first; None is a gap. Other series are empty."""
+        last = self.status.sampled_at if self.status is not None else None
+        return self.recent.curve(device, metric, None if last is None else last - seconds)
 
     def _remember_load(self, at: float) -> None:
         """Note each endpoint's load as last announced, so that its curve moves on with the others."""

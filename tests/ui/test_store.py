@@ -1,7 +1,5 @@
 """What the window knows: announcements, answers that are older than they, silence."""
 
-from dataclasses import replace
-
 from doubles import Double, job_record, some_endpoints
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +7,8 @@ from hypothesis import strategies as st
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records import event as events
 from mlops_desk.records.job import JobState
-from mlops_desk.ui.store import Store, Topic
+from mlops_desk.ui.recent import tile_keys
+from mlops_desk.ui.store import Store, Topic, devices_of
 from mlops_desk.ui.widgets.curves import reduced, runs_of
 
 
@@ -60,18 +59,27 @@ def test_a_lost_agent_is_told_once_with_the_time_of_the_first_silence():
     assert not store.lost(DeskError("still gone"))
 
 
-def test_the_agents_ring_is_put_before_what_was_heard_since():
+def test_what_the_agent_remembers_is_put_before_what_was_heard_since():
     double, store = Double(), Store()
     sample = double.sample(1000.0)
     store.apply(events.Sampled(sample))
-    window = double.ring(30)
-    window = replace(window, times=tuple(950.0 + n for n in range(len(window.times))))
-    store.take_window(window)
+    keys = tile_keys(devices_of(sample))
+    assert len(keys) < 100
+    store.recent.take_curves(double.curves(["\t".join(key) for key in keys], 940.0, 999.0, 59))
     curve = store.curve(sample.gpus[0].uuid, "hw.gpu.utilization", 60.0)
     times = [at for at, _ in curve]
     assert times == sorted(times)
-    assert len(times) == 31
+    assert len(times) == 60
     assert times[-1] == 1000.0
+
+
+def test_only_what_tiles_show_is_kept_and_not_for_long():
+    store, double = Store(), Double()
+    for second in range(300):
+        store.apply(events.Sampled(double.sample(1000.0 + second)))
+    uuid = store.status.gpus[0].uuid
+    assert store.curve(uuid, "hw.temperature", 300.0) == []
+    assert 100 < len(store.curve(uuid, "hw.power", 300.0)) < 200
 
 
 def test_a_missing_value_is_a_gap_never_a_zero():
