@@ -14,11 +14,10 @@ from mlops_desk.ui.widgets.facts import Facts
 from mlops_desk.ui.widgets.scroll import scrolled
 
 INCIDENTS_SHOWN = 50
-LINKS_TALL = 10
 
 
 class Health(QWidget):
-    """Facts at the left, events and MIG instances at the right."""
+    """Facts above, what was reported and MIG instances below."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
@@ -28,28 +27,23 @@ class Health(QWidget):
         self._no_incident = Label("Nothing was reported of this GPU.", tone="muted", wrap=True)
         self.mig = RecordTable("MIG instances", tables.MIG, context.memory)
         self._mig_card = Card("MIG instances")
-        inner = QWidget()
-        left = QVBoxLayout(inner)
-        left.setContentsMargins(0, 0, theme.SPACE_4, 0)
-        left.setSpacing(theme.SPACE_8)
-        for title, shown in (("Memory errors", self.health), ("PCIe and NVLink", self.links), ("Device", self.device)):
-            card = Card(title)
-            card.column.addWidget(shown)
-            left.addWidget(card)
-        left.addStretch()
-        events = Card("Reported by the driver")
+        events = Card("Reported of this GPU")
         events.column.addWidget(self._no_incident)
         events.column.addWidget(self.incidents, 1)
+        events.column.addStretch()
         self._mig_card.column.addWidget(self.mig, 1)
-        right = QVBoxLayout()
-        right.setSpacing(theme.SPACE_8)
-        right.addWidget(events, 1)
-        right.addWidget(self._mig_card, 1)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.SPACE_8)
-        row.addWidget(scrolled(inner, "Health and facts of the GPU"), 1)
-        row.addLayout(right, 1)
+        above, below = QHBoxLayout(), QHBoxLayout()
+        for row in (above, below):
+            row.setSpacing(theme.SPACE_8)
+        above.addWidget(_column("Errors", ("Memory errors", self.health)), 1)
+        above.addWidget(_column("Links and device", ("PCIe and NVLink", self.links), ("Device", self.device)), 1)
+        below.addWidget(events, 1)
+        below.addWidget(self._mig_card, 1)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(theme.SPACE_8)
+        whole.addLayout(above, 3)
+        whole.addLayout(below, 2)
 
     def show_gpu(self, gpu: Gpu) -> None:
         self.health.show_facts(facts.health(gpu))
@@ -62,6 +56,20 @@ class Health(QWidget):
         self.incidents.show_records({event.id: event for event in mine[:INCIDENTS_SHOWN]})
         self.incidents.setVisible(bool(mine))
         self._no_incident.setVisible(not mine)
+
+
+def _column(name: str, *shown: tuple[str, Facts]) -> QWidget:
+    """Return cards of facts above one another, which scroll where they must."""
+    inner = QWidget()
+    column = QVBoxLayout(inner)
+    column.setContentsMargins(0, 0, theme.SPACE_4, 0)
+    column.setSpacing(theme.SPACE_8)
+    for title, facts_shown in shown:
+        card = Card(title)
+        card.column.addWidget(facts_shown)
+        column.addWidget(card)
+    column.addStretch()
+    return scrolled(inner, name)
 
 
 class Links(QWidget):

@@ -149,7 +149,7 @@ def topology(gpus: tuple[Gpu, ...]) -> tuple[Column[Gpu], ...]:
         return Column(peer.uuid, str(peer.index), cell)
 
     return (
-        Column("gpu", "GPU", lambda gpu: Cell(f"{gpu.index}  {views.short_name(gpu.name)}", gpu.index), stretch=True),
+        Column("gpu", "GPU", lambda gpu: Cell(f"GPU {gpu.index}", gpu.index, tip=gpu.name), stretch=True),
         *(path(peer) for peer in gpus),
         Column("cpus", "CPUs", lambda gpu: Cell(plain(gpu.cpu_affinity or words.NOTHING, 40))),
         Column("numa", "NUMA", lambda gpu: Cell(words.NOTHING if gpu.numa_node is None else str(gpu.numa_node))),

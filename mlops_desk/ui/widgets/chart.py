@@ -229,12 +229,17 @@ class Chart(QWidget):
         if not any(len(one.track) for one in self._drawn):
             return
         for one, why in zip(self._drawn, self._missing, strict=True):
-            value = one.track.value_at(self._moment)
-            if self._stacked and not value and self._moment is None:
+            value = self._value(one)
+            if self._stacked and not value:
                 continue
             missing = value is None and self._moment is None and why is not MetricState.OK
             text = words.missing(why) if missing else self._unit(value)
             self.said.append((f"{plain(one.name, NAME_LIMIT)} {text}".strip(), one.slot))
+
+    def _value(self, one: Drawn) -> float | None:
+        """Return a curve's value at the cursor, or the newest within the span."""
+        beyond = self._moment is None and len(one.track) > 0 and one.track.times[-1] > self._span.end
+        return one.track.value_at(self._span.end if beyond else self._moment)
 
     def _describe(self) -> None:
         told = []
@@ -386,7 +391,7 @@ class Chart(QWidget):
             return
         labels = []
         for one in self._drawn:
-            value = one.track.value_at(None)
+            value = self._value(one)
             if value is not None and one.name:
                 labels.append((plain(one.name, NAME_LIMIT), value, theme.series(one.slot)))
         plotting.paint_end_labels(painter, frame, labels)
