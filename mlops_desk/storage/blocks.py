@@ -7,7 +7,6 @@ Version 1, what older programs wrote, little endian: float64 times[rows]; the by
 values[columns][rows], all first bytes together, then all second ones, and so on; uint8 states[columns][rows].
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,8 +14,8 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from mlops_desk.storage.integers import Codes, DamagedBlock, States, get_integers, put_integers
-from mlops_desk.storage.scales import Scale, decode, encode
+from mlops_desk.storage.integers import Codes, DamagedBlock, Places, States, get_integers, put_integers
+from mlops_desk.storage.scales import Groups, decode, encode
 
 __all__ = ["Block", "Coded", "DamagedBlock", "Key", "coded", "held", "pack", "uncoded", "unpack", "unpack_old"]
 
@@ -51,23 +50,22 @@ class Coded:
     states: States
 
 
-def coded(block: Block, scales: Sequence[Scale]) -> Coded:
+def coded(block: Block, groups: Groups) -> Coded:
     """Return ``block`` in whole numbers, each column on its scale."""
     states = np.where(np.isnan(block.values), np.where(block.states == OK, 0, block.states), OK).astype(np.uint8)
     values = np.where(states == OK, block.values, 0).astype(np.float64)
     codes = np.zeros(values.shape, np.int64)
-    for scale in set(scales):
-        columns = np.flatnonzero([other == scale for other in scales])
+    for scale, columns in groups:
         codes[:, columns] = encode(values[:, columns], scale)
     return Coded(np.rint(block.times * 1000).astype(np.int64), held(codes, states), states)
 
 
-def uncoded(rows: Coded, keys: tuple[Key, ...], scales: Sequence[Scale]) -> Block:
+def uncoded(rows: Coded, keys: tuple[Key, ...], groups: Groups) -> Block:
     """Return what ``coded`` got, as exact as the scales are."""
-    values = np.full(rows.codes.shape, np.nan, np.float32)
-    for column, scale in enumerate(scales):
-        there = rows.states[:, column] == OK
-        values[there, column] = decode(rows.codes[there, column], scale)
+    values = np.empty(rows.codes.shape, np.float32)
+    for scale, columns in groups:
+        values[:, columns] = decode(rows.codes[:, columns], scale)
+    values[rows.states != OK] = np.nan
     return Block(keys, rows.times_ms / 1000, values, rows.states)
 
 
@@ -94,20 +92,22 @@ def pack(rows: Coded) -> bytes:
     return _VERSION + zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(b"".join(parts))
 
 
-def unpack(data: bytes, rows: int, columns: int) -> Coded:
-    """Return the rows that ``pack`` got. Raises DamagedBlock."""
+def unpack(data: bytes, rows: int, columns: int, wanted: Places | None = None) -> Coded:
+    """Return the rows that ``pack`` got, or only the ``wanted`` columns of them. Raises DamagedBlock."""
     limit = 9 * rows * (columns + 1) + 9 * columns + 64
     if data[:1] != _VERSION or rows < 1 or limit > _LIMIT_BYTES:
         raise DamagedBlock(f"version {data[:1]!r}, {rows} rows of {columns}")
     plain = _decompressed(data, limit)
     steps, place = get_integers(plain, 0, rows)
-    first, place = get_integers(plain, place, columns)
-    differences, place = get_integers(plain, place, (rows - 1) * columns)
-    codes = np.vstack([first[None, :], differences.reshape(columns, rows - 1).T]).cumsum(axis=0)
+    first, place = get_integers(plain, place, columns, wanted)
+    differences, place = get_integers(plain, place, (rows - 1) * columns, wanted, rows - 1)
+    width = len(first)
+    codes = np.vstack([first[None, :], differences.reshape(width, rows - 1).T]).cumsum(axis=0)
     if plain[place : place + 1] == b"\0":
-        states = np.full((rows, columns), OK, np.uint8)
+        states = np.full((rows, width), OK, np.uint8)
     elif len(plain) == place + 1 + rows * columns:
-        states = np.frombuffer(plain, np.uint8, rows * columns, place + 1).reshape(columns, rows).T
+        states = np.frombuffer(plain, np.uint8, rows * columns, place + 1).reshape(columns, rows)
+        states = (states if wanted is None else states[wanted]).T
     else:
         raise DamagedBlock("states are cut off")
     return Coded(steps.cumsum(), codes, states)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Codes = NDArray[np.int64]
 States = NDArray[np.uint8]
+Places = NDArray[np.intp]
 
 LEVEL = 9
 _ROWS_LIMIT = 1 << 22
@@ -43,16 +44,22 @@ def put_integers(numbers: Codes) -> bytes:
     return bytes([width]) + planes.tobytes()
 
 
-def get_integers(data: bytes, place: int, count: int) -> tuple[Codes, int]:
-    """Return ``count`` numbers that begin at ``place``, and where they end. Raises DamagedBlock."""
+def get_integers(data: bytes, place: int, count: int, wanted: Places | None = None, run: int = 1) -> tuple[Codes, int]:
+    """Return ``count`` numbers that begin at ``place``, and where they end. Raises DamagedBlock.
+
+    With ``wanted`` they are runs of ``run`` numbers, of which only those are returned.
+    """
     width = data[place] if place < len(data) else -1
     end = place + 1 + width * count
     if width not in {0, 1, 2, 4, 8} or end > len(data):
         raise DamagedBlock("numbers are cut off")
+    size = count if wanted is None else len(wanted) * run
     if width == 0:
-        return np.zeros(count, np.int64), end
+        return np.zeros(size, np.int64), end
     planes = np.frombuffer(data, np.uint8, width * count, place + 1).reshape(width, count)
-    folded = np.ascontiguousarray(planes.T).view(f"<u{width}").reshape(count).astype(np.uint64)
+    if wanted is not None:
+        planes = planes.reshape(width, -1, run)[:, wanted].reshape(width, size) if run else planes
+    folded = np.ascontiguousarray(planes.T).view(f"<u{width}").reshape(size).astype(np.uint64)
     return (folded >> np.uint64(1)).view(np.int64) ^ -(folded & np.uint64(1)).view(np.int64), end
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection, insert, select
 
 from mlops_desk.storage.blocks import Key
-from mlops_desk.storage.scales import Scale
+from mlops_desk.storage.scales import Groups, Scale, grouped
 from mlops_desk.storage.telemetry_tables import StoredLayout, StoredSeries
 
 _CACHED = 12
@@ -26,6 +26,7 @@ class Layout:
     series: tuple[int, ...]
     keys: tuple[Key, ...]
     scales: tuple[Scale, ...]
+    groups: Groups
     places: dict[int, int] = field(default_factory=dict)
 
 
@@ -80,7 +81,9 @@ class Layouts:
             Scale.parse(scale) if scale else self._scale_of(key)
             for (_, _, scale), key in zip(columns, keys, strict=True)
         )
-        return Layout(number, series, keys, scales, {column: place for place, column in enumerate(series)})
+        return Layout(
+            number, series, keys, scales, grouped(scales), {column: place for place, column in enumerate(series)}
+        )
 
 
 def _number(connection: Connection, key: Key) -> int:

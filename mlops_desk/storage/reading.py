@@ -207,15 +207,16 @@ def _read_blocks(store: TelemetryStore, request: Request, kept: dict[int, int], 
             layouts = {number: store.layouts.get(connection, number) for number in {row.layout for row in rows}}
         for row in rows:
             layout = layouts[row.layout]
-            unpacked = unpack_block(row.data, layout, row.rows)
+            there = [series for series in request.series if series in layout.places]
+            columns = np.array([layout.places[series] for series in there], np.intp)
+            unpacked = unpack_block(row.data, layout, row.rows, columns) if there else None
             if unpacked is None:
                 continue
-            for series in request.series:
-                column = layout.places.get(series)
-                if column is not None:
-                    there = unpacked.states[:, column] == OK
-                    values = np.where(there, decode(unpacked.codes[:, column], layout.scales[column]), np.nan)
-                    _add(request, series, single(unpacked.times_ms / 1000, values), kept[row.id], found)
+            times = unpacked.times_ms / 1000
+            for place, (series, column) in enumerate(zip(there, columns.tolist(), strict=True)):
+                values = decode(unpacked.codes[:, place], layout.scales[column])
+                values = np.where(unpacked.states[:, place] == OK, values, np.nan)
+                _add(request, series, single(times, values), kept[row.id], found)
 
 
 def _add(request: Request, series: int, piece: Rolled, rows: int, found: Found) -> None:

@@ -97,7 +97,7 @@ def write(store: TelemetryStore, recording: Recording, block: Block) -> None:
     try:
         with store.database.transaction() as connection:
             layout = store.layouts.of(connection, block.keys)
-            rows = coded(block, layout.scales)
+            rows = coded(block, layout.groups)
             chunk = building.begin(connection, RECORDING_TIER, layout, (recording.id, recording.id))
             frames = [(TIMES, put_times(rows.times_ms, np.ones(len(rows.times_ms), np.int64)))]
             for first in range(0, len(block.keys), CURVES_A_FRAME):

@@ -29,7 +29,7 @@ from mlops_desk.storage.telemetry_tables import KEPT, StoredChunk
 
 CHUNKS_A_ROLL = (96, 30)
 CHUNKS_LEFT = (4, 0)
-_CURVES_A_STEP = 4
+_CURVES_A_STEP = 2
 
 Times = tuple[Floats, Codes]
 

@@ -5,6 +5,7 @@ magnitude, gets a scale whose step grows with the value: half a step or 0.05 % o
 more (11 significant bits, as in a short float).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,17 @@ class Scale:
     def finer(self, parts: int) -> "Scale":
         """Return the scale with steps of 1/``parts``: a mean lies between what can be measured."""
         return Scale(self.step / parts, self.growing)
+
+
+Groups = tuple[tuple[Scale, NDArray[np.intp]], ...]
+
+
+def grouped(scales: Sequence[Scale]) -> Groups:
+    """Return each scale once, with the columns that are on it."""
+    places: dict[Scale, list[int]] = {}
+    for column, scale in enumerate(scales):
+        places.setdefault(scale, []).append(column)
+    return tuple((scale, np.array(columns, np.intp)) for scale, columns in places.items())
 
 
 def encode(values: Floats, scale: Scale) -> Codes:

@@ -31,7 +31,7 @@ BLOCKS_A_CHUNK = 90
 ROWS_A_CHUNK = 1800
 BLOCKS_LEFT = 6
 CHUNKS_KEPT = (2880, 365, 61)
-_SLICE = 16 * CURVES_A_FRAME
+_SLICE = 8 * CURVES_A_FRAME
 _HALF = 2
 
 
@@ -63,6 +63,12 @@ class _Block(NamedTuple):
     id: int
     layout: int
     rows: int
+
+
+class _Packed(NamedTuple):
+    layout: Layout
+    rows: int
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +105,22 @@ def _seal(store: TelemetryStore, sources: _Sources) -> Iterator[None]:
         }
         layout = store.layouts.make(connection, list(columns), list(columns.values()))
         chunk = building.begin(connection, 0, layout, sources.span)
+        first, last = sources.span
+        query = select(BLOCKS.c.layout, BLOCKS.c.rows, BLOCKS.c.data).where(BLOCKS.c.id.between(first, last))
+        packed = [
+            _Packed(layouts[row.layout], row.rows, row.data) for row in connection.execute(query.order_by(BLOCKS.c.id))
+        ]
     times = np.empty(0, np.int64)
-    for first in range(0, max(1, len(layout.series)), _SLICE):
+    for start in range(0, max(1, len(layout.series)), _SLICE):
         yield
-        part = range(first, min(first + _SLICE, len(layout.series)))
-        rows = _read_slice(store, sources, layouts, layout, part)
+        part = range(start, min(start + _SLICE, len(layout.series)))
+        rows = _read_slice(packed, layout, part)
         times = rows.times_ms
         frames = []
-        for start in range(0, len(part), CURVES_A_FRAME):
-            some = slice(start, start + CURVES_A_FRAME)
+        for column in range(0, len(part), CURVES_A_FRAME):
+            some = slice(column, column + CURVES_A_FRAME)
             frames.append(
-                (FIRST + (first + start) // CURVES_A_FRAME, put_curves(rows.codes[:, some], rows.states[:, some]))
+                (FIRST + (start + column) // CURVES_A_FRAME, put_curves(rows.codes[:, some], rows.states[:, some]))
             )
         with store.database.transaction() as connection:
             building.fill(connection, chunk, frames)
@@ -117,20 +128,12 @@ def _seal(store: TelemetryStore, sources: _Sources) -> Iterator[None]:
     _finish(store, sources, chunk, times)
 
 
-def _read_slice(
-    store: TelemetryStore, sources: _Sources, layouts: dict[int, Layout], layout: Layout, part: range
-) -> Coded:
+def _read_slice(packed: Sequence[_Packed], layout: Layout, part: range) -> Coded:
     """Return all rows of some columns; a damaged block is left out."""
-    first, last = sources.span
-    with store.database.transaction() as connection:
-        query = select(BLOCKS.c.id, BLOCKS.c.layout, BLOCKS.c.rows, BLOCKS.c.data)
-        found = connection.execute(query.where(BLOCKS.c.id.between(first, last)).order_by(BLOCKS.c.id)).all()
-    parts: list[Coded] = []
-    for row in found:
-        unpacked = unpack_block(row.data, layouts[row.layout], row.rows)
-        if unpacked is None:
-            continue
-        parts.append(_columns(unpacked, layouts[row.layout], layout, part))
+    ways = {
+        item.layout.id: _Way(item.layout, layout, part) for item in {item.layout.id: item for item in packed}.values()
+    }
+    parts = [rows for item in packed if (rows := ways[item.layout.id].take(item)) is not None]
     if not parts:
         width = len(part)
         return Coded(np.empty(0, np.int64), np.empty((0, width), np.int64), np.empty((0, width), np.uint8))
@@ -139,17 +142,31 @@ def _read_slice(
     return Coded(np.concatenate([item.times_ms for item in parts]), codes, states)
 
 
-def _columns(rows: Coded, own: Layout, wanted: Layout, part: range) -> Coded:
-    """Return the columns ``part`` of the wanted layout, on its scales; one that was not there has the state 0."""
-    places = np.array([own.places.get(series, -1) for series in wanted.series[part.start : part.stop]], np.intp)
-    there = places >= 0
-    states = np.where(there, rows.states[:, places], 0).astype(np.uint8)
-    codes = np.where(there, rows.codes[:, places], 0)
-    for column in np.flatnonzero(there).tolist():
-        before, after = own.scales[places[column]], wanted.scales[part.start + column]
-        if before != after:  # another version of the program was more, or less, exact
+class _Way:
+    """How the columns of a block come into the columns ``part`` of the layout of a chunk."""
+
+    def __init__(self, own: Layout, wanted: Layout, part: range) -> None:
+        places = [own.places.get(series, -1) for series in wanted.series[part.start : part.stop]]
+        self._width = len(part)
+        self._targets = np.array([n for n, place in enumerate(places) if place >= 0], np.intp)
+        self._places = np.array([place for place in places if place >= 0], np.intp)
+        self._rescaled = [
+            (target, own.scales[place], wanted.scales[part.start + target])
+            for target, place in enumerate(places)
+            if place >= 0 and own.scales[place] != wanted.scales[part.start + target]
+        ]
+
+    def take(self, item: _Packed) -> Coded | None:
+        """Return a block's rows; a column that it does not have gets the state 0. None if it is damaged."""
+        rows = unpack_block(item.data, item.layout, item.rows, self._places)
+        if rows is None or (len(self._places) == self._width and not self._rescaled):
+            return rows
+        codes = np.zeros((len(rows.times_ms), self._width), np.int64)
+        states = np.zeros(codes.shape, np.uint8)
+        codes[:, self._targets], states[:, self._targets] = rows.codes, rows.states
+        for column, before, after in self._rescaled:  # another version of the program was more, or less, exact
             codes[:, column] = encode(decode(codes[:, column], before), after)
-    return Coded(rows.times_ms, codes, states)
+        return Coded(rows.times_ms, codes, states)
 
 
 def _finish(store: TelemetryStore, sources: _Sources, chunk: int, times_ms: Codes) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from mlops_desk.storage.blocks import OLD_VERSION, Block, Coded, coded, pack, uncoded, unpack, unpack_old
 from mlops_desk.storage.database import Database
 from mlops_desk.storage.holders import MEBIBYTE, Holding, put_list
-from mlops_desk.storage.integers import DamagedBlock
+from mlops_desk.storage.integers import DamagedBlock, Places
 from mlops_desk.storage.layouts import Layout, Layouts, ScaleOf
 from mlops_desk.storage.scales import Scale
 from mlops_desk.storage.telemetry_tables import StoredBlock, StoredFrame, StoredProcess
@@ -56,7 +56,7 @@ class TelemetryStore:
                         started_at=float(block.times.min()),
                         ended_at=float(block.times.max()),
                         rows=len(block.times),
-                        data=pack(coded(block, layout.scales)),
+                        data=pack(coded(block, layout.groups)),
                         holders=put_list(held),
                     )
                 )
@@ -81,7 +81,7 @@ class TelemetryStore:
             layout = layouts[row.layout]
             unpacked = unpack_block(row.data, layout, row.rows)
             if unpacked is not None:
-                found.append(uncoded(unpacked, layout.keys, layout.scales))
+                found.append(uncoded(unpacked, layout.keys, layout.groups))
         return found
 
     def size(self) -> tuple[int, int]:
@@ -115,12 +115,16 @@ class TelemetryStore:
         return known
 
 
-def unpack_block(data: bytes, layout: Layout, rows: int) -> Coded | None:
-    """Return a block of any version in whole numbers; None, and a line in the log, when it is damaged."""
+def unpack_block(data: bytes, layout: Layout, rows: int, wanted: Places | None = None) -> Coded | None:
+    """Return a block of any version in whole numbers, all columns or the ``wanted`` ones.
+
+    When it is damaged: None, and a line in the log.
+    """
     try:
         if data[:1] == OLD_VERSION:
-            return coded(unpack_old(data, layout.keys, rows), layout.scales)
-        return unpack(data, rows, len(layout.keys))
+            old = coded(unpack_old(data, layout.keys, rows), layout.groups)
+            return old if wanted is None else Coded(old.times_ms, old.codes[:, wanted], old.states[:, wanted])
+        return unpack(data, rows, len(layout.keys), wanted)
     except DamagedBlock as error:
         _log.warning("A block of the telemetry history is damaged and left out: %s", error)
         return None

@@ -45,7 +45,6 @@ class StoredBlock(TelemetryBase):
     """
 
     __tablename__ = "blocks"
-    __table_args__ = (Index("blocks_by_time", "ended_at"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     layout: Mapped[int] = mapped_column(ForeignKey("layouts.id"))

@@ -190,6 +190,7 @@ class History:
             return False
         except DeskError as error:
             self._work, self._pack_failed = None, True
+            store.layouts.forget()
             self._pause(error)
             return False
         return True

@@ -16,7 +16,7 @@ from mlops_desk.storage.integers import (
     put_group,
     put_integers,
 )
-from mlops_desk.storage.scales import Scale, decode, encode, error_limit
+from mlops_desk.storage.scales import Scale, decode, encode, error_limit, grouped
 from mlops_desk.telemetry.history import scale_of
 from mlops_desk.telemetry.metrics import METRICS
 
@@ -102,9 +102,13 @@ def blocks(draw: st.DrawFn) -> tuple[Block, list[Scale]]:
 @given(blocks())
 def test_a_block_comes_back_as_exact_as_its_scales(drawn: tuple[Block, list[Scale]]) -> None:
     block, scales = drawn
-    rows = unpack(pack(coded(block, scales)), len(block.times), len(block.keys))
-    back = uncoded(rows, block.keys, scales)
+    rows = unpack(pack(coded(block, grouped(scales))), len(block.times), len(block.keys))
+    back = uncoded(rows, block.keys, grouped(scales))
     np.testing.assert_array_equal(back.states, block.states)
+    some = np.arange(len(scales))[::2]
+    part = unpack(pack(coded(block, grouped(scales))), len(block.times), len(block.keys), some)
+    np.testing.assert_array_equal(part.codes, rows.codes[:, some])
+    np.testing.assert_array_equal(part.states, rows.states[:, some])
     np.testing.assert_allclose(back.times, block.times, atol=0.0005 + 1e-6)
     for column, scale in enumerate(scales):
         for value, stored in zip(block.values[:, column], back.values[:, column], strict=True):
@@ -116,7 +120,7 @@ def test_a_block_comes_back_as_exact_as_its_scales(drawn: tuple[Block, list[Scal
 @given(blocks(), st.data())
 def test_a_damaged_block_is_noticed(drawn: tuple[Block, list[Scale]], data: st.DataObject) -> None:
     block, scales = drawn
-    rows = coded(block, scales)
+    rows = coded(block, grouped(scales))
     packed = bytearray(pack(rows))
     packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
     try:

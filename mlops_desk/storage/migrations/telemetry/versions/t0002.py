@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.drop_index("blocks_by_time", "blocks")  # few blocks wait for their sealing, and each flush wrote it
     op.add_column("blocks", sa.Column("holders", sa.LargeBinary(), nullable=True))
     op.create_table(
         "chunks",
@@ -68,3 +69,4 @@ def downgrade() -> None:
     for name in ("recorded", "recordings", "processes", "frames", "chunks"):
         op.drop_table(name)
     op.drop_column("blocks", "holders")
+    op.create_index("blocks_by_time", "blocks", ["ended_at"])
