@@ -12,7 +12,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.process import run_worker
-from mlops_desk.cli import output
+from mlops_desk.cli import output, told
 from mlops_desk.cli.main import show
 from mlops_desk.cli.parser import arguments_of
 from mlops_desk.cli.watch import watch
@@ -27,10 +27,12 @@ def _verb(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
     arguments = arguments_of(given.verb, given)
     client = connect(folder, demo=given.demo)
     try:
+        before = told.before(client, given.verb, arguments)
         answer = client.call(given.verb, arguments)
         if given.verb.streams:
             return _print_lines(answer, as_json=as_json)
-        show(wire.to_builtins(answer), output.text(answer), as_json=as_json)
+        text = told.after(before, answer) + output.text(answer, told.nothing(given.verb, arguments))
+        show(wire.to_builtins(answer), text, as_json=as_json)
     finally:
         client.close()
     return 0

@@ -1,16 +1,17 @@
 """Records as text for people: one table or one list of facts each, plain, aligned, capped."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.text import plain
-from mlops_desk.cli import drifted, judged
+from mlops_desk.cli import around, drifted, judged, single
 from mlops_desk.cli.cells import ago, facts, number, reading, table
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
-from mlops_desk.records.job import Job
+from mlops_desk.records.job import Job, Resources
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SettingValue
@@ -19,11 +20,11 @@ from mlops_desk.records.status import AgentInfo, Check, Gpu, Status
 _LAST_CELL = 400
 
 
-def text(answer: Any) -> str:
-    """Return any verb's answer as text; records without a form of their own become indented JSON."""
+def text(answer: Any, nothing: str = "Nothing yet.") -> str:
+    """Return any verb's answer as text (``nothing`` for an empty list); records without a form become JSON."""
     if isinstance(answer, Sequence) and not isinstance(answer, str):
         if not answer:
-            return "Nothing yet."
+            return nothing
         if isinstance(answer[0], Check):
             return _checks(answer)
         columns = _TABLES.get(type(answer[0]))
@@ -45,6 +46,7 @@ def _status(status: Status) -> str:
         f"{reading(host, 'system.memory.usage', 2**-30, '{:.1f}')} of "
         f"{reading(host, 'system.memory.limit', 2**-30, '{:.1f} GiB')}"
     )
+    lines += around.lines(status)
     index = {gpu.uuid: gpu.index for gpu in status.gpus}
     lines += [
         f"GPU {index.get(verdict.device, '?')}: {verdict.title}. {plain(verdict.text, _LAST_CELL)}"
@@ -88,8 +90,10 @@ def _holder(gpu: Gpu) -> str:
 def _job(job: Job) -> str:
     told = {
         "job": f"{job.id}  {job.name}",
-        "state": job.state,
+        "state": f"{job.state}, stopping" if job.cancel_requested and not job.state.is_final else job.state,
         "image": job.spec.image,
+        "command": shlex.join(job.spec.command) or "the image's own",
+        "asks for": _asked(job.spec.resources),
         "submitted": f"{ago(job.submitted_at)} by {job.user}",
         "GPUs": ", ".join(job.gpus) or "none",
         "container": job.container or "–",
@@ -101,6 +105,19 @@ def _job(job: Job) -> str:
         told["evidence"] = job.reason.evidence or "–"
         told["next"] = job.reason.hint or "–"
     return facts(told)
+
+
+def _asked(resources: Resources) -> str:
+    gpus = f"{resources.gpus} GPU{'' if resources.gpus == 1 else 's'}" if resources.gpus else "no GPU"
+    if resources.gpu_memory_bytes is not None:
+        gpus += f" of at least {_size(resources.gpu_memory_bytes)}"
+    cpus = [] if resources.cpus is None else [f"{resources.cpus:g} CPUs"]
+    sizes = {"memory": resources.memory_bytes, "shared memory": resources.shm_bytes}
+    return ", ".join([gpus, *cpus, *(f"{_size(size)} {name}" for name, size in sizes.items() if size is not None)])
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 2**30:.3g} GiB" if size_bytes >= 2**30 else f"{size_bytes / 2**20:.4g} MiB"
 
 
 def _endpoint(endpoint: Endpoint) -> str:
@@ -137,6 +154,8 @@ def _checks(checks: Sequence[Check]) -> str:
         lines.append(f"{marks.get(check.state, check.state).ljust(8)} {check.name}: {plain(check.text, _LAST_CELL)}")
         if check.fix:
             lines.append(f"{'':8} fix: {plain(check.fix, _LAST_CELL)}")
+        elif check.state in {"problem", "warning"}:
+            lines.append(f"{'':8} fix: there is no line to paste for this")
     return "\n".join(lines)
 
 
@@ -147,10 +166,12 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     DriftReport: drifted.report,
     AgentInfo: _agent,
     **judged.FORMS,
+    **single.FORMS,
 }
 
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **judged.TABLES,
+    **single.TABLES,
     Job: {
         "ID": lambda job: job.id,
         "NAME": lambda job: job.name,

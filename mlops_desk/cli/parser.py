@@ -13,6 +13,7 @@ from mlops_desk import __version__
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.moments import parse_moment
+from mlops_desk.cli.helps import help_of, sentence
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import (
     AbsolutePath,
@@ -56,7 +57,8 @@ def build() -> Parser:
     parser = Parser(prog="mlops-desk", description="One window for the people who share one multi-GPU workstation.")
     parser.add_argument("--version", action="version", version=f"mlops-desk {__version__}")
     parser.add_argument("--data-dir", metavar="DIR", help="data folder, and with it the agent (MLOPS_DESK_DATA_DIR)")
-    parser.add_argument("--demo", action="store_true", help="a simulated 8-GPU workstation, labelled as such")
+    demo = "a simulated 8-GPU workstation, labelled as such; stands before the verb: mlops-desk --demo status"
+    parser.add_argument("--demo", action="store_true", help=demo)
     parser.add_argument("--tray", action="store_true", help="start in the tray, where the desktop has one")
     parser.add_argument("--selftest", metavar="DIR", help="try everything an installation needs; report into DIR")
     parser.set_defaults(act="window", verb=None)
@@ -78,8 +80,9 @@ def _add_agent(commands: Any) -> None:
     acts = agent.add_subparsers(metavar="ACT", parser_class=Parser)
     acts.add_parser("run", help="be the agent, in the foreground (also without a word)").set_defaults(act="agent")
     acts.add_parser("status", help="tell whether one runs; starts none").set_defaults(act="agent-status")
-    stop = acts.add_parser("stop", help="end agent, collector and workers")
-    stop.add_argument("--all", action="store_true", dest="everything", help="gateway and tracking server too")
+    text = "end agent, collector and workers; stop --all ends the gateway and the tracking server too"
+    stop = acts.add_parser("stop", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    stop.add_argument("--all", action="store_true", dest="everything", help="end gateway and tracking server too")
     stop.set_defaults(act="agent-stop")
 
 
@@ -109,43 +112,46 @@ def _add_service(commands: Any, service: str, protocol: type) -> None:
 
 
 def _add_verb(parsers: Any, word: str, verb: Verb) -> Parser:
-    parser: Parser = parsers.add_parser(word, help=_first_line(verb.doc), description=verb.doc)
+    parser: Parser = parsers.add_parser(word, help=_first_line(verb.doc), description=_escaped(verb.doc))
     _fill(parser, verb)
     return parser
 
 
 def _fill(parser: Parser, verb: Verb) -> None:
     for parameter in verb.parameters:
-        _add_parameter(parser, parameter)
+        _add_parameter(parser, verb, parameter)
     parser.set_defaults(act="verb", verb=verb)
 
 
 def _add_drift_report(verbs: Any) -> None:
-    report = verbs.add_parser("report", help="compare two files (Parquet or CSV); needs no agent")
+    text = "compare two files (Parquet or CSV); needs no agent"
+    more = "Exit code 0 whatever the verdict (a drifted data set is an answer), 1 when they can't be compared."
+    report = verbs.add_parser("report", help=text, description=f"{text[0].upper()}{text[1:]}. {more}")
     report.add_argument("--reference", required=True, metavar="REF", help="the data the model was trained on")
     report.add_argument("--current", required=True, metavar="CUR", help="the data to judge")
     report.set_defaults(act="drift-report")
 
 
-def _add_parameter(parser: argparse.ArgumentParser, parameter: Parameter) -> None:
+def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Parameter) -> None:
     form = parameter.form
+    text = _escaped(help_of(verb, parameter))
     word = form.word if isinstance(form, Option) and form.word else parameter.name
     option = "--" + word.replace("_", "-")
     if isinstance(form, FolderOf):
         return
     if parameter.type is bool:
-        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default)
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default, help=text)
     elif isinstance(form, Pairs):
-        parser.add_argument(option, metavar=form.metavar, action="append", default=None)
+        parser.add_argument(option, metavar=form.metavar, action="append", default=None, help=text)
     elif parameter.required and not isinstance(form, (Option, Moment)):
         metavar = form.metavar if isinstance(form, (FileText, AbsolutePath)) else parameter.name.upper()
-        parser.add_argument(parameter.name, metavar=metavar)
+        parser.add_argument(parameter.name, metavar=metavar, help=text)
     else:
         metavar = (form.metavar if isinstance(form, (Option, Moment)) else None) or parameter.name.upper()
         default = None if parameter.required else parameter.default
         parser.add_argument(
             option, dest=parameter.name, metavar=metavar, required=parameter.required, default=default,
-            type=_type(parameter), help=form.help if isinstance(form, Option) else None,
+            type=_type(parameter), help=text,
         )  # fmt: skip
 
 
@@ -169,7 +175,12 @@ def _number(text: str) -> float:
 
 
 def _first_line(text: str | None) -> str:
-    return (text or "").partition("\n")[0].rstrip(".").replace("%", "%%")
+    return _escaped((text or "").partition("\n")[0].rstrip("."))
+
+
+def _escaped(text: str | None) -> str:
+    """Return a text as argparse takes it literally."""
+    return sentence(text).replace("%", "%%")
 
 
 def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:

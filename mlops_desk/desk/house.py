@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,8 @@ class Desk:
         return ContainerNames(self.engine, self.loop).name
 
     def _registry(self) -> RegistryCore:
-        return RegistryCore(self.folder, self.bus, self.loop, self._bridge_address)
+        default = partial(self.settings.text, "registry.uri")
+        return RegistryCore(self.folder, self.bus, self.loop, self._bridge_address, default)
 
     def _jobs(self) -> JobsService:
         return JobsService(
@@ -192,7 +194,7 @@ class Desk:
             self.loop,
             self.settings,
             self.engine,
-            self.registry.resolve,
+            self.registry.find,
             self.registry.download_model,
         )
 
@@ -306,10 +308,11 @@ class Desk:
         return self.endpoints.request_window(name, rows, target)
 
     def _reference_file(self, endpoint: Endpoint) -> Path:
+        where = endpoint.model.registry
         parts = ReferenceParts(
-            dataset=self.registry.reference_dataset,
+            dataset=lambda run_id: self.registry.reference_dataset(run_id, where),
             job_of_run=self.jobs.find_by_run,
-            download=lambda uri, target: self.registry.download_artifact(uri, "", target),
+            download=lambda uri, target: self.registry.download_artifact(uri, "", target, where),
         )
         return reference_file(endpoint, self.folder.endpoints / endpoint.name / "reference", parts)
 

@@ -12,6 +12,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.event import SettingsChanged
 from mlops_desk.records.setting import SettingValue
+from mlops_desk.registry import default as registry_default
 from mlops_desk.rules import delivery
 
 HIDDEN = "(set, hidden)"
@@ -43,6 +44,8 @@ class SettingsService:
             return self._value(setting)
         if key == "alerts.webhook" and value:
             delivery.parse(value)
+        if key == registry_default.SETTING:
+            registry_default.check(value)
         self._store.set(key, value)
         self._bus.publish(SettingsChanged((key,)))
         return self.show(key)

@@ -30,13 +30,14 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """The exact version that answers; ``alias`` is how it was asked for."""
+    """The exact version that answers; ``alias`` is how it was asked for, ``registry`` where it was found."""
 
     name: str
     version: str
     uri: str
     alias: str | None = None
     run_id: str | None = None
+    registry: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version of a model; ``source`` is where MLflow keeps its files."""
+    """One version of a model; ``source`` is where MLflow keeps its files.
+
+    ``registry`` is the tracking URI that an endpoint's version was found at; None is the desk's own.
+    """
 
     name: str
     version: str
@@ -29,6 +32,17 @@ class ModelVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     created_at: float | None = None
     description: str | None = None
+    registry: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A named set of runs; ``updated_at`` is Unix time in seconds."""
+
+    experiment_id: str
+    name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    updated_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +74,15 @@ class DatasetInput:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Where the desk's own tracking server answers. ``state``: stopped, starting, running or failed."""
+    """Where the desk's own tracking server answers. ``state``: stopped, starting, running or failed.
+
+    ``token_file`` holds what it asks for; ``default_uri`` is the other registry that is shown when none is named
+    (the setting registry.uri), None where that is the desk's own.
+    """
 
     state: str
     uri: str | None = None
     container_uri: str | None = None
     text: str | None = None
+    token_file: str | None = None
+    default_uri: str | None = None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Run
+from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.registry.order import SortKey, parse_sort
 
 _MISSING, _NAN, _THERE = 2, 1, 0
@@ -67,6 +67,9 @@ class FakeRegistry:
         model = self._models[name]
         self._models[name] = replace(model, aliases={**model.aliases, alias: version})
         return self._models[name]
+
+    def experiments(self) -> list[Experiment]:
+        return [Experiment(number, name) for name, number in sorted(self._experiments.items())]
 
     def runs(self, experiment: str, sort: str | None = None, limit: int = 100) -> list[Run]:
         if limit < 1:

@@ -42,7 +42,7 @@ class Ledger:
         self.scratch = folder / "scratch"
         self.lock = folder / "server.lock"
         self._state = folder / "server.json"
-        self._token = folder / "token"
+        self.token_file = folder / "token"
 
     def make(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -61,8 +61,8 @@ class Ledger:
     def token(self) -> str:
         """Return the server's token, made at first use."""
         try:
-            return self._token.read_text(encoding="ascii").strip()
+            return self.token_file.read_text(encoding="ascii").strip()
         except FileNotFoundError:
             self.make()
-            write_atomically(self._token, secrets.token_urlsafe(_TOKEN_BYTES).encode())
-            return self._token.read_text(encoding="ascii").strip()
+            write_atomically(self.token_file, secrets.token_urlsafe(_TOKEN_BYTES).encode())
+            return self.token_file.read_text(encoding="ascii").strip()

@@ -18,7 +18,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
-from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Run
+from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.registry.address import Address, check_artifact_location, check_local
 from mlops_desk.registry.order import parse_sort
 
@@ -74,6 +74,17 @@ def set_alias(client: MlflowClient, name: str, alias: str, version: str) -> Mode
         raise NotFound(f"Model {plain(name)} has no version {plain(version)}.", _versions_hint(client, name))
     client.set_registered_model_alias(name, alias, version)
     return show_model(client, name)
+
+
+def list_experiments(client: MlflowClient) -> list[Experiment]:
+    """Return the active experiments, by name."""
+    found = _pages(lambda token: client.search_experiments(max_results=_PAGE, page_token=token))
+    return sorted((_listed_experiment(experiment) for experiment in found), key=lambda experiment: experiment.name)
+
+
+def _listed_experiment(found: mlflow.entities.Experiment) -> Experiment:
+    changed = found.last_update_time or found.creation_time
+    return Experiment(found.experiment_id, found.name, dict(found.tags or {}), changed / 1000 if changed else None)
 
 
 def list_runs(client: MlflowClient, experiment: str, sort: str | None, limit: int) -> list[Run]:
@@ -315,6 +326,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "versions": list_versions,
     "versions_of_run": versions_of_run,
     "set_alias": set_alias,
+    "experiments": list_experiments,
     "runs": list_runs,
     "run": show_run,
     "datasets": list_datasets,

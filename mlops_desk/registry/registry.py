@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Run
+from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.registry.workers import Workers
 
 T = TypeVar("T")
@@ -31,6 +31,10 @@ class RegistryClient(Protocol):
         ...
 
     def set_alias(self, name: str, alias: str, version: str) -> Model: ...
+
+    def experiments(self) -> list[Experiment]:
+        """List the active experiments, by name."""
+        ...
 
     def runs(self, experiment: str, sort: str | None = None, limit: int = 100) -> list[Run]:
         """List an experiment's active runs: sorted, ties broken and missing values last as MLflow does it."""
@@ -71,6 +75,9 @@ class MlflowRegistry:
 
     def set_alias(self, name: str, alias: str, version: str) -> Model:
         return self._ask(Model, "set_alias", name=name, alias=alias, version=version)
+
+    def experiments(self) -> list[Experiment]:
+        return self._ask(list[Experiment], "experiments")
 
     def runs(self, experiment: str, sort: str | None = None, limit: int = 100) -> list[Run]:
         return self._ask(list[Run], "runs", experiment=experiment, sort=sort, limit=limit)

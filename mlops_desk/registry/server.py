@@ -64,6 +64,7 @@ class TrackingServer:
             uri=f"http://{LOOPBACK}:{entry.port}",
             container_uri=None if bridge is None else f"http://{bridge}:{entry.port}",
             text=None if entry.state == "running" else "The store is being opened; the first time takes some seconds.",
+            token_file=str(self.ledger.token_file),
         )
 
     def _without_process(self, entry: Entry | None) -> Registry:

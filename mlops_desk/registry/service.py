@@ -5,6 +5,7 @@ import threading
 import time
 from builtins import list as list_of
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +14,10 @@ from mlops_desk.base.errors import DeskError, Invalid, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.text import plain
-from mlops_desk.records.event import RegistryChanged
-from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
+from mlops_desk.records.event import RegistryChanged, SettingsChanged
+from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Registry, Run
 from mlops_desk.registry.core import Registries
+from mlops_desk.registry.default import SETTING, Default
 from mlops_desk.registry.registry import RegistryClient
 from mlops_desk.registry.server import TrackingServer
 
@@ -39,8 +41,17 @@ class PreparedRun(NamedTuple):
 class RegistryCore:
     """What models and runs share: the registries, the events, and the plain methods for the rest of the program."""
 
-    def __init__(self, data: DataFolder, bus: Bus, loop: Loop, bridge_address: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        data: DataFolder,
+        bus: Bus,
+        loop: Loop,
+        bridge_address: Callable[[], str | None],
+        default_uri: Callable[[], str] = str,
+    ) -> None:
+        self.default = Default(default_uri)
         self._bus = bus
+        bus.subscribe(SettingsChanged, self._setting_changed)
         self._loop = loop
         self.server = TrackingServer(data.registry, data.logs / "tracking.log", bridge_address, self._server_changed)
         self.registries = Registries(self.server)
@@ -82,10 +93,18 @@ class RegistryCore:
 
     def changed(self, uri: str | None = None) -> None:
         """Tell that something on ``uri`` has changed."""
-        self._bus.publish(RegistryChanged(self.server.state(), uri))
+        self._bus.publish(RegistryChanged(self.told(self.server.state()), uri))
+
+    def told(self, registry: Registry) -> Registry:
+        """Return the own server's state with what is shown instead of it when nothing is named."""
+        return replace(registry, default_uri=self.default.uri)
 
     def _server_changed(self, registry: Registry) -> None:
-        self._bus.publish(RegistryChanged(registry))
+        self._bus.publish(RegistryChanged(self.told(registry)))
+
+    def _setting_changed(self, event: SettingsChanged) -> None:
+        if SETTING in event.keys:
+            self.changed()
 
     def prepare_run(self, experiment: str, tags: Mapping[str, str]) -> PreparedRun:
         """Create a run that a container can log to, or return the one that carries all of ``tags`` already.
@@ -125,9 +144,15 @@ class RegistryCore:
             raise NotFound(text, f"Its aliases are {', '.join(known) or 'none'}; its versions are {numbers or 'none'}.")
         return found[0]
 
+    def find(self, reference: str) -> ModelVersion:
+        """Find a version in the registry that is meant when none is named, and note which that was."""
+        with self.default.chosen(None) as uri:
+            return replace(self.resolve(reference, uri), registry=uri)
+
     def download_model(self, version: ModelVersion, folder: Path, uri: str | None = None) -> Path:
         """Fetch a version's files; they lie directly in ``folder`` (MLmodel, requirements.txt, ...)."""
-        return self.registries.download(uri, "version", [version.name, version.version], folder)
+        where = version.registry if uri is None else uri
+        return self.registries.download(where, "version", [version.name, version.version], folder)
 
     def download_artifact(self, source: str, path: str, folder: Path, uri: str | None = None) -> Path:
         """Fetch the artifact ``path`` of a run (by id), or of an artifact URI; return where it lies in ``folder``."""
@@ -192,27 +217,31 @@ class ModelsService:
 
     def list(self, uri: str | None = None) -> list_of[Model]:
         self._core.asked()
-        if uri is None and self._core.registries.own_is_empty:
-            return []
-        return self._core.registries.read(uri).models()
+        with self._core.default.chosen(uri) as chosen:
+            if chosen is None and self._core.registries.own_is_empty:
+                return []
+            return self._core.registries.read(chosen).models()
 
     def versions(self, model: str, uri: str | None = None) -> list_of[ModelVersion]:
         self._core.asked()
-        return self._core.registries.read(uri).versions(model)
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.read(chosen).versions(model)
 
     def show(self, model: str, uri: str | None = None) -> Model:
         self._core.asked()
-        return self._core.registries.read(uri).model(model)
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.read(chosen).model(model)
 
     def alias(self, model: str, alias: str, version: str, uri: str | None = None) -> Model:
-        return self._core.set_alias(model, alias, version, uri)
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.set_alias(model, alias, version, chosen)
 
     def start(self) -> Registry:
         self._core.asked()
-        return self._core.server.start()
+        return self._core.told(self._core.server.start())
 
     def server(self) -> Registry:
-        return self._core.server.look()
+        return self._core.told(self._core.server.look())
 
 
 class RunsService:
@@ -223,10 +252,19 @@ class RunsService:
 
     def list(self, experiment: str, uri: str | None = None, sort: str | None = None, limit: int = 100) -> list_of[Run]:
         self._core.asked()
-        return self._core.registries.read(uri).runs(experiment, sort, limit)
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.read(chosen).runs(experiment, sort, limit)
+
+    def experiments(self, uri: str | None = None) -> list_of[Experiment]:
+        with self._core.default.chosen(uri) as chosen:
+            if chosen is None and self._core.registries.own_is_empty:
+                return []
+            return self._core.registries.read(chosen).experiments()
 
     def show(self, run_id: str, uri: str | None = None) -> Run:
-        return self._core.registries.read(uri).run(run_id)
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.read(chosen).run(run_id)
 
     def datasets(self, run_id: str, uri: str | None = None) -> list_of[DatasetInput]:
-        return self._core.registries.read(uri).datasets(run_id)
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.read(chosen).datasets(run_id)

@@ -58,7 +58,7 @@ class Deployments:
         Sets ``done`` when the endpoint is live or the revision has failed. Raises OSError.
         """
         uri = f"models:/{version.name}/{version.version}"
-        model = ModelRef(version.name, version.version, uri, alias, version.run_id)
+        model = ModelRef(version.name, version.version, uri, alias, version.run_id, version.registry)
         known = self._board.find(name)
         newest_number = max([*self._shelf.numbers(name), known.revision if known else 0])
         revision = self._shelf.write(Revision(name, newest_number + 1, model, version))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from sqlalchemy import delete, func, literal_column, select
+from sqlalchemy import Integer, delete, func, literal_column, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mlops_desk.base import wire
@@ -83,8 +83,9 @@ class RecordTable(Generic[R]):
     ) -> list[R]:
         """Return records by creation time, optionally those in some states, of one parent, or made since a time."""
         # Of those made in the same moment, the one that was put in last is the newest.
-        order = (self._table.created_at, literal_column("rowid"))
-        statement = select(self._table.document).order_by(*(part.desc() for part in order) if newest_first else order)
+        made, put_in = self._table.created_at, literal_column("rowid", Integer)
+        order = (made.desc(), put_in.desc()) if newest_first else (made.asc(), put_in.asc())
+        statement = select(self._table.document).order_by(*order)
         if states is not None:
             statement = statement.where(self._table.state.in_(states))
         if parent is not None:

@@ -3,31 +3,40 @@
 from builtins import list as list_of
 from typing import Annotated, Protocol
 
-from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
+from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Registry, Run
 from mlops_desk.verbs.declaration import Option, changes, reads
+
+URI = Option("URI", "tracking URI; without it the setting registry.uri, else the desk's own (the word: own)")
+LIMIT = Option("N", "list at most so many")
+VERSION = Option("VERSION", "number of the version that the alias is to mean")
+Uri = Annotated[str | None, URI]
 
 
 class Models(Protocol):
-    """Registered models, versions and aliases. ``uri`` None means the desk's own registry."""
+    """Registered models, versions and aliases of any MLflow registry."""
 
     @reads
-    def list(self, uri: str | None = None) -> list_of[Model]:
+    def list(self, uri: Uri = None) -> list_of[Model]:
         """List registered models with their aliases."""
         ...
 
     @reads
-    def versions(self, model: str, uri: str | None = None) -> list_of[ModelVersion]:
+    def versions(self, model: str, uri: Uri = None) -> list_of[ModelVersion]:
         """List a model's versions, newest first."""
         ...
 
     @reads
-    def show(self, model: str, uri: str | None = None) -> Model:
+    def show(self, model: str, uri: Uri = None) -> Model:
         """Show one model and its aliases."""
         ...
 
     @changes(before="show")
     def alias(
-        self, model: str, alias: str, version: Annotated[str, Option("VERSION")], uri: str | None = None
+        self,
+        model: str,
+        alias: str,
+        version: Annotated[str, VERSION],
+        uri: Uri = None,
     ) -> Model:
         """Point ALIAS of MODEL at a version."""
         ...
@@ -49,20 +58,27 @@ class Runs(Protocol):
     @reads
     def list(
         self,
-        experiment: Annotated[str, Option("NAME")],
-        uri: str | None = None,
-        sort: str | None = None,
-        limit: int = 100,
+        experiment: Annotated[str, Option("NAME", "the experiment; runs experiments lists them")],
+        uri: Uri = None,
+        sort: Annotated[
+            str | None, Option("KEY", "metrics.NAME:desc, params.NAME:asc, tags.NAME:asc or start_time:desc")
+        ] = None,
+        limit: Annotated[int, LIMIT] = 100,
     ) -> list_of[Run]:
-        """List an experiment's runs; ``sort`` is ``metrics.NAME:desc``, ``params.NAME:asc``, ``start_time:desc``."""
+        """List an experiment's runs, in MLflow's order; without a sort key the newest first."""
         ...
 
     @reads
-    def show(self, run_id: str, uri: str | None = None) -> Run:
+    def experiments(self, uri: Uri = None) -> list_of[Experiment]:
+        """List the experiments that have runs to list."""
+        ...
+
+    @reads
+    def show(self, run_id: str, uri: Uri = None) -> Run:
         """Show one run."""
         ...
 
     @reads
-    def datasets(self, run_id: str, uri: str | None = None) -> list_of[DatasetInput]:
+    def datasets(self, run_id: str, uri: Uri = None) -> list_of[DatasetInput]:
         """List the datasets that were logged with a run."""
         ...

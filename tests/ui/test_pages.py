@@ -141,6 +141,16 @@ def test_the_tracking_server_is_started_from_the_empty_models_page(start, qtbot)
     qtbot.waitUntil(lambda: "No models yet" in page._state._title.whole)
 
 
+def test_another_registry_can_be_chosen_while_the_desks_own_is_empty(start, qtbot):
+    page = start(Double(empty=True), "models").window.page()
+    qtbot.waitUntil(lambda: page._state.isVisible())
+    assert page._uri.isVisible()
+    page._uri.setText("http://nowhere")
+    qtbot.keyClick(page._uri, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: "does not answer" in page._server.text())
+    assert page._uri.isVisible()
+
+
 @pytest.fixture
 def models(start, double, qtbot):
     page = start(double, "models").window.page()

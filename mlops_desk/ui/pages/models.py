@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
@@ -51,6 +51,7 @@ class ModelsPage(Page):
         self.models = RecordTable("Models", _MODEL_COLUMNS, context.memory)
         self.models.chosen.connect(self._chose_model)
         self.versions = RecordTable("Versions", _VERSION_COLUMNS, context.memory)
+        self.versions.sort_by_key("version", Qt.SortOrder.DescendingOrder)
         self.versions.chosen.connect(self._chose_version)
         self._filter = filter_field("Filter models")
         self._filter.textChanged.connect(self.models.narrow)
@@ -91,7 +92,12 @@ class ModelsPage(Page):
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
         whole.addLayout(top)
-        whole.addWidget(split, 1)
+        # The row with the server's field stays above whatever is shown: an empty registry must not hide the others.
+        self.content = split
+        self._layers = QStackedLayout()
+        self._layers.addWidget(self.content)
+        self._layers.addWidget(self._state)
+        whole.addLayout(self._layers, 1)
 
     def _detail(self) -> QWidget:
         inner = QWidget()
@@ -141,7 +147,9 @@ class ModelsPage(Page):
             self._load_versions()
 
     def _show_server(self, registry: Registry | None) -> None:
-        own = self.context.store.models_uri is None
+        default = registry.default_uri if registry else None
+        own = self.context.store.models_uri is None and default is None
+        self._uri.setPlaceholderText(plain(default) if default else "Tracking server: this desk's own, or http://…")
         state = registry.state if registry else "unknown"
         self._start.setVisible(own and state in {"stopped", "failed"})
         tone, shape = {"running": ("ok", words.OK), "failed": ("alert", words.ALERT)}.get(state, ("muted", words.IDLE))
@@ -150,7 +158,8 @@ class ModelsPage(Page):
 
     def _empty(self) -> Empty:
         registry = self.context.store.registry.value
-        if self.context.store.models_uri is None and registry is not None and registry.state in {"stopped", "failed"}:
+        own = self.context.store.models_uri is None and registry is not None and registry.default_uri is None
+        if own and registry is not None and registry.state in {"stopped", "failed"}:
             text = "Models registered by training jobs will be here. The desk's own MLflow server keeps them."
             return Empty("The tracking server does not run", text, "Start the tracking server", self._start_server)
         text = (
@@ -344,7 +353,7 @@ _VERSION_COLUMNS: tuple[Column[ModelVersion], ...] = (
     Column(
         "created",
         "Registered",
-        lambda v: Cell(words.ago(v.created_at), -(v.created_at or 0), tip=words.absolute(v.created_at)),
+        lambda v: Cell(words.ago(v.created_at), v.created_at or 0.0, tip=words.absolute(v.created_at)),
         right=True,
     ),
 )

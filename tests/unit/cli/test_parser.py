@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.cli.helps import help_of
 from mlops_desk.cli.main import main
 from mlops_desk.cli.parser import arguments_of, build
 from mlops_desk.verbs import PROTOCOLS
-from mlops_desk.verbs.declaration import Moment, Option, Parameter, Verb, verbs_of
+from mlops_desk.verbs.declaration import FolderOf, Moment, Option, Parameter, Verb, verbs_of
 
 
 def parsed(*words: str) -> tuple[str, dict[str, object]]:
@@ -71,6 +72,29 @@ def test_every_verb_has_a_command_and_a_help_text(capsys: pytest.CaptureFixture[
             with pytest.raises(SystemExit) as ended:
                 build().parse_args([*words, "--help"])
             assert ended.value.code == 0
+            assert "`" not in capsys.readouterr().out, words
+
+
+def test_every_word_of_the_command_line_has_a_help_text() -> None:
+    bare = [
+        f"{service} {verb.name} {parameter.name}"
+        for service, protocol in PROTOCOLS.items()
+        for verb in verbs_of(service, protocol)
+        for parameter in verb.parameters
+        if not isinstance(parameter.form, FolderOf) and help_of(verb, parameter) is None
+    ]
+    ours = [
+        word
+        for word in bare
+        if word.split()[:2] not in ([["telemetry", "window"], ["telemetry", "curves"], ["telemetry", "processes_in"]])
+    ]
+    assert ours == []
+
+
+def test_the_help_of_the_agent_names_what_else_can_be_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build().parse_args(["agent", "--help"])
+    assert "stop --all" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("words", [["jobs"], ["jobs", "show"], ["nonsense"], ["runs", "list"]])

@@ -1,0 +1,76 @@
+"""Help for the words of the command line, where a parameter's declaration has none of its own.
+
+A parameter means the same in all verbs that have it; where it does not, a row names the verb too.
+"""
+
+from mlops_desk.verbs.declaration import Option, Parameter, Verb
+
+HELP = {
+    "alert_id": "id of the alert, or the beginning of it",
+    "alias": "alias of the model, such as champion",
+    "clear_at": "value at which the alert ends, so that it does not flicker",
+    "cooldown_seconds": "least time between two retrainings that drift sets off",
+    "data": "new path on this machine for a mount target of the job; may be given several times",
+    "device": "GPU (UUID), disk, network card or host",
+    "enabled": "true or false",
+    "endpoint": "name of the endpoint",
+    "everything": "end the gateway and the tracking server too",
+    "follow": "go on until the job ends",
+    "for_seconds": "how long the value must be beyond the threshold",
+    "force": "end it at once (KILL), without letting it save anything",
+    "incident_id": "id of the event, or the beginning of it",
+    "job_id": "id of the job, or the beginning of it",
+    "key": "key of the setting; settings list shows them",
+    "level": "info, warning or alert",
+    "limit": "list at most so many",
+    "lower_is_better": "a smaller value of the metric is the better one",
+    "metric": "metric of the run that decides which version is better",
+    "model": "name of the registered model",
+    "name": "name of the endpoint",
+    "pid": "process id",
+    "points": "about so many rows",
+    "reference": "Parquet or CSV file to compare with, instead of the dataset of the model's run",
+    "report_id": "id of the report, or the beginning of it",
+    "retraining_id": "id of the retraining, or the beginning of it",
+    "rule": "only those of this rule",
+    "run_id": "id of the run",
+    "since": "-1h, -7d, a date, or Unix seconds",
+    "spec": "YAML file that describes the job",
+    "start_ticks": "when the process began, as gpus list shows it, so that a later one with its pid is safe",
+    "state": "queued, blocked, starting, running, succeeded, failed, cancelled or unknown",
+    "tail": "only the last so many lines",
+    "threshold": "value at which the alert begins",
+    "value": "new value, in the setting's unit; '' is empty",
+    "wait": "wait until the endpoint is live or has failed",
+    "window": "so many of the newest requests",
+    "alerts.configure.name": "name of the rule; alerts rules shows them",
+    "drift.list.endpoint": "only those of this endpoint",
+    "endpoints.deploy.model": "MODEL, MODEL@ALIAS or MODEL/VERSION",
+    "events.list.device": "only what happened on this device",
+    "events.list.level": "the least that is listed: info, warning or alert",
+    "rules.create.alias": "alias that marks the champion, and that is moved to a better version",
+    "rules.create.endpoint": "endpoint whose drift sets the rule off; without it only by hand",
+    "rules.create.name": "name of the new rule",
+    "rules.fire.name": "name of the rule",
+    "rules.remove.name": "name of the rule",
+    "rules.show.name": "name of the rule",
+    "telemetry.history.metric": "name of the metric, such as hw.gpu.utilization; status --json has them",
+}
+
+
+def help_of(verb: Verb, parameter: Parameter) -> str | None:
+    """Return the help of a parameter, with its default where it has one that says something."""
+    form = parameter.form
+    own = form.help if isinstance(form, Option) else None
+    text = own or HELP.get(f"{verb.service}.{verb.name}.{parameter.name}") or HELP.get(parameter.name)
+    if text is None:
+        return None
+    default = parameter.default
+    if parameter.required or default is None or isinstance(default, bool):
+        return text
+    return f"{text} (default {default:g})" if isinstance(default, float) else f"{text} (default {default})"
+
+
+def sentence(text: str | None) -> str:
+    """Return a docstring's text without the marks that only a reader of the source needs."""
+    return (text or "").replace("``", "")

@@ -1,0 +1,160 @@
+"""One record as facts: models, runs, the tracking server, settings, rules and retrainings; and one curve."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlops_desk.cli.cells import ago, facts, moment, number, table
+from mlops_desk.records.history import History
+from mlops_desk.records.model import DatasetInput, Experiment, Model, Registry, Run
+from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.setting import SettingValue
+
+_KINDS = {
+    "text": "a text",
+    "path": "a path",
+    "choice": "one of",
+    "integer": "an integer",
+    "number": "a number",
+    "switch": "on or off",
+}
+
+
+def model(item: Model) -> str:
+    return facts(
+        {
+            "model": item.name,
+            "latest": item.latest_version or "no version yet",
+            "aliases": ", ".join(f"{alias} = version {version}" for alias, version in item.aliases.items()) or "none",
+            "tags": _pairs(item.tags) or "none",
+            "about": item.description or "–",
+            "changed": ago(item.updated_at),
+        }
+    )
+
+
+def run(item: Run) -> str:
+    return facts(
+        {
+            "run": f"{item.run_id}  {item.name or ''}".strip(),
+            "status": item.status,
+            "began": _milliseconds(item.start_time),
+            "ended": _milliseconds(item.end_time),
+            "metrics": ", ".join(f"{name}={number(value)}" for name, value in sorted(item.metrics.items())) or "none",
+            "params": _pairs(item.params) or "none",
+            "tags": _pairs({name: text for name, text in item.tags.items() if not name.startswith("mlflow.")})
+            or "none",
+        }
+    )
+
+
+def registry(item: Registry) -> str:
+    told = {
+        "tracking server": item.state,
+        "address": item.uri or "–",
+        "from containers": item.container_uri or "–",
+    }
+    if item.token_file:
+        told["token"] = f"in {item.token_file} (MLFLOW_TRACKING_TOKEN; jobs get it by themselves)"
+    if item.text:
+        told["note"] = item.text
+    if item.state == "stopped":
+        told["next"] = "mlops-desk models start; a job that names an mlflow experiment starts it too"
+    return facts(told)
+
+
+def setting(item: SettingValue) -> str:
+    told = {
+        "setting": f"{item.key}  {item.title}",
+        "value": _value(item, item.value),
+        "default": _value(item, item.default),
+        "takes": _KINDS.get(item.kind, item.kind) + _range(item),
+        "what": item.help,
+    }
+    return facts(told)
+
+
+def _value(item: SettingValue, value: object) -> str:
+    shown = {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+    return f"{shown} {item.unit or ''}".strip() or "(empty)"
+
+
+def _range(item: SettingValue) -> str:
+    if item.choices:
+        return " " + ", ".join(item.choices)
+    if item.minimum is None or item.maximum is None:
+        return ""
+    return f", {item.minimum:g} to {item.maximum:g} {item.unit or ''}".rstrip()
+
+
+def rule(item: Rule) -> str:
+    return facts(
+        {
+            "rule": item.name,
+            "model": f"{item.model}@{item.alias}",
+            "better is": f"{'higher' if item.higher_is_better else 'lower'} {item.metric}",
+            "fires": f"when {item.endpoint} drifts" if item.endpoint else f"by hand: mlops-desk rules fire {item.name}",
+            "data": _pairs(item.data) or "as the champion's job",
+            "pause": f"{number(item.cooldown_seconds / 3600)} h between two retrainings",
+            "last fired": "never" if item.last_fired_at is None else ago(item.last_fired_at),
+        }
+    )
+
+
+def retraining(item: Retraining) -> str:
+    told = {
+        "retraining": f"{item.id} of {item.rule}",
+        "state": item.state.replace("_", " "),
+        "why": item.trigger,
+        "job": item.job_id or "–",
+        "champion": f"version {item.champion_version}: {number(item.champion_value)}",
+        "challenger": f"{item.challenger_version or '–'}: {number(item.challenger_value)}",
+    }
+    if item.text:
+        told["note"] = item.text
+    if item.decided_by:
+        told["decided"] = f"by {item.decided_by}, {ago(item.decided_at)}"
+    if item.state == "waiting_for_approval":
+        told["next"] = f"mlops-desk rules approve {item.id}, or reject"
+    return facts(told)
+
+
+def history(item: History) -> str:
+    head = f"{item.metric} ({item.unit}) of {item.device}, {number(item.step_seconds)} s a row"
+    rows = [
+        [moment(at), number(low), number(mean), number(high)]
+        for at, low, mean, high in zip(item.times, item.minimum, item.mean, item.maximum, strict=True)
+    ]
+    return f"{head}\n{table(['FROM', 'MINIMUM', 'MEAN', 'MAXIMUM'], rows)}"
+
+
+def _pairs(pairs: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(pairs.items()))
+
+
+def _milliseconds(at: int | None) -> str:
+    return "–" if at is None else moment(at / 1000)
+
+
+FORMS: dict[type, Callable[[Any], str]] = {
+    Model: model,
+    Run: run,
+    Registry: registry,
+    SettingValue: setting,
+    Rule: rule,
+    Retraining: retraining,
+    History: history,
+}
+
+TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    Experiment: {
+        "ID": lambda item: item.experiment_id,
+        "NAME": lambda item: item.name,
+        "CHANGED": lambda item: ago(item.updated_at),
+    },
+    DatasetInput: {
+        "NAME": lambda item: item.name,
+        "CONTEXT": lambda item: item.context or "–",
+        "DIGEST": lambda item: item.digest,
+        "SOURCE": lambda item: item.source,
+    },
+}

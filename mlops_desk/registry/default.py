@@ -1,0 +1,61 @@
+"""Which registry is meant when none is named: the setting registry.uri, or the desk's own server.
+
+Jobs always log to the desk's own. What fails on a registry that only the setting names says so, and how to go
+back: nobody who typed no address would guess where it came from.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mlops_desk.base.errors import DeskError, Invalid
+from mlops_desk.registry.address import Address, parse_address
+
+SETTING = "registry.uri"
+OWN = "own"
+"""The word for the desk's own registry, where another is the default."""
+BACK = f"Back to the desk's own registry: mlops-desk settings set {SETTING} ''"
+
+
+class Default:
+    """Turns what was asked for (None: nothing named) into a URI, or None for the desk's own registry."""
+
+    def __init__(self, setting: Callable[[], str]) -> None:
+        self._setting = setting
+
+    @property
+    def uri(self) -> str | None:
+        """The registry that the setting names; None is the desk's own."""
+        return _named(self._setting())
+
+    @contextmanager
+    def chosen(self, uri: str | None) -> Iterator[str | None]:
+        """Give the URI to ask; an error of a registry that only the setting names tells that it does."""
+        given = None if uri is None else uri.strip()
+        named = self.uri if not given else _named(given)
+        try:
+            yield named
+        except DeskError as error:
+            if given or named is None or isinstance(error, Invalid):
+                raise
+            hint = f"{error.hint} " if error.hint else ""
+            text = f"{hint}This is the registry {_shown(named)} of the setting {SETTING}. {BACK}"
+            raise type(error)(error.message, text) from error
+
+
+def check(uri: str) -> None:
+    """Refuse a value of the setting that is no tracking URI. Raises Invalid."""
+    if _named(uri) is not None:
+        parse_address(uri)
+
+
+def _named(text: str) -> str | None:
+    stripped = text.strip()
+    return stripped if stripped and stripped != OWN else None
+
+
+def _shown(uri: str) -> str:
+    try:
+        address = parse_address(uri)
+    except Invalid:
+        address = Address(uri, "unknown")
+    return address.shown

@@ -1,0 +1,146 @@
+"""What a person reads on the command line: words for every answer, aligned in any script, and what was done."""
+
+import os
+import time
+import unicodedata
+from dataclasses import replace
+from typing import get_args, get_origin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.cli import output, told
+from mlops_desk.cli.cells import cut, padded, table, width_of
+from mlops_desk.records.job import Job, JobSpec, JobState, Resources
+from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.records.model import Model, Registry
+from mlops_desk.records.rule import Rule
+from mlops_desk.records.setting import SettingValue
+from mlops_desk.records.status import (
+    AgentCost,
+    AgentInfo,
+    Check,
+    Disk,
+    Filesystem,
+    Host,
+    Network,
+    Status,
+)
+from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.declaration import Verb, verbs_of
+
+SPEC = JobSpec("train", "lab/img", ("python", "a b.py"), resources=Resources(2, 10 << 30, 1.5, 4 << 30, 64 << 20))
+JOB = Job("ab12", "train", JobState.RUNNING, SPEC, time.time(), os.getuid(), "me")
+
+
+def verb(service: str, name: str) -> Verb:
+    return next(verb for verb in verbs_of(service, PROTOCOLS[service]) if verb.name == name)
+
+
+def test_every_verb_answers_in_words() -> None:
+    """Without --json nobody is shown JSON."""
+    wordless = []
+    for service, protocol in PROTOCOLS.items():
+        for declared in verbs_of(service, protocol):
+            kind = declared.returns
+            if declared.streams or declared.name in {"window", "curves", "processes_in", "doctor"}:
+                continue
+            known = output._TABLES if get_origin(kind) is list else output._FORMS
+            if (get_args(kind)[0] if get_origin(kind) is list else kind) not in known:
+                wordless.append(declared.path)
+    assert wordless == []
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (Model("churn", "3", {"champion": "2"}), ["churn", "champion = version 2", "latest"]),
+        (Registry("running", "http://h:1", token_file="/d/mlflow/token"), ["http://h:1", "in /d/mlflow/token"]),
+        (Registry("stopped"), ["stopped", "mlops-desk models start"]),
+        (SettingValue("ui.theme", "Colours", "Follow.", "choice", "dark", "system", "W", ("system", "dark")),
+         ["ui.theme", "dark", "one of system, dark", "Follow."]),
+        (Rule("r", "m", "champion", "auc"), ["m@champion", "higher auc", "by hand"]),
+    ],
+)  # fmt: skip
+def test_single_records_are_facts(record: object, words: list[str]) -> None:
+    shown = output.text(record)
+    assert "{" not in shown
+    for word in words:
+        assert word in shown
+
+
+def test_a_job_shows_its_command_and_what_it_asked_for() -> None:
+    shown = output.text(JOB)
+    assert "python 'a b.py'" in shown
+    assert "2 GPUs of at least 10 GiB, 1.5 CPUs, 4 GiB memory, 64 MiB shared memory" in shown
+    assert "running, stopping" in output.text(replace(JOB, cancel_requested=True))
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        (JOB, replace(JOB, cancel_requested=True), "is being stopped;"),
+        (replace(JOB, cancel_requested=True), replace(JOB, cancel_requested=True), "is being stopped already"),
+        (replace(JOB, state=JobState.QUEUED), replace(JOB, state=JobState.CANCELLED), "out of the queue"),
+        (
+            replace(JOB, state=JobState.CANCELLED),
+            replace(JOB, state=JobState.CANCELLED),
+            "had ended already: cancelled",
+        ),
+    ],
+)
+def test_cancelling_says_what_it_has_done(was: Job, now: Job, said: str) -> None:
+    assert said in told.after(was, now)
+    assert told.after(None, now) == ""
+
+
+def test_a_filter_that_lets_nothing_through_is_not_nothing_yet() -> None:
+    jobs, events = verb("jobs", "list"), verb("events", "list")
+    assert told.nothing(jobs, {"state": None, "limit": 5}) == "Nothing yet."
+    assert told.nothing(jobs, {"state": "running", "limit": 200}) == "No job is running."
+    assert told.nothing(events, {"level": "alert", "device": None, "limit": 200}) == "Nothing with --level alert."
+    assert output.text([], "No job is running.") == "No job is running."
+
+
+def test_wide_names_keep_the_columns_in_line() -> None:
+    rows = [["訓練ジョブ", "x"], ["train", "y"], ["e\u0301te", "z"]]
+    lines = table(["NAME", "B"], rows).split("\n")
+    starts = [width_of(line[: line.index(mark)]) for line, mark in zip(lines, "Bxyz", strict=True)]
+    assert len(set(starts)) == 1
+
+
+@given(st.text(max_size=20), st.integers(0, 30))
+def test_texts_are_cut_and_padded_by_columns(text: str, width: int) -> None:
+    assert width_of(cut(text, width)) <= width
+    assert text.startswith(cut(text, width))
+    assert width_of(padded(text, width)) == max(width, width_of(text))
+    assert width_of(text) >= sum(unicodedata.east_asian_width(c) in {"W", "F"} and c.isprintable() for c in text)
+
+
+def test_the_status_tells_of_disks_networks_and_filesystems() -> None:
+    def per_second(value: float) -> Reading:
+        return Reading(value, "By/s", MetricState.OK)
+
+    full = {"system.filesystem.utilization": Reading(0.93, "1", MetricState.OK)}
+    status = Status(
+        (),
+        Host("ws"),
+        (Disk("nvme0n1", metrics={"system.disk.read": per_second(5e6), "system.disk.write": per_second(0)}),),
+        (Network("eno1", {"system.network.receive": per_second(1e6)}), Network("eno2", link="down")),
+        AgentInfo("1", 2.0, AgentCost(), 3, "/data", "i"),
+        1000.0,
+        filesystems=(Filesystem("/", "a", "ext4"), Filesystem("/data", "b", "xfs", full)),
+    )
+    lines = output.text(status).split("\n")
+    assert "Disks: nvme0n1 5.0 MB/s read, 0.0 write" in lines
+    assert "Networks: eno1 1.0 MB/s in, – out; eno2 down" in lines
+    assert "Filesystems: /data 93 % full; / –" in lines
+
+
+def test_the_doctor_says_when_there_is_nothing_to_paste() -> None:
+    checks = [Check("a", "warning", "no screen"), Check("b", "problem", "broken", "mend it"), Check("c", "ok", "fine")]
+    shown = output.text(checks).split("\n")
+    assert "no line to paste" in shown[1]
+    assert "fix: mend it" in shown[3]
+    assert len(shown) == 5

@@ -1,0 +1,134 @@
+"""The setting registry.uri: which registry is meant when none is named, and what is said when it can't be used."""
+
+from dataclasses import replace
+
+import pytest
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.desk.settings import SettingsService
+from mlops_desk.records.event import RegistryChanged
+from mlops_desk.records.model import Model, Run
+from mlops_desk.registry.core import Registries
+from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
+
+OTHER = "sqlite:////tmp/x/ml.db"
+
+
+class Several(Registries):
+    """Registries in memory by their URI; None is the desk's own, and any other does not answer."""
+
+    def __init__(self, server, known):
+        super().__init__(server)
+        self.known = known
+
+    @property
+    def own_is_empty(self):
+        return False
+
+    def open(self, uri):
+        if uri not in self.known:
+            raise Unavailable(f"{uri} does not answer.", "Is the server up?")
+        return self.known[uri]
+
+
+class World:
+    def __init__(self, root):
+        folder = DataFolder(root)
+        folder.make()
+        self.events = []
+        bus = Bus()
+        bus.subscribe(RegistryChanged, self.events.append)
+        store = SettingsStore(folder.settings)
+        self.settings = SettingsService(store, bus)
+        self.core = RegistryCore(folder, bus, Loop("test"), lambda: None, lambda: store.text("registry.uri"))
+        self.own, self.other = FakeRegistry(), FakeRegistry()
+        self.core.registries = Several(self.core.server, {None: self.own, OTHER: self.other})
+        self.models, self.runs = ModelsService(self.core), RunsService(self.core)
+        for registry, name in ((self.own, "mine"), (self.other, "theirs")):
+            registry.add_run(f"{name}-experiment", Run(f"{name}-run", None, "FINISHED", 1))
+            registry.add_version(name, f"{name}-run", f"models:/{name}")
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path / "data")
+    yield made
+    made.core.stop()
+
+
+def names(models: list[Model]) -> list[str]:
+    return [model.name for model in models]
+
+
+def test_the_setting_is_the_registry_that_is_meant_when_none_is_named(world):
+    assert names(world.models.list()) == ["mine"]
+    world.settings.set("registry.uri", OTHER)
+    assert names(world.models.list()) == ["theirs"]
+    assert names(world.models.list("own")) == ["mine"]
+    assert world.models.show("theirs").latest_version == "1"
+    assert world.models.versions("theirs")[0].run_id == "theirs-run"
+    assert world.models.alias("theirs", "champion", "1").aliases == {"champion": "1"}
+    assert [run.run_id for run in world.runs.list("theirs-experiment")] == ["theirs-run"]
+    assert [found.name for found in world.runs.experiments()] == ["Default", "theirs-experiment"]
+    assert world.runs.show("theirs-run").status == "FINISHED"
+    assert world.runs.datasets("theirs-run") == []
+    world.settings.set("registry.uri", "")
+    assert names(world.models.list()) == ["mine"]
+
+
+def test_an_endpoints_version_remembers_the_registry_it_came_from(world):
+    assert world.core.find("mine").registry is None
+    world.settings.set("registry.uri", OTHER)
+    version = world.core.find("theirs")
+    assert version.registry == OTHER
+    fetched = []
+    world.core.registries.download = lambda uri, *_rest: fetched.append(uri)
+    world.settings.set("registry.uri", "")
+    world.core.download_model(version, None)
+    world.core.download_model(replace(version, registry=None), None)
+    assert fetched == [OTHER, None]
+
+
+def test_jobs_and_rules_stay_with_the_desks_own(world):
+    world.settings.set("registry.uri", OTHER)
+    assert world.core.finish_run("mine-run", "FINISHED").run_id == "mine-run"
+    assert world.core.resolve("mine").name == "mine"
+    assert world.core.run("mine-run").run_id == "mine-run"
+
+
+def test_a_change_of_the_setting_is_announced(world):
+    world.settings.set("ui.theme", "dark")
+    assert world.events == []
+    world.settings.set("registry.uri", OTHER)
+    assert [(event.uri, event.registry.default_uri) for event in world.events] == [(None, OTHER)]
+    assert world.models.server().default_uri == OTHER
+    world.settings.set("registry.uri", "")
+    assert world.events[-1].registry.default_uri is None
+
+
+def test_a_registry_that_does_not_answer_says_where_it_was_named_and_how_to_go_back(world):
+    world.settings.set("registry.uri", "http://me:secret@nowhere:1")
+    with pytest.raises(Unavailable, match="does not answer") as caught:
+        world.models.list()
+    assert "Is the server up?" in caught.value.hint
+    assert "mlops-desk settings set registry.uri ''" in caught.value.hint
+    assert "secret" not in caught.value.hint
+    with pytest.raises(Unavailable) as named:
+        world.models.list("http://nowhere:1")
+    assert "registry.uri" not in named.value.hint
+    world.settings.set("registry.uri", OTHER)
+    with pytest.raises(NotFound) as missing:
+        world.models.show("mine")
+    assert "registry.uri" in missing.value.hint
+
+
+@pytest.mark.parametrize("text", ["nonsense://x", "http://", "sqlite:///relative.db", "some folder"])
+def test_what_is_no_address_is_refused(world, text):
+    with pytest.raises(Invalid):
+        world.settings.set("registry.uri", text)
+    assert names(world.models.list()) == ["mine"]
