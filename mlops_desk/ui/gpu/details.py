@@ -35,8 +35,8 @@ class Health(QWidget):
         above, below = QHBoxLayout(), QHBoxLayout()
         for row in (above, below):
             row.setSpacing(theme.SPACE_8)
-        above.addWidget(_column("Errors", ("Memory errors", self.health)), 1)
-        above.addWidget(_column("Links and device", ("PCIe and NVLink", self.links), ("Device", self.device)), 1)
+        above.addWidget(_column("Errors", ("Memory errors", self.health)), 2)
+        above.addWidget(_column("Links and device", ("PCIe and NVLink", self.links), ("Device", self.device)), 3)
         below.addWidget(events, 1)
         below.addWidget(self._mig_card, 1)
         whole = QVBoxLayout(self)

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QVBoxLayout
 
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.ui import judgement, theme
-from mlops_desk.ui.text import Label
+from mlops_desk.ui.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 
@@ -47,8 +47,7 @@ class Verdict(Card):
         if before is None or keys != [(piece.device, piece.metric) for piece in before.evidence]:
             self._remake(diagnosis)
         for button, piece in zip(self.buttons, diagnosis.evidence, strict=False):
-            button.show_title(_short(piece.text))
-            button.setAccessibleName(f"{piece.text}. Show the curve.")
+            self._word(button, piece.text)
 
     def _remake(self, diagnosis: Diagnosis) -> None:
         for button in self.buttons:
@@ -57,19 +56,22 @@ class Verdict(Card):
             button.deleteLater()
         self.buttons = []
         for number, piece in enumerate(diagnosis.evidence[:EVIDENCE_SHOWN]):
-            button = Button(_short(piece.text), tip="Show the curve")
+            button = Button("")
+            self._word(button, piece.text)
             button.clicked.connect(lambda _on=False, number=number: self._ask(number))
             self._evidence.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
             self.buttons.append(button)
+
+    @staticmethod
+    def _word(button: Button, text: str) -> None:
+        """Give a button as much of a text as fits into the column, and all of it in its tool tip."""
+        width = theme.LIST_WIDTH - 4 * theme.SPACE_16
+        button.show_title(button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, width))
+        button.setAccessibleName(f"{text}. Show the curve.")
+        button.updateGeometry()
+        set_tip(button, f"{text}\nShow the curve")
 
     def _ask(self, number: int) -> None:
         evidence: tuple[Evidence, ...] = self._shown.evidence if self._shown is not None else ()
         if number < len(evidence):
             self.asked.emit(evidence[number])
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"
-
-
-TEXT_LIMIT = 40

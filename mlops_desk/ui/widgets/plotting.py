@@ -102,8 +102,10 @@ def paint_line(painter: QPainter, line: QPolygonF, tint: QColor) -> None:
         painter.drawEllipse(line.first(), 1.0, 1.0)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         return
-    for shift in range(max(2, round(theme.LINE * ratio))):
-        painter.drawPolyline(line.translated(0.0, -shift * 0.5 / ratio) if shift else line)
+    count = max(2, round(theme.LINE * ratio))
+    apart = (theme.LINE - 1.0 / ratio) / (count - 1)
+    for number in range(count):
+        painter.drawPolyline(line.translated(0.0, -number * apart) if number else line)
 
 
 def _grounded(line: QPolygonF, bottom: float) -> QPolygonF:
