@@ -144,7 +144,7 @@ class _DemoServer(TrackingServer):
 
 
 class _DemoRegistries(Registries):
-    """One registry in memory, whatever the URI."""
+    """The desk's own registry in memory; any other is reached, or not, as by the real one."""
 
     def __init__(self, server: TrackingServer, registry: FakeRegistry) -> None:
         super().__init__(server)
@@ -154,8 +154,8 @@ class _DemoRegistries(Registries):
     def own_is_empty(self) -> bool:
         return False
 
-    def open(self, uri: str | None) -> RegistryClient:  # noqa: ARG002
-        return self._registry
+    def open(self, uri: str | None) -> RegistryClient:
+        return self._registry if uri in {None, self.server.look().uri} else super().open(uri)
 
     def running(self) -> RegistryClient:
         return self._registry

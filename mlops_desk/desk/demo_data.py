@@ -40,7 +40,7 @@ TRAINED = "train-churn"
 JOBS = (
     _job("prepare-shards", "lab/tabular:1.4", "python prepare.py", 0),
     _job(TRAINED, "lab/tabular:1.4", "python train_churn.py", 0, "churn"),
-    _job("finetune-support", "lab/pytorch:2.9", "python finetune.py --lora", 0),
+    _job("finetune-support", "lab/pytorch:2.9", "python finetune.py --lora", 1),
     _job("train-resnet50", "lab/pytorch:2.9", "python train_resnet.py --epochs 120", 0),
     _job("sweep-llm", "lab/pytorch:2.9", "python train_resnet.py --sweep", 8),
     _job("distil-support", "lab/pytorch:2.9", "python finetune.py --distil", 2),

@@ -123,7 +123,7 @@ def _level_cell(alert: Alert) -> Cell:
 
 
 def _since_cell(alert: Alert) -> Cell:
-    return Cell(words.ago(alert.since), -alert.since, tip=words.absolute(alert.since))
+    return Cell(words.ago(alert.since), alert.since, tip=words.absolute(alert.since))
 
 
 def _told(alert: Alert) -> str:

@@ -97,8 +97,7 @@ def _score_cell(column: ColumnDrift) -> Cell:
 
 
 def _report_cell(report: DriftReport) -> Cell:
-    at = report.created_at or 0.0
-    return Cell(words.ago(report.created_at), -at, tip=words.absolute(report.created_at))
+    return Cell(words.ago(report.created_at), report.created_at or 0.0, tip=words.absolute(report.created_at))
 
 
 def _report_verdict(report: DriftReport) -> Cell:

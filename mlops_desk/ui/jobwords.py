@@ -70,7 +70,7 @@ def _state_cell(job: Job) -> Cell:
 
 
 def _when(at: float | None) -> Cell:
-    return Cell(words.ago(at), -(at or 0.0), tip=words.absolute(at) if at else "")
+    return Cell(words.ago(at), at or 0.0, tip=words.absolute(at) if at else "")
 
 
 def _ran(job: Job) -> Cell:

@@ -29,6 +29,7 @@ class RulesPanel(QWidget):
         self.rules = RecordTable("Retraining rules", _RULE_COLUMNS, context.memory)
         self.rules.chosen.connect(self._enable)
         self.retrainings = RecordTable("Retrainings", _RETRAINING_COLUMNS, context.memory)
+        self.retrainings.sort_by_key("when", Qt.SortOrder.DescendingOrder)
         self.retrainings.chosen.connect(self._enable)
         self._rules_say = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self._retrainings_say = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
@@ -207,11 +208,11 @@ def _when_cell(retraining: Retraining) -> Cell:
     tip = words.absolute(retraining.created_at)
     if retraining.decided_by:
         tip += f"\n{retraining.decided_by} decided {words.absolute(retraining.decided_at)}"
-    return Cell(words.ago(retraining.created_at), -retraining.created_at, tip=tip)
+    return Cell(words.ago(retraining.created_at), retraining.created_at, tip=tip)
 
 
 def _fired_cell(rule: Rule) -> Cell:
-    return Cell(words.ago(rule.last_fired_at) if rule.last_fired_at else "never", -(rule.last_fired_at or 0.0))
+    return Cell(words.ago(rule.last_fired_at) if rule.last_fired_at else "never", rule.last_fired_at or 0.0)
 
 
 _RULE_COLUMNS: tuple[Column[Rule], ...] = (

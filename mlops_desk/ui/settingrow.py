@@ -64,7 +64,9 @@ class SettingRow(QWidget):
         self._says.setVisible(bool(text))
 
     def fail(self, error: DeskError) -> None:
-        self.say(f"{error.message} {error.hint or ''}".strip(), "alert")
+        """Say why the value does not hold; the help stands at the left already."""
+        hint = error.hint if error.hint != self.setting.help else ""
+        self.say(f"{error.message} {hint or ''}".strip(), "alert")
 
     def error_text(self) -> str:
         return self._says.whole

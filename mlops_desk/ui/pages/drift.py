@@ -45,8 +45,10 @@ class DriftPage(Page):
         self._check = Button("Check now", main=True, tip="Compare the newest requests with the reference")
         self._check.clicked.connect(self._check_now)
         self.reports = RecordTable("Reports", drift_words.REPORT_COLUMNS, context.memory)
+        self.reports.sort_by_key("created", Qt.SortOrder.DescendingOrder)
         self.reports.chosen.connect(self._chose_report)
         self.columns = RecordTable("Columns", drift_words.COLUMNS, context.memory)
+        self.columns.sort_by_key("verdict", Qt.SortOrder.DescendingOrder)
         self.columns.chosen.connect(self._chose_column)
         self._filter = filter_field("Filter columns")
         self._filter.textChanged.connect(self.columns.narrow)
@@ -107,7 +109,7 @@ class DriftPage(Page):
     def refresh(self, topics: frozenset[Topic]) -> None:
         if topics & {Topic.RULES, Topic.RETRAININGS, Topic.CONNECTION}:
             self._rules.refresh(self.context.store)
-        if not topics & _PARTS:
+        if not topics & (_PARTS | {Topic.RULES}):
             return
         store = self.context.store
         names = self._endpoint_names()
@@ -173,7 +175,6 @@ class DriftPage(Page):
         newest = report_key(mine[0]) if mine else None
         came = newest is not None and self.reports.records.row_of(newest) is None
         self.reports.show_records({report_key(report): report for report in mine})
-        self.reports.sort_by(0, Qt.SortOrder.AscendingOrder)
         if came or self.reports.key() is None:
             self.reports.select_first()
         self._show_report(self._report())
@@ -184,7 +185,8 @@ class DriftPage(Page):
     def _say_no_report(self, endpoint: str | None) -> None:
         part = self.context.store.reports
         if part.error is not None:
-            self._banner.say("alert", words.ALERT, part.error.message, part.error.hint or "")
+            why = f"{part.error.message} {part.error.hint or ''}".strip()
+            self._banner.say("alert", words.ALERT, "The reports can't be shown", why)
         elif part.loading:
             self._banner.say("info", words.INFO, "Loading the reports …", "")
         elif endpoint is None:
@@ -211,7 +213,6 @@ class DriftPage(Page):
             return
         self._say_verdict(report)
         self.columns.show_records({column.name: column for column in report.columns})
-        self.columns.sort_by(1, Qt.SortOrder.DescendingOrder)
         self.columns.select_first()
         self._show_column(self._column())
 

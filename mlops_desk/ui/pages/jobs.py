@@ -37,6 +37,7 @@ class JobsPage(Page):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.table = RecordTable("Jobs", jobwords.COLUMNS, context.memory)
+        self.table.sort_by_key("submitted", Qt.SortOrder.DescendingOrder)
         self.table.chosen.connect(self._chose)
         self._filter = filter_field("Filter jobs")
         self._filter.textChanged.connect(self.table.narrow)

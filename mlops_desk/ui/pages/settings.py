@@ -4,12 +4,14 @@ from typing import ClassVar
 
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
+from mlops_desk.base.text import plain
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.ui import theme
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.page import Page
 from mlops_desk.ui.settingrow import SettingRow
 from mlops_desk.ui.store import Topic
+from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
@@ -30,6 +32,8 @@ class SettingsPage(Page):
         self._cards: dict[str, Card] = {}
         self._column = QVBoxLayout()
         self._column.setSpacing(theme.SPACE_12)
+        self._nothing = Label(tone="muted")
+        self._nothing.hide()
         inner = QWidget()
         inner.setLayout(self._column)
         self._column.setContentsMargins(0, 0, theme.SPACE_8, 0)
@@ -37,6 +41,7 @@ class SettingsPage(Page):
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
         whole.addWidget(self._filter)
+        whole.addWidget(self._nothing)
         whole.addWidget(scrolled(inner, "Settings"), 1)
 
     def refresh(self, topics: frozenset[Topic]) -> None:  # noqa: ARG002 - one thing is shown, whatever changed
@@ -94,6 +99,9 @@ class SettingsPage(Page):
                     row.setVisible(fits)
                     shown |= fits
             card.setVisible(shown)
+        found = not wanted or any(card.isVisibleTo(self) for card in self._cards.values())
+        self._nothing.setVisible(not found)
+        self._nothing.show_text(f"Nothing matches \u201c{plain(text, 60)}\u201d. Esc clears the filter.")
 
     def filter_field(self) -> QLineEdit | None:
         return self._filter

@@ -20,6 +20,7 @@ Index = QModelIndex | QPersistentModelIndex
 KEY_ROLE = Qt.ItemDataRole.UserRole + 1
 BAR_ROLE = Qt.ItemDataRole.UserRole + 2
 MOST_MOVES = 64
+CUT_FROM = 12
 _NO_PARENT = QModelIndex()
 
 __all__ = ["BAR_ROLE", "CELL_LIMIT", "KEY_ROLE", "Cell", "Column", "RecordModel"]
@@ -141,6 +142,10 @@ class RecordModel(QAbstractTableModel, Generic[T]):
             cells = self._cells[key] = tuple(column.cell(record) for column in self.columns)
         return cells
 
+    def known(self) -> int:
+        """Return how many records there are, shown or not."""
+        return len(self._records)
+
     def record(self, key: str) -> T | None:
         return self._records.get(key)
 
@@ -185,6 +190,12 @@ def _spans(rows: list[int]) -> list[tuple[int, int]]:
     return spans
 
 
+def _tip(cell: Cell) -> str | None:
+    """Return what stands in the tool tip: at least the whole of a text that may be cut in its cell."""
+    text = cell.tip or (cell.text if len(cell.text) > CUT_FROM else "")
+    return tip_text(text) if text else None
+
+
 def _alignment(column: Column[Any]) -> int:
     side = Qt.AlignmentFlag.AlignRight if column.right else Qt.AlignmentFlag.AlignLeft
     return int(side | Qt.AlignmentFlag.AlignVCenter)
@@ -195,6 +206,6 @@ _ANSWERS: dict[int, Callable[[Cell, Column[Any]], Any]] = {
     Qt.ItemDataRole.ForegroundRole: lambda cell, _column: theme.colour(cell.token) if cell.token else None,
     Qt.ItemDataRole.TextAlignmentRole: lambda _cell, column: _alignment(column),
     Qt.ItemDataRole.FontRole: lambda _cell, column: theme.fixed_font() if column.fixed else None,
-    Qt.ItemDataRole.ToolTipRole: lambda cell, _column: tip_text(cell.tip) if cell.tip else None,
+    Qt.ItemDataRole.ToolTipRole: lambda cell, _column: _tip(cell),
     BAR_ROLE: lambda cell, _column: cell.bar,
 }

@@ -4,10 +4,12 @@ from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPen
-from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtWidgets import QAbstractScrollArea, QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from mlops_desk.ui import theme
 from mlops_desk.ui.tables.model import BAR_ROLE
+
+COLUMN_SHARE = 0.25
 
 
 class CellDelegate(QStyledItemDelegate):
@@ -15,7 +17,11 @@ class CellDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         hint = super().sizeHint(option, index)
-        return QSize(hint.width() + theme.SPACE_16, theme.ROW_HEIGHT)
+        view = self.parent()
+        most = view.viewport().width() * COLUMN_SHARE if isinstance(view, QAbstractScrollArea) else hint.width()
+        # One long name takes a share of the table and is cut there; the tool tip tells the rest.
+        width = min(hint.width() + theme.SPACE_16, max(int(most), theme.COLUMN_MINIMUM))
+        return QSize(width, theme.ROW_HEIGHT)
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex

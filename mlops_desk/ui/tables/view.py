@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QItemSelection, QPoint, QSettings, Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QMenu, QTableView
 
+from mlops_desk.base.text import plain
 from mlops_desk.ui import theme
 from mlops_desk.ui.tables import export
 from mlops_desk.ui.tables.model import KEY_ROLE, Column, RecordModel
@@ -15,6 +16,8 @@ from mlops_desk.ui.text import menu_text
 from mlops_desk.ui.widgets.scroll import thin
 
 T = TypeVar("T")
+
+_NOTHING_PLACE = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
 
 
 class RecordTable(QTableView, Generic[T]):
@@ -121,14 +124,27 @@ class RecordTable(QTableView, Generic[T]):
         chosen = self.key()
         self._silent = True
         self.records.narrow(text)
+        nothing = self.nothing()
+        self.setAccessibleDescription(nothing)
         if chosen is not None:
             self._choose_again(chosen)
         self._silent = False
         if self.key() != chosen:
             self.chosen.emit(self.key())
 
+    def nothing(self) -> str:
+        """Return what is said in the place of rows when the filter leaves none of them."""
+        words, shown = self.records.order.words, self.records.rowCount()
+        if not words or shown or not self.records.known():
+            return ""
+        return f"Nothing matches \u201c{plain(' '.join(words), 60)}\u201d. Esc clears the filter."
+
     def shown_rows(self) -> int:
         return self.records.rowCount()
+
+    def sort_by_key(self, key: str, order: Qt.SortOrder) -> None:
+        """Sort by the column with this key; later rows go where they belong."""
+        self.sort_by(next(number for number, one in enumerate(self.records.columns) if one.key == key), order)
 
     def sort_by(self, column: int, order: Qt.SortOrder) -> None:
         self.horizontalHeader().setSortIndicatorShown(True)
@@ -142,6 +158,24 @@ class RecordTable(QTableView, Generic[T]):
     def _selected(self, _new: QItemSelection, _old: QItemSelection) -> None:
         if not self._silent:
             self.chosen.emit(self.key())
+
+    # Keys and paint.
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Leave Space to the window: a table has no use for it, and would begin to search for a blank."""
+        if event.key() == Qt.Key.Key_Space:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        nothing = self.nothing()
+        if nothing:
+            painter = QPainter(self.viewport())
+            painter.setPen(theme.colour("muted"))
+            area = self.viewport().rect().adjusted(theme.SPACE_8, theme.SPACE_8, -theme.SPACE_8, 0)
+            painter.drawText(area, _NOTHING_PLACE, nothing)
 
     # Copying and columns.
 

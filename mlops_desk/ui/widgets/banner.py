@@ -16,7 +16,7 @@ class Banner(QWidget):
         self._tone = "muted"
         self._title = Label(points=theme.TITLE_POINTS, bold=True)
         self._title.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        self._text = Label(tone="muted")
+        self._text = Label(tone="muted", wrap=True)
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.SPACE_16, theme.SPACE_8, theme.SPACE_16, theme.SPACE_8)
         row.setSpacing(theme.SPACE_16)
