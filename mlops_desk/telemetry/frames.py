@@ -21,7 +21,8 @@ _LENGTH = struct.Struct("<I")
 class Frame:
     """A sign of life; ``busy`` names the driver call that is under way, ``events`` the driver reported just now.
 
-    ``same`` lists the GPUs (UUIDs) whose facts, links and peers are those of the frame before.
+    ``same`` lists the GPUs (UUIDs) whose facts, links and peers are those of the frame before, ``partial`` those of
+    which only the metrics are told that changed.
     """
 
     sequence: int
@@ -30,6 +31,7 @@ class Frame:
     busy: Busy | None = None
     events: tuple[DeviceEvent, ...] = ()
     same: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
 
 
 class BrokenStream(Exception):  # noqa: N818 - reads as a sentence where it is raised

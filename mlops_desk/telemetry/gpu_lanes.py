@@ -13,7 +13,7 @@ _ON_END_SECONDS = 5.0
 _QUIET_SECONDS = 60.0
 _MOST_STRETCH = 64
 _STEP = 4
-_DECAY = 0.8
+_REST_SHARE = 0.25
 _SETTLE_SECONDS = 5.0
 _SHORTEST_SECONDS = 1.0
 _EARLY_SECONDS = 0.1
@@ -22,13 +22,14 @@ _EARLY_SECONDS = 0.1
 
 @dataclass(slots=True)
 class Lane:
-    """A question: its title for a person, its normal pause, and what it cost lately."""
+    """A question: its title for a person, its normal pause, and what it cost: of late, and the latest time."""
 
     title: str
     seconds: float
     due: float = 0.0
     stretch: int = 1
     cost: float = 0.0
+    latest: float = 0.0
 
     @property
     def pause(self) -> float:
@@ -36,6 +37,17 @@ class Lane:
         if self.stretch == 1:
             return self.seconds
         return max(self.seconds, _SHORTEST_SECONDS) * self.stretch
+
+    def spend(self, seconds: float) -> None:
+        """Note that asking once took so many seconds inside the driver."""
+        self.cost += seconds
+        self.latest = seconds
+
+    @property
+    def may_shrink(self) -> bool:
+        """Say whether asking more often would still be cheap, as far as the latest time tells."""
+        often = max(self.seconds, _SHORTEST_SECONDS) * self.stretch / _STEP
+        return self.stretch > 1 and self.latest / often <= BUDGET
 
     def ask_again(self, now: float, pause: float | None = None) -> None:
         """Ask again after the pause, or after ``pause`` if that is longer."""
@@ -50,29 +62,34 @@ class Budget:
     lanes: list[Lane] = field(default_factory=list)
     _ticks: deque[tuple[float, float]] = field(default_factory=deque)
     _begin: float | None = None
+    _since: float = 0.0
     _quiet_since: float = 0.0
 
     def count(self, now: float, spent: float) -> None:
         """Note that a tick at ``now`` spent so many seconds inside the driver, and react."""
         if self._begin is None:
-            self._begin = self._quiet_since = now + _SETTLE_SECONDS
-        for lane in self.lanes:
-            lane.cost *= _DECAY
+            self._begin = self._since = self._quiet_since = now + _SETTLE_SECONDS
         if now < self._begin:
             return
         self._ticks.append((now, spent))
-        while now - self._ticks[0][0] > _ON_END_SECONDS:
+        while now - self._ticks[0][0] >= _ON_END_SECONDS:
             self._ticks.popleft()
-        span = now - self._ticks[0][0]
-        share = sum(spent for _, spent in self._ticks) / _ON_END_SECONDS
-        if share > BUDGET:
+        if self._is_too_much():
             self._quiet_since = now
-            if span >= _ON_END_SECONDS * _DECAY:
+            if now - self._since >= _ON_END_SECONDS:
+                self._since = now
                 self._ticks.clear()
                 self._stretch()
         elif now - self._quiet_since >= _QUIET_SECONDS:
             self._quiet_since = now
+            self._forget_costs()
             self._shrink()
+
+    def _is_too_much(self) -> bool:
+        """Say whether the last seconds cost too much; one slow call among quick ones does not count."""
+        costs = [spent for _, spent in self._ticks]
+        allowed = BUDGET * _ON_END_SECONDS
+        return sum(costs) > allowed and sum(costs) - max(costs) > allowed * _REST_SHARE
 
     def note(self) -> str | None:
         """Say which questions are asked less often, or None."""
@@ -87,9 +104,18 @@ class Budget:
         if able:
             costliest = max(able, key=lambda lane: lane.cost)
             costliest.stretch *= _STEP
-            costliest.cost = 0.0
+            self._forget_costs()
+
+    def _forget_costs(self) -> None:
+        for lane in self.lanes:
+            lane.cost = 0.0
 
     def _shrink(self) -> None:
-        slow = [lane for lane in self.lanes if lane.stretch > 1]
+        """Ask one question more often again; one that is costly though it is rare already becomes rarer."""
+        for lane in self.lanes:
+            if lane.stretch > 1 and lane.latest / lane.pause > BUDGET:
+                lane.stretch = min(lane.stretch * _STEP, _MOST_STRETCH)
+                return
+        slow = [lane for lane in self.lanes if lane.may_shrink]
         if slow:
             min(slow, key=lambda lane: lane.stretch).stretch //= _STEP

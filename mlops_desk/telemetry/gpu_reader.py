@@ -85,7 +85,7 @@ class GpuReader:
             try:
                 pause = work(now)
             finally:
-                lane.cost += nvml.seconds - before
+                lane.spend(nvml.seconds - before)
             lane.ask_again(now, pause)
         self.budget.count(now, nvml.seconds - began)
         return self._states

@@ -3,6 +3,8 @@
 Every method raises NvmlError; units are NVML's (percent, milliwatts, MHz, bytes).
 """
 
+import ctypes
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,10 @@ import pynvml
 
 from mlops_desk.telemetry.nvml import Kind, Nvml, NvmlError
 from mlops_desk.telemetry.nvml_words import throttle_words
+
+_PAIR = struct.Struct("<II")
+_MEMORY = struct.Struct("<I4xQQQQ")
+"""Version, then total, reserved, free and used bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,11 @@ class NvmlDevice:
         self.handle = handle
         self.index = index
         self.uuid = uuid
+        self._number = ctypes.c_uint()
+        self._pair = bytearray(_PAIR.size)
+        self._pair_buffer = (ctypes.c_char * _PAIR.size).from_buffer(self._pair)
+        self._memory = bytearray(_MEMORY.size)
+        self._memory_buffer = (ctypes.c_char * _MEMORY.size).from_buffer(self._memory)
 
     @classmethod
     def at(cls, nvml: Nvml, index: int, uuid: str | None = None) -> "NvmlDevice":
@@ -55,6 +66,11 @@ class NvmlDevice:
         """Call a function of the library with this GPU's handle first."""
         self.nvml.invoke(self.index, self.uuid, name, self.handle, *arguments)
 
+    def _ask_number(self, name: str, *arguments: int) -> int:
+        """Ask what is asked every second without the detour over the binding."""
+        self.invoke(name, *arguments, ctypes.byref(self._number))
+        return self._number.value
+
     def identity(self) -> Identity:
         """Read who this is."""
         self.uuid = str(self.ask(pynvml.nvmlDeviceGetUUID))
@@ -63,8 +79,9 @@ class NvmlDevice:
 
     def utilization(self) -> tuple[int, int]:
         """Return GPU and memory controller utilisation."""
-        rates = self.ask(pynvml.nvmlDeviceGetUtilizationRates)
-        return rates.gpu, rates.memory
+        self.invoke("nvmlDeviceGetUtilizationRates", self._pair_buffer)
+        gpu, memory = _PAIR.unpack(self._pair)
+        return gpu, memory
 
     def engine(self, function: Callable[..., Any]) -> int:
         """Return the utilisation of one of the media engines."""
@@ -77,13 +94,15 @@ class NvmlDevice:
         is asked only where there is no version 2.
         """
         try:
-            memory = self.ask(pynvml.nvmlDeviceGetMemoryInfo, pynvml.nvmlMemory_v2)
+            _MEMORY.pack_into(self._memory, 0, pynvml.nvmlMemory_v2, 0, 0, 0, 0)
+            self.invoke("nvmlDeviceGetMemoryInfo_v2", self._memory_buffer)
         except NvmlError as error:
             if error.kind is not Kind.NOT_IN_DRIVER:
                 raise
             memory = self.ask(pynvml.nvmlDeviceGetMemoryInfo)
             return MemoryInfo(memory.used, memory.total, memory.free, None)
-        return MemoryInfo(memory.used, memory.total, memory.free, memory.reserved)
+        _, total, reserved, free, used = _MEMORY.unpack(self._memory)
+        return MemoryInfo(used, total, free, reserved)
 
     def bar1(self) -> tuple[int, int]:
         """Return used and total."""
@@ -97,7 +116,7 @@ class NvmlDevice:
         return int(self.ask(pynvml.nvmlDeviceGetEnforcedPowerLimit))
 
     def temperature(self) -> int:
-        return int(self.ask(pynvml.nvmlDeviceGetTemperature, pynvml.NVML_TEMPERATURE_GPU))
+        return self._ask_number("nvmlDeviceGetTemperature", pynvml.NVML_TEMPERATURE_GPU)
 
     def threshold(self, which: int) -> int:
         return int(self.ask(pynvml.nvmlDeviceGetTemperatureThreshold, which))
@@ -106,13 +125,13 @@ class NvmlDevice:
         return int(self.ask(pynvml.nvmlDeviceGetFanSpeed))
 
     def clock(self, which: int) -> int:
-        return int(self.ask(pynvml.nvmlDeviceGetClockInfo, which))
+        return self._ask_number("nvmlDeviceGetClockInfo", which)
 
     def clock_limit(self, which: int) -> int:
         return int(self.ask(pynvml.nvmlDeviceGetMaxClockInfo, which))
 
     def performance_state(self) -> int:
-        return int(self.ask(pynvml.nvmlDeviceGetPerformanceState))
+        return self._ask_number("nvmlDeviceGetPerformanceState")
 
     def number(self, function: Callable[..., Any], *arguments: Any) -> int:
         """Ask what has one number for an answer."""

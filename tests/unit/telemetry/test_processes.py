@@ -1,5 +1,7 @@
 """Who is behind a pid."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,11 @@ STAT = "{pid} (a) b) R 1 1 1 0 -1 4194304 1 0 0 0 1 1 0 0 20 0 1 0 {ticks} 0 0\n
         f"11:memory:/docker/{ID}",
         f"0::/kubepods/besteffort/pod1/{ID}",
         f"0::/machine.slice/libpod-{ID}.scope/container",
+        f"0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope/container",
+        f"0::/libpod_parent/libpod-{ID}",
+        f"0::/system.slice/nerdctl-{ID}.scope",
+        f"0::/kubepods.slice/kubepods-burstable.slice/crio-{ID}.scope",
+        f"0::/system.slice:docker:{ID}",
         f"9:name=systemd:/\n4:memory:/system.slice/cri-containerd-{ID}.scope\n0::/",
     ],
 )
@@ -48,6 +55,8 @@ def test_a_pid_that_was_given_to_another_process_is_read_afresh(tmp_path: Path) 
     _process(tmp_path, 42, 2000, b"sleep\0")
     assert processes.facts(42).command == "sleep"
     assert processes.facts(43).start_ticks is None
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert first.started_at == pytest.approx(booted + 1000 / os.sysconf("SC_CLK_TCK"), abs=5)
 
 
 def test_a_hostile_command_is_one_plain_short_line() -> None:
