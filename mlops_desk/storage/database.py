@@ -8,7 +8,7 @@ Nothing here or elsewhere opens or copies a live file by other means; POSIX lock
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,18 @@ _log = logging.getLogger(__name__)
 _BACKUPS_KEPT = 3
 
 
+class Damaged(Unavailable):
+    """The file is not what SQLite wrote. Whoever owns it may open it anew, which sets it aside."""
+
+
 class Database:
     """One SQLite file with a schema of its own; ``synchronous`` is FULL (nothing lost) or NORMAL (the last seconds)."""
 
-    def __init__(self, path: Path, branch: str, synchronous: str) -> None:
+    def __init__(self, path: Path, branch: str, synchronous: str, pragmas: Sequence[str] = ()) -> None:
         self.path = path
         self.set_aside: Path | None = None
         self._branch = branch
-        self._synchronous = synchronous
+        self._pragmas = ("journal_mode=WAL", f"synchronous={synchronous}", *pragmas)
         self._lock = threading.RLock()
         self._connect()
         try:
@@ -56,6 +60,11 @@ class Database:
             except OperationalError as error:
                 text_ = f"The database {self.path} can't be read or written: {error.orig}."
                 raise Unavailable(text_, "Free some space on the disk and check its permissions.") from error
+            except DatabaseError as error:
+                if not isinstance(error.orig, sqlite3.DatabaseError) or isinstance(error.orig, sqlite3.IntegrityError):
+                    raise
+                text_ = f"The database {self.path} is damaged: {error.orig}."
+                raise Damaged(text_, "It is set aside when it is opened next.") from error
 
     def close(self) -> None:
         """Checkpoint and close."""
@@ -71,12 +80,7 @@ class Database:
         event.listen(self._engine, "connect", self._prepare)
 
     def _prepare(self, connection: sqlite3.Connection, _record: Any) -> None:
-        for pragma in (
-            "journal_mode=WAL",
-            f"synchronous={self._synchronous}",
-            "busy_timeout=5000",
-            "foreign_keys=ON",
-        ):
+        for pragma in (*self._pragmas, "busy_timeout=5000", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     def _is_sound(self) -> bool:

@@ -16,6 +16,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
 from mlops_desk.storage import reading, sealing
 from mlops_desk.storage.blocks import Key
+from mlops_desk.storage.database import Damaged
 from mlops_desk.storage.holders import Holding
 from mlops_desk.storage.reading import Request
 from mlops_desk.storage.rollup import Rolled
@@ -174,7 +175,7 @@ class History:
             store.append(block, self._holdings())
             self._next_row = next_row
         except DeskError as error:
-            self._pause(error)
+            self._failed(error)
         else:
             if not self._pack_failed:
                 self._resume()
@@ -191,7 +192,7 @@ class History:
         except DeskError as error:
             self._work, self._pack_failed = None, True
             store.layouts.forget()
-            self._pause(error)
+            self._failed(error)
             return False
         return True
 
@@ -203,6 +204,13 @@ class History:
                 text = f"The telemetry history was damaged. It is kept as {self._store.set_aside}; a new one begins."
                 self._notify(Notice("warning", SOURCE, text, None, time.time()))
         return self._store
+
+    def _failed(self, error: DeskError) -> None:
+        """Pause; a database that is damaged is opened anew, which sets it aside, and what comes next is kept again."""
+        self._pause(error)
+        if isinstance(error, Damaged) and self._store is not None:
+            self._store.close()
+            self._store, self._work = None, None
 
     def _pause(self, error: DeskError) -> None:
         if self._paused is None:

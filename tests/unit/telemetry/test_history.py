@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.storage import sealing
 from mlops_desk.storage.telemetry import TelemetryStore
 from mlops_desk.telemetry.history import History
 from mlops_desk.telemetry.ring import Ring
@@ -128,3 +129,52 @@ def test_a_damaged_database_is_set_aside_and_said_so(tmp_path: Path) -> None:
     assert any("damaged" in notice.text for notice in notices)
     assert len(list(tmp_path.glob("telemetry.db.damaged-*"))) == 1
     history.stop()
+
+
+def test_a_database_that_is_damaged_while_it_is_open_is_set_aside_and_writing_goes_on(tmp_path: Path) -> None:
+    path, notices, ring = tmp_path / "telemetry.db", [], Ring()
+    history = History(path, ring, notices.append)
+    now = time.time()
+    ring.append(now, [power(1.0)])
+    history.flush()
+    history.store.close()  # all of it is in the file now, none in the log
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(data)
+    for second in range(1, 4):
+        ring.append(now + second, [power(1.0)])
+        history.flush()
+    assert [notice.level for notice in notices] == ["alert", "warning", "info"]
+    assert "damaged" in notices[0].text
+    assert str(next(tmp_path.glob("telemetry.db.damaged-*"))) in notices[1].text
+    assert history.paused is None
+    assert sum(len(block.times) for block in history.store.read(now, now + 9)) == 3
+    history.stop()
+
+
+def test_a_disk_that_is_full_at_the_packing_pauses_it_without_a_flood_of_notices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices, ring = [], Ring()
+    history = History(tmp_path / "telemetry.db", ring, notices.append)
+    now = time.time()
+    for second in range(30):
+        ring.append(now + second, [power(1.0)])
+        history.flush()
+    monkeypatch.setattr(sealing, "BLOCKS_A_CHUNK", 10)
+    monkeypatch.setattr(sealing.building, "fill", _full)
+    for second in range(30, 34):
+        ring.append(now + second, [power(1.0)])
+        history.flush()
+        history.pack()
+    assert [notice.level for notice in notices] == ["alert"]
+    monkeypatch.undo()
+    history.pack()
+    history.flush()
+    assert [notice.level for notice in notices] == ["alert", "info"]
+    assert sum(len(block.times) for block in history.store.read(0, 1e11)) == 34
+    history.stop()
+
+
+def _full(*_: object) -> int:
+    raise Unavailable("The database can't be written: the disk is full.", "Free some space.")
