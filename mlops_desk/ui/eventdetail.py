@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
 LINES_A_CHART = 6
 RECORDING_SECONDS = 600.0
+_RECORDED = frozenset({"xid", "ecc", "gpu", "oom", "throttle"})
 _COMMAND = re.compile(
     r"`([^`]+)`|(?::\s|^)((?:sudo|mlops-desk|nvidia-smi|dmesg|journalctl|docker|systemctl|kill|df|du)\b.*)$"
 )
+_OF_HOST = "system."
 _PROCESS_MEMORY = "process.gpu.memory"
 _CHARTS: tuple[tuple[str, tuple[str, ...], words.Written, float], ...] = (
     ("GPU activity", ("hw.gpu.utilization", "hw.gpu.activity.sm"), words.percent, 1.0),
@@ -71,6 +73,7 @@ class EventDetail(QWidget):
         self.jump.clicked.connect(self._jump)
         self._says = Label(wrap=True, tone="muted", points=theme.CAPTION_POINTS)
         self.charts: dict[str, Chart] = {}
+        self._recording = Card("Recording")
         self._place = QVBoxLayout()
         self._place.setSpacing(theme.SPACE_8)
         self._arrange()
@@ -91,8 +94,9 @@ class EventDetail(QWidget):
         column.setContentsMargins(0, 0, theme.SPACE_4, 0)
         column.setSpacing(theme.SPACE_8)
         column.addWidget(card)
-        column.addWidget(self._says)
-        column.addLayout(self._place)
+        self._recording.column.addWidget(self._says)
+        self._recording.column.addLayout(self._place)
+        column.addWidget(self._recording)
         column.addStretch()
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -161,7 +165,7 @@ class EventDetail(QWidget):
             young = time.time() - incident.at < RECORDING_SECONDS
             when = "Nothing is recorded of it yet." if young else "No recording was kept of the minutes around it."
             self._says.show_text(when)
-        self._says.setVisible(incident is not None)
+        self._recording.setVisible(incident is not None and (incident.recorded or incident.kind in _RECORDED))
         if wanted == self._recorded:
             return
         if self._asked is not None:
@@ -200,14 +204,22 @@ class EventDetail(QWidget):
         self._says.show_text(f"Recorded at full rate from {start} to {end}; it happened at {at}.")
 
     def _lines(self, curves: Curves, metrics: tuple[str, ...]) -> list[Line]:
-        found: list[tuple[str, list[Point]]] = []
+        """Return the curves of the event's own device; of others, those that were highest, where it has none."""
+        found: list[tuple[bool, float, str, list[Point]]] = []
         for metric in metrics:
             for curve in curves.curves:
-                if curve.metric == metric:
-                    points = judgement.points_of(curves, curve)
-                    if any(value is not None for _, value in points):
-                        found.append((self._line_name(curve.device, metric, metrics), points))
-        return [Line(name, points, slot) for slot, (name, points) in enumerate(found[:LINES_A_CHART])]
+                if curve.metric != metric or (metric.startswith(_OF_HOST) and curve.device != "host"):
+                    continue
+                points = judgement.points_of(curves, curve)
+                most = max((value for _, value in points if value is not None), default=None)
+                if most is not None:
+                    own = self._incident is not None and curve.device.partition("/")[0] == self._incident.device
+                    found.append((own, most, self._line_name(curve.device, metric, metrics), points))
+        if any(own for own, *_ in found):
+            found = [line for line in found if line[0]]
+        else:
+            found.sort(key=_highest, reverse=True)
+        return [Line(name, points, slot) for slot, (_, _, name, points) in enumerate(found[:LINES_A_CHART])]
 
     def _line_name(self, device: str, metric: str, metrics: tuple[str, ...]) -> str:
         owner, _, process = device.partition("/")
@@ -221,7 +233,9 @@ class EventDetail(QWidget):
     def _chart(self, title: str, unit: words.Written, step: float) -> Chart:
         chart = self.charts.get(title)
         if chart is None:
-            chart = self.charts[title] = Chart(self._context.tasks(), title, unit, step=step)
+            chart = self.charts[title] = Chart(
+                self._context.tasks(), title, unit, step=step, top=1.0 if unit is words.percent else None
+            )
             chart.setFixedHeight(theme.CHART_HEIGHT)
             chart.follow(self._read)
             self._place.addWidget(chart)
@@ -231,6 +245,10 @@ class EventDetail(QWidget):
         for chart in self.charts.values():
             if chart.isVisible():
                 chart.read_at(moment)
+
+
+def _highest(line: tuple[bool, float, str, "list[Point]"]) -> float:
+    return line[1]
 
 
 def _facts(incident: Incident, device: str) -> list[Fact]:

@@ -787,6 +787,7 @@ def recording_record(device: str, at: float) -> Curves:
     gpu = (
         curve("hw.gpu.utilization", "1", 0.5, 1.0), curve("hw.power", "W", 300, 690),
         curve("process.gpu.memory", "By", 1e10, 5e10, f"{device}/pid-911"),
+        curve("hw.power", "W", 600, 690, uuid_of(1)), curve("hw.gpu.clock.sm", "Hz", 1e9, 2e9, uuid_of(1)),
     )  # fmt: skip
     return Curves(at - 200, 1.0, 300, 1.0, (*gpu, *host))
 

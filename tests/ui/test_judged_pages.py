@@ -44,13 +44,18 @@ def test_an_event_says_what_it_means_what_to_do_and_shows_what_was_recorded(even
     assert facts["Meaning"] == "GPU has fallen off the bus"
     qtbot.waitUntil(lambda: "Recorded at full rate" in detail._says.whole)
     shown = {title: chart for title, chart in detail.charts.items() if chart.isVisible()}
-    assert set(shown) == {"GPU activity", "GPU memory of processes", "Power", "Memory"}
+    assert set(shown) == {"GPU activity", "GPU memory of processes", "Power", "Clock", "Memory"}
+    assert "GPU 1" not in shown["Power"].accessibleDescription()  # its own curve is there
+    assert "GPU 1" in shown["Clock"].accessibleDescription()  # its own is not
     assert "pid 911" in shown["GPU memory of processes"].accessibleDescription()
 
 
 def test_an_event_without_a_recording_says_so(events):
-    events.log.select("bind")
+    events.log.select("thr1")
     assert "No recording" in events.detail._says.whole
+    assert events.detail._says.isVisible()
+    events.log.select("bind")
+    assert not events.detail._says.isVisible()
     assert not any(chart.isVisible() for chart in events.detail.charts.values())
 
 
