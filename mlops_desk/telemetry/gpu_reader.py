@@ -12,7 +12,6 @@ from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import GpuProcess, MigInstance, NvLink
 from mlops_desk.telemetry import metrics
 from mlops_desk.telemetry.gpu_lanes import Budget, Lane
-from mlops_desk.telemetry.gpu_probes import OFTEN_SECONDS, PROBES, RARELY_SECONDS, SELDOM_SECONDS, Probe
 from mlops_desk.telemetry.nvml import GONE, UNABLE, Kind, NvmlError
 from mlops_desk.telemetry.nvml_device import NvmlDevice
 from mlops_desk.telemetry.nvml_facts import read_affinity, read_facts
@@ -21,6 +20,7 @@ from mlops_desk.telemetry.nvml_fields import GAP, FieldReader, Gap, Value
 from mlops_desk.telemetry.nvml_gpm import ACTIVITIES, NVLINKS, TRAFFIC, GpmReader
 from mlops_desk.telemetry.nvml_links import LinkReader
 from mlops_desk.telemetry.nvml_mig import MigReader
+from mlops_desk.telemetry.nvml_probes import OFTEN_SECONDS, PROBES, RARELY_SECONDS, SELDOM_SECONDS, Probe
 from mlops_desk.telemetry.nvml_processes import ProcessLister, RawProcess
 from mlops_desk.telemetry.processes import Processes
 

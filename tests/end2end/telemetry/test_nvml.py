@@ -68,6 +68,9 @@ def test_older_drivers_lack_functions_and_nothing_breaks(start, tmp_path: Path, 
     assert gpu.state is GpuState.OK
     assert gpu.metrics["hw.gpu.utilization"].value == pytest.approx(0.99)
     assert gpu.metrics["hw.gpu.memory.usage"].value >= 40 << 30
+    if profile == "r470":
+        assert gpu.metrics["hw.gpu.utilization.jpeg"].state is MetricState.NOT_SUPPORTED_BY_DRIVER
+        assert gpu.metrics["hw.gpu.activity.sm"].state is MetricState.NOT_SUPPORTED_BY_DRIVER
     assert gpu.throttle_reasons == ("thermal (hardware)", "power cap")
 
 

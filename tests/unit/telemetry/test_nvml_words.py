@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import GpuState
-from mlops_desk.telemetry.gpu_probes import _fan, _utilization
 from mlops_desk.telemetry.gpus import overall
 from mlops_desk.telemetry.metrics import GPU, measured
 from mlops_desk.telemetry.nvml import Kind, NvmlError
+from mlops_desk.telemetry.nvml_probes import _fan, _utilization
 from mlops_desk.telemetry.nvml_trouble import explain
 from mlops_desk.telemetry.nvml_words import throttle_words
 from mlops_desk.telemetry.pci import Pci, address
