@@ -23,10 +23,16 @@ def facts_of(job: Job, store: Store) -> list[Fact]:
         *([Fact("Exit code", str(job.exit_code))] if job.exit_code is not None else []),
         *([Fact("GPUs", ", ".join(gpu_names(job.gpus, store)))] if job.gpus else []),
         *([Fact("MLflow run", job.mlflow_run_id, fixed=True)] if job.mlflow_run_id else []),
-        *([Fact("Because of", job.origin)] if job.origin else []),
+        *([_origin_fact(job.origin)] if job.origin else []),
         *(_attempt_fact(attempt) for attempt in job.attempts),
     ]
     return [*facts, *_spec_facts(job.spec, job.image_id)]
+
+
+def _origin_fact(origin: str) -> Fact:
+    """Say what submitted it (KIND:ID), the id as short as ids are elsewhere."""
+    kind, _, identifier = origin.partition(":")
+    return Fact("Because of", f"{kind} {identifier[:12]}".strip(), tip=origin)
 
 
 def _attempt_fact(attempt: Attempt) -> Fact:

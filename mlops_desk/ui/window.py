@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, Q
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Notice
-from mlops_desk.ui import badges, places, theme, timebar
+from mlops_desk.ui import badges, hints, places, theme, timebar
 from mlops_desk.ui.actions import Action, Actions
 from mlops_desk.ui.bottomline import BottomLine
 from mlops_desk.ui.commands import CommandPalette
@@ -38,7 +38,7 @@ from mlops_desk.ui.widgets.notice import NoticeBar
 
 GEOMETRY_VERSION = 1
 PROGRAM = "MLOps Desk"
-PASTED = "mlops-desk "
+SIMULATED = " (simulated)"
 
 
 class TitleRow(QWidget):
@@ -95,7 +95,7 @@ class Window(QWidget):
         self._arrange()
         self._wire()
         self.setMinimumSize(*theme.WINDOW_MINIMUM)
-        self.setWindowTitle(f"{PROGRAM} – Simulated" if context.options.demo else PROGRAM)
+        self.setWindowTitle(f"Simulated – {PROGRAM}" if context.options.demo else PROGRAM)
 
     def _arrange(self) -> None:
         column = QVBoxLayout()
@@ -203,13 +203,14 @@ class Window(QWidget):
                 self._say_notice(newest)
 
     def _say_notice(self, notice: Notice) -> None:
-        """Show what the agent tells; where a page can do what the hint says, a button goes there instead."""
+        """Show what the agent tells; where a page shows the thing, a button goes there instead of a command."""
         whole = f"{notice.text} {notice.hint or ''}".strip()
         place = places.place_of(self._context.store, notice)
         if place is None or place[0] not in self._specs:
             self.notices.say(notice.level, whole)
             return
-        text = notice.text if PASTED in (notice.hint or "") else whole
+        sentence, command = hints.parts(notice.hint)
+        text = notice.text if command is not None else f"{notice.text} {sentence}".strip()
         self.notices.say(notice.level, text, whole, lambda: self.open_thing(*place))
 
     def _name_machine(self) -> None:
@@ -217,10 +218,12 @@ class Window(QWidget):
         if status is None:
             return
         name = plain(status.host.name, 60)
-        self.sidebar.machine.set_title(name)
-        simulated = status.agent.simulated or self._context.options.demo
-        said = " (simulated)" if simulated and "simulated" not in name.lower() else ""
-        self.setWindowTitle(f"{PROGRAM} – {name}{said}")
+        bare = name.removesuffix(SIMULATED)
+        # The bottom line says so all the time; here it would take the name's place.
+        self.sidebar.machine.set_title(bare)
+        simulated = status.agent.simulated or self._context.options.demo or bare != name
+        # The program's name stands last, as Qt puts it there otherwise once more.
+        self.setWindowTitle(f"{bare}{SIMULATED if simulated else ''} – {PROGRAM}")
 
     # Acts.
 

@@ -131,3 +131,25 @@ def test_rules_without_an_endpoint_are_not_said_to_have_no_report(start, double,
     qtbot.waitUntil(lambda: "No endpoint" in page._banner._title.whole)
     assert "None" not in page._banner._title.whole
     assert not page._check.isEnabled()
+
+
+def test_a_long_reason_is_shown_whole_without_a_gap_above(jobs, double, qtbot):
+    jobs.window().resize(1280, 800)
+    reason = Reason("waits", "GPU 4: used by python (pid 4249256) of jonas, which holds no lease; " * 6, None, None)
+    double.put_job(replace(job_record("wait", "waits", JobState.QUEUED, submitted_at=time.time()), reason=reason))
+    qtbot.waitUntil(lambda: jobs.table.records.record("wait") is not None)
+    jobs.table.select("wait")
+    qtbot.wait(100)
+    for name, value in jobs._facts._rows:
+        assert value.height() >= value.heightForWidth(value.width()), name.whole
+    assert jobs._facts._rows[0][0].y() == 0
+
+
+def test_what_a_job_comes_from_is_said_within_its_column(jobs, double, qtbot):
+    origin = "retraining:375e48de016546f0ac68375e48de0165"
+    double.put_job(replace(job_record("made", "made", JobState.QUEUED, submitted_at=time.time()), origin=origin))
+    qtbot.waitUntil(lambda: jobs.table.records.record("made") is not None)
+    jobs.table.select("made")
+    fact = next(fact for fact in jobs._facts.shown if fact.name == "Because of")
+    assert fact.value == "retraining 375e48de0165"
+    assert fact.tip == origin

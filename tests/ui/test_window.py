@@ -38,7 +38,9 @@ def test_the_bottom_line_says_that_it_is_simulated_all_the_time(start, double):
     program = start(double, demo=True)
     assert program.window.bottom._simulated.isVisible()
     assert "Simulated" in program.window.bottom._simulated.whole
-    assert "simulated" in program.window.windowTitle()
+    assert program.window.windowTitle().count("(simulated)") == 1
+    assert program.window.windowTitle().endswith("– MLOps Desk")
+    assert "simulated" not in program.window.sidebar.machine.accessibleName()
 
 
 def test_a_real_machine_is_not_called_simulated(start):

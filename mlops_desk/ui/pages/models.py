@@ -95,9 +95,9 @@ class ModelsPage(Page):
         # The row with the server's field stays above whatever is shown: an empty registry must not hide the others.
         self.content = split
         self._layers = QStackedLayout()
+        whole.addLayout(self._layers, 1)  # first, or what it holds is a window for a moment
         self._layers.addWidget(self.content)
         self._layers.addWidget(self._state)
-        whole.addLayout(self._layers, 1)
 
     def _detail(self) -> QWidget:
         inner = QWidget()

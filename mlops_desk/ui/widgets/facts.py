@@ -42,7 +42,8 @@ class Facts(QWidget):
         self._grid.setVerticalSpacing(theme.SPACE_4)
         self._grid.setColumnStretch(1, 1)
         self._rows: list[tuple[Label, Label]] = []
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        # Not Maximum: that would be the height at the width it likes best, and cut what wraps at the one it has.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
 
     @property
     def shown(self) -> tuple[Fact, ...]:
@@ -71,6 +72,8 @@ class Facts(QWidget):
             for label in pair:
                 self._grid.removeWidget(label)
                 label.deleteLater()
+        self._grid.setRowStretch(len(self._rows), 0)
+        self._grid.setRowStretch(len(facts), 1)  # room that is left over lies below, not between
         self._rows = []
         for row, fact in enumerate(facts):
             name = Label(fact.name, points=theme.CAPTION_POINTS, tone="muted")
