@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from mlops_desk.base.errors import TimedOut
@@ -28,12 +28,18 @@ class Loop:
         self._name = name
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._at_end: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
     @property
     def ending(self) -> threading.Event:
         """Set when the process is about to end; long waits wait on it."""
         return self._ending
+
+    def at_end(self, act: Callable[[], None]) -> None:
+        """Call ``act``, which must not block, when the loop is stopped: it wakes who waits for something else."""
+        with self._lock:
+            self._at_end.append(act)
 
     def start(self, name: str, work: Callable[[], None]) -> threading.Thread:
         """Run ``work`` once in a thread of its own; what it raises is logged as a bug."""
@@ -109,6 +115,8 @@ class Loop:
     def stop(self, timeout_seconds: float = 1.0) -> list[str]:
         """Ask all threads to end, wait a little, and return the names of those that did not."""
         self._ending.set()
+        for act in self._at_end:
+            act()
         deadline = time.monotonic() + timeout_seconds
         for thread in self._threads:
             if thread is not threading.current_thread():
@@ -126,6 +134,7 @@ class Lane:
         self._queue: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
         self._loop = loop
         self._name = name
+        loop.at_end(lambda: self._queue.put(None))
         loop.start(name, self._run)
 
     def put(self, work: Callable[[], Any]) -> None:
@@ -133,13 +142,8 @@ class Lane:
         self._queue.put(work)
 
     def _run(self) -> None:
-        while not self._loop.ending.is_set():
-            try:
-                work = self._queue.get(timeout=0.5)
-            except Empty:
-                continue
-            if work is not None:
-                _guarded(self._name, work)
+        while (work := self._queue.get()) is not None and not self._loop.ending.is_set():
+            _guarded(self._name, work)
 
 
 def _guarded(name: str, work: Callable[[], Any]) -> None:

@@ -1,7 +1,7 @@
 """The collector: the only process that loads the driver's library. ``python -m mlops_desk.telemetry.collector``.
 
 One thread polls the GPUs, one reads the host, one asks slow devices. The main thread writes frames to
-stdout, at least four a second, also while a driver call hangs, so that the agent knows on which GPU.
+stdout, at least two a second, also while a driver call hangs, so that the agent knows on which GPU.
 It ends when its stdin closes
 (the agent is gone, however it ended) and, whatever hangs, at once on SIGTERM, which it does not catch.
 It imports little: no numpy, no database, no container engine.
@@ -23,7 +23,7 @@ from mlops_desk.telemetry.frames import Frame, encode
 from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSample, HostSource, Reports
 from mlops_desk.telemetry.thinning import Thinner
 
-HEARTBEAT_SECONDS = 0.25
+HEARTBEAT_SECONDS = 0.5
 _PAIR_SECONDS = 0.05
 _FIRST_RATES_SECONDS = 0.2
 

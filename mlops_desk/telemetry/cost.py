@@ -8,7 +8,8 @@ from pathlib import Path
 from mlops_desk.records.status import AgentCost
 
 _SPAN_SECONDS = 30.0
-_MEMORY_EVERY_SECONDS = 10.0
+_EVERY_SECONDS = 5.0
+_MEMORY_EVERY_SECONDS = 60.0  # the kernel walks the whole process for it
 _TICK = 1.0 / os.sysconf("SC_CLK_TCK")
 
 
@@ -22,10 +23,17 @@ class Cost:
         self._marks: deque[tuple[float, float, float, int]] = deque()
         self._memory: int | None = None
         self._memory_due = 0.0
+        self._due = 0.0
         self.current = AgentCost()
 
     def update(self, now: float, pids: Iterable[int], driver_seconds: float, driver_calls: int = 0) -> None:
-        """Measure the processes ``pids`` at monotonic time ``now``; what the driver cost counts from the start."""
+        """Measure the processes ``pids`` at monotonic time ``now``; what the driver cost counts from the start.
+
+        It may be called at every tick: it looks every 5 s.
+        """
+        if now < self._due:
+            return
+        self._due = now + _EVERY_SECONDS
         pids = list(pids)
         spent = {pid: seconds for pid in pids if (seconds := processor_seconds(self._read(pid, "stat"))) is not None}
         self._total += sum(max(0.0, seconds - self._spent.get(pid, seconds)) for pid, seconds in spent.items())

@@ -6,7 +6,9 @@ that /proc does not show (gone, or of another pid namespace) stays a bare pid.
 
 import os
 import re
+import select
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from mlops_desk.base.text import plain
 _COMMAND_LIMIT = 400
 _READ_LIMIT = 4096
 _REMEMBERED = 10_000
+_WATCHED = 256
+_PROC = Path("/proc")
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _CONTAINER = re.compile(rb"(?:^|[/:.-])([0-9a-f]{64})(?:\.scope)?(?=$|[/\n])", re.MULTILINE)
 
@@ -31,15 +35,60 @@ class ProcessFacts:
     started_at: float | None = None
 
 
+class _Alive:
+    """Processes whose end the kernel will tell, so that none has to be looked at to know that it lives."""
+
+    def __init__(self) -> None:
+        self._poll = select.epoll()
+        self._facts: dict[int, ProcessFacts] = {}
+        self._pids: dict[int, int] = {}
+
+    def get(self, pid: int) -> ProcessFacts | None:
+        """Return what was kept of ``pid`` if it lives on."""
+        for descriptor, _ in self._poll.poll(0):
+            self._facts.pop(self._pids.pop(descriptor), None)
+            os.close(descriptor)  # which takes it out of the poll, too
+        return self._facts.get(pid)
+
+    def keep(self, pid: int, facts: ProcessFacts, still: Callable[[], bool]) -> None:
+        """Keep ``facts`` until ``pid`` ends; ``still`` tells that it is the process they were read of."""
+        if len(self._facts) >= _WATCHED or pid in self._facts:
+            return
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError:
+            return  # it has ended, or there are no descriptors left: it is looked at each time
+        if not still():
+            os.close(descriptor)
+            return
+        self._poll.register(descriptor, select.EPOLLIN)
+        self._pids[descriptor] = pid
+        self._facts[pid] = facts
+
+
 class Processes:
     """Looks processes up under ``root``."""
 
-    def __init__(self, root: Path = Path("/proc")) -> None:
+    def __init__(self, root: Path = _PROC) -> None:
         self._root = root
         self._known: dict[tuple[int, int], ProcessFacts] = {}
+        self._alive = _Alive() if root == _PROC and hasattr(os, "pidfd_open") else None
 
     def facts(self, pid: int) -> ProcessFacts:
         """Return what is known of ``pid`` now."""
+        if self._alive is None:
+            return self._look_up(pid)
+        known = self._alive.get(pid)
+        if known is None:
+            known = found = self._look_up(pid)
+            if found.start_ticks is not None:
+                self._alive.keep(pid, found, lambda: self._ticks(pid) == found.start_ticks)
+        return known
+
+    def _ticks(self, pid: int) -> int | None:
+        return parse_start_ticks(_read(self._root / str(pid) / "stat"))
+
+    def _look_up(self, pid: int) -> ProcessFacts:
         folder = self._root / str(pid)
         stat = _read(folder / "stat")
         ticks = parse_start_ticks(stat)

@@ -34,7 +34,7 @@ from mlops_desk.telemetry.supervision import (
 
 _log = logging.getLogger(__name__)
 
-_TICK_SECONDS = 0.25
+_TICK_SECONDS = 0.5
 _PROBE_SECONDS = 8.0
 _FRESH_PROCESS_SECONDS = 60.0
 _QUIET_SECONDS = 600.0

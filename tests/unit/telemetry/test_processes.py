@@ -1,6 +1,7 @@
 """Who is behind a pid."""
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.base.caller import user_name
+from mlops_desk.telemetry import processes as module
 from mlops_desk.telemetry.processes import Processes, parse_command, parse_container, parse_start_ticks
 
 ID = "4f" * 32
@@ -57,6 +60,36 @@ def test_a_pid_that_was_given_to_another_process_is_read_afresh(tmp_path: Path) 
     assert processes.facts(43).start_ticks is None
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     assert first.started_at == pytest.approx(booted + 1000 / os.sysconf("SC_CLK_TCK"), abs=5)
+
+
+def test_a_process_that_lives_is_looked_at_once_and_its_end_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Path] = []
+    read = module._read
+    monkeypatch.setattr(module, "_read", lambda path: looked.append(path) or read(path))
+    processes = Processes()
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        first = processes.facts(child.pid)
+        assert (first.command, first.user) == ("sleep 60", user_name(os.getuid()))
+        looked.clear()
+        assert processes.facts(child.pid) is first
+        assert looked == []
+    finally:
+        child.kill()
+        child.wait()
+    assert processes.facts(child.pid).start_ticks is None
+
+
+def test_so_many_processes_that_not_all_can_be_watched_are_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_WATCHED", 1)
+    processes = Processes()
+    children = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
+    try:
+        assert all(processes.facts(child.pid).command == "sleep 60" for child in children)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
 
 
 def test_a_hostile_command_is_one_plain_short_line() -> None:

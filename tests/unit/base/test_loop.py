@@ -1,0 +1,32 @@
+"""Lanes keep the order, outlive what fails in them, and end with their loop although they wait for work."""
+
+import threading
+
+from mlops_desk.base.loop import Lane, Loop
+
+
+def test_a_lane_does_one_thing_after_the_other_and_outlives_a_bug(caplog):
+    loop, done, ready = Loop("test"), [], threading.Event()
+    lane = Lane(loop, "lane")
+    for number in range(100):
+        lane.put(lambda number=number: done.append(number))
+    lane.put(lambda: 1 / 0)
+    lane.put(ready.set)
+    assert ready.wait(10)
+    assert done == list(range(100))
+    assert "lane failed" in caplog.text
+    assert loop.stop() == []
+
+
+def test_a_lane_that_waits_for_work_ends_at_once_with_its_loop():
+    loop = Loop("test")
+    Lane(loop, "lane")
+    assert loop.stop(5.0) == []
+
+
+def test_what_is_put_after_the_end_is_not_done():
+    loop, done = Loop("test"), []
+    lane = Lane(loop, "lane")
+    assert loop.stop(5.0) == []
+    lane.put(lambda: done.append(1))
+    assert done == []
