@@ -27,16 +27,25 @@ class Recent:
 
     def __init__(self) -> None:
         self._tracks: dict[Key, Track] = {}
+        self._kept: dict[str, tuple[int, list[str]]] = {}
 
     def take(self, at: float, devices: Devices) -> None:
         """Take the readings of one sample."""
         for device, metrics in devices:
-            for metric in TILE_METRICS & metrics.keys():
+            for metric in self._kept_of(device, metrics):
                 track = self._tracks.get((device, metric))
                 if track is None:
                     track = self._tracks[device, metric] = Track()
                 track.push(at, metrics[metric].value)
                 track.forget_before(at - SECONDS)
+
+    def _kept_of(self, device: str, metrics: Mapping[str, Reading]) -> list[str]:
+        """Return which of a device's metrics are kept; found out anew only when it tells more or fewer."""
+        count, kept = self._kept.get(device, (-1, []))
+        if count != len(metrics) or any(metric not in metrics for metric in kept):
+            kept = sorted(TILE_METRICS & metrics.keys())
+            self._kept[device] = len(metrics), kept
+        return kept
 
     def take_curves(self, curves: Curves) -> None:
         """Put what the agent remembers before what has been heard since."""

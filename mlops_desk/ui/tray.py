@@ -17,7 +17,7 @@ from mlops_desk.ui.text import menu_text, notification_text
 from mlops_desk.ui.words import Mark
 
 SIZES = (22, 24, 32, 64)
-UPDATE_MILLISECONDS = 1000
+FIRST_MILLISECONDS, UPDATE_MILLISECONDS = 100, 3000
 LOOK_FOR_TRAY_MILLISECONDS = 3000
 GPU_LINES = 16
 
@@ -42,7 +42,6 @@ class Tray(QObject):
         self._icon.activated.connect(self._activated)
         self._due = QTimer(self)
         self._due.setSingleShot(True)
-        self._due.setInterval(UPDATE_MILLISECONDS)
         self._due.timeout.connect(self._redraw)
         self._search = QTimer(self)
         self._search.setInterval(LOOK_FOR_TRAY_MILLISECONDS)
@@ -73,9 +72,9 @@ class Tray(QObject):
             self.lost.emit()
 
     def take(self, topics: frozenset[Topic]) -> None:
-        """Hear what changed; draw at most once a second."""
+        """Hear what changed; draw at most every three seconds: an icon is drawn in four sizes, also when hidden."""
         if topics & {Topic.STATUS, Topic.CONNECTION, Topic.ALERTS} and not self._due.isActive():
-            self._due.start()
+            self._due.start(UPDATE_MILLISECONDS if self.redraws else FIRST_MILLISECONDS)
 
     def tell(self, alarm: alarms.Alarm) -> None:
         """Show a notification by the tray's own means, where nothing better can."""
