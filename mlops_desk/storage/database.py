@@ -23,6 +23,12 @@ from mlops_desk.storage import schema
 
 _log = logging.getLogger(__name__)
 _BACKUPS_KEPT = 3
+_PRIMARY = 0xFF
+_CIRCUMSTANCES = {
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}  # fmt: skip
 
 
 class Damaged(Unavailable):
@@ -40,12 +46,21 @@ class Database:
         self._lock = threading.RLock()
         self._connect()
         try:
-            if not self._is_sound():
-                self._replace()
-            self._migrate()
+            self._open()
+        except OperationalError as error:
+            self._engine.dispose()
+            raise self._unavailable(error.orig) from error
+        except OSError as error:
+            self._engine.dispose()
+            raise self._unavailable(error.strerror) from error
         except BaseException:
             self._engine.dispose()
             raise
+
+    def _open(self) -> None:
+        if not self._is_sound():
+            self._replace()
+        self._migrate()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -58,13 +73,16 @@ class Database:
                 with self._engine.begin() as connection:
                     yield connection
             except OperationalError as error:
-                text_ = f"The database {self.path} can't be read or written: {error.orig}."
-                raise Unavailable(text_, "Free some space on the disk and check its permissions.") from error
+                raise self._unavailable(error.orig) from error
             except DatabaseError as error:
                 if not isinstance(error.orig, sqlite3.DatabaseError) or isinstance(error.orig, sqlite3.IntegrityError):
                     raise
                 text_ = f"The database {self.path} is damaged: {error.orig}."
                 raise Damaged(text_, "It is set aside when it is opened next.") from error
+
+    def _unavailable(self, why: object) -> Unavailable:
+        text_ = f"The database {self.path} can't be read or written: {why}."
+        return Unavailable(text_, "Free some space on the disk and check its permissions.")
 
     def close(self) -> None:
         """Checkpoint and close."""
@@ -84,12 +102,13 @@ class Database:
             connection.execute(f"PRAGMA {pragma}")
 
     def _is_sound(self) -> bool:
+        """Tell whether the file is what SQLite wrote. Raises OperationalError when that can't be found out."""
         try:
             with self._engine.connect() as connection:
                 return bool(connection.execute(text("PRAGMA quick_check(1)")).scalar() == "ok")
         except OperationalError as error:
-            if "unable to open" in str(error) or "readonly" in str(error):
-                raise Unavailable(f"The database {self.path} can't be opened: {error.orig}.") from error
+            if _says_nothing(error.orig):
+                raise
             return False
         except (DatabaseError, UnicodeDecodeError):
             return False
@@ -133,3 +152,9 @@ class Database:
         old = sorted(self.path.parent.glob(f"{self.path.name}.backup-*"), key=lambda path: path.stat().st_mtime)
         for path in old[:-_BACKUPS_KEPT]:
             path.unlink()
+
+
+def _says_nothing(error: BaseException | None) -> bool:
+    """Tell whether an error comes from the disk or a stranger (full, read-only, locked) and not from the file."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code != sqlite3.SQLITE_IOERR_SHORT_READ and code & _PRIMARY in _CIRCUMSTANCES

@@ -63,6 +63,30 @@ def test_a_damaged_file_is_kept_and_the_newest_backup_takes_its_place(path: Path
     state.close()
 
 
+_OPEN_WITHOUT_SPACE = """
+import resource, sys
+from pathlib import Path
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.storage.state import State
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+try:
+    State(Path(sys.argv[1]))
+except Unavailable as error:
+    print(error.message, error.hint)
+"""
+
+
+def test_a_sound_file_stays_where_it_is_when_nothing_can_be_written(path: Path) -> None:
+    command = [sys.executable, "-c", _OPEN_WITHOUT_SPACE, str(path)]
+    told = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True).stdout
+    assert str(path) in told
+    assert "Free some space" in told
+    assert not list(path.parent.glob("*damaged*"))
+    state = State(path)
+    assert state.rules.list() == [RULE]
+    state.close()
+
+
 def _execute(path: Path, statement: str) -> None:
     connection = sqlite3.connect(path)
     with connection:
