@@ -19,6 +19,7 @@ from mlops_desk.base import log
 from mlops_desk.base.lock import FolderLock
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.private import UMASK
 
 _log = logging.getLogger(__name__)
 _LOCK_TRIES = 20
@@ -29,6 +30,7 @@ _HARD_END_SECONDS = 2.5
 def main(folder: DataFolder, *, demo: bool = False, echo: bool = False) -> int:
     """Be the agent of ``folder`` until told to stop. Returns 0 also when another one is there already."""
     log.start_early()
+    os.umask(UMASK)  # the databases, their journals and what children write too
     folder.make()
     lock = FolderLock(folder.lock)
     if not _acquire(lock, str(folder.socket)):

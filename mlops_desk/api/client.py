@@ -4,8 +4,10 @@
 attribute for each service, of that service's protocol, and ``announcements()``.
 """
 
+import contextlib
 import json
 import os
+import socket as network
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,6 +46,7 @@ class Client:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
         self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://agent")
+        self._listening: network.socket | None = None
 
     def close(self) -> None:
         self._http.close()
@@ -115,6 +118,7 @@ class Client:
         timeout = httpx.Timeout(SILENCE_SECONDS)
         try:
             with self._http.stream("GET", "/v1/events", params={"changes": "1"}, timeout=timeout) as answer:
+                self._listening = answer.extensions["network_stream"].get_extra_info("socket")
                 samples = Listener(announced.Sampled)
                 for line in answer.iter_lines():
                     document = json.loads(line)
@@ -128,7 +132,16 @@ class Client:
         except BadPatch as error:
             text = f"The agent told of a change that fits nothing it told before ({error})."
             raise Unavailable(text, "It is asked anew.") from error
+        finally:
+            self._listening = None
         raise Unavailable("The agent closed the connection.", "It is started again by the next command.")
+
+    def hang_up(self) -> None:
+        """End ``announcements`` from another thread, at once: whoever listens is told that the connection ended."""
+        listening = self._listening
+        if listening is not None:
+            with contextlib.suppress(OSError):  # it has ended by itself
+                listening.shutdown(network.SHUT_RDWR)
 
     def _service(self, name: str) -> "_Service":
         return _Service(self, name)

@@ -23,7 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mlops_desk import __version__
 from mlops_desk.api.document import describe
-from mlops_desk.api.streams import event_lines, verb_lines
+from mlops_desk.api.streams import Streams, event_lines, verb_lines
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller
@@ -59,6 +59,7 @@ class ApiServer:
         self._loop = loop
         self._audit = audit
         self._server: _Server | None = None
+        self._streams = Streams()
         self.app = self._build()
 
     def serve(self, path: Path) -> None:
@@ -81,7 +82,8 @@ class ApiServer:
             path.unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """Ask the server to end; safe from any thread and from a signal handler."""
+        """Ask the server to end, its streams first; safe from any thread and from a signal handler."""
+        self._streams.end()
         if self._server is not None:
             self._server.end()
 
@@ -101,7 +103,8 @@ class ApiServer:
             arguments = await _arguments(request, verb)
             if verb.streams:
                 lines = await self._loop.run(verb.path, lambda: self._method(verb)(**arguments))
-                return StreamingResponse(verb_lines(self._loop, verb.path, lines), media_type="application/x-ndjson")
+                told = verb_lines(self._loop, self._streams, verb.path, lines)
+                return StreamingResponse(told, media_type="application/x-ndjson")
             result = await self._loop.run(verb.path, lambda: self._perform(verb, arguments))
             return Response(wire.dumps(result), media_type="application/json")
 
@@ -150,7 +153,7 @@ class ApiServer:
         return StreamingResponse(self._event_lines(changes=changes), media_type="application/x-ndjson")
 
     async def _event_lines(self, *, changes: bool) -> AsyncIterator[str]:
-        async for line in event_lines(self._loop, self._bus, changes=changes):
+        async for line in event_lines(self._loop, self._streams, self._bus, changes=changes):
             yield line
 
 

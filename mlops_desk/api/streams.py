@@ -25,7 +25,28 @@ HEARTBEAT_SECONDS = 1.5
 _BUFFERED_LINES = 500
 
 
-async def verb_lines(loop: Loop, name: str, source: Iterator[str]) -> AsyncIterator[str]:
+class Streams:
+    """The streams that are open. ``end`` closes them in good order, as a server must before it goes."""
+
+    def __init__(self) -> None:
+        self._ends: set[Callable[[], None]] = set()
+
+    def end(self) -> None:
+        """Let every stream end after what it has told; safe from any thread and from a signal handler."""
+        for end in tuple(self._ends):
+            end()
+
+    @contextlib.contextmanager
+    def open(self, end: Callable[[], None]) -> Iterator[None]:
+        """Count a stream as open; ``end`` is called when it is to end."""
+        self._ends.add(end)
+        try:
+            yield
+        finally:
+            self._ends.discard(end)
+
+
+async def verb_lines(loop: Loop, streams: Streams, name: str, source: Iterator[str]) -> AsyncIterator[str]:
     """Yield ``{"line": ...}`` for each line of ``source``, and a last ``{"error": ...}`` if it raises."""
 
     def produce(put: Callable[[str], bool]) -> None:
@@ -40,11 +61,11 @@ async def verb_lines(loop: Loop, name: str, source: Iterator[str]) -> AsyncItera
             if close is not None:
                 close()
 
-    async for line in _produced(loop, name, produce):
+    async for line in _produced(loop, streams, name, produce):
         yield line
 
 
-async def event_lines(loop: Loop, bus: Bus, *, changes: bool = False) -> AsyncIterator[str]:
+async def event_lines(loop: Loop, streams: Streams, bus: Bus, *, changes: bool = False) -> AsyncIterator[str]:
     """Yield ``{"kind": ..., "event": ...}`` for what the bus tells, newest wins, with a heartbeat in silence.
 
     With ``changes`` a sample comes as ``{"kind": "Sampled", "change": ...}``: what differs from the one before
@@ -61,7 +82,7 @@ async def event_lines(loop: Loop, bus: Bus, *, changes: bool = False) -> AsyncIt
                     return
 
     try:
-        async for line in _produced(loop, "events", produce):
+        async for line in _produced(loop, streams, "events", produce):
             yield line
     finally:
         unsubscribe()
@@ -93,7 +114,9 @@ def latest_key(event: object) -> object | None:
     return None if key is None else key(event)
 
 
-async def _produced(loop: Loop, name: str, produce: Callable[[Callable[[str], bool]], None]) -> AsyncIterator[str]:
+async def _produced(
+    loop: Loop, streams: Streams, name: str, produce: Callable[[Callable[[str], bool]], None]
+) -> AsyncIterator[str]:
     running = asyncio.get_running_loop()
     queue: asyncio.Queue[str | None] = asyncio.Queue()
     gone = threading.Event()
@@ -122,8 +145,9 @@ async def _produced(loop: Loop, name: str, produce: Callable[[Callable[[str], bo
     context = copy_context()
     loop.start(name, lambda: context.run(work))
     try:
-        while (line := await queue.get()) is not None:
-            room.release()
-            yield line
+        with streams.open(lambda: hand_over(None)):
+            while (line := await queue.get()) is not None:
+                room.release()
+                yield line
     finally:
         gone.set()

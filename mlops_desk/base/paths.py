@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.mounts import UNSAFE, filesystem_of
+from mlops_desk.base.private import make_private
 
 ENVIRONMENT = "MLOPS_DESK_DATA_DIR"
 ALLOW_ANY_FILESYSTEM = "MLOPS_DESK_ALLOW_ANY_FILESYSTEM"
@@ -100,14 +101,14 @@ class DataFolder:
         return self.root / "mlflow"
 
     def make(self) -> None:
-        """Make the data folder (0700) and the folder for logs; say plainly why if that can't be done."""
+        """Make the data folder and the folder for logs, both 0700; say plainly why if that can't be done."""
         kind = filesystem_of(self.root)
         if kind in UNSAFE and os.environ.get(ALLOW_ANY_FILESYSTEM) != "1":
             text = f"The data folder {self.root} lies on {kind}, whose locks can't be trusted with a database."
             hint = f"Choose a local one with --data-dir or {ENVIRONMENT}; {ALLOW_ANY_FILESYSTEM}=1 overrides this."
             raise Refused(text, hint)
         try:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.root)
             self.logs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             text = f"The data folder {self.root} can't be made: {error.strerror}."

@@ -88,7 +88,7 @@ def limit_memory(limit_bytes: int) -> None:
 
 def start_detached(command: list[str], log: Path, environment: Mapping[str, str] | None = None) -> int:
     """Start a process that outlives this one, its output in ``log``; return its pid."""
-    with log.open("ab") as output:
+    with open(log, "ab", opener=_private) as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -101,6 +101,10 @@ def start_detached(command: list[str], log: Path, environment: Mapping[str, str]
     _detached[:] = [known for known in _detached if known.poll() is None]
     _detached.append(process)
     return process.pid
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 _detached: list[subprocess.Popen[bytes]] = []

@@ -45,7 +45,8 @@ class AttemptFolder:
     def prepare(self, uid: int, gid: int, token: str | None) -> None:
         """Make the folder for a job that runs as ``uid``:``gid``. Raises Unavailable."""
         try:
-            self._inside.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self._inside.mkdir(parents=True, exist_ok=True)
+            self._inside.chmod(0o755)  # the umask must not decide whether the job can read it
             self._outside.mkdir(mode=0o700, exist_ok=True)
             self._own(self._outside, uid, gid)
             self._put("wrapper.sh", resources.files("mlops_desk.jobs").joinpath("wrapper.sh").read_bytes(), 0o555)
@@ -83,7 +84,7 @@ class AttemptFolder:
         """
         older, newer = self.path / ".log.older", self.path / ".log.newer"
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         older.unlink(missing_ok=True)
         try:
             file, written = newer.open("wb"), 0

@@ -101,6 +101,7 @@ def write_context(
         shutil.copyfile(certificate, folder / "wheels" / "ca.pem")
     (folder / "requirements.txt").write_text("\n".join(recipe.requirements) + "\n", encoding="utf-8")
     (folder / "serve.py").write_text(SERVE, encoding="utf-8")
+    (folder / "serve.py").chmod(0o644)  # it keeps its rights in the image, where another user runs it
     dockerfile = _dockerfile(recipe, environment, labels, has_certificate=certificate is not None)
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
 

@@ -27,8 +27,10 @@ from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
 from mlops_desk.base import log
+from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.private import make_private
 from mlops_desk.records.history import Curves
 from mlops_desk.ui import recent, theme, tray
 from mlops_desk.ui.actions import Action, Actions
@@ -271,11 +273,11 @@ def _listen_to_qt(options: UiOptions) -> TextIO | None:
     log.start_early()
     path = DataFolder(Path(options.data_dir_text)).logs / "window.crash"
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         log.start_file(path.with_name("window.log"))
         file = path.open("w", encoding="utf-8")
-    except OSError as error:
-        _log.warning("Crashes can't be written down in %s: %s", path, error.strerror)
+    except (OSError, DeskError) as error:
+        _log.warning("Crashes can't be written down in %s: %s", path, error)
         return None
     faulthandler.enable(file)
     return file

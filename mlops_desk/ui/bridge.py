@@ -32,6 +32,8 @@ class ClientLike(DeskVerbs, Protocol):
 
     def announcements(self) -> Iterator[events.Event]: ...
 
+    def hang_up(self) -> None: ...
+
 
 Connect = Callable[[], ClientLike]
 
@@ -55,6 +57,7 @@ class Bridge(QObject):
         self._client: ClientLike | None = None
         self._hurry = threading.Event()
         self._connect_again = False
+        self._stopped = False
         self._woken.connect(self._drain, Qt.ConnectionType.QueuedConnection)
         self._watch = QTimer(self)
         self._watch.setInterval(STALE_CHECK_MILLISECONDS)
@@ -72,7 +75,10 @@ class Bridge(QObject):
 
     def stop(self) -> None:
         self._watch.stop()
+        self._stopped = True
         self._hurry.set()
+        if self._client is not None:
+            self._client.hang_up()
 
     @Slot()
     def start_agent(self) -> None:
@@ -84,12 +90,12 @@ class Bridge(QObject):
 
     def _listen(self) -> None:
         pause = FIRST_PAUSE_SECONDS
-        while not self._loop.ending.is_set():
+        while not self._is_over():
             try:
                 for event in self._events():
                     pause = FIRST_PAUSE_SECONDS
                     self._post(_key(event), event)
-                    if self._loop.ending.is_set():
+                    if self._is_over():
                         return
                 self._post("lost", DeskError("The agent ended the connection.", "It may be restarting."))
             except DeskError as error:
@@ -97,9 +103,14 @@ class Bridge(QObject):
             except Exception as error:  # noqa: BLE001 - a bug in the client must not leave the window deaf
                 _log.exception("Listening to the agent failed")
                 self._post("lost", DeskError(f"Listening to the agent failed: {error}", "See the window's log."))
+            if self._is_over():
+                return
             self._hurry.wait(pause)
             self._hurry.clear()
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _is_over(self) -> bool:
+        return self._stopped or self._loop.ending.is_set()
 
     def _events(self) -> Iterator[events.Event]:
         if self._client is None or self._connect_again:
@@ -122,7 +133,7 @@ class Bridge(QObject):
             self._unread[key] = item
             if len(self._unread) > UNREAD_LIMIT:
                 self._unread.popitem(last=False)
-            if self._awake or self._loop.ending.is_set():
+            if self._awake or self._is_over():
                 return
             self._awake = True
         self._woken.emit()

@@ -149,3 +149,17 @@ def test_the_socket_is_private(desk: Desk) -> None:
         assert path.stat().st_mode & 0o077 == 0
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(path))
+
+
+def test_nothing_in_the_data_folder_is_for_others(desk: Desk) -> None:
+    before = os.umask(0o022)
+    try:
+        desk.json("--demo", "jobs", "list")  # makes the parent of its folder
+        desk.json("jobs", "list")
+        desk.json("status")
+        desk.json("--demo", "agent", "stop")
+    finally:
+        os.umask(before)
+    wide = [path for path in (desk.folder, *desk.folder.rglob("*")) if path.stat().st_mode & 0o077]
+    # What a container is to read is mounted into it and readable there; the folders above keep others out.
+    assert [str(path) for path in wide if "in" not in path.relative_to(desk.folder).parts[:5]] == []

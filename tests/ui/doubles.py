@@ -403,6 +403,11 @@ class Double:
                 raise Unavailable("The agent closed the connection.", "mlops-desk agent status")
             yield event
 
+    def hang_up(self) -> None:
+        self.hung_up = True
+        for stream in self._streams:
+            stream.put(None)
+
     def moved_load(self, at: float) -> Iterator[events.Event]:
         endpoint = self.endpoints_by_name.get("digits")
         if endpoint is not None and endpoint.load is not None:

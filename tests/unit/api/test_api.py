@@ -101,6 +101,8 @@ class World(SimpleNamespace):
     jobs: Jobs
     socket: Path
     audit: list[AuditEntry]
+    server: ApiServer
+    thread: threading.Thread
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         time.sleep(0.01)
     time.sleep(0.05)
     client = Client(socket)
-    yield World(client=client, bus=bus, jobs=jobs, socket=socket, audit=audit)
+    yield World(client=client, bus=bus, jobs=jobs, socket=socket, audit=audit, server=server, thread=thread)
     client.close()
     server.stop()
     loop.ending.set()
@@ -223,6 +225,36 @@ def test_events_reach_every_listener_with_a_heartbeat_in_silence(world: World) -
     got = [next(events), next(events)]
     assert got == [JobChanged(job()), Notice("info", "test", "hello")]
     events.close()  # type: ignore[attr-defined]
+
+
+def test_streams_that_are_open_at_the_end_are_ended_quietly(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    other = Client(world.socket)
+    events, lines = world.client.announcements(), other.jobs.logs("1", follow=True)
+    assert isinstance(next(events), Heartbeat)
+    assert next(lines) == "first"
+    world.server.stop()
+    with pytest.raises(Unavailable, match="closed the connection"):
+        list(events)
+    assert set(lines) <= {"tail=None follow=True", "more"}
+    other.close()
+    world.thread.join(20)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_listener_is_ended_from_another_thread(world: World) -> None:
+    told = threading.Event()
+
+    def listen() -> None:
+        with pytest.raises(Unavailable):
+            for _event in world.client.announcements():
+                told.set()
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    assert told.wait(20)
+    world.client.hang_up()
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_samples_arrive_whole_though_only_their_changes_travel(world: World) -> None:
