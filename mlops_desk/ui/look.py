@@ -6,7 +6,6 @@ thread of its own with its own event loop; without a session bus nothing is aske
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from pathlib import Path
@@ -59,7 +58,7 @@ class Look(QObject):
     def follow(self) -> None:
         """Begin to listen to the desktop's settings, where there is a session bus."""
         if has_session_bus():
-            self._loop.start("portal", lambda: asyncio.run(self._listen()))
+            self._loop.start("portal", self._run)
 
     def wish(self, value: str) -> None:
         """Take the setting: system, dark or light."""
@@ -80,7 +79,14 @@ class Look(QObject):
     def _hear_hint(self, _scheme: Qt.ColorScheme) -> None:
         self._apply()
 
+    def _run(self) -> None:
+        import asyncio  # noqa: PLC0415 - 15 ms that nobody waits for, in a thread after the first paint
+
+        asyncio.run(self._listen())
+
     async def _listen(self) -> None:
+        import asyncio  # noqa: PLC0415 - as above
+
         from dbus_fast import MessageType  # noqa: PLC0415 - only where there is a session bus
         from dbus_fast.aio import MessageBus  # noqa: PLC0415
         from dbus_fast.errors import DBusError  # noqa: PLC0415
