@@ -46,6 +46,7 @@ HELP = {
     "alerts.configure.name": "name of the rule; alerts rules shows them",
     "drift.list.endpoint": "only those of this endpoint",
     "endpoints.deploy.model": "MODEL, MODEL@ALIAS or MODEL/VERSION",
+    "endpoints.load.seconds": "how far back, at most 900",
     "events.list.device": "only what happened on this device",
     "events.list.level": "the least that is listed: info, warning or alert",
     "rules.create.alias": "alias that marks the champion, and that is moved to a better version",

@@ -10,7 +10,7 @@ from mlops_desk.cli import around, drifted, judged, single
 from mlops_desk.cli.cells import ago, facts, number, reading, table
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.drift import DriftReport
-from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.endpoint import Endpoint, PastTraffic
 from mlops_desk.records.job import Job, Resources
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.rule import Retraining, Rule
@@ -54,6 +54,8 @@ def _status(status: Status) -> str:
         if verdict.cause != "busy"
     ]
     simulated = " (simulated)" if status.agent.simulated else ""
+    if status.agent.note:
+        lines.append(plain(status.agent.note, _LAST_CELL))
     lines.append(f"Agent {status.agent.version}{simulated}, {ago(status.sampled_at)}")
     return "\n".join(lines)
 
@@ -203,6 +205,13 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "STATE": lambda endpoint: endpoint.state,
         "MODEL": lambda endpoint: f"{endpoint.model.name}/{endpoint.model.version}",
         "URL": lambda endpoint: endpoint.url or "–",
+    },
+    PastTraffic: {
+        "WHEN": lambda point: ago(point.at),
+        "REQUESTS/S": lambda point: number(point.traffic.requests_per_second),
+        "ERRORS/S": lambda point: number(point.traffic.errors_per_second),
+        "P50 S": lambda point: number(point.traffic.latency_p50_seconds),
+        "P95 S": lambda point: number(point.traffic.latency_p95_seconds),
     },
     DriftReport: {
         "ID": lambda report: report.id or "–",

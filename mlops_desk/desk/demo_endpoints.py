@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import NotFound
-from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Replica, Traffic
+from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.serving import plan
+from mlops_desk.serving.past import Past
 from mlops_desk.serving.service import EndpointsService
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class DemoEndpoints(EndpointsService):
         )  # fmt: skip
         self._desk = desk
         self._played: dict[str, Endpoint] = {}
+        self._past = Past()
         self._rates = {name: rate for name, _, rate in _DEPLOYED}
 
     def start(self) -> None:
@@ -70,12 +72,17 @@ class DemoEndpoints(EndpointsService):
         except KeyError:
             raise NotFound(f"There is no endpoint {name!r}.", "mlops-desk endpoints list") from None
 
+    def load(self, name: str, seconds: float = 300.0) -> list_of[PastTraffic]:
+        self.show(name)
+        return self._past.since(name, seconds)
+
     def stop(self, name: str) -> Endpoint:
         return self._tell(replace(self.show(name), state=EndpointState.STOPPED, replicas=(), traffic={}, load=None))
 
     def remove(self, name: str) -> Endpoint:
         endpoint = self.show(name)
         del self._played[name]
+        self._past.forget(name)
         self._desk.bus.publish(EndpointRemoved(name))
         return endpoint
 
@@ -93,7 +100,9 @@ class DemoEndpoints(EndpointsService):
         now = time.time()
         for endpoint in self.list():
             if endpoint.state is EndpointState.LIVE:
-                self._tell(replace(endpoint, load=self._load(endpoint, now)))
+                load = self._load(endpoint, now)
+                self._past.note(endpoint.name, load)
+                self._tell(replace(endpoint, load=load))
 
     def _load(self, endpoint: Endpoint, now: float) -> Traffic:
         rate = self._rates.get(endpoint.name, 1.0) * (1.0 + 0.3 * math.sin(now / 47.0) + 0.1 * math.sin(now / 7.0))

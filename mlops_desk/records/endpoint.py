@@ -53,6 +53,14 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class PastTraffic:
+    """What an endpoint's load was at Unix time ``at``."""
+
+    at: float
+    traffic: Traffic
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """An endpoint and its live revision. ``traffic`` is revision -> share of requests (sums to 1).
 

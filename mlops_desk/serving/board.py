@@ -8,8 +8,9 @@ from dataclasses import replace
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.text import plain
-from mlops_desk.records.endpoint import Endpoint, EndpointState, Traffic
+from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
+from mlops_desk.serving.past import Past
 from mlops_desk.storage.state import RecordTable
 
 
@@ -22,6 +23,7 @@ class Board:
         self._lock = threading.RLock()
         self._endpoints = {endpoint.name: endpoint for endpoint in table.list()}
         self._loads: dict[str, Traffic] = {}
+        self._past = Past()
 
     def all(self) -> list[Endpoint]:
         """Return all endpoints by name."""
@@ -63,6 +65,7 @@ class Board:
             self._table.remove(name)
             self._endpoints.pop(name, None)
             self._loads.pop(name, None)
+            self._past.forget(name)
             self._bus.publish(EndpointRemoved(name))
 
     def load(self, loads: Mapping[str, Traffic]) -> None:
@@ -70,9 +73,17 @@ class Board:
         with self._lock:
             for name, endpoint in self._endpoints.items():
                 load = loads.get(name)
+                if load is not None and endpoint.state is not EndpointState.STOPPED:
+                    self._past.note(name, load)
                 if load is not None and load != self._loads.get(name):
                     self._loads[name] = load
                     self._bus.publish(EndpointChanged(self._with_load(endpoint)))
+
+    def past(self, name: str, seconds: float) -> list[PastTraffic]:
+        """Return the load of an endpoint's last ``seconds``. Raises NotFound and Invalid."""
+        with self._lock:
+            self.get(name)
+            return self._past.since(name, seconds)
 
     def _with_load(self, endpoint: Endpoint) -> Endpoint:
         if endpoint.state is EndpointState.STOPPED:

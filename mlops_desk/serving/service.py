@@ -19,7 +19,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.endpoint import Endpoint, EndpointState
+from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving import plan
 from mlops_desk.serving.board import Board
@@ -124,6 +124,9 @@ class EndpointsService:
 
     def show(self, name: str) -> Endpoint:
         return self._board.get(name)
+
+    def load(self, name: str, seconds: float = 300.0) -> list_of[PastTraffic]:
+        return self._board.past(name, seconds)
 
     def stop(self, name: str) -> Endpoint:
         endpoint = self._owned(name)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records import event as events
 from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.endpoint import PastTraffic, Traffic
 from mlops_desk.records.status import Check, Status
 from mlops_desk.ui.recent import Recent
 
@@ -215,21 +216,26 @@ class Store:
         last = self.status.sampled_at if self.status is not None else None
         return self.recent.curve(device, metric, None if last is None else last - seconds)
 
+    def take_load(self, name: str, past: Iterable[PastTraffic]) -> None:
+        """Put what the agent remembers of an endpoint's load before what has been heard since."""
+        known = list(self.load.get(name, ()))
+        first = known[0].at if known else float("inf")
+        older = [_load_point(point.at, point.traffic) for point in past if point.at < first]
+        self.load[name] = deque([*older, *known], maxlen=LOAD_POINTS)
+
     def _remember_load(self, at: float) -> None:
         """Note each endpoint's load as last announced, so that its curve moves on with the others."""
         for endpoint in (self.endpoints.value or {}).values():
             load = endpoint.load
             if load is None:
                 continue
-            self.load.setdefault(endpoint.name, deque(maxlen=LOAD_POINTS)).append(
-                LoadPoint(
-                    at,
-                    load.requests_per_second,
-                    load.latency_p50_seconds,
-                    load.latency_p95_seconds,
-                    load.errors_per_second,
-                )
-            )
+            self.load.setdefault(endpoint.name, deque(maxlen=LOAD_POINTS)).append(_load_point(at, load))
+
+
+def _load_point(at: float, load: Traffic) -> LoadPoint:
+    return LoadPoint(
+        at, load.requests_per_second, load.latency_p50_seconds, load.latency_p95_seconds, load.errors_per_second
+    )
 
 
 def devices_of(status: Status) -> Iterable[tuple[str, Any]]:

@@ -4,7 +4,7 @@ from builtins import list as list_of
 from collections.abc import Iterator
 from typing import Annotated, Protocol
 
-from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.endpoint import Endpoint, PastTraffic
 from mlops_desk.verbs.declaration import Option, changes, reads
 
 
@@ -24,6 +24,11 @@ class Endpoints(Protocol):
     @reads
     def show(self, name: str) -> Endpoint:
         """Show one endpoint."""
+        ...
+
+    @reads
+    def load(self, name: str, seconds: float = 300.0) -> list_of[PastTraffic]:
+        """Show an endpoint's load of the last seconds (up to 900), oldest first."""
         ...
 
     @changes(who="owner", before="show")

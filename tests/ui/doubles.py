@@ -21,7 +21,7 @@ from mlops_desk.records import event as events
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Histogram, Measure, Quality, Verdict
-from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Replica, Traffic
+from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
 from mlops_desk.records.history import Curve, Curves
 from mlops_desk.records.incident import Absence, Incident
 from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, MlflowSpec, Mount, Reason, Resources
@@ -174,6 +174,12 @@ class Endpoints(Service):
 
     def show(self, name: str) -> Endpoint:
         return self._double.endpoints_by_name[name]
+
+    def load(self, name: str, seconds: float = 300.0) -> list[PastTraffic]:
+        now = time.time()
+        return [
+            PastTraffic(now - back, Traffic(5.0, 0.01, 0.02, 0.0, 10, 0)) for back in range(int(seconds) - 1, 0, -2)
+        ]
 
     def stop(self, name: str) -> Endpoint:
         endpoint = replace(self._double.endpoints_by_name[name], state=EndpointState.STOPPED, url=None)

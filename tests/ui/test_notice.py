@@ -52,17 +52,19 @@ def test_a_notice_stays_at_the_foot_of_a_window_that_changes(program, qtbot):
         assert program.window._stack.geometry().contains(program.window.notices.geometry())
 
 
-def test_a_notice_does_not_go_away_under_the_pointer(program, qtbot, monkeypatch):
+@pytest.mark.parametrize("came", [True, False], ids=["came later", "was there"])
+def test_a_notice_does_not_go_away_under_the_pointer(program, qtbot, monkeypatch, came):
     monkeypatch.setitem(notice.READ_MILLISECONDS, "info", 50)
     bar = program.window.notices
     monkeypatch.setattr(bar, "underMouse", lambda: True)
     program.context.say("info", "Read me.")
-    place = QPointF(1, 1)
-    QApplication.sendEvent(bar, QEnterEvent(place, place, place))
+    if came:
+        place = QPointF(1, 1)
+        QApplication.sendEvent(bar, QEnterEvent(place, place, place))
     qtbot.wait(150)
     assert bar.isVisible()
-    QApplication.sendEvent(bar, QEvent(QEvent.Type.Leave))
     monkeypatch.setattr(bar, "underMouse", lambda: False)
+    QApplication.sendEvent(bar, QEvent(QEvent.Type.Leave))
     qtbot.waitUntil(lambda: not bar.isVisible())
 
 

@@ -143,7 +143,7 @@ def test_the_tracking_server_is_started_from_the_empty_models_page(start, qtbot)
 
 def test_another_registry_can_be_chosen_while_the_desks_own_is_empty(start, qtbot):
     page = start(Double(empty=True), "models").window.page()
-    qtbot.waitUntil(lambda: page._state.isVisible())
+    qtbot.waitUntil(page._state.isVisible)
     assert page._uri.isVisible()
     page._uri.setText("http://nowhere")
     qtbot.keyClick(page._uri, Qt.Key.Key_Return)
@@ -348,3 +348,18 @@ def test_settings_are_found_by_a_word(settings_page):
         "serving.base_image",
         "serving.wheelhouse",
     ][1:]
+
+
+def test_an_endpoints_curves_begin_before_the_window_did(start, double, qtbot):
+    program = start(double, "endpoints")
+    page = program.window.page()
+    qtbot.waitUntil(lambda: page._chosen() is not None)
+    name = page._chosen().name
+    qtbot.waitUntil(lambda: len(program.store.load.get(name, ())) > 100)
+    times = [point.at for point in program.store.load[name]]
+    assert times == sorted(times)
+    assert times[-1] - times[0] > 200
+    asked = double.calls.count(("endpoints", "load"))
+    page.reload()
+    qtbot.wait(300)
+    assert double.calls.count(("endpoints", "load")) == asked

@@ -5,7 +5,8 @@ from typing import ClassVar
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
-from mlops_desk.records.endpoint import Endpoint, EndpointState
+from mlops_desk.base.errors import DeskError
+from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
 from mlops_desk.ui import endpointwords, theme, words
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.chartstack import ChartStack
@@ -56,6 +57,7 @@ class EndpointsPage(Page):
         self._remove = Button("Remove …", harmful=True)
         self._remove.clicked.connect(self._ask_to_remove)
         self._shown: tuple[str, int, EndpointState] | None = None
+        self._asked_load: set[str] = set()
         self._arrange()
 
     def _arrange(self) -> None:
@@ -142,12 +144,34 @@ class EndpointsPage(Page):
             return
         self._url.show_command(endpoint.url)
         self._facts.show_facts(endpointwords.facts_of(endpoint))
+        self._want_past(endpoint.name)
         if not self.context.store.paused:
             self._show_load(endpoint.name)
         now = (endpoint.name, endpoint.revision, endpoint.state)
         if now != self._shown:
             self._shown = now
             self._read_log()
+
+    def _want_past(self, name: str) -> None:
+        """Ask once what the load was before this window heard of it."""
+        if name in self._asked_load:
+            return
+        self._asked_load.add(name)
+
+        def heard(past: list[PastTraffic]) -> None:
+            self.context.store.take_load(name, past)
+            endpoint = self._chosen()
+            if endpoint is not None and endpoint.name == name and not self.context.store.paused:
+                self._show_load(name)
+
+        def failed(_error: DeskError) -> None:
+            """Go on with what is heard from now on: that is how it is without a past."""
+
+        self.context.ask("past load", lambda desk: desk.endpoints.load(name, SECONDS), heard, failed)
+
+    def connected(self) -> None:
+        self._asked_load.clear()
+        super().connected()
 
     def _show_load(self, name: str) -> None:
         points = list(self.context.store.load.get(name, ()))

@@ -65,6 +65,10 @@ class PlainHeader(QHeaderView):
         super().__init__(Qt.Orientation.Horizontal)
         self.setFont(theme.font(theme.CAPTION_POINTS))
 
+    def fit(self) -> None:
+        """Give the columns the widths that the rows need now; Qt does not when rows come one by one."""
+        self.resizeSections()
+
     def sizeHint(self) -> QSize:
         return QSize(super().sizeHint().width(), theme.ROW_HEIGHT)
 

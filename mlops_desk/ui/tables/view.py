@@ -64,7 +64,7 @@ class RecordTable(QTableView, Generic[T]):
         self.addAction(copy)
 
     def _dress_header(self) -> None:
-        header = PlainHeader()
+        header = self._header = PlainHeader()
         self.setHorizontalHeader(header)
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -89,8 +89,10 @@ class RecordTable(QTableView, Generic[T]):
         """Show records; the chosen row stays chosen and rows stay where they are."""
         chosen = self.key()
         self._silent = True
-        if self.records.show_records(records) and chosen is not None:
-            self._choose_again(chosen)
+        if self.records.show_records(records):
+            self._header.fit()
+            if chosen is not None:
+                self._choose_again(chosen)
         self._silent = False
         if chosen is not None and chosen not in records:
             self.chosen.emit(None)
