@@ -34,10 +34,12 @@ from mlops_desk.registry.server import TrackingServer
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
-from mlops_desk.telemetry.simulated import container_name
+from mlops_desk.telemetry.service import DEMO_SEED
+from mlops_desk.telemetry.simulated import container_name, past
 
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 30.0
+_PAST_SECONDS = 300
 
 
 class DemoDesk(Desk):
@@ -52,8 +54,15 @@ class DemoDesk(Desk):
         super().__init__(folder, loop)
 
     def start(self) -> None:
+        self._begin_with_a_past()
         super().start()
         self.loop.start("demo", self._fill)
+
+    def _begin_with_a_past(self) -> None:
+        """Show the last minutes at once, unless a demo that ran until just now has stored them."""
+        now, stored = time.time(), self.folder.telemetry_database
+        if not stored.exists() or now - stored.stat().st_mtime > _PAST_SECONDS:
+            self.telemetry.remember(past(DEMO_SEED, now, _PAST_SECONDS))
 
     def _engine(self) -> Engine:
         self._fake_engine = FakeEngine(images=demo_data.IMAGES, programs=_programs(), at_end=self._at_end)

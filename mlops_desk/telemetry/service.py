@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -53,7 +53,7 @@ _log = logging.getLogger(__name__)
 _FIRST_SECONDS = 2.5
 _WINDOW_SECONDS = 60.0
 _WINDOW_VALUES = 60_000
-_DEMO_SEED = 8
+DEMO_SEED = 8
 _SHORT_ID = 12
 _HOLDING_BYTES = 64 << 20
 
@@ -97,8 +97,13 @@ class TelemetryService:
             lambda: settings.number("telemetry.interval_seconds"),
             self._take,
             bus.publish,
-            [*(("--simulated", str(_DEMO_SEED)) if simulated else ()), *collector_arguments],
+            [*(("--simulated", str(DEMO_SEED)) if simulated else ()), *collector_arguments],
         )
+
+    def remember(self, samples: Iterable[Sample]) -> None:
+        """Put samples into the history that were taken before the start, oldest first."""
+        for sample in samples:
+            self._ring.append(sample.sampled_at, groups_of(sample))
 
     def start(self) -> None:
         """Begin to sample and to write history."""
@@ -175,6 +180,10 @@ class TelemetryService:
     def trouble(self) -> str | None:
         """Say what is wrong with sampling as a whole, or None."""
         return self._sampler.trouble()
+
+    def paused(self) -> str | None:
+        """Say why the history is not written at the moment, or None."""
+        return f"The history is paused. {self._history.paused}" if self._history.paused else None
 
     def gpu_facts(self) -> tuple[Gpu, ...]:
         """Return every GPU with its state and processes as known now, for the lease ledger.
@@ -255,7 +264,7 @@ class TelemetryService:
     def _agent(self) -> AgentInfo:
         info = self._agent_info()
         trouble = self._sampler.trouble()
-        note = trouble or self._history.paused or info.note
+        note = trouble or self.paused() or info.note
         sampling = "stale" if trouble else "ok"
         return replace(info, cost=self._cost.current, simulated=self._simulated, sampling=sampling, note=note)
 

@@ -9,6 +9,7 @@ program that grows until it is killed, driver errors, a worn drive, a filesystem
 from mlops_desk.telemetry.simulated.faults import SimulatedFaults
 from mlops_desk.telemetry.simulated.gpus import GPU_COUNT, SimulatedGpus
 from mlops_desk.telemetry.simulated.host import SimulatedHost
+from mlops_desk.telemetry.simulated.past import past
 from mlops_desk.telemetry.simulated.works import container_name
 
-__all__ = ["GPU_COUNT", "SimulatedFaults", "SimulatedGpus", "SimulatedHost", "container_name"]
+__all__ = ["GPU_COUNT", "SimulatedFaults", "SimulatedGpus", "SimulatedHost", "container_name", "past"]

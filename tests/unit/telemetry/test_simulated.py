@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Gpu
 from mlops_desk.telemetry.metrics import GPU_METRICS
-from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost, container_name
+from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost, container_name, past
 from mlops_desk.telemetry.simulated.events import oom_count, oom_kills
 from mlops_desk.telemetry.simulated.noise import wave, wave_integral
 from mlops_desk.telemetry.simulated.works import WORKS, booted_at, busy_seconds, load, running
@@ -195,3 +195,12 @@ def test_a_filesystem_is_nearly_full_and_the_remote_one_falls_silent() -> None:
         assert rows["/data"].metrics["system.filesystem.utilization"].value > 0.95
         silent += rows["/mnt/datasets"].note is not None
     assert silent == 1
+
+
+def test_the_past_is_what_was_there_then_second_by_second() -> None:
+    samples = list(past(8, 1_800_000_000.0, 5))
+    assert [sample.sampled_at for sample in samples] == [1_800_000_000.0 - 5 + number for number in range(5)]
+    for sample in samples:
+        there = SimulatedGpus(8, clock=lambda at=sample.sampled_at: at).read()
+        assert [gpu.metrics["hw.power"] for gpu in sample.gpus] == [gpu.metrics["hw.power"] for gpu in there.gpus]
+        assert sample.disks[0].metrics["system.disk.read"].value is not None
