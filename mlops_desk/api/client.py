@@ -20,7 +20,8 @@ from mlops_desk.base.changes import BadPatch, Listener
 from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
 from mlops_desk.base.lock import FolderLock
 from mlops_desk.base.paths import DataFolder
-from mlops_desk.base.process import python_command, start_detached
+from mlops_desk.base.process import exit_code, python_command, start_detached
+from mlops_desk.base.text import plain
 from mlops_desk.records import event as announced
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.agent import Agent
@@ -38,6 +39,7 @@ from mlops_desk.verbs.telemetry import Telemetry
 
 START_TIMEOUT_SECONDS = 30.0
 SILENCE_SECONDS = 6.0
+_WORDS_BYTES = 64 << 10
 
 
 class Client:
@@ -209,12 +211,16 @@ def connect(folder: DataFolder, *, start: bool = True, demo: bool = False) -> Cl
     if not start:
         raise Unavailable(f"No agent runs for {folder.root}.", "Any command starts one: mlops-desk status")
     folder.make()
-    _start_agent(folder, demo=demo)
+    out = folder.logs / "agent.out"
+    said_before = out.stat().st_size if out.exists() else 0
+    pid = _start_agent(folder, out, demo=demo)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         client = _running(folder)
         if client is not None:
             return client
+        if exit_code(pid):
+            raise _last_words(folder, out, said_before)
         time.sleep(0.05)
     log = folder.logs / "agent.log"
     raise Unavailable(f"The agent for {folder.root} did not answer within {START_TIMEOUT_SECONDS:g} s.", f"See {log}")
@@ -236,20 +242,36 @@ def wait_until_gone(folder: DataFolder, timeout_seconds: float) -> bool:
     """Wait until no agent holds the folder; False when one still does at the deadline."""
     deadline = time.monotonic() + timeout_seconds
     lock = FolderLock(folder.lock)
-    while not lock.acquire():
+    while not lock.is_free():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
-    lock.release()
     return True
 
 
-def _start_agent(folder: DataFolder, *, demo: bool) -> None:
-    arguments = ["--data-dir", str(folder.root), "agent"]
+def _start_agent(folder: DataFolder, out: Path, *, demo: bool) -> int:
+    """Start an agent, its complaints as JSON in ``out``; return its pid."""
+    arguments = ["--data-dir", str(folder.root), "agent", "--json"]
     if demo:
         arguments.insert(0, "--demo")
     command = python_command("mlops_desk", *arguments)
-    start_detached(command, folder.logs / "agent.out", {"MLOPS_DESK_AGENT_STARTER": str(os.getpid())})
+    try:
+        return start_detached(command, out, {"MLOPS_DESK_AGENT_STARTER": str(os.getpid())})
+    except OSError as error:
+        raise Unavailable(f"The agent for {folder.root} can't be started: {error}.") from error
+
+
+def _last_words(folder: DataFolder, out: Path, said_before: int) -> DeskError:
+    """Return why an agent ended at once, in its own words where it had any."""
+    with out.open("rb") as file:
+        file.seek(said_before)
+        lines = file.read(_WORDS_BYTES).decode("utf-8", "replace").strip().splitlines()
+    for line in reversed(lines):
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # a line of something else
+            document = json.loads(line)
+            return Unavailable(str(document["error"]), document["hint"])
+    last = f" It last wrote: {plain(lines[-1])}" if lines else ""
+    return Unavailable(f"The agent for {folder.root} ended at once.{last}", f"See {folder.logs / 'agent.log'}")
 
 
 def _answers(client: Client) -> bool:

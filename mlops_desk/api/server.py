@@ -29,6 +29,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.room import disk_trouble
 from mlops_desk.base.text import plain
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.verbs import PROTOCOLS
@@ -131,6 +132,12 @@ class ApiServer:
         except DeskError as error:
             self._audit(_entry(verb, arguments, before, error=error.message))
             raise
+        except OSError as error:
+            trouble = disk_trouble(error)
+            if trouble is None:
+                raise
+            self._audit(_entry(verb, arguments, before, error=trouble.message))
+            raise trouble from error
         self._audit(_entry(verb, arguments, before, outcome=wire.dumps(result)))
         return result
 

@@ -25,6 +25,20 @@ class FolderLock:
         self._descriptor = descriptor
         return True
 
+    def is_free(self) -> bool:
+        """Tell whether nobody holds it; nothing is written, so it can be asked of a read-only folder too."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
     def note(self) -> str:
         """Return what the newest holder left in the lock; empty when there was none."""
         try:

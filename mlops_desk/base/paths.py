@@ -13,6 +13,7 @@ from pathlib import Path
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.mounts import UNSAFE, filesystem_of
 from mlops_desk.base.private import make_private
+from mlops_desk.base.room import check_room
 
 ENVIRONMENT = "MLOPS_DESK_DATA_DIR"
 ALLOW_ANY_FILESYSTEM = "MLOPS_DESK_ALLOW_ANY_FILESYSTEM"
@@ -107,9 +108,13 @@ class DataFolder:
             text = f"The data folder {self.root} lies on {kind}, whose locks can't be trusted with a database."
             hint = f"Choose a local one with --data-dir or {ENVIRONMENT}; {ALLOW_ANY_FILESYSTEM}=1 overrides this."
             raise Refused(text, hint)
+        elsewhere = f"Or choose another data folder with --data-dir or {ENVIRONMENT}."
         try:
+            if self.root.exists():
+                check_room(self.root, elsewhere)
             make_private(self.root)
             self.logs.mkdir(mode=0o700, exist_ok=True)
+            check_room(self.logs, elsewhere)
         except OSError as error:
             text = f"The data folder {self.root} can't be made: {error.strerror}."
             raise Unavailable(text, f"Choose another with --data-dir or {ENVIRONMENT}.") from error

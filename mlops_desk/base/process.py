@@ -107,6 +107,11 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def exit_code(pid: int) -> int | None:
+    """Return how a process of ``start_detached`` ended; None while it runs."""
+    return next((known.poll() for known in _detached if known.pid == pid), None)
+
+
 _detached: list[subprocess.Popen[bytes]] = []
 
 

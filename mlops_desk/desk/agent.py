@@ -42,7 +42,8 @@ class AgentService:
 
     def info(self) -> AgentInfo:
         sampling, note = self._parts.sampling()
-        return replace(self.about(), cost=self._parts.cost(), sampling=sampling, note=note)
+        about = self.about()
+        return replace(about, cost=self._parts.cost(), sampling=sampling, note=note or about.note)
 
     def about(self) -> AgentInfo:
         """Return what does not come from telemetry; telemetry puts its own numbers into it."""
@@ -54,7 +55,12 @@ class AgentService:
             data_dir=str(self._folder.root),
             instance=self._folder.instance,
             simulated=self._simulated,
+            note=self._set_aside(),
         )
+
+    def _set_aside(self) -> str | None:
+        damaged = self._state.set_aside
+        return f"The state database was damaged and is kept as {damaged.name}." if damaged is not None else None
 
     def doctor(self) -> list[Check]:
         return self._parts.checks()

@@ -15,10 +15,11 @@ from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk import doctor
 from mlops_desk.desk.agent import AgentParts, AgentService
+from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.exporter import Exporter
 from mlops_desk.desk.names import ContainerNames
 from mlops_desk.desk.reference import ReferenceParts, reference_file
-from mlops_desk.desk.settings import SettingsService, without_secrets
+from mlops_desk.desk.settings import SettingsService
 from mlops_desk.drift.service import DriftService
 from mlops_desk.engines.address import choose_address
 from mlops_desk.engines.docker import DockerEngine
@@ -61,6 +62,7 @@ class Desk:
         self.bus = Bus()
         self.settings = SettingsStore(folder.settings)
         self.state = State(folder.state_database)
+        self.audit = AuditTrail(self.state.audit)
         self.on_shutdown: Callable[[], None] = loop.ending.set
         self.engine = self._engine()
         self.ledger = self._ledger()
@@ -114,6 +116,7 @@ class Desk:
             self.telemetry.stop,
             self.alerts.stop,
             self.events.stop,
+            self.audit.flush,
             self.state.close,
             self._close_engine,
         ):
@@ -124,7 +127,7 @@ class Desk:
 
     def record(self, entry: AuditEntry) -> None:
         """Keep an audit entry."""
-        self.state.audit.put(without_secrets(entry))
+        self.audit.put(entry)
 
     # -- the parts ---------------------------------------------------------------------------
 
@@ -335,10 +338,7 @@ class Desk:
 
     def _sampling(self) -> tuple[str, str | None]:
         trouble = self.telemetry.trouble()
-        if self.state.set_aside is not None:
-            kept = f"The state database was damaged and is kept as {self.state.set_aside.name}."
-            return ("stale" if trouble else "ok"), kept
-        return ("stale" if trouble else "ok"), trouble
+        return ("stale" if trouble else "ok"), trouble or self.telemetry.paused()
 
     def _checks(self) -> list[Check]:
         server = self.services["models"].server

@@ -29,6 +29,7 @@ from mlops_desk.telemetry.ring import Ring
 _log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 10.0
+RETRY_SECONDS, _RETRIES = 3.0, 3
 _PACK_SECONDS = 7.0
 _REST_SECONDS = 0.02
 _STOP_SECONDS = 1.0
@@ -141,10 +142,12 @@ class History:
         return kept, found.tier
 
     def _state(self, request: Request) -> tuple[TelemetryStore | None, int, int]:
+        if (store := self._store) is None:  # it is being opened, and checked, which takes its time: memory answers meanwhile
+            return None, 0, 0
         if not self._lock.acquire(timeout=max(0.0, request.deadline - time.monotonic())):
             raise TimedOut("The disk with the history does not answer.", "Look again in a moment.")
         try:
-            return self._store, self._next_row, self._store.generation if self._store else 0
+            return store, self._next_row, store.generation
         finally:
             self._lock.release()
 
@@ -164,6 +167,10 @@ class History:
 
     def _turn(self) -> None:
         self.flush()
+        for _ in range(_RETRIES):  # a disk that has room again is noticed before the next turn
+            if self._paused is None or self._stopping.wait(RETRY_SECONDS):
+                break
+            self.flush()
         for work in self._at_turn:
             work()
         self.pack()

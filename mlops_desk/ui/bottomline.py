@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from mlops_desk.base.text import plain
 from mlops_desk.records.model import Registry
 from mlops_desk.records.status import AgentInfo, Check
 from mlops_desk.ui import theme, words
@@ -11,6 +12,7 @@ from mlops_desk.ui.store import Connection, Store
 from mlops_desk.ui.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 
+_NOTE_CHARACTERS = 70
 _REGISTRY = {"running": ("ok", words.OK), "failed": ("alert", words.ALERT), "starting": ("info", words.INFO)}
 _CHECK = {"ok": ("ok", words.OK), "warning": ("warning", words.WARNING), "problem": ("alert", words.ALERT)}
 
@@ -69,6 +71,8 @@ class BottomLine(QWidget):
             token, text = "ok", f"{words.OK} agent {info.version} · {words.duration(info.uptime_seconds)}"
             if info.sampling != "ok":
                 token, text = "warning", f"{words.WARNING} agent {info.version}: sampling {info.sampling}"
+            elif info.note:
+                token, text = "warning", f"{words.WARNING} agent {info.version}: {plain(info.note, _NOTE_CHARACTERS)}"
         self._agent.show_text(text)
         self._agent.tint(token)
         if connection.error is not None:

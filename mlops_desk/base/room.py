@@ -1,0 +1,35 @@
+"""Whether a folder can be written in at all: said in a sentence, before anything in it is tried and fails halfway."""
+
+import errno
+import os
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError, Unavailable
+
+LEAST_BYTES = 1 << 20
+_DISK = {errno.ENOSPC: "is full", errno.EDQUOT: "is full for this user", errno.EROFS: "can't be written to"}
+
+
+def check_room(folder: Path, hint: str) -> None:
+    """See that ``folder`` can be written in and has 1 MiB left. Raises Unavailable, OSError.
+
+    ``hint`` says where else one could go. Asked of the kernel, which also tells root of a read-only mount.
+    """
+    facts = os.statvfs(folder)
+    if facts.f_flag & os.ST_RDONLY:
+        raise Unavailable(f"{folder} can't be written in: its filesystem is mounted read-only.", hint)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Unavailable(f"{folder} can't be written in: this user may not.", hint)
+    free = facts.f_frsize * (facts.f_bfree if os.geteuid() == 0 else facts.f_bavail)
+    if facts.f_blocks and free < LEAST_BYTES:  # some filesystems don't tell their size
+        text = f"The disk of {folder} is full: {free >> 10} KiB are free."
+        raise Unavailable(text, f"Free some space (df -h {folder} tells how much there is). {hint}")
+
+
+def disk_trouble(error: OSError) -> DeskError | None:
+    """Return an error of a full or read-only disk in words, None for any other error."""
+    if error.errno not in _DISK:
+        return None
+    where = f" of {error.filename}" if error.filename else ""
+    text = f"The disk{where} {_DISK[error.errno]}; nothing was changed."
+    return Unavailable(text, "Free some space, or have it mounted writable, and try again.")
