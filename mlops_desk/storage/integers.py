@@ -19,13 +19,13 @@ Codes = NDArray[np.int64]
 States = NDArray[np.uint8]
 Places = NDArray[np.intp]
 
-LEVEL = 9
 _ROWS_LIMIT = 1 << 22
 _CONSTANT, _PACKED, _PLAIN = 0, 1, 2
 _ONE_STATE, _MANY_STATES = 0, 1
 _GROUP_VERSION = 2
+# A curve of a quarter of an hour is small: without its size the library takes 11 MB for each compressor.
 _PARAMETERS = zstandard.ZstdCompressionParameters.from_level(
-    LEVEL, format=zstandard.FORMAT_ZSTD1_MAGICLESS, write_content_size=False, write_checksum=False
+    12, source_size=4096, format=zstandard.FORMAT_ZSTD1_MAGICLESS, write_content_size=False, write_checksum=False
 )
 
 

@@ -1,5 +1,9 @@
 """Curves over any span of time: the last 15 minutes from memory, older rows from the disk, on one axis.
 
+Rows keep the wall time that the clock showed when they were measured. After it jumped, they stand where it said:
+a jump ahead leaves a gap; after a jump back both stretches are shown, and where they overlap a bucket has the rows
+of both. Nothing is moved, hidden or deleted for it.
+
 GPU memory of a process is a curve of the device ``UUID/pid-PID``; its rows are kept apart (``holders``).
 """
 

@@ -22,6 +22,7 @@ from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.event import Heartbeat, JobChanged, Notice, Sampled
+from mlops_desk.records.history import Curve, Curves
 from mlops_desk.records.job import Job, JobSpec, JobState
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Run
@@ -95,6 +96,12 @@ class Rules:
         raise IndexError("list index out of range")
 
 
+class Telemetry:
+    def curves(self, curves: list[str], start: float, end: float, buckets: int = 600) -> Curves:
+        found = tuple(Curve(*name.split("\t"), "W", b"\x00\xff" * 2, b"", b"\x01") for name in curves)
+        return Curves(start, end - start, buckets, 1.0, found)
+
+
 class World(SimpleNamespace):
     client: Client
     bus: Bus
@@ -108,7 +115,7 @@ class World(SimpleNamespace):
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     bus, loop, audit, jobs = Bus(), Loop("test"), [], Jobs()
-    services = {"jobs": jobs, "runs": Runs(), "rules": Rules()}
+    services = {"jobs": jobs, "runs": Runs(), "rules": Rules(), "telemetry": Telemetry()}
     server = ApiServer(services, bus, loop, audit.append)
     socket = tmp_path / "agent.sock"
     thread = loop.start("api", lambda: server.serve(socket))
@@ -191,6 +198,14 @@ def test_numbers_without_a_json_word_survive(world: World) -> None:
 def test_mappings_can_be_sent(world: World) -> None:
     rule = world.client.rules.create("r", model="m", metric="auc", data={"/data": "/new"})
     assert rule.data == {"/data": "/new"}
+
+
+@pytest.mark.parametrize("names", [["/mnt/a b\tx&y"], ["GPU-1\thw.power", "host\tload"]])
+def test_lists_can_be_asked_for_and_bytes_come_back(world: World, names: list[str]) -> None:
+    answer = world.client.telemetry.curves(names, 1.5, 3.0)
+    assert [f"{curve.device}\t{curve.metric}" for curve in answer.curves] == names
+    assert answer.curves[0].minimum == b"\x00\xff\x00\xff"
+    assert (answer.start, answer.buckets) == (1.5, 600)
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs/list?limit=many", "/v1/jobs/list?nonsense=1", "/v1/jobs/show"])

@@ -28,6 +28,11 @@ def test_submit_sends_the_files_text_and_its_absolute_folder(tmp_path: Path, mon
     [
         (["status"], "telemetry.status", {}),
         (["doctor"], "agent.doctor", {}),
+        (
+            ["history", "hw.power", "--device", "gpu0", "--from", "-1.5h", "--points", "5"],
+            "telemetry.history",
+            {"metric": "hw.power", "device": "gpu0", "start": "-1.5h", "end": "now", "points": 5},
+        ),
         (["jobs", "show", "ab"], "jobs.show", {"job_id": "ab"}),
         (["jobs", "logs", "ab", "--follow"], "jobs.logs", {"job_id": "ab", "follow": True, "tail": None}),
         (["models", "list", "--uri", "sqlite:////x.db"], "models.list", {"uri": "sqlite:////x.db"}),

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.storage import sealing
 from mlops_desk.storage.telemetry import TelemetryStore
+from mlops_desk.telemetry.curves import CurveReader
 from mlops_desk.telemetry.history import History
 from mlops_desk.telemetry.ring import Ring
 
@@ -178,3 +180,24 @@ def test_a_disk_that_is_full_at_the_packing_pauses_it_without_a_flood_of_notices
 
 def _full(*_: object) -> int:
     raise Unavailable("The database can't be written: the disk is full.", "Free some space.")
+
+
+def test_while_the_database_is_opened_memory_answers(tmp_path: Path) -> None:
+    ring, opening = Ring(), Event()
+
+    def open_store(path: Path) -> TelemetryStore:
+        opening.wait(20)
+        return TelemetryStore(path)
+
+    history = History(tmp_path / "telemetry.db", ring, lambda _: None, open_store)
+    now = time.time()
+    ring.append(now, [power(7.0)])
+    flush = Thread(target=history.flush)
+    flush.start()
+    try:
+        _, (curve,) = CurveReader(ring, history).reduce([("GPU-1", "hw.power")], now - 3600, now + 1, 10)
+        assert curve.mean[-1] == 7.0
+    finally:
+        opening.set()
+        flush.join()
+    history.stop()
