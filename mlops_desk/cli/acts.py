@@ -15,6 +15,7 @@ from mlops_desk.base.process import run_worker
 from mlops_desk.cli import output, told
 from mlops_desk.cli.main import show
 from mlops_desk.cli.parser import arguments_of
+from mlops_desk.cli.screen import check_screen
 from mlops_desk.cli.watch import watch
 from mlops_desk.records.drift import DriftReport
 
@@ -97,9 +98,7 @@ def _drift_report(folder: DataFolder, given: argparse.Namespace, as_json: bool) 
 
 
 def _window(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001
-    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    if not any(os.environ.get(name) for name in screens):
-        raise Unavailable("There is no screen here to open a window on.", "Without one: mlops-desk status")
+    check_screen(os.environ)
     from mlops_desk.ui.app import UiOptions, run  # noqa: PLC0415 - Qt only for the window
 
     options = UiOptions(data_dir_text=str(folder.root), demo=given.demo, tray=given.tray)

@@ -51,14 +51,24 @@ def examine(
     return [_made(name, work, loop) for name, work in checks.items()]
 
 
+_COMMANDS = {"sudo", "mlops-desk", "modprobe", "systemctl", "export", "nvidia-smi", "kill", "chmod", "df", "du"}
+"""First words of the lines that can be pasted."""
+_LIVE_RESTORE = (
+    """sudo python3 -c 'import json, pathlib; f = pathlib.Path("/etc/docker/daemon.json"); """
+    """d = json.loads(f.read_text()) if f.exists() else {}; d["live-restore"] = True; """
+    """f.write_text(json.dumps(d, indent=2))' && sudo kill -HUP $(pidof dockerd)"""
+)
+"""Keeps what the file says besides; dockerd takes the option over without a restart."""
+
+
 def gpu_check(status: Status) -> Check:
     """Tell whether the driver shows GPUs."""
     if status.gpus and status.gpu_note is None:
         text = f"{len(status.gpus)} GPUs, driver {status.driver_version or 'unknown'}"
         return Check("gpu driver", "ok", text)
     if status.gpus:
-        return Check("gpu driver", "warning", status.gpu_note or "", status.gpu_hint)
-    return Check("gpu driver", "problem", status.gpu_note or "No GPU is known.", status.gpu_hint)
+        return _told("gpu driver", "warning", status.gpu_note or "", status.gpu_hint)
+    return _told("gpu driver", "problem", status.gpu_note or "No GPU is known.", status.gpu_hint)
 
 
 def registry_check(registry: Registry) -> Check:
@@ -98,7 +108,7 @@ def _engine_check(engine: Engine) -> Check:
     info = engine.info()
     text = f"{info.name} {info.version} (API {info.api_version}) at {info.address}"
     if not info.live_restore:
-        fix = """add "live-restore": true to /etc/docker/daemon.json"""
+        fix = _LIVE_RESTORE
         return Check("container engine", "warning", f"{text}; restarting it stops jobs (live-restore is off)", fix)
     return Check("container engine", "ok", text)
 
@@ -113,10 +123,17 @@ def _gpu_route_check(engine: Engine, status: Status) -> Check:
     return Check("gpus in containers", "problem", "the engine has no way to hand GPUs to containers", fix)
 
 
+def _told(name: str, state: str, text: str, hint: str | None) -> Check:
+    """Return a check whose fix is a line to paste: a hint that is a sentence belongs to the text."""
+    if hint is None or hint.partition(" ")[0] in _COMMANDS:
+        return Check(name, state, text, hint)
+    return Check(name, state, f"{text} {hint}")
+
+
 def _made(name: str, work: Callable[[], Check], loop: Loop) -> Check:
     try:
         return loop.call(f"doctor {name}", work, _DEADLINE_SECONDS)
     except DeskError as error:
-        return Check(name, "problem", error.message, error.hint)
+        return _told(name, "problem", error.message, error.hint)
     except OSError as error:
         return Check(name, "unknown", f"could not be checked: {error.strerror}")

@@ -227,6 +227,7 @@ class Desk:
             retrainings=self.state.retrainings,
             bus=self.bus,
             loop=self.loop,
+            model=self.registry.model,
         )
 
     def _agent(self) -> AgentService:

@@ -46,7 +46,10 @@ class Registries:
     def read(self, uri: str | None) -> RegistryClient:
         """Return a registry to read from: while nothing was recorded in the desk's own, its server stays down."""
         if uri is None and self.own_is_empty:
-            hint = "Submit a job that names an mlflow experiment, or name another registry with --uri."
+            hint = (
+                "Submit a job that names an mlflow experiment, or choose another registry: "
+                "mlops-desk settings set registry.uri URI"
+            )
             raise NotFound("Nothing was recorded in the desk's own registry yet.", hint)
         return self.open(uri)
 

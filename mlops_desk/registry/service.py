@@ -172,6 +172,10 @@ class RegistryCore:
             raise NotFound(f"Run {plain(run_id)} has no dataset logged with it.", hint)
         return datasets[0]
 
+    def model(self, name: str, uri: str | None = None) -> Model:
+        """Return a registered model. Raises NotFound."""
+        return self.registries.read(uri).model(name)
+
     def run(self, run_id: str, uri: str | None = None) -> Run:
         return self.registries.read(uri).run(run_id)
 

@@ -17,12 +17,12 @@ from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, set_caller, this_process
-from mlops_desk.base.errors import DeskError, Invalid, Refused, TimedOut
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.limits import check_limit
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport
-from mlops_desk.records.event import DriftReported, JobChanged
+from mlops_desk.records.event import DriftReported, JobChanged, Notice
 from mlops_desk.records.job import Job
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
@@ -44,7 +44,8 @@ class RulesService:
     ``champion`` finds the version behind MODEL@ALIAS; ``metric`` a run's newest value of a metric (None: not
     logged); ``job_of_run`` the job that made a run; ``resubmit`` queues that job again with other mount sources
     and an origin; ``job_of_origin`` finds the job of an origin; ``versions_of_run`` the versions registered from
-    a run; ``set_alias`` moves an alias. All may raise DeskError and keep deadlines of their own.
+    a run; ``set_alias`` moves an alias; ``model`` finds a registered model (raises NotFound). All may raise
+    DeskError and keep deadlines of their own.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class RulesService:
         retrainings: RecordTable[Retraining],
         bus: Bus,
         loop: Loop,
+        model: Callable[[str], object] | None = None,
     ) -> None:
+        self._model = model
         self._champion = champion
         self._metric = metric
         self._job_of_run = job_of_run
@@ -102,7 +105,10 @@ class RulesService:
         lower_is_better: bool = False,
         cooldown_seconds: float = 86_400.0,
     ) -> Rule:
-        """Create a rule; it need not have anything to retrain yet."""
+        """Create a rule for a model that is there; the alias may come later.
+
+        While the registry can't say, the rule is taken, and a notice tells that nobody has looked.
+        """
         if not _NAME.fullmatch(name):
             hint = "Use up to 100 letters, digits, dots, dashes and underscores."
             raise Invalid(f"{plain(name)!r} is no name for a rule.", hint)
@@ -110,6 +116,7 @@ class RulesService:
             raise Invalid("A rule needs a model, an alias and a metric.")
         if not 0 <= cooldown_seconds < math.inf:
             raise Invalid(f"A cooldown of {cooldown_seconds} s is no time.")
+        self._look_for(name, model)
         rule = Rule(
             name=name,
             model=model,
@@ -131,6 +138,19 @@ class RulesService:
     def list(self) -> list_of[Rule]:
         """List rules, newest first."""
         return self._ledger.rules()
+
+    def _look_for(self, name: str, model: str) -> None:
+        """Refuse a model that the registry does not have."""
+        if self._model is None:
+            return
+        try:
+            self._model(model)
+        except NotFound as error:
+            hint = error.hint or "mlops-desk models list --uri own shows what there is."
+            raise NotFound(f"The rule {name} would watch a model that is not there: {error.message}", hint) from error
+        except Unavailable as error:
+            text = f"Whether the rule {name}'s model {plain(model)} exists could not be seen: {error.message}"
+            self._bus.publish(Notice("warning", "rules", text, error.hint, time.time()))
 
     def show(self, name: str) -> Rule:
         """Return a rule. Raises NotFound."""

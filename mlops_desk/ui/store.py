@@ -275,13 +275,21 @@ _TOPICS: dict[type, frozenset[Topic]] = {
 _LOADED = frozenset(Topic) - {Topic.STATUS, Topic.CONNECTION, Topic.NOTICES}
 
 
-def _put(part: Part[dict[str, T]], key: str, record: T) -> bool:
+def _put(part: Part[dict[str, T]], key: str, record: T, *, newest_first: bool = False) -> bool:
+    """Keep ``record``; one that is new comes first where the newest does, as in the agent's own answer."""
     if part.value is None:
         return False
     if part.value.get(key) == record:
         return False
-    part.value[key] = record
+    if newest_first and key not in part.value:
+        part.value = {key: record, **part.value}
+    else:
+        part.value[key] = record
     return True
+
+
+def _put_first(part: Part[dict[str, T]], key: str, record: T) -> bool:
+    return _put(part, key, record, newest_first=True)
 
 
 def _remove(part: Part[dict[str, T]], key: str) -> bool:
@@ -290,15 +298,15 @@ def _remove(part: Part[dict[str, T]], key: str) -> bool:
 
 _KEEP: dict[type, Callable[[Store, Any], bool]] = {
     events.Sampled: Store._keep_sample,  # noqa: SLF001 - the table of this module's own methods
-    events.JobChanged: lambda store, event: _put(store.jobs, event.job.id, event.job),
+    events.JobChanged: lambda store, event: _put_first(store.jobs, event.job.id, event.job),
     events.EndpointChanged: lambda store, event: _put(store.endpoints, event.endpoint.name, event.endpoint),
     events.EndpointRemoved: lambda store, event: _remove(store.endpoints, event.name),
     events.RegistryChanged: Store._keep_registry,  # noqa: SLF001
-    events.DriftReported: lambda store, event: _put(store.reports, report_key(event.report), event.report),
+    events.DriftReported: lambda store, event: _put_first(store.reports, report_key(event.report), event.report),
     events.RuleChanged: lambda store, event: _put(store.rules, event.rule.name, event.rule),
     events.RuleRemoved: lambda store, event: _remove(store.rules, event.name),
-    events.RetrainingChanged: lambda store, event: _put(store.retrainings, event.retraining.id, event.retraining),
-    events.IncidentLogged: lambda store, event: _put(store.incidents, event.incident.id, event.incident),
+    events.RetrainingChanged: lambda store, event: _put_first(store.retrainings, event.retraining.id, event.retraining),
+    events.IncidentLogged: lambda store, event: _put_first(store.incidents, event.incident.id, event.incident),
     events.AlertChanged: lambda store, event: _put(store.alerts, event.alert.id, event.alert),
     events.Notice: Store._keep_notice,  # noqa: SLF001
     events.SettingsChanged: Store._keep_settings,  # noqa: SLF001

@@ -29,6 +29,15 @@ def test_an_equal_record_changes_nothing_and_an_unknown_one_is_added():
     assert store.apply(events.JobChanged(job)) == frozenset()
 
 
+def test_a_new_job_comes_first_and_a_known_one_stays_where_it_is():
+    store = Store()
+    old = {key: job_record(key, "x", JobState.QUEUED) for key in "ba"}
+    store.answered(Topic.JOBS, dict(old))
+    store.apply(events.JobChanged(job_record("c", "x", JobState.QUEUED)))
+    store.apply(events.JobChanged(job_record("a", "x", JobState.RUNNING)))
+    assert list(store.jobs.value) == ["c", "b", "a"]
+
+
 def test_a_removed_endpoint_is_gone():
     store = Store()
     endpoint = some_endpoints()[0]

@@ -52,6 +52,13 @@ def test_a_driver_that_was_upgraded_under_a_running_kernel_is_told(tmp_path, ker
     assert (check.fix is not None) is (state in {"problem", "warning"})
 
 
+def test_a_fix_is_a_line_to_paste_and_a_sentence_belongs_to_the_text():
+    assert doctor.gpu_check(STATUS).fix == "modprobe nvidia"
+    check = doctor.gpu_check(replace(STATUS, gpu_hint="Everything but GPU jobs works without one."))
+    assert (check.fix, check.state) == (None, "problem")
+    assert check.text == "No NVIDIA driver is loaded. Everything but GPU jobs works without one."
+
+
 def test_device_files_that_may_not_be_opened_are_named(tmp_path, monkeypatch):
     assert machine.devices_check(tmp_path).state == "ok"
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-caps", "nvidia.txt"):

@@ -56,7 +56,13 @@ class World:
             retrainings=self.state.retrainings,
             bus=self.bus,
             loop=self.loop,
+            model=self.model,
         )
+
+    def model(self, name):
+        self.registry()
+        if name not in {"digits", "letters"}:
+            raise NotFound(f"There is no registered model {name}.", "Its models are digits.")
 
     @staticmethod
     def job(job_id, state, run_id, origin):
@@ -190,6 +196,21 @@ def test_only_its_owner_removes_a_rule(world):
 
 
 # -- firing ----------------------------------------------------------------------------------------
+
+
+def test_a_rule_for_a_model_that_is_not_there_is_refused_with_a_hint(world):
+    with pytest.raises(NotFound, match="There is no registered model digitz") as caught:
+        world.service.create("typo", "digitz", "accuracy")
+    assert caught.value.hint == "Its models are digits."
+    assert world.service.list() == []
+    world.service.create("later", "digits", "accuracy", alias="not-yet")
+
+
+def test_a_rule_is_taken_while_the_registry_does_not_answer_and_that_is_told(world):
+    world.down = True
+    world.service.create("blind", "digitz", "accuracy")
+    notice = next(event for event in world.events if isinstance(event, Notice))
+    assert "could not be seen" in notice.text
 
 
 def test_firing_runs_the_champions_job_again_with_the_new_data(world):
