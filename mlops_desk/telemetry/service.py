@@ -196,7 +196,7 @@ class TelemetryService:
         )
 
     def _take(self, sample: Sample, is_tick: bool) -> None:
-        if is_tick:
+        if is_tick and sample.sampled_at:  # before the first measurement there is nothing to remember
             self._ring.append(sample.sampled_at if self._sampler.trouble() is None else time.time(), groups_of(sample))
             pids = [os.getpid(), *([pid] if (pid := self._sampler.collector_pid()) else [])]
             self._cost.update(time.monotonic(), pids, self._sampler.driver_seconds(), self._sampler.driver_calls())

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,13 @@ def test_what_is_announced_has_leases_names_and_cost(service: TelemetryService) 
     assert [process.container for process in gpu.processes] == ["train\\u202e", "cd" * 6, None]
     assert heard[0].status.agent.simulated
     assert heard[0].status.agent.cost.memory_bytes > 1 << 20
+
+
+def test_before_the_first_measurement_nothing_is_remembered(service: TelemetryService) -> None:
+    service._take(replace(sample(0.0), gpus=()), is_tick=True)
+    assert service.window(60.0).times == ()
+    service._take(sample(1_800_000_000.0), is_tick=True)
+    assert service.window(60.0).times == (1_800_000_000.0,)
 
 
 def test_an_unreadable_ledger_leaves_the_holders_unknown(service: TelemetryService) -> None:
