@@ -1,6 +1,5 @@
 """One event closer: what happened, what it means, what to do, and the curves that were recorded around it."""
 
-import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Incident
-from mlops_desk.ui import judgement, theme, words
+from mlops_desk.ui import hints, judgement, theme, words
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.button import Button
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 LINES_A_CHART = 6
 RECORDING_SECONDS = 600.0
 _RECORDED = frozenset({"xid", "ecc", "gpu", "oom", "throttle"})
-_COMMAND = re.compile(
-    r"`([^`]+)`|(?::\s|^)((?:sudo|mlops-desk|nvidia-smi|dmesg|journalctl|docker|systemctl|kill|df|du)\b.*)$"
-)
 _OF_HOST = "system."
 _PROCESS_MEMORY = "process.gpu.memory"
 _CHARTS: tuple[tuple[str, tuple[str, ...], words.Written, float], ...] = (
@@ -44,15 +40,6 @@ _CHARTS: tuple[tuple[str, tuple[str, ...], words.Written, float], ...] = (
     ("Processors", ("system.cpu.utilization", "system.cpu.utilization.iowait"), words.percent, 1.0),
     ("Memory", ("system.memory.usage",), words.size, 1 << 30),
 )
-
-
-def command_in(hint: str | None) -> str | None:
-    """Return the command that a hint ends with or holds between backticks, or None."""
-    for line in (hint or "").splitlines():
-        found = _COMMAND.search(line.strip())
-        if found:
-            return (found[1] or found[2]).strip().rstrip(".")
-    return None
 
 
 class EventDetail(QWidget):
@@ -119,7 +106,7 @@ class EventDetail(QWidget):
         for label, text in ((self._text, incident.text), (self._hint, incident.hint or "")):
             label.show_text(text)
             label.setVisible(bool(text))
-        self.command.show_command(command_in(incident.hint))
+        self.command.show_command(hints.parts(incident.hint)[1])
         self._facts.show_facts(_facts(incident, judgement.device_title(incident.device, status)))
         self._offer_jump(incident)
         self._show_recording(incident)

@@ -11,11 +11,10 @@ from PySide6.QtWidgets import QLabel, QMenu
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.status import GpuProcess
-from mlops_desk.ui import judgement, presence
+from mlops_desk.ui import hints, judgement, presence
 from mlops_desk.ui.dialogs import endprocess
 from mlops_desk.ui.dialogs.alertrule import AlertRuleDialog
 from mlops_desk.ui.dialogs.endprocess import EndProcess, open_end_process
-from mlops_desk.ui.eventdetail import command_in
 from mlops_desk.ui.presence import Presence
 
 
@@ -176,7 +175,7 @@ def test_a_secret_is_not_shown_and_not_sent_back_by_editing_around_it(events, do
     ],
 )
 def test_the_command_of_a_hint_can_be_pasted(hint, command):
-    assert command_in(hint) == command
+    assert hints.parts(hint)[1] == command
 
 
 # The overview.

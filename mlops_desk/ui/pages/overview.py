@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayo
 from mlops_desk.base.text import plain
 from mlops_desk.records.job import Job, JobState
 from mlops_desk.records.status import Status
-from mlops_desk.ui import glance, judgement, theme, words
+from mlops_desk.ui import glance, hints, judgement, theme, words
 from mlops_desk.ui.attention import attention
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.endprocess import open_end_process, process_title
@@ -228,5 +228,7 @@ class _NoGpu(Card):
         self.setVisible(status is not None)
         if status is not None:
             self._title.show_text("No NVIDIA GPU is seen on this machine")
-            self._why.show_text(status.gpu_note or "The agent has not said why. Everything else works without one.")
-            self._command.show_command(status.gpu_hint)
+            sentence, command = hints.parts(status.gpu_hint)
+            why = status.gpu_note or "The agent has not said why. Everything else works without one."
+            self._why.show_text(f"{why}\n{sentence}".strip())
+            self._command.show_command(command)
