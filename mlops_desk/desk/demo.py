@@ -7,6 +7,7 @@ window says "Simulated" all the time.
 
 import logging
 import math
+import signal
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -39,6 +40,7 @@ from mlops_desk.telemetry.simulated import container_name, past
 
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 30.0
+_TERMINATED = 128 + signal.SIGTERM
 _PAST_SECONDS = 300
 
 
@@ -215,5 +217,6 @@ def _programs() -> dict[str, Program]:
 def _outcome(spec: ContainerSpec, ending: Ending) -> Mapping[str, str]:
     """Write what the wrapper inside a real container would have written."""
     attempt = spec.labels.get("io.mlops-desk.attempt", "")
-    outcome = Outcome(attempt, ending.exit_code, ending.started_at, ending.ended_at)
+    ended_by = "TERM" if ending.exit_code == _TERMINATED else None
+    outcome = Outcome(attempt, ending.exit_code, ending.started_at, ending.ended_at, ended_by)
     return {"/mlops-desk/out/outcome.json": wire.dumps(outcome)}
