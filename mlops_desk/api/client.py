@@ -115,11 +115,18 @@ class Client:
         _raise_for(answer)
         return wire.loads(answer.content, verb.returns)
 
-    def announcements(self) -> Iterator[announced.Event]:
-        """Yield what the agent announces until the connection ends; raises Unavailable when it does."""
+    def announcements(self, every_seconds: float = 0.0) -> Iterator[announced.Event]:
+        """Yield what the agent announces until the connection ends; raises Unavailable when it does.
+
+        Samples come at least ``every_seconds`` apart.
+        """
         timeout = httpx.Timeout(SILENCE_SECONDS)
+        asked = {"changes": "1", "every_seconds": f"{every_seconds:g}"}
         try:
-            with self._http.stream("GET", "/v1/events", params={"changes": "1"}, timeout=timeout) as answer:
+            with self._http.stream("GET", "/v1/events", params=asked, timeout=timeout) as answer:
+                if answer.is_error:
+                    answer.read()
+                _raise_for(answer)
                 self._listening = answer.extensions["network_stream"].get_extra_info("socket")
                 samples = Listener(announced.Sampled)
                 for line in answer.iter_lines():

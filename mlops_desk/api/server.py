@@ -12,7 +12,7 @@ import struct
 import time
 import uuid
 from asyncio import Transport
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -38,6 +38,7 @@ from mlops_desk.verbs.declaration import Parameter, Verb, verbs_of
 _log = logging.getLogger(__name__)
 _BODY_LIMIT_BYTES = 4 << 20
 _AUDIT_LIMIT = 2000
+_PACE_LIMIT_SECONDS = 60.0
 _STATUS = {NotFound: 404, Refused: 403, Invalid: 422, TimedOut: 504, Unavailable: 503}
 
 
@@ -156,12 +157,10 @@ class ApiServer:
 
     async def _events(self, request: Request) -> Response:
         _caller(request)
-        changes = request.query_params.get("changes") == "1"
-        return StreamingResponse(self._event_lines(changes=changes), media_type="application/x-ndjson")
-
-    async def _event_lines(self, *, changes: bool) -> AsyncIterator[str]:
-        async for line in event_lines(self._loop, self._streams, self._bus, changes=changes):
-            yield line
+        asked = request.query_params
+        changes, every_seconds = asked.get("changes") == "1", _seconds(asked.get("every_seconds", "0"))
+        lines = event_lines(self._loop, self._streams, self._bus, changes=changes, every_seconds=every_seconds)
+        return StreamingResponse(lines, media_type="application/x-ndjson")
 
 
 class _Server(uvicorn.Server):
@@ -197,6 +196,13 @@ def _caller(request: Request) -> Caller:
     if caller.uid not in {0, os.getuid()}:
         raise Refused(f"This agent belongs to uid {os.getuid()}, and uid {caller.uid} asked.")
     return caller
+
+
+def _seconds(text: str) -> float:
+    seconds = wire.from_builtins(text, float)
+    if not 0.0 <= seconds <= _PACE_LIMIT_SECONDS:
+        raise Invalid(f"{plain(text)} s is not between 0 and {_PACE_LIMIT_SECONDS:g} s.")
+    return seconds
 
 
 async def _arguments(request: Request, verb: Verb) -> dict[str, Any]:

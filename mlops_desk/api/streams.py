@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextvars import copy_context
 from typing import Any
 
@@ -22,6 +22,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.records import event as events
 
 HEARTBEAT_SECONDS = 1.5
+_EARLY_SECONDS = 0.2  # what comes once a second comes not to the millisecond
 _BUFFERED_LINES = 500
 
 
@@ -65,20 +66,24 @@ async def verb_lines(loop: Loop, streams: Streams, name: str, source: Iterator[s
         yield line
 
 
-async def event_lines(loop: Loop, streams: Streams, bus: Bus, *, changes: bool = False) -> AsyncIterator[str]:
+async def event_lines(
+    loop: Loop, streams: Streams, bus: Bus, *, changes: bool = False, every_seconds: float = 0.0
+) -> AsyncIterator[str]:
     """Yield ``{"kind": ..., "event": ...}`` for what the bus tells, newest wins, with a heartbeat in silence.
 
     With ``changes`` a sample comes as ``{"kind": "Sampled", "change": ...}``: what differs from the one before
-    (``base.changes``), a tenth of its size and of the work at either end.
+    (``base.changes``), a tenth of its size and of the work at either end. Samples come at least ``every_seconds``
+    apart, everything else at once.
     """
     mailbox = Mailbox(latest_key)
     samples = Teller() if changes else None
     unsubscribe = bus.subscribe(object, mailbox.put)
 
     def produce(put: Callable[[str], bool]) -> None:
+        pace = _Pace(every_seconds)
         while not loop.ending.is_set() and not mailbox.closed:
-            for event in mailbox.take(HEARTBEAT_SECONDS) or [events.Heartbeat(time.time())]:
-                if type(event).__name__ in events.EVENTS and not put(_line(event, samples)):
+            for event in pace.choose(mailbox.take(HEARTBEAT_SECONDS)):
+                if not put(_line(event, samples)):
                     return
 
     try:
@@ -87,6 +92,33 @@ async def event_lines(loop: Loop, streams: Streams, bus: Bus, *, changes: bool =
     finally:
         unsubscribe()
         mailbox.close()
+
+
+class _Pace:
+    """Chooses what is told: samples not too often, and a heartbeat when there was nothing else for a while."""
+
+    def __init__(self, every_seconds: float) -> None:
+        self._every_seconds = every_seconds
+        self._sample_due = 0.0
+        self._told_at = float("-inf")
+
+    def choose(self, taken: Iterable[object]) -> list[object]:
+        """Return what of ``taken`` is to be told now. A sample that is left out is followed by another soon."""
+        now = time.monotonic()
+        told = [event for event in taken if type(event).__name__ in events.EVENTS and self._is_due(event, now)]
+        if not told and now - self._told_at >= HEARTBEAT_SECONDS - _EARLY_SECONDS:
+            told = [events.Heartbeat(time.time())]
+        if told:
+            self._told_at = now
+        return told
+
+    def _is_due(self, event: object, now: float) -> bool:
+        if not isinstance(event, events.Sampled):
+            return True
+        if now < self._sample_due:
+            return False
+        self._sample_due = now + self._every_seconds - _EARLY_SECONDS
+        return True
 
 
 def _line(event: object, samples: Teller | None) -> str:

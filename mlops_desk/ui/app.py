@@ -51,6 +51,7 @@ _log = logging.getLogger(__name__)
 
 IDENTITY = "org.mlopsdesk.desk"
 END_SECONDS = 0.5
+HIDDEN_SECONDS = 5.0  # for the tray's icon, while nobody sees a page
 _FIRST_LOADS = (
     Topic.CHECKS,
     Topic.REGISTRY,
@@ -135,6 +136,7 @@ class Program(QObject):
         self.bridge.connected.connect(self._connected)
         self.window.bottom.start_agent.connect(self.bridge.start_agent)
         self.window.closing.connect(self._closing)
+        self.window.seen.connect(self._seen)
         self.context.changed.connect(self._changed)
         self.tray.opened.connect(self.window.bring_up)
         self.tray.lost.connect(self._tray_lost)
@@ -147,6 +149,7 @@ class Program(QObject):
         self.tray.start()
         if self._options.tray and self.tray.is_there:
             _log.info("Started in the tray")
+            self._seen(seen=False)
         else:
             self.window.show()
             if self._options.tray:
@@ -208,6 +211,9 @@ class Program(QObject):
                 self.desktop.tell(alarm)
             else:
                 self.tray.tell(alarm)
+
+    def _seen(self, seen: bool) -> None:
+        self.bridge.pace(0.0 if seen else HIDDEN_SECONDS)
 
     def _closing(self, event: QCloseEvent) -> None:
         if self._ending:

@@ -30,7 +30,7 @@ UNREAD_LIMIT = 2000
 class ClientLike(DeskVerbs, Protocol):
     """What the window talks to: the verbs, and what the agent announces."""
 
-    def announcements(self) -> Iterator[events.Event]: ...
+    def announcements(self, every_seconds: float = 0.0) -> Iterator[events.Event]: ...
 
     def hang_up(self) -> None: ...
 
@@ -58,6 +58,8 @@ class Bridge(QObject):
         self._hurry = threading.Event()
         self._connect_again = False
         self._stopped = False
+        self._every_seconds = 0.0
+        self._paced_anew = False
         self._woken.connect(self._drain, Qt.ConnectionType.QueuedConnection)
         self._watch = QTimer(self)
         self._watch.setInterval(STALE_CHECK_MILLISECONDS)
@@ -80,6 +82,14 @@ class Bridge(QObject):
         if self._client is not None:
             self._client.hang_up()
 
+    def pace(self, every_seconds: float) -> None:
+        """Hear of samples no more often than this from now on; everything else is heard at once."""
+        if every_seconds != self._every_seconds:
+            self._every_seconds = every_seconds
+            self._paced_anew = True
+            if self._client is not None:
+                self._client.hang_up()
+
     @Slot()
     def start_agent(self) -> None:
         """Connect anew, starting an agent when none answers."""
@@ -97,8 +107,12 @@ class Bridge(QObject):
                     self._post(_key(event), event)
                     if self._is_over():
                         return
+                if self._pacing_changed():
+                    continue
                 self._post("lost", DeskError("The agent ended the connection.", "It may be restarting."))
             except DeskError as error:
+                if self._pacing_changed():
+                    continue
                 self._post("lost", error)
             except Exception as error:  # noqa: BLE001 - a bug in the client must not leave the window deaf
                 _log.exception("Listening to the agent failed")
@@ -109,6 +123,11 @@ class Bridge(QObject):
             self._hurry.clear()
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
+    def _pacing_changed(self) -> bool:
+        """Tell, once, whether the connection ended because another pace was wished for."""
+        changed, self._paced_anew = self._paced_anew, False
+        return changed
+
     def _is_over(self) -> bool:
         return self._stopped or self._loop.ending.is_set()
 
@@ -118,11 +137,14 @@ class Bridge(QObject):
             self._post("connecting", None)
             self._client = self._connect()
         first = True
-        for event in self._client.announcements():
+        self._paced_anew = False
+        for event in self._client.announcements(self._every_seconds):
             if first:
                 first = False
                 self._post("connected", None)
             yield event
+            if self._paced_anew:
+                return
 
     def _post(self, key: object, item: object) -> None:
         with self._lock:

@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QCloseEvent,
     QEnterEvent,
     QGuiApplication,
+    QHideEvent,
     QKeyEvent,
     QKeySequence,
     QPainter,
@@ -79,6 +80,7 @@ class Window(QWidget):
     """The main window."""
 
     closing = Signal(QCloseEvent)
+    seen = Signal(bool)
 
     def __init__(self, context: Context, actions: Actions, specs: tuple[PageSpec, ...]) -> None:
         super().__init__()
@@ -305,8 +307,13 @@ class Window(QWidget):
         super().resizeEvent(event)
         self.sidebar.set_narrow(narrow=self.width() < theme.NARROW_BELOW)
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.seen.emit(False)
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        self.seen.emit(True)
         self._context.presence.look()
 
     def enterEvent(self, event: QEnterEvent) -> None:

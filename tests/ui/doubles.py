@@ -350,6 +350,7 @@ class Double:
             f"epoch {n:3d}  loss {1.8 * math.exp(-n / 30):.4f}  acc {1 - 0.9 * math.exp(-n / 20):.4f}"
             for n in range(60)
         ]
+        self.paces: list[float] = []
         self._streams: list[queue.SimpleQueue[events.Event | None]] = []
         self.registry = Registry("stopped") if empty else Registry("running", "http://127.0.0.1:5000")
         self.jobs_by_id = {} if empty else {job.id: job for job in some_jobs()}
@@ -392,8 +393,9 @@ class Double:
         if service in self.failing:
             raise self.failing[service]
 
-    def announcements(self) -> Iterator[events.Event]:
+    def announcements(self, every_seconds: float = 0.0) -> Iterator[events.Event]:
         self.enter("events", "events")
+        self.paces.append(every_seconds)
         mine: queue.SimpleQueue[events.Event | None] = queue.SimpleQueue()
         self._streams.append(mine)
         yield events.Sampled(self.sample(time.time()))

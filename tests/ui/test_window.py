@@ -15,6 +15,17 @@ from mlops_desk.ui import theme
 from mlops_desk.ui.catalogue import PAGES
 
 
+def test_while_nobody_sees_the_window_samples_are_heard_seldom(start, double, qtbot):
+    program = start(double)
+    assert double.paces == [0.0]
+    program.window.hide()
+    qtbot.waitUntil(lambda: double.paces[-1] > 1.0, timeout=10_000)
+    program.window.show()
+    qtbot.waitUntil(lambda: double.paces[-1] == 0.0, timeout=10_000)
+    qtbot.waitUntil(lambda: program.store.connection.state == "live", timeout=10_000)
+    assert not [call for call in double.calls if call == ("connect", "connect")][1:]
+
+
 def test_the_window_is_there_before_the_agent_answers(start, double, qtbot):
     double.frozen.add("connect")
     program = start(double, wait=False)

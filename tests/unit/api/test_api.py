@@ -294,6 +294,37 @@ def test_who_does_not_ask_for_changes_gets_whole_samples(world: World) -> None:
             assert wire.from_builtins(document["event"], Sampled) == sample
 
 
+def test_who_asks_for_few_samples_gets_few_and_everything_else_at_once(world: World) -> None:
+    events = world.client.announcements(every_seconds=60.0)
+    assert isinstance(next(events), Heartbeat)
+    world.bus.publish(Sampled(status(300.0)))
+    assert isinstance(next(events), Sampled)
+    for number in range(3):
+        world.bus.publish(Sampled(status(301.0)))
+        world.bus.publish(Notice("info", "test", str(number)))
+        assert next(event for event in events if not isinstance(event, Heartbeat)).text == str(number)  # type: ignore[union-attr]
+    events.close()  # type: ignore[attr-defined]
+
+
+def test_samples_that_are_left_out_are_no_silence(world: World) -> None:
+    events = world.client.announcements(every_seconds=60.0)
+    next(events)
+    kinds: list[type] = []
+    for _ in range(4):
+        for _ in range(8):
+            world.bus.publish(Sampled(status(300.0)))
+            time.sleep(0.25)
+        kinds.append(type(next(events)))
+    assert kinds[1:] == [Heartbeat] * 3
+    events.close()  # type: ignore[attr-defined]
+
+
+def test_a_pace_that_is_none_is_refused(world: World) -> None:
+    for pace in (-1.0, 61.0, float("nan")):
+        with pytest.raises(Invalid):
+            next(world.client.announcements(every_seconds=pace))
+
+
 def test_the_openapi_document_has_every_verb(world: World) -> None:
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(world.socket)), base_url="http://agent") as raw:
         document = raw.get("/openapi.json").json()
