@@ -13,6 +13,13 @@ from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parents[2] / "shared" / "nvml-sim"
 _BUILD_SECONDS = 120
+_LARGER = (
+    ("src/scenario.c", "#define MAX_PROCS 1024", "#define MAX_PROCS 16384"),
+    ("src/api.c", "[128]", "[4096]"),
+    ("src/api.c", ", 128)", ", 4096)"),
+    ("src/state.c", "[128]", "[4096]"),
+    ("src/state.c", ", 128)", ", 4096)"),
+)
 
 
 def available() -> bool:
@@ -22,7 +29,7 @@ def available() -> bool:
 
 def build() -> Path:
     """Build a copy of the simulator, or find the one built before; return its folder."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr(_LARGER).encode())
     for path in sorted(p for p in SOURCES.rglob("*") if p.is_file()):
         digest.update(path.read_bytes())
     target = Path(tempfile.gettempdir()) / f"mlops-desk-nvml-sim-{os.getuid()}-{digest.hexdigest()[:12]}"
@@ -34,6 +41,7 @@ def build() -> Path:
         copy.chmod(0o755)
         for folder in (p for p in copy.rglob("*") if p.is_dir()):
             folder.chmod(0o755)
+        _enlarge(copy)
         for goal in ("all", "profiles"):
             subprocess.run(["make", "-s", goal], cwd=copy, check=True, capture_output=True, timeout=_BUILD_SECONDS)
         try:
@@ -42,6 +50,17 @@ def build() -> Path:
             if not target.is_dir():  # another run was faster
                 raise
     return target
+
+
+def _enlarge(copy: Path) -> None:
+    """Let a scenario have as many processes as a test of very many needs."""
+    for name, before, after in _LARGER:
+        source = copy / name
+        source.chmod(0o644)
+        text = source.read_text()
+        if before not in text:
+            raise AssertionError(f"{name} has no {before} any more")
+        source.write_text(text.replace(before, after))
 
 
 class Simulator:

@@ -70,6 +70,7 @@ class Desk:
         self.events = self._events()
         self.alerts = self._alerts()
         self.telemetry.listen(self._judge)
+        self.telemetry.at_turn(self.audit.flush)
         self.registry = self._registry()
         self.jobs = self._jobs()
         self.endpoints = self._endpoints()

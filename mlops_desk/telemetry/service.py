@@ -120,6 +120,10 @@ class TelemetryService:
         """Call ``listener`` with each sample, in the thread that samples: it must not wait. Before ``start``."""
         self._listeners.append(listener)
 
+    def at_turn(self, work: Callable[[], None]) -> None:
+        """Have ``work``, which waits for the disk, done after each turn of the history. Before ``start``."""
+        self._history.at_turn(work)
+
     def status(self) -> Status:
         """Return the newest numbers; right after the start, wait a little for the first ones."""
         self._sampler.wait_for_first(max(0.0, self._started + _FIRST_SECONDS - time.monotonic()))

@@ -13,14 +13,15 @@ from typing import Any
 
 @dataclass
 class Desk:
-    """The command line on one data folder."""
+    """The command line on one data folder; ``prefix`` stands before each command (another namespace, say)."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: list[str] = field(default_factory=list)
 
     def run(self, *words: str, timeout: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run ``mlops-desk WORDS`` to its end."""
-        command = [sys.executable, "-m", "mlops_desk", *words]
+        command = [*self.prefix, sys.executable, "-m", "mlops_desk", *words]
         environment = {**os.environ, "MLOPS_DESK_DATA_DIR": str(self.folder), **self.environment}
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
         if check and done.returncode != 0:

@@ -1,0 +1,99 @@
+"""A real window on a data folder's agent that tells what it says: run by the tests of faults.
+
+    python tests/end2end/window_words.py FOLDER
+
+For each line on stdin it prints, as JSON, every word that the overview and the bottom line show, what each GPU's
+tile says, how often the event loop turned since the last line, and its longest pause. It ends when stdin does.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from PySide6.QtCore import QObject, QSocketNotifier, QTimer  # noqa: E402 - after the path
+from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
+
+from mlops_desk.api.client import connect  # noqa: E402
+from mlops_desk.base.paths import DataFolder  # noqa: E402
+from mlops_desk.ui.app import Program  # noqa: E402
+from mlops_desk.ui.context import UiOptions  # noqa: E402
+from mlops_desk.ui.text import Label  # noqa: E402
+from mlops_desk.ui.widgets.lines import LinesCard  # noqa: E402
+
+_TURN_MS = 10
+
+
+class Teller(QObject):
+    """Notes how the event loop turns, and answers each line."""
+
+    def __init__(self, application: QApplication, program: Program) -> None:
+        super().__init__()
+        self._application = application
+        self._program = program
+        self._last = time.perf_counter()
+        self._turns, self._pause = 0, 0.0
+        self._beat = QTimer(self)
+        self._beat.timeout.connect(self._turn)
+        self._beat.start(_TURN_MS)
+        self._asked = QSocketNotifier(0, QSocketNotifier.Type.Read, self)
+        self._asked.activated.connect(self._answer)
+
+    def _turn(self) -> None:
+        now = time.perf_counter()
+        self._turns += 1
+        self._pause = max(self._pause, now - self._last)
+        self._last = now
+
+    def _answer(self) -> None:
+        asked = os.read(0, 4096)
+        if not asked:
+            self._application.quit()
+            return
+        page = self._program.window.page()
+        told = {
+            "bottom": " | ".join(shown_in(self._program.window.bottom)),
+            "page": "\n".join(shown_in(page)),
+            "tiles": {tile.view.lead: said(tile.view) for tile in getattr(page, "_gpus", {}).values()},
+            "turns": self._turns,
+            "pause": self._pause,
+        }
+        self._turns, self._pause = 0, 0.0
+        print(json.dumps(told), flush=True)
+
+
+def shown_in(widget: QWidget) -> list[str]:
+    """Return the words of every label and list that can be seen."""
+    labels = [label.whole for label in widget.findChildren(Label) if label.isVisible() and label.whole]
+    lists = [card.accessibleDescription() for card in widget.findChildren(LinesCard) if card.isVisible()]
+    return [*labels, *lists]
+
+
+def said(view: Any) -> dict[str, Any]:
+    """Return what a tile says."""
+    mark = view.mark.word if view.mark else ""
+    points = view.curves[0].points if view.curves else ()
+    return {
+        "mark": mark, "number": view.number, "unit": view.unit, "lines": view.lines, "foot": view.foot,
+        "newest": points[-1][0] if points else None,
+    }  # fmt: skip
+
+
+def main() -> None:
+    folder = DataFolder(Path(sys.argv[1]))
+    application = QApplication(["mlops-desk"])
+    program = Program(application, lambda: connect(folder), UiOptions(str(folder.root)))
+    program.start()
+    teller = Teller(application, program)
+    application.exec()
+    del teller
+    program.stop()
+
+
+if __name__ == "__main__":
+    main()
