@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
@@ -17,7 +18,7 @@ class Library:
 
     module: Any = None
     _waiting: list[tuple[QWidget, Callable[[], None]]] = []  # noqa: RUF012 - one process has one library, and one list that waits for it
-    _under_way = False
+    _asked: ref[Tasks] | None = None
 
     @classmethod
     def want(cls, tasks: Tasks, owner: QWidget, then: Callable[[], None]) -> None:
@@ -26,14 +27,15 @@ class Library:
             then()
             return
         cls._waiting.append((owner, then))
-        if not cls._under_way:
-            cls._under_way = True
+        # Who was asked may have ended before it answered: then the next one is.
+        if cls._asked is None or cls._asked() is not tasks:
+            cls._asked = ref(tasks)
             tasks.run("chart library", _load, cls._loaded, cls._missing)
 
     @classmethod
     def _loaded(cls, module: Any) -> None:
         module.setConfigOptions(antialias=True)
-        cls.module, cls._under_way = module, False
+        cls.module, cls._asked = module, None
         waiting, cls._waiting = cls._waiting, []
         for number, (owner, then) in enumerate(waiting):
             # One plot a turn of the event loop: building eight in one go would be felt.
@@ -42,7 +44,7 @@ class Library:
 
     @classmethod
     def _missing(cls, _error: DeskError) -> None:
-        cls._under_way = False
+        cls._asked = None
 
 
 def _load() -> Any:

@@ -2,7 +2,18 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QAbstractAnimation, QEvent, QObject, QPropertyAnimation, QRectF, Qt, QTimer
+from PySide6.QtCore import (
+    QAbstractAnimation,
+    QEvent,
+    QObject,
+    QPoint,
+    QPropertyAnimation,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    QTimer,
+)
 from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QWidget
 
@@ -95,8 +106,9 @@ class NoticeBar(QWidget):
         width = min(ground.width() - 2 * theme.SPACE_16, theme.NOTICE_WIDTH)
         layout = self.layout()
         height = layout.totalHeightForWidth(width) if layout is not None else 0
-        left = ground.left() + (ground.width() - width) // 2
-        self.setGeometry(left, ground.bottom() - height - theme.SPACE_16, width, height)
+        # At the right: the buttons of pages stand at the left of their foot.
+        place = ground.bottomRight() - QPoint(width + theme.SPACE_16, height + theme.SPACE_16)
+        self.setGeometry(QRect(place, QSize(width, height)))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self._ground and event.type() in {QEvent.Type.Resize, QEvent.Type.Move} and self.isVisible():
