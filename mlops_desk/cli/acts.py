@@ -1,7 +1,6 @@
-"""What the command line does: ask a verb of the agent, be the agent, open the window, or work without one."""
+"""What the command line does beside opening the window: ask a verb of the agent, be the agent, or work without one."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ from mlops_desk.base.process import run_worker
 from mlops_desk.cli import output, told
 from mlops_desk.cli.main import show
 from mlops_desk.cli.parser import arguments_of
-from mlops_desk.cli.screen import check_screen
 from mlops_desk.cli.watch import watch
 from mlops_desk.records.drift import DriftReport
 
@@ -97,14 +95,6 @@ def _drift_report(folder: DataFolder, given: argparse.Namespace, as_json: bool) 
     return 0
 
 
-def _window(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001
-    check_screen(os.environ)
-    from mlops_desk.ui.app import UiOptions, run  # noqa: PLC0415 - Qt only for the window
-
-    options = UiOptions(data_dir_text=str(folder.root), demo=given.demo, tray=given.tray)
-    return run(lambda: connect(folder, demo=given.demo), options)
-
-
 def selftest(target: str, *, as_json: bool) -> int:
     """Try everything an installation needs; 1 when something failed, with the report in ``target``."""
     folder = Path(target).absolute()
@@ -120,6 +110,5 @@ ACTS: dict[str, Act] = {
     "agent-status": _agent_status,
     "agent-stop": _agent_stop,
     "drift-report": _drift_report,
-    "window": _window,
     "watch": watch,
 }

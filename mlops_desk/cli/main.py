@@ -34,10 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _do(given: argparse.Namespace, *, as_json: bool) -> int:
-    from mlops_desk.cli import acts  # noqa: PLC0415 - usage errors and --help need none of it
-
     root = paths.choose_root(given.data_dir)
     folder = paths.DataFolder(root / "demo" if given.demo and root.name != "demo" else root)
+    if given.act == "window" and not given.selftest:
+        from mlops_desk.cli.window import open_window  # noqa: PLC0415 - the window has its own imports, few before Qt
+
+        return open_window(folder, given)
+    from mlops_desk.cli import acts  # noqa: PLC0415 - usage errors and --help need none of it
+
     if given.selftest:
         return acts.selftest(given.selftest, as_json=as_json)
     return acts.ACTS[given.act](folder, given, as_json)

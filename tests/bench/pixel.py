@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -18,7 +19,6 @@ STARTED = time.time()
 from PySide6.QtCore import QEvent, QObject, QTimer  # noqa: E402 - timed from the very start
 from PySide6.QtWidgets import QApplication  # noqa: E402
 
-from mlops_desk.api.client import connect  # noqa: E402
 from mlops_desk.base.paths import DataFolder  # noqa: E402
 from mlops_desk.ui.app import Program  # noqa: E402
 from mlops_desk.ui.context import UiOptions  # noqa: E402
@@ -66,7 +66,13 @@ def main() -> None:
     application = Watching()
     folder = DataFolder(options.folder)
     ui = UiOptions(str(folder.root), demo=options.demo)
-    application.program = Program(application, lambda: connect(folder, demo=options.demo), ui)
+
+    def connect() -> Any:
+        from mlops_desk.api import client
+
+        return client.connect(folder, demo=options.demo)
+
+    application.program = Program(application, connect, ui)
     application.program.start()
     application.program.window.sidebar.choose(options.page)
     beat = QTimer(application)

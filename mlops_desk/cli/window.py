@@ -1,0 +1,24 @@
+"""Opening the window: Qt first, and what speaks to the agent only after the first paint, in a thread."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.cli.screen import check_screen
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.bridge import ClientLike
+
+
+def open_window(folder: DataFolder, given: argparse.Namespace) -> int:
+    """Show the window until it is closed; returns the exit code. Raises Unavailable without a screen."""
+    check_screen(os.environ)
+    from mlops_desk.ui.app import UiOptions, run  # noqa: PLC0415 - Qt only for the window
+
+    def connect() -> "ClientLike":
+        from mlops_desk.api import client  # noqa: PLC0415 - a tenth of a second that the first paint need not wait for
+
+        return client.connect(folder, demo=given.demo)
+
+    return run(connect, UiOptions(data_dir_text=str(folder.root), demo=given.demo, tray=given.tray))
