@@ -116,8 +116,9 @@ def _stale(readings: Mapping[str, Reading]) -> dict[str, Reading]:
 
 
 def _left_out_note(out: LeftOut, wall: float) -> str:
-    again = max(0, round(out.ask_again - wall))
-    return f"Not responding since {_clock(out.since)}; it is left alone and asked again in {again} s."
+    again = round(out.ask_again - wall)
+    asked = f"asked again in {again} s" if again > 0 else "asked apart, and back as soon as it answers"
+    return f"Not responding since {_clock(out.since)}; it is left alone, {asked}."
 
 
 def _clock(at: float) -> str:

@@ -2,7 +2,7 @@
 
 One thread does all of this; it waits for frames, composes what is known into a ``Sample`` and hands it on.
 Data older than 3 s is withdrawn. A collector that hangs is killed after 5 s and the next one leaves
-out the GPU that hung; a process of its own asks that GPU again from time to time.
+out the GPU that hung; a process of its own asks that GPU until it answers.
 """
 
 import logging
@@ -12,46 +12,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from threading import Event, RLock
-from typing import Protocol
 
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.status import Gpu, Host, Sample
 from mlops_desk.telemetry import notices
+from mlops_desk.telemetry.asking import Asking, Process
 from mlops_desk.telemetry.child import Child, Heard
 from mlops_desk.telemetry.frames import Frame
 from mlops_desk.telemetry.merge import LeftOut, identify, merge, remember, stale_host
 from mlops_desk.telemetry.source import GpuSample, HostSample
-from mlops_desk.telemetry.supervision import (
-    ABANDONED_LIMIT,
-    Quarantine,
-    Restarts,
-    Signs,
-    Verdict,
-    judge,
-)
+from mlops_desk.telemetry.supervision import Restarts, Signs, Verdict, judge
 
 _log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.5
-_PROBE_SECONDS = 8.0
 _FRESH_PROCESS_SECONDS = 60.0
 _QUIET_SECONDS = 600.0
 _TOLD_EVENTS = 256
 _NOT_YET = "The NVIDIA driver has not answered yet."
-
-
-class Process(Protocol):
-    """What the sampler needs of a collector process."""
-
-    started: float
-    pid: int
-
-    def kill(self) -> bool: ...
-
-    @property
-    def alive(self) -> bool: ...
 
 
 StartProcess = Callable[[Sequence[str], Loop, Heard], Process]
@@ -106,9 +86,7 @@ class Sampler:
         self._current: _Current | None = None
         self._start_at = 0.0
         self._restarts = Restarts()
-        self._quarantine = Quarantine()
-        self._abandoned: list[Process] = []
-        self._probe: tuple[Process, int, float] | None = None
+        self._asking = Asking(self._ask)
         self._handed_on = 0.0
         self._first = Event()
         self._told: dict[str, float] = {}
@@ -121,8 +99,8 @@ class Sampler:
         """End the collector; the thread ends with the loop."""
         with self._lock:
             processes = [self._current.process] if self._current else []
-            processes += [self._probe[0]] if self._probe else []
-            self._current = self._probe = None
+            processes += self._asking.stop()
+            self._current = None
             self._start_at = float("inf")
         for process in processes:
             process.kill()
@@ -150,7 +128,7 @@ class Sampler:
         """Say what is wrong with sampling as a whole, or None."""
         with self._lock:
             verdict = self._verdict(time.monotonic())
-            if len(self._abandoned) >= ABANDONED_LIMIT:
+            if self._asking.given_up:
                 return (
                     "GPUs are not read: several calls to the driver never returned. A restart of the machine is needed."
                 )
@@ -201,8 +179,9 @@ class Sampler:
     def _step(self, sender: object, frame: Frame | None, now: float) -> tuple[Sample | None, bool]:
         """Take one frame in, look after the processes, and return what is to be handed on."""
         has_data = has_host = False
-        if self._probe is not None and sender is self._probe[0]:
-            self._take_probe(frame, now)
+        asked = self._asking.index_of(sender)
+        if asked is not None:
+            self._take_answer(asked, frame, now)
         elif self._current is not None and sender is self._current.process:
             if frame is None:
                 self._replace("it ended by itself", None, now)
@@ -255,7 +234,6 @@ class Sampler:
             self._tell(notice)
 
     def _look_after(self, now: float) -> None:
-        self._abandoned = [process for process in self._abandoned if process.alive]
         current = self._current
         if current is None:
             if now >= self._start_at:
@@ -267,7 +245,7 @@ class Sampler:
             elif current.interval != self._interval() or self._wants_fresh_process(now):
                 self._end_current(now)
                 self._start(now)
-        self._look_after_probe(now)
+        self._asking.look_after(now)
 
     def _wants_fresh_process(self, now: float) -> bool:
         sample, current = self._memory.gpu, self._current
@@ -278,9 +256,9 @@ class Sampler:
     def _start(self, now: float) -> None:
         interval = self._interval()
         arguments = [*self._arguments, "--interval", f"{interval:g}"]
-        for index in self._quarantine.out:
+        for index in self._asking.quarantine.out:
             arguments += ["--skip", str(index)]
-        if len(self._abandoned) >= ABANDONED_LIMIT:
+        if self._asking.given_up:
             arguments.append("--no-gpus")
         try:
             process = self._start_process(arguments, self._loop, self._hear)
@@ -296,65 +274,38 @@ class Sampler:
 
     def _replace(self, reason: str, blame: int | None, now: float) -> None:
         if blame is not None:
-            self._quarantine.blame(blame, now)
+            self._asking.quarantine.blame(blame, now)
             self._tell(notices.left_out_notice(blame, reason, time.time()))
         else:
             self._tell(notices.replaced_notice(reason, time.time()))
-        ran = self._end_current(now)
+        ran = self._end_current(now, blame)
         self._start_at = now if blame is not None else now + self._restarts.pause(ran)
         if now >= self._start_at:
             self._start(now)
 
-    def _end_current(self, now: float) -> float:
-        """Kill the collector; return how long it ran."""
+    def _end_current(self, now: float, hung_on: int | None = None) -> float:
+        """Kill the collector, which may hang on a GPU; return how long it ran."""
         current, self._current = self._current, None
         if current is None:
             return 0.0
-        if not current.process.kill():
-            self._abandoned.append(current.process)
+        self._asking.end(current.process, hung_on)
         return now - current.process.started
 
-    def _look_after_probe(self, now: float) -> None:
-        if self._probe is not None:
-            process, index, deadline = self._probe
-            if now > deadline:
-                self._end_probe(process)
-                self._quarantine.blame(index, now)
+    def _take_answer(self, index: int, frame: Frame | None, now: float) -> None:
+        """Hear the process that asks a GPU which hung; once it answers, it is read with the others again."""
+        answer = self._asking.take(index, frame, now)
+        if answer is None:
             return
-        index_due = self._quarantine.due(now)
-        if index_due is None or len(self._abandoned) >= ABANDONED_LIMIT:
-            return
-        arguments = [*self._arguments, "--only", str(index_due)]
-        try:
-            process = self._start_process(arguments, self._loop, self._hear)
-        except OSError:
-            self._quarantine.blame(index_due, now)  # asked again later, when a process can be started
-            return
-        self._probe = (process, index_due, now + _PROBE_SECONDS)
-
-    def _take_probe(self, frame: Frame | None, now: float) -> None:
-        if self._probe is None:
-            return
-        process, index, _ = self._probe
-        answered = frame is not None and frame.gpu is not None and any(gpu.index == index for gpu in frame.gpu.gpus)
-        if frame is not None and not answered:
-            return
-        self._end_probe(process)
-        if not answered:
-            self._quarantine.blame(index, now)
-            return
-        self._quarantine.release(index)
-        if self._memory.gpu is not None and frame is not None and frame.gpu is not None:
+        if self._memory.gpu is not None:
             others = [gpu for gpu in self._memory.gpu.gpus if gpu.index != index]
-            self._memory.gpu = replace(self._memory.gpu, gpus=(*others, *frame.gpu.gpus))
+            self._memory.gpu = replace(self._memory.gpu, gpus=(*others, *answer.gpus))
         self._tell(Notice("info", notices.SOURCE, f"GPU {index} responds again.", None, time.time()))
         self._end_current(now)
         self._start(now)
 
-    def _end_probe(self, process: Process) -> None:
-        self._probe = None
-        if not process.kill():
-            self._abandoned.append(process)
+    def _ask(self, index: int) -> Process:
+        """Start a process that asks one GPU. Raises OSError."""
+        return self._start_process([*self._arguments, "--only", str(index)], self._loop, self._hear)
 
     def _verdict(self, now: float) -> Verdict:
         """Judge the data, whichever collector it came from."""
@@ -366,7 +317,7 @@ class Sampler:
         memory, verdict, wall = self._memory, self._verdict(now), time.time()
         left_out = {
             index: LeftOut(wall - (now - entry.since), wall + (entry.ask_again - now))
-            for index, entry in self._quarantine.out.items()
+            for index, entry in self._asking.quarantine.out.items()
         }
         gpus = merge(memory.gpu, fresh=verdict.gpu_fresh, known=memory.known, left_out=left_out, wall=wall)
         host = self._host(memory.host, fresh=verdict.host_fresh)

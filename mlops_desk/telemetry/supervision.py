@@ -15,7 +15,7 @@ OPENING_SECONDS = 30.0
 DEAD_POLLER_SECONDS = 60.0
 ABANDONED_LIMIT = 2
 _BLAME_SECONDS = 2.0
-_RETRY_SECONDS = 5.0
+_RETRY_SECONDS = 2.0
 _RETRY_LIMIT_SECONDS = 300.0
 _START_PAUSES = (0.0, 0.5, 2.0, 5.0, 15.0, 30.0)
 _STEADY_SECONDS = 60.0
@@ -89,20 +89,20 @@ class Quarantined:
 
 @dataclass(slots=True)
 class Quarantine:
-    """GPUs that hung, by index. Each is asked again by a process of its own, after longer and longer pauses."""
+    """GPUs that hung, by index. Each is asked again by a process of its own, with more and more patience."""
 
     out: dict[int, Quarantined] = field(default_factory=dict)
 
-    def blame(self, index: int, now: float) -> None:
-        """Leave a GPU out from now on, or for longer if it is out already."""
+    def blame(self, index: int, now: float, *, at_once: bool = False) -> None:
+        """Leave a GPU out from now on, or for longer if it is out already; ``at_once`` it may be asked again."""
         before = self.out.get(index)
         since = before.since if before else now
         pause = min(before.pause * 2, _RETRY_LIMIT_SECONDS) if before else _RETRY_SECONDS
-        self.out[index] = Quarantined(since, now + pause, pause)
+        self.out[index] = Quarantined(since, now if at_once else now + pause, pause)
 
-    def due(self, now: float) -> int | None:
-        """Return a GPU that it is time to ask again."""
-        return next((index for index, entry in self.out.items() if now >= entry.ask_again), None)
+    def due(self, now: float) -> list[int]:
+        """Return the GPUs that it is time to ask again."""
+        return [index for index, entry in self.out.items() if now >= entry.ask_again]
 
     def release(self, index: int) -> None:
         self.out.pop(index, None)

@@ -109,18 +109,48 @@ def test_between_the_probe_and_the_next_sample_the_gpu_is_not_lost(rig: Rig) -> 
     assert [gpu.state for gpu in rig.sampler._compose(12.2).gpus] == [GpuState.OK, GpuState.OK]
 
 
-def test_a_probe_that_hangs_too_is_ended_and_the_pause_doubles(rig: Rig) -> None:
+def asking(rig: Rig) -> list[FakeProcess]:
+    return [process for process in rig.processes if "--only" in process.arguments]
+
+
+def test_a_gpu_that_hangs_for_an_hour_is_back_as_soon_as_it_answers_and_few_processes_asked_it(rig: Rig) -> None:
     rig.data(1.0, 0, 1)
     hang(rig, 1, 6.0)
-    rig.step(12.0)
-    probe = rig.processes[-1]
-    rig.step(20.5)
-    assert probe.killed
-    count = len([p for p in rig.processes if "--only" in p.arguments])
-    rig.step(30.0, Frame(4))
-    assert len([p for p in rig.processes if "--only" in p.arguments]) == count
-    rig.step(30.6, Frame(4))
-    assert len([p for p in rig.processes if "--only" in p.arguments]) == count + 1
+    main, now = rig.processes[-1], 7.0
+    while now < 3600.0:
+        now += 2.0
+        rig.step(now, Frame(9, GpuSample(now, (gpu(0),)), HostSample(now, Host("box"))), sender=main)
+    assert len(asking(rig)) < 25
+    (waiting,) = [process for process in asking(rig) if not process.killed]
+    rig.step(now + 0.1, Frame(1, GpuSample(now + 0.1, (gpu(1),))), sender=waiting)
+    assert [gpu.state for gpu in rig.sampler._compose(now + 0.2).gpus] == [GpuState.OK, GpuState.OK]
+
+
+def test_two_gpus_that_hang_are_asked_side_by_side(rig: Rig) -> None:
+    rig.data(1.0, 0, 1, 2)
+    hang(rig, 1, 6.0)
+    hang(rig, 2, 13.0)
+    rig.step(16.0)
+    assert {tuple(process.arguments) for process in asking(rig) if not process.killed} == {
+        ("--x", "--only", "1"),
+        ("--x", "--only", "2"),
+    }
+    rig.step(17.0, Frame(1, GpuSample(17.0, (gpu(2),))), sender=asking(rig)[-1])
+    assert rig.processes[-1].arguments == ["--x", "--interval", "1", "--skip", "1"]
+
+
+def test_while_a_process_is_stuck_in_a_gpu_no_other_is_sent_and_its_end_is_the_sign_to_ask(rig: Rig) -> None:
+    rig.processes[0].immortal = True
+    rig.data(1.0, 0, 1)
+    hang(rig, 1, 6.0)
+    for second in range(10, 400, 5):
+        sample = rig.data(float(second), 0)
+        assert states(sample) == [GpuState.OK, GpuState.STALE], "the others go on"
+    assert asking(rig) == []
+    rig.processes[0].immortal = False
+    rig.step(396.0)
+    rig.step(396.5, Frame(1, GpuSample(396.5, (gpu(1),))), sender=asking(rig)[-1])
+    assert [gpu.state for gpu in rig.sampler._compose(396.6).gpus] == [GpuState.OK, GpuState.OK]
 
 
 def test_after_two_processes_that_can_not_be_killed_gpus_are_left_alone(rig: Rig) -> None:
