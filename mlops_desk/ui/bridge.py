@@ -23,7 +23,7 @@ from mlops_desk.verbs.desk import DeskVerbs
 _log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
-STALE_CHECK_MILLISECONDS = 500
+STALE_CHECK_MILLISECONDS, SELDOM_CHECK_MILLISECONDS = 500, 2000
 UNREAD_LIMIT = 2000
 
 
@@ -87,6 +87,7 @@ class Bridge(QObject):
         if every_seconds != self._every_seconds:
             self._every_seconds = every_seconds
             self._paced_anew = True
+            self._watch.setInterval(SELDOM_CHECK_MILLISECONDS if every_seconds else STALE_CHECK_MILLISECONDS)
             if self._client is not None:
                 self._client.hang_up()
 

@@ -76,6 +76,9 @@ class TitleRow(QWidget):
                 self._acts.addWidget(button)
 
 
+_ALL_THE_TIME = frozenset({Topic.STATUS, Topic.CONNECTION, Topic.REGISTRY, Topic.CHECKS})
+
+
 class Window(QWidget):
     """The main window."""
 
@@ -193,9 +196,8 @@ class Window(QWidget):
 
     def _changed(self, topics: frozenset[Topic]) -> None:
         store = self._context.store
-        if topics & {Topic.STATUS, Topic.CONNECTION, Topic.REGISTRY, Topic.CHECKS}:
-            self.bottom.refresh(store)
-            self._name_machine()
+        if topics & _ALL_THE_TIME and self.isVisible():
+            self._say_what_is()
         for page, badge in badges.of_pages(store, topics).items():
             if page in self._specs:
                 self.sidebar.set_badge(page, badge)
@@ -203,6 +205,11 @@ class Window(QWidget):
             newest = store.notices[0]
             if newest.level != "info":
                 self._say_notice(newest)
+
+    def _say_what_is(self) -> None:
+        """Renew what stands around every page: the bottom line and the machine's name."""
+        self.bottom.refresh(self._context.store)
+        self._name_machine()
 
     def _say_notice(self, notice: Notice) -> None:
         """Show what the agent tells; where a page shows the thing, a button goes there instead of a command."""
@@ -313,6 +320,7 @@ class Window(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        self._say_what_is()
         self.seen.emit(True)
         self._context.presence.look()
 

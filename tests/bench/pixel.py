@@ -80,8 +80,6 @@ def main() -> None:
     spent = {"before": 0.0, "at": 0.0}
 
     def measure() -> None:
-        if options.hidden:
-            application.program.window.hide()
         spent.update(before=time.process_time(), at=time.time())
         if options.gaps:
             beat.start(10)
@@ -90,6 +88,8 @@ def main() -> None:
         if application.first_numbers is not None:
             application.quit()
 
+    if options.hidden:
+        QTimer.singleShot(SETTLE_MILLISECONDS // 2, application.program.window.hide)
     if options.seconds > 0:
         QTimer.singleShot(SETTLE_MILLISECONDS, measure)
         QTimer.singleShot(SETTLE_MILLISECONDS + int(options.seconds * 1000), application.quit)
