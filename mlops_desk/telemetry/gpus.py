@@ -23,8 +23,8 @@ from mlops_desk.telemetry.pci import Pci, address
 from mlops_desk.telemetry.processes import Processes
 from mlops_desk.telemetry.source import Busy, GpuSample
 
-_OPEN_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
-_BUS_SECONDS = 10.0
+_OPEN_PAUSES = (1.0, 2.0, 4.0)
+_BUS_SECONDS = 4.0
 _LOST_SECONDS = 1.0
 _TOPOLOGY_SECONDS = 600.0
 
@@ -85,6 +85,7 @@ class NvmlGpus:
         self._open_again = 0.0
         self._failures = 0
         self._bus: tuple[str, ...] = ()
+        self._devices: frozenset[str] = frozenset()
         self._look_at_bus = 0.0
         self._driver_version: str | None = None
         self._cuda_version: str | None = None
@@ -145,7 +146,9 @@ class NvmlGpus:
         if now < self._look_at_bus:
             return
         self._look_at_bus = now + _BUS_SECONDS
-        bus = self._pci.nvidia_gpus()
+        devices = self._pci.devices()
+        bus = self._bus if devices == self._devices else self._pci.nvidia_gpus()
+        self._devices = devices
         changed, self._bus = bus != self._bus, bus
         if self._slots is not None and (changed or self._all_asleep()):
             self._shut()

@@ -22,6 +22,13 @@ class Pci:
 
     root: Path = _DEVICES
 
+    def devices(self) -> frozenset[str]:
+        """Return the addresses of all devices of any kind: cheap, to see whether any came or went."""
+        try:
+            return frozenset(os.listdir(self.root))  # noqa: PTH208 - names alone, four times as fast
+        except OSError:
+            return frozenset()
+
     def nvidia_gpus(self) -> tuple[str, ...]:
         """Return the addresses of all NVIDIA display devices, in bus order."""
         try:
