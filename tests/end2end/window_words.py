@@ -17,14 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from PySide6.QtCore import QObject, QSocketNotifier, QTimer  # noqa: E402 - after the path
-from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
+from PySide6.QtWidgets import QApplication, QListWidget, QWidget  # noqa: E402
 
 from mlops_desk.api.client import connect  # noqa: E402
 from mlops_desk.base.paths import DataFolder  # noqa: E402
 from mlops_desk.ui.app import Program  # noqa: E402
 from mlops_desk.ui.context import UiOptions  # noqa: E402
 from mlops_desk.ui.text import Label  # noqa: E402
-from mlops_desk.ui.widgets.lines import LinesCard  # noqa: E402
 
 _TURN_MS = 10
 
@@ -70,8 +69,8 @@ class Teller(QObject):
 def shown_in(widget: QWidget) -> list[str]:
     """Return the words of every label and list that can be seen."""
     labels = [label.whole for label in widget.findChildren(Label) if label.isVisible() and label.whole]
-    lists = [card.accessibleDescription() for card in widget.findChildren(LinesCard) if card.isVisible()]
-    return [*labels, *lists]
+    lists = [found for found in widget.findChildren(QListWidget) if found.isVisible()]
+    return [*labels, *(found.item(row).text() for found in lists for row in range(found.count()))]
 
 
 def said(view: Any) -> dict[str, Any]:
