@@ -53,6 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scale", default="1,2")
     parser.add_argument("--looks", default="dark,light")
     parser.add_argument("--state", default="full", choices=["full", "empty", "nogpu", "loading", "error", "lost"])
+    parser.add_argument("--calm", action="store_true", help="without the welcome and without notices")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -105,6 +106,10 @@ def _child(options: argparse.Namespace) -> int:
     scale = options.child
     application = QApplication(["mlops-desk"])
     program = Program(application, _connect(options), UiOptions("/tmp", demo=not options.agent or options.demo))
+    if options.calm:
+        from mlops_desk.ui import notes
+
+        program.context.memory.setValue(notes._WELCOMED, 1)
     program.start()
     width, height = (int(part) for part in options.size.split("x"))
     program.window.resize(width, height)
@@ -119,6 +124,7 @@ def _child(options: argparse.Namespace) -> int:
             _spin(application, 1.0)
         for look in options.looks.split(","):
             theme.apply(application, dark=look == "dark")
+            program.window.notices.setMaximumHeight(0 if options.calm else 16_777_215)
             _spin(application, 0.4)
             state = "" if options.state == "full" else f"-{options.state}"
             program.window.grab().save(str(options.out / f"{page}{state}-{look}-x{scale}.png"))
