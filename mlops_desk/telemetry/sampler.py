@@ -1,7 +1,7 @@
 """The agent's side of sampling: starts the collector, believes it while it is fresh, replaces it when it is not.
 
 One thread does all of this; it waits for frames, composes what is known into a ``Sample`` and hands it on.
-Data older than 3 s is withdrawn. A collector that hangs is killed after 4 s and the next one leaves
+Data older than 3 s is withdrawn. A collector that hangs is killed after 3.5 s and the next one leaves
 out the GPU that hung; a process of its own asks that GPU until it answers.
 """
 

@@ -80,8 +80,8 @@ def states(sample: Sample | None) -> list[GpuState]:
 
 def hang(rig: Rig, index: int, now: float) -> None:
     """Let the newest collector hang on a GPU until it is replaced."""
-    rig.step(now, Frame(2, busy=Busy(index, f"GPU-{index}", "nvmlX", 3.9)))
-    rig.step(now + 0.25, Frame(3, busy=Busy(index, f"GPU-{index}", "nvmlX", 4.3)))
+    rig.step(now, Frame(2, busy=Busy(index, f"GPU-{index}", "nvmlX", 3.4)))
+    rig.step(now + 0.25, Frame(3, busy=Busy(index, f"GPU-{index}", "nvmlX", 3.8)))
 
 
 def test_a_gpu_that_hung_is_left_out_and_asked_again_by_a_process_of_its_own(rig: Rig) -> None:
