@@ -142,7 +142,7 @@ class History:
         return kept, found.tier
 
     def _state(self, request: Request) -> tuple[TelemetryStore | None, int, int]:
-        if (store := self._store) is None:  # it is being opened, and checked, which takes its time: memory answers meanwhile
+        if (store := self._store) is None:  # it is being opened and checked; memory answers meanwhile
             return None, 0, 0
         if not self._lock.acquire(timeout=max(0.0, request.deadline - time.monotonic())):
             raise TimedOut("The disk with the history does not answer.", "Look again in a moment.")
