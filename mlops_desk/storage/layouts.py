@@ -42,7 +42,7 @@ class Layouts:
         """Return the layout whose columns are ``keys``, on the scales that hold today."""
         if self._newest is not None and self._newest.keys == keys:
             return self._newest
-        series = tuple(_number(connection, key) for key in keys)
+        series = _numbers(connection, keys)
         layout = self.make(connection, series, tuple(self._scale_of(key) for key in keys))
         self._newest = layout
         return layout
@@ -86,11 +86,13 @@ class Layouts:
         )
 
 
-def _number(connection: Connection, key: Key) -> int:
-    device, metric, unit = key
-    query = select(_SERIES.c.id).where(_SERIES.c.device == device, _SERIES.c.metric == metric, _SERIES.c.unit == unit)
-    found = connection.execute(query).scalar()
-    if found is None:
-        row = insert(StoredSeries).values(device=device, metric=metric, unit=unit).returning(StoredSeries.id)
-        found = connection.execute(row).scalar_one()
-    return int(found)
+def _numbers(connection: Connection, keys: Sequence[Key]) -> tuple[int, ...]:
+    """Return the numbers of these curves, given now to those that have none. One question for all, not one for each."""
+    rows = connection.execute(select(_SERIES.c.id, _SERIES.c.device, _SERIES.c.metric, _SERIES.c.unit))
+    known: dict[Key, int] = {(row.device, row.metric, row.unit): row.id for row in rows}
+    for key in keys:
+        if key not in known:
+            device, metric, unit = key
+            row = insert(StoredSeries).values(device=device, metric=metric, unit=unit).returning(StoredSeries.id)
+            known[key] = connection.execute(row).scalar_one()
+    return tuple(known[key] for key in keys)
