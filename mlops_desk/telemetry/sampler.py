@@ -44,6 +44,7 @@ class _Current:
     process: Process
     interval: float
     signs: Signs
+    without_gpus: bool = False
 
 
 @dataclass(slots=True)
@@ -242,23 +243,25 @@ class Sampler:
             verdict = judge(current.signs, now, current.interval)
             if verdict.replace is not None:
                 self._replace(verdict.replace, verdict.blame, now)
-            elif current.interval != self._interval() or self._wants_fresh_process(now):
+            elif current.interval != self._interval() or self._wants_another(current, now):
                 self._end_current(now)
                 self._start(now)
         self._asking.look_after(now)
 
-    def _wants_fresh_process(self, now: float) -> bool:
-        sample, current = self._memory.gpu, self._current
-        return bool(
-            sample and sample.fresh_process and current and now - current.process.started > _FRESH_PROCESS_SECONDS
-        )
+    def _wants_another(self, current: _Current, now: float) -> bool:
+        """Tell whether only a new process can help: with another driver, or after the last stuck one ended."""
+        sample = self._memory.gpu
+        is_old = now - current.process.started > _FRESH_PROCESS_SECONDS
+        is_freed = current.without_gpus and not self._asking.given_up
+        return is_freed or (sample is not None and sample.fresh_process and is_old)
 
     def _start(self, now: float) -> None:
         interval = self._interval()
         arguments = [*self._arguments, "--interval", f"{interval:g}"]
         for index in self._asking.quarantine.out:
             arguments += ["--skip", str(index)]
-        if self._asking.given_up:
+        without_gpus = self._asking.given_up
+        if without_gpus:
             arguments.append("--no-gpus")
         try:
             process = self._start_process(arguments, self._loop, self._hear)
@@ -267,7 +270,7 @@ class Sampler:
             text = f"The process that reads GPUs and host can't be started: {error.strerror}."
             self._tell(Notice("warning", notices.SOURCE, text, "It is tried again.", time.time()))
             return
-        self._current = _Current(process, interval, Signs(process.started, now))
+        self._current = _Current(process, interval, Signs(process.started, now), without_gpus)
 
     def _hear(self, sender: object, frame: Frame | None) -> None:
         self._queue.put((sender, frame))

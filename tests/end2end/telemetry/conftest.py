@@ -10,7 +10,9 @@ from tests.end2end.telemetry.rigs import Desk, NvmlRig, Rig, SimulatedRig
 
 RIGS = {"simulated": SimulatedRig, **({"nvml": NvmlRig} if nvml_sim.available() else {})}
 
-collect_ignore = [] if nvml_sim.available() else ["test_nvml.py", "test_nvml_depth.py", "test_crowd.py"]
+collect_ignore = (
+    [] if nvml_sim.available() else ["test_nvml.py", "test_nvml_depth.py", "test_crowd.py", "test_dead_driver.py"]
+)
 
 
 @pytest.fixture(params=sorted(RIGS))

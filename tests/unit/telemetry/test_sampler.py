@@ -169,6 +169,20 @@ def test_after_two_processes_that_can_not_be_killed_gpus_are_left_alone(rig: Rig
     assert any("--only" in p.arguments for p in rig.processes)
 
 
+def test_gpus_are_read_again_once_no_process_is_stuck_in_opening_the_driver(rig: Rig) -> None:
+    rig.immortal = rig.processes[0].immortal = True
+    for now in (31.0, 62.0):
+        rig.step(now, Frame(2, busy=Busy(None, None, "nvmlInit", 30.5)))
+    rig.step(63.0)
+    assert "--no-gpus" in rig.processes[-1].arguments
+    for process in rig.processes:
+        process.immortal = False
+    for now in (64.0, 64.25, 64.5, 64.75):
+        rig.step(now)
+    assert rig.processes[-1].arguments == ["--x", "--interval", "1"]
+    assert len(rig.processes) == 4, "it is started once"
+
+
 def test_a_collector_that_keeps_dying_is_started_more_and_more_rarely(rig: Rig) -> None:
     now, starts = 1.0, []
     for _ in range(400):
