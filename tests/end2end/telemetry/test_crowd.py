@@ -1,4 +1,4 @@
-"""Many processes, and GPUs that come and go, on the real driver calls into the simulated library."""
+"""Many processes, many errors, and GPUs that come and go, on real driver calls into the simulated library."""
 
 import json
 import os
@@ -10,7 +10,9 @@ import psutil
 import pytest
 
 from mlops_desk.records.status import GpuState
+from mlops_desk.telemetry.folding import Folding
 from mlops_desk.telemetry.frames import LIMIT_BYTES
+from mlops_desk.telemetry.incidents import of_event
 from tests.end2end.desk import Desk as CommandLine
 from tests.end2end.seen import window
 from tests.end2end.telemetry.rigs import Desk, NvmlRig
@@ -77,6 +79,26 @@ def eight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Des
     desk.until(lambda: len(desk.service.status().gpus) == 8)
     yield desk, rig, bus
     desk.stop()
+
+
+def test_a_storm_of_errors_is_one_entry_and_holds_up_no_gpu(eight) -> None:
+    desk, rig, _ = eight
+    heard = []
+    desk.service._listeners.append(lambda events, _status, _tick: heard.extend(events))
+    time.sleep(2.0)  # events are told to those who listened before
+    rig.simulator.inject("event gpu=1 xid=31 repeat=1ms")
+    desk.until(lambda: sum(event.count for event in heard if event.code == 31) > 3000)
+    assert len([event for event in heard if event.code == 31]) < 300, "they come folded, with a count"
+    at = len(desk.announced)
+    desk.until(lambda: len(desk.announced) > at + 4)
+    assert all(gpu.state is GpuState.OK for status in desk.announced[at:] for gpu in status.gpus)
+    assert desk.service.status().sampled_at > time.time() - 5
+    rig.heal()
+    rig.simulator.inject("event gpu=5 xid=94")
+    desk.until(lambda: any(event.code == 94 for event in heard))
+    folding = Folding()
+    drafts = [of_event(event, desk.gpu(1), None) for event in heard if event.code == 31]
+    assert len({folding.take(draft.incident, str(n))[0].id for n, draft in enumerate(drafts)}) == 1
 
 
 def plug_in(bus: Path, number: int) -> None:

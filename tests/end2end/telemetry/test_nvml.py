@@ -50,7 +50,7 @@ def test_values_are_those_of_the_scenario(start, tmp_path: Path) -> None:
     assert desk.gpu(0).throttle_reasons == ()
     assert desk.gpu(0).name == "NVIDIA RTX 6000 Ada Generation"
     assert desk.service.status().driver_version == "580.95.05"
-    assert desk.service.status().agent.cost.memory_bytes > 0
+    desk.until(lambda: desk.service.status().agent.cost.memory_bytes)
 
 
 def test_memory_in_use_leaves_out_what_the_driver_reserves(start, tmp_path: Path) -> None:
@@ -103,13 +103,19 @@ def test_a_missing_library_is_explained(tmp_path: Path, monkeypatch: pytest.Monk
     empty = tmp_path / "lib"
     empty.mkdir()
     (empty / "libnvidia-ml.so.1").write_text("not a library")
-    rig.environment = {"LD_LIBRARY_PATH": str(empty)}
+    rig.environment = rig.environment | {"LD_LIBRARY_PATH": str(empty)}
     desk = start(rig)
     desk.until(lambda: "not installed" in (desk.service.status().gpu_note or ""))
     status = desk.service.status()
     assert status.gpus == ()
     assert status.gpu_hint
     assert status.host.metrics["system.memory.limit"].value > 0
+    # Once it is installed, nobody has to start anything again.
+    new = empty / "new"
+    new.symlink_to(Path(rig.simulator.environment["LD_LIBRARY_PATH"]) / "libnvidia-ml.so.1")
+    new.replace(empty / "libnvidia-ml.so.1")
+    desk.until(lambda: len(desk.service.status().gpus) == 4)
+    assert desk.service.status().gpu_note is None
 
 
 @pytest.mark.parametrize(
