@@ -111,6 +111,10 @@ def test_a_new_layout_is_seen_while_it_runs(start, tmp_path: Path) -> None:
     after = {one.gpu_instance: one.fingerprint for one in desk.gpu(0).mig}
     assert after.items() >= before.items()
     assert desk.gpu(0).state is GpuState.OK
+    rig.heal()  # and destroyed again
+    desk.until(lambda: len(desk.gpu(0).mig) == 2)
+    assert {one.gpu_instance: one.fingerprint for one in desk.gpu(0).mig} == before
+    assert desk.gpu(1).state is GpuState.OK
 
 
 def test_each_process_has_its_share_and_start(start, tmp_path: Path) -> None:
