@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -124,6 +126,17 @@ def test_a_damaged_state_database_is_kept_and_the_agent_starts(desk: Desk) -> No
     (desk.folder / "state.db").write_bytes(os.urandom(20_000))
     assert desk.json("jobs", "list") == []
     assert list(desk.folder.glob("state.db.damaged-*"))
+
+
+def test_why_an_agent_does_not_start_is_told_in_its_own_words(desk: Desk) -> None:
+    desk.json("jobs", "list")
+    desk.json("agent", "stop")
+    with closing(sqlite3.connect(desk.folder / "state.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 's9999'")
+    refused = desk.run("status", "--json", check=False, timeout=25)
+    assert refused.returncode == 1
+    assert "written by a newer MLOps Desk" in json.loads(refused.stderr)["error"]
+    assert "newer version" in json.loads(refused.stderr)["hint"]
 
 
 def test_a_folder_that_can_not_be_made_is_told_plainly(tmp_path: Path) -> None:
