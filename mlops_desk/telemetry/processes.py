@@ -81,7 +81,7 @@ class Processes:
         known = self._alive.get(pid)
         if known is None:
             known = found = self._look_up(pid)
-            if found.start_ticks is not None:
+            if found.start_ticks is not None and _is_settled(found):
                 self._alive.keep(pid, found, lambda: self._ticks(pid) == found.start_ticks)
         return known
 
@@ -98,8 +98,15 @@ class Processes:
         if known is None:
             if len(self._known) > _REMEMBERED:
                 self._known.clear()
-            known = self._known[pid, ticks] = _look(folder, stat, ticks)
+            known = _look(folder, stat, ticks)
+            if _is_settled(known):
+                self._known[pid, ticks] = known
         return known
+
+
+def _is_settled(facts: ProcessFacts) -> bool:
+    """Tell whether the process has its command line: one that is just being started has none yet."""
+    return facts.command is not None and not facts.command.startswith("[")
 
 
 def parse_start_ticks(stat: bytes) -> int | None:

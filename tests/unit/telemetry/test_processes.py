@@ -69,7 +69,8 @@ def test_a_process_that_lives_is_looked_at_once_and_its_end_is_noticed(monkeypat
     processes = Processes()
     child = subprocess.Popen(["sleep", "60"])
     try:
-        first = processes.facts(child.pid)
+        while (first := processes.facts(child.pid)).command == "[sleep]":
+            time.sleep(0.01)  # it is just being started, which is not remembered
         assert (first.command, first.user) == ("sleep 60", user_name(os.getuid()))
         looked.clear()
         assert processes.facts(child.pid) is first
@@ -85,6 +86,9 @@ def test_so_many_processes_that_not_all_can_be_watched_are_still_told(monkeypatc
     processes = Processes()
     children = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
     try:
+        for child in children:
+            while processes.facts(child.pid).command == "[sleep]":
+                time.sleep(0.01)
         assert all(processes.facts(child.pid).command == "sleep 60" for child in children)
     finally:
         for child in children:
