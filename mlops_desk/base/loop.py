@@ -40,6 +40,8 @@ class Loop:
         """Call ``act``, which must not block, when the loop is stopped: it wakes who waits for something else."""
         with self._lock:
             self._at_end.append(act)
+        if self._ending.is_set():
+            act()
 
     def start(self, name: str, work: Callable[[], None]) -> threading.Thread:
         """Run ``work`` once in a thread of its own; what it raises is logged as a bug."""
@@ -115,16 +117,22 @@ class Loop:
     def stop(self, timeout_seconds: float = 1.0) -> list[str]:
         """Ask all threads to end, wait a little, and return the names of those that did not."""
         self._ending.set()
-        for act in self._at_end:
+        with self._lock:
+            acts = list(self._at_end)
+        for act in acts:
             act()
         deadline = time.monotonic() + timeout_seconds
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
-        stuck = [t.name for t in self._threads if t.is_alive() and t is not threading.current_thread()]
+        # Looked up anew each time: a thread that is about to end may start another.
+        while (others := self._others()) and (left := deadline - time.monotonic()) > 0:
+            others[0].join(left)
+        stuck = [thread.name for thread in others]
         if stuck:
             _log.warning("Threads that did not end in time: %s", ", ".join(stuck))
         return stuck
+
+    def _others(self) -> list[threading.Thread]:
+        with self._lock:
+            return [t for t in self._threads if t.is_alive() and t is not threading.current_thread()]
 
 
 class Lane:

@@ -1,6 +1,7 @@
 """Lanes keep the order, outlive what fails in them, and end with their loop although they wait for work."""
 
 import threading
+import time
 
 from mlops_desk.base.loop import Lane, Loop
 
@@ -30,3 +31,29 @@ def test_what_is_put_after_the_end_is_not_done():
     assert loop.stop(5.0) == []
     lane.put(lambda: done.append(1))
     assert done == []
+
+
+def test_a_lane_that_begins_after_the_end_ends_at_once():
+    loop = Loop("test")
+    assert loop.stop() == []
+    Lane(loop, "late")
+    assert loop.stop(5.0) == []
+
+
+def test_a_thread_that_another_starts_while_it_ends_is_waited_for():
+    loop = Loop("test")
+
+    def outlive():
+        loop.ending.wait()
+        loop.start("second", lambda: time.sleep(0.2))
+
+    loop.start("first", outlive)
+    assert loop.stop(5.0) == []
+
+
+def test_a_thread_that_does_not_end_is_named():
+    loop, release = Loop("test"), threading.Event()
+    loop.start("stuck", release.wait)
+    assert loop.stop(0.1) == ["test-stuck"]
+    release.set()
+    assert loop.stop(5.0) == []
