@@ -12,6 +12,7 @@ from builtins import list as list_of
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from mlops_desk import __version__
@@ -76,6 +77,8 @@ class EventsService:
         self._users: dict[str, tuple[tuple[Owner, ...], float]] = {}
         self._owners_at = -_OWNERS_LOOK_SECONDS
         self._facts: dict[str, Any] = {}
+        self._facts_lock = Lock()
+        self._ended = False
         self._unsaved: dict[str, Incident] = {}
         self._written_at: dict[str, float] = {}
         self._new = 0
@@ -305,11 +308,16 @@ class EventsService:
                 self._announce(incident, now)
 
     def _save_facts(self, *, running: bool) -> None:
-        facts = {**self._facts, "running": running}
-        try:
-            write_atomically(self._facts_file, json.dumps(facts).encode())
-        except OSError as error:
-            _log.warning("%s can't be written: %s", self._facts_file, error.strerror)
+        """Leave word for the next agent; the word that it ended well is the last one, whatever the lane still does."""
+        with self._facts_lock:
+            if self._ended:
+                return
+            self._ended = not running
+            facts = {**self._facts, "running": running}
+            try:
+                write_atomically(self._facts_file, json.dumps(facts).encode())
+            except OSError as error:
+                _log.warning("%s can't be written: %s", self._facts_file, error.strerror)
 
 
 def _read_facts(path: Path) -> dict[str, Any]:

@@ -146,6 +146,15 @@ def test_a_changed_driver_is_told_also_over_a_restart(rig):
     assert rig.titles("driver") == ["The NVIDIA driver changed from 580.1 to 590.2"]
 
 
+def test_a_write_that_is_late_does_not_undo_the_word_of_a_clean_end(rig):
+    rig.log.stop()
+    rig.log._save_facts(running=True)  # as the lane may do that was busy meanwhile
+    rig.close()
+    rig.told.clear()
+    rig.start()
+    assert rig.titles("agent") == ["The agent started"]
+
+
 def test_a_job_out_of_memory_is_told_once_whatever_is_announced_again(rig):
     reason = Reason("oom_cuda", "Too much.", "CUDA out of memory")
     job = Job("j1", "train", JobState.FAILED, JobSpec("train", "i"), 1.0, 1, "ada", reason=reason, ended_at=9.0)
