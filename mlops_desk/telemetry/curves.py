@@ -81,7 +81,8 @@ class CurveReader:
         request = Request((), start, end, choose_tier(end - start, points), 0, time.monotonic() + DEADLINE_SECONDS)
         plain = [name for name in names if name[1] != PROCESS_METRIC]
         found, used = self._find(plain, request)
-        longest = max((rows.times for rows, _ in found), key=len, default=np.empty(0))
+        # Blocks and memory bring rows from outside of the span, after a clock's jump from far outside.
+        longest = max((rows.between(start, end).times for rows, _ in found), key=len, default=np.empty(0))
         every = TIER_SECONDS[used] if used else interval(longest) or TIER_SECONDS[0]
         axis = _axis(start, end, points, every, used)
         by_name = {name: (rows, unit, every) for name, (rows, unit) in zip(plain, found, strict=True)}
