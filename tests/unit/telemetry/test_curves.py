@@ -126,12 +126,11 @@ def test_a_clock_that_jumps_back_hides_nothing(rig: Rig, monkeypatch: pytest.Mon
     np.testing.assert_array_equal(mean, (np.arange(1200) + 300) % 1000)
 
 
-def test_seconds_at_another_date_are_read_as_finely_as_any(rig: Rig) -> None:
-    for start in (NOW, NOW - 86_400, NOW + 1):  # the clock was a day late for a moment
-        rig.run(start, 2)
+def test_a_second_at_another_date_is_read_as_finely_as_any(rig: Rig) -> None:
+    rig.run(NOW - 86_400, 1)  # the clock was a day late for a moment
+    rig.run(NOW, 1)
     step, mean = rig.power(NOW - 86_405, NOW - 86_340, 65)
-    assert step == 1.0
-    assert list(mean[5:7]) == [2.0, 3.0]
+    assert (step, mean[5]) == (1.0, 0.0)
 
 
 def test_a_year_is_answered_from_the_coarse_tiers(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
