@@ -55,10 +55,11 @@ def _acquire(lock: FolderLock, socket: str) -> bool:
 def _serve(folder: DataFolder, *, demo: bool) -> None:
     from mlops_desk.api.server import ApiServer  # noqa: PLC0415 - heavy, and useless without the lock
     from mlops_desk.desk import open_desk  # noqa: PLC0415
+    from mlops_desk.records.event import Sampled  # noqa: PLC0415
 
     loop = Loop("agent")
     desk = open_desk(folder, loop, demo=demo)
-    server = ApiServer(desk.services, desk.bus, loop, desk.record)
+    server = ApiServer(desk.services, desk.bus, loop, desk.record, lambda: Sampled(desk.telemetry.status()))
     desk.on_shutdown = server.stop
     end = _Ending((folder.logs / "agent.crash").open("w", encoding="utf-8"), server.stop)
     signal.signal(signal.SIGTERM, end)

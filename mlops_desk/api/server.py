@@ -53,10 +53,21 @@ class _PeerProtocol(H11Protocol):
 
 
 class ApiServer:
-    """Serves ``services`` (by the names of ``PROTOCOLS``) until ``stop``."""
+    """Serves ``services`` (by the names of ``PROTOCOLS``) until ``stop``.
 
-    def __init__(self, services: dict[str, Any], bus: Bus, loop: Loop, audit: Callable[[AuditEntry], None]) -> None:
+    ``newest`` gives the event that whoever begins to listen is told at once.
+    """
+
+    def __init__(
+        self,
+        services: dict[str, Any],
+        bus: Bus,
+        loop: Loop,
+        audit: Callable[[AuditEntry], None],
+        newest: Callable[[], object] | None = None,
+    ) -> None:
         self._services = services
+        self._newest = newest
         self._bus = bus
         self._loop = loop
         self._audit = audit
@@ -159,7 +170,9 @@ class ApiServer:
         _caller(request)
         asked = request.query_params
         changes, every_seconds = asked.get("changes") == "1", _seconds(asked.get("every_seconds", "0"))
-        lines = event_lines(self._loop, self._streams, self._bus, changes=changes, every_seconds=every_seconds)
+        lines = event_lines(
+            self._loop, self._streams, self._bus, self._newest, changes=changes, every_seconds=every_seconds
+        )
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
 

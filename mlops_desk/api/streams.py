@@ -67,13 +67,19 @@ async def verb_lines(loop: Loop, streams: Streams, name: str, source: Iterator[s
 
 
 async def event_lines(
-    loop: Loop, streams: Streams, bus: Bus, *, changes: bool = False, every_seconds: float = 0.0
+    loop: Loop,
+    streams: Streams,
+    bus: Bus,
+    first: Callable[[], object] | None = None,
+    *,
+    changes: bool = False,
+    every_seconds: float = 0.0,
 ) -> AsyncIterator[str]:
     """Yield ``{"kind": ..., "event": ...}`` for what the bus tells, newest wins, with a heartbeat in silence.
 
     With ``changes`` a sample comes as ``{"kind": "Sampled", "change": ...}``: what differs from the one before
     (``base.changes``), a tenth of its size and of the work at either end. Samples come at least ``every_seconds``
-    apart, everything else at once.
+    apart, everything else at once. ``first`` gives what is told before the first event, so that nobody waits for it.
     """
     mailbox = Mailbox(latest_key)
     samples = Teller() if changes else None
@@ -81,6 +87,8 @@ async def event_lines(
 
     def produce(put: Callable[[str], bool]) -> None:
         pace = _Pace(every_seconds)
+        if first is not None and not put(_line(first(), samples)):
+            return
         while not loop.ending.is_set() and not mailbox.closed:
             for event in pace.choose(mailbox.take(HEARTBEAT_SECONDS)):
                 if not put(_line(event, samples)):

@@ -282,6 +282,15 @@ def test_samples_arrive_whole_though_only_their_changes_travel(world: World) -> 
     events.close()  # type: ignore[attr-defined]
 
 
+def test_the_newest_sample_is_told_before_anything_happens(world: World) -> None:
+    world.server._newest = lambda: Sampled(status(250.0))
+    events = world.client.announcements()
+    assert next(events) == Sampled(status(250.0))
+    world.bus.publish(Sampled(status(251.0)))
+    assert next(event for event in events if not isinstance(event, Heartbeat)) == Sampled(status(251.0))
+    events.close()  # type: ignore[attr-defined]
+
+
 def test_who_does_not_ask_for_changes_gets_whole_samples(world: World) -> None:
     sample = Sampled(status(300.0))
     transport = httpx.HTTPTransport(uds=str(world.socket))
