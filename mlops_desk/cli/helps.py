@@ -44,6 +44,7 @@ HELP = {
     "wait": "wait until the endpoint is live or has failed",
     "window": "so many of the newest requests",
     "alerts.configure.name": "name of the rule; alerts rules shows them",
+    "alerts.rule.name": "name of the rule; alerts rules shows them",
     "drift.list.endpoint": "only those of this endpoint",
     "endpoints.deploy.model": "MODEL, MODEL@ALIAS or MODEL/VERSION",
     "endpoints.load.seconds": "how far back, at most 900",

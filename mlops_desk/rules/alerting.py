@@ -85,10 +85,19 @@ class AlertsService:
         firing.sort(key=lambda alert: (-LEVELS.index(alert.level), -alert.since))
         return firing + sorted(ended, key=lambda alert: -(alert.ended_at or 0.0))
 
+    def show(self, alert_id: str) -> Alert:
+        """Return an alert by its id, or by the beginning of it. Raises NotFound, Invalid."""
+        return self._stored(alert_id)
+
     def rules(self) -> list_of[AlertRule]:
         """Return all rules."""
         with self._lock:
             return [*self._engine.rules.values()]
+
+    def rule(self, name: str) -> AlertRule:
+        """Return a rule. Raises NotFound."""
+        with self._lock:
+            return self._rule(name)
 
     def configure(
         self,

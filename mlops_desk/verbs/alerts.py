@@ -16,11 +16,21 @@ class Alerts(Protocol):
         ...
 
     @reads
+    def show(self, alert_id: str) -> Alert:
+        """Show one alert by its id, or by the beginning of it."""
+        ...
+
+    @reads
     def rules(self) -> list_of[AlertRule]:
         """List what is watched, with thresholds."""
         ...
 
-    @changes(who="owner")
+    @reads
+    def rule(self, name: str) -> AlertRule:
+        """Show one rule."""
+        ...
+
+    @changes(who="owner", before="rule")
     def configure(
         self,
         name: str,
@@ -33,7 +43,7 @@ class Alerts(Protocol):
         """Change a rule; what is not given stays. ``level``: info, warning or alert."""
         ...
 
-    @changes()
+    @changes(before="show")
     def acknowledge(self, alert_id: str) -> Alert:
         """Say that an alert was seen: it stays listed, and is silent until it ends."""
         ...

@@ -120,6 +120,16 @@ def test_a_change_is_in_the_audit_trail(desk: Desk) -> None:
     assert "700" in newest["arguments"]
 
 
+def test_the_audit_trail_tells_how_an_alert_rule_was(desk: Desk) -> None:
+    was = desk.json("alerts", "rule", "gpu_temperature")
+    desk.json("alerts", "configure", "gpu_temperature", "--threshold", "7")
+    newest = desk.json("audit")[0]
+    assert (newest["verb"], newest["error"]) == ("alerts.configure", None)
+    assert json.loads(newest["before"]) == was
+    assert json.loads(newest["outcome"]) == desk.json("alerts", "rule", "gpu_temperature")
+    assert desk.json("alerts", "rule", "gpu_temperature")["threshold"] == 7
+
+
 def test_a_damaged_state_database_is_kept_and_the_agent_starts(desk: Desk) -> None:
     desk.json("jobs", "list")
     desk.json("agent", "stop")

@@ -1,5 +1,6 @@
 """The demo shows what is judged: errors, kills, throttling, alerts, verdicts, an absence, the metrics page."""
 
+import json
 import socket
 import urllib.request
 from collections.abc import Iterator
@@ -48,7 +49,11 @@ def test_alerts_fire_once_and_can_be_acknowledged(desk: Desk) -> None:
     assert len({(alert["rule"], alert["device"]) for alert in alerts}) == len(alerts)
     seen = ask(desk, "alerts", "acknowledge", alerts[0]["id"])
     assert seen["acknowledged_by"]
-    assert ask(desk, "audit")[0]["verb"] == "alerts.acknowledge"
+    newest = ask(desk, "audit")[0]
+    assert newest["verb"] == "alerts.acknowledge"
+    was = json.loads(newest["before"])
+    assert (was["id"], was["acknowledged_by"]) == (seen["id"], None)
+    assert ask(desk, "alerts", "show", seen["id"][:8])["acknowledged_by"] == seen["acknowledged_by"]
 
 
 def test_a_used_gpu_has_a_verdict_with_its_measurements(desk: Desk) -> None:

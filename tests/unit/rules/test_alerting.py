@@ -101,16 +101,19 @@ def test_acknowledging_is_announced_and_stays_over_a_restart(rig):
     rig.service.take(status(1.0))
     (alert,) = rig.service.list()
     rig.wait(lambda: rig.changes)
+    assert rig.service.show(alert.id[:8]) == alert
     seen = rig.service.acknowledge(alert.id[:8])
     assert seen.acknowledged_by
+    assert rig.service.show(alert.id) == seen
     rig.wait(lambda: rig.changes[-1] == seen)
     assert len(rig.notices) == 1
     rig.restart()
     rig.service.take(status(1.0))
     assert rig.service.list()[0].acknowledged_by == seen.acknowledged_by
     for wrong in ("nothing", ""):
-        with pytest.raises(NotFound):
-            rig.service.acknowledge(wrong)
+        for verb in (rig.service.acknowledge, rig.service.show):
+            with pytest.raises(NotFound):
+                verb(wrong)
     rig.service.take(status(0.0))
     rig.wait(lambda: [alert for alert in rig.service.list() if alert.ended_at])
     assert rig.service.acknowledge(alert.id).ended_at is not None
@@ -137,13 +140,15 @@ def test_a_rule_is_changed_checked_and_kept(rig):
     changed = rig.service.configure("gpu_temperature", threshold=8.0)
     assert (changed.threshold, changed.clear_at) == (8.0, 13.0)
     rig.restart()
-    (kept,) = [rule for rule in rig.service.rules() if rule.name == "gpu_temperature"]
-    assert kept == changed
+    assert rig.service.rule("gpu_temperature") == changed
+    assert changed in rig.service.rules()
     for wrong in ({"clear_at": 1.0}, {"level": "loud"}, {"for_seconds": -1.0}, {"threshold": float("nan")}):
         with pytest.raises(Invalid):
             rig.service.configure("gpu_temperature", **wrong)
     with pytest.raises(NotFound):
         rig.service.configure("nothing", enabled=False)
+    with pytest.raises(NotFound):
+        rig.service.rule("nothing")
 
 
 def test_switching_a_rule_off_ends_what_fires(rig):
