@@ -62,16 +62,21 @@ class Ledger:
         found = self._retrainings.list(states=_UNDERWAY, parent=rule.name, limit=1)
         return found[0] if found else None
 
-    def waiting(self, retraining_id: str) -> Retraining:
-        """Return the retraining that waits for a decision, by its id or the beginning of it."""
+    def find_retraining(self, retraining_id: str) -> Retraining:
+        """Return a retraining by its id or the beginning of it. Raises NotFound."""
         found = self._retrainings.find(retraining_id) if retraining_id else []
         if len(found) != 1:
             hint = "mlops-desk rules retrainings shows them all."
             raise NotFound(f"No single retraining is {plain(retraining_id)!r}.", hint)
-        if found[0].state is not RetrainState.WAITING_FOR_APPROVAL:
-            word = found[0].state.replace("_", " ")
-            raise Refused(f"This retraining does not wait for a decision: it is {word}.", found[0].text)
         return found[0]
+
+    def waiting(self, retraining_id: str) -> Retraining:
+        """Return the retraining that waits for a decision, found likewise. Raises NotFound, Refused."""
+        found = self.find_retraining(retraining_id)
+        if found.state is not RetrainState.WAITING_FOR_APPROVAL:
+            word = found.state.replace("_", " ")
+            raise Refused(f"This retraining does not wait for a decision: it is {word}.", found.text)
+        return found
 
     def put(self, retraining: Retraining) -> None:
         self._retrainings.put(retraining)

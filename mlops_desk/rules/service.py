@@ -173,6 +173,10 @@ class RulesService:
         """List retrainings, newest first."""
         return self._ledger.retrainings(rule, check_limit(limit))
 
+    def retraining(self, retraining_id: str) -> Retraining:
+        """Return a retraining by its id, or by the beginning of it. Raises NotFound."""
+        return self._ledger.find_retraining(retraining_id)
+
     def approve(self, retraining_id: str) -> Retraining:
         """Move the alias, after another look whether the challenger is better than what is champion by now."""
         with self._changing:

@@ -41,7 +41,7 @@ class Models(Protocol):
         """Point ALIAS of MODEL at a version."""
         ...
 
-    @changes(timeout_seconds=180.0)
+    @changes(timeout_seconds=180.0, before="server")
     def start(self) -> Registry:
         """Start the desk's own tracking server if it does not run, and wait until it answers."""
         ...

@@ -54,12 +54,17 @@ class Rules(Protocol):
         """List retrainings, newest first."""
         ...
 
-    @changes()
+    @reads
+    def retraining(self, retraining_id: str) -> Retraining:
+        """Show one retraining by its id, or by the beginning of it."""
+        ...
+
+    @changes(before="retraining")
     def approve(self, retraining_id: str) -> Retraining:
         """Move the alias to the better challenger."""
         ...
 
-    @changes()
+    @changes(before="retraining")
     def reject(self, retraining_id: str) -> Retraining:
         """Leave the alias where it is."""
         ...

@@ -97,6 +97,32 @@ def test_each_service_implements_its_verbs_to_the_letter(service: str) -> None:
         assert [(p.name, p.kind, p.default) for p in given.parameters.values()] == shape, verb.path
 
 
+MADE_ANEW = {
+    "/v1/agent/shutdown": "the answer is about the agent that ends",
+    "/v1/alerts/try_webhook": "changes nothing here",
+    "/v1/drift/check": "makes a report",
+    "/v1/gpus/end_process": "the answer is the process as it was",
+    "/v1/jobs/submit": "makes a job",
+    "/v1/rules/fire": "makes a retraining",
+}
+"""The changes that have nothing to show from before."""
+
+
+@pytest.mark.parametrize("service", sorted(PROTOCOLS))
+def test_each_change_of_a_thing_names_the_verb_that_shows_how_it_was(service: str) -> None:
+    verbs = {verb.name: verb for verb in verbs_of(service, PROTOCOLS[service])}
+    for verb in verbs.values():
+        if not verb.mark.changes:
+            continue
+        assert (verb.mark.before is None) == (verb.path in MADE_ANEW), verb.path
+        if verb.mark.before is not None:
+            shows = verbs[verb.mark.before]
+            needed = {parameter.name for parameter in shows.parameters if parameter.required}
+            assert not shows.mark.changes
+            assert shows.returns == verb.returns, "the same kind of thing, before and after"
+            assert needed <= {parameter.name for parameter in verb.parameters}, verb.path
+
+
 HEAVY = {
     "PySide6", "pyqtgraph", "sqlalchemy", "alembic", "mlflow", "docker", "pynvml", "pandas", "numpy", "scipy",
     "duckdb", "fastapi", "uvicorn", "pydantic", "psutil",

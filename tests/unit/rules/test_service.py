@@ -355,6 +355,7 @@ def test_approval_moves_the_alias_and_says_who_decided(world):
     approved = world.service.approve(retraining.id[:10])
     assert approved.state == "approved"
     assert approved.decided_by
+    assert world.service.retraining(retraining.id[:10]) == approved
     assert world.aliases == {"champion": "2"}
     with pytest.raises(Refused):
         world.service.approve(retraining.id)
@@ -401,7 +402,7 @@ def test_an_agent_that_died_after_moving_the_alias_can_finish_the_approval(world
 
 
 def test_unknown_ids_are_not_found(world):
-    for verb in (world.service.approve, world.service.reject):
+    for verb in (world.service.approve, world.service.reject, world.service.retraining):
         for wrong in ("", "nothing"):
             with pytest.raises(NotFound):
                 verb(wrong)
