@@ -52,6 +52,10 @@ def build() -> Path:
     return target
 
 
+def _example(name: str) -> str:
+    return (build() / "scenarios" / f"{name}.conf").read_text()
+
+
 def _enlarge(copy: Path) -> None:
     """Let a scenario have as many processes as a test of very many needs."""
     for name, before, after in _LARGER:
@@ -66,8 +70,10 @@ def _enlarge(copy: Path) -> None:
 class Simulator:
     """A scenario that running clients follow: what is injected holds within 0.1 s."""
 
-    def __init__(self, folder: Path, scenario: str, profile: str = "current") -> None:
+    def __init__(self, folder: Path, scenario: str, profile: str = "current", renewal_seconds: float = 0.1) -> None:
+        """Play ``scenario``. The file of counts is renewed every ``renewal_seconds``, by whoever is calling just then."""
         self._built = build()
+        self._renewal_seconds = renewal_seconds
         self.scenario = folder / "scenario.conf"
         self.scenario.write_text(scenario)
         self.live = folder / "scenario.conf.live"
@@ -77,7 +83,16 @@ class Simulator:
     @classmethod
     def of_example(cls, folder: Path, name: str) -> "Simulator":
         """Play one of the scenarios that come with the simulator."""
-        return cls(folder, (build() / "scenarios" / f"{name}.conf").read_text())
+        return cls(folder, _example(name))
+
+    @classmethod
+    def to_be_timed(cls, folder: Path, name: str) -> "Simulator":
+        """Play an example with little of the simulator's own work, which its callers would be charged for.
+
+        To look for changes and to write the counts, as often as tests want it, costs more than all calls of a
+        monitor: both happen once a second and once in 5 s here.
+        """
+        return cls(folder, _example(name) + "\nsystem reload=1s\n", renewal_seconds=5.0)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -86,7 +101,7 @@ class Simulator:
             "LD_LIBRARY_PATH": str(self._built / "build" / self._profile),
             "NVML_SIM_SCENARIO": str(self.scenario),
             "NVML_SIM_CALLS": str(self.calls),
-            "NVML_SIM_CALLS_MS": "100",
+            "NVML_SIM_CALLS_MS": f"{1000 * self._renewal_seconds:.0f}",
         }
 
     def inject(self, *lines: str) -> None:

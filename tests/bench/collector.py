@@ -27,7 +27,8 @@ from mlops_desk.telemetry.frames import read_frame  # noqa: E402 - the repositor
 from tests import nvml_sim  # noqa: E402
 
 _COLLECTOR = [sys.executable, "-m", "mlops_desk.telemetry.collector"]
-_WARM_UP_SECONDS = 3.0
+_WARM_UP_SECONDS = 8.0
+"""Long enough for the simulator to have written its counts once."""
 _STARTS = 5
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -47,7 +48,7 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled files are what people run with
     with tempfile.TemporaryDirectory(prefix="mlops-desk-bench-") as folder:
-        simulator = nvml_sim.Simulator.of_example(Path(folder), "h100x8") if nvml_sim.available() else None
+        simulator = nvml_sim.Simulator.to_be_timed(Path(folder), "h100x8") if nvml_sim.available() else None
         workers = start_workers(simulator)
         try:
             report(simulator, seconds)
@@ -132,8 +133,7 @@ def measure(
         process.wait()
         if process.stdin is not None:
             process.stdin.close()
-    rate = None if calls_before is None or calls_after is None else (calls_after - calls_before) / span
-    return Cost(name, core * 100, mib(status, "VmRSS"), mib(smaps, "Pss"), rate)
+    return Cost(name, core * 100, mib(status, "VmRSS"), mib(smaps, "Pss"), calls_a_second(calls_before, calls_after))
 
 
 def drain(descriptor: int) -> None:
@@ -153,9 +153,18 @@ def spent(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) * _TICK
 
 
-def calls(simulator: nvml_sim.Simulator | None, pid: int) -> int | None:
-    found = re.search(r"^TOTAL (\d+)", simulator.calls_of(pid) if simulator else "", re.MULTILINE)
-    return int(found[1]) if found else None
+def calls(simulator: nvml_sim.Simulator | None, pid: int) -> tuple[int, float] | None:
+    """Return how many calls the process had made, and after how many seconds, when they were last counted."""
+    text = simulator.calls_of(pid) if simulator else ""
+    total, seconds = re.search(r"^TOTAL (\d+)", text, re.MULTILINE), re.search(r"elapsed_s=([\d.]+)", text)
+    return (int(total[1]), float(seconds[1])) if total and seconds else None
+
+
+def calls_a_second(before: tuple[int, float] | None, after: tuple[int, float] | None) -> float | None:
+    """Return the rate between two counts; None where there are not two."""
+    if before is None or after is None or after[1] == before[1]:
+        return None
+    return (after[0] - before[0]) / (after[1] - before[1])
 
 
 def mib(text: str, name: str) -> float:

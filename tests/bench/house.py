@@ -9,7 +9,6 @@ Python, a bare pyqtgraph window with 24 curves. Needs a screen (or Xvfb). Prints
 
 import json
 import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -26,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
 from tests import nvml_sim  # noqa: E402 - the repository comes first
-from tests.bench.collector import measure  # noqa: E402
+from tests.bench.collector import calls, calls_a_second, measure  # noqa: E402
 
 RUNS = 5
 PROCESSES, ON_GPUS, GPUS = 500, 64, 8
@@ -40,7 +39,7 @@ class Rig:
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
-        self.simulator = nvml_sim.Simulator.of_example(folder, "h100x8") if nvml_sim.available() else None
+        self.simulator = nvml_sim.Simulator.to_be_timed(folder, "h100x8") if nvml_sim.available() else None
         self.environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -121,29 +120,23 @@ def processes(rig: Rig, seconds: str) -> list[Row]:
     time.sleep(SETTLE_SECONDS)
     family = {"agent": agent, "collector": agent.children()[0]}
     before = {name: sum(process.cpu_times()[:2]) for name, process in family.items()}
-    calls = _calls(rig, family["collector"].pid)
+    counted = calls(rig.simulator, family["collector"].pid)
     time.sleep(float(seconds))
     share = {
         name: 100 * (sum(process.cpu_times()[:2]) - before[name]) / float(seconds) for name, process in family.items()
     }
-    calls = (_calls(rig, family["collector"].pid) - calls) / float(seconds)
+    often = calls_a_second(counted, calls(rig.simulator, family["collector"].pid)) or float("nan")
     memory = {name: process.memory_full_info().pss / 2**20 for name, process in family.items()}
     peer = ""
     if rig.simulator and shutil.which("nvtop"):
         nvtop = measure("nvtop", ["nvtop", "-d", "10"], rig.environment, rig.simulator, float(seconds), terminal=True)
-        peer = f"nvtop: {nvtop.core_percent:.2f} %, {nvtop.pss_mib:.0f} MiB, {nvtop.calls_per_second:.0f} calls/s"
+        peer = f"nvtop: {nvtop.core_percent:.2f} %, {nvtop.pss_mib:.0f} MiB, {nvtop.calls_per_second or float('nan'):.0f} calls/s"
     rows = [
         (f"{name}, 1 Hz, nobody looking", f"{share[name]:.2f} % of a core, {memory[name]:.0f} MiB PSS", "")
         for name in family
     ]
-    both = f"{sum(share.values()):.2f} % of a core, {sum(memory.values()):.0f} MiB PSS, {calls:.0f} NVML calls/s"
+    both = f"{sum(share.values()):.2f} % of a core, {sum(memory.values()):.0f} MiB PSS, {often:.0f} NVML calls/s"
     return [*rows, ("agent + collector", both, peer)]
-
-
-def _calls(rig: Rig, pid: int) -> float:
-    time.sleep(0.2)  # the simulator renews its file ten times a second
-    found = re.search(r"^TOTAL (\d+)", rig.simulator.calls_of(pid) if rig.simulator else "", re.MULTILINE)
-    return float(found[1]) if found else float("nan")
 
 
 def windows(rig: Rig, seconds: str) -> list[Row]:
