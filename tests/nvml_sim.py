@@ -11,15 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests import nvml_sim_additions
+
 SOURCES = Path(__file__).resolve().parents[2] / "shared" / "nvml-sim"
 _BUILD_SECONDS = 120
-_LARGER = (
-    ("src/scenario.c", "#define MAX_PROCS 1024", "#define MAX_PROCS 16384"),
-    ("src/api.c", "[128]", "[4096]"),
-    ("src/api.c", ", 128)", ", 4096)"),
-    ("src/state.c", "[128]", "[4096]"),
-    ("src/state.c", ", 128)", ", 4096)"),
-)
 
 
 def available() -> bool:
@@ -29,7 +24,7 @@ def available() -> bool:
 
 def build() -> Path:
     """Build a copy of the simulator, or find the one built before; return its folder."""
-    digest = hashlib.sha256(repr(_LARGER).encode())
+    digest = hashlib.sha256(nvml_sim_additions.key())
     for path in sorted(p for p in SOURCES.rglob("*") if p.is_file()):
         digest.update(path.read_bytes())
     target = Path(tempfile.gettempdir()) / f"mlops-desk-nvml-sim-{os.getuid()}-{digest.hexdigest()[:12]}"
@@ -41,7 +36,7 @@ def build() -> Path:
         copy.chmod(0o755)
         for folder in (p for p in copy.rglob("*") if p.is_dir()):
             folder.chmod(0o755)
-        _enlarge(copy)
+        nvml_sim_additions.extend(copy)
         for goal in ("all", "profiles"):
             subprocess.run(["make", "-s", goal], cwd=copy, check=True, capture_output=True, timeout=_BUILD_SECONDS)
         try:
@@ -54,17 +49,6 @@ def build() -> Path:
 
 def _example(name: str) -> str:
     return (build() / "scenarios" / f"{name}.conf").read_text()
-
-
-def _enlarge(copy: Path) -> None:
-    """Let a scenario have as many processes as a test of very many needs."""
-    for name, before, after in _LARGER:
-        source = copy / name
-        source.chmod(0o644)
-        text = source.read_text()
-        if before not in text:
-            raise AssertionError(f"{name} has no {before} any more")
-        source.write_text(text.replace(before, after))
 
 
 class Simulator:
