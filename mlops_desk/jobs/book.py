@@ -63,6 +63,10 @@ class JobBook:
             raise Invalid(f"Several jobs begin with {plain(prefix)!r}.", f"Use more of the id: {ids}.")
         return self.get((exact or matches)[0].id)
 
+    def of_run(self, run_id: str) -> Job | None:
+        """Return the newest job that logged to a run, or None."""
+        return self._table.newest_with("mlflow_run_id", run_id)
+
     def newest(self, states: tuple[str, ...] | None = None, limit: int | None = None) -> list[Job]:
         """Return jobs from the database, newest first."""
         return self._table.list(states=states, limit=limit)

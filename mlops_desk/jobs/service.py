@@ -122,7 +122,7 @@ class JobsService:
 
     def find_by_run(self, run_id: str) -> Job | None:
         """Return the job that logged to a run."""
-        return next((job for job in self._book.newest() if job.mlflow_run_id == run_id), None)
+        return self._book.of_run(run_id)
 
     # -- inside --------------------------------------------------------------------------------
 

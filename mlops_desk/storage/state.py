@@ -96,6 +96,15 @@ class RecordTable(Generic[R]):
             documents = connection.execute(statement.limit(limit)).scalars().all()
         return [wire.from_builtins(document, self._kind) for document in documents]
 
+    def newest_with(self, member: str, value: str) -> R | None:
+        """Return the newest record whose document has ``value`` in its ``member``; a walk unless that is indexed."""
+        # SQLite takes an index of an expression only for the very same one: the path can't be a bound value.
+        found = func.json_extract(self._table.document, literal_column(f"'$.{member}'"))
+        statement = select(self._table.document).where(found == value).order_by(self._table.created_at.desc()).limit(1)
+        with self._database.transaction() as connection:
+            document = connection.execute(statement).scalar()
+        return None if document is None else wire.from_builtins(document, self._kind)
+
     def remove(self, key: str) -> None:
         """Forget the record of ``key``."""
         with self._database.transaction() as connection:

@@ -6,7 +6,7 @@ So a record may gain fields without a migration, and a query never has to read w
 
 from typing import Any
 
-from sqlalchemy import JSON, Index
+from sqlalchemy import JSON, Index, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -30,7 +30,11 @@ class StoredJob(Stored):
     """Jobs, by id; parent is the origin (a retraining's id) or empty."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("jobs_by_state", "state", "created_at"),)
+    __table_args__ = (
+        Index("jobs_by_state", "state", "created_at"),
+        Index("jobs_by_origin", "parent", "created_at"),
+        Index("jobs_by_run", text("json_extract(document, '$.mlflow_run_id')")),
+    )
 
 
 class StoredEndpoint(Stored):

@@ -1,15 +1,20 @@
 """The schema's version is read without Alembic, and agrees with it; newer, older and damaged files keep their data."""
 
+import json
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
 
+from mlops_desk.base import wire
 from mlops_desk.base.errors import Refused
+from mlops_desk.records.job import Job, JobSpec, JobState
 from mlops_desk.records.rule import Rule
 from mlops_desk.storage import schema
 from mlops_desk.storage.state import State
@@ -49,6 +54,24 @@ def test_a_database_of_a_newer_program_is_refused_and_left_as_it_is(path: Path) 
     _execute(path, f"UPDATE alembic_version SET version_num = '{schema.newest('state')}'")
     state = State(path)
     assert state.rules.list() == [RULE]
+    state.close()
+
+
+def test_jobs_of_an_older_program_are_found_by_their_run(tmp_path: Path) -> None:
+    old = tmp_path / "state.db"
+    config = Config()
+    config.set_main_option("script_location", "mlops_desk.storage:migrations/state")
+    engine = create_engine(f"sqlite:///{old}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "s0002")
+        job = Job("j1", "train", JobState.SUCCEEDED, JobSpec("train", "i"), 1.0, 0, "me", mlflow_run_id="run-1")
+        values = {"document": json.dumps(wire.to_builtins(job))}
+        connection.execute(text("INSERT INTO jobs VALUES ('j1', 'succeeded', '', 1.0, :document)"), values)
+    engine.dispose()
+    state = State(old)
+    assert state.jobs.newest_with("mlflow_run_id", "run-1") == job
+    assert old.with_name("state.db.backup-s0002").exists()
     state.close()
 
 

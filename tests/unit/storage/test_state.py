@@ -1,11 +1,13 @@
-"""Records of the state database come back in the order that is promised."""
+"""Records of the state database come back in the order that is promised, and without a walk where there may be many."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.job import Job, JobSpec, JobState
 from mlops_desk.storage.state import State
 
 
@@ -23,3 +25,44 @@ def test_what_was_made_in_one_moment_is_listed_by_when_it_was_put_in(tmp_path: P
         assert state.audit.list(limit=1)[0].id == "b"
     finally:
         state.close()
+
+
+@pytest.mark.parametrize(
+    ("look", "index"),
+    [
+        (lambda state: state.jobs.newest_with("mlflow_run_id", "run-7"), "jobs_by_run"),
+        (lambda state: state.jobs.list(parent="retraining:7", limit=1)[0], "jobs_by_origin"),
+    ],
+)
+def test_the_newest_job_of_a_run_and_of_an_origin_is_found_by_an_index(
+    tmp_path: Path, look: Callable[[State], Job], index: str
+) -> None:
+    state = State(tmp_path / "state.db")
+    try:
+        for number in range(30):
+            run, origin = f"run-{number % 10}", f"retraining:{number % 10}"
+            spec = JobSpec("train", "image")
+            state.jobs.put(
+                Job(
+                    str(number), "train", JobState.QUEUED, spec, float(number), 0, "me",
+                    mlflow_run_id=run, origin=origin,
+                )
+            )  # fmt: skip
+        assert look(state).id == "27"
+        assert state.jobs.newest_with("mlflow_run_id", "run-70") is None
+        assert index in plan(state, lambda: look(state))
+    finally:
+        state.close()
+
+
+def plan(state: State, work: Callable[[], object]) -> str:
+    """Return how SQLite finds what ``work`` asks for."""
+    asked: list[str] = []
+    with state._database.transaction() as connection:
+        raw = connection.connection.driver_connection
+    assert raw is not None
+    raw.set_trace_callback(asked.append)
+    work()
+    raw.set_trace_callback(None)
+    (query,) = [statement for statement in asked if statement.startswith("SELECT")]
+    return str(raw.execute(f"EXPLAIN QUERY PLAN {query}").fetchall())
