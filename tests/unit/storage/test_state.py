@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.job import Job, JobSpec, JobState
@@ -56,13 +58,17 @@ def test_the_newest_job_of_a_run_and_of_an_origin_is_found_by_an_index(
 
 
 def plan(state: State, work: Callable[[], object]) -> str:
-    """Return how SQLite finds what ``work`` asks for."""
-    asked: list[str] = []
+    """Return how SQLite finds what ``work`` asks for; what is bound stays so, for it has no part in the plan."""
+    asked: list[tuple[str, Any]] = []
     with state._database.transaction() as connection:
-        raw = connection.connection.driver_connection
-    assert raw is not None
-    raw.set_trace_callback(asked.append)
+        engine = connection.engine
+
+    def note(_connection: object, _cursor: object, query: str, values: object, *_rest: object) -> None:
+        asked.append((query, values))
+
+    event.listen(engine, "before_cursor_execute", note)
     work()
-    raw.set_trace_callback(None)
-    (query,) = [statement for statement in asked if statement.startswith("SELECT")]
-    return str(raw.execute(f"EXPLAIN QUERY PLAN {query}").fetchall())
+    event.remove(engine, "before_cursor_execute", note)
+    ((query, values),) = asked
+    with state._database.transaction() as connection:
+        return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values).all())
