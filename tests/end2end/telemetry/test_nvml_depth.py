@@ -10,7 +10,7 @@ import pytest
 
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Gpu, GpuState
+from mlops_desk.records.status import Gpu, GpuState, MigInstance
 from tests.end2end.telemetry.rigs import Desk, NvmlRig
 
 pytestmark = pytest.mark.end2end
@@ -82,6 +82,11 @@ def test_links_are_known_one_by_one(start, tmp_path: Path) -> None:
     assert gpu.cpu_affinity
 
 
+def known(instance: MigInstance, name: str) -> bool:
+    reading = instance.metrics.get(name)
+    return reading is not None and reading.value is not None
+
+
 MIG = """
 mig gpu=0 profile=3g.40gb gi=1 mem_used=20GiB
 mig gpu=0 profile=1g.10gb gi=9 mem_used=2GiB
@@ -99,6 +104,37 @@ def test_instances_are_read_and_the_whole_has_no_utilisation(start, tmp_path: Pa
     assert gpu.facts.get("MIG mode", "on").startswith("on")
     assert [(one.pid, one.gpu_instance, one.sm_ratio) for one in gpu.processes] == [(os.getpid(), 9, None)]
     assert desk.gpu(1).mig == ()
+
+
+def test_each_instance_tells_how_busy_it_is_itself(start, tmp_path: Path) -> None:
+    busy = "proc gpu=0 pid=4194301 gi=1 ci=0 mem=1GiB sm=80 memutil=50\n"
+    quiet = "proc gpu=0 pid=4194302 gi=9 ci=0 mem=1GiB sm=20 memutil=10\n"
+    rig = NvmlRig(tmp_path, TWO_H100 + MIG + busy + quiet)
+    desk = start(rig)
+    desk.until(lambda: desk.gpu(0).mig and all(known(one, "hw.gpu.activity.sm") for one in desk.gpu(0).mig))
+    large, small = desk.gpu(0).mig
+    assert (large.gpu_instance, small.gpu_instance) == (1, 9)
+    for instance, load, memory in ((large, 0.8, 0.5), (small, 0.2, 0.1)):
+        shown = {name: reading.value for name, reading in instance.metrics.items() if ".activity." in name}
+        assert shown["hw.gpu.activity.graphics"] == pytest.approx(load)
+        assert shown["hw.gpu.activity.sm"] == pytest.approx(0.9 * load)
+        assert shown["hw.gpu.activity.tensor"] == pytest.approx(0.5 * load)
+        assert shown["hw.gpu.activity.dram"] == pytest.approx(memory)
+        assert instance.metrics["hw.gpu.activity.fp64"].state is MetricState.NOT_SUPPORTED
+    rig.simulator.inject("mig gpu=0 profile=1g.10gb gi=7")  # which nobody uses
+    desk.until(lambda: len(desk.gpu(0).mig) == 3 and known(desk.gpu(0).mig[2], "hw.gpu.activity.sm"))
+    assert desk.gpu(0).mig[2].metrics["hw.gpu.activity.sm"].value == 0.0
+
+
+def test_instances_without_the_right_or_the_function_say_so(start, tmp_path: Path) -> None:
+    rig = NvmlRig(tmp_path, TWO_H100 + MIG)
+    rig.simulator.inject("fault gpu=0 fn=nvmlGpmMigSampleGet error=NO_PERMISSION")
+    desk = start(rig)
+    desk.until(lambda: desk.gpu(0).mig and "hw.gpu.activity.sm" in desk.gpu(0).mig[0].metrics)
+    for instance in desk.gpu(0).mig:
+        assert instance.metrics["hw.gpu.activity.sm"].state is MetricState.NO_PERMISSION
+        assert instance.metrics["hw.gpu.memory.usage"].state is MetricState.OK
+    assert desk.gpu(0).state is GpuState.OK
 
 
 def test_a_new_layout_is_seen_while_it_runs(start, tmp_path: Path) -> None:
