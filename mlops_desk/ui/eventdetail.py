@@ -220,9 +220,7 @@ class EventDetail(QWidget):
     def _chart(self, title: str, unit: words.Written, step: float) -> Chart:
         chart = self.charts.get(title)
         if chart is None:
-            chart = self.charts[title] = Chart(
-                self._context.tasks(), title, unit, step=step, top=1.0 if unit is words.percent else None
-            )
+            chart = self.charts[title] = Chart(title, unit, step=step, top=1.0 if unit is words.percent else None)
             chart.setFixedHeight(theme.CHART_HEIGHT)
             chart.follow(self._read)
             self._place.addWidget(chart)

@@ -153,7 +153,7 @@ def test_a_hidden_chart_draws_nothing(page, qtbot):
 
 
 def test_a_missing_source_says_why(qtbot):
-    chart = Chart(None, "SM", percent)
+    chart = Chart("SM", percent)
     qtbot.addWidget(chart)
     chart.show()
     chart.show_tracks([Drawn("", 0, of_points([(1.0, None)]))], Span(0.0, 60.0), [MetricState.NO_PERMISSION])

@@ -52,27 +52,26 @@ class GpuCurves:
     """The charts of the page in one stack. ``show`` is cheap while nothing but values changed."""
 
     def __init__(self, context: Context) -> None:
-        tasks = context.tasks()
         self.charts = {
-            "activity": Chart(tasks, "Activity", words.percent, top=1.0, about=_ABOUT_ACTIVITY),
-            "utilization": Chart(tasks, "Utilisation", words.percent, top=1.0, about=_ABOUT_UTILIZATION),
-            "memory": Chart(tasks, "Memory", words.size, step=1 << 30, about="Memory in use, in GiB, at each sample."),
+            "activity": Chart("Activity", words.percent, top=1.0, about=_ABOUT_ACTIVITY),
+            "utilization": Chart("Utilisation", words.percent, top=1.0, about=_ABOUT_UTILIZATION),
+            "memory": Chart("Memory", words.size, step=1 << 30, about="Memory in use, in GiB, at each sample."),
             "processes": Chart(
-                tasks, "Memory by process", words.size, step=1 << 30, stacked=True, nothing="no process",
+                "Memory by process", words.size, step=1 << 30, stacked=True, nothing="no process",
                 about="GPU memory that each process holds, above one another.",
             ),
             "power": Chart(
-                tasks, "Power", words.watts,
+                "Power", words.watts,
                 about="Average: over 1 s, as the driver measures it on Ampere and newer. Instant: at the sample.",
             ),
             "throttle": Chart(
-                tasks, "Slowed by", words.percent, top=1.0, stacked=True, nothing="nothing", marks=1,
+                "Slowed by", words.percent, top=1.0, stacked=True, nothing="nothing", marks=1,
                 about="Share of time in which the clocks were held down, by cause, from the driver's counters.",
             ),
-            "temperature": Chart(tasks, "Temperature", words.celsius, about="Core and memory, at each sample."),
-            "clock": Chart(tasks, "Clock", words.hertz, step=1e6, about="At each sample, in MHz."),
+            "temperature": Chart("Temperature", words.celsius, about="Core and memory, at each sample."),
+            "clock": Chart("Clock", words.hertz, step=1e6, about="At each sample, in MHz."),
             "traffic": Chart(
-                tasks, "PCIe and NVLink", words.byte_rate, decades=True,
+                "PCIe and NVLink", words.byte_rate, decades=True,
                 about="Bytes a second, mean from one sample to the next. NVLink: all links together.",
             ),
         }  # fmt: skip

@@ -45,9 +45,8 @@ class EndpointsPage(Page):
         self._filter.textChanged.connect(self.table.narrow)
         self._url = CommandLine("Address of the endpoint")
         self._facts = Facts()
-        tasks = context.tasks()
-        self._rate = Chart(tasks, "Requests", endpointwords.per_second)
-        self._latency = Chart(tasks, "Latency", words.seconds, step=1e-3)
+        self._rate = Chart("Requests", endpointwords.per_second)
+        self._latency = Chart("Latency", words.seconds, step=1e-3)
         self._output = OutputPane(context, "Output of the endpoint")
         self.log = self._output.log
         self._redeploy = Button("New revision …")

@@ -49,12 +49,11 @@ class HostPage(Page):
         self.machine = Facts()
         self.sensors = RecordTable("Temperatures", _COLUMNS, context.memory)
         self._no_sensors = Label("This machine tells no temperatures.", tone="muted", wrap=True)
-        tasks = context.tasks()
         self.charts = {
-            "cpu": Chart(tasks, "Processors", words.percent, top=1.0),
-            "memory": Chart(tasks, "Memory", words.size, step=1 << 30),
-            "pressure": Chart(tasks, "Waiting for", words.percent),
-            "load": Chart(tasks, "Load", words.number),
+            "cpu": Chart("Processors", words.percent, top=1.0),
+            "memory": Chart("Memory", words.size, step=1 << 30),
+            "pressure": Chart("Waiting for", words.percent),
+            "load": Chart("Load", words.number),
         }
         self.stack = ChartStack(list(self.charts.values()), context, "Curves of the host")
         self._arrange()

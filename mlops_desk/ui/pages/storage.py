@@ -160,8 +160,7 @@ class DeviceView(QWidget):
         self.facts = Facts()
         self._nothing = Label(kind.nothing, tone="muted", wrap=True)
         self._nothing.hide()
-        tasks = context.tasks()
-        self.charts = [Chart(tasks, curve.title, curve.unit, top=curve.top, step=curve.step) for curve in kind.curves]
+        self.charts = [Chart(curve.title, curve.unit, top=curve.top, step=curve.step) for curve in kind.curves]
         self.stack = ChartStack(self.charts, context, f"Curves of the chosen one of: {kind.title}")
         self._arrange()
 

@@ -17,7 +17,6 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.metric import MetricState
 from mlops_desk.ui import spans, theme, words
 from mlops_desk.ui.spans import Span
-from mlops_desk.ui.tasks import Tasks
 from mlops_desk.ui.text import set_tip
 from mlops_desk.ui.widgets import plotting, scale
 from mlops_desk.ui.widgets.curves import Point
@@ -77,7 +76,6 @@ class Chart(QWidget):
 
     def __init__(
         self,
-        _tasks: Tasks,
         title: str,
         unit: words.Written,
         *,
