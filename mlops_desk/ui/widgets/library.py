@@ -1,4 +1,8 @@
-"""pyqtgraph, loaded in a worker thread when something that it draws is first shown; nobody is blocked meanwhile."""
+"""pyqtgraph, loaded in a worker thread when something that it draws is first shown; nobody is blocked meanwhile.
+
+It draws the bars of drift and nothing else: what moves every second is painted by hand (``plotting`` says why), but a
+chart that changes only when it is asked for is worth no painting of its own where a well-kept library does it.
+"""
 
 import importlib
 from collections.abc import Callable
