@@ -25,6 +25,7 @@ class GpuState(StrEnum):
 class GpuProcess:
     """A host process that holds a context on a GPU. ``start_ticks`` tells it from a later owner of its pid.
 
+    ``kind``: compute, graphics, or mps for a client of MPS, which shares the GPU through a server process.
     ``sm_ratio`` is its share of the GPU's time, None where the driver does not say; ``started_at`` is Unix time;
     ``gpu_instance`` the MIG instance it runs in.
     """

@@ -3,6 +3,10 @@
 Some drivers of the 535 series fill records of 32 bytes where 24 were agreed; that shows in bytes behind the last
 agreed record, and the buffer has room for it. Shares of time above 100 % and times from the future, both seen in the
 wild, are left out.
+
+Clients of MPS, which share the GPU through a server process, have a list of their own; on some drivers they are in the
+list of those that compute as well. That list is asked only when processes came or went, while there are clients, and
+now and then.
 """
 
 import ctypes
@@ -10,7 +14,7 @@ import struct
 import time
 from dataclasses import dataclass
 
-from mlops_desk.telemetry.nvml import GONE, Kind, NvmlError
+from mlops_desk.telemetry.nvml import GONE, UNABLE, Kind, NvmlError
 from mlops_desk.telemetry.nvml_device import NvmlDevice
 
 _NOT_AVAILABLE = {(1 << 64) - 1, (1 << 32) - 1}
@@ -19,16 +23,20 @@ _FIRST_ROOM = 32
 _MOST = 4096
 _AGREED = struct.Struct("<I4xQII")
 _LONGER = struct.Struct("<I4xQIIQ")
+_WITHOUT_INSTANCE = struct.Struct("<I4xQ")
+"""The first version's records; it knew no MIG."""
 _SHARES = struct.Struct("<I4xQIIII")
 _MICROSECONDS = 1_000_000
 _FIRST_SPAN = 2 * _MICROSECONDS
 _FUTURE = 60 * _MICROSECONDS
-_VERSIONS = ("_v3", "_v2")
+_VERSIONS = ("_v3", "_v2", "")
+_CLIENTS_SECONDS = 10.0
+_NO_CLIENTS_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class RawProcess:
-    """A process as the driver lists it. ``sm_ratio`` is None when the driver does not say."""
+    """A process as the driver lists it. ``kind``: compute, graphics or mps; ``sm_ratio`` None: it is not said."""
 
     pid: int
     memory_bytes: int | None
@@ -46,14 +54,23 @@ class ProcessLister:
         self._bytes = bytearray()
         self._buffer = self._make()
         self._version: dict[str, str] = {}
+        self._asked_of: frozenset[int] = frozenset()
+        self._has_clients = False
+        self._ask_clients = 0.0
         self._seen_until = int(time.time() * _MICROSECONDS) - _FIRST_SPAN
 
     def read(self) -> list[RawProcess]:
-        """Return who uses the GPU; what computes and draws is listed once, as computing. Raises NvmlError."""
+        """Return who uses the GPU, each once: as client of MPS, else as computing, else drawing. Raises NvmlError."""
         found: dict[int, RawProcess] = {}
         for kind, what in (("graphics", "Graphics"), ("compute", "Compute")):
             for pid, memory, instance in self._list(what):
                 found[pid] = RawProcess(pid, memory, kind, instance)
+        for pid, memory, instance in self._clients(frozenset(found), time.monotonic()):
+            known = found.get(pid)
+            if known is not None:
+                memory = known.memory_bytes if memory is None else memory  # noqa: PLW2901 - what either list says
+                instance = known.instance if instance is None else instance  # noqa: PLW2901 - likewise
+            found[pid] = RawProcess(pid, memory, "mps", instance)
         if not found:
             return []
         shares = self._shares()
@@ -64,6 +81,23 @@ class ProcessLister:
             for one in found.values()
         ]
 
+    def _clients(self, pids: frozenset[int], now: float) -> list[tuple[int, int | None, int | None]]:
+        """Return the clients of MPS, ``pids`` being in the other lists. Raises NvmlError when GPU or driver is gone."""
+        if now < self._ask_clients and not self._has_clients and pids == self._asked_of:
+            return []
+        self._asked_of, self._ask_clients = pids, now + _CLIENTS_SECONDS
+        try:
+            found = self._list("MPSCompute")
+        except NvmlError as error:
+            if error.kind in GONE:
+                raise
+            self._has_clients = False
+            if error.kind in UNABLE:
+                self._ask_clients = now + _NO_CLIENTS_SECONDS
+            return []
+        self._has_clients = bool(found)
+        return found
+
     def _list(self, what: str) -> list[tuple[int, int | None, int | None]]:
         for version in _VERSIONS[_VERSIONS.index(self._version.get(what, _VERSIONS[0])) :]:
             try:
@@ -73,12 +107,19 @@ class ProcessLister:
                     continue
                 raise
             self._version[what] = version
-            return [
-                (record[0], _bytes(record[1]), None if record[2] == _NO_INSTANCE else record[2])
-                for record in records(memoryview(self._bytes), count)
-                if record[0]
-            ]
+            return self._records(version, count)
         return []
+
+    def _records(self, version: str, count: int) -> list[tuple[int, int | None, int | None]]:
+        data = memoryview(self._bytes)
+        if not version:
+            first = _WITHOUT_INSTANCE.iter_unpack(data[: _WITHOUT_INSTANCE.size * count])
+            return [(pid, _bytes(memory), None) for pid, memory in first if pid]
+        return [
+            (record[0], _bytes(record[1]), None if record[2] == _NO_INSTANCE else record[2])
+            for record in records(data, count)
+            if record[0]
+        ]
 
     def _fill(self, name: str) -> int:
         """Have the buffer filled, with more room when there is not enough; return how many there are."""

@@ -57,7 +57,7 @@ def gpu_mark(gpu: Gpu) -> Mark:
         return _THROTTLED
     if gpu.lease is not None:
         return _LEASE_MARKS.get(gpu.lease.state, _LEASE_MARKS["unknown"])
-    if any(process.kind == "compute" for process in gpu.processes):
+    if any(process.kind != "graphics" for process in gpu.processes):
         return _LEASE_MARKS["external"]
     return _BUSY if busy(gpu) else _FREE
 
@@ -92,7 +92,7 @@ def who(gpu: Gpu) -> str:
     lease = gpu.lease
     if lease is not None and (lease.label or lease.user):
         return " · ".join(plain(part) for part in (lease.label or "a job", lease.user) if part)
-    compute = [process for process in gpu.processes if process.kind == "compute"] or list(gpu.processes)
+    compute = [process for process in gpu.processes if process.kind != "graphics"] or list(gpu.processes)
     if not compute:
         idle = "no process is seen" if busy(gpu) else "nobody"
         return idle if gpu.state is GpuState.OK else ""

@@ -8,8 +8,9 @@ from mlops_desk.records.drift import Verdict
 from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.job import JobState
 from mlops_desk.records.rule import RetrainState
-from mlops_desk.records.status import GpuState
-from mlops_desk.ui import words
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState
+from mlops_desk.ui import views, words
+from mlops_desk.ui.gpu import tables
 from mlops_desk.ui.tables import export
 
 
@@ -62,3 +63,13 @@ def test_a_copied_cell_is_no_formula_unless_it_is_a_number(text):
 def test_numbers_are_copied_as_they_are():
     assert [export.inert(cell) for cell in ("-3.5", "+1.2e+5", "-12 °C")] == ["-3.5", "+1.2e+5", "-12 °C"]
     assert export.inert("-cmd|' /C calc'!A0").startswith("'")
+
+
+def test_a_client_of_mps_holds_a_gpu_and_is_named_as_one():
+    screen = GpuProcess(8, "root", "/usr/lib/xorg/Xorg", 1 << 20, kind="graphics")
+    client = GpuProcess(7, "bo", "python serve.py", 1 << 30, kind="mps")
+    gpu = Gpu("GPU-a", 0, "NVIDIA H100", None, GpuState.OK, processes=(screen, client), processes_known=True)
+    assert views.gpu_mark(gpu).text.endswith("outside job")
+    assert views.who(gpu) == "python · bo"
+    kind = next(column for column in tables.PROCESSES if column.key == "kind")
+    assert (kind.cell(client).text, kind.hidden) == ("MPS", False)

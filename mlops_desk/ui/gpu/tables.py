@@ -60,7 +60,7 @@ PROCESSES: tuple[Column[GpuProcess], ...] = (
     Column("memory", "Memory", lambda process: _number(process.gpu_memory_bytes, words.size), right=True),
     Column("sm", "SM share", lambda process: _number(process.sm_ratio, words.percent, "not told"), right=True),
     Column("started", "Started", _started, right=True),
-    Column("kind", "Kind", lambda process: Cell(_KINDS.get(process.kind, plain(process.kind))), hidden=True),
+    Column("kind", "Kind", lambda process: Cell(_KINDS.get(process.kind, plain(process.kind)))),
     Column(
         "slice", "MIG", lambda process: Cell("" if process.gpu_instance is None else str(process.gpu_instance)),
         right=True, hidden=True,

@@ -1,0 +1,56 @@
+"""Who uses a GPU and who used it: clients of MPS told apart, and what the driver's accounting remembers."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.end2end.telemetry.rigs import GIB, NvmlRig
+
+pytestmark = pytest.mark.end2end
+
+H100 = "system driver=580.95.05 cuda=13.0\ngpus 1 model=h100\n"
+SHARED = f"""{H100}
+proc gpu=0 pid=4194301 type=C mem=30MiB name=nvidia-cuda-mps-server
+proc gpu=0 pid=4194302 type=C+M mem=3GiB sm=40
+proc gpu=0 pid=4194303 type=M mem=2GiB
+proc gpu=0 pid=4194304 type=C+G mem=1GiB
+"""
+KINDS = {4194301: "compute", 4194302: "mps", 4194303: "mps", 4194304: "compute"}
+
+
+@pytest.mark.parametrize("lacks", [(), ("_v3",), ("_v3", "_v2")])
+def test_clients_of_mps_are_told_apart_and_counted_once(start, tmp_path: Path, lacks: tuple[str, ...]) -> None:
+    rig = NvmlRig(tmp_path, SHARED)
+    for version in lacks:
+        rig.simulator.inject(f"fault fn=nvmlDeviceGet*RunningProcesses{version} error=FUNCTION_NOT_FOUND")
+    desk = start(rig)
+    desk.until(lambda: desk.service.status().gpus and desk.gpu(0).processes)
+    processes = desk.gpu(0).processes
+    assert len(processes) == len(KINDS)
+    assert {process.pid: process.kind for process in processes} == KINDS
+    assert {process.pid: process.gpu_memory_bytes for process in processes} == {
+        4194301: 30 << 20,
+        4194302: 3 * GIB,
+        4194303: 2 * GIB,
+        4194304: GIB,
+    }
+    assert {process.gpu_instance for process in processes} == {None}
+
+
+def test_a_client_of_mps_that_comes_later_is_seen_and_one_that_ended_is_gone(start, tmp_path: Path) -> None:
+    rig = NvmlRig(tmp_path, f"{H100}proc gpu=0 pid=4194301 type=C mem=30MiB\n")
+    desk = start(rig)
+    desk.until(lambda: desk.service.status().gpus and desk.gpu(0).processes)
+    rig.simulator.inject("proc gpu=0 pid=4194302 type=M mem=2GiB")
+    desk.until(lambda: {process.pid: process.kind for process in desk.gpu(0).processes}.get(4194302) == "mps")
+    rig.heal()
+    desk.until(lambda: {process.pid for process in desk.gpu(0).processes} == {4194301})
+
+
+def test_a_driver_that_knows_no_mps_still_lists_who_computes(start, tmp_path: Path) -> None:
+    rig = NvmlRig(tmp_path, f"{H100}proc gpu=0 pid=4194301 type=C+M mem=1GiB\n")
+    rig.simulator.inject("fault fn=nvmlDeviceGetMPS* error=NOT_SUPPORTED")
+    desk = start(rig)
+    desk.until(lambda: desk.service.status().gpus and desk.gpu(0).processes)
+    assert [(process.pid, process.kind) for process in desk.gpu(0).processes] == [(4194301, "compute")]
+    assert desk.gpu(0).processes_known
