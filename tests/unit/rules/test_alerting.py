@@ -1,67 +1,49 @@
 """The alerts' service: told once, stored, acknowledged, configured, and an alert about alerts."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import copy_context
 from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused
-from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, SettingsChanged
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuState, Host, Status
+from mlops_desk.records.status import Gpu, GpuState, Host, Status
 from mlops_desk.rules.alerting import AlertsService
-from mlops_desk.storage.state import State
-
-PATIENCE_SECONDS = 20.0
+from tests.service_rig import AGENT, ServiceRig
 
 
 def fires(alert: Alert) -> bool:
     return alert.ended_at is None
 
 
-class Rig:
+class Rig(ServiceRig):
+    """The alerts' service with what it told, logged and announced."""
+
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.bus = Bus()
+        super().__init__(folder)
         self.changes: list[Alert] = []
         self.notices: list[Notice] = []
         self.logged: list[Alert] = []
+        self.settings = SettingsStore(folder / "settings.json")
         self.bus.subscribe(AlertChanged, lambda event: self.changes.append(event.alert))
         self.bus.subscribe(Notice, self.notices.append)
-        self.settings = SettingsStore(folder / "settings.json")
-        self.start()
+        self.open()
 
     def start(self) -> None:
-        self.loop = Loop("test")
-        self.state = State(self.folder / "state.db")
         self.service = AlertsService(
             self.state.alerts, self.state.alert_rules, self.settings, self.bus, self.loop, self.logged.append
         )
         self.service.start()
 
-    def restart(self) -> None:
+    def stop(self) -> None:
         self.service.stop()
-        self.close()
-        self.start()
-
-    def close(self) -> None:
-        self.loop.stop(5.0)
-        self.state.close()
-
-    def wait(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
 
 
 @pytest.fixture
@@ -74,7 +56,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 def status(pending: float | None = 0.0, state: GpuState = GpuState.OK) -> Status:
     metrics = {} if pending is None else {"hw.gpu.row_remap.pending": Reading(pending, "1")}
     gpu = Gpu("GPU-0", 0, "H100", None, state, metrics=metrics)
-    return Status((gpu,), Host("h"), (), (), AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i"), 1.0)
+    return Status((gpu,), Host("h"), (), (), AGENT, 1.0)
 
 
 def test_an_alert_that_goes_on_is_told_once_over_samples_gaps_and_restarts(rig):

@@ -9,22 +9,11 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import (
-    AgentCost,
-    AgentInfo,
-    Disk,
-    Filesystem,
-    Gpu,
-    GpuState,
-    Host,
-    Network,
-    Status,
-)
+from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuState, Host, Network, Status
 from mlops_desk.rules.alert_rules import WATCHED
 from mlops_desk.rules.alerting import check
 from mlops_desk.rules.alerts import GONE_SECONDS, PULSE_SECONDS, AlertEngine, describe
-
-INFO = AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i")
+from tests.service_rig import AGENT
 
 
 def readings(values: dict[str, float | None]) -> dict[str, Reading]:
@@ -40,7 +29,7 @@ def status(gpu=None, state=GpuState.OK, host=None, disk=None, filesystem=None, n
         Host("box", readings(host or {})),
         (Disk("nvme0n1", metrics=readings(disk or {})),),
         (Network("eth0", readings(network or {})),),
-        INFO,
+        AGENT,
         1.0,
         filesystems=(Filesystem("/data", "/dev/x", "ext4", readings(filesystem or {}), note),),
     )

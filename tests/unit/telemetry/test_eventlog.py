@@ -1,43 +1,38 @@
 """The event log as a service: what it keeps over restarts, what it tells, what a full disk does to it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Invalid, NotFound, Unavailable
-from mlops_desk.base.loop import Loop
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import IncidentLogged, JobChanged, Notice
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import DeviceEvent, Incident
 from mlops_desk.records.job import Job, JobSpec, JobState, Reason
-from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuProcess, GpuState, Host, LeaseInfo, Status
-from mlops_desk.storage.state import State
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host, LeaseInfo, Status
 from mlops_desk.telemetry import eventlog
 from mlops_desk.telemetry.eventlog import EventParts, EventsService
+from tests.service_rig import AGENT, ServiceRig
 
-PATIENCE_SECONDS = 20.0
 CURVES = Curves(0.0, 1.0, 0, 1.0, ())
 
 
-class Rig:
-    """An event log on a state database of its own; ``restart`` is a new agent on the same folder."""
+class Rig(ServiceRig):
+    """An event log with what it told and had recorded."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.bus = Bus()
+        super().__init__(folder)
         self.told: list[Incident] = []
         self.kept: list[str] = []
         self.bus.subscribe(IncidentLogged, lambda event: self.told.append(event.incident))
-        self.start()
+        self.open()
 
     def start(self) -> None:
-        self.loop = Loop("test")
-        self.state = State(self.folder / "state.db")
+        self.told.clear()
         parts = EventParts(
             keep=lambda incident_id, at: self.kept.append(incident_id),
             read=lambda incident_id, device: CURVES,
@@ -48,25 +43,15 @@ class Rig:
         self.log.start()
         self.wait(lambda: self.titles("agent"))
 
-    def restart(self, *, clean: bool) -> None:
-        if clean:
-            self.log.stop()
-        else:
-            for unsubscribe in self.log._unsubscribe:
-                unsubscribe()
+    def stop(self) -> None:
+        self.log.stop()
+
+    def crash(self) -> None:
+        """End as an agent that is killed, and begin anew."""
+        for unsubscribe in self.log._unsubscribe:
+            unsubscribe()
         self.close()
-        self.told.clear()
-        self.start()
-
-    def close(self) -> None:
-        self.loop.stop(5.0)
-        self.state.close()
-
-    def wait(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        self.open()
 
     def titles(self, kind: str) -> list[str]:
         return [incident.title for incident in self.told if incident.kind == kind]
@@ -82,8 +67,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 def status(state: GpuState = GpuState.OK, pid: int | None = None, driver: str = "580.1") -> Status:
     processes = (GpuProcess(pid, "ada", "python train.py", 5),) if pid else ()
     gpu = Gpu("GPU-0", 0, "H100", None, state, LeaseInfo("leased", label="train-x"), processes=processes)
-    info = AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i")
-    return Status((gpu,), Host("h"), (), (), info, 1.0, driver_version=driver)
+    return Status((gpu,), Host("h"), (), (), AGENT, 1.0, driver_version=driver)
 
 
 def xid(at: float, pid: int = 7, code: int = 79) -> DeviceEvent:
@@ -121,16 +105,16 @@ def test_a_storm_is_one_entry_with_its_count_and_few_writes(rig):
 
 def test_a_hard_end_is_told_at_the_next_start_and_a_clean_one_is_not(rig):
     assert rig.titles("agent") == ["The agent started"]
-    rig.restart(clean=True)
+    rig.restart()
     assert rig.titles("agent") == ["The agent started"]
-    rig.restart(clean=False)
+    rig.crash()
     assert rig.titles("agent") == ["The agent started after a hard end"]
 
 
 def test_what_lasted_when_the_agent_died_does_not_last_for_ever(rig):
     rig.log.take((), status(GpuState.LOST))
     rig.wait(lambda: rig.titles("gpu"))
-    rig.restart(clean=False)
+    rig.crash()
     rig.wait(lambda: all(item.ended_at for item in rig.log.list() if item.lasting))
     rig.log.take((), status(GpuState.LOST))
     rig.wait(lambda: rig.titles("gpu"))
@@ -139,7 +123,7 @@ def test_what_lasted_when_the_agent_died_does_not_last_for_ever(rig):
 
 def test_a_changed_driver_is_told_also_over_a_restart(rig):
     rig.log.take((), status(driver="580.1"))
-    rig.restart(clean=True)
+    rig.restart()
     rig.log.take((), status(driver="590.2"))
     rig.wait(lambda: rig.titles("driver"))
     rig.log.take((), status(driver="590.2"))
@@ -150,8 +134,7 @@ def test_a_write_that_is_late_does_not_undo_the_word_of_a_clean_end(rig):
     rig.log.stop()
     rig.log._save_facts(running=True)  # as the lane may do that was busy meanwhile
     rig.close()
-    rig.told.clear()
-    rig.start()
+    rig.open()
     assert rig.titles("agent") == ["The agent started"]
 
 
@@ -161,7 +144,7 @@ def test_a_job_out_of_memory_is_told_once_whatever_is_announced_again(rig):
     for _ in range(3):
         rig.bus.publish(JobChanged(job))
     rig.wait(lambda: rig.titles("oom"))
-    rig.restart(clean=True)
+    rig.restart()
     rig.bus.publish(JobChanged(job))
     rig.bus.publish(Notice("info", "telemetry", "The history goes on."))
     rig.wait(lambda: len(rig.titles("agent")) == 2)
@@ -173,7 +156,7 @@ def test_an_alert_is_an_entry_from_its_begin_to_its_end_also_over_a_restart(rig)
     alert = Alert("a", "disk_wear", "Nearly worn out", "warning", "nvme0n1", "nvme0n1", "t", None, 5.0, 0.9, "1")
     rig.log.log_alert(alert)
     rig.wait(lambda: rig.titles("alert"))
-    rig.restart(clean=True)
+    rig.restart()
     rig.log.log_alert(replace(alert, ended_at=99.0))
     rig.wait(lambda: rig.titles("alert"))
     (incident,) = [item for item in rig.log.list() if item.kind == "alert"]
