@@ -103,6 +103,8 @@ class Exporter:
         with self._lock:
             listener, self._listener = self._listener, None
         if listener is not None:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)  # who still waits in it would hold the port for a while
             listener.close()
 
     def _read_token(self) -> bytes:
@@ -125,8 +127,11 @@ class Exporter:
                 continue
             except OSError:
                 return  # closed: the settings have changed
-            with connection, contextlib.suppress(OSError):  # whoever asked has gone, or was too slow
-                self._answer(connection, token)
+            try:
+                with connection, contextlib.suppress(OSError):  # whoever asked has gone, or was too slow
+                    self._answer(connection, token)
+            except Exception:  # noqa: BLE001 - a bug costs this answer; the next one who asks is heard
+                _log.exception("The metrics could not be told")
 
     def _answer(self, connection: socket.socket, token: bytes) -> None:
         deadline = time.monotonic() + _REQUEST_SECONDS

@@ -122,6 +122,32 @@ def test_nothing_listens_until_it_is_switched_on_and_nothing_afterwards(exporter
     assert listeners() == before
 
 
+def test_it_can_be_switched_off_and_on_again_at_once(exporter):
+    port = free_port()
+    enable(exporter, port)
+    ask(port, request(host=f"127.0.0.1:{port}"))  # its thread waits for the next one by now
+    exporter._settings.set("metrics.enabled", "off")
+    exporter._bus.publish(SettingsChanged(("metrics.enabled",)))
+    enable(exporter, port)
+    assert exporter.check().state == "ok"
+    assert ask(port, request(host=f"127.0.0.1:{port}")).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_bug_costs_one_answer_and_not_the_endpoint(exporter, caplog):
+    port = free_port()
+    enable(exporter, port)
+    right, known = exporter._status, exporter._token.read_bytes().strip()
+
+    def wrong() -> Status:
+        raise RuntimeError("a bug")
+
+    exporter._status = wrong
+    assert ask(port, request(host=f"127.0.0.1:{port}", token=known)) == b""
+    assert "could not be told" in caplog.text
+    exporter._status = right
+    assert ask(port, request(host=f"127.0.0.1:{port}", token=known)).startswith(b"HTTP/1.1 200 ")
+
+
 def test_the_token_opens_it_and_the_doctor_says_how_without_telling_it(exporter):
     port = free_port()
     enable(exporter, port)
