@@ -5,13 +5,12 @@ With ``--json`` (which may stand last) stdout is one JSON document and nothing e
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
-from mlops_desk.base import paths, wire
+from mlops_desk.base import paths
 from mlops_desk.base.errors import DeskError
-from mlops_desk.cli.parser import Parser, build
+from mlops_desk.cli.opening import Parser, window_words
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in words
     words = [word for word in words if word != "--json"]
     Parser.json = as_json
-    given = build().parse_args(words)
+    given = window_words(words) or _parsed(words)
     try:
         return _do(given, as_json=as_json)
     except DeskError as error:
@@ -31,6 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    from mlops_desk.cli.parser import build  # noqa: PLC0415 - all verbs, which the window's first paint needs none of
+
+    return build().parse_args(words)
 
 
 def _do(given: argparse.Namespace, *, as_json: bool) -> int:
@@ -49,6 +54,8 @@ def _do(given: argparse.Namespace, *, as_json: bool) -> int:
 
 def _complain(error: DeskError, *, as_json: bool) -> None:
     if as_json:
+        from mlops_desk.base import wire  # noqa: PLC0415 - 10 ms that only an error needs
+
         sys.stderr.write(wire.dumps({"error": error.message, "hint": error.hint}) + "\n")
         return
     sys.stderr.write(f"mlops-desk: {error.message}\n")
@@ -59,6 +66,8 @@ def _complain(error: DeskError, *, as_json: bool) -> None:
 def show(document: object, text: str, *, as_json: bool) -> None:
     """Write one answer to stdout: the document as JSON, or the text for people."""
     if as_json:
+        import json  # noqa: PLC0415 - the window starts without it
+
         json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False)
         sys.stdout.write("\n")
     elif text:

@@ -2,18 +2,16 @@
 
 import argparse
 import math
-import re
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from mlops_desk import __version__
-from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.moments import parse_moment
 from mlops_desk.cli.helps import help_of, sentence
+from mlops_desk.cli.opening import Parser, add_first_words
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import (
     AbsolutePath,
@@ -27,41 +25,16 @@ from mlops_desk.verbs.declaration import (
     verbs_of,
 )
 
-_AGO = re.compile(r"-[0-9.]+[a-z]{1,3}")
 HIDDEN_SERVICES = {"agent", "telemetry"}
 _LISTED = {"events"}
 """Services whose word alone lists."""
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse whose usage errors are JSON when the caller asked for JSON; they exit with 2."""
-
-    json = False
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Take ``--from -1h`` as it is meant: argparse would take the time for another option."""
-        words = list(sys.argv[1:] if args is None else args)
-        for place in range(len(words) - 1, 0, -1):
-            if words[place - 1].startswith("--") and _AGO.fullmatch(words[place]):
-                words[place - 1 : place + 1] = [f"{words[place - 1]}={words[place]}"]
-        return super().parse_known_args(words, namespace)
-
-    def error(self, message: str) -> NoReturn:
-        if type(self).json:
-            self.exit(2, wire.dumps({"error": message, "hint": f"{self.prog} --help"}) + "\n")
-        super().error(message)
 
 
 def build() -> Parser:
     """Return the whole parser; the chosen verb is in ``verb``, what is no verb in ``act``."""
     parser = Parser(prog="mlops-desk", description="One window for the people who share one multi-GPU workstation.")
     parser.add_argument("--version", action="version", version=f"mlops-desk {__version__}")
-    parser.add_argument("--data-dir", metavar="DIR", help="data folder, and with it the agent (MLOPS_DESK_DATA_DIR)")
-    demo = "a simulated 8-GPU workstation, labelled as such; stands before the verb: mlops-desk --demo status"
-    parser.add_argument("--demo", action="store_true", help=demo)
-    parser.add_argument("--tray", action="store_true", help="start in the tray, where the desktop has one")
-    parser.add_argument("--selftest", metavar="DIR", help="try everything an installation needs; report into DIR")
-    parser.set_defaults(act="window", verb=None)
+    add_first_words(parser)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
     _add_agent(commands)
     _add_status(commands)

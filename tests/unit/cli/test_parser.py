@@ -7,6 +7,7 @@ import pytest
 from mlops_desk.base.errors import Invalid
 from mlops_desk.cli.helps import help_of
 from mlops_desk.cli.main import main
+from mlops_desk.cli.opening import window_words
 from mlops_desk.cli.parser import arguments_of, build
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import FolderOf, Moment, Option, Parameter, Verb, verbs_of
@@ -143,3 +144,27 @@ def test_no_verb_takes_a_number_that_is_none(service: str, verb: Verb, parameter
 def test_a_missing_spec_file_is_told_plainly(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="can't be read"):
         parsed("jobs", "submit", str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--demo"], ["--tray", "--data-dir", "/x"], ["--data-dir=/x", "--demo", "--tray"]],
+)
+def test_the_short_way_to_the_window_reads_the_words_as_the_whole_parser_does(words: list[str]) -> None:
+    given = window_words(words)
+    assert given is not None
+    assert vars(given) == vars(build().parse_args(words))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"], ["--demo", "status"], ["--help"], ["-h"], ["--version"], ["--data-dir"], ["--nonsense"], ["nonsense"],
+        ["--selftest", "/x"], ["agent", "stop", "--all"], ["models", "show", "m", "--version", "3"], ["status", "--demo"],
+    ],
+)  # fmt: skip
+def test_whatever_is_more_than_the_window_is_left_to_the_whole_parser(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert window_words(words) is None
+    assert capsys.readouterr() == ("", "")
