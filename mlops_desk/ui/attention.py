@@ -6,7 +6,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport, Verdict
 from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.rule import RetrainState
-from mlops_desk.ui import judgement, places, words
+from mlops_desk.ui import judgement, marks, places, words
 from mlops_desk.ui.store import Store
 from mlops_desk.ui.widgets.lines import Line
 
@@ -68,7 +68,7 @@ def _incidents(store: Store) -> list[Line]:
 def _endpoints(store: Store) -> list[Line]:
     return [
         Line(
-            words.ENDPOINT_MARKS[endpoint.state],
+            marks.ENDPOINT_MARKS[endpoint.state],
             f"endpoint {plain(endpoint.name)}" + (f": {plain(endpoint.reason.text)}" if endpoint.reason else ""),
             words.ago(endpoint.updated_at),
             f"endpoints/{endpoint.name}",
@@ -94,7 +94,7 @@ def _retrainings(store: Store) -> list[Line]:
 def _drifted(store: Store) -> list[Line]:
     return [
         Line(
-            words.VERDICT_MARKS[report.verdict],
+            marks.VERDICT_MARKS[report.verdict],
             f"{plain(endpoint or 'files')}: {report.dataset.n_drifted} of {report.dataset.n_columns} columns moved",
             words.ago(report.created_at),
             f"drift/{endpoint}",

@@ -2,7 +2,7 @@
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import ColumnDrift, DriftReport, Measure, Verdict
-from mlops_desk.ui import words
+from mlops_desk.ui import marks, words
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.widgets.bars import Bars
 
@@ -87,7 +87,7 @@ def bars_of(column: ColumnDrift) -> Bars | None:
 
 
 def _verdict_cell(column: ColumnDrift) -> Cell:
-    mark = words.VERDICT_MARKS[column.verdict]
+    mark = marks.VERDICT_MARKS[column.verdict]
     return Cell(mark.text, (SEVERITY[column.verdict], score(column) or 0.0), mark.token)
 
 
@@ -101,7 +101,7 @@ def _report_cell(report: DriftReport) -> Cell:
 
 
 def _report_verdict(report: DriftReport) -> Cell:
-    mark = words.VERDICT_MARKS[report.verdict]
+    mark = marks.VERDICT_MARKS[report.verdict]
     return Cell(mark.text, SEVERITY[report.verdict], mark.token)
 
 
@@ -123,7 +123,7 @@ def _p(row: tuple[str, Measure]) -> Cell:
 def _alert(row: tuple[str, Measure]) -> Cell:
     if row[1].alert is None:
         return Cell("", 0)
-    mark = words.VERDICT_MARKS[Verdict.WARNING] if row[1].alert else words.VERDICT_MARKS[Verdict.OK]
+    mark = marks.VERDICT_MARKS[Verdict.WARNING] if row[1].alert else marks.VERDICT_MARKS[Verdict.OK]
     return Cell(f"{mark.shape} {'over' if row[1].alert else 'ok'}", int(row[1].alert), mark.token)
 
 

@@ -2,7 +2,7 @@
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.endpoint import Endpoint
-from mlops_desk.ui import words
+from mlops_desk.ui import marks, words
 from mlops_desk.ui.store import LoadPoint
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.widgets.curves import Point
@@ -21,7 +21,7 @@ def per_second(value: float | None) -> str:
 
 def facts_of(endpoint: Endpoint) -> list[Fact]:
     """Return what is known of an endpoint, the most important first."""
-    mark = words.ENDPOINT_MARKS[endpoint.state]
+    mark = marks.ENDPOINT_MARKS[endpoint.state]
     model = endpoint.model
     load = endpoint.load
     traffic = ", ".join(f"revision {revision}: {words.percent(share)}" for revision, share in endpoint.traffic.items())
@@ -41,7 +41,7 @@ def facts_of(endpoint: Endpoint) -> list[Fact]:
 
 
 def _state_cell(endpoint: Endpoint) -> Cell:
-    mark = words.ENDPOINT_MARKS[endpoint.state]
+    mark = marks.ENDPOINT_MARKS[endpoint.state]
     return Cell(mark.text, mark.word, mark.token, endpoint.reason.text if endpoint.reason else "")
 
 

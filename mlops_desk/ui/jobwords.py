@@ -2,7 +2,7 @@
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.job import Attempt, Job, JobSpec
-from mlops_desk.ui import words
+from mlops_desk.ui import marks, words
 from mlops_desk.ui.store import Store
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.widgets.facts import Fact, moment_fact, reason_facts
@@ -10,7 +10,7 @@ from mlops_desk.ui.widgets.facts import Fact, moment_fact, reason_facts
 
 def facts_of(job: Job, store: Store) -> list[Fact]:
     """Return what is known of a job, the most important first."""
-    mark = words.JOB_MARKS[job.state]
+    mark = marks.JOB_MARKS[job.state]
     state = mark.text + (" (asked to stop)" if job.cancel_requested and not job.state.is_final else "")
     facts = [
         Fact("State", state, mark.token),
@@ -36,7 +36,7 @@ def _origin_fact(origin: str) -> Fact:
 
 
 def _attempt_fact(attempt: Attempt) -> Fact:
-    mark = words.JOB_MARKS[attempt.state]
+    mark = marks.JOB_MARKS[attempt.state]
     code = f", exit code {attempt.exit_code}" if attempt.exit_code is not None else ""
     return Fact(f"Attempt {attempt.number}", f"{mark.text}{code}\n{attempt.container}", mark.token)
 
@@ -71,7 +71,7 @@ def gpu_names(uuids: tuple[str, ...], store: Store) -> list[str]:
 
 
 def _state_cell(job: Job) -> Cell:
-    mark = words.JOB_MARKS[job.state]
+    mark = marks.JOB_MARKS[job.state]
     return Cell(mark.text, mark.word, mark.token, plain(job.reason.text) if job.reason else "")
 
 

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
-from mlops_desk.ui import theme, words
+from mlops_desk.ui import marks, theme, words
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.confirm import ask
@@ -189,7 +189,7 @@ def _nothing(_answer: object) -> None:
 
 
 def _state_cell(retraining: Retraining) -> Cell:
-    mark = words.RETRAIN_MARKS[retraining.state]
+    mark = marks.RETRAIN_MARKS[retraining.state]
     return Cell(
         mark.text,
         mark.word,

@@ -3,7 +3,7 @@
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.status import Disk, Gpu, GpuProcess, GpuState, Host, Network, Status
-from mlops_desk.ui import judgement, words
+from mlops_desk.ui import judgement, marks, words
 from mlops_desk.ui.store import Connection, Store
 from mlops_desk.ui.widgets.tiles import WINDOW_SECONDS, Curve, TileView
 from mlops_desk.ui.words import Mark, value_of
@@ -52,7 +52,7 @@ def gpu_view(store: Store, gpu: Gpu, slot: int, stale: Connection | None, verdic
 def gpu_mark(gpu: Gpu) -> Mark:
     """Return the one state of a GPU that matters most to a person."""
     if gpu.state is not GpuState.OK:
-        return words.GPU_MARKS[gpu.state]
+        return marks.GPU_MARKS[gpu.state]
     if slowed(gpu):
         return _THROTTLED
     if gpu.lease is not None:

@@ -9,7 +9,7 @@ from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.job import JobState
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.records.status import Gpu, GpuProcess, GpuState
-from mlops_desk.ui import views, words
+from mlops_desk.ui import marks, views, words
 from mlops_desk.ui.gpu import tables
 from mlops_desk.ui.tables import export
 
@@ -38,12 +38,12 @@ def test_words(text, said):
 
 
 def test_every_state_has_colour_shape_and_word():
-    for states, marks in (
-        (JobState, words.JOB_MARKS), (EndpointState, words.ENDPOINT_MARKS), (Verdict, words.VERDICT_MARKS),
-        (GpuState, words.GPU_MARKS), (RetrainState, words.RETRAIN_MARKS),
+    for states, table in (
+        (JobState, marks.JOB_MARKS), (EndpointState, marks.ENDPOINT_MARKS), (Verdict, marks.VERDICT_MARKS),
+        (GpuState, marks.GPU_MARKS), (RetrainState, marks.RETRAIN_MARKS),
     ):  # fmt: skip
-        assert set(states) == set(marks)
-        assert all(mark.token and mark.shape and mark.word for mark in marks.values())
+        assert set(states) == set(table)
+        assert all(mark.token and mark.shape and mark.word for mark in table.values())
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=0, max_value=1e18))

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QW
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import ColumnDrift, DriftReport
-from mlops_desk.ui import drift_words, theme, words
+from mlops_desk.ui import drift_words, marks, theme, words
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.attention import newest_reports
 from mlops_desk.ui.context import Context
@@ -217,7 +217,7 @@ class DriftPage(Page):
         self._show_column(self._column())
 
     def _say_verdict(self, report: DriftReport) -> None:
-        mark = words.VERDICT_MARKS[report.verdict]
+        mark = marks.VERDICT_MARKS[report.verdict]
         self._banner.say(mark.token, mark.shape, *drift_words.headline(report))
 
     def reword(self) -> None:

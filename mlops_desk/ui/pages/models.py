@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QStackedLayout,
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
-from mlops_desk.ui import theme, words
+from mlops_desk.ui import marks, theme, words
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.bridge import ClientLike
 from mlops_desk.ui.context import Context
@@ -315,7 +315,7 @@ class ModelsPage(Page):
 
 
 def _version_facts(version: ModelVersion) -> list[Fact]:
-    mark = words.VERSION_MARKS.get(version.status, words.Mark("unknown", words.UNKNOWN, version.status.lower()))
+    mark = marks.VERSION_MARKS.get(version.status, words.Mark("unknown", words.UNKNOWN, version.status.lower()))
     return [
         Fact("Model", version.name),
         Fact("Version", version.version),

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayo
 from mlops_desk.base.text import plain
 from mlops_desk.records.job import Job, JobState
 from mlops_desk.records.status import Status
-from mlops_desk.ui import glance, hints, judgement, theme, words
+from mlops_desk.ui import glance, hints, judgement, marks, theme, words
 from mlops_desk.ui.attention import attention
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.endprocess import open_end_process, process_title
@@ -209,7 +209,7 @@ def _job_line(job: Job) -> Line:
     about = f"{plain(job.name)} · {plain(job.user)}"
     if job.reason is not None:
         about += f" · {plain(job.reason.text)}"
-    return Line(words.JOB_MARKS[job.state], about, words.ago(moment), job.id, words.absolute(moment))
+    return Line(marks.JOB_MARKS[job.state], about, words.ago(moment), job.id, words.absolute(moment))
 
 
 class _NoGpu(Card):
