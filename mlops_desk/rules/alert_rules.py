@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_desk.records.alert import AlertRule
+from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Filesystem, Gpu, GpuState
 
 Measure = Callable[[Any], float | None]
@@ -29,15 +30,16 @@ _READ_ONLY_KINDS = {"squashfs", "iso9660", "udf", "erofs", "cramfs", "fuse.snapf
 class Watched:
     """A rule with its measure.
 
-    ``grown_over``: the measure is a counter, and what counts is its growth within so many seconds. ``pulse``: it is
-    set off by an incident, not by a number. ``logged`` False: the event log has the matter itself; ``told`` False:
-    somebody else has told it to the person already.
+    ``grown_over``: the measure is a counter, and what counts is its growth within so many seconds, in units of
+    ``grown_in``. ``pulse``: it is set off by an incident, not by a number. ``logged`` False: the event log has the
+    matter itself; ``told`` False: somebody else has told it to the person already.
     """
 
     rule: AlertRule
     measure: Measure
     hint: str
     grown_over: float = 0.0
+    grown_in: Callable[[Any], float] = lambda _: 1.0
     pulse: bool = False
     logged: bool = True
     told: bool = True
@@ -105,14 +107,10 @@ def _mute(gpu: Gpu) -> float | None:
     return 0.0 if gpu.state in {GpuState.OK, GpuState.ASLEEP} else None
 
 
-def _replays(gpu: Gpu) -> float | None:
-    """Return the replay counter in units of what DCGM allows a minute for this generation and width."""
-    count, generation, width = (
-        _value(f"hw.gpu.pcie.{name}")(gpu) for name in ("replays", "generation.limit", "width.limit")
-    )
-    if count is None:
-        return None
-    return count / (_REPLAYS_PER_LANE.get(int(generation or 4), 0.96) * (width or 16.0))
+def _replays_a_minute(gpu: Gpu) -> float:
+    """Return how many replays DCGM allows a minute for this generation and width."""
+    generation, width = (_value(f"hw.gpu.pcie.{name}.limit")(gpu) for name in ("generation", "width"))
+    return _REPLAYS_PER_LANE.get(int(generation or 4), 0.96) * (width or 16.0)
 
 
 def _full(filesystem: Filesystem) -> float | None:
@@ -122,7 +120,9 @@ def _full(filesystem: Filesystem) -> float | None:
 
 
 def _silent(filesystem: Filesystem) -> float | None:
-    return 1.0 if filesystem.note else 0.0
+    """Return 1 for a mount with trouble; one that this user may not look into has answered."""
+    denied = any(reading.state is MetricState.NO_PERMISSION for reading in filesystem.metrics.values())
+    return 1.0 if filesystem.note and not denied else 0.0
 
 
 def _packet_errors(network: Any) -> float | None:
@@ -217,7 +217,8 @@ _GPU = (
     Watched(
         _rule("gpu_pcie_replays", "PCIe link is unreliable", ("gpu", "hw.gpu.pcie.replays", "1"),
               (1.0, 0.5, 0.0), "warning", "Replays within a minute, of what is tolerable for generation and width."),
-        _replays, "Check the board's seat and riser cables.", grown_over=60.0,
+        _value("hw.gpu.pcie.replays"), "Check the board's seat and riser cables.", grown_over=60.0,
+        grown_in=_replays_a_minute,
     ),
     Watched(
         _rule("gpu_nvlink_errors", "NVLinks are unreliable", ("gpu", "hw.gpu.nvlink.errors.crc", "1"),

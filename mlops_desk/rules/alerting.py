@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 SOURCE = "alerts"
 LEVELS = ("info", "warning", "alert")
+_ENDED = "ended"
 _KEPT = 1000
 _LISTED = 100
 _LONGEST_SECONDS = 86_400.0
@@ -81,7 +82,7 @@ class AlertsService:
             firing = [*self._engine.firing.values()]
             firing += [self._webhook_alert] if self._webhook_alert else []
         known = {alert.id for alert in firing}
-        ended = [alert for alert in self._alerts.list(states=("ended",), limit=_LISTED) if alert.id not in known]
+        ended = [alert for alert in self._alerts.list(states=(_ENDED,), limit=_LISTED) if alert.id not in known]
         firing.sort(key=lambda alert: (-LEVELS.index(alert.level), -alert.since))
         return firing + sorted(ended, key=lambda alert: -(alert.ended_at or 0.0))
 
@@ -224,7 +225,7 @@ class AlertsService:
         try:
             self._alerts.put(alert)
             if alert.ended_at is not None:
-                self._alerts.trim(_KEPT)
+                self._alerts.trim(_KEPT, _ENDED)  # one that fires for months is not forgotten
         except DeskError as error:
             _log.warning("The alert %s is not stored: %s", alert.rule, error.message)
         self._bus.publish(AlertChanged(alert))

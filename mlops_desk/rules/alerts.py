@@ -62,6 +62,7 @@ class AlertEngine:
         self._pulses: dict[Spot, float] = {}
         self._seen: dict[Spot, float] = {}
         self._ended: dict[Spot, tuple[Alert, float]] = {}
+        self._sweep_due = 0.0
         self.firing: dict[Spot, Alert] = {}
         for alert in firing:
             if alert.rule in self._rules:
@@ -107,21 +108,33 @@ class AlertEngine:
                         continue
                     changes += self._turn(spot, thing, value, before or Holding(), condition, (now, at))
         changes += self._gone(now, at)
+        if now >= self._sweep_due:
+            self._sweep_due = now + GONE_SECONDS
+            self._sweep(status, now)
         return changes
 
     def _measure(self, watched: Watched, spot: Spot, thing: Any, now: float) -> float | None:
         if watched.pulse:
             at = self._pulses.get(spot)
+            if at is None and spot in self.firing:  # set off when another agent looked: it goes on for as long
+                at = self._pulses[spot] = now
             return 1.0 if at is not None and now - at < PULSE_SECONDS else 0.0
         value = watched.measure(thing)
         if value is None or not watched.grown_over:
             return value
         growth = self._growth.get(spot)
         if growth is None:
-            growth = self._growth[spot] = _Growth(value)
+            growth = self._growth[spot] = _Growth(value, self._grown_before(watched, spot, thing, now))
         elif value == growth.last and not growth.steps:
             return 0.0
-        return growth.add(value, now, watched.grown_over)
+        return growth.add(value, now, watched.grown_over) / watched.grown_in(thing)
+
+    def _grown_before(self, watched: Watched, spot: Spot, thing: Any, now: float) -> list[tuple[float, float]]:
+        """Return the growth that set an alert off when another agent looked: a restart is no repair."""
+        alert = self.firing.get(spot)
+        if alert is None:
+            return []
+        return [(now, (alert.value or self._rules[spot[0]].threshold) * watched.grown_in(thing))]
 
     def _turn(
         self, spot: Spot, thing: Any, value: float | None, before: Holding, condition: Condition,
@@ -185,6 +198,19 @@ class AlertEngine:
             if now - self._seen.setdefault(spot, now) > GONE_SECONDS:
                 self._holdings.pop(spot, None)
                 yield self._end(spot, at, None)
+
+    def _sweep(self, status: Status, now: float) -> None:
+        """Forget what is known of devices that are gone: mounts and plugged things come and go for months."""
+        there = {
+            (rule.name, device)
+            for device_class, rows in self._table
+            for device, _ in _DEVICES[device_class](status)
+            for _, rule, _ in rows
+        }
+        self._holdings = {spot: holding for spot, holding in self._holdings.items() if holding.on or spot in there}
+        self._growth = {spot: growth for spot, growth in self._growth.items() if spot in there}
+        self._ended = {spot: ended for spot, ended in self._ended.items() if now - ended[1] < REOPEN_SECONDS}
+        self._pulses = {spot: at for spot, at in self._pulses.items() if now - at < PULSE_SECONDS}
 
     def _arrange(self) -> None:
         table: dict[str, list[tuple[Watched, AlertRule, Condition]]] = {}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from sqlalchemy import Integer, delete, func, literal_column, select
+from sqlalchemy import Integer, delete, func, literal_column, select, true
 from sqlalchemy.dialects.sqlite import insert
 
 from mlops_desk.base import wire
@@ -110,13 +110,14 @@ class RecordTable(Generic[R]):
         with self._database.transaction() as connection:
             connection.execute(delete(self._table).where(self._table.key == key))
 
-    def trim(self, keep: int) -> None:
-        """Forget all but the newest ``keep`` records."""
-        newest = select(self._table.created_at).order_by(self._table.created_at.desc()).offset(keep).limit(1)
+    def trim(self, keep: int, state: str | None = None) -> None:
+        """Forget all but the newest ``keep`` records, of all or of those in one ``state``."""
+        mine = self._table.state == state if state is not None else true()
+        newest = select(self._table.created_at).where(mine).order_by(self._table.created_at.desc())
         with self._database.transaction() as connection:
-            boundary = connection.execute(newest).scalar()
+            boundary = connection.execute(newest.offset(keep).limit(1)).scalar()
             if boundary is not None:
-                connection.execute(delete(self._table).where(self._table.created_at <= boundary))
+                connection.execute(delete(self._table).where(mine, self._table.created_at <= boundary))
 
     def count(self) -> int:
         with self._database.transaction() as connection:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextvars import copy_context
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, Setti
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Gpu, GpuState, Host, Status
+from mlops_desk.rules import alerting
 from mlops_desk.rules.alerting import AlertsService
 from tests.service_rig import AGENT, ServiceRig
 
@@ -131,6 +133,21 @@ def test_a_rule_is_changed_checked_and_kept(rig):
         rig.service.configure("nothing", enabled=False)
     with pytest.raises(NotFound):
         rig.service.rule("nothing")
+
+
+def test_an_alert_that_fires_is_kept_however_many_came_and_went_since(rig, monkeypatch):
+    monkeypatch.setattr(alerting, "_KEPT", 2)
+    rig.service.take(status(1.0))
+    (old,) = rig.service.list()
+    rig.wait(lambda: rig.changes)
+    for number in range(4):
+        rig.state.alerts.put(replace(old, id=f"later-{number}", since=old.since + 1 + number, ended_at=old.since + 9))
+    rig.service.take(status(None, GpuState.LOST))
+    rig.service.take(status(None))
+    rig.wait(lambda: len(rig.changes) == 3)  # one more has ended, and the oldest ended ones go
+    rig.wait(lambda: rig.state.alerts.count() == 3)
+    rig.restart()
+    assert [alert.id for alert in rig.service.list() if alert.ended_at is None] == [old.id]
 
 
 def test_switching_a_rule_off_ends_what_fires(rig):

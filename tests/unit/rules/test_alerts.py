@@ -168,6 +168,56 @@ def test_alerts_that_fired_before_a_restart_go_on_without_being_told_again():
     assert play(after, [(5.0, bad), (6.0, status()), (7.0, good)]) == [(7.0, "gpu_row_remap_failure", False)]
 
 
+@pytest.mark.parametrize("name", sorted(GROWING))
+def test_a_restart_does_not_end_an_alert_of_a_counter(name):
+    device, metric, grown = GROWING[name]
+    before = AlertEngine()
+    before.step(status(**{device: {metric: 70.0}}), 0.0, 0.0)
+    (begun,) = before.step(status(**{device: {metric: 70.0 + grown}}), 1.0, 1.0)
+    after, now = AlertEngine((), [begun.alert]), status(**{device: {metric: 70.0 + grown}})
+    assert play(after, [(5.0, now), (6.0, now), (7.0, now)]) == []
+    assert play(after, [(1e6, now)]) == [(1e6, name, False)]
+
+
+def test_a_restart_does_not_end_the_alert_of_an_xid():
+    before = AlertEngine()
+    before.pulse("gpu_xid", "GPU-0", 10.0)
+    (begun,) = before.step(status(), 11.0, 11.0)
+    after = AlertEngine((), [begun.alert])
+    assert play(after, [(5.0, status()), (5.0 + PULSE_SECONDS - 1.0, status())]) == []
+    assert play(after, [(5.0 + PULSE_SECONDS, status())]) == [(5.0 + PULSE_SECONDS, "gpu_xid", False)]
+
+
+def test_replays_are_no_new_ones_when_the_links_speed_is_not_told_for_a_moment():
+    engine = AlertEngine()
+    link = {"hw.gpu.pcie.replays": 1000.0, "hw.gpu.pcie.width.limit": 16.0}
+    known = status(gpu={**link, "hw.gpu.pcie.generation.limit": 5.0})
+    unknown = status(gpu={**link, "hw.gpu.pcie.generation.limit": None})
+    assert play(engine, [(0.0, known), (1.0, unknown), (2.0, known), (3.0, unknown)]) == []
+
+
+def test_a_mount_that_may_not_be_looked_into_does_answer():
+    engine = AlertEngine()
+    usage = {"system.filesystem.usage": Reading(None, "By", MetricState.NO_PERMISSION)}
+    shut = Filesystem("/data", "/dev/x", "ext4", usage, "needs permission: this user may not look into the folder")
+    assert play(engine, [(float(second), replace(status(), filesystems=(shut,))) for second in range(60)]) == []
+
+
+def test_devices_that_come_and_go_for_months_leave_nothing_behind():
+    engine, now = AlertEngine(), 0.0
+    for number in range(200):
+        for used in (0.99, 0.99, 0.1, 0.1, 0.99):  # it begins, ends, and is about to begin again when it goes
+            mount = Filesystem(f"/run/{number}", "x", "nfs", readings({"system.filesystem.utilization": used}))
+            network = Network(f"eth{number}", readings({"hw.network.link.downs": now}))
+            engine.step(replace(status(), filesystems=(mount,), networks=(network,)), now, now)
+            now += 90.0
+        now += 1800.0
+    engine.step(status(), now + GONE_SECONDS, now)
+    engine.step(status(), now + 3 * GONE_SECONDS, now)
+    sizes = {name: len(kept) for name, kept in vars(engine).items() if isinstance(kept, dict)}
+    assert {name: size for name, size in sizes.items() if size and name not in {"_watched", "_rules"}} == {}
+
+
 def test_an_alert_of_a_device_that_is_gone_ends_in_the_end():
     engine = AlertEngine()
     engine.step(status(filesystem={"system.filesystem.utilization": 0.99}), 0.0, 0.0)
