@@ -20,10 +20,24 @@ def check_room(folder: Path, hint: str) -> None:
         raise Unavailable(f"{folder} can't be written in: its filesystem is mounted read-only.", hint)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise Unavailable(f"{folder} can't be written in: this user may not.", hint)
-    free = facts.f_frsize * (facts.f_bfree if os.geteuid() == 0 else facts.f_bavail)
-    if facts.f_blocks and free < LEAST_BYTES:  # some filesystems don't tell their size
+    free = _free_bytes(facts)
+    if free is not None and free < LEAST_BYTES:
         text = f"The disk of {folder} is full: {free >> 10} KiB are free."
         raise Unavailable(text, f"Free some space (df -h {folder} tells how much there is). {hint}")
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Return how many bytes this user can still write below ``folder``; None where the filesystem does not tell."""
+    try:
+        return _free_bytes(os.statvfs(folder))
+    except OSError:
+        return None
+
+
+def _free_bytes(facts: os.statvfs_result) -> int | None:
+    if not facts.f_blocks:
+        return None
+    return facts.f_frsize * (facts.f_bfree if os.geteuid() == 0 else facts.f_bavail)
 
 
 def disk_trouble(error: OSError) -> DeskError | None:

@@ -5,12 +5,14 @@ when it goes on. What the ring lost meanwhile is a gap.
 """
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
 
+from mlops_desk.base import room
 from mlops_desk.base.errors import DeskError, TimedOut
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
@@ -24,12 +26,16 @@ from mlops_desk.storage.scales import Scale
 from mlops_desk.storage.telemetry import TelemetryStore
 from mlops_desk.telemetry.metrics import METRICS
 from mlops_desk.telemetry.notices import SOURCE
+from mlops_desk.telemetry.retrying import Retrying
 from mlops_desk.telemetry.ring import Ring
 
 _log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 10.0
 RETRY_SECONDS, _RETRIES = 3.0, 3
+_SPARE_BYTES, _BYTES_A_VALUE, _MOST_BYTES = 256 << 10, 1, 16 << 20
+"""What a write is taken to need: rather too much, for what is asked for in vain is asked for again."""
+
 _PACK_SECONDS = 7.0
 _REST_SECONDS = 0.02
 _STOP_SECONDS = 1.0
@@ -82,6 +88,7 @@ class History:
         self._next_row = 0
         self._paused: str | None = None
         self._pack_failed = False
+        self._retrying = Retrying()
         self._at_turn: list[Callable[[], None]] = []
 
     @property
@@ -166,14 +173,31 @@ class History:
             self._lock.release()
 
     def _turn(self) -> None:
-        self.flush()
+        self._try()
         for _ in range(_RETRIES):  # a disk that has room again is noticed before the next turn
             if self._paused is None or self._stopping.wait(RETRY_SECONDS):
                 break
-            self.flush()
+            self._try()
         for work in self._at_turn:
             work()
-        self.pack()
+        if self._paused is None:
+            self.pack()
+
+    def _try(self) -> None:
+        """Write, and begin a packing that failed anew, unless the disk is still as full as it was."""
+        if self._paused is not None:
+            if not self._retrying.is_due(time.monotonic(), room=self._has_room()):
+                return
+            if self._pack_failed:
+                self.pack()
+        self.flush()
+
+    def _has_room(self) -> bool:
+        """Tell whether what waits should find room on the disk, as far as the filesystem tells."""
+        free = room.free_bytes(self._path.parent)
+        nothing, count = self._ring.since(sys.maxsize)
+        waiting = (count - self._next_row) * len(nothing.keys) * _BYTES_A_VALUE
+        return free is None or free >= _SPARE_BYTES + min(waiting, _MOST_BYTES)
 
     def _write(self) -> None:
         try:
@@ -215,6 +239,7 @@ class History:
     def _failed(self, error: DeskError) -> None:
         """Pause; a database that is damaged is opened anew, which sets it aside, and what comes next is kept again."""
         self._pause(error)
+        self._retrying.failed(time.monotonic(), room=self._has_room())
         if isinstance(error, Damaged) and self._store is not None:
             self._store.close()
             self._store, self._work = None, None
@@ -228,4 +253,5 @@ class History:
     def _resume(self) -> None:
         if self._paused is not None:
             self._paused = None
+            self._retrying.done()
             self._notify(Notice("info", SOURCE, "The history of the numbers is written again.", None, time.time()))

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from mlops_desk.base import room
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.storage import sealing
 from mlops_desk.storage.telemetry import TelemetryStore
+from mlops_desk.telemetry import history as module
+from mlops_desk.telemetry import retrying
 from mlops_desk.telemetry.curves import CurveReader
 from mlops_desk.telemetry.history import History
 from mlops_desk.telemetry.ring import Ring
@@ -96,6 +99,57 @@ def test_a_full_disk_pauses_the_history_and_it_goes_on_by_itself(tmp_path: Path)
     assert history.paused is None
     assert notices[-1].level == "info"
     assert sum(len(block.times) for block in history.store.read(now, now + 99.0)) == 51
+    history.stop()
+
+
+def test_nothing_is_packed_for_a_disk_that_is_still_full_and_room_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices, ring, tried, now = [], Ring(), [], time.time()
+    free: list[int | None] = [0]
+    monkeypatch.setattr(room, "free_bytes", lambda _folder: free[0])
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(retrying, "SOON_SECONDS", 0.01)
+    monkeypatch.setattr(retrying, "LONGEST_SECONDS", 1e6)
+
+    class Full(TelemetryStore):
+        def append(self, *arguments: object) -> None:
+            tried.append(arguments)
+            if free[0] == 0:
+                _full()
+            super().append(*arguments)
+
+    history = History(tmp_path / "telemetry.db", ring, notices.append, Full)
+    for second in range(5):
+        ring.append(now + second, [power(1.0)])
+        history._turn()
+    assert len(tried) == 1
+    assert history.paused
+    free[0] = 1 << 30
+    history._turn()
+    assert history.paused is None
+    assert [notice.level for notice in notices] == ["alert", "info"]
+    assert sum(len(block.times) for block in history.store.read(now, now + 9.0)) == 5
+    history.stop()
+
+
+def test_a_packing_that_failed_is_begun_anew_and_told_in_the_same_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices, ring, now = [], Ring(), time.time()
+    history = History(tmp_path / "telemetry.db", ring, notices.append)
+    for second in range(30):
+        ring.append(now + second, [power(1.0)])
+        history.flush()
+    monkeypatch.setattr(sealing, "BLOCKS_A_CHUNK", 10)
+    with monkeypatch.context() as full:
+        full.setattr(sealing.building, "fill", _full)
+        history.pack()
+    assert history.paused
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(retrying.Retrying, "is_due", lambda *_, **__: True)
+    history._turn()
+    assert [notice.level for notice in notices] == ["alert", "info"]
     history.stop()
 
 
