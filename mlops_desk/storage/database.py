@@ -44,6 +44,7 @@ class Database:
         self._branch = branch
         self._pragmas = ("journal_mode=WAL", f"synchronous={synchronous}", *pragmas)
         self._lock = threading.RLock()
+        self._closed = False
         self._connect()
         try:
             self._open()
@@ -66,9 +67,12 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """Give the one connection inside a transaction: committed at the end, rolled back on an exception.
 
-        Raises Unavailable when the disk is full or the file can't be written.
+        Raises Unavailable when the disk is full or the file can't be written, and once it is closed: the engine would
+        open the file again, beside whoever has opened it since.
         """
         with self._lock:
+            if self._closed:
+                raise Unavailable(f"The database {self.path} is closed.")
             try:
                 with self._engine.begin() as connection:
                     yield connection
@@ -87,6 +91,7 @@ class Database:
     def close(self) -> None:
         """Checkpoint and close."""
         with self._lock:
+            self._closed = True
             self._engine.dispose()
 
     def _connect(self) -> None:

@@ -57,21 +57,22 @@ class Recording:
 
 
 def note(store: TelemetryStore, incident: str, at: float) -> None:
-    """Keep the minutes around ``at`` for an incident; incidents whose minutes overlap share a recording."""
+    """Keep the minutes around ``at`` for an incident; incidents whose minutes overlap share a recording.
+
+    One that is written, or would get too long, is shared only by what it has all of the two minutes of.
+    """
+    ends = at + AFTER_SECONDS
     with store.database.transaction() as connection:
         inside = (_RECORDINGS.c.started_at <= at) & (_RECORDINGS.c.ended_at >= at)
         found = connection.execute(select(_RECORDINGS).where(inside).order_by(_RECORDINGS.c.id.desc()).limit(1)).first()
-        if found is None:
-            row = insert(StoredRecording).values(
-                started_at=at - BEFORE_SECONDS, ended_at=at + AFTER_SECONDS, chunk=None, bytes=0
-            )
-            number = int(connection.execute(row.returning(StoredRecording.id)).scalar_one())
-        else:
+        if found is not None and ends <= found.ended_at:
             number = int(found.id)
-            longer = min(at + AFTER_SECONDS, found.started_at + LONGEST_SECONDS)
-            if found.chunk is None and longer > found.ended_at:
-                mine = _RECORDINGS.c.id == number
-                connection.execute(update(StoredRecording).where(mine).values(ended_at=longer))
+        elif found is not None and found.chunk is None and ends <= found.started_at + LONGEST_SECONDS:
+            number = int(found.id)
+            connection.execute(update(StoredRecording).where(_RECORDINGS.c.id == number).values(ended_at=ends))
+        else:
+            row = insert(StoredRecording).values(started_at=at - BEFORE_SECONDS, ended_at=ends, chunk=None, bytes=0)
+            number = int(connection.execute(row.returning(StoredRecording.id)).scalar_one())
         statement = upsert(StoredRecorded).values(incident=incident, recording=number)
         connection.execute(statement.on_conflict_do_nothing(index_elements=["incident"]))
 

@@ -110,9 +110,10 @@ class History:
         self._at_turn.append(work)
 
     def flush(self) -> None:
-        """Write the rows that are not written yet."""
+        """Write the rows that are not written yet; nothing any more after the end, which has closed the database."""
         with self._lock:
-            self._write()
+            if not self._stopping.is_set():
+                self._write()
 
     def pack(self, seconds: float = _PACK_SECONDS) -> None:
         """Do the packing that is due, in small steps with rests between, for at most about ``seconds``."""

@@ -64,12 +64,17 @@ class Recorder:
             for incident, at in waiting.items():
                 recordings.note(store, incident, at)
                 waiting = {key: value for key, value in waiting.items() if key != incident}
-            for recording in recordings.due(store, time.time()):
-                recordings.write(store, recording, self._rows(store, recording))
+            due = recordings.due(store, time.time())
         except DeskError as error:
-            _log.warning("A recording is written later: %s", error.message)
+            _log.warning("A recording is noted later: %s", error.message)
             with self._lock:
                 self._waiting = {**waiting, **self._waiting}
+            return
+        for recording in due:
+            try:
+                recordings.write(store, recording, self._rows(store, recording))
+            except DeskError as error:  # the others may well be written: memory does not keep their minutes for long
+                _log.warning("A recording is written later: %s", error.message)
 
     def read(self, incident: str, device: str | None = None) -> Curves:
         """Return what is kept around an incident, all curves or those of one device. Raises NotFound, Unavailable."""

@@ -174,6 +174,21 @@ def test_a_database_that_can_not_be_opened_is_tried_again(tmp_path: Path) -> Non
     history.stop()
 
 
+def test_nothing_opens_the_database_again_once_it_is_closed(tmp_path: Path) -> None:
+    ring = Ring()
+    history = History(tmp_path / "telemetry.db", ring, lambda _: None)
+    ring.append(time.time(), [power(1.0)])
+    history.flush()
+    store = history.store  # as a reader that is under way has it
+    history.stop()
+    ring.append(time.time(), [power(2.0)])
+    history.flush()  # as the history's own thread does that was between two steps
+    assert history.store is None
+    with pytest.raises(Unavailable):
+        store.size()
+    assert not list(tmp_path.glob("*-wal"))
+
+
 def test_a_damaged_database_is_set_aside_and_said_so(tmp_path: Path) -> None:
     path = tmp_path / "telemetry.db"
     path.write_bytes(b"this is no database" * 400)
@@ -193,7 +208,7 @@ def test_a_database_that_is_damaged_while_it_is_open_is_set_aside_and_writing_go
     now = time.time()
     ring.append(now, [power(1.0)])
     history.flush()
-    history.store.close()  # all of it is in the file now, none in the log
+    history.store.database._engine.dispose()  # all of it is in the file now, none in the log
     data = bytearray(path.read_bytes())
     data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)

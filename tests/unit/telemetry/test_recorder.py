@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_desk.base.errors import NotFound
+from mlops_desk.base.errors import NotFound, TimedOut
 from mlops_desk.records.history import Curves
 from mlops_desk.records.metric import Reading
 from mlops_desk.storage import recordings, sealing
@@ -77,6 +77,44 @@ def test_a_storm_shares_a_recording(rig: Rig) -> None:
     kept = rig.recorder.read("storm-999")
     assert kept.buckets == 300 + 39 + 120  # it goes on for two minutes after the last of them
     assert power(kept)[-1] == 508
+
+
+def test_each_incident_of_a_long_storm_has_its_minutes_before_and_after(rig: Rig, monkeypatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: float(rig.ring.window(1.0).times[-1]))
+    rig.run(0, 400)
+    told = []
+    for second in range(400, 2400, 50):
+        rig.run(second, second + 50)
+        rig.recorder.turn()
+        told.append(second + 49 - 15 * (second % 3))  # some are told late
+        rig.recorder.keep(str(second), START + told[-1])
+    rig.run(2400, 2600)
+    rig.recorder.turn()
+    assert 2 < recordings.total(rig.history.store)[0] < 12
+    for second, at in zip(range(400, 2400, 50), told, strict=True):
+        kept = rig.recorder.read(str(second), "GPU-1")
+        first = int(kept.start - START)
+        there = power(kept)[max(0, at - 300) - first : at + 120 - first]
+        np.testing.assert_array_equal(there, np.arange(max(0, at - 300), at + 120))
+
+
+def test_a_recording_that_cannot_be_written_holds_up_no_other(rig: Rig, monkeypatch) -> None:
+    rig.run(0, 100)
+    rig.recorder.keep("old", START - 9000)
+    rig.run(100, 400)
+    rig.recorder.keep("new", START + 350)
+    rig.run(400, 600)
+
+    def late(*_: object) -> list:
+        raise TimedOut("The history did not answer in time.")
+
+    monkeypatch.setattr(rig.recorder._reader, "rows", late)
+    rig.recorder.turn()
+    assert power(rig.recorder.read("new", "GPU-1"))[300] == 350
+    assert recordings.total(rig.history.store)[0] == 1
+    monkeypatch.undo()
+    rig.recorder.turn()
+    assert recordings.total(rig.history.store)[0] == 2
 
 
 def test_a_recording_that_was_noted_before_a_kill_is_written_after_it(rig: Rig) -> None:
