@@ -1,7 +1,7 @@
 """The collector: the only process that loads the driver's library. ``python -m mlops_desk.telemetry.collector``.
 
 One thread polls the GPUs, one reads the host, one asks slow devices. The main thread writes frames to
-stdout, at least two a second, also while a driver call hangs, so that the agent knows on which GPU.
+stdout: at least one in 1.1 s, and two a second while a driver call is under way, so that the agent knows on which GPU.
 It ends when its stdin closes
 (the agent is gone, however it ended) and, whatever hangs, at once on SIGTERM, which it does not catch.
 It imports little: no numpy, no database, no container engine.
@@ -23,7 +23,9 @@ from mlops_desk.telemetry.frames import Frame, encode
 from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSample, HostSource, Reports
 from mlops_desk.telemetry.thinning import Thinner
 
-HEARTBEAT_SECONDS = 0.5
+HEARTBEAT_SECONDS = 1.1
+"""A little more than the usual interval: while all is well, samples are signs of life enough."""
+BUSY_HEARTBEAT_SECONDS = 0.5
 _PAIR_SECONDS = 0.05
 _FIRST_RATES_SECONDS = 0.2
 
@@ -36,6 +38,7 @@ class _Slots:
         self._gpu: GpuSample | None = None
         self._host: HostSample | None = None
         self.wake, self._bell = os.pipe()
+        os.set_blocking(self.wake, False)
         os.set_blocking(self._bell, False)
 
     def put_gpu(self, sample: GpuSample) -> None:
@@ -68,6 +71,13 @@ class _Slots:
         except BlockingIOError:
             return  # the pipe is full of wake-ups already
 
+    def hush(self) -> None:
+        """Forget the wake-ups so far: what they were for is taken next."""
+        try:
+            os.read(self.wake, 4096)
+        except BlockingIOError:
+            return  # there was none
+
 
 class Collector:
     """Reads both sources every ``interval_seconds`` and writes frames to ``output`` until ``lifeline`` closes."""
@@ -90,6 +100,7 @@ class Collector:
         self._output = output
         self._slots = _Slots()
         self._sequence = 0
+        self._heartbeat = BUSY_HEARTBEAT_SECONDS
 
     def run(self) -> None:
         """Collect until the agent is gone."""
@@ -129,18 +140,20 @@ class Collector:
         self._read(host)
 
     def _agent_lives(self) -> bool:
-        ready, _, _ = select.select([self._lifeline, self._slots.wake], [], [], HEARTBEAT_SECONDS)
+        ready, _, _ = select.select([self._lifeline, self._slots.wake], [], [], self._heartbeat)
         if self._slots.wake in ready:
-            os.read(self._slots.wake, 4096)
             if self._host is not None and self._slots.half:
                 time.sleep(_PAIR_SECONDS)  # the other half of this tick is likely on its way
+            self._slots.hush()
         return self._lifeline not in ready or os.read(self._lifeline, 4096) != b""
 
     def _send(self) -> None:
         gpu, host = self._slots.take()
         self._sequence += 1
         events = self._reports.take() if self._reports is not None else ()
-        frame = Frame(self._sequence, gpu, host, self._gpus.busy(), events)
+        busy = self._gpus.busy()
+        self._heartbeat = HEARTBEAT_SECONDS if busy is None else BUSY_HEARTBEAT_SECONDS
+        frame = Frame(self._sequence, gpu, host, busy, events)
         data = memoryview(encode(self._thinner.thin(frame)))
         while data:
             data = data[os.write(self._output, data) :]

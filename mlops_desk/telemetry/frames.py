@@ -11,18 +11,34 @@ from typing import IO
 import msgspec
 
 from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.metric import Reading
+from mlops_desk.records.status import GpuProcess, MigInstance
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
 
 LIMIT_BYTES = 16 << 20
 _LENGTH = struct.Struct("<I")
 
 
+Patched = float | Reading
+"""A reading that changed: its number, where unit and state are as before."""
+
+
+class GpuPatch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What changed of a GPU since the frame before; None and nothing mean: as before. Links go by their place."""
+
+    uuid: str
+    readings: dict[str, Patched] = {}
+    links: dict[int, dict[str, Patched]] = {}
+    processes: tuple[GpuProcess, ...] | None = None
+    mig: tuple[MigInstance, ...] | None = None
+    reasons: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A sign of life; ``busy`` names the driver call that is under way, ``events`` the driver reported just now.
 
-    ``same`` lists the GPUs (UUIDs) whose facts, links and peers are those of the frame before, ``partial`` those of
-    which only the metrics are told that changed.
+    ``gpu`` lists the GPUs that are told whole, ``patches`` what changed of the others.
     """
 
     sequence: int
@@ -30,8 +46,7 @@ class Frame:
     host: HostSample | None = None
     busy: Busy | None = None
     events: tuple[DeviceEvent, ...] = ()
-    same: tuple[str, ...] = ()
-    partial: tuple[str, ...] = ()
+    patches: tuple[GpuPatch, ...] = ()
 
 
 class BrokenStream(Exception):  # noqa: N818 - reads as a sentence where it is raised

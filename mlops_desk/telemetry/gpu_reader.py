@@ -216,7 +216,9 @@ class GpuReader:
             self.processes = None
             return None
         listed = [self._describe(one) for one in raw]
-        self.processes = tuple(sorted(listed, key=lambda process: -(process.gpu_memory_bytes or 0)))
+        processes = tuple(sorted(listed, key=lambda process: -(process.gpu_memory_bytes or 0)))
+        if processes != self.processes:
+            self.processes = processes
         return None
 
     def _describe(self, raw: RawProcess) -> GpuProcess:

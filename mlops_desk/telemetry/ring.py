@@ -1,7 +1,8 @@
 """The last 15 minutes of every curve in memory: one row of float32 a tick, with a state for each value.
 
 Columns appear with the first reading of a device's metric; what a row does not mention is a gap. Where each
-device's readings go is remembered, so that a tick is one write of an array while the set of curves is the same.
+device's readings go is remembered, and what was written last: while the set of curves is the same, a tick writes only
+the readings of devices that changed, and copies the rest.
 """
 
 import math
@@ -27,6 +28,8 @@ _ABSENT = 0
 
 Group = tuple[str, Mapping[str, Reading]]
 Places = NDArray[np.intp]
+Told = tuple[str, Mapping[str, Reading], Places]
+"""A device, its readings, and the columns they go to."""
 
 
 def rows_for(interval_seconds: float) -> int:
@@ -54,6 +57,39 @@ def groups_of(sample: Sample) -> Iterator[Group]:
         yield mounted.mount, mounted.metrics
 
 
+class _Row:
+    """The newest row. A device whose readings are the same object as before is not looked at again."""
+
+    def __init__(self) -> None:
+        self.values = np.empty(0, np.float32)
+        self.states = np.empty(0, np.uint8)
+        self.told: list[Told] = []
+
+    def take(self, told: list[Told], width: int) -> None:
+        """Become the row of ``told``."""
+        before, self.told = self.told, told
+        if len(before) == len(told) and len(self.values) == width and all(
+            old[2] is new[2] for old, new in zip(before, told, strict=True)
+        ):  # fmt: skip
+            told = [new for old, new in zip(before, told, strict=True) if old[1] is not new[1]]
+        else:
+            self.values, self.states = np.full(width, np.nan, np.float32), np.full(width, _ABSENT, np.uint8)
+        if not told:
+            return
+        readings = [reading for _, metrics, _ in told for reading in metrics.values()]
+        where = np.concatenate([places for _, _, places in told])
+        values = np.array([reading.value for reading in readings], np.float32)
+        states = np.full(len(readings), OK, np.uint8)
+        for place in np.flatnonzero(np.isnan(values)).tolist():
+            states[place] = _CODES[readings[place].state]
+        self.values[where] = values
+        self.states[where] = states
+
+    def forget(self) -> None:
+        """Begin anew: columns have moved."""
+        self.told = []
+
+
 @dataclass(frozen=True, slots=True)
 class Recent:
     """Some curves as far as the ring has them. ``first``: the number of the first row; None: no such curve."""
@@ -76,6 +112,7 @@ class Ring:
         self._times = np.full(rows, np.nan)
         self._values = np.empty((rows, 0), np.float32)
         self._states = np.empty((rows, 0), np.uint8)
+        self._row = _Row()
         self._count = 0
 
     def append(self, at: float, groups: Iterable[Group]) -> None:
@@ -83,24 +120,12 @@ class Ring:
         with self._lock:
             if self._count and self._count % self._rows == 0:
                 self._retire()
-            readings: list[Reading] = []
-            places: list[Places] = []
-            for device, metrics in groups:
-                if metrics:
-                    places.append(self._places_of(device, metrics))
-                    readings.extend(metrics.values())
-            row = self._count % self._rows
+            told = [*self._told(groups)]
+            row, width = self._count % self._rows, self._values.shape[1]
+            self._row.take(told, width)
             self._times[row] = at
-            self._values[row] = np.nan
-            self._states[row] = _ABSENT
-            if readings:
-                where = np.concatenate(places)
-                values = np.array([reading.value for reading in readings], np.float32)
-                states = np.full(len(readings), OK, np.uint8)
-                for place in np.flatnonzero(np.isnan(values)).tolist():
-                    states[place] = _CODES[readings[place].state]
-                self._values[row, where] = values
-                self._states[row, where] = states
+            self._values[row] = self._row.values
+            self._states[row] = self._row.states
             self._count += 1
 
     def since(self, number: int) -> tuple[Block, int]:
@@ -134,6 +159,14 @@ class Ring:
         """Return every device that has a curve."""
         with self._lock:
             return list(dict.fromkeys(device for device, _ in self._columns))
+
+    def _told(self, groups: Iterable[Group]) -> Iterator[Told]:
+        before = iter(self._row.told)
+        for device, metrics in groups:
+            if metrics:
+                known = next(before, None)
+                same = known is not None and known[0] == device and known[1] is metrics
+                yield known if known is not None and same else (device, metrics, self._places_of(device, metrics))
 
     def _numbers(self, first: int) -> NDArray[np.int64]:
         return np.arange(max(first, self._count - self._rows, 0), self._count)
@@ -180,3 +213,4 @@ class Ring:
             self._keys = [self._keys[column] for column in used.tolist()]
             self._columns = {key[:2]: column for column, key in enumerate(self._keys)}
             self._places.clear()
+            self._row.forget()

@@ -28,6 +28,8 @@ from mlops_desk.telemetry.supervision import Restarts, Signs, Verdict, judge
 _log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.5
+_PATIENCE_SECONDS = 1.2
+"""How long the next frame is waited for after a frame: a little more than the usual interval."""
 _FRESH_PROCESS_SECONDS = 60.0
 _QUIET_SECONDS = 600.0
 _TOLD_EVENTS = 256
@@ -152,9 +154,10 @@ class Sampler:
             return self._compose(time.monotonic())
 
     def _run(self) -> None:
+        frame = None
         while not self._loop.ending.is_set():
             try:
-                sender, frame = self._queue.get(timeout=_TICK_SECONDS)
+                sender, frame = self._queue.get(timeout=_TICK_SECONDS if frame is None else _PATIENCE_SECONDS)
             except Empty:
                 sender, frame = None, None
             with self._lock:

@@ -1,6 +1,6 @@
 """When data is stale, when the collector is replaced, and which GPU is to blame. Pure: the clock is handed in.
 
-A collector is judged by its own words: it says four times a second which driver call is under way and for how
+A collector is judged by its own words: it says twice a second which driver call is under way and for how
 long. A GPU is blamed only for a call that it was seen to hang in; a slow driver is left in peace.
 """
 

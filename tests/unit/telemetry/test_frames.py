@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host, NvLink
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host, MigInstance, NvLink
 from mlops_desk.telemetry.frames import BrokenStream, Frame, encode, read_frame
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
 from mlops_desk.telemetry.thinning import Restorer, Thinner
@@ -100,3 +100,60 @@ def test_a_gpu_that_was_away_has_all_when_it_is_back() -> None:
     lost = Gpu("GPU-1", 0, "H100", None, GpuState.LOST)
     for gpus in ((LINKED,), (), (lost,), (LINKED,), (LINKED,)):
         assert restorer.restore(thinner.thin(sent(*gpus))) == sent(*gpus)
+
+
+_NUMBERS = st.one_of(st.none(), st.floats(-10, 10), st.integers(0, 5))
+_READINGS = st.dictionaries(
+    st.sampled_from(("hw.power", "hw.temperature", "hw.gpu.utilization")),
+    st.builds(
+        lambda value, unit: Reading(value, unit) if value is not None else Reading(None, unit, MetricState.STALE),
+        _NUMBERS,
+        st.sampled_from(("W", "1")),
+    ),
+)
+_LINKS = st.lists(
+    st.builds(NvLink, st.integers(0, 2), st.sampled_from(("up", "down")), metrics=_READINGS), max_size=2
+).map(tuple)
+_GPUS = st.builds(
+    Gpu,
+    uuid=st.sampled_from(("GPU-1", "GPU-2", "GPU-3")),
+    index=st.just(0),
+    name=st.sampled_from(("H100", "H200")),
+    pci_bus_id=st.none(),
+    state=st.sampled_from((GpuState.OK, GpuState.LOST)),
+    metrics=_READINGS,
+    processes=st.lists(st.builds(GpuProcess, st.integers(1, 3), st.just("ada"), st.none(), st.none()), max_size=2).map(
+        tuple
+    ),
+    throttle_reasons=st.sampled_from(((), ("power cap",))),
+    note=st.sampled_from((None, "slow")),
+    links=_LINKS,
+    mig=st.sampled_from(((), (MigInstance("one", None, "1g", 1, None, {"hw.power": Reading(1.0, "W")}),))),
+)
+
+
+@given(st.lists(st.lists(_GPUS, max_size=3, unique_by=lambda gpu: gpu.uuid), min_size=1, max_size=6))
+def test_whatever_changes_arrives(samples: list[list[Gpu]]) -> None:
+    thinner, restorer = Thinner(), Restorer()
+    for number, gpus in enumerate(samples):
+        frame = sent(*(replace(gpu, index=int(gpu.uuid[-1])) for gpu in sorted(gpus, key=lambda gpu: gpu.uuid)))
+        arrived = read_frame(io.BytesIO(encode(thinner.thin(frame))))
+        assert arrived is not None, number
+        assert restorer.restore(arrived) == frame
+
+
+def test_a_number_that_changed_is_all_that_goes_up_the_pipe() -> None:
+    thinner = Thinner()
+    first, second = (replace(LINKED, metrics={**LINKED.metrics, "hw.power": Reading(w, "W")}) for w in (70.0, 71.0))
+    thinner.thin(sent(first))
+    thinned = thinner.thin(sent(second))
+    assert thinned.gpu is not None
+    assert not thinned.gpu.gpus
+    assert [patch.readings for patch in thinned.patches] == [{"hw.power": 71.0}]
+
+
+def test_a_change_of_what_was_never_told_breaks_the_stream() -> None:
+    thinner = Thinner()
+    thinner.thin(sent(LINKED))
+    with pytest.raises(BrokenStream):
+        Restorer().restore(thinner.thin(sent(LINKED)))
