@@ -32,12 +32,22 @@ class AgentParts:
 class AgentService:
     """Implements ``verbs.Agent``."""
 
-    def __init__(self, folder: DataFolder, state: State, loop: Loop, parts: AgentParts, *, simulated: bool) -> None:
+    def __init__(
+        self,
+        folder: DataFolder,
+        state: State,
+        loop: Loop,
+        parts: AgentParts,
+        *,
+        simulated: bool,
+        user: str | None = None,
+    ) -> None:
         self._folder = folder
         self._state = state
         self._loop = loop
         self._parts = parts
         self._simulated = simulated
+        self._user = user
         self._started_at = time.monotonic()
 
     def info(self) -> AgentInfo:
@@ -56,6 +66,7 @@ class AgentService:
             instance=self._folder.instance,
             simulated=self._simulated,
             note=self._set_aside(),
+            user=self._user,
         )
 
     def _set_aside(self) -> str | None:

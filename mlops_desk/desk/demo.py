@@ -35,8 +35,9 @@ from mlops_desk.registry.server import TrackingServer
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
-from mlops_desk.telemetry.service import DEMO_SEED
-from mlops_desk.telemetry.simulated import container_name, past
+from mlops_desk.telemetry.ending import GpusService
+from mlops_desk.telemetry.service import DEMO_SEED, SIMULATED_FAULTS
+from mlops_desk.telemetry.simulated import OWN_USER, SimulatedEnding, container_name, past
 
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 30.0
@@ -48,11 +49,12 @@ class DemoDesk(Desk):
     """The Desk with doubles for engine, registry and endpoints, filled with a day's work of a small team."""
 
     simulated = True
+    simulated_user = OWN_USER
 
     def __init__(self, folder: DataFolder, loop: Loop) -> None:
         # The doubles forget everything at their end, so what was written about them is forgotten too.
-        for path in folder.root.glob("state.db*"):
-            path.unlink()
+        for path in (*folder.root.glob("state.db*"), folder.root / SIMULATED_FAULTS):
+            path.unlink(missing_ok=True)
         super().__init__(folder, loop)
 
     def start(self) -> None:
@@ -74,6 +76,9 @@ class DemoDesk(Desk):
         # Leases of GPUs that do not exist stay out of the machine's own ledger.
         folder = self.folder.root / "leases"
         return Ledger(Owner(self.folder.instance, "demo"), self._container_lives, folders=LeaseFolders((folder,)))
+
+    def _gpus(self) -> GpusService:
+        return GpusService(self.telemetry.status, SimulatedEnding(self.folder.root / SIMULATED_FAULTS).end)
 
     def _container_names(self) -> Callable[[str], str | None]:
         return container_name

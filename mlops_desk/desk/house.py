@@ -83,7 +83,7 @@ class Desk:
         self.services: dict[str, Any] = {
             "agent": self.agent,
             "telemetry": self.telemetry,
-            "gpus": GpusService(self.telemetry.status),
+            "gpus": self._gpus(),
             "events": self.events,
             "alerts": self.alerts,
             "jobs": self.jobs,
@@ -96,6 +96,7 @@ class Desk:
         }
 
     simulated = False
+    simulated_user: str | None = None
 
     def start(self) -> None:
         """Begin to work: sampling first, then what was under way when the last agent ended."""
@@ -161,6 +162,9 @@ class Desk:
             agent_info=self._about,
             simulated=self.simulated,
         )
+
+    def _gpus(self) -> GpusService:
+        return GpusService(self.telemetry.status)
 
     def _events(self) -> EventsService:
         parts = EventParts(self._keep, self._recording, self._busy_ratio, self._jobs_ended)
@@ -239,7 +243,9 @@ class Desk:
             end=self._shut_down,
             end_outliving=self._end_outliving,
         )
-        return AgentService(self.folder, self.state, self.loop, parts, simulated=self.simulated)
+        return AgentService(
+            self.folder, self.state, self.loop, parts, simulated=self.simulated, user=self.simulated_user
+        )
 
     # -- where features meet -----------------------------------------------------------------
 

@@ -181,7 +181,7 @@ class AgentCost:
 
 @dataclass(frozen=True, slots=True)
 class AgentInfo:
-    """The agent that answers."""
+    """The agent that answers. ``user`` is who one is at a simulated workstation; None at a real one."""
 
     version: str
     uptime_seconds: float
@@ -192,6 +192,7 @@ class AgentInfo:
     simulated: bool = False
     sampling: str = "ok"
     note: str | None = None
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,16 @@ from mlops_desk.base.process import start_ticks as ticks_of
 from mlops_desk.base.text import plain
 from mlops_desk.records.status import Gpu, GpuProcess, Status
 
+End = Callable[[GpuProcess, int, bool], None]
+"""Ends a process of those start ticks, by force or not."""
+
 
 class GpusService:
-    """Implements ``verbs.Gpus``."""
+    """Implements ``verbs.Gpus``; ``end`` is handed in where there is nothing to send a signal to."""
 
-    def __init__(self, status: Callable[[], Status]) -> None:
+    def __init__(self, status: Callable[[], Status], end: End | None = None) -> None:
         self._status = status
+        self._end = end or send_signal
 
     def list(self) -> list_of[Gpu]:
         return [*self._status().gpus]
@@ -29,26 +33,10 @@ class GpusService:
     def end_process(self, pid: int, start_ticks: int, *, force: bool = False) -> GpuProcess:
         """Send TERM (or KILL) to a process that is on a GPU now. Raises NotFound, Refused, Unavailable."""
         process = self._on_a_gpu(pid)
-        shown = _shown(process)
         if process.start_ticks is not None and process.start_ticks != start_ticks:
             text = f"Process {pid} is not the one that was meant: another one has its number now."
             raise Refused(text, "Look again: mlops-desk gpus list")
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError as error:
-            raise NotFound(f"{shown} has ended already.") from error
-        except OSError as error:
-            raise Unavailable(f"{shown} can't be addressed: {error.strerror}.", "sudo kill " + str(pid)) from error
-        try:
-            # Looked at only now: what the descriptor holds can't change any more.
-            _check(pid, start_ticks, shown)
-            signal.pidfd_send_signal(descriptor, signal.SIGKILL if force else signal.SIGTERM)
-        except ProcessLookupError as error:
-            raise NotFound(f"{shown} has ended already.") from error
-        except PermissionError as error:
-            raise Refused(f"{shown} belongs to {_owner(pid)}, and the agent may not end it.", _ask(pid)) from error
-        finally:
-            os.close(descriptor)
+        self._end(process, start_ticks, force)
         return process
 
     def _on_a_gpu(self, pid: int) -> GpuProcess:
@@ -61,18 +49,39 @@ class GpusService:
         raise Refused(f"Process {pid} is on no GPU now.", "mlops-desk gpus list shows who is.")
 
 
-def _check(pid: int, start_ticks: int, shown: str) -> None:
+def send_signal(process: GpuProcess, start_ticks: int, force: bool) -> None:
+    """Send TERM, or KILL, to what is still that process. Raises NotFound, Refused, Unavailable."""
+    pid, named = process.pid, shown(process)
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError as error:
+        raise NotFound(f"{named} has ended already.") from error
+    except OSError as error:
+        raise Unavailable(f"{named} can't be addressed: {error.strerror}.", "sudo kill " + str(pid)) from error
+    try:
+        # Looked at only now: what the descriptor holds can't change any more.
+        _check(pid, start_ticks, named)
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL if force else signal.SIGTERM)
+    except ProcessLookupError as error:
+        raise NotFound(f"{named} has ended already.") from error
+    except PermissionError as error:
+        raise Refused(f"{named} belongs to {_owner(pid)}, and the agent may not end it.", ask_owner(pid)) from error
+    finally:
+        os.close(descriptor)
+
+
+def _check(pid: int, start_ticks: int, named: str) -> None:
     found = ticks_of(pid)
     if found is None:
-        raise NotFound(f"{shown} has ended already.")
+        raise NotFound(f"{named} has ended already.")
     if found != start_ticks:
         text = f"Process {pid} is not the one that was meant: another one has its number now."
         raise Refused(text, "Look again: mlops-desk gpus list")
     uid, caller = _uid(pid), current_caller()
     if uid is None:
-        raise NotFound(f"{shown} has ended already.")
+        raise NotFound(f"{named} has ended already.")
     if caller.uid not in {0, uid}:
-        raise Refused(f"{shown} belongs to {user_name(uid)}, not to {caller.user}.", _ask(pid))
+        raise Refused(f"{named} belongs to {user_name(uid)}, not to {caller.user}.", ask_owner(pid))
 
 
 def _uid(pid: int) -> int | None:
@@ -91,9 +100,11 @@ def _owner(pid: int) -> str:
     return "another user" if uid is None else user_name(uid)
 
 
-def _ask(pid: int) -> str:
+def ask_owner(pid: int) -> str:
+    """Return what to do about a process that one may not end."""
     return f"Ask its owner, or an administrator: sudo kill {pid}"
 
 
-def _shown(process: GpuProcess) -> str:
+def shown(process: GpuProcess) -> str:
+    """Return how a process is called in a sentence."""
     return f"Process {process.pid}" + (f" ({plain(process.command, 60)})" if process.command else "")

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -54,6 +55,9 @@ _FIRST_SECONDS = 2.5
 _WINDOW_SECONDS = 60.0
 _WINDOW_VALUES = 60_000
 DEMO_SEED = 8
+SIMULATED_FAULTS = "simulated-faults.json"
+"""In the demo's data folder: what goes wrong on purpose (``SimulatedFaults``), and which processes were ended."""
+
 _SHORT_ID = 12
 _HOLDING_BYTES = 64 << 20
 
@@ -97,7 +101,7 @@ class TelemetryService:
             lambda: settings.number("telemetry.interval_seconds"),
             self._take,
             bus.publish,
-            [*(("--simulated", str(DEMO_SEED)) if simulated else ()), *collector_arguments],
+            [*(_simulated(folder.root) if simulated else ()), *collector_arguments],
         )
 
     def remember(self, samples: Iterable[Sample]) -> None:
@@ -271,6 +275,11 @@ class TelemetryService:
         note = trouble or self.paused() or info.note
         sampling = "stale" if trouble else "ok"
         return replace(info, cost=self._cost.current, simulated=self._simulated, sampling=sampling, note=note)
+
+
+def _simulated(folder: Path) -> tuple[str, ...]:
+    """Return what a collector is started with for the demo."""
+    return "--simulated", str(DEMO_SEED), "--faults", str(folder / SIMULATED_FAULTS)
 
 
 def window_of(block: Block) -> Window:

@@ -483,6 +483,7 @@ class Double:
             "/home/ana/.local/share/mlops-desk",
             "ab12cd34",
             self.simulated,
+            user="bo" if self.simulated else None,
         )
 
     def ring(self, seconds: float) -> Window:

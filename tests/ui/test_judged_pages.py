@@ -306,6 +306,14 @@ def test_anothers_process_is_not_ended_but_its_owner_is_named(start, qtbot, monk
     dialog.reject()
 
 
+def test_in_the_demo_one_is_somebody_and_others_processes_are_theirs(overview):
+    gpu, process = process_of(overview, 2)
+    dialog = open_end_process(overview.context, gpu, replace(process, user="maria"))
+    assert not dialog.act.isVisible()
+    assert "belongs to maria (in the demo you are bo)" in dialog._text.whole
+    dialog.reject()
+
+
 def test_without_a_start_time_a_process_is_left_alone(overview):
     gpu, process = process_of(overview, 2)
     dialog = open_end_process(overview.context, gpu, replace(process, start_ticks=None))

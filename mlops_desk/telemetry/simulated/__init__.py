@@ -3,13 +3,24 @@
 Everything is a function of the seed and the time, so two runs at the same time show the same. Names say "simulated".
 It has what a real one has trouble with: a GPU that throttles, one that its job waits for, a loader that starves, a
 program that grows until it is killed, driver errors, a worn drive, a filesystem nearly full and one that is silent.
-``SimulatedFaults`` makes GPUs fail on purpose, for tests and for showing what failure looks like.
+``SimulatedFaults`` makes GPUs fail on purpose, for tests and for showing what failure looks like; ``SimulatedEnding``
+ends processes.
 """
 
+from mlops_desk.telemetry.simulated.ending import SimulatedEnding
 from mlops_desk.telemetry.simulated.faults import SimulatedFaults
 from mlops_desk.telemetry.simulated.gpus import GPU_COUNT, SimulatedGpus
 from mlops_desk.telemetry.simulated.host import SimulatedHost
 from mlops_desk.telemetry.simulated.past import past
-from mlops_desk.telemetry.simulated.works import container_name
+from mlops_desk.telemetry.simulated.works import OWN_USER, container_name
 
-__all__ = ["GPU_COUNT", "SimulatedFaults", "SimulatedGpus", "SimulatedHost", "container_name", "past"]
+__all__ = [
+    "GPU_COUNT",
+    "OWN_USER",
+    "SimulatedEnding",
+    "SimulatedFaults",
+    "SimulatedGpus",
+    "SimulatedHost",
+    "container_name",
+    "past",
+]

@@ -69,7 +69,11 @@ def _work(name: str) -> Work:
 
 def _ended(seed: int, work: Work, since: float, until: float) -> list[Run]:
     turns = range(turn_at(seed, work, since), turn_at(seed, work, until) + 1)
-    return [run for turn in turns if since < (run := run_of(seed, work, turn)).end <= until]
+    return [run for turn in turns if _ended_itself(run := run_of(seed, work, turn), since, until)]
+
+
+def _ended_itself(run: Run, since: float, until: float) -> bool:
+    return since < run.end <= until and run.cut >= run.end
 
 
 def _contained_times(seed: int, since: float, until: float) -> list[float]:

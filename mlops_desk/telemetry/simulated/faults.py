@@ -15,7 +15,7 @@ class SimulatedFaults:
 
     ``lost``, ``hang``, ``no_permission``: lists of indices; ``unsupported``: {index: [metric]};
     ``wild``: {index: {metric: impossible value}}; ``count``: how many GPUs there are; ``trouble``: why there is no
-    driver.
+    driver; ``ended``: processes that were ended by hand, as [pid, start ticks, Unix time].
     """
 
     def __init__(self, path: Path | None) -> None:

@@ -15,7 +15,7 @@ from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, gpu_events
 from mlops_desk.telemetry.simulated.faults import SimulatedFaults, failure, wild
 from mlops_desk.telemetry.simulated.links import Links, Slices, peers
 from mlops_desk.telemetry.simulated.steady import FACTS
-from mlops_desk.telemetry.simulated.works import Run, container_id, load, pid_of, running
+from mlops_desk.telemetry.simulated.works import Run, container_id, end_run, load, pid_of, running, ticks_of
 from mlops_desk.telemetry.source import Busy, GpuSample
 
 GPU_COUNT = 8
@@ -42,6 +42,7 @@ class SimulatedGpus:
         self._clock = clock
         self._busy: tuple[int, float] | None = None
         self._told: float | None = None
+        self._ended: list[tuple[int, int, float]] = []
         self._boards: dict[int, Board] = {}
         self._links: dict[int, Links] = {}
         self._links_read: dict[int, tuple[NvLink, ...]] = {}
@@ -58,6 +59,10 @@ class SimulatedGpus:
         """Compute every GPU; hangs for as long as a fault says so."""
         faults = self._faults.now()
         at = self._clock()
+        if faults.get("ended", []) != self._ended:
+            self._ended = faults.get("ended", [])
+            for ended in self._ended:
+                end_run(self._seed, *ended)
         if "trouble" in faults:
             return GpuSample(at, (), str(faults["trouble"]), "This is simulated: remove the fault.", certain=False)
         count = int(faults.get("count", GPU_COUNT))
@@ -133,7 +138,7 @@ class SimulatedGpus:
                 int(run.memory_bytes(at)),
                 container_id(run),
                 "compute",
-                1000 + run.turn,
+                ticks_of(run),
                 round(max(0.0, load(self._seed, run, index, at)), 2),
                 run.start,
                 run.work.instance,

@@ -2,8 +2,10 @@
 
 A work repeats itself in cycles: it runs for a share of each, in phases. Its load is linear in noise whose integral is
 known, so energy and heat follow exactly from the load, without remembering anything. The machine restarts once a week.
+What a person ended (``end_run``) is the one thing that is remembered, for as long as the process lives.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,8 +17,11 @@ _RESTART = 4 * 86_400.0 + 4 * 3600.0
 _LOAD_PERIOD = 17.0
 _DAY = 86_400.0
 _ID_DIGITS = 64
-_FIRST_PID = 4_200_000
+_FIRST_PID, _FIRST_TICKS = 4_200_000, 1000
 _PIDS = 90_000
+OWN_USER = "amara"
+"""Whom the simulated workstation takes whoever looks at it for."""
+
 STRAGGLER_GPU = 2
 _PACE = {0: 0.68, 1: 0.68, 3: 0.68}
 """The other GPUs of the straggler's job wait for it at each step."""
@@ -78,14 +83,23 @@ WORKS = (
 )  # fmt: skip
 
 
+_ended: dict[tuple[int, str, int], float] = {}
+"""When runs were ended by hand, by seed, work and turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a work: which of its cycles it is, and its span in Unix time."""
+    """One run of a work: which of its cycles it is, and its span in Unix time; ``cut`` is when somebody ended it."""
 
     work: Work
     turn: int
     start: float
     end: float
+    cut: float = math.inf
+
+    @property
+    def until(self) -> float:
+        return min(self.end, self.cut)
 
     def phase(self, at: float) -> Phase:
         """Return the phase at ``at``, which lies inside the run."""
@@ -112,7 +126,18 @@ def _offset(seed: int, name: str, cycle: float) -> float:
 def run_of(seed: int, work: Work, turn: int) -> Run:
     """Return the run of a work in its cycle ``turn``."""
     start = turn * work.cycle_seconds - _offset(seed, work.name, work.cycle_seconds)
-    return Run(work, turn, start, start + work.share * work.cycle_seconds)
+    return Run(
+        work, turn, start, start + work.share * work.cycle_seconds, _ended.get((seed, work.name, turn), math.inf)
+    )
+
+
+def end_run(seed: int, pid: int, start_ticks: int, at: float) -> None:
+    """End the run that a process belongs to, with its other processes: without one the others can't go on."""
+    turn = start_ticks - _FIRST_TICKS
+    for work in WORKS:
+        run = run_of(seed, work, turn)
+        if any(pid_of(seed, run, gpu) == pid for gpu in work.gpus):
+            _ended.setdefault((seed, work.name, turn), at)
 
 
 def turn_at(seed: int, work: Work, at: float) -> int:
@@ -123,7 +148,7 @@ def turn_at(seed: int, work: Work, at: float) -> int:
 def running(seed: int, at: float, gpu: int | None = None) -> list[Run]:
     """Return the runs that hold a GPU (or this one) at ``at``."""
     runs = [run_of(seed, work, turn_at(seed, work, at)) for work in WORKS if gpu is None or gpu in work.gpus]
-    return [run for run in runs if run.start <= at < run.end]
+    return [run for run in runs if run.start <= at < run.until]
 
 
 def load(seed: int, run: Run, gpu: int, at: float) -> float:
@@ -161,7 +186,7 @@ def _busy_within(seed: int, run: Run, gpu: int, start: float, end: float) -> flo
     total, begin = 0.0, run.start
     for phase in run.work.phases:
         finish = run.start + phase.until * (run.end - run.start)
-        low, high = max(begin, start), min(finish, end)
+        low, high = max(begin, start), min(finish, end, run.until)
         if high > low:
             noise = wave_integral(seed, f"gpu{gpu}", low, high, _LOAD_PERIOD)
             total += (phase.utilization * (high - low) + phase.swing * noise) * _PACE.get(gpu, 1.0)
@@ -172,6 +197,11 @@ def _busy_within(seed: int, run: Run, gpu: int, start: float, end: float) -> flo
 def pid_of(seed: int, run: Run, gpu: int) -> int:
     """Return the pid of a run's process on a GPU; beyond what a kernel gives out, so that it is nobody's."""
     return _FIRST_PID + number(seed, f"pid.{run.work.name}.{run.turn}.{gpu}", _PIDS)
+
+
+def ticks_of(run: Run) -> int:
+    """Return when a run's processes began, as the kernel would count it."""
+    return _FIRST_TICKS + run.turn
 
 
 def container_id(run: Run) -> str:

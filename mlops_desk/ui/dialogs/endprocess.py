@@ -37,9 +37,11 @@ def process_title(process: GpuProcess) -> str:
     return f"{plain(name, 40)} {process.pid} ({plain(process.user or 'user unknown', 40)})"
 
 
-def may_end(process: GpuProcess, *, simulated: bool) -> bool:
-    """Tell whether this person may end it; simulated processes are everybody's."""
-    return simulated or os.geteuid() == 0 or (process.user is not None and process.user == _own_name())
+def may_end(process: GpuProcess, simulated_user: str | None) -> bool:
+    """Tell whether this person may end it; at a simulated workstation everybody is ``simulated_user``."""
+    if simulated_user is not None:
+        return process.user == simulated_user
+    return os.geteuid() == 0 or (process.user is not None and process.user == _own_name())
 
 
 class EndProcess(QDialog):
@@ -93,12 +95,13 @@ class EndProcess(QDialog):
 
     def _explain(self) -> None:
         status = self._context.store.status
-        simulated = self._context.options.demo or bool(status and status.agent.simulated)
+        user = status.agent.user if status else None
         process = self._process
-        if not may_end(process, simulated=simulated):
+        if not may_end(process, user):
             owner = process.user or "a user that the driver did not name"
+            here = f" (in the demo you are {user})" if user else ""
             self._refuse(
-                f"It belongs to {owner}. Only its owner or the administrator can end it: ask them, or run this:"
+                f"It belongs to {owner}{here}. Only its owner or the administrator can end it: ask them, or run this:"
             )
             self._command.show_command(f"sudo kill {process.pid}")
         elif process.start_ticks is None:

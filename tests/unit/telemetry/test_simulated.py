@@ -1,16 +1,30 @@
 """The simulated workstation: believable, the same for the same seed and time, and labelled."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.base.errors import Refused
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Gpu
+from mlops_desk.records.status import Gpu, GpuProcess, Host, Status
+from mlops_desk.telemetry.ending import GpusService
 from mlops_desk.telemetry.metrics import GPU_METRICS
-from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost, container_name, past
+from mlops_desk.telemetry.simulated import (
+    OWN_USER,
+    SimulatedEnding,
+    SimulatedFaults,
+    SimulatedGpus,
+    SimulatedHost,
+    container_name,
+    past,
+)
 from mlops_desk.telemetry.simulated.events import oom_count, oom_kills
 from mlops_desk.telemetry.simulated.noise import wave, wave_integral
 from mlops_desk.telemetry.simulated.works import WORKS, booted_at, busy_seconds, load, running
+from tests.service_rig import AGENT
 
 NOON = 1.8e9
 times = st.floats(1.7e9, 1.9e9)
@@ -204,3 +218,73 @@ def test_the_past_is_what_was_there_then_second_by_second() -> None:
         there = SimulatedGpus(8, clock=lambda at=sample.sampled_at: at).read()
         assert [gpu.metrics["hw.power"] for gpu in sample.gpus] == [gpu.metrics["hw.power"] for gpu in there.gpus]
         assert sample.disks[0].metrics["system.disk.read"].value is not None
+
+
+class Demo:
+    """Simulated GPUs whose processes can be ended, at a time that only moves when it is told."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.seed, self.now = seed, NOON
+        self.file = folder / "faults.json"
+        self.gpus = self.source()
+        self.service = GpusService(self.status, SimulatedEnding(self.file, self.clock).end)
+
+    def clock(self) -> float:
+        return self.now
+
+    def source(self) -> SimulatedGpus:
+        return SimulatedGpus(self.seed, SimulatedFaults(self.file), clock=self.clock)
+
+    def status(self) -> Status:
+        return Status(self.gpus.read().gpus, Host("h"), (), (), AGENT, self.now)
+
+    def process(self, user: str, command: str) -> GpuProcess | None:
+        found = (process for gpu in self.gpus.read().gpus for process in gpu.processes)
+        return next((item for item in found if item.user == user and command in (item.command or "")), None)
+
+    def wait_for(self, user: str, command: str) -> GpuProcess:
+        while (found := self.process(user, command)) is None:
+            self.now += 30.0
+        return found
+
+
+def test_a_process_of_ones_own_ends_at_once_and_leaves_its_gpu_free(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, 2101)
+    demo.wait_for(OWN_USER, "sweep")
+    demo.now += 120.0
+    mine, busy = demo.wait_for(OWN_USER, "sweep"), demo.gpus.read().gpus[7]
+    assert demo.service.end_process(mine.pid, mine.start_ticks or 0) == mine
+    demo.now += 1.0
+    assert demo.process(OWN_USER, "sweep") is None
+    gpu = demo.gpus.read().gpus[7]
+    assert [process.command for process in gpu.processes] == ["jupyter-lab --no-browser"]
+    assert value(gpu, "hw.gpu.memory.usage") < 0.1 * value(busy, "hw.gpu.memory.usage")
+    with pytest.raises(Refused, match="on no GPU"):
+        demo.service.end_process(mine.pid, mine.start_ticks or 0)
+    energies = [value(gpu, "hw.energy")]
+    for _ in range(100):
+        demo.now += 30.0
+        gpu = demo.gpus.read().gpus[7]
+        energies.append(value(gpu, "hw.energy"))
+    assert energies == sorted(energies)
+    assert gpu == demo.source().read().gpus[7], "a collector that begins anew says the same"
+    assert demo.wait_for(OWN_USER, "sweep").pid != mine.pid, "the next run comes as it would have"
+
+
+def test_another_users_process_is_refused_and_stays(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, 2102)
+    hers = demo.wait_for("maria", "train.py")
+    with pytest.raises(Refused, match=f"belongs to maria, not to {OWN_USER}") as refused:
+        demo.service.end_process(hers.pid, hers.start_ticks or 0, force=True)
+    assert refused.value.hint
+    assert demo.process("maria", "train.py") == hers
+    assert not demo.file.exists()
+
+
+def test_what_was_ended_by_hand_is_not_killed_for_lack_of_memory_later(tmp_path: Path) -> None:
+    at = oom_kills(2103, NOON, NOON + 3600.0)[0].at
+    gpus = SimulatedGpus(2103, SimulatedFaults(tmp_path / "faults.json"), clock=lambda: at - 5.0)
+    eater = next(p for gpu in gpus.read().gpus for p in gpu.processes if "evaluate" in (p.command or ""))
+    (tmp_path / "faults.json").write_text(json.dumps({"ended": [[eater.pid, eater.start_ticks, at - 5.0]]}))
+    assert all(p.pid != eater.pid for gpu in gpus.read().gpus for p in gpu.processes)
+    assert all(kill.at != at for kill in oom_kills(2103, NOON, NOON + 3600.0))
