@@ -143,6 +143,9 @@ def test_a_bug_costs_one_answer_and_not_the_endpoint(exporter, caplog):
 
     exporter._status = wrong
     assert ask(port, request(host=f"127.0.0.1:{port}", token=known)) == b""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while "could not be told" not in caplog.text and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert "could not be told" in caplog.text
     exporter._status = right
     assert ask(port, request(host=f"127.0.0.1:{port}", token=known)).startswith(b"HTTP/1.1 200 ")
