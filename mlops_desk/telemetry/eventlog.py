@@ -163,7 +163,7 @@ class EventsService:
         if events or now - self._owners_at >= _OWNERS_LOOK_SECONDS:
             self._remember_owners(status, now)
         gpus = {gpu.uuid: gpu for gpu in status.gpus}
-        for event in events:
+        for event in (incidents.located(event, status.gpus) for event in events):
             owner = self._owners.get(event.pid) if event.pid is not None else None
             gpu, (users, _) = gpus.get(event.device or ""), self._users.get(event.device or "", ((), 0.0))
             self._put(incidents.of_event(event, gpu, owner[0] if owner else None, users))

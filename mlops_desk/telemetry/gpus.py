@@ -25,6 +25,8 @@ from mlops_desk.telemetry.source import Busy, GpuSample
 
 _OPEN_PAUSES = (1.0, 2.0, 4.0)
 _BUS_SECONDS = 4.0
+_SETTLE_SECONDS = 3.0
+"""So long after a driver was bound or unbound all is opened once more: it is told before the driver is ready."""
 _LOST_SECONDS = 1.0
 _TOPOLOGY_SECONDS = 600.0
 
@@ -45,6 +47,7 @@ _NOTES = {
     GpuState.RESET_REQUIRED: "The GPU needs a reset: end what runs on it, then sudo nvidia-smi --gpu-reset -i {index}.",
     GpuState.NO_PERMISSION: "This user may not read the GPU. See who may: ls -l /dev/nvidia{index}.",
 }
+_UNBOUND = "It was unbound from the NVIDIA driver, and is back as soon as it is bound to it again."
 
 
 @dataclass(slots=True)
@@ -87,6 +90,8 @@ class NvmlGpus:
         self._bus: tuple[str, ...] = ()
         self._devices: frozenset[str] = frozenset()
         self._look_at_bus = 0.0
+        self._bound: frozenset[str] | None = None
+        self._open_anew: float | None = None
         self._driver_version: str | None = None
         self._cuda_version: str | None = None
         self._ancestors: dict[frozenset[str], str] = {}
@@ -104,6 +109,7 @@ class NvmlGpus:
         before, calls = self._nvml.seconds, self._nvml.calls
         now = time.monotonic()
         self._follow_bus(now)
+        self._follow_drivers(now)
         if self._slots is None and now >= self._open_again and not self._all_asleep():
             self._open(now)
         try:
@@ -142,18 +148,33 @@ class NvmlGpus:
             self._events.follow(awake)
 
     def _follow_bus(self, now: float) -> None:
-        """Start a new generation when GPUs came or went; shut the library when all that is left sleeps."""
+        """Start a new generation when GPUs or their drivers came or went; shut the library when all are asleep."""
         if now < self._look_at_bus:
             return
         self._look_at_bus = now + _BUS_SECONDS
         devices = self._pci.devices()
         bus = self._bus if devices == self._devices else self._pci.nvidia_gpus()
         self._devices = devices
-        changed, self._bus = bus != self._bus, bus
+        bound = self._pci.bound()
+        changed = bus != self._bus or bound != self._bound
+        self._bus, self._bound = bus, bound
         if self._slots is not None and (changed or self._all_asleep()):
             self._shut()
         if changed:
             self._open_again = 0.0
+
+    def _follow_drivers(self, now: float) -> None:
+        """Open everything afresh when drivers were bound to GPUs or unbound: only then does the library list others.
+
+        An unbinding waits for all who hold the GPU open, so it is let go at once.
+        """
+        rebound = self._events is not None and self._events.rebound()
+        if not rebound and (self._open_anew is None or now < self._open_anew):
+            return
+        self._open_anew = now + _SETTLE_SECONDS if rebound else None
+        if self._slots is not None:
+            self._shut()
+        self._open_again = 0.0
 
     def _all_asleep(self) -> bool:
         return bool(self._bus) and all(self._pci.is_asleep(bus_id) for bus_id in self._bus)
@@ -161,6 +182,8 @@ class NvmlGpus:
     def _open(self, now: float) -> None:
         try:
             self._nvml.open()
+            if self._events is not None:
+                self._events.watch()
             self._driver_version = plain(self._nvml.driver_version())
             self._cuda_version = self._ask_cuda_version()
             count = self._nvml.count()
@@ -308,17 +331,22 @@ class NvmlGpus:
     def _absent(self, gpus: list[Gpu]) -> list[Gpu]:
         """Return the GPUs that were seen before and are not in ``gpus``: asleep, lost, or behind a closed driver."""
         seen = {gpu.uuid for gpu in gpus}
-        listed = {gpu.index for gpu in gpus}
         absent = []
         for identity in self._known.values():
-            if identity.uuid in seen or (self._slots is not None and identity.index in listed):
+            if identity.uuid in seen:
                 continue
             if self._pci.is_asleep(identity.bus_id):
                 state = GpuState.ASLEEP
             else:
                 state = GpuState.LOST if self._slots is not None else GpuState.ERROR
-            absent.append(_without_values(identity, state, None if state in _NOTES else "The driver is not available."))
+            note = _UNBOUND if self._is_unbound(identity) else None
+            absent.append(_without_values(identity, state, note if state in _NOTES else "The driver is not available."))
         return absent
+
+    def _is_unbound(self, identity: Identity) -> bool:
+        """Say whether the GPU is on the bus and NVIDIA's driver, which is there, does not have it."""
+        place = address(identity.bus_id) if identity.bus_id is not None else ""
+        return self._bound is not None and place in self._devices and place not in self._bound
 
 
 def overall(states: set[MetricState]) -> GpuState:

@@ -3,8 +3,9 @@
 Incidents of one ``key`` (kind, device, title) are the same thing happening again.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
@@ -28,6 +29,8 @@ _MEMORY_ERRORS = {
     "poisoned memory was not contained": "alert",
 }
 _DOUBTFUL = "Results of what runs there may be wrong. If it comes back, have the board examined."
+_BINDINGS = {"bind": "was bound to the driver", "unbind": "was unbound from the driver"}
+_BUS_ID = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.[0-7]", re.IGNORECASE)
 _OUT_OF_MEMORY = {"oom_kernel", "oom_cuda"}
 
 
@@ -58,6 +61,22 @@ def gpu_title(gpu: Gpu | None, device: str | None) -> str:
     return plain(device, 60) if device else "a GPU"
 
 
+def located(event: DeviceEvent, gpus: Iterable[Gpu]) -> DeviceEvent:
+    """Name the GPU of an event that tells only a place on the PCI bus: domain, bus and device in one number."""
+    if event.kind not in _BINDINGS or event.device is not None or event.code is None:
+        return event
+    for gpu in gpus:
+        if gpu.pci_bus_id is not None and _place(gpu.pci_bus_id) == event.code:
+            return replace(event, device=gpu.uuid)
+    domain, bus, device = event.code >> 16, event.code >> 8 & 0xFF, event.code & 0xFF
+    return replace(event, text=f"On the PCI bus it is {domain:04x}:{bus:02x}:{device:02x}.0.")
+
+
+def _place(bus_id: str) -> int | None:
+    found = _BUS_ID.fullmatch(bus_id)
+    return int(found[1], 16) << 16 | int(found[2], 16) << 8 | int(found[3], 16) if found else None
+
+
 def of_event(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None, users: Sequence[Owner] = ()) -> Draft:
     """Say what the collector heard. ``owner`` is the process it names, ``users`` those that were on the GPU then."""
     title = gpu_title(gpu, event.device)
@@ -75,8 +94,7 @@ def of_event(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None, users: Se
         grave, happened = level == "alert", f"{title}: {plain(event.text, 80) or 'memory error'}"
         advice, whose = _DOUBTFUL if grave else None, _whose(event, owner, users)
         return Draft(_incident(event, "ecc", level, happened, whose, advice, details), grave)
-    words = {"bind": "was bound to the driver", "unbind": "was unbound from the driver"}
-    happened = f"{title} {words.get(event.kind, plain(event.kind, 40))}"
+    happened = f"{title[:1].upper()}{title[1:]} {_BINDINGS.get(event.kind, plain(event.kind, 40))}"
     return Draft(_incident(event, "gpu", "info" if event.kind == "bind" else "warning", happened, text, None, details))
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pynvml
@@ -28,6 +28,7 @@ _BINDINGS = {
     pynvml.nvmlSystemEventTypeGpuDriverBind: "bind",
 } if hasattr(pynvml, "nvmlSystemEventTypeGpuDriverUnbind") else {}  # fmt: skip
 _MOST_AT_ONCE = 16
+_MOST_EVER = 1024
 
 
 class NvmlEventSource:
@@ -35,10 +36,20 @@ class NvmlEventSource:
 
     def __init__(self, nvml: Nvml) -> None:
         self._nvml = nvml
+        self._system: _SystemEvents | None = None
+
+    def watch(self) -> None:
+        """Have bindings of drivers noted, where the library can."""
+        self._system = _system_events(self._nvml)
+
+    def leave(self) -> list[Raw]:
+        """Note them no longer; return what was not told yet."""
+        system, self._system = self._system, None
+        return system.close() if system is not None else []
 
     def listen(self, devices: Mapping[str, Any]) -> EventSet:
         """Listen to these GPUs; one that has no events is left out. Raises NvmlError when none has any."""
-        made = _NvmlEventSet(self._nvml, pynvml.c_nvmlEventSet_t())
+        made = _NvmlEventSet(self._nvml, pynvml.c_nvmlEventSet_t(), self._system)
         errors = [error for uuid, handle in devices.items() if (error := made.add(uuid, handle)) is not None]
         if len(errors) == len(devices):
             made.close()
@@ -47,13 +58,13 @@ class NvmlEventSource:
 
 
 class _NvmlEventSet:
-    def __init__(self, nvml: Nvml, handle: Any) -> None:
+    def __init__(self, nvml: Nvml, handle: Any, system: "_SystemEvents | None") -> None:
         self._function = nvml.function
         self._handle = handle
         self._uuids: dict[int, str] = {}
         self._data = pynvml.c_nvmlEventData_t()
         self._check("nvmlEventSetCreate", ctypes.byref(self._handle))
-        self._system = _system_events(nvml)
+        self._system = system
 
     def add(self, uuid: str, device: Any) -> NvmlError | None:
         """Listen to one GPU as well; return why that is not possible."""
@@ -85,8 +96,6 @@ class _NvmlEventSet:
 
     def close(self) -> None:
         with contextlib.suppress(NvmlError):  # the library is shut or the driver gone: nothing is left to free
-            if self._system is not None:
-                self._system.close()
             self._check("nvmlEventSetFree", self._handle)
 
     def _check(self, name: str, *arguments: Any) -> None:
@@ -98,7 +107,8 @@ class _NvmlEventSet:
 class _SystemEvents:
     """Drivers that were bound to GPUs or unbound from them; polled, never waited for."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait: Callable[..., int]) -> None:
+        self._wait = wait
         create = pynvml.c_nvmlSystemEventSetCreateRequest_v1_t()
         pynvml.c_nvmlSystemEventSetCreate(ctypes.byref(create))
         self._set = create.set
@@ -112,26 +122,36 @@ class _SystemEvents:
     def poll(self) -> Raw | None:
         """Return the next one that has happened. Raises NvmlError."""
         if not self._waiting:
-            request = pynvml.c_nvmlSystemEventSetWaitRequest_v1_t()
-            request.set, request.data, request.dataSize, request.timeoutms = self._set, self._data, _MOST_AT_ONCE, 0
-            try:
-                ended = pynvml.c_nvmlSystemEventSetWait(ctypes.byref(request))
-            except pynvml.NVMLError as error:
-                raise NvmlError.of(error.value, "nvmlSystemEventSetWait") from error
-            if ended == pynvml.NVML_ERROR_TIMEOUT:
-                return None
             self._waiting = [
-                Raw(None, _BINDINGS[one.eventType], one.gpuId)
-                for one in self._data[: min(request.numEvent, _MOST_AT_ONCE)]
+                Raw(None, _BINDINGS[one.eventType], one.gpuId)  # domain, bus and device in one number
+                for one in self._data[: self._fetch()]
                 if one.eventType in _BINDINGS
             ]
         return self._waiting.pop(0) if self._waiting else None
 
-    def close(self) -> None:
+    def _fetch(self) -> int:
+        """Have what happened put into the buffer; return how much it is. Raises NvmlError."""
+        request = pynvml.c_nvmlSystemEventSetWaitRequest_v1_t()
+        request.set, request.data, request.dataSize, request.timeoutms = self._set, self._data, len(self._data), 0
+        code = self._wait(ctypes.byref(request))
+        if code == pynvml.NVML_ERROR_INSUFFICIENT_SIZE and len(self._data) < request.numEvent <= _MOST_EVER:
+            self._data = (pynvml.c_nvmlSystemEventData_v1_t * request.numEvent)()
+            return self._fetch()
+        if code and code != pynvml.NVML_ERROR_TIMEOUT:
+            raise NvmlError.of(code, "nvmlSystemEventSetWait")
+        return 0 if code else min(request.numEvent, len(self._data))
+
+    def close(self) -> list[Raw]:
+        """Free the set; return what it holds that was not told yet."""
+        untold: list[Raw] = []
+        with contextlib.suppress(NvmlError):  # likewise
+            while len(untold) < _MOST_AT_ONCE and (raw := self.poll()) is not None:
+                untold.append(raw)
         request = pynvml.c_nvmlSystemEventSetFreeRequest_v1_t()
         request.set = self._set
         with contextlib.suppress(pynvml.NVMLError):  # likewise
             pynvml.c_nvmlSystemEventSetFree(ctypes.byref(request))
+        return untold
 
 
 def _system_events(nvml: Nvml) -> _SystemEvents | None:
@@ -139,8 +159,7 @@ def _system_events(nvml: Nvml) -> _SystemEvents | None:
     try:
         if not _BINDINGS:
             return None
-        nvml.function("nvmlSystemEventSetWait")
-        return _SystemEvents()
+        return _SystemEvents(nvml.function("nvmlSystemEventSetWait"))
     except (NvmlError, pynvml.NVMLError):
         return None
 

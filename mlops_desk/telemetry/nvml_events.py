@@ -22,6 +22,7 @@ _MOST_KINDS = 256
 _TURN_SECONDS = 0.1
 _REST_SECONDS = 0.05
 _RING_SECONDS = 0.25
+BINDINGS = frozenset({"bind", "unbind"})
 _STORM = 64
 """So many events are taken one after the other before the thread rests a moment."""
 
@@ -46,7 +47,13 @@ class EventSet(Protocol):
 
 
 class EventSource(Protocol):
-    """Makes event sets."""
+    """Makes event sets. What happens to drivers is noted from ``watch``, between opening and counting GPUs, on."""
+
+    def watch(self) -> None:
+        """Have drivers noted that are bound or unbound, where the library can."""
+
+    def leave(self) -> "list[Raw]":
+        """Note them no longer, before the library is shut; return what no event set told yet."""
 
     def listen(self, devices: Mapping[str, Any]) -> EventSet:
         """Listen to these GPUs, handles by UUID. Raises NvmlError."""
@@ -65,6 +72,7 @@ class Listener:
         self._ending = Event()
         self._ring: Callable[[], None] = lambda: None
         self._rang_at = 0.0
+        self._rebound = False
 
     def start(self, loop: Loop, ring: Callable[[], None] = lambda: None) -> None:
         """Begin to listen as soon as there is a GPU to listen to; ``ring`` is called soon after something was heard."""
@@ -83,13 +91,25 @@ class Listener:
         with self._condition:
             self._wanted = {}
             self._condition.notify_all()
-            self._condition.wait_for(lambda: not self._listening, _LEAVE_SECONDS)
+            left = self._condition.wait_for(lambda: not self._listening, _LEAVE_SECONDS)
+        if left:  # else it is in use, and is left to the library
+            for event in self._source.leave():
+                self._hear(event)
+
+    def watch(self) -> None:
+        """Have drivers noted that are bound or unbound. Called when the library was opened, before GPUs are counted."""
+        self._source.watch()
 
     def take(self) -> tuple[DeviceEvent, ...]:
         """Return what was heard since the last call, each kind once with its count."""
         with self._condition:
             heard, self._heard = self._heard, {}
         return tuple(heard.values())
+
+    def rebound(self) -> bool:
+        """Say, once, that drivers were bound to GPUs or unbound: then the library's handles are of the past."""
+        rebound, self._rebound = self._rebound, False
+        return rebound
 
     def _turn(self) -> None:
         """Listen to the GPUs that are wanted, until others are, or until that fails."""
@@ -137,6 +157,8 @@ class Listener:
             heard_of.close()
 
     def _hear(self, event: Raw) -> None:
+        if event.kind in BINDINGS:
+            self._rebound = True
         key = (event.kind, event.uuid, event.code, event.text)
         with self._condition:
             known = self._heard.get(key)

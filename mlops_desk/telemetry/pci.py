@@ -37,6 +37,13 @@ class Pci:
             return ()
         return tuple(folder.name for folder in folders if _is_nvidia_gpu(folder))
 
+    def bound(self) -> frozenset[str] | None:
+        """Return the addresses of the devices that NVIDIA's driver has; None when the kernel knows no such driver."""
+        try:
+            return frozenset(name for name in os.listdir(self.root.parent / "drivers" / "nvidia") if ":" in name)  # noqa: PTH208 - names alone
+        except OSError:
+            return None
+
     def is_asleep(self, bus_id: str | None) -> bool:
         """Say whether the device is suspended; one the kernel does not list counts as awake."""
         if bus_id is None:

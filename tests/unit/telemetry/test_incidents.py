@@ -177,3 +177,19 @@ def test_power_capping_is_not_told_as_an_event():
     watch = GpuWatch()
     gpu = replace(GPU, metrics={"hw.gpu.throttle.power_cap": Reading(1.0, "1")}, throttle_reasons=("power cap",))
     assert not any(watch.step((gpu,), float(second), float(second)) for second in range(60))
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "title"),
+    [("unbind", "warning", "GPU 3 was unbound from the driver"), ("bind", "info", "GPU 3 was bound to the driver")],
+)
+def test_a_driver_that_is_bound_names_the_gpu_by_its_place(kind: str, level: str, title: str):
+    incident = incidents.of_event(incidents.located(DeviceEvent(5.0, kind, None, 0x1900), [GPU]), GPU, None).incident
+    assert (incident.level, incident.title, incident.device) == (level, title, "GPU-3")
+
+
+def test_a_driver_bound_to_a_gpu_that_nobody_knows_tells_its_place():
+    event = incidents.located(DeviceEvent(5.0, "bind", None, 0x1_43_00), [GPU, replace(GPU, pci_bus_id=None)])
+    incident = incidents.of_event(event, None, None).incident
+    assert (incident.title, incident.device) == ("A GPU was bound to the driver", None)
+    assert "0001:43:00.0" in incident.text

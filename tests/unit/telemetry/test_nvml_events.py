@@ -22,6 +22,13 @@ class Source:
         self.fails = 0
         self.listening: list[tuple[str, ...]] = []
         self.open = 0
+        self.untold: list[Raw] = []
+
+    def watch(self) -> None:
+        self.untold.clear()
+
+    def leave(self) -> list[Raw]:
+        return self.untold
 
     def listen(self, devices: Mapping[str, object]) -> "Source":
         self.listening.append(tuple(devices))
@@ -137,6 +144,21 @@ def test_at_rest_the_library_is_left_alone(source: Source, listener: Listener) -
     until(lambda: source.open)
     listener.rest()
     assert source.open == 0
+
+
+def test_that_a_driver_was_bound_is_said_once_and_heard_also_at_the_last_moment(
+    source: Source, listener: Listener
+) -> None:
+    assert not listener.rebound()
+    listener.follow({"GPU-a": 1})
+    source.queue.put(Raw(None, "bind", 0x1B00))
+    drained(listener, bool)
+    assert listener.rebound()
+    assert not listener.rebound()
+    source.untold = [Raw(None, "unbind", 0x1B00)]
+    listener.rest()
+    assert [(event.kind, event.code) for event in listener.take()] == [("unbind", 0x1B00)]
+    assert listener.rebound()
 
 
 def test_a_bug_in_one_turn_does_not_end_the_listening(
