@@ -100,11 +100,11 @@ def _connected(target: Target, address: str, deadline: float) -> socket.socket:
     connection = socket.create_connection((address, target.port), timeout=_left(deadline))
     if target.scheme != "https":
         return connection
-    import ssl  # noqa: PLC0415 - 2 MB that an agent without a webhook does without
+    from mlops_desk.rules.secured import secure  # noqa: PLC0415 - 2 MB that an agent without a webhook does without
 
     try:
         connection.settimeout(_left(deadline))
-        return ssl.create_default_context().wrap_socket(connection, server_hostname=target.host)
+        return secure(connection, target.host, target.shown)
     except BaseException:
         connection.close()
         raise
