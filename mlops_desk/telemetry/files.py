@@ -1,17 +1,25 @@
 """Small files of /sys and /proc that are read now and then: a word or a number, or None."""
 
+import os
 from pathlib import Path
 
 from mlops_desk.base.text import plain
+
+_LIMIT_BYTES = 4096
 
 
 def word(path: Path) -> str | None:
     """Return the file's text on one line, or None when it can't be read or is empty."""
     try:
-        with path.open("rb") as file:
-            text = file.read(4096)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        text = os.read(descriptor, _LIMIT_BYTES)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
     return plain(text.decode("utf-8", "replace").strip()) or None
 
 

@@ -5,14 +5,15 @@ after a while: nothing is switched off for ever. After an error that all answers
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import GpuProcess, MigInstance, NvLink
+from mlops_desk.records.status import AccountedProcess, GpuProcess, MigInstance, NvLink
 from mlops_desk.telemetry import metrics
 from mlops_desk.telemetry.gpu_lanes import Budget, Lane
 from mlops_desk.telemetry.nvml import GONE, UNABLE, Kind, NvmlError
+from mlops_desk.telemetry.nvml_accounting import AccountingReader
 from mlops_desk.telemetry.nvml_device import NvmlDevice
 from mlops_desk.telemetry.nvml_facts import read_affinity, read_facts
 from mlops_desk.telemetry.nvml_field_table import EVERY_TICK, SELDOM
@@ -57,6 +58,7 @@ class GpuReader:
         self.facts: dict[str, str] = {}
         self.affinity: str | None = None
         self.mig: tuple[MigInstance, ...] = ()
+        self.accounting: tuple[AccountedProcess, ...] | None = None
         self.needs_reset = False
         self._lookup = processes
         self._values: dict[str, float] = {}
@@ -67,9 +69,13 @@ class GpuReader:
         self._lister = ProcessLister(device)
         self._links = LinkReader(device)
         self._instances = MigReader(device)
+        self._accounts = AccountingReader(device, processes)
         self._has_average_power = True
         self._reasons_due = 0.0
         self._lanes = [*self._probe_lanes(), *self._other_lanes()]
+        self._often = [each for each in self._lanes if not each[0].seconds]
+        self._seldom_asked = [each for each in self._lanes if each[0].seconds]
+        self._look_at_seldom = 0.0
         self.budget = Budget([lane for lane, _ in self._lanes])
 
     def read(self, now: float) -> set[MetricState]:
@@ -78,9 +84,7 @@ class GpuReader:
         self.needs_reset = False
         nvml = self.device.nvml
         began = nvml.seconds
-        for lane, work in self._lanes:
-            if now < lane.due:
-                continue
+        for lane, work in self._due(now):
             before = nvml.seconds
             try:
                 pause = work(now)
@@ -89,6 +93,16 @@ class GpuReader:
             lane.ask_again(now, pause)
         self.budget.count(now, nvml.seconds - began)
         return self._states
+
+    def _due(self, now: float) -> Iterator[tuple[Lane, Callable[[float], float | None]]]:
+        for lane, work in self._often:
+            if now >= lane.due:
+                yield lane, work
+        if now >= self._look_at_seldom:
+            for lane, work in self._seldom_asked:
+                if now >= lane.due:
+                    yield lane, work
+            self._look_at_seldom = min(lane.due for lane, _ in self._seldom_asked)
 
     def links(self, names: dict[str, str]) -> tuple[NvLink, ...]:
         """Return the NVLinks; ``names`` gives the UUID of the GPU at a bus id."""
@@ -122,6 +136,7 @@ class GpuReader:
             (Lane("the list of MIG instances", OFTEN_SECONDS), self._find_instances),
             (Lane("MIG instances", 0.0), self._read_instances),
             (Lane("what seldom changes", RARELY_SECONDS, later), self._read_facts),
+            (Lane("accounting", SELDOM_SECONDS, later), self._read_accounts),
         ]
 
     def _ask(self, probe: Probe) -> float | None:
@@ -132,19 +147,18 @@ class GpuReader:
             if error.kind in GONE:
                 raise
             values = dict.fromkeys(probe.names, error)
-        self._put_all(values)
-        return self._pause_after(values.values(), probe.seconds)
+        return self._pause_after(values.values(), probe.seconds) if self._put_all(values) else probe.seconds
 
     def _read_fields(self, now: float) -> float | None:
         found = self._batch(self._fields, _EVERY_TICK, now)
-        self._put_all(found)
+        failed = self._put_all(found)
         if "hw.power" in found:
             self._has_average_power = not isinstance(found["hw.power"], NvmlError)
         if not self._has_average_power:
             self._ask_power()
         if any(name in found for name in _SLOWDOWN):
             self._add_slowdown(found)
-        return self._pause_after(found.values(), 0.0)
+        return self._pause_after(found.values(), 0.0) if failed else 0.0
 
     def _add_slowdown(self, found: Mapping[str, Value]) -> None:
         """Add up what the hardware did; a part that is not new in ``found`` is what it was."""
@@ -256,6 +270,7 @@ class GpuReader:
         if self._instances.enabled is not was_split:  # other questions have answers now
             for lane, _ in self._lanes:
                 lane.due = 0.0
+            self._look_at_seldom = 0.0
         self.mig = self._instances.instances()
         return pause
 
@@ -272,6 +287,17 @@ class GpuReader:
         except NvmlError as error:
             if error.kind in GONE:
                 raise
+        return None
+
+    def _read_accounts(self, _now: float) -> float | None:
+        running = {process.pid for process in self.processes or ()}
+        try:
+            self.accounting = self._accounts.read(running)
+        except NvmlError as error:
+            if error.kind in GONE:
+                raise
+            self.accounting = None
+            return _UNSUPPORTED_SECONDS if error.kind in UNABLE else None
         return None
 
     def _quietly(self, work: Callable[[], None]) -> float | None:
@@ -293,22 +319,28 @@ class GpuReader:
             return _UNSUPPORTED_SECONDS
         return seconds
 
-    def _put_all(self, values: Mapping[str, Value]) -> None:
+    def _put_all(self, values: Mapping[str, Value]) -> bool:
+        """Keep what was answered; say whether an error is among it."""
+        failed = False
         for name, value in values.items():
-            self._put(name, value)
+            failed |= self._put(name, value)
+        return failed
 
-    def _put(self, name: str, value: Value) -> None:
+    def _put(self, name: str, value: Value) -> bool:
+        """Keep an answer; say whether it is an error."""
         if isinstance(value, (NvmlError, Gap)):
             state = MetricState.STALE if isinstance(value, Gap) else _METRIC_STATES.get(value.kind, MetricState.ERROR)
             self._values.pop(name, None)
             self.readings[name] = _missing(name, state)
             self._states.add(state)
-        elif self._values.get(name) != value or name not in self.readings:
+            return isinstance(value, NvmlError)
+        if self._values.get(name) != value or name not in self.readings:
             self._values[name] = value
             reading = self.readings[name] = metrics.measured(metrics.GPU, name, value)
             self._states.add(reading.state)
         else:
             self._states.add(self.readings[name].state)
+        return False
 
     def _copy_state(self, name: str, of: Reading) -> None:
         self.readings[name] = of if of.value is not None else _missing(name, of.state)

@@ -46,15 +46,22 @@ class Networks:
         self._dev = KernelFile(proc / "net" / "dev")
         self._class = sys / "class" / "net"
         self._interfaces: dict[str, _Interface] = {}
+        self._virtual: set[str] = set()
 
     def read(self, now: float) -> tuple[Network, ...]:
         """Read every interface once; ``now`` is monotonic."""
         stats = interface_counters(self._dev.read())
         self._interfaces = {name: known for name, known in self._interfaces.items() if name in stats}
+        self._virtual &= stats.keys()
         return tuple(self._network(name, values, now) for name, values in sorted(stats.items()) if self._is_real(name))
 
     def _is_real(self, name: str) -> bool:
-        return name in self._interfaces or (self._class / name / "device").exists()
+        if name in self._virtual:
+            return False
+        if name in self._interfaces or (self._class / name / "device").exists():
+            return True
+        self._virtual.add(name)
+        return False
 
     def _network(self, name: str, counters: dict[str, float], now: float) -> Network:
         known = self._interfaces.get(name)

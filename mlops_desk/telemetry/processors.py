@@ -24,6 +24,8 @@ _CLOCKS_A_PASS = 8
 _KHZ = 1000.0
 _CLOCK = "cpufreq/scaling_cur_freq"
 _MOVED_SECONDS = 2.0
+_NO_CLOCKS_SECONDS = 60.0
+"""A machine that tells no clock (most virtual ones) is asked again after this."""
 
 
 class Processors:
@@ -37,7 +39,9 @@ class Processors:
         self._before: dict[str, Ticks] = {}
         self._counters = Counters()
         self._clocks: dict[str, float] = {}
+        self._named: list[str] = []
         self._turns: deque[str] = deque()
+        self._ask_clocks_at = 0.0
         self._steals = False
         self.booted_at: float | None = None
 
@@ -48,7 +52,7 @@ class Processors:
         before, self._before = self._before, ticks
         self._steals = self._steals or any(len(each) > _STEAL and each[_STEAL] > 0 for each in ticks.values())
         names = [name for name in ticks if name != "cpu"]
-        self._ask_clocks(names)
+        self._ask_clocks(names, now)
         readings = self._shares(self._host, before.get("cpu"), ticks.get("cpu"), whole=True)
         readings |= self._counts(text, now)
         readings["system.cpu.logical.count"] = self._host.measured(
@@ -115,10 +119,13 @@ class Processors:
             return
         self.booted_at = float(btime)
 
-    def _ask_clocks(self, names: list[str]) -> None:
-        if set(names) != set(self._turns):
-            self._turns = deque(names)
+    def _ask_clocks(self, names: list[str], now: float) -> None:
+        if names != self._named:
+            self._named, self._turns = names, deque(names)
             self._clocks = {name: clock for name, clock in self._clocks.items() if name in names}
+        if not self._clocks and now < self._ask_clocks_at:
+            return
+        self._ask_clocks_at = now + _NO_CLOCKS_SECONDS
         for _ in range(min(_CLOCKS_A_PASS, len(self._turns))):
             name = self._turns[0]
             self._turns.rotate(-1)

@@ -5,6 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
+_SURELY_LAST_BYTES = 2048
+"""The kernel hands out as many lines as go into a page, at least: less than half a page is the end of the file.
+
+To ask for more would make it write the whole text once again.
+"""
+
+
 class Counters:
     """Remembers the last values of one set of counters and when they were read (monotonic seconds)."""
 
@@ -48,6 +55,8 @@ class KernelFile:
         while offset < self._limit and (part := os.pread(descriptor, 1 << 16, offset)):
             parts.append(part)
             offset += len(part)
+            if len(part) <= _SURELY_LAST_BYTES:
+                break
         return b"".join(parts).decode("utf-8", "replace")
 
     def _close(self) -> None:
