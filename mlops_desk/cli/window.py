@@ -1,6 +1,7 @@
 """Opening the window: Qt first, and what speaks to the agent only after the first paint, in a thread."""
 
 import argparse
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -8,12 +9,13 @@ from mlops_desk.base.paths import DataFolder
 from mlops_desk.cli.screen import check_screen
 
 if TYPE_CHECKING:
-    from mlops_desk.ui.bridge import ClientLike
+    from mlops_desk.ui.asking import ClientLike
 
 
 def open_window(folder: DataFolder, given: argparse.Namespace) -> int:
     """Show the window until it is closed; returns the exit code. Raises Unavailable without a screen."""
     check_screen(os.environ)
+    gc.disable()  # the window collects by itself (ui/garbage.py), and what is loaded until then is no garbage
     from mlops_desk.ui.app import UiOptions, run  # noqa: PLC0415 - Qt only for the window
 
     def connect() -> "ClientLike":

@@ -1,56 +1,49 @@
 """The start of the window, in order.
 
 One instance or hand over → style and palette → the frame is shown → after the first paint the agent is
-connected (and started if need be) in a thread → its events fill the store → the seen page paints.
+connected (and started if need be) in a thread, and what the frame can do without is loaded: log, page,
+tray → the agent's events fill the store → the seen page paints.
 """
 
-import faulthandler
 import logging
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import TextIO
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import (
-    QMessageLogContext,
-    QObject,
-    QSettings,
-    QSocketNotifier,
-    QTimer,
-    QtMsgType,
-    qInstallMessageHandler,
-)
+from PySide6.QtCore import QObject, QSettings, QSocketNotifier, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.base import log
-from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
-from mlops_desk.base.private import make_private
-from mlops_desk.records.history import Curves
-from mlops_desk.ui import recent, theme, tray
+from mlops_desk.ui import recent, theme
 from mlops_desk.ui.actions import Action, Actions
-from mlops_desk.ui.alarms import Alarms
-from mlops_desk.ui.bridge import Bridge, ClientLike, Connect
+from mlops_desk.ui.bridge import Bridge, Connect
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.context import Context, UiOptions
-from mlops_desk.ui.desktop import Desktop
 from mlops_desk.ui.garbage import GuiCollector
 from mlops_desk.ui.instance import Instance
 from mlops_desk.ui.look import Look
 from mlops_desk.ui.store import Store, Topic, devices_of
 from mlops_desk.ui.tasks import Tasks
-from mlops_desk.ui.tray import Tray
 from mlops_desk.ui.window import PROGRAM, Window
+from mlops_desk.ui.windowlog import WindowLog
+
+if TYPE_CHECKING:
+    from mlops_desk.records.history import Curves
+    from mlops_desk.ui.alarms import Alarms
+    from mlops_desk.ui.asking import ClientLike
+    from mlops_desk.ui.desktop import Desktop
+    from mlops_desk.ui.tray import Tray
 
 _log = logging.getLogger(__name__)
 
 IDENTITY = "org.mlopsdesk.desk"
 END_SECONDS = 0.5
+UNSEEN_MILLISECONDS = 500  # a window that opens minimised, or on another desktop, is not painted
 HIDDEN_SECONDS = 5.0  # for the tray's icon, while nobody sees a page
 _FIRST_LOADS = (
     Topic.CHECKS,
@@ -80,8 +73,11 @@ def run(connect: Connect, options: UiOptions) -> int:
             return 0
         print("The window that is open already does not answer.", file=sys.stderr)  # noqa: T201 - no window to say it in
         return 1
-    crash_file = _listen_to_qt(options)
+    written = WindowLog(options.data_dir_text)
+    written.start()
     program = Program(application, connect, options)
+    program.opened.connect(written.open)
+    program.opened.connect(instance.listen)
     instance.asked_up.connect(program.come_up)
     signals = _SignalWatch(program.end)
     program.start()
@@ -89,15 +85,14 @@ def run(connect: Connect, options: UiOptions) -> int:
     signals.stop()
     program.stop()
     instance.end()
-    if crash_file is not None:
-        faulthandler.disable()
-        crash_file.close()
-    qInstallMessageHandler(None)
+    written.stop()
     return status
 
 
 class Program(QObject):
-    """All objects of a running window, wired."""
+    """All objects of a running window, wired. ``opened`` tells once that there is time for what can wait."""
+
+    opened = Signal()
 
     def __init__(self, application: QApplication, connect: Connect, options: UiOptions) -> None:
         super().__init__()
@@ -106,6 +101,7 @@ class Program(QObject):
         self.loop = Loop("window")
         self._garbage = GuiCollector()
         self._ending = False
+        self._began = False
         theme.prepare(application)
         self.look = Look(application, self.loop)
         self.store = Store()
@@ -125,11 +121,28 @@ class Program(QObject):
         self.window = Window(self.context, self.actions, PAGES)
         self.actions.add(Action("quit", "Quit", self.end, "Ctrl+Q", places=frozenset({"menu", "palette", "tray"})))
         self.actions.bind(self.window)
-        self.tray = Tray(self.store, self.end)
-        self.alarms = Alarms()
-        self.desktop = Desktop(self.loop, IDENTITY, PROGRAM)
-        application.setWindowIcon(QIcon.fromTheme(IDENTITY, tray.load_icon(None)))
         self._wire()
+
+    @cached_property
+    def tray(self) -> "Tray":
+        from mlops_desk.ui.tray import Tray  # noqa: PLC0415 - after the first paint
+
+        made = Tray(self.store, self.end)
+        made.opened.connect(self.window.bring_up)
+        made.lost.connect(self._tray_lost)
+        return made
+
+    @cached_property
+    def alarms(self) -> "Alarms":
+        from mlops_desk.ui.alarms import Alarms  # noqa: PLC0415 - after the first paint
+
+        return Alarms()
+
+    @cached_property
+    def desktop(self) -> "Desktop":
+        from mlops_desk.ui.desktop import Desktop  # noqa: PLC0415 - after the first paint
+
+        return Desktop(self.loop, IDENTITY, PROGRAM)
 
     def _wire(self) -> None:
         self.bridge.changed.connect(self.context.changed)
@@ -138,23 +151,44 @@ class Program(QObject):
         self.window.closing.connect(self._closing)
         self.window.seen.connect(self._seen)
         self.context.changed.connect(self._changed)
-        self.tray.opened.connect(self.window.bring_up)
-        self.tray.lost.connect(self._tray_lost)
+        self.window.painted.connect(self._begin)
         self._application.commitDataRequest.connect(self._remember)
 
     def start(self) -> None:
-        """Show the window (or only the tray icon, where there is one) and connect after the first paint."""
+        """Show the window (or only the tray icon, where there is one); all else comes after the first paint."""
         self._garbage.start()
         self.window.restore()
-        self.tray.start()
-        if self._options.tray and self.tray.is_there:
+        if self._options.tray and self._is_in_tray():
             _log.info("Started in the tray")
             self._seen(seen=False)
-        else:
-            self.window.show()
-            if self._options.tray:
-                self.context.say("info", "This desktop has no tray, so here is the window.")
-        QTimer.singleShot(0, self, self._listen)
+            QTimer.singleShot(0, self, self._begin)
+            return
+        self.window.show()
+        if self._options.tray:
+            self.context.say("info", "This desktop has no tray, so here is the window.")
+        QTimer.singleShot(UNSEEN_MILLISECONDS, self, self._begin)
+
+    def _is_in_tray(self) -> bool:
+        self.tray.start()
+        return self.tray.is_there
+
+    def _begin(self) -> None:
+        """Connect, and load what the frame can do without."""
+        if self._began or self.loop.ending.is_set():
+            return
+        self._began = True
+        self.opened.emit()
+        self.look.follow()
+        self.bridge.start()
+        self.window.complete()
+        QTimer.singleShot(0, self, self._furnish)
+
+    def _furnish(self) -> None:
+        from mlops_desk.ui.tray import load_icon  # noqa: PLC0415 - after the first paint
+
+        self._application.setWindowIcon(QIcon.fromTheme(IDENTITY, load_icon(None)))
+        self.tray.start()
+        self._garbage.settle()
 
     def stop(self) -> None:
         """End everything that was started."""
@@ -176,10 +210,6 @@ class Program(QObject):
     def come_up(self, _token: str) -> None:
         """Hear that somebody started the program again."""
         self.window.bring_up()
-
-    def _listen(self) -> None:
-        self.look.follow()
-        self.bridge.start()
 
     def _connected(self) -> None:
         if self.loop.ending.is_set():
@@ -234,7 +264,7 @@ class Program(QObject):
         self.window.remember()
 
 
-def _last_minutes(desk: ClientLike) -> Curves:
+def _last_minutes(desk: "ClientLike") -> "Curves":
     """Ask for what tiles show of the time before this window was opened."""
     status = desk.telemetry.status()
     names = ["\t".join(key) for key in recent.tile_keys(devices_of(status))]
@@ -271,32 +301,3 @@ class _SignalWatch(QObject):
             signal.signal(number, handler)
         self._reader.close()
         self._writer.close()
-
-
-def _listen_to_qt(options: UiOptions) -> TextIO | None:
-    """Begin the window's log: uncaught errors, Qt's messages, and the stacks of a crash in a file beside it."""
-    qInstallMessageHandler(_log_qt)
-    log.start_early()
-    path = DataFolder(Path(options.data_dir_text)).logs / "window.crash"
-    try:
-        make_private(path.parent)
-        log.start_file(path.with_name("window.log"))
-        file = path.open("w", encoding="utf-8")
-    except (OSError, DeskError) as error:
-        _log.warning("Crashes can't be written down in %s: %s", path, error)
-        return None
-    faulthandler.enable(file)
-    return file
-
-
-_LEVELS = {
-    QtMsgType.QtDebugMsg: logging.DEBUG,
-    QtMsgType.QtInfoMsg: logging.INFO,
-    QtMsgType.QtWarningMsg: logging.WARNING,
-    QtMsgType.QtCriticalMsg: logging.ERROR,
-    QtMsgType.QtFatalMsg: logging.CRITICAL,
-}
-
-
-def _log_qt(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
-    logging.getLogger("qt").log(_LEVELS.get(kind, logging.WARNING), "%s (%s)", message, context.category)

@@ -1,16 +1,22 @@
 """The bottom line: says at any time whether what one sees is true now, and what it costs to watch."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.model import Registry
-from mlops_desk.records.status import AgentInfo, Check
 from mlops_desk.ui import theme, words
-from mlops_desk.ui.store import Connection, Store
 from mlops_desk.ui.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
+
+if TYPE_CHECKING:
+    from mlops_desk.records.model import Registry
+    from mlops_desk.records.status import AgentInfo, Check
+    from mlops_desk.ui.store import Connection, Store
 
 _NOTE_CHARACTERS = 70
 _REGISTRY = {"running": ("ok", words.OK), "failed": ("alert", words.ALERT), "starting": ("info", words.INFO)}

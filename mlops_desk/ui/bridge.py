@@ -10,15 +10,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
-from mlops_desk.records import event as events
 from mlops_desk.ui.store import Store, Topic
-from mlops_desk.verbs.desk import DeskVerbs
+
+if TYPE_CHECKING:
+    from mlops_desk.records import event as events
+    from mlops_desk.ui.asking import ClientLike
 
 _log = logging.getLogger(__name__)
 
@@ -26,16 +28,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 STALE_CHECK_MILLISECONDS, SELDOM_CHECK_MILLISECONDS = 500, 2000
 UNREAD_LIMIT = 2000
 
-
-class ClientLike(DeskVerbs, Protocol):
-    """What the window talks to: the verbs, and what the agent announces."""
-
-    def announcements(self, every_seconds: float = 0.0) -> Iterator[events.Event]: ...
-
-    def hang_up(self) -> None: ...
-
-
-Connect = Callable[[], ClientLike]
+Connect = Callable[[], "ClientLike"]
 
 
 class Bridge(QObject):
@@ -66,7 +59,7 @@ class Bridge(QObject):
         self._watch.timeout.connect(self._check_stale)
 
     @property
-    def client(self) -> ClientLike | None:
+    def client(self) -> "ClientLike | None":
         """The client, once connected; its calls block and belong into a task."""
         return self._client
 
@@ -100,12 +93,14 @@ class Bridge(QObject):
     # In the listener's thread.
 
     def _listen(self) -> None:
+        from mlops_desk.ui import announced  # noqa: PLC0415 - it needs all records, which the first paint does not
+
         pause = FIRST_PAUSE_SECONDS
         while not self._is_over():
             try:
                 for event in self._events():
                     pause = FIRST_PAUSE_SECONDS
-                    self._post(_key(event), event)
+                    self._post(announced.replaced_by(event), event)
                     if self._is_over():
                         return
                 if self._pacing_changed():
@@ -132,7 +127,7 @@ class Bridge(QObject):
     def _is_over(self) -> bool:
         return self._stopped or self._loop.ending.is_set()
 
-    def _events(self) -> Iterator[events.Event]:
+    def _events(self) -> "Iterator[events.Event]":
         if self._client is None or self._connect_again:
             self._connect_again = False
             self._post("connecting", None)
@@ -189,24 +184,3 @@ class Bridge(QObject):
     def _check_stale(self) -> None:
         if self._store.check_stale(time.monotonic()):
             self.changed.emit(frozenset({Topic.CONNECTION}))
-
-
-_KEYS: dict[type, Callable[[Any], object]] = {
-    events.Sampled: lambda _event: "sampled",
-    events.Heartbeat: lambda _event: "heartbeat",
-    events.JobChanged: lambda event: ("job", event.job.id),
-    events.EndpointChanged: lambda event: ("endpoint", event.endpoint.name),
-    events.EndpointRemoved: lambda event: ("endpoint", event.name),
-    events.RegistryChanged: lambda event: ("registry", event.uri),
-    events.RuleChanged: lambda event: ("rule", event.rule.name),
-    events.RuleRemoved: lambda event: ("rule", event.name),
-    events.RetrainingChanged: lambda event: ("retraining", event.retraining.id),
-    events.IncidentLogged: lambda event: ("incident", event.incident.id),
-    events.AlertChanged: lambda event: ("alert", event.alert.id),
-}
-
-
-def _key(event: events.Event) -> object | None:
-    """Return what an unread event is replaced by, or None when each one counts."""
-    key = _KEYS.get(type(event))
-    return key(event) if key is not None else None

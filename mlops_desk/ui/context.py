@@ -1,28 +1,34 @@
 """What a page is handed: the store to read, a way to ask the agent, and a way to say something."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtCore import QObject, Signal
 
 from mlops_desk.base.errors import DeskError, Unavailable
-from mlops_desk.records.alert import Alert, AlertRule
-from mlops_desk.records.drift import DriftReport
-from mlops_desk.records.endpoint import Endpoint
-from mlops_desk.records.incident import Incident
-from mlops_desk.records.job import Job
-from mlops_desk.records.model import Model
-from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.records.setting import SettingValue
-from mlops_desk.ui.bridge import Bridge, ClientLike
 from mlops_desk.ui.presence import Presence
 from mlops_desk.ui.store import Store, Topic, keyed, report_key
-from mlops_desk.ui.tasks import Done, Failed, Task, Tasks
 from mlops_desk.ui.timeaxis import TimeAxis
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QWidget
+
+    from mlops_desk.records.alert import Alert, AlertRule
+    from mlops_desk.records.drift import DriftReport
+    from mlops_desk.records.endpoint import Endpoint
+    from mlops_desk.records.incident import Incident
+    from mlops_desk.records.job import Job
+    from mlops_desk.records.model import Model
+    from mlops_desk.records.rule import Retraining, Rule
+    from mlops_desk.records.setting import SettingValue
+    from mlops_desk.ui.asking import ClientLike
+    from mlops_desk.ui.bridge import Bridge
+    from mlops_desk.ui.tasks import Done, Failed, Task, Tasks
 
 T = TypeVar("T")
 

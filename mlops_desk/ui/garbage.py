@@ -24,9 +24,11 @@ class GuiCollector(QObject):
 
     def start(self) -> None:
         gc.disable()
-        # What exists by now lives as long as the program: later collections need not walk it.
-        gc.freeze()
         self._timer.start()
+
+    def settle(self) -> None:
+        """Hear that everything is loaded: what exists by now lives as long as the program, and is walked no more."""
+        gc.freeze()
 
     def stop(self) -> None:
         self._timer.stop()

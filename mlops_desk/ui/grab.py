@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication
 from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.ui.app import Program
-from mlops_desk.ui.bridge import ClientLike
+from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.context import UiOptions
 
 _SETTLE_MS = 600

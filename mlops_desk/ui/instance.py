@@ -8,12 +8,15 @@ import hashlib
 import json
 import os
 import time
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from mlops_desk.base.lock import FolderLock
 from mlops_desk.base.paths import runtime_folder
+
+if TYPE_CHECKING:
+    from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 HAND_OVER_SECONDS = 5.0
 _TRY_MILLISECONDS = 300
@@ -31,20 +34,26 @@ class Instance(QObject):
         folder = runtime_folder()
         self._name = str(folder / f"window-{digest}.sock")
         self._lock = FolderLock(folder / f"window-{digest}.lock")
-        self._server = QLocalServer(self)
-        self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
-        self._server.newConnection.connect(self._greet)
+        self._server: QLocalServer | None = None
 
     def is_first(self) -> bool:
         """Become the one window; False when there is one already."""
-        if not self._lock.acquire():
-            return False
+        return self._lock.acquire()
+
+    def listen(self) -> None:
+        """Hear of later starts from now on; one that came earlier tries until it is heard."""
+        from PySide6.QtNetwork import QLocalServer  # noqa: PLC0415 - 5 ms that the first paint need not wait for
+
         QLocalServer.removeServer(self._name)
+        self._server = QLocalServer(self)
+        self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
+        self._server.newConnection.connect(self._greet)
         self._server.listen(self._name)
-        return True
 
     def hand_over(self) -> bool:
         """Ask the first window to come up; False when it doesn't answer."""
+        from PySide6.QtNetwork import QLocalSocket  # noqa: PLC0415 - as above
+
         token = os.environ.get("XDG_ACTIVATION_TOKEN") or os.environ.get("DESKTOP_STARTUP_ID") or ""
         deadline = time.monotonic() + HAND_OVER_SECONDS
         while time.monotonic() < deadline:
@@ -60,11 +69,12 @@ class Instance(QObject):
 
     def end(self) -> None:
         """Stop listening, so that the next start is the first."""
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         self._lock.release()
 
     def _greet(self) -> None:
-        while (socket := self._server.nextPendingConnection()) is not None:
+        while self._server is not None and (socket := self._server.nextPendingConnection()) is not None:
             socket.disconnected.connect(socket.deleteLater)
             socket.readyRead.connect(self._read)
             if socket.bytesAvailable():
@@ -72,10 +82,10 @@ class Instance(QObject):
 
     def _read(self) -> None:
         socket = self.sender()
-        if isinstance(socket, QLocalSocket):
-            self._hear(socket)
+        if socket is not None:
+            self._hear(cast("QLocalSocket", socket))  # only sockets are connected to this
 
-    def _hear(self, socket: QLocalSocket) -> None:
+    def _hear(self, socket: "QLocalSocket") -> None:
         if not socket.canReadLine():
             if socket.bytesAvailable() > _LIMIT_BYTES:
                 socket.abort()

@@ -36,9 +36,10 @@ class Notes(QWidget):
         column.addWidget(self.welcome)
         column.addWidget(self.away)
         context.presence.returned.connect(self.look)
-        if not context.memory.contains(_WELCOMED):
+        if context.memory.contains(_WELCOMED):
+            self.hide()  # never shown here: without a parent it would be a window of its own
+        else:
             self.welcome.tell("Welcome to MLOps Desk", _WELCOME, self._welcome_facts())
-        self._fit()
 
     def look(self) -> None:
         """Ask what happened, when somebody came back and the agent can answer."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QTimer
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.ui.bridge import ClientLike
+from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.logview import LogView

@@ -4,7 +4,6 @@ A hidden page draws nothing: it only remembers which topics changed, and catches
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt, QTimer
@@ -14,6 +13,7 @@ from PySide6.QtWidgets import QLineEdit, QStackedLayout, QWidget
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.context import Context
+from mlops_desk.ui.pagespec import NUMBERS, starting
 from mlops_desk.ui.store import Part, Topic
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.facts import Facts
@@ -117,7 +117,7 @@ class Page(QWidget):
         if connection.state == "lost" and connection.error is not None:
             self.show_error("The agent is not reachable", connection.error)
         elif connection.state == "starting":
-            self.show_loading("Starting the agent …", "The workstation's numbers will be here as soon as it answers.")
+            self.show_loading(*starting(NUMBERS))
         else:
             self.show_loading("Waiting for the first numbers …", "The agent answers; its first sample is under way.")
 
@@ -132,7 +132,7 @@ class Page(QWidget):
     def _show_loading(self, what: str, topic: Topic) -> None:
         connection = self.context.store.connection
         if connection.state == "starting":
-            self._state.show_loading("Starting the agent …", f"{what} will be here as soon as it answers.", None)
+            self._state.show_loading(*starting(what), None)
         elif connection.state == "lost" and connection.error is not None:
             self._state.show_error("The agent is not reachable", connection.error, self.reload)
         else:
@@ -173,14 +173,3 @@ class Page(QWidget):
 
     def left(self) -> None:
         """Hear that the page is no longer seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class PageSpec:
-    """A page in the list: it is made when it is first shown. ``short`` is its title where there is little room."""
-
-    id: str
-    title: str
-    symbol: str
-    factory: Callable[[Context], Page]
-    short: str | None = None

@@ -3,11 +3,16 @@
 Of some 1,200 series of a workstation with eight GPUs these are about 60: 300 KB instead of tens of megabytes.
 """
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
 
-from mlops_desk.records.history import Curves
-from mlops_desk.records.metric import Reading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
 from mlops_desk.ui.widgets.track import Track, finite, of_curve
+
+if TYPE_CHECKING:
+    from mlops_desk.records.history import Curves
+    from mlops_desk.records.metric import Reading
 
 SECONDS = 120.0
 TILE_METRICS = frozenset(
@@ -19,7 +24,7 @@ TILE_METRICS = frozenset(
     }
 )  # fmt: skip
 Key = tuple[str, str]
-Devices = Iterable[tuple[str, Mapping[str, Reading]]]
+Devices = Iterable[tuple[str, Mapping[str, "Reading"]]]
 
 
 class Recent:

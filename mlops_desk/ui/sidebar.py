@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QMenu, QSizePolicy,
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui import symbols, theme
-from mlops_desk.ui.page import PageSpec
+from mlops_desk.ui.pagespec import PageSpec
 from mlops_desk.ui.text import set_tip
 from mlops_desk.ui.words import Mark
 

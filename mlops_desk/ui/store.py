@@ -2,31 +2,34 @@
 
 ``apply`` takes an event and returns *what kind of thing changed*; the window tells the pages, each
 decides. A part is also loaded once by asking; what was announced while the question was under way is
-newer than the answer and is put on top of it.
+newer than the answer and is put on top of it. No record is loaded for it: the window's frame is painted
+before (``announced`` has what is done with each).
 """
+
+from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.records import event as events
-from mlops_desk.records.drift import DriftReport
-from mlops_desk.records.endpoint import PastTraffic, Traffic
-from mlops_desk.records.status import Check, Status
 from mlops_desk.ui.recent import Recent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from mlops_desk.base.errors import DeskError
+    from mlops_desk.records import event as events
     from mlops_desk.records.alert import Alert, AlertRule
-    from mlops_desk.records.endpoint import Endpoint
+    from mlops_desk.records.drift import DriftReport
+    from mlops_desk.records.endpoint import Endpoint, PastTraffic, Traffic
     from mlops_desk.records.incident import Incident
     from mlops_desk.records.job import Job
     from mlops_desk.records.model import Model, Registry
     from mlops_desk.records.rule import Retraining, Rule
     from mlops_desk.records.setting import SettingValue
+    from mlops_desk.records.status import Check, Status
 
 STALE_SECONDS = 3.0
 NOTICES = 100
@@ -53,6 +56,10 @@ class Topic(StrEnum):
     INCIDENTS = "incidents"
     ALERTS = "alerts"
     ALERT_RULES = "alert_rules"
+
+
+LOADED = frozenset(Topic) - {Topic.STATUS, Topic.CONNECTION, Topic.NOTICES}
+"""What is loaded by asking."""
 
 
 @dataclass(slots=True)
@@ -130,7 +137,7 @@ class Store:
         part.value, part.error, part.loading = value, None, False
         newer, part.meanwhile = part.meanwhile, []
         for event in newer:
-            self._keep(event)
+            self.apply(event)
 
     def refused(self, topic: Topic, error: DeskError) -> None:
         part = self.part(topic)
@@ -176,40 +183,15 @@ class Store:
 
     def apply(self, event: events.Event) -> frozenset[Topic]:
         """Take an announcement and return what kind of thing changed."""
-        topics = _TOPICS.get(type(event), frozenset())
-        for topic in topics:
-            if topic in _LOADED and self.part(topic).loading:
+        from mlops_desk.ui import announced  # noqa: PLC0415 - it needs all records, which the first paint does not
+
+        topics = announced.TOPICS.get(type(event), frozenset())
+        for topic in topics & LOADED:
+            if self.part(topic).loading:
                 self.part(topic).meanwhile.append(event)
-        return topics if self._keep(event) else frozenset()
-
-    def _keep(self, event: events.Event) -> bool:
-        """Put what an event carries into its part; True when that changed anything."""
-        keep = _KEEP.get(type(event))
-        return keep is not None and keep(self, event)
-
-    def _keep_registry(self, event: events.RegistryChanged) -> bool:
-        if event.uri is None:
-            self.registry.value = event.registry
-        return True
-
-    def _keep_notice(self, event: events.Notice) -> bool:
-        self.notices.appendleft(event)
-        return True
-
-    def _keep_settings(self, _event: events.SettingsChanged) -> bool:
-        self.settings_changed = True
-        return True
+        return topics if announced.keep(self, event) else frozenset()
 
     # Numbers.
-
-    def _keep_sample(self, event: events.Sampled) -> bool:
-        status = event.status
-        fresh = self.status is None or self.status.sampled_at != status.sampled_at
-        self.status = status
-        if fresh and status.sampled_at is not None:
-            self._remember_load(status.sampled_at)
-            self.recent.take(status.sampled_at, devices_of(status))
-        return True
 
     def curve(self, device: str, metric: str, seconds: float) -> list[tuple[float, float | None]]:
         """Return the newest ``seconds`` of a tile's series, oldest first; None is a gap. Other series are empty."""
@@ -223,7 +205,7 @@ class Store:
         older = [_load_point(point.at, point.traffic) for point in past if point.at < first]
         self.load[name] = deque([*older, *known], maxlen=LOAD_POINTS)
 
-    def _remember_load(self, at: float) -> None:
+    def remember_load(self, at: float) -> None:
         """Note each endpoint's load as last announced, so that its curve moves on with the others."""
         for endpoint in (self.endpoints.value or {}).values():
             load = endpoint.load
@@ -255,59 +237,3 @@ def report_key(report: DriftReport) -> str:
 def keyed(key: Callable[[T], str], records: Iterable[T]) -> dict[str, T]:
     """Return records by their key, in their order."""
     return {key(record): record for record in records}
-
-
-_TOPICS: dict[type, frozenset[Topic]] = {
-    events.Sampled: frozenset({Topic.STATUS}),
-    events.JobChanged: frozenset({Topic.JOBS}),
-    events.EndpointChanged: frozenset({Topic.ENDPOINTS}),
-    events.EndpointRemoved: frozenset({Topic.ENDPOINTS}),
-    events.RegistryChanged: frozenset({Topic.REGISTRY, Topic.MODELS}),
-    events.DriftReported: frozenset({Topic.REPORTS}),
-    events.RuleChanged: frozenset({Topic.RULES}),
-    events.RuleRemoved: frozenset({Topic.RULES}),
-    events.RetrainingChanged: frozenset({Topic.RETRAININGS}),
-    events.SettingsChanged: frozenset({Topic.SETTINGS}),
-    events.Notice: frozenset({Topic.NOTICES}),
-    events.IncidentLogged: frozenset({Topic.INCIDENTS}),
-    events.AlertChanged: frozenset({Topic.ALERTS}),
-}
-_LOADED = frozenset(Topic) - {Topic.STATUS, Topic.CONNECTION, Topic.NOTICES}
-
-
-def _put(part: Part[dict[str, T]], key: str, record: T, *, newest_first: bool = False) -> bool:
-    """Keep ``record``; one that is new comes first where the newest does, as in the agent's own answer."""
-    if part.value is None:
-        return False
-    if part.value.get(key) == record:
-        return False
-    if newest_first and key not in part.value:
-        part.value = {key: record, **part.value}
-    else:
-        part.value[key] = record
-    return True
-
-
-def _put_first(part: Part[dict[str, T]], key: str, record: T) -> bool:
-    return _put(part, key, record, newest_first=True)
-
-
-def _remove(part: Part[dict[str, T]], key: str) -> bool:
-    return part.value is not None and part.value.pop(key, None) is not None
-
-
-_KEEP: dict[type, Callable[[Store, Any], bool]] = {
-    events.Sampled: Store._keep_sample,  # noqa: SLF001 - the table of this module's own methods
-    events.JobChanged: lambda store, event: _put_first(store.jobs, event.job.id, event.job),
-    events.EndpointChanged: lambda store, event: _put(store.endpoints, event.endpoint.name, event.endpoint),
-    events.EndpointRemoved: lambda store, event: _remove(store.endpoints, event.name),
-    events.RegistryChanged: Store._keep_registry,  # noqa: SLF001
-    events.DriftReported: lambda store, event: _put_first(store.reports, report_key(event.report), event.report),
-    events.RuleChanged: lambda store, event: _put(store.rules, event.rule.name, event.rule),
-    events.RuleRemoved: lambda store, event: _remove(store.rules, event.name),
-    events.RetrainingChanged: lambda store, event: _put_first(store.retrainings, event.retraining.id, event.retraining),
-    events.IncidentLogged: lambda store, event: _put_first(store.incidents, event.incident.id, event.incident),
-    events.AlertChanged: lambda store, event: _put(store.alerts, event.alert.id, event.alert),
-    events.Notice: Store._keep_notice,  # noqa: SLF001
-    events.SettingsChanged: Store._keep_settings,  # noqa: SLF001
-}

@@ -1,12 +1,15 @@
 """The frame: sidebar, title row, notice, the page that is shown, bottom line. Pages come by a list.
 
 A page is made when it is first shown. What changed is told to every page; those that are not seen only
-remember it.
+remember it. The first page is made after the frame has been painted, as everything that the frame can do
+without: until then it says what is awaited.
 """
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, Qt, Signal
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QEnterEvent,
@@ -22,13 +25,11 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.event import Notice
-from mlops_desk.ui import badges, hints, places, theme, timebar
+from mlops_desk.ui import theme, timebar
 from mlops_desk.ui.actions import Action, Actions
 from mlops_desk.ui.bottomline import BottomLine
-from mlops_desk.ui.commands import CommandPalette
 from mlops_desk.ui.context import Context
-from mlops_desk.ui.page import Page, PageSpec
+from mlops_desk.ui.pagespec import PageSpec, starting
 from mlops_desk.ui.sidebar import Sidebar
 from mlops_desk.ui.store import Topic
 from mlops_desk.ui.text import Label
@@ -36,6 +37,12 @@ from mlops_desk.ui.timeaxis import TimeAxis
 from mlops_desk.ui.timebar import TimeBar
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.notice import NoticeBar
+from mlops_desk.ui.widgets.states import StateView
+
+if TYPE_CHECKING:
+    from mlops_desk.records.event import Notice
+    from mlops_desk.ui.commands import CommandPalette
+    from mlops_desk.ui.page import Page
 
 GEOMETRY_VERSION = 1
 PROGRAM = "MLOps Desk"
@@ -80,10 +87,11 @@ _ALL_THE_TIME = frozenset({Topic.STATUS, Topic.CONNECTION, Topic.REGISTRY, Topic
 
 
 class Window(QWidget):
-    """The main window."""
+    """The main window. ``painted`` tells once that it can be seen."""
 
     closing = Signal(QCloseEvent)
     seen = Signal(bool)
+    painted = Signal()
 
     def __init__(self, context: Context, actions: Actions, specs: tuple[PageSpec, ...]) -> None:
         super().__init__()
@@ -92,11 +100,12 @@ class Window(QWidget):
         self._specs = {spec.id: spec for spec in specs}
         self._pages: dict[str, Page] = {}
         self._shown: str | None = None
+        self._stand_in: StateView | None = None
+        self._was_painted = False
         self.sidebar = Sidebar(specs, self.fill_menu)
         self.title_row = TitleRow(context.axis)
         self.bottom = BottomLine(demo=context.options.demo)
         self._stack = QStackedWidget()
-        self._palette = CommandPalette(self, self._everything)
         self._arrange()
         self._wire()
         self.setMinimumSize(*theme.WINDOW_MINIMUM)
@@ -151,25 +160,56 @@ class Window(QWidget):
             return
         # Whoever walks through the list by keys goes on doing so; else keys mean the page that is seen now.
         walks = self.sidebar.isAncestorOf(self.focusWidget())
-        self._shown = identifier
-        spec = self._specs[identifier]
-        page = self._pages.get(identifier)
-        if page is None:
-            page = self._pages[identifier] = spec.factory(self._context)
-            page.setAccessibleName(spec.title)
-            self._stack.addWidget(page)
-        self.title_row.title.show_text(spec.title)
+        self._choose(identifier)
+        page = self._made(identifier)
         self.title_row.show_acts(page.actions_here())
-        self.sidebar.choose(identifier)
         self._stack.setCurrentWidget(page)
+        if self._stand_in is not None:
+            self._stack.removeWidget(self._stand_in)
+            self._stand_in.deleteLater()
+            self._stand_in = None
         if not walks:
             page.enter()
         self._context.memory.setValue("window/page", identifier)
         self._context.presence.look()
 
+    def _choose(self, identifier: str) -> None:
+        """Name the page and mark it in the list."""
+        self._shown = identifier
+        self.title_row.title.show_text(self._specs[identifier].title)
+        self.sidebar.choose(identifier)
+
+    def _made(self, identifier: str) -> "Page":
+        page = self._pages.get(identifier)
+        if page is None:
+            spec = self._specs[identifier]
+            page = self._pages[identifier] = spec.factory(self._context)
+            page.setAccessibleName(spec.title)
+            self._stack.addWidget(page)
+        return page
+
+    def _await_page(self, identifier: str) -> None:
+        """Show what the page will say until the agent answers, which it is loaded too late for."""
+        spec = self._specs[identifier]
+        self._stand_in = StateView()
+        self._stand_in.show_loading(*starting(spec.awaits or spec.title), None)
+        self._stack.addWidget(self._stand_in)
+        self._choose(identifier)
+        self._stand_in.setFocus(
+            Qt.FocusReason.OtherFocusReason
+        )  # else Qt gives it to the list, where keys mean another page
+
+    def complete(self) -> None:
+        """Put the page that was chosen at the start into its place, if that has not been done."""
+        identifier = self._shown
+        if identifier is not None and identifier not in self._pages:
+            self._shown = None
+            self.show_page(identifier)
+
     def go_to(self, identifier: str) -> None:
         """Show a page and put the focus into it."""
         self.show_page(identifier)
+        self.complete()
         self._pages[identifier].enter()
 
     def open_thing(self, identifier: str, thing: str | None) -> None:
@@ -178,10 +218,12 @@ class Window(QWidget):
             return
         self.show_page(identifier)
         if thing is not None:
+            self.complete()
             self._pages[identifier].reveal(thing)
 
-    def page(self) -> Page | None:
+    def page(self) -> "Page | None":
         """Return the page that is shown."""
+        self.complete()
         return self._pages.get(self._shown or "")
 
     def connected(self) -> None:
@@ -195,6 +237,8 @@ class Window(QWidget):
             page.reload()
 
     def _changed(self, topics: frozenset[Topic]) -> None:
+        from mlops_desk.ui import badges  # noqa: PLC0415 - after the first paint
+
         store = self._context.store
         if topics & _ALL_THE_TIME and self.isVisible():
             self._say_what_is()
@@ -211,8 +255,10 @@ class Window(QWidget):
         self.bottom.refresh(self._context.store)
         self._name_machine()
 
-    def _say_notice(self, notice: Notice) -> None:
+    def _say_notice(self, notice: "Notice") -> None:
         """Show what the agent tells; where a page shows the thing, a button goes there instead of a command."""
+        from mlops_desk.ui import hints, places  # noqa: PLC0415 - after the first paint
+
         whole = f"{notice.text} {notice.hint or ''}".strip()
         place = places.place_of(self._context.store, notice)
         if place is None or place[0] not in self._specs:
@@ -239,10 +285,18 @@ class Window(QWidget):
     def fill_menu(self, menu: QMenu) -> None:
         self._actions.fill(menu, "menu")
 
+    @cached_property
+    def _palette(self) -> "CommandPalette":
+        from mlops_desk.ui.commands import CommandPalette  # noqa: PLC0415 - after the first paint
+
+        return CommandPalette(self, self._everything)
+
     def open_palette(self) -> None:
         self._palette.open_over(self)
 
     def _everything(self) -> list[Action]:
+        from mlops_desk.ui import badges  # noqa: PLC0415 - after the first paint
+
         return [*self._actions.placed("palette"), *badges.things(self._context)]
 
     def _page_actions(self) -> list[Action]:
@@ -272,7 +326,7 @@ class Window(QWidget):
     # The window itself.
 
     def restore(self) -> None:
-        """Take back size, place and page of last time, if they are still on a screen."""
+        """Take back size, place and page of last time, if they are still on a screen; ``complete`` makes the page."""
         memory = self._context.memory
         self._fit()
         stored = memory.value("window/geometry")
@@ -284,7 +338,7 @@ class Window(QWidget):
                 self._fit()
                 self.move(QGuiApplication.primaryScreen().availableGeometry().topLeft())
         page = str(memory.value("window/page") or "")
-        self.show_page(page if page in self._specs else next(iter(self._specs)))
+        self._await_page(page if page in self._specs else next(iter(self._specs)))
 
     def _fit(self) -> None:
         """Take the usual size, or as much of it as the screen has, frame included."""
@@ -349,6 +403,9 @@ class Window(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         QPainter(self).fillRect(self.rect(), theme.colour("window"))
+        if not self._was_painted:
+            self._was_painted = True
+            QTimer.singleShot(0, self, self.painted.emit)  # once its children are painted too, and all is on the screen
 
 
 def page_key(number: int) -> str | None:

@@ -12,7 +12,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
 from mlops_desk.ui import marks, theme, words
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.bridge import ClientLike
+from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.alias import AliasDialog
 from mlops_desk.ui.dialogs.deploy import DeployDialog

@@ -4,15 +4,20 @@ NaN is a gap. A track of fine steps keeps each sample as it came; one of coarse 
 bucket, so that a live curve over a year does not grow by one point a second.
 """
 
+from __future__ import annotations
+
 import math
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from mlops_desk.records.history import Curve, Curves
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mlops_desk.records.history import Curve, Curves
 
 FINE_SECONDS = 2.0
 GAP_FACTOR, FINE_GAP_FACTOR = 1.5, 2.2
@@ -91,7 +96,7 @@ class Track:
         self.high[-1] = max(self.high[-1], number)
         self.mean[-1] += (number - self.mean[-1]) / self._count
 
-    def go_on_from(self, other: "Track") -> None:
+    def go_on_from(self, other: Track) -> None:
         """Take the samples of ``other`` that are newer than this track."""
         if not len(self) or not other.fine:
             return
@@ -203,7 +208,7 @@ def of_curve(curves: Curves, curve: Curve) -> Track:
     return track
 
 
-def _floats(data: bytes) -> "array[float]":
+def _floats(data: bytes) -> array[float]:
     values = array("f")
     if len(data) % values.itemsize == 0:
         values.frombytes(data)

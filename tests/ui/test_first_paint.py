@@ -1,0 +1,97 @@
+"""The first paint: the frame with what is awaited, before anything is loaded that it can do without."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QWidget
+
+from mlops_desk.ui.catalogue import PAGES
+from mlops_desk.ui.widgets.states import StateView
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = """
+import json, sys
+from mlops_desk.cli.main import main
+from mlops_desk.ui import app
+class Watched(app.Program):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.opened.connect(lambda: (print(json.dumps(sorted(sys.modules))), self.end()))
+app.Program = Watched
+sys.exit(main(["--data-dir", sys.argv[1]]))
+"""
+
+
+def test_the_frame_is_painted_before_records_pages_and_the_client_are_loaded(tmp_path):
+    environment = {
+        **os.environ,
+        "QT_QPA_PLATFORM": "offscreen",
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path),
+    }
+    environment.pop("DBUS_SESSION_BUS_ADDRESS", None)
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "data")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    loaded = set(json.loads(done.stdout.splitlines()[0]))
+    late = (
+        "mlops_desk.records.",
+        "mlops_desk.verbs",
+        "mlops_desk.api",
+        "mlops_desk.ui.pages.",
+        "mlops_desk.ui.tables.",
+    )
+    assert not sorted(name for name in loaded - {"mlops_desk.records.metric"} if name.startswith(late))
+    assert not loaded & {"mlops_desk.ui.tray", "PySide6.QtNetwork", "msgspec", "httpx", "asyncio", "numpy"}
+
+
+class _Windows(QObject):
+    """Notes every window that is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.shown.append(type(watched).__name__)
+        return False
+
+
+def test_no_other_window_flashes_while_pages_are_made(start, double, qapp):
+    windows = _Windows()
+    qapp.installEventFilter(windows)
+    program = start(double)
+    for spec in PAGES:
+        program.window.sidebar.choose(spec.id)
+        qapp.processEvents()
+    qapp.removeEventFilter(windows)
+    assert windows.shown == ["Window"]
+
+
+@pytest.mark.parametrize("spec", PAGES, ids=lambda spec: spec.id)
+def test_what_is_painted_first_says_what_the_page_goes_on_saying(start, double, spec):
+    double.frozen.add("connect")
+    program = start(double, wait=False)
+    memory = program.context.memory
+    memory.setValue("window/page", spec.id)
+    program.stop()
+    memory.sync()
+    again = start(double, wait=False)
+    window = again.window
+    first = _states(window)
+    assert window.title_row.title.whole == spec.title
+    window.complete()
+    assert window.page().isVisible()
+    assert len(first) == 1
+    assert _states(window) == first
+    double.thaw.set()
+
+
+def _states(window: QWidget) -> list[str]:
+    return [state.details() for state in window.findChildren(StateView) if state.isVisible()]
