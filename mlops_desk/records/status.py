@@ -43,6 +43,27 @@ class GpuProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountedProcess:
+    """What the driver keeps of a process on a GPU, running or ended, where its accounting is on.
+
+    ``gpu_ratio`` and ``memory_ratio`` are the shares of its life in which it ran kernels and used the memory's
+    bandwidth, ``max_memory_bytes`` the most that it held, ``seconds`` how long it held the GPU, None while it does;
+    ``started_at`` is Unix time. ``user``, ``command`` and ``container`` are None when it was not seen while it ran.
+    """
+
+    pid: int
+    running: bool
+    started_at: float | None = None
+    seconds: float | None = None
+    gpu_ratio: float | None = None
+    memory_ratio: float | None = None
+    max_memory_bytes: int | None = None
+    user: str | None = None
+    command: str | None = None
+    container: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseInfo:
     """Who holds a GPU in the machine-wide ledger. ``state``: leased, draining, external or unknown."""
 
@@ -84,7 +105,8 @@ class Gpu:
     ``processes_known`` is False when the driver did not say who uses it: an empty list then means nothing.
     ``facts`` are what seldom changes, as title and text (VBIOS, CUDA capability, serial …); ``peers`` says by what
     path another GPU (its UUID) is reached: NV18, PIX, PXB, PHB, NODE, SYS; ``numa_node`` and ``cpu_affinity`` where it
-    hangs on the host.
+    hangs on the host. ``accounting`` has the newest processes that the driver keeps account of, those that run first;
+    None where it keeps none.
     """
 
     uuid: str
@@ -104,6 +126,7 @@ class Gpu:
     peers: Mapping[str, str] = field(default_factory=dict)
     numa_node: int | None = None
     cpu_affinity: str | None = None
+    accounting: tuple[AccountedProcess, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

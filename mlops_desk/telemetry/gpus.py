@@ -295,6 +295,7 @@ class NvmlGpus:
             numa_node=slot.numa_node,
             peers=self._peers.get(identity.uuid, {}),
             cpu_affinity=slot.local_cpus or reader.affinity,
+            accounting=reader.accounting,
         )
 
     def _connect(self, gpus: list[Gpu], now: float) -> None:

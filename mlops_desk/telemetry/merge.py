@@ -85,6 +85,7 @@ def without_values(gpu: Gpu, state: GpuState, note: str) -> Gpu:
         metrics=all_missing(missing, gpu.metrics or None),
         processes=(),
         processes_known=False,
+        accounting=None,
         throttle_reasons=(),
         note=note,
         links=tuple(replace(link, state="unknown", metrics=all_missing(missing, link.metrics)) for link in gpu.links),

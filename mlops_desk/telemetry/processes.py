@@ -19,6 +19,8 @@ _COMMAND_LIMIT = 400
 _READ_LIMIT = 4096
 _REMEMBERED = 10_000
 _WATCHED = 256
+_CLOCK_SECONDS = 2.0
+"""By so much two clocks may differ as to when a process began."""
 _PROC = Path("/proc")
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _CONTAINER = re.compile(rb"(?:^|[/:.-])([0-9a-f]{64})(?:\.scope)?(?=$|[/\n])", re.MULTILINE)
@@ -84,6 +86,12 @@ class Processes:
             if found.start_ticks is not None and _is_settled(found):
                 self._alive.keep(pid, found, lambda: self._ticks(pid) == found.start_ticks)
         return known
+
+    def facts_at(self, pid: int, at: float) -> ProcessFacts:
+        """Return what is known of the process that had ``pid`` at Unix time ``at``; it may have ended since."""
+        found = [self.facts(pid), *(facts for (its, _), facts in self._known.items() if its == pid)]
+        begun = [facts for facts in found if facts.started_at is not None and facts.started_at <= at + _CLOCK_SECONDS]
+        return max(begun, key=lambda facts: facts.started_at or 0.0, default=ProcessFacts())
 
     def _ticks(self, pid: int) -> int | None:
         return parse_start_ticks(_read(self._root / str(pid) / "stat"))

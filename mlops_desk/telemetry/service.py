@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from mlops_desk.records.history import Curves, ProcessMemory
 from mlops_desk.records.history import History as Records
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.status import (
+    AccountedProcess,
     AgentCost,
     AgentInfo,
     Gpu,
@@ -61,6 +63,9 @@ SIMULATED_FAULTS = "simulated-faults.json"
 _SHORT_ID = 12
 _HOLDING_BYTES = 64 << 20
 
+_P = TypeVar("_P", GpuProcess, AccountedProcess)
+_Accounts = tuple[AccountedProcess, ...] | None
+
 Listener = Callable[[tuple[DeviceEvent, ...], Status, bool], None]
 """Is told of each sample: the events in it, the status, and whether it is a tick."""
 
@@ -91,6 +96,7 @@ class TelemetryService:
         self._cost = Cost()
         self._listeners: list[Listener] = []
         self._verdicts = Verdicts()
+        self._accounts: dict[str, tuple[_Accounts, _Accounts]] = {}
         self._ring = Ring(rows_for(settings.number("telemetry.interval_seconds")))
         self._history = History(folder.telemetry_database, self._ring, bus.publish, holdings=self._holdings)
         self._reader = CurveReader(self._ring, self._history)
@@ -238,6 +244,7 @@ class TelemetryService:
                     gpu,
                     lease=leases.get(gpu.uuid),
                     processes=tuple(self._named(process) for process in gpu.processes),
+                    accounting=self._accounted(gpu),
                 )
                 for gpu in sample.gpus
             ),
@@ -262,7 +269,15 @@ class TelemetryService:
             _log.info("The leases can't be read: %s", error.message)
             return {gpu.uuid: LeaseInfo("unknown") for gpu in sample.gpus}
 
-    def _named(self, process: GpuProcess) -> GpuProcess:
+    def _accounted(self, gpu: Gpu) -> _Accounts:
+        """Name the containers of what the driver accounts for: once, for accounts seldom change."""
+        kept = self._accounts.get(gpu.uuid)
+        if kept is None or kept[0] is not gpu.accounting:
+            named = None if gpu.accounting is None else tuple(self._named(one) for one in gpu.accounting)
+            kept = self._accounts[gpu.uuid] = gpu.accounting, named
+        return kept[1]
+
+    def _named(self, process: _P) -> _P:
         """Put the container's name where its id was; a name that is not known yet is the short id."""
         if process.container is None:
             return process

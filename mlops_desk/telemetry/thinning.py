@@ -77,7 +77,7 @@ def _patch(before: Gpu, gpu: Gpu) -> GpuPatch | None:
 def _lasting(gpu: Gpu) -> tuple[object, ...]:
     return (
         gpu.index, gpu.name, gpu.pci_bus_id, gpu.state, gpu.lease, gpu.note, gpu.processes_known, gpu.facts, gpu.peers,
-        gpu.numa_node, gpu.cpu_affinity,
+        gpu.numa_node, gpu.cpu_affinity, gpu.accounting,
     )  # fmt: skip
 
 
@@ -133,6 +133,7 @@ def _patched(gpu: Gpu, patch: GpuPatch) -> Gpu:
         peers=gpu.peers,
         numa_node=gpu.numa_node,
         cpu_affinity=gpu.cpu_affinity,
+        accounting=gpu.accounting,
     )
 
 

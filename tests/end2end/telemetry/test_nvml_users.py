@@ -1,9 +1,12 @@
 """Who uses a GPU and who used it: clients of MPS told apart, and what the driver's accounting remembers."""
 
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from mlops_desk.records.status import GpuState
 from tests.end2end.telemetry.rigs import GIB, NvmlRig
 
 pytestmark = pytest.mark.end2end
@@ -54,3 +57,43 @@ def test_a_driver_that_knows_no_mps_still_lists_who_computes(start, tmp_path: Pa
     desk.until(lambda: desk.service.status().gpus and desk.gpu(0).processes)
     assert [(process.pid, process.kind) for process in desk.gpu(0).processes] == [(4194301, "compute")]
     assert desk.gpu(0).processes_known
+
+
+ACCOUNTED = H100 + "gpu 0 accounting=1\n"
+
+
+def test_accounts_are_kept_of_those_that_run_and_of_those_that_ended(start, tmp_path: Path) -> None:
+    worker = subprocess.Popen(["sleep", "60"])
+    try:
+        rig = NvmlRig(
+            tmp_path,
+            f"{ACCOUNTED}proc gpu=0 pid={worker.pid} mem=3GiB sm=60 memutil=30\n"
+            "proc gpu=0 pid=4194301 mem=ramp(1GiB,5GiB,0,0.1) sm=20 until=0.2\n",
+        )
+        desk = start(rig)
+        desk.until(lambda: desk.service.status().gpus and desk.gpu(0).accounting)
+        running = desk.gpu(0).accounting[0]
+        assert (running.pid, running.running, running.seconds) == (worker.pid, True, None)
+        assert (running.gpu_ratio, running.memory_ratio, running.max_memory_bytes) == (0.6, 0.3, 3 * GIB)
+        assert (running.command, bool(running.user)) == ("sleep 60", True)
+        assert running.started_at == pytest.approx(time.time(), abs=60)
+        ended = desk.gpu(0).accounting[-1]
+        assert (ended.pid, ended.running, ended.command) == (4194301, False, None)
+        assert ended.seconds == pytest.approx(0.2)
+        assert ended.gpu_ratio == pytest.approx(0.2)
+        assert 4 * GIB < ended.max_memory_bytes <= 5 * GIB
+        assert desk.gpu(0).facts["Accounting mode"] == "on"
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+@pytest.mark.parametrize(
+    "line", ["gpu 0 accounting=0", "gpu 0 na+=accounting", "fault fn=nvmlDeviceGetAccounting* error=NO_PERMISSION"]
+)
+def test_without_accounting_there_are_no_accounts_rather_than_empty_ones(start, tmp_path: Path, line: str) -> None:
+    rig = NvmlRig(tmp_path, f"{ACCOUNTED}proc gpu=0 pid=4194301 mem=1GiB\n{line}\n")
+    desk = start(rig)
+    desk.until(lambda: desk.service.status().gpus and desk.gpu(0).facts)
+    assert desk.gpu(0).accounting is None
+    assert desk.gpu(0).state is GpuState.OK
