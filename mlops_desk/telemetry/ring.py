@@ -58,7 +58,7 @@ def groups_of(sample: Sample) -> Iterator[Group]:
 
 
 class _Row:
-    """The newest row. A device whose readings are the same object as before is not looked at again."""
+    """The newest row. A reading that is the same object as before is not looked at again."""
 
     def __init__(self) -> None:
         self.values = np.empty(0, np.float32)
@@ -68,16 +68,28 @@ class _Row:
     def take(self, told: list[Told], width: int) -> None:
         """Become the row of ``told``."""
         before, self.told = self.told, told
-        if len(before) == len(told) and len(self.values) == width and all(
+        readings: list[Reading] = []
+        places: list[Places] = []
+        same_curves = len(before) == len(told) and len(self.values) == width and all(
             old[2] is new[2] for old, new in zip(before, told, strict=True)
-        ):  # fmt: skip
-            told = [new for old, new in zip(before, told, strict=True) if old[1] is not new[1]]
+        )  # fmt: skip
+        if same_curves:
+            for (_, old, _), (_, new, where) in zip(before, told, strict=True):
+                if old is not new:
+                    pairs = enumerate(zip(old.values(), new.values(), strict=True))
+                    changed = [place for place, (early, late) in pairs if early is not late]
+                    found = [*new.values()]
+                    readings += [found[place] for place in changed]
+                    places.append(where[changed])
         else:
             self.values, self.states = np.full(width, np.nan, np.float32), np.full(width, _ABSENT, np.uint8)
-        if not told:
-            return
-        readings = [reading for _, metrics, _ in told for reading in metrics.values()]
-        where = np.concatenate([places for _, _, places in told])
+            for _, metrics, where in told:
+                readings += metrics.values()
+                places.append(where)
+        if readings:
+            self._write(readings, np.concatenate(places))
+
+    def _write(self, readings: list[Reading], where: Places) -> None:
         values = np.array([reading.value for reading in readings], np.float32)
         states = np.full(len(readings), OK, np.uint8)
         for place in np.flatnonzero(np.isnan(values)).tolist():
