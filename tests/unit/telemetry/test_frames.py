@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host, MigInstance, NvLink
+from mlops_desk.records.status import AccountedProcess, Gpu, GpuProcess, GpuState, Host, MigInstance, NvLink
 from mlops_desk.telemetry.frames import BrokenStream, Frame, encode, read_frame
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
 from mlops_desk.telemetry.thinning import Restorer, Thinner
@@ -73,6 +73,7 @@ LINKED = replace(
     facts={"VBIOS": "96"},
     links=(NvLink(0, "up", "4.0", "switch", {"hw.gpu.nvlink.errors.crc": Reading(0.0, "1")}),),
     peers={"GPU-2": "NV18"},
+    accounting=(AccountedProcess(1, running=True),),
 )
 
 
@@ -84,7 +85,8 @@ def test_what_seldom_changes_is_sent_once_and_arrives_every_time() -> None:
     thinner, restorer = Thinner(), Restorer()
     other = replace(LINKED, links=(replace(LINKED.links[0], state="down"),))
     sizes = []
-    for gpu in (LINKED, LINKED, other, other, replace(other, facts={}), LINKED):
+    unaccounted = replace(LINKED, accounting=None)
+    for gpu in (LINKED, LINKED, other, other, replace(other, facts={}), LINKED, unaccounted, unaccounted):
         data = encode(thinner.thin(sent(gpu)))
         sizes.append(len(data))
         frame = read_frame(io.BytesIO(data))
