@@ -150,8 +150,8 @@ class State:
             self._database, StoredAudit, AuditEntry, lambda r: (r.id or "", "", r.verb, r.at)
         )
 
-        self.incidents = RecordTable[Incident](
-            self._database, StoredIncident, Incident, lambda r: (r.id, r.level, r.device or "", r.at)
+        self.incidents = RecordTable[Incident](  # what happens again and again is as new as its last time
+            self._database, StoredIncident, Incident, lambda r: (r.id, r.level, r.device or "", r.last_at or r.at)
         )
         self.alerts = RecordTable[Alert](
             self._database,

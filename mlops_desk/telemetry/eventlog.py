@@ -29,7 +29,7 @@ from mlops_desk.records.job import Job
 from mlops_desk.records.status import Status
 from mlops_desk.storage.state import RecordTable
 from mlops_desk.telemetry import incidents, notices
-from mlops_desk.telemetry.folding import Folding
+from mlops_desk.telemetry.folding import ENDED_UNSEEN, Folding
 from mlops_desk.telemetry.gpu_watch import Ended, GpuWatch
 from mlops_desk.telemetry.incidents import Draft, Owner
 
@@ -80,6 +80,8 @@ class EventsService:
         self._facts_lock = Lock()
         self._ended = False
         self._unsaved: dict[str, Incident] = {}
+        self._untold: set[str] = set()
+        self._rest_waits = False
         self._written_at: dict[str, float] = {}
         self._new = 0
         self._complained = False
@@ -106,7 +108,7 @@ class EventsService:
     def list(
         self, since: float | None = None, level: str | None = None, device: str | None = None, limit: int = 200
     ) -> list_of[Incident]:
-        """Return the newest entries, of at least ``level``."""
+        """Return the newest entries, of at least ``level``; what still happened after ``since`` is among them."""
         if level is not None and level not in LEVELS:
             raise Invalid(f"{plain(level)!r} is no level.", f"One of {', '.join(LEVELS)}.")
         if not 1 <= limit <= KEPT:
@@ -118,7 +120,7 @@ class EventsService:
             for incident in self._unsaved.copy().values()
             if (levels is None or incident.level in levels)
             and (device is None or incident.device == device)
-            and (since is None or incident.at >= since)
+            and (since is None or (incident.last_at or incident.at) >= since)
         }
         merged = {**{incident.id: incident for incident in stored}, **unsaved}
         return sorted(merged.values(), key=lambda incident: -incident.at)[:limit]
@@ -173,7 +175,8 @@ class EventsService:
             else:
                 self._put(found)
         self._look_at_driver(status.driver_version, at)
-        if self._unsaved and self._lane is not None:
+        if self._unsaved and not self._rest_waits and self._lane is not None:
+            self._rest_waits = True
             self._lane.put(self._save_rest)
 
     def log_alert(self, alert: Alert) -> None:
@@ -235,18 +238,17 @@ class EventsService:
         for incident in reversed(known):
             if incident.lasting and incident.ended_at is None and incident.kind != "alert":
                 text = "It ended while no agent looked, or is told again."
-                incident = replace(incident, ended_at=now, details={**incident.details, "end": text})  # noqa: PLW2901
-                self._save(incident)
+                incident = replace(incident, ended_at=now, details={**incident.details, ENDED_UNSEEN: text})  # noqa: PLW2901
+                self._save(incident, time.monotonic())
             self._folding.replace(incident)
         self._store(incidents.of_start(now, clean=clean, version=__version__))
         self._save_facts(running=True)
         self._table.trim(KEPT)
 
     def _store(self, draft: Draft) -> None:
+        before = self._folding.of(draft.incident)
         incident, is_new = self._folding.take(draft.incident, uuid.uuid4().hex)
-        if not is_new and incident.lasting:
-            return
-        if not is_new and draft.incident.id:
+        if incident is before or (not is_new and draft.incident.id):
             return
         now = time.monotonic()
         if is_new:
@@ -254,8 +256,9 @@ class EventsService:
                 return
             incident = self._recorded(incident) if draft.record else incident
             self._new += 1
-        elif now - self._written_at.get(incident.id, 0.0) < _WRITE_SECONDS:
+        elif not incident.lasting and now - self._written_at.get(incident.id, 0.0) < _WRITE_SECONDS:
             self._unsaved[incident.id] = incident  # a storm: told and written at its own pace
+            self._untold.add(incident.id)
             return
         self._announce(incident, now)
         if is_new and self._new % _TRIM_EVERY == 0:
@@ -281,13 +284,15 @@ class EventsService:
         return recorded
 
     def _announce(self, incident: Incident, now: float) -> None:
+        self._save(incident, now)
+        self._untold.discard(incident.id)
+        self._bus.publish(IncidentLogged(incident))
+
+    def _save(self, incident: Incident, now: float) -> bool:
+        """Write an entry, or keep it in memory while that can't be done; tell whether it is written."""
         self._written_at[incident.id] = now
         if len(self._written_at) > _UNSAVED_LIMIT:
             self._written_at = {key: at for key, at in self._written_at.items() if now - at < _WRITE_SECONDS}
-        self._save(incident)
-        self._bus.publish(IncidentLogged(incident))
-
-    def _save(self, incident: Incident) -> None:
         try:
             self._table.put(incident)
         except DeskError as error:
@@ -296,16 +301,25 @@ class EventsService:
             self._complained = True
             self._unsaved[incident.id] = incident
             while len(self._unsaved) > _UNSAVED_LIMIT:
-                self._unsaved.pop(next(iter(self._unsaved)))
-        else:
-            self._complained = False
-            self._unsaved.pop(incident.id, None)
+                dropped = next(iter(self._unsaved))
+                self._unsaved.pop(dropped)
+                self._untold.discard(dropped)
+            return False
+        self._complained = False
+        self._unsaved.pop(incident.id, None)
+        return True
 
     def _save_rest(self) -> None:
-        now = time.monotonic()
+        """Write what could not be written yet, and tell what a storm has grown to; no entry is told twice."""
+        self._rest_waits = False
+        now, works = time.monotonic(), True
         for incident in [*self._unsaved.values()]:
-            if now - self._written_at.get(incident.id, 0.0) >= _WRITE_SECONDS:
+            if now - self._written_at.get(incident.id, 0.0) < _WRITE_SECONDS:
+                continue
+            if incident.id in self._untold:
                 self._announce(incident, now)
+            elif works:  # the disk is asked for the others only while it plays along
+                works = self._save(incident, now)
 
     def _save_facts(self, *, running: bool) -> None:
         """Leave word for the next agent; the word that it ended well is the last one, whatever the lane still does."""

@@ -1,9 +1,11 @@
 """The event log as a service: what it keeps over restarts, what it tells, what a full disk does to it."""
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +15,7 @@ from mlops_desk.records.event import IncidentLogged, JobChanged, Notice
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import DeviceEvent, Incident
 from mlops_desk.records.job import Job, JobSpec, JobState, Reason
+from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host, LeaseInfo, Status
 from mlops_desk.telemetry import eventlog
 from mlops_desk.telemetry.eventlog import EventParts, EventsService
@@ -116,9 +119,68 @@ def test_what_lasted_when_the_agent_died_does_not_last_for_ever(rig):
     rig.wait(lambda: rig.titles("gpu"))
     rig.crash()
     rig.wait(lambda: all(item.ended_at for item in rig.log.list() if item.lasting))
+    (ended,) = rig.log.list(level="alert")
+    assert "end" in ended.details
     rig.log.take((), status(GpuState.LOST))
     rig.wait(lambda: rig.titles("gpu"))
-    assert [item.ended_at is None for item in rig.log.list(level="alert")] == [True, False]
+    (again,) = rig.log.list(level="alert")  # it is told again and was never over
+    assert (again.id, again.ended_at, again.details) == (ended.id, None, {"gpu": "H100"})
+
+
+def test_a_slowdown_that_comes_and_goes_all_night_is_one_entry_and_one_recording(rig, monkeypatch):
+    def slowed(share: float) -> Status:
+        gpu = Gpu("GPU-0", 0, "H100", None, GpuState.OK, metrics={"hw.gpu.throttle.thermal": Reading(share, "1")})
+        return replace(status(), gpus=(gpu,))
+
+    seconds = itertools.count(time.time(), 10.0)
+    clock = SimpleNamespace(time=lambda: next(seconds), monotonic=time.monotonic)
+    watch = rig.log._watch.step
+    monkeypatch.setattr(eventlog, "time", clock)
+    monkeypatch.setattr(rig.log, "_watch", SimpleNamespace(step=lambda gpus, _, at: watch(gpus, at, at)))
+    for _ in range(40):
+        for share in (0.5, 0.0):
+            for _ in range(3):
+                rig.log.take((), slowed(share))
+    rig.wait(lambda: rig.told and rig.told[-1].count == 40 and rig.told[-1].ended_at)
+    (entry,) = [item for item in rig.log.list() if item.kind == "throttle"]
+    assert entry.last_at > entry.at
+    assert rig.kept == [entry.id]
+
+
+def test_what_is_told_while_the_disk_is_full_is_told_once_and_written_later(rig, monkeypatch):
+    monkeypatch.setattr(eventlog, "_WRITE_SECONDS", 0.02)
+    put, refused = rig.state.incidents.put, []
+
+    def refuse(record: Incident) -> None:
+        refused.append(record)
+        raise Unavailable("The disk is full.")
+
+    monkeypatch.setattr(rig.state.incidents, "put", refuse)
+    for code in (79, 31):
+        rig.log.take((xid(time.time(), code=code),), status())
+    rig.wait(lambda: len(rig.titles("xid")) == 2)
+
+    def tried(times: int) -> bool:
+        rig.log.take((), status())
+        return len(refused) >= times
+
+    rig.wait(lambda: tried(8))
+    assert sorted(rig.titles("xid")) == ["GPU 0: XID 31", "GPU 0: XID 79"]
+    monkeypatch.setattr(rig.state.incidents, "put", put)
+    rig.wait(lambda: tried(0) and not rig.log._unsaved)
+    assert len(rig.titles("xid")) == 2
+    assert len([item for item in rig.state.incidents.list() if item.kind == "xid"]) == 2
+
+
+def test_what_still_went_on_after_a_moment_is_told_of_the_time_since(rig):
+    begun = time.time() - 7200.0
+    for minutes in range(0, 120, 5):
+        rig.log.take((xid(begun + 60.0 * minutes),), status())
+    rig.wait(lambda: rig.told and rig.told[-1].kind == "xid" and rig.told[-1].count > 0)
+    rig.wait(lambda: not rig.log.take((), status()) and rig.log.list(level="alert")[0].count == 24)
+    rig.wait(lambda: not rig.log.take((), status()) and not rig.log._unsaved)
+    for found in (rig.log.list(since=begun + 6000.0, level="alert"), rig.log.absence(begun + 6000.0).incidents):
+        assert [item.count for item in found] == [24]
 
 
 def test_a_changed_driver_is_told_also_over_a_restart(rig):

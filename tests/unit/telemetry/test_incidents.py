@@ -107,7 +107,10 @@ def test_what_lasts_is_one_entry_until_its_end():
     assert folding.take(replace(state, at=6.0), "b") == (entry, False)
     assert folding.end(state, 9.0).ended_at == 9.0
     assert folding.end(state, 10.0) is None
-    assert folding.take(replace(state, at=11.0), "c")[1]
+    again, is_new = folding.take(replace(state, at=11.0), "c")
+    assert (again.id, again.at, again.last_at, again.ended_at, again.count, is_new) == ("a", 5.0, 11.0, None, 2, False)
+    folding.end(state, 12.0)
+    assert folding.take(replace(state, at=13.0 + FOLD_SECONDS), "d")[1]
 
 
 def job(class_: str, state: JobState = JobState.FAILED) -> Job:
