@@ -8,7 +8,7 @@ from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.telemetry.ring import Ring
 
 DEVICES, METRICS = ("GPU-1", "GPU-2", "host"), ("hw.power", "hw.temperature", "hw.fan.speed_ratio")
-READINGS = tuple(Reading(float(value), "1") for value in range(3)) + (Reading(None, "1", MetricState.LOST),)
+READINGS = (*(Reading(float(value), "1") for value in range(3)), Reading(None, "1", MetricState.LOST))
 """Few, so that a tick often tells the very same object as the one before."""
 
 ticks = st.lists(
