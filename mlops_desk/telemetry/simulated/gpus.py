@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.status import Gpu, GpuProcess, NvLink
+from mlops_desk.records.status import AccountedProcess, Gpu, GpuProcess, NvLink
 from mlops_desk.telemetry.metrics import all_missing
+from mlops_desk.telemetry.simulated.accounts import ACCOUNTS_SECONDS, accounts
 from mlops_desk.telemetry.simulated.board import MIG_GPU, Board
 from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, gpu_events
 from mlops_desk.telemetry.simulated.faults import SimulatedFaults, failure, wild
@@ -47,6 +48,8 @@ class SimulatedGpus:
         self._links: dict[int, Links] = {}
         self._links_read: dict[int, tuple[NvLink, ...]] = {}
         self._linked_at: dict[int, float] = {}
+        self._accounted: dict[int, tuple[AccountedProcess, ...]] = {}
+        self._accounted_at: dict[int, float] = {}
         self._slices = Slices(seed, MIG_GPU, self._name)
 
     def busy(self) -> Busy | None:
@@ -94,7 +97,7 @@ class SimulatedGpus:
             name="NVIDIA H100 80GB HBM3 (simulated)",
             pci_bus_id=f"00000000:{0x19 + 0x11 * index:02X}:00.0",
             state=state,
-            facts={**FACTS, "MIG mode": "on" if index == MIG_GPU else "off"},
+            facts=FACTS if index != MIG_GPU else {**FACTS, "MIG mode": "on", "Accounting mode": "off"},
         )
         if lack is not None:
             return replace(gpu, metrics=all_missing(lack), note="Simulated fault.")
@@ -113,6 +116,7 @@ class SimulatedGpus:
             peers=peers(index, count, self._uuid),
             numa_node=index // _SOCKET_GPUS,
             cpu_affinity=f"{first}-{first + _SOCKET_CORES - 1}",
+            accounting=self._accounts(index, at) if index != MIG_GPU else None,
         )
 
     def _board(self, index: int) -> Board:
@@ -128,6 +132,13 @@ class SimulatedGpus:
             self._linked_at[index] = looked
             self._links_read[index] = self._links[index].read(looked, *self._boards[index].carried(looked))
         return self._links_read[index]
+
+    def _accounts(self, index: int, at: float) -> tuple[AccountedProcess, ...]:
+        looked = at - at % ACCOUNTS_SECONDS
+        if self._accounted_at.get(index) != looked:
+            self._accounted_at[index] = looked
+            self._accounted[index] = accounts(self._seed, index, looked)
+        return self._accounted[index]
 
     def _processes(self, index: int, at: float, runs: list[Run]) -> tuple[GpuProcess, ...]:
         listed = [

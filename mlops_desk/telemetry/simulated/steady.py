@@ -64,5 +64,6 @@ FACTS = {
     "Persistence mode": "on",
     "Compute mode": "default",
     "ECC mode": "on",
-    "Accounting mode": "off",
+    "MIG mode": "off",
+    "Accounting mode": "on",
 }

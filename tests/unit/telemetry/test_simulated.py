@@ -288,3 +288,20 @@ def test_what_was_ended_by_hand_is_not_killed_for_lack_of_memory_later(tmp_path:
     (tmp_path / "faults.json").write_text(json.dumps({"ended": [[eater.pid, eater.start_ticks, at - 5.0]]}))
     assert all(p.pid != eater.pid for gpu in gpus.read().gpus for p in gpu.processes)
     assert all(kill.at != at for kill in oom_kills(2103, NOON, NOON + 3600.0))
+
+
+@given(seeds, times)
+@settings(max_examples=40)
+def test_accounts_are_of_those_that_run_and_of_those_that_ran(seed: int, at: float) -> None:
+    for gpu in gpus_at(seed, at):
+        assert (
+            (gpu.accounting is not None) == (gpu.facts["Accounting mode"] == "on") == (gpu.facts["MIG mode"] == "off")
+        )
+        began = {process.pid for process in gpu.processes if process.started_at < at - 30}
+        ended = [one for one in gpu.accounting or () if not one.running]
+        assert began <= {one.pid for one in gpu.accounting or () if one.running} or gpu.accounting is None
+        for one in gpu.accounting or ():
+            assert (one.seconds is None) == one.running
+            assert 0.0 <= one.memory_ratio <= one.gpu_ratio <= 1.0
+            assert 0 < one.max_memory_bytes < 80 << 30
+        assert all(one.started_at + one.seconds <= at for one in ended)
