@@ -6,10 +6,11 @@ from mlops_desk.ui.text import Label
 
 
 class StaleLine(Label):
-    """Hidden while the agent is heard."""
+    """Hidden while the agent is heard. ``what`` is what of the page is not true now, with its verb."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "These numbers are") -> None:
         super().__init__(bold=True, tone="warning")
+        self._what = what
         self.hide()
 
     def refresh(self, store: Store) -> None:
@@ -17,7 +18,7 @@ class StaleLine(Label):
         self.setVisible(not store.is_true_now)
         if not store.is_true_now:
             at = store.status.sampled_at if store.status is not None else None
-            of = f"These numbers are of {words.day_and_clock(at)}: " if at is not None else ""
+            of = f"{self._what} of {words.day_and_clock(at)}: " if at is not None else ""
             since = words.clock(store.connection.stale_since or store.connection.since)
             self.show_text(f"{words.WARNING} {of}no news from the agent since {since}.")
             self.setAccessibleName(self.whole)

@@ -2,7 +2,8 @@
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
-from mlops_desk.records.status import Disk, Gpu, GpuProcess, GpuState, Host, Network, Status
+from mlops_desk.records.metric import MetricState
+from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuProcess, GpuState, Host, Network, Status
 from mlops_desk.ui import judgement, marks, words
 from mlops_desk.ui.store import Connection, Store
 from mlops_desk.ui.widgets.tiles import WINDOW_SECONDS, Curve, TileView
@@ -16,6 +17,7 @@ _LEASE_MARKS = {
     "unknown": Mark("unknown", words.UNKNOWN, "unknown"),
 }
 QUIET = 0.005
+SILENT_TILES = 4
 _FREE = Mark("muted", words.IDLE, "free")
 _BUSY = Mark("info", words.INFO, "in use")
 BUSY_RATIO = 0.05
@@ -124,9 +126,11 @@ def _gpu_tip(gpu: Gpu, verdict: Diagnosis | None) -> str:
 
 
 def host_views(store: Store, status: Status) -> dict[str, TileView]:
-    """Return the tiles of the host: processors, memory, disks, networks."""
+    """Return the tiles of the host: mounts that do not answer before all, processors, memory, disks, networks."""
     dim = not store.is_true_now
-    views = {
+    silent = [mounted for mounted in status.filesystems if is_silent(mounted)]
+    views = {f"filesystem {mounted.mount}": _silent(mounted) for mounted in silent[:SILENT_TILES]}
+    views |= {
         "cpu": _cpu(store, status.host, dim),
         "memory": _memory(store, status.host, dim),
         "pressure": _pressure(store, status.host, dim),
@@ -134,6 +138,27 @@ def host_views(store: Store, status: Status) -> dict[str, TileView]:
     views |= {f"disk {disk.name}": _disk(store, disk, dim) for disk in status.disks}
     views |= {f"network {network.name}": _network(store, network, dim) for network in status.networks}
     return views
+
+
+def is_silent(filesystem: Filesystem) -> bool:
+    """Tell whether a mount does not answer, which holds up every program that touches it."""
+    return filesystem.note is not None and any(
+        reading.state is MetricState.STALE for reading in filesystem.metrics.values()
+    )
+
+
+def _silent(filesystem: Filesystem) -> TileView:
+    what, _, since = (filesystem.note or "").partition(" since ")
+    return TileView(
+        title=plain(filesystem.mount, 40),
+        number=words.NOTHING,
+        unit=plain(what, 40),
+        mark=Mark("alert", words.ALERT, "silent"),
+        foot=f"since {plain(since, 40)}" if since else "",
+        tip=f"{plain(filesystem.mount)} ({plain(filesystem.kind)} of {plain(filesystem.device)})\n"
+        f"{plain(filesystem.note or '')}\nPrograms that touch it wait until it answers.",
+        dim=True,
+    )
 
 
 def _cpu(store: Store, host: Host, dim: bool) -> TileView:

@@ -30,6 +30,7 @@ from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import (
+    AccountedProcess,
     AgentCost,
     AgentInfo,
     Check,
@@ -557,6 +558,12 @@ _PROFILES: tuple[tuple[str, float, float, float], ...] = (
 )  # fmt: skip
 
 
+ACCOUNTS = (
+    AccountedProcess(4000, True, NOW - 600, None, 0.93, 0.4, 41 * GIB, "ana", "python train.py --lr 0.1"),
+    AccountedProcess(3990, False, NOW - 9000, 7260.0, 0.88, None, 40 * GIB),
+)
+
+
 def gpu_record(index: int, at: float) -> Gpu:
     kind, low, high, used = _PROFILES[index % 8]
     uuid = f"GPU-{index:08x}-1111-2222-3333-444444444444"
@@ -622,6 +629,7 @@ def gpu_record(index: int, at: float) -> Gpu:
         processes,
         throttled,
         processes_known=True,
+        accounting=ACCOUNTS if kind == "resnet50" else None,
     )
 
 
@@ -700,7 +708,9 @@ def disk_records(at: float) -> tuple[Disk, ...]:
 
 def filesystem_records() -> tuple[Filesystem, ...]:
     def filesystem(mount: str, kind: str, used: float, limit: float, note: str | None = None) -> Filesystem:
-        metrics = {} if note else {
+        names = ("usage", "limit", "available", "utilization")
+        stale = {f"system.filesystem.{name}": Reading(None, "By", MetricState.STALE) for name in names}
+        metrics = stale if note else {
             "system.filesystem.usage": Reading(used * GIB, "By"), "system.filesystem.limit": Reading(limit * GIB, "By"),
             "system.filesystem.available": Reading((limit - used) * GIB, "By"),
             "system.filesystem.utilization": Reading(used / limit, "1"),
@@ -712,7 +722,7 @@ def filesystem_records() -> tuple[Filesystem, ...]:
         filesystem("/", "ext4", 120, 440),
         filesystem("/data", "xfs", 6800, 7000),
         filesystem("/home", "ext4", 1600, 1800),
-        filesystem("/mnt/nas", "nfs4", 0, 1, "It has not answered since 13:58:20: the server nas-1 may be down."),
+        filesystem("/mnt/nas", "nfs4", 0, 1, "not responding since 13:58:20"),
     )
 
 

@@ -49,6 +49,29 @@ def test_an_event_says_what_it_means_what_to_do_and_shows_what_was_recorded(even
     assert "pid 911" in shown["GPU memory of processes"].accessibleDescription()
 
 
+def test_events_of_an_agent_that_is_silent_say_of_when_they_are(events, double, qtbot):
+    qtbot.waitUntil(lambda: events.context.store.is_true_now)
+    assert not events._stale_line.isVisible()
+    double.silent = True
+    qtbot.waitUntil(events._stale_line.isVisible, timeout=8000)
+    assert "This list is of" in events._stale_line.whole
+    assert "no news from the agent since" in events._stale_line.whole
+    double.silent = False
+    qtbot.waitUntil(lambda: not events._stale_line.isVisible(), timeout=8000)
+
+
+def test_a_mount_that_does_not_answer_is_told_first_on_the_overview_and_leads_to_it(overview, qtbot):
+    key, tile = next(iter(overview._hosts.items()))
+    assert key == "filesystem /mnt/nas"
+    assert (tile.view.title, tile.view.mark.word, tile.view.unit) == ("/mnt/nas", "silent", "not responding")
+    assert tile.view.foot == "since 13:58:20"
+    assert not any(other.startswith("filesystem") for other in list(overview._hosts)[1:])
+    tile.clicked.emit()
+    page = overview.window().page()
+    qtbot.waitUntil(lambda: page.tabs.current() == "filesystem")
+    assert page.views["filesystem"].table.key() == "/mnt/nas"
+
+
 def test_an_event_without_a_recording_says_so(events):
     events.log.select("thr1")
     assert "No recording" in events.detail._says.whole

@@ -15,6 +15,7 @@ from mlops_desk.ui.alertscard import AlertsCard
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.eventdetail import EventDetail
 from mlops_desk.ui.page import Page
+from mlops_desk.ui.staleline import StaleLine
 from mlops_desk.ui.store import Store, Topic
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
@@ -38,6 +39,7 @@ class EventsPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._stale_line = StaleLine("This list is")
         self._filter = filter_field("Filter events")
         self._filter.textChanged.connect(self._narrow)
         self.tabs = Tabs("Views", (("log", "Log"), ("rules", "Rules")))
@@ -89,6 +91,7 @@ class EventsPage(Page):
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
         whole.addLayout(row)
         whole.addWidget(self._stack, 1)
         self.tabs.chosen.connect(self._show_view)
@@ -103,6 +106,7 @@ class EventsPage(Page):
             self.show_part(part, "Events", lambda: _EMPTY)
             return
         self.show_content()
+        self._stale_line.refresh(store)
         if topics & {Topic.ALERTS, Topic.CONNECTION}:
             self.alerts.refresh(store)
         if topics & {Topic.INCIDENTS, Topic.CONNECTION}:

@@ -148,7 +148,7 @@ class OverviewPage(Page):
 
     def _host_tile(self, key: str) -> Tile:
         tile = Tile(theme.HOST_TILE_HEIGHT)
-        page, thing = ("storage", key) if key.startswith(("disk ", "network ")) else ("host", None)
+        page, thing = ("storage", key) if key.startswith(("disk ", "network ", "filesystem ")) else ("host", None)
         tile.clicked.connect(lambda: self.context.open_page(page, thing))
         return tile
 
