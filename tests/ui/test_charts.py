@@ -13,6 +13,7 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.ui import chartexport, hints
+from mlops_desk.ui.gpu.accounts import ACCOUNTS
 from mlops_desk.ui.gpu.curves import has_activity
 from mlops_desk.ui.spans import Span
 from mlops_desk.ui.widgets.chart import Chart, Drawn
@@ -221,6 +222,18 @@ def test_processes_links_and_health_are_shown(page):
     assert page.links.topology.shown_rows() == 8
     page.tabs.choose("health")
     assert any(fact.name == "ECC uncorrected" for fact in page.health.health.shown)
+
+
+def test_what_the_driver_accounts_for_is_shown_where_it_does(page):
+    page.tabs.choose("processes")
+    accounted = [gpu for gpu in page.context.store.status.gpus if gpu.accounting]
+    page.reveal(accounted[0].uuid)
+    assert not page.accounts.isHidden()
+    assert page.accounts.table.shown_rows() == 2
+    lasted = next(column for column in ACCOUNTS if column.key == "lasted")
+    assert [lasted.cell(one).text.replace("\u2009", " ") for one in accounted[0].accounting] == ["runs", "2 h 1 min"]
+    page.reveal(next(gpu.uuid for gpu in page.context.store.status.gpus if gpu.accounting is None))
+    assert page.accounts.isHidden()
 
 
 def test_memory_can_be_split_by_process(page):

@@ -13,6 +13,7 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.endprocess import open_end_process, process_title
 from mlops_desk.ui.gpu import facts, tables
+from mlops_desk.ui.gpu.accounts import Accounts
 from mlops_desk.ui.gpu.curves import GpuCurves
 from mlops_desk.ui.gpu.details import Health, Links
 from mlops_desk.ui.gpu.verdict import Verdict
@@ -55,6 +56,7 @@ class GpusPage(Page):
         self.processes.fill_more = self._fill_process_menu
         self.processes.chosen.connect(self._process_chosen)
         self._no_process = Label(tone="muted", wrap=True)
+        self.accounts = Accounts(context)
         self.end = Button("End process …", harmful=True, tip="End the chosen process (Del)")
         self.end.clicked.connect(self._end_process)
         self.health = Health(context)
@@ -114,7 +116,13 @@ class GpusPage(Page):
         row.addWidget(self.end)
         view.column.addLayout(row)
         self.end.setEnabled(False)
-        return view
+        both = QWidget()
+        column = QVBoxLayout(both)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_8)
+        column.addWidget(view, 3)
+        column.addWidget(self.accounts, 2)
+        return both
 
     # What holds now.
 
@@ -174,6 +182,7 @@ class GpusPage(Page):
             self._no_process.show_text(_no_process(gpu))
             self._no_process.setVisible(not gpu.processes)
             self._process_chosen(self.processes.key())
+            self.accounts.show_gpu(gpu)
         elif view == "health":
             self.health.show_gpu(gpu)
         elif view == "links":
