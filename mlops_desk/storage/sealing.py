@@ -36,16 +36,24 @@ _HALF = 2
 
 
 def work(store: TelemetryStore) -> Iterator[None]:
-    """Do what is to be done, a step between two yields. Raises Unavailable; then it is begun anew later."""
+    """Do what is to be done, a step between two yields. Raises Unavailable; then it is begun anew later.
+
+    As long as no new chunk is due after a pass that came to its end, there is nothing else to do either.
+    """
+    sources = _blocks_due(store)
+    if sources is None and store.settled:
+        return
+    store.settled = False
     with store.database.transaction() as connection:
         unfinished = building.drop(connection, unfinished=True)
     while unfinished:
         yield
         with store.database.transaction() as connection:
             unfinished = building.drop(connection, unfinished=True)
-    while (sources := _blocks_due(store)) is not None:
+    while sources is not None:
         yield
         yield from _seal(store, sources)
+        sources = _blocks_due(store)
     for tier in (0, 1):
         yield from roll_up(store, tier)
     for tier, kept in enumerate(CHUNKS_KEPT):
@@ -57,6 +65,7 @@ def work(store: TelemetryStore) -> Iterator[None]:
         yield
         with store.database.transaction() as connection:
             more = building.drop(connection, unfinished=False)
+    store.settled = True
 
 
 class _Block(NamedTuple):

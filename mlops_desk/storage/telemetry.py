@@ -35,6 +35,7 @@ class TelemetryStore:
     """Appends and counts history. Every method raises Unavailable when the disk does not play along.
 
     ``generation`` changes with every change of what is kept where: who reads in several steps looks at it after.
+    ``settled`` says that all packing was done when it was last looked at.
     """
 
     def __init__(self, path: Path, scale_of: ScaleOf = lambda _: _FINEST) -> None:
@@ -42,6 +43,7 @@ class TelemetryStore:
         self.set_aside = self.database.set_aside
         self.layouts = Layouts(scale_of)
         self.generation = 0
+        self.settled = False
         self._processes: dict[tuple[str, int, int], int] = {}
 
     def append(self, block: Block, holdings: Sequence[Holding] = ()) -> None:

@@ -170,6 +170,19 @@ def test_what_is_old_is_forgotten_tier_by_tier_and_coarser_rows_take_its_place(s
     assert fine.times.max() == 1.7e9 + 3999
 
 
+@pytest.mark.usefixtures("small")
+def test_where_no_chunk_is_due_one_question_says_so(store: TelemetryStore) -> None:
+    store.append(block_of([0.0], 1.0))
+    work(store)
+    assert store.settled
+    assert list(sealing.work(store)) == []
+    for second in range(5):
+        store.append(block_of([10.0 + second], 1.0))
+    assert len(list(sealing.work(store))) > 1
+    assert store.settled
+    assert counts(store, "chunks", "tier = 0") == 1
+
+
 def _numbers(store: TelemetryStore) -> list[int]:
     with store.database.transaction() as connection:
         return list(connection.execute(text("SELECT id FROM chunks")).scalars())
