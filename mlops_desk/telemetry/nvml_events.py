@@ -153,6 +153,10 @@ class Listener:
                 taken += 1
                 if taken % _STORM == 0:
                     self._ending.wait(_REST_SECONDS)
+            for _ in range(_STORM):  # a GPU that was just lost is followed no more, and may have told more than once
+                if (event := heard_of.wait(0.0)) is None:
+                    break
+                self._hear(event)
         finally:
             heard_of.close()
 

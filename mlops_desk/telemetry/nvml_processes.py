@@ -146,6 +146,9 @@ class ProcessLister:
     def _shares(self) -> dict[int, float] | None:
         """Return each busy process's newest share of the GPU's time; None when the driver does not tell."""
         count = ctypes.c_uint(self._room)
+        now = int(time.time() * _MICROSECONDS)
+        if self._seen_until > now + _FUTURE:  # the clock was set back, and every sample to come is older than these
+            self._seen_until = now - _FIRST_SPAN
         try:
             self._device.invoke(
                 "nvmlDeviceGetProcessUtilization",

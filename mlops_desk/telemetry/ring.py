@@ -146,12 +146,12 @@ class Ring:
             return self._block(self._numbers(number)), self._count
 
     def window(self, seconds: float) -> Block:
-        """Return the rows of the last ``seconds`` before the newest row."""
+        """Return the rows of the last ``seconds`` before the newest row; after the clock jumped back, those since."""
         with self._lock:
             numbers = self._numbers(0)
             if len(numbers):
                 times = self._times[numbers % self._rows]
-                numbers = numbers[times >= times[-1] - seconds]
+                numbers = numbers[(times >= times[-1] - seconds) & (times <= times[-1])]
             return self._block(numbers)
 
     def curves(self, names: Sequence[tuple[str, str]]) -> Recent:

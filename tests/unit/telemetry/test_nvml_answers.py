@@ -1,16 +1,20 @@
 """What the driver's records become: processes and their shares, activity, ways between GPUs, processors near them."""
 
 import struct
+import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.records.status import NvLink
+from mlops_desk.telemetry import nvml_processes
 from mlops_desk.telemetry.nvml import NvmlError
 from mlops_desk.telemetry.nvml_facts import cpu_list
 from mlops_desk.telemetry.nvml_gpm import values
-from mlops_desk.telemetry.nvml_processes import newest_shares, records
+from mlops_desk.telemetry.nvml_processes import ProcessLister, newest_shares, records
 from mlops_desk.telemetry.nvml_topology import ends_of, peers_of
 
 NONE = 0xFFFF_FFFF
@@ -39,6 +43,31 @@ def test_only_the_newest_sane_share_of_a_process_counts() -> None:
     assert shares == {7: 0.6}
     assert until == NOW - 100_000
     assert newest_shares(samples, until, NOW) == ({}, until)
+
+
+def test_shares_are_told_again_at_once_after_the_clock_was_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [NOW / 1e6]
+    monkeypatch.setattr(nvml_processes, "time", SimpleNamespace(time=lambda: clock[0], monotonic=time.monotonic))
+
+    class Device:
+        """Process 7 works half of the time, and the driver says so with the time as the clock shows it."""
+
+        def invoke(self, name: str, *arguments: Any) -> None:
+            if name == "nvmlDeviceGetProcessUtilization":
+                buffer, count, since = arguments
+                sample = struct.pack("<I4xQIIII", 7, int(clock[0] * 1e6) - 1, 50, 0, 0, 0)
+                found = sample if since.value < int(clock[0] * 1e6) - 1 else b""
+                buffer[: len(found)], count._obj.value = found, bool(found)
+            elif "Compute" in name:
+                count, buffer = arguments
+                buffer[:24], count._obj.value = struct.pack("<I4xQII", 7, 1 << 30, NONE, NONE), 1
+            else:
+                arguments[0]._obj.value = 0
+
+    lister = ProcessLister(Device())  # type: ignore[arg-type]
+    for set_to in (0.0, 2.0, -3600.0, -3598.0):
+        clock[0] = NOW / 1e6 + set_to
+        assert [one.sm_ratio for one in lister.read()] == [0.5]
 
 
 def test_gpm_gives_ratios_bytes_and_means_of_engines() -> None:

@@ -169,3 +169,23 @@ def test_a_bug_in_one_turn_does_not_end_the_listening(
     until(lambda: "gpu-events failed" in caplog.text)
     source.queue.put(Raw("GPU-a", "xid", 13))
     assert drained(listener, bool)[0].code == 13
+
+
+def test_what_a_lost_gpu_has_told_already_is_heard_though_it_is_followed_no_more(
+    source: Source, listener: Listener
+) -> None:
+    told = [Raw("GPU-0", "xid", code) for code in (79, 154, 45)]
+
+    def wait(_seconds: float) -> Raw | None:
+        if not told or len(source.listening) > 1:  # a set is forgotten with what it had to tell
+            time.sleep(0.005)
+            return None
+        if len(told) == 3:
+            listener.follow({"GPU-1": object()})  # as the pass that found the GPU lost does, at the same moment
+        return told.pop(0)
+
+    source.wait = wait  # type: ignore[method-assign]
+    listener.follow({"GPU-0": object()})
+    heard = drained(listener, lambda events: len(events) == 3)
+    assert [event.code for event in heard] == [79, 154, 45]
+    until(lambda: source.listening == [("GPU-0",), ("GPU-1",)])

@@ -40,3 +40,12 @@ def test_a_row_says_what_was_read(told: list[dict[str, dict[str, Reading]]], kep
             else:
                 assert (None if np.isnan(value) else float(value)) == reading.value
                 assert state != 0
+
+
+def test_the_last_minute_is_that_of_the_clock_as_it_is_set_now() -> None:
+    ring = Ring()
+    for second in range(600):
+        ring.append(1e9 + second, [("GPU-0", {"use": Reading(1.0, "1")})])
+    for second in range(30):
+        ring.append(1e9 - 3600 + second, [("GPU-0", {"use": Reading(0.0, "1")})])
+    assert list(ring.window(60.0).values[:, 0]) == [0.0] * 30
