@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
-
+from mlops_desk.api.lean import httpx
 from mlops_desk.base import wire
 from mlops_desk.base.changes import BadPatch, Listener
 from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable

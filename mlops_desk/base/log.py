@@ -1,13 +1,30 @@
 """Logging: what is said before the data folder is known is kept and written once it is; files rotate."""
 
 import logging
-import logging.handlers
 import sys
 import threading
+from collections import deque
 from pathlib import Path
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(threadName)s %(name)s: %(message)s"
-_early = logging.handlers.MemoryHandler(capacity=1000, flushLevel=logging.CRITICAL + 1)
+
+
+class _Early(logging.Handler):
+    """Keeps the newest thousand records until there is a place for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._records: deque[logging.LogRecord] = deque(maxlen=1000)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._records.append(record)
+
+    def pour(self, target: logging.Handler) -> None:
+        while self._records:
+            target.handle(self._records.popleft())
+
+
+_early = _Early()
 
 
 class _OneLine(logging.Formatter):
@@ -29,10 +46,12 @@ def start_early() -> None:
 
 def start_file(path: Path, *, echo: bool = False) -> None:
     """Write the log, early records first, to ``path`` (5 MiB, four old ones kept) and, with ``echo``, to stderr."""
+    from logging.handlers import RotatingFileHandler  # noqa: PLC0415 - 4 ms that the window's first paint need not wait
+
     root = logging.getLogger()
     handler: logging.Handler
     try:
-        handler = logging.handlers.RotatingFileHandler(path, maxBytes=5 << 20, backupCount=4, encoding="utf-8")
+        handler = RotatingFileHandler(path, maxBytes=5 << 20, backupCount=4, encoding="utf-8")
     except OSError as error:
         handler = logging.StreamHandler()
         root.warning("The log file %s can't be written (%s); logging to stderr", path, error.strerror)
@@ -42,9 +61,8 @@ def start_file(path: Path, *, echo: bool = False) -> None:
         console = logging.StreamHandler()
         console.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s"))
         root.addHandler(console)
-    _early.setTarget(handler)
-    _early.flush()
     root.removeHandler(_early)
+    _early.pour(handler)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)
 

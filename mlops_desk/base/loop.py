@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -68,6 +67,8 @@ class Loop:
 
         The thread goes on after the deadline: use it for calls that may hang and do no harm when late.
         """
+        from concurrent.futures import Future  # noqa: PLC0415 - 1.5 ms that the window's first paint need not wait for
+
         future: Future[T] = Future()
         context = copy_context()
 

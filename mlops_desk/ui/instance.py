@@ -5,7 +5,6 @@ in the user's private runtime folder, only carries the request to come up.
 """
 
 import hashlib
-import json
 import os
 import time
 from typing import TYPE_CHECKING, cast
@@ -52,6 +51,8 @@ class Instance(QObject):
 
     def hand_over(self) -> bool:
         """Ask the first window to come up; False when it doesn't answer."""
+        import json  # noqa: PLC0415 - only the second start needs it
+
         from PySide6.QtNetwork import QLocalSocket  # noqa: PLC0415 - as above
 
         token = os.environ.get("XDG_ACTIVATION_TOKEN") or os.environ.get("DESKTOP_STARTUP_ID") or ""
@@ -90,6 +91,8 @@ class Instance(QObject):
             if socket.bytesAvailable() > _LIMIT_BYTES:
                 socket.abort()
             return
+        import json  # noqa: PLC0415 - as above
+
         try:
             request = json.loads(bytes(socket.readLine(_LIMIT_BYTES).data()))
             token = str(request.get("token", "")) if isinstance(request, dict) else ""

@@ -7,7 +7,7 @@ tool tip or opens a message box; a test looks for it.
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QResizeEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QStyleOption, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from mlops_desk.base.text import LINE_LIMIT, NAME_LIMIT, plain
 from mlops_desk.ui import theme
@@ -105,14 +105,16 @@ class Label(QLabel):
         if self.wordWrap():
             super().paintEvent(event)
             return
-        option = QStyleOption()
-        option.initFrom(self)
         area = self.contentsRect()
         shown = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, area.width())
         painter = QPainter(self)
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
         painter.drawText(area, int(self.alignment()), shown)
         if self.hasFocus():
+            from PySide6.QtWidgets import QStyle, QStyleOption  # noqa: PLC0415 - 5 ms that few labels ever need
+
+            option = QStyleOption()
+            option.initFrom(self)
             self.style().drawPrimitive(QStyle.PrimitiveElement.PE_FrameFocusRect, option, painter, self)
 
     def changeEvent(self, event: QEvent) -> None:

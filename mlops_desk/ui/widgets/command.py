@@ -10,29 +10,34 @@ from mlops_desk.ui.widgets.field import Field
 
 
 class CommandLine(QWidget):
-    """Hidden while there is no command."""
+    """Hidden, and nearly nothing, while there is no command."""
 
     def __init__(self, name: str = "Command to paste") -> None:
         super().__init__()
-        self._field = Field(name, " ")
-        self._field.setClearButtonEnabled(False)
-        self._field.setReadOnly(True)
-        self._field.setFont(theme.fixed_font())
-        self._field.setCursorPosition(0)
-        copy = CopyButton("Copy", self.command)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme.SPACE_8)
-        row.addWidget(self._field, 1)
-        row.addWidget(copy, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._name = name
+        self._field: Field | None = None
         self.hide()
 
     def command(self) -> str:
-        return self._field.text()
+        return self._field.text() if self._field is not None else ""
 
     def show_command(self, command: str | None) -> None:
         """Show ``command``, or nothing."""
+        if command and self.command() != plain(command, LINE_LIMIT):
+            field = self._field = self._field or self._made()
+            field.setText(plain(command, LINE_LIMIT))
+            field.setCursorPosition(0)
         self.setVisible(bool(command))
-        if command and self._field.text() != plain(command, LINE_LIMIT):
-            self._field.setText(plain(command, LINE_LIMIT))
-            self._field.setCursorPosition(0)
+
+    def _made(self) -> Field:
+        """Return the field, which every page has and few ever show."""
+        field = Field(self._name, " ")
+        field.setClearButtonEnabled(False)
+        field.setReadOnly(True)
+        field.setFont(theme.fixed_font())
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(field, 1)
+        row.addWidget(CopyButton("Copy", self.command), 0, Qt.AlignmentFlag.AlignVCenter)
+        return field
