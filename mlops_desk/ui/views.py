@@ -1,5 +1,7 @@
 """From records to what a tile shows: words and curves, prepared; the tile only paints."""
 
+import re
+
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.metric import MetricState
@@ -16,6 +18,7 @@ _LEASE_MARKS = {
     "external": Mark("info", words.INFO, "outside job"),
     "unknown": Mark("unknown", words.UNKNOWN, "unknown"),
 }
+_MEMORY_KIND = re.compile(r"(\d+ ?GB) (HBM|GDDR)\w*")
 QUIET = 0.005
 SILENT_TILES = 4
 _FREE = Mark("muted", words.IDLE, "free")
@@ -112,6 +115,11 @@ def process_name(process: GpuProcess) -> str:
 def short_name(name: str) -> str:
     """Return a GPU's name without the words that all of them share."""
     return plain(name.removesuffix(" (simulated)").replace("NVIDIA ", "").replace("GeForce ", ""), 40)
+
+
+def list_name(name: str) -> str:
+    """Return a GPU's name for a narrow column: as much as tells it from others, without the kind of its memory."""
+    return _MEMORY_KIND.sub(r"\1", short_name(name))
 
 
 def _gpu_tip(gpu: Gpu, verdict: Diagnosis | None) -> str:

@@ -11,6 +11,8 @@ from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.job import JobState, Reason
+from mlops_desk.records.status import GpuState
+from mlops_desk.ui import theme, views
 from mlops_desk.ui.tables.paint import COLUMN_SHARE
 
 NOTHING = "Nothing matches \u201czzz\u201d"
@@ -69,7 +71,6 @@ def test_one_long_name_leaves_room_for_the_other_columns(jobs, double, qtbot):
     job = replace(job_record("long", long[:100], JobState.FAILED, submitted_at=time.time()), reason=reason)
     double.put_job(job)
     qtbot.waitUntil(lambda: jobs.table.records.record("long") is not None)
-    qtbot.wait(50)
     table = jobs.table
     room = table.viewport().width()
     assert table.columnWidth(column(table, "name")) <= room * COLUMN_SHARE + 1
@@ -153,3 +154,32 @@ def test_what_a_job_comes_from_is_said_within_its_column(jobs, double, qtbot):
     fact = next(fact for fact in jobs._facts.shown if fact.name == "Because of")
     assert fact.value == "retraining 375e48de0165"
     assert fact.tip == origin
+
+
+@pytest.mark.parametrize("state", list(GpuState))
+def test_the_names_of_all_gpus_are_read_in_full_whatever_their_state(start, double, qtbot, state):
+    program = start(double, "gpus")
+    program.window.resize(1280, 800)
+    page = program.window.page()
+    qtbot.waitUntil(lambda: page.list.shown_rows() == 8)
+    gpus = {gpu.uuid: replace(gpu, state=state, lease=None) for gpu in page.context.store.status.gpus}
+    page.list.show_records(gpus)
+    metrics = page.list.fontMetrics()
+    room = page.list.columnWidth(0) - 2 * theme.SPACE_8
+    for row in range(8):
+        name = page.list.records.index(row, 0).data()
+        assert name == f"{row}  H100 80GB"
+        assert metrics.horizontalAdvance(name) <= room + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("NVIDIA H100 80GB HBM3 (simulated)", "H100 80GB"),
+        ("NVIDIA A100-SXM4-40GB", "A100-SXM4-40GB"),
+        ("NVIDIA GeForce RTX 4090", "RTX 4090"),
+        ("NVIDIA H200", "H200"),
+    ],
+)
+def test_a_name_in_the_list_keeps_what_tells_gpus_apart(name, shown):
+    assert views.list_name(name) == shown

@@ -32,7 +32,7 @@ def _state_cell(gpu: Gpu) -> Cell:
 
 GPUS: tuple[Column[Gpu], ...] = (
     Column(
-        "gpu", "GPU", lambda gpu: Cell(f"{gpu.index}  {views.short_name(gpu.name)}", gpu.index, tip=gpu.name),
+        "gpu", "GPU", lambda gpu: Cell(f"{gpu.index}  {views.list_name(gpu.name)}", gpu.index, tip=gpu.name),
         stretch=True,
     ),
     Column("activity", "Activity", lambda gpu: _reading(gpu, "hw.gpu.utilization", words.percent), right=True),

@@ -83,7 +83,7 @@ class GpusPage(Page):
         split.addWidget(self._left())
         split.addWidget(right)
         split.setStretchFactor(1, 1)
-        split.setSizes([theme.LIST_WIDTH + theme.SPACE_24, theme.READING_WIDTH])
+        split.setSizes([theme.LIST_WIDTH + 2 * theme.SPACE_24, theme.READING_WIDTH])
         split.setHandleWidth(theme.SPACE_8)
         row = QHBoxLayout(self.content)
         row.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
