@@ -182,7 +182,7 @@ class Sampler:
 
     def _step(self, sender: object, frame: Frame | None, now: float) -> tuple[Sample | None, bool]:
         """Take one frame in, look after the processes, and return what is to be handed on."""
-        has_data = has_host = False
+        has_data = has_host = has_gpus = False
         asked = self._asking.index_of(sender)
         if asked is not None:
             self._take_answer(asked, frame, now)
@@ -192,7 +192,7 @@ class Sampler:
             else:
                 self._take(frame, now)
                 has_data = frame.gpu is not None or frame.host is not None or bool(frame.events)
-                has_host = frame.host is not None
+                has_host, has_gpus = frame.host is not None, frame.gpu is not None
         self._look_after(now)
         overdue = now - self._handed_on > self._interval() + 1.0
         if not (has_data or overdue):
@@ -200,7 +200,12 @@ class Sampler:
         self._handed_on = now
         self._memory.sequence += 1
         events, self._memory.events = tuple(self._memory.events), []  # each is handed on once
-        return replace(self._compose(now), events=events), has_host or overdue
+        is_tick = has_host or overdue or (has_gpus and self._host_is_silent(now))
+        return replace(self._compose(now), events=events), is_tick
+
+    def _host_is_silent(self, now: float) -> bool:
+        """Say whether the host hangs: then it gives no ticks, and the GPUs are remembered at theirs."""
+        return self._memory.host is not None and not self._verdict(now).host_fresh
 
     def _take(self, frame: Frame, now: float) -> None:
         current, memory = self._current, self._memory

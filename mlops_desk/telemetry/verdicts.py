@@ -30,13 +30,14 @@ class Verdicts:
         for gpu in status.gpus:
             reading = gpu.metrics.get("hw.gpu.utilization")
             if reading is not None and reading.value is not None and reading.value < IDLE:
-                self._idle_since.setdefault(gpu.uuid, at)
+                self._idle_since.setdefault(gpu.uuid, now)
             else:
                 self._idle_since.pop(gpu.uuid, None)
         if now >= self._due:
             self._due = now + EVERY_SECONDS
             means = means_of(ring.window(MINUTE_SECONDS))
-            self._current = diagnose(status, means, Idle(dict(self._idle_since), at))
+            idle = {uuid: at - (now - began) for uuid, began in self._idle_since.items()}  # whatever the clock did
+            self._current = diagnose(status, means, Idle(idle, at))
 
 
 def means_of(block: Block) -> Means:

@@ -24,7 +24,8 @@ from mlops_desk.records.status import (
 )
 from mlops_desk.storage.blocks import Block
 from mlops_desk.telemetry.diagnosis import IDLE_SECONDS, Idle, diagnose
-from mlops_desk.telemetry.verdicts import means_of
+from mlops_desk.telemetry.ring import Ring
+from mlops_desk.telemetry.verdicts import Verdicts, means_of
 
 INFO = AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i")
 NOW = 1_800_000_000.0
@@ -182,3 +183,16 @@ def test_means_leave_out_what_was_hardly_measured():
     means = means_of(Block(keys, np.arange(20.0), values, np.ones((20, 3), np.uint8)))
     assert set(means) == {("a", "x"), ("c", "x")}
     assert means["c", "x"] == pytest.approx(0.5)
+
+
+def test_a_clock_that_is_set_forward_makes_no_gpu_idle_for_hours():
+    verdicts, ring, held = Verdicts(), Ring(), gpu()
+    metrics = {"hw.gpu.utilization": Reading(0.0, "1")}
+    sample = status(replace(held, metrics=metrics))
+    for second in range(20):
+        at = NOW + second + (7200.0 if second >= 10 else 0.0)
+        ring.append(at, [("GPU-0", metrics), ("host", {"system.cpu.utilization": Reading(0.99, "1")})])
+        verdicts.look(sample, ring, 50.0 + second, at)
+    assert [verdict.cause for verdict in verdicts.current] == ["loader"]
+    verdicts.look(sample, ring, 50.0 + IDLE_SECONDS, at + 600.0)
+    assert [verdict.cause for verdict in verdicts.current] == ["idle"]

@@ -222,6 +222,16 @@ def test_what_an_ended_collector_still_says_is_not_believed(rig: Rig) -> None:
     assert [g.index for g in rig.sampler._compose(2.2).gpus] == [0]
 
 
+def test_gpus_are_remembered_at_their_own_ticks_while_the_host_hangs(rig: Rig) -> None:
+    rig.data(1.0, 0)
+    ticks = []
+    for second in range(2, 20):
+        frame = Frame(second, GpuSample(float(second), (gpu(0),)))
+        ticks.append(rig.sampler._step(rig.processes[-1], frame, float(second))[1])
+    assert not any(ticks[:2])  # the host may be late once
+    assert all(ticks[4:])
+
+
 def test_silence_is_announced_as_stale(rig: Rig) -> None:
     assert states(rig.data(1.0, 0)) == [GpuState.OK]
     sample = rig.step(4.5)
