@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class DeviceEvent:
-    """What a driver or the kernel announced, as the collector heard it. ``kind``: xid, ecc, bind, unbind or oom.
+    """What a driver or the kernel announced, as the collector heard it.
 
-    ``device`` is a GPU's UUID or ``host``; ``code`` the number (of an XID, say); ``count`` how often within
-    one tick, for a storm is folded into one.
+    ``kind``: xid, ecc, oom, bind or unbind (of drivers), unavailable or recovery (of a GPU that the driver gives up, or
+    wants repaired). ``device`` is a GPU's UUID or ``host``; ``code`` the number (of an XID, say); ``count`` how often
+    within one tick, for a storm is folded into one.
     """
 
     at: float

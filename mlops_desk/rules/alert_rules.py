@@ -200,6 +200,11 @@ _GPU = (
         _value("hw.gpu.row_remap.pending"), "When its jobs are done: sudo nvidia-smi --gpu-reset",
     ),
     Watched(
+        _rule("gpu_recovery", "The driver asks for a reset or more", ("gpu", "hw.gpu.recovery_action", "1"), _FLAG,
+              "alert", "What the driver asks for to repair the GPU; 0 is nothing."),
+        _value("hw.gpu.recovery_action"), "Its page says under Health for what. Let no new job start on it until then.",
+    ),
+    Watched(
         _rule("gpu_row_remaps", "Memory is worn", ("gpu", "hw.gpu.row_remap.uncorrectable", "1"),
               (512.0, 511.0, 0.0), "alert", "Rows replaced because of uncorrected errors."),
         _value("hw.gpu.row_remap.uncorrectable"), _EXAMINE,

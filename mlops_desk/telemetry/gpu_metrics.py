@@ -149,7 +149,8 @@ _ERRORS = (
     _gauge("hw.gpu.row_remap.failure", "1", FLAG, "1 when a row could not be replaced: the board is to be exchanged.",
            "DEV_ROW_REMAP_FAILURE"),
     _gauge("hw.gpu.recovery_action", "1", (1.0, 0.0, 100.0),
-           "What the driver asks for: 0 nothing, 1 reset the GPU, 2 restart, 3 stop peer traffic, 4 drain and reset.",
+           "What the driver asks for: 0 nothing, 1 reset the GPU, 2 restart, 3 stop peer traffic, 4 drain and reset, "
+           "5 recover the IMEX domain, 6 reset it over the bus, 7 restart the system.",
            "DEV_GET_GPU_RECOVERY_ACTION"),
 )  # fmt: skip
 

@@ -29,7 +29,13 @@ _MEMORY_ERRORS = {
     "poisoned memory was not contained": "alert",
 }
 _DOUBTFUL = "Results of what runs there may be wrong. If it comes back, have the board examined."
-_BINDINGS = {"bind": "was bound to the driver", "unbind": "was unbound from the driver"}
+_HAPPENED = {
+    "bind": ("info", "was bound to the driver"),
+    "unbind": ("warning", "was unbound from the driver"),
+    "unavailable": ("alert", "can't be used, says the driver"),
+    "recovery": ("warning", "may need to be repaired: what the driver asks for has changed"),
+}
+_REPAIR = "Its page says under Health what the driver asks for."
 _BUS_ID = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.[0-7]", re.IGNORECASE)
 _OUT_OF_MEMORY = {"oom_kernel", "oom_cuda"}
 
@@ -63,7 +69,7 @@ def gpu_title(gpu: Gpu | None, device: str | None) -> str:
 
 def located(event: DeviceEvent, gpus: Iterable[Gpu]) -> DeviceEvent:
     """Name the GPU of an event that tells only a place on the PCI bus: domain, bus and device in one number."""
-    if event.kind not in _BINDINGS or event.device is not None or event.code is None:
+    if event.kind not in {"bind", "unbind"} or event.device is not None or event.code is None:
         return event
     for gpu in gpus:
         if gpu.pci_bus_id is not None and _place(gpu.pci_bus_id) == event.code:
@@ -94,8 +100,9 @@ def of_event(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None, users: Se
         grave, happened = level == "alert", f"{title}: {plain(event.text, 80) or 'memory error'}"
         advice, whose = _DOUBTFUL if grave else None, _whose(event, owner, users)
         return Draft(_incident(event, "ecc", level, happened, whose, advice, details), grave)
-    happened = f"{title[:1].upper()}{title[1:]} {_BINDINGS.get(event.kind, plain(event.kind, 40))}"
-    return Draft(_incident(event, "gpu", "info" if event.kind == "bind" else "warning", happened, text, None, details))
+    grade, words = _HAPPENED.get(event.kind, ("warning", plain(event.kind, 40)))
+    happened, next_step = f"{title[:1].upper()}{title[1:]} {words}", None if "bind" in event.kind else _REPAIR
+    return Draft(_incident(event, "gpu", grade, happened, text, next_step, details), grade == "alert")
 
 
 def _xid(event: DeviceEvent, title: str, whose: str, details: dict[str, str]) -> Incident:

@@ -20,6 +20,8 @@ _TYPES: Mapping[int, tuple[str, str]] = {
     0x800: ("ecc", "memory could not be retired"),
     0x1000: ("ecc", "poisoned memory was contained"),
     0x2000: ("ecc", "poisoned memory was not contained"),
+    0x4000: ("unavailable", ""),
+    0x8000: ("recovery", ""),
 }
 _WANTED = sum(_TYPES)
 _BASIC = _XID | 0x1 | 0x2

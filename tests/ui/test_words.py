@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.job import JobState
+from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.records.status import Gpu, GpuProcess, GpuState
 from mlops_desk.ui import marks, views, words
-from mlops_desk.ui.gpu import tables
+from mlops_desk.ui.gpu import facts, tables
 from mlops_desk.ui.tables import export
 
 
@@ -73,3 +74,15 @@ def test_a_client_of_mps_holds_a_gpu_and_is_named_as_one():
     assert views.who(gpu) == "python · bo"
     kind = next(column for column in tables.PROCESSES if column.key == "kind")
     assert (kind.cell(client).text, kind.hidden) == ("MPS", False)
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [(None, "not reported"), (0.0, "nothing"), (6.0, "reset this GPU over the bus"), (42.0, "action 42")],
+)
+def test_what_the_driver_asks_for_is_never_called_unknown_when_it_asks(action, said):
+    reading = Reading(action, "1", MetricState.OK if action is not None else MetricState.NOT_SUPPORTED)
+    gpu = Gpu("GPU-a", 0, "NVIDIA H100", None, GpuState.OK, metrics={"hw.gpu.recovery_action": reading})
+    asked = next(fact for fact in facts.health(gpu) if fact.name == "Driver asks to")
+    assert said in asked.value
+    assert (asked.tone == "alert") == bool(action)

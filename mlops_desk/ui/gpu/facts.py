@@ -14,6 +14,9 @@ _RECOVERY = {
     2: ("restart the machine", "alert"),
     3: ("stop traffic with other GPUs", "alert"),
     4: ("drain, then reset this GPU", "alert"),
+    5: ("recover the IMEX domain", "alert"),
+    6: ("reset this GPU over the bus", "alert"),
+    7: ("restart the whole system", "alert"),
 }
 
 
@@ -34,7 +37,9 @@ def state(gpu: Gpu) -> list[Fact]:
 def health(gpu: Gpu) -> list[Fact]:
     """Return errors of memory and what was given up because of them, and what the driver asks for."""
     action = value_of(gpu.metrics.get("hw.gpu.recovery_action"))
-    asked, tone = _RECOVERY.get(-1 if action is None else int(action), ("not told", "muted"))
+    asked, tone = ("not reported", "muted")
+    if action is not None:
+        asked, tone = _RECOVERY.get(int(action), (f"do what it calls action {action:.0f}", "alert"))
     return [
         Fact("Driver asks to", asked, tone),
         *_errors(gpu, (

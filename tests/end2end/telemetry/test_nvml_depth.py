@@ -206,6 +206,19 @@ def test_what_the_driver_reports_is_heard_once(start, tmp_path: Path) -> None:
     assert found == [("ecc", other, None, 1), *sorted([("xid", one, 31, 1), ("xid", other, 48, 1)])]
 
 
+def test_a_gpu_that_wants_to_be_repaired_is_heard_and_says_how(start, tmp_path: Path) -> None:
+    rig = NvmlRig(tmp_path, f"{TWO_H100}gpu 1 recovery=4\n")
+    desk = start(rig)
+    heard = listen(desk)
+    desk.until(lambda: value(desk.gpu(1), "hw.gpu.recovery_action") == 4)
+    assert value(desk.gpu(0), "hw.gpu.recovery_action") == 0
+    time.sleep(2.5)
+    rig.simulator.inject("event gpu=1 type=recovery", "event gpu=1 type=unavailable")
+    desk.until(lambda: len(heard) >= 2)
+    one = desk.gpu(1).uuid
+    assert {(event.kind, event.device) for event in heard} == {("recovery", one), ("unavailable", one)}
+
+
 def test_a_storm_is_folded_and_the_numbers_go_on(start, tmp_path: Path) -> None:
     rig = NvmlRig(tmp_path, TWO_H100)
     desk = start(rig)

@@ -82,6 +82,7 @@ FIRING = {
     "gpu_throttling": {"gpu": {"hw.gpu.throttle.power_brake": 0.5}},
     "gpu_row_remap_failure": {"gpu": {"hw.gpu.row_remap.failure": 1.0}},
     "gpu_row_remap_pending": {"gpu": {"hw.gpu.row_remap.pending": 1.0}},
+    "gpu_recovery": {"gpu": {"hw.gpu.recovery_action": 4.0}},
     "gpu_row_remaps": {"gpu": {"hw.gpu.row_remap.uncorrectable": 512.0}},
     "gpu_retired_pages": {"gpu": {"hw.gpu.retired_pages.single_bit": 10.0, "hw.gpu.retired_pages.double_bit": 6.0}},
     "gpu_memory": {"gpu": {"hw.gpu.memory.usage": 79.0, "hw.gpu.memory.limit": 80.0}},

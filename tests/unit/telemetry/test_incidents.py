@@ -196,3 +196,11 @@ def test_a_driver_bound_to_a_gpu_that_nobody_knows_tells_its_place():
     incident = incidents.of_event(event, None, None).incident
     assert (incident.title, incident.device) == ("A GPU was bound to the driver", None)
     assert "0001:43:00.0" in incident.text
+
+
+@pytest.mark.parametrize(("kind", "level"), [("unavailable", "alert"), ("recovery", "warning")])
+def test_a_gpu_that_the_driver_gives_up_or_wants_repaired_says_where_to_look(kind: str, level: str):
+    draft = incidents.of_event(DeviceEvent(5.0, kind, "GPU-3"), GPU, None)
+    assert (draft.incident.level, draft.incident.device, draft.record) == (level, "GPU-3", level == "alert")
+    assert draft.incident.title.startswith("GPU 3 ")
+    assert "Health" in (draft.incident.hint or "")
