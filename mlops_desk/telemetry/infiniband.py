@@ -69,24 +69,28 @@ class InfiniBand:
     def _network(self, port: _Port, now: float) -> Network:
         if now >= port.link_due:
             port.link, port.link_due = link_of(port.folder, port.files.get("link_downed")), now + _LINK_SECONDS
-        step = port.counters.advance(now, port_counters({name: file.read() for name, file in port.files.items()}))
+        step = port.counters.advance(now, counts({name: file.read() for name, file in port.files.items()}))
         values = dict(port.link.values)
-        for name, value in (rates(*step) if step else {}).items():
+        for name, value in (rates(step[0], sums(step[1])) if step else {}).items():
             values["hw.network.link.errors" if name.endswith("link.errors") else name] = value
         return Network(port.name, readings(port.kept, values), port.kind, port.link.state, port.facts, port.numa_node)
 
 
-def port_counters(texts: dict[str, str]) -> dict[str, float]:
-    """Return a port's counters, data in bytes; one that is absent or stands at its end is left out."""
+def counts(texts: dict[str, str]) -> dict[str, float]:
+    """Return a port's counters as they stand; one that is absent or stands at its end is left out."""
     numbers = {name: text.strip() for name, text in texts.items()}
-    counts = {name: int(text) for name, text in numbers.items() if text.isascii() and text.isdecimal()}
-    counts = {name: count for name, count in counts.items() if count != _FULL}
-    sums = {}
+    found = {name: int(text) for name, text in numbers.items() if text.isascii() and text.isdecimal()}
+    return {name: float(count) for name, count in found.items() if count != _FULL}
+
+
+def sums(grown: dict[str, float]) -> dict[str, float]:
+    """Add up what the counters of a metric grew, data in bytes; each is compared with its own past before."""
+    found = {}
     for name, parts in _SUMS.items():
-        known = [counts[part] for part in parts if part in counts]
+        known = [grown[part] for part in parts if part in grown]
         if known:
-            sums[name] = float(sum(known) * (_WORD_BYTES if name in ("receive", "transmit") else 1))
-    return sums
+            found[name] = sum(known) * (_WORD_BYTES if name in ("receive", "transmit") else 1)
+    return found
 
 
 def link_of(folder: Path, downs: KernelFile | None) -> Link:

@@ -7,7 +7,7 @@ import pytest
 
 from mlops_desk.records.metric import MetricState
 from mlops_desk.telemetry import sensors
-from mlops_desk.telemetry.infiniband import InfiniBand, port_counters
+from mlops_desk.telemetry.infiniband import InfiniBand, counts, sums
 from mlops_desk.telemetry.sensors import Sensors
 
 
@@ -43,7 +43,18 @@ def test_a_port_counts_in_words_of_four_bytes(tmp_path: Path, port: Path) -> Non
 
 
 def test_a_counter_at_its_end_gives_no_rate() -> None:
-    assert port_counters({"port_rcv_data": str((1 << 32) - 1), "port_xmit_data": "7", "x": "-"}) == {"transmit": 28.0}
+    standing = counts({"port_rcv_data": str((1 << 32) - 1), "port_xmit_data": "7", "x": "-"})
+    assert sums(standing) == {"transmit": 28.0}
+
+
+def test_a_counter_that_could_not_be_read_once_makes_no_spike(tmp_path: Path, port: Path) -> None:
+    write(port / "counters", symbol_error="90000", link_error_recovery="3")
+    source, shown = InfiniBand(tmp_path), []
+    for second, text in enumerate(("90000", "", "90000", "90001")):
+        write(port / "counters", symbol_error=text)
+        (card,) = source.read(10.0 + second)
+        shown.append(card.metrics["hw.network.link.errors"].value if second else None)
+    assert shown == [None, 0.0, 0.0, 1.0]
 
 
 def test_a_machine_without_infiniband_has_no_ports(tmp_path: Path) -> None:
