@@ -170,6 +170,7 @@ def test_the_names_of_all_gpus_are_read_in_full_whatever_their_state(start, doub
         name = page.list.records.index(row, 0).data()
         assert name == f"{row}  H100 80GB"
         assert metrics.horizontalAdvance(name) <= room + 1
+    assert page._title.whole == "GPU 0  H100 80GB"
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ class GpusPage(Page):
         status, gpu = self.context.store.status, self.gpu()
         if status is None or gpu is None:
             return
-        self._title.show_text(f"GPU {gpu.index}  {views.short_name(gpu.name)}")
+        self._title.show_text(f"GPU {gpu.index}  {views.list_name(gpu.name)}")
         self.curves.show(gpu, status.gpus.index(gpu))
         self.state.show_facts(facts.state(gpu))
         self.verdict.show_diagnosis(judgement.diagnosis_of(status, gpu.uuid))
