@@ -20,19 +20,19 @@ _UNITS = {
     "s": "seconds", "1/s": "per_second",
 }  # fmt: skip
 _MIB = float(1 << 20)
-_LABEL_LIMIT = 120
+_LABEL_LIMIT = 250
 
 Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
 class _Family:
-    """One name with its samples; samples of one name must stand together."""
+    """One name with its samples, which must stand together and each have labels of its own."""
 
     kind: str
     unit: str
     help: str
-    samples: list[tuple[Labels, float]] = field(default_factory=list)
+    samples: dict[Labels, float] = field(default_factory=dict)
 
 
 def render(status: Status) -> str:
@@ -149,7 +149,7 @@ def _add(
     family = families.get(name)
     if family is None:
         family = families[name] = _Family("counter" if kind == "counter" else "gauge", unit, text)
-    family.samples.append((labels, value))
+    family.samples.setdefault(labels, value)  # names that are cut, or in use twice, may be alike
 
 
 def _lines(families: Mapping[str, _Family]) -> Iterator[str]:
@@ -158,7 +158,7 @@ def _lines(families: Mapping[str, _Family]) -> Iterator[str]:
         yield f"# HELP {name} {text}\n# TYPE {name} {family.kind}\n"
         if family.unit:
             yield f"# UNIT {name} {family.unit}\n"
-        for labels, value in family.samples:
+        for labels, value in family.samples.items():
             shown = ",".join(f'{key}="{text}"' for key, text in labels)
             yield f"{name}{{{shown}}} {value!r}\n"
 

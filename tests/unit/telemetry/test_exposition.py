@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,6 +100,14 @@ def test_any_status_is_a_page_that_a_strict_reader_takes(gpu, name):
         found = [value for labels, value in families.get(family_name(row), {}).items() if ("gpu", "0") in labels
                  and not {"mig", "link"} & {key for key, _ in labels}]  # fmt: skip
         assert found == ([] if reading.value is None else [reading.value])
+
+
+def test_devices_whose_names_are_alike_make_no_sample_twice():
+    deep = "/var/lib/kubelet/pods/0a1b2c3d-0000-4000-8000-000000000000/volumes/kubernetes.io~nfs/"
+    used = {"system.filesystem.utilization": Reading(0.5, "1")}
+    mounts = [Filesystem(f"{deep}{name}", "x", "nfs", used) for name in ("a" * 300, "a" * 301, "datasets", "models")]
+    page = parsed(render(replace(status({}), filesystems=tuple(mounts))))
+    assert len(page["system_filesystem_utilization_ratio"]) == 3  # who is told apart by name stays apart
 
 
 def test_names_carry_units_and_counters_say_so():
