@@ -1,22 +1,34 @@
 """The floor for the window: a bare pyqtgraph window with 24 curves of 300 points, moved once a second."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
-STARTED = time.time()
+STARTED = float(os.environ.get("BENCH_STARTED") or time.time())
 
 import numpy as np  # noqa: E402 - timed from the very start
 import pyqtgraph as pg  # noqa: E402
 from PySide6.QtCore import QTimer  # noqa: E402
+from PySide6.QtGui import QPaintEvent  # noqa: E402
 from PySide6.QtWidgets import QApplication  # noqa: E402
+
+PAINTS: list[float] = []
+
+
+class Plots(pg.GraphicsLayoutWidget):
+    """Notes when its paints have been given to the screen."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        QTimer.singleShot(0, lambda: PAINTS.append(time.time()))
+        super().paintEvent(event)
 
 
 def main() -> None:
     seconds = float(sys.argv[1])
     application = QApplication(["bare"])
-    window = pg.GraphicsLayoutWidget()
+    window = Plots()
     window.resize(1280, 800)
     curves = [window.addPlot(row, column).plot() for row in range(4) for column in range(6)]
     random = np.random.default_rng(1)
@@ -27,8 +39,6 @@ def main() -> None:
 
     move()
     window.show()
-    application.processEvents()
-    painted = time.time()
     timer = QTimer()
     timer.timeout.connect(move)
     timer.start(1000)
@@ -45,7 +55,7 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "first_paint_seconds": painted - STARTED,
+                "first_paint_seconds": PAINTS[0] - STARTED,
                 "core_percent": 100 * spent / (time.time() - marks["at"]),
                 "rss_mib": rss,
             }

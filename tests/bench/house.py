@@ -70,7 +70,8 @@ class Rig:
     def child(self, name: str, *arguments: str) -> dict[str, Any]:
         """Run a program beside this one and return what it measured."""
         command = [sys.executable, str(HERE / name), *arguments]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env=self.environment)
+        environment = {**self.environment, "BENCH_STARTED": repr(time.time())}
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
         answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
         return answer
 
