@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent, QObject
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mlops_desk.ui.catalogue import PAGES
+from mlops_desk.ui.widgets.grid import Grid
 from mlops_desk.ui.widgets.states import StateView
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,3 +96,20 @@ def test_what_is_painted_first_says_what_the_page_goes_on_saying(start, double, 
 
 def _states(window: QWidget) -> list[str]:
     return [state.details() for state in window.findChildren(StateView) if state.isVisible()]
+
+
+def test_what_stands_below_tiles_never_lies_over_them(qtbot):
+    ground, grid, below = QWidget(), Grid(100, 4, 200), QWidget()
+    qtbot.addWidget(ground)
+    column = QVBoxLayout(ground)
+    column.addWidget(grid)
+    column.addWidget(below, 1)
+    ground.resize(900, 800)
+    ground.show()
+    for width in (900, 300, 1400):
+        tiles = [QWidget() for _ in range(8)]
+        grid.set_tiles(tiles)
+        ground.resize(width, 2000)
+        column.activate()  # no event is handled in between: a paint would see it as it is now
+        assert below.y() >= grid.y() + max(tile.geometry().bottom() for tile in tiles)
+        assert grid.height() == grid.heightForWidth(grid.width())

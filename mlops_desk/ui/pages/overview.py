@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
 
@@ -108,6 +108,8 @@ class OverviewPage(Page):
             self._show_queue()
         if topics - {Topic.STATUS, Topic.JOBS}:
             self._show_notices()
+        # Laid out now: a paint that comes before would show tiles in the room that they had until now.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
 
     def reword(self) -> None:
         super().reword()
