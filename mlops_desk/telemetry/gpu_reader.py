@@ -42,6 +42,8 @@ _METRIC_STATES = {
     Kind.NO_PERMISSION: MetricState.NO_PERMISSION,
     Kind.LOST: MetricState.LOST,
 }
+_APART_SECONDS = 3.5
+"""So far apart the slow question after the traffic is put to one GPU and the next: never to several in one tick."""
 _LATER_SECONDS = 0.5
 """What is only looked at by people is first asked after the first numbers are out."""
 
@@ -71,6 +73,7 @@ class GpuReader:
         self._instances = MigReader(device)
         self._accounts = AccountingReader(device, processes)
         self._has_average_power = True
+        self._lacks_gpm = self._samples_traffic = False
         self._reasons_due = 0.0
         self._lanes = [*self._probe_lanes(), *self._other_lanes()]
         self._often = [each for each in self._lanes if not each[0].seconds]
@@ -137,6 +140,10 @@ class GpuReader:
             (Lane("MIG instances", 0.0), self._read_instances),
             (Lane("what seldom changes", RARELY_SECONDS, later), self._read_facts),
             (Lane("accounting", SELDOM_SECONDS, later), self._read_accounts),
+            (
+                Lane("traffic on PCIe", SELDOM_SECONDS, later + self.device.index % 8 * _APART_SECONDS),
+                self._read_traffic,
+            ),
         ]
 
     def _ask(self, probe: Probe) -> float | None:
@@ -195,10 +202,27 @@ class GpuReader:
         except NvmlError as error:
             if error.kind in GONE:
                 raise
-            self._put_all(dict.fromkeys((*ACTIVITIES, *TRAFFIC), error))
+            self._lacks_gpm = error.kind in UNABLE
+            self._put_all(dict.fromkeys(ACTIVITIES if self._samples_traffic else (*ACTIVITIES, *TRAFFIC), error))
             return _UNSUPPORTED_SECONDS if error.kind in UNABLE else None
+        self._lacks_gpm = self._samples_traffic = False
         self._put_all({name: value for name, value in found.items() if name not in NVLINKS or isinstance(value, float)})
         return None
+
+    def _read_traffic(self, _now: float) -> float | None:
+        """Sample what goes over PCIe where GPM does not measure it; the driver looks for 20 ms each way."""
+        if not self._lacks_gpm:
+            return None
+        values: Mapping[str, Value]
+        try:
+            values = dict(zip(TRAFFIC, self.device.pcie_traffic(), strict=True))
+        except NvmlError as error:
+            if error.kind in GONE:
+                raise
+            values = dict.fromkeys(TRAFFIC, error)
+        self._samples_traffic = not any(isinstance(value, NvmlError) for value in values.values())
+        self._put_all(values)
+        return self._pause_after(values.values(), SELDOM_SECONDS)
 
     def _read_reasons(self, now: float) -> float | None:
         """Ask why the clocks are low: when the counters say that they were held down, and else only now and then.
@@ -264,14 +288,16 @@ class GpuReader:
             self._copy_state("hw.gpu.nvlink.up", limit)
         return pause
 
-    def _find_instances(self, _now: float) -> float | None:
+    def _find_instances(self, now: float) -> float | None:
         was_split = self._instances.enabled
         pause = self._quietly(self._instances.find)
         if self._instances.enabled is not was_split:  # other questions have answers now
             for lane, _ in self._lanes:
                 lane.due = 0.0
             self._look_at_seldom = 0.0
-        self.mig = self._instances.instances()
+        known, self.mig = {one.fingerprint for one in self.mig}, self._instances.instances()
+        if any(one.fingerprint not in known for one in self.mig):  # an instance is shown with its values or not at all
+            self._read_instances(now)
         return pause
 
     def _read_instances(self, now: float) -> float | None:

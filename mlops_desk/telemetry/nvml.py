@@ -3,8 +3,7 @@
 What is tamed here: a function that this driver does not have (the binding raises two different errors
 for it), text that is no UTF-8, and the call that never returns, which no thread can interrupt: ``busy``
 lets another thread see it. ``invoke`` calls the library by name with buffers of the caller's own, for
-what is asked every second. The 20 ms PCIe throughput call is not offered at all. Only the files named
-``nvml…`` import pynvml.
+what is asked every second. Only the files named ``nvml…`` import pynvml.
 """
 
 import time

@@ -14,6 +14,7 @@ import pynvml
 from mlops_desk.telemetry.nvml import Kind, Nvml, NvmlError
 from mlops_desk.telemetry.nvml_words import throttle_words
 
+_KILO = 1000.0
 _PAIR = struct.Struct("<II")
 _MEMORY = struct.Struct("<I4xQQQQ")
 """Version, then total, reserved, free and used bytes."""
@@ -132,6 +133,12 @@ class NvmlDevice:
 
     def performance_state(self) -> int:
         return self._ask_number("nvmlDeviceGetPerformanceState")
+
+    def pcie_traffic(self) -> tuple[float, float]:
+        """Return the bytes a second that the GPU sends and receives; the driver counts for 20 ms each way."""
+        ways = (pynvml.NVML_PCIE_UTIL_TX_BYTES, pynvml.NVML_PCIE_UTIL_RX_BYTES)
+        sent, received = (float(self.ask(pynvml.nvmlDeviceGetPcieThroughput, way)) * _KILO for way in ways)
+        return sent, received
 
     def number(self, function: Callable[..., Any], *arguments: Any) -> int:
         """Ask what has one number for an answer."""

@@ -57,6 +57,28 @@ def test_a_hopper_tells_what_really_works(start, tmp_path: Path) -> None:
     assert desk.service.status().cuda_version == "13.0"
 
 
+def test_traffic_on_pcie_is_sampled_seldom_where_nothing_measures_it(start, tmp_path: Path) -> None:
+    rig = NvmlRig(tmp_path, "gpus 1 model=rtx6000ada pcie_tx=3GBps pcie_rx=7GBps\n")
+    desk = start(rig)
+    desk.until(lambda: value(desk.gpu(0), "hw.gpu.io.transmit") is not None)
+    assert value(desk.gpu(0), "hw.gpu.io.transmit") == pytest.approx(3e9, rel=0.05)
+    assert value(desk.gpu(0), "hw.gpu.io.receive") == pytest.approx(7e9, rel=0.05)
+    at = desk.service.status().sampled_at
+    desk.until(lambda: desk.service.status().sampled_at > at + 4)
+    counts = [line.split() for line in rig.simulator.calls_of(desk.collector).splitlines()]
+    assert [int(words[1]) for words in counts if words[:1] == ["nvmlDeviceGetPcieThroughput"]] == [2]
+
+
+def test_traffic_on_pcie_is_not_sampled_where_it_is_measured(start, tmp_path: Path) -> None:
+    rig = NvmlRig(tmp_path, f"{TWO_H100}gpu 0 pcie_tx=3GBps\n")
+    desk = start(rig)
+    desk.until(lambda: value(desk.gpu(0), "hw.gpu.io.transmit"))
+    at = desk.service.status().sampled_at
+    desk.until(lambda: desk.service.status().sampled_at > at + 3)
+    assert value(desk.gpu(0), "hw.gpu.io.transmit") == pytest.approx(3e9, rel=0.1)
+    assert "nvmlDeviceGetPcieThroughput" not in rig.simulator.calls_of(desk.collector)
+
+
 def test_time_lost_to_throttling_is_a_share_of_time_by_cause(start, tmp_path: Path) -> None:
     desk = start(NvmlRig(tmp_path, f"{TWO_H100}gpu 0 throttle=sw_power\n"))
     desk.until(lambda: (value(desk.gpu(0), "hw.gpu.throttle.power_cap") or 0) > 0.8)
