@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from mlops_desk.storage.blocks import Key
 from mlops_desk.storage.scales import Groups, Scale, grouped
-from mlops_desk.storage.telemetry_tables import StoredLayout, StoredSeries
+from mlops_desk.storage.telemetry_tables import StoredBlock, StoredChunk, StoredLayout, StoredSeries
 
 _CACHED = 12
 _SERIES = StoredSeries.__table__
@@ -64,6 +64,18 @@ class Layouts:
                 self._known.popitem(last=False)
         self._known.move_to_end(number)
         return known
+
+    def prune(self, connection: Connection) -> None:
+        """Delete the layouts that no block or chunk has any more: each device that comes or goes makes another.
+
+        The names of curves stay. A number that was deleted is given out again, so nothing may be remembered by it.
+        """
+        used = [select(table.c.layout) for table in (StoredBlock.__table__, StoredChunk.__table__)]
+        gone = delete(StoredLayout).where(*(_LAYOUTS.c.id.not_in(numbers) for numbers in used))
+        for number in connection.execute(gone.returning(StoredLayout.id)).scalars().all():
+            self._known.pop(number, None)
+            if self._newest is not None and self._newest.id == number:
+                self._newest = None
 
     def forget(self) -> None:
         """Trust nothing that was looked up: the transaction it was numbered in may have been taken back."""

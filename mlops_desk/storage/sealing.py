@@ -206,6 +206,7 @@ def _finish(store: TelemetryStore, sources: _Sources, chunk: int, times_ms: Code
         started, ended = (float(times_ms.min()) / 1000, float(times_ms.max()) / 1000) if len(times_ms) else (0.0, 0.0)
         building.finish(connection, chunk, started, ended, len(times_ms))
         connection.execute(delete(StoredBlock).where(BLOCKS.c.id.between(first, last)))
+        store.layouts.prune(connection)
     store.generation += 1
 
 

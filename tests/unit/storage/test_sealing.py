@@ -251,6 +251,32 @@ def test_many_flushes_share_names_and_layout(store: TelemetryStore) -> None:
     assert [counts(store, name) for name in ("series", "layouts", "blocks")] == [2, 1, 5]
 
 
+@pytest.mark.usefixtures("small")
+def test_devices_that_come_and_go_leave_no_layouts_behind(
+    store: TelemetryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "CHUNKS_KEPT", (1000, 1000, 1000))
+    plugged: list[Key] = [(f"/run/{number % 17}", f"use{number % 5}", "1") for number in range(150)]
+    for number, key in enumerate(plugged):
+        store.append(block_of([1.7e9 + number], float(number), (POWER, key) if number % 3 else (key, POWER)))
+        if number % 4 == 0:
+            work(store)
+        if number % 40 == 0:
+            assert rows_of(store).count.sum() == number + 1
+    work(store)
+    store.close()
+    store = opened(tmp_path)
+    assert counts(store, "layouts") <= counts(store, "blocks") + counts(store, "chunks")
+    for tier in (0, 2):
+        assert rows_of(store, tier=tier).count.sum() == len(plugged)
+        for key in {*plugged}:
+            mine = [number for number, other in enumerate(plugged) if other == key]
+            there = rows_of(store, key, tier)
+            assert there.count.sum() == len(mine)
+            assert np.nanmax(there.high) == mine[-1]
+    store.close()
+
+
 def test_a_read_has_a_deadline(store: TelemetryStore) -> None:
     store.append(block_of([1.7e9], 1.0))
     with pytest.raises(TimedOut):
