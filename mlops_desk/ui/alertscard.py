@@ -42,7 +42,7 @@ class AlertsCard(Card):
         head.addWidget(self.all)
         self.column.addLayout(head)
         self.column.addWidget(self.table)
-        self.column.setContentsMargins(theme.SPACE_12, theme.SPACE_8, theme.SPACE_8, theme.SPACE_8)
+        self.column.setContentsMargins(theme.SPACE_12, theme.SPACE_8, theme.SPACE_12, theme.SPACE_8)
         self._enable(None)
 
     def refresh(self, store: Store) -> None:

@@ -36,7 +36,7 @@ def _alerts(store: Store) -> list[Line]:
     return [
         Line(
             judgement.alert_mark(alert),
-            f"{plain(alert.device_title)}: {plain(alert.text or alert.title)}",
+            f"{plain(alert.device_title)}: {plain(alert.title or alert.text)}",
             words.ago(alert.since),
             f"events/alert:{alert.id}",
             f"{alert.title}\n{alert.text}\n{alert.hint or ''}".strip(),

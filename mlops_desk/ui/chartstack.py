@@ -25,7 +25,8 @@ from mlops_desk.ui.context import Context
 from mlops_desk.ui.feed import Feed
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.chart import HEAD_HEIGHT, Chart, Drawn
+from mlops_desk.ui.widgets.chart import Chart, Drawn, align
+from mlops_desk.ui.widgets.charthead import HEAD_HEIGHT
 from mlops_desk.ui.widgets.track import Track
 
 ZOOM_STEP = 1.25
@@ -53,6 +54,7 @@ class ChartStack(Card):
         self.column.setSpacing(theme.SPACE_4)
         for chart in self._charts:
             chart.follow(self._read)
+            chart.renamed.connect(self._dress)
             self.column.addWidget(chart, 1)
         self._more = Button("", symbol="more", tip="Copy or save what is shown")
         self._more.setParent(self)
@@ -77,6 +79,7 @@ class ChartStack(Card):
         for chart in shown:
             chart.times = chart is shown[-1]
             chart.narrowed = self._more.sizeHint().width() if chart is shown[0] and self.feed is not None else 0
+        align(shown)
 
     # Curves.
 

@@ -16,7 +16,7 @@ from mlops_desk.ui.context import Context
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.chart import Chart, Line
+from mlops_desk.ui.widgets.chart import Chart, Line, align
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.facts import Fact, Facts, moment_fact
 from mlops_desk.ui.widgets.scroll import scrolled
@@ -29,6 +29,8 @@ LINES_A_CHART = 6
 RECORDING_SECONDS = 600.0
 _RECORDED = frozenset({"xid", "ecc", "gpu", "oom", "throttle"})
 _OF_HOST = "system."
+_FOR_PROGRAMS = frozenset({"alert"})  # an id that leads nowhere in the window
+_PARTS = {"utilization": "utilisation", "sm": "SM", "temperature": "core"}
 _PROCESS_MEMORY = "process.gpu.memory"
 _CHARTS: tuple[tuple[str, tuple[str, ...], words.Written, float], ...] = (
     ("GPU activity", ("hw.gpu.utilization", "hw.gpu.activity.sm"), words.percent, 1.0),
@@ -63,6 +65,8 @@ class EventDetail(QWidget):
         self._recording = Card("Recording")
         self._place = QVBoxLayout()
         self._place.setSpacing(theme.SPACE_8)
+        # A chart has a margin of its own; its title stands under the card's.
+        self._place.setContentsMargins(1 - theme.SPACE_12, 0, 1 - theme.SPACE_12, 0)
         self._arrange()
         self.show_incident(None)
 
@@ -78,7 +82,7 @@ class EventDetail(QWidget):
             card.column.addWidget(widget)
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, theme.SPACE_4, 0)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
         column.addWidget(card)
         self._recording.column.addWidget(self._says)
@@ -103,10 +107,12 @@ class EventDetail(QWidget):
         mark = judgement.incident_mark(incident)
         self._title.show_text(f"{mark.shape} {incident.title}")
         self._title.tint(mark.token)
-        for label, text in ((self._text, incident.text), (self._hint, incident.hint or "")):
+        sentence, command = hints.parts(incident.hint)
+        # A hint that is nothing but a command stands below once, to be copied.
+        for label, text in ((self._text, incident.text), (self._hint, sentence)):
             label.show_text(text)
             label.setVisible(bool(text))
-        self.command.show_command(hints.parts(incident.hint)[1])
+        self.command.show_command(command)
         self._facts.show_facts(_facts(incident, judgement.device_title(incident.device, status)))
         self._offer_jump(incident)
         self._show_recording(incident)
@@ -183,6 +189,7 @@ class EventDetail(QWidget):
             chart = self._chart(title, unit, step)
             chart.show_lines(lines, length)
             chart.show()
+        align([chart for chart in self.charts.values() if not chart.isHidden()])
         if not shown:
             self._says.show_text("The recording holds no values.")
             return
@@ -215,6 +222,7 @@ class EventDetail(QWidget):
         name = judgement.device_title(owner, self._context.store.status)
         own = self._incident is not None and owner == self._incident.device
         part = metric.rsplit(".", 1)[-1] if len(metrics) > 1 else ""
+        part = _PARTS.get(part, part)
         return " ".join(filter(None, ("" if own else name, part)))
 
     def _chart(self, title: str, unit: words.Written, step: float) -> Chart:
@@ -250,4 +258,5 @@ def _facts(incident: Incident, device: str) -> list[Fact]:
 
 
 def _details(details: Mapping[str, str]) -> list[Fact]:
-    return [Fact(plain(name, 40), text) for name, text in details.items()]
+    shown = [(plain(name, 40), text) for name, text in details.items() if name not in _FOR_PROGRAMS]
+    return [Fact(name[:1].upper() + name[1:], text) for name, text in shown]

@@ -106,7 +106,10 @@ def load(host: Host) -> list[Fact]:
             "Tasks", f"{number('system.processes.running')} run, {number('system.processes.blocked')} wait for a disk"
         ),
         Fact("Clock", words.hertz(value_of(metrics.get("system.cpu.frequency")))),
-        Fact("Switches", f"{number('system.cpu.context_switches')}/s, {number('system.cpu.interrupts')} interrupts/s"),
+        Fact(
+            "Switches", f"{number('system.cpu.context_switches')}/s", tip="From one task to another, on all processors"
+        ),
+        Fact("Interrupts", f"{number('system.cpu.interrupts')}/s"),
         Fact("Swapping", f"{words.byte_rate(swapped[0])} in, {words.byte_rate(swapped[1])} out"),
         Fact("Killed for memory", number("system.memory.oom_kills"), tip="Processes killed since the machine started"),
     ]

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLineEdit, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
@@ -38,11 +37,22 @@ class SettingRow(QWidget):
         grid.setVerticalSpacing(2)
         grid.addWidget(self._title, 0, 0)
         grid.addWidget(self._help, 1, 0)
-        grid.addWidget(self.field, 0, 1, 2, 1, Qt.AlignmentFlag.AlignVCenter)
+        grid.addLayout(self._with_unit(), 0, 1, 2, 1)
         grid.addWidget(self._says, 2, 1)
         grid.setColumnStretch(0, 3)
         grid.setColumnStretch(1, 2)
         self.show_value(setting)
+
+    def _with_unit(self) -> QHBoxLayout:
+        """Return the field, of a number no wider than one needs, with its unit behind."""
+        row = QHBoxLayout()
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(self.field, 1)
+        if self.setting.kind in {"integer", "number"}:
+            self.field.setMaximumWidth(theme.TILE_MINIMUM_WIDTH)
+            row.addWidget(Label(self.setting.unit or "", tone="muted"))
+            row.addStretch(1)
+        return row
 
     def show_value(self, setting: SettingValue) -> None:
         """Show the value that holds, unless somebody is typing another one."""

@@ -133,7 +133,7 @@ def _clock_ticks(span: Span, step: float) -> list[Tick]:
     offset = time.localtime(span.end).tm_gmtoff or 0
     first = math.ceil((span.start + offset) / step) * step - offset
     found = [first + number * step for number in range(min(int((span.end - first) // step) + 1, MOST_TICKS))]
-    return [Tick(at, _clock_text(at, step)) for at in found if at <= span.end]
+    return [Tick(at, _clock_text(at, step)) for at in found if span.holds(at)]
 
 
 def _clock_text(at: float, step: float) -> str:

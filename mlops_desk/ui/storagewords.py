@@ -1,5 +1,6 @@
 """Disks, filesystems and network interfaces in words: the columns of their tables, and the facts of the chosen one."""
 
+import re
 from collections.abc import Mapping
 
 from mlops_desk.base.text import plain
@@ -13,7 +14,7 @@ from mlops_desk.ui.words import Mark, value_of
 WORN = 0.9
 _OK = Mark("ok", words.OK, "ok")
 _NO_PERMISSION = Mark("unknown", words.UNKNOWN, "needs permission")
-_NOT_TOLD = Mark("muted", words.IDLE, "not told")
+_NOT_TOLD = Mark("muted", words.IDLE, "not reported")
 _WARNINGS = (
     (1, "little spare left"), (2, "too hot"), (4, "unreliable"), (8, "read only now"), (16, "memory backup failed"),
 )  # fmt: skip
@@ -87,16 +88,23 @@ def disk_facts(disk: Disk) -> list[Fact]:
         *([Fact("What next", disk.note, "accent")] if disk.note else []),
         Fact("Model", disk.model or words.NOTHING),
         Fact("Size", words.size(value_of(metrics.get("system.disk.limit")))),
-        Fact("Temperature", (words.celsius(heat) if heat is not None else "not told") + of),
+        Fact("Temperature", (words.celsius(heat) if heat is not None else "not reported") + of),
     ]
     for title, name, written in _DISK_LIFE:
         reading = metrics.get(name)
         if reading is not None and reading.value is not None:
             facts.append(Fact(title, written(reading.value)))
     node = [Fact("NUMA node", str(disk.numa_node))] if disk.numa_node is not None else []
-    return [*facts, *node, *(Fact(plain(title, 40), text) for title, text in disk.facts.items())]
+    return [*facts, *node, *(_kernel_fact(title, text) for title, text in disk.facts.items())]
 
 
+def _kernel_fact(title: str, text: str) -> Fact:
+    """Return a fact; of a list in which the kernel brackets the one in use, that one."""
+    chosen = _IN_USE.search(text)
+    return Fact(plain(title, 40), chosen[1] if chosen else text, tip=text if chosen else "")
+
+
+_IN_USE = re.compile(r"\[([\w-]+)\]")
 _DISK_LIFE: tuple[tuple[str, str, words.Written], ...] = (
     ("Used of its life", "hw.disk.wear", words.percent), ("Spare blocks", "hw.disk.spare", words.percent),
     ("Media errors", "hw.disk.media_errors", words.number), ("Switched on", "hw.disk.power_on", words.duration),

@@ -28,6 +28,7 @@ READING_WIDTH, NOTICE_WIDTH = 640, 700
 STRIP_HEIGHT, STRIP_BAR_WIDTH, LINES_HEIGHT = 28, 56, 128
 CORE_WIDTH, CORE_HEIGHT, CORE_GAP, METER_ROW_HEIGHT = 7, 44, 3, 22
 FADE_MILLISECONDS = 120
+INK_SHARE = 0.2
 BODY_POINTS, CAPTION_POINTS, TITLE_POINTS, NUMBER_POINTS = 11, 9, 14, 20
 
 
@@ -91,6 +92,17 @@ def series(slot: int) -> QColor:
     return _parsed(colours[slot % len(colours)])
 
 
+def series_ink(slot: int) -> QColor:
+    """Return the colour of a slot for words: nearer to that of text, so that small letters have contrast enough."""
+    colours = _Active.tokens.series
+    return _nearer(colours[slot % len(colours)], _Active.tokens.text)
+
+
+def on_selection(ink: QColor) -> QColor:
+    """Return a colour for words on a chosen row, whose ground takes away some of their contrast."""
+    return _nearer(ink.name(), _Active.tokens.text)
+
+
 def faded(token_colour: QColor, opacity: float) -> QColor:
     """Return ``token_colour`` at ``opacity`` (0-1), for areas under curves and quiet marks."""
     shade = QColor(token_colour)
@@ -111,6 +123,11 @@ def blended(under: QColor, over: QColor, share: float) -> QColor:
 @lru_cache(maxsize=64)
 def _parsed(text: str) -> QColor:
     return QColor(text)
+
+
+@lru_cache(maxsize=64)
+def _nearer(text: str, to: str) -> QColor:
+    return _parsed(to) if text.upper() == to.upper() else blended(_parsed(text), _parsed(to), INK_SHARE)
 
 
 def apply(application: QApplication, *, dark: bool) -> None:

@@ -95,7 +95,7 @@ def storage(start, double, qtbot):
 
 def test_the_health_of_every_drive_is_told_or_why_it_is_not(storage):
     marks = [storagewords.disk_mark(disk).word for disk in disk_records(0.0)]
-    assert marks == ["ok", "worn", "needs permission", "not told"]
+    assert marks == ["ok", "worn", "needs permission", "not reported"]
     view = storage.views["disk"]
     view.table.select("nvme2n1")
     facts = {fact.name: fact.value for fact in view.facts.shown}

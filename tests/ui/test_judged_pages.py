@@ -230,7 +230,8 @@ def test_a_verdict_other_than_busy_marks_the_tile(overview):
 
 def test_alerts_and_events_stand_before_notices_and_lead_to_their_page(overview, qtbot):
     lines = overview._notices._lines
-    assert "fell off the bus" in lines[0].text
+    assert lines[0].text == "GPU 6: GPU lost"
+    assert "fell off the bus" in lines[0].tip
     overview._to_source("events/oom1")
     assert overview.window().page().log.key() == "oom1"
 

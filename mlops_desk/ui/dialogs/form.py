@@ -7,7 +7,8 @@ was typed kept.
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui import theme
@@ -16,6 +17,29 @@ from mlops_desk.ui.widgets.button import Button
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class _Paragraph(Label):
+    """Words that are always as high as they need at their width: a form would lay its fields over them."""
+
+    def __init__(self, text: str = "", *, points: int = theme.BODY_POINTS, tone: str = "text") -> None:
+        super().__init__(text, points=points, tone=tone, wrap=True)
+        policy = self.sizePolicy()
+        policy.setHeightForWidth(False)
+        self.setSizePolicy(policy)
+
+    def show_text(self, text: str) -> None:
+        super().show_text(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        height = self.heightForWidth(self.width())
+        if height > 0 and height != self.minimumHeight():
+            self.setFixedHeight(height)
 
 
 class FormDialog(QDialog):
@@ -32,8 +56,8 @@ class FormDialog(QDialog):
         self.fields = QFormLayout()
         self.fields.setSpacing(theme.SPACE_8)
         self.fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._about = Label(about, wrap=True, tone="muted")
-        self._error = Label(wrap=True, tone="alert")
+        self._about = _Paragraph(about, tone="muted")
+        self._error = _Paragraph(tone="alert")
         self._error.hide()
         self._act_title = act
         self._typed: QWidget | None = None
@@ -68,7 +92,13 @@ class FormDialog(QDialog):
             self.first = field
         if help_text:
             field.setAccessibleDescription(help_text)
-            self.fields.addRow("", Label(help_text, points=theme.CAPTION_POINTS, tone="muted", wrap=True))
+            self.fields.addRow("", _Paragraph(help_text, points=theme.CAPTION_POINTS, tone="muted"))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Put the focus where one types."""
+        super().showEvent(event)
+        if self.first is not None and not isinstance(self.focusWidget(), QLineEdit):
+            self.first.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def begin(self, doing: str) -> None:
         """Show that the agent is being asked."""

@@ -62,7 +62,7 @@ def _column(name: str, *shown: tuple[str, Facts]) -> QWidget:
     """Return cards of facts above one another, which scroll where they must."""
     inner = QWidget()
     column = QVBoxLayout(inner)
-    column.setContentsMargins(0, 0, theme.SPACE_4, 0)
+    column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(theme.SPACE_8)
     for title, facts_shown in shown:
         card = Card(title)

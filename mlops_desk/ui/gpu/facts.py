@@ -26,12 +26,18 @@ def state(gpu: Gpu) -> list[Fact]:
     performance = value_of(gpu.metrics.get("hw.gpu.performance_state"))
     return [
         Fact("State", mark.text, mark.token),
-        Fact("Used by", views.who(gpu) or words.NOTHING),
+        Fact("Used by", _used_by(gpu)),
         Fact("Slowed by", ", ".join(gpu.throttle_reasons) or "nothing"),
         _fact(gpu, "Fan", "hw.fan.speed_ratio", words.percent),
         Fact("P-state", words.NOTHING if performance is None else f"P{performance:.0f}"),
         *([Fact("Note", plain(gpu.note, 200), "muted")] if gpu.note else []),
     ]
+
+
+def _used_by(gpu: Gpu) -> str:
+    """Return who uses it; of a GPU that can't be read the note says why, and stands in a line of its own."""
+    known = views.who(gpu)
+    return words.NOTHING if not known or (gpu.note and known == plain(gpu.note)) else known
 
 
 def health(gpu: Gpu) -> list[Fact]:

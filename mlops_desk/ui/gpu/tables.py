@@ -58,7 +58,7 @@ PROCESSES: tuple[Column[GpuProcess], ...] = (
         stretch=True,
     ),
     Column("memory", "Memory", lambda process: _number(process.gpu_memory_bytes, words.size), right=True),
-    Column("sm", "SM share", lambda process: _number(process.sm_ratio, words.percent, "not told"), right=True),
+    Column("sm", "SM share", lambda process: _number(process.sm_ratio, words.percent, "not reported"), right=True),
     Column("started", "Started", _started, right=True),
     Column("kind", "Kind", lambda process: Cell(_KINDS.get(process.kind, plain(process.kind)))),
     Column(

@@ -1,7 +1,7 @@
 """Why the chosen GPU is not busier: the verdict in words, and its evidence, which leads to the curves."""
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QVBoxLayout
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout
 
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.ui import judgement, theme
@@ -10,6 +10,17 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 
 EVIDENCE_SHOWN = 5
+
+
+class _Evidence(Button):
+    """As wide as the column; what does not fit is cut with an ellipsis, and is in the tool tip."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(theme.COLUMN_MINIMUM, self.sizeHint().height())
 
 
 class Verdict(Card):
@@ -56,17 +67,15 @@ class Verdict(Card):
             button.deleteLater()
         self.buttons = []
         for number, piece in enumerate(diagnosis.evidence[:EVIDENCE_SHOWN]):
-            button = Button("")
+            button = _Evidence("")
             self._word(button, piece.text)
             button.clicked.connect(lambda _on=False, number=number: self._ask(number))
-            self._evidence.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
+            self._evidence.addWidget(button)
             self.buttons.append(button)
 
     @staticmethod
     def _word(button: Button, text: str) -> None:
-        """Give a button as much of a text as fits into the column, and all of it in its tool tip."""
-        width = theme.LIST_WIDTH - 4 * theme.SPACE_16
-        button.show_title(button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, width))
+        button.show_title(text)
         button.setAccessibleName(f"{text}. Show the curve.")
         button.updateGeometry()
         set_tip(button, f"{text}\nShow the curve")

@@ -62,7 +62,7 @@ class EndpointsPage(Page):
     def _arrange(self) -> None:
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, theme.SPACE_8, 0)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
         column.addWidget(self._facts)
         column.addStretch()

@@ -92,7 +92,7 @@ class GpusPage(Page):
     def _left(self) -> QWidget:
         inner = QWidget()
         below = QVBoxLayout(inner)
-        below.setContentsMargins(0, 0, theme.SPACE_4, 0)
+        below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(theme.SPACE_8)
         card = Card("State")
         card.column.addWidget(self.state)

@@ -48,7 +48,7 @@ class HostPage(Page):
         self.load = Facts()
         self.machine = Facts()
         self.sensors = RecordTable("Temperatures", _COLUMNS, context.memory)
-        self._no_sensors = Label("This machine tells no temperatures.", tone="muted", wrap=True)
+        self._no_sensors = Label("This machine reports no temperatures.", tone="muted", wrap=True)
         self.charts = {
             "cpu": Chart("Processors", words.percent, top=1.0),
             "memory": Chart("Memory", words.size, step=1 << 30),
@@ -86,7 +86,7 @@ class HostPage(Page):
     def _numbers(self) -> QWidget:
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, theme.SPACE_4, 0)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
         for title, widget in (
             ("Memory", self.memory), ("Waiting for (pressure)", self.pressure), ("Load", self.load),
@@ -141,14 +141,14 @@ class HostPage(Page):
              ("steal", f"{_CPU}.steal", STEAL_SLOT))  # fmt: skip
         limit = value_of(host.metrics.get("system.memory.limit"))
         show("memory", ("", "system.memory.usage", 1), limits=(Limit("of", limit),) if limit else ())
-        show("pressure", *((name, f"system.pressure.{name}.some", slot) for name, slot in _WAITS))
+        show("pressure", *((title, f"system.pressure.{name}.some", slot) for title, name, slot in _WAITS))
         show("load", ("1 min", "system.cpu.load_average.1m", 4), ("15 min", "system.cpu.load_average.15m", 6))
         if changed:
             self.stack.look()
 
 
 SENSORS_SHOWN = 8
-_WAITS = (("cpu", 0), ("io", 2), ("memory", 3))
+_WAITS = (("CPU", "cpu", 0), ("disk", "io", 2), ("memory", "memory", 3))
 
 
 def _heat_cell(sensor: Sensor) -> Cell:

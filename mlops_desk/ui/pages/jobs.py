@@ -53,7 +53,7 @@ class JobsPage(Page):
         facts = Card("Job")
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, theme.SPACE_8, 0)
+        column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._facts)
         column.addStretch()
         facts.column.addWidget(scrolled(inner, "Details of the job"), 1)

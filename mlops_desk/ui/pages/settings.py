@@ -36,7 +36,7 @@ class SettingsPage(Page):
         self._nothing.hide()
         inner = QWidget()
         inner.setLayout(self._column)
-        self._column.setContentsMargins(0, 0, theme.SPACE_8, 0)
+        self._column.setContentsMargins(0, 0, 0, 0)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)

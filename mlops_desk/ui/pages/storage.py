@@ -168,7 +168,7 @@ class DeviceView(QWidget):
         card = Card("Details")
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, theme.SPACE_8, 0)
+        column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.facts)
         column.addStretch()
         card.column.addWidget(scrolled(inner, f"Details of the chosen one of: {self._kind.title}"), 1)

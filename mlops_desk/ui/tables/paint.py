@@ -35,7 +35,8 @@ class CellDelegate(QStyledItemDelegate):
             painter.fillRect(area, theme.faded(theme.colour("text"), 0.04))
         font = index.data(Qt.ItemDataRole.FontRole)
         painter.setFont(view.font if font is None else font)
-        painter.setPen(index.data(Qt.ItemDataRole.ForegroundRole) or theme.colour("text"))
+        ink = index.data(Qt.ItemDataRole.ForegroundRole) or theme.colour("text")
+        painter.setPen(theme.on_selection(ink) if view.state & QStyle.StateFlag.State_Selected else ink)
         area.adjust(theme.SPACE_8, 0, -theme.SPACE_8, 0)
         text = painter.fontMetrics().elidedText(
             str(index.data() or ""), Qt.TextElideMode.ElideRight, int(area.width()) + 1

@@ -33,6 +33,11 @@ class Button(QPushButton):
         self._symbol = symbol
         self.update()
 
+    def set_main(self, *, main: bool) -> None:
+        """Say whether the button is for the main act."""
+        self._main = main
+        self.update()
+
     def set_tone(self, tone: str) -> None:
         """Word the button in a state's colour; its title says the state too."""
         self._tone = tone
@@ -63,8 +68,12 @@ class Button(QPushButton):
         ink = self._paint_shape(painter)
         area = self.rect()
         words = self.text().replace("&&", "&")
-        wide = painter.fontMetrics().horizontalAdvance(words)
         drawn = (theme.SYMBOL if self._symbol else 0) + (theme.SPACE_8 if self._symbol and words else 0)
+        wide = painter.fontMetrics().horizontalAdvance(words)
+        room = area.width() - drawn - 2 * theme.SPACE_8
+        if wide > room:
+            words = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, room)
+            wide = painter.fontMetrics().horizontalAdvance(words)
         left = (area.width() - wide - drawn) // 2
         if self._symbol:
             picture = symbols.pixmap(self._symbol, ink, theme.SYMBOL, self.devicePixelRatioF())

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -19,16 +19,16 @@ from mlops_desk.ui import spans, theme, words
 from mlops_desk.ui.spans import Span
 from mlops_desk.ui.text import set_tip
 from mlops_desk.ui.widgets import plotting, scale
+from mlops_desk.ui.widgets.charthead import HEAD_HEIGHT, paint_head
 from mlops_desk.ui.widgets.curves import Point
 from mlops_desk.ui.widgets.outline import Outline
 from mlops_desk.ui.widgets.track import Track, of_points
 
-LIMIT_HEADROOM = 1.12
+LIMIT_HEADROOM, LIMIT_ROOM = 1.12, 15.0
 SILENT_SECONDS = 3.5
-NAME_LIMIT = 28
-HEAD_HEIGHT, TIMES_HEIGHT, MARK_HEIGHT = 20, 18, 26
+NAME_LIMIT, NAMES_WIDEST = 28, 112
+TIMES_HEIGHT, MARK_HEIGHT = 18, 26
 ABOVE = 5
-_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,12 @@ class Drawn:
 
 
 class Chart(QWidget):
-    """One chart with its title and newest values above. ``said`` is what the head shows."""
+    """One chart with its title and newest values above. ``said`` is what the head shows.
+
+    ``beside`` is the room at the right for the names of curves; ``align`` makes it the same for charts on one axis.
+    """
+
+    renamed = Signal()
 
     def __init__(
         self,
@@ -109,6 +114,9 @@ class Chart(QWidget):
         self._strong: str | None = None
         self.times = True
         self.narrowed = 0
+        self.beside = 0
+        self._blank = False
+        self._order: list[str] = []
         self.said: list[tuple[str, int]] = []
         self.painted = 0
         self.setMouseTracking(True)
@@ -150,7 +158,11 @@ class Chart(QWidget):
         """Show curves over ``span``; ``missing`` says of each why it has no newest value."""
         if [one.track for one in drawn] != [one.track for one in self._drawn]:
             self._outlines = [Outline() for _ in drawn]
+        renamed = [one.name for one in drawn] != [one.name for one in self._drawn]
         self._drawn, self._missing = list(drawn), list(missing)
+        if renamed:
+            self.beside = self.names_width()
+            self.renamed.emit()
         self._span = span
         self._scale = None
         self._describe()
@@ -207,14 +219,23 @@ class Chart(QWidget):
     def plot_area(self) -> QRectF:
         """Return where the curves are."""
         below = TIMES_HEIGHT if self.times else ABOVE
-        area = QRectF(self.rect()).adjusted(theme.AXIS_WIDTH, HEAD_HEIGHT + ABOVE, -theme.SPACE_12, -below)
+        right = theme.SPACE_12 + (self.beside + theme.SPACE_4 if self.beside else 0)
+        area = QRectF(self.rect()).adjusted(theme.AXIS_WIDTH, HEAD_HEIGHT + ABOVE, -right, -below)
         return area if area.width() > 1 and area.height() > 1 else QRectF(area.left(), area.top(), 1.0, 1.0)
+
+    def names_width(self) -> int:
+        """Return how wide the longest name beside a curve is; 0 where none is needed."""
+        if self._stacked or len(self._drawn) < 2:
+            return 0
+        metrics = QFontMetrics(theme.font(theme.CAPTION_POINTS))
+        wide = max(metrics.horizontalAdvance(plain(one.name, NAME_LIMIT)) for one in self._drawn)
+        return min(wide + 1, NAMES_WIDEST)
 
     def frame(self) -> plotting.Frame:
         """Return where values stand now."""
         area = self.plot_area()
         if self._scale is None:
-            self._scale = self._fit(self._marks or max(2, int(area.height() / MARK_HEIGHT)))
+            self._scale = self._fit(self._marks or max(2, int(area.height() / MARK_HEIGHT)), area.height())
         return plotting.Frame(area, self._span, self._scale)
 
     def in_decades(self) -> bool:
@@ -236,8 +257,11 @@ class Chart(QWidget):
 
     def _value(self, one: Drawn) -> float | None:
         """Return a curve's value at the cursor, or the newest within the span."""
-        beyond = self._moment is None and len(one.track) > 0 and one.track.times[-1] > self._span.end
-        return one.track.value_at(self._span.end if beyond else self._moment)
+        return self._newest(one) if self._moment is None else one.track.value_at(self._moment)
+
+    def _newest(self, one: Drawn) -> float | None:
+        beyond = len(one.track) > 0 and one.track.times[-1] > self._span.end
+        return one.track.value_at(self._span.end if beyond else None)
 
     def _describe(self) -> None:
         told = []
@@ -268,15 +292,20 @@ class Chart(QWidget):
             return 0.0, sum(high for _, high in known)
         return min(low for low, _ in known), max(high for _, high in known)
 
-    def _fit(self, marks: int) -> scale.Scale:
+    def _fit(self, marks: int, height: float) -> scale.Scale:
+        self._blank = False
         if self._top is not None:
             return scale.fixed(self._top, marks)
-        _, most = self._extremes() or (0.0, 0.0)
+        extremes = self._extremes()
+        self._blank = extremes is None and not self.limits
+        _, most = extremes or (0.0, 0.0)
         if self._may_decade and most > 0:
             positive = [v for one in self._drawn for v in one.track.mean if v > 0]
             if positive and most / min(positive) >= scale.DECADES_FROM:
                 return scale.decades(min(positive), most, marks)
-        least = max((limit.value for limit in self.limits), default=0.0) * LIMIT_HEADROOM
+        # As much above the highest limit as its label needs, so that it lies over no curve.
+        headroom = max(LIMIT_HEADROOM, height / max(height - LIMIT_ROOM, LIMIT_ROOM))
+        least = max((limit.value for limit in self.limits), default=0.0) * headroom
         return scale.fitting(most, marks, binary=self._binary, at_least=least)
 
     def _is_over(self, held: scale.Scale) -> bool:
@@ -291,9 +320,12 @@ class Chart(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), theme.colour("surface"))
         frame = self.frame()
-        self._paint_head(painter)
+        title = self.title + ("  (log)" if self.in_decades() else "")
+        said = self.said or [(self._empty_words(), -1)]
+        right = self.width() - theme.SPACE_12 - self.narrowed
+        paint_head(painter, title, said, theme.SPACE_12, right, dots=len(self._drawn) > 1)
         painter.setFont(theme.font(theme.CAPTION_POINTS))
-        plotting.paint_grid(painter, frame, self._unit, times=self.times)
+        plotting.paint_grid(painter, frame, self._unit, times=self.times, values=not self._blank)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setClipRect(frame.area.adjusted(0, -1, 1, 1))
         if self._stacked:
@@ -305,34 +337,9 @@ class Chart(QWidget):
         plotting.paint_limits(painter, frame, limits)
         if self._moment is not None and frame.span.holds(self._moment):
             self._paint_cursor(painter, frame, self._moment)
-        elif not self._stacked:
+        if self.beside and self.names_width():
+            painter.setClipping(False)
             self._paint_names(painter, frame)
-
-    def _paint_head(self, painter: QPainter) -> None:
-        font = theme.font(theme.CAPTION_POINTS, bold=True)
-        painter.setFont(font)
-        painter.setPen(theme.colour("muted"))
-        metrics = QFontMetrics(font)
-        title = self.title + ("  (log)" if self.in_decades() else "")
-        painter.drawText(QRectF(theme.SPACE_12, 0, self.width(), HEAD_HEIGHT), _LEFT, title)
-        least = theme.SPACE_12 + metrics.horizontalAdvance(title) + theme.SPACE_16
-        painter.setFont(theme.font(theme.CAPTION_POINTS))
-        metrics = QFontMetrics(painter.font())
-        right = self.width() - theme.SPACE_12 - self.narrowed
-        dots = len(self._drawn) > 1
-        said = self.said or [(self._empty_words(), -1)]
-        for text, slot in reversed(said):
-            mark = theme.SPACE_12 if dots and slot >= 0 else 0
-            wide = metrics.horizontalAdvance(text) + mark
-            if right - wide < least:
-                painter.drawText(QRectF(least, 0, right - least, HEAD_HEIGHT), _LEFT, "…")
-                break
-            painter.setPen(theme.colour("text" if slot >= 0 else "muted"))
-            painter.drawText(QRectF(right - wide + mark, 0, wide, HEAD_HEIGHT), _LEFT, text)
-            if mark:
-                square = QRectF(right - wide, HEAD_HEIGHT / 2 - 4, theme.SPACE_8, theme.SPACE_8)
-                painter.fillRect(square, theme.series(slot))
-            right -= wide + theme.SPACE_12
 
     def _empty_words(self) -> str:
         if any(len(one.track) for one in self._drawn):
@@ -385,14 +392,11 @@ class Chart(QWidget):
         plotting.paint_hole(painter, area, text)
 
     def _paint_names(self, painter: QPainter, frame: plotting.Frame) -> None:
-        if len(self._drawn) < 2 or frame.area.height() < 2 * MARK_HEIGHT:
-            return
-        labels = []
-        for one in self._drawn:
-            value = self._value(one)
-            if value is not None and one.name:
-                labels.append((plain(one.name, NAME_LIMIT), value, theme.series(one.slot)))
-        plotting.paint_end_labels(painter, frame, labels)
+        ends = [(one.name, value, one.slot) for one in self._drawn if (value := self._newest(one)) is not None]
+        named = {name: (plain(name, NAME_LIMIT), value, theme.series_ink(slot)) for name, value, slot in ends if name}
+        heights = {name: frame.y(value) for name, (_, value, _) in named.items()}
+        self._order = plotting.settled(self._order, heights)
+        plotting.paint_names(painter, frame, [named[name] for name in self._order], self.beside)
 
     def _paint_cursor(self, painter: QPainter, frame: plotting.Frame, moment: float) -> None:
         values = [(one.track.value_at(moment), theme.series(one.slot)) for one in self._drawn]
@@ -422,3 +426,12 @@ class Chart(QWidget):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
+
+
+def align(charts: Sequence[Chart]) -> None:
+    """Give charts that stand above one another the same room for names, so that their times do too."""
+    beside = max((chart.names_width() for chart in charts), default=0)
+    for chart in charts:
+        if chart.beside != beside:
+            chart.beside = beside
+            chart.update()

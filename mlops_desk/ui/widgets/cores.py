@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from mlops_desk.ui import theme
 
 BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT = 0, 1, 3
-WIDEST = 22
+WIDEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,12 @@ class CoreBars(QWidget):
                 painter.drawRect(bar.adjusted(-1, 0, 0, 0))
             if column % every == 0:
                 painter.setPen(theme.colour("muted"))
-                place = QRectF(bar.left(), bar.bottom() + 2, width * every, theme.SPACE_16)
-                painter.drawText(place, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop), str(number))
+                # Under its bar; where not every bar has one, from the bar's left edge on.
+                place = QRectF(
+                    bar.left(), bar.bottom() + 2, bar.width() if every == 1 else width * every, theme.SPACE_16
+                )
+                side = Qt.AlignmentFlag.AlignHCenter if every == 1 else Qt.AlignmentFlag.AlignLeft
+                painter.drawText(place, int(side | Qt.AlignmentFlag.AlignTop), str(number))
         if self.hasFocus():
             painter.setPen(QPen(theme.colour("accent"), theme.LINE))
             painter.setBrush(Qt.BrushStyle.NoBrush)

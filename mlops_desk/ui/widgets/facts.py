@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from mlops_desk.records.job import Reason
 from mlops_desk.ui import theme, words
 from mlops_desk.ui.text import Label, set_tip
+from mlops_desk.ui.widgets.value import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +32,25 @@ def moment_fact(name: str, at: float | None) -> Fact:
     return Fact(name, f"{words.ago(at)}, {words.day_and_clock(at)}", tip=words.absolute(at), moment=at)
 
 
+class _Rows(QGridLayout):
+    """A grid that takes the room it is given, but asks for no more than its rows need."""
+
+    def expandingDirections(self) -> Qt.Orientation:
+        return Qt.Orientation(0)
+
+
 class Facts(QWidget):
     """A grid of plain labels; remakes itself only when the facts differ."""
 
     def __init__(self) -> None:
         super().__init__()
         self._shown: tuple[Fact, ...] = ()
-        self._grid = QGridLayout(self)
+        self._grid = _Rows(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(theme.SPACE_12)
         self._grid.setVerticalSpacing(theme.SPACE_4)
         self._grid.setColumnStretch(1, 1)
-        self._rows: list[tuple[Label, Label]] = []
+        self._rows: list[tuple[Label, Value]] = []
         # Not Maximum: that would be the height at the width it likes best, and cut what wraps at the one it has.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
 
@@ -71,6 +80,7 @@ class Facts(QWidget):
         for pair in self._rows:
             for label in pair:
                 self._grid.removeWidget(label)
+                label.hide()  # until it is deleted it would lie under the new ones
                 label.deleteLater()
         self._grid.setRowStretch(len(self._rows), 0)
         self._grid.setRowStretch(len(facts), 1)  # room that is left over lies below, not between
@@ -78,7 +88,11 @@ class Facts(QWidget):
         for row, fact in enumerate(facts):
             name = Label(fact.name, points=theme.CAPTION_POINTS, tone="muted")
             name.setMinimumWidth(name.sizeHint().width())
-            value = Label(wrap=True, fixed=fact.fixed)
+            value = Value(fixed=fact.fixed)
+            # Both stand on one base line, though one is smaller.
+            drop = QFontMetrics(value.font()).ascent() - QFontMetrics(name.font()).ascent()
+            name.setContentsMargins(0, max(drop, 0), 0, 0)
+            value.setContentsMargins(0, max(-drop, 0), 0, 0)
             self._grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(value, row, 1)
             self._rows.append((name, value))

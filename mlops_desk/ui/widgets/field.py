@@ -16,7 +16,8 @@ class Field(QLineEdit):
         self.setPlaceholderText(hint or name)
         self.setClearButtonEnabled(True)
         self.setFrame(False)
-        self.setTextMargins(theme.SPACE_4, 0, theme.SPACE_4, 0)
+        # Qt adds two pixels of its own; so the words stand where those of a choice do.
+        self.setTextMargins(theme.SPACE_8 - 1, 0, theme.SPACE_4, 0)
         self.setMinimumHeight(theme.FIELD_HEIGHT)
         palette = QPalette()
         palette.setColor(QPalette.ColorRole.Base, QColor(0, 0, 0, 0))

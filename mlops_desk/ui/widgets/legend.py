@@ -14,4 +14,4 @@ class LegendLabel(Label):
         super().__init__(f"■ {word}", points=theme.CAPTION_POINTS, bold=True)
 
     def _colour(self) -> QColor:
-        return theme.series(self._slot)
+        return theme.series_ink(self._slot)

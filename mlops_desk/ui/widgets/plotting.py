@@ -4,7 +4,7 @@ By hand, and for a reason: eight plots of a chart library cost 18 ms a second (m
 drawn as hairlines side by side: a polyline of 600 points that is 1.5 pixels wide takes Qt up to 36 ms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -15,8 +15,9 @@ from mlops_desk.ui.spans import Span
 from mlops_desk.ui.widgets.outline import Outline
 from mlops_desk.ui.widgets.scale import Scale
 
-LABEL_GAP = 13.0
+LABEL_GAP, SURE_PIXELS = 13.0, 4.0
 BAND, AREA, STACK = 0.22, 0.10, 0.75
+_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _CENTRE = int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
 _MIDDLE = int(Qt.AlignmentFlag.AlignCenter)
@@ -50,26 +51,30 @@ class Frame:
         )  # fmt: skip
 
 
-def paint_grid(painter: QPainter, frame: Frame, unit: words.Written, *, times: bool) -> None:
-    """Paint the marks of both axes; the times below only where ``times``."""
+def paint_grid(painter: QPainter, frame: Frame, unit: words.Written, *, times: bool, values: bool = True) -> None:
+    """Paint the marks of both axes; the times below only where ``times``, the values only where ``values``."""
     faint = theme.faded(theme.colour("border"), 0.55)
     muted = theme.colour("muted")
-    area = frame.area
-    for mark in frame.scale.marks:
-        y = round(frame.y(mark)) + 0.5
+    area, metrics, last = frame.area, QFontMetrics(painter.font()), ""
+    for mark in frame.scale.marks if values else ():
+        y, text = round(frame.y(mark)) + 0.5, unit(mark)
         painter.setPen(QPen(faint, 0))
         painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-        painter.setPen(muted)
-        painter.drawText(QRectF(0, y - LABEL_GAP / 2, area.left() - theme.SPACE_4, LABEL_GAP), _RIGHT, unit(mark))
+        if text != last:  # where a unit has no finer steps, two marks would read the same
+            painter.setPen(muted)
+            painter.drawText(QRectF(0, y - LABEL_GAP / 2, area.left() - theme.SPACE_4, LABEL_GAP), _RIGHT, text)
+        last = text
     for tick in spans.ticks(frame.span, area.width()):
         x = round(frame.x(tick.at)) + 0.5
         painter.setPen(QPen(faint, 0))
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
         if times:
             painter.setPen(muted)
-            place = QRectF(x - spans.TICK_WIDTH / 2, area.bottom() + 2, spans.TICK_WIDTH, LABEL_GAP + 2)
-            place.moveRight(min(place.right(), area.right() + theme.SPACE_8))
-            painter.drawText(place, _CENTRE, tick.text)
+            width = metrics.horizontalAdvance(tick.text) + 2.0
+            place = QRectF(x - width / 2, area.bottom() + 2, width, LABEL_GAP + 2)
+            place.moveRight(min(place.right(), area.right() + theme.SPACE_12))
+            if place.left() >= area.left() - theme.SPACE_4:  # further left it would run into the values
+                painter.drawText(place, _CENTRE, tick.text)
 
 
 def paint_outline(painter: QPainter, frame: Frame, outline: Outline, tint: QColor, *, area: bool = False) -> None:
@@ -119,12 +124,13 @@ def paint_limits(painter: QPainter, frame: Frame, limits: Sequence[tuple[str, fl
     """Paint dashed lines with their labels, at the left, above them where there is room."""
     muted = theme.colour("muted")
     taken: list[QRectF] = []
-    for text, value in limits:
-        if not frame.scale.low <= value <= frame.scale.high:
-            continue
-        y = round(frame.y(value)) + 0.5
-        painter.setPen(QPen(muted, 0, Qt.PenStyle.DashLine))
+    seen = [
+        (text, round(frame.y(value)) + 0.5) for text, value in limits if frame.scale.low <= value <= frame.scale.high
+    ]
+    painter.setPen(QPen(muted, 0, Qt.PenStyle.DashLine))
+    for _, y in seen:
         painter.drawLine(QPointF(frame.area.left(), y), QPointF(frame.area.right(), y))
+    for text, y in seen:
         width = QFontMetrics(painter.font()).horizontalAdvance(text) + theme.SPACE_8
         top = y - LABEL_GAP if y - LABEL_GAP >= frame.area.top() else y + 1
         place = QRectF(frame.area.left() + theme.SPACE_4, top, width, LABEL_GAP)
@@ -170,20 +176,47 @@ def paint_hole(painter: QPainter, area: QRectF, text: str) -> None:
     painter.drawText(place, _MIDDLE, text)
 
 
-def paint_end_labels(painter: QPainter, frame: Frame, labels: Sequence[tuple[str, float, QColor]]) -> None:
-    """Write names at the newest values, inside at the right, where they do not touch one another."""
-    taken: list[float] = []
+def paint_names(painter: QPainter, frame: Frame, names: Sequence[tuple[str, float, QColor]], width: float) -> None:
+    """Write names (text, newest value, colour) beside the ends of their curves, moved apart where they would touch."""
     metrics = QFontMetrics(painter.font())
-    for text, value, tint in labels:
-        y = min(max(frame.y(value) - LABEL_GAP - 1, frame.area.top()), frame.area.bottom() - LABEL_GAP)
-        if any(abs(y - other) < LABEL_GAP for other in taken):
-            continue
-        taken.append(y)
-        width = metrics.horizontalAdvance(text) + theme.SPACE_4
-        place = QRectF(frame.area.right() - width - theme.SPACE_4, y, width, LABEL_GAP)
-        painter.fillRect(place, theme.faded(theme.colour("surface"), 0.75))
+    area = frame.area
+    kept = names[: int(area.height() / LABEL_GAP)]
+    centres = apart([frame.y(value) for _, value, _ in kept], area.top() + LABEL_GAP / 2, area.bottom() - LABEL_GAP / 2)
+    for (text, _, tint), y in zip(kept, centres, strict=True):
+        place = QRectF(area.right() + theme.SPACE_4, y - LABEL_GAP / 2, width, LABEL_GAP)
         painter.setPen(tint)
-        painter.drawText(place, _MIDDLE, text)
+        painter.drawText(place, _LEFT, metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(width)))
+
+
+def apart(wished: Sequence[float], least: float, most: float) -> list[float]:
+    """Return places near the wished ones, in their order, not closer than a label is high, within least and most."""
+    placed: list[float] = []
+    for wish in wished:
+        placed.append(max(min(wish, most), least, placed[-1] + LABEL_GAP if placed else least))
+    bound = most
+    for number in range(len(placed) - 1, -1, -1):
+        placed[number] = min(placed[number], bound)
+        bound = placed[number] - LABEL_GAP
+    return placed
+
+
+def settled(before: Sequence[str], heights: Mapping[str, float]) -> list[str]:
+    """Return names from top to bottom, as they stood ``before`` while it is not clear which of two is above.
+
+    Two curves that cross each other from second to second would else make their names jump.
+    """
+    if set(before) != set(heights):
+        return sorted(heights, key=lambda name: heights[name])
+    order = list(before)
+    moved = True
+    while moved:
+        moved = False
+        for number in range(len(order) - 1):
+            above, below = order[number], order[number + 1]
+            if heights[above] - heights[below] > SURE_PIXELS:
+                order[number], order[number + 1] = below, above
+                moved = True
+    return order
 
 
 def paint_cursor(painter: QPainter, frame: Frame, moment: float, points: Sequence[tuple[float, QColor]]) -> None:

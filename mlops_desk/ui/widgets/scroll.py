@@ -45,13 +45,26 @@ def thin(area: QAbstractScrollArea) -> None:
     area.setHorizontalScrollBar(ThinBar(Qt.Orientation.Horizontal))
 
 
+class ScrollArea(QScrollArea):
+    """Scrolls up and down; what it holds keeps some distance from the bar, and none where there is no bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        thin(self)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.verticalScrollBar().rangeChanged.connect(self._make_room)
+
+    def _make_room(self, least: int, most: int) -> None:
+        room = theme.SPACE_4 if most > least else 0
+        if self.viewportMargins().right() != room:
+            self.setViewportMargins(0, 0, room, 0)
+
+
 def scrolled(inner: QWidget, name: str) -> QScrollArea:
     """Return ``inner`` in an area that scrolls up and down and has no ground of its own."""
-    area = QScrollArea()
-    thin(area)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area = ScrollArea()
     area.setWidget(inner)
     area.viewport().setAutoFillBackground(False)
     inner.setAutoFillBackground(False)

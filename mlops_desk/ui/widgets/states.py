@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.ui import theme
+from mlops_desk.ui import hints, theme
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.button import Button, CopyButton
 from mlops_desk.ui.widgets.command import CommandLine
@@ -70,18 +70,21 @@ class StateView(QWidget):
     def show_loading(self, title: str, text: str, cancel: Callable[[], None] | None) -> None:
         self._fill(title, text, None, None)
         self._offer("Cancel" if cancel else None, cancel, copy=False)
+        self._act.set_main(main=False)  # to stop waiting is not what one comes here for
 
     def show_empty(self, empty: Empty) -> None:
         self._fill(empty.title, empty.text, None, empty.command)
         self._offer(empty.act, empty.do, copy=False)
 
     def show_error(self, title: str, error: DeskError, again: Callable[[], None]) -> None:
-        self._fill(f"{title}", error.message, error.hint, None)
+        sentence, command = hints.parts(error.hint)
+        self._fill(title, error.message, sentence, command)
         self._offer("Try again", again, copy=True)
 
     def details(self) -> str:
         """Return everything that is shown, as text."""
-        return "\n".join(part for part in (self._title.whole, self._text.whole, self._hint.whole) if part)
+        command = "" if self._command.isHidden() else self._command.command()
+        return "\n".join(part for part in (self._title.whole, self._text.whole, self._hint.whole, command) if part)
 
     def _fill(self, title: str, text: str, hint: str | None, command: str | None) -> None:
         self._title.show_text(title)
@@ -93,6 +96,7 @@ class StateView(QWidget):
 
     def _offer(self, act: str | None, do: Callable[[], None] | None, *, copy: bool) -> None:
         self._callback = do
+        self._act.set_main(main=True)
         self._act.setVisible(act is not None and do is not None)
         self._act.show_title(act or "")
         self._act.updateGeometry()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from mlops_desk.ui import theme
@@ -77,14 +77,22 @@ class Strip(QWidget):
     def __init__(self, name: str) -> None:
         super().__init__()
         self._parts: list[_Part] = []
+        self._added: list[QWidget] = []
+        self._count = 0
         self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(theme.SPACE_4, 0, 0, 0)
+        self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(theme.SPACE_24)
         self._row.addStretch(1)
         self.setAccessibleName(name)
 
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the widgets only: statements that find no room are left out, the last first."""
+        hint = super().minimumSizeHint()
+        return QSize(min(hint.width(), theme.LIST_WIDTH), hint.height())
+
     def add(self, widget: QWidget) -> None:
         """Put a widget at the right end."""
+        self._added.append(widget)
         self._row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
 
     def say(self, statements: Sequence[Statement]) -> None:
@@ -93,11 +101,22 @@ class Strip(QWidget):
             part = _Part()
             self._row.insertWidget(len(self._parts), part, 0, Qt.AlignmentFlag.AlignVCenter)
             self._parts.append(part)
-        for number, part in enumerate(self._parts):
-            part.setVisible(number < len(statements))
-            if number < len(statements):
-                part.say(statements[number])
+        self._count = len(statements)
+        for part, said in zip(self._parts, statements, strict=False):
+            part.say(said)
+        self._fit()
         self.setAccessibleDescription("; ".join(f"{said.caption} {said.value}" for said in statements))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Show the statements that have room beside the widgets."""
+        room = self.width() - sum(widget.sizeHint().width() + theme.SPACE_24 for widget in self._added)
+        for number, part in enumerate(self._parts):
+            room -= part.sizeHint().width() + theme.SPACE_24
+            part.setVisible(number < self._count and (room >= 0 or number == 0))
 
     def said(self) -> list[str]:
         """Return what is shown, for tests and readers."""

@@ -1,0 +1,163 @@
+"""What a person would see at once: nothing lies over something else, is cut off, or jumps."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.incident import Incident
+from mlops_desk.ui import storagewords, words
+from mlops_desk.ui.dialogs.form import FormDialog
+from mlops_desk.ui.eventdetail import EventDetail
+from mlops_desk.ui.gpu import facts as gpufacts
+from mlops_desk.ui.widgets import plotting
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.chart import Chart, Line, align
+from mlops_desk.ui.widgets.facts import Fact, Facts
+from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.states import StateView
+from mlops_desk.ui.widgets.strip import Statement, Strip
+from mlops_desk.ui.widgets.value import Value
+
+LONG = "GPU-00000000-1111-2222-3333-444444444444"
+
+
+# Names beside curves.
+
+
+@given(st.lists(st.floats(-50, 250), max_size=8))
+def test_names_stand_in_order_and_never_touch(wished):
+    placed = plotting.apart(sorted(wished), 0.0, 200.0)
+    assert len(placed) == len(wished)
+    assert all(b - a >= plotting.LABEL_GAP - 1e-9 for a, b in pairwise(placed))
+    assert all(-1e-9 <= place <= 200.0 + 1e-9 for place in placed)
+
+
+def test_names_of_curves_that_cross_by_a_hair_do_not_jump():
+    order = plotting.settled([], {"core": 50.0, "memory": 51.0})
+    assert order == ["core", "memory"]
+    assert plotting.settled(order, {"core": 51.0, "memory": 50.0}) == ["core", "memory"]
+    assert plotting.settled(order, {"core": 60.0, "memory": 50.0}) == ["memory", "core"]
+
+
+def chart(qtbot, title: str, *names: str) -> Chart:
+    made = Chart(title, words.percent)
+    qtbot.addWidget(made)
+    made.resize(600, 120)
+    made.show_lines([Line(name, [(at, 0.5) for at in range(60)], slot) for slot, name in enumerate(names)], 60.0)
+    return made
+
+
+def test_charts_above_one_another_keep_one_time_axis_whatever_their_names(qtbot):
+    charts = [chart(qtbot, "A", "read", "memory controller"), chart(qtbot, "B", "")]
+    align(charts)
+    first, second = (one.plot_area() for one in charts)
+    assert (first.left(), first.right()) == (second.left(), second.right())
+    assert first.right() + charts[0].names_width() <= charts[0].width()
+
+
+# Facts.
+
+
+def test_facts_that_were_replaced_are_not_seen_under_the_new_ones(qtbot):
+    shown = Facts()
+    qtbot.addWidget(shown)
+    shown.show_facts([Fact("State", "leased"), Fact("Used by", "ana")])
+    before = list(shown._rows)
+    shown.show_facts([Fact("State", "lost")])
+    assert not any(label.isVisibleTo(shown) for pair in before for label in pair)
+
+
+def test_a_name_wider_than_its_place_is_broken_and_not_cut(qtbot):
+    value = Value(LONG, fixed=True)
+    qtbot.addWidget(value)
+    assert value.minimumSizeHint().width() < value.fontMetrics().horizontalAdvance(LONG) / 2
+    assert value.heightForWidth(120) > value.heightForWidth(1000)
+    assert "".join(value._lines(120)) == LONG
+
+
+def test_a_lost_gpu_is_not_used_by_the_reason_why_it_is_lost(start, double):
+    lost = next(gpu for gpu in start(double).store.status.gpus if gpu.note)
+    found = {fact.name: fact.value for fact in gpufacts.state(lost)}
+    assert (found["Used by"], found["Note"]) == (words.NOTHING, lost.note)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("none [mq-deadline] kyber bfq", "mq-deadline"), ("[none] mq-deadline", "none"), ("solid state", "solid state")],
+)
+def test_of_what_the_kernel_lists_the_one_in_use_is_shown(text, shown):
+    assert storagewords._kernel_fact("Scheduler", text).value == shown
+
+
+# States, strips and forms.
+
+
+def test_an_error_gives_its_command_to_paste_and_copies_it(qtbot):
+    view = StateView()
+    qtbot.addWidget(view)
+    error = Unavailable("The engine does not answer.", "Start it: sudo systemctl start docker")
+    view.show_error("Jobs can't be shown", error, lambda: None)
+    assert view._command.command() == "sudo systemctl start docker"
+    assert view._hint.whole == "Start it:"
+    assert view.details().splitlines()[-1] == "sudo systemctl start docker"
+
+
+def test_a_strip_leaves_out_what_finds_no_room_and_never_its_button(qtbot):
+    window, strip, button = QWidget(), Strip("Machine"), Button("2 alerts")
+    qtbot.addWidget(window)
+    QVBoxLayout(window).addWidget(strip)
+    strip.add(button)
+    strip.say([Statement(f"caption {number}", "402 / 640 GiB", 0.5) for number in range(4)])
+    window.resize(1200, 60)
+    window.show()
+    qtbot.waitUntil(lambda: len(strip.said()) == 4)
+    window.resize(500, 60)
+    qtbot.waitUntil(lambda: len(strip.said()) == 1)
+    qtbot.waitUntil(lambda: button.geometry().right() <= strip.width())
+    assert strip.minimumSizeHint().width() <= 300
+
+
+def test_a_form_lays_nothing_over_its_help_and_begins_where_one_types(qtbot):
+    form = FormDialog(None, "New", "What it is about. " * 12, "Create")  # type: ignore[arg-type]
+    qtbot.addWidget(form)
+    fields = [Field(f"Field {number}", text="set") for number in range(2)]
+    for field in fields:
+        form.add(field.accessibleName(), field, "A long sentence that says what this is. " * 3)
+    form.show()
+    qtbot.waitExposed(form)
+    shown = [child for child in form.children() if isinstance(child, QLineEdit) or hasattr(child, "whole")]
+    places = [child.geometry() for child in shown if child.isVisible() and child.width() > 1]  # type: ignore[attr-defined]
+    assert not any(a.intersects(b) for number, a in enumerate(places) for b in places[number + 1 :])
+    assert form.first is fields[0]
+    assert form.focusWidget() is fields[0]
+
+
+# Events.
+
+
+def test_a_hint_that_is_all_command_is_said_once_and_ids_are_left_to_programs(start, double, qtbot):
+    program = start(double, "events")
+    detail = EventDetail(program.context)
+    qtbot.addWidget(detail)
+    detail.show_incident(
+        Incident(
+            id="i",
+            at=1.0,
+            kind="alert",
+            level="warning",
+            title="Nearly full",
+            text="96 %",
+            device=None,
+            hint="sudo du -xh /data",
+            details={"rule": "filesystem_space", "alert": "4539052011f349b3"},
+        )
+    )
+    assert not detail._hint.isVisibleTo(detail)
+    assert detail.command.command() == "sudo du -xh /data"
+    assert [fact.name for fact in detail._facts.shown][-1] == "Rule"
+    assert detail._facts._grid.expandingDirections() == Qt.Orientation(0)
