@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FAULTS = tomllib.loads((ROOT / "tests" / "faults.toml").read_text(encoding="utf-8"))
 PROMISED = {
     "library-missing", "version-mismatch", "symbol-missing", "init-error", "init-hangs", "call-hangs",
-    "call-hangs-unkillable", "gpu-lost", "reset-required", "gpu-count-changes", "mig-layout-changes",
+    "call-hangs-unkillable", "gpu-lost", "reset-required", "gpu-count-changes", "driver-unbound", "mig-layout-changes",
     "counter-wraps", "sentinel-values", "utilisation-above-100", "no-permission", "xid-storm", "collector-killed",
     "collector-stopped", "pid-reuse", "engine-absent", "disk-full", "read-only-home", "damaged-database",
     "damaged-chunk", "damaged-settings", "clock-jumps-a-day", "clock-jumps-ten-years", "two-starts-at-once",
