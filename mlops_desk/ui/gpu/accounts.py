@@ -35,10 +35,12 @@ ACCOUNTS: tuple[Column[AccountedProcess], ...] = (
     Column("command", "Command", lambda one: _text(one.command), stretch=True),
     Column("memory", "Most memory", lambda one: _number(one.max_memory_bytes, words.size), right=True),
     Column("gpu", "GPU share", lambda one: _number(one.gpu_ratio, words.percent), right=True),
-    Column("bandwidth", "Memory share", lambda one: _number(one.memory_ratio, words.percent), right=True),
+    Column(
+        "bandwidth", "Memory share", lambda one: _number(one.memory_ratio, words.percent), right=True, hidden=True,
+    ),
     Column("lasted", "Lasted", _lasted, right=True),
     Column("started", "Started", _started, right=True),
-)
+)  # fmt: skip
 
 
 class Accounts(Card):
