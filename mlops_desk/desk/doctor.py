@@ -3,18 +3,21 @@
 Each check runs with a deadline of its own; one that can't be made is ``unknown``, never ``ok``.
 """
 
+import logging
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, TimedOut
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import machine
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.model import Registry
 from mlops_desk.records.status import Check, Status
+
+_log = logging.getLogger(__name__)
 
 _DEADLINE_SECONDS = 8.0
 _LOW_SPACE_BYTES = 2 << 30
@@ -133,7 +136,12 @@ def _told(name: str, state: str, text: str, hint: str | None) -> Check:
 def _made(name: str, work: Callable[[], Check], loop: Loop) -> Check:
     try:
         return loop.call(f"doctor {name}", work, _DEADLINE_SECONDS)
+    except TimedOut as error:
+        return Check(name, "unknown", f"could not be checked: {error.message}")
     except DeskError as error:
         return _told(name, "problem", error.message, error.hint)
     except OSError as error:
         return Check(name, "unknown", f"could not be checked: {error.strerror}")
+    except Exception:  # noqa: BLE001 - a bug in one check must not cost the answers of the others
+        _log.exception("The check of %s failed", name)
+        return Check(name, "unknown", "could not be checked, through a mistake of the program; its log says more")

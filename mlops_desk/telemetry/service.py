@@ -96,6 +96,7 @@ class TelemetryService:
         self._cost = Cost()
         self._listeners: list[Listener] = []
         self._verdicts = Verdicts()
+        self._row_at = 0.0
         self._accounts: dict[str, tuple[_Accounts, _Accounts]] = {}
         self._ring = Ring(rows_for(settings.number("telemetry.interval_seconds")))
         self._history = History(folder.telemetry_database, self._ring, bus.publish, holdings=self._holdings)
@@ -211,7 +212,10 @@ class TelemetryService:
 
     def _take(self, sample: Sample, is_tick: bool) -> None:
         if is_tick and sample.sampled_at:  # before the first measurement there is nothing to remember
-            self._ring.append(sample.sampled_at if self._sampler.trouble() is None else time.time(), groups_of(sample))
+            at = sample.sampled_at if self._sampler.trouble() is None else time.time()
+            if at != self._row_at:  # an overdue tick tells the last measurement again, which makes no second row
+                self._row_at = at
+                self._ring.append(at, groups_of(sample))
             pids = [os.getpid(), *([pid] if (pid := self._sampler.collector_pid()) else [])]
             self._cost.update(time.monotonic(), pids, self._sampler.driver_seconds(), self._sampler.driver_calls())
         status = self._status(sample)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -143,4 +144,22 @@ def test_all_checks_are_made_once_by_their_names_and_problems_come_with_a_fix(tm
             "tray", "metrics endpoint"} <= set(names)  # fmt: skip
     assert all(check.fix for check in checks if check.state == "problem")
     assert next(check for check in checks if check.name == "gpu driver").state == "problem"
+    loop.stop(5.0)
+
+
+def test_a_check_that_fails_or_hangs_costs_no_other_its_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "_DEADLINE_SECONDS", 0.2)
+    loop, over = Loop("test"), Event()
+
+    def wrong() -> Check:
+        raise ZeroDivisionError
+
+    def hangs() -> Check:
+        over.wait(20)
+        return Check("hangs", "ok", "")
+
+    more = {"wrong": wrong, "hangs": hangs, "last": lambda: Check("last", "ok", "")}
+    checks = doctor.examine(tmp_path, FakeEngine(), lambda: STATUS, lambda: Registry("stopped"), loop, more)
+    assert {check.name: check.state for check in checks[-3:]} == {"wrong": "unknown", "hangs": "unknown", "last": "ok"}
+    over.set()
     loop.stop(5.0)

@@ -48,6 +48,12 @@ def sample(at: float) -> Sample:
     return Sample(1, at, (gpu,), Host("box", {"system.memory.usage": Reading(7.0, "By")}))
 
 
+def test_a_tick_without_a_new_measurement_makes_no_second_row(service: TelemetryService) -> None:
+    for at in (10.0, 11.0, 11.0, 13.0):
+        service._take(sample(at), is_tick=True)
+    assert service.window(60.0).times == (10.0, 11.0, 13.0)
+
+
 def test_what_is_announced_has_leases_names_and_cost(service: TelemetryService) -> None:
     heard: list[Sampled] = []
     service._bus.subscribe(Sampled, heard.append)
