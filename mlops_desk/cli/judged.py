@@ -96,7 +96,7 @@ def _condition(item: AlertRule) -> str:
 def _who(gpu: Gpu) -> str:
     return "; ".join(
         f"{item.pid}:{item.start_ticks if item.start_ticks is not None else '?'} {item.user or '?'} "
-        f"{item.container or item.command or ''}".strip()
+        f"{item.container or item.command or ''}{' (MPS)' if item.kind == 'mps' else ''}".strip()
         for item in gpu.processes
     )
 

@@ -1,6 +1,7 @@
 """Events, alerts and GPUs on the command line: its words, and texts that a person can read."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -97,6 +98,8 @@ def test_alerts_rules_processes_and_recordings_are_readable():
         "GPU-3", 3, "H100", None, GpuState.OK, metrics={"hw.temperature": Reading(50.0, "Cel")}, processes=(process,)
     )
     assert "7:99 ada python" in output.text([gpu])
+    client = replace(process, pid=8, kind="mps")
+    assert "8:99 ada python (MPS)" in output.text([replace(gpu, processes=(client,))])
     assert "7 of ada" in output.text(process)
     curve = Curve("GPU-3", "hw.power", "W", b"", b"", b"")
     assert "hw.power (W)" in output.text(Curves(NOW, 1.0, 60, 1.0, (curve,)))
