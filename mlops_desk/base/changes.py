@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 Patch = list[Any]
 _WHOLE, _FIELDS, _KEYS, _ITEMS = range(4)
+_ABSENT = object()
 _LEAVES = frozenset({float, int, str, bool})
 _FLOATS = frozenset({float, float | None})
 
@@ -90,7 +91,7 @@ def _between_records(old: Any, new: Any) -> Patch | None:
 def _between_mappings(old: dict[Any, Any], new: dict[Any, Any]) -> Patch | None:
     changed = {}
     for key, after in new.items():
-        before = old.get(key)
+        before = old.get(key, _ABSENT)
         if before is not after and (patch := _between(before, after)) is not None:
             changed[key] = patch
     gone = [key for key in old if key not in new] if len(old) + len(changed) > len(new) else []

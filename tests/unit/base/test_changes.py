@@ -52,6 +52,20 @@ def as_msgpack(patch: object) -> object:
     return msgspec.msgpack.decode(msgspec.msgpack.encode(patch))
 
 
+@dataclass(frozen=True)
+class Notes:
+    """A mapping in which something may be there and be nothing."""
+
+    by_name: dict[str, float | None]
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), st.none() | NUMBERS), min_size=1, max_size=6))
+def test_what_is_nothing_is_told_to_be_there(courses):
+    teller, listener = Teller(), Listener(Notes)
+    for notes in map(Notes, courses):
+        assert listener.hear(as_json(teller.tell(notes))) == notes
+
+
 @pytest.mark.parametrize("over", [as_json, as_msgpack])
 @given(samples=st.lists(SAMPLES, min_size=1, max_size=4))
 def test_what_is_told_is_heard(over, samples):
