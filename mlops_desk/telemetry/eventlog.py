@@ -29,7 +29,7 @@ from mlops_desk.records.job import Job
 from mlops_desk.records.status import Status
 from mlops_desk.storage.state import RecordTable
 from mlops_desk.telemetry import incidents, notices
-from mlops_desk.telemetry.folding import ENDED_UNSEEN, Folding
+from mlops_desk.telemetry.folding import ENDED_UNSEEN, Folding, goes_on
 from mlops_desk.telemetry.gpu_watch import Ended, GpuWatch
 from mlops_desk.telemetry.incidents import Draft, Owner
 
@@ -234,9 +234,10 @@ class EventsService:
 
     def _take_up(self, *, clean: bool) -> None:
         now = time.time()
-        known = self._table.list(limit=_REMEMBERED, newest_first=True)
+        known = self._table.list(limit=KEPT)
+        known = [*known[:_REMEMBERED], *filter(goes_on, known[_REMEMBERED:])]  # what goes on may have begun long ago
         for incident in reversed(known):
-            if incident.lasting and incident.ended_at is None and incident.kind != "alert":
+            if goes_on(incident) and incident.kind != "alert":
                 text = "It ended while no agent looked, or is told again."
                 incident = replace(incident, ended_at=now, details={**incident.details, ENDED_UNSEEN: text})  # noqa: PLW2901
                 self._save(incident, time.monotonic())

@@ -65,9 +65,14 @@ class Folding:
     def _keep(self, key: Key, incident: Incident) -> Incident:
         self._newest[key] = incident
         self._newest.move_to_end(key)
-        if len(self._newest) > _REMEMBERED:
-            self._newest.popitem(last=False)
+        if len(self._newest) > _REMEMBERED:  # what goes on is needed at its end
+            del self._newest[next((key for key, item in self._newest.items() if not goes_on(item)), key)]
         return incident
+
+
+def goes_on(incident: Incident) -> bool:
+    """Tell whether an entry lasts and has not ended."""
+    return incident.lasting and incident.ended_at is None
 
 
 def _continues(known: Incident, incident: Incident) -> bool:

@@ -17,7 +17,7 @@ from mlops_desk.records.incident import DeviceEvent, Incident
 from mlops_desk.records.job import Job, JobSpec, JobState, Reason
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host, LeaseInfo, Status
-from mlops_desk.telemetry import eventlog
+from mlops_desk.telemetry import eventlog, folding
 from mlops_desk.telemetry.eventlog import EventParts, EventsService
 from tests.service_rig import AGENT, ServiceRig
 
@@ -223,6 +223,25 @@ def test_an_alert_is_an_entry_from_its_begin_to_its_end_also_over_a_restart(rig)
     rig.wait(lambda: rig.titles("alert"))
     (incident,) = [item for item in rig.log.list() if item.kind == "alert"]
     assert incident.ended_at == 99.0
+
+
+def test_what_began_long_ago_ends_too_however_much_happened_since(rig, monkeypatch):
+    monkeypatch.setattr(eventlog, "_REMEMBERED", 3)
+    monkeypatch.setattr(folding, "_REMEMBERED", 3)
+    alert = Alert("a", "disk_wear", "Nearly worn out", "warning", "nvme0n1", "nvme0n1", "t", None, 5.0, 0.9, "1")
+    rig.log.log_alert(alert)
+    rig.log.take((), status(GpuState.LOST))
+    for again in range(2):
+        for code in range(10):
+            rig.log.take((xid(time.time(), code=again * 10 + code),), status(GpuState.LOST))
+        rig.wait(lambda: len(rig.titles("xid")) == 10)
+        if not again:
+            rig.crash()
+            rig.wait(lambda: rig.titles("agent"))
+            assert [item.ended_at is None for item in rig.log.list() if item.kind == "gpu"] == [False]
+    rig.log.log_alert(replace(alert, ended_at=99.0))
+    rig.wait(lambda: [item for item in rig.told if item.kind == "alert" and item.ended_at])
+    assert [item.ended_at for item in rig.log.list() if item.kind == "alert"] == [99.0]
 
 
 def test_a_disk_that_can_not_be_written_loses_nothing_and_is_caught_up(rig):
