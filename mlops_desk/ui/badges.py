@@ -45,9 +45,11 @@ def _drift(store: Store) -> Mark | None:
         retraining.state is RetrainState.WAITING_FOR_APPROVAL for retraining in (store.retrainings.value or {}).values()
     )
     if waiting:
-        return Mark("warning", str(waiting), words.count(waiting, "retraining") + " waiting for approval")
+        return Mark(
+            "warning", f"{words.WARNING} {waiting}", words.count(waiting, "retraining") + " waiting for approval"
+        )
     bad = sum(report.verdict in {Verdict.DRIFT, Verdict.CRITICAL} for report in newest_reports(store).values())
-    return Mark("alert", words.WARNING, words.count(bad, "endpoint") + " drifted") if bad else None
+    return Mark("alert", words.ALERT, words.count(bad, "endpoint") + " drifted") if bad else None
 
 
 def _alerts(store: Store) -> Mark | None:

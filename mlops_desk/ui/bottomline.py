@@ -40,6 +40,7 @@ class BottomLine(QWidget):
         self._cost = _statement(tone="muted")
         self._simulated = _statement(tone="warning", bold=True)
         self._simulated.show_text(f"{words.WARNING} Simulated")
+        self._simulated.setMinimumWidth(self._simulated.sizeHint().width())  # it has to be read all the time
         self.setFixedHeight(theme.BOTTOM_HEIGHT)
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, 0)

@@ -26,10 +26,16 @@ def _late(module: str, name: str) -> "Callable[[Context], Page]":
 
 PAGES: tuple[PageSpec, ...] = (
     PageSpec("overview", "Overview", "overview", _late("overview", "OverviewPage"), awaits=NUMBERS),
-    PageSpec("gpus", "GPUs", "gpus", _late("gpus", "GpusPage"), awaits=NUMBERS),
-    PageSpec("host", "Host", "host", _late("host", "HostPage"), awaits=NUMBERS),
+    PageSpec("gpus", "GPUs", "gpus", _late("gpus", "GpusPage"), awaits=NUMBERS, curves=True),
+    PageSpec("host", "Host", "host", _late("host", "HostPage"), awaits=NUMBERS, curves=True),
     PageSpec(
-        "storage", "Storage & network", "storage", _late("storage", "StoragePage"), "Storage & net", awaits=NUMBERS
+        "storage",
+        "Storage & network",
+        "storage",
+        _late("storage", "StoragePage"),
+        "Storage & net",
+        awaits=NUMBERS,
+        curves=True,
     ),
     PageSpec("jobs", "Jobs", "jobs", _late("jobs", "JobsPage")),
     PageSpec("endpoints", "Endpoints", "endpoints", _late("endpoints", "EndpointsPage")),

@@ -56,7 +56,7 @@ class EventDetail(QWidget):
         self._title = Label(wrap=True, bold=True)
         self._facts = Facts()
         self._text = Label(wrap=True)
-        self._hint = Label(wrap=True, tone="accent")
+        self._hint = Label(wrap=True)
         self.command = CommandLine()
         self.jump = Button("")
         self.jump.clicked.connect(self._jump)

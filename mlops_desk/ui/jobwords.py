@@ -38,7 +38,8 @@ def _origin_fact(origin: str) -> Fact:
 def _attempt_fact(attempt: Attempt) -> Fact:
     mark = marks.JOB_MARKS[attempt.state]
     code = f", exit code {attempt.exit_code}" if attempt.exit_code is not None else ""
-    return Fact(f"Attempt {attempt.number}", f"{mark.text}{code}\n{attempt.container}", mark.token)
+    # The state in its colour is above; here the words and the shape tell it.
+    return Fact(f"Attempt {attempt.number}", f"{mark.text}{code}\n{attempt.container}")
 
 
 def _spec_facts(spec: JobSpec, image_id: str | None) -> list[Fact]:

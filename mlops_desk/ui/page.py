@@ -136,7 +136,7 @@ class Page(QWidget):
         elif connection.state == "lost" and connection.error is not None:
             self._state.show_error("The agent is not reachable", connection.error, self.reload)
         else:
-            self._state.show_loading(f"Loading: {what.lower()} …", "", lambda: self.context.cancel_load(topic))
+            self._state.show_loading(f"Loading {what.lower()} …", "", lambda: self.context.cancel_load(topic))
 
     # What subclasses add.
 

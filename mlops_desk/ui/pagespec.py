@@ -18,6 +18,7 @@ class PageSpec:
     """A page in the list: it is made when it is first shown. ``short`` is its title where there is little room.
 
     ``awaits`` is what it will show once the agent answers, as the subject of a sentence; its title by default.
+    ``curves`` tells that it has curves on the window's time axis: elsewhere a range of time would mean nothing.
     """
 
     id: str
@@ -26,6 +27,7 @@ class PageSpec:
     factory: "Callable[[Context], Page]"
     short: str | None = None
     awaits: str | None = None
+    curves: bool = False
 
 
 def starting(what: str) -> tuple[str, str]:

@@ -90,7 +90,8 @@ class SidebarButton(QAbstractButton):
         if self._badge:
             painter.setFont(theme.font(theme.CAPTION_POINTS, bold=True))
             badge_width = painter.fontMetrics().horizontalAdvance(self._badge.shape) + theme.SPACE_8
-            painter.setPen(theme.colour(self._badge.token))
+            ink = theme.colour(self._badge.token)
+            painter.setPen(theme.on_selection(ink) if self.isChecked() else ink)
             painter.drawText(area.adjusted(0, 0, -theme.SPACE_8, 0), _RIGHT, self._badge.shape)
         painter.setFont(theme.font(bold=self.isChecked()))
         painter.setPen(theme.colour("text"))

@@ -85,7 +85,7 @@ def disk_facts(disk: Disk) -> list[Fact]:
     of = f", critical {words.celsius(limit)}" if limit is not None else ""
     facts = [
         Fact("Health", mark.text, mark.token),
-        *([Fact("What next", disk.note, "accent")] if disk.note else []),
+        *([Fact("What next", disk.note)] if disk.note else []),
         Fact("Model", disk.model or words.NOTHING),
         Fact("Size", words.size(value_of(metrics.get("system.disk.limit")))),
         Fact("Temperature", (words.celsius(heat) if heat is not None else "not reported") + of),

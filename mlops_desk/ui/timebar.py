@@ -1,5 +1,6 @@
 """The bar of the time axis in the title row: back, length, forward, and live or paused, with where one is in words."""
 
+from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QSignalBlocker
@@ -22,6 +23,7 @@ class TimeBar(QWidget):
     def __init__(self, axis: TimeAxis) -> None:
         super().__init__()
         self._axis = axis
+        self.has_curves = True
         self.where = Label(points=theme.CAPTION_POINTS, tone="muted")
         self.back = Button("", symbol="back", tip="Back in time (Left)")
         self.forward = Button("", symbol="forward", tip="Forward in time (Right)")
@@ -43,6 +45,13 @@ class TimeBar(QWidget):
         axis.changed.connect(self._say)
         self._say()
 
+    def fit(self, *, curves: bool) -> None:
+        """Show the range where the page has curves on the axis; what stands still can be chosen everywhere."""
+        self.has_curves = curves
+        for widget in (self.back, self.range, self.forward):
+            widget.setVisible(curves)
+        self._say()
+
     def _choose(self, number: int) -> None:
         seconds = self.range.itemData(number)
         if seconds is not None:
@@ -53,7 +62,7 @@ class TimeBar(QWidget):
         span = axis.span()
         self._say_range(axis.seconds)
         self.where.show_text("" if axis.live else spans.told(span, axis.now))
-        self.where.setVisible(not axis.live)
+        self.where.setVisible(not axis.live and self.has_curves)
         self.forward.setEnabled(not axis.live)
         title, symbol, tip = _MODES["live" if axis.live else "paused" if axis.paused else "history"]
         self.mode.setChecked(not axis.live)
@@ -76,15 +85,15 @@ class TimeBar(QWidget):
             self.range.setCurrentIndex(listed)
 
 
-def actions(axis: TimeAxis) -> list[Action]:
-    """Return what can be done with the axis from everywhere; the keys count where nobody else wants them."""
+def actions(axis: TimeAxis, bar: TimeBar) -> list[Action]:
+    """Return what can be done with the axis; keys of the range count where it is shown and nobody else wants them."""
     palette, hidden = frozenset({"menu", "palette"}), frozenset[str]()
     longer, shorter = partial(axis.step_range, longer=True), partial(axis.step_range, longer=False)
     ranges = [
         Action(f"time.{title}", f"Show {title} of time", partial(axis.choose, seconds), places=frozenset({"palette"}))
         for seconds, title in spans.RANGES
     ]
-    return [
+    every = [
         Action("pause", "Pause or go on with charts", axis.toggle, PAUSE_KEY),
         Action("pause.space", "Pause or go on with charts", axis.toggle, "Space", places=hidden, gentle=True),
         Action("time.live", "Back to live", axis.go_live, "L", places=palette, gentle=True),
@@ -97,6 +106,9 @@ def actions(axis: TimeAxis) -> list[Action]:
           for key in ("=", "Shift++", "Shift+=")),
         *ranges,
     ]  # fmt: skip
+
+    always = ("pause", "time.live", "time.home")
+    return [one if one.id.startswith(always) else replace(one, when=lambda: bar.has_curves) for one in every]
 
 
 _MODES = {

@@ -182,18 +182,21 @@ def _cpu(store: Store, host: Host, dim: bool) -> TileView:
     )
 
 
+_RESOURCES = {"cpu": "CPU", "io": "disk"}
+
+
 def _pressure(store: Store, host: Host, dim: bool) -> TileView:
     """Show how long tasks waited for a resource: the sign of a shortage before anything is full."""
     names = ("cpu", "io", "memory")
     values = {name: value_of(host.metrics.get(f"system.pressure.{name}.some")) for name in names}
     known = {name: value for name, value in values.items() if value is not None}
     worst = max(known, key=lambda name: known[name], default=None)
-    lines = [f"waited for {name}: {words.percent(values[name], 1)}" for name in names]
+    lines = [f"waited for {_RESOURCES.get(name, name)}: {words.percent(values[name], 1)}" for name in names]
     return TileView(
         title="Pressure",
         number=words.NOTHING if worst is None else f"{known[worst] * 100:.0f}",
         unit="%",
-        aside="" if worst is None or known[worst] < QUIET else f"waits for {worst}",
+        aside="" if worst is None or known[worst] < QUIET else f"waits for {_RESOURCES.get(worst, worst)}",
         curves=tuple(
             Curve(tuple(store.curve("host", f"system.pressure.{name}.some", WINDOW_SECONDS)), 1.0, slot)
             for slot, name in enumerate(names, 3)

@@ -148,7 +148,7 @@ class Window(QWidget):
             Action("palette", "Find a command …", self.open_palette, "Ctrl+K", places=frozenset({"menu"})),
             Action("reload", "Load this page anew", self.reload, "F5"),
             Action("filter", "Filter this page", self._go_to_filter, "/"),
-            *timebar.actions(self._context.axis),
+            *timebar.actions(self._context.axis, self.title_row.time),
             Action("escape", "Clear the filter", self._escape, "Esc", places=frozenset(), gentle=True),
         ]
 
@@ -176,7 +176,9 @@ class Window(QWidget):
     def _choose(self, identifier: str) -> None:
         """Name the page and mark it in the list."""
         self._shown = identifier
-        self.title_row.title.show_text(self._specs[identifier].title)
+        spec = self._specs[identifier]
+        self.title_row.title.show_text(spec.title)
+        self.title_row.time.fit(curves=spec.curves)
         self.sidebar.choose(identifier)
 
     def _made(self, identifier: str) -> "Page":

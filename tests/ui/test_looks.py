@@ -161,3 +161,38 @@ def test_a_hint_that_is_all_command_is_said_once_and_ids_are_left_to_programs(st
     assert detail.command.command() == "sudo du -xh /data"
     assert [fact.name for fact in detail._facts.shown][-1] == "Rule"
     assert detail._facts._grid.expandingDirections() == Qt.Orientation(0)
+
+
+# The time axis.
+
+
+def test_a_range_of_time_is_offered_only_where_a_page_has_curves_on_it(start, double, qtbot):
+    window = start(double, "gpus").window
+    bar, axis = window.title_row.time, window._context.axis
+    assert bar.range.isVisibleTo(bar)
+    window.show_page("jobs")
+    assert not bar.range.isVisibleTo(bar)
+    assert bar.mode.isVisibleTo(bar)
+    before = axis.seconds
+    qtbot.keyClick(window, "-")
+    assert axis.seconds == before
+    assert "time.back" not in {action.id for action in window._everything()}
+    window.show_page("host")
+    qtbot.keyClick(window, "-")
+    assert axis.seconds > before
+
+
+def test_gpus_that_are_no_longer_heard_of_say_so(start, double, qtbot):
+    program = start(double, "gpus")
+    page = program.window.page()
+    assert not page._stale_line.isVisibleTo(page)
+    program.bridge.client.break_off()
+    double.failing["events"] = Unavailable("The agent can't be reached.", None)
+    qtbot.waitUntil(lambda: page._stale_line.isVisibleTo(page), timeout=10_000)
+    assert "no news from the agent" in page._stale_line.whole
+
+
+def test_what_changed_is_not_said_to_be_nothing_before_it_is_known(start, double, qtbot):
+    double.frozen.update(("alerts", "incidents"))
+    page = start(double, "overview", wait=False).window.page()
+    qtbot.waitUntil(lambda: page is not None and "Loading" in page._notices._nothing.whole, timeout=10_000)

@@ -26,7 +26,7 @@ from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.states import Empty
 from mlops_desk.ui.widgets.tabs import Tabs
 
-_LEVELS = (("every level", 0), ("warnings and alerts", 1), ("alerts only", 2))
+_LEVELS = (("Every level", 0), ("Warnings and alerts", 1), ("Alerts only", 2))
 
 
 class EventsPage(Page):
@@ -47,7 +47,7 @@ class EventsPage(Page):
         for title, rank in _LEVELS:
             self.level.addItem(title, rank)
         self.device = Choice("Device")
-        self.device.addItem("every device", None)
+        self.device.addItem("Every device", None)
         for choice in (self.level, self.device):
             choice.setMinimumWidth(theme.HOST_TILE_MINIMUM_WIDTH)
             choice.currentIndexChanged.connect(self._show_log)
@@ -155,6 +155,7 @@ class EventsPage(Page):
 
     def _show_view(self, key: str) -> None:
         self._stack.setCurrentIndex(0 if key == "log" else 1)
+        self._filter.setPlaceholderText(f"Filter {'events' if key == 'log' else 'rules'}  ( / )")
         for choice in (self.level, self.device):
             choice.setVisible(key == "log")
 

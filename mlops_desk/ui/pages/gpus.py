@@ -18,6 +18,7 @@ from mlops_desk.ui.gpu.curves import GpuCurves
 from mlops_desk.ui.gpu.details import Health, Links
 from mlops_desk.ui.gpu.verdict import Verdict
 from mlops_desk.ui.page import Page
+from mlops_desk.ui.staleline import StaleLine
 from mlops_desk.ui.store import Topic
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.text import Label, menu_text, set_tip
@@ -39,6 +40,7 @@ class GpusPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._stale_line = StaleLine()
         self.list = RecordTable("GPUs", tables.GPUS, context.memory)
         self.list.chosen.connect(self._choose)
         self._chosen: str | None = None
@@ -85,9 +87,11 @@ class GpusPage(Page):
         split.setStretchFactor(1, 1)
         split.setSizes([theme.LIST_WIDTH + 2 * theme.SPACE_24, theme.READING_WIDTH])
         split.setHandleWidth(theme.SPACE_8)
-        row = QHBoxLayout(self.content)
-        row.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
-        row.addWidget(split)
+        whole = QVBoxLayout(self.content)
+        whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
+        whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
+        whole.addWidget(split, 1)
 
     def _left(self) -> QWidget:
         inner = QWidget()
@@ -136,6 +140,7 @@ class GpusPage(Page):
             self._show_none(status)
             return
         self.show_content()
+        self._stale_line.refresh(store)
         self.list.show_records({gpu.uuid: gpu for gpu in status.gpus})
         if self._chosen not in {gpu.uuid for gpu in status.gpus}:
             self._chosen = status.gpus[0].uuid

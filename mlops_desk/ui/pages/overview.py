@@ -32,6 +32,7 @@ _RUNNING = (JobState.STARTING, JobState.RUNNING)
 JOBS_SHOWN = 12
 HOST_TILES = 12
 PROCESSES_OFFERED = 12
+_NOTHING_NEW = "Nothing to report since this window was opened."
 
 
 class OverviewPage(Page):
@@ -59,7 +60,7 @@ class OverviewPage(Page):
         self._notes = Notes(context, self._to_events)
         self._queue = LinesCard("Queue", "")
         self._queue.chosen.connect(self._to_job)
-        self._notices = LinesCard("Alerts and what changed", "Nothing to report since this window was opened.")
+        self._notices = LinesCard("Alerts and what changed", _NOTHING_NEW)
         self._notices.chosen.connect(self._to_source)
         self._arrange()
 
@@ -118,7 +119,12 @@ class OverviewPage(Page):
             self._show_notices()
 
     def _show_notices(self) -> None:
-        self._notices.show_lines("Alerts and what changed", attention(self.context.store))
+        store = self.context.store
+        error = store.alerts.error or store.incidents.error
+        nothing = _NOTHING_NEW
+        if store.alerts.value is None or store.incidents.value is None:
+            nothing = f"It is not known what changed: {error.message}" if error else "Loading what changed …"
+        self._notices.show_lines("Alerts and what changed", attention(store), nothing)
 
     def _show_gpus(self, status: Status) -> None:
         store = self.context.store

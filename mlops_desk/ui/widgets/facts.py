@@ -8,7 +8,7 @@ from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from mlops_desk.records.job import Reason
-from mlops_desk.ui import theme, words
+from mlops_desk.ui import hints, theme, words
 from mlops_desk.ui.text import Label, set_tip
 from mlops_desk.ui.widgets.value import Value
 
@@ -102,8 +102,10 @@ def reason_facts(reason: Reason | None) -> list[Fact]:
     """Say why something did not succeed, and what to do next; nothing where there is no reason to give."""
     if reason is None:
         return []
+    sentence, command = hints.parts(reason.hint)
     return [
         Fact("Why", reason.text),
         *([Fact("Evidence", reason.evidence, fixed=True)] if reason.evidence else []),
-        *([Fact("What next", reason.hint, "accent")] if reason.hint else []),
+        *([Fact("What next", sentence)] if sentence else []),
+        *([Fact("To paste", command, fixed=True)] if command else []),
     ]

@@ -59,7 +59,9 @@ class _Delegate(QStyledItemDelegate):
         painter.drawText(area, int(_RIGHT), line.aside)
         aside = painter.fontMetrics().horizontalAdvance(line.aside) + theme.SPACE_12
         painter.setFont(theme.font(theme.CAPTION_POINTS, bold=True))
-        painter.setPen(theme.colour(line.mark.token))
+        chosen = state & QStyle.StateFlag.State_Selected and state & QStyle.StateFlag.State_HasFocus
+        ink = theme.colour(line.mark.token)
+        painter.setPen(theme.on_selection(ink) if chosen else ink)
         painter.drawText(area, int(_LEFT), line.mark.text)
         mark = max(painter.fontMetrics().horizontalAdvance(line.mark.text), theme.SPACE_24 * 4) + theme.SPACE_12
         painter.setFont(theme.font())
