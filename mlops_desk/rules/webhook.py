@@ -8,6 +8,7 @@ import logging
 import socket
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Webhook:
             return
         state = "firing" if alert.ended_at is None else "ended"
         body = wire.dumps({"state": state, "host": socket.gethostname(), "alert": alert}).encode()
-        key = f"{alert.id}-{state}-{alert.ended_at or alert.since:.0f}"
+        key = f"{alert.id}-{state}-{uuid.uuid4().hex[:12]}"  # an alert that comes back is no repetition
         with self._lock:
             self._queue.append(_Message(key, body, time.monotonic()))
             while len(self._queue) > _QUEUE_LIMIT:

@@ -176,6 +176,17 @@ def test_a_server_that_comes_back_gets_what_waited_once_and_the_trouble_is_told_
     assert SECRET not in str(told)
 
 
+def test_an_alert_that_comes_back_is_not_taken_for_a_repetition(serve, settings, loop):
+    server = serve(answer(OK))
+    point(settings, server.port)
+    sender = hook(settings, loop, [])
+    for ended in (None, 9.0, None):
+        sender.put(alert(1, ended))
+    wait_for(lambda: sender.waiting == 0)
+    keys = [request.split(b"Idempotency-Key: ")[1].split(b"\r\n")[0] for request in server.requests]
+    assert len(set(keys)) == len(keys) == 3
+
+
 def test_a_server_that_is_down_is_tried_until_the_message_is_old(settings, loop, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
