@@ -30,6 +30,7 @@ RECORDING_SECONDS = 600.0
 _RECORDED = frozenset({"xid", "ecc", "gpu", "oom", "throttle"})
 _OF_HOST = "system."
 _FOR_PROGRAMS = frozenset({"alert"})  # an id that leads nowhere in the window
+_TITLES = {"gpu": "GPU", "xid": "XID", "pid": "pid"}
 _PARTS = {"utilization": "utilisation", "sm": "SM", "temperature": "core"}
 _PROCESS_MEMORY = "process.gpu.memory"
 _CHARTS: tuple[tuple[str, tuple[str, ...], words.Written, float], ...] = (
@@ -259,4 +260,4 @@ def _facts(incident: Incident, device: str) -> list[Fact]:
 
 def _details(details: Mapping[str, str]) -> list[Fact]:
     shown = [(plain(name, 40), text) for name, text in details.items() if name not in _FOR_PROGRAMS]
-    return [Fact(name[:1].upper() + name[1:], text) for name, text in shown]
+    return [Fact(_TITLES.get(name, name[:1].upper() + name[1:]), text) for name, text in shown]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QLineEdit, QStackedLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
@@ -20,6 +20,7 @@ from mlops_desk.ui.widgets.facts import Facts
 from mlops_desk.ui.widgets.states import Empty, StateView
 
 REWORD_MILLISECONDS = 10_000
+_WALK = frozenset({Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown})
 
 
 class Page(QWidget):
@@ -149,6 +150,17 @@ class Page(QWidget):
             table.records.reword()
         for facts in self.findChildren(Facts):
             facts.reword()
+
+    def main_table(self) -> "RecordTable[Any] | None":
+        """Return the table that Up and Down walk through while the page as a whole has the focus."""
+        return None
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        table = self.main_table() if event.key() in _WALK else None
+        if table is not None and table.isVisible():
+            table.keyPressEvent(event)
+        else:
+            super().keyPressEvent(event)
 
     def enter(self) -> None:
         """Take the focus, so that keys mean this page: by default the page as a whole."""

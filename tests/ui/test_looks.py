@@ -196,3 +196,17 @@ def test_what_changed_is_not_said_to_be_nothing_before_it_is_known(start, double
     double.frozen.update(("alerts", "incidents"))
     page = start(double, "overview", wait=False).window.page()
     qtbot.waitUntil(lambda: page is not None and "Loading" in page._notices._nothing.whole, timeout=10_000)
+
+
+@pytest.mark.parametrize(("page", "name"), [("gpus", "list"), ("endpoints", "table"), ("models", "models")])
+def test_up_and_down_walk_through_a_page_that_was_entered_by_its_key(start, double, qtbot, page, name):
+    window = start(double).window
+    window.go_to(page)
+    table = getattr(window.page(), name)
+    qtbot.waitUntil(lambda: table.key() is not None)
+    first = table.key()
+    assert window.focusWidget() is window.page()
+    qtbot.keyClick(window.page(), Qt.Key.Key_Down)
+    assert table.key() not in {None, first}
+    qtbot.keyClick(window.page(), Qt.Key.Key_Up)
+    assert table.key() == first

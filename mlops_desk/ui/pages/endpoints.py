@@ -202,6 +202,9 @@ class EndpointsPage(Page):
 
     # Acts.
 
+    def main_table(self) -> RecordTable[Endpoint]:
+        return self.table
+
     def reveal(self, thing: str) -> None:
         self.table.select(thing)
 

@@ -1,6 +1,6 @@
 """Events: what fires now on top, the log of what happened below, one event closer beside; what is watched behind."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QStackedWidget, QVBoxLayout, QWidget
@@ -162,6 +162,9 @@ class EventsPage(Page):
     def _narrow(self, text: str) -> None:
         self.log.narrow(text)
         self.rules.narrow(text)
+
+    def main_table(self) -> RecordTable[Any]:
+        return self.log if self.tabs.current() == "log" else self.rules.table
 
     def reveal(self, thing: str) -> None:
         """Choose an event, or an alert (``alert:ID``), whatever was filtered."""

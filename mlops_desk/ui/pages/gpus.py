@@ -117,8 +117,8 @@ class GpusPage(Page):
         view.column.addWidget(self.processes, 1)
         row = QHBoxLayout()
         row.addStretch()
-        row.addWidget(self.end)
-        view.column.addLayout(row)
+        row.addWidget(self.end, 0, Qt.AlignmentFlag.AlignBottom)
+        view.column.addLayout(row, 0)
         self.end.setEnabled(False)
         both = QWidget()
         column = QVBoxLayout(both)
@@ -153,6 +153,9 @@ class GpusPage(Page):
         sentence, command = hints.parts(status.gpu_hint)
         self.show_nothing("No NVIDIA GPU is seen on this machine", f"{why} {sentence}".strip(), command)
 
+    def main_table(self) -> RecordTable[Gpu]:
+        return self.list
+
     def reveal(self, thing: str) -> None:
         self.list.select(thing)
         self._choose(thing)
@@ -186,6 +189,7 @@ class GpusPage(Page):
             self.processes.show_records({str(process.pid): process for process in gpu.processes})
             self._no_process.show_text(_no_process(gpu))
             self._no_process.setVisible(not gpu.processes)
+            self.processes.setVisible(bool(gpu.processes))
             self._process_chosen(self.processes.key())
             self.accounts.show_gpu(gpu)
         elif view == "health":

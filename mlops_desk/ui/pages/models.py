@@ -86,7 +86,7 @@ class ModelsPage(Page):
                 card.column.addWidget(part, 1 if isinstance(part, RecordTable) else 0)
             split.addWidget(card)
         split.addWidget(self._detail())
-        split.setSizes([theme.DETAIL_WIDTH, theme.LIST_WIDTH, theme.DETAIL_WIDTH])
+        split.setSizes([theme.LIST_WIDTH, theme.LIST_WIDTH + theme.SPACE_24, theme.DETAIL_WIDTH])
         split.setStretchFactor(2, 1)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
@@ -102,7 +102,7 @@ class ModelsPage(Page):
     def _detail(self) -> QWidget:
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, theme.SPACE_8, 0)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
         column.addWidget(self._facts)
         column.addWidget(self._says)
@@ -259,6 +259,9 @@ class ModelsPage(Page):
             task.cancel()
 
     # Acts.
+
+    def main_table(self) -> RecordTable[Model]:
+        return self.models
 
     def reveal(self, thing: str) -> None:
         self.models.select(thing)

@@ -128,6 +128,9 @@ class StoragePage(Page):
         if not store.paused:
             self.views[self.tabs.current()].refresh(store)
 
+    def main_table(self) -> RecordTable[Any]:
+        return self.views[self.tabs.current()].table
+
     def reveal(self, thing: str) -> None:
         """Select a device; the thing is its kind and its key."""
         kind, _, key = thing.partition(" ")

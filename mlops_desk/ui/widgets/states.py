@@ -57,7 +57,7 @@ class StateView(QWidget):
         inner.addLayout(buttons)
         column = QWidget()
         column.setLayout(inner)
-        column.setFixedWidth(theme.READING_WIDTH)
+        column.setFixedWidth(theme.STATE_WIDTH)
         across = QHBoxLayout()
         across.addStretch()
         across.addWidget(column)
