@@ -6,21 +6,19 @@ attribute for each service, of that service's protocol, and ``announcements()``.
 
 import contextlib
 import json
-import os
 import socket as network
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from mlops_desk.api import start as starting
 from mlops_desk.api.lean import httpx
 from mlops_desk.base import wire
 from mlops_desk.base.changes import BadPatch, Listener
 from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
 from mlops_desk.base.lock import FolderLock
 from mlops_desk.base.paths import DataFolder
-from mlops_desk.base.process import exit_code, python_command, start_detached
-from mlops_desk.base.text import plain
 from mlops_desk.records import event as announced
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.agent import Agent
@@ -38,7 +36,6 @@ from mlops_desk.verbs.telemetry import Telemetry
 
 START_TIMEOUT_SECONDS = 30.0
 SILENCE_SECONDS = 6.0
-_WORDS_BYTES = 64 << 10
 
 
 class Client:
@@ -209,35 +206,36 @@ class _told:  # noqa: N801 - used as a with-statement's verb
             raise _unreachable(error) from error
 
 
-def connect(folder: DataFolder, *, start: bool = True, demo: bool = False) -> Client:
-    """Return a client of the folder's agent; start one when none answers. Raises Unavailable."""
+def connect(
+    folder: DataFolder, *, start: bool = True, demo: bool = False, started: starting.Started | None = None
+) -> Client:
+    """Return a client of the folder's agent; start one when none answers. Raises Unavailable.
+
+    ``started`` is one that has been started just now.
+    """
     client = _running(folder)
     if client is not None:
         return client
     if not start:
         raise Unavailable(f"No agent runs for {folder.root}.", "Any command starts one: mlops-desk status")
-    folder.make()
-    out = folder.logs / "agent.out"
-    said_before = out.stat().st_size if out.exists() else 0
-    pid = _start_agent(folder, out, demo=demo)
+    started = started or starting.start(folder, demo=demo)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         client = _running(folder)
         if client is not None:
             return client
-        if exit_code(pid):
-            raise _last_words(folder, out, said_before)
+        started.check()
         time.sleep(0.05)
     log = folder.logs / "agent.log"
     raise Unavailable(f"The agent for {folder.root} did not answer within {START_TIMEOUT_SECONDS:g} s.", f"See {log}")
 
 
 def _running(folder: DataFolder) -> Client | None:
-    """Return a client of the agent that holds the folder, wherever its own environment made it put the socket."""
-    socket = FolderLock(folder.lock).note()
-    if not socket or not Path(socket).exists():
+    """Return a client of the agent that holds the folder."""
+    socket = starting.socket_of(folder)
+    if socket is None:
         return None
-    client = Client(Path(socket))
+    client = Client(socket)
     if _answers(client):
         return client
     client.close()
@@ -253,31 +251,6 @@ def wait_until_gone(folder: DataFolder, timeout_seconds: float) -> bool:
             return False
         time.sleep(0.05)
     return True
-
-
-def _start_agent(folder: DataFolder, out: Path, *, demo: bool) -> int:
-    """Start an agent, its complaints as JSON in ``out``; return its pid."""
-    arguments = ["--data-dir", str(folder.root), "agent", "--json"]
-    if demo:
-        arguments.insert(0, "--demo")
-    command = python_command("mlops_desk", *arguments)
-    try:
-        return start_detached(command, out, {"MLOPS_DESK_AGENT_STARTER": str(os.getpid())})
-    except OSError as error:
-        raise Unavailable(f"The agent for {folder.root} can't be started: {error}.") from error
-
-
-def _last_words(folder: DataFolder, out: Path, said_before: int) -> DeskError:
-    """Return why an agent ended at once, in its own words where it had any."""
-    with out.open("rb") as file:
-        file.seek(said_before)
-        lines = file.read(_WORDS_BYTES).decode("utf-8", "replace").strip().splitlines()
-    for line in reversed(lines):
-        with contextlib.suppress(ValueError, TypeError, KeyError):  # a line of something else
-            document = json.loads(line)
-            return Unavailable(str(document["error"]), document["hint"])
-    last = f" It last wrote: {plain(lines[-1])}" if lines else ""
-    return Unavailable(f"The agent for {folder.root} ended at once.{last}", f"See {folder.logs / 'agent.log'}")
 
 
 def _answers(client: Client) -> bool:

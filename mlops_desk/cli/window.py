@@ -19,8 +19,11 @@ def open_window(folder: DataFolder, given: argparse.Namespace) -> int:
     from mlops_desk.ui.app import UiOptions, run  # noqa: PLC0415 - Qt only for the window
 
     def connect() -> "ClientLike":
-        from mlops_desk.api import client  # noqa: PLC0415 - a tenth of a second that the first paint need not wait for
+        from mlops_desk.api.start import start_where_none_is  # noqa: PLC0415 - after the first paint
 
-        return client.connect(folder, demo=given.demo)
+        started = start_where_none_is(folder, demo=given.demo)
+        from mlops_desk.api import client  # noqa: PLC0415 - a tenth of a second, while the agent comes up
+
+        return client.connect(folder, demo=given.demo, started=started)
 
     return run(connect, UiOptions(data_dir_text=str(folder.root), demo=given.demo, tray=given.tray))

@@ -93,14 +93,12 @@ class Bridge(QObject):
     # In the listener's thread.
 
     def _listen(self) -> None:
-        from mlops_desk.ui import announced  # noqa: PLC0415 - it needs all records, which the first paint does not
-
         pause = FIRST_PAUSE_SECONDS
         while not self._is_over():
             try:
                 for event in self._events():
                     pause = FIRST_PAUSE_SECONDS
-                    self._post(announced.replaced_by(event), event)
+                    self._tell(event)
                     if self._is_over():
                         return
                 if self._pacing_changed():
@@ -141,6 +139,11 @@ class Bridge(QObject):
             yield event
             if self._paced_anew:
                 return
+
+    def _tell(self, event: "events.Event") -> None:
+        from mlops_desk.ui import announced  # noqa: PLC0415 - it needs all records, and an agent may be starting
+
+        self._post(announced.replaced_by(event), event)
 
     def _post(self, key: object, item: object) -> None:
         with self._lock:

@@ -1,0 +1,69 @@
+"""Starting a data folder's agent. Apart from the client: the agent comes up while who started it loads the rest."""
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError, Unavailable
+from mlops_desk.base.lock import FolderLock
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.process import exit_code, python_command, start_detached
+from mlops_desk.base.text import plain
+
+_WORDS_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An agent that was started and may not answer yet; ``out`` holds what it says, from ``said_before`` on."""
+
+    folder: DataFolder
+    pid: int
+    out: Path
+    said_before: int
+
+    def check(self) -> None:
+        """Raise Unavailable, in the agent's own words where it had any, when it ended with an error."""
+        if exit_code(self.pid):
+            raise self._last_words()
+
+    def _last_words(self) -> DeskError:
+        with self.out.open("rb") as file:
+            file.seek(self.said_before)
+            lines = file.read(_WORDS_BYTES).decode("utf-8", "replace").strip().splitlines()
+        for line in reversed(lines):
+            with contextlib.suppress(ValueError, TypeError, KeyError):  # a line of something else
+                document = json.loads(line)
+                return Unavailable(str(document["error"]), document["hint"])
+        last = f" It last wrote: {plain(lines[-1])}" if lines else ""
+        log = self.folder.logs / "agent.log"
+        return Unavailable(f"The agent for {self.folder.root} ended at once.{last}", f"See {log}")
+
+
+def socket_of(folder: DataFolder) -> Path | None:
+    """Return the socket of the agent that holds the folder, wherever its own environment made it put it."""
+    socket = FolderLock(folder.lock).note()
+    return Path(socket) if socket and Path(socket).exists() else None
+
+
+def start(folder: DataFolder, *, demo: bool) -> Started:
+    """Start an agent, its complaints as JSON in a file. Raises Refused, Unavailable."""
+    folder.make()
+    out = folder.logs / "agent.out"
+    said_before = out.stat().st_size if out.exists() else 0
+    arguments = ["--data-dir", str(folder.root), "agent", "--json"]
+    if demo:
+        arguments.insert(0, "--demo")
+    command = python_command("mlops_desk", *arguments)
+    try:
+        pid = start_detached(command, out, {"MLOPS_DESK_AGENT_STARTER": str(os.getpid())})
+    except OSError as error:
+        raise Unavailable(f"The agent for {folder.root} can't be started: {error}.") from error
+    return Started(folder, pid, out, said_before)
+
+
+def start_where_none_is(folder: DataFolder, *, demo: bool) -> Started | None:
+    """Start an agent where plainly none is; None where one may be, which only a client can tell."""
+    return None if socket_of(folder) is not None else start(folder, demo=demo)
