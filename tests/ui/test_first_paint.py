@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.widgets.grid import Grid
 from mlops_desk.ui.widgets.states import StateView
+from mlops_desk.ui.window import Window
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -92,6 +93,12 @@ def test_what_is_painted_first_says_what_the_page_goes_on_saying(start, double, 
     assert len(first) == 1
     assert _states(window) == first
     double.thaw.set()
+
+
+def test_a_window_that_is_not_painted_connects_all_the_same(start, double, monkeypatch):
+    monkeypatch.setattr(Window, "paintEvent", lambda _self, _event: None)  # as on another desktop, or minimised
+    program = start(double)
+    assert program.window.page() is not None
 
 
 def _states(window: QWidget) -> list[str]:
