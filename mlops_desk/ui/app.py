@@ -45,6 +45,7 @@ IDENTITY = "org.mlopsdesk.desk"
 END_SECONDS = 0.5
 UNSEEN_MILLISECONDS = 500  # a window that opens minimised, or on another desktop, is not painted
 HIDDEN_SECONDS = 5.0  # for the tray's icon, while nobody sees a page
+_WISHED = "window/look"
 _FIRST_LOADS = (
     Topic.CHECKS,
     Topic.REGISTRY,
@@ -108,6 +109,7 @@ class Program(QObject):
         self.bridge = Bridge(connect, self.store, self.loop)
         self.tasks = Tasks(self.loop)
         memory = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "mlops-desk", "window")
+        self.look.wish(str(memory.value(_WISHED) or "system"))  # as last time, until the agent tells
         self.context = Context(self.store, self.bridge, self.tasks, memory, options)
         self.actions = Actions()
         self.actions.add(
@@ -230,7 +232,9 @@ class Program(QObject):
             settings = self.store.settings
             if settings.value is not None and not settings.loading:
                 chosen = settings.value.get("ui.theme")
-                self.look.wish(str(chosen.value) if chosen else "system")
+                wish = str(chosen.value) if chosen else "system"
+                self.look.wish(wish)
+                self.context.memory.setValue(_WISHED, wish)
 
     def _ring(self) -> None:
         """Tell the desktop of alerts, unless the person looks at the window: there it is told already."""

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from mlops_desk.ui import theme
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.widgets.grid import Grid
 from mlops_desk.ui.widgets.states import StateView
@@ -52,30 +52,6 @@ def test_the_frame_is_painted_before_records_pages_and_the_client_are_loaded(tmp
     assert not loaded & {"mlops_desk.ui.tray", "PySide6.QtNetwork", "msgspec", "httpx", "asyncio", "numpy"}
 
 
-class _Windows(QObject):
-    """Notes every window that is shown."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shown: list[str] = []
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
-            self.shown.append(type(watched).__name__)
-        return False
-
-
-def test_no_other_window_flashes_while_pages_are_made(start, double, qapp):
-    windows = _Windows()
-    qapp.installEventFilter(windows)
-    program = start(double)
-    for spec in PAGES:
-        program.window.sidebar.choose(spec.id)
-        qapp.processEvents()
-    qapp.removeEventFilter(windows)
-    assert windows.shown == ["Window"]
-
-
 @pytest.mark.parametrize("spec", PAGES, ids=lambda spec: spec.id)
 def test_what_is_painted_first_says_what_the_page_goes_on_saying(start, double, spec):
     double.frozen.add("connect")
@@ -99,6 +75,19 @@ def test_a_window_that_is_not_painted_connects_all_the_same(start, double, monke
     monkeypatch.setattr(Window, "paintEvent", lambda _self, _event: None)  # as on another desktop, or minimised
     program = start(double)
     assert program.window.page() is not None
+
+
+def test_the_first_paint_is_dark_where_the_last_was(start, double, qtbot):
+    double.settings.set("ui.theme", "dark")
+    program = start(double)
+    qtbot.waitUntil(theme.is_dark)
+    program.stop()
+    theme.apply(program._application, dark=False)
+    double.frozen.add("connect")
+    start(double, wait=False)
+    assert theme.is_dark()
+    double.thaw.set()
+    theme.apply(program._application, dark=False)
 
 
 def _states(window: QWidget) -> list[str]:
