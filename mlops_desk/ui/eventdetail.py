@@ -66,8 +66,6 @@ class EventDetail(QWidget):
         self._recording = Card("Recording")
         self._place = QVBoxLayout()
         self._place.setSpacing(theme.SPACE_8)
-        # A chart has a margin of its own; its title stands under the card's.
-        self._place.setContentsMargins(1 - theme.SPACE_12, 0, 1 - theme.SPACE_12, 0)
         self._arrange()
         self.show_incident(None)
 
@@ -86,6 +84,10 @@ class EventDetail(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
         column.addWidget(card)
+        # A chart has a margin of its own: only the words get the card's, so that all begin at one line.
+        self._recording.column.setContentsMargins(1, theme.SPACE_8, 1, theme.SPACE_12)
+        for label in (self._recording.heading, self._says):
+            label.setContentsMargins(theme.SPACE_12 - 1, 0, theme.SPACE_12 - 1, 0)
         self._recording.column.addWidget(self._says)
         self._recording.column.addLayout(self._place)
         column.addWidget(self._recording)

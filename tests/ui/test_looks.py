@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.incident import Incident
@@ -210,3 +210,14 @@ def test_up_and_down_walk_through_a_page_that_was_entered_by_its_key(start, doub
     assert table.key() not in {None, first}
     qtbot.keyClick(window.page(), Qt.Key.Key_Up)
     assert table.key() == first
+
+
+def test_eight_gpus_fit_on_the_overview_without_scrolling(start, double, qtbot):
+    window = start(double, "overview").window
+    window.resize(1280, 800)
+    page = window.page()
+    page._notes.welcome._put_away()
+    bar = page.findChild(QScrollArea).verticalScrollBar()
+    qtbot.waitUntil(lambda: len(page._gpus) == 8 and bool(page._queue._lines))
+    qtbot.wait(100)
+    assert bar.maximum() == 0

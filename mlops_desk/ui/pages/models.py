@@ -86,7 +86,7 @@ class ModelsPage(Page):
                 card.column.addWidget(part, 1 if isinstance(part, RecordTable) else 0)
             split.addWidget(card)
         split.addWidget(self._detail())
-        split.setSizes([theme.LIST_WIDTH, theme.LIST_WIDTH + theme.SPACE_24, theme.DETAIL_WIDTH])
+        split.setSizes([theme.DETAIL_WIDTH - theme.SPACE_16, theme.LIST_WIDTH + theme.SPACE_24, theme.DETAIL_WIDTH])
         split.setStretchFactor(2, 1)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QListWidget,
     QListWidgetItem,
+    QSizePolicy,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -87,6 +88,8 @@ class LinesCard(Card):
         self._list.setAccessibleName(title)
         self._list.setMouseTracking(True)
         self._list.setUniformItemSizes(True)
+        # It takes the room that is left; asked for a height of its own it would make the page scroll.
+        self._list.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self._list.itemActivated.connect(self._activated)
