@@ -54,8 +54,8 @@ def grouped(scales: Sequence[Scale]) -> Groups:
 
 def encode(values: Floats, scale: Scale) -> Codes:
     """Return the codes of ``values`` (no NaN); what lies beyond 2^60 steps is cut off there."""
-    counts: Codes = np.rint(np.clip(values / scale.step, -_LIMIT, _LIMIT)).astype(np.int64)
-    return _shortened(counts) if scale.growing else counts
+    counts = np.clip(values / scale.step, -_LIMIT, _LIMIT)
+    return _shortened(counts) if scale.growing else np.rint(counts).astype(np.int64)
 
 
 def decode(codes: Codes, scale: Scale) -> Floats:
@@ -71,12 +71,11 @@ def error_limit(value: float, scale: Scale) -> float:
     return max(half, abs(value) / (2 << _MANTISSA_BITS)) if scale.growing else half
 
 
-def _shortened(counts: Codes) -> Codes:
-    """Round to 11 significant bits and number what is left: steps of 1, then of 2, of 4 …, without a gap."""
+def _shortened(counts: Floats) -> Codes:
+    """Round to 11 significant bits, once, and number what is left: steps of 1, then of 2, of 4 …, without a gap."""
     size = np.abs(counts)
-    shift = _shift(size)
-    half = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
-    code = (shift << _MANTISSA_BITS) + ((size + half) >> shift)
+    shift = np.maximum(np.frexp(size)[1] - (_MANTISSA_BITS + 1), 0)
+    code: Codes = (shift.astype(np.int64) << _MANTISSA_BITS) + np.rint(np.ldexp(size, -shift)).astype(np.int64)
     return np.where(counts < 0, -code, code)
 
 
@@ -85,10 +84,3 @@ def _lengthened(codes: Codes) -> Codes:
     shift = np.clip((size >> _MANTISSA_BITS) - 1, 0, 51)
     counts: Codes = (size - (shift << _MANTISSA_BITS)) << shift
     return np.where(codes < 0, -counts, counts)
-
-
-def _shift(size: Codes) -> Codes:
-    """Return by how many bits a number is longer than 11."""
-    bits: Codes = np.frexp(size.astype(np.float64))[1].astype(np.int64)
-    shift: Codes = np.maximum(bits - _MANTISSA_BITS - 1, 0)
-    return shift

@@ -79,6 +79,14 @@ def test_codes_are_in_the_order_of_the_values(scale: Scale, values: list[float])
     assert (np.diff(encode(np.sort(np.array(values)), scale)) >= 0).all()
 
 
+@pytest.mark.parametrize("steps", [2430.75, 2431.25, 4866.2, 2047.6, 4095.4])
+def test_a_rate_is_rounded_once(steps: float) -> None:
+    """Rounded to whole steps before, 2430.75 would become 2431 and then 2432, further off than the next code is."""
+    scale = Scale(1024.0, growing=True)
+    value = steps * scale.step
+    assert abs(float(decode(encode(np.array([value]), scale), scale)[0]) - value) <= error_limit(value, scale)
+
+
 @given(st.sampled_from(METRICS), st.floats(0, 1))
 def test_history_is_as_exact_as_the_metric_declares(metric, share: float) -> None:
     value = metric.low + share * min(metric.high - metric.low, metric.resolution * 1e5)
