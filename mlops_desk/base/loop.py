@@ -62,6 +62,22 @@ class Loop:
 
         self.start(name, keep_on)
 
+    def beat(self, name: str, seconds: float, work: Callable[[], None]) -> None:
+        """Run ``work`` at whole multiples of ``seconds`` of the monotonic clock, so that several tick together.
+
+        What takes too long leaves beats out; it does not shift them.
+        """
+
+        def keep_on() -> None:
+            beat = 0
+            while True:
+                beat = max(beat + 1, int(time.monotonic() / seconds) + 1)
+                if self._ending.wait(max(0.0, beat * seconds - time.monotonic())):
+                    return
+                _guarded(name, work)
+
+        self.start(name, keep_on)
+
     def call(self, name: str, work: Callable[[], T], timeout_seconds: float) -> T:
         """Run ``work`` in a thread and wait for it; raises what it raises, or TimedOut after the deadline.
 

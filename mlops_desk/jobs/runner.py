@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 Hand = Callable[[str, Callable[[], None]], object]
 
 _TICK_SECONDS = 1.0
+_IDLE_SECONDS = 5.0
+"""Without a job nothing is waited for but the next sweep: whoever adds one wakes the runner."""
 _SWEEP_SECONDS = 30.0
 _PULLS_AT_ONCE = 2
 # What a registry says that will say the same tomorrow. A host that no name server knows is asked for a few times.
@@ -84,7 +86,7 @@ class Runner:
                 _log.warning("Jobs wait: %s", error.message)
             except Exception:  # noqa: BLE001 - a bug in one tick must not end the queue
                 _log.exception("A look at the jobs failed")
-            self._wake.wait(_TICK_SECONDS)
+            self._wake.wait(_TICK_SECONDS if self._book.active() or self._runs.owing else _IDLE_SECONDS)
             self._wake.clear()
 
     def stop(self) -> None:

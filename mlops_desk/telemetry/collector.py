@@ -1,82 +1,29 @@
 """The collector: the only process that loads the driver's library. ``python -m mlops_desk.telemetry.collector``.
 
-One thread polls the GPUs, one reads the host, one asks slow devices. The main thread writes frames to
-stdout: at least one in 1.1 s, and two a second while a driver call is under way, so that the agent knows on which GPU.
-It ends when its stdin closes
-(the agent is gone, however it ended) and, whatever hangs, at once on SIGTERM, which it does not catch.
-It imports little: no numpy, no database, no container engine.
+One thread polls the GPUs, one reads the host, one asks slow devices; they write what they found to stdout. The main
+thread writes where nothing was told: a frame in 1.1 s at least, and two a second while a driver call is under way, so
+that the agent knows on which GPU. It ends when its stdin closes (the agent is gone, however it ended) and, whatever
+hangs, at once on SIGTERM, which it does not catch. It imports little: no numpy, no database, no container engine.
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import select
 import sys
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from mlops_desk.base.loop import Loop
-from mlops_desk.telemetry.frames import Frame, encode
-from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSample, HostSource, Reports
-from mlops_desk.telemetry.thinning import Thinner
+from mlops_desk.telemetry.outbox import Outbox
+from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSource, Reports
 
 HEARTBEAT_SECONDS = 1.1
 """A little more than the usual interval: while all is well, samples are signs of life enough."""
 BUSY_HEARTBEAT_SECONDS = 0.5
-_PAIR_SECONDS = 0.05
 _FIRST_RATES_SECONDS = 0.2
-
-
-class _Slots:
-    """The newest unsent sample of each source; filling one wakes the writer through a pipe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._gpu: GpuSample | None = None
-        self._host: HostSample | None = None
-        self.wake, self._bell = os.pipe()
-        os.set_blocking(self.wake, False)
-        os.set_blocking(self._bell, False)
-
-    def put_gpu(self, sample: GpuSample) -> None:
-        with self._lock:
-            unsent = self._gpu.events if self._gpu is not None else ()
-            self._gpu = replace(sample, events=(*unsent, *sample.events)) if unsent else sample
-        self.ring()
-
-    def put_host(self, sample: HostSample) -> None:
-        with self._lock:
-            unsent = self._host.events if self._host is not None else ()
-            self._host = replace(sample, events=(*unsent, *sample.events)) if unsent else sample
-        self.ring()
-
-    def take(self) -> tuple[GpuSample | None, HostSample | None]:
-        with self._lock:
-            taken = self._gpu, self._host
-            self._gpu = self._host = None
-        return taken
-
-    @property
-    def half(self) -> bool:
-        """Say whether one source is waiting for the other of the same tick."""
-        with self._lock:
-            return (self._gpu is None) is not (self._host is None)
-
-    def ring(self) -> None:
-        try:
-            os.write(self._bell, b"!")
-        except BlockingIOError:
-            return  # the pipe is full of wake-ups already
-
-    def hush(self) -> None:
-        """Forget the wake-ups so far: what they were for is taken next."""
-        try:
-            os.read(self.wake, 4096)
-        except BlockingIOError:
-            return  # there was none
 
 
 class Collector:
@@ -94,19 +41,19 @@ class Collector:
         self._gpus = gpus
         self._host = host
         self._reports = reports
-        self._thinner = Thinner()
         self._interval = interval_seconds
         self._lifeline = lifeline
-        self._output = output
-        self._slots = _Slots()
-        self._sequence = 0
-        self._heartbeat = BUSY_HEARTBEAT_SECONDS
+        self._wake, self._bell = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(self._bell, False)
+        events = reports.take if reports is not None else tuple
+        self._outbox = Outbox(output, interval_seconds, gpus.busy, events)
 
     def run(self) -> None:
         """Collect until the agent is gone."""
         loop = Loop("collector")
         if self._reports is not None:
-            self._reports.start(loop, self._slots.ring)
+            self._reports.start(loop, self._ring)
         loop.start("gpus", lambda: self._begin(loop, "gpus", self._read_gpus, self._read_gpus))
         host = self._host
         if host is not None:
@@ -115,23 +62,28 @@ class Collector:
             loop.start(
                 "host", lambda: self._begin(loop, "host", lambda: self._read_first(host), lambda: self._read(host))
             )
-        while self._agent_lives():
-            self._send()
-        loop.ending.set()
+        try:
+            while self._agent_lives():
+                pass
+        finally:
+            loop.ending.set()
 
     def _begin(self, loop: Loop, name: str, first: Callable[[], None], read: Callable[[], None]) -> None:
         """Read at once, then at whole multiples of the interval, so that both sources tick together."""
         try:
             first()
         finally:
-            loop.ending.wait(self._interval - time.monotonic() % self._interval)
-            loop.repeat(name, self._interval, read)
+            loop.beat(name, self._interval, read)
 
     def _read_gpus(self) -> None:
-        self._slots.put_gpu(self._gpus.read())
+        sample = self._gpus.read()
+        with contextlib.suppress(BrokenPipeError):  # the agent is gone, which the main thread sees as well
+            self._outbox.put_gpu(sample)
 
     def _read(self, host: HostSource) -> None:
-        self._slots.put_host(host.read())
+        sample = host.read()
+        with contextlib.suppress(BrokenPipeError):  # likewise
+            self._outbox.put_host(sample)
 
     def _read_first(self, host: HostSource) -> None:
         """Read twice, so that the first sample has rates."""
@@ -140,23 +92,31 @@ class Collector:
         self._read(host)
 
     def _agent_lives(self) -> bool:
-        ready, _, _ = select.select([self._lifeline, self._slots.wake], [], [], self._heartbeat)
-        if self._slots.wake in ready:
-            if self._host is not None and self._slots.half:
-                time.sleep(_PAIR_SECONDS)  # the other half of this tick is likely on its way
-            self._slots.hush()
-        return self._lifeline not in ready or os.read(self._lifeline, 4096) != b""
+        """Send what can't wait for a sample: events, and a sign of life that is due. Raises BrokenPipeError."""
+        pause = BUSY_HEARTBEAT_SECONDS if self._outbox.told_busy else HEARTBEAT_SECONDS
+        left = self._outbox.sent_at + pause - time.monotonic()
+        if left > 0:
+            ready, _, _ = select.select([self._lifeline, self._wake], [], [], left)
+            if self._lifeline in ready and os.read(self._lifeline, 4096) == b"":
+                return False
+            if self._wake not in ready:
+                return True
+            self._hush()
+        self._outbox.send()
+        return True
 
-    def _send(self) -> None:
-        gpu, host = self._slots.take()
-        self._sequence += 1
-        events = self._reports.take() if self._reports is not None else ()
-        busy = self._gpus.busy()
-        self._heartbeat = HEARTBEAT_SECONDS if busy is None else BUSY_HEARTBEAT_SECONDS
-        frame = Frame(self._sequence, gpu, host, busy, events)
-        data = memoryview(encode(self._thinner.thin(frame)))
-        while data:
-            data = data[os.write(self._output, data) :]
+    def _ring(self) -> None:
+        try:
+            os.write(self._bell, b"!")
+        except BlockingIOError:
+            return  # the pipe is full of wake-ups already
+
+    def _hush(self) -> None:
+        """Forget the wake-ups so far: what they were for is sent next."""
+        try:
+            os.read(self._wake, 4096)
+        except BlockingIOError:
+            return  # there was none
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pynvml
 
-from mlops_desk.telemetry.nvml import Kind, Nvml, NvmlError
+from mlops_desk.telemetry.nvml import Nvml, NvmlError
 from mlops_desk.telemetry.nvml_events import EventSet, Raw
 
 _XID = 0x8
@@ -29,6 +29,7 @@ _BINDINGS = {
     pynvml.nvmlSystemEventTypeGpuDriverUnbind: "unbind",
     pynvml.nvmlSystemEventTypeGpuDriverBind: "bind",
 } if hasattr(pynvml, "nvmlSystemEventTypeGpuDriverUnbind") else {}  # fmt: skip
+_WAIT = "nvmlEventSetWait_v2"
 _MOST_AT_ONCE = 16
 _MOST_EVER = 1024
 
@@ -84,12 +85,11 @@ class _NvmlEventSet:
         """Return the next event, or None when none came in time. Raises NvmlError."""
         if self._system is not None and (bound := self._system.poll()) is not None:
             return bound
-        try:
-            self._check("nvmlEventSetWait_v2", self._handle, ctypes.byref(self._data), int(seconds * 1000))
-        except NvmlError as error:
-            if error.kind is Kind.TIMEOUT:
-                return None
-            raise
+        code = self._function(_WAIT)(self._handle, ctypes.byref(self._data), int(seconds * 1000))
+        if code == pynvml.NVML_ERROR_TIMEOUT:
+            return None
+        if code:
+            raise NvmlError.of(code, _WAIT)
         kind, text = _TYPES.get(self._data.eventType, ("", ""))
         if not kind:
             return None

@@ -1,8 +1,8 @@
 """The agent's side of sampling: starts the collector, believes it while it is fresh, replaces it when it is not.
 
-One thread does all of this; it waits for frames, composes what is known into a ``Sample`` and hands it on.
-Data older than 3 s is withdrawn. A collector that hangs is killed after 3.5 s and the next one leaves
-out the GPU that hung; a process of its own asks that GPU until it answers.
+Whichever thread hears a frame composes what is known into a ``Sample`` and hands it on, one at a time; a thread that
+hears nothing for a while looks after the rest. Data older than 3 s is withdrawn. A collector that hangs is killed after
+3.5 s and the next one leaves out the GPU that hung; a process of its own asks that GPU until it answers.
 """
 
 import logging
@@ -10,8 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from queue import Empty, SimpleQueue
-from threading import Event, RLock
+from threading import Event, Lock, RLock
 
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
@@ -28,8 +27,8 @@ from mlops_desk.telemetry.supervision import Restarts, Signs, Verdict, judge
 _log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.5
-_PATIENCE_SECONDS = 1.2
-"""How long the next frame is waited for after a frame: a little more than the usual interval."""
+_PATIENCE_SECONDS = 2.2
+"""How long a frame is waited for: two of the usual intervals and a little."""
 _FRESH_PROCESS_SECONDS = 60.0
 _QUIET_SECONDS = 600.0
 _TOLD_EVENTS = 256
@@ -83,8 +82,9 @@ class Sampler:
         self._notify = notify
         self._arguments = tuple(arguments)
         self._start_process = start_process
-        self._queue: SimpleQueue[tuple[object, Frame | None]] = SimpleQueue()
+        self._turn = Lock()
         self._lock = RLock()
+        self._framed_at = float("-inf")
         self._memory = _Memory()
         self._current: _Current | None = None
         self._start_at = 0.0
@@ -154,14 +154,22 @@ class Sampler:
             return self._compose(time.monotonic())
 
     def _run(self) -> None:
-        frame = None
-        while not self._loop.ending.is_set():
-            try:
-                sender, frame = self._queue.get(timeout=_TICK_SECONDS if frame is None else _PATIENCE_SECONDS)
-            except Empty:
-                sender, frame = None, None
+        """See to it that something is done also when no frame comes."""
+        while True:
+            left = self._framed_at + _PATIENCE_SECONDS - time.monotonic()
+            if left <= 0:
+                self._advance(None, None)
+            if self._loop.ending.wait(max(left, _TICK_SECONDS)):
+                return
+
+    def _advance(self, sender: object, frame: Frame | None) -> None:
+        """Take a step, and hand on what comes of it, in whichever thread that is: one at a time."""
+        with self._turn:
+            now = time.monotonic()
+            if frame is not None:
+                self._framed_at = now
             with self._lock:
-                sample, is_tick = self._step(sender, frame, time.monotonic())
+                sample, is_tick = self._step(sender, frame, now)
             if sample is not None:
                 self._hand_on(sample, is_tick=is_tick)
 
@@ -272,16 +280,13 @@ class Sampler:
         if without_gpus:
             arguments.append("--no-gpus")
         try:
-            process = self._start_process(arguments, self._loop, self._hear)
+            process = self._start_process(arguments, self._loop, self._advance)
         except OSError as error:
             self._start_at = now + self._restarts.pause(0.0)
             text = f"The process that reads GPUs and host can't be started: {error.strerror}."
             self._tell(Notice("warning", notices.SOURCE, text, "It is tried again.", time.time()))
             return
         self._current = _Current(process, interval, Signs(process.started, now), without_gpus)
-
-    def _hear(self, sender: object, frame: Frame | None) -> None:
-        self._queue.put((sender, frame))
 
     def _replace(self, reason: str, blame: int | None, now: float) -> None:
         if blame is not None:
@@ -316,7 +321,7 @@ class Sampler:
 
     def _ask(self, index: int) -> Process:
         """Start a process that asks one GPU. Raises OSError."""
-        return self._start_process([*self._arguments, "--only", str(index)], self._loop, self._hear)
+        return self._start_process([*self._arguments, "--only", str(index)], self._loop, self._advance)
 
     def _verdict(self, now: float) -> Verdict:
         """Judge the data, whichever collector it came from."""

@@ -57,3 +57,22 @@ def test_a_thread_that_does_not_end_is_named():
     assert loop.stop(0.1) == ["test-stuck"]
     release.set()
     assert loop.stop(5.0) == []
+
+
+def test_beats_fall_on_whole_multiples_and_what_takes_too_long_leaves_some_out() -> None:
+    loop, seconds, beats = Loop("test"), 0.05, []
+    enough = threading.Event()
+
+    def work() -> None:
+        beats.append(time.monotonic() / seconds)
+        if len(beats) == 2:
+            time.sleep(2.5 * seconds)
+        if len(beats) == 6:
+            enough.set()
+
+    loop.beat("beat", seconds, work)
+    assert enough.wait(10)
+    loop.stop()
+    numbers = [int(beat) for beat in beats]
+    assert numbers == sorted(set(numbers))
+    assert numbers[2] - numbers[1] >= 3

@@ -1,5 +1,6 @@
 """The collector's threads: one that hangs holds up nobody, and nothing that happened is lost before it is sent."""
 
+import io
 import os
 import threading
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ import pytest
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.status import Host
-from mlops_desk.telemetry.collector import Collector, _Slots
+from mlops_desk.telemetry import outbox as module
+from mlops_desk.telemetry.collector import Collector
 from mlops_desk.telemetry.frames import Frame, read_frame
+from mlops_desk.telemetry.outbox import Outbox
 from mlops_desk.telemetry.source import GpuSample, HostSample, Lane
 
 
@@ -65,16 +68,94 @@ def test_a_lane_that_hangs_holds_up_no_sample(frames) -> None:
     assert len(heard) > 2
 
 
-def test_what_happened_in_a_sample_that_was_not_sent_goes_with_the_next() -> None:
-    slots = _Slots()
+class Sent:
+    """An outbox at a clock of its own, and the frames that came out of it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        reader, self._output = os.pipe()
+        os.set_blocking(reader, False)
+        self._stream = os.fdopen(reader, "rb", buffering=0)
+        self.now = 100.01
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        self.outbox = Outbox(self._output, 1.0, lambda: None, tuple)
+
+    def gpu(self, at: float, *events: DeviceEvent) -> None:
+        self.outbox.put_gpu(GpuSample(at, (), events=events))
+
+    def host(self, at: float, *events: DeviceEvent) -> None:
+        self.outbox.put_host(HostSample(at, Host("box"), events=events))
+
+    def frames(self) -> list[Frame]:
+        found = []
+        while (head := self._stream.read(4)) is not None:
+            data = head + self._stream.read(int.from_bytes(head, "little"))
+            frame = read_frame(io.BytesIO(data))
+            assert frame is not None
+            found.append(frame)
+        return found
+
+    def times(self) -> list[tuple[float | None, float | None]]:
+        """Of each frame: when the GPUs and the host in it were read."""
+        return [(frame.gpu and frame.gpu.at, frame.host and frame.host.at) for frame in self.frames()]
+
+    def close(self) -> None:
+        self._stream.close()
+        os.close(self._output)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sent]:
+    made = Sent(monkeypatch)
+    yield made
+    made.close()
+
+
+def test_what_ticks_together_goes_together_whoever_is_first(sent: Sent) -> None:
+    sent.host(0.0)
+    sent.gpu(0.0)
+    assert sent.times() == [(None, 0.0), (0.0, None)]  # the very first is waited for by nobody
+    for second in range(1, 5):
+        sent.now = 100.01 + second
+        halves = [sent.gpu, sent.host] if second % 2 else [sent.host, sent.gpu]
+        halves[0](float(second))
+        assert sent.times() == []
+        sent.now += 0.6  # a slow driver: its half of the tick is still the other's
+        halves[1](float(second))
+        assert sent.times() == [(float(second), float(second))]
+
+
+def test_a_source_that_does_not_keep_pace_is_not_waited_for(sent: Sent) -> None:
+    sent.host(0.0)
+    sent.gpu(0.0)
+    sent.frames()
+    sent.now += 1.0
+    sent.host(1.0)
+    assert sent.times() == []
+    sent.outbox.send()  # the next sign of life takes it along
+    assert sent.times() == [(None, 1.0)]
+    for second in (2.0, 3.0):
+        sent.now += 1.0
+        sent.host(second)
+        assert sent.times() == [(None, second)]
+    sent.now += 0.5
+    sent.gpu(3.5)
+    assert sent.times() == [(3.5, None)]
+
+
+def test_what_happened_in_a_sample_that_was_not_sent_goes_with_the_next(sent: Sent) -> None:
+    sent.host(0.0)
+    sent.gpu(0.0)
+    sent.frames()
+    sent.now += 1.0
     events = [DeviceEvent(float(n), "oom", "host") for n in range(3)]
     for event in events:
-        slots.put_host(HostSample(event.at, Host("box"), events=(event,)))
-        slots.put_gpu(GpuSample(event.at, (), events=(event,)))
-    gpu, host = slots.take()
-    assert gpu is not None
-    assert host is not None
-    assert gpu.events == host.events == tuple(events)
-    assert host.at == 2.0
-    slots.put_host(HostSample(3.0, Host("box")))
-    assert slots.take()[1] == HostSample(3.0, Host("box"))
+        sent.gpu(event.at, event)
+    sent.host(1.0)
+    (frame,) = sent.frames()
+    assert frame.gpu is not None
+    assert frame.gpu.events == tuple(events)
+    assert frame.gpu.at == 2.0
+    sent.now += 1.0
+    sent.gpu(3.0)
+    sent.host(3.0)
+    assert sent.times() == [(3.0, 3.0)]
