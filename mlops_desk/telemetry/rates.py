@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-
 _SURELY_LAST_BYTES = 2048
 """The kernel hands out as many lines as go into a page, at least: less than half a page is the end of the file.
 
