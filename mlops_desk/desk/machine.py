@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_desk.base.mounts import MOUNTS, UNSAFE, filesystem_of
+from mlops_desk.base.quantities import amount, percent
 from mlops_desk.base.text import plain
 from mlops_desk.records.status import Check, Status
 
@@ -154,10 +155,10 @@ def cost_check(status: Status) -> Check:
     cost = status.agent.cost
     if cost.cpu_ratio is None:
         return Check(name, "unknown", "not measured yet")
-    memory = "" if cost.memory_bytes is None else f", {cost.memory_bytes / _MIB:.0f} MiB"
+    memory = "" if cost.memory_bytes is None else f", {amount(cost.memory_bytes / _MIB, 'MiB')}"
     driver = cost.driver_seconds_per_second
-    inside = "" if driver is None else f", {driver * 1000:.1f} ms a second inside the driver"
-    text = f"{cost.cpu_ratio:.2%} of a core{memory}{inside}"
+    inside = "" if driver is None else f", {amount(driver * 1000, 'ms', 1)} a second inside the driver"
+    text = f"{percent(cost.cpu_ratio, 2)} of a core{memory}{inside}"
     if cost.cpu_ratio > _HIGH_CPU:
         return Check(name, "warning", text, "mlops-desk settings set telemetry.interval_seconds 2")
     return Check(name, "ok", text)

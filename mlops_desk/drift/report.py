@@ -6,6 +6,7 @@ Where the tables come from is the reader's business (``read``); one column at a 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from mlops_desk.base.quantities import percent
 from mlops_desk.drift import measures as m
 from mlops_desk.drift import verdict as v
 from mlops_desk.drift.bins import numeric_counts
@@ -137,7 +138,8 @@ def _text(column: ColumnDrift, options: DriftOptions) -> str | None:
     for name, signal in column.signals.items():
         if signal.alert:
             after = getattr(column.quality["current"], f"{name}_ratio")
-            said.append(f"{SIGNALS[name].capitalize()}: {after - (signal.value or 0.0):.1%} before, {after:.1%} now.")
+            before = percent(after - (signal.value or 0.0), 1)
+            said.append(f"{SIGNALS[name].capitalize()}: {before} before, {percent(after, 1)} now.")
     return " ".join(said) or None
 
 
@@ -151,7 +153,7 @@ def _what_instead(quality: Quality) -> str:
     held = {name: ratio for name, ratio in ratios.items() if ratio}
     if len(held) == 1:
         return f"all are {next(iter(held))}"
-    return ", ".join(f"{ratio:.1%} are {name}" for name, ratio in held.items())
+    return ", ".join(f"{percent(ratio, 1)} are {name}" for name, ratio in held.items())
 
 
 _NUMERIC_NAMES = ("wasserstein_normed", "ks", "psi", "js", "hellinger", "energy")

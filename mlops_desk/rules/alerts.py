@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlops_desk.base.hysteresis import Condition, Holding, step
+from mlops_desk.base.quantities import THIN, amount, percent
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.status import Gpu, Status
@@ -263,7 +264,7 @@ def describe(rule: AlertRule, value: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "nothing" if value is None else f"{value:.1%}"
+    return "nothing" if value is None else percent(value, 1)
 
 
 def quantity(value: float | None, unit: str) -> str:
@@ -271,7 +272,7 @@ def quantity(value: float | None, unit: str) -> str:
     if value is None:
         return "nothing"
     if unit == "By/s":
-        return f"{value / (1 << 20):.1f} MiB/s"
+        return amount(value / (1 << 20), "MiB/s", 1)
     if unit == "Cel":
-        return f"{value:.0f} °C"
-    return f"{value:.4g}{'' if unit == '1' else ' ' + unit}"
+        return amount(value, "°C")
+    return f"{value:.4g}{'' if unit == '1' else THIN + unit}"

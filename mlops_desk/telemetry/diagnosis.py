@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
+from mlops_desk.base.quantities import amount, percent
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.status import Gpu, GpuState, Status
@@ -120,8 +121,8 @@ def _idle_or_unknown(item: Used, use: float, idle: Idle) -> Diagnosis:
     if use < IDLE:
         return _idle(item, idle)
     text = (
-        f"It computes {use:.0%} of the time, and neither processors, disks, network nor throttling explain the rest. "
-        "Often the program itself pauses between steps: evaluation, checkpoints, Python between small kernels."
+        f"It computes {percent(use)} of the time, and neither processors, disks, network nor throttling explain the "
+        "rest. Often the program itself pauses between steps: evaluation, checkpoints, Python between small kernels."
     )
     return Diagnosis(item.gpu.uuid, "unknown", "Waits, and the cause is not visible", text, (_use(item, use),))
 
@@ -137,7 +138,7 @@ def _idle(item: Used, idle: Idle) -> Diagnosis:
     evidence = [_use(item, item.utilization or 0.0)]
     held = item.gpu.metrics.get("hw.gpu.memory.usage")
     if held is not None and held.value is not None:
-        text = f"{held.value / (1 << 30):.1f} GiB of its memory are held"
+        text = f"{amount(held.value / (1 << 30), 'GiB', 1)} of its memory are held"
         evidence.append(Evidence(text, item.gpu.uuid, "hw.gpu.memory.usage"))
     clock = "" if since is None else f" since {_clock(since)}"
     text = f"Nobody has computed on it{clock}, but it is not free: {item.label} holds it."
@@ -153,7 +154,7 @@ def _throttled(item: Used, means: Means) -> Diagnosis | None:
     shares = [(means.get((uuid, metric), 0.0), metric, cause) for metric, cause in _THROTTLES]
     share, metric, cause = max(shares)
     if share >= THROTTLED:
-        text = f"{cause} holds its clocks down {share:.0%} of the time"
+        text = f"{cause} holds its clocks down {percent(share)} of the time"
         return _slowed(item, cause, Evidence(text, uuid, metric))
     if not any((uuid, metric) in means for metric, _ in _THROTTLES):
         word = next((word for word in _REASONS if any(word in reason for reason in item.gpu.throttle_reasons)), None)
@@ -163,7 +164,8 @@ def _throttled(item: Used, means: Means) -> Diagnosis | None:
     capped = means.get((uuid, "hw.gpu.throttle.power_cap"), 0.0)
     limit, default = means.get((uuid, "hw.power.limit")), means.get((uuid, "hw.power.limit.default"))
     if capped >= POWER_CAPPED and limit is not None and default is not None and limit < LOWERED_LIMIT * default:
-        text = f"its power limit of {limit:.0f} W (built for {default:.0f} W) holds it back {capped:.0%} of the time"
+        limits = f"{amount(limit, 'W')} (built for {amount(default, 'W')})"
+        text = f"its power limit of {limits} holds it back {percent(capped)} of the time"
         return _slowed(item, "a lowered power limit", Evidence(text, uuid, "hw.gpu.throttle.power_cap"))
     return None
 
@@ -185,14 +187,15 @@ def _straggler(item: Used, group: Sequence[Used]) -> Diagnosis | None:
     name = f"GPU {item.gpu.index}"
     evidence = _group_evidence(item, group)
     if use <= middle - STRAGGLING and (spread < STRAGGLING or len(others) == 1):
-        text = f"{name} computes {use:.0%} of the time, the others of {item.label} {middle:.0%}: the work is uneven."
+        rest = f"the others of {item.label} {percent(middle)}: the work is uneven."
+        text = f"{name} computes {percent(use)} of the time, {rest}"
         return Diagnosis(item.gpu.uuid, "peers", "Has less to do than its peers", text, evidence)
     slow = [each for each in group if each is not item and (each.utilization or 0.0) >= use + STRAGGLING]
     if use < BUSY and len(slow) == 1 and len(others) > 1:
         lagging = slow[0]
         text = (
             f"All GPUs of {item.label} but GPU {lagging.gpu.index} wait part of the time; that one is busy "
-            f"{lagging.utilization:.0%}: most likely the others wait for it at each step."
+            f"{percent(lagging.utilization or 0.0)}: most likely the others wait for it at each step."
         )
         return Diagnosis(item.gpu.uuid, "peers", f"Waits for GPU {lagging.gpu.index}", text, evidence)
     return None
@@ -210,33 +213,33 @@ def _busy(item: Used, use: float, means: Means) -> Diagnosis:
     if active is None:
         text = "A kernel runs nearly all the time. How much of the GPU it uses, this GPU does not say."
         return Diagnosis(uuid, "busy", "Busy", text, tuple(evidence))
-    evidence.append(Evidence(f"{active:.0%} of its multiprocessors have work", uuid, "hw.gpu.activity.sm"))
+    evidence.append(Evidence(f"{percent(active)} of its multiprocessors have work", uuid, "hw.gpu.activity.sm"))
     for metric, words in (
-        ("hw.gpu.activity.occupancy", "warps fill {:.0%} of what they hold"),
-        ("hw.gpu.activity.tensor", "tensor cores work {:.0%} of the time"),
+        ("hw.gpu.activity.occupancy", "warps fill {} of what they hold"),
+        ("hw.gpu.activity.tensor", "tensor cores work {} of the time"),
     ):
         value = means.get((uuid, metric))
         if value is not None:
-            evidence.append(Evidence(words.format(value), uuid, metric))
+            evidence.append(Evidence(words.format(percent(value)), uuid, metric))
     if active < SMALL_SM:
         text = (
-            f"A kernel runs {use:.0%} of the time but keeps only {active:.0%} of the multiprocessors busy: "
+            f"A kernel runs {percent(use)} of the time but keeps only {percent(active)} of the multiprocessors busy: "
             "larger batches, fused kernels or CUDA graphs would use the rest."
         )
         return Diagnosis(uuid, "small_batches", "Busy with kernels that are too small", text, tuple(evidence))
-    return Diagnosis(uuid, "busy", "Busy", f"It works {use:.0%} of the time.", tuple(evidence))
+    return Diagnosis(uuid, "busy", "Busy", f"It works {percent(use)} of the time.", tuple(evidence))
 
 
 def _storage(status: Status, means: Means) -> list[Evidence]:
     evidence = []
     stalled = _first(means, HOST, ("system.pressure.io.some", "system.pressure.io.some.avg10"))
     if stalled is not None and stalled[0] >= IO_PRESSURE:
-        evidence.append(Evidence(f"tasks wait for disks {stalled[0]:.0%} of the time", HOST, stalled[1]))
+        evidence.append(Evidence(f"tasks wait for disks {percent(stalled[0])} of the time", HOST, stalled[1]))
     for disk in status.disks:
         busy = means.get((disk.name, "system.disk.busy"))
         latency = means.get((disk.name, "system.disk.read.latency"))
         if latency is not None and latency >= READ_LATENCY and (busy is None or busy >= DISK_BUSY):
-            text = f"a read from {plain(disk.name, 40)} takes {latency * 1000:.0f} ms"
+            text = f"a read from {plain(disk.name, 40)} takes {amount(latency * 1000, 'ms')}"
             evidence.append(Evidence(text, disk.name, "system.disk.read.latency"))
             queue = means.get((disk.name, "system.disk.queue"))
             if queue is not None:
@@ -250,13 +253,13 @@ def _network(status: Status, means: Means) -> list[Evidence]:
     for mounted in status.filesystems:
         latency = means.get((mounted.mount, "system.filesystem.latency"))
         if latency is not None and latency >= MOUNT_LATENCY:
-            text = f"{plain(mounted.mount, 60)} takes {latency:.1f} s to answer"
+            text = f"{plain(mounted.mount, 60)} takes {amount(latency, 's', 1)} to answer"
             evidence.append(Evidence(text, mounted.mount, "system.filesystem.latency"))
     for network in status.networks:
         name = plain(network.name, 40)
         full = means.get((network.name, "hw.network.bandwidth.utilization"))
         if full is not None and full >= LINK_FULL:
-            text = f"{name} is {full:.0%} full"
+            text = f"{name} is {percent(full)} full"
             evidence.append(Evidence(text, network.name, "hw.network.bandwidth.utilization"))
         errors = means.get((network.name, "system.network.receive.errors"), 0.0)
         errors -= means.get((network.name, "system.network.receive.drops"), 0.0)
@@ -270,10 +273,10 @@ def _loader(status: Status, means: Means) -> list[Evidence]:
     evidence = []
     use = means.get((HOST, "system.cpu.utilization"))
     if use is not None and use >= CPU_FULL:
-        evidence.append(Evidence(f"processors work {use:.0%} of the time", HOST, "system.cpu.utilization"))
+        evidence.append(Evidence(f"processors work {percent(use)} of the time", HOST, "system.cpu.utilization"))
     stalled = _first(means, HOST, ("system.pressure.cpu.some", "system.pressure.cpu.some.avg10"))
     if stalled is not None and stalled[0] >= CPU_PRESSURE:
-        evidence.append(Evidence(f"tasks wait for a processor {stalled[0]:.0%} of the time", HOST, stalled[1]))
+        evidence.append(Evidence(f"tasks wait for a processor {percent(stalled[0])} of the time", HOST, stalled[1]))
     full = [
         core.name for core in status.host.cores if means.get((core.name, "system.cpu.utilization"), 0.0) >= CORE_FULL
     ]
@@ -293,12 +296,12 @@ _WAITS = {
 def _waiting(item: Used, use: float, cause: str, evidence: Iterable[Evidence]) -> Diagnosis:
     title, advice = _WAITS[cause]
     found = tuple(evidence)
-    text = f"It computes {use:.0%} of the time, and {found[0].text}. {advice}"
+    text = f"It computes {percent(use)} of the time, and {found[0].text}. {advice}"
     return Diagnosis(item.gpu.uuid, cause, title, text, (*found, _use(item, use)))
 
 
 def _use(item: Used, use: float | None) -> Evidence:
-    text = f"GPU {item.gpu.index} computes {use or 0.0:.0%} of the time"
+    text = f"GPU {item.gpu.index} computes {percent(use or 0.0)} of the time"
     return Evidence(text, item.gpu.uuid, "hw.gpu.utilization")
 
 

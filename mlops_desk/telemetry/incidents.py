@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mlops_desk.base.quantities import percent
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import Notice
@@ -193,7 +194,7 @@ def of_return(gpu: Gpu, at: float) -> Draft:
 def of_throttling(gpu: Gpu, cause: str, share: float, at: float) -> Draft:
     """Say that a GPU is slowed down by ``cause`` for ``share`` of the time."""
     title = f"{gpu_title(gpu, gpu.uuid)} is slowed down: {cause}"
-    text = f"Its clocks are held down {share:.0%} of the time."
+    text = f"Its clocks are held down {percent(share)} of the time."
     hint = "Check air flow, fans and dust." if "heat" in cause else "Check the power supply and its cables."
     owner = gpu.lease.label if gpu.lease is not None and gpu.lease.label else None
     details = {"gpu": gpu.name, **({"job": plain(owner)} if owner else {})}

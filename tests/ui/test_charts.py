@@ -231,7 +231,7 @@ def test_what_the_driver_accounts_for_is_shown_where_it_does(page):
     assert not page.accounts.isHidden()
     assert page.accounts.table.shown_rows() == 2
     lasted = next(column for column in ACCOUNTS if column.key == "lasted")
-    assert [lasted.cell(one).text.replace("\u2009", " ") for one in accounted[0].accounting] == ["runs", "2 h 1 min"]
+    assert [lasted.cell(one).text.replace("\u202f", " ") for one in accounted[0].accounting] == ["runs", "2 h 1 min"]
     page.reveal(next(gpu.uuid for gpu in page.context.store.status.gpus if gpu.accounting is None))
     assert page.accounts.isHidden()
 

@@ -359,6 +359,6 @@ def test_a_process_is_called_by_its_program():
 def test_quantities_are_said_in_their_unit():
     assert judgement.quantity(0.5, "1").startswith("50")
     flag, share = replace(some_alert_rules()[1], threshold=1.0, clear_at=0.5), some_alert_rules()[1]
-    assert (judgement.threshold(flag), judgement.threshold(share)) == ("≥ 1", "≥ 97\u2009%")
+    assert (judgement.threshold(flag), judgement.threshold(share)) == ("≥ 1", "≥ 97\u202f%")
     assert judgement.quantity(79.0, "1") == "79"
     assert judgement.quantity(None, "Cel") == "–"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"[+-]?\d[\d,.\u2009]*(e[+-]?\d+)?[\u2009 ]?[%\w°/]*")
+_NUMBER = re.compile(r"[+-]?\d[\d,.\u202f]*(e[+-]?\d+)?[\u202f ]?[%\w°/]*")
 
 
 def as_text(table: Iterable[Sequence[str]]) -> str:

@@ -127,7 +127,7 @@ def test_udisks_tray_and_cost(tmp_path):
     assert machine.tray_check(gnome, tmp_path).state == "ok"
     assert machine.tray_check({**gnome, "XDG_CURRENT_DESKTOP": "KDE"}, tmp_path).state == "ok"
     assert machine.tray_check({}, tmp_path).state == "unknown"
-    assert "0.40%" in machine.cost_check(STATUS).text
+    assert "0.40\u202f%" in machine.cost_check(STATUS).text
     dear = replace(STATUS, agent=replace(INFO, cost=AgentCost(0.2)))
     assert machine.cost_check(dear).state == "warning"
     assert machine.cost_check(replace(STATUS, agent=replace(INFO, cost=AgentCost()))).state == "unknown"

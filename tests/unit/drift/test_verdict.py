@@ -149,7 +149,7 @@ def test_a_column_that_is_blank_on_both_sides_is_no_alarm_and_says_so():
         ({"n_missing": 5}, "all are blank"),
         ({"n_wrong_type": 5}, "all are of the wrong type"),
         ({"n_infinite": 5}, "all are infinite"),
-        ({"n_missing": 3, "n_wrong_type": 1}, "75.0% are blank, 25.0% are of the wrong type"),
+        ({"n_missing": 3, "n_wrong_type": 1}, "75.0\u202f% are blank, 25.0\u202f% are of the wrong type"),
     ],
 )
 def test_critical_says_what_the_rows_hold_instead(counts, reason):
@@ -209,7 +209,7 @@ def test_missing_values_are_said_though_the_values_have_not_moved():
     assert column.quality["current"].missing_ratio == pytest.approx(0.4)
     assert signal.value == pytest.approx(0.4)
     assert signal.alert
-    assert "0.0% before, 40.0% now" in column.text
+    assert "0.0\u202f% before, 40.0\u202f% now" in column.text
     report = report_of(x=numbers(spread(), spread(600), n_missing=400), y=numbers(spread(), spread()))
     assert report.dataset.quality_columns == ("x",)
 

@@ -260,9 +260,9 @@ def test_a_rule_that_passes_can_begin_and_can_end(threshold, clear_at, seconds, 
 
 def test_an_alert_says_what_was_measured_in_its_unit():
     rules = AlertEngine().rules
-    assert "Measured: 96.5%; expected at most 93.0%." in describe(rules["filesystem_space"], 0.965)
-    assert "Measured: 4 °C; expected at least 10 °C." in describe(rules["gpu_temperature"], 4.0)
-    assert "Measured: 48.0 MiB/s" in describe(rules["host_swapping"], 48.0 * (1 << 20))
+    assert "Measured: 96.5\u202f%; expected at most 93.0\u202f%." in describe(rules["filesystem_space"], 0.965)
+    assert "Measured: 4\u202f°C; expected at least 10\u202f°C." in describe(rules["gpu_temperature"], 4.0)
+    assert "Measured: 48.0\u202fMiB/s" in describe(rules["host_swapping"], 48.0 * (1 << 20))
     assert "Measured" not in describe(rules["gpu_lost"], 1.0)
 
 

@@ -114,7 +114,7 @@ def test_a_long_idle_gpu_is_idle_whatever_the_host_does_and_says_since_when():
     (verdict,) = diagnose(status(), means, Idle({"GPU-0": NOW - IDLE_SECONDS}, NOW))
     assert verdict.cause == "idle"
     assert "since" in verdict.text
-    assert "5.0 GiB" in " ".join(evidence.text for evidence in verdict.evidence)
+    assert "5.0\u202fGiB" in " ".join(evidence.text for evidence in verdict.evidence)
     (loading,) = diagnose(status(), means, Idle({"GPU-0": NOW - 30.0}, NOW))
     assert loading.cause == "loader"
 

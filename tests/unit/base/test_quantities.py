@@ -1,0 +1,12 @@
+"""Quantities in sentences."""
+
+from mlops_desk.base.quantities import amount, percent
+from mlops_desk.base.text import plain
+
+
+def test_number_and_unit_stand_apart_and_stay_on_one_line() -> None:
+    assert percent(0.654) == "65\u202f%"
+    assert percent(0.0038, 2) == "0.38\u202f%"
+    assert amount(649.6, "W") == "650\u202fW"
+    assert plain(percent(1.0)) == "100\u202f%"
+    assert len(percent(1.0).split("\u202f")) == 2
