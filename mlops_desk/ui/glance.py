@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.status import Gpu, Status
-from mlops_desk.ui import judgement, views, words
+from mlops_desk.ui import judgement, storagewords, views, words
 from mlops_desk.ui.widgets.strip import Statement
 from mlops_desk.ui.words import Mark, value_of
 
@@ -14,7 +15,7 @@ KILO = 1000.0
 def pieces(status: Status) -> tuple[Statement, ...]:
     """Return what is said of the whole machine, of its GPUs where it has any."""
     if not status.gpus:
-        return ()
+        return _of_host(status)
     known = [gpu for gpu in status.gpus if value_of(gpu.metrics.get("hw.gpu.utilization")) is not None]
     working = sum(views.busy(gpu) for gpu in known)
     silent = [f"GPU {gpu.index}" for gpu in status.gpus if gpu not in known]
@@ -32,6 +33,20 @@ def pieces(status: Status) -> tuple[Statement, ...]:
     if hottest is not None:
         heat = words.celsius(value_of(hottest.metrics.get("hw.temperature")))
         found.append(Statement("hottest", f"{heat} (GPU {hottest.index})", None, views.short_name(hottest.name)))
+    return tuple(found)
+
+
+def _of_host(status: Status) -> tuple[Statement, ...]:
+    """Return what no tile of the host says."""
+    found = []
+    full = {filesystem.mount: storagewords.space(filesystem) for filesystem in status.filesystems}
+    mount, share = max(full.items(), key=lambda item: item[1] or 0.0, default=("", None))
+    if share is not None:
+        found.append(Statement("fullest", f"{plain(mount, 30)} {words.percent(share)}", share, "Space used on it."))
+    heats = [(value_of(sensor.metrics.get("hw.temperature")), sensor.name) for sensor in status.host.sensors]
+    heat, name = max(((heat, name) for heat, name in heats if heat is not None), default=(None, ""))
+    if heat is not None:
+        found.append(Statement("hottest", words.celsius(heat), None, f"Sensor: {plain(name, 60)}"))
     return tuple(found)
 
 

@@ -141,7 +141,7 @@ def filesystem_mark(filesystem: Filesystem) -> Mark:
     """Return whether a filesystem answers, and whether it is nearly full."""
     if filesystem.note:
         return Mark("alert", words.ALERT, "does not answer")
-    shares = [share for share in (_space(filesystem), _inodes(filesystem)) if share is not None]
+    shares = [share for share in (space(filesystem), _inodes(filesystem)) if share is not None]
     if not shares:
         return Mark("unknown", words.UNKNOWN, "not measured")
     if max(shares) >= hostwords.FULL:
@@ -151,7 +151,8 @@ def filesystem_mark(filesystem: Filesystem) -> Mark:
     return _OK
 
 
-def _space(filesystem: Filesystem) -> float | None:
+def space(filesystem: Filesystem) -> float | None:
+    """Return the share of a filesystem (0-1) that is used; None where it is not known."""
     share = value_of(filesystem.metrics.get("system.filesystem.utilization"))
     if share is not None:
         return share
@@ -169,7 +170,7 @@ def _ratio(metrics: Metrics, name: str, limit: str) -> float | None:
 
 def _space_cell(filesystem: Filesystem) -> Cell:
     used, limit = (value_of(filesystem.metrics.get(f"system.filesystem.{name}")) for name in ("usage", "limit"))
-    share = _space(filesystem)
+    share = space(filesystem)
     tone = None if share is None else hostwords.tone_of(share)
     return Cell(
         words.size_of(used, limit), -1.0 if share is None else share, None if tone == "accent" else tone, bar=share
@@ -196,7 +197,7 @@ def filesystem_facts(filesystem: Filesystem) -> list[Fact]:
         Fact("Mounted at", filesystem.mount, fixed=True),
         Fact("Device", filesystem.device, fixed=True),
         Fact("Kind", filesystem.kind),
-        Fact("Space used", _space_cell(filesystem).text + f" ({words.percent(_space(filesystem))})"),
+        Fact("Space used", _space_cell(filesystem).text + f" ({words.percent(space(filesystem))})"),
         Fact("Left to users", words.size(value_of(metrics.get("system.filesystem.available")))),
         Fact("Files", f"{words.number(used)} of {words.number(most)}"),
         Fact("Answers within", words.seconds(value_of(metrics.get("system.filesystem.latency")))),

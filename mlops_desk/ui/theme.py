@@ -40,6 +40,7 @@ class Tokens:
     surface: str
     raised: str
     border: str
+    outline: str
     text: str
     muted: str
     accent: str
@@ -54,15 +55,15 @@ class Tokens:
 
 
 LIGHT = Tokens(
-    window="#F5F6F8", surface="#FFFFFF", raised="#FFFFFF", border="#D9DDE3", text="#1B1F24", muted="#57606A",
-    accent="#0B63CE", selection="#D6E6FB", ok="#1A7F37", warning="#8A5D00", alert="#C4202B", info="#0B63CE",
-    paused="#7A46D6", unknown="#57606A",
+    window="#F5F6F8", surface="#FFFFFF", raised="#FFFFFF", border="#D9DDE3", outline="#868F9A",
+    text="#1B1F24", muted="#57606A", accent="#0B63CE", selection="#D6E6FB", ok="#1A7F37",
+    warning="#8A5D00", alert="#C4202B", info="#0B63CE", paused="#7A46D6", unknown="#57606A",
     series=("#0072B2", "#C84E00", "#007F5C", "#B0478A", "#9A6A00", "#2A8FC7", "#6B5BB5", "#5A6470"),
 )  # fmt: skip
 DARK = Tokens(
-    window="#14171B", surface="#1B1F24", raised="#22272E", border="#333A43", text="#E6EAF0", muted="#9AA4B1",
-    accent="#6CB2FF", selection="#24405F", ok="#4AC26B", warning="#D9AE3C", alert="#FF7B72", info="#6CB2FF",
-    paused="#BC8CFF", unknown="#9AA4B1",
+    window="#14171B", surface="#1B1F24", raised="#22272E", border="#333A43", outline="#68727E",
+    text="#E6EAF0", muted="#9AA4B1", accent="#6CB2FF", selection="#24405F", ok="#4AC26B",
+    warning="#D9AE3C", alert="#FF7B72", info="#6CB2FF", paused="#BC8CFF", unknown="#9AA4B1",
     series=("#4EA5E8", "#FF8C42", "#34C79A", "#E49AC4", "#F2B840", "#9AD3F5", "#B7A6F5", "#B8C0CA"),
 )  # fmt: skip
 

@@ -134,7 +134,8 @@ def test_what_fires_stands_on_top_and_is_acknowledged(events, double, qtbot):
 
 def test_an_empty_log_says_what_will_be_here(start, qtbot):
     page = start(Double(empty=True, beat_seconds=0.2), "events").window.page()
-    qtbot.waitUntil(lambda: "Nothing has happened yet" in page._nothing.whole)
+    qtbot.waitUntil(lambda: "Nothing has happened yet" in page._nothing.details())
+    assert not page.detail.isVisible()
     assert "Nothing fires" in page.alerts._calm.whole
 
 

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pytest
+from doubles import Double
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
@@ -10,7 +11,7 @@ from PySide6.QtWidgets import QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.incident import Incident
-from mlops_desk.ui import storagewords, words
+from mlops_desk.ui import glance, judgement, storagewords, theme, words
 from mlops_desk.ui.dialogs.form import FormDialog
 from mlops_desk.ui.eventdetail import EventDetail
 from mlops_desk.ui.gpu import facts as gpufacts
@@ -221,3 +222,36 @@ def test_eight_gpus_fit_on_the_overview_without_scrolling(start, double, qtbot):
     qtbot.waitUntil(lambda: len(page._gpus) == 8 and bool(page._queue._lines))
     qtbot.wait(100)
     assert bar.maximum() == 0
+
+
+def test_without_gpus_the_host_takes_the_room_and_an_empty_queue_offers_its_page(start, qtbot):
+    window = start(Double(empty=True, gpus=0, beat_seconds=0.2), "overview").window
+    page = window.page()
+    qtbot.waitUntil(lambda: bool(page._hosts) and page._queue._act.isVisible())
+    assert {tile.height() for tile in page._hosts.values()} == {theme.TILE_HEIGHT}
+    assert [said.caption for said in glance.pieces(page.context.store.status)] == ["fullest", "hottest"]
+    qtbot.mouseClick(page._queue._act, Qt.MouseButton.LeftButton)
+    assert type(window.page()).__name__ == "JobsPage"
+
+
+def test_a_list_in_a_card_ends_with_a_whole_row(start, double, qtbot):
+    window = start(double, "overview").window
+    page = window.page()
+    qtbot.waitUntil(lambda: bool(page._queue._lines))
+    for height in (800, 811, 823):
+        window.resize(1280, height)
+        qtbot.waitUntil(lambda: page._queue._list.viewport().height() % theme.ROW_HEIGHT == 0)
+
+
+@pytest.mark.parametrize(
+    ("title", "device", "shown"),
+    [
+        ("host: Swapping", "host", "Swapping"),
+        ("nvme0n1 is back", "nvme0n1", "is back"),
+        ("ws-lab-1: Swapping", "host", "ws-lab-1: Swapping"),
+        ("nvme0n1p1 is back", "nvme0n1", "nvme0n1p1 is back"),
+        ("The NVIDIA driver does not answer", None, "The NVIDIA driver does not answer"),
+    ],
+)
+def test_an_event_beside_its_device_does_not_name_it_again(title, device, shown):
+    assert judgement.title_without_device(Incident("i", 0.0, "gpu", "info", title, device=device), None) == shown

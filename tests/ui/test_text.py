@@ -93,6 +93,14 @@ def test_every_state_is_legible_on_its_surface(tokens):
     assert all(contrast(colour) >= 3.4 for colour in tokens.series)
 
 
+@pytest.mark.parametrize("tokens", [theme.LIGHT, theme.DARK])
+def test_where_one_types_or_chooses_is_seen_on_every_ground(tokens):
+    edge = _relative_luminance(tokens.outline)
+    for ground in (tokens.window, tokens.surface, tokens.raised):
+        light, dark = sorted((edge, _relative_luminance(ground)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 3.0
+
+
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("wrap", [False, True])
 def test_a_label_shows_it_plain_capped_and_fast(qtbot, hostile, wrap):

@@ -19,11 +19,10 @@ from mlops_desk.ui.staleline import StaleLine
 from mlops_desk.ui.store import Store, Topic
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.card import framed
 from mlops_desk.ui.widgets.choice import Choice
 from mlops_desk.ui.widgets.field import filter_field
-from mlops_desk.ui.widgets.states import Empty
+from mlops_desk.ui.widgets.states import Empty, StateView
 from mlops_desk.ui.widgets.tabs import Tabs
 
 _LEVELS = (("Every level", 0), ("Warnings and alerts", 1), ("Alerts only", 2))
@@ -55,11 +54,17 @@ class EventsPage(Page):
         self.alerts.chosen.connect(self._show_alert)
         self.log = RecordTable("Events", _columns(context.store), context.memory)
         self.log.chosen.connect(self._chose)
-        self._nothing = Label(wrap=True, tone="muted")
+        self._nothing = StateView(theme.DIALOG_WIDTH)
         self.detail = EventDetail(context)
         self.rules = AlertRules(context)
         self._wanted: str | None = None
         self._stack = QStackedWidget()
+        self._none_yet = Empty(
+            "Nothing has happened yet", _NOTHING, "See what is watched", lambda: self.tabs.choose("rules")
+        )
+        self._none_fits = Empty(
+            "No event fits", "None has the chosen level and device.", "Show every event", self._show_every
+        )
         self._arrange()
 
     def _arrange(self) -> None:
@@ -72,8 +77,6 @@ class EventsPage(Page):
         row.addWidget(self._filter, 1)
         split = QSplitter(Qt.Orientation.Horizontal)
         listed = framed(self.log)
-        self._nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self._nothing.setContentsMargins(*(theme.SPACE_8,) * 4)
         listed.column.addWidget(self._nothing)
         split.addWidget(listed)
         split.addWidget(self.detail)
@@ -103,7 +106,7 @@ class EventsPage(Page):
         store = self.context.store
         part = store.incidents
         if part.value is None:
-            self.show_part(part, "Events", lambda: _EMPTY)
+            self.show_part(part, "Events", lambda: self._none_yet)
             return
         self.show_content()
         self._stale_line.refresh(store)
@@ -128,7 +131,8 @@ class EventsPage(Page):
         self.log.show_records(shown)
         self.log.setVisible(bool(shown))
         self._nothing.setVisible(not shown)
-        self._nothing.show_text("No event fits the filter." if every else _NOTHING)
+        self.detail.setVisible(bool(shown))
+        self._nothing.show_empty(self._none_fits if every else self._none_yet)
         if self._wanted in shown:
             self.log.select(self._wanted or "")
             self._wanted = None
@@ -173,11 +177,14 @@ class EventsPage(Page):
         if kind == "alert":
             self.alerts.table.select(identifier)
             return
+        self._show_every()
+        if not self.log.select(thing):
+            self._wanted = thing
+
+    def _show_every(self) -> None:
         self._filter.clear()
         self.level.setCurrentIndex(0)
         self.device.setCurrentIndex(0)
-        if not self.log.select(thing):
-            self._wanted = thing
 
     def filter_field(self) -> QLineEdit | None:
         return self._filter
@@ -195,10 +202,9 @@ class EventsPage(Page):
 
 
 _NOTHING = (
-    "Nothing has happened yet. Errors of GPUs, lost devices, out-of-memory kills, throttling and alerts will be here, "
+    "Errors of GPUs, lost devices, out-of-memory kills, throttling and alerts will be here, "
     "each with what it means and what to do; the minutes around the bad ones are kept at full rate."
 )
-_EMPTY = Empty("Nothing has happened yet", _NOTHING)
 
 
 def _columns(store: Store) -> tuple[Column[Incident], ...]:
@@ -207,11 +213,16 @@ def _columns(store: Store) -> tuple[Column[Incident], ...]:
     def device(incident: Incident) -> Cell:
         return Cell(judgement.device_title(incident.device, store.status), tip=incident.device or "")
 
+    def what(incident: Incident) -> Cell:
+        # The tip has the whole title, which the device begins.
+        tip = "\n".join(filter(None, (incident.title, incident.text)))
+        return Cell(judgement.title_without_device(incident, store.status), tip=tip)
+
     return (
         Column("level", "Level", _level_cell),
         Column("when", "When", _when_cell),
         Column("device", "Device", device),
-        Column("title", "What", lambda one: Cell(plain(one.title), tip=one.text or one.title), stretch=True),
+        Column("title", "What", what, stretch=True),
         Column("count", "Times", lambda one: Cell(f"{one.count:,}", one.count), right=True),
         Column("kept", "Recorded", lambda one: Cell("yes" if one.recorded else ""), hidden=True),
         Column("over", "Over", _over_cell, right=True, hidden=True),

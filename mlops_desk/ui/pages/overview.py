@@ -58,7 +58,8 @@ class OverviewPage(Page):
         self._alerts.clicked.connect(self._to_events)
         self._strip.add(self._alerts)
         self._notes = Notes(context, self._to_events)
-        self._queue = LinesCard("Queue", "")
+        self._queue = LinesCard("Queue", "", "Open Jobs")
+        self._queue.acted.connect(lambda: self.context.open_page("jobs", None))
         self._queue.chosen.connect(self._to_job)
         self._notices = LinesCard("Alerts and what changed", _NOTHING_NEW)
         self._notices.chosen.connect(self._to_source)
@@ -144,7 +145,11 @@ class OverviewPage(Page):
         if list(self._hosts) != list(views):
             self._hosts = {key: self._hosts.get(key) or self._host_tile(key) for key in views}
             self._host_grid.set_tiles(list(self._hosts.values()))
+        # Without GPUs the tiles of the host are what one looks at: they take the room that is there.
+        height = theme.HOST_TILE_HEIGHT if status.gpus else theme.TILE_HEIGHT
+        self._host_grid.set_tile_height(height)
         for key, view in views.items():
+            self._hosts[key].setFixedHeight(height)
             self._hosts[key].show_view(view)
 
     def _tile(self, uuid: str, height: int) -> Tile:
@@ -198,11 +203,11 @@ class OverviewPage(Page):
         done.sort(key=lambda job: -(job.ended_at or job.submitted_at))
         title = f"Queue: {len(running)} running, {len(waiting)} waiting"
         lines = [_job_line(job) for job in (*running, *waiting, *done)[:JOBS_SHOWN]]
-        nothing = "No jobs yet. Submit one on the Jobs page, or: mlops-desk jobs submit SPEC.yaml"
+        nothing = "No jobs yet. What runs, waits and has ended will be here."
         if part.value is None:
             title = "Queue"
             nothing = f"The queue can't be shown: {part.error.message}" if part.error else "Loading the queue …"
-        self._queue.show_lines(title, lines, nothing)
+        self._queue.show_lines(title, lines, nothing, act=part.value is not None)
 
     def _to_job(self, job_id: str) -> None:
         self.context.open_page("jobs", job_id)

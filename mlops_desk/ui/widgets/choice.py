@@ -25,7 +25,7 @@ class Choice(QComboBox):
         if self.underMouse():
             fill = theme.blended(fill, theme.colour("text"), 0.06)
         painter.setBrush(fill)
-        painter.setPen(QPen(theme.colour("accent" if focused else "border"), theme.LINE if focused else theme.BORDER))
+        painter.setPen(QPen(theme.colour("accent" if focused else "outline"), theme.LINE if focused else theme.BORDER))
         outline = QRectF(self.rect()).adjusted(1, 1, -1, -1)
         painter.drawRoundedRect(outline, theme.RADIUS, theme.RADIUS)
         arrow = symbols.pixmap("menu", theme.colour("muted"), theme.SYMBOL, self.devicePixelRatioF())

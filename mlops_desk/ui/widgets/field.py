@@ -28,7 +28,8 @@ class Field(QLineEdit):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(theme.colour("surface"))
         focused = self.hasFocus()
-        edge = theme.colour("accent" if focused else "border")
+        # What is only there to be copied is quiet; where one types or chooses, the edge tells that one can.
+        edge = theme.colour("accent" if focused else "border" if self.isReadOnly() else "outline")
         painter.setPen(QPen(edge, theme.LINE if focused else theme.BORDER))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), theme.RADIUS, theme.RADIUS)
         painter.end()

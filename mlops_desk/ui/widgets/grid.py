@@ -33,6 +33,12 @@ class Grid(QWidget):
         self.updateGeometry()
         self._place()
 
+    def set_tile_height(self, height: int) -> None:
+        if height != self._tile_height:
+            self._tile_height = height
+            self.updateGeometry()
+            self._place()
+
     def heightForWidth(self, width: int) -> int:
         rows, _columns = self._shape(width)
         return rows * self._tile_height + max(0, rows - 1) * theme.SPACE_8

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -13,11 +13,14 @@ from PySide6.QtWidgets import (
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
 )
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui import theme
 from mlops_desk.ui.text import Label, tip_text
+from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.scroll import thin
 from mlops_desk.ui.words import Mark
@@ -73,15 +76,24 @@ class _Delegate(QStyledItemDelegate):
         painter.restore()
 
 
+class _Rows(QListWidget):
+    """Shows whole rows only: half a row at the edge is neither read nor missed."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.setViewportMargins(0, 0, 0, self.height() % theme.ROW_HEIGHT if self.height() > theme.ROW_HEIGHT else 0)
+
+
 class LinesCard(Card):
     """A card with a heading and lines."""
 
     chosen = Signal(str)
+    acted = Signal()
 
-    def __init__(self, title: str, nothing: str) -> None:
+    def __init__(self, title: str, nothing: str, act: str = "") -> None:
         super().__init__(title)
         self._lines: list[Line] = []
-        self._list = QListWidget()
+        self._list = _Rows()
         thin(self._list)
         self._list.setFrameShape(QFrame.Shape.NoFrame)
         self._list.setItemDelegate(_Delegate(self._list))
@@ -91,22 +103,37 @@ class LinesCard(Card):
         # It takes the room that is left; asked for a height of its own it would make the page scroll.
         self._list.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self._list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerItem)
         self._list.itemActivated.connect(self._activated)
         self._list.itemClicked.connect(self._activated)
         self._nothing = Label(nothing, tone="muted", wrap=True)
-        self._nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._act = Button(act)
+        self._act.clicked.connect(self.acted)
+        self._empty = self._centred()
         self.column.addWidget(self._list, 1)
-        self.column.addWidget(self._nothing, 1)
+        self.column.addWidget(self._empty, 1)
         self.show_lines(title, [])
 
-    def show_lines(self, title: str, lines: list[Line], nothing: str | None = None) -> None:
-        """Show ``lines``, or what to say when there are none."""
+    def _centred(self) -> QWidget:
+        """Return the words for an empty card and the act that fills it, in its middle."""
+        empty = QWidget()
+        column = QVBoxLayout(empty)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addStretch(2)
+        column.addWidget(self._nothing)
+        column.addWidget(self._act, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(3)
+        return empty
+
+    def show_lines(self, title: str, lines: list[Line], nothing: str | None = None, *, act: bool = False) -> None:
+        """Show ``lines``, or what to say when there are none, with the act where it helps."""
         self.heading.show_text(title)
         if nothing is not None:
             self._nothing.show_text(nothing)
         self._list.setVisible(bool(lines))
-        self._nothing.setVisible(not lines)
+        self._empty.setVisible(not lines)
+        self._act.setVisible(act)
         if lines == self._lines:
             return
         same = [line.key for line in lines] == [line.key for line in self._lines]

@@ -25,9 +25,9 @@ class Empty:
 
 
 class StateView(QWidget):
-    """One message in the middle of a page."""
+    """One message in the middle of a page, or of a card ``width`` pixels wide at least."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = theme.STATE_WIDTH) -> None:
         super().__init__()
         self._title = Label(points=theme.TITLE_POINTS, bold=True)
         self._title.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -40,9 +40,9 @@ class StateView(QWidget):
         self._act.clicked.connect(self._do)
         self._copy = CopyButton("Copy details", self.details)
         self._callback: Callable[[], None] | None = None
-        self._arrange()
+        self._arrange(width)
 
-    def _arrange(self) -> None:
+    def _arrange(self, width: int) -> None:
         buttons = QHBoxLayout()
         buttons.setSpacing(theme.SPACE_8)
         buttons.addStretch()
@@ -57,7 +57,7 @@ class StateView(QWidget):
         inner.addLayout(buttons)
         column = QWidget()
         column.setLayout(inner)
-        column.setFixedWidth(theme.STATE_WIDTH)
+        column.setFixedWidth(width)
         across = QHBoxLayout()
         across.addStretch()
         across.addWidget(column)
