@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Core, Disk, Network, Sample, Sensor
+from mlops_desk.records.status import Core, Disk, Gpu, Network, Sample, Sensor
 from mlops_desk.storage.blocks import OK, Block, Key
 from mlops_desk.telemetry.metrics import HOST
 
@@ -27,9 +27,13 @@ _CODES = {state: number for number, state in enumerate(MetricState, start=OK)}
 _ABSENT = 0
 
 Group = tuple[str, Mapping[str, Reading]]
-Places = NDArray[np.intp]
-Told = tuple[str, Mapping[str, Reading], Places]
-"""A device, its readings, and the columns they go to."""
+"""A device and its readings."""
+Part = tuple[str, object, Iterable[Group]]
+"""Groups of one owner, and an object that is the same as before exactly when they all are: then they are not asked."""
+Places = list[int]
+Columns = tuple[tuple[Mapping[str, Reading], Places], ...]
+Told = tuple[str, object, Columns]
+"""A part with its readings, and the columns they go to."""
 
 
 def rows_for(interval_seconds: float) -> int:
@@ -37,24 +41,29 @@ def rows_for(interval_seconds: float) -> int:
     return min(_ROWS_LIMIT, math.ceil(SPAN_SECONDS / interval_seconds) + _MARGIN_ROWS)
 
 
-def groups_of(sample: Sample) -> Iterator[Group]:
+def parts_of(sample: Sample) -> Iterator[Part]:
     """Yield the readings of each device. Devices: a GPU's UUID, ``host``, a kernel name, a mount point, a sensor.
 
     A link is ``UUID/link-N``, a MIG slice its fingerprint.
     """
     for gpu in sample.gpus:
-        yield gpu.uuid, gpu.metrics
-        for link in gpu.links:
-            yield f"{gpu.uuid}/link-{link.number}", link.metrics
-        for part in gpu.mig:
-            yield part.fingerprint, part.metrics
-    yield HOST, sample.host.metrics
-    parts: tuple[Core | Sensor | Disk | Network, ...]
-    parts = (*sample.host.cores, *sample.host.sensors, *sample.disks, *sample.networks)
-    for device in parts:
-        yield device.name, device.metrics
-    for mounted in sample.filesystems:
-        yield mounted.mount, mounted.metrics
+        yield gpu.uuid, gpu.metrics, ((gpu.uuid, gpu.metrics),)
+        if gpu.links:
+            yield gpu.uuid, gpu.links, _links_of(gpu)
+        if gpu.mig:
+            yield gpu.uuid, gpu.mig, ((part.fingerprint, part.metrics) for part in gpu.mig)
+    host = sample.host
+    yield HOST, host.metrics, ((HOST, host.metrics),)
+    kinds: tuple[tuple[Core | Sensor | Disk | Network, ...], ...]
+    kinds = (host.cores, host.sensors, sample.disks, sample.networks)
+    for devices in kinds:
+        yield HOST, devices, [(device.name, device.metrics) for device in devices]
+    yield HOST, sample.filesystems, ((mounted.mount, mounted.metrics) for mounted in sample.filesystems)
+
+
+def _links_of(gpu: Gpu) -> Iterator[Group]:
+    for link in gpu.links:
+        yield f"{gpu.uuid}/link-{link.number}", link.metrics
 
 
 class _Row:
@@ -69,37 +78,43 @@ class _Row:
         """Become the row of ``told``."""
         before, self.told = self.told, told
         readings: list[Reading] = []
-        places: list[Places] = []
-        same_curves = len(before) == len(told) and len(self.values) == width and all(
-            old[2] is new[2] for old, new in zip(before, told, strict=True)
-        )  # fmt: skip
-        if same_curves:
-            for (_, old, _), (_, new, where) in zip(before, told, strict=True):
-                if old is not new:
-                    pairs = enumerate(zip(old.values(), new.values(), strict=True))
-                    changed = [place for place, (early, late) in pairs if early is not late]
-                    found = [*new.values()]
-                    readings += [found[place] for place in changed]
-                    places.append(where[changed])
+        places: list[int] = []
+        if len(self.values) == width and _same_curves(before, told):
+            for (_, _, earlier), (_, _, later) in zip(before, told, strict=True):
+                if earlier is not later:
+                    for (old, _), (new, where) in zip(earlier, later, strict=True):
+                        for early, late, place in zip(old.values(), new.values(), where, strict=True):
+                            if early is not late:
+                                readings.append(late)
+                                places.append(place)
         else:
             self.values, self.states = np.full(width, np.nan, np.float32), np.full(width, _ABSENT, np.uint8)
-            for _, metrics, where in told:
-                readings += metrics.values()
-                places.append(where)
+            for _, _, columns in told:
+                for metrics, where in columns:
+                    readings += metrics.values()
+                    places += where
         if readings:
-            self._write(readings, np.concatenate(places))
+            self._write(readings, np.array(places, np.intp))
 
-    def _write(self, readings: list[Reading], where: Places) -> None:
-        values = np.array([reading.value for reading in readings], np.float32)
-        states = np.full(len(readings), OK, np.uint8)
-        for place in np.flatnonzero(np.isnan(values)).tolist():
-            states[place] = _CODES[readings[place].state]
-        self.values[where] = values
-        self.states[where] = states
+    def _write(self, readings: list[Reading], where: NDArray[np.intp]) -> None:
+        values = [reading.value for reading in readings]
+        self.states[where] = OK
+        if None in values:
+            missing = [place for place, value in enumerate(values) if value is None]
+            self.states[where[missing]] = [_CODES[readings[place].state] for place in missing]
+        self.values[where] = np.array(values, np.float32)
 
     def forget(self) -> None:
         """Begin anew: columns have moved."""
         self.told = []
+
+
+def _same_curves(before: list[Told], told: list[Told]) -> bool:
+    return len(before) == len(told) and all(
+        earlier is later
+        or (len(earlier) == len(later) and all(old is new for (_, old), (_, new) in zip(earlier, later, strict=True)))
+        for (_, _, earlier), (_, _, later) in zip(before, told, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +143,15 @@ class Ring:
         self._count = 0
 
     def append(self, at: float, groups: Iterable[Group]) -> None:
+        """Add a row of some devices' readings."""
+        self.append_parts(at, ((device, metrics, ((device, metrics),)) for device, metrics in groups))
+
+    def append_parts(self, at: float, parts: Iterable[Part]) -> None:
         """Add a row, over the oldest one when the ring is full."""
         with self._lock:
             if self._count and self._count % self._rows == 0:
                 self._retire()
-            told = [*self._told(groups)]
+            told = [*self._told(parts)]
             row, width = self._count % self._rows, self._values.shape[1]
             self._row.take(told, width)
             self._times[row] = at
@@ -172,13 +191,15 @@ class Ring:
         with self._lock:
             return list(dict.fromkeys(device for device, _ in self._columns))
 
-    def _told(self, groups: Iterable[Group]) -> Iterator[Told]:
+    def _told(self, parts: Iterable[Part]) -> Iterator[Told]:
         before = iter(self._row.told)
-        for device, metrics in groups:
-            if metrics:
-                known = next(before, None)
-                same = known is not None and known[0] == device and known[1] is metrics
-                yield known if known is not None and same else (device, metrics, self._places_of(device, metrics))
+        for owner, token, groups in parts:
+            known = next(before, None)
+            if known is not None and known[1] is token and known[0] == owner:
+                yield known
+            else:
+                columns = ((metrics, self._places_of(device, metrics)) for device, metrics in groups if metrics)
+                yield owner, token, tuple(columns)
 
     def _numbers(self, first: int) -> NDArray[np.int64]:
         return np.arange(max(first, self._count - self._rows, 0), self._count)
@@ -198,7 +219,7 @@ class Ring:
             variants = self._places.setdefault(device, {})
             if len(variants) >= _VARIANTS:
                 variants.clear()
-            known = variants[names] = np.array([self._columns[device, name] for name in names], np.intp)
+            known = variants[names] = [self._columns[device, name] for name in names]
         return known
 
     def _add_column(self, key: Key) -> None:

@@ -47,7 +47,7 @@ from mlops_desk.telemetry.curves import CurveReader
 from mlops_desk.telemetry.devices import resolve_device
 from mlops_desk.telemetry.history import History
 from mlops_desk.telemetry.recorder import Recorder
-from mlops_desk.telemetry.ring import SPAN_SECONDS, Ring, groups_of, rows_for
+from mlops_desk.telemetry.ring import SPAN_SECONDS, Ring, parts_of, rows_for
 from mlops_desk.telemetry.sampler import Sampler
 from mlops_desk.telemetry.verdicts import Verdicts
 
@@ -114,7 +114,7 @@ class TelemetryService:
     def remember(self, samples: Iterable[Sample]) -> None:
         """Put samples into the history that were taken before the start, oldest first."""
         for sample in samples:
-            self._ring.append(sample.sampled_at, groups_of(sample))
+            self._ring.append_parts(sample.sampled_at, parts_of(sample))
 
     def start(self) -> None:
         """Begin to sample and to write history."""
@@ -215,7 +215,7 @@ class TelemetryService:
             at = sample.sampled_at if self._sampler.trouble() is None else time.time()
             if at != self._row_at:  # an overdue tick tells the last measurement again, which makes no second row
                 self._row_at = at
-                self._ring.append(at, groups_of(sample))
+                self._ring.append_parts(at, parts_of(sample))
             pids = [os.getpid(), *([pid] if (pid := self._sampler.collector_pid()) else [])]
             self._cost.update(time.monotonic(), pids, self._sampler.driver_seconds(), self._sampler.driver_calls())
         status = self._status(sample)

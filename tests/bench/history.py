@@ -30,7 +30,7 @@ from mlops_desk.storage.chunks import FRAMES_A_CHUNK, TIMES, get_times, put_time
 from mlops_desk.storage.telemetry import TelemetryStore  # noqa: E402
 from mlops_desk.telemetry.curves import CurveReader  # noqa: E402
 from mlops_desk.telemetry.history import History, open_store, scale_of  # noqa: E402
-from mlops_desk.telemetry.ring import Ring, groups_of  # noqa: E402
+from mlops_desk.telemetry.ring import Ring, parts_of  # noqa: E402
 from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost  # noqa: E402
 
 DAY = 86_400
@@ -64,7 +64,7 @@ def simulate(count: int) -> Block:
         gpu, other = gpus.read(), host.read()
         sample = Sample(0, clock[0], gpu.gpus, other.host, other.disks, other.networks, filesystems=other.filesystems)
         at = time.perf_counter()
-        ring.append(clock[0], groups_of(sample))
+        ring.append_parts(clock[0], parts_of(sample))
         appending += time.perf_counter() - at
     print(f"a tick into the ring: {1e6 * appending / count:.0f} µs")
     return ring.since(0)[0]
