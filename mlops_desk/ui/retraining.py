@@ -48,7 +48,7 @@ class RulesPanel(QWidget):
         self._enable(None)
 
     def _arrange(self) -> None:
-        split = QSplitter(Qt.Orientation.Horizontal)
+        split = self._split = QSplitter(Qt.Orientation.Horizontal)
         split.setHandleWidth(theme.SPACE_8)
         for title, says, table, buttons in (
             ("Retraining rules", self._rules_say, self.rules, (self._new, self._fire, self._remove)),
@@ -66,10 +66,14 @@ class RulesPanel(QWidget):
             card.column.addWidget(says)
             card.column.addWidget(table, 1)
             split.addWidget(card)
-        split.setSizes([theme.LIST_WIDTH, theme.DETAIL_WIDTH])
+        split.setSizes([theme.READING_WIDTH] * 2)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(split)
+
+    def stack(self, *, stacked: bool) -> None:
+        """Set rules and retrainings above one another, where there is no room beside."""
+        self._split.setOrientation(Qt.Orientation.Vertical if stacked else Qt.Orientation.Horizontal)
 
     def refresh(self, store: Store) -> None:
         """Show what holds now."""

@@ -15,11 +15,13 @@ from mlops_desk.ui import glance, judgement, storagewords, theme, words
 from mlops_desk.ui.dialogs.form import FormDialog
 from mlops_desk.ui.eventdetail import EventDetail
 from mlops_desk.ui.gpu import facts as gpufacts
+from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets import plotting
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.chart import Chart, Line, align
 from mlops_desk.ui.widgets.facts import Fact, Facts
 from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.head import Head
 from mlops_desk.ui.widgets.states import StateView
 from mlops_desk.ui.widgets.strip import Statement, Strip
 from mlops_desk.ui.widgets.value import Value
@@ -255,3 +257,30 @@ def test_a_list_in_a_card_ends_with_a_whole_row(start, double, qtbot):
 )
 def test_an_event_beside_its_device_does_not_name_it_again(title, device, shown):
     assert judgement.title_without_device(Incident("i", 0.0, "gpu", "info", title, device=device), None) == shown
+
+
+def test_a_title_goes_above_its_controls_where_both_find_no_room(qtbot):
+    title = Label("GPU 0  H100 80GB")
+    head = Head(title, Button("Processes  12"), Button("Curves"))
+    qtbot.addWidget(head)
+    head.resize(600, 40)
+    head.show()
+    assert not head.is_stacked()
+    head.resize(head.minimumSizeHint().width() + 20, 80)
+    assert head.is_stacked()
+    qtbot.waitUntil(lambda: title.width() >= title.fontMetrics().horizontalAdvance(title.whole))
+    title.show_text("0")
+    head.resize(600, 80)
+    assert not head.is_stacked()
+
+
+def test_on_a_narrow_window_no_column_of_drift_is_cut(start, double, qtbot):
+    window = start(double, "drift").window
+    window.resize(780, 620)
+    page = window.page()
+    qtbot.waitUntil(lambda: bool(page.columns.shown_rows()))
+    for table in (page.reports, page.columns, page._measures, page._rules.rules, page._rules.retrainings):
+        qtbot.waitUntil(lambda table=table: table.horizontalScrollBar().maximum() == 0)
+    window.resize(1280, 800)
+    area = next(area for area in page.findChildren(QScrollArea) if area.widget() is page._whole)
+    qtbot.waitUntil(lambda: area.verticalScrollBar().maximum() == 0)

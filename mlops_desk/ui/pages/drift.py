@@ -7,6 +7,7 @@ the picked one. Below it are the rules that retrain, and the retrainings a perso
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
@@ -27,8 +28,11 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.choice import Choice
 from mlops_desk.ui.widgets.field import filter_field
+from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
 
+NARROW = (theme.LIST_WIDTH + theme.SPACE_24) * 3
+STACKED_HEIGHT = theme.DIALOG_TALL + theme.LIST_WIDTH
 _PARTS = frozenset({Topic.REPORTS, Topic.ENDPOINTS, Topic.CONNECTION})
 
 
@@ -57,6 +61,8 @@ class DriftPage(Page):
         self._measures = RecordTable("Measures", drift_words.MEASURE_COLUMNS, context.memory)
         self._column_says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self._rules = RulesPanel(context)
+        self._upper, self._detail = QSplitter(Qt.Orientation.Horizontal), QSplitter(Qt.Orientation.Vertical)
+        self._narrow = False
         self._shown: DriftReport | None = None
         self._wanted: str | None = None
         self._checking = False
@@ -71,16 +77,19 @@ class DriftPage(Page):
         top.addWidget(self._check)
         top.addStretch(1)
         top.addWidget(self._filter)
-        upper = QSplitter(Qt.Orientation.Horizontal)
+        lists, upper = QSplitter(Qt.Orientation.Horizontal), self._upper
+        lists.setHandleWidth(theme.SPACE_8)
         upper.setHandleWidth(theme.SPACE_8)
         for title, table in (("Reports", self.reports), ("Columns", self.columns)):
             card = Card(title)
             card.column.addWidget(table, 1)
-            upper.addWidget(card)
+            lists.addWidget(card)
+        lists.setSizes([theme.LIST_WIDTH, theme.LIST_WIDTH + theme.SPACE_24])
+        upper.addWidget(lists)
         upper.addWidget(self._column_detail())
-        upper.setSizes([theme.LIST_WIDTH, theme.LIST_WIDTH + theme.SPACE_24, theme.READING_WIDTH])
-        upper.setStretchFactor(2, 1)
-        split = QSplitter(Qt.Orientation.Vertical)
+        upper.setSizes([2 * theme.LIST_WIDTH + theme.SPACE_24, theme.READING_WIDTH])
+        upper.setStretchFactor(1, 1)
+        split = self._whole = QSplitter(Qt.Orientation.Vertical)
         split.setHandleWidth(theme.SPACE_8)
         split.addWidget(upper)
         split.addWidget(self._rules)
@@ -91,18 +100,38 @@ class DriftPage(Page):
         whole.setSpacing(theme.SPACE_8)
         whole.addLayout(top)
         whole.addWidget(self._banner)
-        whole.addWidget(split, 1)
+        whole.addWidget(scrolled(split, "Reports, columns and rules"), 1)
 
     def _column_detail(self) -> QWidget:
         measures = Card("Measures")
         measures.column.addWidget(self._column_says)
         measures.column.addWidget(self._measures, 1)
-        split = QSplitter(Qt.Orientation.Vertical)
+        split = self._detail
         split.setHandleWidth(theme.SPACE_8)
         split.addWidget(self._chart)
         split.addWidget(measures)
         split.setSizes([theme.DIALOG_TALL // 2, theme.DIALOG_TALL // 2])
         return split
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Stack what finds no room side by side; the page scrolls then."""
+        narrow = self.width() < NARROW
+        if narrow == self._narrow:
+            return
+        self._narrow = narrow
+        across, down = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
+        self._upper.setOrientation(down if narrow else across)
+        self._detail.setOrientation(across if narrow else down)
+        self._rules.stack(stacked=narrow)
+        self._whole.setMinimumHeight(STACKED_HEIGHT if narrow else 0)
+        if narrow:
+            self._upper.setSizes([STACKED_HEIGHT // 3] * 2)
+            self._detail.setSizes([theme.LIST_WIDTH, theme.LIST_WIDTH + theme.SPACE_24 * 5])
+            self._whole.setSizes([2 * STACKED_HEIGHT // 3, STACKED_HEIGHT // 3])
 
     # What is shown.
 

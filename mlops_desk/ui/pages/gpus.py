@@ -26,6 +26,7 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
 from mlops_desk.ui.widgets.choice import Check
 from mlops_desk.ui.widgets.facts import Facts
+from mlops_desk.ui.widgets.head import Head
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.tabs import Tabs
 
@@ -63,6 +64,7 @@ class GpusPage(Page):
         self.end.clicked.connect(self._end_process)
         self.health = Health(context)
         self.links = Links(context)
+        self.head = Head(self._title, self._by_process, self.tabs)
         self.views = QStackedWidget()
         self._arrange()
         self.tabs.choose("curves")
@@ -70,16 +72,11 @@ class GpusPage(Page):
     def _arrange(self) -> None:
         for widget in (self.curves.stack, self._process_view(), self.health, self.links):
             self.views.addWidget(widget)
-        head = QHBoxLayout()
-        head.setSpacing(theme.SPACE_8)
-        head.addWidget(self._title, 1)
-        head.addWidget(self._by_process)
-        head.addWidget(self.tabs)
         right = QWidget()
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
-        column.addLayout(head)
+        column.addWidget(self.head)
         column.addWidget(self.views, 1)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self._left())
@@ -104,6 +101,7 @@ class GpusPage(Page):
         below.addWidget(card)
         below.addStretch()
         left = QWidget()
+        left.setMinimumWidth(theme.COLUMN_MINIMUM + theme.SPACE_24)
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
@@ -180,6 +178,7 @@ class GpusPage(Page):
         self.state.show_facts(facts.state(gpu))
         self.verdict.show_diagnosis(judgement.diagnosis_of(status, gpu.uuid))
         self.tabs.count("processes", len(gpu.processes) if gpu.processes_known else None)
+        self.head.fit()
         self._show_view(status, gpu)
 
     def _show_view(self, status: Status, gpu: Gpu) -> None:
