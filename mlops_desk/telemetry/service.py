@@ -61,6 +61,8 @@ SIMULATED_FAULTS = "simulated-faults.json"
 """In the demo's data folder: what goes wrong on purpose (``SimulatedFaults``), and which processes were ended."""
 
 _SHORT_ID = 12
+_LEASES_SECONDS = 1.9
+"""How long who holds a GPU is taken to be as it was: not quite two ticks. Whoever asks gets a new answer."""
 _HOLDING_BYTES = 64 << 20
 
 _P = TypeVar("_P", GpuProcess, AccountedProcess)
@@ -89,6 +91,9 @@ class TelemetryService:
         self._bus = bus
         self._loop = loop
         self._leases = leases
+        self._leases_then: Mapping[str, LeaseInfo] = {}
+        self._leases_of: list[tuple[str, GpuState, tuple[GpuProcess, ...]]] = []
+        self._leases_due = 0.0
         self._container_name = container_name
         self._agent_info = agent_info
         self._simulated = simulated
@@ -138,7 +143,8 @@ class TelemetryService:
     def status(self) -> Status:
         """Return the newest numbers; right after the start, wait a little for the first ones."""
         self._sampler.wait_for_first(max(0.0, self._started + _FIRST_SECONDS - time.monotonic()))
-        return self._status(self._sampler.sample())
+        sample = self._sampler.sample()
+        return self._status(sample, self._known_leases(sample))
 
     def window(self, seconds: float = _WINDOW_SECONDS) -> Window:
         """Return every curve over the last ``seconds`` (at most 15 min); gaps are None.
@@ -185,8 +191,8 @@ class TelemetryService:
 
         ``sampled_at`` is when the driver last said who uses its GPUs, and 0 while it does not say.
         """
-        listed_at = self._sampler.listed_at()
-        return replace(self._sampler.sample(), gpus=self.gpu_facts(), sampled_at=listed_at or 0.0)
+        listed_at, sample = self._sampler.listed_at(), self._sampler.sample()
+        return replace(sample, gpus=_for_leases(sample.gpus), sampled_at=listed_at or 0.0)
 
     def cost(self) -> AgentCost:
         """Return what watching costs at the moment."""
@@ -201,14 +207,8 @@ class TelemetryService:
         return f"The history is paused. {self._history.paused}" if self._history.paused else None
 
     def gpu_facts(self) -> tuple[Gpu, ...]:
-        """Return every GPU with its state and processes as known now, for the lease ledger.
-
-        A GPU whose users the driver does not tell may be in use by anyone: it is not OK here.
-        """
-        return tuple(
-            replace(gpu, state=GpuState.ERROR) if gpu.state is GpuState.OK and not gpu.processes_known else gpu
-            for gpu in self._sampler.sample().gpus
-        )
+        """Return every GPU with its state and processes as known now, for the lease ledger."""
+        return _for_leases(self._sampler.sample().gpus)
 
     def _take(self, sample: Sample, is_tick: bool) -> None:
         if is_tick and sample.sampled_at:  # before the first measurement there is nothing to remember
@@ -218,7 +218,7 @@ class TelemetryService:
                 self._ring.append_parts(at, parts_of(sample))
             pids = [os.getpid(), *([pid] if (pid := self._sampler.collector_pid()) else [])]
             self._cost.update(time.monotonic(), pids, self._sampler.driver_seconds(), self._sampler.driver_calls())
-        status = self._status(sample)
+        status = self._status(sample, self._recent_leases(sample))
         self._bus.publish(Sampled(status))
         if is_tick:
             self._verdicts.look(status, self._ring, time.monotonic(), time.time())
@@ -240,8 +240,7 @@ class TelemetryService:
             for named in (self._named(process),)
         ]
 
-    def _status(self, sample: Sample) -> Status:
-        leases = self._known_leases(sample)
+    def _status(self, sample: Sample, leases: Mapping[str, LeaseInfo]) -> Status:
         return Status(
             gpus=tuple(
                 replace(
@@ -264,6 +263,14 @@ class TelemetryService:
             cuda_version=sample.cuda_version,
             diagnoses=self._verdicts.current,
         )
+
+    def _recent_leases(self, sample: Sample) -> Mapping[str, LeaseInfo]:
+        """Return the ledger's view of the last seconds, a new one where GPUs or their users are others than then."""
+        now, users = time.monotonic(), [(gpu.uuid, gpu.state, gpu.processes) for gpu in sample.gpus]
+        if now >= self._leases_due or users != self._leases_of:
+            self._leases_due, self._leases_of = now + _LEASES_SECONDS, users
+            self._leases_then = self._known_leases(sample)
+        return self._leases_then
 
     def _known_leases(self, sample: Sample) -> Mapping[str, LeaseInfo]:
         """Return the ledger's view; where it can't be read, nobody knows who holds a GPU."""
@@ -299,6 +306,14 @@ class TelemetryService:
 def _simulated(folder: Path) -> tuple[str, ...]:
     """Return what a collector is started with for the demo."""
     return "--simulated", str(DEMO_SEED), "--faults", str(folder / SIMULATED_FAULTS)
+
+
+def _for_leases(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+    """Return the GPUs; one whose users the driver does not tell may be in use by anyone, so it is not OK."""
+    return tuple(
+        replace(gpu, state=GpuState.ERROR) if gpu.state is GpuState.OK and not gpu.processes_known else gpu
+        for gpu in gpus
+    )
 
 
 def window_of(block: Block) -> Window:

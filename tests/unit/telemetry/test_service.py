@@ -77,8 +77,25 @@ def test_an_unreadable_ledger_leaves_the_holders_unknown(service: TelemetryServi
         raise Unavailable("The lease folder can't be read.")
 
     service._leases = fail
-    (gpu,) = service._status(sample(1.0)).gpus
+    heard: list[Sampled] = []
+    service._bus.subscribe(Sampled, heard.append)
+    service._take(sample(1.0), is_tick=True)
+    (gpu,) = heard[0].status.gpus
     assert gpu.lease == LeaseInfo("unknown")
+
+
+def test_leases_are_asked_anew_when_users_change_or_someone_asks(service: TelemetryService) -> None:
+    asked: list[float] = []
+    service._leases = lambda: asked.append(1.0) or {}
+    for second in range(3):
+        service._take(sample(10.0 + second), is_tick=True)
+    assert len(asked) < 3
+    before = len(asked)
+    gone = sample(14.0)
+    service._take(replace(gone, gpus=tuple(replace(gpu, processes=()) for gpu in gone.gpus)), is_tick=True)
+    assert len(asked) == before + 1
+    service.status()
+    assert len(asked) == before + 2
 
 
 def test_the_ledger_is_told_nothing_before_the_driver_was_heard(service: TelemetryService) -> None:
