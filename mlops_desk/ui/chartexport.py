@@ -1,7 +1,7 @@
 """What charts show, to take along: as a picture or as values, to the clipboard or into a file.
 
-Values are those on the screen, in SI units, with their names made harmless for spreadsheets. Files are written in a
-worker thread.
+Values are those on the screen, in the unit that their title tells, with names made harmless for
+spreadsheets. Files are written in a worker thread.
 """
 
 import math
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
+from mlops_desk.ui import words
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.spans import Span
 from mlops_desk.ui.tables import export
@@ -104,7 +105,9 @@ def curves_of(charts: Sequence[Chart]) -> list[tuple[str, Span, list[Row]]]:
     found = []
     for chart in charts:
         for one in chart.drawn:
+            unit = words.UNITS.get(chart.unit)
             title = plain(f"{chart.title}: {one.name}" if one.name else chart.title, 120)
+            title += f" ({unit.bare})" if unit else ""
             found.append((title, chart.span, list(one.track.rows(chart.span.start, chart.span.end))))
     return found
 
@@ -132,4 +135,5 @@ def _moment(at: float) -> str:
 
 
 def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.9g}"
+    # Seven digits: what a sample holds. More would be noise of the way it is kept (2.61900006e+09 for 2.619e+09).
+    return "" if math.isnan(value) else f"{value:.7g}"

@@ -42,6 +42,7 @@ class Page(QWidget):
         self._layers.addWidget(self._state)
         self._stale = set(self.topics)
         self._asked = False
+        self._has_numbers = False
         self.refreshes = 0
         self.clock = QTimer(self)
         self.clock.setInterval(REWORD_MILLISECONDS)
@@ -126,6 +127,12 @@ class Page(QWidget):
         """Show what is awaited instead of the content."""
         self._state.show_loading(title, text, None)
         self._layers.setCurrentWidget(self._state)
+
+    def takes_numbers(self) -> bool:
+        """Tell whether to paint a sample: the first one always, later ones unless charts stand still."""
+        takes = not (self.context.store.paused and self._has_numbers)
+        self._has_numbers = True
+        return takes
 
     def show_content(self) -> None:
         self._layers.setCurrentWidget(self.content)

@@ -113,7 +113,7 @@ _DISK_LIFE: tuple[tuple[str, str, words.Written], ...] = (
 )  # fmt: skip
 
 DISK_COLUMNS: tuple[Column[Disk], ...] = (
-    Column("disk", "Disk", lambda disk: Cell(plain(disk.name, 60), tip=disk.model or disk.name), stretch=True),
+    Column("disk", "Disk", lambda d: Cell(plain(d.name, 60), tip=d.model or d.name), stretch=True, whole=True),
     Column("health", "Health", _health_cell),
     Column("read", "Read", lambda disk: _cell(disk.metrics, "system.disk.read", words.byte_rate), right=True),
     Column("write", "Write", lambda disk: _cell(disk.metrics, "system.disk.write", words.byte_rate), right=True),
@@ -205,7 +205,7 @@ def filesystem_facts(filesystem: Filesystem) -> list[Fact]:
 
 
 FILESYSTEM_COLUMNS: tuple[Column[Filesystem], ...] = (
-    Column("mount", "Mounted at", lambda fs: Cell(plain(fs.mount), tip=fs.mount), stretch=True),
+    Column("mount", "Mounted at", lambda fs: Cell(plain(fs.mount), tip=fs.mount), stretch=True, whole=True),
     Column("state", "State", _state_cell),
     Column("space", "Space", _space_cell, right=True),
     Column("left", "Left", lambda fs: _cell(fs.metrics, "system.filesystem.available", words.size), right=True),
@@ -261,7 +261,7 @@ _NETWORK_MORE: tuple[tuple[str, str, words.Written], ...] = (
 )  # fmt: skip
 
 NETWORK_COLUMNS: tuple[Column[Network], ...] = (
-    Column("network", "Interface", lambda network: Cell(plain(network.name, 60)), stretch=True),
+    Column("network", "Interface", lambda network: Cell(plain(network.name, 60)), stretch=True, whole=True),
     Column("link", "Link", _link_cell),
     Column("kind", "Kind", lambda network: Cell(plain(network.kind, 40))),
     Column("speed", "Speed", lambda n: _cell(n.metrics, "hw.network.bandwidth.limit", words.bit_rate), right=True),

@@ -24,6 +24,7 @@ class TimeBar(QWidget):
         super().__init__()
         self._axis = axis
         self.has_curves = True
+        self._own: int | None = None
         self.where = Label(points=theme.CAPTION_POINTS, tone="muted")
         self.back = Button("", symbol="back", tip="Back in time (Left)")
         self.forward = Button("", symbol="forward", tip="Forward in time (Right)")
@@ -74,14 +75,15 @@ class TimeBar(QWidget):
         self.setAccessibleName(f"Time axis: {spans.range_title(axis.seconds)}, {state}")
 
     def _say_range(self, seconds: float) -> None:
-        """Show a length that is in no list as an entry of its own, at the end."""
+        """Show a length that is in no list as an entry of its own, between its shorter and its longer neighbour."""
         listed = spans.listed(seconds)
         with QSignalBlocker(self.range):
-            while self.range.count() > len(spans.RANGES):
-                self.range.removeItem(self.range.count() - 1)
+            if self._own is not None:
+                self.range.removeItem(self._own)
+                self._own = None
             if listed is None:
-                self.range.addItem(spans.range_title(seconds), seconds)
-                listed = self.range.count() - 1
+                listed = self._own = sum(length < seconds for length, _ in spans.RANGES)
+                self.range.insertItem(listed, spans.range_title(seconds), seconds)
             self.range.setCurrentIndex(listed)
 
 

@@ -195,3 +195,24 @@ def _short(value: float) -> str:
         return f"{value:.0f}"
     text = f"{value:.1f}"
     return text.removesuffix(".0")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What the values behind a chart are: in a sentence, and as the bare unit that they are exported in."""
+
+    said: str
+    bare: str
+
+
+UNITS: dict[Written, Unit] = {
+    percent: Unit("per cent", "0-1"),
+    size: Unit("bytes, in powers of 1024", "B"),
+    byte_rate: Unit("bytes a second", "B/s"),
+    bit_rate: Unit("bits a second", "B/s"),
+    watts: Unit("W", "W"),
+    joules: Unit("kWh", "J"),
+    celsius: Unit("°C", "°C"),
+    hertz: Unit("MHz", "Hz"),
+    seconds: Unit("time a request or an operation takes", "s"),
+}

@@ -181,6 +181,8 @@ def test_values_are_saved_with_harmless_names(page, tmp_path):
     chartexport.write_values(chartexport.curves_of([chart]), path)
     rows = list(csv.reader(path.read_text().splitlines()))
     assert rows[0][1].startswith("'=")
+    assert rows[0][1].endswith("(W)")
+    assert "Unit: W." in chart.toolTip()
     assert [row[1] for row in rows[1:]] == ["1.5", "", "-2.5"]
     assert rows[1][0].startswith("1970-01-01T")
 

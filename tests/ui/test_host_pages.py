@@ -181,3 +181,34 @@ def test_numbers_that_are_not_true_now_say_of_when_they_are(start, double, qtbot
     assert "no news from the agent since" in shown._stale_line.whole
     double.silent = False
     qtbot.waitUntil(lambda: not shown._stale_line.isVisible(), timeout=8000)
+
+
+@pytest.mark.parametrize(("page", "filled"), [("host", lambda page: page.sensors), ("gpus", lambda page: page.state)])
+def test_a_page_first_seen_while_all_stands_still_shows_the_newest_numbers(start, double, qtbot, page, filled):
+    window = start(double, "overview").window
+    window._context.axis.toggle()
+    assert window._context.store.paused
+    window.sidebar.choose(page)
+    qtbot.waitUntil(lambda: filled(window.page()).isVisible())
+    made = window.page()
+    assert made.sensors.shown_rows() if page == "host" else made._title.whole.startswith("GPU 0")
+
+
+def test_another_endpoint_chosen_while_all_stands_still_shows_its_own_load(start, double, qtbot):
+    window = start(double, "endpoints").window
+    page = window.page()
+    qtbot.waitUntil(lambda: page._load_of is not None)
+    window._context.axis.toggle()
+    other = next(key for key in page.context.store.endpoints.value if key != page._load_of)
+    page.table.select(other)
+    assert page._load_of == other
+
+
+def test_the_name_of_a_disk_is_read_on_a_narrow_window(start, double, qtbot):
+    window = start(double, "storage").window
+    window.resize(900, 640)
+    table = window.page().main_table()
+    qtbot.waitUntil(lambda: bool(table.shown_rows()))
+    qtbot.waitUntil(lambda: table.columnWidth(0) >= table.sizeHintForColumn(0))
+    window.resize(1900, 900)
+    qtbot.waitUntil(lambda: table.columnWidth(0) > 2 * table.sizeHintForColumn(0))

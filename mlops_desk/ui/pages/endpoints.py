@@ -56,6 +56,7 @@ class EndpointsPage(Page):
         self._remove = Button("Remove …", harmful=True)
         self._remove.clicked.connect(self._ask_to_remove)
         self._shown: tuple[str, int, EndpointState] | None = None
+        self._load_of: str | None = None
         self._asked_load: set[str] = set()
         self._arrange()
 
@@ -144,7 +145,7 @@ class EndpointsPage(Page):
         self._url.show_command(endpoint.url)
         self._facts.show_facts(endpointwords.facts_of(endpoint))
         self._want_past(endpoint.name)
-        if not self.context.store.paused:
+        if not self.context.store.paused or endpoint.name != self._load_of:
             self._show_load(endpoint.name)
         now = (endpoint.name, endpoint.revision, endpoint.state)
         if now != self._shown:
@@ -160,7 +161,7 @@ class EndpointsPage(Page):
         def heard(past: list[PastTraffic]) -> None:
             self.context.store.take_load(name, past)
             endpoint = self._chosen()
-            if endpoint is not None and endpoint.name == name and not self.context.store.paused:
+            if endpoint is not None and endpoint.name == name:
                 self._show_load(name)
 
         def failed(_error: DeskError) -> None:
@@ -173,6 +174,7 @@ class EndpointsPage(Page):
         super().connected()
 
     def _show_load(self, name: str) -> None:
+        self._load_of = name
         points = list(self.context.store.load.get(name, ()))
         rates = [Line("requests", endpointwords.points_of(points, "requests_per_second"), 0)]
         if any(point.errors_per_second for point in points):

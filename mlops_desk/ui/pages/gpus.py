@@ -143,7 +143,7 @@ class GpusPage(Page):
         if self._chosen not in {gpu.uuid for gpu in status.gpus}:
             self._chosen = status.gpus[0].uuid
             self.list.select(self._chosen)
-        if topics & {Topic.STATUS, Topic.INCIDENTS} and not store.paused:
+        if topics & {Topic.STATUS, Topic.INCIDENTS} and self.takes_numbers():
             self._show_chosen()
 
     def _show_none(self, status: Status) -> None:

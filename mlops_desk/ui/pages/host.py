@@ -107,7 +107,7 @@ class HostPage(Page):
             return
         self.show_content()
         self._stale_line.refresh(store)
-        if not store.paused:
+        if self.takes_numbers():
             self._show(store.status.host)
 
     def _show(self, host: Host) -> None:

@@ -99,7 +99,7 @@ class OverviewPage(Page):
             self.wait_for_numbers()
             return
         self.show_content()
-        if topics & {Topic.STATUS, Topic.CONNECTION} and not self.context.store.paused:
+        if topics & {Topic.STATUS, Topic.CONNECTION} and self.takes_numbers():
             self._show_gpus(status)
             self._show_host(status)
             self._strip.say(glance.pieces(status))

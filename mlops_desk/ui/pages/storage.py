@@ -125,7 +125,7 @@ class StoragePage(Page):
         self._stale_line.refresh(store)
         for kind in KINDS:
             self.tabs.count(kind.key, len(kind.records(store.status)))
-        if not store.paused:
+        if self.takes_numbers():
             self.views[self.tabs.current()].refresh(store)
 
     def main_table(self) -> RecordTable[Any]:

@@ -34,13 +34,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[T]):
-    """A column: its key (remembered), its title, and how a record becomes its cell."""
+    """A column: its key (remembered), its title, and how a record becomes its cell.
+
+    ``stretch`` takes the room that is left; with ``whole``, for a table's first, never less than it needs.
+    """
 
     key: str
     title: str
     cell: Callable[[T], Cell]
     right: bool = False
     stretch: bool = False
+    whole: bool = False
     fixed: bool = False
     hidden: bool = False
 

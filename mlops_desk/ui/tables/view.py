@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QItemSelection, QPoint, QSettings, Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent
+from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QMenu, QTableView
 
 from mlops_desk.base.text import plain
@@ -91,11 +91,26 @@ class RecordTable(QTableView, Generic[T]):
         self._silent = True
         if self.records.show_records(records):
             self._header.fit()
+            self._keep_name()
             if chosen is not None:
                 self._choose_again(chosen)
         self._silent = False
         if chosen is not None and chosen not in records:
             self.chosen.emit(None)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._keep_name()
+
+    def _keep_name(self) -> None:
+        """Give a first column that is to be read whole what it needs, where less is left: the rest scrolls."""
+        if not self.records.columns[0].whole:
+            return
+        others = sum(self.columnWidth(number) for number in self._shown_columns() if number > 0)
+        fits = self.viewport().width() - others >= self.sizeHintForColumn(0)
+        mode = QHeaderView.ResizeMode.Stretch if fits else QHeaderView.ResizeMode.ResizeToContents
+        if self._header.sectionResizeMode(0) is not mode:
+            self._header.setSectionResizeMode(0, mode)
 
     def _choose_again(self, key: str) -> None:
         """Choose a row anew after the rows were made anew, without moving what is seen."""

@@ -275,7 +275,9 @@ class Chart(QWidget):
         steps = [one.track.step for one in self._drawn if len(one.track)]
         window = "each sample" if not steps or max(steps) <= 1.0 else f"mean over {words.duration(max(steps))}"
         band = "; the band is from the lowest to the highest sample" if any(s > 2.0 for s in steps) else ""
-        set_tip(self, "\n".join(part for part in (self.title, self._about, f"Shown: {window}{band}.") if part))
+        unit = words.UNITS.get(self._unit)
+        shown = f"Shown: {window}{band}." + (f" Unit: {unit.said}." if unit else "")
+        set_tip(self, "\n".join(part for part in (self.title, self._about, shown) if part))
 
     def describe(self) -> None:
         """Tell a screen reader what is shown now."""
