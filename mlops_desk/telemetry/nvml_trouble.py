@@ -39,7 +39,7 @@ def explain(error: NvmlError, pci: Pci) -> Trouble:
     if error.kind is Kind.NO_PERMISSION:
         note = "This user may not use the NVIDIA driver."
         return Trouble(
-            note, "See who may: ls -l /dev/nvidia*. On Debian: sudo usermod -aG video $USER, then log in again."
+            note, "Join the group of /dev/nvidia*, then log in again. On Debian: sudo usermod -aG video $USER"
         )
     note = f"The NVIDIA driver does not start ({error})."
     return Trouble(note, "sudo dmesg | grep -iE 'nvidia|nvrm' says more. A restart of the machine may be needed.")

@@ -9,7 +9,11 @@ _PROGRAMS = (
 _QUOTED = re.compile(r"`([^`]+)`")
 _AT_END = re.compile(rf"(?:^|[:,]\s+(?:run\s+)?)((?:{_PROGRAMS})\s+\S.*?)\.?$")
 _ALONE = re.compile(rf"(?:{_PROGRAMS})(?:\s+\S+)*")
-_PROSE = re.compile(r"\b(?:the|and|is|are|that|your|which|or|a)\b", re.IGNORECASE)
+# A command at the start, of which the rest tells what it is for: "mlops-desk jobs list shows them all."
+_TOLD = re.compile(rf"((?:{_PROGRAMS})\s[^;:]*?)(?:\s+(?:says|tells|shows|lists)\s|\s{{2,}}\()")
+_PROSE = re.compile(
+    r"\b(?:the|and|is|are|that|your|which|or|a|says|tells|shows|lists|then)\b|\S\.\s+[A-Z]", re.IGNORECASE
+)
 
 
 def parts(hint: str | None) -> tuple[str, str | None]:
@@ -20,6 +24,9 @@ def parts(hint: str | None) -> tuple[str, str | None]:
     quoted = _QUOTED.search(text)
     if quoted:
         return text.replace("`", ""), quoted[1].strip()
+    told = _TOLD.match(text)
+    if told is not None and _is_command(told[1]):
+        return text, told[1]
     if "\n" not in text and _is_command(text):
         return "", text
     last = text.splitlines()[-1].strip()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from doubles import Double, some_alert_rules, uuid_of
 from PySide6.QtCore import QPoint, QSettings, Qt
-from PySide6.QtWidgets import QLabel, QMenu
+from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records.incident import Incident
@@ -16,6 +16,7 @@ from mlops_desk.ui.dialogs import endprocess
 from mlops_desk.ui.dialogs.alertrule import AlertRuleDialog
 from mlops_desk.ui.dialogs.endprocess import EndProcess, open_end_process
 from mlops_desk.ui.presence import Presence
+from mlops_desk.ui.widgets.value import Value
 
 
 def click(qtbot, button):
@@ -194,6 +195,14 @@ def test_a_secret_is_not_shown_and_not_sent_back_by_editing_around_it(events, do
     [
         ("Reset it: sudo nvidia-smi -r -i 6", "sudo nvidia-smi -r -i 6"),
         ("Look with `mlops-desk events show x`, then decide.", "mlops-desk events show x"),
+        ("mlops-desk jobs list shows them all.", "mlops-desk jobs list"),
+        ("sudo dmesg | grep -i nvrm says more. No new job should start.", "sudo dmesg | grep -i nvrm"),
+        (
+            "sudo systemctl start docker    (not installed: sudo apt-get install docker.io)",
+            "sudo systemctl start docker",
+        ),
+        ("Try: ls -l /dev/nvidia*. On Debian: sudo usermod -aG video me, then log in.", None),
+        ("docker build . --tag x", "docker build . --tag x"),
         ("Ask for more memory.", None),
         (None, None),
     ],
@@ -336,6 +345,12 @@ def test_in_the_demo_one_is_somebody_and_others_processes_are_theirs(overview):
     dialog = open_end_process(overview.context, gpu, replace(process, user="maria"))
     assert not dialog.act.isVisible()
     assert "belongs to maria (in the demo you are bo)" in dialog._text.whole
+    QApplication.processEvents()
+    for value in dialog.findChildren(Value):
+        assert value.height() >= value.heightForWidth(value.width()), value.whole
+    dialog._say("It has not ended. " * 20, "warning")
+    QApplication.processEvents()
+    assert dialog._says.height() >= dialog._says.heightForWidth(dialog._says.width())
     dialog.reject()
 
 

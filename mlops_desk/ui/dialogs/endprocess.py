@@ -72,6 +72,7 @@ class EndProcess(QDialog):
         self._patience.timeout.connect(self._offer_kill)
         self._arrange()
         self._explain()
+        self._fit()
         context.changed.connect(self._look)
         self.back.setFocus()
 
@@ -92,6 +93,7 @@ class EndProcess(QDialog):
         column.addSpacing(theme.SPACE_8)
         column.addLayout(buttons)
         self.resize(theme.DIALOG_WIDTH, self.sizeHint().height())
+        self._column = column
 
     def _explain(self) -> None:
         status = self._context.store.status
@@ -108,6 +110,11 @@ class EndProcess(QDialog):
             self._refuse("Its start time is not known, so it can't be told from a later process with the same pid.")
         else:
             self._text.show_text(_loss(self._gpu, process))
+
+    def _fit(self) -> None:
+        """Be high enough for every word at this width; a dialog grows with what is said, and cuts nothing."""
+        self._column.activate()
+        self.resize(self.width(), max(self.height(), self._column.totalHeightForWidth(self.width())))
 
     def _refuse(self, why: str) -> None:
         self._text.show_text(why)
@@ -175,6 +182,7 @@ class EndProcess(QDialog):
         self._says.show_text(text)
         self._says.tint(tone)
         self._says.show()
+        self._fit()
 
 
 def _facts(gpu: Gpu, process: GpuProcess) -> list[Fact]:

@@ -240,7 +240,7 @@ class _NoGpu(Card):
         """Show the reason, or hide when there are GPUs (None)."""
         self.setVisible(status is not None)
         if status is not None:
-            self._title.show_text("No NVIDIA GPU is seen on this machine")
+            self._title.show_text("No NVIDIA GPU can be read on this machine")
             sentence, command = hints.parts(status.gpu_hint)
             why = status.gpu_note or "The agent has not said why. Everything else works without one."
             self._why.show_text(f"{why}\n{sentence}".strip())
