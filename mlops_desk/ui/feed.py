@@ -136,6 +136,7 @@ class Feed(QObject):
             return
         if self._task is not None:
             self._task.cancel()
+        self._advance()  # while no chart was seen nothing did: the span would end where the last page was left
         span = self._axis.span()
         margin = 0.0 if self._axis.live else MARGIN * span.seconds
         asked = Span(max(span.start - margin, 0.0), min(span.end + margin, max(self._axis.now, span.end)))

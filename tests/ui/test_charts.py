@@ -153,6 +153,17 @@ def test_a_hidden_chart_draws_nothing(page, qtbot):
     assert [chart.painted for chart in page.curves.charts.values()] == painted
 
 
+def test_who_comes_back_from_a_page_without_charts_finds_no_hole(page, double, qtbot):
+    """Nothing moves the axis on there: what is asked for ends at the newest sample all the same."""
+    page.program.window.show_page("settings")
+    left, store = page.context.axis.now, page.context.store
+    qtbot.waitUntil(lambda: store.status.sampled_at > left + 3.0)
+    asked, newest = len(double.asked_curves), store.status.sampled_at
+    page.program.window.show_page("gpus")
+    qtbot.waitUntil(lambda: len(double.asked_curves) > asked)
+    assert double.asked_curves[-1][2] >= newest
+
+
 def test_a_missing_source_says_why(qtbot):
     chart = Chart("SM", percent)
     qtbot.addWidget(chart)
