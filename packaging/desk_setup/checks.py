@@ -1,4 +1,4 @@
-"""What `bootstrap.py test` runs: linter, formatter, types, layer contracts, tests without Qt, all tests.
+"""What `bootstrap.py test` runs: linter, formatter, types, layer contracts, tests without Qt, all others.
 
 Every check runs even where an earlier one failed, so that one run shows all there is to mend.
 """
@@ -67,7 +67,7 @@ def all_checks(env: Mapping[str, str]) -> list[Check]:
         Check("Types of the set-up.", [*types, *_packaging_sources()], {"MYPYPATH": str(PACKAGING)}),
         Check("Layer contracts (lint-imports).", [str(tools / "lint-imports")]),
         _unit_tests_without_qt(),
-        Check("All tests.", _pytest(VENV, ["tests", "-m", _selection(env)])),
+        Check("All other tests.", _pytest(VENV, ["tests", "--ignore=tests/unit", "-m", _selection(env)])),
     ]
 
 
