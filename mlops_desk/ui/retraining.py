@@ -234,7 +234,7 @@ _RULE_COLUMNS: tuple[Column[Rule], ...] = (
 _RETRAINING_COLUMNS: tuple[Column[Retraining], ...] = (
     Column("state", "State", _state_cell),
     Column("rule", "Rule", lambda retraining: Cell(plain(retraining.rule)), hidden=True),
-    Column("compare", "Champion → challenger", _compare_cell, stretch=True),
+    Column("compare", "Champion → challenger", _compare_cell, stretch=True, whole=True),
     Column("trigger", "Because of", lambda retraining: Cell(plain(retraining.trigger)), hidden=True),
     Column("when", "When", _when_cell, right=True),
 )

@@ -212,3 +212,13 @@ def test_the_name_of_a_disk_is_read_on_a_narrow_window(start, double, qtbot):
     qtbot.waitUntil(lambda: table.columnWidth(0) >= table.sizeHintForColumn(0))
     window.resize(1900, 900)
     qtbot.waitUntil(lambda: table.columnWidth(0) > 2 * table.sizeHintForColumn(0))
+
+
+def test_a_gpu_is_named_in_full_beside_what_it_reaches(start, double, qtbot):
+    window = start(double, "gpus").window
+    window.resize(900, 640)
+    page = window.page()
+    page.tabs.choose("links")
+    qtbot.waitUntil(lambda: page.links.topology is not None and bool(page.links.topology.shown_rows()))
+    table = page.links.topology
+    qtbot.waitUntil(lambda: table.columnWidth(0) >= table.sizeHintForColumn(0))

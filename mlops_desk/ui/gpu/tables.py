@@ -84,7 +84,7 @@ def links(gpus: tuple[Gpu, ...]) -> tuple[Column[NvLink], ...]:
         Column("link", "Link", lambda link: Cell(str(link.number), link.number), right=True),
         Column("state", "State", _link_state),
         Column("version", "Version", lambda link: Cell(plain(link.version or words.NOTHING, 20))),
-        Column("peer", "Leads to", peer, stretch=True),
+        Column("peer", "Leads to", peer, stretch=True, whole=True),
         Column("in", "In", lambda link: _reading(link, "hw.gpu.nvlink.receive", words.byte_rate), right=True),
         Column("out", "Out", lambda link: _reading(link, "hw.gpu.nvlink.transmit", words.byte_rate), right=True),
         Column(
@@ -105,7 +105,7 @@ def _error_column(kind: str, title: str) -> Column[NvLink]:
 
 
 MIG: tuple[Column[MigInstance], ...] = (
-    Column("profile", "Profile", lambda part: Cell(plain(part.profile)), stretch=True),
+    Column("profile", "Profile", lambda part: Cell(plain(part.profile)), stretch=True, whole=True),
     Column(
         "ids", "Instance", lambda part: Cell(
             f"{part.gpu_instance}" + ("" if part.compute_instance is None else f"/{part.compute_instance}"),
@@ -149,7 +149,7 @@ def topology(gpus: tuple[Gpu, ...]) -> tuple[Column[Gpu], ...]:
         return Column(peer.uuid, str(peer.index), cell)
 
     return (
-        Column("gpu", "GPU", lambda gpu: Cell(f"GPU {gpu.index}", gpu.index, tip=gpu.name), stretch=True),
+        Column("gpu", "GPU", lambda gpu: Cell(f"GPU {gpu.index}", gpu.index, tip=gpu.name), stretch=True, whole=True),
         *(path(peer) for peer in gpus),
         Column("cpus", "CPUs", lambda gpu: Cell(plain(gpu.cpu_affinity or words.NOTHING, 40))),
         Column("numa", "NUMA", lambda gpu: Cell(words.NOTHING if gpu.numa_node is None else str(gpu.numa_node))),

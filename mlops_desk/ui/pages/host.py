@@ -164,7 +164,7 @@ def _limit_cell(sensor: Sensor) -> Cell:
 
 
 _COLUMNS: tuple[Column[Sensor], ...] = (
-    Column("sensor", "Sensor", lambda sensor: Cell(plain(sensor.name), tip=sensor.name), stretch=True),
+    Column("sensor", "Sensor", lambda sensor: Cell(plain(sensor.name), tip=sensor.name), stretch=True, whole=True),
     Column("now", "Now", _heat_cell, right=True),
     Column("limit", "Critical", _limit_cell, right=True),
 )

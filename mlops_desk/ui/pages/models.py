@@ -352,7 +352,9 @@ _MODEL_COLUMNS: tuple[Column[Model], ...] = (
 )
 _VERSION_COLUMNS: tuple[Column[ModelVersion], ...] = (
     Column("version", "Version", lambda v: Cell(v.version, int(v.version) if v.version.isdigit() else 0), right=True),
-    Column("aliases", "Aliases", lambda v: Cell(", ".join(plain(alias) for alias in v.aliases)), stretch=True),
+    Column(
+        "aliases", "Aliases", lambda v: Cell(", ".join(plain(alias) for alias in v.aliases)), stretch=True, whole=True
+    ),
     Column(
         "created",
         "Registered",

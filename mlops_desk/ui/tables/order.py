@@ -36,7 +36,7 @@ class Cell:
 class Column(Generic[T]):
     """A column: its key (remembered), its title, and how a record becomes its cell.
 
-    ``stretch`` takes the room that is left; with ``whole``, for a table's first, never less than it needs.
+    ``stretch`` takes the room that is left; with ``whole``, for one of a table, never less than it needs.
     """
 
     key: str

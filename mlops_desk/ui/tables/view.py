@@ -103,14 +103,15 @@ class RecordTable(QTableView, Generic[T]):
         self._keep_name()
 
     def _keep_name(self) -> None:
-        """Give a first column that is to be read whole what it needs, where less is left: the rest scrolls."""
-        if not self.records.columns[0].whole:
+        """Give the column that is to be read whole what it needs, where less is left: the rest scrolls."""
+        name = next((number for number, column in enumerate(self.records.columns) if column.whole), None)
+        if name is None:
             return
-        others = sum(self.columnWidth(number) for number in self._shown_columns() if number > 0)
-        fits = self.viewport().width() - others >= self.sizeHintForColumn(0)
+        others = sum(self.columnWidth(number) for number in self._shown_columns() if number != name)
+        fits = self.viewport().width() - others >= self.sizeHintForColumn(name)
         mode = QHeaderView.ResizeMode.Stretch if fits else QHeaderView.ResizeMode.ResizeToContents
-        if self._header.sectionResizeMode(0) is not mode:
-            self._header.setSectionResizeMode(0, mode)
+        if self._header.sectionResizeMode(name) is not mode:
+            self._header.setSectionResizeMode(name, mode)
 
     def _choose_again(self, key: str) -> None:
         """Choose a row anew after the rows were made anew, without moving what is seen."""
