@@ -16,6 +16,8 @@ def check_room(folder: Path, hint: str) -> None:
     ``hint`` says where else one could go. Asked of the kernel, which also tells root of a read-only mount.
     """
     facts = os.statvfs(folder)
+    if not folder.is_dir():
+        raise Unavailable(f"{folder} is no folder.", hint)
     if facts.f_flag & os.ST_RDONLY:
         raise Unavailable(f"{folder} can't be written in: its filesystem is mounted read-only.", hint)
     if not os.access(folder, os.W_OK | os.X_OK):

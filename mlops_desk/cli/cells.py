@@ -69,6 +69,14 @@ def span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def step(seconds: float) -> str:
+    """Return how far apart things are, to three digits: ``75 s``, ``7.81 h``, ``730 d``."""
+    if seconds < 3600:
+        return f"{number(seconds)} s"
+    hours = seconds / 3600
+    return f"{hours:.3g} h" if hours < 48 else f"{hours / 24:.3g} d"
+
+
 def moment(at: float) -> str:
     """Return a Unix time as the clock on the wall shows it."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

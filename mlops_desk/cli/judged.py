@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from mlops_desk.cli.cells import ago, facts, moment, number, reading, span, table
+from mlops_desk.cli.cells import ago, facts, moment, number, reading, span, step, table
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Absence, Incident
@@ -47,7 +47,7 @@ def rule(item: AlertRule) -> str:
             "rule": f"{item.name}  {item.title}",
             "state": "on" if item.enabled else "off",
             "fires": _condition(item),
-            "ends at": number(item.clear_at),
+            "ends at": _limit(item, item.clear_at),
             "level": item.level,
             "what": item.help,
         }
@@ -79,7 +79,7 @@ def absence(item: Absence) -> str:
 
 
 def curves(item: Curves) -> str:
-    head = f"From {moment(item.start)}, {item.buckets} values of {number(item.step_seconds)} s each; --json has them."
+    head = f"From {moment(item.start)}, {item.buckets} values of {step(item.step_seconds)} each; --json has them."
     return "\n".join([head, *(f"{curve.device}  {curve.metric} ({curve.unit})" for curve in item.curves)])
 
 
@@ -89,8 +89,13 @@ def _alert_state(item: Alert) -> str:
 
 
 def _condition(item: AlertRule) -> str:
-    unit = "" if item.unit == "1" else f" {item.unit.removeprefix('1')}"
-    return f"{'≥' if item.above else '≤'} {number(item.threshold)}{unit} for {number(item.for_seconds)} s"
+    return f"{'≥' if item.above else '≤'} {_limit(item, item.threshold)} for {number(item.for_seconds)} s"
+
+
+def _limit(item: AlertRule, value: float) -> str:
+    """Return a threshold as alerts configure takes it, every digit of it, and its unit."""
+    unit = "°C" if item.unit == "Cel" else item.unit.removeprefix("1")
+    return f"{number(value, 10)} {unit}".rstrip()
 
 
 def _who(gpu: Gpu) -> str:
@@ -136,7 +141,7 @@ TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "STATE": lambda item: "on" if item.enabled else "off",
         "LEVEL": lambda item: item.level,
         "FIRES": _condition,
-        "ENDS AT": lambda item: number(item.clear_at),
+        "ENDS AT": lambda item: _limit(item, item.clear_at),
         "WHAT": lambda item: item.title,
     },
     Gpu: {

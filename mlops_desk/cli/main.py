@@ -5,12 +5,16 @@ With ``--json`` (which may stand last) stdout is one JSON document and nothing e
 """
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Sequence
 
 from mlops_desk.base import paths
 from mlops_desk.base.errors import DeskError
 from mlops_desk.cli.opening import Parser, window_words
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parser.json = as_json
     given = window_words(words) or _parsed(words)
     try:
-        return _do(given, as_json=as_json)
+        code = _do(given, as_json=as_json)
+        if sys.stdout is not None:  # as with >&-
+            sys.stdout.flush()  # here, where it can still be told that the answer was not written
     except DeskError as error:
         _complain(error, as_json=as_json)
         return 1
@@ -30,6 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still held back is not tried again at the end
+        _complain(DeskError(f"The answer could not be written: {error.strerror}."), as_json=as_json)
+        return 1
+    return code
 
 
 def _parsed(words: list[str]) -> argparse.Namespace:

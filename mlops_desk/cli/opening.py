@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 _AGO = re.compile(r"-[0-9.]+[a-z]{1,3}")
+_OPTION = re.compile(r"--\w")
+_FIRST = {"--demo", "--data-dir", "--tray", "--selftest"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,11 +23,13 @@ class Parser(argparse.ArgumentParser):
         """Take ``--from -1h`` as it is meant: argparse would take the time for another option."""
         words = list(sys.argv[1:] if args is None else args)
         for place in range(len(words) - 1, 0, -1):
-            if words[place - 1].startswith("--") and _AGO.fullmatch(words[place]):
+            if _OPTION.match(words[place - 1]) and _AGO.fullmatch(words[place]):
                 words[place - 1 : place + 1] = [f"{words[place - 1]}={words[place]}"]
         return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
+        if late := [word for word in message.split() if word.partition("=")[0] in _FIRST and "unrecognized" in message]:
+            message = f"{late[0].partition('=')[0]} stands before the verb"
         if type(self).json:
             from mlops_desk.base import wire  # noqa: PLC0415 - 10 ms that only an error needs
 

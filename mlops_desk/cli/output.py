@@ -236,7 +236,7 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     },
     SettingValue: {
         "KEY": lambda setting: setting.key,
-        "VALUE": lambda setting: f"{setting.value} {setting.unit or ''}".strip(),
+        "VALUE": lambda setting: single.setting_value(setting, setting.value),
         "WHAT": lambda setting: setting.title,
     },
     AuditEntry: {

@@ -118,7 +118,7 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
         parser.add_argument(option, metavar=form.metavar, action="append", default=None, help=text)
     elif parameter.required and not isinstance(form, (Option, Moment)):
         metavar = form.metavar if isinstance(form, (FileText, AbsolutePath)) else parameter.name.upper()
-        parser.add_argument(parameter.name, metavar=metavar, help=text)
+        parser.add_argument(parameter.name, metavar=metavar, type=_type(parameter), help=text)
     else:
         metavar = (form.metavar if isinstance(form, (Option, Moment)) else None) or parameter.name.upper()
         default = None if parameter.required else parameter.default

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlops_desk.cli.cells import ago, facts, moment, number, table
+from mlops_desk.cli.cells import ago, facts, moment, number, step, table
 from mlops_desk.records.history import History
 from mlops_desk.records.model import DatasetInput, Experiment, Model, Registry, Run
 from mlops_desk.records.rule import Retraining, Rule
@@ -65,15 +65,16 @@ def registry(item: Registry) -> str:
 def setting(item: SettingValue) -> str:
     told = {
         "setting": f"{item.key}  {item.title}",
-        "value": _value(item, item.value),
-        "default": _value(item, item.default),
+        "value": setting_value(item, item.value),
+        "default": setting_value(item, item.default),
         "takes": _KINDS.get(item.kind, item.kind) + _range(item),
         "what": item.help,
     }
     return facts(told)
 
 
-def _value(item: SettingValue, value: object) -> str:
+def setting_value(item: SettingValue, value: object) -> str:
+    """Return a setting's value as settings set takes it, and its unit."""
     shown = {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
     return f"{shown} {item.unit or ''}".strip() or "(empty)"
 
@@ -119,7 +120,7 @@ def retraining(item: Retraining) -> str:
 
 
 def history(item: History) -> str:
-    head = f"{item.metric} ({item.unit}) of {item.device}, {number(item.step_seconds)} s a row"
+    head = f"{item.metric} ({item.unit}) of {item.device}, {step(item.step_seconds)} a row"
     rows = [
         [moment(at), number(low), number(mean), number(high)]
         for at, low, mean, high in zip(item.times, item.minimum, item.mean, item.maximum, strict=True)

@@ -33,7 +33,7 @@ def parsed(*words: str) -> tuple[str, dict[str, object]]:
         (["events", "recording", "ab", "--device", "host"], "events.recording", {"incident_id": "ab", "device": "host"}),
         (["gpus", "list"], "gpus.list", {}),
         (["gpus", "end-process", "7", "--start-ticks", "99", "--force"], "gpus.end_process",
-         {"pid": "7", "start_ticks": 99, "force": True}),
+         {"pid": 7, "start_ticks": 99, "force": True}),
         (["alerts", "rules"], "alerts.rules", {}),
         (["alerts", "configure", "gpu_memory", "--threshold", "0.5", "--enabled", "false"], "alerts.configure",
          {"name": "gpu_memory", "threshold": 0.5, "enabled": "false"}),
@@ -93,6 +93,8 @@ def test_alerts_rules_processes_and_recordings_are_readable():
     rule = AlertRule("gpu_memory", "Full", "gpu", "m", "1", True, 0.98, 0.95, 60.0, "info")
     assert "≥ 0.98 for 60 s" in output.text([rule])
     assert "ends at" in output.text(rule)
+    swaps = AlertRule("host_swapping", "Swaps", "host", "m", "By/s", True, 33_554_432.0, 4_194_304.0, 30.0, "warning")
+    assert "≥ 33554432 By/s for 30 s  4194304 By/s" in output.text([swaps])
     process = GpuProcess(7, "ada", "python", 5, start_ticks=99)
     gpu = Gpu(
         "GPU-3", 3, "H100", None, GpuState.OK, metrics={"hw.temperature": Reading(50.0, "Cel")}, processes=(process,)

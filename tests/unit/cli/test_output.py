@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.cli import output, told
 from mlops_desk.cli.cells import cut, padded, table, width_of
+from mlops_desk.records.history import History
 from mlops_desk.records.job import Job, JobSpec, JobState, Resources
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Model, Registry
@@ -101,6 +102,20 @@ def test_a_filter_that_lets_nothing_through_is_not_nothing_yet() -> None:
     assert told.nothing(jobs, {"state": "running", "limit": 200}) == "No job is running."
     assert told.nothing(events, {"level": "alert", "device": None, "limit": 200}) == "Nothing with --level alert."
     assert output.text([], "No job is running.") == "No job is running."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(1.0, "1 s"), (75.0, "75 s"), (28_131.0, "7.81 h"), (63_072_000.0, "730 d")]
+)
+def test_the_step_of_a_curve_is_readable(seconds: float, told: str) -> None:
+    past = History("host", "system.cpu.utilization", "1", 1.0, seconds, (0.0,), (None,), (None,), (None,))
+    assert f"host, {told} a row\n" in output.text(past)
+
+
+def test_a_switch_is_listed_as_it_is_set() -> None:
+    listed = output.text([SettingValue("metrics.enabled", "Endpoint", "Serve.", "switch", False, False, "Metrics")])
+    assert "off" in listed
+    assert "False" not in listed
 
 
 def test_wide_names_keep_the_columns_in_line() -> None:
