@@ -39,7 +39,8 @@ class Notes(QWidget):
         if context.memory.contains(_WELCOMED):
             self.hide()  # never shown here: without a parent it would be a window of its own
         else:
-            self.welcome.tell("Welcome to MLOps Desk", _WELCOME, self._welcome_facts())
+            seen = _WELCOME_DEMO if context.options.demo else _WELCOME
+            self.welcome.tell("Welcome to MLOps Desk", seen, self._welcome_facts())
 
     def look(self) -> None:
         """Ask what happened, when somebody came back and the agent can answer."""
@@ -99,3 +100,4 @@ class Notes(QWidget):
 
 
 _WELCOME = "You see this machine as it is now. Nothing leaves it, and nothing on it was changed."
+_WELCOME_DEMO = "You see a simulated workstation, to try everything on: its GPUs, jobs and people are not real."

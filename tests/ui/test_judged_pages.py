@@ -258,6 +258,12 @@ def test_the_first_start_explains_itself_once(start, qtbot):
     assert not again._notes.welcome.isVisible()
 
 
+def test_the_demo_does_not_claim_to_show_this_machine(start):
+    page = start(Double(beat_seconds=0.2), "overview", demo=True).window.page()
+    assert "simulated" in page._notes.welcome.said()
+    assert "this machine as it is" not in page._notes.welcome.said()
+
+
 def test_what_was_missed_is_told_at_the_next_look_and_can_be_put_away(overview, double, qtbot):
     presence_of = overview.context.presence
     presence_of.look(time.time() - 3 * 3600)
