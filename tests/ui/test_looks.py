@@ -87,6 +87,7 @@ def test_a_lost_gpu_is_not_used_by_the_reason_why_it_is_lost(start, double):
     lost = next(gpu for gpu in start(double).store.status.gpus if gpu.note)
     found = {fact.name: fact.value for fact in gpufacts.state(lost)}
     assert (found["Used by"], found["Note"]) == (words.NOTHING, lost.note)
+    assert found["Slowed by"] == words.NOTHING
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 from doubles import Double, job_record
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox
 
 from mlops_desk.base.errors import Refused
@@ -38,6 +39,13 @@ def test_a_job_is_submitted_and_shown_when_the_agent_announced_it(jobs, double, 
     click(qtbot, dialog.act)
     qtbot.waitUntil(lambda: any(job.name == "submitted" for job in double.jobs_by_id.values()))
     qtbot.waitUntil(lambda: jobs.table.records.record("j9") is not None)
+
+
+def test_what_was_written_is_sent_from_the_keyboard(jobs, double, qtbot):
+    jobs.submit()
+    dialog = opened(jobs, SubmitDialog)
+    QTest.keyClick(dialog._text, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: any(job.name == "submitted" for job in double.jobs_by_id.values()))
 
 
 def test_a_refused_job_keeps_what_was_typed_and_says_why_in_place(jobs, qtbot):

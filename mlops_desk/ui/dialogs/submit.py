@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPlainTextEdit, QWidget
 
 from mlops_desk.base.errors import DeskError
@@ -9,7 +11,7 @@ from mlops_desk.records.job import Job
 from mlops_desk.ui import theme
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.form import FormDialog
-from mlops_desk.ui.text import Label
+from mlops_desk.ui.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.scroll import thin
 
@@ -51,8 +53,19 @@ class SubmitDialog(FormDialog):
         self.fields.addRow(self._text)
         self.first = self._text
         self.submit = self._submit_text
+        set_tip(self.act, "Ctrl+Enter")
         self.resize(theme.READING_WIDTH, theme.DIALOG_TALL)
         self._text.setFocus()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Submit by Ctrl+Enter: Enter alone begins a line."""
+        if (
+            event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter}
+            and event.modifiers() & Qt.KeyboardModifier.ControlModifier
+        ):
+            self.act.click()
+        else:
+            super().keyPressEvent(event)
 
     def text(self) -> str:
         return self._text.toPlainText()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.status import Gpu
+from mlops_desk.records.status import Gpu, GpuState
 from mlops_desk.ui import views, words
 from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import value_of
@@ -24,10 +24,12 @@ def state(gpu: Gpu) -> list[Fact]:
     """Return what a person looks for first."""
     mark = views.gpu_mark(gpu)
     performance = value_of(gpu.metrics.get("hw.gpu.performance_state"))
+    # Of one that sleeps or may not be read it is not known: "nothing" would say that all is well.
+    held = "nothing" if gpu.state is GpuState.OK else words.NOTHING
     return [
         Fact("State", mark.text, mark.token),
         Fact("Used by", _used_by(gpu)),
-        Fact("Slowed by", ", ".join(gpu.throttle_reasons) or "nothing"),
+        Fact("Slowed by", ", ".join(gpu.throttle_reasons) or held),
         _fact(gpu, "Fan", "hw.fan.speed_ratio", words.percent),
         Fact("P-state", words.NOTHING if performance is None else f"P{performance:.0f}"),
         *([Fact("Note", plain(gpu.note, 200), "muted")] if gpu.note else []),
