@@ -70,11 +70,16 @@ def _agent_stop(folder: DataFolder, given: argparse.Namespace, as_json: bool) ->
     if client is None:
         show({"stopped": False}, f"No agent runs for {folder.root}.", as_json=as_json)
         return 0
-    info = client.agent.shutdown(everything=given.everything)
+    pid = client.agent.info().pid
+    try:
+        client.agent.shutdown(everything=given.everything)
+    except Unavailable:  # it ends a moment later, which is too soon for the answer where the audit waits for the disk
+        if not wait_until_gone(folder, 5.0):
+            raise
     client.close()
     if not wait_until_gone(folder, 10.0):
-        raise TimedOut(f"The agent (pid {info.pid}) was asked to end and still runs.", f"kill {info.pid}")
-    show({"stopped": True, "pid": info.pid}, f"The agent for {folder.root} has ended.", as_json=as_json)
+        raise TimedOut(f"The agent (pid {pid}) was asked to end and still runs.", f"kill {pid}")
+    show({"stopped": True, "pid": pid}, f"The agent for {folder.root} has ended.", as_json=as_json)
     return 0
 
 

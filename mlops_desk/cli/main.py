@@ -23,11 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in words
     words = [word for word in words if word != "--json"]
     Parser.json = as_json
+    if sys.stdout is None:  # as with >&-
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for as long as the process lives
     given = window_words(words) or _parsed(words)
     try:
         code = _do(given, as_json=as_json)
-        if sys.stdout is not None:  # as with >&-
-            sys.stdout.flush()  # here, where it can still be told that the answer was not written
+        sys.stdout.flush()  # here, where it can still be told that the answer was not written
     except DeskError as error:
         _complain(error, as_json=as_json)
         return 1

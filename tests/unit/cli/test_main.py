@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.paths import DataFolder
+from mlops_desk.cli import acts
 from mlops_desk.cli.main import main
 
 
@@ -17,6 +19,27 @@ def test_an_answer_that_finds_a_full_disk_is_told_in_a_sentence(tmp_path: Path) 
         done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr == "mlops-desk: The answer could not be written: No space left on device.\n"
+
+
+def test_who_closed_stdout_gets_no_answer_and_no_traceback(tmp_path: Path) -> None:
+    words = f"exec {sys.executable} -m mlops_desk --data-dir {tmp_path} agent status >&-"
+    done = subprocess.run(["sh", "-c", words], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_an_agent_that_ended_before_it_could_answer_has_ended(
+    gone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shutdown(*, everything: bool) -> None:
+        raise Unavailable(f"The agent answered 500 ({everything}).")
+
+    agent = SimpleNamespace(info=lambda: SimpleNamespace(pid=7), shutdown=shutdown)
+    monkeypatch.setattr(acts, "_running", lambda _folder: SimpleNamespace(agent=agent, close=lambda: None))
+    monkeypatch.setattr(acts, "wait_until_gone", lambda _folder, _seconds: gone)
+    assert main(["--data-dir", str(tmp_path), "agent", "stop"]) == (0 if gone else 1)
+    told = capsys.readouterr()
+    assert ("has ended" in told.out, "500" in told.err) == (gone, not gone)
 
 
 @pytest.mark.parametrize(
