@@ -78,7 +78,7 @@ WORKS = (
     Work("sweep", "amara", "python sweep.py --seed 3", (7,), 55.0, 600.0, 0.9,
          (Phase(0.02, 0.1, 0.05, "load"), Phase(1.0, 0.94, 0.02, "train")), 0.92, 0.55, 0.6, 0.93),
     Work("notebook", "amara", "jupyter-lab --no-browser", (7,), 1.5, _DAY, 1.0, _serving(0.02, 0.015), 0.5, 0.1, 0.3),
-    Work("evaluate", "bo", "python evaluate.py --keep-all-outputs", (5,), 10.0, 1200.0, 0.7,
+    Work("evaluate", "bo", "python evaluate.py --keep-all-outputs", (5,), 10.0, 840.0, 0.7,
          (Phase(0.05, 0.05, 0.02, "load"), Phase(1.0, 0.35, 0.12, "train")), 0.7, 0.3, 0.5, 0.8, 18.0, instance=2),
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ from mlops_desk.telemetry.simulated import (
     container_name,
     past,
 )
-from mlops_desk.telemetry.simulated.events import oom_count, oom_kills
+from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, gpu_events, oom_count, oom_kills
 from mlops_desk.telemetry.simulated.noise import wave, wave_integral
 from mlops_desk.telemetry.simulated.works import WORKS, booted_at, busy_seconds, load, running
 from tests.service_rig import AGENT
@@ -305,3 +305,9 @@ def test_accounts_are_of_those_that_run_and_of_those_that_ran(seed: int, at: flo
             assert 0.0 <= one.memory_ratio <= one.gpu_ratio <= 1.0
             assert 0 < one.max_memory_bytes < 80 << 30
         assert all(one.started_at + one.seconds <= at for one in ended)
+
+
+@given(st.floats(1.7e9, 1.9e9))
+def test_whenever_it_begins_there_is_something_to_tell(at: float) -> None:
+    assert oom_kills(8, at - LOOK_BACK_SECONDS, at)
+    assert gpu_events(8, str, at - LOOK_BACK_SECONDS, at)
