@@ -125,6 +125,7 @@ class AlertsService:
                 enabled=rule.enabled if enabled is None else enabled,
             )
             check(changed)
+            _check_share(rule, changed)
         self._rules.put(changed)  # a slow disk must not hold up who samples
         with self._lock:
             changes = self._engine.configure(changed, time.time())
@@ -250,3 +251,13 @@ def check(rule: AlertRule) -> None:
         side = "below" if rule.above else "above"
         text = f"{rule.title}: it has to end at a value {side} {quantity(rule.threshold, rule.unit)}."
         raise Invalid(text, "The two limits differ, so that a value that flickers does not ring twice.")
+
+
+def _check_share(was: AlertRule, now: AlertRule) -> None:
+    """Refuse 97 where 0.97 is meant: such a rule would never ring, and say nothing of it. Raises Invalid."""
+    if was.unit != "1" or max(abs(was.threshold), abs(was.clear_at)) >= 1.0:
+        return
+    for value in (now.threshold, now.clear_at):
+        if value > 1.0:
+            hint = f"{value:g} % is {value / 100:g}." if value <= 100.0 else None
+            raise Invalid(f"{now.title}: this is a share from 0 to 1, and {value:g} is more.", hint)

@@ -129,6 +129,10 @@ def test_a_rule_is_changed_checked_and_kept(rig):
     for wrong in ({"clear_at": 1.0}, {"level": "loud"}, {"for_seconds": -1.0}, {"threshold": float("nan")}):
         with pytest.raises(Invalid):
             rig.service.configure("gpu_temperature", **wrong)
+    with pytest.raises(Invalid) as refused:
+        rig.service.configure("filesystem_space", threshold=97.0)
+    assert refused.value.hint == "97 % is 0.97."
+    assert rig.service.configure("filesystem_space", threshold=0.97, clear_at=0.9).threshold == 0.97
     with pytest.raises(NotFound):
         rig.service.configure("nothing", enabled=False)
     with pytest.raises(NotFound):
