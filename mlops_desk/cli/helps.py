@@ -39,7 +39,7 @@ HELP = {
     "start_ticks": "when the process began, as gpus list shows it, so that a later one with its pid is safe",
     "state": "queued, blocked, starting, running, succeeded, failed, cancelled or unknown",
     "tail": "only the last so many lines",
-    "threshold": "value at which the alert begins",
+    "threshold": "value at which the alert begins, in the unit that alerts rules shows; a share from 0 to 1",
     "value": "new value, in the setting's unit; '' is empty",
     "wait": "wait until the endpoint is live or has failed",
     "window": "so many of the newest requests",
