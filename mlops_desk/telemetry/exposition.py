@@ -1,7 +1,7 @@
 """The status as Prometheus text (format 0.0.4): OpenTelemetry's names, and DCGM's beside them in DCGM's units. Pure.
 
 A value that is missing is left out. Names come from the table of metrics, label values from outside: those are cut,
-made plain and escaped.
+made plain and escaped. Parts of a device have names of their own, so that a sum over a name counts nothing twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +21,12 @@ _UNITS = {
 }  # fmt: skip
 _MIB = float(1 << 20)
 _LABEL_LIMIT = 250
+_PARTS = {
+    LINK: ("hw.gpu.nvlink.", "hw.gpu.nvlink.link.", "one link"),
+    MIG: ("hw.gpu.", "hw.gpu.mig.", "one MIG instance"),
+    CORE: ("system.cpu.", "system.cpu.core.", "one core"),
+}
+"""What the names of a whole and of its parts begin with, and what a part is called."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -44,7 +50,7 @@ def render(status: Status) -> str:
             metric = TABLE.get((device_class, name))
             if metric is None or reading.value is None:
                 continue
-            _add(families, family_name(metric), metric.kind, _unit(metric), metric.help, labels, reading.value)
+            _add(families, family_name(metric), metric.kind, _unit(metric), _help(metric), labels, reading.value)
     for gpu in status.gpus:
         _add_dcgm(families, gpu, host[1])
     _add_agent(families, status, host)
@@ -53,10 +59,19 @@ def render(status: Status) -> str:
 
 def family_name(metric: Metric) -> str:
     """Return a metric's name in Prometheus: underscores, the unit, and ``total`` for a counter."""
-    base, unit = metric.name.replace(".", "_"), _unit(metric)
+    whole, part, _ = _PARTS.get(metric.device, ("", "", ""))
+    base, unit = f"{part}{metric.name.removeprefix(whole)}".replace(".", "_"), _unit(metric)
     if unit and not base.endswith(f"_{unit}"):
         base = f"{base}_{unit}"
     return f"{base}_total" if metric.kind == "counter" else base
+
+
+def _help(metric: Metric) -> str:
+    """Return a metric's help; that of a part tells where the whole is."""
+    whole = TABLE.get((HOST if metric.device == CORE else GPU, metric.name))
+    if metric.device not in _PARTS or whole is None:
+        return metric.help
+    return f"{metric.help} Of {_PARTS[metric.device][2]}; the whole is {family_name(whole)}."
 
 
 def _unit(metric: Metric) -> str:

@@ -97,8 +97,7 @@ def test_any_status_is_a_page_that_a_strict_reader_takes(gpu, name):
         row = TABLE.get(("gpu", metric))
         if row is None:
             continue
-        found = [value for labels, value in families.get(family_name(row), {}).items() if ("gpu", "0") in labels
-                 and not {"mig", "link"} & {key for key, _ in labels}]  # fmt: skip
+        found = [value for labels, value in families.get(family_name(row), {}).items() if ("gpu", "0") in labels]
         assert found == ([] if reading.value is None else [reading.value])
 
 
@@ -108,6 +107,27 @@ def test_devices_whose_names_are_alike_make_no_sample_twice():
     mounts = [Filesystem(f"{deep}{name}", "x", "nfs", used) for name in ("a" * 300, "a" * 301, "datasets", "models")]
     page = parsed(render(replace(status({}), filesystems=tuple(mounts))))
     assert len(page["system_filesystem_utilization_ratio"]) == 3  # who is told apart by name stays apart
+
+
+def test_no_name_holds_both_a_device_and_its_parts():
+    wholes = {"nvlink": "gpu", "mig": "gpu", "core": "host"}
+    for part, whole in wholes.items():
+        names = {family_name(metric) for metric in METRICS if metric.device == part}
+        assert names
+        assert not names & {family_name(metric) for metric in METRICS if metric.device == whole}
+        assert not names & {family_name(metric) for metric in METRICS if metric.device in wholes.keys() - {part}}
+
+
+def test_a_sum_over_a_name_counts_the_whole_once_and_the_help_tells_where_it_is():
+    whole = {"hw.gpu.memory.usage": Reading(9.0, "By"), "hw.gpu.nvlink.transmit": Reading(5.0, "By/s")}
+    text = render(status(whole, host={"system.cpu.utilization": Reading(0.25, "1")}))
+    sums = {name: sum(samples.values()) for name, samples in parsed(text).items()}
+    assert (sums["hw_gpu_memory_usage_bytes"], sums["hw_gpu_mig_memory_usage_bytes"]) == (9.0, 7.0)
+    assert sums["hw_gpu_nvlink_transmit_bytes_per_second"] == 5.0
+    assert sums["hw_gpu_nvlink_link_transmit_bytes_per_second"] == 5.0
+    assert (sums["system_cpu_utilization_ratio"], sums["system_cpu_core_utilization_ratio"]) == (0.25, 0.5)
+    (told,) = re.findall("# HELP system_cpu_core_utilization_ratio (.*)", text)
+    assert told.endswith("Of one core; the whole is system_cpu_utilization_ratio.")
 
 
 def test_names_carry_units_and_counters_say_so():
