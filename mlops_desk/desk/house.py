@@ -172,7 +172,10 @@ class Desk:
 
     def _alerts(self) -> AlertsService:
         log = self.events.log_alert
-        return AlertsService(self.state.alerts, self.state.alert_rules, self.settings, self.bus, self.loop, log)
+        state, simulated = self.state, self.simulated
+        return AlertsService(
+            state.alerts, state.alert_rules, self.settings, self.bus, self.loop, log, simulated=simulated
+        )
 
     def _container_names(self) -> Callable[[str], str | None]:
         return ContainerNames(self.engine, self.loop).name

@@ -39,7 +39,7 @@ _WEBHOOK_RULE = "webhook"
 
 
 class AlertsService:
-    """Implements ``verbs.Alerts``. ``log`` writes an alert into the event log."""
+    """Implements ``verbs.Alerts``. ``log`` writes an alert into the event log; webhooks are told of ``simulated``."""
 
     def __init__(
         self,
@@ -49,6 +49,8 @@ class AlertsService:
         bus: Bus,
         loop: Loop,
         log: Callable[[Alert], None],
+        *,
+        simulated: bool = False,
     ) -> None:
         self._alerts = alerts
         self._rules = rules
@@ -59,7 +61,8 @@ class AlertsService:
         stored = alerts.list(states=("firing",))
         self._engine = AlertEngine(rules.list(), stored)
         self._webhook_alert = next((alert for alert in stored if alert.rule == _WEBHOOK_RULE), None)
-        self._webhook = Webhook(settings, loop, self._on_webhook, troubled=self._webhook_alert is not None)
+        troubled = self._webhook_alert is not None
+        self._webhook = Webhook(settings, loop, self._on_webhook, troubled=troubled, simulated=simulated)
         self._lane: Lane | None = None
         self._unsubscribe: list_of[Callable[[], None]] = []
 

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlops_desk.base import wire
 from mlops_desk.base.errors import DeskError, Invalid
@@ -27,6 +27,7 @@ PAUSES = (5.0, 15.0, 60.0, 300.0)
 FAILURES_BEFORE_ALERT = 3
 _QUEUE_LIMIT = 500
 _SPARE_SECONDS = 2.0
+_SIMULATED = "Simulated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class _Message:
 class Webhook:
     """Delivers alerts. ``on_trouble`` is told why once it keeps failing, and None when it works again.
 
-    ``troubled``: that was told before, by an earlier agent.
+    ``troubled``: that was told before, by an earlier agent. ``simulated``: every message says that nothing of it is
+    real.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Webhook:
         deadline_seconds: float = delivery.DEADLINE_SECONDS,
         *,
         troubled: bool = False,
+        simulated: bool = False,
     ) -> None:
         self._settings = settings
         self._loop = loop
@@ -62,6 +65,7 @@ class Webhook:
         self._running = False
         self._failures = 0
         self._troubled = troubled
+        self._simulated = simulated
         self._wake = threading.Event()
 
     @property
@@ -74,7 +78,9 @@ class Webhook:
         if not self._settings.text("alerts.webhook"):
             return
         state = "firing" if alert.ended_at is None else "ended"
-        body = wire.dumps({"state": state, "host": socket.gethostname(), "alert": alert}).encode()
+        if self._simulated:
+            alert = replace(alert, title=f"{_SIMULATED}: {alert.title}", text=f"{_SIMULATED}: {alert.text}")
+        body = self._body(state, alert=alert)
         key = f"{alert.id}-{state}-{uuid.uuid4().hex[:12]}"  # an alert that comes back is no repetition
         with self._lock:
             self._queue.append(_Message(key, body, time.monotonic()))
@@ -97,9 +103,14 @@ class Webhook:
         if not self._settings.text("alerts.webhook"):
             hint = "mlops-desk settings set alerts.webhook https://…"
             raise Invalid("No webhook is set.", hint)
-        document = {"state": "test", "host": socket.gethostname(), "text": "A test of MLOps Desk's alerts."}
-        target, status = self._send(wire.dumps(document).encode(), f"test-{time.time():.0f}")
+        text = f"{_SIMULATED}: a test" if self._simulated else "A test"
+        body = self._body("test", text=f"{text} of MLOps Desk's alerts.")
+        target, status = self._send(body, f"test-{time.time():.0f}")
         return f"{target} answered {status}."
+
+    def _body(self, state: str, **told: object) -> bytes:
+        mark = {"simulated": True} if self._simulated else {}
+        return wire.dumps({"state": state, "host": socket.gethostname(), **mark, **told}).encode()
 
     def _run(self) -> None:
         attempt = 0

@@ -149,6 +149,21 @@ def test_alerts_arrive_in_order_each_once_and_nothing_runs_afterwards(serve, set
     wait_for(lambda: not sender._running)
 
 
+@pytest.mark.parametrize("simulated", [False, True])
+def test_what_a_simulated_workstation_sends_says_so_and_a_real_one_does_not(simulated, serve, settings, loop):
+    server = serve(answer(OK))
+    point(settings, server.port)
+    sender = Webhook(settings, loop, lambda _: None, pauses=(0.02,), simulated=simulated)
+    sender.put(alert(1))
+    wait_for(lambda: sender.waiting == 0)
+    sender.try_now()
+    told, test = (json.loads(request.partition(b"\r\n\r\n")[2]) for request in server.requests)
+    assert told["host"] == test["host"] == socket.gethostname()
+    assert [each.get("simulated", False) for each in (told, test)] == [simulated, simulated]
+    for text in (told["alert"]["text"], told["alert"]["title"], test["text"]):
+        assert text.startswith("Simulated: ") is simulated
+
+
 def test_without_a_webhook_nothing_is_sent_and_no_thread_runs(settings, loop):
     sender = hook(settings, loop, [])
     sender.put(alert(1))
