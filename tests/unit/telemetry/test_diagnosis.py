@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import (
     AgentCost,
@@ -38,7 +39,8 @@ AWAKE = Idle({}, NOW)
 def gpu(index: int = 0, container: str = "box", **given) -> Gpu:
     process = GpuProcess(10 + index, "ada", "python train.py", 5 << 30, container)
     metrics = {"hw.gpu.memory.usage": Reading(5.0 * 2**30, "By")}
-    return Gpu(f"GPU-{index}", index, "H100", None, GpuState.OK, metrics=metrics, processes=(process,), **given)
+    given = {"processes": (process,), **given}
+    return Gpu(f"GPU-{index}", index, "H100", None, GpuState.OK, metrics=metrics, **given)
 
 
 def status(*gpus: Gpu, cores: int = 4) -> Status:
@@ -189,10 +191,47 @@ def test_a_clock_that_is_set_forward_makes_no_gpu_idle_for_hours():
     verdicts, ring, held = Verdicts(), Ring(), gpu()
     metrics = {"hw.gpu.utilization": Reading(0.0, "1")}
     sample = status(replace(held, metrics=metrics))
-    for second in range(20):
+    for second in range(30):
         at = NOW + second + (7200.0 if second >= 10 else 0.0)
         ring.append(at, [("GPU-0", metrics), ("host", {"system.cpu.utilization": Reading(0.99, "1")})])
         verdicts.look(sample, ring, 50.0 + second, at)
     assert [verdict.cause for verdict in verdicts.current] == ["loader"]
     verdicts.look(sample, ring, 50.0 + IDLE_SECONDS, at + 600.0)
     assert [verdict.cause for verdict in verdicts.current] == ["idle"]
+
+
+def watched(verdicts: Verdicts, ring: Ring, seconds: range, held: Gpu, use: float) -> list[list[Diagnosis]]:
+    """Play seconds in which a GPU works so hard, beside busy disks; return the verdicts after each."""
+    metrics = {"hw.gpu.utilization": Reading(use, "1")}
+    found = []
+    for second in seconds:
+        at = NOW + second
+        ring.append(at, [("GPU-0", metrics), ("host", {"system.pressure.io.some": Reading(0.5, "1")})])
+        verdicts.look(status(replace(held, metrics=metrics)), ring, 50.0 + second, at)
+        found.append([*verdicts.current])
+    return found
+
+
+def test_only_seconds_of_who_holds_a_gpu_now_are_judged():
+    verdicts, ring, free = Verdicts(), Ring(), gpu(processes_known=True)
+    watched(verdicts, ring, range(60), replace(free, processes=()), 0.0)
+    taken = watched(verdicts, ring, range(60, 90), free, 0.97)
+    assert taken[15] == []
+    assert [verdict.cause for verdict in taken[-1]] == ["busy"]
+    later = replace(free, processes=(replace(free.processes[0], pid=77),))
+    handed_on = watched(verdicts, ring, range(90, 125), later, 0.4)
+    assert not any(handed_on[:10])
+    assert "40\u202f%" in handed_on[-1][0].text
+    freed = watched(verdicts, ring, range(125, 131), replace(free, processes=()), 0.0)
+    assert freed[-1] == []
+
+
+def test_a_holder_that_is_older_than_the_agent_is_judged_by_all_that_was_measured():
+    process = replace(gpu().processes[0], started_at=NOW - 500.0)
+    fresh = watched(Verdicts(), Ring(), range(30), gpu(processes=(process,)), 0.97)
+    assert not any(fresh[:15])
+    assert [verdict.cause for verdict in fresh[-1]] == ["busy"]
+    ring, metrics = Ring(), {"hw.gpu.utilization": Reading(0.97, "1")}
+    for second in range(60):
+        ring.append(NOW - 60.0 + second, [("GPU-0", metrics)])
+    assert watched(Verdicts(), ring, range(1), gpu(processes=(process,)), 0.97)[0]
