@@ -145,6 +145,7 @@ def _agent(info: AgentInfo) -> str:
             "up": f"{info.uptime_seconds:.0f} s",
             "data": info.data_dir,
             "sampling": info.sampling,
+            **({"note": info.note} if info.note else {}),
         }
     )
 

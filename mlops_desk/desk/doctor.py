@@ -5,11 +5,12 @@ Each check runs with a deadline of its own; one that can't be made is ``unknown`
 
 import logging
 import os
-import shutil
+import shlex
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from mlops_desk.base import room
 from mlops_desk.base.errors import DeskError, TimedOut
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import machine
@@ -31,8 +32,12 @@ def examine(
     registry: Callable[[], Registry],
     loop: Loop,
     more: Mapping[str, Callable[[], Check]],
+    paused: Callable[[], str | None],
 ) -> list[Check]:
-    """Make all checks, each within its deadline; ``more`` are those of other parts."""
+    """Make all checks, each within its deadline; ``more`` are those of other parts.
+
+    ``paused`` says why the history is not written at the moment, if it is not.
+    """
     checks: dict[str, Callable[[], Check]] = {
         "gpu driver": lambda: gpu_check(status()),
         "driver library": machine.library_check,
@@ -40,7 +45,7 @@ def examine(
         "container engine": lambda: _engine_check(engine),
         "gpus in containers": lambda: _gpu_route_check(engine, status()),
         "model registry": lambda: registry_check(registry()),
-        "data folder": lambda: space_check(root, shutil.disk_usage(root).free),
+        "data folder": lambda: space_check(root, room.free_bytes(root), paused()),
         "data filesystem": lambda: machine.filesystem_check(root),
         "database library": lambda: sqlite_check(sqlite3.sqlite_version_info),
         "kernel log": machine.kernel_log_check,
@@ -83,12 +88,21 @@ def registry_check(registry: Registry) -> Check:
     return Check("model registry", "ok", f"{registry.state}: {where}")
 
 
-def space_check(root: Path, free_bytes: int) -> Check:
-    """Tell whether the disk of the data folder has room."""
-    text = f"{root} has {free_bytes / 2**30:.1f} GiB free"
-    if free_bytes < _LOW_SPACE_BYTES:
-        return Check("data folder", "warning", text, f"du -xh --max-depth=2 {root} | sort -h | tail")
-    return Check("data folder", "ok", text)
+def space_check(root: Path, free_bytes: int | None, paused: str | None) -> Check:
+    """Tell whether the data folder can be written in: its disk has room, and the history is not ``paused``."""
+    fix = f"du -xh --max-depth=2 {shlex.quote(str(root))} | sort -h | tail"
+    text = f"how much of {root}'s disk is free is not known"
+    if free_bytes is not None:
+        free = f"{free_bytes / 2**30:.1f} GiB" if free_bytes >= _LOW_SPACE_BYTES else f"{free_bytes >> 20} MiB"
+        text = f"{root} has {free} free"
+    if free_bytes is not None and free_bytes < room.LEAST_BYTES:
+        text = f"{text}, too little to write: changes are refused until some space is freed"
+    elif paused is None:
+        if free_bytes is None:
+            return Check("data folder", "unknown", text)
+        low = free_bytes < _LOW_SPACE_BYTES
+        return Check("data folder", "warning" if low else "ok", text, fix if low else None)
+    return Check("data folder", "problem", ". ".join(part for part in (text, paused) if part), fix)
 
 
 def sqlite_check(version: tuple[int, ...]) -> Check:

@@ -354,7 +354,10 @@ class Desk:
     def _checks(self) -> list[Check]:
         server = self.services["models"].server
         more = {"metrics endpoint": self.exporter.check}
-        return doctor.examine(self.folder.root, self.engine, self.telemetry.status, server, self.loop, more)
+        telemetry = self.telemetry
+        return doctor.examine(
+            self.folder.root, self.engine, telemetry.status, server, self.loop, more, telemetry.paused
+        )
 
     def _end_outliving(self) -> None:
         self.endpoints.end_gateway()

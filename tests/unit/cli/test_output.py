@@ -153,6 +153,12 @@ def test_the_status_tells_of_disks_networks_and_filesystems() -> None:
     assert "Filesystems: /data 93 % full; / –" in lines
 
 
+def test_the_agent_says_what_its_work_suffers_from() -> None:
+    info = AgentInfo("1", 2.0, AgentCost(), 3, "/data", "i")
+    assert "note" not in output.text(info)
+    assert "The history is paused." in output.text(replace(info, note="The history is paused."))
+
+
 def test_the_doctor_says_when_there_is_nothing_to_paste() -> None:
     checks = [Check("a", "warning", "no screen"), Check("b", "problem", "broken", "mend it"), Check("c", "ok", "fine")]
     shown = output.text(checks).split("\n")

@@ -60,6 +60,24 @@ def test_a_fix_is_a_line_to_paste_and_a_sentence_belongs_to_the_text():
     assert check.text == "No NVIDIA driver is loaded. Everything but GPU jobs works without one."
 
 
+@pytest.mark.parametrize(
+    ("free", "paused", "state", "told"),
+    [
+        (3 << 30, None, "ok", "3.0 GiB free"),
+        (1 << 30, None, "warning", "1024 MiB free"),
+        (300 << 10, None, "problem", "changes are refused"),
+        (0, "The history is paused. Full.", "problem", "freed. The history is paused. Full."),
+        (3 << 30, "The history is paused. No.", "problem", "3.0 GiB free. The history is paused. No."),
+        (None, None, "unknown", "not known"),
+    ],
+)
+def test_a_data_folder_that_takes_nothing_more_is_a_problem_with_a_fix(free, paused, state, told):
+    check = doctor.space_check(Path("/my data"), free, paused)
+    assert (check.state, told in check.text) == (state, True)
+    assert (check.fix is not None) is (state in {"warning", "problem"})
+    assert "'/my data'" in (check.fix or "'/my data'")
+
+
 def test_device_files_that_may_not_be_opened_are_named(tmp_path, monkeypatch):
     assert machine.devices_check(tmp_path).state == "ok"
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-caps", "nvidia.txt"):
@@ -136,7 +154,9 @@ def test_udisks_tray_and_cost(tmp_path):
 def test_all_checks_are_made_once_by_their_names_and_problems_come_with_a_fix(tmp_path):
     loop = Loop("test")
     more = {"metrics endpoint": lambda: Check("metrics endpoint", "ok", "off")}
-    checks = doctor.examine(tmp_path, FakeEngine(), lambda: STATUS, lambda: Registry("stopped"), loop, more)
+    checks = doctor.examine(
+        tmp_path, FakeEngine(), lambda: STATUS, lambda: Registry("stopped"), loop, more, lambda: None
+    )
     names = [check.name for check in checks]
     assert len(names) == len(set(names))
     assert {"gpu driver", "driver library", "gpu permissions", "container engine", "gpus in containers", "data folder",
@@ -159,7 +179,9 @@ def test_a_check_that_fails_or_hangs_costs_no_other_its_answer(tmp_path, monkeyp
         return Check("hangs", "ok", "")
 
     more = {"wrong": wrong, "hangs": hangs, "last": lambda: Check("last", "ok", "")}
-    checks = doctor.examine(tmp_path, FakeEngine(), lambda: STATUS, lambda: Registry("stopped"), loop, more)
+    checks = doctor.examine(
+        tmp_path, FakeEngine(), lambda: STATUS, lambda: Registry("stopped"), loop, more, lambda: None
+    )
     assert {check.name: check.state for check in checks[-3:]} == {"wrong": "unknown", "hangs": "unknown", "last": "ok"}
     over.set()
     loop.stop(5.0)
