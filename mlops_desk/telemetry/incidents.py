@@ -113,7 +113,8 @@ def _xid(event: DeviceEvent, title: str, whose: str, details: dict[str, str]) ->
     said = f"The driver says: {plain(event.text, _TEXT_LIMIT)}" if event.text else ""
     text = " ".join(part for part in (known.text, blame.get(known.blame, ""), whose, said) if part)
     details = {**details, "xid": str(code), "cause": known.blame.value}
-    return _incident(event, "xid", known.level, f"{title}: XID {code}", text, known.hint, details)
+    title = f"{title}: XID {code}" + (f", {known.brief}" if known.brief else "")
+    return _incident(event, "xid", known.level, title, text, known.hint, details)
 
 
 def _whose(event: DeviceEvent, owner: Owner | None, users: Sequence[Owner]) -> str:

@@ -4,6 +4,7 @@ Levels: *alert* for what makes a GPU unusable or its results doubtful, *warning*
 worse, *info* for what the driver has dealt with. A number that is not in the table is shown as it is, as a warning.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,7 +29,17 @@ class Xid:
     level: str
     hint: str
 
+    @property
+    def brief(self) -> str:
+        """What happened in a few words for a title, without a full stop; "" for a number that nobody has explained."""
+        if self.code in _BRIEF or self.code not in CATALOGUE:
+            return _BRIEF.get(self.code, "")
+        words = _ARTICLE.sub("", _CLAUSE.split(self.text.rstrip("."), maxsplit=1)[0])
+        return words[0].lower() + words[1:] if words[1].islower() else words  # not of GPU, NVLink, JPEG
 
+
+_ARTICLE = re.compile(r"^(An?|The) ")
+_CLAUSE = re.compile(r"[,:;]")
 _FIX_PROGRAM = "The driver is fine. Look for a bug in the program: compute-sanitizer finds most of them."
 _RESTART_PROGRAM = "Start the program again. If it comes back with other programs, update the driver."
 _UPDATE = "Update the driver; if it comes back, save nvidia-bug-report.sh's output for NVIDIA."
@@ -172,6 +183,42 @@ _ROWS: tuple[tuple[int, Blame, str, str, str], ...] = (
     (171, _H, "info", "Further detail of an uncorrectable memory error: in DRAM.", _WATCH),
     (172, _H, "info", "Further detail of an uncorrectable memory error: in SRAM.", _WATCH),
 )  # fmt: skip
+
+_BRIEF: Mapping[int, str] = {
+    8: "GPU stopped working on a program",
+    12: "driver failed twice",
+    13: "invalid access or instruction",
+    31: "memory page fault",
+    32: "damaged commands",
+    43: "a program's work stopped",
+    44: "graphics engine failed",
+    45: "a program's work was ended",
+    54: "board's extra power failed",
+    63: "damaged memory row noted",
+    64: "damaged memory row not noted",
+    69: "invalid graphics method",
+    93: "InfoROM not written",
+    94: "contained memory error",
+    95: "uncontained memory error",
+    109: "switch between programs timed out",
+    119: "GSP no longer answers",
+    121: "corrected error on the processor's link",
+    122: "board's own memory failed",
+    123: "power management could not be started",
+    137: "invalid access over NVLink",
+    140: "uncorrectable error of unknown cause",
+    154: "GPU wants another recovery",
+    157: "damaged part can be repaired at the next reset",
+    159: "corrected error between chips",
+    160: "memory channel repaired at the next reset",
+    162: "power smoothing reported a fault",
+    163: "power smoothing has little life left",
+    164: "power smoothing is worn out",
+    169: "firmware processor's uncorrectable error",
+    171: "detail of a memory error, in DRAM",
+    172: "detail of a memory error, in SRAM",
+}
+"""Words for a title where the beginning of the text is too long for a table."""
 
 CATALOGUE: Mapping[int, Xid] = {code: Xid(code, text, blame, level, hint) for code, blame, level, text, hint in _ROWS}
 

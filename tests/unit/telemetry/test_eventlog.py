@@ -165,7 +165,8 @@ def test_what_is_told_while_the_disk_is_full_is_told_once_and_written_later(rig,
         return len(refused) >= times
 
     rig.wait(lambda: tried(8))
-    assert sorted(rig.titles("xid")) == ["GPU 0: XID 31", "GPU 0: XID 79"]
+    told = ["GPU 0: XID 31, memory page fault", "GPU 0: XID 79, GPU has fallen off the bus"]
+    assert sorted(rig.titles("xid")) == told
     monkeypatch.setattr(rig.state.incidents, "put", put)
     rig.wait(lambda: tried(0) and not rig.log._unsaved)
     assert len(rig.titles("xid")) == 2

@@ -23,7 +23,7 @@ def test_an_xid_says_what_it_means_what_to_do_and_whose_process_it_was():
     draft = incidents.of_event(DeviceEvent(5.0, "xid", "GPU-3", 79, 77, "fell off"), GPU, owner)
     incident = draft.incident
     assert (incident.kind, incident.level, incident.device) == ("xid", "alert", "GPU-3")
-    assert incident.title == "GPU 3: XID 79"
+    assert incident.title == "GPU 3: XID 79, GPU has fallen off the bus"
     assert "train-resnet" in incident.text
     assert "process 77 of ada" in incident.text
     assert incident.hint
@@ -33,7 +33,7 @@ def test_an_xid_says_what_it_means_what_to_do_and_whose_process_it_was():
 
 def test_an_unknown_xid_of_a_process_that_is_gone_keeps_number_and_pid():
     incident = incidents.of_event(DeviceEvent(5.0, "xid", None, 4711, 9), None, None).incident
-    assert "4711" in incident.title
+    assert incident.title.endswith(": XID 4711")
     assert "process 9" in incident.text
 
 

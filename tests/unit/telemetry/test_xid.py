@@ -35,3 +35,12 @@ def test_every_row_says_what_and_what_next_and_none_twice() -> None:
         assert xid.text.endswith(".")
         assert xid.hint.endswith((".", "nvidia-smi --gpu-reset."))
     assert len(CATALOGUE) > 100
+
+
+def test_every_row_has_words_that_fit_into_a_title() -> None:
+    assert explain_xid(31).brief == "memory page fault"
+    assert explain_xid(74).brief == "NVLink failed"
+    for xid in CATALOGUE.values():
+        assert 0 < len(xid.brief) <= 48
+        assert not xid.brief.startswith(("A ", "An ", "The "))
+        assert not xid.brief.endswith(".")
