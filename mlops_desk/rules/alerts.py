@@ -255,12 +255,14 @@ def device_title(device_class: str, device: str, thing: Any) -> str:
 
 
 def describe(rule: AlertRule, value: float | None) -> str:
-    """Say what was measured, and what is expected; of what is only there or not, that it is there."""
+    """Say what was measured, where it begins and where it ends; of what is only there or not, that it is there."""
     if (rule.threshold, rule.clear_at) == (1.0, 0.0) and rule.unit == "1":
         return rule.help
     is_share = rule.unit == "1" and rule.above and rule.threshold < 1.0
-    measured, expected = (_share(each) if is_share else quantity(each, rule.unit) for each in (value, rule.clear_at))
-    return f"{rule.help} Measured: {measured}; expected {'at most' if rule.above else 'at least'} {expected}."
+    shown = (_share(each) if is_share else quantity(each, rule.unit) for each in (value, rule.threshold, rule.clear_at))
+    measured, begins, ends = shown
+    bad, good = ("more", "less") if rule.above else ("less", "more")
+    return f"{rule.help} Measured: {measured}. It rings at {begins} or {bad}, and ends at {ends} or {good}."
 
 
 def _share(value: float | None) -> str:

@@ -258,10 +258,12 @@ def test_a_rule_that_passes_can_begin_and_can_end(threshold, clear_at, seconds, 
     assert clear_at < threshold if above else clear_at > threshold
 
 
-def test_an_alert_says_what_was_measured_in_its_unit():
+def test_an_alert_says_what_was_measured_and_at_what_it_begins_and_ends():
     rules = AlertEngine().rules
-    assert "Measured: 96.5\u202f%; expected at most 93.0\u202f%." in describe(rules["filesystem_space"], 0.965)
-    assert "Measured: 4\u202f°C; expected at least 10\u202f°C." in describe(rules["gpu_temperature"], 4.0)
+    full = describe(rules["filesystem_space"], 0.965)
+    assert "Measured: 96.5\u202f%. It rings at 95.0\u202f% or more, and ends at 93.0\u202f% or less." in full
+    hot = describe(rules["gpu_temperature"], 4.0)
+    assert "Measured: 4\u202f°C. It rings at 5\u202f°C or less, and ends at 10\u202f°C or more." in hot
     assert "Measured: 48.0\u202fMiB/s" in describe(rules["host_swapping"], 48.0 * (1 << 20))
     assert "Measured" not in describe(rules["gpu_lost"], 1.0)
 
