@@ -11,7 +11,7 @@ HELP = {
     "clear_at": "value at which the alert ends, so that it does not flicker",
     "cooldown_seconds": "least time between two retrainings that drift sets off",
     "data": "new path on this machine for a mount target of the job; may be given several times",
-    "device": "GPU (UUID), disk, network card or host",
+    "device": "GPU (gpu0 or its UUID), disk, network card or host",
     "enabled": "true or false",
     "endpoint": "name of the endpoint",
     "everything": "end the gateway and the tracking server too",

@@ -167,7 +167,7 @@ class Desk:
         return GpusService(self.telemetry.status)
 
     def _events(self) -> EventsService:
-        parts = EventParts(self._keep, self._recording, self._busy_ratio, self._jobs_ended)
+        parts = EventParts(self._keep, self._recording, self._busy_ratio, self._jobs_ended, self.telemetry.device)
         return EventsService(self.folder.root / "events.json", self.state.incidents, self.bus, self.loop, parts)
 
     def _alerts(self) -> AlertsService:

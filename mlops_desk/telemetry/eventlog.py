@@ -53,13 +53,14 @@ class EventParts:
 
     ``keep`` asks the flight recorder to keep the minutes around a Unix time under an incident's id, ``read`` gives
     them back; ``busy_ratio`` tells for a span how busy each GPU was, ``jobs_ended`` how many jobs ended since a time,
-    by outcome. All may raise DeskError.
+    by outcome. ``device`` tells which device a person means. All may raise DeskError.
     """
 
     keep: Callable[[str, float], object]
     read: Callable[[str, str | None], Curves]
     busy_ratio: Callable[[float, float], Mapping[str, float]]
     jobs_ended: Callable[[float], Mapping[str, int]]
+    device: Callable[[str], str] = str
 
 
 class EventsService:
@@ -108,11 +109,15 @@ class EventsService:
     def list(
         self, since: float | None = None, level: str | None = None, device: str | None = None, limit: int = 200
     ) -> list_of[Incident]:
-        """Return the newest entries, of at least ``level``; what still happened after ``since`` is among them."""
+        """Return the newest entries, of at least ``level``; what still happened after ``since`` is among them.
+
+        ``device`` is named as people do it (gpu0). Raises Invalid, and NotFound for a device that nobody knows.
+        """
         if level is not None and level not in LEVELS:
             raise Invalid(f"{plain(level)!r} is no level.", f"One of {', '.join(LEVELS)}.")
         if not 1 <= limit <= KEPT:
             raise Invalid(f"{limit} is not between 1 and {KEPT}.")
+        device = self._device(device)
         levels = LEVELS[LEVELS.index(level) :] if level else None
         stored = self._table.list(states=levels, parent=device, since=since, limit=limit)
         unsaved = {
@@ -143,7 +148,13 @@ class EventsService:
         if not incident.recorded:
             text = f"Nothing was recorded around '{incident.title}'."
             raise NotFound(text, "Recorded are errors of GPUs, out-of-memory kills and throttling.")
-        return self._parts.read(incident.id, device)
+        return self._parts.read(incident.id, self._device(device))
+
+    def _device(self, given: str | None) -> str | None:
+        """Return the device a person means: as the log has it, which remembers what is gone, or as the curves do."""
+        if given is None or any(each.device == given for each in self._unsaved.copy().values()):
+            return given
+        return given if given and self._table.list(parent=given, limit=1) else self._parts.device(given)
 
     def absence(self, since: float) -> Absence:
         """Return what happened since a moment; what can't be told is left out."""

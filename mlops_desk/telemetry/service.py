@@ -162,7 +162,7 @@ class TelemetryService:
         """Return one curve in about ``points`` buckets."""
         now = time.time()
         span = parse_moment(start, now), parse_moment(end, now)
-        name = self._device(device)
+        name = self.device(device)
         axis, (curve,) = self._reader.reduce([(name, metric)], *span, points)
         if not curve.known:
             text = f"Nothing was ever measured of {plain(metric)} of {plain(name)}."
@@ -206,6 +206,12 @@ class TelemetryService:
         """Say why the history is not written at the moment, or None."""
         return f"The history is paused. {self._history.paused}" if self._history.paused else None
 
+    def device(self, given: str) -> str:
+        """Return the name that curves go by of a device as people name it. Raises NotFound, Invalid."""
+        self._sampler.wait_for_first(max(0.0, self._started + _FIRST_SECONDS - time.monotonic()))
+        gpus = {gpu.index: gpu.uuid for gpu in self._sampler.sample().gpus}
+        return resolve_device(given, gpus, [*self._ring.devices(), *self._history.devices()])
+
     def gpu_facts(self) -> tuple[Gpu, ...]:
         """Return every GPU with its state and processes as known now, for the lease ledger."""
         return _for_leases(self._sampler.sample().gpus)
@@ -224,11 +230,6 @@ class TelemetryService:
             self._verdicts.look(status, self._ring, time.monotonic(), time.time())
         for listener in self._listeners:
             listener(sample.events, status, is_tick)
-
-    def _device(self, given: str) -> str:
-        self._sampler.wait_for_first(max(0.0, self._started + _FIRST_SECONDS - time.monotonic()))
-        gpus = {gpu.index: gpu.uuid for gpu in self._sampler.sample().gpus}
-        return resolve_device(given, gpus, [*self._ring.devices(), *self._history.devices()])
 
     def _holdings(self) -> list[Holding]:
         """Return who holds much of a GPU's memory right now."""
