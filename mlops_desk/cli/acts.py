@@ -30,7 +30,9 @@ def _verb(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
         answer = client.call(given.verb, arguments)
         if given.verb.streams:
             return _print_lines(answer, as_json=as_json)
-        text = told.after(before, answer) + output.text(answer, told.nothing(given.verb, arguments))
+        text = told.ended(given.verb, arguments, answer) or (
+            told.after(before, answer) + output.text(answer, told.nothing(given.verb, arguments))
+        )
         show(wire.to_builtins(answer), text, as_json=as_json)
     finally:
         client.close()

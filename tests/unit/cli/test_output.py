@@ -24,6 +24,7 @@ from mlops_desk.records.status import (
     Check,
     Disk,
     Filesystem,
+    GpuProcess,
     Host,
     Network,
     Status,
@@ -94,6 +95,22 @@ def test_a_job_shows_its_command_and_what_it_asked_for() -> None:
 def test_cancelling_says_what_it_has_done(was: Job, now: Job, said: str) -> None:
     assert said in told.after(was, now)
     assert told.after(None, now) == ""
+
+
+@pytest.mark.parametrize(
+    ("force", "said", "stays"),
+    [
+        (False, "was asked to end (TERM)", "mlops-desk gpus end-process 77 --start-ticks 5 --force"),
+        (True, "was killed (KILL)", "reset of the GPU"),
+    ],
+)
+def test_ending_a_process_says_what_was_done_and_what_to_do_if_it_stays(force: bool, said: str, stays: str) -> None:
+    process = GpuProcess(77, "ada", "python train.py", None)
+    arguments = {"pid": 77, "start_ticks": 5, "force": force}
+    text = told.ended(verb("gpus", "end_process"), arguments, process)
+    assert text.startswith(f"Process 77 (python train.py) {said}")
+    assert stays in text
+    assert told.ended(verb("jobs", "list"), {}, []) == ""
 
 
 def test_a_filter_that_lets_nothing_through_is_not_nothing_yet() -> None:
