@@ -31,14 +31,14 @@ def accounts(seed: int, index: int, at: float) -> tuple[AccountedProcess, ...]:
 
 
 def _account(seed: int, run: Run, index: int, at: float) -> AccountedProcess:
-    running, since, until = at < run.end, max(run.start, booted_at(at)), min(at, run.end)
+    running, since, until = at < run.until, max(run.start, booted_at(at)), min(at, run.until)
     busy = busy_seconds(seed, run.work, index, until) - busy_seconds(seed, run.work, index, since)
     ratio = round(min(1.0, max(0.0, busy / max(1.0, until - since))), 2)
     return AccountedProcess(
         pid_of(seed, run, index),
         running,
         run.start,
-        None if running else run.end - run.start,
+        None if running else run.until - run.start,
         ratio,
         round(0.9 * run.work.dram * ratio, 2),
         int(run.memory_bytes(until)),

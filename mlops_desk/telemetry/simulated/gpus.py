@@ -64,6 +64,7 @@ class SimulatedGpus:
         at = self._clock()
         if faults.get("ended", []) != self._ended:
             self._ended = faults.get("ended", [])
+            self._accounted_at.clear()
             for ended in self._ended:
                 end_run(self._seed, *ended)
         if "trouble" in faults:
@@ -134,7 +135,8 @@ class SimulatedGpus:
         return self._links_read[index]
 
     def _accounts(self, index: int, at: float) -> tuple[AccountedProcess, ...]:
-        looked = at - at % ACCOUNTS_SECONDS
+        by_hand = max((moment for *_, moment in self._ended), default=0.0)  # what a person ended shows at once
+        looked = max(at - at % ACCOUNTS_SECONDS, min(at, by_hand))
         if self._accounted_at.get(index) != looked:
             self._accounted_at[index] = looked
             self._accounted[index] = accounts(self._seed, index, looked)

@@ -257,6 +257,9 @@ def test_a_process_of_ones_own_ends_at_once_and_leaves_its_gpu_free(tmp_path: Pa
     demo.now += 1.0
     assert demo.process(OWN_USER, "sweep") is None
     gpu = demo.gpus.read().gpus[7]
+    account = next(one for one in gpu.accounting or () if one.pid == mine.pid)
+    assert not account.running, "what was ended by hand runs no more in the accounts either, and at once"
+    assert account.started_at + account.seconds == demo.now - 1.0
     assert [process.command for process in gpu.processes] == ["jupyter-lab --no-browser"]
     assert value(gpu, "hw.gpu.memory.usage") < 0.1 * value(busy, "hw.gpu.memory.usage")
     with pytest.raises(Refused, match="on no GPU"):
