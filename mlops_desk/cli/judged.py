@@ -6,7 +6,7 @@ from typing import Any
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, span, step, table
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.history import Curves
-from mlops_desk.records.incident import Absence, Incident
+from mlops_desk.records.incident import Absence, GpuUse, Incident
 from mlops_desk.records.status import Gpu, GpuProcess
 
 _IDS = 8
@@ -73,14 +73,18 @@ def absence(item: Absence) -> str:
         lines.append("Nothing went wrong.")
     if item.jobs:
         lines.append("Jobs: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(item.jobs.items())))
-    if item.busy_ratio:
-        lines.append(table(["GPU", "BUSY"], [[uuid, f"{ratio:.0%}"] for uuid, ratio in item.busy_ratio.items()]))
+    if item.gpus:
+        lines.append(table(["GPU", "NAME", "BUSY"], [[str(gpu.index), gpu.name, _busy(gpu)] for gpu in item.gpus]))
     return "\n".join(lines)
 
 
 def curves(item: Curves) -> str:
     head = f"From {moment(item.start)}, {item.buckets} values of {step(item.step_seconds)} each; --json has them."
     return "\n".join([head, *(f"{curve.device}  {curve.metric} ({curve.unit})" for curve in item.curves)])
+
+
+def _busy(item: GpuUse) -> str:
+    return "not known" if item.busy_ratio is None else f"{item.busy_ratio:.0%}"
 
 
 def _alert_state(item: Alert) -> str:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.job import Job, JobSpec, JobState
-from mlops_desk.records.status import AgentCost, AgentInfo, Check, LeaseInfo, Status
+from mlops_desk.records.status import AgentCost, AgentInfo, Check, Gpu, LeaseInfo, Status
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 from mlops_desk.rules.alerting import AlertsService
 from mlops_desk.rules.service import RulesService
@@ -167,7 +167,9 @@ class Desk:
         return GpusService(self.telemetry.status)
 
     def _events(self) -> EventsService:
-        parts = EventParts(self._keep, self._recording, self._busy_ratio, self._jobs_ended, self.telemetry.device)
+        parts = EventParts(
+            self._keep, self._recording, self._busy_ratio, self._jobs_ended, self.telemetry.device, self._gpus_now
+        )
         return EventsService(self.folder.root / "events.json", self.state.incidents, self.bus, self.loop, parts)
 
     def _alerts(self) -> AlertsService:
@@ -277,6 +279,9 @@ class Desk:
             if known:
                 ratios[gpu.uuid] = sum(known) / len(known)
         return ratios
+
+    def _gpus_now(self) -> Sequence[Gpu]:
+        return self.telemetry.status().gpus
 
     def _jobs_ended(self, since: float) -> Mapping[str, int]:
         """Count the jobs that ended since a time, by outcome."""

@@ -51,11 +51,25 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuUse:
+    """How busy a GPU was over a span; ``busy_ratio`` is None where its history does not tell."""
+
+    uuid: str
+    index: int
+    name: str
+    busy_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Absence:
-    """What happened while nobody looked: incidents of a span, how busy each GPU (UUID) was, jobs by outcome."""
+    """What happened while nobody looked: incidents of a span, how busy each GPU (UUID) was, jobs by outcome.
+
+    ``busy_ratio`` has the GPUs of which it is known, ``gpus`` all there are now.
+    """
 
     since: float
     until: float
     incidents: tuple[Incident, ...]
     busy_ratio: Mapping[str, float]
     jobs: Mapping[str, int]
+    gpus: tuple[GpuUse, ...] = ()

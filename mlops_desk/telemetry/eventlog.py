@@ -9,7 +9,7 @@ import logging
 import time
 import uuid
 from builtins import list as list_of
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -24,9 +24,9 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import IncidentLogged, JobChanged, Notice
 from mlops_desk.records.history import Curves
-from mlops_desk.records.incident import Absence, DeviceEvent, Incident
+from mlops_desk.records.incident import Absence, DeviceEvent, GpuUse, Incident
 from mlops_desk.records.job import Job
-from mlops_desk.records.status import Status
+from mlops_desk.records.status import Gpu, Status
 from mlops_desk.storage.state import RecordTable
 from mlops_desk.telemetry import incidents, notices
 from mlops_desk.telemetry.folding import ENDED_UNSEEN, Folding, goes_on
@@ -53,7 +53,7 @@ class EventParts:
 
     ``keep`` asks the flight recorder to keep the minutes around a Unix time under an incident's id, ``read`` gives
     them back; ``busy_ratio`` tells for a span how busy each GPU was, ``jobs_ended`` how many jobs ended since a time,
-    by outcome. ``device`` tells which device a person means. All may raise DeskError.
+    by outcome. ``device`` tells which device a person means, and ``gpus`` which there are now. All may raise DeskError.
     """
 
     keep: Callable[[str, float], object]
@@ -61,6 +61,7 @@ class EventParts:
     busy_ratio: Callable[[float, float], Mapping[str, float]]
     jobs_ended: Callable[[float], Mapping[str, int]]
     device: Callable[[str], str] = str
+    gpus: Callable[[], Sequence[Gpu]] = tuple
 
 
 class EventsService:
@@ -168,7 +169,8 @@ class EventsService:
         except DeskError as error:
             _log.info("How busy the GPUs were is not known: %s", error.message)
             busy = {}
-        return Absence(since, until, found, busy, self._parts.jobs_ended(since))
+        gpus = tuple(GpuUse(gpu.uuid, gpu.index, gpu.name, busy.get(gpu.uuid)) for gpu in self._parts.gpus())
+        return Absence(since, until, found, busy, self._parts.jobs_ended(since), gpus)
 
     def take(self, events: tuple[DeviceEvent, ...], status: Status) -> None:
         """Look at a new sample; called by who samples, so nothing here waits."""

@@ -11,7 +11,7 @@ from mlops_desk.cli.parser import arguments_of, build
 from mlops_desk.cli.watch import painted
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.history import Curve, Curves
-from mlops_desk.records.incident import Absence, Incident
+from mlops_desk.records.incident import Absence, GpuUse, Incident
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Gpu, GpuProcess, GpuState
 
@@ -79,10 +79,12 @@ def test_events_are_a_table_and_one_event_a_story():
 
 
 def test_an_absence_says_what_went_wrong_what_ended_and_how_busy_it_was():
-    told = output.text(Absence(NOW - 3600, NOW, (incident(),), {"GPU-3": 0.42}, {"failed": 1, "succeeded": 2}))
+    gpus = GpuUse("GPU-3", 3, "H100", 0.42), GpuUse("GPU-4", 4, "A100", None)
+    jobs = {"failed": 1, "succeeded": 2}
+    told = output.text(Absence(NOW - 3600, NOW, (incident(),), {"GPU-3": 0.42}, jobs, gpus))
     assert "XID 79" in told
     assert "1 failed, 2 succeeded" in told
-    assert "42%" in told
+    assert [line.split() for line in told.split("\n")[-2:]] == [["3", "H100", "42%"], ["4", "A100", "not", "known"]]
     assert "Nothing went wrong." in output.text(Absence(NOW - 60, NOW, (), {}, {}))
 
 

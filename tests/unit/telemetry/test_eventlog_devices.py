@@ -33,6 +33,7 @@ class Rig(ServiceRig):
             busy_ratio=lambda _start, _end: {"GPU-bbbb": 0.5},
             jobs_ended=lambda _since: {},
             device=lambda given: resolve_device(given, known, ["host"]),
+            gpus=lambda: GPUS,
         )
         self.log = EventsService(self.folder / "events.json", self.state.incidents, self.bus, self.loop, parts)
         self.log.start()
@@ -74,3 +75,9 @@ def test_a_device_that_nobody_knows_is_refused_with_those_there_are(rig, given):
 def test_a_device_that_is_gone_is_known_by_what_happened_to_it(rig):
     rig.state.incidents.put(Incident("old", 5.0, "gpu", "alert", "GPU 3 is lost", device="GPU-gone"))
     assert [incident.id for incident in rig.log.list(device="GPU-gone")] == ["old"]
+
+
+def test_an_absence_has_every_gpu_and_knows_not_how_busy_the_unmeasured_were(rig):
+    absence = rig.log.absence(time.time() - 60.0)
+    assert [(gpu.index, gpu.name, gpu.busy_ratio) for gpu in absence.gpus] == [(0, "H100", None), (1, "H100", 0.5)]
+    assert absence.busy_ratio == {"GPU-bbbb": 0.5}
