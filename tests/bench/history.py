@@ -204,6 +204,7 @@ def roll(store: TelemetryStore, tier: int) -> None:
     count = len(chunks(store, tier))
     rolling.CHUNKS_A_ROLL, rolling.CHUNKS_LEFT = (count, 10**6) if tier == 0 else (10**6, count), (0, 0)
     begun = time.process_time()
+    store.settled = False  # the chunks were put in behind its back
     steps = pack(store)
     rolling.CHUNKS_A_ROLL, rolling.CHUNKS_LEFT = before
     what, size = ("day", "minutes") if tier == 0 else ("month", "quarters"), frame_bytes(store, f"tier = {tier + 1}")
