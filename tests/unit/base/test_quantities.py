@@ -10,3 +10,9 @@ def test_number_and_unit_stand_apart_and_stay_on_one_line() -> None:
     assert amount(649.6, "W") == "650\u202fW"
     assert plain(percent(1.0)) == "100\u202f%"
     assert len(percent(1.0).split("\u202f")) == 2
+
+
+def test_a_number_of_a_hundred_digits_is_told_by_its_power_of_ten():
+    assert amount(1e99, "°C") == "1e+99\u202f°C"
+    assert percent(-1e98) == "-1e+100\u202f%"
+    assert amount(1e14, "W") == "100000000000000\u202fW"
