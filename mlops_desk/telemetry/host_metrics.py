@@ -55,7 +55,11 @@ def _numa() -> tuple[Metric, ...]:
     table = []
     for node in range(NUMA_NODES):
         name = f"system.memory.node{node}"
-        table.append(Metric(f"{name}.usage", HOST, "By", "gauge", *BYTES, f"Memory of node {node} that is not free."))
+        table.append(
+            Metric(
+                f"{name}.usage", HOST, "By", "gauge", *BYTES, f"Memory of node {node} that is neither free nor cache."
+            )
+        )
         table.append(Metric(f"{name}.limit", HOST, "By", "gauge", *BYTES, f"Memory of node {node}."))
     return tuple(table)
 

@@ -1,6 +1,7 @@
 """Memory and swap from /proc/meminfo and /proc/vmstat, and each NUMA node's share from /sys.
 
-Used is what is not available to new work, as ``free`` counts it; for a node the kernel only says what is free.
+Used is what is not available to new work, as ``free`` counts it; for a node the kernel does not say that, so it is what
+is neither free nor cache.
 """
 
 import os
@@ -66,11 +67,11 @@ class Memory:
     def _read_nodes(self) -> dict[str, Reading]:
         readings = {}
         for number, file in self._nodes.items():
-            total, free = node_memory(file.read())
+            total, spare = node_memory(file.read())
             name = f"system.memory.node{number}"
-            if total is not None and free is not None:
+            if total is not None and spare is not None:
                 readings[f"{name}.limit"] = self._kept.measured(f"{name}.limit", total)
-                readings[f"{name}.usage"] = self._kept.measured(f"{name}.usage", total - free)
+                readings[f"{name}.usage"] = self._kept.measured(f"{name}.usage", total - spare)
         return readings
 
 
@@ -103,13 +104,20 @@ def _kilobytes(meminfo: str) -> dict[str, int]:
 
 
 def node_memory(meminfo: str) -> tuple[int | None, int | None]:
-    """Return (total, free) in bytes from a node's meminfo, whose rows begin with ``Node 0``."""
+    """Return (total, spare) in bytes from a node's meminfo, whose rows begin with ``Node 0``.
+
+    Spare is what is free, and the cache that makes room for new work; shared memory counts as files but does not.
+    """
     rows = {}
     for line in meminfo.split("\n"):
         words = line.split()
         if len(words) >= 4 and words[0] == "Node" and words[3].isascii() and words[3].isdecimal():
             rows[words[2]] = int(words[3]) * 1024
-    return rows.get("MemTotal:"), rows.get("MemFree:")
+    total, free = rows.get("MemTotal:"), rows.get("MemFree:")
+    if total is None or free is None:
+        return total, free
+    files = max(0, rows.get("FilePages:", 0) - rows.get("Shmem:", 0))
+    return total, min(total, free + files + rows.get("SReclaimable:", 0))
 
 
 def _node_files(sys: Path) -> dict[int, KernelFile]:

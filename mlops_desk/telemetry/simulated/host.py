@@ -121,7 +121,7 @@ class SimulatedHost:
     def _memory(self, at: float, runs: list[Run]) -> dict[str, float]:
         own = {run.work.name: _HOST_GIB[run.work.name] * GIB for run in runs}
         used = 38 * GIB + sum(own.values()) + 4 * GIB * wave(self._seed, "memory", at, 300.0)
-        near = 20 * GIB + own.get("llama-70b", 0.0)
+        near = 0.4 * (used - own.get("llama-70b", 0.0)) + own.get("llama-70b", 0.0)
         saving = any(run.phase(at).kind == "save" for run in runs)
         return {
             "system.memory.limit": _MEMORY,
@@ -136,8 +136,8 @@ class SimulatedHost:
             "system.memory.oom_kills": float(oom_count(self._seed, at)),
             "system.memory.node0.limit": _MEMORY / _NODES,
             "system.memory.node1.limit": _MEMORY / _NODES,
-            "system.memory.node0.usage": near + 160 * GIB,
-            "system.memory.node1.usage": used - near + 180 * GIB,
+            "system.memory.node0.usage": near,
+            "system.memory.node1.usage": used - near,
             "system.paging.limit": _SWAP,
             "system.paging.usage": 1.2 * GIB,
             "system.paging.in": 0.0,

@@ -235,10 +235,12 @@ def test_memory_of_each_node_is_told_where_there_are_two(machine) -> None:
         folder = sys / "devices" / "system" / "node" / f"node{node}"
         folder.mkdir(parents=True)
         (folder / "cpulist").write_text(f"{node}\n")
-        (folder / "meminfo").write_text(f"\nNode {node} MemTotal:  500 kB\nNode {node} MemFree:  {free} kB\n")
+        rows = {"MemTotal": 500, "MemFree": free, "FilePages": 90, "Shmem": 20, "SReclaimable": 10}
+        text = "".join(f"Node {node} {name}:  {kilobytes} kB\n" for name, kilobytes in rows.items())
+        (folder / "meminfo").write_text(f"\n{text}")
     sample = LinuxHost(proc, sys).read()
     shown = values(sample.host.metrics)
-    assert shown["system.memory.node1.usage"] == 400 * 1024
+    assert shown["system.memory.node1.usage"] == (400 - 70 - 10) * 1024, "the cache is no use, as for the whole machine"
     assert shown["system.memory.node0.limit"] == 500 * 1024
     assert sample.host.facts["NUMA node 1"] == "processors 1"
 

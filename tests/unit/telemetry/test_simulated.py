@@ -73,6 +73,10 @@ def test_no_number_is_impossible(seed: int, at: float) -> None:
             assert {reading.state for reading in part.metrics.values()} == {MetricState.OK}
     sample = SimulatedHost(seed, clock=lambda: at).read()
     assert (len(sample.disks), len(sample.networks), len(sample.host.cores)) == (4, 4, 64)
+    used, *nodes = (
+        sample.host.metrics[f"system.memory.{name}"].value or 0.0 for name in ("usage", "node0.usage", "node1.usage")
+    )
+    assert sum(nodes) == pytest.approx(used)
     assert {card.kind for card in sample.networks} == {"ethernet", "infiniband"}
     for device in (sample.host, *sample.host.cores, *sample.host.sensors, *sample.disks, *sample.networks):
         assert {reading.state for reading in device.metrics.values()} == {MetricState.OK}
