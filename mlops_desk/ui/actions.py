@@ -19,7 +19,7 @@ class Action:
     """One thing to do. ``when`` tells whether it can be done now; ``places`` are menu, tray, palette and title.
 
     A ``gentle`` action's key counts only where the focused widget has no use for it (Space on a button is a click).
-    Signals are connected to ``runner()``, never to ``run``.
+    ``also`` are further words by which the palette finds it. Signals are connected to ``runner()``, never to ``run``.
     """
 
     id: str
@@ -29,6 +29,7 @@ class Action:
     when: Callable[[], bool] = always
     places: frozenset[str] = frozenset({"menu", "palette"})
     gentle: bool = False
+    also: str = ""
 
     def run(self) -> None:
         """Do it, if it can be done now."""

@@ -1,5 +1,7 @@
 """What waits on each page, for the sidebar, and the things the command palette can go to."""
 
+from dataclasses import replace
+
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.job import JobState
@@ -71,7 +73,10 @@ def things(context: Context) -> list[Action]:
     found += [_go(context, "endpoints", name, f"Endpoint {name}") for name in store.endpoints.value or {}]
     found += [_go(context, "models", name, f"Model {name}") for name in store.models.value or {}]
     found += [
-        _go(context, "settings", key, f"Setting: {setting.section}, {setting.title}")
+        replace(
+            _go(context, "settings", key, f"Setting: {setting.section}, {setting.title}"),
+            also=f"{key} {setting.help} {' '.join(setting.choices)}",
+        )
         for key, setting in (store.settings.value or {}).items()
     ]
     return found

@@ -30,6 +30,7 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 _ADVICE = "Pages, GPUs, disks, networks, jobs, models, events and settings are found by a part of their name."
+_ALSO = 0.1
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -38,8 +39,13 @@ def ranked(actions: Iterable[Action], text: str) -> list[Action]:
     words = text.lower().split()
     if not words:
         return list(actions)
-    scored = [(score(action.title.lower(), words), action) for action in actions]
+    scored = [(_score_action(action, words), action) for action in actions]
     return [action for points, action in sorted(scored, key=_points, reverse=True) if points > 0]
+
+
+def _score_action(action: Action, words: list[str]) -> float:
+    """Return how well an action fits: by its title, or else, and less, by the other words that lead to it."""
+    return score(action.title.lower(), words) or _ALSO * score(f"{action.title} {action.also}".lower(), words)
 
 
 def score(title: str, words: list[str]) -> float:

@@ -32,6 +32,13 @@ def test_equals_stay_in_their_order():
     assert ranked(gpus, "gpu") == gpus
 
 
+def test_other_words_lead_to_it_after_those_of_titles():
+    colours = Action("colours", "Setting: Window, Colours", lambda: None, also="ui.theme Always dark or light.")
+    job = Action("job", "Job darkroom (running)", lambda: None)
+    assert ranked([colours, job], "dark") == [job, colours]
+    assert ranked([colours, job], "setting theme") == [colours]
+
+
 def test_every_word_must_be_found_and_without_words_the_order_stays():
     assert ranked(ACTIONS, "gpu nowhere") == []
     assert ranked(ACTIONS, "  ") == ACTIONS
@@ -78,6 +85,8 @@ def test_it_goes_to_a_disk_a_network_and_a_filesystem(program, qtbot, typed, kin
 def test_it_goes_to_an_event_and_to_a_setting(program, qtbot):
     page = go(program, qtbot, "killed for lack")
     assert page.log.key() == "oom1"
+    page = go(program, qtbot, "dark")
+    assert page.rows["ui.theme"].isVisible()
     page = go(program, qtbot, "wheelhouse")
     assert program.window.title_row.title.whole == "Settings"
     assert page.rows["serving.wheelhouse"].isVisible()
