@@ -38,6 +38,7 @@ from mlops_desk.verbs.declaration import Parameter, Verb, verbs_of
 _log = logging.getLogger(__name__)
 _BODY_LIMIT_BYTES = 4 << 20
 _AUDIT_LIMIT = 2000
+_SHOWN_LIMIT = 80
 _PACE_LIMIT_SECONDS = 60.0
 _STATUS = {NotFound: 404, Refused: 403, Invalid: 422, TimedOut: 504, Unavailable: 503}
 
@@ -239,7 +240,10 @@ def _convert(parameter: Parameter, value: Any) -> Any:
     try:
         converted = wire.from_builtins(value, parameter.type)
     except Invalid as error:
-        raise Invalid(f"{parameter.name}: {error.message}", error.hint) from error
+        if parameter.wanted is None:
+            raise Invalid(f"{parameter.name}: {error.message}", error.hint) from error
+        shown = "nothing" if value is None else repr(plain(str(value), _SHOWN_LIMIT))
+        raise Invalid(f"{parameter.name} takes {parameter.wanted}, not {shown}.") from error
     parameter.check(converted)
     return converted
 

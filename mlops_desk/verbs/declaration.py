@@ -82,6 +82,7 @@ class Moment:
     metavar: str = "TIME"
 
 
+_WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _FORMS = (FileText, FolderOf, AbsolutePath, Option, Pairs, Moment)
 
 
@@ -99,6 +100,12 @@ class Parameter:
         """The types that a value may have, without None."""
         options = get_args(self.type) if get_origin(self.type) in {Union, types.UnionType} else (self.type,)
         return tuple(option for option in options if option is not types.NoneType)
+
+    @property
+    def wanted(self) -> str | None:
+        """Say in words what a value may be; None for what one word can't tell (lists, mappings)."""
+        words = [_WORDS.get(kind) for kind in self.kinds]
+        return " or ".join(word for word in words if word) if all(words) else None
 
     def check(self, value: Any) -> None:
         """Refuse what fits the type and is no number to work with: NaN and infinities. Raises Invalid."""

@@ -28,6 +28,8 @@ from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Run
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuState, Host, Status
+from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.declaration import verbs_of
 
 
 def job(number: str = "1") -> Job:
@@ -214,6 +216,26 @@ def test_a_wrong_question_is_told_so(world: World, path: str) -> None:
         answer = raw.get(path)
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/jobs/list?limit=many", "limit takes a whole number, not 'many'."),
+        ("/v1/jobs/list?limit=3.5", "limit takes a whole number, not '3.5'."),
+        ("/v1/jobs/logs?job_id=j&follow=nope", "follow takes true or false, not 'nope'."),
+        ("/v1/telemetry/curves?curves=a&end=1&start=soon", "start takes a number, not 'soon'."),
+    ],
+)
+def test_what_is_of_another_kind_is_told_in_words(world: World, path: str, said: str) -> None:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(world.socket)), base_url="http://agent") as raw:
+        assert raw.get(path).json()["error"] == said
+
+
+def test_every_single_value_that_a_verb_takes_has_words() -> None:
+    parameters = [one for name, kind in PROTOCOLS.items() for verb in verbs_of(name, kind) for one in verb.parameters]
+    assert {one.name for one in parameters if one.wanted is None} == {"curves", "data"}
+    assert {one.wanted for one in parameters if one.name == "enabled"} == {"true or false"}
 
 
 def test_lines_stream_and_an_error_in_mid_stream_is_an_error(world: World) -> None:
