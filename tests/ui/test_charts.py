@@ -16,6 +16,7 @@ from mlops_desk.ui import chartexport, hints
 from mlops_desk.ui.gpu.accounts import ACCOUNTS
 from mlops_desk.ui.gpu.curves import has_activity
 from mlops_desk.ui.spans import Span
+from mlops_desk.ui.widgets import plotting
 from mlops_desk.ui.widgets.chart import Chart, Drawn
 from mlops_desk.ui.widgets.track import of_points
 from mlops_desk.ui.words import percent
@@ -32,6 +33,23 @@ def page(start, double, qtbot):
 
 def shown(page, name):
     return page.curves.charts[name]
+
+
+def test_an_idle_gpu_says_so_in_words_and_fills_no_band_of_what_slows_it(page, monkeypatch):
+    layers = []
+    monkeypatch.setattr(plotting, "paint_stack", lambda _painter, _frame, found, _times: layers.append(len(found)))
+    chart = shown(page, "throttle")
+    for slowed, count in ((0.0, []), (0.5, [1])):
+        values = {"hw.gpu.throttle.low_utilization": 1.0, "hw.gpu.throttle.thermal_hardware": slowed}
+        points = [[(at, values.get(trace.metric, 0.0)) for at in (10.0, 30.0)] for trace in chart.traces]
+        drawn = [
+            Drawn(trace.name, trace.slot, of_points(each)) for trace, each in zip(chart.traces, points, strict=True)
+        ]
+        layers.clear()
+        chart.show_tracks(drawn, Span(0.0, 30.0), [MetricState.OK] * len(drawn))
+        chart.grab()
+        assert layers == count
+        assert ("idle 100\u202f%", -1) in chart.said
 
 
 def test_curves_are_asked_for_once_and_then_followed(page, double, qtbot):

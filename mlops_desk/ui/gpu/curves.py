@@ -21,6 +21,7 @@ _ACTIVITY = (
     ("utilisation", "hw.gpu.utilization"),
 )
 _UTILIZATION = (("utilisation", "hw.gpu.utilization"), ("memory controller", "hw.gpu.utilization.memory"))
+_IDLE = "hw.gpu.throttle.low_utilization"
 _CAUSES = (
     ("power limit", "hw.gpu.throttle.power_cap", 4),
     ("heat, driver", "hw.gpu.throttle.thermal_software", 1),
@@ -29,7 +30,7 @@ _CAUSES = (
     ("group's clock", "hw.gpu.throttle.sync_boost", 5),
     ("board limit", "hw.gpu.throttle.board_limit", 0),
     ("reliability", "hw.gpu.throttle.reliability", 2),
-    ("little to do", "hw.gpu.throttle.low_utilization", 7),
+    ("idle", _IDLE, 7),
 )
 _TRAFFIC = (
     ("PCIe in", "hw.gpu.io.receive"),
@@ -66,7 +67,8 @@ class GpuCurves:
             ),
             "throttle": Chart(
                 "Slowed by", words.percent, top=1.0, stacked=True, nothing="nothing", marks=1,
-                about="Share of time in which the clocks were held down, by cause, from the driver's counters.",
+                about="Share of time in which the clocks were held down, by cause, from the driver's counters. "
+                "Idle slows nothing down: the GPU had little to do.",
             ),
             "temperature": Chart("Temperature", words.celsius, about="Core and memory, at each sample."),
             "clock": Chart("Clock", words.hertz, step=1e6, about="At each sample, in MHz."),
@@ -113,7 +115,11 @@ class GpuCurves:
             traces(("average", "hw.power"), ("instant", "hw.power.instant")),
             _limits(gpu, ("limit", "hw.power.limit")),
         )
-        yield "throttle", [Trace(name, gpu.uuid, metric, tint) for name, metric, tint in _CAUSES], []
+        yield (
+            "throttle",
+            [Trace(name, gpu.uuid, metric, tint, quiet=metric == _IDLE) for name, metric, tint in _CAUSES],
+            [],
+        )
         heat = (("slowdown", "hw.temperature.limit.slowdown"), ("memory at most", "hw.temperature.limit.memory"))
         yield (
             "temperature",

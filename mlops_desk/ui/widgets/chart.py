@@ -42,12 +42,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A curve on the window's axis: its name, whose and what it is, and its colour slot."""
+    """A curve on the window's axis: its name, whose and what it is, its colour slot; a ``quiet`` one only has words."""
 
     name: str
     device: str
     metric: str
     slot: int
+    quiet: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -247,13 +248,18 @@ class Chart(QWidget):
         self.said = []
         if not any(len(one.track) for one in self._drawn):
             return
-        for one, why in zip(self._drawn, self._missing, strict=True):
+        for number, (one, why) in enumerate(zip(self._drawn, self._missing, strict=True)):
             value = self._value(one)
             if self._stacked and not value:
                 continue
             missing = value is None and self._moment is None and why is not MetricState.OK
             text = words.missing(why) if missing else self._unit(value)
-            self.said.append((f"{plain(one.name, NAME_LIMIT)} {text}".strip(), one.slot))
+            self.said.append(
+                (f"{plain(one.name, NAME_LIMIT)} {text}".strip(), -1 if self._is_quiet(number) else one.slot)
+            )
+
+    def _is_quiet(self, number: int) -> bool:
+        return number < len(self.traces) and self.traces[number].quiet
 
     def _value(self, one: Drawn) -> float | None:
         """Return a curve's value at the cursor, or the newest within the span."""
@@ -367,7 +373,9 @@ class Chart(QWidget):
         inside = longest.places(self._span.start, self._span.end)
         times = longest.times[inside.start : inside.stop]
         layers = []
-        for one in self._drawn:
+        for number, one in enumerate(self._drawn):
+            if self._is_quiet(number):
+                continue
             values = one.track.mean[inside.start : inside.stop]
             if len(one.track) != len(longest) or not any(value > 0 for value in values):
                 continue
