@@ -72,7 +72,7 @@ class Verdicts:
                 if self._first:
                     since -= _measured_already(gpu, block, at)
                 self._held[gpu.uuid] = holder, since
-        self._first = False
+        self._first = self._first and not status.gpus  # before the first measurement there is none
 
     def _judged(self, status: Status, block: Block, idle: Idle, now: float) -> Iterator[Diagnosis]:
         """Judge each GPU by the seconds in which its holder was there, beside those that were held as long."""

@@ -234,4 +234,6 @@ def test_a_holder_that_is_older_than_the_agent_is_judged_by_all_that_was_measure
     ring, metrics = Ring(), {"hw.gpu.utilization": Reading(0.97, "1")}
     for second in range(60):
         ring.append(NOW - 60.0 + second, [("GPU-0", metrics)])
-    assert watched(Verdicts(), ring, range(1), gpu(processes=(process,)), 0.97)[0]
+    verdicts = Verdicts()
+    verdicts.look(replace(status(), gpus=()), ring, 44.0, NOW - 6.0)  # nothing is measured yet
+    assert watched(verdicts, ring, range(1), gpu(processes=(process,)), 0.97)[0]
