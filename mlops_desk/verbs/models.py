@@ -7,7 +7,7 @@ from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersi
 from mlops_desk.verbs.declaration import Option, changes, reads
 
 URI = Option("URI", "tracking URI; without it the setting registry.uri, else the desk's own (the word: own)")
-LIMIT = Option("N", "list at most so many")
+LIMIT = Option("N", "list at most so many, 1 to 50000")
 VERSION = Option("VERSION", "number of the version that the alias is to mean")
 Uri = Annotated[str | None, URI]
 

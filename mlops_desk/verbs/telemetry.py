@@ -29,7 +29,7 @@ class Telemetry(Protocol):
         end: Annotated[str | float, Option("TIME", "the same, or now", word="to")] = "now",
         points: int = 200,
     ) -> History:
-        """Show one curve over any span: minimum, mean and maximum of about ``points`` buckets; gaps are None."""
+        """Show a curve over a span: minimum, mean and maximum in about ``points`` rows; a gap is – (null in JSON)."""
         ...
 
     @reads

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.base.limits import MOST
 from mlops_desk.cli.helps import help_of
 from mlops_desk.cli.main import main
 from mlops_desk.cli.opening import window_words
 from mlops_desk.cli.parser import arguments_of, build
+from mlops_desk.telemetry.curves import BUCKETS_LIMIT
+from mlops_desk.telemetry.eventlog import KEPT
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import FolderOf, Moment, Option, Parameter, Verb, verbs_of
 
@@ -101,6 +104,24 @@ def test_the_help_of_the_agent_names_what_else_can_be_ended(capsys: pytest.Captu
     with pytest.raises(SystemExit):
         build().parse_args(["agent", "--help"])
     assert "stop --all" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["jobs", "list"], f"1 to {MOST}"),
+        (["events", "list"], f"1 to {KEPT}"),
+        (["runs", "list"], "1 to 50000"),
+        (["history"], f"1 to {BUCKETS_LIMIT}"),
+        (["history"], "a gap is –"),
+    ],
+)
+def test_the_help_tells_within_what_bounds_and_how_a_gap_looks(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        build().parse_args([*words, "--help"])
+    assert told in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("words", [["jobs"], ["jobs", "show"], ["nonsense"], ["runs", "list"]])
