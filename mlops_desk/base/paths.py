@@ -108,7 +108,7 @@ class DataFolder:
             text = f"The data folder {self.root} lies on {kind}, whose locks can't be trusted with a database."
             hint = f"Choose a local one with --data-dir or {ENVIRONMENT}; {ALLOW_ANY_FILESYSTEM}=1 overrides this."
             raise Refused(text, hint)
-        elsewhere = f"Or choose another data folder with --data-dir or {ENVIRONMENT}."
+        elsewhere = f"Choose another data folder with --data-dir or {ENVIRONMENT}."
         try:
             if self.root.exists():
                 check_room(self.root, elsewhere)

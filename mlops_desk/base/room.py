@@ -13,7 +13,7 @@ _DISK = {errno.ENOSPC: "is full", errno.EDQUOT: "is full for this user", errno.E
 def check_room(folder: Path, hint: str) -> None:
     """See that ``folder`` can be written in and has 1 MiB left. Raises Unavailable, OSError.
 
-    ``hint`` says where else one could go. Asked of the kernel, which also tells root of a read-only mount.
+    ``hint``, a sentence, says where else one could go. Asked of the kernel, which also tells root of a read-only mount.
     """
     facts = os.statvfs(folder)
     if not folder.is_dir():
@@ -25,7 +25,8 @@ def check_room(folder: Path, hint: str) -> None:
     free = _free_bytes(facts)
     if free is not None and free < LEAST_BYTES:
         text = f"The disk of {folder} is full: {free >> 10} KiB are free."
-        raise Unavailable(text, f"Free some space (df -h {folder} tells how much there is). {hint}")
+        here = f"Free some space (df -h {folder} tells how much there is)."
+        raise Unavailable(text, f"{here} Or {hint[:1].lower()}{hint[1:]}")
 
 
 def free_bytes(folder: Path) -> int | None:
