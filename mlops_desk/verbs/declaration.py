@@ -108,7 +108,9 @@ class Parameter:
         return " or ".join(word for word in words if word) if all(words) else None
 
     def check(self, value: Any) -> None:
-        """Refuse what fits the type and is no number to work with: NaN and infinities. Raises Invalid."""
+        """Refuse what fits the type and can't be worked with: NaN, infinities, an id that is empty. Raises Invalid."""
+        if value == "" and self.name.endswith("_id"):
+            raise Invalid(f"{self.name} is empty.", "Give the id as the list shows it.")
         if isinstance(value, float) and not math.isfinite(value):
             raise Invalid(f"{self.name}: {value} is not a number to work with.")
 

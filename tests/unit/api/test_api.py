@@ -222,6 +222,7 @@ def test_a_wrong_question_is_told_so(world: World, path: str) -> None:
     ("path", "said"),
     [
         ("/v1/jobs/list?limit=many", "limit takes a whole number, not 'many'."),
+        ("/v1/jobs/show?job_id=", "job_id is empty."),
         ("/v1/jobs/list?limit=3.5", "limit takes a whole number, not '3.5'."),
         ("/v1/jobs/logs?job_id=j&follow=nope", "follow takes true or false, not 'nope'."),
         ("/v1/telemetry/curves?curves=a&end=1&start=soon", "start takes a number, not 'soon'."),
