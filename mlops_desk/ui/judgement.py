@@ -29,7 +29,7 @@ DIAGNOSES = {
     "peers": Mark("warning", words.WARNING, "waits for its peers"),
     "throttled": Mark("warning", words.WARNING, "throttled"),
     "small_batches": Mark("info", words.INFO, "small batches"),
-    "unknown": Mark("unknown", words.UNKNOWN, "idle, cause unknown"),
+    "unknown": Mark("unknown", words.UNKNOWN, "waits, cause unknown"),
 }
 _ENDED = Mark("muted", words.IDLE, "ended")
 _UNITS: dict[str, Callable[[float | None], str]] = {
