@@ -14,9 +14,11 @@ import select
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_desk.base.loop import Loop
+from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.outbox import Outbox
 from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSource, Reports
 
@@ -80,16 +82,17 @@ class Collector:
         with contextlib.suppress(BrokenPipeError):  # the agent is gone, which the main thread sees as well
             self._outbox.put_gpu(sample)
 
-    def _read(self, host: HostSource) -> None:
+    def _read(self, host: HostSource, told: tuple[DeviceEvent, ...] = ()) -> None:
+        """Read the host and hand it on; ``told`` are events of a sample that was not."""
         sample = host.read()
         with contextlib.suppress(BrokenPipeError):  # likewise
-            self._outbox.put_host(sample)
+            self._outbox.put_host(replace(sample, events=(*told, *sample.events)) if told else sample)
 
     def _read_first(self, host: HostSource) -> None:
         """Read twice, so that the first sample has rates."""
-        host.read()
+        first = host.read()
         time.sleep(_FIRST_RATES_SECONDS)
-        self._read(host)
+        self._read(host, first.events)
 
     def _agent_lives(self) -> bool:
         """Send what can't wait for a sample: events, and a sign of life that is due. Raises BrokenPipeError."""

@@ -31,9 +31,11 @@ class HostWithDeadDisk:
     def __init__(self) -> None:
         self.end = threading.Event()
         self.asked = threading.Event()
+        self._untold = [DeviceEvent(1.0, "oom", "host")]
 
     def read(self) -> HostSample:
-        return HostSample(1.0, Host("box"))
+        events, self._untold = tuple(self._untold), []
+        return HostSample(1.0, Host("box"), events=events)
 
     def lanes(self) -> tuple[Lane, ...]:
         return (Lane("dead", 10.0, self._hang),)
@@ -66,6 +68,12 @@ def test_a_lane_that_hangs_holds_up_no_sample(frames) -> None:
     assert host.asked.wait(10)
     heard = [frame for _, frame in zip(range(50), stream, strict=False) if frame.host is not None]
     assert len(heard) > 2
+
+
+def test_what_happened_before_the_start_is_told_though_the_first_sample_is_not(frames) -> None:
+    _, stream = frames
+    first = next(frame.host for frame in stream if frame.host is not None)
+    assert [event.kind for event in first.events] == ["oom"]
 
 
 class Sent:
