@@ -8,34 +8,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import GpuState
-from tests.end2end.telemetry.rigs import SCENARIO_SAYS, Desk, NvmlRig
+from tests.end2end.telemetry.rigs import SCENARIO_SAYS, NvmlRig
 
 pytestmark = pytest.mark.end2end
-
-
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    """Start a service on a rig; all are stopped at the end."""
-    running: list[Desk] = []
-
-    def begin(rig: NvmlRig, *arguments: str) -> Desk:
-        for name, value in rig.environment.items():
-            monkeypatch.setenv(name, value)
-        desk = Desk(tmp_path, rig, arguments)
-        running.append(desk)
-        desk.start()
-        return desk
-
-    yield begin
-    for desk in running:
-        desk.stop()
 
 
 def test_values_are_those_of_the_scenario(start, tmp_path: Path) -> None:
