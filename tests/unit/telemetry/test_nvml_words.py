@@ -37,7 +37,8 @@ def test_the_graver_reason_comes_first_and_idling_is_none() -> None:
 def test_every_error_says_what_and_what_next(code: int, tmp_path: Path) -> None:
     trouble = explain(NvmlError(code, "nvmlInit", "text"), Pci(tmp_path))
     assert trouble.note.endswith(".")
-    assert trouble.hint.endswith(".")
+    sentence, _, command = trouble.hint.rpartition(": ")
+    assert trouble.hint.endswith(".") or (sentence and command), "it ends as a sentence, or with what to paste"
 
 
 def test_a_missing_library_reads_differently_where_there_is_a_gpu(tmp_path: Path) -> None:
