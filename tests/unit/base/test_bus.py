@@ -46,3 +46,10 @@ def test_events_without_a_key_all_count_up_to_the_limit() -> None:
         mailbox.put(number)
     assert mailbox.take(0) == [2, 3, 4]
     assert mailbox.dropped == 2
+
+
+def test_the_newest_of_a_key_comes_last() -> None:
+    mailbox = Mailbox(lambda event: event[0])
+    for event in [("a", 1), ("b", 2), ("a", 3)]:
+        mailbox.put(event)
+    assert mailbox.take(0) == [("b", 2), ("a", 3)]

@@ -25,3 +25,17 @@ def test_escapes_and_direction_marks_are_shown() -> None:
 
 def test_a_long_text_is_cut_with_a_mark() -> None:
     assert plain("x" * 300, 10) == "x" * 10 + "…"
+
+
+def test_what_is_not_shown_is_not_looked_at() -> None:
+    class Watched(str):
+        __slots__ = ()
+
+        def __getitem__(self, key):
+            assert key == slice(None, 6)
+            return str(self)[key]
+
+        def __iter__(self):
+            raise AssertionError("all of it was walked through")
+
+    assert plain(Watched("x" * 1000), 5) == "xxxxx…"
