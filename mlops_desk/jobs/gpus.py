@@ -18,7 +18,7 @@ class LedgerGpus:
         facts = self._facts()
         # What is EXTERNAL the choice finds out for itself, and names the program.
         claims = {
-            uuid: Claim(Standing(info.state), f"{info.state}: {info.label or 'nobody knows for what'}")
+            uuid: Claim(Standing(info.state), info.text or info.state)
             for uuid, info in self._ledger.snapshot(facts).items()
             if info.state != Standing.EXTERNAL
         }

@@ -4,7 +4,7 @@ FREE       nobody holds it and the driver shows no compute process
 LEASED     a lease names a holder that lives
 DRAINING   the holder has let go (or died), but the driver has not yet shown the GPU without its processes
 EXTERNAL   compute processes of somebody who did not ask for a lease
-UNKNOWN    the driver or the lease file can't be believed: not given out
+UNKNOWN    the driver or the lease file can't be believed, or memory is in use by nobody: not given out
 
 Display servers and compositors do not make a GPU EXTERNAL.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.holding import held_by_nobody_bytes
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Gpu, GpuProcess, GpuState
 
@@ -80,6 +81,9 @@ def standing(gpu: Gpu, claim: Claim | None, facts: Facts) -> tuple[Standing, str
         return Standing.DRAINING, claim.text
     if foreign:
         return Standing.EXTERNAL, f"used by {_named(foreign[0])}, which holds no lease"
+    unclaimed = held_by_nobody_bytes(gpu)
+    if unclaimed is not None:
+        return Standing.UNKNOWN, f"{_gib(unclaimed)} of its memory are in use by no process that the driver shows"
     return Standing.FREE, "free"
 
 
@@ -160,5 +164,5 @@ def _plural(count: int) -> str:
     return "1 GPU" if count == 1 else f"{count} GPUs"
 
 
-def _gib(memory_bytes: int | None) -> str:
+def _gib(memory_bytes: float | None) -> str:
     return f"{(memory_bytes or 0) / _GIB:.4g} GiB"

@@ -146,11 +146,11 @@ class Ledger:
             if claim is not None and facts is not None and lease is not None and claim.standing is Standing.DRAINING:
                 # Nobody may have written down yet when a killed holder was found dead; this look will do for showing.
                 claim = replace(claim, released_at=claim.released_at or math.nextafter(facts.seen_at, 0))
-            state = claim.standing if claim else Standing.FREE
+            state, text = (claim.standing, claim.text) if claim else (Standing.FREE, "")
             if facts is not None and uuid in gpus:
-                state, _ = standing(gpus[uuid], claim, facts)
+                state, text = standing(gpus[uuid], claim, facts)
             if state is not Standing.FREE:
-                infos[uuid] = _info(state, lease)
+                infos[uuid] = _info(state, lease, text)
         return infos
 
     # -- taking -------------------------------------------------------------------------------
@@ -291,9 +291,9 @@ def _uuid(name: str, contents: Iterable[Content]) -> str:
     return next((content.gpu for content in contents if isinstance(content, Lease)), name)
 
 
-def _info(state: Standing, lease: Lease | None) -> LeaseInfo:
+def _info(state: Standing, lease: Lease | None, text: str) -> LeaseInfo:
     if lease is None or state not in {Standing.LEASED, Standing.DRAINING}:
-        return LeaseInfo(state.value)
+        return LeaseInfo(state.value, text=text)
     return LeaseInfo(
         state.value,
         plain(lease.instance),
@@ -301,6 +301,7 @@ def _info(state: Standing, lease: Lease | None) -> LeaseInfo:
         plain(user_name(lease.uid)),
         plain(lease.attempt),
         plain(lease.label, _LABEL_LIMIT),
+        text,
     )
 
 

@@ -65,7 +65,10 @@ class AccountedProcess:
 
 @dataclass(frozen=True, slots=True)
 class LeaseInfo:
-    """Who holds a GPU in the machine-wide ledger. ``state``: leased, draining, external or unknown."""
+    """Who holds a GPU in the machine-wide ledger. ``state``: leased, draining, external or unknown.
+
+    ``text`` says in a few words why, for a person.
+    """
 
     state: str
     instance: str | None = None
@@ -73,6 +76,7 @@ class LeaseInfo:
     user: str | None = None
     attempt: str | None = None
     label: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.leases.allocation import Claim, Facts, Standing, choose, is_display, standing
+from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import GpuState
 from tests.unit.leases.world import GIB, gpu, process, uuid
 
@@ -86,9 +87,29 @@ def test_a_process_of_unknown_age_keeps_it_draining() -> None:
 
 
 def test_memory_must_be_there_and_free() -> None:
-    cards = facts(gpu(0, gib=8), gpu(1, gib=24, used_gib=20), gpu(2, gib=None), gpu(3, gib=24, used_gib=1))
+    screen = process(kind="graphics", gib=20)
+    cards = facts(
+        gpu(0, gib=8), gpu(1, gib=24, used_gib=20, processes=(screen,)), gpu(2, gib=None), gpu(3, gib=24, used_gib=0.9)
+    )
     assert choose(1, 10 * GIB, cards, {}).gpus == (uuid(3),)
     assert choose(2, 10 * GIB, cards, {}).gpus is None
+
+
+def test_memory_that_no_process_holds_is_not_given_out() -> None:
+    state, text = standing(gpu(0, gib=80, used_gib=70), None, facts())
+    assert state is Standing.UNKNOWN
+    assert text == "70 GiB of its memory are in use by no process that the driver shows"
+    choice = choose(1, None, facts(gpu(0, gib=80, used_gib=70)), {})
+    assert choice.reason == f"Waits for 1 GPU; 0 free. GPU 0: {text}."
+    assert not choice.impossible
+    drained = Claim(Standing.DRAINING, "still being freed", 50.0)
+    assert standing(gpu(0, gib=80, used_gib=70), drained, facts())[0] is Standing.UNKNOWN
+
+
+def test_memory_that_the_screen_holds_is_nobodys_secret() -> None:
+    screen = process(command="Xorg", kind="graphics", gib=3)
+    assert standing(gpu(0, used_gib=3.5, processes=(screen,)), None, facts())[0] is Standing.FREE
+    assert standing(gpu(0, used_gib=9, processes=(screen,)), None, facts())[0] is Standing.UNKNOWN
 
 
 def test_what_no_waiting_brings_is_said() -> None:
@@ -122,5 +143,6 @@ def test_whatever_is_given_out_is_free_and_enough(cards, count: int, gib: int | 
         card = next(card for card in gpus if card.uuid == chosen)
         assert standing(card, claims.get(chosen), shown)[0] is Standing.FREE
         assert not card.processes
+        assert card.metrics.get("hw.gpu.memory.usage", Reading(0, "By")).value < GIB
         if gib is not None:
             assert card.metrics["hw.gpu.memory.limit"].value - card.metrics["hw.gpu.memory.usage"].value >= gib * GIB

@@ -30,9 +30,15 @@ def gpu(
 
 
 def process(
-    pid: int = 99, command: str = "python train.py", *, kind: str = "compute", start_ticks: int | None = None
+    pid: int = 99,
+    command: str = "python train.py",
+    *,
+    kind: str = "compute",
+    start_ticks: int | None = None,
+    gib: float | None = None,
 ) -> GpuProcess:
-    return GpuProcess(pid, "eve", command, None, kind=kind, start_ticks=start_ticks)
+    size = None if gib is None else int(gib * GIB)
+    return GpuProcess(pid, "eve", command, size, kind=kind, start_ticks=start_ticks)
 
 
 @dataclass

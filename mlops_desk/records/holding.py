@@ -1,0 +1,26 @@
+"""Memory of a GPU that is in use though no process is seen to hold it: a dead or a hidden holder's."""
+
+from mlops_desk.records.status import Gpu
+
+LEAST_BYTES = 1 << 30
+"""Below it there are explanations: drivers that can't tell their own reserve (some hundred MiB) count it as used, a
+console's frame buffers are no process's, and one forgotten context without data leaves room for a job."""
+LEAST_RATIO = 0.02
+"""The driver's reserve, and what it sets aside against errors, grow with the memory."""
+
+
+def unclaimed_bytes(gpu: Gpu) -> float | None:
+    """Return how much memory is used beyond what the processes hold; None where the driver does not tell."""
+    usage = gpu.metrics.get("hw.gpu.memory.usage")
+    held = [process.gpu_memory_bytes for process in gpu.processes]
+    if usage is None or usage.value is None or not gpu.processes_known or None in held:
+        return None
+    return max(0.0, usage.value - sum(size for size in held if size is not None))
+
+
+def held_by_nobody_bytes(gpu: Gpu) -> float | None:
+    """Return the memory that nobody is seen to hold where it is more than driver, console and rounding explain."""
+    unclaimed = unclaimed_bytes(gpu)
+    limit = gpu.metrics.get("hw.gpu.memory.limit")
+    least = max(LEAST_BYTES, LEAST_RATIO * (limit.value or 0.0) if limit is not None else 0.0)
+    return unclaimed if unclaimed is not None and unclaimed >= least else None
