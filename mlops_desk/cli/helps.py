@@ -16,7 +16,7 @@ HELP = {
     "endpoint": "name of the endpoint",
     "everything": "end the gateway and the tracking server too",
     "follow": "go on until the job ends",
-    "for_seconds": "how long the value must be beyond the threshold",
+    "for_seconds": "how long the value must be beyond the threshold, within a span two and a half times as long",
     "force": "end it at once (KILL), without letting it save anything",
     "incident_id": "id of the event, or the beginning of it",
     "job_id": "id of the job, or the beginning of it",

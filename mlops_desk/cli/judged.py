@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from mlops_desk.base.hysteresis import span_words
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, span, step, table
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.history import Curves
@@ -46,7 +47,7 @@ def rule(item: AlertRule) -> str:
         {
             "rule": f"{item.name}  {item.title}",
             "state": "on" if item.enabled else "off",
-            "fires": _condition(item),
+            "fires": f"{_beyond(item)} {span_words(item.for_seconds, averaged=item.averaged) or 'at once'}",
             "ends at": _limit(item, item.clear_at),
             "level": item.level,
             "what": item.help,
@@ -93,7 +94,11 @@ def _alert_state(item: Alert) -> str:
 
 
 def _condition(item: AlertRule) -> str:
-    return f"{'≥' if item.above else '≤'} {_limit(item, item.threshold)} for {number(item.for_seconds)} s"
+    return f"{_beyond(item)} for {number(item.for_seconds)} s"
+
+
+def _beyond(item: AlertRule) -> str:
+    return f"{'≥' if item.above else '≤'} {_limit(item, item.threshold)}"
 
 
 def _limit(item: AlertRule, value: float) -> str:

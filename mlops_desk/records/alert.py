@@ -7,8 +7,11 @@ from dataclasses import dataclass
 class AlertRule:
     """A threshold on a metric of a class of devices (gpu, host, disk, filesystem, network).
 
-    It fires when the value was at or beyond ``threshold`` (``above`` says on which side) for ``for_seconds``, and
-    ends when it was beyond ``clear_at`` on the good side for as long: a value that flickers does not ring twice.
+    It fires when the value was at or beyond ``threshold`` (``above`` says on which side) for ``for_seconds`` within a
+    span of two and a half times as long: what flickers or dips for a moment fires all the same, and a single glitch
+    does not. It ends when the value was beyond ``clear_at`` on the good side for as long, and never bad between.
+    ``averaged`` marks shares of time and rates: they fire as well when their mean over the span is beyond the
+    threshold, and end when it is beyond ``clear_at``.
     """
 
     name: str
@@ -23,6 +26,7 @@ class AlertRule:
     level: str
     enabled: bool = True
     help: str = ""
+    averaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

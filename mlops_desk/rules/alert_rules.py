@@ -141,9 +141,10 @@ def _rule(
     text: str,
     *,
     above: bool = True,
+    averaged: bool = False,
 ) -> AlertRule:
     threshold, clear_at, for_seconds = limits
-    return AlertRule(name, title, *where, above, threshold, clear_at, for_seconds, level, help=text)
+    return AlertRule(name, title, *where, above, threshold, clear_at, for_seconds, level, help=text, averaged=averaged)
 
 
 _FLAG = (1.0, 0.0, 0.0)
@@ -181,7 +182,8 @@ _GPU = (
     ),
     Watched(
         _rule("gpu_throttling", "Slowed down by heat or power supply", ("gpu", _HEAT[0], "1"),
-              (0.10, 0.02, 30.0), "warning", "Share of time in which heat, hardware or power brake hold the clocks."),
+              (0.10, 0.02, 30.0), "warning", "Share of time in which heat, hardware or power brake hold the clocks.",
+              averaged=True),
         _most(*_HEAT), _COOL, logged=False,
     ),
     Watched(
@@ -242,7 +244,7 @@ _HOST = (
     Watched(
         _rule("host_memory_pressure", "Everything waits for memory",
               ("host", "system.pressure.memory.full.avg10", "1"), (0.10, 0.02, 20.0), "alert",
-              "Share of time in which all tasks waited for memory."),
+              "Share of time in which all tasks waited for memory.", averaged=True),
         _value("system.pressure.memory.full.avg10"), "End the largest program before the kernel does.",
     ),
     Watched(
@@ -252,7 +254,8 @@ _HOST = (
     ),
     Watched(
         _rule("host_swapping", "The machine swaps", ("host", "system.paging.in", "By/s"),
-              (32 * _MIB, 4 * _MIB, 30.0), "warning", "Bytes read back from swap a second: programs crawl."),
+              (32 * _MIB, 4 * _MIB, 30.0), "warning", "Bytes read back from swap a second: programs crawl.",
+              averaged=True),
         _value("system.paging.in"), "End what is not needed, or give jobs a memory limit.",
     ),
 )  # fmt: skip
@@ -310,12 +313,12 @@ _NETWORK = (
     Watched(
         _rule("network_errors", "Link damages packets",
               ("network", "system.network.receive.errors", "1/s"), (1.0, 0.1, 30.0), "warning",
-              "Damaged packets a second, drops left out."),
+              "Damaged packets a second, drops left out.", averaged=True),
         _packet_errors, "Check cable, transceiver and the other side's port.",
     ),
     Watched(
         _rule("network_link_errors", "InfiniBand link has errors", ("network", "hw.network.link.errors", "1/s"),
-              (1.0, 0.1, 30.0), "warning", "Symbol and integrity errors and recoveries a second."),
+              (1.0, 0.1, 30.0), "warning", "Symbol and integrity errors and recoveries a second.", averaged=True),
         _value("hw.network.link.errors"), "Check cable, transceiver and the other side's port.",
     ),
     Watched(

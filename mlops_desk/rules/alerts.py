@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlops_desk.base.hysteresis import Condition, Holding, step
+from mlops_desk.base.hysteresis import Condition, Holding, span_words, step
 from mlops_desk.base.quantities import THIN, amount, percent
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
@@ -143,10 +143,10 @@ class AlertEngine:
     ) -> list[Change]:  # fmt: skip
         now, at = clocks
         after = step(condition, before, value, now)
-        if after.on or after.counting or after.held_seconds:
-            self._holdings[spot] = after
-        else:
+        if after.is_idle:
             self._holdings.pop(spot, None)
+        else:
+            self._holdings[spot] = after
         if after.on:
             self._seen[spot] = now
         if after.on and not before.on:
@@ -217,7 +217,7 @@ class AlertEngine:
         table: dict[str, list[tuple[Watched, AlertRule, Condition]]] = {}
         for name, rule in self._rules.items():
             if rule.enabled:
-                condition = Condition(rule.above, rule.threshold, rule.clear_at, rule.for_seconds)
+                condition = Condition(rule.above, rule.threshold, rule.clear_at, rule.for_seconds, rule.averaged)
                 table.setdefault(rule.device_class, []).append((self._watched[name], rule, condition))
         self._table = [*table.items()]
 
@@ -262,7 +262,11 @@ def describe(rule: AlertRule, value: float | None) -> str:
     shown = (_share(each) if is_share else quantity(each, rule.unit) for each in (value, rule.threshold, rule.clear_at))
     measured, begins, ends = shown
     bad, good = ("more", "less") if rule.above else ("less", "more")
-    return f"{rule.help} Measured: {measured}. It rings at {begins} or {bad}, and ends at {ends} or {good}."
+    begins, ends = f"{begins} or {bad}", f"{ends} or {good}"
+    if spell := span_words(rule.for_seconds, averaged=rule.averaged):
+        begins = f"{begins} {spell}"
+        ends += f" for {rule.for_seconds:g} s without a bad value" if not rule.averaged else " on average"
+    return f"{rule.help} Measured: {measured}. It rings at {begins}, and ends at {ends}."
 
 
 def _share(value: float | None) -> str:

@@ -12,8 +12,8 @@ from mlops_desk.telemetry.incidents import Draft
 SILENT_SECONDS = 5.0
 """A GPU that is stale for less is not worth an entry: the collector is being replaced."""
 
-SLOWED = Condition(above=True, threshold=0.10, clear_at=0.02, for_seconds=15.0)
-"""Clocks held down for a tenth of the time over 15 s is a slowdown; it ends after 15 s with almost none."""
+SLOWED = Condition(above=True, threshold=0.10, clear_at=0.02, for_seconds=15.0, averaged=True)
+"""Clocks held down for a tenth of the time is a slowdown, once it goes on for 15 s; after 37 s without it ends."""
 
 _CAUSES = (
     ("hw.gpu.throttle.thermal", "heat", "thermal"),
@@ -89,10 +89,10 @@ class GpuWatch:
                 return
             before = Holding()
         after = step(SLOWED, before, share, now)
-        if after.on or after.counting:
-            self.holdings[gpu.uuid] = after
-        else:
+        if after.is_idle:
             self.holdings.pop(gpu.uuid, None)
+        else:
+            self.holdings[gpu.uuid] = after
         if after.on and not before.on:
             draft = self.slowed[gpu.uuid] = incidents.of_throttling(gpu, cause, share or 0.0, at)
             yield draft

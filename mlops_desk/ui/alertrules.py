@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
+from mlops_desk.base.hysteresis import span_words
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import AlertRule
 from mlops_desk.records.setting import SettingValue
@@ -164,7 +165,8 @@ def _level_cell(rule: AlertRule) -> Cell:
 
 
 def _span_cell(rule: AlertRule) -> Cell:
-    return Cell(words.duration(rule.for_seconds) if rule.for_seconds else "at once", rule.for_seconds)
+    tip = span_words(rule.for_seconds, averaged=rule.averaged)
+    return Cell(words.duration(rule.for_seconds) if rule.for_seconds else "at once", rule.for_seconds, tip=tip)
 
 
 _COLUMNS: tuple[Column[AlertRule], ...] = (

@@ -37,7 +37,11 @@ class AlertRuleDialog(FormDialog):
         ends = f"It ends {other} this, so that a value that flickers does not ring twice"
         self.add("Threshold", self.threshold, f"It fires {side} this{f', in {unit}' if unit else ''}")
         self.add("Ends at", self.clear_at, ends + (f", in {unit}" if unit else ""))
-        self.add("For", self.span, "Seconds for which it must hold, before it fires and before it ends")
+        self.add(
+            "For",
+            self.span,
+            "Seconds for which it must hold within two and a half times as long, before it fires and before it ends",
+        )
         self.add("Level", self.level, "Warnings and alerts are shown on the desktop and sent to the webhook")
         self.add("", self.enabled)
         self.enabled.setAccessibleName("Watch")

@@ -95,6 +95,7 @@ def test_alerts_rules_processes_and_recordings_are_readable():
     rule = AlertRule("gpu_memory", "Full", "gpu", "m", "1", True, 0.98, 0.95, 60.0, "info")
     assert "≥ 0.98 for 60 s" in output.text([rule])
     assert "ends at" in output.text(rule)
+    assert "≥ 0.98 for 60 s within 150 s" in output.text(rule)
     swaps = AlertRule("host_swapping", "Swaps", "host", "m", "By/s", True, 33_554_432.0, 4_194_304.0, 30.0, "warning")
     assert "≥ 33554432 By/s for 30 s  4194304 By/s" in output.text([swaps])
     process = GpuProcess(7, "ada", "python", 5, start_ticks=99)

@@ -57,6 +57,31 @@ def test_heat_fires_once_near_the_gpus_own_limit_and_ends_with_hysteresis():
     assert told[1][0] == 160.0
 
 
+@pytest.mark.parametrize(("low", "duty", "period"), [(80.0, 2, 4), (83.0, 18, 20)])
+def test_a_temperature_that_flickers_across_its_limit_fires_once_and_does_not_end(low, duty, period):
+    """As an H100 that slows down at 89 °C does: hot half of the time, and hot nine tenths of it."""
+    engine = AlertEngine()
+    course = [96.0 if second % period < duty else low for second in range(300)]
+    limits = {"hw.temperature.limit.slowdown": 89.0}
+    told = play(
+        engine, [(float(s), status(gpu={"hw.temperature": degrees, **limits})) for s, degrees in enumerate(course)]
+    )
+    assert [(rule, begun) for _, rule, begun in told] == [("gpu_temperature", True)]
+    assert told[0][0] <= 75.0
+
+
+def test_throttling_for_ten_seconds_of_each_twenty_fires_once_and_five_seconds_once_do_not():
+    def slowed(course):
+        return [
+            (float(s), status(gpu={"hw.gpu.throttle.hardware_slowdown": share, "hw.gpu.throttle.thermal": 0.0}))
+            for s, share in enumerate(course)
+        ]
+
+    told = play(AlertEngine(), slowed([1.0 if second % 20 < 10 else 0.0 for second in range(300)]))
+    assert [(rule, begun) for _, rule, begun in told] == [("gpu_throttling", True)]
+    assert play(AlertEngine(), slowed([0.0] * 60 + [1.0] * 5 + [0.0] * 240)) == []
+
+
 @given(st.lists(st.one_of(st.none(), st.floats(20.0, 120.0)), max_size=150), st.integers(1, 20))
 @settings(max_examples=50, deadline=None)
 def test_missing_data_neither_fires_nor_ends(course, step):
@@ -261,10 +286,17 @@ def test_a_rule_that_passes_can_begin_and_can_end(threshold, clear_at, seconds, 
 def test_an_alert_says_what_was_measured_and_at_what_it_begins_and_ends():
     rules = AlertEngine().rules
     full = describe(rules["filesystem_space"], 0.965)
-    assert "Measured: 96.5\u202f%. It rings at 95.0\u202f% or more, and ends at 93.0\u202f% or less." in full
+    assert "Measured: 96.5\u202f%. It rings at 95.0\u202f% or more for 60 s within 150 s, " in full
+    assert "and ends at 93.0\u202f% or less for 60 s without a bad value." in full
     hot = describe(rules["gpu_temperature"], 4.0)
-    assert "Measured: 4\u202f°C. It rings at 5\u202f°C or less, and ends at 10\u202f°C or more." in hot
+    assert (
+        "Measured: 4\u202f°C. It rings at 5\u202f°C or less for 30 s within 75 s, and ends at 10\u202f°C or more" in hot
+    )
     assert "Measured: 48.0\u202fMiB/s" in describe(rules["host_swapping"], 48.0 * (1 << 20))
+    slowed = describe(rules["gpu_throttling"], 0.51)
+    assert (
+        "10.0\u202f% or more for 30 s within 75 s, or on average over 75 s, and ends at 2.0\u202f% or less on" in slowed
+    )
     assert "Measured" not in describe(rules["gpu_lost"], 1.0)
 
 

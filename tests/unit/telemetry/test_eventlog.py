@@ -138,8 +138,8 @@ def test_a_slowdown_that_comes_and_goes_all_night_is_one_entry_and_one_recording
     monkeypatch.setattr(eventlog, "time", clock)
     monkeypatch.setattr(rig.log, "_watch", SimpleNamespace(step=lambda gpus, _, at: watch(gpus, at, at)))
     for _ in range(40):
-        for share in (0.5, 0.0):
-            for _ in range(3):
+        for share, ticks in ((0.5, 3), (0.0, 6)):
+            for _ in range(ticks):
                 rig.log.take((), slowed(share))
     rig.wait(lambda: rig.told and rig.told[-1].count == 40 and rig.told[-1].ended_at)
     (entry,) = [item for item in rig.log.list() if item.kind == "throttle"]

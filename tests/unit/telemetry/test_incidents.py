@@ -162,7 +162,7 @@ def throttled(share: float | None) -> Gpu:
 
 def test_throttling_begins_and_ends_once_with_its_cause():
     watch, told = GpuWatch(), []
-    shares = [0.5] * 20 + [0.05] * 40 + [0.5] * 5 + [0.0] * 20
+    shares = [0.5] * 20 + [0.05] * 40 + [0.5] * 5 + [0.0] * 38
     for second, share in enumerate(shares):
         told += watch.step((throttled(share),), float(second), float(second))
     assert [type(found).__name__ for found in told] == ["Draft", "Ended"]
@@ -170,10 +170,14 @@ def test_throttling_begins_and_ends_once_with_its_cause():
     assert told[0].record
 
 
-def test_a_flicker_is_no_throttling():
+def test_throttling_that_comes_and_goes_is_told_once_and_a_single_burst_is_not():
+    watch, told = GpuWatch(), []
+    for second in range(300):
+        told += watch.step((throttled(1.0 if second % 20 < 10 else 0.0),), float(second), float(second))
+    assert [type(found).__name__ for found in told] == ["Draft"]
     watch = GpuWatch()
-    for second in range(200):
-        assert watch.step((throttled(0.9 if second % 10 < 5 else 0.0),), float(second), float(second)) == []
+    for second in range(300):
+        assert watch.step((throttled(0.9 if 10 <= second < 15 else 0.0),), float(second), float(second)) == []
 
 
 def test_power_capping_is_not_told_as_an_event():
