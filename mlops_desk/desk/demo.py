@@ -24,7 +24,7 @@ from mlops_desk.desk.house import Desk
 from mlops_desk.engines.engine import ContainerSpec, Engine
 from mlops_desk.engines.fake import Ending, FakeEngine, Program
 from mlops_desk.jobs.outcome import Outcome
-from mlops_desk.leases.files import LeaseFolders
+from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import Ledger, Owner
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.model import Registry, Run

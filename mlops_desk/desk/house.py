@@ -17,6 +17,7 @@ from mlops_desk.desk import doctor
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.exporter import Exporter
+from mlops_desk.desk.leasing import Leasing
 from mlops_desk.desk.names import ContainerNames
 from mlops_desk.desk.reference import ReferenceParts, reference_file
 from mlops_desk.desk.settings import SettingsService
@@ -34,7 +35,7 @@ from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.job import Job, JobSpec, JobState
-from mlops_desk.records.status import AgentCost, AgentInfo, Check, Gpu, LeaseInfo, Status
+from mlops_desk.records.status import AgentCost, AgentInfo, Check, Gpu, Status
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 from mlops_desk.rules.alerting import AlertsService
 from mlops_desk.rules.service import RulesService
@@ -66,6 +67,7 @@ class Desk:
         self.on_shutdown: Callable[[], None] = loop.ending.set
         self.engine = self._engine()
         self.ledger = self._ledger()
+        self.leasing = Leasing(self.ledger, self.folder.instance, self._facts)
         self.telemetry = self._telemetry()
         self.events = self._events()
         self.alerts = self._alerts()
@@ -157,7 +159,7 @@ class Desk:
             self.bus,
             self.loop,
             self.settings,
-            leases=self._leases,
+            leases=self.leasing.known,
             container_name=self._container_names(),
             agent_info=self._about,
             simulated=self.simulated,
@@ -296,9 +298,6 @@ class Desk:
         if time.time() - sample.sampled_at > limit:
             return None
         return self.ledger.facts(sample.gpus, sample.sampled_at)
-
-    def _leases(self) -> Mapping[str, LeaseInfo]:
-        return self.ledger.snapshot(self._facts())
 
     def _container_lives(self, name: str) -> bool | None:
         try:

@@ -2,27 +2,40 @@
 
 A lease is valid while the process that took it, or the container it was taken for, lives; after that
 the GPU drains until the driver has shown it empty. When in doubt a GPU counts as taken.
+
+Users write to their own files only and hold no common lock. So a lease is written first and counts only when a look
+at all files after that shows no other: of two users who take the same GPU at the same moment at least one sees the
+other and steps back. What was taken is kept in mind too, so that files that somebody damaged are written anew.
 """
 
+import logging
 import math
 import os
+import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 
 from mlops_desk.base.caller import user_name
-from mlops_desk.base.errors import DeskError, Invalid, Unavailable
+from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.leases.allocation import Choice, Claim, Facts, Standing, choose, standing
-from mlops_desk.leases.files import DOUBT_SECONDS, Content, Doubt, Lease, LeaseFolders, Slot
-from mlops_desk.leases.host import Host, Process
+from mlops_desk.leases.files import Content, Doubt, Lease, stem
+from mlops_desk.leases.folders import Found, LeaseFolders, Own
+from mlops_desk.leases.host import Host
+from mlops_desk.leases.judging import LABEL_LIMIT, ContainerLives, Judge, Judged
 from mlops_desk.records.status import Gpu, LeaseInfo
 
-ContainerLives = Callable[[str], bool | None]
+_log = logging.getLogger(__name__)
 
-_LABEL_LIMIT = 100
+TOLD_SECONDS = 60.0
+"""How long it is shown that a lease had to be written anew: everybody who looks now and then must see it."""
+
 _WORD_LIMIT = 128
-_RANK = {Standing.DRAINING: 0, Standing.UNKNOWN: 1, Standing.LEASED: 2}
+_TRIES = 4
+_STEP_BACK_SECONDS = 0.02
+"""Users who met at one GPU try again after up to so long: several times what taking one needs."""
 
 
 def _nobody_knows(_container: str) -> bool | None:
@@ -35,6 +48,18 @@ class Owner:
 
     instance: str
     engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """What is asked for, and what the driver shows."""
+
+    count: int
+    memory_bytes: int | None
+    facts: Facts
+
+    def choose(self, claims: Mapping[str, Claim]) -> Choice:
+        return choose(self.count, self.memory_bytes, self.facts, claims)
 
 
 class Ledger:
@@ -53,9 +78,13 @@ class Ledger:
         host: Host | None = None,
     ) -> None:
         self._owner = owner
-        self._container_lives = container_lives
         self._folders = folders or LeaseFolders()
         self._host = host or Host()
+        self._judge = Judge(self._host, owner.engine, container_lives)
+        self._held: dict[str, Lease] = {}
+        self._told: dict[str, tuple[str, float]] = {}
+        self._places = 0
+        self._lock = Lock()
 
     def facts(self, gpus: Sequence[Gpu], sampled_at: float) -> Facts:
         """Return driver facts for this ledger; ``sampled_at`` is the Unix time of the sample."""
@@ -83,15 +112,18 @@ class Ledger:
         for word in (attempt, container or ""):
             if len(word) > _WORD_LIMIT:
                 raise Invalid(f"{plain(word)} is too long for a lease.")
-        uuids = [gpu.uuid for gpu in facts.gpus]
+        lease = self._lease(attempt, label, container, uid)
         try:
-            verdicts = self._judge_unlocked(uuids)
-            with self._folders.locked(uuids) as slots:
-                return self._acquire_locked(
-                    slots, self._lease(attempt, label, container, uid), count, memory_bytes, facts, verdicts
-                )
+            for _ in range(_TRIES):
+                verdicts = self._judge.ask(self._folders.read())
+                with self._folders.own() as own:
+                    choice = self._acquire_in_turn(own, lease, Pick(count, memory_bytes, facts), verdicts)
+                if choice is not None:
+                    return choice
+                time.sleep(random.uniform(0, _STEP_BACK_SECONDS))  # noqa: S311 - not a secret
         except OSError as error:
             return Choice(None, f"No GPU is given out: {error.strerror or error}.")
+        return Choice(None, "Another user takes GPUs at this very moment.")
 
     def bind(self, attempt: str, *, container: str | None = None, container_pid: int | None = None) -> None:
         """Note the attempt's container, and its first process once it runs. Raises Unavailable."""
@@ -129,28 +161,47 @@ class Ledger:
         process = None if container_pid is None else self._host.process(container_pid)
         lease = replace(self._lease(attempt, label, container, uid), container_process=process)
         try:
-            verdicts = self._judge_unlocked(uuids)
-            with self._folders.locked(uuids) as slots:
-                return tuple(gpu for gpu in uuids if self._adopt_locked(slots[gpu], lease, verdicts))
+            verdicts = self._judge.ask(self._folders.read())
+            with self._folders.own() as own:
+                return tuple(gpu for gpu in uuids if self._adopt_in_turn(own, replace(lease, gpu=gpu), verdicts))
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def uphold(self) -> None:
+        """Write anew those of our leases that no longer stand as we wrote them. Raises Unavailable.
+
+        The snapshot tells of it for a while.
+        """
+        try:
+            if self._fallen(self._folders.read_own()):
+                with self._folders.own() as own:  # only in our turn does it say what another thread is not doing
+                    fallen = self._fallen(self._folders.read_own())
+                    for gpu, (lease, text) in fallen.items():
+                        own.write(gpu, lease)
+                        if text is not None:
+                            self._tell(gpu, text)
         except OSError as error:
             raise _unwritable(error) from error
 
     def snapshot(self, facts: Facts | None = None) -> Mapping[str, LeaseInfo]:
         """Return who holds what, by UUID; free GPUs are left out. Never asks the engine, never waits."""
-        contents = self._folders.read()
+        everything = self._folders.read()
+        self._judge.forget(everything)
+        found = _by_stem(everything)
         gpus = {gpu.uuid: gpu for gpu in facts.gpus} if facts else {}
-        named = {_uuid(name, found): found for name, found in contents.items()}
         infos = {}
-        for uuid in {*named, *gpus}:
-            claim, lease = self._claim(named.get(uuid, []), {})
-            if claim is not None and facts is not None and lease is not None and claim.standing is Standing.DRAINING:
-                # Nobody may have written down yet when a killed holder was found dead; this look will do for showing.
+        for uuid in {*(_uuid(name, each) for name, each in found.items()), *gpus}:
+            judged = self._judge.strictest(found.get(stem(uuid), []), {})
+            claim = judged.claim if judged else None
+            if claim is not None and facts is not None and claim.standing is Standing.DRAINING:
+                # Nobody may have noted yet when a killed holder was found dead; this look will do for showing.
                 claim = replace(claim, released_at=claim.released_at or math.nextafter(facts.seen_at, 0))
             state, text = (claim.standing, claim.text) if claim else (Standing.FREE, "")
             if facts is not None and uuid in gpus:
                 state, text = standing(gpus[uuid], claim, facts)
+            trouble = (judged.trouble if judged else None) or self._told_of(stem(uuid))
             if state is not Standing.FREE:
-                infos[uuid] = _info(state, lease, text)
+                infos[uuid] = _info(state, judged, text, trouble)
         return infos
 
     # -- taking -------------------------------------------------------------------------------
@@ -159,9 +210,9 @@ class Ledger:
         return Lease(
             gpu="",
             instance=self._owner.instance,
-            uid=os.getuid() if uid is None else uid,
+            uid=uid if uid is not None and os.geteuid() == 0 else os.geteuid(),  # files speak for their owner
             attempt=attempt,
-            label=plain(label, _LABEL_LIMIT)[:_LABEL_LIMIT],
+            label=plain(label, LABEL_LIMIT)[:LABEL_LIMIT],
             owner=self._host.this_process(),
             boot_id=self._host.boot_id,
             taken_at=self._host.now(),
@@ -169,139 +220,170 @@ class Ledger:
             container=container,
         )
 
-    def _acquire_locked(
-        self,
-        slots: Mapping[str, Slot],
-        lease: Lease,
-        count: int,
-        memory_bytes: int | None,
-        facts: Facts,
-        verdicts: Mapping[Lease, bool],
-    ) -> Choice:
+    def _acquire_in_turn(self, own: Own, lease: Lease, pick: Pick, verdicts: Mapping[Lease, bool]) -> Choice | None:
+        """Take GPUs; None when somebody else took one at the same moment."""
+        choice = pick.choose(self._claims(pick.facts, None, verdicts))
+        wanted = {gpu: replace(lease, gpu=gpu) for gpu in choice.gpus or ()}
+        if not wanted:
+            return choice
+
+        def is_ours() -> bool:
+            others = self._claims(pick.facts, lease, verdicts)
+            shown = {gpu.uuid: gpu for gpu in pick.facts.gpus}
+            return all(standing(shown[gpu], others.get(gpu), pick.facts)[0] is Standing.FREE for gpu in wanted)
+
+        return choice if self._write_then_look(own, wanted, is_ours) else None
+
+    def _adopt_in_turn(self, own: Own, lease: Lease, verdicts: Mapping[Lease, bool]) -> bool:
+        name = stem(lease.gpu)
+        with self._lock:
+            held = self._held.get(name)
+        if any(content is not None and _same(content, lease) for content in (held, *own.read(lease.gpu))):
+            return self._write_then_look(own, {lease.gpu: lease}, lambda: True)
+
+        def is_ours() -> bool:
+            found = _by_stem(self._folders.read()).get(name, [])
+            judged = self._judge.strictest((each for each in found if not _same(each.content, lease)), verdicts)
+            return judged is None or judged.claim.standing is not Standing.LEASED
+
+        return is_ours() and self._write_then_look(own, {lease.gpu: lease}, is_ours)
+
+    def _claims(self, facts: Facts, but: Lease | None, verdicts: Mapping[Lease, bool]) -> dict[str, Claim]:
+        """Return what is claimed of each GPU, by anybody ``but`` one."""
+        found = _by_stem(each for each in self._folders.read() if but is None or not _same(each.content, but))
         claims = {}
-        for gpu, slot in slots.items():
-            claim, known = self._claim(slot.contents(), verdicts)
-            if claim is not None:
-                claims[gpu] = claim
-            if known is not None and claim is not None and claim.standing is Standing.DRAINING:
-                self._note_end(slot, known)
-        choice = choose(count, memory_bytes, facts, claims)
-        taken: list[Slot] = []
+        for gpu in facts.gpus:
+            judged = self._judge.strictest(found.get(stem(gpu.uuid), []), verdicts, note=True)
+            if judged is not None:
+                claims[gpu.uuid] = judged.claim
+        return claims
+
+    def _write_then_look(self, own: Own, wanted: Mapping[str, Lease], is_ours: Callable[[], bool]) -> bool:
+        """Write leases, by UUID, all of them or none; they stay only when ``is_ours`` after that."""
+        before = {gpu: _first_lease(own.read(gpu)) for gpu in wanted}
         try:
-            for gpu in choice.gpus or ():
-                slots[gpu].write(replace(lease, gpu=gpu))
-                taken.append(slots[gpu])
+            for gpu, lease in wanted.items():
+                own.write(gpu, lease)
+            kept = is_ours()
         except OSError:
-            for slot in taken:
-                slot.write(None)
+            _put_back(own, before)
             raise
-        return choice
-
-    def _note_end(self, slot: Slot, lease: Lease) -> None:
-        """Write down when a holder was first seen dead, so that only a later look at the GPU frees it."""
-        if lease.released_at is None:
-            slot.write(replace(lease, released_at=self._host.now()))
-
-    def _adopt_locked(self, slot: Slot, lease: Lease, verdicts: Mapping[Lease, bool]) -> bool:
-        claim, known = self._claim(slot.contents(), verdicts)
-        ours = known is not None and (known.instance, known.attempt) == (lease.instance, lease.attempt)
-        if claim is not None and claim.standing is not Standing.DRAINING and not ours:
+        if not kept:
+            _put_back(own, before)
             return False
-        slot.write(replace(lease, gpu=slot.gpu))
+        with self._lock:
+            self._held |= {stem(gpu): lease for gpu, lease in wanted.items()}
+            self._places = own.places
         return True
 
+    # -- keeping ------------------------------------------------------------------------------
+
     def _rewrite(self, attempt: str, change: Callable[[Lease], Lease]) -> None:
+        """Change the leases of an attempt, also those whose files somebody damaged."""
         try:
-            mine = [_uuid(name, found) for name, found in self._folders.read().items() if self._ours(found, attempt)]
-            with self._folders.locked(mine) as slots:
-                for slot in slots.values():
-                    found = [content for content in slot.contents() if self._ours([content], attempt)]
-                    if slot.trouble is not None:
-                        raise OSError(slot.trouble)  # noqa: TRY301 - becomes the one error below
-                    if found and isinstance(found[0], Lease):
-                        slot.write(change(found[0]))
+            with self._folders.own() as own:
+                leases = self._leases_of(attempt, self._folders.read_own())
+                for name, lease in leases.items():
+                    changed = change(lease)
+                    own.write(lease.gpu, changed)
+                    with self._lock:
+                        self._held.pop(name, None)
+                        self._held |= {name: changed} if changed.released_at is None else {}
         except OSError as error:
             raise _unwritable(error) from error
 
-    def _ours(self, contents: Iterable[Content], attempt: str) -> bool:
-        return any(
-            isinstance(content, Lease) and (content.instance, content.attempt) == (self._owner.instance, attempt)
-            for content in contents
-        )
+    def _fallen(self, found: Iterable[Found]) -> dict[str, tuple[Lease, str | None]]:
+        """Return what our files should say, by UUID, where they say something else, and what was wrong.
 
-    # -- judging ------------------------------------------------------------------------------
+        A lease that only a file knows was being taken when the disk refused; it is given back without a word.
+        """
+        with self._lock:
+            held = dict(self._held)
+        by_stem = _by_stem(found)
+        fallen: dict[str, tuple[Lease, str | None]] = {}
+        for name, lease in held.items():
+            known = by_stem.pop(name, [])
+            wrong = next((each for each in known if each.content != lease), None)
+            if wrong is not None or len(known) < self._places:
+                fallen[lease.gpu] = lease, _what_befell(wrong)
+        for stray in (each.content for others in by_stem.values() for each in others):
+            if isinstance(stray, Lease) and self._is_mine(stray) and stray.released_at is None:
+                fallen[stray.gpu] = replace(stray, released_at=self._host.now()), None
+        return fallen
 
-    def _judge_unlocked(self, gpus: Iterable[str]) -> dict[Lease, bool]:
-        """Ask about the containers of leases whose owner died, before any file is locked: engines can be slow."""
-        wanted = set(gpus)
-        leases = {content for found in self._folders.read().values() for content in found if isinstance(content, Lease)}
-        return {
-            lease: self._container_of(lease) is not False
-            for lease in leases
-            if lease.gpu in wanted and self._alive_without_engine(lease) is None
-        }
+    def _is_mine(self, lease: Lease) -> bool:
+        return lease.instance == self._owner.instance and lease.owner == self._host.this_process()
 
-    def _claim(self, contents: Iterable[Content], verdicts: Mapping[Lease, bool]) -> tuple[Claim | None, Lease | None]:
-        """Judge all files of one GPU; the strictest word counts."""
-        judged = [self._judge(content, verdicts) for content in contents if content is not None]
-        return max(judged, key=lambda pair: _RANK[pair[0].standing] if pair[0] else -1, default=(None, None))
+    def _leases_of(self, attempt: str, found: Iterable[Found]) -> dict[str, Lease]:
+        """Return what an attempt of ours holds by our files, and before all by what we know to have written."""
+        ours = (self._owner.instance, attempt)
+        contents = (each.content for each in found)
+        leases = [each for each in contents if isinstance(each, Lease) and (each.instance, each.attempt) == ours]
+        with self._lock:
+            leases += [lease for lease in self._held.values() if lease.attempt == attempt]
+        return {stem(lease.gpu): lease for lease in leases}
 
-    def _judge(self, content: Lease | Doubt, verdicts: Mapping[Lease, bool]) -> tuple[Claim | None, Lease | None]:
-        if isinstance(content, Doubt):
-            if content.age_seconds is not None and content.age_seconds > DOUBT_SECONDS:
-                return None, None
-            return Claim(Standing.UNKNOWN, content.text), None
-        if content.boot_id != self._host.boot_id:
-            return None, None
-        whose = f"{plain(content.label, _LABEL_LIMIT)} of {plain(user_name(content.uid))}"
-        if content.released_at is not None:
-            return Claim(Standing.DRAINING, f"still being freed by {whose}", content.released_at), content
-        alive = self._alive_without_engine(content)
-        if alive is None:
-            alive = verdicts.get(content, True)
-        if alive:
-            return Claim(Standing.LEASED, f"leased to {whose}"), content
-        return Claim(Standing.DRAINING, f"still being freed by {whose}, which ended"), content
+    def _tell(self, gpu: str, text: str) -> None:
+        _log.warning("The lease of %s %s", gpu, text)
+        with self._lock:
+            self._told[stem(gpu)] = text, self._host.now()
 
-    def _alive_without_engine(self, lease: Lease) -> bool | None:
-        """Tell whether the lease's holder lives, as far as processes tell; None where only the engine knows."""
-        if lease.boot_id != self._host.boot_id or lease.released_at is not None:
-            return False
-        answers = [self._host.lives(process) for process in _processes(lease)]
-        if any(answer is not False for answer in answers):
-            return True
-        return None if lease.container is not None and lease.container_process is None else False
+    def _told_of(self, name: str) -> str | None:
+        with self._lock:
+            text, at = self._told.get(name, ("", -math.inf))
+        return f"Our lease file {text}" if self._host.now() - at < TOLD_SECONDS else None
 
-    def _container_of(self, lease: Lease) -> bool | None:
-        """Ask the engine; on an engine that is not ours nobody can, and doubt ends after a while."""
-        if lease.engine != self._owner.engine:
-            return self._host.now() - lease.taken_at < DOUBT_SECONDS
+
+def _same(content: Content, lease: Lease) -> bool:
+    return isinstance(content, Lease) and (content.instance, content.attempt) == (lease.instance, lease.attempt)
+
+
+def _first_lease(contents: Iterable[Content]) -> Lease | None:
+    return next((content for content in contents if isinstance(content, Lease)), None)
+
+
+def _put_back(own: Own, before: Mapping[str, Lease | None]) -> None:
+    """Undo what was written; what can't be undone now is a lease that nobody keeps in mind, and ``uphold`` ends it."""
+    for gpu, lease in before.items():
         try:
-            return self._container_lives(lease.container or "")
-        except DeskError:
-            return None
+            own.write(gpu, lease)
+        except OSError as error:
+            _log.warning("The lease of %s can't be taken back yet: %s", gpu, error.strerror)
 
 
-def _processes(lease: Lease) -> list[Process]:
-    return [lease.owner] if lease.container_process is None else [lease.owner, lease.container_process]
+def _by_stem(found: Iterable[Found]) -> dict[str, list[Found]]:
+    by_stem: dict[str, list[Found]] = {}
+    for each in found:
+        by_stem.setdefault(each.stem, []).append(each)
+    return by_stem
 
 
-def _uuid(name: str, contents: Iterable[Content]) -> str:
+def _uuid(name: str, found: Iterable[Found]) -> str:
     """Return the UUID behind a file's name, where a lease in it tells; the name may have lost its slashes."""
-    return next((content.gpu for content in contents if isinstance(content, Lease)), name)
+    return next((each.content.gpu for each in found if isinstance(each.content, Lease)), name)
 
 
-def _info(state: Standing, lease: Lease | None, text: str) -> LeaseInfo:
+def _what_befell(wrong: Found | None) -> str:
+    if wrong is None or wrong.content is None:
+        return "was removed or emptied, and has been written anew."
+    if isinstance(wrong.content, Doubt):
+        return f"{wrong.path} {wrong.content.text}, and has been written anew."
+    return f"{wrong.path} named another holder, {plain(wrong.content.label, LABEL_LIMIT)}, and has been written anew."
+
+
+def _info(state: Standing, judged: Judged | None, text: str, trouble: str | None) -> LeaseInfo:
+    lease = judged.lease if judged else None
     if lease is None or state not in {Standing.LEASED, Standing.DRAINING}:
-        return LeaseInfo(state.value, text=text)
+        return LeaseInfo(state.value, text=text, trouble=trouble)
     return LeaseInfo(
         state.value,
         plain(lease.instance),
         lease.uid,
         plain(user_name(lease.uid)),
         plain(lease.attempt),
-        plain(lease.label, _LABEL_LIMIT),
+        plain(lease.label, LABEL_LIMIT),
         text,
+        trouble,
     )
 
 

@@ -67,7 +67,7 @@ class AccountedProcess:
 class LeaseInfo:
     """Who holds a GPU in the machine-wide ledger. ``state``: leased, draining, external or unknown.
 
-    ``text`` says in a few words why, for a person.
+    ``text`` says in a few words why, for a person; ``trouble`` what is or lately was wrong with its lease file.
     """
 
     state: str
@@ -77,6 +77,7 @@ class LeaseInfo:
     attempt: str | None = None
     label: str | None = None
     text: str | None = None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from mlops_desk.leases.files import LeaseFolders
+from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import Ledger, Owner
 from mlops_desk.records.status import Gpu, GpuState
 

@@ -14,7 +14,7 @@ import pytest
 
 from mlops_desk.engines.docker import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.leases.files import LeaseFolders
+from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import Ledger, Owner
 from mlops_desk.records.status import Gpu, GpuState
 from tests.engine_suite import WAITS
@@ -34,6 +34,8 @@ def place() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="mlops-desk-test-leases-") as folder:
         place = Path(folder)
         place.chmod(0o777)
+        (place / "leases").mkdir()
+        (place / "leases").chmod(0o1777)  # root's, as /run/lock and /tmp are
         arena = place / "arena"
         arena.mkdir()
         for gpu in GPUS:
@@ -75,7 +77,7 @@ def test_three_users_on_one_machine_never_lease_a_gpu_twice(place: Path) -> None
         doubles += [line for line in output.splitlines() if line.startswith("DOUBLE")]
     assert doubles == []
     assert all(given[uid] > 10 for uid in USERS), given
-    assert {path.stat().st_uid for path in (place / "leases").iterdir()} <= set(USERS)
+    assert {path.stat().st_uid for path in (place / "leases").rglob("*")} == set(USERS)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming other users needs root")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mlops_desk.jobs.gpus import LedgerGpus
 from mlops_desk.jobs.ports import Holder
-from mlops_desk.leases.files import LeaseFolders
+from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import Ledger, Owner
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Gpu, GpuProcess, GpuState

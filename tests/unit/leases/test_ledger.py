@@ -1,6 +1,8 @@
 """The ledger on real files with processes and a driver that a test makes up."""
 
+import json
 import os
+import shutil
 import stat
 import threading
 from dataclasses import dataclass
@@ -8,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.leases import files
+from mlops_desk.base.errors import TimedOut, Unavailable
+from mlops_desk.leases import folders
 from mlops_desk.leases.allocation import Facts
-from mlops_desk.leases.files import LeaseFolders, file_name
+from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.host import Host
 from mlops_desk.leases.ledger import Ledger, Owner
 from tests.unit.leases.world import World, gpu, process, uuid
@@ -41,6 +43,9 @@ class Machine:
     @property
     def facts(self) -> Facts:
         return Facts(self.gpus, self.world.now())
+
+    def path(self, index: int) -> Path:
+        return self.folder / f"mlops-desk-leases-{os.geteuid()}" / f"{uuid(index)}.lease"
 
     def kill(self, pid: int) -> None:
         del self.world.processes[pid]
@@ -156,7 +161,7 @@ def test_on_a_foreign_engine_doubt_ends_after_a_while(machine: Machine) -> None:
     machine.kill(10)
     other = machine.agent(20)
     assert [other.acquire("b1", "x", 1, machine.facts).gpus for _ in range(2)] == [None, None]
-    machine.world.clock[0] += files.DOUBT_SECONDS + 1
+    machine.world.clock[0] += 600 + 1
     other.acquire("b1", "x", 1, machine.facts)
     assert other.acquire("b1", "x", 1, machine.facts).gpus is not None
 
@@ -184,76 +189,244 @@ def test_adopting_makes_a_lost_lease_anew_but_takes_nothing_from_the_living(mach
     assert ledger.snapshot(machine.facts)[uuid(1)].attempt == "a1"
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[]", b'{"gpu": 3}', b"x" * 10_000, b'{"a":' * 2000])
+DAMAGE = [b"{", b"\xff\xfe", b"[]", b'{"gpu": 3}', b"x" * 10_000, b'{"a":' * 2000]
+
+
+@pytest.mark.parametrize("content", DAMAGE)
 def test_a_damaged_file_holds_its_gpu_for_a_while(machine: Machine, content: bytes) -> None:
     ledger = machine.agent(10)
     ledger.acquire("a0", "x", 1, machine.facts)
-    path = machine.folder / file_name(uuid(1))
+    path = machine.path(1)
     path.write_bytes(content)
     choice = ledger.acquire("a1", "x", 1, machine.facts)
     assert choice.gpus is None
-    assert "lease file" in (choice.reason or "")
-    assert ledger.snapshot(machine.facts)[uuid(1)].state == "unknown"
-    old = path.stat().st_mtime - files.DOUBT_SECONDS - 1
-    os.utime(path, (old, old))
+    assert f"GPU 1: the lease file {path} of root " in (choice.reason or "")
+    shown = ledger.snapshot(machine.facts)[uuid(1)]
+    assert shown.state == "unknown"
+    assert shown.trouble is not None
+    assert str(path) in shown.trouble
+    assert shown.trouble == f"T{(shown.text or '')[1:]}."
+    machine.world.clock[0] += 599
+    assert ledger.acquire("a1", "x", 1, machine.facts).gpus is None
+    machine.world.clock[0] += 2
     assert ledger.acquire("a1", "x", 1, machine.facts).gpus == (uuid(1),)
     assert ledger.snapshot(machine.facts)[uuid(1)].attempt == "a1"
+
+
+def test_damage_that_was_there_long_before_the_first_look_holds_nothing(machine: Machine) -> None:
+    machine.agent(10).acquire("a0", "x", 1, machine.facts)
+    path = machine.path(1)
+    path.write_bytes(b"{")
+    old = path.stat().st_mtime - 601
+    os.utime(path, (old, old))
+    assert machine.agent(20).acquire("a1", "x", 1, machine.facts).gpus == (uuid(1),)
+
+
+def test_damage_that_is_mended_and_comes_back_holds_anew(machine: Machine) -> None:
+    ledger = machine.agent(10)
+    ledger.acquire("a0", "x", 1, machine.facts)
+    path = machine.path(1)
+    path.write_bytes(b"{")
+    assert ledger.acquire("a1", "x", 1, machine.facts).gpus is None
+    path.write_bytes(b"")
+    assert ledger.snapshot(machine.facts).keys() == {uuid(0)}
+    machine.world.clock[0] += 601
+    path.write_bytes(b"{")
+    assert ledger.acquire("a1", "x", 1, machine.facts).gpus is None
 
 
 def test_a_lease_that_names_another_gpu_is_damage(machine: Machine) -> None:
     ledger = machine.agent(10)
     ledger.acquire("a0", "x", 1, machine.facts)
-    (machine.folder / file_name(uuid(1))).write_bytes((machine.folder / file_name(uuid(0))).read_bytes())
-    assert ledger.acquire("a1", "x", 1, machine.facts).gpus is None
+    machine.path(1).write_bytes(machine.path(0).read_bytes())
+    assert "makes no sense" in (ledger.acquire("a1", "x", 1, machine.facts).reason or "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"owner": {"pid": 0, "start_ticks": 1, "namespace": 1}},
+        {"owner": {"pid": 1 << 31, "start_ticks": 1, "namespace": 1}},
+        {"label": "x" * 201},
+        {"boot_id": "x" * 201},
+        {"engine": "x" * 201},
+        {"container": "x" * 201},
+        {"taken_at": 1e999},
+        {"released_at": -1e999},
+    ],
+)
+def test_a_lease_with_impossible_values_is_damage(machine: Machine, change: dict[str, object]) -> None:
+    machine.agent(10).acquire("a0", "x", 1, machine.facts)
+    lease = json.loads(machine.path(0).read_text())
+    machine.path(0).write_text(json.dumps(lease | change).replace("Infinity", "1e999"))
+    shown = machine.agent(20).snapshot(machine.facts)[uuid(0)]
+    assert shown.state == "unknown"
+    assert "makes no sense" in (shown.trouble or "") or "is damaged" in (shown.trouble or "")
 
 
 def test_links_and_other_things_in_the_folder_are_not_followed(machine: Machine, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    ledger = machine.agent(10)
-    ledger.acquire("a0", "x", 1, machine.facts)
-    ledger.release("a0")
-    (machine.folder / file_name(uuid(0))).unlink(missing_ok=True)
-    (machine.folder / file_name(uuid(0))).symlink_to(victim)
-    (machine.folder / file_name(uuid(1))).unlink(missing_ok=True)
-    os.mkfifo(machine.folder / file_name(uuid(1)))
-    assert ledger.acquire("a1", "x", 1, machine.facts).gpus is None
+    machine.agent(10).acquire("a0", "x", 2, machine.facts)
+    machine.kill(10)
+    machine.path(0).unlink()
+    machine.path(0).symlink_to(victim)
+    machine.path(1).unlink()
+    os.mkfifo(machine.path(1))
+    ledger = machine.agent(20)
+    reason = ledger.acquire("a1", "x", 1, machine.facts).reason or ""
+    assert "can't be read" in reason
+    assert "is not a lease file" in reason
+    machine.world.clock[0] += 601
+    assert ledger.acquire("a1", "x", 2, machine.facts).gpus == (uuid(0), uuid(1))
     assert victim.read_text() == "precious"
+    assert ledger.snapshot(machine.facts)[uuid(0)].attempt == "a1"
 
 
-def test_files_are_for_everybody_whatever_the_umask(machine: Machine) -> None:
+def test_files_can_be_read_by_everybody_and_written_by_their_owner_whatever_the_umask(machine: Machine) -> None:
     before = os.umask(0o077)
     try:
         machine.agent(10).acquire("a1", "x", 2, machine.facts)
     finally:
         os.umask(before)
+    own = machine.path(0).parent
     assert stat.S_IMODE(machine.folder.stat().st_mode) == 0o1777
-    assert {stat.S_IMODE(path.stat().st_mode) for path in machine.folder.iterdir()} == {0o666}
-    assert {path.name for path in machine.folder.iterdir()} == {file_name(uuid(0)), file_name(uuid(1))}
+    assert stat.S_IMODE(own.stat().st_mode) == 0o755
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in own.iterdir()} == {
+        f"{uuid(0)}.lease": 0o644,
+        f"{uuid(1)}.lease": 0o644,
+        "lock": 0o600,
+    }
 
 
-def test_a_file_that_stays_locked_makes_only_its_gpu_unknown(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "LOCK_TIMEOUT_SECONDS", 0.1)
+def test_rights_that_somebody_widened_are_narrowed_again(machine: Machine) -> None:
     ledger = machine.agent(10)
-    with LeaseFolders((machine.folder,)).locked([uuid(0)]):
-        assert ledger.acquire("a1", "x", 1, machine.facts).gpus == (uuid(1),)
-        choice = ledger.acquire("a2", "x", 1, machine.facts)
-        assert "locked" in (choice.reason or "")
+    ledger.acquire("a1", "x", 1, machine.facts)
+    machine.path(0).chmod(0o666)
+    ledger.bind("a1", container="c")
+    assert stat.S_IMODE(machine.path(0).stat().st_mode) == 0o644
+    assert ledger.snapshot(machine.facts)[uuid(0)].attempt == "a1"
 
 
-def test_a_file_removed_under_a_waiting_lock_is_not_the_one_that_counts(machine: Machine) -> None:
+def test_another_process_of_this_user_that_keeps_its_turn_is_told_of(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "LOCK_TIMEOUT_SECONDS", 0.1)
     ledger = machine.agent(10)
-    path = machine.folder / file_name(uuid(0))
+    ledger.acquire("a0", "x", 1, machine.facts)
+    with LeaseFolders((machine.folder,)).own():
+        choice = ledger.acquire("a1", "x", 1, machine.facts)
+        assert choice.gpus is None
+        assert choice.reason == ("No GPU is given out: another process of this user keeps its lease folder locked.")
+        with pytest.raises(Unavailable):
+            ledger.release("a0")
+        assert ledger.snapshot(machine.facts)[uuid(0)].state == "leased"  # who only looks never waits
+    ledger.release("a0")
+
+
+def test_a_lock_removed_under_who_waits_for_it_is_not_the_one_that_counts(machine: Machine) -> None:
+    ledger = machine.agent(10)
+    ledger.acquire("a0", "x", 1, machine.facts)
+    lock = machine.path(0).with_name("lock")
     granted: list[object] = []
-    with LeaseFolders((machine.folder,)).locked([uuid(0)]) as slots:
+    with LeaseFolders((machine.folder,)).own():
         waiting = threading.Thread(target=lambda: granted.append(ledger.acquire("a1", "x", 1, machine.facts).gpus))
         waiting.start()
-        path.unlink()
-        del slots
+        lock.unlink()
     waiting.join()
-    assert granted == [(uuid(0),)]
-    assert ledger.snapshot(machine.facts)[uuid(0)].attempt == "a1"
-    assert path.exists()
+    assert granted == [(uuid(1),)]
+    assert lock.exists()
+
+
+# -- what befalls our own files --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("befalls", ["removed", "emptied", "garbled", "replaced", "folder", "link", "all", "other"])
+def test_what_befell_our_lease_is_written_anew_and_told(machine: Machine, tmp_path: Path, befalls: str) -> None:
+    ledger = machine.agent(10)
+    ledger.acquire("a1", "train", 2, machine.facts)
+    path = machine.path(0)
+    if befalls == "all":
+        shutil.rmtree(path.parent)
+    elif befalls == "other":
+        stranger = machine.agent(20)
+        ledger.release("a1")
+        stranger.acquire("b1", "stranger", 2, machine.facts)
+        theirs = path.read_bytes()
+        stranger.release("b1")
+        ledger.acquire("a1", "train", 2, machine.facts)
+        path.write_bytes(theirs)
+    elif befalls in {"emptied", "garbled"}:
+        path.write_bytes(b"" if befalls == "emptied" else b"{")
+    else:
+        path.unlink()
+    if befalls == "replaced":
+        path.write_bytes(b"not a lease")
+    elif befalls == "folder":
+        path.mkdir()
+        (path / "something").write_text("")
+    elif befalls == "link":
+        (tmp_path / "elsewhere").write_text("precious")
+        path.symlink_to(tmp_path / "elsewhere")
+    ledger.uphold()
+    shown = ledger.snapshot(machine.facts)
+    assert {shown[uuid(index)].attempt for index in range(2)} == {"a1"}
+    assert {shown[uuid(index)].state for index in range(2)} == {"leased"}
+    assert "Our lease file" in (shown[uuid(0)].trouble or "")
+    assert "written anew" in (shown[uuid(0)].trouble or "")
+    assert (shown[uuid(1)].trouble is None) is (befalls != "all")
+    assert machine.agent(30).acquire("c1", "x", 1, machine.facts).gpus is None
+    machine.world.clock[0] += 61
+    ledger.uphold()
+    assert ledger.snapshot(machine.facts)[uuid(0)].trouble is None
+    if befalls == "link":
+        assert (tmp_path / "elsewhere").read_text() == "precious"
+
+
+def test_nothing_is_written_where_everything_stands(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = machine.agent(10)
+    ledger.acquire("a1", "train", 1, machine.facts)
+    machine.agent(20).acquire("b1", "x", 1, machine.facts)
+    monkeypatch.setattr(folders.LeaseFolders, "own", lambda _self: pytest.fail("took a turn without need"))
+    ledger.uphold()
+
+
+def test_what_was_given_back_is_not_upheld(machine: Machine) -> None:
+    ledger = machine.agent(10)
+    ledger.acquire("a1", "train", 1, machine.facts)
+    ledger.release("a1")
+    machine.path(0).write_bytes(b"")
+    ledger.uphold()
+    assert machine.path(0).read_bytes() == b""
+    assert ledger.snapshot(machine.facts) == {}
+
+
+def test_giving_back_works_though_somebody_garbled_the_file(machine: Machine) -> None:
+    ledger = machine.agent(10)
+    ledger.acquire("a1", "train", 1, machine.facts)
+    machine.path(0).write_bytes(b"garbage")
+    ledger.release("a1")
+    assert ledger.snapshot()[uuid(0)].state == "draining"
+    assert ledger.acquire("a2", "next", 2, machine.facts).gpus is not None
+
+
+def test_a_lease_lost_in_one_of_two_folders_is_written_anew_there(machine: Machine, tmp_path: Path) -> None:
+    ledger = machine.agent(10, "e", tmp_path / "a", tmp_path / "b")
+    ledger.acquire("a1", "train", 1, machine.facts)
+    lost = tmp_path / "b" / f"mlops-desk-leases-{os.geteuid()}"
+    shutil.rmtree(lost)
+    ledger.uphold()
+    assert (lost / f"{uuid(0)}.lease").exists()
+    assert "removed" in (ledger.snapshot(machine.facts)[uuid(0)].trouble or "")
+
+
+def test_upholding_tells_when_it_can_not(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = machine.agent(10)
+    ledger.acquire("a1", "train", 1, machine.facts)
+    machine.path(0).unlink()
+    monkeypatch.setattr(os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(Unavailable, match="No space left"):
+        ledger.uphold()
 
 
 def test_agents_with_one_folder_in_common_are_safe(machine: Machine, tmp_path: Path) -> None:
@@ -289,6 +462,91 @@ def test_writing_is_all_or_nothing(machine: Machine, monkeypatch: pytest.MonkeyP
     assert "No space left" in (choice.reason or "")
     monkeypatch.undo()
     assert ledger.snapshot(machine.facts) == {}
+
+
+def test_a_short_write_is_no_lease(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: real(descriptor, data[:100], offset))
+    choice = machine.agent(10).acquire("a1", "x", 1, machine.facts)
+    assert choice.gpus is None
+    assert "No space left" in (choice.reason or "")
+
+
+def test_what_could_not_be_taken_back_is_given_back_later(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, real, calls = machine.agent(10), os.pwrite, []
+    ledger.acquire("a0", "x", 2, machine.facts)
+    ledger.release("a0")
+
+    def all_but_the_first_fail(descriptor: int, data: bytes, offset: int) -> int:
+        calls.append(data)
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", all_but_the_first_fail)
+    assert ledger.acquire("a1", "x", 2, machine.facts).gpus is None
+    monkeypatch.undo()
+    assert ledger.snapshot(machine.facts)[uuid(0)].attempt == "a1"
+    ledger.uphold()
+    assert ledger.snapshot(machine.facts) == {}
+    assert ledger.acquire("a2", "x", 2, machine.facts).gpus == (uuid(0), uuid(1))
+
+
+# -- two who meet at one GPU -----------------------------------------------------------------
+
+
+def test_of_two_who_take_a_gpu_at_the_same_moment_none_takes_it_blindly(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other's lease appears between our look and our write, as no lock between users forbids."""
+    ledger = machine.agent(10)
+    own, other = f"mlops-desk-leases-{os.geteuid()}", f"mlops-desk-leases-{os.geteuid()}-other"
+    machine.agent(20).acquire("b1", "rival", 2, machine.facts)
+    (machine.folder / own).rename(machine.folder / "kept")
+    real, writes = folders.write_lease, []
+
+    def rival_first(path: Path, lease: object) -> None:
+        if not writes:
+            (machine.folder / "kept").rename(machine.folder / other)
+        writes.append(path)
+        real(path, lease)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(folders, "write_lease", rival_first)
+    choice = ledger.acquire("a1", "x", 1, machine.facts)
+    assert choice.gpus is None
+    assert "leased to rival" in (choice.reason or "")
+    assert len(writes) == 2  # written, seen, and taken back
+    assert {info.attempt for info in ledger.snapshot(machine.facts).values()} == {"b1"}
+    assert ledger.adopt("a2", "x", (uuid(0),)) == ()
+
+
+def test_who_always_meets_somebody_gives_up_with_a_word(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = machine.agent(10)
+    monkeypatch.setattr(ledger, "_write_then_look", lambda *_: False)
+    choice = ledger.acquire("a1", "x", 1, machine.facts)
+    assert choice.gpus is None
+    assert choice.reason == "Another user takes GPUs at this very moment."
+
+
+# -- the engine ------------------------------------------------------------------------------
+
+
+def test_an_engine_that_answers_with_an_error_does_not_say_that_a_container_is_dead(machine: Machine) -> None:
+    machine.agent(10).acquire("a1", "train", 2, machine.facts, container="mld-a1")
+    machine.kill(10)
+    machine.world.spawn(20)
+
+    def fails(_container: str) -> bool | None:
+        raise TimedOut("The engine does not answer.")
+
+    other = Ledger(
+        Owner("agent20", "unix:///engine"),
+        fails,
+        folders=LeaseFolders((machine.folder,)),
+        host=machine.world.seen_by(20),  # type: ignore[arg-type]
+    )
+    assert [other.acquire("b1", "x", 1, machine.facts).gpus for _ in range(3)] == [None] * 3
+    assert other.snapshot(machine.facts)[uuid(0)].state == "leased"
 
 
 def test_this_machine_names_its_processes() -> None:

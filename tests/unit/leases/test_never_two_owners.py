@@ -1,8 +1,13 @@
 """Never two owners: agents of one machine take, bind, release, crash and come back in any order, containers end,
-pids are used again, strangers compute, driver and engine fall silent. What is true is kept beside the
-ledger, which knows only files, processes and what driver and engine say."""
+pids are used again, strangers compute, files are damaged, driver and engine fall silent. What is true is kept beside
+the ledger, which knows only files, processes and what driver and engine say. Where these tests run as root, two of the
+agents are one user's and the third another's."""
 
+import contextlib
+import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from hypothesis import settings
@@ -10,13 +15,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from mlops_desk.leases.allocation import Facts
-from mlops_desk.leases.files import LeaseFolders
+from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import Ledger, Owner
 from mlops_desk.records.status import GpuState
 from tests.unit.leases.world import World, gpu, process, uuid
 
 GPUS = 3
 AGENTS = 3
+UIDS = (4101, 4101, 4102) if os.geteuid() == 0 else (os.geteuid(),) * 3
+DAMAGE = ("removed", "emptied", "garbled", "folder", "all")
+
+
+@contextlib.contextmanager
+def user(uid: int) -> Iterator[None]:
+    before = os.geteuid()
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
 
 
 class Machine(RuleBasedStateMachine):
@@ -26,6 +43,10 @@ class Machine(RuleBasedStateMachine):
     def start(self) -> None:
         self.world = World()
         self.folder = tempfile.TemporaryDirectory(prefix="mlops-desk-leases-")
+        self.shared = Path(self.folder.name) / "l"
+        self.shared.mkdir()
+        self.shared.chmod(0o1777)
+        Path(self.folder.name).chmod(0o755)
         self.engine_answers = True
         self.driver_answers = True
         self.stale = False
@@ -86,7 +107,7 @@ class Machine(RuleBasedStateMachine):
         self.ledgers[agent] = Ledger(
             Owner(f"agent{agent}", "e"),
             self.container_lives,
-            folders=LeaseFolders((Path(self.folder.name) / "l",)),
+            folders=LeaseFolders((self.shared,)),
             host=view,
         )
 
@@ -99,9 +120,10 @@ class Machine(RuleBasedStateMachine):
         self.numbers += 1
         attempt = f"a{agent}-{self.numbers}"
         facts = self.facts()
-        choice = self.ledgers[agent].acquire(
-            attempt, "x", count, facts, container=f"c-{attempt}" if contained else None
-        )
+        with user(UIDS[agent]):
+            choice = self.ledgers[agent].acquire(
+                attempt, "x", count, facts, container=f"c-{attempt}" if contained else None
+            )
         if choice.gpus is None:
             return multiple()
         assert len(set(choice.gpus)) == count
@@ -122,7 +144,8 @@ class Machine(RuleBasedStateMachine):
             self.numbers += 1
             pid = 10_000 + self.numbers
             agent = next(agent for agent, own in self.pids.items() if own == self.held[attempt][0])
-            self.ledgers[agent].bind(attempt, container=f"c-{attempt}")
+            with user(UIDS[agent]):
+                self.ledgers[agent].bind(attempt, container=f"c-{attempt}")
             self.world.spawn(pid)
             self.containers[f"c-{attempt}"] = pid
 
@@ -130,7 +153,8 @@ class Machine(RuleBasedStateMachine):
     def note_process(self, attempt: str) -> None:
         if attempt in self.held and self.held[attempt][0] in self.pids.values() and f"c-{attempt}" in self.containers:
             agent = next(agent for agent, own in self.pids.items() if own == self.held[attempt][0])
-            self.ledgers[agent].bind(attempt, container_pid=self.containers[f"c-{attempt}"])
+            with user(UIDS[agent]):
+                self.ledgers[agent].bind(attempt, container_pid=self.containers[f"c-{attempt}"])
 
     @rule(attempt=attempts)
     def container_ends(self, attempt: str) -> None:
@@ -146,7 +170,8 @@ class Machine(RuleBasedStateMachine):
         owner = self.held.get(attempt, (None, ()))[0]
         for agent, pid in self.pids.items():
             if pid == owner:
-                self.ledgers[agent].release(attempt)
+                with user(UIDS[agent]):
+                    self.ledgers[agent].release(attempt)
                 del self.held[attempt]
 
     def leave_processes(self, attempt: str) -> None:
@@ -172,6 +197,24 @@ class Machine(RuleBasedStateMachine):
         self.kill_agent(agent)
         self.engine_answers = answers
 
+    @rule(attempt=attempts, how=st.sampled_from(DAMAGE))
+    def somebody_damages_its_files(self, attempt: str, how: str) -> None:
+        """Another user can't; the same one can, and the next look of the agent mends it."""
+        owner, gpus = self.held.get(attempt, (None, ()))
+        agent = next((agent for agent, pid in self.pids.items() if pid == owner), None)
+        if agent is None:
+            return
+        path = self.shared / f"mlops-desk-leases-{UIDS[agent]}" / f"{gpus[0]}.lease"
+        stranger = next((uid for uid in UIDS if uid != UIDS[agent]), None)
+        if stranger is not None:
+            with user(stranger), contextlib.suppress(PermissionError):
+                damage(path, how)
+                raise AssertionError(f"{stranger} could damage {path}")
+        if how != "all":
+            damage(path, how)
+            with user(UIDS[agent]):
+                self.ledgers[agent].uphold()
+
     @rule(agent=st.integers(0, AGENTS - 1))
     def kill_agent(self, agent: int) -> None:
         pid = self.pids.pop(agent, None)
@@ -188,12 +231,12 @@ class Machine(RuleBasedStateMachine):
         )
         for attempt, (_, gpus) in list(self.held.items()):
             if attempt.startswith(f"a{agent}-") and f"c-{attempt}" in self.containers:
-                assert (
-                    self.ledgers[agent].adopt(
-                        attempt, "x", gpus, container=f"c-{attempt}", container_pid=self.containers[f"c-{attempt}"]
+                container = f"c-{attempt}"
+                with user(UIDS[agent]):
+                    kept = self.ledgers[agent].adopt(
+                        attempt, "x", gpus, container=container, container_pid=self.containers[container]
                     )
-                    == gpus
-                )
+                assert kept == gpus
                 self.held[attempt] = (self.pids[agent], gpus)
             elif attempt.startswith(f"a{agent}-"):
                 del self.held[attempt]
@@ -235,6 +278,17 @@ class Machine(RuleBasedStateMachine):
                 for held in gpus:
                     assert shown[held].state == "leased"
                     assert shown[held].attempt == attempt
+
+
+def damage(path: Path, how: str) -> None:
+    if how == "all":
+        shutil.rmtree(path.parent)
+    elif how in {"emptied", "garbled"}:
+        path.write_bytes(b"" if how == "emptied" else b"{")
+    else:
+        path.unlink()
+    if how == "folder":
+        path.mkdir()
 
 
 TestNeverTwoOwners = Machine.TestCase

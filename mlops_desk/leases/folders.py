@@ -1,0 +1,232 @@
+"""Where leases lie: in folders that all users share, each user has a folder that only they can write to.
+
+The shared folders belong to root and are sticky, so nobody can remove, replace or write what another user has put
+there. Nobody waits for another user either: there is no common lock that somebody could hold for ever. Processes of
+one user take turns by a lock that others can't open; between users the ledger writes first and then looks.
+
+What somebody can still do is put something else where a user's folder should be, so a folder is known by its owner,
+not by its name, and takes another name where its own is taken.
+"""
+
+import contextlib
+import fcntl
+import itertools
+import logging
+import os
+import secrets
+import stat
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_desk.leases.files import Content, Lease, file_name, is_lease_file, read_lease, write_lease
+
+_log = logging.getLogger(__name__)
+
+ENVIRONMENT = "MLOPS_DESK_LEASE_DIR"
+FOLDERS = (Path("/run/lock"), Path("/tmp"))  # noqa: S108 - shared on purpose
+LOCK_TIMEOUT_SECONDS = 2.0
+
+_PREFIX = "mlops-desk-leases-"
+_LOCK = "lock"
+_POLL_SECONDS = 0.01
+_FILE_LIMIT = 1024
+"""Files that one user is heard with: 64 GPUs with 16 slices each."""
+_FOLDER_LIMIT = 8
+"""Folders that one user is heard with in each shared folder: another name is needed only after somebody's squatting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a user's file says of a GPU, which files know by its ``stem``."""
+
+    stem: str
+    uid: int
+    path: Path
+    content: Content
+
+
+def folders_from_environment() -> tuple[Path, ...]:
+    """Return the folders to look into: the one of the environment, or the machine's."""
+    chosen = os.environ.get(ENVIRONMENT)
+    return (Path(chosen).absolute(),) if chosen else FOLDERS
+
+
+class Own:
+    """This user's folders, one in each shared folder, while no other process of this user writes to them."""
+
+    def __init__(self, folders: list[Path]) -> None:
+        self._folders = folders
+
+    @property
+    def places(self) -> int:
+        """How many folders everything is written to."""
+        return len(self._folders)
+
+    def write(self, gpu: str, lease: Lease | None) -> None:
+        """Make ``lease`` what this user says of a GPU. Raises OSError."""
+        for folder in self._folders:
+            write_lease(folder / file_name(gpu), lease)
+
+    def read(self, gpu: str) -> list[Content]:
+        """Return what this user says of a GPU in each folder."""
+        return [read_lease(folder / file_name(gpu), os.geteuid()) for folder in self._folders]
+
+
+class LeaseFolders:
+    """The shared folders. Every lease is written in each of them that this process can use.
+
+    Not all users can use the same ones (on some systems only root may write to /run/lock), and agents
+    that have one folder in common never give out a GPU twice.
+    """
+
+    def __init__(self, candidates: tuple[Path, ...] | None = None) -> None:
+        self._candidates = candidates or folders_from_environment()
+
+    @property
+    def candidates(self) -> tuple[Path, ...]:
+        return self._candidates
+
+    @contextlib.contextmanager
+    def own(self) -> Iterator[Own]:
+        """Take this user's turn. Raises OSError when there is no folder to write to, or the turn does not come."""
+        folders = self._own_folders()
+        deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+        with contextlib.ExitStack() as locks:
+            for folder in folders:
+                locks.callback(os.close, _open_locked(folder / _LOCK, deadline))
+            yield Own(folders)
+
+    def read(self) -> list[Found]:
+        """Read all lease files of all users."""
+        return self._read(None)
+
+    def read_own(self) -> list[Found]:
+        """Read this user's lease files."""
+        return self._read(os.geteuid())
+
+    def _read(self, only: int | None) -> list[Found]:
+        return [
+            Found(path.stem, uid, path, read_lease(path, uid))
+            for shared in self._candidates
+            for folder, uid in _users_folders(shared)
+            if only is None or uid == only
+            for path in _lease_paths(folder)
+        ]
+
+    def _own_folders(self) -> list[Path]:
+        usable = [folder for shared in self._candidates if (folder := _own_folder(shared)) is not None]
+        if not usable:
+            text = f"no shared folder for GPU leases can be used (tried {', '.join(map(str, self._candidates))})"
+            raise OSError(text)
+        return usable
+
+
+def _users_folders(shared: Path) -> list[tuple[Path, int]]:
+    """Return the users' folders in a shared one, with their owners; the first few of each."""
+    try:
+        with os.scandir(shared) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.startswith(_PREFIX))
+    except OSError as error:
+        _log.debug("No leases in %s: %s", shared, error.strerror)
+        return []
+    found: list[tuple[Path, int]] = []
+    heard: Counter[int] = Counter()
+    for name in names:
+        with contextlib.suppress(OSError):  # removed since
+            facts = (shared / name).lstat()
+            heard[facts.st_uid] += 1
+            if stat.S_ISDIR(facts.st_mode) and heard[facts.st_uid] <= _FOLDER_LIMIT:
+                found.append((shared / name, facts.st_uid))
+    return found
+
+
+def _lease_paths(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in itertools.islice(entries, _FILE_LIMIT)]
+    except OSError as error:  # its owner does not want to be heard
+        _log.debug("The leases in %s can't be read: %s", folder, error.strerror)
+        return []
+    return [folder / name for name in sorted(names) if is_lease_file(name)]
+
+
+def _own_folder(shared: Path) -> Path | None:
+    """Return this user's folder in a shared one, made when it is missing; None where that can't be."""
+    uid = os.geteuid()
+    own = next((folder for folder, owner in _users_folders(shared) if owner == uid), None)
+    if own is None:
+        own = _make_own(shared, f"{_PREFIX}{uid}") or _make_own(shared, f"{_PREFIX}{uid}-{secrets.token_hex(8)}")
+    try:
+        if own is not None:
+            own.chmod(0o755)  # the process's umask must not hide leases from other users
+    except OSError as error:
+        _log.debug("No leases in %s: %s", own, error.strerror)
+        return None
+    return own
+
+
+def _make_own(shared: Path, name: str) -> Path | None:
+    try:
+        if shared not in FOLDERS:
+            _make_shared(shared)
+        (shared / name).mkdir(mode=0o755)
+    except OSError as error:
+        _log.debug("No lease folder %s in %s: %s", name, shared, error.strerror)
+        return None
+    return shared / name
+
+
+def _make_shared(folder: Path) -> None:
+    """Make the shared folder if it is not there; under its own name it must never be seen with narrower rights."""
+    if folder.exists():
+        return
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{time.monotonic_ns()}")
+    temporary.mkdir(mode=0o700)
+    try:
+        temporary.chmod(0o1777)
+        temporary.rename(folder)
+    except OSError:
+        temporary.rmdir()
+        if not folder.is_dir():  # else another process was faster
+            raise
+
+
+def _open_locked(path: Path, deadline: float) -> int:
+    """Open and lock a file of our own; raises TimeoutError at the deadline."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _flock(descriptor, deadline)
+            if _is_named(descriptor, path):
+                return descriptor
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(
+            descriptor
+        )  # whoever cleans up has removed it while we waited: the lock must be on the one others find
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    ours = os.fstat(descriptor)
+    try:
+        named = path.lstat()
+    except FileNotFoundError:
+        return False
+    return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
+
+
+def _flock(descriptor: int, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                text = "another process of this user keeps its lease folder locked"
+                raise TimeoutError(text) from None
+            time.sleep(_POLL_SECONDS)
+        else:
+            return

@@ -1,0 +1,131 @@
+"""What lease files are worth: whether a holder lives, since when one is known to be dead, how long a doubt lasts.
+
+Nobody writes into another user's file, so what a ledger finds out about others it keeps to itself.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+
+from mlops_desk.base.caller import user_name
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.leases.allocation import Claim, Standing
+from mlops_desk.leases.files import Doubt, Lease
+from mlops_desk.leases.folders import Found
+from mlops_desk.leases.host import Host, Process
+
+ContainerLives = Callable[[str], bool | None]
+
+DOUBT_SECONDS = 600.0
+"""How long what can't be read, or can't be asked after, holds its GPU: longer than any agent needs to come back."""
+
+LABEL_LIMIT = 100
+_RANK = {Standing.DRAINING: 0, Standing.UNKNOWN: 1, Standing.LEASED: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A claim, and the lease or the damaged file that it comes from."""
+
+    claim: Claim
+    lease: Lease | None = None
+    trouble: str | None = None
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Order claims by strictness; of two that drain, by who let go last, and last of all one who did not say."""
+        released_at = self.claim.released_at
+        return _RANK[self.claim.standing], float("inf") if released_at is None else released_at
+
+
+@dataclass(slots=True)
+class Judge:
+    """Judges what files say; ``engine`` is the address of the one that ``container_lives`` asks."""
+
+    host: Host
+    engine: str
+    container_lives: ContainerLives
+    _ends: dict[Lease, float] = field(default_factory=dict)
+    _doubts: dict[tuple[object, str], float] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def ask(self, found: Iterable[Found]) -> dict[Lease, bool]:
+        """Ask about the containers of leases whose owner died, before anybody's turn begins: engines can be slow."""
+        leases = {each.content for each in found if isinstance(each.content, Lease)}
+        return {
+            lease: self._container_of(lease) is not False for lease in leases if self._alive_by_processes(lease) is None
+        }
+
+    def strictest(self, found: Iterable[Found], verdicts: Mapping[Lease, bool], *, note: bool = False) -> Judged | None:
+        """Judge all files of one GPU and return the strictest word; with ``note`` remember who was found dead now."""
+        judged = (self.judge(each, verdicts, note=note) for each in found)
+        return max((each for each in judged if each is not None), key=lambda each: each.rank, default=None)
+
+    def judge(self, found: Found, verdicts: Mapping[Lease, bool], *, note: bool = False) -> Judged | None:
+        """Judge one file; None when it does not hold the GPU."""
+        content = found.content
+        if content is None:
+            return None
+        if isinstance(content, Doubt):
+            return self._doubted(found, content)
+        if content.boot_id != self.host.boot_id:
+            return None
+        whose = f"{plain(content.label, LABEL_LIMIT)} of {plain(user_name(content.uid))}"
+        if content.released_at is not None:
+            return Judged(Claim(Standing.DRAINING, f"still being freed by {whose}", content.released_at), content)
+        alive = self._alive_by_processes(content)
+        if alive is None:
+            alive = verdicts.get(content, True)
+        if alive:
+            return Judged(Claim(Standing.LEASED, f"leased to {whose}"), content)
+        text = f"still being freed by {whose}, which ended"
+        return Judged(Claim(Standing.DRAINING, text, self._end_of(content, note=note)), content)
+
+    def forget(self, found: Iterable[Found]) -> None:
+        """Keep in mind only what is still there."""
+        contents = {each.content for each in found if isinstance(each.content, Lease)}
+        damaged = {(each.path, each.content.text) for each in found if isinstance(each.content, Doubt)}
+        with self._lock:
+            self._ends = {lease: at for lease, at in self._ends.items() if lease in contents}
+            self._doubts = {key: at for key, at in self._doubts.items() if key in damaged}
+
+    def _doubted(self, found: Found, doubt: Doubt) -> Judged | None:
+        """Let a damaged file hold its GPU for a while: its owner may compute there, and can write it anew."""
+        now = self.host.now()
+        with self._lock:
+            since = self._doubts.setdefault((found.path, doubt.text), now)
+        if max(now - since, doubt.age_seconds or 0.0) > DOUBT_SECONDS:
+            return None
+        text = f"the lease file {found.path} of {plain(user_name(found.uid))} {doubt.text}"
+        return Judged(Claim(Standing.UNKNOWN, text), trouble=f"T{text[1:]}.")
+
+    def _end_of(self, lease: Lease, *, note: bool) -> float | None:
+        """Return when a dead holder was first found dead, so that only a later look at the GPU frees it."""
+        with self._lock:
+            if note:
+                # What this look finds is no older than the look, so the GPU is not free by it yet.
+                return self._ends.setdefault(lease, self.host.now())
+            return self._ends.get(lease)
+
+    def _alive_by_processes(self, lease: Lease) -> bool | None:
+        """Tell whether the lease's holder lives, as far as processes tell; None where only the engine knows."""
+        if lease.boot_id != self.host.boot_id or lease.released_at is not None:
+            return False
+        answers = [self.host.lives(process) for process in _processes(lease)]
+        if any(answer is not False for answer in answers):
+            return True
+        return None if lease.container is not None and lease.container_process is None else False
+
+    def _container_of(self, lease: Lease) -> bool | None:
+        """Ask the engine; on an engine that is not ours nobody can, and doubt ends after a while."""
+        if lease.engine != self.engine:
+            return self.host.now() - lease.taken_at < DOUBT_SECONDS
+        try:
+            return self.container_lives(lease.container or "")
+        except DeskError:
+            return None
+
+
+def _processes(lease: Lease) -> list[Process]:
+    return [lease.owner] if lease.container_process is None else [lease.owner, lease.container_process]
