@@ -22,12 +22,35 @@ class GpuState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class HostLoad:
+    """What a process with all below it, and its cgroup, did on the host in the last ``seconds``, a minute at most.
+
+    ``cores`` is how many cores those ``processes`` kept busy, ``busiest_ratio`` how much of one core the busiest took;
+    ``cgroup_cores`` is that of its whole cgroup, which may use ``cores_limit``; the pressures are the shares of time in
+    which some task of the cgroup waited for a processor, or for a disk. None: not known.
+    """
+
+    seconds: float
+    cores: float | None = None
+    busiest_ratio: float | None = None
+    processes: int | None = None
+    cgroup_cores: float | None = None
+    cores_limit: float | None = None
+    cpu_pressure_ratio: float | None = None
+    io_pressure_ratio: float | None = None
+    read_bytes_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GpuProcess:
     """A host process that holds a context on a GPU. ``start_ticks`` tells it from a later owner of its pid.
 
-    ``kind``: compute, graphics, or mps for a client of MPS, which shares the GPU through a server process.
-    ``sm_ratio`` is its share of the GPU's time, None where the driver does not say; ``started_at`` is Unix time;
-    ``gpu_instance`` the MIG instance it runs in.
+    ``kind``: compute, graphics, or mps for a client of MPS, which shares the GPU through a server process; one that
+    computes and ``draws`` as well is in the driver's list of both. ``sm_ratio``, ``memory_bandwidth_ratio``,
+    ``encoder_ratio`` and ``decoder_ratio`` are its shares of the GPU, None where the driver does not say;
+    ``started_at`` is Unix time; ``gpu_instance`` the MIG instance it runs in. On the host it takes ``cpu_ratio`` of one
+    core and ``host_memory_bytes``, is a child of ``parent_pid``, and ``load`` tells what it waits for. A ``zombie`` has
+    ended, and its parent has not taken note. ``job`` is the name of the desk's job whose container it is in.
     """
 
     pid: int
@@ -40,6 +63,16 @@ class GpuProcess:
     sm_ratio: float | None = None
     started_at: float | None = None
     gpu_instance: int | None = None
+    draws: bool = False
+    memory_bandwidth_ratio: float | None = None
+    encoder_ratio: float | None = None
+    decoder_ratio: float | None = None
+    cpu_ratio: float | None = None
+    host_memory_bytes: int | None = None
+    parent_pid: int | None = None
+    zombie: bool = False
+    load: HostLoad | None = None
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

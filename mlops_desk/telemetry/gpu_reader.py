@@ -28,6 +28,7 @@ from mlops_desk.telemetry.processes import Processes
 _UNSUPPORTED_SECONDS = 60.0
 _PROCESS_SECONDS = 2.0
 _REASONS_SECONDS = 10.0
+_HEAT = ("hw.gpu.throttle.thermal_software", "hw.gpu.throttle.thermal_hardware")
 _SLOWDOWN = ("hw.gpu.throttle.thermal_hardware", "hw.gpu.throttle.power_brake")
 _LIMITING = tuple(
     f"hw.gpu.throttle.{cause}"
@@ -165,12 +166,21 @@ class GpuReader:
             self._ask_power()
         if any(name in found for name in _SLOWDOWN):
             self._add_slowdown(found)
+        if any(name in found for name in _HEAT):
+            self._weigh_heat(found)
         return self._pause_after(found.values(), 0.0) if failed else 0.0
 
     def _add_slowdown(self, found: Mapping[str, Value]) -> None:
         """Add up what the hardware did; a part that is not new in ``found`` is what it was."""
         parts = [found.get(name, self._values.get(name, GAP)) for name in _SLOWDOWN]
         self._put("hw.gpu.throttle.hardware_slowdown", _sum(parts))
+
+    def _weigh_heat(self, found: Mapping[str, Value]) -> None:
+        """Take the larger of both causes for the time that heat cost: the driver's own counter adds them up."""
+        shares = [found.get(name, self._values.get(name, GAP)) for name in _HEAT]
+        known = [share for share in shares if isinstance(share, float)]
+        if len(known) == len(shares):
+            self._put("hw.gpu.throttle.thermal", max(known))
 
     def _ask_power(self) -> None:
         """Ask for the power by a call of its own, where the driver has no average: of older GPUs, or of its own."""
@@ -260,7 +270,8 @@ class GpuReader:
         return None
 
     def _describe(self, raw: RawProcess) -> GpuProcess:
-        facts = self._lookup.facts(raw.pid)
+        facts, shares = self._lookup.facts(raw.pid), raw.shares
+        use = self._lookup.use(raw.pid, facts)
         return GpuProcess(
             raw.pid,
             facts.user,
@@ -269,9 +280,18 @@ class GpuReader:
             facts.container,
             raw.kind,
             facts.start_ticks,
-            raw.sm_ratio,
+            shares.sm,
             facts.started_at,
             raw.instance,
+            raw.draws,
+            shares.memory,
+            shares.encoder,
+            shares.decoder,
+            use.cpu_ratio,
+            use.memory_bytes,
+            use.parent,
+            use.zombie,
+            use.load,
         )
 
     def _read_flows(self, now: float) -> float | None:
@@ -295,15 +315,22 @@ class GpuReader:
             for lane, _ in self._lanes:
                 lane.due = 0.0
             self._look_at_seldom = 0.0
-        known, self.mig = {one.fingerprint for one in self.mig}, self._instances.instances()
-        if any(one.fingerprint not in known for one in self.mig):  # an instance is shown with its values or not at all
-            self._read_instances(now)
+        if not self._instances.enabled:
+            self.mig = ()
         return pause
 
     def _read_instances(self, now: float) -> float | None:
-        if self._instances.enabled:
-            self._instances.read(now)
-            self.mig = self._instances.instances()
+        """Read the instances that there are just now: a layout may have changed since the last tick.
+
+        An instance is shown with its values or not at all, and who uses it is asked for anew.
+        """
+        if not self._instances.enabled:
+            return None
+        self._quietly(self._instances.find)
+        self._instances.read(now)
+        known, self.mig = [one.fingerprint for one in self.mig], self._instances.instances()
+        if known and known != [one.fingerprint for one in self.mig]:
+            self._list_processes(now)
         return None
 
     def _read_facts(self, _now: float) -> float | None:

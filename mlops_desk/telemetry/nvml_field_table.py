@@ -9,13 +9,13 @@ _MILLI = 1e-3
 _KIB = 1024.0
 
 
-def _share(number: int, cause: str) -> Field:
-    return Field(number, f"hw.gpu.throttle.{cause}", _NANOSECONDS, As.SHARE)
+def _share(number: int, cause: str, causes: int = 1) -> Field:
+    return Field(number, f"hw.gpu.throttle.{cause}", _NANOSECONDS, As.SHARE, causes=causes)
 
 
 THROTTLING = (
     _share(pynvml.NVML_FI_DEV_PERF_POLICY_POWER, "power_cap"),
-    _share(pynvml.NVML_FI_DEV_PERF_POLICY_THERMAL, "thermal"),
+    _share(pynvml.NVML_FI_DEV_PERF_POLICY_THERMAL, "thermal", causes=2),
     _share(pynvml.NVML_FI_DEV_PERF_POLICY_SYNC_BOOST, "sync_boost"),
     _share(pynvml.NVML_FI_DEV_PERF_POLICY_BOARD_LIMIT, "board_limit"),
     _share(pynvml.NVML_FI_DEV_PERF_POLICY_LOW_UTILIZATION, "low_utilization"),

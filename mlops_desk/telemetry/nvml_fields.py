@@ -38,13 +38,17 @@ class As(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A numbered field and where its number goes. ``factor`` turns NVML's unit into ours."""
+    """A numbered field and where its number goes. ``factor`` turns NVML's unit into ours.
+
+    ``causes`` may add up in a share of time: with two at once its counter grows twice as fast as the clock.
+    """
 
     number: int
     name: str
     factor: float = 1.0
     kind: As = As.VALUE
     scope: int = 0
+    causes: int = 1
 
 
 class Gap:
@@ -138,5 +142,5 @@ def growth(before: tuple[float, float] | None, now: float, number: float, field:
         return GAP
     rate = (number - before[1]) * field.factor / (now - before[0])
     if field.kind is As.SHARE:
-        return min(rate, 1.0) if rate <= _SLACK else GAP
+        return min(rate, 1.0) if rate <= _SLACK * field.causes else GAP
     return rate

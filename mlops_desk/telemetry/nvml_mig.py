@@ -27,16 +27,24 @@ _STATES = {
 }
 
 
+_Which = tuple[str, int, int]
+"""Profile and ids of an instance: drivers give the UUID of one that is gone to another in its place."""
+
+
 @dataclass(slots=True)
 class _Instance:
     device: NvmlDevice
     fingerprint: str
     profile: str
     instance: int
-    compute: int | None
+    compute: int
     gpm: GpmReader
     ask_activity: float = 0.0
     readings: dict[str, Reading] = field(default_factory=dict)
+
+    @property
+    def which(self) -> _Which:
+        return self.profile, self.instance, self.compute
 
 
 class MigReader:
@@ -55,16 +63,18 @@ class MigReader:
             try:
                 handle = self._device.ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, number)
                 device = NvmlDevice(self._device.nvml, self._device.index, handle, self._device.uuid)
-                uuid = str(device.ask(pynvml.nvmlDeviceGetUUID))
+                uuid, which = str(device.ask(pynvml.nvmlDeviceGetUUID)), _which(device)
                 known = self._instances.get(uuid)
-                if known is not None:
+                if known is not None and known.which == which:
                     known.device = device
-                found[uuid] = known or self._meet(device, uuid)
+                    found[uuid] = known
+                else:
+                    found[uuid] = self._meet(device, uuid, which)
             except NvmlError as error:
                 if error.kind in GONE:
                     raise
         for uuid, instance in self._instances.items():
-            if uuid not in found:
+            if found.get(uuid) is not instance:
                 instance.gpm.close()
         self._instances = found
 
@@ -88,10 +98,8 @@ class MigReader:
     def _count(self) -> int:
         return min(int(self._device.ask(pynvml.nvmlDeviceGetMaxMigDeviceCount)), _MOST)
 
-    def _meet(self, device: NvmlDevice, uuid: str) -> _Instance:
-        instance = int(device.ask(pynvml.nvmlDeviceGetGpuInstanceId))
-        compute = int(device.ask(pynvml.nvmlDeviceGetComputeInstanceId))
-        profile = plain(str(device.ask(pynvml.nvmlDeviceGetName)).rpartition("MIG ")[2], 40)
+    def _meet(self, device: NvmlDevice, uuid: str, which: _Which) -> _Instance:
+        profile, instance, compute = which
         parts = (self._device.uuid, profile, self._placement(instance), instance, compute, uuid)
         fingerprint = hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
         gpm = GpmReader(self._device, OF_INSTANCE, instance)
@@ -106,6 +114,12 @@ class MigReader:
                 raise
             return None  # it takes a right that an ordinary user may lack
         return info.placement.start, info.placement.size
+
+
+def _which(device: NvmlDevice) -> _Which:
+    profile = plain(str(device.ask(pynvml.nvmlDeviceGetName)).rpartition("MIG ")[2], 40)
+    instance = int(device.ask(pynvml.nvmlDeviceGetGpuInstanceId))
+    return profile, instance, int(device.ask(pynvml.nvmlDeviceGetComputeInstanceId))
 
 
 def _read_memory(instance: _Instance) -> None:

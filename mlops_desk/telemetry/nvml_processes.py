@@ -12,7 +12,8 @@ now and then.
 import ctypes
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mlops_desk.telemetry.nvml import GONE, UNABLE, Kind, NvmlError
 from mlops_desk.telemetry.nvml_device import NvmlDevice
@@ -34,15 +35,32 @@ _CLIENTS_SECONDS = 10.0
 _NO_CLIENTS_SECONDS = 60.0
 
 
+class Shares(NamedTuple):
+    """A process's part of the GPU's time: its multiprocessors, its memory's bandwidth, its video engines."""
+
+    sm: float | None = 0.0
+    memory: float | None = 0.0
+    encoder: float | None = 0.0
+    decoder: float | None = 0.0
+
+
+_NONE = Shares()
+_UNSAID = Shares(None, None, None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class RawProcess:
-    """A process as the driver lists it. ``kind``: compute, graphics or mps; ``sm_ratio`` None: it is not said."""
+    """A process as the driver lists it. ``kind``: compute, graphics or mps; ``draws``: it is in the list of those too.
+
+    A share that is None is not said.
+    """
 
     pid: int
     memory_bytes: int | None
     kind: str
     instance: int | None = None
-    sm_ratio: float | None = None
+    draws: bool = False
+    shares: Shares = _UNSAID
 
 
 class ProcessLister:
@@ -62,24 +80,22 @@ class ProcessLister:
     def read(self) -> list[RawProcess]:
         """Return who uses the GPU, each once: as client of MPS, else as computing, else drawing. Raises NvmlError."""
         found: dict[int, RawProcess] = {}
-        for kind, what in (("graphics", "Graphics"), ("compute", "Compute")):
-            for pid, memory, instance in self._list(what):
-                found[pid] = RawProcess(pid, memory, kind, instance)
+        for pid, memory, instance in self._list("Graphics"):
+            found[pid] = RawProcess(pid, memory, "graphics", instance, draws=True)
+        for pid, memory, instance in self._list("Compute"):
+            found[pid] = RawProcess(pid, memory, "compute", instance, draws=pid in found)
         for pid, memory, instance in self._clients(frozenset(found), time.monotonic()):
             known = found.get(pid)
             if known is not None:
                 memory = known.memory_bytes if memory is None else memory  # noqa: PLW2901 - what either list says
                 instance = known.instance if instance is None else instance  # noqa: PLW2901 - likewise
-            found[pid] = RawProcess(pid, memory, "mps", instance)
+            found[pid] = RawProcess(pid, memory, "mps", instance, draws=known is not None and known.draws)
         if not found:
             return []
         shares = self._shares()
         if shares is None:
             return list(found.values())
-        return [
-            RawProcess(one.pid, one.memory_bytes, one.kind, one.instance, shares.get(one.pid, 0.0))
-            for one in found.values()
-        ]
+        return [replace(one, shares=shares.get(one.pid, _NONE)) for one in found.values()]
 
     def _clients(self, pids: frozenset[int], now: float) -> list[tuple[int, int | None, int | None]]:
         """Return the clients of MPS, ``pids`` being in the other lists. Raises NvmlError when GPU or driver is gone."""
@@ -143,8 +159,8 @@ class ProcessLister:
         self._bytes = bytearray(_LONGER.size * self._room)
         return (ctypes.c_char * len(self._bytes)).from_buffer(self._bytes)
 
-    def _shares(self) -> dict[int, float] | None:
-        """Return each busy process's newest share of the GPU's time; None when the driver does not tell."""
+    def _shares(self) -> dict[int, Shares] | None:
+        """Return each busy process's newest shares of the GPU's time; None when the driver does not tell."""
         count = ctypes.c_uint(self._room)
         now = int(time.time() * _MICROSECONDS)
         if self._seen_until > now + _FUTURE:  # the clock was set back, and every sample to come is older than these
@@ -169,17 +185,21 @@ class ProcessLister:
 
 def newest_shares(
     samples: list[tuple[int, int, int, int, int, int]], seen_until: int, now: int
-) -> tuple[dict[int, float], int]:
-    """Return the share of each pid in its newest sane sample, and until when samples have now been seen (µs)."""
-    found: dict[int, tuple[int, float]] = {}
+) -> tuple[dict[int, Shares], int]:
+    """Return the shares of each pid in its newest sane sample, and until when samples have now been seen (µs)."""
+    found: dict[int, tuple[int, Shares]] = {}
     until = seen_until
-    for pid, at, sm, *_ in samples:
-        if not pid or sm > 100 or at > now + _FUTURE or at <= seen_until:
+    for pid, at, *percents in samples:
+        if not pid or percents[0] > 100 or at > now + _FUTURE or at <= seen_until:
             continue
         until = max(until, at)
         if pid not in found or at >= found[pid][0]:
-            found[pid] = (at, sm / 100)
-    return {pid: share for pid, (_, share) in found.items()}, until
+            found[pid] = (at, Shares(*map(_ratio, percents)))
+    return {pid: shares for pid, (_, shares) in found.items()}, until
+
+
+def _ratio(percent: int) -> float | None:
+    return percent / 100 if percent <= 100 else None
 
 
 def records(buffer: memoryview, count: int) -> list[tuple[int, ...]]:

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from mlops_desk.base.caller import user_name
 from mlops_desk.base.text import plain
+from mlops_desk.telemetry.cgroups import ROOT as CGROUPS
+from mlops_desk.telemetry.cgroups import Cgroups
+from mlops_desk.telemetry.workloads import HostUse, Workloads
 
 _COMMAND_LIMIT = 400
 _READ_LIMIT = 4096
@@ -22,19 +25,24 @@ _WATCHED = 256
 _CLOCK_SECONDS = 2.0
 """By so much two clocks may differ as to when a process began."""
 _PROC = Path("/proc")
+_NOTHING = HostUse()
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _CONTAINER = re.compile(rb"(?:^|[/:.-])([0-9a-f]{64})(?:\.scope)?(?=$|[/\n])", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessFacts:
-    """What /proc tells; ``container`` is the engine's 64-digit id, ``started_at`` Unix time."""
+    """What /proc tells; ``container`` is the engine's 64-digit id, ``started_at`` Unix time.
+
+    ``cgroup`` is its path in the hierarchy of version 2.
+    """
 
     user: str | None = None
     command: str | None = None
     container: str | None = None
     start_ticks: int | None = None
     started_at: float | None = None
+    cgroup: str | None = None
 
 
 class _Alive:
@@ -71,8 +79,9 @@ class _Alive:
 class Processes:
     """Looks processes up under ``root``."""
 
-    def __init__(self, root: Path = _PROC) -> None:
+    def __init__(self, root: Path = _PROC, cgroups: Path = CGROUPS) -> None:
         self._root = root
+        self._workloads = Workloads(root, Cgroups(cgroups))
         self._known: dict[tuple[int, int], ProcessFacts] = {}
         self._alive = _Alive() if root == _PROC and hasattr(os, "pidfd_open") else None
 
@@ -86,6 +95,10 @@ class Processes:
             if found.start_ticks is not None and _is_settled(found):
                 self._alive.keep(pid, found, lambda: self._ticks(pid) == found.start_ticks)
         return known
+
+    def use(self, pid: int, facts: ProcessFacts) -> HostUse:
+        """Return what the process ``pid``, of which ``facts`` are known, takes of the host."""
+        return _NOTHING if facts.start_ticks is None else self._workloads.use(pid, facts.start_ticks, facts.cgroup)
 
     def facts_at(self, pid: int, at: float) -> ProcessFacts:
         """Return what is known of the process that had ``pid`` at Unix time ``at``; it may have ended since."""
@@ -132,6 +145,13 @@ def parse_container(cgroup: bytes) -> str | None:
     return found[1].decode() if found else None
 
 
+def parse_cgroup(cgroup: bytes) -> str | None:
+    """Return the path in the hierarchy of version 2 from a cgroup file; None where there is none, or it is the root."""
+    line = next((line for line in cgroup.split(b"\n") if line.startswith(b"0::")), b"")
+    path = line[3:].decode("utf-8", "replace")
+    return path if path.strip("/") else None
+
+
 def parse_command(cmdline: bytes, stat: bytes) -> str | None:
     """Return the command line, or the kernel's name in brackets for a process that has none."""
     words = [word.decode("utf-8", "replace") for word in cmdline.split(b"\0") if word]
@@ -147,7 +167,8 @@ def _look(folder: Path, stat: bytes, ticks: int) -> ProcessFacts:
     except OSError:
         return ProcessFacts()
     command = parse_command(_read(folder / "cmdline"), stat)
-    return ProcessFacts(user, command, parse_container(_read(folder / "cgroup")), ticks, _started_at(ticks))
+    cgroup = _read(folder / "cgroup")
+    return ProcessFacts(user, command, parse_container(cgroup), ticks, _started_at(ticks), parse_cgroup(cgroup))
 
 
 def _started_at(ticks: int) -> float:

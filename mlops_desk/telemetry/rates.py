@@ -46,7 +46,7 @@ class KernelFile:
                 self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             return self._read_all(self._descriptor)
         except OSError:
-            self._close()
+            self.close()
             return ""
 
     def _read_all(self, descriptor: int) -> str:
@@ -58,7 +58,8 @@ class KernelFile:
                 break
         return b"".join(parts).decode("utf-8", "replace")
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Give the descriptor back; the next ``read`` opens the file again."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

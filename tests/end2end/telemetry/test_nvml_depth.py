@@ -175,6 +175,34 @@ def test_a_new_layout_is_seen_while_it_runs(start, tmp_path: Path) -> None:
     assert desk.gpu(1).state is GpuState.OK
 
 
+def test_a_new_layout_is_never_shown_mixed_with_the_old(start, tmp_path: Path) -> None:
+    rig = NvmlRig(tmp_path, TWO_H100 + MIG + "proc gpu=0 pid=4194301 gi=9 ci=0 mem=1GiB\n")
+    desk = start(rig)
+    desk.until(lambda: len(desk.gpu(0).mig) == 2)
+    seen = len(desk.announced)
+    rig.simulator.scenario.write_text(
+        f"{TWO_H100}mig gpu=0 profile=2g.20gb gi=3 mem_used=4GiB\nproc gpu=0 pid=4194302 gi=3 ci=0 mem=1GiB\n"
+    )
+    desk.until(lambda: [one.gpu_instance for one in desk.gpu(0).mig] == [3])
+    layouts = [
+        ([one.gpu_instance for one in status.gpus[0].mig], [one.gpu_instance for one in status.gpus[0].processes],
+         [one.metrics["hw.gpu.memory.usage"].value for one in status.gpus[0].mig])
+        for status in desk.announced[seen:]
+    ]  # fmt: skip
+    old, new = ([1, 9], [9], [20 * GIB, 2 * GIB]), ([3], [3], [4 * GIB])
+    odd = [layout for layout in layouts if layout not in (old, new)]
+    assert len(odd) <= 1, odd  # the tick within which it changed
+
+
+def test_heat_that_two_causes_count_at_once_is_told_while_it_lasts(start, tmp_path: Path) -> None:
+    desk = start(NvmlRig(tmp_path, f"{TWO_H100}gpu 0 throttle=hw_thermal|sw_thermal\n"))
+    desk.until(lambda: (value(desk.gpu(0), "hw.gpu.throttle.thermal_hardware") or 0) > 0.8)
+    seen = len(desk.announced)
+    desk.until(lambda: len(desk.announced) >= seen + 4)
+    shares = [status.gpus[0].metrics["hw.gpu.throttle.thermal"].value for status in desk.announced[seen:]]
+    assert all(share is not None and share > 0.8 for share in shares), shares
+
+
 def test_each_process_has_its_share_and_start(start, tmp_path: Path) -> None:
     busy, idle = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
     try:

@@ -1,6 +1,8 @@
 """Who uses a GPU and who used it: clients of MPS told apart, and what the driver's accounting remembers."""
 
+import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -38,6 +40,7 @@ def test_clients_of_mps_are_told_apart_and_counted_once(start, tmp_path: Path, l
         4194304: GIB,
     }
     assert {process.gpu_instance for process in processes} == {None}
+    assert [process.pid for process in processes if process.draws] == [4194304]
 
 
 def test_a_client_of_mps_that_comes_later_is_seen_and_one_that_ended_is_gone(start, tmp_path: Path) -> None:
@@ -57,6 +60,37 @@ def test_a_driver_that_knows_no_mps_still_lists_who_computes(start, tmp_path: Pa
     desk.until(lambda: desk.service.status().gpus and desk.gpu(0).processes)
     assert [(process.pid, process.kind) for process in desk.gpu(0).processes] == [(4194301, "compute")]
     assert desk.gpu(0).processes_known
+
+
+def test_each_process_tells_what_it_takes_of_gpu_and_host(start, tmp_path: Path) -> None:
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        shares = "sm=50 memutil=35 enc=12 dec=7"
+        desk = start(NvmlRig(tmp_path, f"{H100}proc gpu=0 pid={busy.pid} mem=1GiB {shares}\n"))
+        desk.until(lambda: desk.service.status().gpus and desk.gpu(0).processes)
+        (process,) = desk.gpu(0).processes
+        assert (process.sm_ratio, process.memory_bandwidth_ratio) == (0.5, 0.35)
+        assert (process.encoder_ratio, process.decoder_ratio) == (0.12, 0.07)
+        assert process.parent_pid == os.getpid()
+        assert process.host_memory_bytes > 1 << 20
+        assert not process.draws and not process.zombie
+        desk.until(lambda: desk.gpu(0).processes[0].cpu_ratio is not None)
+        assert desk.gpu(0).processes[0].cpu_ratio > 0.02
+    finally:
+        busy.kill()
+        busy.wait()
+
+
+def test_a_zombie_that_holds_memory_is_called_one(start, tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    while Path(f"/proc/{ended.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.01)
+    try:
+        desk = start(NvmlRig(tmp_path, f"{H100}proc gpu=0 pid={ended.pid} mem=20GiB\n"))
+        desk.until(lambda: desk.service.status().gpus and desk.gpu(0).processes)
+        assert [process.zombie for process in desk.gpu(0).processes] == [True]
+    finally:
+        ended.wait()
 
 
 ACCOUNTED = H100 + "gpu 0 accounting=1\n"

@@ -33,14 +33,14 @@ def test_process_records_of_both_sizes_are_read_alike(processes: list[tuple[int,
 def test_only_the_newest_sane_share_of_a_process_counts() -> None:
     samples = [
         (7, NOW - 900_000, 20, 0, 0, 0),
-        (7, NOW - 100_000, 60, 0, 0, 0),
+        (7, NOW - 100_000, 60, 35, 12, 255),
         (8, NOW - 100_000, 180, 0, 0, 0),
         (9, NOW + 3_600_000_000, 50, 0, 0, 0),
         (5, NOW - 5_000_000, 50, 0, 0, 0),
         (0, NOW, 50, 0, 0, 0),
     ]
     shares, until = newest_shares(samples, NOW - 2_000_000, NOW)
-    assert shares == {7: 0.6}
+    assert shares == {7: (0.6, 0.35, 0.12, None)}
     assert until == NOW - 100_000
     assert newest_shares(samples, until, NOW) == ({}, until)
 
@@ -67,7 +67,7 @@ def test_shares_are_told_again_at_once_after_the_clock_was_set_back(monkeypatch:
     lister = ProcessLister(Device())  # type: ignore[arg-type]
     for set_to in (0.0, 2.0, -3600.0, -3598.0):
         clock[0] = NOW / 1e6 + set_to
-        assert [one.sm_ratio for one in lister.read()] == [0.5]
+        assert [one.shares.sm for one in lister.read()] == [0.5]
 
 
 def test_gpm_gives_ratios_bytes_and_means_of_engines() -> None:

@@ -120,3 +120,12 @@ def test_no_share_of_time_is_negative_or_above_one(before: float, low: float, no
     assert share is GAP or 0.0 <= share <= 1.0
     rate = growth((before, low), now, high, TRAFFIC)
     assert rate is GAP or rate >= 0.0
+
+
+@pytest.mark.parametrize(
+    ("causes", "rate", "share"), [(1, 1.2, 1.0), (1, 2.0, GAP), (2, 2.0, 1.0), (2, 0.4, 0.4), (2, 3.0, GAP)]
+)
+def test_a_share_that_adds_causes_up_may_grow_faster_than_the_clock(causes: int, rate: float, share: object) -> None:
+    field = Field(75, "hw.gpu.throttle.thermal", 1e-9, As.SHARE, causes=causes)
+    found = growth((10.0, 5e9), 11.0, 5e9 + rate * 1e9, field)
+    assert found == (share if share is GAP else pytest.approx(share))
