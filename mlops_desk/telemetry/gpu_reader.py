@@ -308,7 +308,7 @@ class GpuReader:
             self._copy_state("hw.gpu.nvlink.up", limit)
         return pause
 
-    def _find_instances(self, now: float) -> float | None:
+    def _find_instances(self, _now: float) -> float | None:
         was_split = self._instances.enabled
         pause = self._quietly(self._instances.find)
         if self._instances.enabled is not was_split:  # other questions have answers now

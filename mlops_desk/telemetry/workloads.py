@@ -1,4 +1,4 @@
-"""What the processes on GPUs take of the host: processor, memory, and with their children and cgroup what they wait for.
+"""What the processes on GPUs take of the host: processor, memory, and with children and cgroup what they wait for.
 
 Looked at every ten seconds, however many GPUs a process is on, through descriptors that stay open: of a process that
 sleeps that costs a few microseconds. Loads are means of up to a minute. Who may not be looked at, and a kernel that

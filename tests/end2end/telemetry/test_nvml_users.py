@@ -73,7 +73,7 @@ def test_each_process_tells_what_it_takes_of_gpu_and_host(start, tmp_path: Path)
         assert (process.encoder_ratio, process.decoder_ratio) == (0.12, 0.07)
         assert process.parent_pid == os.getpid()
         assert process.host_memory_bytes > 1 << 20
-        assert not process.draws and not process.zombie
+        assert (process.draws, process.zombie) == (False, False)
         desk.until(lambda: desk.gpu(0).processes[0].cpu_ratio is not None)
         assert desk.gpu(0).processes[0].cpu_ratio > 0.02
     finally:

@@ -144,17 +144,17 @@ def test_a_kernel_that_lists_no_children_leaves_the_tree_unknown(kernel: Kernel)
 
 
 def test_descriptors_are_given_back_when_nobody_asks_any_more(kernel: Kernel) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len([*Path("/proc/self/fd").iterdir()])
     for pid in range(100, 400):
         kernel.process(pid, 0.0)
         kernel.use(pid)
-    assert len(os.listdir("/proc/self/fd")) - before <= 300
+    assert len([*Path("/proc/self/fd").iterdir()]) - before <= 300
     kernel.process(42, 0.0)
     kernel.now += 200.0
     kernel.use(42, cgroup=None)
     kernel.now += 200.0
     kernel.use(42, cgroup=None)
-    assert len(os.listdir("/proc/self/fd")) - before <= 2
+    assert len([*Path("/proc/self/fd").iterdir()]) - before <= 2
 
 
 @pytest.mark.parametrize("stat", [b"", b"1 (x)", b"1 (x) S a 1", b"1 (x) S " + b"q " * 30])
