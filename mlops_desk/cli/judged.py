@@ -29,17 +29,20 @@ def incident(item: Incident) -> str:
 
 
 def alert(item: Alert) -> str:
-    return facts(
-        {
-            "alert": f"{item.id}  {item.title}",
-            "state": _alert_state(item),
-            "level": item.level,
-            "device": f"{item.device_title} ({item.device})",
-            "since": moment(item.since),
-            "what": item.text,
-            "next": item.hint or "–",
-        }
-    )
+    told = {
+        "alert": f"{item.id}  {item.title}",
+        "state": _alert_state(item),
+        "level": item.level,
+        "device": f"{item.device_title} ({item.device})",
+        "since": moment(item.since),
+        "what": item.text,
+        "next": item.hint or "–",
+    }
+    known = ((name, getattr(item, name)) for name in ("xid", "job", "container", "pid", "process", "user"))
+    told |= {name: str(value) for name, value in known if value is not None}
+    if item.event:
+        told["event"] = f"mlops-desk events show {item.event[:_IDS]}"
+    return facts(told)
 
 
 def rule(item: AlertRule) -> str:

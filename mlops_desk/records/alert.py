@@ -31,7 +31,13 @@ class AlertRule:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A rule that fires for a device, or did. ``since`` and ``ended_at`` are Unix times; ``value`` the newest."""
+    """A rule that fires for a device, or did. ``since`` and ``ended_at`` are Unix times; ``value`` the newest.
+
+    ``hint`` is the next step. ``metric`` and ``threshold`` are the rule's when it began, ``uuid`` that of a GPU.
+    ``xid``, ``pid``, ``process`` (its command line), ``user``, ``container`` and ``job`` (its name) say what is behind
+    it, as far as that is known and one. ``subject`` tells it from others of the same rule and device, ``event`` is the
+    id of the entry in the event log that set it off. Until ``silenced_until`` (Unix time) nobody is told of it.
+    """
 
     id: str
     rule: str
@@ -46,3 +52,16 @@ class Alert:
     unit: str
     ended_at: float | None = None
     acknowledged_by: str | None = None
+    metric: str | None = None
+    threshold: float | None = None
+    uuid: str | None = None
+    xid: int | None = None
+    pid: int | None = None
+    process: str | None = None
+    user: str | None = None
+    container: str | None = None
+    job: str | None = None
+    subject: str = ""
+    event: str | None = None
+    silenced_until: float | None = None
+    silenced_by: str | None = None

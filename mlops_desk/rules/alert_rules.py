@@ -31,8 +31,9 @@ class Watched:
     """A rule with its measure.
 
     ``grown_over``: the measure is a counter, and what counts is its growth within so many seconds, in units of
-    ``grown_in``. ``pulse``: it is set off by an incident, not by a number. ``logged`` False: the event log has the
-    matter itself; ``told`` False: somebody else has told it to the person already.
+    ``grown_in``. ``pulse``: it is set off by an incident, not by a number. ``measured`` False: the rule's metric says
+    only where to look. ``logged`` False: the event log has the matter itself; ``told`` False: somebody else has told it
+    to the person already.
     """
 
     rule: AlertRule
@@ -41,6 +42,7 @@ class Watched:
     grown_over: float = 0.0
     grown_in: Callable[[Any], float] = lambda _: 1.0
     pulse: bool = False
+    measured: bool = True
     logged: bool = True
     told: bool = True
 
@@ -95,7 +97,8 @@ def _most(*metrics: str) -> Measure:
     return measure
 
 
-def _gone(gpu: Gpu) -> float | None:
+def gone(gpu: Gpu) -> float | None:
+    """Return 1 for a GPU that is lost, 0 for one that is there, None where that is not known."""
     if gpu.state in {GpuState.LOST, GpuState.RESET_REQUIRED}:
         return 1.0
     return 0.0 if gpu.state in {GpuState.OK, GpuState.ASLEEP} else None
@@ -155,19 +158,29 @@ _HEAT = ("hw.gpu.throttle.thermal", "hw.gpu.throttle.hardware_slowdown", "hw.gpu
 
 _GPU = (
     Watched(
-        _rule("gpu_lost", "Lost, or in need of a reset", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",
-              "The GPU fell off the bus, or the driver refuses work until it is reset."),
-        _gone, "Save what can be saved, and restart the machine if it does not come back.", logged=False, told=False,
+        _rule("gpu_lost", "Lost, or in need of a reset", ("gpu", "hw.gpu.utilization", "1"), (1.0, 0.0, 2.0), "alert",
+              "The GPU fell off the bus, or the driver refuses work until it is reset. Where the driver says so (XID "
+              "79), that alert stands for it."),
+        gone, "Save what can be saved, and restart the machine if it does not come back.", measured=False,
+        logged=False, told=False,
     ),
     Watched(
         _rule("gpu_silent", "Does not respond", ("gpu", "hw.gpu.utilization", "1"), (1.0, 0.0, 15.0), "alert",
               "A call to the driver about the GPU does not return."),
-        _mute, "sudo dmesg | grep -i nvrm says more. No new job should start on it.", logged=False, told=False,
+        _mute, "sudo dmesg | grep -i nvrm says more. No new job should start on it.", measured=False,
+        logged=False, told=False,
     ),
     Watched(
         _rule("gpu_xid", "Grave error of the driver (XID)", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",
-              "An XID that makes the GPU unusable or its results doubtful. It ends 10 min after the last one."),
-        lambda _: 0.0, "mlops-desk events tells which, and what to do.", pulse=True, logged=False,
+              "An XID that makes the GPU unusable or its results doubtful, one alert for each number and job. It ends "
+              "10 min after the last one; XID 79 when the GPU is back."),
+        lambda _: 0.0, "mlops-desk events tells which, and what to do.", pulse=True, measured=False, logged=False,
+    ),
+    Watched(
+        _rule("gpu_xid_warning", "Error of the driver (XID)", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "warning",
+              "An XID that ended a program or may grow worse (31, 94 …), one alert for each number and job. It ends 10 "
+              "min after the last one. XID 45 only says that a program was ended, and rings nobody."),
+        lambda _: 0.0, "mlops-desk events tells which, and what to do.", pulse=True, measured=False, logged=False,
     ),
     Watched(
         _rule("gpu_temperature", "Close to the temperature at which it slows down",

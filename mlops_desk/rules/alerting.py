@@ -23,6 +23,7 @@ from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, SettingsChanged
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.status import Status
+from mlops_desk.rules import causes
 from mlops_desk.rules.alerts import AlertEngine, Change, quantity
 from mlops_desk.rules.webhook import Webhook
 from mlops_desk.storage.state import RecordTable
@@ -182,9 +183,14 @@ class AlertsService:
             raise NotFound(f"There is no alert rule {plain(name)}.", "mlops-desk alerts rules lists them.") from None
 
     def _on_incident(self, incident: Incident) -> None:
-        if incident.kind == "xid" and incident.level == "alert" and incident.device is not None:
-            with self._lock:
-                self._engine.pulse("gpu_xid", incident.device, time.monotonic())
+        found = causes.of_incident(incident)
+        if found is None:
+            return
+        rule, device, cause = found
+        with self._lock:
+            changes = self._engine.pulse(rule, device, time.monotonic(), cause)
+        for change in changes:
+            self._queue(change)
 
     def _on_settings(self, event: SettingsChanged) -> None:
         if any(key.startswith("alerts.webhook") for key in event.keys):
@@ -236,7 +242,8 @@ class AlertsService:
         if logged:
             self._log(alert)
         if told:
-            text = f"{alert.device_title}: {alert.title}."
+            whose = alert.job or alert.container
+            text = f"{alert.device_title}: {alert.title}" + (f" ({whose})." if whose and alert.subject else ".")
             self._bus.publish(Notice(alert.level, SOURCE, text, alert.hint, alert.since))
         if sent:
             self._webhook.put(alert)

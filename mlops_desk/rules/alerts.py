@@ -14,7 +14,8 @@ from mlops_desk.base.quantities import THIN, amount, percent
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.status import Gpu, Status
-from mlops_desk.rules.alert_rules import WATCHED, Watched
+from mlops_desk.rules.alert_rules import WATCHED, Watched, gone
+from mlops_desk.rules.causes import LOST_XID, UNKNOWN, XID_RULES, Cause, of_gpu
 
 PULSE_SECONDS = 600.0
 """How long an incident keeps its alert going."""
@@ -22,8 +23,13 @@ PULSE_SECONDS = 600.0
 GONE_SECONDS = 3600.0
 REOPEN_SECONDS = 600.0
 
-Spot = tuple[str, str]
-"""A rule's name and a device."""
+_SUBJECTS = 8
+"""So many alerts of one rule and device, for different processes; what comes on top is told together."""
+
+Spot = tuple[str, str, str]
+"""A rule's name, a device, and the subject by which several alerts of the two differ ("" where there is one)."""
+
+_LOST = "gpu_lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,15 @@ class _Growth:
         return sum(amount for _, amount in self.steps)
 
 
+@dataclass(slots=True)
+class _Pulse:
+    """An incident that set a rule off; ``gone`` says that the GPU was lost since."""
+
+    at: float
+    cause: Cause
+    gone: bool = False
+
+
 class AlertEngine:
     """Holds what fires. ``firing`` and ``rules`` are what was stored: rules that a person changed, and open alerts."""
 
@@ -60,15 +75,15 @@ class AlertEngine:
         self._table: list[tuple[str, list[tuple[Watched, AlertRule, Condition]]]] = []
         self._holdings: dict[Spot, Holding] = {}
         self._growth: dict[Spot, _Growth] = {}
-        self._pulses: dict[Spot, float] = {}
+        self._pulses: dict[Spot, _Pulse] = {}
         self._seen: dict[Spot, float] = {}
         self._ended: dict[Spot, tuple[Alert, float]] = {}
         self._sweep_due = 0.0
         self.firing: dict[Spot, Alert] = {}
         for alert in firing:
             if alert.rule in self._rules:
-                self.firing[alert.rule, alert.device] = alert
-                self._holdings[alert.rule, alert.device] = Holding(on=True)
+                self.firing[_spot_of(alert)] = alert
+                self._holdings[_spot_of(alert)] = Holding(on=True)
         self._arrange()
 
     @property
@@ -92,22 +107,47 @@ class AlertEngine:
             del self._holdings[spot]
         return [self._end(spot, at, None) for spot in [*self.firing] if spot[0] == rule.name]
 
-    def pulse(self, name: str, device: str, now: float) -> None:
-        """Set a rule off for a device, because of an incident."""
-        self._pulses[name, device] = now
+    def pulse(self, name: str, device: str, now: float, cause: Cause = UNKNOWN) -> list[Change]:
+        """Set a rule off for a device, because of an incident; return what changes at once.
+
+        That a GPU is lost is one alert: the driver's word for it belongs to the one that fires already.
+        """
+        lost = _LOST, device, ""
+        if cause.xid == LOST_XID and lost in self.firing:
+            alert = self.firing[lost] = cause.said_of(self.firing[lost])
+            return [Change(alert, self._watched[_LOST], fresh=False)]
+        spot = self._spot(name, device, cause)
+        known = self._pulses.get(spot)
+        self._pulses[spot] = _Pulse(now, cause, known is not None and known.gone)
+        if spot in self.firing:
+            self.firing[spot] = cause.said_of(self.firing[spot])
+        return []
+
+    def _spot(self, name: str, device: str, cause: Cause) -> Spot:
+        known = [spot for spot in self._pulses if spot[:2] == (name, device)]
+        same = [spot for spot in known if cause.event and self._pulses[spot].cause.event == cause.event]
+        spot = same[0] if same else (name, device, cause.subject)
+        if spot in self._pulses or len(known) < _SUBJECTS:
+            return spot
+        return name, device, "" if cause.xid is None else str(cause.xid)
 
     def step(self, status: Status, now: float, at: float) -> list[Change]:
         """Look at a sample; ``now`` is a clock that only grows, ``at`` Unix time."""
         changes: list[Change] = []
+        pulsing = [*{*self._pulses, *(spot for spot in self.firing if self._watched[spot[0]].pulse)}]
         for device_class, rows in self._table:
             for device, thing in _DEVICES[device_class](status):
                 for watched, rule, condition in rows:
-                    spot = rule.name, device
-                    value = self._measure(watched, spot, thing, now)
-                    before = self._holdings.get(spot)
-                    if before is None and (value is None or not condition.is_bad(value)):
-                        continue
-                    changes += self._turn(spot, thing, value, before or Holding(), condition, (now, at))
+                    name = rule.name
+                    spots = [(name, device, "")]
+                    if watched.pulse:
+                        spots = [spot for spot in pulsing if spot[0] == name and spot[1] == device]
+                    for spot in spots:
+                        value = self._measure(watched, spot, thing, now)
+                        before = self._holdings.get(spot)
+                        if before is None and (value is None or not condition.is_bad(value)):
+                            continue
+                        changes += self._turn(spot, thing, value, before or Holding(), condition, (now, at))
         changes += self._gone(now, at)
         if now >= self._sweep_due:
             self._sweep_due = now + GONE_SECONDS
@@ -116,10 +156,9 @@ class AlertEngine:
 
     def _measure(self, watched: Watched, spot: Spot, thing: Any, now: float) -> float | None:
         if watched.pulse:
-            at = self._pulses.get(spot)
-            if at is None and spot in self.firing:  # set off when another agent looked: it goes on for as long
-                at = self._pulses[spot] = now
-            return 1.0 if at is not None and now - at < PULSE_SECONDS else 0.0
+            return self._pulsed(spot, thing, now)
+        if spot[0] == _LOST and spot not in self.firing and self._fell_off(spot[1]):
+            return None
         value = watched.measure(thing)
         if value is None or not watched.grown_over:
             return value
@@ -129,6 +168,26 @@ class AlertEngine:
         elif value == growth.last and not growth.steps:
             return 0.0
         return growth.add(value, now, watched.grown_over) / watched.grown_in(thing)
+
+    def _pulsed(self, spot: Spot, thing: Any, now: float) -> float | None:
+        pulse = self._pulses.get(spot)
+        if pulse is None:  # set off when another agent looked: it goes on for as long
+            pulse = self._pulses[spot] = _Pulse(now, Cause(xid=self.firing[spot].xid))
+        if pulse.cause.xid == LOST_XID and isinstance(thing, Gpu):
+            lost = gone(thing)
+            pulse.gone = pulse.gone or lost == 1.0
+            if pulse.gone:  # it is over when the GPU is back, whatever the clock says
+                return lost
+        return 1.0 if now - pulse.at < PULSE_SECONDS else 0.0
+
+    def _fell_off(self, device: str) -> bool:
+        """Tell whether the driver's word that a GPU is lost is an alert, or becomes one."""
+        rule = XID_RULES["alert"]
+        if not self._rules[rule].enabled:
+            return False
+        told = (pulse.cause.xid for spot, pulse in self._pulses.items() if spot[:2] == (rule, device))
+        fires = (alert.xid for spot, alert in self.firing.items() if spot[:2] == (rule, device))
+        return LOST_XID in {*told, *fires}
 
     def _grown_before(self, watched: Watched, spot: Spot, thing: Any, now: float) -> list[tuple[float, float]]:
         """Return the growth that set an alert off when another agent looked: a restart is no repair."""
@@ -161,26 +220,32 @@ class AlertEngine:
 
     def _begin(self, spot: Spot, thing: Any, value: float | None, now: float, at: float) -> Change:
         watched, rule = self._watched[spot[0]], self._rules[spot[0]]
+        pulse = self._pulses.get(spot)
+        cause = pulse.cause if pulse is not None else of_gpu(thing) if isinstance(thing, Gpu) else UNKNOWN
         ended, ended_at = self._ended.pop(spot, (None, 0.0))
         if ended is not None and now - ended_at < REOPEN_SECONDS:
-            alert = replace(ended, ended_at=None, value=value)
+            alert = cause.said_of(replace(ended, ended_at=None, value=value))
             self.firing[spot] = alert
             return Change(alert, watched, fresh=False)
         title = device_title(rule.device_class, spot[1], thing)
         alert = Alert(
             id=uuid.uuid4().hex,
             rule=rule.name,
-            title=rule.title,
+            title=cause.title or rule.title,
             level=rule.level,
             device=spot[1],
             device_title=title,
-            text=describe(rule, value),
-            hint=watched.hint.replace("MOUNT", spot[1]).replace("/dev/NAME", f"/dev/{spot[1]}"),
+            text=cause.text or describe(rule, value),
+            hint=cause.hint or watched.hint.replace("MOUNT", spot[1]).replace("/dev/NAME", f"/dev/{spot[1]}"),
             since=at,
             value=value,
             unit=rule.unit,
+            metric=rule.metric if watched.measured else None,
+            threshold=rule.threshold if watched.measured else None,
+            uuid=thing.uuid if isinstance(thing, Gpu) else None,
+            subject=spot[2],
         )
-        self.firing[spot] = alert
+        alert = self.firing[spot] = cause.said_of(alert)
         return Change(alert, watched, fresh=True)
 
     def _end(self, spot: Spot, at: float, value: float | None, now: float | None = None) -> Change:
@@ -188,6 +253,7 @@ class AlertEngine:
         if value is not None:
             alert = replace(alert, value=value)
         self._seen.pop(spot, None)
+        self._pulses.pop(spot, None)
         if now is not None:
             self._ended[spot] = alert, now
         return Change(alert, self._watched[spot[0]], fresh=True)
@@ -203,7 +269,7 @@ class AlertEngine:
     def _sweep(self, status: Status, now: float) -> None:
         """Forget what is known of devices that are gone: mounts and plugged things come and go for months."""
         there = {
-            (rule.name, device)
+            (rule.name, device, "")
             for device_class, rows in self._table
             for device, _ in _DEVICES[device_class](status)
             for _, rule, _ in rows
@@ -211,7 +277,9 @@ class AlertEngine:
         self._holdings = {spot: holding for spot, holding in self._holdings.items() if holding.on or spot in there}
         self._growth = {spot: growth for spot, growth in self._growth.items() if spot in there}
         self._ended = {spot: ended for spot, ended in self._ended.items() if now - ended[1] < REOPEN_SECONDS}
-        self._pulses = {spot: at for spot, at in self._pulses.items() if now - at < PULSE_SECONDS}
+        self._pulses = {
+            spot: pulse for spot, pulse in self._pulses.items() if spot in self.firing or now - pulse.at < PULSE_SECONDS
+        }
 
     def _arrange(self) -> None:
         table: dict[str, list[tuple[Watched, AlertRule, Condition]]] = {}
@@ -229,6 +297,10 @@ _DEVICES: dict[str, Callable[[Status], Iterable[tuple[str, Any]]]] = {
     "filesystem": lambda status: ((mounted.mount, mounted) for mounted in status.filesystems),
     "network": lambda status: ((network.name, network) for network in status.networks),
 }
+
+
+def _spot_of(alert: Alert) -> Spot:
+    return alert.rule, alert.device, alert.subject
 
 
 def _with_changes(rule: AlertRule, changed: AlertRule | None) -> AlertRule:

@@ -80,7 +80,8 @@ class Webhook:
         state = "firing" if alert.ended_at is None else "ended"
         if self._simulated:
             alert = replace(alert, title=f"{_SIMULATED}: {alert.title}", text=f"{_SIMULATED}: {alert.text}")
-        body = self._body(state, alert=alert)
+        told = {**wire.to_builtins(alert), "next_step": alert.hint}
+        body = self._body(state, alert=told)
         key = f"{alert.id}-{state}-{uuid.uuid4().hex[:12]}"  # an alert that comes back is no repetition
         with self._lock:
             self._queue.append(_Message(key, body, time.monotonic()))

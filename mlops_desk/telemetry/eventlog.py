@@ -225,7 +225,7 @@ class EventsService:
         """Remember who is on the GPUs for a while: an error is often told when its process is gone."""
         self._owners_at = now
         fresh = {
-            gpu.uuid: tuple(Owner(item, gpu.lease.label if gpu.lease is not None else None) for item in gpu.processes)
+            gpu.uuid: tuple(Owner(item, incidents.job_of(item, gpu.lease)) for item in gpu.processes)
             for gpu in status.gpus
         }
         for device, users in fresh.items():

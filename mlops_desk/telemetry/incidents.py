@@ -1,10 +1,10 @@
 """What becomes an entry of the event log, and in which words. Pure: from what was heard to incidents without an id.
 
-Incidents of one ``key`` (kind, device, title) are the same thing happening again.
+Incidents of one ``key`` (kind, device, title, whose) are the same thing happening again.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.quantities import percent
@@ -13,10 +13,10 @@ from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import Notice
 from mlops_desk.records.incident import DeviceEvent, Incident
 from mlops_desk.records.job import Job
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.telemetry.xid import Blame, explain_xid
 
-Key = tuple[str, str | None, str]
+Key = tuple[str, str | None, str, str]
 
 _TEXT_LIMIT = 1000
 _SHOWN = 3
@@ -58,7 +58,24 @@ class Owner:
 
 
 def key_of(incident: Incident) -> Key:
-    return incident.kind, incident.device, incident.title
+    return incident.kind, incident.device, incident.title, _subject(incident)
+
+
+def _subject(incident: Incident) -> str:
+    """Return whose a driver's error or a kill was: that of another job is another one."""
+    if incident.kind not in {"xid", "oom"}:
+        return ""
+    details = incident.details
+    return details.get("job") or details.get("container") or details.get("command") or ""
+
+
+def job_of(process: GpuProcess, lease: LeaseInfo | None) -> str | None:
+    """Return the job that a process belongs to: that of the GPU's lease, unless its container is another one's."""
+    if lease is None or lease.label is None:
+        return None
+    if lease.attempt and lease.attempt not in (process.container or ""):
+        return None
+    return lease.label
 
 
 def gpu_title(gpu: Gpu | None, device: str | None) -> str:
@@ -113,6 +130,8 @@ def _xid(event: DeviceEvent, title: str, whose: str, details: dict[str, str]) ->
     said = f"The driver says: {plain(event.text, _TEXT_LIMIT)}" if event.text else ""
     text = " ".join(part for part in (known.text, blame.get(known.blame, ""), whose, said) if part)
     details = {**details, "xid": str(code), "cause": known.blame.value}
+    if known.brief:
+        details["meaning"] = known.brief
     title = f"{title}: XID {code}" + (f", {known.brief}" if known.brief else "")
     return _incident(event, "xid", known.level, title, text, known.hint, details)
 
@@ -154,13 +173,22 @@ def _details(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None, users: Se
             details["pci"] = gpu.pci_bus_id
     if event.pid is not None:
         details["pid"] = str(event.pid)
-    one = owner or (users[0] if len(users) == 1 and event.pid is None else None)
-    if one is not None:
-        process = one.process
-        facts = {"user": process.user, "command": process.command, "container": process.container, "job": one.label}
-        details |= {name: plain(value) for name, value in facts.items() if value}
-        details.setdefault("pid", str(process.pid))
+    meant = [owner] if owner is not None else [*users] if event.pid is None else []
+    for name, value_of in _FACTS.items():
+        values = {value_of(each) for each in meant}
+        value = values.pop() if len(values) == 1 else None  # of what differs, nobody knows whose it was
+        if value:
+            details.setdefault(name, plain(value))
     return details
+
+
+_FACTS: Mapping[str, Callable[[Owner], str | None]] = {
+    "pid": lambda owner: str(owner.process.pid),
+    "user": lambda owner: owner.process.user,
+    "command": lambda owner: owner.process.command,
+    "container": lambda owner: owner.process.container,
+    "job": lambda owner: owner.label,
+}
 
 
 def of_state(gpu: Gpu, at: float) -> Draft | None:

@@ -92,6 +92,9 @@ def test_alerts_rules_processes_and_recordings_are_readable():
     alert = Alert("b" * 32, "gpu_lost", "Lost", "alert", "GPU-3", "GPU 3", "t", "h", NOW - 60, 1.0, "1")
     assert "fires" in output.text([alert])
     assert "GPU 3" in output.text(alert)
+    known = replace(alert, xid=48, pid=7, job="train-x", event="e" * 32)
+    shown = " ".join(output.text(known).split())
+    assert "xid 48 job train-x pid 7 event mlops-desk events show eeeeeeee" in shown
     rule = AlertRule("gpu_memory", "Full", "gpu", "m", "1", True, 0.98, 0.95, 60.0, "info")
     assert "≥ 0.98 for 60 s" in output.text([rule])
     assert "ends at" in output.text(rule)

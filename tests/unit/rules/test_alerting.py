@@ -15,7 +15,7 @@ from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, SettingsChanged
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Gpu, GpuState, Host, Status
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host, LeaseInfo, Status
 from mlops_desk.rules import alerting
 from mlops_desk.rules.alerting import AlertsService
 from tests.service_rig import AGENT, ServiceRig
@@ -104,6 +104,7 @@ def test_acknowledging_is_announced_and_stays_over_a_restart(rig):
 
 
 def test_a_lost_gpu_is_an_alert_but_not_a_second_notice_nor_a_second_entry_of_the_log(rig):
+    rig.service.configure("gpu_lost", for_seconds=0.0)
     rig.service.take(status(None, GpuState.LOST))
     rig.wait(lambda: rig.changes)
     assert [alert.rule for alert in rig.changes] == ["gpu_lost"]
@@ -111,13 +112,118 @@ def test_a_lost_gpu_is_an_alert_but_not_a_second_notice_nor_a_second_entry_of_th
     assert rig.logged == []
 
 
-def test_a_grave_xid_sets_its_alert_off_and_an_applications_fault_does_not(rig):
-    rig.bus.publish(IncidentLogged(Incident("i", 1.0, "xid", "warning", "XID 31", device="GPU-0")))
+def heard(code: int, level: str = "alert", **more: str) -> IncidentLogged:
+    details = {"xid": str(code), "meaning": f"meaning of {code}", **more}
+    hint = f"Next after {code}."
+    name = f"event-{code}-{more.get('job', '')}"
+    return IncidentLogged(
+        Incident(name, 1.0, "xid", level, f"GPU 0: XID {code}", f"What {code} is.", hint, "GPU-0", details=details)
+    )
+
+
+def test_three_grave_xids_within_seconds_are_three_alerts_each_with_number_words_process_job_and_next_step(rig):
+    whose = {"pid": "77", "command": "python train.py", "container": "mld-x-j1-a1", "job": "train-x", "user": "ada"}
+    for code in (48, 79, 119):
+        rig.bus.publish(heard(code, **whose))
+    rig.service.take(status())
+    alerts = {alert.xid: alert for alert in rig.service.list()}
+    assert sorted(alerts) == [48, 79, 119]
+    assert {alert.rule for alert in alerts.values()} == {"gpu_xid"}
+    told = alerts[119]
+    assert (told.title, told.text, told.hint) == ("XID 119, meaning of 119", "What 119 is.", "Next after 119.")
+    assert (told.pid, told.process, told.user) == (77, "python train.py", "ada")
+    assert (told.container, told.job, told.uuid, told.event) == (
+        "mld-x-j1-a1", "train-x", "GPU-0", "event-119-train-x",
+    )  # fmt: skip
+    rig.wait(lambda: len(rig.notices) == 3)
+    assert "GPU 0: XID 48, meaning of 48 (train-x)." in {notice.text for notice in rig.notices}
+
+
+@pytest.mark.parametrize("code", [94, 31, 13])
+def test_an_xid_that_ended_a_program_is_a_warning(rig, code):
+    rig.bus.publish(heard(code, "warning", job="train-x"))
+    rig.service.take(status())
+    (alert,) = rig.service.list()
+    assert (alert.rule, alert.level, alert.xid, alert.job) == ("gpu_xid_warning", "warning", code, "train-x")
+
+
+def test_an_xid_that_the_driver_dealt_with_or_that_follows_a_kill_rings_nobody(rig):
+    for code, level in ((63, "info"), (92, "info"), (45, "warning")):
+        rig.bus.publish(heard(code, level))
+    rig.bus.publish(IncidentLogged(Incident("i", 1.0, "xid", "alert", "XID", device=None, details={"xid": "48"})))
+    rig.bus.publish(IncidentLogged(Incident("i", 1.0, "throttle", "alert", "slow", device="GPU-0")))
     rig.service.take(status())
     assert rig.service.list() == []
-    rig.bus.publish(IncidentLogged(Incident("j", 1.0, "xid", "alert", "XID 79", device="GPU-0")))
+
+
+def test_the_same_xid_of_two_jobs_is_two_alerts_and_of_one_job_one(rig):
+    for job in ("one", "two", "one"):
+        rig.bus.publish(heard(31, "warning", job=job, pid="several"))
+        rig.service.take(status())
+    alerts = rig.service.list()
+    assert sorted(alert.job or "" for alert in alerts) == ["one", "two"]
+    assert {alert.pid for alert in alerts} == {None}
+
+
+def test_many_processes_with_the_same_xid_do_not_flood_the_list(rig):
+    for number in range(50):
+        rig.bus.publish(heard(31, "warning", job=f"job-{number}"))
     rig.service.take(status())
-    assert [alert.rule for alert in rig.service.list()] == ["gpu_xid"]
+    assert len(rig.service.list()) == 9
+    assert sum(alert.subject == "31" for alert in rig.service.list()) == 1
+
+
+@pytest.mark.parametrize("order", ["driver first", "state first"])
+def test_a_lost_gpu_is_one_alert_with_its_xid_and_it_ends_when_the_gpu_is_back(rig, order):
+    rig.service.configure("gpu_lost", for_seconds=0.0)
+    if order == "driver first":
+        rig.bus.publish(heard(79))
+        rig.service.take(status())
+    rig.service.take(status(None, GpuState.LOST))
+    rig.bus.publish(heard(79))
+    rig.service.take(status(None, GpuState.LOST))
+    (alert,) = rig.service.list()
+    assert (alert.xid, alert.ended_at) == (79, None)
+    rig.wait(lambda: rig.state.alerts.list() == [alert])
+    rig.restart()
+    rig.service.take(status(None, GpuState.LOST))
+    rig.service.take(status(None, GpuState.STALE))
+    (alert,) = rig.service.list()
+    assert (alert.xid, alert.ended_at) == (79, None)
+    rig.service.take(status())
+    rig.wait(lambda: [each.ended_at for each in rig.service.list()] not in ([], [None]))
+    assert [(each.id, each.xid) for each in rig.service.list()] == [(alert.id, 79)]
+
+
+def test_with_the_rule_of_xids_off_a_lost_gpu_is_an_alert_all_the_same(rig):
+    rig.service.configure("gpu_xid", enabled=False)
+    rig.service.configure("gpu_lost", for_seconds=0.0)
+    rig.bus.publish(heard(79))
+    rig.service.take(status(None, GpuState.LOST))
+    assert [alert.rule for alert in rig.service.list()] == ["gpu_lost"]
+
+
+def test_an_event_that_becomes_clearer_stays_one_alert(rig):
+    rig.bus.publish(heard(31, "warning", container="c1"))
+    rig.service.take(status())
+    incident = heard(31, "warning", container="c1").incident
+    clearer = replace(incident, details={**incident.details, "job": "train-x", "pid": "9"})
+    rig.bus.publish(IncidentLogged(clearer))
+    rig.service.take(status())
+    (alert,) = rig.service.list()
+    assert (alert.container, alert.job, alert.pid) == ("c1", "train-x", 9)
+
+
+def test_an_alert_on_a_gpu_names_metric_threshold_and_who_is_on_it(rig):
+    process = GpuProcess(7, "ada", "python train.py", 5, "mld-x-j1-a1")
+    lease = LeaseInfo("leased", attempt="j1-a1", label="train-x")
+    found = status(1.0)
+    gpu = replace(found.gpus[0], processes=(process,), lease=lease)
+    rig.service.take(replace(found, gpus=(gpu,)))
+    (alert,) = rig.service.list()
+    assert (alert.metric, alert.threshold, alert.value) == ("hw.gpu.row_remap.pending", 1.0, 1.0)
+    assert (alert.uuid, alert.pid, alert.process) == ("GPU-0", 7, "python train.py")
+    assert (alert.container, alert.job, alert.xid) == ("mld-x-j1-a1", "train-x", None)
 
 
 def test_a_rule_is_changed_checked_and_kept(rig):
@@ -146,6 +252,7 @@ def test_an_alert_that_fires_is_kept_however_many_came_and_went_since(rig, monke
     rig.wait(lambda: rig.changes)
     for number in range(4):
         rig.state.alerts.put(replace(old, id=f"later-{number}", since=old.since + 1 + number, ended_at=old.since + 9))
+    rig.service.configure("gpu_lost", for_seconds=0.0)
     rig.service.take(status(None, GpuState.LOST))
     rig.service.take(status(None))
     rig.wait(lambda: len(rig.changes) == 3)  # one more has ended, and the oldest ended ones go

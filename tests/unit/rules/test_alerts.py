@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid
@@ -83,6 +83,8 @@ def test_throttling_for_ten_seconds_of_each_twenty_fires_once_and_five_seconds_o
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(20.0, 120.0)), max_size=150), st.integers(1, 20))
+@example([86.0, 86.0, None, 86.0, 86.0, 86.0, None, None, 70.0], 10)
+@example([None, 86.0, None, 86.0, None], 20)
 @settings(max_examples=50, deadline=None)
 def test_missing_data_neither_fires_nor_ends(course, step):
     engine, on = AlertEngine(), False
@@ -96,7 +98,7 @@ def test_missing_data_neither_fires_nor_ends(course, step):
             begun = change.alert.ended_at is None
             assert begun is not on
             on = begun
-    assert on is (("gpu_temperature", "GPU-0") in engine.firing)
+    assert on is (("gpu_temperature", "GPU-0", "") in engine.firing)
 
 
 FIRING = {
@@ -137,7 +139,7 @@ GROWING = {
 
 
 def test_every_rule_has_a_way_to_fire():
-    assert {*FIRING, *GROWING, "gpu_xid"} == {item.rule.name for item in WATCHED}
+    assert {*FIRING, *GROWING, "gpu_xid", "gpu_xid_warning"} == {item.rule.name for item in WATCHED}
 
 
 @pytest.mark.parametrize("name", sorted(FIRING))

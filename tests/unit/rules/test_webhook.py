@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,10 @@ def settings(tmp_path: Path) -> SettingsStore:
     return settings
 
 
+def body(request: bytes) -> dict[str, object]:
+    return dict(json.loads(request.partition(b"\r\n\r\n")[2]))
+
+
 def alert(number: int, ended: float | None = None) -> Alert:
     return Alert(f"a{number}", "gpu_lost", "lost", "alert", "GPU-0", "GPU 0", "t", None, 1.0, 1.0, "1", ended_at=ended)
 
@@ -130,6 +135,27 @@ def point(settings: SettingsStore, port: int) -> None:
 
 def hook(settings: SettingsStore, loop: Loop, told: list[str | None], deadline: float = 2.0) -> Webhook:
     return Webhook(settings, loop, told.append, pauses=(0.02,), deadline_seconds=deadline)
+
+
+def test_the_payload_has_what_is_behind_an_alert_as_fields(serve, settings, loop):
+    server = serve(answer(OK))
+    point(settings, server.port)
+    known = replace(
+        alert(1), hint="Reset it.", metric="hw.temperature", threshold=5.0, uuid="GPU-0", xid=48, pid=7,
+        process="python train.py", user="ada", container="c1", job="train-x",
+    )  # fmt: skip
+    sender = hook(settings, loop, [])
+    sender.put(known)
+    wait_for(lambda: sender.waiting == 0)
+    told = body(server.requests[0])["alert"]
+    assert isinstance(told, dict)
+    expected = {
+        "id": "a1", "rule": "gpu_lost", "title": "lost", "level": "alert", "device": "GPU-0", "device_title": "GPU 0",
+        "text": "t", "hint": "Reset it.", "next_step": "Reset it.", "since": 1.0, "value": 1.0, "unit": "1",
+        "metric": "hw.temperature", "threshold": 5.0, "uuid": "GPU-0", "xid": 48, "pid": 7,
+        "process": "python train.py", "user": "ada", "container": "c1", "job": "train-x",
+    }  # fmt: skip
+    assert {name: told.get(name) for name in expected} == expected
 
 
 def test_alerts_arrive_in_order_each_once_and_nothing_runs_afterwards(serve, settings, loop):

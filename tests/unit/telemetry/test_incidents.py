@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mlops_desk.records.incident import DeviceEvent, Incident
 from mlops_desk.records.job import Job, JobSpec, JobState, Reason
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.telemetry import incidents
 from mlops_desk.telemetry.folding import FOLD_SECONDS, Folding
 from mlops_desk.telemetry.gpu_watch import SILENT_SECONDS, Ended, GpuWatch
@@ -47,6 +47,40 @@ def test_without_a_pid_those_on_the_gpu_are_named_and_one_alone_is_the_owner():
     assert "job" not in both.details
     alone = incidents.of_event(event, GPU, None, (ada,)).incident
     assert (alone.details["job"], alone.details["pid"]) == ("x", "1")
+
+
+def test_processes_of_one_job_on_the_gpu_name_the_job_and_no_pid():
+    owners = [Owner(GpuProcess(pid, "ada", "python train.py", None, "mld-x-j1-a1"), "train-x") for pid in (1, 2)]
+    details = incidents.of_event(DeviceEvent(5.0, "xid", "GPU-3", 48), GPU, None, owners).incident.details
+    assert (details["job"], details["container"], details["command"]) == ("train-x", "mld-x-j1-a1", "python train.py")
+    assert (details["xid"], details["meaning"]) == ("48", "uncorrectable memory error")
+    assert "pid" not in details
+
+
+def test_the_same_error_of_another_job_is_another_entry():
+    folding = Folding()
+    entries = {}
+    for number, job in enumerate(("one", "two", "one")):
+        owner = Owner(GpuProcess(number, "ada", "python", None), job)
+        draft = incidents.of_event(DeviceEvent(float(number), "xid", "GPU-3", 31, number), GPU, owner)
+        entry, _ = folding.take(draft.incident, f"id{number}")
+        entries[entry.id] = entry
+    assert {entry.details["job"]: entry.count for entry in entries.values()} == {"one": 2, "two": 1}
+
+
+@pytest.mark.parametrize(
+    ("container", "lease", "job"),
+    [
+        ("mld-x-j1-a1", LeaseInfo("leased", attempt="j1-a1", label="train-x"), "train-x"),
+        ("somebody-elses", LeaseInfo("leased", attempt="j1-a1", label="train-x"), None),
+        (None, LeaseInfo("leased", attempt="j1-a1", label="train-x"), None),
+        (None, LeaseInfo("leased", label="train-x"), "train-x"),
+        ("mld-x-j1-a1", LeaseInfo("external"), None),
+        ("mld-x-j1-a1", None, None),
+    ],
+)
+def test_a_process_is_of_the_gpus_job_when_it_is_in_its_container(container, lease, job):
+    assert incidents.job_of(GpuProcess(1, "ada", "python", None, container), lease) == job
 
 
 @pytest.mark.parametrize(
