@@ -20,6 +20,10 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+class Finished(Exception):  # noqa: N818 - no error: what is repeated says that it is over
+    """Raised by work that is repeated and need not be done again; its thread ends."""
+
+
 class Loop:
     """Starts, repeats and ends the background work of one process."""
 
@@ -56,25 +60,26 @@ class Loop:
 
         def keep_on() -> None:
             due = time.monotonic() + (0.0 if at_once else seconds)
-            while not self._ending.wait(max(0.0, due - time.monotonic())):
-                _guarded(name, work)
+            while not self._ending.wait(max(0.0, due - time.monotonic())) and _guarded(name, work):
                 due = max(due + seconds, time.monotonic())
 
         self.start(name, keep_on)
 
-    def beat(self, name: str, seconds: float, work: Callable[[], None]) -> None:
+    def beat(
+        self, name: str, seconds: float, work: Callable[[], None], *, first: Callable[[], None] | None = None
+    ) -> None:
         """Run ``work`` at whole multiples of ``seconds`` of the monotonic clock, so that several tick together.
 
-        What takes too long leaves beats out; it does not shift them.
+        ``first`` is run at once, before them. What takes too long leaves beats out; it does not shift them.
         """
 
         def keep_on() -> None:
-            beat = 0
-            while True:
+            goes_on, beat = first is None or _guarded(name, first), 0
+            while goes_on:
                 beat = max(beat + 1, int(time.monotonic() / seconds) + 1)
                 if self._ending.wait(max(0.0, beat * seconds - time.monotonic())):
                     return
-                _guarded(name, work)
+                goes_on = _guarded(name, work)
 
         self.start(name, keep_on)
 
@@ -171,8 +176,12 @@ class Lane:
             _guarded(self._name, work)
 
 
-def _guarded(name: str, work: Callable[[], Any]) -> None:
+def _guarded(name: str, work: Callable[[], Any]) -> bool:
+    """Do ``work``; return whether it may be done again."""
     try:
         work()
+    except Finished:
+        return False
     except Exception:  # noqa: BLE001 - the thread's last stop: logged as the bug it is, the process goes on
         _log.exception("%s failed", name)
+    return True

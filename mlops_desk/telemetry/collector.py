@@ -2,8 +2,9 @@
 
 One thread polls the GPUs, one reads the host, one asks slow devices; they write what they found to stdout. The main
 thread writes where nothing was told: a frame in 1.1 s at least, and two a second while a driver call is under way, so
-that the agent knows on which GPU. It ends when its stdin closes (the agent is gone, however it ended) and, whatever
-hangs, at once on SIGTERM, which it does not catch. It imports little: no numpy, no database, no container engine.
+that the agent knows on which GPU. Where a thread is stuck in one GPU, it has another read the others. The collector
+ends when its stdin closes (the agent is gone, however it ended) and, whatever hangs, at once on SIGTERM, which it does
+not catch. It imports little: no numpy, no database, no container engine.
 """
 
 import argparse
@@ -13,19 +14,21 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.outbox import Outbox
+from mlops_desk.telemetry.relay import Relay
 from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSource, Reports
 
 HEARTBEAT_SECONDS = 1.1
 """A little more than the usual interval: while all is well, samples are signs of life enough."""
 BUSY_HEARTBEAT_SECONDS = 0.5
 _FIRST_RATES_SECONDS = 0.2
+STUCK_SECONDS = 0.5
+"""So long in one GPU, and another thread reads the others: within the tick, and hundreds of times a usual call."""
 
 
 class Collector:
@@ -40,6 +43,7 @@ class Collector:
         output: int,
         reports: Reports | None = None,
     ) -> None:
+        self._loop = Loop("collector")
         self._gpus = gpus
         self._host = host
         self._reports = reports
@@ -53,29 +57,20 @@ class Collector:
 
     def run(self) -> None:
         """Collect until the agent is gone."""
-        loop = Loop("collector")
+        loop = self._loop
         if self._reports is not None:
             self._reports.start(loop, self._ring)
-        loop.start("gpus", lambda: self._begin(loop, "gpus", self._read_gpus, self._read_gpus))
+        loop.beat("gpus", self._interval, self._read_gpus, first=self._read_gpus)
         host = self._host
         if host is not None:
             for lane in host.lanes():
                 loop.repeat(lane.name, lane.seconds, lane.work)
-            loop.start(
-                "host", lambda: self._begin(loop, "host", lambda: self._read_first(host), lambda: self._read(host))
-            )
+            loop.beat("host", self._interval, lambda: self._read(host), first=lambda: self._read_first(host))
         try:
             while self._agent_lives():
                 pass
         finally:
             loop.ending.set()
-
-    def _begin(self, loop: Loop, name: str, first: Callable[[], None], read: Callable[[], None]) -> None:
-        """Read at once, then at whole multiples of the interval, so that both sources tick together."""
-        try:
-            first()
-        finally:
-            loop.beat(name, self._interval, read)
 
     def _read_gpus(self) -> None:
         sample = self._gpus.read()
@@ -96,6 +91,8 @@ class Collector:
 
     def _agent_lives(self) -> bool:
         """Send what can't wait for a sample: events, and a sign of life that is due. Raises BrokenPipeError."""
+        if self._gpus.relay.relieve(STUCK_SECONDS):
+            self._loop.beat("gpus", self._interval, self._read_gpus, first=self._read_gpus)
         pause = BUSY_HEARTBEAT_SECONDS if self._outbox.told_busy else HEARTBEAT_SECONDS
         left = self._outbox.sent_at + pause - time.monotonic()
         if left > 0:
@@ -141,6 +138,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 class _NoGpus:
     """Leaves every GPU alone: what is left to do when the driver hung too often."""
+
+    def __init__(self) -> None:
+        self.relay = Relay()
 
     def read(self) -> GpuSample:
         return GpuSample(time.time(), (), certain=False)

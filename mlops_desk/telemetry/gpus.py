@@ -1,6 +1,7 @@
 """NVIDIA GPUs as a source: each GPU is read by itself, so that one that is lost, shut or broken stays listed.
 
-The library is opened with growing pauses until it opens, and anew whenever the driver went away or
+A GPU in which a thread is stuck is left alone by the one that took over (``relay``); its last answers hold for
+as long as any do. The library is opened with growing pauses until it opens, and anew whenever the driver went away or
 GPUs came or went on the bus (a new generation of handles). A sleeping GPU is never asked anything, and when
 all sleep the library is shut. What the driver reports by itself is heard in another thread.
 """
@@ -14,6 +15,7 @@ from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Gpu, GpuState, NvLink
 from mlops_desk.telemetry import metrics
 from mlops_desk.telemetry.gpu_reader import GpuReader
+from mlops_desk.telemetry.merge import without_values
 from mlops_desk.telemetry.nvml import Kind, Nvml, NvmlError
 from mlops_desk.telemetry.nvml_device import Identity, NvmlDevice
 from mlops_desk.telemetry.nvml_events import Listener
@@ -21,7 +23,9 @@ from mlops_desk.telemetry.nvml_topology import ends_of, peers_of, read_ancestors
 from mlops_desk.telemetry.nvml_trouble import Trouble, explain, no_gpu
 from mlops_desk.telemetry.pci import Pci, address
 from mlops_desk.telemetry.processes import Processes
+from mlops_desk.telemetry.relay import Relay
 from mlops_desk.telemetry.source import Busy, GpuSample
+from mlops_desk.telemetry.supervision import STALE_SECONDS
 
 _OPEN_PAUSES = (1.0, 2.0, 4.0)
 _BUS_SECONDS = 4.0
@@ -62,6 +66,7 @@ class _Slot:
     numa_node: int | None = None
     local_cpus: str | None = None
     asleep: bool = False
+    answered: Gpu | None = None
 
 
 class NvmlGpus:
@@ -82,6 +87,7 @@ class NvmlGpus:
         self._skip = skip
         self._only = only
         self._events = events
+        self.relay = Relay()
         self._slots: list[_Slot] | None = None
         self._known: dict[str, Identity] = {}
         self._trouble: Trouble | None = None
@@ -105,7 +111,8 @@ class NvmlGpus:
         return self._nvml.busy()
 
     def read(self) -> GpuSample:
-        """Read every GPU once."""
+        """Read every GPU once. Raises Finished in a thread that was relieved."""
+        self.relay.begin()
         before, calls = self._nvml.seconds, self._nvml.calls
         now = time.monotonic()
         self._follow_bus(now)
@@ -113,11 +120,12 @@ class NvmlGpus:
         if self._slots is None and now >= self._open_again and not self._all_asleep():
             self._open(now)
         try:
-            gpus = [self._read_slot(slot, now) for slot in self._slots or ()]
+            gpus = [self._visit(slot, now) for slot in self._slots or ()]
             self._connect(gpus, now)
         except NvmlError as error:  # the driver went away: everything is opened afresh
             self._fail(error, now)
             gpus = []
+        self.relay.check()
         gpus += self._absent(gpus)
         self._listen()
         trouble = self._trouble
@@ -221,6 +229,9 @@ class NvmlGpus:
     def _shut(self) -> None:
         if self._events is not None:
             self._events.rest()
+        if self.relay.leaves_alone:  # a library is not shut under a call; this process is about to be replaced
+            self._slots = None
+            return
         for slot in self._slots or ():
             if slot.reader is not None:
                 slot.reader.close()
@@ -229,6 +240,22 @@ class NvmlGpus:
             self._nvml.close()
         except NvmlError:
             return  # it was not open, or the driver is gone: there is nothing left to shut
+
+    def _visit(self, slot: _Slot, now: float) -> Gpu:
+        """Read one GPU, unless a thread is stuck in it. Raises NvmlError, Finished."""
+        stuck_seconds = self.relay.stuck_seconds(slot.index)
+        if stuck_seconds is not None:
+            return self._unanswered(slot, stuck_seconds)
+        with self.relay.inside(slot.index):
+            slot.answered = self._read_slot(slot, now)
+        return slot.answered
+
+    def _unanswered(self, slot: _Slot, seconds: float) -> Gpu:
+        """Return a GPU that has not answered for ``seconds`` as it was, or without values once that is too old."""
+        note = f"The driver has not answered for this GPU for {seconds:.0f} s."
+        if slot.answered is None:
+            return _without_values(slot.identity or self._known_at(slot.index), GpuState.STALE, note)
+        return slot.answered if seconds < STALE_SECONDS else without_values(slot.answered, GpuState.STALE, note)
 
     def _read_slot(self, slot: _Slot, now: float) -> Gpu:
         """Read one GPU. Raises NvmlError only when the whole driver is gone."""

@@ -9,6 +9,7 @@ what is asked every second. Only the files named ``nvml…`` import pynvml.
 import time
 from collections.abc import Callable
 from enum import Enum
+from threading import get_ident
 from typing import Any
 
 import pynvml
@@ -67,7 +68,9 @@ class NvmlError(Exception):
 
 
 class Nvml:
-    """The library, opened and closed. One thread calls; ``busy`` may be asked from another.
+    """The library, opened and closed. One thread calls, unless it is stuck and another goes on in its place.
+
+    ``busy`` may be asked from any thread.
 
     ``seconds`` were spent inside the driver in ``calls`` calls since the start.
     """
@@ -76,14 +79,14 @@ class Nvml:
         self.seconds = 0.0
         self.calls = 0
         self._functions: dict[str, Callable[..., int]] = {}
-        self._under_way: tuple[int | None, str | None, str, float] | None = None
+        self._under_way: dict[int, tuple[int | None, str | None, str, float]] = {}
 
     def busy(self) -> Busy | None:
-        """Return the call that has not returned yet."""
-        under_way = self._under_way
-        if under_way is None:
+        """Return the call that has not returned yet, of several the oldest."""
+        under_way = list(self._under_way.values())
+        if not under_way:
             return None
-        index, uuid, call, started = under_way
+        index, uuid, call, started = min(under_way, key=lambda one: one[3])
         return Busy(index, uuid, call, time.monotonic() - started)
 
     def open(self) -> None:
@@ -122,11 +125,12 @@ class Nvml:
         """Call a function of the library with the C arguments ``arguments``. Raises NvmlError."""
         function = self.function(name)
         started = time.monotonic()
-        self._under_way = (index, uuid, name, started)
+        thread = get_ident()
+        self._under_way[thread] = (index, uuid, name, started)
         try:
             code = function(*arguments)
         finally:
-            self._under_way = None
+            del self._under_way[thread]
             self.calls += 1
             self.seconds += time.monotonic() - started
         if code:
@@ -135,7 +139,8 @@ class Nvml:
     def call(self, index: int | None, uuid: str | None, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function of the binding. Raises NvmlError."""
         started = time.monotonic()
-        self._under_way = (index, uuid, function.__name__, started)
+        thread = get_ident()
+        self._under_way[thread] = (index, uuid, function.__name__, started)
         try:
             return function(*arguments)
         except pynvml.NVMLError as error:
@@ -146,6 +151,6 @@ class Nvml:
         except UnicodeDecodeError as error:
             raise NvmlError(pynvml.NVML_ERROR_UNKNOWN, function.__name__, "not a text") from error
         finally:
-            self._under_way = None
+            del self._under_way[thread]
             self.calls += 1
             self.seconds += time.monotonic() - started

@@ -1,8 +1,9 @@
 """The agent's side of sampling: starts the collector, believes it while it is fresh, replaces it when it is not.
 
 Whichever thread hears a frame composes what is known into a ``Sample`` and hands it on, one at a time; a thread that
-hears nothing for a while looks after the rest. Data older than 3 s is withdrawn. A collector that hangs is killed after
-3.5 s and the next one leaves out the GPU that hung; a process of its own asks that GPU until it answers.
+hears nothing for a while looks after the rest. Data older than 3 s is withdrawn. A collector that hangs in a GPU for
+3.5 s gets a successor that leaves that GPU out; while it still tells of the others it is killed only when the successor
+does. A process of its own asks the GPU until it answers.
 """
 
 import logging
@@ -31,6 +32,8 @@ _PATIENCE_SECONDS = 2.2
 """How long a frame is waited for: two of the usual intervals and a little."""
 _FRESH_PROCESS_SECONDS = 60.0
 _QUIET_SECONDS = 600.0
+_SUCCESSION_SECONDS = 10.0
+"""A successor that has not told of GPUs by then won't: opening the driver takes seconds on a machine with many."""
 _TOLD_EVENTS = 256
 _NOT_YET = "The NVIDIA driver has not answered yet."
 
@@ -40,12 +43,14 @@ StartProcess = Callable[[Sequence[str], Loop, Heard], Process]
 
 @dataclass(slots=True)
 class _Current:
-    """The collector that runs, and what was heard of it."""
+    """A collector that runs, what it was started for, and what was heard of it."""
 
     process: Process
     interval: float
+    skip: frozenset[int]
     signs: Signs
     without_gpus: bool = False
+    hung_on: int | None = None
 
 
 @dataclass(slots=True)
@@ -87,7 +92,9 @@ class Sampler:
         self._framed_at = float("-inf")
         self._memory = _Memory()
         self._current: _Current | None = None
+        self._successor: _Current | None = None
         self._start_at = 0.0
+        self._succeed_at = 0.0
         self._restarts = Restarts()
         self._asking = Asking(self._ask)
         self._handed_on = 0.0
@@ -101,9 +108,9 @@ class Sampler:
     def stop(self) -> None:
         """End the collector; the thread ends with the loop."""
         with self._lock:
-            processes = [self._current.process] if self._current else []
+            processes = [running.process for running in (self._current, self._successor) if running]
             processes += self._asking.stop()
-            self._current = None
+            self._current = self._successor = None
             self._start_at = float("inf")
         for process in processes:
             process.kill()
@@ -192,6 +199,8 @@ class Sampler:
         """Take one frame in, look after the processes, and return what is to be handed on."""
         has_data = has_host = has_gpus = False
         asked = self._asking.index_of(sender)
+        if self._successor is not None and sender is self._successor.process:
+            self._hear_successor(frame, now)
         if asked is not None:
             self._take_answer(asked, frame, now)
         elif self._current is not None and sender is self._current.process:
@@ -256,13 +265,32 @@ class Sampler:
             if now >= self._start_at:
                 self._start(now)
         else:
-            verdict = judge(current.signs, now, current.interval)
-            if verdict.replace is not None:
-                self._replace(verdict.replace, verdict.blame, now)
-            elif current.interval != self._interval() or self._wants_another(current, now):
-                self._end_current(now)
-                self._start(now)
+            self._look_at(current, now)
         self._asking.look_after(now)
+
+    def _look_at(self, current: _Current, now: float) -> None:
+        """See whether a collector must go, or is to have a successor that does things otherwise."""
+        verdict = judge(current.signs, now, current.interval)
+        tells_of_others = verdict.blame is not None and verdict.gpu_fresh
+        if verdict.replace is not None and not tells_of_others:
+            self._replace(verdict.replace, verdict.blame, now)
+        elif self._wants_another(current, now):
+            self._end_current(now)
+            self._start(now)
+        else:
+            if verdict.replace is not None and verdict.blame is not None and current.hung_on is None:
+                current.hung_on = verdict.blame
+                self._leave_out(verdict.blame, verdict.replace, now)
+            self._look_at_successor(current, now)
+
+    def _look_at_successor(self, current: _Current, now: float) -> None:
+        newest = self._successor or current
+        late = self._successor is not None and now - self._successor.process.started > _SUCCESSION_SECONDS
+        if late:
+            self._drop_successor(now)
+        elif (newest.interval, newest.skip) != (self._interval(), self._skip()) and now >= self._succeed_at:
+            self._drop_successor(now)
+            self._successor = self._begin(now)
 
     def _wants_another(self, current: _Current, now: float) -> bool:
         """Tell whether only a new process can help: with another driver, or after the last stuck one ended."""
@@ -272,9 +300,36 @@ class Sampler:
         return is_freed or (sample is not None and sample.fresh_process and is_old)
 
     def _start(self, now: float) -> None:
-        interval = self._interval()
+        self._current, self._successor = self._successor or self._begin(now), None
+
+    def _skip(self) -> frozenset[int]:
+        return frozenset(self._asking.quarantine.out)
+
+    def _drop_successor(self, now: float) -> None:
+        dropped, self._successor = self._successor, None
+        if dropped is not None:
+            self._asking.end(dropped.process)
+            self._succeed_at = now + self._restarts.pause(now - dropped.process.started)
+
+    def _hear_successor(self, frame: Frame | None, now: float) -> None:
+        """Let the successor take over with its first GPUs, before its frame is taken in."""
+        successor = self._successor
+        if successor is None:
+            return
+        if frame is None:
+            self._drop_successor(now)
+        elif frame.gpu is not None:
+            self._end_current(now, self._current.hung_on if self._current else None)
+            self._start(now)
+        else:
+            successor.signs = replace(successor.signs, heard=now, busy=frame.busy)
+            self._note(frame.events)
+
+    def _begin(self, now: float) -> _Current | None:
+        """Start a collector. None when that is not possible at the moment; it is then tried again."""
+        interval, skip = self._interval(), self._skip()
         arguments = [*self._arguments, "--interval", f"{interval:g}"]
-        for index in self._asking.quarantine.out:
+        for index in sorted(skip):
             arguments += ["--skip", str(index)]
         without_gpus = self._asking.given_up
         if without_gpus:
@@ -285,13 +340,12 @@ class Sampler:
             self._start_at = now + self._restarts.pause(0.0)
             text = f"The process that reads GPUs and host can't be started: {error.strerror}."
             self._tell(Notice("warning", notices.SOURCE, text, "It is tried again.", time.time()))
-            return
-        self._current = _Current(process, interval, Signs(process.started, now), without_gpus)
+            return None
+        return _Current(process, interval, skip, Signs(process.started, now), without_gpus)
 
     def _replace(self, reason: str, blame: int | None, now: float) -> None:
         if blame is not None:
-            self._asking.quarantine.blame(blame, now)
-            self._tell(notices.left_out_notice(blame, reason, time.time()))
+            self._leave_out(blame, reason, now)
         else:
             self._tell(notices.replaced_notice(reason, time.time()))
         ran = self._end_current(now, blame)
@@ -316,8 +370,11 @@ class Sampler:
             others = [gpu for gpu in self._memory.gpu.gpus if gpu.index != index]
             self._memory.gpu = replace(self._memory.gpu, gpus=(*others, *answer.gpus))
         self._tell(Notice("info", notices.SOURCE, f"GPU {index} responds again.", None, time.time()))
-        self._end_current(now)
-        self._start(now)
+
+    def _leave_out(self, index: int, reason: str, now: float) -> None:
+        if index not in self._asking.quarantine.out:
+            self._asking.quarantine.blame(index, now)
+        self._tell(notices.left_out_notice(index, reason, time.time()))
 
     def _ask(self, index: int) -> Process:
         """Start a process that asks one GPU. Raises OSError."""

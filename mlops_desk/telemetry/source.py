@@ -11,6 +11,7 @@ from typing import Protocol
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.status import Disk, Filesystem, Gpu, Host, Network
+from mlops_desk.telemetry.relay import Relay
 
 MEASURE_SECONDS = 10.0
 
@@ -70,7 +71,13 @@ class Reports(Protocol):
 
 
 class GpuSource(Protocol):
-    """Reads the GPUs. ``busy`` is asked from another thread while ``read`` may be stuck."""
+    """Reads the GPUs. ``busy`` is asked from another thread while ``read`` may be stuck.
+
+    ``relay`` says where the reading thread is, and lets another take over while that is stuck in one GPU: a pass of
+    that one leaves the GPU alone, and the first thread's own pass raises Finished when its call returns after all.
+    """
+
+    relay: Relay
 
     def read(self) -> GpuSample: ...
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.status import AccountedProcess, Gpu, GpuProcess, NvLink
+from mlops_desk.records.status import AccountedProcess, Gpu, GpuProcess, GpuState, NvLink
+from mlops_desk.telemetry.merge import without_values
 from mlops_desk.telemetry.metrics import all_missing
+from mlops_desk.telemetry.relay import Relay
 from mlops_desk.telemetry.simulated.accounts import ACCOUNTS_SECONDS, accounts
 from mlops_desk.telemetry.simulated.board import MIG_GPU, Board
 from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, gpu_events
@@ -18,6 +20,7 @@ from mlops_desk.telemetry.simulated.links import Links, Slices, peers
 from mlops_desk.telemetry.simulated.steady import FACTS
 from mlops_desk.telemetry.simulated.works import Run, container_id, end_run, load, pid_of, running, ticks_of
 from mlops_desk.telemetry.source import Busy, GpuSample
+from mlops_desk.telemetry.supervision import STALE_SECONDS
 
 GPU_COUNT = 8
 _SOCKET_GPUS = 4
@@ -41,7 +44,9 @@ class SimulatedGpus:
         self._skip = skip
         self._only = only
         self._clock = clock
-        self._busy: tuple[int, float] | None = None
+        self.relay = Relay()
+        self._hanging: dict[int, float] = {}
+        self._answered: dict[int, Gpu] = {}
         self._told: float | None = None
         self._ended: list[tuple[int, int, float]] = []
         self._boards: dict[int, Board] = {}
@@ -53,13 +58,15 @@ class SimulatedGpus:
         self._slices = Slices(seed, MIG_GPU, self._name)
 
     def busy(self) -> Busy | None:
-        busy = self._busy
-        if busy is None:
+        hanging = sorted(self._hanging.items(), key=lambda one: one[1])
+        if not hanging:
             return None
-        return Busy(busy[0], self._uuid(busy[0]), "simulated", time.monotonic() - busy[1])
+        index, since = hanging[0]
+        return Busy(index, self._uuid(index), "simulated", time.monotonic() - since)
 
     def read(self) -> GpuSample:
-        """Compute every GPU; hangs for as long as a fault says so."""
+        """Compute every GPU; hangs for as long as a fault says so. Raises Finished in a thread that was relieved."""
+        self.relay.begin()
         faults = self._faults.now()
         at = self._clock()
         if faults.get("ended", []) != self._ended:
@@ -71,18 +78,28 @@ class SimulatedGpus:
             return GpuSample(at, (), str(faults["trouble"]), "This is simulated: remove the fault.", certain=False)
         count = int(faults.get("count", GPU_COUNT))
         wanted = [i for i in range(count) if i not in self._skip and self._only in (None, i)]
-        for index in wanted:
-            self._hang(index)
-        gpus = tuple(self._gpu(index, count, at, faults) for index in wanted)
+        gpus = tuple(self._visit(index, count, at, faults) for index in wanted)
         note = None if wanted or self._skip else "The simulated driver reports no GPU."
         events = self._events(at, count)
         return GpuSample(at, gpus, note, None, "simulated", processes_at=at, events=events, cuda_version="13.0")
 
+    def _visit(self, index: int, count: int, at: float, faults: Mapping[str, Any]) -> Gpu:
+        stuck_seconds = self.relay.stuck_seconds(index)
+        if stuck_seconds is None:
+            with self.relay.inside(index):
+                self._hang(index)
+                self._answered[index] = self._gpu(index, count, at, faults)
+            return self._answered[index]
+        last, note = self._answered.get(index), f"The driver has not answered for this GPU for {stuck_seconds:.0f} s."
+        if last is not None and stuck_seconds < STALE_SECONDS:
+            return last
+        return without_values(last or self._gpu(index, count, at, faults), GpuState.STALE, note)
+
     def _hang(self, index: int) -> None:
-        self._busy = (index, time.monotonic())
+        self._hanging[index] = time.monotonic()
         while index in self._faults.now().get("hang", ()):
             time.sleep(0.02)
-        self._busy = None
+        del self._hanging[index]
 
     def _events(self, at: float, count: int) -> tuple[DeviceEvent, ...]:
         since = self._told if self._told is not None else at - LOOK_BACK_SECONDS

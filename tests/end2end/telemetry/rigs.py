@@ -50,6 +50,7 @@ class Rig(Protocol):
     """A workstation that fails on command."""
 
     count: int
+    power_moves: bool
     arguments: list[str]
     environment: dict[str, str]
 
@@ -66,6 +67,7 @@ class SimulatedRig:
     """The shipped simulated workstation."""
 
     count = 8
+    power_moves = True
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "faults.json"
@@ -106,6 +108,7 @@ class NvmlRig:
     """Real calls through pynvml into the simulated library."""
 
     count = 4
+    power_moves = False
 
     def __init__(self, folder: Path, scenario: str = SCENARIO, profile: str = "current") -> None:
         self.simulator = nvml_sim.Simulator(folder, scenario, profile)

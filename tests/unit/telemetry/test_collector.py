@@ -7,17 +7,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlops_desk.base.loop import Loop
+from mlops_desk.base.loop import Finished, Loop
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.status import Host
+from mlops_desk.records.status import Gpu, GpuState, Host
 from mlops_desk.telemetry import outbox as module
 from mlops_desk.telemetry.collector import Collector
 from mlops_desk.telemetry.frames import Frame, read_frame
 from mlops_desk.telemetry.outbox import Outbox
-from mlops_desk.telemetry.source import GpuSample, HostSample, Lane
+from mlops_desk.telemetry.relay import Relay
+from mlops_desk.telemetry.source import Busy, GpuSample, HostSample, Lane
+from mlops_desk.telemetry.thinning import Restorer
 
 
 class Gpus:
+    def __init__(self) -> None:
+        self.relay = Relay()
+
     def read(self) -> GpuSample:
         return GpuSample(1.0, ())
 
@@ -43,6 +48,59 @@ class HostWithDeadDisk:
     def _hang(self) -> None:
         self.asked.set()
         self.end.wait(60)
+
+
+class TwoGpus:
+    """Two GPUs; the call to the second does not return until the test ends, and never again after that."""
+
+    def __init__(self) -> None:
+        self.relay = Relay()
+        self.end = threading.Event()
+        self.ended: list[str] = []
+
+    def read(self) -> GpuSample:
+        self.relay.begin()
+        answered = []
+        for index in range(2):
+            if self.relay.stuck_seconds(index) is None:
+                try:
+                    with self.relay.inside(index):
+                        answered.append(Gpu(f"GPU-{index}", index, "H100", None, GpuState.OK))
+                        if index == 1:
+                            self.end.wait(60)
+                except Finished:
+                    self.ended.append(threading.current_thread().name)
+                    raise
+        self.relay.check()
+        return GpuSample(1.0, tuple(answered))
+
+    def busy(self) -> Busy | None:
+        seconds = self.relay.stuck_seconds(1)
+        return Busy(1, "GPU-1", "nvmlX", seconds) if seconds is not None else None
+
+
+def test_while_one_gpu_hangs_the_others_go_on_and_the_thread_that_hung_ends_with_its_call() -> None:
+    gpus = TwoGpus()
+    lifeline, agent = os.pipe()
+    reader, output = os.pipe()
+    loop = Loop("test")
+    thread = loop.start("collector", Collector(gpus, None, 0.1, lifeline, output).run)
+    with os.fdopen(reader, "rb") as stream:
+        restorer = Restorer()
+        stream_of = map(restorer.restore, iter(lambda: read_frame(stream), None))
+        heard = [frame for _, frame in zip(range(30), stream_of, strict=False)]
+        of_gpus = [frame for frame in heard if frame.gpu is not None]
+        assert len(of_gpus) > 10
+        assert all(len(frame.gpu.gpus) == 1 for frame in of_gpus)
+        assert any(frame.busy is not None and frame.busy.index == 1 for frame in heard)
+        gpus.end.set()
+        both = next(frame for frame in stream_of if frame.gpu is not None and len(frame.gpu.gpus) == 2)
+        assert both.busy is None
+        assert len(gpus.ended) == 1
+        os.close(agent)
+        thread.join(10)
+    os.close(output)
+    os.close(lifeline)
 
 
 @pytest.fixture

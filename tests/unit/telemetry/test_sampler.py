@@ -206,18 +206,81 @@ def test_a_machine_out_of_processes_is_tried_again(rig: Rig) -> None:
     assert len(rig.processes) == 2
 
 
-def test_a_new_interval_restarts_the_collector(rig: Rig) -> None:
+def told(now: float, *indices: int, busy: Busy | None = None) -> Frame:
+    return Frame(1, GpuSample(now, tuple(map(gpu, indices))), HostSample(now, Host("box")), busy)
+
+
+def test_a_new_interval_has_another_collector_take_over_once_it_tells_of_gpus(rig: Rig) -> None:
+    rig.data(0.5, 0)
+    old = rig.processes[0]
     rig.interval = 5.0
     rig.step(1.0, Frame(1))
-    assert rig.processes[0].killed
+    assert not old.killed
     assert rig.processes[1].arguments[:3] == ["--x", "--interval", "5"]
+    assert rig.step(1.5, told(1.5, 0), sender=old) is not None
+    rig.step(1.6, Frame(1, host=HostSample(1.6, Host("box"))))
+    assert not old.killed
+    assert rig.step(2.0, told(2.0, 0)) is not None
+    assert old.killed
+    assert len(rig.processes) == 2
+
+
+def test_while_one_gpu_hangs_the_others_are_told_of_by_the_collector_that_hangs_until_the_next_one_does(
+    rig: Rig,
+) -> None:
+    rig.data(1.0, 0, 1)
+    old = rig.processes[0]
+    for second in range(2, 7):
+        busy = Busy(1, "GPU-1", "nvmlX", second - 1.5)
+        assert states(rig.step(float(second), told(second, 0, 1, busy=busy), sender=old))[0] is GpuState.OK
+    assert not old.killed
+    assert rig.processes[-1].arguments == ["--x", "--interval", "1", "--skip", "1"]
+    assert [notice.text for notice in rig.notices if "GPU 1" in notice.text]
+    sample = rig.step(7.0, told(7.0, 0, busy=Busy(1, "GPU-1", "nvmlX", 5.5)), sender=old)
+    assert states(sample) == [GpuState.OK, GpuState.STALE]
+    assert states(rig.step(7.4, told(7.4, 0))) == [GpuState.OK, GpuState.STALE]
+    assert old.killed
+    assert rig.step(7.5, told(7.5, 0), sender=old) is None
+    assert len([notice for notice in rig.notices if "GPU 1" in notice.text]) == 1
+
+
+def test_a_successor_that_ends_or_tells_of_no_gpu_is_replaced_ever_more_rarely_while_the_others_are_told_of(
+    rig: Rig,
+) -> None:
+    rig.data(1.0, 0, 1)
+    old, now, died = rig.processes[0], 1.0, 0
+    while now < 120.0:
+        now += 0.5
+        sample = rig.step(now, told(now, 0, 1, busy=Busy(1, "GPU-1", "nvmlX", now - 1.0)), sender=old)
+        assert states(sample)[0] is GpuState.OK
+        successor = [process for process in rig.processes if "--skip" in process.arguments][-1:]
+        if successor and not successor[0].killed and died < 3:
+            died += 1
+            rig.step(now + 0.1, None, sender=successor[0])
+    successors = [process for process in rig.processes if "--skip" in process.arguments]
+    assert not old.killed
+    assert died == 3
+    assert 5 <= len(successors) <= 9
+    assert all(process.killed for process in successors[:-1])
+
+
+def test_a_collector_that_dies_while_another_is_about_to_take_over_is_followed_by_that_one(rig: Rig) -> None:
+    rig.data(0.5, 0)
+    rig.interval = 5.0
+    rig.step(1.0, Frame(1))
+    old, successor = rig.processes
+    rig.step(1.1, None, sender=old)
+    rig.step(1.2)
+    assert rig.step(2.0, told(2.0, 0), sender=successor) is not None
+    assert len(rig.processes) == 2
 
 
 def test_what_an_ended_collector_still_says_is_not_believed(rig: Rig) -> None:
     rig.data(1.0, 0)
     old = rig.processes[0]
     rig.interval = 2.0
-    rig.step(2.0, Frame(1))
+    rig.step(1.9, Frame(1))
+    rig.data(2.0, 0)
     assert rig.step(2.1, Frame(9, GpuSample(2.1, (gpu(5),))), sender=old) is None
     assert [g.index for g in rig.sampler._compose(2.2).gpus] == [0]
 
