@@ -86,7 +86,9 @@ def _holder(gpu: Gpu) -> str:
     }
     if shown:
         return ", ".join(sorted(shown))
-    return "free" if gpu.lease is None else gpu.lease.state
+    if gpu.lease is None:
+        return "free"
+    return f"{gpu.lease.state}: {plain(gpu.lease.text, _LAST_CELL)}" if gpu.lease.text else gpu.lease.state
 
 
 def _job(job: Job) -> str:

@@ -357,7 +357,7 @@ class Desk:
 
     def _checks(self) -> list[Check]:
         server = self.services["models"].server
-        more = {"metrics endpoint": self.exporter.check}
+        more = {"metrics endpoint": self.exporter.check, "gpu leases": self.leasing.check}
         telemetry = self.telemetry
         return doctor.examine(
             self.folder.root, self.engine, telemetry.status, server, self.loop, more, telemetry.paused

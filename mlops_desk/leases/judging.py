@@ -97,7 +97,7 @@ class Judge:
             since = self._doubts.setdefault((found.path, doubt.text), now)
         if max(now - since, doubt.age_seconds or 0.0) > DOUBT_SECONDS:
             return None
-        text = f"the lease file {found.path} of {plain(user_name(found.uid))} {doubt.text}"
+        text = f"the lease file {plain(str(found.path))} of {plain(user_name(found.uid))} {doubt.text}"
         return Judged(Claim(Standing.UNKNOWN, text), trouble=f"T{text[1:]}.")
 
     def _end_of(self, lease: Lease, *, note: bool) -> float | None:

@@ -15,6 +15,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Lock
 
 from mlops_desk.base.caller import user_name
@@ -85,6 +86,11 @@ class Ledger:
         self._told: dict[str, tuple[str, float]] = {}
         self._places = 0
         self._lock = Lock()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The shared folders where leases lie, whether they can be used or not."""
+        return self._folders.candidates
 
     def facts(self, gpus: Sequence[Gpu], sampled_at: float) -> Facts:
         """Return driver facts for this ledger; ``sampled_at`` is the Unix time of the sample."""

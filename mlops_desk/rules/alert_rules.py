@@ -33,7 +33,7 @@ class Watched:
     ``grown_over``: the measure is a counter, and what counts is its growth within so many seconds, in units of
     ``grown_in``. ``pulse``: it is set off by an incident, not by a number. ``measured`` False: the rule's metric says
     only where to look. ``logged`` False: the event log has the matter itself; ``told`` False: somebody else has told it
-    to the person already.
+    to the person already. ``said`` is what there is to say of the device besides.
     """
 
     rule: AlertRule
@@ -45,6 +45,7 @@ class Watched:
     measured: bool = True
     logged: bool = True
     told: bool = True
+    said: Callable[[Any], str | None] = lambda _: None
 
 
 def _value(metric: str) -> Measure:
@@ -108,6 +109,11 @@ def _mute(gpu: Gpu) -> float | None:
     if gpu.state is GpuState.STALE:
         return 1.0
     return 0.0 if gpu.state in {GpuState.OK, GpuState.ASLEEP} else None
+
+
+def _lease_trouble(gpu: Gpu) -> str | None:
+    """Return what is wrong with the lease file of a GPU."""
+    return None if gpu.lease is None else gpu.lease.trouble
 
 
 def _replays_a_minute(gpu: Gpu) -> float:
@@ -181,6 +187,13 @@ _GPU = (
               "An XID that ended a program or may grow worse (31, 94 …), one alert for each number and job. It ends 10 "
               "min after the last one. XID 45 only says that a program was ended, and rings nobody."),
         lambda _: 0.0, "mlops-desk events tells which, and what to do.", pulse=True, measured=False, logged=False,
+    ),
+    Watched(
+        _rule("gpu_lease", "Its lease file was damaged", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "warning",
+              "Lease files tell all users of this machine who holds a GPU."),
+        lambda gpu: 1.0 if _lease_trouble(gpu) else 0.0,
+        "Ask the file's owner, or an administrator, who changed it; it is written anew or ignored after 10 min.",
+        measured=False, said=_lease_trouble,
     ),
     Watched(
         _rule("gpu_temperature", "Close to the temperature at which it slows down",

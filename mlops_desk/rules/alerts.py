@@ -30,6 +30,7 @@ Spot = tuple[str, str, str]
 """A rule's name, a device, and the subject by which several alerts of the two differ ("" where there is one)."""
 
 _LOST = "gpu_lost"
+_SAID_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +223,12 @@ class AlertEngine:
         watched, rule = self._watched[spot[0]], self._rules[spot[0]]
         pulse = self._pulses.get(spot)
         cause = pulse.cause if pulse is not None else of_gpu(thing) if isinstance(thing, Gpu) else UNKNOWN
+        said = plain(watched.said(thing) or "", _SAID_LIMIT)
+        text = f"{cause.text or describe(rule, value)} {said}".rstrip()
         ended, ended_at = self._ended.pop(spot, (None, 0.0))
         if ended is not None and now - ended_at < REOPEN_SECONDS:
-            alert = cause.said_of(replace(ended, ended_at=None, value=value))
+            again = replace(ended, ended_at=None, value=value, text=text if said else ended.text)
+            alert = cause.said_of(again)
             self.firing[spot] = alert
             return Change(alert, watched, fresh=False)
         title = device_title(rule.device_class, spot[1], thing)
@@ -235,7 +239,7 @@ class AlertEngine:
             level=rule.level,
             device=spot[1],
             device_title=title,
-            text=cause.text or describe(rule, value),
+            text=text,
             hint=cause.hint or watched.hint.replace("MOUNT", spot[1]).replace("/dev/NAME", f"/dev/{spot[1]}"),
             since=at,
             value=value,

@@ -98,6 +98,8 @@ def who(gpu: Gpu) -> str:
     if lease is not None and (lease.label or lease.user):
         return " · ".join(plain(part) for part in (lease.label or "a job", lease.user) if part)
     compute = [process for process in gpu.processes if process.kind != "graphics"] or list(gpu.processes)
+    if not compute and lease is not None and lease.text:
+        return plain(lease.text)
     if not compute:
         idle = "no process is seen" if busy(gpu) else "nobody"
         return idle if gpu.state is GpuState.OK else ""
@@ -130,7 +132,8 @@ def _gpu_tip(gpu: Gpu, verdict: Diagnosis | None) -> str:
         f"pid {process.pid} {process.user or ''} {(process.command or '')[:60]} {words.size(process.gpu_memory_bytes)}"
         for process in gpu.processes[:6]
     ]
-    return "\n".join([*parts, gpu.note or ""]).strip()
+    trouble = plain(gpu.lease.trouble or "", 400) if gpu.lease is not None else ""
+    return "\n".join([*parts, trouble, gpu.note or ""]).strip()
 
 
 def host_views(store: Store, status: Status) -> dict[str, TileView]:

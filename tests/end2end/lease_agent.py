@@ -47,6 +47,7 @@ def main(uid: int, arena: str, leases: str, seconds: float) -> None:
         time.sleep(dice.random() * 0.005)
         for witness in witnesses:
             os.close(witness)
+        ledger.uphold()
         ledger.release(attempt)
 
 
@@ -55,6 +56,7 @@ def _rehearse() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Owner("rehearsal"), folders=LeaseFolders((Path(folder, "leases"),)))
         ledger.acquire("a", "x", 1, ledger.facts([Gpu("GPU-0", 0, "Test", None, GpuState.OK)], time.time()))
+        ledger.uphold()
         ledger.release("a")
         ledger.snapshot()
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -103,6 +104,106 @@ def test_killed_agents_neither_double_nor_leak_a_lease(place: Path) -> None:
     first = watcher.acquire("all", "x", 3, watcher.facts(shown(), time.time()))
     given = first if first.gpus else watcher.acquire("all", "x", 3, watcher.facts(shown(), time.time()))
     assert given.gpus == tuple(GPUS)
+
+
+VANDALISM = """
+import os, shutil, stat, sys
+from pathlib import Path
+uid, leases = int(sys.argv[1]), Path(sys.argv[2])
+os.setgroups([]); os.setgid(uid); os.setuid(uid)
+theirs = next(folder for folder in leases.iterdir() if folder.stat().st_uid != uid)
+file = next(theirs.glob("*.lease"))
+tries = {
+    "write": lambda: file.write_text("{"),
+    "append": lambda: file.open("a"),
+    "truncate": lambda: os.truncate(file, 0),
+    "touch": lambda: os.utime(file, (0, 0)),
+    "chmod": lambda: file.chmod(0o666),
+    "unlink": file.unlink,
+    "rename": lambda: file.rename(theirs / "other"),
+    "rename folder": lambda: theirs.rename(leases / "other"),
+    "remove folder": lambda: shutil.rmtree(theirs),
+    "make a file": lambda: (theirs / "GPU-x.lease").write_text("{"),
+    "make a link": lambda: (theirs / "GPU-x.lease").symlink_to("/etc/passwd"),
+    "make a fifo": lambda: os.mkfifo(theirs / "GPU-x.lease"),
+    "lock": lambda: (theirs / "lock").open(),
+}
+for name, work in tries.items():
+    try:
+        work()
+        print("COULD", name)
+    except PermissionError:
+        print("refused", name)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming other users needs root")
+def test_another_user_can_not_touch_a_lease(place: Path) -> None:
+    before = os.umask(0o000)
+    try:
+        holder = ledger(place, "holder")
+        assert holder.acquire("run", "train", 1, holder.facts(shown(), time.time())).gpus == (GPUS[0],)
+    finally:
+        os.umask(before)
+    command = [sys.executable, "-c", VANDALISM, "4101", str(place / "leases")]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line for line in output if not line.startswith("refused ")] == []
+    assert len(output) == 13
+    assert holder.snapshot()[GPUS[0]].attempt == "run"
+
+
+SQUATTING = """
+import fcntl, os, sys, time
+from pathlib import Path
+uid, leases, kind, gpu = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+os.setgroups([]); os.setgid(uid); os.setuid(uid)
+name = leases / "mlops-desk-leases-0"
+if kind == "file":
+    name.write_text("")
+elif kind == "link":
+    name.symlink_to("/etc")
+elif kind == "fifo":
+    os.mkfifo(name)
+else:
+    name.mkdir()
+    lease = next(leases.glob("*/*.lease"), None)
+    (name / f"{gpu}.lease").write_text("garbage" if kind == "folder" else os.environ["FORGED"])
+print("there", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming other users needs root")
+@pytest.mark.parametrize("kind", ["file", "link", "fifo", "folder", "forged"])
+def test_who_sits_in_anothers_place_blocks_at_most_the_gpu_it_names_and_is_named(place: Path, kind: str) -> None:
+    forger = ledger(place, "forger")
+    forger.acquire("forged", "mine", 1, forger.facts(shown(), time.time()))
+    (forged,) = (place / "leases").glob("*/*.lease")
+    content = forged.read_text()
+    shutil.rmtree(forged.parent)
+    command = [sys.executable, "-c", SQUATTING, "4101", str(place / "leases"), kind, GPUS[0]]
+    squatter = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "FORGED": content})
+    try:
+        assert squatter.stdout is not None
+        assert squatter.stdout.readline() == "there\n"
+        holder = ledger(place, "holder")
+        blocked = kind in {"folder", "forged"}
+        choice = holder.acquire("run", "train", 3, holder.facts(shown(), time.time()))
+        if blocked:
+            assert choice.reason is not None
+            assert (
+                f"GPU 0: the lease file {place}/leases/mlops-desk-leases-0/{GPUS[0]}.lease of uid 4101" in choice.reason
+            )
+            assert ("is damaged" if kind == "folder" else "speaks for another user") in choice.reason
+            choice = holder.acquire("run", "train", 2, holder.facts(shown(), time.time()))
+        assert choice.gpus == tuple(GPUS[1:] if blocked else GPUS)
+        assert {info.attempt for uuid, info in holder.snapshot().items() if uuid in choice.gpus} == {"run"}
+        ours = [folder for folder in (place / "leases").iterdir() if folder.lstat().st_uid == 0]
+        assert len(ours) == 1
+        assert ours[0].name.startswith("mlops-desk-leases-0-")
+    finally:
+        squatter.kill()
+        squatter.communicate()
 
 
 def test_the_lease_of_a_killed_holder_is_free_once_it_is_gone(place: Path) -> None:

@@ -9,7 +9,7 @@ from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.job import JobState
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.rule import RetrainState
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.ui import marks, views, words
 from mlops_desk.ui.gpu import facts, tables
 from mlops_desk.ui.tables import export
@@ -74,6 +74,14 @@ def test_a_client_of_mps_holds_a_gpu_and_is_named_as_one():
     assert views.who(gpu) == "python · bo"
     kind = next(column for column in tables.PROCESSES if column.key == "kind")
     assert (kind.cell(client).text, kind.hidden) == ("MPS", False)
+
+
+def test_a_gpu_that_nobody_may_have_says_why():
+    lease = LeaseInfo("unknown", text="the lease file /x of eve\x1b[31m is damaged", trouble="Damaged\x1b[31m.")
+    gpu = Gpu("GPU-a", 0, "NVIDIA H100", None, GpuState.OK, lease, processes_known=True)
+    assert views.gpu_mark(gpu).text.endswith("unknown")
+    assert views.who(gpu) == "the lease file /x of eve\\x1b[31m is damaged"
+    assert "\nDamaged\\x1b[31m." in views._gpu_tip(gpu, None)
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,11 @@ from mlops_desk.records.status import (
     Check,
     Disk,
     Filesystem,
+    Gpu,
     GpuProcess,
+    GpuState,
     Host,
+    LeaseInfo,
     Network,
     Status,
 )
@@ -52,6 +55,23 @@ def test_every_verb_answers_in_words() -> None:
             if (get_args(kind)[0] if get_origin(kind) is list else kind) not in known:
                 wordless.append(declared.path)
     assert wordless == []
+
+
+@pytest.mark.parametrize(
+    ("lease", "processes", "said"),
+    [
+        (None, (), "free"),
+        (LeaseInfo("unknown"), (), "unknown"),
+        (LeaseInfo("unknown", text="file of eve\x1b[2J"), (), "unknown: file of eve\\x1b[2J"),
+        (LeaseInfo("leased", uid=7, label="train"), (), "train (uid 7, leased)"),
+        (LeaseInfo("draining", uid=7, user="ana", label="train"), (), "train (ana, draining)"),
+        (LeaseInfo("external", text="used"), (GpuProcess(9, None, None, None),), "?: 9"),
+        (None, (GpuProcess(9, "bo", "sweep.py", None), GpuProcess(8, "bo", "x", None, "box")), "bo: box, bo: sweep.py"),
+    ],
+)
+def test_who_has_a_gpu_or_why_nobody_may_have_it(lease, processes, said) -> None:
+    gpu = Gpu("GPU-a", 0, "H100", None, GpuState.OK, lease, processes=processes)
+    assert output._holder(gpu) == said
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuState, Host, Network, Status
+from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuState, Host, LeaseInfo, Network, Status
 from mlops_desk.rules.alert_rules import WATCHED
 from mlops_desk.rules.alerting import check
 from mlops_desk.rules.alerts import GONE_SECONDS, PULSE_SECONDS, AlertEngine, describe
@@ -23,9 +23,11 @@ def readings(values: dict[str, float | None]) -> dict[str, Reading]:
     }
 
 
-def status(gpu=None, state=GpuState.OK, host=None, disk=None, filesystem=None, network=None, note=None) -> Status:
+def status(
+    gpu=None, state=GpuState.OK, host=None, disk=None, filesystem=None, network=None, note=None, lease=None
+) -> Status:
     return Status(
-        (Gpu("GPU-0", 0, "H100", None, state, metrics=readings(gpu or {})),),
+        (Gpu("GPU-0", 0, "H100", None, state, lease, metrics=readings(gpu or {})),),
         Host("box", readings(host or {})),
         (Disk("nvme0n1", metrics=readings(disk or {})),),
         (Network("eth0", readings(network or {})),),
@@ -101,9 +103,23 @@ def test_missing_data_neither_fires_nor_ends(course, step):
     assert on is (("gpu_temperature", "GPU-0", "") in engine.firing)
 
 
+def test_an_alert_about_a_lease_file_says_which_and_whose_and_ends_with_the_trouble():
+    engine = AlertEngine()
+    trouble = "The lease file /run/lock/x of eve is damaged."
+    (begun,) = engine.step(status(lease=LeaseInfo("unknown", trouble=trouble)), 1.0, 1.0)
+    assert begun.alert.rule == "gpu_lease"
+    assert begun.alert.text == f"Lease files tell all users of this machine who holds a GPU. {trouble}"
+    (ended,) = engine.step(status(lease=LeaseInfo("leased")), 2.0, 2.0)
+    assert ended.alert.ended_at == 2.0
+    other = "Our lease file was removed or emptied, and has been written anew."
+    (again,) = engine.step(status(lease=LeaseInfo("leased", trouble=other)), 3.0, 3.0)
+    assert (again.alert.id, again.alert.text.endswith(other)) == (begun.alert.id, True)
+
+
 FIRING = {
     "gpu_lost": {"state": GpuState.LOST},
     "gpu_silent": {"state": GpuState.STALE},
+    "gpu_lease": {"lease": LeaseInfo("unknown", trouble="The lease file of eve is damaged.")},
     "gpu_temperature": {"gpu": {"hw.temperature": 88.0, "hw.temperature.limit.slowdown": 90.0}},
     "gpu_memory_temperature": {"gpu": {"hw.temperature.memory": 104.0}},
     "gpu_throttling": {"gpu": {"hw.gpu.throttle.power_brake": 0.5}},
