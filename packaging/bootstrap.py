@@ -52,11 +52,13 @@ def run(arguments: list[str]) -> int:
         to_make = not environment.ready(python, LOCK, also_enough=TEST_LOCK)
         for_environment = environment.needs(python) if to_make else []
         try:
-            packages.ensure([*for_environment, *needs.for_window(os.environ)])
+            packages.ensure([*for_environment, *needs.for_window(os.environ), *needs.SHELL])
         except SetupError as error:
-            if shown or needs.missing(for_environment):
+            without_window = needs.missing(needs.for_window(os.environ))
+            if needs.missing(for_environment) or (shown and without_window):
                 raise
-            lacking = error  # everything but the window works without Qt's libraries
+            # Everything but the window works without Qt's libraries, and jobs in images with a shell without ours.
+            lacking = error if without_window else None
         if to_make:
             environment.make(python, LOCK)
     return _start(arguments, shown, lacking)

@@ -175,6 +175,18 @@ class EngineSuite:
             engine.create(self.spec(name, missing))
         engine.remove_image(missing)
 
+    def test_an_end_that_was_seen_is_in_the_engines_log(self, engine: Engine, image: str, name: str) -> None:
+        created = engine.create(self.spec(name, image))
+        assert engine.seen_end(created.id) is None
+        engine.start(name)
+        ended(engine, name)
+        assert engine.seen_end(created.id) == 3
+        assert engine.seen_end("0" * 64) is None
+
+    def test_an_engine_that_goes_on_is_the_same(self, engine: Engine) -> None:
+        assert engine.incarnation() is not None
+        assert engine.incarnation() == engine.incarnation()
+
     def test_files_are_seen_without_starting(self, engine: Engine, image: str, name: str) -> None:
         engine.create(self.spec(name, image))
         assert engine.has_file(name, "/bin/sh")

@@ -223,5 +223,5 @@ def _outcome(spec: ContainerSpec, ending: Ending) -> Mapping[str, str]:
     """Write what the wrapper inside a real container would have written."""
     attempt = spec.labels.get("io.mlops-desk.attempt", "")
     ended_by = "TERM" if ending.exit_code == _TERMINATED else None
-    outcome = Outcome(attempt, ending.exit_code, ending.started_at, ending.ended_at, ended_by)
+    outcome = Outcome(attempt, ending.exit_code, ending.started_at, ending.ended_at, signal=ended_by)
     return {"/mlops-desk/out/outcome.json": wire.dumps(outcome)}

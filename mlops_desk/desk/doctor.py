@@ -15,6 +15,7 @@ from mlops_desk.base.errors import DeskError, TimedOut
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import machine
 from mlops_desk.engines.engine import Engine
+from mlops_desk.jobs.shell import PACKAGE, HostShell, host_shell
 from mlops_desk.records.model import Registry
 from mlops_desk.records.status import Check, Status
 
@@ -44,6 +45,7 @@ def examine(
         "gpu permissions": machine.devices_check,
         "container engine": lambda: _engine_check(engine),
         "gpus in containers": lambda: _gpu_route_check(engine, status()),
+        "job shell": lambda: shell_check(host_shell()),
         "model registry": lambda: registry_check(registry()),
         "data folder": lambda: space_check(root, room.free_bytes(root), paused()),
         "data filesystem": lambda: machine.filesystem_check(root),
@@ -112,6 +114,14 @@ def sqlite_check(version: tuple[int, ...]) -> Check:
         text = f"SQLite {shown} has the WAL-reset fault; one connection does all writing here, so it can't strike"
         return Check("database library", "ok", text)
     return Check("database library", "ok", f"SQLite {shown}")
+
+
+def shell_check(shell: HostShell | None) -> Check:
+    """Tell whether jobs can run in every image: with a shell of this machine, the image needs none."""
+    if shell is not None:
+        return Check("job shell", "ok", f"{shell.path} ({shell.architecture}) goes into every job's container")
+    text = "no static busybox on this machine: jobs in images without a shell leave no outcome file and get no token"
+    return Check("job shell", "warning", text, f"sudo apt-get install {PACKAGE}")
 
 
 def screen_check(environment: dict[str, str]) -> Check:

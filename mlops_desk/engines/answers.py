@@ -1,7 +1,7 @@
 """What a Docker engine answers, as records: images, containers, networks, how it hands over GPUs."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ def image_facts(data: Mapping[str, Any]) -> ImageFacts:
         command=tuple(config.get("Cmd") or ()),
         working_dir=str(config.get("WorkingDir") or ""),
         user=str(config.get("User") or ""),
+        architecture=str(data.get("Architecture") or ""),
     )
 
 
@@ -77,6 +78,12 @@ def container_facts(data: Mapping[str, Any]) -> ContainerFacts:
         ended_at=unix_time(state.get("FinishedAt")),
         addresses={name: str(net["IPAddress"]) for name, net in networks.items() if net.get("IPAddress")},
     )
+
+
+def last_exit_code(events: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return the exit code that the newest of some events of a container's end has."""
+    codes = [str((event.get("Actor") or {}).get("Attributes", {}).get("exitCode", "")) for event in events]
+    return int(codes[-1]) if codes and codes[-1].isdecimal() else None
 
 
 def unix_time(text: str | None) -> float | None:

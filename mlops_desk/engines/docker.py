@@ -23,8 +23,10 @@ from mlops_desk.engines.answers import (
     gateway_of,
     gpu_route,
     image_facts,
+    last_exit_code,
     unix_time,
 )
+from mlops_desk.engines.daemon import incarnation
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
 from mlops_desk.engines.limits import engine_limits
 from mlops_desk.engines.lines import shown, split_lines
@@ -239,6 +241,17 @@ class DockerEngine:
         with self._lock:
             self._ended = {facts.id: facts for facts in found if facts.status in ENDED}
         return found
+
+    def incarnation(self) -> str | None:
+        return incarnation(choose_address(self._host()))
+
+    def seen_end(self, container_id: str) -> int | None:
+        what = f"Asking for the end of the container {plain(container_id[:12])}"
+        wanted = {"container": container_id, "event": "die"}
+        until = int(time.time()) + 1  # the engine keeps the newest events of its life, and the stream ends here
+        return last_exit_code(
+            self._call(what, lambda client: list(client.events(since=1, until=until, filters=wanted, decode=True)))
+        )
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         self.inspect(name)

@@ -74,7 +74,7 @@ class ContainerFacts:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """A local image; ``id`` is what a job is pinned to."""
+    """A local image; ``id`` is what a job is pinned to; ``architecture`` is the engine's word (amd64), "" unknown."""
 
     id: str
     tags: tuple[str, ...]
@@ -83,6 +83,7 @@ class ImageFacts:
     command: tuple[str, ...]
     working_dir: str
     user: str
+    architecture: str = ""
 
 
 class Engine(Protocol):
@@ -130,6 +131,14 @@ class Engine(Protocol):
 
     def containers(self, labels: Mapping[str, str]) -> list[ContainerFacts]:
         """List containers, running or not, that carry all of ``labels`` (an empty value: any value)."""
+        ...
+
+    def incarnation(self) -> str | None:
+        """Return a word for the engine's process that changes whenever the engine is started; None: not known."""
+        ...
+
+    def seen_end(self, container_id: str) -> int | None:
+        """Return the exit code that the engine's event log has for a container's end; None when it has none."""
         ...
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:

@@ -94,18 +94,20 @@ class FakeEngine:
         self._images: dict[str, ImageFacts] = {}
         self._containers: dict[str, _Container] = {}
         self._networks: dict[str, int] = {}
+        self._life = 1
+        self._ends: dict[str, int] = {}
         for reference in images:
             self.add_image(reference)
 
     # -- what a script or a test sets up -------------------------------------------------------
 
-    def add_image(self, reference: str, *, command: tuple[str, ...] = ("sh",)) -> ImageFacts:
+    def add_image(self, reference: str, *, command: tuple[str, ...] = ("sh",), architecture: str = "") -> ImageFacts:
         """Make an image local."""
         digest = hashlib.sha256(reference.encode()).hexdigest()
         name = reference.partition("@")[0]
         tagged = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
         facts = ImageFacts(f"sha256:{digest}", (tagged,), (f"{name.partition(':')[0]}@sha256:{digest}",), (), command,
-                           "", "")  # fmt: skip
+                           "", "", architecture)  # fmt: skip
         with self._lock:
             self._images[tagged] = facts
         return facts
@@ -113,12 +115,14 @@ class FakeEngine:
     def restart(self, *, containers_survive: bool = False) -> None:
         """Play an engine that went away and came back; what it lost sight of reads 255, whatever it was."""
         with self._lock:
+            self._life += 1
             for container in self._containers.values():
                 self._advance(container)
                 if container.facts.status == "running" and not containers_survive:
                     container.facts = replace(
                         container.facts, status="exited", exit_code=255, pid=None, ended_at=self._clock()
                     )
+            self._ends.clear()
 
     # -- Engine: the machine -------------------------------------------------------------------
 
@@ -236,6 +240,13 @@ class FakeEngine:
                 )
             ]
 
+    def incarnation(self) -> str | None:
+        return f"fake:{self._life}"
+
+    def seen_end(self, container_id: str) -> int | None:
+        with self._act():
+            return self._ends.get(container_id)
+
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         with self._act():
             self._container(name)
@@ -303,6 +314,7 @@ class FakeEngine:
             ended_at=ended_at,
             addresses={},
         )
+        self._ends[container.facts.id] = exit_code
         files = dict(container.program.files)
         if self.at_end is not None:
             files.update(self.at_end(container.spec, Ending(exit_code, started, ended_at)))

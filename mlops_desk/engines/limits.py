@@ -5,13 +5,12 @@ case) may raise all; one without (rootless, or itself in a container) only up to
 """
 
 import os
-import socket
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_desk.engines.daemon import listener
+
 _CAP_SYS_RESOURCE = 1 << 24
-_TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +26,12 @@ def engine_limits(address: str) -> Limits:
     if not address.startswith("unix://"):
         return Limits()
     try:
-        process = Path(f"/proc/{_listener(address.removeprefix('unix://'))}")
+        process = Path(f"/proc/{listener(address.removeprefix('unix://'))}")
         if process.stat().st_uid == 0 and _capabilities(process) & _CAP_SYS_RESOURCE:
             return Limits(int(Path("/proc/sys/fs/nr_open").read_text("ascii")))
         return Limits(_most_files(process), may_raise=False)
     except (OSError, ValueError):
         return Limits()
-
-
-def _listener(path: str) -> int:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_TIMEOUT_SECONDS)
-        connection.connect(path)
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", credentials)[0])
 
 
 def _capabilities(process: Path) -> int:

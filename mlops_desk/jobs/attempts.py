@@ -16,11 +16,12 @@ from pathlib import Path
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
+from mlops_desk.jobs import times
 from mlops_desk.jobs.book import JobBook, with_attempt
 from mlops_desk.jobs.container import container_name, container_spec, runs_as
 from mlops_desk.jobs.folder import AttemptFolder
 from mlops_desk.jobs.images import Images
-from mlops_desk.jobs.outcome import Ending, Outcome, Verdict, judge
+from mlops_desk.jobs.outcome import Ending, Verdict, judge
 from mlops_desk.jobs.ports import GpuLeases, Holder, RunTicket
 from mlops_desk.jobs.queue import WAITING_FOR_GPUS
 from mlops_desk.jobs.runs import Runs
@@ -30,7 +31,6 @@ from mlops_desk.records.job import Attempt, Job, JobState, Reason
 _log = logging.getLogger(__name__)
 
 _LOG_TRIES = 3
-_CLOCK_SECONDS = 2.0
 _ENGINE_TEXT_LIMIT = 1000
 
 
@@ -183,18 +183,36 @@ class Attempts:
     def _create_and_start(
         self, job: Job, attempt: Attempt, facts: ContainerFacts | None, ticket: RunTicket | None
     ) -> ContainerFacts:
-        if facts is None:
-            self._create(job, attempt, ticket or self._ticket(job))
-        self._book.change(job.id, lambda current: with_attempt(current, replace(attempt, started_at=time.time())))
-        facts = self._engine.start(attempt.container)
+        try:
+            if facts is None:
+                self._create(job, attempt, ticket or self._ticket(job))
+        except NotFound as error:
+            if self._images.local(job.image_id or job.spec.image) is None:
+                raise
+            raise _removed_meanwhile(attempt) from error
+        self._note_start(job, attempt)
+        try:
+            facts = self._engine.start(attempt.container)
+        except NotFound as error:
+            if attempt.started_at is None:  # nobody has asked before, so it has never run and can be made again
+                self._book.change(job.id, lambda current: with_attempt(current, attempt))
+            raise _removed_meanwhile(attempt) from error
         with self._lock:
             self._watched.add(attempt.id)
         return facts
 
+    def _note_start(self, job: Job, attempt: Attempt) -> None:
+        """Write down that it is about to be asked to start; one that was asked before keeps its first time."""
+        if attempt.started_at is None:
+            moment = times.now()
+            mark = times.mark_start(moment, self._engine.incarnation())
+            begun = replace(attempt, started_at=moment.wall, mark=mark)
+            self._book.change(job.id, lambda current: with_attempt(current, begun))
+
     def _create(self, job: Job, attempt: Attempt, ticket: RunTicket | None) -> None:
         image_id = job.image_id or job.spec.image
         image = self._engine.image(image_id)
-        shell = self._images.has_shell(image.id)
+        shell = self._images.shell_for(image)
         folder = self._folder(job, attempt)
         spec = container_spec(
             job,
@@ -246,7 +264,12 @@ class Attempts:
         with self._lock:
             first = attempt.id not in self._watched
             self._watched.add(attempt.id)
-        if job.reason is not None:
+        moved = times.moved_start(attempt, times.now())
+        if moved is not None:  # the clock was set: what is shown of the job goes on at its own pace
+            self._book.change(
+                job.id, lambda current: with_attempt(current, replace(current.attempts[-1], started_at=moved))
+            )
+        elif job.reason is not None:
             self._book.change(job.id, lambda current: replace(current, reason=None))
         return first or self._sight.gone(facts)
 
@@ -283,13 +306,25 @@ class Attempts:
         folder = self._folder(job, attempt)
         tail = self._archive(attempt, folder, gone=facts is None)
         job = self._book.get(job.id)
-        with self._lock:
-            watched = attempt.id in self._watched
         outcome = folder.outcome()
+        watched = outcome is None and facts is not None and self._was_watched(attempt, facts)
         verdict = judge(Ending(outcome, facts, watched, job.cancel_requested, tail, attempt.gpus))
-        self._conclude(job, job.attempts[-1], verdict, _ended_at(outcome, facts))
+        started_at, ended_at = times.span(job.attempts[-1], outcome, facts, times.now())
+        self._conclude(job, replace(job.attempts[-1], started_at=started_at), verdict, ended_at)
         if facts is not None:
             self._sight.forget(facts.id)
+
+    def _was_watched(self, attempt: Attempt, facts: ContainerFacts) -> bool:
+        """Tell whether this agent, or the engine without a break, saw the end. Raises Unavailable."""
+        with self._lock:
+            if attempt.id in self._watched:
+                return True
+        if facts.exit_code is None:
+            return False
+        mark = attempt.mark
+        if mark is not None and mark.engine is not None and mark.engine == self._engine.incarnation():
+            return True
+        return self._engine.seen_end(facts.id) == facts.exit_code
 
     def _archive(self, attempt: Attempt, folder: AttemptFolder, *, gone: bool) -> tuple[str, ...]:
         """Keep the container's log. An engine that can't give it is asked a few times before the job ends without."""
@@ -309,7 +344,7 @@ class Attempts:
 
     def _conclude(self, job: Job, attempt: Attempt, verdict: Verdict, ended_at: float | None = None) -> None:
         """Write the verdict, then tidy up. What can't be tidied now is left to ``tidy``."""
-        ended = max(ended_at or time.time(), attempt.started_at or 0.0)
+        ended = time.time() if ended_at is None else ended_at
         final = replace(
             attempt, state=verdict.state, exit_code=verdict.exit_code, reason=verdict.reason, ended_at=ended
         )
@@ -341,17 +376,13 @@ def _holder(job: Job, attempt: Attempt) -> Holder:
     return Holder(attempt.id, job.name, attempt.container, job.submitted_by)
 
 
-def _ended_at(outcome: Outcome | None, facts: ContainerFacts | None) -> float | None:
-    """Prefer the engine's finer clock, unless it was away when the job ended."""
-    engine_says = None if facts is None else facts.ended_at
-    wrapper_says = None if outcome is None else outcome.ended_at
-    if engine_says is not None and (wrapper_says is None or abs(engine_says - wrapper_says) <= _CLOCK_SECONDS):
-        return engine_says
-    return wrapper_says
-
-
 def _cancelled_before_start() -> Verdict:
     return Verdict(JobState.CANCELLED, None, Reason("cancelled", "The job was cancelled before it started."))
+
+
+def _removed_meanwhile(attempt: Attempt) -> Unavailable:
+    text = f"The container {attempt.container} was removed by somebody just when it was made."
+    return Unavailable(text, "It is made again in a moment. A cleaner such as docker container prune does this.")
 
 
 def _start_failed(error: DeskError) -> Verdict:

@@ -7,6 +7,7 @@ from mlops_desk.base.errors import Refused
 from mlops_desk.engines.engine import ContainerSpec, ImageFacts
 from mlops_desk.jobs.folder import WRAPPER, AttemptFolder
 from mlops_desk.jobs.ports import RunTicket
+from mlops_desk.jobs.shell import PACKAGE, Shell
 from mlops_desk.records.job import Attempt, Job
 
 INSTANCE_LABEL = "io.mlops-desk.instance"
@@ -38,31 +39,31 @@ def container_spec(
     folder: AttemptFolder,
     ticket: RunTicket | None,
     *,
-    shell: bool,
+    shell: Shell | None,
     stop_grace_seconds: int,
 ) -> ContainerSpec:
     """Describe the attempt's container. Raises Refused for what can't be run.
 
-    Where the image has a shell our wrapper runs the command: the image's entrypoint, then the job's
-    command or else the image's, as the engine itself would put them together.
+    With a ``shell`` our wrapper runs the command: the image's entrypoint, then the job's command or else
+    the image's, as the engine itself would put them together.
     """
     arguments = job.spec.command or image.command
     if not (image.entrypoint or arguments):
         raise Refused("Neither the job nor its image names a command.", "Add a line command: [...] to the job file.")
-    if ticket is not None and ticket.token is not None and not shell:
-        text = "The image has no /bin/sh, so the token of the tracking server can't be handed over in secret."
-        raise Refused(text, "Use an image with a shell, or leave out mlflow.")
+    if ticket is not None and ticket.token is not None and shell is None:
+        text = "Nothing here can run a shell in this image, so the token of the tracking server can't be handed over."
+        raise Refused(text, f"sudo apt-get install {PACKAGE}    or use an image with a shell, or leave out mlflow.")
     uid, gid = runs_as(job)
     resources = job.spec.resources
     return ContainerSpec(
         name=attempt.container,
         image=job.image_id or job.spec.image,
-        entrypoint=("/bin/sh", WRAPPER) if shell else None,
+        entrypoint=(*shell.words, WRAPPER) if shell else None,
         command=(*image.entrypoint, *arguments) if shell else job.spec.command or None,
         env=_environment(job, attempt, ticket),
         labels={INSTANCE_LABEL: instance, JOB_LABEL: job.id, ATTEMPT_LABEL: attempt.id},
         mounts=job.spec.mounts,
-        own_mounts=folder.mounts,
+        own_mounts=(*folder.mounts, *(shell.mounts if shell else ())),
         gpus=attempt.gpus,
         cpus=resources.cpus,
         memory_bytes=resources.memory_bytes,

@@ -1,8 +1,8 @@
 """How a job ended: what its wrapper left behind, what the engine says, and the verdict from both. Pure.
 
-The wrapper's word is the outcome. The engine's exit code is a hint, believed only for an end that
-this agent has watched, and never when it is one that a restarting engine makes up. Nothing else is
-guessed: without either the outcome is UNKNOWN.
+The wrapper's word is the outcome. The engine's exit code is a hint, believed only for an end that this
+agent, or an engine that has lived on since the start, has watched, and never when it is one that a
+restarting engine makes up. Nothing else is guessed: without either the outcome is UNKNOWN.
 """
 
 import re
@@ -36,12 +36,17 @@ _CODE_HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the wrapper wrote. ``signal`` is the one it was sent, if any; ``gpu_proof``: none, unchecked, ok, failed."""
+    """What the wrapper wrote. ``signal`` is the one it was sent, if any; ``gpu_proof``: none, unchecked, ok, failed.
+
+    Uptimes are seconds since the machine began, which no setting of the clock moves.
+    """
 
     attempt: str
     exit_code: int
     started_at: float | None = None
     ended_at: float | None = None
+    started_uptime: float | None = None
+    ended_uptime: float | None = None
     signal: str | None = None
     gpu_proof: str = "none"
     visible_gpus: str = ""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.jobs.attempts import Attempts, Policy, Postponed
@@ -73,7 +73,6 @@ class Runner:
         self._busy: dict[str, str] = {}
         self._pauses: dict[str, tuple[int, float]] = {}
         self._sweep_due = 0.0
-        self._first_sweep = True
         self._wake = threading.Event()
         self._stopped = threading.Event()
 
@@ -111,14 +110,15 @@ class Runner:
             except DeskError as error:
                 self._engine_is_away(active, error)
                 return
+            # What is left over goes first, before a hand makes anything that looks like it.
+            if time.monotonic() >= self._sweep_due:
+                self._sweep_due = time.monotonic() + _SWEEP_SECONDS
+                self._sweep(listed)
             seen = {facts.name: facts for facts in listed}
             for job in active:
                 if job.state in _UNDER_WAY:
                     self._look_after(job, seen)
             self._serve([job for job in active if job.state in _IN_QUEUE])
-            if time.monotonic() >= self._sweep_due:
-                self._sweep_due = time.monotonic() + _SWEEP_SECONDS
-                self._sweep(listed)
 
     def cancel(self, job_id: str) -> Job:
         """Wish a job's end: at once while it is queued, else through its container."""
@@ -255,22 +255,29 @@ class Runner:
 
     def _sweep(self, listed: list[ContainerFacts]) -> None:
         """Remove containers of ours that no job needs any more; what belongs to no known job is left alone."""
-        first, self._first_sweep = self._first_sweep, False
         self._attempts.release_leftovers()
         for facts in listed:
-            if PROBE_LABEL in facts.labels:
-                if first:  # an earlier agent's: ours are removed by whoever made them
-                    self._engine.remove(facts.name)
-                continue
-            job_id, attempt_id = facts.labels.get(JOB_LABEL, ""), facts.labels.get(ATTEMPT_LABEL, "")
             try:
-                job = self._book.get(job_id)
-            except NotFound:
-                continue
-            attempt = next((one for one in job.attempts if one.id == attempt_id), None)
-            if attempt is not None and (job.state.is_final or attempt.id != job.attempts[-1].id):
-                newest = job.state.is_final and attempt.id == job.attempts[-1].id
-                self._attempts.tidy(job, attempt, finished=newest and attempt.started_at is not None)
+                self._tidy_container(facts)
+            except DeskError as error:  # one that can't be removed now must not hold up the jobs
+                _log.warning("The container %s is left over for now: %s", plain(facts.name), error.message)
+                if isinstance(error, Unavailable):
+                    return
+
+    def _tidy_container(self, facts: ContainerFacts) -> None:
+        if PROBE_LABEL in facts.labels:
+            if not self._images.is_probing(facts.name):
+                self._engine.remove(facts.name)
+            return
+        job_id, attempt_id = facts.labels.get(JOB_LABEL, ""), facts.labels.get(ATTEMPT_LABEL, "")
+        try:
+            job = self._book.get(job_id)
+        except NotFound:
+            return
+        attempt = next((one for one in job.attempts if one.id == attempt_id), None)
+        if attempt is not None and (job.state.is_final or attempt.id != job.attempts[-1].id):
+            newest = job.state.is_final and attempt.id == job.attempts[-1].id
+            self._attempts.tidy(job, attempt, finished=newest and attempt.started_at is not None)
 
     # -- hands ---------------------------------------------------------------------------------
 

@@ -3,23 +3,48 @@
 #
 #   wrapper.sh COMMAND...      with  /mlops-desk/in/{attempt,gpus,token}  and  /mlops-desk/out/
 #
-# POSIX sh only, and no program is taken for granted: the image may hold a shell and nothing else.
-# Ends with the command's own exit code, or with 96 when the visible GPUs are not the leased ones.
+# Run by the shell that the desk brings along (/mlops-desk/busybox), or else by the image's own, where no
+# program is taken for granted: the image may hold a shell and nothing else. POSIX sh but for `exec -a`,
+# which only the desk's shell is asked for. Ends with the command's own exit code, or with 96 when the
+# visible GPUs are not the leased ones.
 
 IN=/mlops-desk/in
 OUT=/mlops-desk/out
+OWN=/mlops-desk/busybox
 
-now() { date +%s 2>/dev/null || echo null; }
+# What the desk's shell has in its environment and the command would not have without it.
+[ -x "$OWN" ] && unset SHLVL || OWN=
 
-has() { command -v "$1" >/dev/null 2>&1; }
+# tool NAME ...: a small program, the desk's where it is, else the image's.
+tool() { if [ -n "$OWN" ]; then "$OWN" "$@"; else "$@"; fi; }
+
+now() { tool date +%s 2>/dev/null || echo null; }
+
+# Seconds since the machine began: no setting of the clock moves them.
+uptime() { if read -r seconds _ <"/proc/uptime"; then echo "$seconds"; else echo null; fi 2>/dev/null; }
+
+has() { [ -n "$OWN" ] || command -v "$1" >/dev/null 2>&1; }
+
+# find NAME: set $found to the file that PATH names. The desk's shell would take a program of its own before
+# the image's, and any shell its own words (echo, test).
+find() {
+    found=$1 rest=$PATH:
+    case $1 in */*) return 0 ;; esac
+    while [ -n "$rest" ]; do
+        place=${rest%%:*} rest=${rest#*:}
+        found=${place:-.}/$1
+        [ -f "$found" ] && [ -x "$found" ] && return 0
+    done
+    return 1
+}
 
 # leave EXIT_CODE PROOF VISIBLE: write, sync and rename, so that a reader finds all of it or nothing.
 leave() {
-    line="{\"attempt\": \"$attempt\", \"exit_code\": $1, \"started_at\": $started_at, \"ended_at\": $(now), \"signal\": $signal, \"gpu_proof\": \"$2\", \"visible_gpus\": \"$3\"}"
+    line="{\"attempt\": \"$attempt\", \"exit_code\": $1, \"started_at\": $started_at, \"ended_at\": $(now), \"started_uptime\": $started_uptime, \"ended_uptime\": $(uptime), \"signal\": $signal, \"gpu_proof\": \"$2\", \"visible_gpus\": \"$3\"}"
     if has mv; then
         printf '%s\n' "$line" >"$OUT/.outcome.new" || return
-        sync "$OUT/.outcome.new" 2>/dev/null || sync 2>/dev/null
-        mv -f "$OUT/.outcome.new" "$OUT/outcome.json"
+        tool sync "$OUT/.outcome.new" 2>/dev/null || tool sync 2>/dev/null
+        tool mv -f "$OUT/.outcome.new" "$OUT/outcome.json"
     else
         printf '%s\n' "$line" >"$OUT/outcome.json"
     fi
@@ -39,13 +64,13 @@ forward() {
 # Compare the UUIDs that the driver shows in here with the leased ones. The parent of a leased slice is no stranger.
 prove() {
     [ -s "$IN/gpus" ] || { proof=none; return 0; }
-    has nvidia-smi || { proof=unchecked; return 0; }
+    find nvidia-smi || { proof=unchecked; return 0; }
     leased=" " slices=
     while read -r uuid; do
         leased="$leased$uuid "
         case $uuid in MIG-*) slices=1 ;; esac
     done <"$IN/gpus"
-    if has timeout; then shown=$(timeout 60 nvidia-smi -L 2>&1); else shown=$(nvidia-smi -L 2>&1); fi
+    if has timeout; then shown=$(tool timeout 60 "$found" -L 2>&1); else shown=$("$found" -L 2>&1); fi
     visible=" " foreign=
     while read -r line; do
         case $line in *"(UUID: "*) ;; *) continue ;; esac
@@ -68,6 +93,7 @@ END
 
 read -r attempt <"$IN/attempt"
 started_at=$(now)
+started_uptime=$(uptime)
 signal=null
 visible=
 
@@ -81,14 +107,28 @@ if [ -r "$IN/token" ]; then
     IFS= read -r MLFLOW_TRACKING_TOKEN <"$IN/token"
     export MLFLOW_TRACKING_TOKEN
 fi
-# Programs expect to be interruptible, and to start others that are.
-if env --default-signal=INT,QUIT true 2>/dev/null; then
-    set -- env --default-signal=INT,QUIT "$@"
-fi
+# Programs expect to be interruptible, and to start others that are. What has a = in its name, env would not start.
+case $1 in
+*=*) ;;
+*)
+    if find env && "$found" --default-signal=INT,QUIT --version >/dev/null 2>&1; then
+        set -- "$found" --default-signal=INT,QUIT "$@"
+    fi
+    ;;
+esac
 
 trap 'forward TERM' TERM
 trap 'forward INT' INT
-"$@" &
+if [ -z "$OWN" ]; then
+    "$@" &
+elif find "$1"; then
+    name=$1
+    shift
+    (exec -a "$name" "$found" "$@") &
+else
+    echo "mlops-desk: $1: not found in the image" >&2
+    (exit 127) &
+fi
 child=$!
 
 # A trap ends `wait` early. Asked again, a shell may have forgotten a child that ended just then (127):

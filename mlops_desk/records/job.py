@@ -76,8 +76,20 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class StartMark:
+    """Where a start stands on what nobody can set: seconds since a boot, and the engine's process (None: not known)."""
+
+    boot_id: str
+    uptime_seconds: float
+    engine: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """One start of a job. Written before its container is created; the container's name carries its id."""
+    """One start of a job. Written before its container is created; the container's name carries its id.
+
+    ``mark`` is where its start stands on clocks that nobody sets. ``stopped_for`` is why the desk itself stops it.
+    """
 
     number: int
     id: str
@@ -88,6 +100,8 @@ class Attempt:
     ended_at: float | None = None
     exit_code: int | None = None
     reason: Reason | None = None
+    mark: StartMark | None = None
+    stopped_for: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ def version() -> str:
 
 
 def depends() -> str:
-    """The distribution's Python of the one version that the bytecode is for, and Qt's libraries."""
-    libraries = [" | ".join(need.packages) for need in (*needs.QT, *needs.QT_X11)]
+    """The distribution's Python of the one version that the bytecode is for, Qt's libraries, the jobs' shell."""
+    libraries = [" | ".join(need.packages) for need in (*needs.QT, *needs.QT_X11, *needs.SHELL)]
     return ", ".join(["python3 (>= 3.13~)", "python3 (<< 3.14)", "libc6 (>= 2.34)", *dict.fromkeys(libraries)])
 
 

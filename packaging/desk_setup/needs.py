@@ -24,7 +24,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Need:
     """One thing the system must have, and the Debian packages that may bring it, best first."""
 
-    kind: str  # "library" (a soname), "program", "file", or "ensurepip" (of the Python of that path)
+    kind: str  # "library" (a soname), "program", "static" (one without libraries), "file", or "ensurepip" (of a Python)
     name: str  # of programs also several, parted by |, where any of them will do
     packages: tuple[str, ...]
 
@@ -34,6 +34,8 @@ class Need:
         if self.kind == "program":
             path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"
             return any(shutil.which(name, path=path) for name in self.name.split("|"))
+        if self.kind == "static":
+            return any(_is_static(Path(folder, self.name)) for folder in SYSTEM_PATH.split(":"))
         if self.kind == "ensurepip":
             return _has_ensurepip(self.name)
         return Path(self.name).exists()
@@ -45,6 +47,16 @@ def _loads(soname: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_static(program: Path) -> bool:
+    """A program with libraries names the linker that loads them near its beginning."""
+    try:
+        with program.open("rb") as file:
+            beginning = file.read(4096)
+    except OSError:
+        return False
+    return beginning.startswith(b"\x7fELF") and b"/ld-" not in beginning
 
 
 def _has_ensurepip(python: str) -> bool:
@@ -102,8 +114,10 @@ QT_WAYLAND = _libraries(
 )
 # A font: without one Qt draws boxes. The tests compare pictures drawn with this one.
 FONT = (Need("file", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", ("fonts-dejavu-core",)),)
-# A private screen with a window manager, a tray and a session bus; a compiler for the simulated driver;
-# the shell that goes into the test images.
+# The shell that runs the job's wrapper in containers, also in images that have none. A busybox with libraries
+# would find none of them there.
+SHELL = (Need("static", "busybox", ("busybox-static",)),)
+# A private screen with a window manager, a tray and a session bus; a compiler for the simulated driver.
 TESTS = (
     Need("program", "Xvfb", ("xvfb",)),
     Need("program", "xauth", ("xauth",)),
@@ -113,7 +127,6 @@ TESTS = (
     Need("program", "dbus-run-session", ("dbus-daemon", "dbus")),
     Need("program", "cc", ("gcc",)),
     Need("program", "make", ("make",)),
-    Need("program", "busybox", ("busybox-static", "busybox")),
     Need("file", "/usr/include/stdlib.h", ("libc6-dev",)),
 )
 
@@ -131,7 +144,7 @@ def for_window(env: Mapping[str, str]) -> tuple[Need, ...]:
 
 
 def for_tests() -> tuple[Need, ...]:
-    return QT + QT_X11 + FONT + TESTS
+    return QT + QT_X11 + FONT + SHELL + TESTS
 
 
 def missing(needs: Iterable[Need]) -> list[Need]:

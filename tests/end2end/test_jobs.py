@@ -96,6 +96,34 @@ def test_an_image_without_a_shell(desk, bare_image):
     assert "no-such-program" in job.reason.evidence
 
 
+def test_an_image_without_a_shell_is_told_to_stop_and_keeps_its_token_secret(desk, bare_image):
+    job = desk.submit(bare_image, "command: [sleep, '60']\nmlflow: {experiment: digits}")
+    desk.wait(job.id, JobState.RUNNING)
+    desk.jobs.cancel(job.id)
+    job = desk.wait(job.id, JobState.CANCELLED)
+    assert (job.exit_code, job.reason.evidence) == (143, None)  # it heard TERM, and was not killed
+    job = desk.run(bare_image, "command: [env]\nmlflow: {experiment: digits}")
+    assert f"MLFLOW_TRACKING_TOKEN={TOKEN}" in desk.log(job)
+    assert not {line for line in desk.log(job) if line.startswith(("SHLVL=", "OLDPWD="))}
+
+
+@pytest.mark.parametrize(
+    ("command", "state", "code"),
+    [("[sleep, '2']", JobState.SUCCEEDED, 0), ("[busybox, timeout, '2', sleep, '60']", JobState.FAILED, 143)],
+)
+def test_an_image_without_a_shell_that_ends_while_no_agent_looks(tmp_path, bare_image, command, state, code):
+    with killed_agent(tmp_path / "data", HEAD.format(image=bare_image) + f"command: {command}") as job_id:
+        assert job_id
+    time.sleep(4)
+    desk = Workshop(tmp_path / "data")
+    try:
+        job = desk.wait(job_id, lambda now: now.state.is_final)
+        assert (job.state, job.exit_code) == (state, code)
+        assert job.ended_at - job.started_at >= 2
+    finally:
+        desk.end()
+
+
 def test_a_command_that_the_image_does_not_have(desk, image):
     job = desk.run(image, "command: [no-such-program]")
     assert (job.state, job.exit_code, job.reason.class_) == (JobState.FAILED, 127, "exit_nonzero")

@@ -40,6 +40,21 @@ def test_where_any_of_several_programs_will_do_one_is_enough():
     assert not Need("program", "surely-not-here|nor-this", ("a", "b")).present()
 
 
+def test_only_a_program_without_libraries_will_do_where_none_can_be_brought_along(tmp_path, monkeypatch):
+    monkeypatch.setattr(needs, "SYSTEM_PATH", str(tmp_path))
+    shell = Need("static", "busybox", ("busybox-static",))
+    assert not shell.present()
+    (tmp_path / "busybox").write_bytes(b"\x7fELF" + bytes(600) + b"/lib64/ld-linux-x86-64.so.2" + bytes(100))
+    assert not shell.present()
+    (tmp_path / "busybox").write_bytes(b"\x7fELF" + bytes(6000))
+    assert shell.present()
+
+
+def test_the_shell_for_containers_is_brought_to_whoever_runs_or_tests_and_by_the_package():
+    assert [(need.kind, need.packages) for need in needs.SHELL] == [("static", ("busybox-static",))]
+    assert set(needs.SHELL) <= set(needs.for_tests())
+
+
 def test_offscreen_needs_no_x11_and_wayland_needs_its_own_libraries():
     offscreen = sonames(needs.for_window({"QT_QPA_PLATFORM": "offscreen"}))
     x11 = sonames(needs.for_window({"DISPLAY": ":0"}))

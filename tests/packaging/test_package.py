@@ -90,6 +90,7 @@ def test_the_package_depends_on_the_python_of_its_bytecode_and_on_what_the_set_u
     assert "python3 (<< 3.14)" in depends
     assert "libglib2.0-0t64 | libglib2.0-0" in depends
     assert "libxcb-icccm4" in depends
+    assert "busybox-static" in depends
     assert len(depends) == len(set(depends))
 
 

@@ -12,6 +12,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.desk import doctor, machine
 from mlops_desk.engines.fake import FakeEngine
+from mlops_desk.jobs.shell import HostShell
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.model import Registry
 from mlops_desk.records.status import AgentCost, AgentInfo, Check, Disk, Host, Status
@@ -51,6 +52,13 @@ def test_a_driver_that_was_upgraded_under_a_running_kernel_is_told(tmp_path, ker
     check = drive(tmp_path, kernel, library)
     assert check.state == state
     assert (check.fix is not None) is (state in {"problem", "warning"})
+
+
+def test_a_machine_without_a_shell_for_containers_says_which_jobs_suffer_and_what_to_paste():
+    assert doctor.shell_check(HostShell(Path("/usr/bin/busybox"), "amd64")).state == "ok"
+    check = doctor.shell_check(None)
+    assert (check.state, check.fix) == ("warning", "sudo apt-get install busybox-static")
+    assert "without a shell" in check.text
 
 
 def test_a_fix_is_a_line_to_paste_and_a_sentence_belongs_to_the_text():

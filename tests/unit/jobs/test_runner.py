@@ -2,11 +2,16 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
+from mlops_desk.base.errors import NotFound, Refused, TimedOut
+from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import Program
-from mlops_desk.records.job import JobState
+from mlops_desk.jobs.shell import HostShell
+from mlops_desk.jobs.times import Now
+from mlops_desk.records.job import JobState, Mount
 
 GIB = 1 << 30
 
@@ -199,13 +204,197 @@ def test_an_image_without_a_shell_runs_its_command_itself(world):
     assert (world.run(good).state, world.run(bad).exit_code) == (JobState.SUCCEEDED, 5)
 
 
-def test_an_image_without_a_shell_that_ended_unwatched_is_unknown(world):
+def bare_job_that_ends_unwatched(world, exit_code):
     world.engine.shell_less.add(world.engine.add_image("bare").id)
     job_id = world.submit("forever", image="bare")
     world.tick(2)
+    world.engine._end(world.engine._containers[world.job(job_id).container], 1.0, exit_code)
+    return job_id
+
+
+@pytest.mark.parametrize(("exit_code", "state"), [(0, JobState.SUCCEEDED), (5, JobState.FAILED)])
+def test_an_engine_that_lived_on_is_believed_about_an_end_that_no_agent_watched(world, exit_code, state):
+    job_id = bare_job_that_ends_unwatched(world, exit_code)
+    world.engine._ends.clear()  # on a busy machine newer events have pushed it out of the engine's log
+    world.restart()
+    job = world.run(job_id)
+    assert (job.state, job.exit_code) == (state, exit_code)
+
+
+def test_an_engine_that_was_away_for_a_moment_is_believed_as_long_as_it_is_the_same(world):
+    world.engine.shell_less.add(world.engine.add_image("bare").id)
+    job_id = world.submit("forever", image="bare")
+    world.tick(2)
+    world.engine.absent = True
+    world.tick()
     world.engine._end(world.engine._containers[world.job(job_id).container], 1.0, 0)
+    world.engine.absent = False
+    assert world.run(job_id).state is JobState.SUCCEEDED
+
+
+def test_a_restarted_engine_is_not_believed_about_an_end_that_nobody_watched(world):
+    job_id = bare_job_that_ends_unwatched(world, 0)
+    world.engine.restart(containers_survive=True)
+    world.restart()
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_) == (JobState.UNKNOWN, "engine_lost")
+
+
+def test_an_end_that_is_in_the_engines_log_is_believed_also_of_an_engine_that_was_restarted(world):
+    job_id = bare_job_that_ends_unwatched(world, 3)
+    world.engine._life += 1  # restarted after the start and before the end, which it has seen
+    world.restart()
+    job = world.run(job_id)
+    assert (job.state, job.exit_code) == (JobState.FAILED, 3)
+
+
+@pytest.mark.parametrize("code", [137, 143, 255])
+def test_codes_that_engines_make_up_are_believed_of_no_engine_without_a_witness(world, code):
+    job_id = bare_job_that_ends_unwatched(world, code)
     world.restart()
     assert world.run(job_id).state is JobState.UNKNOWN
+
+
+def test_an_engine_that_can_not_tell_of_the_end_just_now_is_asked_again(world):
+    job_id = bare_job_that_ends_unwatched(world, 0)
+    world.engine._life += 1
+    world.restart()
+    asked = world.engine.seen_end
+
+    def silent(container_id):
+        world.engine.seen_end = asked
+        raise TimedOut("The container engine did not answer.")
+
+    world.engine.seen_end = silent
+    world.tick()
+    assert not world.job(job_id).state.is_final
+    assert world.run(job_id).state is JobState.SUCCEEDED
+
+
+def static_shell(world, architecture="amd64"):
+    """Let the machine have a shell of its own for containers."""
+    shell = HostShell(Path("/usr/bin/busybox"), architecture)
+    world.runner._images._find_shell = lambda: shell
+
+
+def made(world, job_id):
+    return world.engine._containers[world.job(job_id).container].spec
+
+
+def test_an_image_without_a_shell_gets_the_desks(world):
+    static_shell(world)
+    world.engine.shell_less.add(world.engine.add_image("bare", architecture="amd64").id)
+    job_id = world.submit("forever", image="bare", mlflow=True)
+    world.tick(2)
+    spec = made(world, job_id)
+    assert spec.entrypoint == ("/mlops-desk/busybox", "sh", "/mlops-desk/in/wrapper.sh")
+    assert spec.command == ("forever",)
+    assert Mount("/usr/bin/busybox", "/mlops-desk/busybox", "ro") in spec.own_mounts
+    world.engine._end(world.engine._containers[world.job(job_id).container], 1.0, 0)
+    world.engine.restart()
+    world.restart()
+    assert world.run(job_id).state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("shell_less", [False, True])
+def test_an_image_of_another_architecture_has_only_its_own_shell(world, shell_less):
+    static_shell(world)
+    image = world.engine.add_image("foreign", architecture="arm64")
+    if shell_less:
+        world.engine.shell_less.add(image.id)
+    job_id = world.submit("forever", image="foreign")
+    world.tick(2)
+    spec = made(world, job_id)
+    assert spec.entrypoint == (None if shell_less else ("/bin/sh", "/mlops-desk/in/wrapper.sh"))
+    assert [mount.target for mount in spec.own_mounts] == ["/mlops-desk/in", "/mlops-desk/out"]
+
+
+def test_a_probe_that_somebody_removes_is_made_again_and_no_image_is_called_missing(world):
+    look = world.engine.has_file
+
+    def cleaned_up(name, path):
+        world.engine.has_file = look
+        world.engine.remove(name)
+        return look(name, path)
+
+    world.engine.has_file = cleaned_up
+    job_id = world.submit("train")
+    world.tick()
+    job = world.job(job_id)
+    assert (job.state, job.reason.class_) == (JobState.STARTING, "postponed")
+    assert "probe" in job.reason.text
+    assert world.run(job_id).state is JobState.SUCCEEDED
+
+
+def test_every_probe_has_a_name_of_its_own_and_what_failed_is_not_remembered(world):
+    names = []
+    look = world.engine.has_file
+
+    def fails(name, path):
+        names.append(name)
+        if len(names) < 3:
+            raise TimedOut("The container engine did not answer.")
+        return look(name, path)
+
+    world.engine.has_file = fails
+    assert world.run(world.submit("train")).state is JobState.SUCCEEDED
+    assert len(set(names)) == 3
+    assert world.run(world.submit("train")).state is JobState.SUCCEEDED
+    assert len(names) == 3
+
+
+def probe(name):
+    labels = {"io.mlops-desk.instance": "cafe0123", "io.mlops-desk.probe": "sha256:x"}
+    return ContainerSpec(name, "img", ("true",), labels=labels, network="none")
+
+
+def test_probes_of_a_dead_agent_are_removed_before_any_work_and_those_in_use_never(world):
+    world.engine.create(probe("mld-cafe0123-probe-dead"))
+    at_look = []
+    look = world.engine.has_file
+
+    def sweeps_meanwhile(name, path):
+        at_look.append([facts.name for facts in world.containers()])
+        world.runner._sweep(world.containers())
+        return look(name, path)
+
+    world.engine.has_file = sweeps_meanwhile
+    job_id = world.submit("train")
+    assert world.run(job_id).state is JobState.SUCCEEDED
+    assert len(at_look) == 1
+    assert "mld-cafe0123-probe-dead" not in at_look[0]
+
+
+@pytest.mark.parametrize("call", ["create", "start"])
+def test_a_container_that_a_cleaner_takes_before_it_runs_is_made_again(world, call):
+    original = getattr(world.engine, call)
+
+    def taken(given):
+        setattr(world.engine, call, original)
+        if call == "create":
+            original(given)
+        world.engine.remove(getattr(given, "name", given))
+        raise NotFound("The engine has no container of that name.")
+
+    setattr(world.engine, call, taken)
+    job_id = world.submit("train")
+    world.tick()
+    assert world.job(job_id).reason.class_ == "postponed"
+    job = world.run(job_id)
+    assert (job.state, len(job.attempts), world.engine.starts[job_id]) == (JobState.SUCCEEDED, 1, 1)
+
+
+def test_a_leftover_that_can_not_be_removed_holds_up_no_job(world):
+    world.engine.create(probe("mld-cafe0123-probe-stuck"))
+    remove = world.engine.remove
+
+    def stuck(name):
+        if name.endswith("stuck"):
+            raise Refused("device or resource busy")
+        remove(name)
+
+    world.engine.remove = stuck
+    assert world.run(world.submit("train")).state is JobState.SUCCEEDED
 
 
 def test_a_token_is_never_given_to_an_image_without_a_shell(world):
@@ -329,8 +518,6 @@ def test_kept_containers_stay_and_hold_no_gpu(world):
 
 
 def test_containers_of_nobody_we_know_are_left_alone(world):
-    from mlops_desk.engines.engine import ContainerSpec
-
     labels = {"io.mlops-desk.instance": "cafe0123", "io.mlops-desk.job": "gone", "io.mlops-desk.attempt": "gone-a1"}
     world.engine.create(ContainerSpec("mld-cafe0123-gone-a1", "img", None, labels=labels))
     world.engine.create(ContainerSpec("stranger", "img", None))
@@ -390,3 +577,29 @@ def test_the_queue_keeps_its_order_when_the_clock_goes_back(world):
     world._numbers = 0
     later_number.append(world.submit(pinned=False))
     assert [job.id for job in world.book.active()] == later_number
+
+
+TEN_YEARS = 315_576_000.0
+
+
+@pytest.mark.parametrize("jump", [TEN_YEARS, -TEN_YEARS, -3600.0])
+def test_a_clock_that_is_set_while_a_job_runs_makes_it_neither_ten_years_nor_no_time_long(world, monkeypatch, jump):
+    moment = Now(1_800_000_000.0, 5000.0, "boot")
+
+    def pass_by(seconds, jump=0.0):
+        nonlocal moment
+        moment = Now(moment.wall + seconds + jump, moment.uptime_seconds + seconds, "boot")
+
+    monkeypatch.setattr("mlops_desk.jobs.times.now", lambda: moment)
+    world.engine._clock = lambda: moment.wall
+    world.engine.at_end = None
+    job_id = world.submit("forever")
+    world.tick(2)
+    pass_by(60, jump)
+    world.tick()
+    job = world.job(job_id)
+    assert (moment.wall - job.started_at, job.attempts[0].started_at) == (60, job.started_at)
+    pass_by(40)
+    world.engine._end(world.engine._containers[job.container], moment.wall, 0)
+    job = world.run(job_id)
+    assert (job.state, job.ended_at - job.started_at) == (JobState.SUCCEEDED, 100)

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -12,7 +13,10 @@ import pytest
 from mlops_desk.jobs.folder import AttemptFolder
 from mlops_desk.records.job import Attempt, JobState
 
-SHELLS = [shell for shell in (["dash"], ["busybox", "sh"], ["bash"]) if shutil.which(shell[0])]
+BUSYBOX = shutil.which("busybox", path="/bin:/usr/bin:/usr/local/bin")
+# The desk's own shell, and those that images hold.
+OWN = ["own", "sh"]
+SHELLS = [OWN, *(shell for shell in (["dash"], ["busybox", "sh"], ["bash"]) if shutil.which(shell[0]))]
 
 
 class Box:
@@ -35,7 +39,12 @@ class Box:
 
     def start(self, shell, *command, path=None):
         environment = {"PATH": path if path is not None else f"{self.bin}:{os.environ['PATH']}"}
-        shell = [shutil.which(shell[0]), *shell[1:]]
+        if shell is OWN:
+            own = self.folder.path / "busybox"
+            shutil.copy2(BUSYBOX, own)
+            shell = [str(own), "sh"]
+        else:
+            shell = [shutil.which(shell[0]), *shell[1:]]
         return subprocess.Popen(
             [*shell, str(self.script), *command],
             env=environment,
@@ -66,6 +75,8 @@ def test_the_commands_own_exit_code_is_written_and_returned(tmp_path, shell, cod
     assert returned == code
     assert (outcome.exit_code, outcome.signal, outcome.gpu_proof) == (code, None, "none")
     assert abs(outcome.ended_at - time.time()) < 60
+    up = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert up - 60 < outcome.started_uptime <= outcome.ended_uptime <= up
 
 
 def test_arguments_and_token_arrive_unchanged(tmp_path, shell):
@@ -77,6 +88,36 @@ def test_arguments_and_token_arrive_unchanged(tmp_path, shell):
 def test_a_command_that_is_not_there(tmp_path, shell):
     returned, _, outcome = Box(tmp_path).run(shell, "no-such-program")
     assert returned == outcome.exit_code == 127
+
+
+def test_the_desks_shell_runs_the_images_programs_and_none_of_its_own(tmp_path):
+    box = Box(tmp_path)
+    for name in ("ls", "sh", "echo", "prove", "now", "true"):
+        box.program(name, f'builtin_of_no_shell=1\nexec /bin/echo the image\\\'s {name}: $0 "$@"')
+        _, output, outcome = box.run(OWN, name, "a b", path=str(box.bin))
+        assert output == f"the image's {name}: {box.bin / name} a b\n"
+        assert outcome.exit_code == 0
+
+
+def test_the_desks_shell_leaves_nothing_in_the_commands_environment(tmp_path):
+    box = Box(tmp_path)
+    _, output, _ = box.run(OWN, "env")
+    found = {line.partition("=")[0] for line in output.splitlines()}
+    assert found - {"PWD"} == {"PATH", "MLFLOW_TRACKING_TOKEN"}
+
+
+def test_a_program_keeps_the_name_it_was_called_by(tmp_path):
+    box = Box(tmp_path)
+    (box.bin / "python-by-name").symlink_to(sys.executable)
+    line = "import pathlib; print(pathlib.Path('/proc/self/cmdline').read_bytes().split(b'\\0')[0].decode())"
+    _, output, _ = box.run(OWN, "python-by-name", "-c", line, path=str(box.bin))
+    assert output == "python-by-name\n"
+
+
+def test_the_command_may_be_interrupted(tmp_path, shell):
+    line = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    _, output, _ = Box(tmp_path).run(shell, sys.executable, "-c", line)
+    assert output == "True\n"
 
 
 def test_an_image_that_holds_nothing_but_the_shell(tmp_path, shell):
