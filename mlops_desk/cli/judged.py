@@ -106,7 +106,7 @@ def _beyond(item: AlertRule) -> str:
 
 def _limit(item: AlertRule, value: float) -> str:
     """Return a threshold as alerts configure takes it, every digit of it, and its unit."""
-    unit = "°C" if item.unit == "Cel" else item.unit.removeprefix("1")
+    unit = "°C" if item.unit == "Cel" else item.counted or item.unit.removeprefix("1")
     return f"{number(value, 10)} {unit}".rstrip()
 
 

@@ -11,7 +11,8 @@ class AlertRule:
     span of two and a half times as long: what flickers or dips for a moment fires all the same, and a single glitch
     does not. It ends when the value was beyond ``clear_at`` on the good side for as long, and never bad between.
     ``averaged`` marks shares of time and rates: they fire as well when their mean over the span is beyond the
-    threshold, and end when it is beyond ``clear_at``.
+    threshold, and end when it is beyond ``clear_at``. ``counted`` names what a value of the unit 1 or 1/s counts
+    (errors, rows), "" where it is a share or a yes.
     """
 
     name: str
@@ -27,6 +28,7 @@ class AlertRule:
     enabled: bool = True
     help: str = ""
     averaged: bool = False
+    counted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A verdict on one GPU. ``cause``: busy, loader, storage, network, peers, throttled, small_batches, idle, unknown.
+    """A verdict on one GPU.
 
+    ``cause``: busy, loader, storage, network, link, peers, throttled, small_batches, idle, unknown.
     ``device`` is the GPU's UUID, ``label`` who uses it.
     """
 

@@ -5,12 +5,13 @@ neither fires nor ends an alert.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_desk.records.alert import AlertRule
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Filesystem, Gpu, GpuState
+from mlops_desk.rules.links import pcie_share
 
 Measure = Callable[[Any], float | None]
 
@@ -19,6 +20,7 @@ ASSUMED_DISK_LIMIT = 75.0
 """°C at which a device is taken to slow down when it does not say."""
 
 ASSUMED_SPARE = 0.10
+_FIVE_MINUTES = 300.0
 _HOUR = 3600.0
 _DAY = 86_400.0
 _MIB = float(1 << 20)
@@ -151,9 +153,11 @@ def _rule(
     *,
     above: bool = True,
     averaged: bool = False,
+    counted: str = "",
 ) -> AlertRule:
     threshold, clear_at, for_seconds = limits
-    return AlertRule(name, title, *where, above, threshold, clear_at, for_seconds, level, help=text, averaged=averaged)
+    rule = AlertRule(name, title, *where, above, threshold, clear_at, for_seconds, level, help=text)
+    return replace(rule, averaged=averaged, counted=counted)
 
 
 _FLAG = (1.0, 0.0, 0.0)
@@ -214,8 +218,18 @@ _GPU = (
     ),
     Watched(
         _rule("gpu_ecc", "Memory error that was not corrected",
-              ("gpu", "hw.errors.ecc.volatile.uncorrected", "1"), _FLAG, "alert", "New ones within an hour."),
+              ("gpu", "hw.errors.ecc.volatile.uncorrected", "1"), _FLAG, "alert", "New ones within an hour.",
+              counted="errors"),
         _value("hw.errors.ecc.volatile.uncorrected"), _EXAMINE, grown_over=_HOUR,
+    ),
+    Watched(
+        _rule("gpu_ecc_corrected", "Many corrected memory errors",
+              ("gpu", "hw.errors.ecc.volatile.corrected", "1"), (1000.0, 100.0, 0.0), "warning",
+              "New ones within 5 min. Results are right; a few a day are ordinary, a thousand are a place that fails.",
+              counted="errors"),
+        _value("hw.errors.ecc.volatile.corrected"),
+        "Watch for errors that are not corrected; if it goes on, have the board examined.",
+        grown_over=_FIVE_MINUTES,
     ),
     Watched(
         _rule("gpu_row_remap_failure", "Memory row could not be replaced",
@@ -234,12 +248,13 @@ _GPU = (
     ),
     Watched(
         _rule("gpu_row_remaps", "Memory is worn", ("gpu", "hw.gpu.row_remap.uncorrectable", "1"),
-              (512.0, 511.0, 0.0), "alert", "Rows replaced because of uncorrected errors."),
+              (512.0, 511.0, 0.0), "alert", "Rows replaced because of uncorrected errors.", counted="rows"),
         _value("hw.gpu.row_remap.uncorrectable"), _EXAMINE,
     ),
     Watched(
         _rule("gpu_retired_pages", "Memory pages were given up", ("gpu", "hw.gpu.retired_pages.double_bit", "1"),
-              (15.0, 14.0, 0.0), "warning", "Pages given up; 64 is the end of the board's life."),
+              (15.0, 14.0, 0.0), "warning", "Pages given up; 64 is the end of the board's life.",
+              counted="pages"),
         _sum("hw.gpu.retired_pages.single_bit", "hw.gpu.retired_pages.double_bit"), _EXAMINE,
     ),
     Watched(
@@ -249,13 +264,28 @@ _GPU = (
     ),
     Watched(
         _rule("gpu_pcie_replays", "PCIe link is unreliable", ("gpu", "hw.gpu.pcie.replays", "1"),
-              (1.0, 0.5, 0.0), "warning", "Replays within a minute, of what is tolerable for generation and width."),
+              (1.0, 0.5, 0.0), "warning", "Replays within a minute, of what is tolerable for generation and width.",
+              counted="times the tolerable"),
         _value("hw.gpu.pcie.replays"), "Check the board's seat and riser cables.", grown_over=60.0,
         grown_in=_replays_a_minute,
     ),
     Watched(
+        _rule("gpu_nvlink_down", "NVLinks are down", ("gpu", "hw.gpu.nvlink.up", "1"), (1.0, 0.0, 30.0), "warning",
+              "NVLinks of the GPU that are down, where it or another one of its model had some up.", counted="links"),
+        lambda _: None, "mlops-desk status --json names them. Check bridges and switches (systemctl status "
+        "nvidia-fabricmanager); jobs on several GPUs are slow until then.",
+    ),
+    Watched(
+        _rule("gpu_pcie_link", "PCIe link is narrower or slower than it can be",
+              ("gpu", "hw.gpu.pcie.width", "1"), (0.25, 0.49, 30.0), "warning",
+              "Share of the speed of generation and lanes that GPU and slot can do, while the GPU works.", above=False),
+        pcie_share, "Check the board's seat, the riser and the slot's settings in the firmware (lanes, generation); "
+        "nvidia-smi -q -d PCIE shows both ends.",
+    ),
+    Watched(
         _rule("gpu_nvlink_errors", "NVLinks are unreliable", ("gpu", "hw.gpu.nvlink.errors.crc", "1"),
-              (100.0, 10.0, 0.0), "warning", "Damaged packets on all links within a minute."),
+              (100.0, 10.0, 0.0), "warning", "Damaged packets on all links within a minute.",
+              counted="packets"),
         _value("hw.gpu.nvlink.errors.crc"), "Check bridges, switches and their seat.", grown_over=60.0,
     ),
 )  # fmt: skip
@@ -304,7 +334,7 @@ _DISK = (
     ),
     Watched(
         _rule("disk_media_errors", "Some data could not be read", ("disk", "hw.disk.media_errors", "1"), _FLAG,
-              "warning", "New errors within a day."),
+              "warning", "New errors within a day.", counted="errors"),
         _value("hw.disk.media_errors"), "Copy the data away and replace it if more come.", grown_over=_DAY,
     ),
     Watched(
@@ -339,17 +369,19 @@ _NETWORK = (
     Watched(
         _rule("network_errors", "Link damages packets",
               ("network", "system.network.receive.errors", "1/s"), (1.0, 0.1, 30.0), "warning",
-              "Damaged packets a second, drops left out.", averaged=True),
+              "Damaged packets a second, drops left out.", averaged=True,
+              counted="packets/s"),
         _packet_errors, "Check cable, transceiver and the other side's port.",
     ),
     Watched(
         _rule("network_link_errors", "InfiniBand link has errors", ("network", "hw.network.link.errors", "1/s"),
-              (1.0, 0.1, 30.0), "warning", "Symbol and integrity errors and recoveries a second.", averaged=True),
+              (1.0, 0.1, 30.0), "warning", "Symbol and integrity errors and recoveries a second.", averaged=True,
+              counted="errors/s"),
         _value("hw.network.link.errors"), "Check cable, transceiver and the other side's port.",
     ),
     Watched(
         _rule("network_flapping", "Link goes up and down", ("network", "hw.network.link.downs", "1"),
-              (3.0, 2.0, 0.0), "warning", "Times the link went down within an hour."),
+              (3.0, 2.0, 0.0), "warning", "Times the link went down within an hour.", counted="times"),
         _value("hw.network.link.downs"), "Check cable, transceiver and the other side's port.", grown_over=_HOUR,
     ),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.status import Gpu, Status
 from mlops_desk.rules.alert_rules import WATCHED, Watched, gone
 from mlops_desk.rules.causes import LOST_XID, UNKNOWN, XID_RULES, Cause, of_gpu
+from mlops_desk.rules.links import NvLinks
 
 PULSE_SECONDS = 600.0
 """How long an incident keeps its alert going."""
@@ -31,6 +32,7 @@ Spot = tuple[str, str, str]
 
 _LOST = "gpu_lost"
 _SAID_LIMIT = 500
+_NVLINKS = "gpu_nvlink_down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class AlertEngine:
         self._seen: dict[Spot, float] = {}
         self._ended: dict[Spot, tuple[Alert, float]] = {}
         self._sweep_due = 0.0
+        self._links = NvLinks()
         self.firing: dict[Spot, Alert] = {}
         for alert in firing:
             if alert.rule in self._rules:
@@ -135,6 +138,7 @@ class AlertEngine:
     def step(self, status: Status, now: float, at: float) -> list[Change]:
         """Look at a sample; ``now`` is a clock that only grows, ``at`` Unix time."""
         changes: list[Change] = []
+        self._links.see(status.gpus)
         pulsing = [*{*self._pulses, *(spot for spot in self.firing if self._watched[spot[0]].pulse)}]
         for device_class, rows in self._table:
             for device, thing in _DEVICES[device_class](status):
@@ -158,6 +162,8 @@ class AlertEngine:
     def _measure(self, watched: Watched, spot: Spot, thing: Any, now: float) -> float | None:
         if watched.pulse:
             return self._pulsed(spot, thing, now)
+        if spot[0] == _NVLINKS:
+            return self._links.down(thing)
         if spot[0] == _LOST and spot not in self.firing and self._fell_off(spot[1]):
             return None
         value = watched.measure(thing)
@@ -332,10 +338,9 @@ def device_title(device_class: str, device: str, thing: Any) -> str:
 
 def describe(rule: AlertRule, value: float | None) -> str:
     """Say what was measured, where it begins and where it ends; of what is only there or not, that it is there."""
-    if (rule.threshold, rule.clear_at) == (1.0, 0.0) and rule.unit == "1":
+    if (rule.threshold, rule.clear_at) == (1.0, 0.0) and rule.unit == "1" and not rule.counted:
         return rule.help
-    is_share = rule.unit == "1" and rule.above and rule.threshold < 1.0
-    shown = (_share(each) if is_share else quantity(each, rule.unit) for each in (value, rule.threshold, rule.clear_at))
+    shown = (measured_words(rule, each) for each in (value, rule.threshold, rule.clear_at))
     measured, begins, ends = shown
     bad, good = ("more", "less") if rule.above else ("less", "more")
     begins, ends = f"{begins} or {bad}", f"{ends} or {good}"
@@ -345,8 +350,14 @@ def describe(rule: AlertRule, value: float | None) -> str:
     return f"{rule.help} Measured: {measured}. It rings at {begins}, and ends at {ends}."
 
 
-def _share(value: float | None) -> str:
-    return "nothing" if value is None else percent(value, 1)
+def measured_words(rule: AlertRule, value: float | None) -> str:
+    """Return a rule's value as it means it: a share in per cent, a count with what is counted, else in its unit."""
+    if value is None:
+        return "nothing"
+    if rule.counted:
+        return f"{value:.4g}{THIN}{rule.counted}"
+    is_share = rule.unit == "1" and max(abs(rule.threshold), abs(rule.clear_at)) < 1.0
+    return percent(value, 1) if is_share else quantity(value, rule.unit)
 
 
 def quantity(value: float | None, unit: str) -> str:

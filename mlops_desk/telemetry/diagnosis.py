@@ -13,6 +13,7 @@ from mlops_desk.base.quantities import amount, percent
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.status import Gpu, GpuState, Status
+from mlops_desk.telemetry import slow_links
 
 Means = Mapping[tuple[str, str], float]
 """The mean of each curve (device, metric) over the last minute; what is missing is not in it."""
@@ -106,7 +107,12 @@ def _verdict(item: Used, group: Sequence[Used], status: Status, means: Means, id
         return found
     if use >= BUSY:
         return _busy(item, use, means)
-    return _waits(item, use, status, means) or _idle_or_unknown(item, use, idle)
+    peers = [each.gpu for each in group if each is not item]
+    return (
+        _waits(item, use, status, means)
+        or slow_links.judge(item.gpu, peers, use, means)
+        or _idle_or_unknown(item, use, idle)
+    )
 
 
 def _waits(item: Used, use: float, status: Status, means: Means) -> Diagnosis | None:

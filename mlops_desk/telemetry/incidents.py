@@ -70,7 +70,9 @@ def _subject(incident: Incident) -> str:
 
 
 def job_of(process: GpuProcess, lease: LeaseInfo | None) -> str | None:
-    """Return the job that a process belongs to: that of the GPU's lease, unless its container is another one's."""
+    """Return the job that a process belongs to: its container's, or the one that the GPU is leased to."""
+    if process.job is not None:
+        return process.job
     if lease is None or lease.label is None:
         return None
     if lease.attempt and lease.attempt not in (process.container or ""):

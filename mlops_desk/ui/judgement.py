@@ -26,6 +26,7 @@ DIAGNOSES = {
     "loader": Mark("warning", words.WARNING, "waits for its loader"),
     "storage": Mark("warning", words.WARNING, "waits for storage"),
     "network": Mark("warning", words.WARNING, "waits for the network"),
+    "link": Mark("warning", words.WARNING, "a link is slow"),
     "peers": Mark("warning", words.WARNING, "waits for its peers"),
     "throttled": Mark("warning", words.WARNING, "throttled"),
     "small_batches": Mark("info", words.INFO, "small batches"),
@@ -111,6 +112,8 @@ def is_share(rule: AlertRule) -> bool:
 
 def limit(rule: AlertRule, value: float) -> str:
     """Return a threshold of a rule: ``85 °C``, ``98 %``, ``1``."""
+    if rule.counted:
+        return f"{words.number(value)}{words.THIN}{plain(rule.counted, 24)}"
     return words.number(value) if rule.unit == "1" and not is_share(rule) else quantity(value, rule.unit)
 
 
@@ -122,6 +125,8 @@ def threshold(rule: AlertRule) -> str:
 def alert_value(alert: Alert, rules: Mapping[str, AlertRule] | None) -> str:
     """Return an alert's newest value as its rule means it; a yes-or-no has none worth showing."""
     rule = (rules or {}).get(alert.rule)
+    if rule is not None and rule.counted and alert.value is not None:
+        return limit(rule, alert.value)
     if rule is None or alert.value is None or alert.unit != "1":
         return quantity(alert.value, alert.unit)
     return words.percent(alert.value) if is_share(rule) else words.number(alert.value)

@@ -83,8 +83,8 @@ def keep_rule(context: Context, rule: AlertRule) -> None:
 
 def scale_of(rule: AlertRule) -> tuple[float, str]:
     """Return by what a rule's values are divided to be read, and the unit they then have."""
-    if rule.unit == "1" and not judgement.is_share(rule):
-        return 1.0, ""
+    if rule.counted or (rule.unit == "1" and not judgement.is_share(rule)):
+        return 1.0, plain(rule.counted, 24)
     return _FACTORS.get(rule.unit, (1.0, "" if rule.unit == "1" else rule.unit))
 
 

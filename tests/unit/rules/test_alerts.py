@@ -128,6 +128,16 @@ FIRING = {
     "gpu_recovery": {"gpu": {"hw.gpu.recovery_action": 4.0}},
     "gpu_row_remaps": {"gpu": {"hw.gpu.row_remap.uncorrectable": 512.0}},
     "gpu_retired_pages": {"gpu": {"hw.gpu.retired_pages.single_bit": 10.0, "hw.gpu.retired_pages.double_bit": 6.0}},
+    "gpu_nvlink_down": {"gpu": {"hw.gpu.nvlink.up": 16.0, "hw.gpu.nvlink.limit": 18.0}},
+    "gpu_pcie_link": {
+        "gpu": {
+            "hw.gpu.utilization": 0.9,
+            "hw.gpu.pcie.width": 4.0,
+            "hw.gpu.pcie.width.limit": 16.0,
+            "hw.gpu.pcie.generation": 5.0,
+            "hw.gpu.pcie.generation.limit": 5.0,
+        }
+    },
     "gpu_memory": {"gpu": {"hw.gpu.memory.usage": 79.0, "hw.gpu.memory.limit": 80.0}},
     "host_memory": {"host": {"system.memory.usage": 99.0, "system.memory.limit": 100.0}},
     "host_memory_pressure": {"host": {"system.pressure.memory.full.avg10": 0.4}},
@@ -147,6 +157,7 @@ FIRING = {
 }
 GROWING = {
     "gpu_ecc": ("gpu", "hw.errors.ecc.volatile.uncorrected", 1.0),
+    "gpu_ecc_corrected": ("gpu", "hw.errors.ecc.volatile.corrected", 15_000.0),
     "gpu_pcie_replays": ("gpu", "hw.gpu.pcie.replays", 900.0),
     "gpu_nvlink_errors": ("gpu", "hw.gpu.nvlink.errors.crc", 900.0),
     "disk_media_errors": ("disk", "hw.disk.media_errors", 1.0),
@@ -182,6 +193,45 @@ def test_a_counter_counts_by_its_growth_never_by_its_past(name):
     later = play(engine, [(1e6, status(**{device: {metric: 70_000.0 + grown}}))])
     assert later == [(1e6, name, False)]
     assert play(engine, [(1e6 + 1, status(**{device: {metric: 0.0}}))]) == []  # set back, as by a new driver
+
+
+def test_corrected_errors_are_an_alert_by_their_rate_not_by_their_number():
+    """Fifty a second for five minutes are; one each minute for a day are not."""
+    fast, slow = AlertEngine(), AlertEngine()
+    corrected = "hw.errors.ecc.volatile.corrected"
+    told = play(fast, [(float(s), status(gpu={corrected: 50.0 * s})) for s in range(300)])
+    assert told == [(20.0, "gpu_ecc_corrected", True)]
+    assert "1000\u202ferrors" in next(iter(fast.firing.values())).text
+    assert play(slow, [(60.0 * m, status(gpu={corrected: float(m)})) for m in range(1440)]) == []
+
+
+def test_all_nvlinks_of_a_gpu_that_had_some_are_missed_and_those_of_a_board_without_a_bridge_are_not():
+    def links(*ups: float) -> Status:
+        gpus = [
+            Gpu(f"GPU-{n}", n, "H100", None, GpuState.OK,
+                metrics=readings({"hw.gpu.nvlink.up": up, "hw.gpu.nvlink.limit": 18.0}))
+            for n, up in enumerate(ups)
+        ]  # fmt: skip
+        return replace(status(), gpus=tuple(gpus))
+
+    assert play(AlertEngine(), [(float(s), links(0.0, 0.0)) for s in range(120)]) == []
+    engine = AlertEngine()
+    told = play(engine, [(float(s), links(0.0, 18.0)) for s in range(120)])
+    assert [(rule, begun) for _, rule, begun in told] == [("gpu_nvlink_down", True)]
+    (alert,) = engine.firing.values()
+    assert (alert.uuid, alert.value, alert.metric) == ("GPU-0", 18.0, "hw.gpu.nvlink.up")
+    assert "Measured: 18\u202flinks." in alert.text
+
+
+def test_a_narrow_pcie_link_goes_on_being_an_alert_while_the_gpu_pauses():
+    def link(use: float, width: float) -> Status:
+        return status(gpu={**FIRING["gpu_pcie_link"]["gpu"], "hw.gpu.utilization": use, "hw.gpu.pcie.width": width})
+
+    course = [(0.9, 4.0)] * 60 + [(0.0, 1.0)] * 100 + [(0.9, 16.0)] * 40
+    told = play(AlertEngine(), [(float(s), link(*each)) for s, each in enumerate(course)])
+    assert told == [(30.0, "gpu_pcie_link", True), (190.0, "gpu_pcie_link", False)]
+    assert play(AlertEngine(), [(float(s), link(0.0, 4.0)) for s in range(200)]) == []
+    assert play(AlertEngine(), [(float(s), link(0.9, 8.0)) for s in range(200)]) == [], "half of the lanes may be meant"
 
 
 def test_an_incident_sets_its_alert_off_and_keeps_it_going_for_a_while():
@@ -316,6 +366,13 @@ def test_an_alert_says_what_was_measured_and_at_what_it_begins_and_ends():
         "10.0\u202f% or more for 30 s within 75 s, or on average over 75 s, and ends at 2.0\u202f% or less on" in slowed
     )
     assert "Measured" not in describe(rules["gpu_lost"], 1.0)
+    for name, words in (
+        ("gpu_ecc", "Measured: 3\u202ferrors. It rings at 1\u202ferrors or more"),
+        ("gpu_row_remaps", "Measured: 3\u202frows."),
+        ("network_errors", "Measured: 3\u202fpackets/s."),
+        ("gpu_pcie_link", "Measured: 300.0\u202f%. It rings at 25.0\u202f% or less"),
+    ):
+        assert words in describe(rules[name], 3.0)
 
 
 def test_the_programs_own_rules_pass():

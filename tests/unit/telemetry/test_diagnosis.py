@@ -31,7 +31,7 @@ from mlops_desk.telemetry.verdicts import Verdicts, means_of
 INFO = AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i")
 NOW = 1_800_000_000.0
 CAUSES = {
-    "busy", "loader", "storage", "network", "peers", "throttled", "small_batches", "idle", "unknown",
+    "busy", "loader", "storage", "network", "link", "peers", "throttled", "small_batches", "idle", "unknown",
 }  # fmt: skip
 AWAKE = Idle({}, NOW)
 
@@ -99,6 +99,51 @@ def test_each_cause_is_found_and_shows_its_evidence(cause):
 def test_what_holds_back_a_gpu_that_waits(means, cause):
     (verdict,) = diagnose(status(), {**use(0.4), **means}, AWAKE)
     assert verdict.cause == cause
+
+
+def linked(index: int, lanes: float, up: float | None = 18.0) -> Gpu:
+    metrics = {
+        "hw.gpu.pcie.width": Reading(lanes, "1"),
+        "hw.gpu.pcie.width.limit": Reading(16.0, "1"),
+        "hw.gpu.nvlink.up": Reading(up, "1"),
+        "hw.gpu.nvlink.limit": Reading(18.0, "1"),
+    }
+    return replace(gpu(index), metrics=metrics)
+
+
+def test_a_narrow_pcie_link_explains_a_gpu_that_waits_where_nothing_else_does():
+    narrow, wide = {("GPU-0", "hw.gpu.pcie.width"): 4.0}, {("GPU-0", "hw.gpu.pcie.width"): 16.0}
+    (verdict,) = diagnose(status(linked(0, 4.0)), {**use(0.4), **narrow}, AWAKE)
+    assert verdict.cause == "link"
+    assert verdict.text.startswith("Its PCIe link has 4 of 16 lanes, and nothing else")
+    assert verdict.evidence[0].metric == "hw.gpu.pcie.width"
+    for means, cause in (
+        ({**use(0.4), **wide}, "unknown"),
+        ({**use(0.05), **narrow}, "unknown"),  # an idle link saves power
+        ({**use(0.97), **narrow}, "busy"),
+        ({**use(0.4), **narrow, ("host", "system.cpu.utilization"): 0.98}, "loader"),
+    ):
+        (verdict,) = diagnose(status(linked(0, 4.0)), means, AWAKE)
+        assert verdict.cause == cause
+
+
+@pytest.mark.parametrize(
+    ("ups", "cause", "words"),
+    [
+        ((16.0, 18.0), "link", "2 of its 18 NVLinks are down"),
+        ((0.0, 18.0), "link", "18 of its 18 NVLinks are down"),
+        ((18.0, 18.0), "unknown", ""),
+        ((0.0, 0.0), "unknown", ""),  # boards without a bridge
+        ((None, 18.0), "unknown", ""),
+    ],
+)
+def test_missing_nvlinks_explain_a_job_on_several_gpus(ups, cause, words):
+    gpus = [linked(index, 16.0, up) for index, up in enumerate(ups)]
+    verdicts = diagnose(status(*gpus), use(0.4, 0.4), AWAKE)
+    assert verdicts[0].cause == cause
+    assert words in verdicts[0].text
+    (alone,) = diagnose(status(gpus[0]), use(0.4), AWAKE)
+    assert alone.cause == "unknown", "a job on one GPU needs no NVLink"
 
 
 def test_a_gpu_at_its_ordinary_power_limit_is_busy_not_throttled():

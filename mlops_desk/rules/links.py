@@ -1,0 +1,54 @@
+"""What of a GPU's links is missing: NVLinks that are down, PCIe speed that it does not get under load. Pure."""
+
+from collections.abc import Iterable
+
+from mlops_desk.records.status import Gpu
+
+UNDER_LOAD = 0.10
+"""From this utilisation on a link that is slow is not saving power. A GPU that starves behind it does little more."""
+
+_RATES = {1: 0.25, 2: 0.5, 3: 0.985, 4: 1.969, 5: 3.938, 6: 7.563}
+"""GB/s of a lane by PCIe generation, after its coding."""
+
+
+class NvLinks:
+    """Remembers which GPUs have had NVLinks: one whose links all are down may have no bridge.
+
+    Only a GPU that had some, or of whose model another one has, is missing them.
+    """
+
+    def __init__(self) -> None:
+        self._linked: set[str] = set()
+
+    def see(self, gpus: Iterable[Gpu]) -> None:
+        """Take note of who has links."""
+        for gpu in gpus:
+            if _value(gpu, "hw.gpu.nvlink.up"):
+                self._linked |= {gpu.uuid, gpu.name}
+
+    def down(self, gpu: Gpu) -> float | None:
+        """Return how many links are down; None where that is not known, or nobody knows whether there should be any."""
+        up, limit = _value(gpu, "hw.gpu.nvlink.up"), _value(gpu, "hw.gpu.nvlink.limit")
+        if up is None or not limit:
+            return None
+        return max(0.0, limit - up) if up or {gpu.uuid, gpu.name} & self._linked else None
+
+
+def pcie_share(gpu: Gpu) -> float | None:
+    """Return which share of its PCIe link's possible speed a GPU gets (0-1); None while it has nothing to do."""
+    use = _value(gpu, "hw.gpu.utilization")
+    if use is None or use < UNDER_LOAD:
+        return None
+    now, most = (_speed(gpu, end) for end in ("", ".limit"))
+    return None if now is None or not most else min(1.0, now / most)
+
+
+def _speed(gpu: Gpu, end: str) -> float | None:
+    generation, width = (_value(gpu, f"hw.gpu.pcie.{part}{end}") for part in ("generation", "width"))
+    rate = _RATES.get(int(generation)) if generation is not None else None
+    return None if rate is None or not width else rate * width
+
+
+def _value(gpu: Gpu, metric: str) -> float | None:
+    reading = gpu.metrics.get(metric)
+    return None if reading is None else reading.value
