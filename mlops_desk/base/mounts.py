@@ -25,11 +25,12 @@ def filesystem_of(folder: Path, mounts: Path = MOUNTS) -> str | None:
         words = line.split()
         if "-" not in words or len(words) < _FIELDS:
             continue
-        mount = Path(_unescaped(words[4])).parts
+        mount = Path(unescaped(words[4])).parts
         if parts[: len(mount)] == mount and len(mount) >= best:  # a later mount covers an earlier one
             best, kind = len(mount), words[words.index("-") + 1]
     return kind
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
+    """Return a path of the kernel's table as it is: blanks and the like are written there as octal numbers."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)

@@ -1,4 +1,4 @@
-"""Worker: become the person whose job it is, and see whether their mounts may be mounted.
+"""Worker: become the person whose job it is, and see whether their mounts may be mounted, at submit and at start.
 
 It runs in a process of its own because a path can hang in the kernel, and because what root may see
 says nothing about what this person may see.
@@ -6,6 +6,7 @@ says nothing about what this person may see.
 
 import os
 import pwd
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,35 @@ from mlops_desk.base.errors import Refused
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.engines.mounts import check_mounts
+from mlops_desk.jobs.ours import MountTable, Place, known_places, led_to
 from mlops_desk.records.job import Mount
 
 
 def check(request: dict[str, Any]) -> list[str]:
-    """Return the real path of each of ``mounts`` (source, target, mode); ``private`` is the agent's own folder."""
-    uid, private = int(request["uid"]), os.path.realpath(request["private"])
+    """Return the real path of each of ``mounts`` (source, target, mode).
+
+    ``private`` are paths of what no job gets, as folders or sockets. With ``settled`` the sources are real paths
+    already, from an earlier check, and must have stayed so.
+    """
+    uid, table = int(request["uid"]), MountTable()
+    known = known_places(table, request["private"])
     _become(uid)
     mounts = tuple(Mount(**mount) for mount in request["mounts"])
     checked = check_mounts(mounts, str(uid))
-    for mount in checked:
-        _check_rights(mount, private)
+    for mount, given in zip(checked, mounts, strict=True):
+        if request.get("settled") and mount.source != given.source:
+            text = f"The mount source {plain(given.source)} has become a link since the job was submitted."
+            raise Refused(text, "Submit the job again, with the place that is meant.")
+        _check_ours(mount, table, known)
+        _check_rights(mount)
     return [mount.source for mount in checked]
+
+
+def _check_ours(mount: Mount, table: MountTable, known: Sequence[tuple[str, Place]]) -> None:
+    found = led_to(table, mount.source, known)
+    if found is not None:
+        text = f"{plain(mount.source)} leads to MLOps Desk's own data or to a socket that gives power over the machine"
+        raise Refused(f"{text}, {plain(found)}, and is not mounted.", "Mount the folder of your data.")
 
 
 def _become(uid: int) -> None:
@@ -40,10 +58,8 @@ def _become(uid: int) -> None:
     os.setuid(uid)
 
 
-def _check_rights(mount: Mount, private: str) -> None:
+def _check_rights(mount: Mount) -> None:
     shown = plain(mount.source)
-    if os.path.commonpath([mount.source, private]) in {mount.source, private}:
-        raise Refused(f"{shown} holds MLOps Desk's own data and is not mounted.", "Mount the folder of your data.")
     folder = os.X_OK if Path(mount.source).is_dir() else 0
     if not os.access(mount.source, os.R_OK | folder):
         raise Refused(f"You may not read the mount source {shown}.", "Ask its owner, or mount another.")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, NotFound, Unavailable
+from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.jobs import times
@@ -48,6 +48,7 @@ class Policy:
 
     stop_grace_seconds: Callable[[], int]
     keep_containers: Callable[[], bool]
+    check_mounts: Callable[[Job], None]
 
 
 class Attempts:
@@ -170,6 +171,11 @@ class Attempts:
                 return
             if attempt.gpus and not self._leases.keep(_holder(job, attempt), attempt.gpus):
                 self._give_up(job, attempt)
+                return
+            try:
+                self._policy.check_mounts(job)
+            except Refused as error:
+                self._conclude(job, attempt, _mount_refused(error))
                 return
             try:
                 facts = self._create_and_start(job, attempt, facts, ticket)
@@ -383,6 +389,13 @@ def _cancelled_before_start() -> Verdict:
 def _removed_meanwhile(attempt: Attempt) -> Unavailable:
     text = f"The container {attempt.container} was removed by somebody just when it was made."
     return Unavailable(text, "It is made again in a moment. A cleaner such as docker container prune does this.")
+
+
+def _mount_refused(error: DeskError) -> Verdict:
+    text = "The job was not started: one of its mounts is not given to jobs any more."
+    return Verdict(
+        JobState.FAILED, None, Reason("mount_refused", text, plain(error.message, _ENGINE_TEXT_LIMIT), error.hint)
+    )
 
 
 def _start_failed(error: DeskError) -> Verdict:

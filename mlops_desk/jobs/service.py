@@ -12,10 +12,11 @@ from mlops_desk.base.caller import Caller, current_caller, user_name
 from mlops_desk.base.errors import DeskError, Invalid, Refused
 from mlops_desk.base.limits import check_limit
 from mlops_desk.base.loop import Lane, Loop
-from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.paths import DataFolder, default_root, runtime_folder
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
+from mlops_desk.engines.address import choose_address
 from mlops_desk.engines.engine import Engine
 from mlops_desk.jobs.attempts import Policy
 from mlops_desk.jobs.book import JobBook
@@ -24,6 +25,8 @@ from mlops_desk.jobs.ports import FinishRun, GpuLeases, PrepareRun
 from mlops_desk.jobs.runner import Outside, Runner
 from mlops_desk.jobs.runs import Runs
 from mlops_desk.jobs.spec import parse_spec
+from mlops_desk.leases.folders import PREFIX as LEASES
+from mlops_desk.leases.folders import folders_from_environment
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.job import Job, JobSpec, JobState
 from mlops_desk.storage.state import State
@@ -58,8 +61,11 @@ class JobsService:
         self._announcements = Lane(loop, "jobs-announce")
         self._book = JobBook(state.jobs, self._announce)
         runs = Runs(folder.jobs / "unfinished-runs", prepare_run, finish_run)
+        self._settings = settings
         policy = Policy(
-            lambda: int(settings.number("jobs.stop_grace_seconds")), lambda: settings.switch("jobs.keep_containers")
+            lambda: int(settings.number("jobs.stop_grace_seconds")),
+            lambda: settings.switch("jobs.keep_containers"),
+            self._check_mounts_again,
         )
         self._runner = Runner(
             self._book, Outside(engine, leases, runs), folder.jobs, folder.instance, policy, loop.start
@@ -144,16 +150,33 @@ class JobsService:
 
     def _with_real_sources(self, spec: JobSpec, uid: int) -> JobSpec:
         """Check the mounts as the submitter and write down where they really lie, so that a link can't be turned."""
-        if not spec.mounts:
-            return spec
-        request = {
-            "uid": uid,
-            "private": str(self._folder.root),
-            "mounts": [{"source": m.source, "target": m.target, "mode": m.mode} for m in spec.mounts],
-        }
-        real = run_worker("mlops_desk.jobs.access", request, _ACCESS_TIMEOUT_SECONDS)
+        real = self._check_mounts(spec, uid, settled=False)
         mounts = tuple(replace(mount, source=source) for mount, source in zip(spec.mounts, real, strict=True))
         return replace(spec, mounts=mounts)
+
+    def _check_mounts(self, spec: JobSpec, uid: int, *, settled: bool) -> tuple[str, ...]:
+        """Return where the mounts really lie. Raises Refused for what no job gets, now that it is looked at."""
+        if not spec.mounts:
+            return ()
+        request = {
+            "uid": uid,
+            "private": self._private_paths(),
+            "settled": settled,
+            "mounts": [{"source": m.source, "target": m.target, "mode": m.mode} for m in spec.mounts],
+        }
+        return tuple(run_worker("mlops_desk.jobs.access", request, _ACCESS_TIMEOUT_SECONDS))
+
+    def _check_mounts_again(self, job: Job) -> None:
+        """Look at a job's mounts once more, just before it starts: what they hold may have changed since the submit."""
+        self._check_mounts(job.spec, job.submitted_by, settled=True)
+
+    def _private_paths(self) -> tuple[str, ...]:
+        """Return what must not be seen in any job: data folders, sockets, leases."""
+        leases = [path for shared in folders_from_environment() for path in shared.glob(f"{LEASES}*")]
+        paths = [self._folder.root, default_root(), runtime_folder(), *leases]
+        engine = choose_address(self._settings.text("engine.host"))
+        sockets = [engine.removeprefix("unix://")] if engine.startswith("unix://") else []
+        return (*map(str, paths), *sockets)
 
     def _local_image(self, reference: str) -> str | None:
         """Return the id of a local image; None when it is to be found or pulled before the start."""

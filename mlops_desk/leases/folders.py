@@ -29,7 +29,7 @@ ENVIRONMENT = "MLOPS_DESK_LEASE_DIR"
 FOLDERS = (Path("/run/lock"), Path("/tmp"))  # noqa: S108 - shared on purpose
 LOCK_TIMEOUT_SECONDS = 2.0
 
-_PREFIX = "mlops-desk-leases-"
+PREFIX = "mlops-desk-leases-"
 _LOCK = "lock"
 _POLL_SECONDS = 0.01
 _FILE_LIMIT = 1024
@@ -128,7 +128,7 @@ def _users_folders(shared: Path) -> list[tuple[Path, int]]:
     """Return the users' folders in a shared one, with their owners; the first few of each."""
     try:
         with os.scandir(shared) as entries:
-            names = sorted(entry.name for entry in entries if entry.name.startswith(_PREFIX))
+            names = sorted(entry.name for entry in entries if entry.name.startswith(PREFIX))
     except OSError as error:
         _log.debug("No leases in %s: %s", shared, error.strerror)
         return []
@@ -158,7 +158,7 @@ def _own_folder(shared: Path) -> Path | None:
     uid = os.geteuid()
     own = next((folder for folder, owner in _users_folders(shared) if owner == uid), None)
     if own is None:
-        own = _make_own(shared, f"{_PREFIX}{uid}") or _make_own(shared, f"{_PREFIX}{uid}-{secrets.token_hex(8)}")
+        own = _make_own(shared, f"{PREFIX}{uid}") or _make_own(shared, f"{PREFIX}{uid}-{secrets.token_hex(8)}")
     try:
         if own is not None:
             own.chmod(0o755)  # the process's umask must not hide leases from other users

@@ -124,6 +124,7 @@ class World:
         self.leases = MemoryLeases({"GPU-a": 80 * GIB, "GPU-b": 24 * GIB})
         self.runs = MemoryRuns()
         self.keep = False
+        self.mount_trouble = None
         self.announced: list[Job] = []
         self._numbers = 0
         self._state: State | None = None
@@ -140,9 +141,13 @@ class World:
             Outside(engine, leases, Runs(self.root / "owed", self.runs.prepare, self.runs.finish)),
             self.root / "jobs",
             "cafe0123",
-            Policy(lambda: 5, lambda: self.keep),
+            Policy(lambda: 5, lambda: self.keep, self._check_mounts),
             lambda _name, work: work(),
         )
+
+    def _check_mounts(self, job):
+        if self.mount_trouble is not None:
+            raise self.mount_trouble
 
     def restart(self):
         self.leases.forget_dead({facts.name for facts in self.containers() if facts.status == "running"})

@@ -603,3 +603,22 @@ def test_a_clock_that_is_set_while_a_job_runs_makes_it_neither_ten_years_nor_no_
     world.engine._end(world.engine._containers[job.container], moment.wall, 0)
     job = world.run(job_id)
     assert (job.state, job.ended_at - job.started_at) == (JobState.SUCCEEDED, 100)
+
+
+def test_a_mount_that_leads_to_our_own_since_the_submit_fails_the_job_before_its_start(world):
+    world.mount_trouble = Refused("/data leads to MLOps Desk's own data.", "Mount the folder of your data.")
+    job_id = world.submit("train", gpus=1)
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_) == (JobState.FAILED, "mount_refused")
+    assert "own data" in job.reason.evidence
+    assert world.engine.starts[job_id] == 0
+    assert world.leases.held == {}
+
+
+def test_mounts_that_can_not_be_looked_at_now_are_looked_at_again(world):
+    world.mount_trouble = TimedOut("mlops_desk.jobs.access gave no answer.")
+    job_id = world.submit("train")
+    world.tick()
+    assert world.job(job_id).reason.class_ == "postponed"
+    world.mount_trouble = None
+    assert world.run(job_id).state is JobState.SUCCEEDED

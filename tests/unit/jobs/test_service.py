@@ -4,8 +4,11 @@ import contextvars
 import json
 import math
 import os
+import socket
+import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -260,6 +263,57 @@ def test_the_agents_own_data_links_and_strange_files_are_not_mounted(desk, tmp_p
             desk.jobs.submit(mount(source))
 
 
+@pytest.fixture
+def short(monkeypatch):
+    """A folder whose paths are short enough for sockets, as the user's runtime folder."""
+    with tempfile.TemporaryDirectory(prefix="md-", dir="/tmp") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
+
+
+def test_the_folder_of_the_agents_socket_is_no_mount_wherever_it_lies(short, desk):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(desk.folder.socket))
+    (short / "data").mkdir()
+    (short / "link").symlink_to("mlops-desk")
+    try:
+        for source in (desk.folder.socket.parent, short, short / "link"):
+            with pytest.raises(Refused, match="own data"):
+                desk.jobs.submit(mount(source))
+        assert desk.jobs.submit(mount(short / "data"))
+    finally:
+        server.close()
+
+
+def test_another_agents_data_socket_leases_and_engine_are_no_mounts(short, desk, tmp_path, monkeypatch):
+    (short / "there").mkdir()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(short / "there/agent-0badcafe.sock"))
+        with pytest.raises(Refused, match="own data"):
+            desk.jobs.submit(mount(short / "there"))
+    (tmp_path / "shared/mlops-desk-leases-1000").mkdir(parents=True)
+    monkeypatch.setenv("MLOPS_DESK_LEASE_DIR", str(tmp_path / "shared"))
+    with pytest.raises(Refused, match="own data"):
+        desk.jobs.submit(mount(tmp_path / "shared"))
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine/odd-name").touch()
+    desk.jobs._settings.set("engine.host", f"unix://{tmp_path}/engine/odd-name")
+    with pytest.raises(Refused, match="own data"):
+        desk.jobs.submit(mount(tmp_path / "engine"))
+
+
+def test_what_a_folder_has_come_to_hold_since_the_submit_is_seen_at_the_start(short, desk, tmp_path):
+    (tmp_path / "set").mkdir()
+    desk.engine.absent = True
+    job = desk.jobs.submit(mount(tmp_path / "set"))
+    (tmp_path / "set/agent.lock").touch()
+    (tmp_path / "set/state.db").touch()
+    desk.engine.absent = False
+    job = desk.wait(job.id, JobState.FAILED)
+    assert job.reason.class_ == "mount_refused"
+    assert desk.engine.containers({}) == []
+
+
 def test_a_link_is_followed_once_at_submit(desk, tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
@@ -273,7 +327,7 @@ def test_mounts_are_judged_with_the_submitters_eyes(tmp_path):
 
     def look(source, mode):
         mounts = [{"source": str(source), "target": "/data", "mode": mode}]
-        return run_worker("mlops_desk.jobs.access", {"uid": 65534, "private": "/nowhere", "mounts": mounts}, 10.0)
+        return run_worker("mlops_desk.jobs.access", {"uid": 65534, "private": ["/nowhere"], "mounts": mounts}, 10.0)
 
     with pytest.raises(Refused, match="Permission denied"):
         look(tmp_path / "x", "ro")
