@@ -82,20 +82,26 @@ class GpuReader:
         self._look_at_seldom = 0.0
         self.budget = Budget([lane for lane, _ in self._lanes])
 
-    def read(self, now: float) -> set[MetricState]:
-        """Ask what is due at monotonic time ``now``; return the states of all readings that are fresh."""
+    def read(self, now: float, *, alone: bool = True) -> set[MetricState]:
+        """Ask what is due at monotonic time ``now``; return the states of all readings that are fresh.
+
+        While a call to another GPU is under way (not ``alone``), what it takes is not held against this one: the
+        library may make its callers wait for one another.
+        """
         self._states = set()
         self.needs_reset = False
         nvml = self.device.nvml
-        began = nvml.seconds
+        began = nvml.own_seconds
         for lane, work in self._due(now):
-            before = nvml.seconds
+            before = nvml.own_seconds
             try:
                 pause = work(now)
             finally:
-                lane.spend(nvml.seconds - before)
+                if alone:
+                    lane.spend(nvml.own_seconds - before)
             lane.ask_again(now, pause)
-        self.budget.count(now, nvml.seconds - began)
+        if alone:
+            self.budget.count(now, nvml.own_seconds - began)
         return self._states
 
     def _due(self, now: float) -> Iterator[tuple[Lane, Callable[[float], float | None]]]:

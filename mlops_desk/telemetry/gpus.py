@@ -88,6 +88,7 @@ class NvmlGpus:
         self._only = only
         self._events = events
         self.relay = Relay()
+        self._told = (0.0, 0)
         self._slots: list[_Slot] | None = None
         self._known: dict[str, Identity] = {}
         self._trouble: Trouble | None = None
@@ -113,7 +114,6 @@ class NvmlGpus:
     def read(self) -> GpuSample:
         """Read every GPU once. Raises Finished in a thread that was relieved."""
         self.relay.begin()
-        before, calls = self._nvml.seconds, self._nvml.calls
         now = time.monotonic()
         self._follow_bus(now)
         self._follow_drivers(now)
@@ -128,7 +128,7 @@ class NvmlGpus:
         self.relay.check()
         gpus += self._absent(gpus)
         self._listen()
-        trouble = self._trouble
+        trouble, (seconds, calls) = self._trouble, self._spent()
         readers = [slot.reader for slot in self._slots or () if slot.reader is not None]
         listed = [reader.listed_at for reader in readers if reader.processes is not None]
         return GpuSample(
@@ -138,12 +138,17 @@ class NvmlGpus:
             hint=trouble.hint if trouble else None,
             driver_version=self._driver_version,
             cuda_version=self._cuda_version,
-            driver_seconds=self._nvml.seconds - before,
-            driver_calls=self._nvml.calls - calls,
+            driver_seconds=seconds,
+            driver_calls=calls,
             fresh_process=trouble.fresh_process if trouble else False,
             processes_at=min(listed, default=time.time()),
             certain=self._slots is not None or (trouble is not None and trouble.certain),
         )
+
+    def _spent(self) -> tuple[float, int]:
+        """Return the seconds in the driver and the calls that no sample has told yet, whichever thread's they were."""
+        told, self._told = self._told, (self._nvml.seconds, self._nvml.calls)
+        return self._told[0] - told[0], self._told[1] - told[1]
 
     def _listen(self) -> None:
         """Have events heard of the GPUs that are awake and well."""
@@ -297,7 +302,7 @@ class NvmlGpus:
             slot.reader = None
 
     def _ask(self, slot: _Slot, reader: GpuReader, identity: Identity, now: float) -> Gpu:
-        states = reader.read(now)
+        states = reader.read(now, alone=not self.relay.leaves_alone)
         state = GpuState.RESET_REQUIRED if reader.needs_reset else overall(states)
         if state in {GpuState.NO_PERMISSION, GpuState.ERROR}:
             self._part(slot)

@@ -72,12 +72,12 @@ class Nvml:
 
     ``busy`` may be asked from any thread.
 
-    ``seconds`` were spent inside the driver in ``calls`` calls since the start.
+    ``calls`` calls were made since the start.
     """
 
     def __init__(self) -> None:
-        self.seconds = 0.0
         self.calls = 0
+        self._spent: dict[int, float] = {}
         self._functions: dict[str, Callable[..., int]] = {}
         self._under_way: dict[int, tuple[int | None, str | None, str, float]] = {}
 
@@ -88,6 +88,16 @@ class Nvml:
             return None
         index, uuid, call, started = min(under_way, key=lambda one: one[3])
         return Busy(index, uuid, call, time.monotonic() - started)
+
+    @property
+    def seconds(self) -> float:
+        """What all threads together spent inside the driver since the start, calls that have returned."""
+        return sum(list(self._spent.values()))
+
+    @property
+    def own_seconds(self) -> float:
+        """What the calling thread spent inside the driver: what a GPU cost is not what another one did meanwhile."""
+        return self._spent.get(get_ident(), 0.0)
 
     def open(self) -> None:
         """Load and start the library. Raises NvmlError."""
@@ -132,7 +142,7 @@ class Nvml:
         finally:
             del self._under_way[thread]
             self.calls += 1
-            self.seconds += time.monotonic() - started
+            self._spent[thread] = self._spent.get(thread, 0.0) + time.monotonic() - started
         if code:
             raise NvmlError.of(code, name)
 
@@ -153,4 +163,4 @@ class Nvml:
         finally:
             del self._under_way[thread]
             self.calls += 1
-            self.seconds += time.monotonic() - started
+            self._spent[thread] = self._spent.get(thread, 0.0) + time.monotonic() - started
