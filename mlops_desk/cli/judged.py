@@ -64,6 +64,7 @@ def process(item: GpuProcess) -> str:
             "process": f"{item.pid} of {item.user or '?'}",
             "command": item.command or "–",
             "container": item.container or "–",
+            **({"job": item.job} if item.job else {}),
         }
     )
 
@@ -113,7 +114,8 @@ def _limit(item: AlertRule, value: float) -> str:
 def _who(gpu: Gpu) -> str:
     return "; ".join(
         f"{item.pid}:{item.start_ticks if item.start_ticks is not None else '?'} {item.user or '?'} "
-        f"{item.container or item.command or ''}{' (MPS)' if item.kind == 'mps' else ''}".strip()
+        f"{item.job or item.container or item.command or ''}{' (MPS)' if item.kind == 'mps' else ''}"
+        f"{' (zombie)' if item.zombie else ''}".strip()
         for item in gpu.processes
     )
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.text import plain
-from mlops_desk.cli import around, drifted, judged, single
+from mlops_desk.cli import around, drifted, judged, processes, single
 from mlops_desk.cli.cells import ago, facts, number, reading, table
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
+from mlops_desk.records.holding import finding
 from mlops_desk.records.job import Job, Resources
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.rule import Retraining, Rule
@@ -29,7 +30,9 @@ def text(answer: Any, nothing: str = "Nothing yet.") -> str:
             return _checks(answer)
         columns = _TABLES.get(type(answer[0]))
         if columns is not None:
-            return table(list(columns), [[cell(item) for cell in columns.values()] for item in answer])
+            shown = table(list(columns), [[cell(item) for cell in columns.values()] for item in answer])
+            more = _MORE.get(type(answer[0]))
+            return "\n\n".join(part for part in (shown, more(answer) if more is not None else "") if part)
     form = _FORMS.get(type(answer))
     return form(answer) if form is not None else wire.dumps(answer, indent=2)
 
@@ -40,6 +43,7 @@ def _status(status: Status) -> str:
     lines = [table(heads, rows)] if rows else [status.gpu_note or "No GPU is known."]
     if status.gpu_hint:
         lines.append(f"  {status.gpu_hint}")
+    lines += [f"  GPU {gpu.index}: {finding(gpu)}" for gpu in status.gpus if gpu.held_by_nobody_bytes is not None]
     host = status.host.metrics
     lines.append(
         f"CPU {reading(host, 'system.cpu.utilization', 100, '{:.0f} %')}, memory "
@@ -81,9 +85,10 @@ def _holder(gpu: Gpu) -> str:
     """Say who has a GPU: the lease's label, else the users and programs that the driver shows."""
     if gpu.lease is not None and gpu.lease.label:
         return f"{gpu.lease.label} ({gpu.lease.user or 'uid ' + str(gpu.lease.uid)}, {gpu.lease.state})"
-    shown = {
-        f"{process.user or '?'}: {process.container or process.command or process.pid}" for process in gpu.processes
-    }
+    shown = {f"{process.user or '?'}: {processes.title(process)}" for process in gpu.processes}
+    nobodys = gpu.held_by_nobody_bytes
+    if nobodys is not None:
+        shown.add(f"nobody: {nobodys / 2**30:.1f} GiB in use by no process that is seen")
     if shown:
         return ", ".join(sorted(shown))
     if gpu.lease is None:
@@ -173,6 +178,9 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **judged.FORMS,
     **single.FORMS,
 }
+
+_MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed}
+"""What follows a table of such records."""
 
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **judged.TABLES,

@@ -80,8 +80,8 @@ class DemoDesk(Desk):
     def _gpus(self) -> GpusService:
         return GpusService(self.telemetry.status, SimulatedEnding(self.folder.root / SIMULATED_FAULTS).end)
 
-    def _container_names(self) -> Callable[[str], str | None]:
-        return container_name
+    def _container_names(self) -> tuple[Callable[[str], str | None], Callable[[str], str | None]]:
+        return container_name, lambda _id: None
 
     def _registry(self) -> RegistryCore:
         self._models = _filled_registry()

@@ -53,6 +53,7 @@ def examine(
         "kernel log": machine.kernel_log_check,
         "drive health": lambda: machine.drives_check(status()),
         "udisks2": machine.udisks_check,
+        "gpu memory": lambda: machine.memory_check(status()),
         "telemetry cost": lambda: machine.cost_check(status()),
         "screen": lambda: screen_check(dict(os.environ)),
         "tray": lambda: machine.tray_check(dict(os.environ)),

@@ -154,13 +154,15 @@ class Desk:
             return ""
 
     def _telemetry(self) -> TelemetryService:
+        names, jobs = self._container_names()
         return TelemetryService(
             self.folder,
             self.bus,
             self.loop,
             self.settings,
             leases=self.leasing.known,
-            container_name=self._container_names(),
+            container_name=names,
+            job_name=jobs,
             agent_info=self._about,
             simulated=self.simulated,
         )
@@ -181,8 +183,14 @@ class Desk:
             state.alerts, state.alert_rules, self.settings, self.bus, self.loop, log, simulated=simulated
         )
 
-    def _container_names(self) -> Callable[[str], str | None]:
-        return ContainerNames(self.engine, self.loop).name
+    def _container_names(self) -> tuple[Callable[[str], str | None], Callable[[str], str | None]]:
+        """Return what names a container, and what names the job that it belongs to, by the container's id."""
+        names = ContainerNames(self.engine, self.loop, self._named_job)
+        return names.name, names.job
+
+    def _named_job(self, job_id: str) -> str | None:
+        job = self.state.jobs.get(job_id)
+        return None if job is None else job.name
 
     def _registry(self) -> RegistryCore:
         default = partial(self.settings.text, "registry.uri")

@@ -11,6 +11,7 @@ from pathlib import Path
 from mlops_desk.base.mounts import MOUNTS, UNSAFE, filesystem_of
 from mlops_desk.base.quantities import amount, percent
 from mlops_desk.base.text import plain
+from mlops_desk.records.holding import finding
 from mlops_desk.records.status import Check, Status
 
 ROOT = Path("/")
@@ -21,6 +22,7 @@ _LIBRARIES = (
 )  # fmt: skip
 _HIGH_CPU = 0.05
 _MIB = 1 << 20
+_GIB = 1 << 30
 
 
 def library_check(root: Path = ROOT) -> Check:
@@ -147,6 +149,18 @@ def tray_check(environment: Mapping[str, str], root: Path = ROOT) -> Check:
             fix = "sudo apt-get install gnome-shell-extension-appindicator  # then log in anew and switch it on"
             return Check(name, "warning", "GNOME shows tray icons only with an extension", fix)
     return Check(name, "ok", f"{plain(desktop, 40) or 'this desktop'} should show tray icons")
+
+
+def memory_check(status: Status) -> Check:
+    """Tell whether memory of a GPU is in use that no process is seen to hold."""
+    name = "gpu memory"
+    held = [gpu for gpu in status.gpus if gpu.held_by_nobody_bytes is not None]
+    if not held:
+        text = "what is in use is held by processes that are seen" if status.gpus else "there is no GPU"
+        return Check(name, "ok", text)
+    told = ", ".join(f"{amount((gpu.held_by_nobody_bytes or 0) / _GIB, 'GiB', 1)} of GPU {gpu.index}" for gpu in held)
+    text = f"{told} in use, though no process is seen to hold it; no job is given such a GPU. {finding(held[0])}"
+    return Check(name, "problem", text, f"sudo fuser -v /dev/nvidia{held[0].index}")
 
 
 def cost_check(status: Status) -> Check:

@@ -24,3 +24,13 @@ def held_by_nobody_bytes(gpu: Gpu) -> float | None:
     limit = gpu.metrics.get("hw.gpu.memory.limit")
     least = max(LEAST_BYTES, LEAST_RATIO * (limit.value or 0.0) if limit is not None else 0.0)
     return unclaimed if unclaimed is not None and unclaimed >= least else None
+
+
+def finding(gpu: Gpu) -> str:
+    """Return what may hold such memory, and how a person finds out and frees it."""
+    return (
+        "Its holder has died without letting go (a zombie, or one that hangs in the driver), or is hidden: a client of "
+        "MPS, a virtual machine, or a process that the driver does not list. Who has the device open: "
+        f"sudo fuser -v /dev/nvidia{gpu.index}. What has ended but stays: ps -eo pid,ppid,stat,cmd | grep ' [ZD]'. "
+        f"When nobody needs it: sudo nvidia-smi --gpu-reset -i {gpu.index}"
+    )

@@ -144,7 +144,8 @@ class Gpu:
     ``facts`` are what seldom changes, as title and text (VBIOS, CUDA capability, serial …); ``peers`` says by what
     path another GPU (its UUID) is reached: NV18, PIX, PXB, PHB, NODE, SYS; ``numa_node`` and ``cpu_affinity`` where it
     hangs on the host. ``accounting`` has the newest processes that the driver keeps account of, those that run first;
-    None where it keeps none.
+    None where it keeps none. ``held_by_nobody_bytes`` is memory in use that no process is seen to hold, where it is
+    more than driver and rounding explain.
     """
 
     uuid: str
@@ -165,6 +166,7 @@ class Gpu:
     numa_node: int | None = None
     cpu_affinity: str | None = None
     accounting: tuple[AccountedProcess, ...] | None = None
+    held_by_nobody_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_desk.records.alert import AlertRule
+from mlops_desk.records.holding import LEAST_BYTES, held_by_nobody_bytes, unclaimed_bytes
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Filesystem, Gpu, GpuState
 from mlops_desk.rules.links import pcie_share
@@ -116,6 +117,11 @@ def _mute(gpu: Gpu) -> float | None:
 def _lease_trouble(gpu: Gpu) -> str | None:
     """Return what is wrong with the lease file of a GPU."""
     return None if gpu.lease is None else gpu.lease.trouble
+
+
+def _unclaimed(gpu: Gpu) -> float | None:
+    """Return the bytes that nobody is seen to hold; 0 where driver and rounding explain them."""
+    return None if unclaimed_bytes(gpu) is None else (held_by_nobody_bytes(gpu) or 0.0)
 
 
 def _replays_a_minute(gpu: Gpu) -> float:
@@ -261,6 +267,12 @@ _GPU = (
         _rule("gpu_memory", "GPU memory is nearly full", ("gpu", "hw.gpu.memory.usage", "1"), (0.98, 0.95, 300.0),
               "info", "Share of the GPU's memory in use. Some frameworks take all of it at their start."),
         _share("hw.gpu.memory.usage", "hw.gpu.memory.limit"), "The next allocation may fail: use smaller batches.",
+    ),
+    Watched(
+        _rule("gpu_memory_unclaimed", "Memory is held by nobody", ("gpu", "hw.gpu.memory.usage", "By"),
+              (float(LEAST_BYTES), float(LEAST_BYTES) / 2, 60.0), "warning",
+              "Memory in use that no process is seen to hold: of a dead process, or of one that is hidden."),
+        _unclaimed, "sudo fuser -v /dev/nvidia* tells who has it open; mlops-desk doctor says what else to look for.",
     ),
     Watched(
         _rule("gpu_pcie_replays", "PCIe link is unreliable", ("gpu", "hw.gpu.pcie.replays", "1"),

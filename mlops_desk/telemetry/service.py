@@ -49,6 +49,7 @@ from mlops_desk.telemetry.history import History
 from mlops_desk.telemetry.recorder import Recorder
 from mlops_desk.telemetry.ring import SPAN_SECONDS, Ring, parts_of, rows_for
 from mlops_desk.telemetry.sampler import Sampler
+from mlops_desk.telemetry.unclaimed import Unclaimed
 from mlops_desk.telemetry.verdicts import Verdicts
 
 _log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class TelemetryService:
         *,
         leases: Callable[[], Mapping[str, LeaseInfo]],
         container_name: Callable[[str], str | None],
+        job_name: Callable[[str], str | None] = lambda _id: None,
         agent_info: Callable[[], AgentInfo],
         simulated: bool = False,
         collector_arguments: Sequence[str] = (),
@@ -95,12 +97,14 @@ class TelemetryService:
         self._leases_of: list[tuple[str, GpuState, tuple[GpuProcess, ...]]] = []
         self._leases_due = 0.0
         self._container_name = container_name
+        self._job_name = job_name
         self._agent_info = agent_info
         self._simulated = simulated
         self._started = time.monotonic()
         self._cost = Cost()
         self._listeners: list[Listener] = []
         self._verdicts = Verdicts()
+        self._unclaimed = Unclaimed()
         self._row_at = 0.0
         self._accounts: dict[str, tuple[_Accounts, _Accounts]] = {}
         self._ring = Ring(rows_for(settings.number("telemetry.interval_seconds")))
@@ -242,13 +246,15 @@ class TelemetryService:
         ]
 
     def _status(self, sample: Sample, leases: Mapping[str, LeaseInfo]) -> Status:
+        now = time.monotonic()
         return Status(
             gpus=tuple(
                 replace(
                     gpu,
                     lease=leases.get(gpu.uuid),
-                    processes=tuple(self._named(process) for process in gpu.processes),
+                    processes=tuple(self._of_job(process) for process in gpu.processes),
                     accounting=self._accounted(gpu),
+                    held_by_nobody_bytes=self._unclaimed.of(gpu, now),
                 )
                 for gpu in sample.gpus
             ),
@@ -295,6 +301,12 @@ class TelemetryService:
             return process
         name = self._container_name(process.container)
         return replace(process, container=plain(name) if name else process.container[:_SHORT_ID])
+
+    def _of_job(self, process: GpuProcess) -> GpuProcess:
+        """Name container and job of a process."""
+        job = None if process.container is None else self._job_name(process.container)
+        named = self._named(process)
+        return named if job is None else replace(named, job=plain(job))
 
     def _agent(self) -> AgentInfo:
         info = self._agent_info()

@@ -4,6 +4,7 @@ import re
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
+from mlops_desk.records.holding import finding
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuProcess, GpuState, Host, Network, Status
 from mlops_desk.ui import judgement, marks, words
@@ -22,6 +23,7 @@ _MEMORY_KIND = re.compile(r"(\d+ ?GB) (HBM|GDDR)\w*")
 QUIET = 0.005
 SILENT_TILES = 4
 _FREE = Mark("muted", words.IDLE, "free")
+_NOBODYS = Mark("warning", words.WARNING, "held by nobody")
 _BUSY = Mark("info", words.INFO, "in use")
 BUSY_RATIO = 0.05
 _THROTTLED = Mark("warning", words.WARNING, "throttled")
@@ -60,11 +62,19 @@ def gpu_mark(gpu: Gpu) -> Mark:
         return marks.GPU_MARKS[gpu.state]
     if slowed(gpu):
         return _THROTTLED
+    if _is_held_by_nobody(gpu):
+        return _NOBODYS
     if gpu.lease is not None:
         return _LEASE_MARKS.get(gpu.lease.state, _LEASE_MARKS["unknown"])
     if any(process.kind != "graphics" for process in gpu.processes):
         return _LEASE_MARKS["external"]
     return _BUSY if busy(gpu) else _FREE
+
+
+def _is_held_by_nobody(gpu: Gpu) -> bool:
+    """Tell whether memory is in use that nobody is seen to hold, and no lease explains it."""
+    held_by_lease = gpu.lease is not None and gpu.lease.state in {"leased", "draining"}
+    return not gpu.processes and not held_by_lease and gpu.held_by_nobody_bytes is not None
 
 
 def judged_mark(gpu: Gpu, verdict: Diagnosis | None) -> Mark:
@@ -98,6 +108,8 @@ def who(gpu: Gpu) -> str:
     if lease is not None and (lease.label or lease.user):
         return " · ".join(plain(part) for part in (lease.label or "a job", lease.user) if part)
     compute = [process for process in gpu.processes if process.kind != "graphics"] or list(gpu.processes)
+    if not compute and _is_held_by_nobody(gpu):
+        return f"{words.size(gpu.held_by_nobody_bytes)} by no process that is seen"
     if not compute and lease is not None and lease.text:
         return plain(lease.text)
     if not compute:
@@ -110,8 +122,13 @@ def who(gpu: Gpu) -> str:
 
 
 def process_name(process: GpuProcess) -> str:
-    """Return what a process is known by: its container, its program, or its pid."""
-    return plain(process.container or (process.command or "").split(" ")[0].rsplit("/", 1)[-1] or f"pid {process.pid}")
+    """Return what a process is known by: its job, its container, its program, or its pid."""
+    return plain(
+        process.job
+        or process.container
+        or (process.command or "").split(" ")[0].rsplit("/", 1)[-1]
+        or f"pid {process.pid}"
+    )
 
 
 def short_name(name: str) -> str:
@@ -132,6 +149,8 @@ def _gpu_tip(gpu: Gpu, verdict: Diagnosis | None) -> str:
         f"pid {process.pid} {process.user or ''} {(process.command or '')[:60]} {words.size(process.gpu_memory_bytes)}"
         for process in gpu.processes[:6]
     ]
+    if _is_held_by_nobody(gpu):
+        parts.append(finding(gpu))
     trouble = plain(gpu.lease.trouble or "", 400) if gpu.lease is not None else ""
     return "\n".join([*parts, trouble, gpu.note or ""]).strip()
 

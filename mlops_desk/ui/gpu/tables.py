@@ -1,5 +1,7 @@
 """The tables of the GPUs page: columns, and how a record becomes its cells."""
 
+from collections.abc import Callable, Mapping
+
 from mlops_desk.base.text import plain
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.status import Gpu, GpuProcess, MigInstance, NvLink
@@ -46,26 +48,64 @@ def _started(process: GpuProcess) -> Cell:
 
 
 def _job(process: GpuProcess) -> Cell:
-    return Cell(plain(process.container or words.NOTHING), tip=process.container or "")
+    name = process.job or process.container
+    return Cell(plain(name or words.NOTHING), tip="\n".join(part for part in (process.job, process.container) if part))
 
 
-PROCESSES: tuple[Column[GpuProcess], ...] = (
-    Column("pid", "pid", lambda process: Cell(str(process.pid), process.pid), right=True),
-    Column("user", "User", lambda process: Cell(plain(process.user or words.NOTHING))),
-    Column("job", "Container", _job),
-    Column(
-        "command", "Command", lambda process: Cell(plain(process.command or words.NOTHING), tip=process.command or ""),
-        stretch=True,
-    ),
-    Column("memory", "Memory", lambda process: _number(process.gpu_memory_bytes, words.size), right=True),
-    Column("sm", "SM share", lambda process: _number(process.sm_ratio, words.percent, "not reported"), right=True),
-    Column("started", "Started", _started, right=True),
-    Column("kind", "Kind", lambda process: Cell(_KINDS.get(process.kind, plain(process.kind)))),
-    Column(
-        "slice", "MIG", lambda process: Cell("" if process.gpu_instance is None else str(process.gpu_instance)),
-        right=True, hidden=True,
-    ),
-)  # fmt: skip
+def _kind(process: GpuProcess) -> Cell:
+    kind = _KINDS.get(process.kind, plain(process.kind))
+    if process.draws and process.kind != "graphics":
+        kind = f"{kind} + graphics"
+    if process.zombie:
+        return Cell(f"{kind}, zombie", None, "warning", _ZOMBIE)
+    return Cell(kind)
+
+
+_ZOMBIE = "It has ended, and its parent has not taken note of that: until then its memory may stay in use."
+
+
+def _share(
+    key: str, title: str, share: Callable[[GpuProcess], float | None], *, hidden: bool = True
+) -> Column[GpuProcess]:
+    return Column(
+        key, title, lambda process: _number(share(process), words.percent, "not reported"), right=True, hidden=hidden
+    )
+
+
+def processes(depths: Mapping[int, int]) -> tuple[Column[GpuProcess], ...]:
+    """Return the columns of a GPU's processes; ``depths`` tells, by pid, how far below others on it each stands."""
+
+    def command(process: GpuProcess) -> Cell:
+        below = depths.get(process.pid, 0)
+        text = f"{'  ' * (below - 1)}└ " if below else ""
+        return Cell(
+            f"{text}{plain(process.command or words.NOTHING)}", process.command or "", tip=process.command or ""
+        )
+
+    return (
+        Column("pid", "pid", lambda process: Cell(str(process.pid), process.pid), right=True),
+        Column("user", "User", lambda process: Cell(plain(process.user or words.NOTHING))),
+        Column("job", "Job or container", _job),
+        Column("command", "Command", command, stretch=True),
+        Column("memory", "Memory", lambda process: _number(process.gpu_memory_bytes, words.size), right=True),
+        _share("sm", "SM share", lambda process: process.sm_ratio, hidden=False),
+        _share("bandwidth", "Memory bandwidth", lambda process: process.memory_bandwidth_ratio),
+        _share("encoder", "Encoder", lambda process: process.encoder_ratio),
+        _share("decoder", "Decoder", lambda process: process.decoder_ratio),
+        _share("cpu", "CPU", lambda process: process.cpu_ratio, hidden=False),
+        Column(
+            "host", "Host memory", lambda process: _number(process.host_memory_bytes, words.size), right=True,
+            hidden=True,
+        ),
+        Column("started", "Started", _started, right=True),
+        Column("kind", "Kind", _kind),
+        Column("parent", "Parent", lambda process: Cell(str(process.parent_pid or ""), process.parent_pid or 0),
+               right=True, hidden=True),
+        Column(
+            "slice", "MIG", lambda process: Cell("" if process.gpu_instance is None else str(process.gpu_instance)),
+            right=True, hidden=True,
+        ),
+    )  # fmt: skip
 
 
 def _link_state(link: NvLink) -> Cell:

@@ -6,9 +6,11 @@ from typing import ClassVar
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from mlops_desk.base.trees import in_order_of_tree
 from mlops_desk.records.diagnosis import Evidence
+from mlops_desk.records.holding import finding
 from mlops_desk.records.status import Gpu, Status
-from mlops_desk.ui import hints, judgement, theme, views
+from mlops_desk.ui import hints, judgement, theme, views, words
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.dialogs.endprocess import open_end_process, process_title
@@ -55,7 +57,8 @@ class GpusPage(Page):
         self.state = Facts()
         self.verdict = Verdict()
         self.verdict.asked.connect(self._show_evidence)
-        self.processes = RecordTable("Processes", tables.PROCESSES, context.memory)
+        self._depths: dict[int, int] = {}
+        self.processes = RecordTable("Processes", tables.processes(self._depths), context.memory)
         self.processes.fill_more = self._fill_process_menu
         self.processes.chosen.connect(self._process_chosen)
         self._no_process = Label(tone="muted", wrap=True)
@@ -185,7 +188,7 @@ class GpusPage(Page):
         """Paint the view that is seen; the others wait until they are."""
         view = self.tabs.current()
         if view == "processes":
-            self.processes.show_records({str(process.pid): process for process in gpu.processes})
+            self._show_processes(gpu)
             self._no_process.show_text(_no_process(gpu))
             self._no_process.setVisible(not gpu.processes)
             self.processes.setVisible(bool(gpu.processes))
@@ -195,6 +198,13 @@ class GpusPage(Page):
             self.health.show_gpu(gpu)
         elif view == "links":
             self.links.show_gpu(status, gpu)
+
+    def _show_processes(self, gpu: Gpu) -> None:
+        known = {process.pid: process for process in gpu.processes}
+        placed = in_order_of_tree({pid: process.parent_pid for pid, process in known.items()})
+        self._depths.clear()
+        self._depths.update(placed)
+        self.processes.show_records({str(pid): known[pid] for pid, _ in placed})
 
     def _turn(self, view: str) -> None:
         self.views.setCurrentIndex([key for key, _ in VIEWS].index(view))
@@ -255,6 +265,9 @@ _PALETTE = frozenset({"palette"})
 
 
 def _no_process(gpu: Gpu) -> str:
+    held = gpu.held_by_nobody_bytes
+    if held is not None:
+        return f"No process is seen, yet {words.size(held)} are in use. {finding(gpu)}"
     if gpu.processes_known:
         return "No process uses this GPU."
     return "The driver does not say which processes use this GPU."

@@ -202,3 +202,58 @@ def test_the_doctor_says_when_there_is_nothing_to_paste() -> None:
     assert "no line to paste" in shown[1]
     assert "fix: mend it" in shown[3]
     assert len(shown) == 5
+
+
+RANK = GpuProcess(
+    71, "ada", "python train.py", 5 << 30, "mld-x-7", start_ticks=9, sm_ratio=0.5, memory_bandwidth_ratio=0.35,
+    encoder_ratio=0.12, decoder_ratio=0.07, cpu_ratio=1.25, host_memory_bytes=3 << 30, parent_pid=70, job="resnet",
+)  # fmt: skip
+LAUNCHER = GpuProcess(70, "ada", "torchrun train.py", 1 << 30, draws=True, zombie=True)
+
+
+def test_the_list_of_gpus_shows_what_each_process_takes_children_below_their_parents() -> None:
+    gpu = Gpu("GPU-0", 0, "H100", None, GpuState.OK, processes=(RANK, LAUNCHER), processes_known=True)
+    lines = output.text([gpu]).splitlines()
+    heads = next(line for line in lines if line.startswith("PID "))
+    assert heads.split() == (
+        [
+            "PID",
+            "GPU",
+            "USER",
+            "JOB",
+            "OR",
+            "CONTAINER",
+            "KIND",
+            "MEMORY",
+            "SM",
+            "BANDWIDTH",
+            "ENC",
+            "DEC",
+            "CPU",
+            "HOST",
+            "MEMORY",
+            "COMMAND",
+        ]
+    )
+    parent, child = lines[lines.index(heads) + 1 :]
+    assert parent.split("  ")[0] == "70"
+    assert "compute+graphics, zombie" in parent
+    for cell in ("resnet", "5.0 GiB", "50%", "35%", "12%", "7%", "125%", "3.0 GiB", "└ python train.py"):
+        assert cell in child
+    assert "PID " not in output.text([Gpu("GPU-0", 0, "H100", None, GpuState.OK)])
+
+
+def test_the_status_names_jobs_zombies_and_memory_that_nobody_holds() -> None:
+    agent = AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i")
+    gpus = (
+        Gpu("GPU-0", 0, "H100", None, GpuState.OK, processes=(RANK,)),
+        Gpu("GPU-1", 1, "H100", None, GpuState.OK, processes=(LAUNCHER,)),
+        Gpu("GPU-2", 2, "H100", None, GpuState.OK, processes_known=True, held_by_nobody_bytes=70 << 30),
+        Gpu("GPU-3", 3, "H100", None, GpuState.OK, processes_known=True),
+    )
+    text = output.text(Status(gpus, Host("h"), (), (), agent, None))
+    assert "ada: job resnet" in text
+    assert "torchrun train.py (zombie)" in text
+    assert "nobody: 70.0 GiB in use by no process that is seen" in text
+    assert "sudo fuser -v /dev/nvidia2" in text
+    assert [line.split()[-1] for line in text.splitlines() if line.startswith("3 ")] == ["free"]

@@ -15,7 +15,7 @@ from mlops_desk.engines.fake import FakeEngine
 from mlops_desk.jobs.shell import HostShell
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.model import Registry
-from mlops_desk.records.status import AgentCost, AgentInfo, Check, Disk, Host, Status
+from mlops_desk.records.status import AgentCost, AgentInfo, Check, Disk, Gpu, GpuState, Host, Status
 
 INFO = AgentInfo("0", 1.0, AgentCost(0.004, 90 << 20, 0.002), 1, "/d", "i")
 STATUS = Status((), Host("h"), (), (), INFO, 1.0, gpu_note="No NVIDIA driver is loaded.", gpu_hint="modprobe nvidia")
@@ -193,3 +193,13 @@ def test_a_check_that_fails_or_hangs_costs_no_other_its_answer(tmp_path, monkeyp
     assert {check.name: check.state for check in checks[-3:]} == {"wrong": "unknown", "hangs": "unknown", "last": "ok"}
     over.set()
     loop.stop(5.0)
+
+
+def test_memory_that_nobody_holds_is_a_problem_with_a_way_to_find_the_holder():
+    free = Gpu("GPU-0", 0, "H100", None, GpuState.OK)
+    held = Gpu("GPU-3", 3, "H100", None, GpuState.OK, held_by_nobody_bytes=70 << 30)
+    assert machine.memory_check(replace(STATUS, gpus=(free,))).state == "ok"
+    check = machine.memory_check(replace(STATUS, gpus=(free, held)))
+    assert (check.state, check.fix) == ("problem", "sudo fuser -v /dev/nvidia3")
+    assert "70.0\u202fGiB of GPU 3" in check.text
+    assert "zombie" in check.text

@@ -24,10 +24,18 @@ def readings(values: dict[str, float | None]) -> dict[str, Reading]:
 
 
 def status(
-    gpu=None, state=GpuState.OK, host=None, disk=None, filesystem=None, network=None, note=None, lease=None
+    gpu=None,
+    state=GpuState.OK,
+    host=None,
+    disk=None,
+    filesystem=None,
+    network=None,
+    note=None,
+    lease=None,
+    listed=False,
 ) -> Status:
     return Status(
-        (Gpu("GPU-0", 0, "H100", None, state, lease, metrics=readings(gpu or {})),),
+        (Gpu("GPU-0", 0, "H100", None, state, lease, metrics=readings(gpu or {}), processes_known=listed),),
         Host("box", readings(host or {})),
         (Disk("nvme0n1", metrics=readings(disk or {})),),
         (Network("eth0", readings(network or {})),),
@@ -139,6 +147,10 @@ FIRING = {
         }
     },
     "gpu_memory": {"gpu": {"hw.gpu.memory.usage": 79.0, "hw.gpu.memory.limit": 80.0}},
+    "gpu_memory_unclaimed": {
+        "gpu": {"hw.gpu.memory.usage": 70.0 * 2**30, "hw.gpu.memory.limit": 80.0 * 2**30},
+        "listed": True,
+    },
     "host_memory": {"host": {"system.memory.usage": 99.0, "system.memory.limit": 100.0}},
     "host_memory_pressure": {"host": {"system.pressure.memory.full.avg10": 0.4}},
     "host_swap": {"host": {"system.paging.usage": 9.0, "system.paging.limit": 10.0}},

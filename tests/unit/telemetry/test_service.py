@@ -4,6 +4,7 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from mlops_desk.records.event import Sampled
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuProcess, GpuState, Host, LeaseInfo, Sample
 from mlops_desk.storage.blocks import Block
+from mlops_desk.telemetry import service as service_module
 from mlops_desk.telemetry.cost import Cost, processor_seconds, proportional_bytes
 from mlops_desk.telemetry.service import TelemetryService, join, window_of
+from mlops_desk.telemetry.unclaimed import Unclaimed
 
 ID = "ab" * 32
 
@@ -33,6 +36,7 @@ def service(tmp_path: Path) -> TelemetryService:
         SettingsStore(folder.settings),
         leases=lambda: {"GPU-0": LeaseInfo("leased", user="ada")},
         container_name={ID: "train\u202e"}.get,
+        job_name={ID: "resnet\u202e"}.get,
         agent_info=lambda: AgentInfo("0.1", 3.0, AgentCost(), 1, "/d", "i"),
         simulated=True,
     )
@@ -61,6 +65,7 @@ def test_what_is_announced_has_leases_names_and_cost(service: TelemetryService) 
     (gpu,) = heard[0].status.gpus
     assert gpu.lease == LeaseInfo("leased", user="ada")
     assert [process.container for process in gpu.processes] == ["train\\u202e", "cd" * 6, None]
+    assert [process.job for process in gpu.processes] == ["resnet\\u202e", None, None]
     assert heard[0].status.agent.simulated
     assert heard[0].status.agent.cost.memory_bytes > 1 << 20
 
@@ -175,3 +180,26 @@ def test_the_cost_survives_a_replaced_collector(tmp_path: Path) -> None:
     assert cost.current.memory_bytes == 200 * 1024
     assert proportional_bytes("") is None
     assert processor_seconds("garbage") is None
+
+
+def test_memory_that_nobody_holds_is_told_once_it_has_lasted() -> None:
+    unclaimed, used = Unclaimed(), {"hw.gpu.memory.usage": Reading(70.0 * 2**30, "By")}
+    held = Gpu("GPU-0", 0, "H100", None, GpuState.OK, metrics=used, processes_known=True)
+    assert unclaimed.of(held, 100.0) is None
+    assert unclaimed.of(held, 109.0) is None
+    assert unclaimed.of(held, 110.0) == 70 << 30
+    claimed = replace(held, processes=(GpuProcess(3, "cy", "python", 70 << 30),))
+    assert unclaimed.of(claimed, 111.0) is None
+    assert unclaimed.of(held, 112.0) is None  # it begins anew
+
+
+def test_the_status_names_memory_that_nobody_holds(service: TelemetryService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_module, "time", SimpleNamespace(time=time.time, monotonic=lambda: clock[0]))
+    clock, heard = [100.0], []
+    service._bus.subscribe(Sampled, heard.append)
+    used = {"hw.gpu.memory.usage": Reading(70.0 * 2**30, "By")}
+    gpu = Gpu("GPU-0", 0, "H100", None, GpuState.OK, metrics=used, processes_known=True)
+    for at in (100.0, 120.0):
+        clock[0] = at
+        service._take(replace(sample(at), gpus=(gpu,)), is_tick=True)
+    assert [event.status.gpus[0].held_by_nobody_bytes for event in heard] == [None, 70 << 30]
