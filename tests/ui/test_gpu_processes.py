@@ -20,14 +20,14 @@ def cell(key: str, process: GpuProcess, depths: dict[int, int] | None = None):
 
 
 def test_memory_that_nobody_holds_is_a_state_of_its_own():
-    assert views.gpu_mark(ORPHANED).text == "held by nobody"
-    assert views.gpu_mark(replace(ORPHANED, lease=LeaseInfo("unknown"))).text == "held by nobody"
+    assert views.gpu_mark(ORPHANED).text.endswith("held by nobody")
+    assert views.gpu_mark(replace(ORPHANED, lease=LeaseInfo("unknown"))).text.endswith("held by nobody")
     assert "70" in views.who(ORPHANED)
     assert "no process that is seen" in views.who(ORPHANED)
     assert "sudo fuser -v /dev/nvidia3" in _no_process(ORPHANED)
-    assert views.gpu_mark(replace(ORPHANED, held_by_nobody_bytes=None)).text == "free"
+    assert views.gpu_mark(replace(ORPHANED, held_by_nobody_bytes=None)).text.endswith("free")
     leased = replace(ORPHANED, lease=LeaseInfo("leased", label="train"))
-    assert views.gpu_mark(leased).text == "leased"
+    assert views.gpu_mark(leased).text.endswith("leased")
 
 
 def test_a_process_shows_its_job_both_kinds_and_that_it_is_dead():
