@@ -1,6 +1,7 @@
 """A stand-in for a model's container: answers on an address of its own in 127.0.0.0/8, as the fake engine gives them."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +9,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+BIG_ANSWER_BYTES = 8 << 20
+
 
 class Upstream(ThreadingHTTPServer):
-    """What it does is set by the test: ``well``, ``status``, ``wait_seconds``; what it was asked is in ``bodies``."""
+    """What it does is set by the test: ``well``, ``status``, ``wait_seconds``, ``breaks_off``; ``bodies`` and ``content_types`` tell what came.
+
+    A body with the word "big" in it gets a large answer.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 512
 
     def __init__(self, address: tuple[str, int], word: str) -> None:
         super().__init__(address, _Handler)
@@ -21,7 +28,9 @@ class Upstream(ThreadingHTTPServer):
         self.well = True
         self.status = 200
         self.wait_seconds = 0.0
+        self.breaks_off = False
         self.bodies: list[bytes] = []
+        self.content_types: list[str] = []
 
     @property
     def place(self) -> str:
@@ -43,7 +52,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.bodies.append(body)
+        self.server.content_types.append(self.headers["content-type"])
         time.sleep(self.server.wait_seconds)
+        if self.server.breaks_off:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        if b'"big"' in body:
+            self._answer(200, b" " * BIG_ANSWER_BYTES)
+            return
         try:
             rows = len(json.loads(body).get("dataframe_records", [0]))
         except ValueError:

@@ -23,6 +23,8 @@ from mlops_desk.serving.traffic import Snapshot
 
 STATE = "state.json"
 ROUTES = "routes.json"
+VERSION = f"{__version__}/2"
+"""What a running gateway is compared by: the number grows with the form of the routing table, also between releases."""
 _START_SECONDS = 15.0
 _STOP_SECONDS = 8.0
 _ASK_SECONDS = 2.0
@@ -82,7 +84,7 @@ class Gatekeeper:
         """Start the gateway unless it runs; return its port. Raises Unavailable."""
         with self._starting:
             state = read_state(self._folder)
-            if state is not None and state.is_alive and state.version != __version__:
+            if state is not None and state.is_alive and state.version != VERSION:
                 self.stop()
             elif state is not None and state.is_alive:
                 return state.port

@@ -6,6 +6,7 @@ agent leaves beside it, and writes the request log. A lock sees to it that there
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -17,19 +18,21 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import duckdb
-import httpx
 import uvicorn
 
-from mlops_desk import __version__
 from mlops_desk.base import log, wire
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.files import write_atomically
 from mlops_desk.base.lock import FolderLock
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import boot_id, start_ticks
-from mlops_desk.serving.gatekeeper import ROUTES, STATE, GatewayState, read_state
+from mlops_desk.serving.capacity import Capacity, capacity
+from mlops_desk.serving.connection import Connection, Warden
+from mlops_desk.serving.gatekeeper import ROUTES, STATE, VERSION, GatewayState, read_state
+from mlops_desk.serving.peers import Peers
 from mlops_desk.serving.proxy import Proxy
 from mlops_desk.serving.routes import RoutingTable
 from mlops_desk.serving.spool import Exchange, Spool
@@ -41,7 +44,7 @@ _ROLL_REQUESTS = 1000
 _ROLL_BYTES = 64 << 20
 _TIDY_SECONDS = 300.0
 _LOOK_SECONDS = 0.5
-_CONNECT_SECONDS = 2.0
+_HEAD_BYTES = 32 << 10
 
 
 class RequestLog:
@@ -129,30 +132,31 @@ class Gateway:
             boot_id=boot_id(),
             port=self._socket.getsockname()[1],
             token=secrets.token_hex(32),
-            version=__version__,
+            version=VERSION,
         )
 
     async def serve(self) -> None:
         """Serve until a signal ends the process."""
-        limits = httpx.Limits(max_connections=1024, max_keepalive_connections=128, keepalive_expiry=4.0)
-        timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)  # the endpoint's own deadline is around each request
-        async with httpx.AsyncClient(trust_env=False, timeout=timeout, limits=limits) as client:
-            proxy = Proxy(self._state.port, self._state.token, client, self._log.keep, self._roll)
-            self._look(proxy)
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look, proxy)
-            server = _Server(_config(proxy))
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, server.end)
-            self._loop.start("roll", self._log.run)
-            watching = asyncio.create_task(self._watch(proxy))
-            write_atomically(self._folder / STATE, json.dumps(wire.to_builtins(self._state)).encode())
-            _log.info("Gateway %s listens on 127.0.0.1:%s", self._state.pid, self._state.port)
-            try:
-                await server.serve(sockets=[self._socket])
-            finally:
-                watching.cancel()
-                self._loop.ending.set()
-                self._log.end()
+        room = capacity()
+        proxy = Proxy(self._state.port, self._state.token, self._log.keep, self._roll, room.held_bytes)
+        self._look(proxy)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look, proxy)
+        self._socket.listen(room.backlog)  # before it is asked who asks: a socket that does not listen is not found
+        peers = Peers(self._socket.getsockname())
+        warden = Warden(peers, lambda: proxy.table.limits, room.connections, room.connections_of_one)
+        server = _Server(_config(proxy, warden, room))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, server.end)
+        self._loop.start("roll", self._log.run)
+        watching = asyncio.create_task(self._watch(proxy))
+        write_atomically(self._folder / STATE, json.dumps(wire.to_builtins(self._state)).encode())
+        _log.info("Gateway %s listens on 127.0.0.1:%s", self._state.pid, self._state.port)
+        try:
+            await server.serve(sockets=[self._socket])
+        finally:
+            watching.cancel()
+            self._loop.ending.set()
+            self._log.end()
 
     async def _roll(self) -> None:
         await self._loop.run("roll-now", self._log.roll)
@@ -190,15 +194,18 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _config(proxy: Proxy) -> uvicorn.Config:
+def _config(proxy: Proxy, warden: Warden, room: Capacity) -> uvicorn.Config:
     return uvicorn.Config(
         proxy,
+        http=cast("type[asyncio.Protocol]", functools.partial(Connection, warden)),  # uvicorn only ever calls it
+        backlog=room.backlog,
+        h11_max_incomplete_event_size=_HEAD_BYTES,
+        log_level=logging.ERROR,  # each caller that speaks no HTTP would be a line
         lifespan="off",
         ws="none",
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
     )
 

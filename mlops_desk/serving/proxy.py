@@ -14,32 +14,47 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
-import httpx
-
+from mlops_desk.serving.admission import Places
+from mlops_desk.serving.connection import PEER
 from mlops_desk.serving.exchange import Answer, Rejected, ask, read_body, send_answer
-from mlops_desk.serving.routes import EndpointRoutes, Route, RoutingTable, choose, sticky_point
+from mlops_desk.serving.peers import UNKNOWN
+from mlops_desk.serving.routes import EndpointRoutes, Limits, Route, RoutingTable, choose, sticky_point
 from mlops_desk.serving.spool import Exchange
 from mlops_desk.serving.traffic import Counters
+from mlops_desk.serving.upstream import Question
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TARGETS = frozenset({"", "invocations", "ping"})
 _LOGGED_BYTES = 4 << 20
+_SHARE_OF_ONE = 0.75
 
 Headers = Mapping[str, str]
 
 
-@dataclass(slots=True)
 class _Call:
-    """One request on its way: filled in as it is read and routed."""
+    """One request on its way: filled in as it is read and routed. What it holds of memory is given back at its end."""
 
-    headers: Headers
-    received_at: float
-    queued: int
-    body: bytes = b""
-    revision: int = 0
+    def __init__(self, scope: Mapping[str, Any], memory: Places) -> None:
+        self.peer: str = scope.get("state", {}).get(PEER, UNKNOWN)
+        self.headers: Headers = {}
+        self.received_at = time.time()
+        self.body = b""
+        self.revision = 0
+        self._memory = memory
+        self._held = 0
+
+    def hold(self, amount: int) -> None:
+        """Take ``amount`` bytes of memory. Raises Rejected when too much is taken already."""
+        if not self._memory.take(self.peer, amount):
+            raise Rejected(503, "Too much is being sent at once.", retry=True, close=True)
+        self._held += amount
+
+    def release(self) -> None:
+        self._memory.give(self.peer, self._held)
+        self._held = 0
 
 
 class Proxy:
@@ -49,28 +64,33 @@ class Proxy:
         self,
         port: int,
         token: str,
-        client: httpx.AsyncClient,
         log: Callable[[str, Exchange], bool],
         roll: Callable[[], Awaitable[None]],
+        held_bytes: int,
     ) -> None:
         self.table = RoutingTable()
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         self._token = f"Bearer {token}".encode()
-        self._client = client
         self._log = log
         self._roll = roll
         self._counters: defaultdict[str, Counters] = defaultdict(Counters)
-        self._in_flight: defaultdict[str, int] = defaultdict(int)
+        self._in_flight: dict[str, Places] = {}
+        self._memory = Places(held_bytes, int(held_bytes * _SHARE_OF_ONE))
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return
+        call = _Call(scope, self._memory)
         try:
-            answer = await self._answer(scope, self._checked(scope), receive)
+            call.headers = self._checked(scope)
+            answer = await self._answer(scope, call, receive)
         except Rejected as rejected:
             answer = rejected.answer
-        await send_answer(send, answer)
+        try:
+            await send_answer(send, answer)
+        finally:
+            call.release()
 
     def _checked(self, scope: dict[str, Any]) -> Headers:
         """Return the headers of a request that comes from this machine's own programs. Raises Rejected.
@@ -88,10 +108,10 @@ class Proxy:
             raise Rejected(403, "Requests from web pages are refused.")
         return headers
 
-    async def _answer(self, scope: dict[str, Any], headers: Headers, receive: Any) -> Answer:
+    async def _answer(self, scope: dict[str, Any], call: _Call, receive: Any) -> Answer:
         name, _, rest = scope["path"].strip("/").partition("/")
         if name == "-":
-            return await self._control(scope["method"], rest, headers)
+            return await self._control(scope["method"], rest, call.headers)
         endpoint = self.table.endpoints.get(name)
         if endpoint is None or rest not in _TARGETS:
             raise Rejected(404, "No endpoint has this address.")
@@ -99,8 +119,8 @@ class Proxy:
         if scope["method"] != wanted:
             raise Rejected(405, f"Only {wanted} is answered here.")
         if rest == "ping":
-            return await self._ping(endpoint)
-        return await self._invoke(name, endpoint, headers, receive)
+            return await self._ping(name, endpoint, call)
+        return await self._invoke(name, endpoint, call, receive)
 
     async def _control(self, method: str, what: str, headers: Headers) -> Answer:
         if not hmac.compare_digest(headers.get("authorization", "").encode(), self._token):
@@ -112,40 +132,50 @@ class Proxy:
         counted = {name: asdict(counters) for name, counters in self._counters.items()}
         return Answer(200, json.dumps({"serial": self.table.serial, "endpoints": counted}).encode())
 
-    async def _ping(self, endpoint: EndpointRoutes) -> Answer:
+    async def _ping(self, name: str, endpoint: EndpointRoutes, call: _Call) -> Answer:
         route = _chosen(endpoint, {})
-        answer = await self._within(endpoint, self._ask(route, "GET", "/ping", b"", {}))
+        question = Question("GET", "/ping", b"", "application/json")
+        answer = await self._ask(name, endpoint, route, question, call)
         return Answer(answer.status, b"\n", headers=(("x-mlops-desk-revision", str(route.revision)),))
 
-    async def _invoke(self, name: str, endpoint: EndpointRoutes, headers: Headers, receive: Any) -> Answer:
-        self._in_flight[name] += 1
-        call, started = _Call(headers, time.time(), self._in_flight[name]), time.monotonic()
+    async def _invoke(self, name: str, endpoint: EndpointRoutes, call: _Call, receive: Any) -> Answer:
+        started = time.monotonic()
         try:
-            answer = await self._within(endpoint, self._forward(endpoint, call, receive))
+            answer = await self._forward(name, endpoint, call, receive)
         except Rejected as rejected:
             answer = rejected.answer
-        finally:
-            self._in_flight[name] -= 1
         return self._note(name, call, answer, time.monotonic() - started)
 
-    async def _forward(self, endpoint: EndpointRoutes, call: _Call, receive: Any) -> Answer:
-        if call.queued > self.table.limits.in_flight:
-            raise Rejected(503, "Too many requests at once.", retry=True)
-        call.body = await read_body(call.headers, receive, self.table.limits.body_bytes)
+    async def _forward(self, name: str, endpoint: EndpointRoutes, call: _Call, receive: Any) -> Answer:
+        call.body = await read_body(call.headers, receive, self.table.limits, call.hold)
         route = _chosen(endpoint, call.headers)
         call.revision = route.revision
-        return await self._ask(route, "POST", "/invocations", call.body, call.headers)
+        kind = call.headers.get("content-type", "application/json")
+        return await self._ask(name, endpoint, route, Question("POST", "/invocations", call.body, kind), call)
 
-    async def _ask(self, route: Route, method: str, path: str, body: bytes, headers: Headers) -> Answer:
-        addresses = tuple(random.sample(route.addresses, len(route.addresses)))
-        kind = headers.get("content-type", "application/json")
-        return await ask(self._client, addresses, method, path, body, kind, self.table.limits.answer_bytes)
+    async def _ask(self, name: str, endpoint: EndpointRoutes, route: Route, question: Question, call: _Call) -> Answer:
+        """Ask a replica, if there is a place: one is taken by a whole request only, never by one that still comes."""
+        limits = self.table.limits
+        places = self._places(name, limits)
+        if not places.take(call.peer):
+            raise Rejected(503, "Too many requests at once.", retry=True)
+        try:
+            addresses = random.sample(route.addresses, len(route.addresses))
+            return await self._within(endpoint, ask(addresses, question, limits.answer_bytes, call.hold))
+        finally:
+            places.give(call.peer)
+
+    def _places(self, name: str, limits: Limits) -> Places:
+        """Return the places of an endpoint, as many as the newest table allows."""
+        places = self._in_flight.setdefault(name, Places(0, 0))
+        places.most, places.most_of_one = limits.in_flight, limits.in_flight_of_one
+        return places
 
     async def _within(self, endpoint: EndpointRoutes, work: Awaitable[Answer]) -> Answer:
         try:
             async with asyncio.timeout(endpoint.timeout_seconds):
                 return await work
-        except (TimeoutError, httpx.TimeoutException) as error:
+        except TimeoutError as error:
             raise Rejected(504, f"No answer within {endpoint.timeout_seconds:g} s.") from error
 
     def _note(self, name: str, call: _Call, answer: Answer, latency_seconds: float) -> Answer:

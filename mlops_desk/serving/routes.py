@@ -1,7 +1,8 @@
 """The routing table the gateway is handed, and the one decision it makes with it: which revision answers. Pure.
 
 The agent writes the table as one JSON file, renamed into place; the gateway reads it again when it
-changed. Addresses are ``host:port`` of containers on the internal bridge.
+changed. An address is ``unix:PATH`` of the socket that a container answers on; ``host:port`` is that of
+a container which an older agent has started on a bridge.
 """
 
 import hashlib
@@ -34,13 +35,25 @@ class EndpointRoutes:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the gateway allows: size of a request, how many at once, how much log is kept."""
+    """What the gateway allows: size of a request, how many at once (in all, of one peer), how much log is kept.
+
+    And how long a caller may take: for a request's head from its first byte on (on loopback it comes in one
+    piece), for a whole body (16 MiB through a slow tunnel to this machine), for the next piece of one,
+    without reading any of an answer (a slow reader takes pieces as large as the kernel's buffers), and between
+    two requests.
+    """
 
     body_bytes: int = 16 << 20
     answer_bytes: int = 64 << 20
-    in_flight: int = 256
+    in_flight: int = 384
+    in_flight_of_one: int = 256
     log_days: int = 30
     log_bytes: int = 2 << 30
+    head_seconds: float = 10.0
+    body_seconds: float = 60.0
+    body_idle_seconds: float = 10.0
+    unread_seconds: float = 30.0
+    rest_seconds: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,121 @@
+"""Which connections the gateway holds, and who has to make room when there are too many. Pure.
+
+No peer holds more than its share, and of a peer that has its share the connection that has kept the
+gateway waiting longest goes first: so a flood pushes itself out, and whoever asks at once is answered.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+C = TypeVar("C", bound=Hashable)
+
+
+class Places:
+    """Counts what is taken, in total and by each peer, against a limit for each."""
+
+    def __init__(self, most: int, most_of_one: int) -> None:
+        self.most = most
+        self.most_of_one = most_of_one
+        self.taken = 0
+        self._by_peer: defaultdict[str, int] = defaultdict(int)
+
+    def of(self, peer: str) -> int:
+        """Return what ``peer`` has taken."""
+        return self._by_peer.get(peer, 0)
+
+    def take(self, peer: str, amount: int = 1) -> bool:
+        """Take ``amount`` for ``peer``; False, and nothing is taken, when that is more than there is."""
+        if self.taken + amount > self.most or self.of(peer) + amount > self.most_of_one:
+            return False
+        self.taken += amount
+        self._by_peer[peer] += amount
+        return True
+
+    def give(self, peer: str, amount: int = 1) -> None:
+        """Give back what was taken."""
+        self.taken -= amount
+        self._by_peer[peer] -= amount
+        if self._by_peer[peer] <= 0:
+            del self._by_peer[peer]  # peers come and go for as long as the gateway lives
+
+
+@dataclass(slots=True)
+class _Held(Generic[C]):
+    """One peer's connections that wait, each kind oldest first: those that owe a request, and those between two."""
+
+    owing: dict[C, None] = field(default_factory=dict)
+    resting: dict[C, None] = field(default_factory=dict)
+
+    def oldest(self) -> C | None:
+        return next(iter(self.owing or self.resting), None)
+
+
+class Admission(Generic[C]):
+    """The connections that are open, by peer. ``most`` in all, ``most_of_one`` for each peer."""
+
+    def __init__(self, most: int, most_of_one: int) -> None:
+        self._places = Places(most, most_of_one)
+        self._peers: dict[C, str] = {}
+        self._held: defaultdict[str, _Held[C]] = defaultdict(_Held)
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def enter(self, connection: C, peer: str) -> tuple[bool, C | None]:
+        """Let a connection in; return whether it may stay, and which one has left for it."""
+        victim = None
+        if not self._places.take(peer):
+            victim = self._victim(peer)
+            if victim is None:
+                return False, None
+            self.leave(victim)
+            self._places.take(peer)
+        self._peers[connection] = peer
+        self._held[peer].owing[connection] = None
+        return True, victim
+
+    def owes(self, connection: C) -> None:
+        """Note that a connection has begun to send a request, and has not ended it."""
+        self._move(connection, owing=True)
+
+    def rests(self, connection: C) -> None:
+        """Note that a connection was answered and has not sent anything since."""
+        self._move(connection, resting=True)
+
+    def works(self, connection: C) -> None:
+        """Note that a whole request has come and is being answered: such a connection is never ended for others."""
+        self._move(connection)
+
+    def leave(self, connection: C) -> None:
+        """Forget a connection; no error when it is not there."""
+        peer = self._peers.pop(connection, None)
+        if peer is None:
+            return
+        held = self._held[peer]
+        held.owing.pop(connection, None)
+        held.resting.pop(connection, None)
+        self._places.give(peer)
+        if not self._places.of(peer):
+            del self._held[peer]
+
+    def _move(self, connection: C, *, owing: bool = False, resting: bool = False) -> None:
+        peer = self._peers.get(connection)
+        if peer is None:
+            return
+        held = self._held[peer]
+        for is_wanted, group in ((owing, held.owing), (resting, held.resting)):
+            if not is_wanted:
+                group.pop(connection, None)
+            else:
+                group.setdefault(connection)
+
+    def _victim(self, peer: str) -> C | None:
+        """Return who makes room: one of the peer's own when it has its share, else one of whoever has most."""
+        if self._places.of(peer) >= self._places.most_of_one:
+            return self._held[peer].oldest()
+        for crowd in sorted(self._held, key=self._places.of, reverse=True):
+            if (oldest := self._held[crowd].oldest()) is not None:
+                return oldest
+        return None

@@ -1,0 +1,44 @@
+"""How much the gateway takes on, by what this process and this machine can give. A request it refuses is answered."""
+
+import os
+import resource
+from dataclasses import dataclass
+
+_MOST_CONNECTIONS = 2048
+"""A connection costs some 30 KiB, and the sweep over all of them a few milliseconds a second."""
+_SHARE_OF_ONE = 4
+_BACKLOG = 256
+"""asyncio accepts as many at a time before it is seen who they are."""
+_SPARE_DESCRIPTORS = 128
+"""For logs, spools, Parquet and the event loop."""
+_MOST_DESCRIPTORS = 2 * _MOST_CONNECTIONS + _BACKLOG + _SPARE_DESCRIPTORS
+_MOST_HELD_BYTES = 2 << 30
+_SHARE_OF_MEMORY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Connections in all and of one peer, how many wait to be accepted, and bytes of bodies and answers in memory."""
+
+    connections: int
+    connections_of_one: int
+    backlog: int
+    held_bytes: int
+
+
+def capacity() -> Capacity:
+    """Raise this process's limit on descriptors as far as it needs and may, and return what it can take on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_MOST_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return fitting(max(soft, enough) if soft != resource.RLIM_INFINITY else _MOST_DESCRIPTORS, memory)
+
+
+def fitting(descriptors: int, memory_bytes: int) -> Capacity:
+    """Return what can be taken on with so many descriptors: each connection may need a second one, to a replica."""
+    backlog = min(_BACKLOG, descriptors // 8)
+    connections = max(8, min(_MOST_CONNECTIONS, (descriptors - backlog - _SPARE_DESCRIPTORS) // 2))
+    held_bytes = min(_MOST_HELD_BYTES, memory_bytes // _SHARE_OF_MEMORY)
+    return Capacity(connections, max(4, connections // _SHARE_OF_ONE), backlog, held_bytes)
