@@ -117,6 +117,26 @@ def test_a_replica_that_is_gone_gives_way_to_the_next(door: Door) -> None:
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
 
 
+def test_a_request_that_went_out_is_never_repeated(door: Door) -> None:
+    with upstream() as one, upstream() as other:
+        one.breaks_off = other.breaks_off = True
+        door.route(Route(1, 1.0, (one.place, other.place)))
+        for number in range(1, 9):
+            answer = door.ask()
+            assert (answer.status_code, answer.headers["retry-after"]) == (502, "2")
+            assert len(one.bodies) + len(other.bodies) == number
+
+
+def test_a_model_that_breaks_off_costs_nobody_the_next_answer(door: Door) -> None:
+    with upstream() as replica:
+        door.route(Route(1, 1.0, (replica.place,)))
+        for _ in range(10):
+            replica.breaks_off = True
+            assert door.client.post("/digits", content=b"\xff{", timeout=5).status_code == 502
+            replica.breaks_off = False
+            assert door.ask().status_code == 200
+
+
 def test_no_replica_no_endpoint_wrong_method_and_too_much(door: Door) -> None:
     door.route(note="Endpoint digits is stopped.")
     answer = door.ask()
