@@ -66,6 +66,7 @@ def all_checks(env: Mapping[str, str]) -> list[Check]:
         Check("Types of the program (mypy --strict).", types),
         Check("Types of the set-up.", [*types, *_packaging_sources()], {"MYPYPATH": str(PACKAGING)}),
         Check("Layer contracts (lint-imports).", [str(tools / "lint-imports")]),
+        Check("Simulated NVML library.", [str(tools / "python"), "-m", "tests.nvml_sim"]),
         _unit_tests_without_qt(),
         Check("All other tests.", _pytest(VENV, ["tests", "--ignore=tests/unit", "-m", _selection(env)])),
     ]

@@ -126,7 +126,6 @@ TESTS = (
     Need("program", "stalonetray|trayer", ("stalonetray", "trayer")),
     Need("program", "dbus-run-session", ("dbus-daemon", "dbus")),
     Need("program", "cc", ("gcc",)),
-    Need("program", "make", ("make",)),
     Need("file", "/usr/include/stdlib.h", ("libc6-dev",)),
 )
 

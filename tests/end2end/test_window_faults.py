@@ -14,16 +14,11 @@ from typing import Any
 import psutil
 import pytest
 
-from tests import nvml_sim
 from tests.end2end.desk import Desk
 from tests.end2end.seen import Window, window
 from tests.end2end.telemetry.rigs import NvmlRig
 
-pytestmark = [
-    pytest.mark.end2end,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(not nvml_sim.available(), reason="the NVML simulator is not at hand"),
-]
+pytestmark = [pytest.mark.end2end, pytest.mark.nvml, pytest.mark.timeout(180)]
 
 SCENARIO = "system driver=580.95.05 cuda=13.0\ngpus 4 model=h100 util=sine(50,30,20) power=300\n"
 BLOCKED_SECONDS = 3.0

@@ -19,11 +19,10 @@ import pytest
 
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.registry.ledger import Ledger
-from tests import nvml_sim
 from tests.end2end.desk import Desk
 from tests.end2end.telemetry.rigs import NvmlRig
 
-pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.nvml, pytest.mark.timeout(300)]
 
 FROZEN_SECONDS = 8.0
 TURN_SECONDS = 0.1
@@ -81,7 +80,6 @@ def end_while_frozen(desk, rig, engine, server):
     return ended_in
 
 
-@pytest.mark.skipif(not nvml_sim.available(), reason="the NVML simulator is not at hand")
 def test_the_window_turns_while_driver_engine_and_registry_are_frozen(gpu_engine, tmp_path):
     rig = NvmlRig(tmp_path)
     desk = Desk(tmp_path / "desk", rig.environment)

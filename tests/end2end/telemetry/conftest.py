@@ -1,32 +1,16 @@
-"""The workstations the suite runs against: always the shipped one, and NVML where its simulator is at hand."""
+"""The workstations the suite runs against: the shipped one, and NVML calls into the simulated library."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests import nvml_sim
 from tests.end2end.telemetry.rigs import Desk, NvmlRig, Rig, SimulatedRig
 
-RIGS = {"simulated": SimulatedRig, **({"nvml": NvmlRig} if nvml_sim.available() else {})}
 
-collect_ignore = (
-    []
-    if nvml_sim.available()
-    else [
-        "test_nvml.py",
-        "test_nvml_depth.py",
-        "test_nvml_users.py",
-        "test_nvml_binding.py",
-        "test_crowd.py",
-        "test_dead_driver.py",
-    ]
-)
-
-
-@pytest.fixture(params=sorted(RIGS))
+@pytest.fixture(params=[SimulatedRig, pytest.param(NvmlRig, marks=pytest.mark.nvml)], ids=["simulated", "nvml"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    made: Rig = RIGS[request.param](tmp_path)
+    made: Rig = request.param(tmp_path)
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
     return made

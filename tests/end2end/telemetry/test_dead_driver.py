@@ -15,6 +15,7 @@ POSSIBLE = os.geteuid() == 0 and all(map(shutil.which, TOOLS)) and Path("/dev/lo
 
 pytestmark = [
     pytest.mark.end2end,
+    pytest.mark.nvml,
     pytest.mark.skipif(not POSSIBLE, reason="only root, with a loop device, may freeze a disk"),
 ]
 

@@ -1,8 +1,4 @@
-"""What only the driver can do: values as the scenario says them, drivers that are missing, old, changed or forbidden.
-
-These need the simulated library; where it can't be built the whole file is absent from the run, and the shared
-suite still runs on the shipped simulated workstation.
-"""
+"""What only the driver can do: values as the scenario says them, drivers that are missing, old, changed or forbidden."""
 
 import os
 import subprocess
@@ -16,7 +12,7 @@ from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import GpuState
 from tests.end2end.telemetry.rigs import SCENARIO_SAYS, NvmlRig
 
-pytestmark = pytest.mark.end2end
+pytestmark = [pytest.mark.end2end, pytest.mark.nvml]
 
 
 def test_values_are_those_of_the_scenario(start, tmp_path: Path) -> None:

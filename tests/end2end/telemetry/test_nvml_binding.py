@@ -12,7 +12,7 @@ from mlops_desk.storage.state import State
 from mlops_desk.telemetry.eventlog import EventParts, EventsService
 from tests.end2end.telemetry.rigs import Desk, NvmlRig
 
-pytestmark = pytest.mark.end2end
+pytestmark = [pytest.mark.end2end, pytest.mark.nvml]
 
 TWO = "system driver=580.95.05 cuda=13.0\ngpus 2 model=h100\n"
 ADDRESSES = ("0000:1b:00.0", "0000:43:00.0")

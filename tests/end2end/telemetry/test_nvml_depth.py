@@ -13,7 +13,7 @@ from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Gpu, GpuState, MigInstance
 from tests.end2end.telemetry.rigs import Desk, NvmlRig
 
-pytestmark = pytest.mark.end2end
+pytestmark = [pytest.mark.end2end, pytest.mark.nvml]
 
 GIB = 1 << 30
 MIB = 1 << 20

@@ -11,7 +11,7 @@ import pytest
 from mlops_desk.records.status import GpuState
 from tests.end2end.telemetry.rigs import GIB, NvmlRig
 
-pytestmark = pytest.mark.end2end
+pytestmark = [pytest.mark.end2end, pytest.mark.nvml]
 
 H100 = "system driver=580.95.05 cuda=13.0\ngpus 1 model=h100\n"
 SHARED = f"""{H100}
