@@ -205,7 +205,10 @@ class EngineSuite:
 
     def test_a_gpu_is_handed_over_by_its_uuid(self, engine: Engine, image: str, name: str, gpu: str) -> None:
         assert engine.info().gpu_route is not None
-        engine.create(self.spec(name, image, gpus=(gpu,)))
+        engine.create(self.spec(name, image, gpus=(gpu,), user="65534:65534"))
+        facts = engine.inspect(name)
+        assert (facts.gpus, facts.user) == ((gpu,), "65534:65534")
+        assert facts.image in {image, facts.image_id}
         engine.start(name)
         assert ended(engine, name).exit_code == 3
 

@@ -101,7 +101,7 @@ def _job(job: Job) -> str:
         "job": f"{job.id}  {job.name}",
         "state": f"{job.state}, stopping" if job.cancel_requested and not job.state.is_final else job.state,
         "image": job.spec.image,
-        "command": shlex.join(job.spec.command) or "the image's own",
+        "command": shlex.join(job.spec.command) or ("not known" if job.orphan else "the image's own"),
         "asks for": _asked(job.spec.resources),
         "submitted": f"{ago(job.submitted_at)} by {job.user}",
         "GPUs": ", ".join(job.gpus) or "none",
@@ -109,6 +109,8 @@ def _job(job: Job) -> str:
         "exit code": "–" if job.exit_code is None else str(job.exit_code),
         "MLflow run": job.mlflow_run_id or "–",
     }
+    if job.orphan:
+        told["record"] = "lost, and made anew from its container"
     if job.reason is not None:
         told["reason"] = f"{job.reason.text} ({job.reason.class_})"
         told["evidence"] = job.reason.evidence or "–"

@@ -64,12 +64,13 @@ def container_facts(data: Mapping[str, Any]) -> ContainerFacts:
     status, error = str(state["Status"]), str(state.get("Error") or "")
     over = status in ENDED or (status == "created" and bool(error))
     networks = (data.get("NetworkSettings") or {}).get("Networks") or {}
+    config = data.get("Config") or {}
     return ContainerFacts(
         id=str(data["Id"]),
         name=str(data["Name"]).removeprefix("/"),
         image_id=str(data["Image"]),
         status=status,
-        labels=dict((data.get("Config") or {}).get("Labels") or {}),
+        labels=dict(config.get("Labels") or {}),
         exit_code=int(state["ExitCode"]) if over else None,
         oom_killed=bool(state.get("OOMKilled")),
         error=plain(error, _TEXT_LIMIT) if error else None,
@@ -77,7 +78,17 @@ def container_facts(data: Mapping[str, Any]) -> ContainerFacts:
         started_at=unix_time(state.get("StartedAt")),
         ended_at=unix_time(state.get("FinishedAt")),
         addresses={name: str(net["IPAddress"]) for name, net in networks.items() if net.get("IPAddress")},
+        image=str(config.get("Image") or ""),
+        user=str(config.get("User") or ""),
+        gpus=_gpus(data.get("HostConfig") or {}),
     )
+
+
+def _gpus(host_config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the UUIDs that a container was created with, by whichever route."""
+    asked = [request.get("DeviceIDs") or [] for request in host_config.get("DeviceRequests") or []]
+    names = [str(name).removeprefix("nvidia.com/gpu=") for names in asked for name in names]
+    return tuple(name for name in names if name.startswith(("GPU-", "MIG-")))
 
 
 def last_exit_code(events: Sequence[Mapping[str, Any]]) -> int | None:

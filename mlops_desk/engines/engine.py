@@ -55,7 +55,8 @@ class ContainerSpec:
 class ContainerFacts:
     """A container as the engine tells of it. ``status``: created, running, exited, dead, paused, restarting, removing.
 
-    ``exit_code`` is a hint only: a success that ended while the engine was down reads 255.
+    ``exit_code`` is a hint only: a success that ended while the engine was down reads 255. ``image``, ``user`` and
+    ``gpus`` (UUIDs) are what it was created with.
     """
 
     id: str
@@ -70,6 +71,9 @@ class ContainerFacts:
     started_at: float | None = None
     ended_at: float | None = None
     addresses: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
+    user: str = ""
+    gpus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,10 @@ class FakeEngine:
             if known is not None:
                 return self._adopt(known, spec)
             number = next(self._numbers)
-            facts = ContainerFacts(f"{number:064x}", spec.name, image.id, "created", dict(spec.labels))
+            facts = ContainerFacts(
+                f"{number:064x}", spec.name, image.id, "created", dict(spec.labels), image=spec.image,
+                user=spec.user or "", gpus=spec.gpus,
+            )  # fmt: skip
             self._containers[spec.name] = _Container(spec, facts, self._program(spec))
             return facts
 

@@ -42,6 +42,11 @@ class JobBook:
             self._latest = job.submitted_at
             return job
 
+    def restore(self, job: Job) -> None:
+        """Make the record of a job that has none any more; it keeps its time."""
+        with self._lock:
+            self._put(job)
+
     def get(self, job_id: str) -> Job:
         """Return a job. Raises NotFound."""
         with self._lock:
@@ -53,8 +58,8 @@ class JobBook:
     def find(self, prefix: str) -> Job:
         """Return the one job whose id begins with ``prefix``. Raises NotFound, or Invalid when several do."""
         if not prefix:
-            raise Invalid("No job is named.", "Name it by its id, or by the beginning of it.")
-        matches = self._table.find(prefix, limit=_SHOWN_MATCHES)
+            raise Invalid("No job is named.", "Name it by its id, the beginning of it, or its container.")
+        matches = self._table.find(prefix, limit=_SHOWN_MATCHES) or self._of_container(prefix)
         if not matches:
             raise NotFound(f"There is no job {plain(prefix)!r}.", "mlops-desk jobs list shows them all.")
         exact = [job for job in matches if job.id == prefix]
@@ -62,6 +67,10 @@ class JobBook:
             ids = ", ".join(job.id for job in matches)
             raise Invalid(f"Several jobs begin with {plain(prefix)!r}.", f"Use more of the id: {ids}.")
         return self.get((exact or matches)[0].id)
+
+    def _of_container(self, name: str) -> list[Job]:
+        """Return the job whose container has a name: where it runs, that is what people see of it."""
+        return [job for job in self.active() if job.container == name]
 
     def of_run(self, run_id: str) -> Job | None:
         """Return the newest job that logged to a run, or None."""

@@ -14,6 +14,8 @@ INSTANCE_LABEL = "io.mlops-desk.instance"
 JOB_LABEL = "io.mlops-desk.job"
 ATTEMPT_LABEL = "io.mlops-desk.attempt"
 PROBE_LABEL = "io.mlops-desk.probe"
+NAME_LABEL = "io.mlops-desk.name"
+"""The job's name, for whoever finds a container of which no record is left."""
 
 
 def container_name(instance: str, job_id: str, number: int) -> str:
@@ -61,7 +63,7 @@ def container_spec(
         entrypoint=(*shell.words, WRAPPER) if shell else None,
         command=(*image.entrypoint, *arguments) if shell else job.spec.command or None,
         env=_environment(job, attempt, ticket),
-        labels={INSTANCE_LABEL: instance, JOB_LABEL: job.id, ATTEMPT_LABEL: attempt.id},
+        labels={INSTANCE_LABEL: instance, JOB_LABEL: job.id, ATTEMPT_LABEL: attempt.id, NAME_LABEL: job.name},
         mounts=job.spec.mounts,
         own_mounts=(*folder.mounts, *(shell.mounts if shell else ())),
         gpus=attempt.gpus,

@@ -20,6 +20,7 @@ from mlops_desk.jobs.attempts import Attempts, Policy, Postponed
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.container import ATTEMPT_LABEL, INSTANCE_LABEL, JOB_LABEL, PROBE_LABEL
 from mlops_desk.jobs.images import Images
+from mlops_desk.jobs.orphans import Orphans
 from mlops_desk.jobs.ports import GpuLeases, Outlook
 from mlops_desk.jobs.queue import Wanted, decide
 from mlops_desk.jobs.runs import Runs
@@ -67,6 +68,7 @@ class Runner:
         self._attempts = Attempts(
             book, outside.engine, self._images, outside.leases, outside.runs, root, instance, policy
         )
+        self._orphans = Orphans(book, outside.engine, instance)
         self._slots = max(2, os.cpu_count() or 1)
         self._lock = threading.Lock()
         self._ticking = threading.Lock()
@@ -110,6 +112,8 @@ class Runner:
             except DeskError as error:
                 self._engine_is_away(active, error)
                 return
+            if self._orphans.take_up(listed):
+                active = self._book.active()
             # What is left over goes first, before a hand makes anything that looks like it.
             if time.monotonic() >= self._sweep_due:
                 self._sweep_due = time.monotonic() + _SWEEP_SECONDS

@@ -116,6 +116,9 @@ class JobsService:
         It runs as the first submitter if that is who asks, or the agent does by itself; else as the caller.
         """
         job = self._book.find(job_id)
+        if job.orphan:
+            text = f"What job {job.id} was asked to do is not known: no record was left when its container was found."
+            raise Refused(text, "Submit its job file again.")
         targets = {mount.target for mount in job.spec.mounts}
         for target in data:
             if target not in targets:

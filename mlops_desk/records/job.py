@@ -106,7 +106,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job and all that is known of it. Times are Unix seconds."""
+    """A job and all that is known of it. Times are Unix seconds.
+
+    ``orphan``: its record was lost and made anew from its container, so what was asked for is known in part only.
+    """
 
     id: str
     name: str
@@ -126,3 +129,4 @@ class Job:
     ended_at: float | None = None
     cancel_requested: bool = False
     origin: str | None = None
+    orphan: bool = False

@@ -280,7 +280,7 @@ class EventsService:
 
     def _known(self, incident: Incident) -> bool:
         """Tell whether an incident that names itself was logged before, by whichever agent."""
-        return incident.id.startswith("oom-") and self._table.get(incident.id) is not None
+        return incident.id.startswith(("oom-", "orphan-")) and self._table.get(incident.id) is not None
 
     def _store_end(self, incident: Incident, at: float) -> None:
         ended = self._folding.end(incident, at)

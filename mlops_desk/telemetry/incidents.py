@@ -235,7 +235,9 @@ def of_throttling(gpu: Gpu, cause: str, share: float, at: float) -> Draft:
 
 
 def of_job(job: Job, at: float) -> Draft | None:
-    """Say that a job ran out of memory; None for every other end."""
+    """Say that a job ran out of memory, or was found without a record; None for every other end."""
+    if job.orphan and not job.state.is_final:
+        return _of_orphan(job, at)
     if job.reason is None or job.reason.class_ not in _OUT_OF_MEMORY or not job.state.is_final:
         return None
     cuda = job.reason.class_ == "oom_cuda"
@@ -255,6 +257,20 @@ def of_job(job: Job, at: float) -> Draft | None:
         details=details,
     )
     return Draft(incident, record=True)
+
+
+def _of_orphan(job: Job, at: float) -> Draft:
+    incident = Incident(
+        id=f"orphan-{job.id}",
+        at=at,
+        kind="agent",
+        level="warning",
+        title=f"No record was left of job {job.id}, which runs",
+        text=f"It was found by its container {plain(job.container or '')} and is watched again as {plain(job.name)}.",
+        hint=f"mlops-desk jobs cancel {job.id} ends it; mlops-desk agent restore brings back older records.",
+        details={"job": job.id, "user": plain(job.user), **({"gpus": ", ".join(job.gpus)} if job.gpus else {})},
+    )
+    return Draft(incident)
 
 
 def of_alert(alert: Alert) -> Draft:

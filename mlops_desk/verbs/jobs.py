@@ -22,7 +22,7 @@ class Jobs(Protocol):
 
     @reads
     def show(self, job_id: str) -> Job:
-        """Show one job by its id, or by the beginning of it."""
+        """Show one job by its id, by the beginning of it, or by its container."""
         ...
 
     @changes(who="owner", before="show")

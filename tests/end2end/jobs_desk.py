@@ -37,7 +37,7 @@ class Workshop:
         self.state = State(self.folder.state_database)
         self.loop = Loop("jobs-test")
         self.runs: dict[str, str] = {}
-        ledger = Ledger(Owner(self.folder.instance, address), self._lives)
+        self.ledger = ledger = Ledger(Owner(self.folder.instance, address), self._lives)
         shown = [Gpu(uuid, index, "GPU", None, GpuState.OK) for index, uuid in enumerate(gpus)]
         self.leases = LedgerGpus(ledger, lambda: ledger.facts(shown, time.time()))
         self.jobs = JobsService(

@@ -1,10 +1,12 @@
 """Jobs on an engine of their own, with GPUs that are not there: leased, frozen, killed and restarted."""
 
+import os
 import signal
 import time
 
 import pytest
 
+from mlops_desk.engines.docker import DockerEngine
 from mlops_desk.records.job import JobState
 from tests.end2end.jobs_desk import HEAD, Workshop, killed_agent
 from tests.gpu_engine import gpu_engine, private_engine  # noqa: F401 - the fixture
@@ -61,6 +63,38 @@ def test_a_later_agent_keeps_the_gpus_of_a_running_job(tmp_path, place):
         other = desk.wait(other.id, lambda job: job.reason is not None)
         assert other.reason.class_ == "waiting_for_gpus"
         desk.jobs.cancel(job_id)
+        desk.wait(other.id, JobState.SUCCEEDED)
+    finally:
+        desk.end()
+
+
+def test_a_job_of_a_lost_state_database_is_an_orphan_that_holds_its_gpus_and_can_be_cancelled(tmp_path, place):
+    engine, image = place
+    text = HEAD.format(image=image) + shell("sleep 60", "resources: {gpus: 3}")
+    with killed_agent(tmp_path / "data", text, address=engine.address, gpus=engine.gpus) as job_id:
+        client = DockerEngine(lambda: engine.address)
+        deadline = time.monotonic() + 60
+        while not any(facts.status == "running" for facts in client.containers({"io.mlops-desk.job": job_id})):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        client.close()
+    for file in (tmp_path / "data").glob("state.db*"):
+        file.unlink()
+    desk = Workshop(tmp_path / "data", engine.address, engine.gpus)
+    try:
+        desk.eventually(desk.jobs.list)
+        (orphan,) = desk.jobs.list()
+        assert (orphan.id, orphan.state, orphan.orphan, orphan.name) == (job_id, JobState.RUNNING, True, "orphan a")
+        assert len(set(orphan.gpus)) == 3
+        assert orphan.submitted_by == os.getuid()
+        desk.eventually(lambda: len(desk.ledger.snapshot()) == 3)
+        assert {info.label for info in desk.ledger.snapshot().values()} == {"orphan a"}
+        assert set(desk.ledger.snapshot()) == set(orphan.gpus)
+        other = desk.submit(image, shell("true", "resources: {gpus: 2}"))
+        other = desk.wait(other.id, lambda job: job.reason is not None)
+        assert (other.state, other.reason.class_) == (JobState.QUEUED, "waiting_for_gpus")
+        desk.jobs.cancel(orphan.container)
+        desk.wait(job_id, JobState.CANCELLED)
         desk.wait(other.id, JobState.SUCCEEDED)
     finally:
         desk.end()

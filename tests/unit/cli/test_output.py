@@ -57,6 +57,13 @@ def test_every_verb_answers_in_words() -> None:
     assert wordless == []
 
 
+def test_of_an_orphan_it_is_said_that_its_record_was_lost() -> None:
+    told = output.text(replace(JOB, orphan=True, spec=JobSpec("train", "lab/img")))
+    assert "lost, and made anew from its container" in told
+    assert "not known" in told
+    assert "lost" not in output.text(JOB)
+
+
 @pytest.mark.parametrize(
     ("lease", "processes", "said"),
     [

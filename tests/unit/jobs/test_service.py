@@ -222,6 +222,22 @@ def test_resubmit_runs_the_same_image_on_other_data(desk, tmp_path):
         desk.jobs.resubmit(first.id, {"/other": "/x"}, "r")
 
 
+def test_a_job_can_be_named_by_its_container(desk):
+    job = desk.wait(desk.jobs.submit(HEAD + "command: [forever]").id, JobState.RUNNING)
+    assert desk.jobs.show(job.container).id == job.id
+    with pytest.raises(NotFound):
+        desk.jobs.show(f"{job.container}0")
+    desk.jobs.cancel(job.container)
+    assert desk.wait(job.id, JobState.CANCELLED)
+
+
+def test_what_an_orphan_was_asked_to_do_is_not_known_so_it_is_not_submitted_again(desk):
+    job = desk.wait(desk.jobs.submit(HEAD + "command: [short]").id, JobState.SUCCEEDED)
+    desk.state.jobs.put(replace(job, orphan=True))
+    with pytest.raises(Refused, match="is not known"):
+        desk.jobs.resubmit(job.id, {}, "r")
+
+
 def test_a_resubmitted_job_never_runs_as_somebody_else_than_its_submitter_or_who_asks(desk):
     job = as_uid(4242, lambda: desk.jobs.submit(HEAD + "command: [short]"))
     assert desk.jobs.resubmit(job.id, {}, "r").submitted_by == 4242

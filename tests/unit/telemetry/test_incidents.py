@@ -161,6 +161,15 @@ def test_jobs_that_ran_out_of_memory_are_logged_and_no_others():
     assert incidents.of_job(job("oom_cuda", JobState.RUNNING), 1.0) is None
 
 
+def test_a_job_that_was_found_without_a_record_is_told_while_it_runs():
+    found = replace(job("exit_nonzero", JobState.RUNNING), orphan=True, container="mld-x-j1-a1")
+    told = incidents.of_job(found, 7.0)
+    assert (told.incident.id, told.incident.at, told.incident.level) == ("orphan-j1", 7.0, "warning")
+    assert "mld-x-j1-a1" in told.incident.text
+    assert "mlops-desk jobs cancel j1" in told.incident.hint
+    assert incidents.of_job(replace(found, state=JobState.CANCELLED), 8.0) is None
+
+
 def played(watch: GpuWatch, states: list[tuple[GpuState, ...]]) -> list[str]:
     told = []
     for second, row in enumerate(states):
