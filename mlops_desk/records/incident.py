@@ -10,7 +10,8 @@ class DeviceEvent:
 
     ``kind``: xid, ecc, oom, bind or unbind (of drivers), unavailable or recovery (of a GPU that the driver gives up, or
     wants repaired). ``device`` is a GPU's UUID or ``host``; ``code`` the number (of an XID, say); ``count`` how often
-    within one tick, for a storm is folded into one.
+    within one tick, for a storm is folded into one. Of a process that was killed, ``process`` is its name,
+    ``container`` the engine's id of its container, and ``limited`` says that its group's limit was the reason.
     """
 
     at: float
@@ -20,6 +21,9 @@ class DeviceEvent:
     pid: int | None = None
     text: str = ""
     count: int = 1
+    process: str | None = None
+    container: str | None = None
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from mlops_desk.records.alert import AlertRule
 from mlops_desk.records.holding import LEAST_BYTES, held_by_nobody_bytes, unclaimed_bytes
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Filesystem, Gpu, GpuState
+from mlops_desk.rules.causes import OOM_RULE
 from mlops_desk.rules.links import pcie_share
 
 Measure = Callable[[Any], float | None]
@@ -303,6 +304,13 @@ _GPU = (
 )  # fmt: skip
 
 _HOST = (
+    Watched(
+        _rule(OOM_RULE, "A program was killed for lack of memory", ("host", "system.memory.oom_kills", "1"), _FLAG,
+              "warning", "The kernel killed a program because the machine, or the program's container, had no memory "
+              "left. One alert for each job, container or program; it ends 10 min after the last one."),
+        lambda _: 0.0, "Give jobs a memory limit (resources: memory), so that one can't take the others down.",
+        pulse=True, measured=False, logged=False,
+    ),
     Watched(
         _rule("host_memory", "Memory is nearly used up", ("host", "system.memory.usage", "1"), (0.95, 0.92, 30.0),
               "warning", "Share of the machine's memory that is not available to new work."),

@@ -62,7 +62,7 @@ def of_incident(incident: Incident) -> tuple[str, str, Cause] | None:
         meaning = incident.details.get("meaning")
         title = f"XID {xid}" + (f", {plain(meaning, _TITLE_LIMIT)}" if meaning else "")
         return None if rule is None else (rule, incident.device, _cause(incident, title, xid))
-    if incident.kind == "oom" and incident.device == "host":
+    if incident.kind == "oom" and incident.details.get("class") == "oom_kernel":
         return OOM_RULE, "host", _cause(incident, plain(incident.title, _TITLE_LIMIT), None)
     return None
 

@@ -11,8 +11,9 @@ import uuid
 from builtins import list as list_of
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from mlops_desk import __version__
@@ -32,6 +33,7 @@ from mlops_desk.telemetry import incidents, notices
 from mlops_desk.telemetry.folding import ENDED_UNSEEN, Folding, goes_on
 from mlops_desk.telemetry.gpu_watch import Ended, GpuWatch
 from mlops_desk.telemetry.incidents import Draft, Owner
+from mlops_desk.telemetry.kills import Kills, Outlets
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +55,8 @@ class EventParts:
 
     ``keep`` asks the flight recorder to keep the minutes around a Unix time under an incident's id, ``read`` gives
     them back; ``busy_ratio`` tells for a span how busy each GPU was, ``jobs_ended`` how many jobs ended since a time,
-    by outcome. ``device`` tells which device a person means, and ``gpus`` which there are now. All may raise DeskError.
+    by outcome. ``device`` tells which device a person means, and ``gpus`` which there are now; ``container_name`` and
+    ``container_job`` name the container of an engine's id and its job, or None. All may raise DeskError but these two.
     """
 
     keep: Callable[[str, float], object]
@@ -62,6 +65,8 @@ class EventParts:
     jobs_ended: Callable[[float], Mapping[str, int]]
     device: Callable[[str], str] = str
     gpus: Callable[[], Sequence[Gpu]] = tuple
+    container_name: Callable[[str], str | None] = lambda _: None
+    container_job: Callable[[str], str | None] = lambda _: None
 
 
 class EventsService:
@@ -75,6 +80,7 @@ class EventsService:
         self._parts = parts
         self._folding = Folding()
         self._watch = GpuWatch()
+        self._kills = Kills(Outlets(parts.container_name, parts.container_job, self._since, self._store, self._join))
         self._owners: dict[int, tuple[Owner, float]] = {}
         self._users: dict[str, tuple[tuple[Owner, ...], float]] = {}
         self._owners_at = -_OWNERS_LOOK_SECONDS
@@ -105,6 +111,7 @@ class EventsService:
         """Stop listening, and leave word that the end was clean."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
+        self._tell_what_waits()
         self._save_facts(running=False)
 
     def list(
@@ -179,6 +186,9 @@ class EventsService:
             self._remember_owners(status, now)
         gpus = {gpu.uuid: gpu for gpu in status.gpus}
         for event in (incidents.located(event, status.gpus) for event in events):
+            if event.kind == "oom":
+                self._on_lane(partial(self._kills.heard, event, now))
+                continue
             owner = self._owners.get(event.pid) if event.pid is not None else None
             gpu, (users, _) = gpus.get(event.device or ""), self._users.get(event.device or "", ((), 0.0))
             self._put(incidents.of_event(event, gpu, owner[0] if owner else None, users))
@@ -188,6 +198,8 @@ class EventsService:
             else:
                 self._put(found)
         self._look_at_driver(status.driver_version, at)
+        if self._kills.waits:
+            self._on_lane(partial(self._kills.look, now))
         if self._unsaved and not self._rest_waits and self._lane is not None:
             self._rest_waits = True
             self._lane.put(self._save_rest)
@@ -203,9 +215,8 @@ class EventsService:
     # -- sources -----------------------------------------------------------------------------
 
     def _on_job(self, job: Job) -> None:
-        draft = incidents.of_job(job, time.time())
-        if draft is not None:
-            self._put(draft)
+        if job.reason is not None and job.state.is_final:
+            self._on_lane(partial(self._kills.ended, job, time.time()))
 
     def _on_notice(self, notice: Notice) -> None:
         # What is said of a single GPU is logged from its state, which has its UUID.
@@ -238,12 +249,14 @@ class EventsService:
     # -- the lane ----------------------------------------------------------------------------
 
     def _put(self, draft: Draft) -> None:
-        if self._lane is not None:
-            self._lane.put(lambda: self._store(draft))
+        self._on_lane(partial(self._store, draft))
 
     def _end(self, incident: Incident, at: float) -> None:
+        self._on_lane(partial(self._store_end, incident, at))
+
+    def _on_lane(self, work: Callable[[], None]) -> None:
         if self._lane is not None:
-            self._lane.put(lambda: self._store_end(incident, at))
+            self._lane.put(work)
 
     def _take_up(self, *, clean: bool) -> None:
         now = time.time()
@@ -277,6 +290,29 @@ class EventsService:
         self._announce(incident, now)
         if is_new and self._new % _TRIM_EVERY == 0:
             self._table.trim(KEPT)
+
+    def _tell_what_waits(self) -> None:
+        """Log kills that wait for their names, in the lane while there is one."""
+        if self._lane is None or self._loop.ending.is_set():
+            self._kills.flush()
+            return
+        done = Event()
+        self._lane.put(self._kills.flush)
+        self._lane.put(done.set)
+        done.wait(_WRITE_SECONDS)
+
+    def _since(self, at: float) -> list_of[Incident]:
+        """Return what happened since a Unix time; of a disk that can't be read, what is in memory."""
+        try:
+            return self.list(since=max(0.0, at), limit=_REMEMBERED)
+        except DeskError as error:
+            _log.warning("The event log can't be read: %s", error.message)
+            return [*self._unsaved.copy().values()]
+
+    def _join(self, incident: Incident) -> None:
+        """Write and tell an entry of which more is known now."""
+        self._folding.replace(incident)
+        self._announce(incident, time.monotonic())
 
     def _known(self, incident: Incident) -> bool:
         """Tell whether an incident that names itself was logged before, by whichever agent."""

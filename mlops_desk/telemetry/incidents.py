@@ -38,7 +38,10 @@ _HAPPENED = {
 }
 _REPAIR = "Its page says under Health what the driver asks for."
 _BUS_ID = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.[0-7]", re.IGNORECASE)
-_OUT_OF_MEMORY = {"oom_kernel", "oom_cuda"}
+KERNEL = "oom_kernel"
+"""The class of an end for lack of memory of the machine or of a group, not of a GPU."""
+
+_OUT_OF_MEMORY = {KERNEL, "oom_cuda"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,19 @@ class Draft:
 
     incident: Incident
     record: bool = False
+
+    @property
+    def is_kill(self) -> bool:
+        """Tell whether the kernel killed somebody for lack of memory."""
+        return self.incident.kind == "oom" and self.incident.details.get("class") == KERNEL
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """Where a process was killed: its container's name and its job's."""
+
+    container: str | None = None
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +126,6 @@ def of_event(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None, users: Se
     text = plain(event.text, _TEXT_LIMIT)
     if event.kind == "xid":
         return Draft(_xid(event, title, _whose(event, owner, users), details), record=True)
-    if event.kind == "oom":
-        whose = f"process {event.pid}" if event.pid is not None else "a process"
-        text = text or "The machine ran out of memory."
-        hint = "Give jobs a memory limit (resources: memory), so that one of them can't take the others down."
-        return Draft(_incident(event, "oom", "alert", f"The kernel killed {whose}", text, hint, details), record=True)
     if event.kind == "ecc":
         level = _MEMORY_ERRORS.get(event.text, "warning")
         grave, happened = level == "alert", f"{title}: {plain(event.text, 80) or 'memory error'}"
@@ -123,6 +134,34 @@ def of_event(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None, users: Se
     grade, words = _HAPPENED.get(event.kind, ("warning", plain(event.kind, 40)))
     happened, next_step = f"{title[:1].upper()}{title[1:]} {words}", None if "bind" in event.kind else _REPAIR
     return Draft(_incident(event, "gpu", grade, happened, text, next_step, details), grade == "alert")
+
+
+def of_kill(event: DeviceEvent, killed: Killed) -> Draft:
+    """Say that the kernel killed a process for lack of memory, as far as its log tells which."""
+    process = plain(event.process, 80) if event.process else None
+    where = f" in container {plain(killed.container, 80)}" if killed.container else ""
+    where = f" of job {plain(killed.job, 80)}" if killed.job else where
+    who = "a process" if process is None else f"{process} (process {event.pid})"
+    why = "The machine had no memory left."
+    if process is None:
+        why = "Only the kernel's log says which, and it may not be read here: sudo dmesg | grep -i 'killed process'"
+    elif event.limited:
+        why = "Its container reached its memory limit." if killed.container else "Its group reached its memory limit."
+    hint = "Give jobs a memory limit (resources: memory), so that one of them can't take the others down."
+    if event.limited:
+        hint = "Give it more with resources: {memory: ...}, or use smaller batches or fewer loader workers."
+    text = plain(f"{who[0].upper()}{who[1:]}{where} was killed for lack of memory. {why}", _TEXT_LIMIT)
+    names = {"container": killed.container, "job": killed.job}
+    details = {**victim_facts(event), **{name: plain(value) for name, value in names.items() if value}}
+    title = f"The kernel killed {process or 'a process'}{where}"
+    level = "warning" if event.limited else "alert"
+    return Draft(_incident(event, "oom", level, title, text, hint, {**details, "class": KERNEL}), record=True)
+
+
+def victim_facts(event: DeviceEvent) -> dict[str, str]:
+    """Return which process was killed, as an entry's details."""
+    pid = {} if event.pid is None else {"pid": str(event.pid)}
+    return pid if event.process is None else {**pid, "command": plain(event.process, 80)}
 
 
 def _xid(event: DeviceEvent, title: str, whose: str, details: dict[str, str]) -> Incident:
@@ -243,7 +282,10 @@ def of_job(job: Job, at: float) -> Draft | None:
     cuda = job.reason.class_ == "oom_cuda"
     what = "The GPU's memory was not enough for the job" if cuda else "The kernel killed the job for lack of memory:"
     device = job.gpus[0] if cuda and job.gpus else "host"
-    details = {"job": job.id, "user": plain(job.user), **({"gpus": ", ".join(job.gpus)} if job.gpus else {})}
+    facts = {"job": job.name, "job_id": job.id, "user": job.user, "gpus": ", ".join(job.gpus)}
+    containers = [job.container, *(attempt.container for attempt in job.attempts)]
+    facts |= {"container": next((name for name in reversed(containers) if name), ""), "class": job.reason.class_}
+    details = {name: plain(value) for name, value in facts.items() if value}
     text = " ".join(part for part in (job.reason.text, job.reason.evidence) if part)
     incident = Incident(
         id=f"oom-{job.id}",

@@ -37,19 +37,31 @@ class OomKills:
 
     def __init__(self, log: Path = Path("/dev/kmsg")) -> None:
         self._known: int | None = None
+        self._owed = 0
         self._log = _open_at_end(log)
 
     def look(self, count: int | None) -> tuple[DeviceEvent, ...]:
         """Return what happened since the last look; ``count`` is the kernel's, None where it does not count."""
         before, self._known = self._known, count
-        if before is None or count is None or count <= before:
+        new = count - before if before is not None and count is not None else 0
+        if new <= 0 and not self._owed:
             return ()
-        at, grown = time.time(), count - before
+        at, owed = time.time(), self._owed
+        grown = max(new, 0) + owed
         victims = victims_of(self._lines())[-min(grown, _EVENTS_A_LOOK) :]
-        events = [DeviceEvent(at, "oom", HOST, pid=victim.pid, text=_sentence(victim)) for victim in victims]
-        if unnamed := grown - len(events):
-            text = "A process was killed for lack of memory; only the kernel's log says which."
-            events.append(DeviceEvent(at, "oom", HOST, text=text, count=unnamed))
+        events = [
+            DeviceEvent(
+                at, "oom", HOST, pid=victim.pid, process=victim.name, container=victim.container, limited=victim.limited
+            )
+            for victim in victims
+        ]
+        unnamed = grown - len(events)
+        self._owed = 0
+        if self._log is not None:  # the kernel counts first and writes then: the name may be there at the next look
+            self._owed = min(unnamed, max(new, 0))
+            unnamed -= self._owed
+        if unnamed:
+            events.append(DeviceEvent(at, "oom", HOST, count=unnamed))
         return tuple(events)
 
     def _lines(self) -> list[str]:
@@ -85,12 +97,6 @@ def victims_of(lines: list[str]) -> list[Victim]:
             limited, inside = reasons.pop(pid, ("Memory cgroup" in line, None))
             found.append(Victim(pid, plain(killed[2]), inside, limited))
     return found
-
-
-def _sentence(victim: Victim) -> str:
-    where = f" in container {victim.container[:12]}" if victim.container else ""
-    why = "its group reached its memory limit" if victim.limited else "the machine had no memory left"
-    return f"{victim.name} (pid {victim.pid}){where} was killed: {why}."
 
 
 def _open_at_end(log: Path) -> int | None:

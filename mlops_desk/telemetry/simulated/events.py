@@ -14,7 +14,6 @@ from mlops_desk.telemetry.simulated.works import (
     Work,
     booted_at,
     container_id,
-    container_name,
     pid_of,
     run_of,
     running,
@@ -52,9 +51,8 @@ def oom_kills(seed: int, since: float, until: float) -> tuple[DeviceEvent, ...]:
     events = []
     for run in _ended(seed, eater, since, until):
         pid = pid_of(seed, run, eater.gpus[0])
-        where = container_name(container_id(run))
-        text = f"python (pid {pid}) in container {where} was killed: its group reached its memory limit."
-        events.append(DeviceEvent(run.end, "oom", "host", pid=pid, text=text))
+        where = container_id(run)
+        events.append(DeviceEvent(run.end, "oom", "host", pid=pid, process="python", container=where, limited=True))
     return tuple(events)
 
 

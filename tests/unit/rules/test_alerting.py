@@ -195,6 +195,26 @@ def test_a_lost_gpu_is_one_alert_with_its_xid_and_it_ends_when_the_gpu_is_back(r
     assert [(each.id, each.xid) for each in rig.service.list()] == [(alert.id, 79)]
 
 
+def killed(name: str, device: str = "host", **details: str) -> IncidentLogged:
+    title = f"The kernel killed python of {name}"
+    return IncidentLogged(Incident(name, 1.0, "oom", "warning", title, "Why.", "More.", device, details=details))
+
+
+def test_a_kill_for_lack_of_memory_is_an_alert_for_each_job_and_a_gpus_memory_is_not(rig):
+    kernel = {"class": "oom_kernel", "command": "python", "pid": "7"}
+    for _ in range(2):
+        rig.bus.publish(killed("one", job="one", container="c1", **kernel))
+        rig.bus.publish(killed("two", container="c2", **kernel))
+        rig.bus.publish(killed("three", device="GPU-0", **{"class": "oom_cuda"}))
+        rig.service.take(status())
+    alerts = {alert.container: alert for alert in rig.service.list()}
+    assert {(alert.rule, alert.device, alert.level) for alert in alerts.values()} == {("host_oom", "host", "warning")}
+    assert sorted(alerts) == ["c1", "c2"]
+    told = alerts["c1"]
+    assert (told.title, told.job, told.process, told.pid) == ("The kernel killed python of one", "one", "python", 7)
+    rig.wait(lambda: len(rig.notices) == 2)
+
+
 def test_with_the_rule_of_xids_off_a_lost_gpu_is_an_alert_all_the_same(rig):
     rig.service.configure("gpu_xid", enabled=False)
     rig.service.configure("gpu_lost", for_seconds=0.0)

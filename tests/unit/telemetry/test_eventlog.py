@@ -215,6 +215,45 @@ def test_a_job_out_of_memory_is_told_once_whatever_is_announced_again(rig):
     assert len([item for item in rig.log.list() if item.kind == "oom"]) == 1
 
 
+def test_a_jobs_kill_that_kernel_and_engine_tell_of_is_one_entry_with_its_recording_also_over_a_restart(rig):
+    now = time.time()
+    reason = Reason("oom_kernel", "The kernel killed it.", "OOMKilled: true", "Give it more.")
+    job = Job("j1", "train", JobState.FAILED, JobSpec("train", "i"), now - 60, 1, "ada", reason=reason,
+              container="mld-x-j1-a1", started_at=now - 50, ended_at=now)  # fmt: skip
+    rig.log.take(
+        (DeviceEvent(now, "oom", "host", pid=7, process="python", container="f" * 64, limited=True),), status()
+    )
+    rig.bus.publish(JobChanged(job))
+    rig.wait(lambda: rig.titles("oom"))
+    (entry,) = [item for item in rig.log.list() if item.kind == "oom"]
+    assert (entry.details["job"], entry.details["pid"], entry.details["command"]) == ("train", "7", "python")
+    assert entry.recorded
+    rig.restart()
+    rig.bus.publish(JobChanged(job))
+    rig.log.take((DeviceEvent(now + 1, "oom", "host", count=3),), status())
+    rig.bus.publish(Notice("info", "telemetry", "The history goes on."))
+    rig.wait(lambda: len(rig.titles("agent")) == 2)
+    assert [item.id for item in rig.log.list() if item.kind == "oom"] == [entry.id]
+
+
+def test_a_kill_that_waits_for_its_name_is_told_when_the_agent_ends(rig):
+    rig.log.take((DeviceEvent(time.time(), "oom", "host", count=2),), status())
+    rig.restart()
+    rig.wait(lambda: [item for item in rig.log.list() if item.kind == "oom"])
+    (entry,) = [item for item in rig.log.list() if item.kind == "oom"]
+    assert (entry.title, entry.count) == ("The kernel killed a process", 2)
+
+
+def test_a_kill_is_told_although_the_log_cannot_be_read(rig, monkeypatch):
+    def refuse(**_: object) -> list[Incident]:
+        raise Unavailable("The disk is gone.")
+
+    monkeypatch.setattr(rig.state.incidents, "list", refuse)
+    rig.log.take((DeviceEvent(time.time(), "oom", "host", pid=7, process="python"),), status())
+    rig.wait(lambda: rig.titles("oom"))
+    assert rig.titles("oom") == ["The kernel killed python"]
+
+
 def test_an_alert_is_an_entry_from_its_begin_to_its_end_also_over_a_restart(rig):
     alert = Alert("a", "disk_wear", "Nearly worn out", "warning", "nvme0n1", "nvme0n1", "t", None, 5.0, 0.9, "1")
     rig.log.log_alert(alert)

@@ -13,7 +13,7 @@ from mlops_desk.records.status import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.telemetry import incidents
 from mlops_desk.telemetry.folding import FOLD_SECONDS, Folding
 from mlops_desk.telemetry.gpu_watch import SILENT_SECONDS, Ended, GpuWatch
-from mlops_desk.telemetry.incidents import Owner
+from mlops_desk.telemetry.incidents import Killed, Owner
 
 GPU = Gpu("GPU-3", 3, "H100", "0000:19:00.0", GpuState.OK)
 
@@ -100,10 +100,31 @@ def test_a_memory_error_is_as_grave_as_it_is(text, level):
 
 
 def test_hostile_text_stays_one_line():
-    incident = incidents.of_event(DeviceEvent(5.0, "oom", "host", pid=4, text="a\nb\x1b[31m"), None, None).incident
-    assert "\n" not in incident.text
-    assert "\x1b" not in incident.text
+    event = DeviceEvent(5.0, "oom", "host", pid=4, process="a\nb\x1b[31m")
+    incident = incidents.of_kill(event, Killed("c\n", "j\x1b")).incident
+    for text in (incident.title, incident.text, *incident.details.values()):
+        assert "\n" not in text
+        assert "\x1b" not in text
     assert incident.level == "alert"
+
+
+def test_a_kill_names_program_container_and_job_and_says_why():
+    event = DeviceEvent(5.0, "oom", "host", pid=77, process="python", limited=True)
+    of_job = incidents.of_kill(event, Killed("mld-x-j1-a1", "train-x")).incident
+    assert of_job.title == "The kernel killed python of job train-x"
+    assert of_job.text.endswith("Its container reached its memory limit.")
+    assert (of_job.level, of_job.details) == (
+        "warning",
+        {"pid": "77", "command": "python", "container": "mld-x-j1-a1", "job": "train-x", "class": "oom_kernel"},
+    )
+    boxed = incidents.of_kill(event, Killed("boxed")).incident
+    assert boxed.title == "The kernel killed python in container boxed"
+    host = incidents.of_kill(replace(event, limited=False), Killed()).incident
+    assert (host.title, host.level) == ("The kernel killed python", "alert")
+    assert "The machine had no memory left." in host.text
+    unnamed = incidents.of_kill(DeviceEvent(5.0, "oom", "host", count=2), Killed()).incident
+    assert (unnamed.title, unnamed.count) == ("The kernel killed a process", 2)
+    assert "sudo dmesg" in unnamed.text
 
 
 @given(st.lists(st.tuples(st.sampled_from([31, 79]), st.floats(0.0, 300.0), st.integers(1, 1000)), min_size=1))
@@ -156,6 +177,8 @@ def test_jobs_that_ran_out_of_memory_are_logged_and_no_others():
     cuda, kernel = incidents.of_job(job("oom_cuda"), 1.0), incidents.of_job(job("oom_kernel"), 1.0)
     assert (cuda.incident.device, kernel.incident.device) == ("GPU-3", "host")
     assert cuda.incident.id == kernel.incident.id == "oom-j1"
+    assert (cuda.is_kill, kernel.is_kill) == (False, True)
+    assert (kernel.incident.details["job"], kernel.incident.details["job_id"]) == ("train", "j1")
     assert cuda.record
     assert incidents.of_job(job("exit_nonzero"), 1.0) is None
     assert incidents.of_job(job("oom_cuda", JobState.RUNNING), 1.0) is None
