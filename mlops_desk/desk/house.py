@@ -68,6 +68,7 @@ class Desk:
         self.engine = self._engine()
         self.ledger = self._ledger()
         self.leasing = Leasing(self.ledger, self.folder.instance, self._facts)
+        self._container_name, self._container_job = self._container_names()
         self.telemetry = self._telemetry()
         self.events = self._events()
         self.alerts = self._alerts()
@@ -154,15 +155,14 @@ class Desk:
             return ""
 
     def _telemetry(self) -> TelemetryService:
-        names, jobs = self._container_names()
         return TelemetryService(
             self.folder,
             self.bus,
             self.loop,
             self.settings,
             leases=self.leasing.known,
-            container_name=names,
-            job_name=jobs,
+            container_name=self._container_name,
+            job_name=self._container_job,
             agent_info=self._about,
             simulated=self.simulated,
         )
@@ -172,7 +172,14 @@ class Desk:
 
     def _events(self) -> EventsService:
         parts = EventParts(
-            self._keep, self._recording, self._busy_ratio, self._jobs_ended, self.telemetry.device, self._gpus_now
+            self._keep,
+            self._recording,
+            self._busy_ratio,
+            self._jobs_ended,
+            self.telemetry.device,
+            self._gpus_now,
+            self._container_name,
+            self._container_job,
         )
         return EventsService(self.folder.root / "events.json", self.state.incidents, self.bus, self.loop, parts)
 
