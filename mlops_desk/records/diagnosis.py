@@ -16,7 +16,8 @@ class Evidence:
 class Diagnosis:
     """A verdict on one GPU.
 
-    ``cause``: busy, loader, storage, network, link, peers, throttled, small_batches, idle, unknown.
+    ``cause``: busy, loader, processors, storage, network, pcie, nvlink, link, peers, throttled, small_batches, idle,
+    unknown. pcie and nvlink are full, link is one that is slower than it should be.
     ``device`` is the GPU's UUID, ``label`` who uses it.
     """
 

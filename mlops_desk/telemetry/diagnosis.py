@@ -1,7 +1,8 @@
 """Why is my GPU idle? From means over the last minute to one verdict for each GPU that somebody uses. Pure.
 
 The thresholds are rules of thumb, written down here and nothing more: a verdict names what was measured, and where
-nothing fits it says that the cause is unknown. Missing numbers are never taken for good ones.
+nothing fits it says that the cause is unknown, and what was looked at. Missing numbers are never taken for good ones,
+and what the whole machine does is never laid at the door of who holds a GPU.
 """
 
 import time
@@ -14,11 +15,13 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.status import Gpu, GpuState, Status
 from mlops_desk.telemetry import slow_links
+from mlops_desk.telemetry.hostwaits import load_of, of_everybody, waits_for_disks, waits_for_others, works_all_it_can
+from mlops_desk.telemetry.linkload import nvlink_load, pcie_load
+from mlops_desk.telemetry.looked import looked_at
 
 Means = Mapping[tuple[str, str], float]
 """The mean of each curve (device, metric) over the last minute; what is missing is not in it."""
 
-HOST = "host"
 BUSY = 0.85
 """From this utilisation on a GPU has enough to do."""
 
@@ -32,12 +35,6 @@ SMALL_SM = 0.35
 THROTTLED = 0.10
 POWER_CAPPED = 0.50
 LOWERED_LIMIT = 0.95
-CPU_FULL = 0.90
-CORE_FULL = 0.95
-CPU_PRESSURE = 0.20
-IO_PRESSURE = 0.10
-DISK_BUSY = 0.90
-READ_LATENCY = 0.010
 MOUNT_LATENCY = 0.5
 LINK_FULL = 0.85
 PACKET_ERRORS = 1.0
@@ -106,31 +103,50 @@ def _verdict(item: Used, group: Sequence[Used], status: Status, means: Means, id
     if found is not None:
         return found
     if use >= BUSY:
-        return _busy(item, use, means)
+        active = means.get((item.gpu.uuid, "hw.gpu.activity.sm"))
+        # A kernel that only moves data counts as busy, too.
+        full = _full_link(item, means) if active is None or active < SMALL_SM else None
+        return full or _busy(item, use, means)
     peers = [each.gpu for each in group if each is not item]
     return (
         _waits(item, use, status, means)
         or slow_links.judge(item.gpu, peers, use, means)
-        or _idle_or_unknown(item, use, idle)
+        or _idle_or_unknown(item, use, status, means, idle)
     )
 
 
 def _waits(item: Used, use: float, status: Status, means: Means) -> Diagnosis | None:
-    for look in (_storage, _network, _loader):
-        evidence = look(status, means)
-        if evidence:
-            return _waiting(item, use, look.__name__.removeprefix("_"), evidence)
+    full = _full_link(item, means)
+    if full is not None:
+        return full
+    looks = {
+        "storage": waits_for_disks(item.gpu, status, means),
+        "network": _network(status, means),
+        "processors": waits_for_others(item.gpu, status, means),
+        "loader": works_all_it_can(item.gpu, status, means),
+    }
+    return next((_waiting(item, use, cause, found) for cause, found in looks.items() if found), None)
+
+
+def _full_link(item: Used, means: Means) -> Diagnosis | None:
+    """Return that it waits for a link that is full."""
+    for cause, load in (("pcie", pcie_load(item.gpu, means)), ("nvlink", nvlink_load(item.gpu, means))):
+        if load is not None and load.is_full:
+            return _waiting(item, item.utilization or 0.0, cause, [load.evidence(item.gpu)])
     return None
 
 
-def _idle_or_unknown(item: Used, use: float, idle: Idle) -> Diagnosis:
+def _idle_or_unknown(item: Used, use: float, status: Status, means: Means, idle: Idle) -> Diagnosis:
     if use < IDLE:
         return _idle(item, idle)
     text = (
-        f"It computes {percent(use)} of the time, and neither processors, disks, network nor throttling explain the "
-        "rest. Often the program itself pauses between steps: evaluation, checkpoints, Python between small kernels."
+        f"It computes {percent(use)} of the time, and nothing that was looked at explains the rest. "
+        f"{looked_at(item.gpu, status, means)} "
+        "Often the program itself pauses between steps: evaluation, checkpoints, Python between small kernels."
     )
-    return Diagnosis(item.gpu.uuid, "unknown", "Waits, and the cause is not visible", text, (_use(item, use),))
+    load, _ = load_of(item.gpu)
+    beside = of_everybody(status, means) if load is None else []
+    return Diagnosis(item.gpu.uuid, "unknown", "Waits, and the cause is not visible", text, (_use(item, use), *beside))
 
 
 def _held_idle(item: Used, idle: Idle) -> bool:
@@ -236,24 +252,6 @@ def _busy(item: Used, use: float, means: Means) -> Diagnosis:
     return Diagnosis(uuid, "busy", "Busy", f"It works {percent(use)} of the time.", tuple(evidence))
 
 
-def _storage(status: Status, means: Means) -> list[Evidence]:
-    evidence = []
-    stalled = _first(means, HOST, ("system.pressure.io.some", "system.pressure.io.some.avg10"))
-    if stalled is not None and stalled[0] >= IO_PRESSURE:
-        evidence.append(Evidence(f"tasks wait for disks {percent(stalled[0])} of the time", HOST, stalled[1]))
-    for disk in status.disks:
-        busy = means.get((disk.name, "system.disk.busy"))
-        latency = means.get((disk.name, "system.disk.read.latency"))
-        if latency is not None and latency >= READ_LATENCY and (busy is None or busy >= DISK_BUSY):
-            text = f"a read from {plain(disk.name, 40)} takes {amount(latency * 1000, 'ms')}"
-            evidence.append(Evidence(text, disk.name, "system.disk.read.latency"))
-            queue = means.get((disk.name, "system.disk.queue"))
-            if queue is not None:
-                text = f"{queue:.0f} requests wait at {plain(disk.name, 40)}"
-                evidence.append(Evidence(text, disk.name, "system.disk.queue"))
-    return evidence
-
-
 def _network(status: Status, means: Means) -> list[Evidence]:
     evidence = []
     for mounted in status.filesystems:
@@ -275,27 +273,22 @@ def _network(status: Status, means: Means) -> list[Evidence]:
     return evidence
 
 
-def _loader(status: Status, means: Means) -> list[Evidence]:
-    evidence = []
-    use = means.get((HOST, "system.cpu.utilization"))
-    if use is not None and use >= CPU_FULL:
-        evidence.append(Evidence(f"processors work {percent(use)} of the time", HOST, "system.cpu.utilization"))
-    stalled = _first(means, HOST, ("system.pressure.cpu.some", "system.pressure.cpu.some.avg10"))
-    if stalled is not None and stalled[0] >= CPU_PRESSURE:
-        evidence.append(Evidence(f"tasks wait for a processor {percent(stalled[0])} of the time", HOST, stalled[1]))
-    full = [
-        core.name for core in status.host.cores if means.get((core.name, "system.cpu.utilization"), 0.0) >= CORE_FULL
-    ]
-    if full and not evidence:
-        text = f"{plain(full[0], 20)} works all the time: a loader with a single worker looks like this"
-        evidence.append(Evidence(text, full[0], "system.cpu.utilization"))
-    return evidence
-
-
 _WAITS = {
     "storage": ("Waits for storage", "Disks can't keep up: cache the data, use fewer and larger files, or prefetch."),
     "network": ("Waits for the network", "The network can't keep up: copy the data to a local disk first."),
     "loader": ("Waits for its data loader", "Use more loader workers, decode on the GPU, or prepare the data once."),
+    "processors": (
+        "Waits for processors that others use",
+        "More loader workers do not help: run it when they are free, or give each job its share of the cores (cpus).",
+    ),
+    "pcie": (
+        "Waits for its PCIe link",
+        "Keep data on the GPU, move it in smaller types, pin memory and overlap copies, or decode on the GPU.",
+    ),
+    "nvlink": (
+        "Waits for its NVLinks",
+        "Exchange less between GPUs: larger batches, gradients accumulated or in smaller types, or fewer GPUs a model.",
+    ),
 }
 
 
@@ -309,7 +302,3 @@ def _waiting(item: Used, use: float, cause: str, evidence: Iterable[Evidence]) -
 def _use(item: Used, use: float | None) -> Evidence:
     text = f"GPU {item.gpu.index} computes {percent(use or 0.0)} of the time"
     return Evidence(text, item.gpu.uuid, "hw.gpu.utilization")
-
-
-def _first(means: Means, device: str, metrics: Sequence[str]) -> tuple[float, str] | None:
-    return next(((means[device, metric], metric) for metric in metrics if (device, metric) in means), None)

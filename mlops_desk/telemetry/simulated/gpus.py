@@ -17,6 +17,7 @@ from mlops_desk.telemetry.simulated.board import MIG_GPU, Board
 from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, gpu_events
 from mlops_desk.telemetry.simulated.faults import SimulatedFaults, failure, wild
 from mlops_desk.telemetry.simulated.links import Links, Slices, peers
+from mlops_desk.telemetry.simulated.loads import bandwidth_ratio, host_load, host_memory_bytes
 from mlops_desk.telemetry.simulated.steady import FACTS
 from mlops_desk.telemetry.simulated.works import Run, container_id, end_run, load, pid_of, running, ticks_of
 from mlops_desk.telemetry.source import Busy, GpuSample
@@ -172,6 +173,12 @@ class SimulatedGpus:
                 round(max(0.0, load(self._seed, run, index, at)), 2),
                 run.start,
                 run.work.instance,
+                memory_bandwidth_ratio=bandwidth_ratio(self._seed, run, index, at),
+                encoder_ratio=0.0,
+                decoder_ratio=0.0,
+                cpu_ratio=host_load(run, at).busiest_ratio,
+                host_memory_bytes=host_memory_bytes(run),
+                load=host_load(run, at),
             )
             for run in runs
         ]
