@@ -1,0 +1,58 @@
+"""What a run of all tests may leave out, with the reasons. Where CI is set one more fails it, elsewhere it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from desk_setup.say import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from desk_setup.account import Account
+
+
+@dataclass(frozen=True)
+class Leave:
+    """So many tests may be skipped with these words, and why."""
+
+    words: str
+    at_most: int
+    why: str
+
+
+SKIPS = (
+    Leave("only root, with a loop device, may freeze a disk", 1, "CI may be a container without loop devices"),
+    Leave("only root may mount a filesystem without a server", 1, "likewise, without /dev/fuse"),
+    Leave("this machine's engine hands over GPUs", 1, "the test is of the sentence for one that does not"),
+)
+DESELECTED = 0
+"""Tests kept out by a marker."""
+UNCOLLECTED_FILES = 0
+"""Test files from which no test came."""
+
+
+def complaints(
+    accounts: Sequence[Account], tests: Path = ROOT / "tests", leaves: Sequence[Leave] = SKIPS
+) -> Iterator[str]:
+    """Say what was left out beyond what may be; nothing where all is well."""
+    skipped = {name: why for account in accounts for name, why in account.skipped.items()}
+    for name, why in sorted(skipped.items()):
+        if not any(leave.words in why for leave in leaves):
+            yield f"skipped without leave: {name} ({why})"
+    for leave in leaves:
+        those = sorted(name for name, why in skipped.items() if leave.words in why)
+        if len(those) > leave.at_most:
+            yield f"{len(those)} skipped, {leave.at_most} may be ({leave.words}): {', '.join(those)}"
+    deselected = sum(account.deselected for account in accounts)
+    if deselected > DESELECTED:
+        yield f"{deselected} tests kept out by a marker, {DESELECTED} may be"
+    missing = sorted(_files(tests) - {file for account in accounts for file in account.files})
+    if len(missing) > UNCOLLECTED_FILES:
+        yield f"{len(missing)} files from which no test came, {UNCOLLECTED_FILES} may be: {', '.join(missing)}"
+
+
+def _files(tests: Path) -> set[str]:
+    return {str(path.relative_to(tests.parent)) for path in tests.rglob("test_*.py")}

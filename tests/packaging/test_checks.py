@@ -1,0 +1,163 @@
+"""How the set-up runs tests: what fails runs once more alone, few may be flaky, and nothing is left out unseen."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from desk_setup import checks, left_out
+from desk_setup.account import Account
+from desk_setup.checks import Outcome, Suite
+
+PACKAGING = Path(checks.__file__).resolve().parents[1]
+
+FAILS_AT_FIRST = """
+from pathlib import Path
+import pytest
+
+@pytest.mark.parametrize("number", range(NUMBER))
+def test_hasty(number):
+    seen = Path(__file__).with_name(f"seen-{number}")
+    first = not seen.exists()
+    seen.touch()
+    assert not first
+"""
+FAILS = "def test_broken():\n    assert False\n"
+PASSES = "def test_fine():\n    pass\n"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Write test files, run them as the set-up does, and return whether they passed; `outcome` goes on from run to run."""
+    monkeypatch.setattr(checks, "ROOT", tmp_path)
+    monkeypatch.setattr(checks, "BUILD", tmp_path / "build")
+    (tmp_path / "build").mkdir()
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    ran = []
+    monkeypatch.setattr(checks, "_run", lambda check, env, real=checks._run: ran.append(check) or real(check, env))
+
+    def begin(outcome, report="test-report", at_once=(), which=(), **files):
+        for name, text in files.items():
+            (tmp_path / f"test_{name}.py").write_text(text)
+        command = [sys.executable, "-P", "-m", "pytest", "-p", "desk_setup.bookkeeper"]
+        names = tuple(f"test_{name}.py" for name in files)
+        tests = Suite("Some tests.", command, {"PYTHONPATH": str(PACKAGING)}, report, (*names, *which), at_once)
+        del ran[:]
+        return checks._tests_pass(tests, {"PATH": "/usr/bin:/bin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}, outcome)
+
+    begin.ran = ran
+    return begin
+
+
+def test_what_fails_and_then_passes_alone_is_flaky_and_told_last(run, tmp_path):
+    outcome = Outcome()
+    assert run(outcome, hasty=FAILS_AT_FIRST.replace("NUMBER", "1"), fine=PASSES)
+    assert outcome.flaky == ["test_hasty.py::test_hasty[0]"]
+    assert len(run.ran) == 2
+    assert "test_hasty.py::test_hasty[0]" in outcome.sentences(strict=False)[-1]
+    assert not outcome.failed
+    first, second = ((tmp_path / "build" / name).read_text() for name in ("test-report.xml", "test-report-again.xml"))
+    assert 'tests="2"' in first
+    assert 'failures="1"' in first, "what failed at first stays to be read"
+    assert 'tests="1"' in second
+    assert 'failures="0"' in second
+
+
+def test_what_fails_twice_has_failed(run):
+    outcome = Outcome()
+    assert not run(outcome, broken=FAILS)
+    assert len(run.ran) == 2
+    assert outcome.flaky == []
+
+
+@pytest.mark.parametrize(
+    ("which", "code"),
+    [(("-k", "nothing_of_that_name"), 5), (("--no-such-option",), 4), (("--maxfail=1", "test_interrupts.py"), 2)],
+)
+def test_a_run_that_broke_off_is_not_tried_again(run, tmp_path, which, code):
+    (tmp_path / "test_interrupts.py").write_text("def test_one():\n    raise KeyboardInterrupt\n")
+    assert not run(Outcome(), which=which, fine=PASSES)
+    assert len(run.ran) == 1, f"after exit code {code} a second run proves nothing"
+
+
+def test_only_this_runs_failures_run_once_more(run):
+    assert not run(Outcome(), broken=FAILS)  # which pytest remembers
+    assert run(Outcome(), report="other", hasty=FAILS_AT_FIRST.replace("NUMBER", "1"))
+    assert run.ran[1].command[-1].startswith("@")
+    assert Path(run.ran[1].command[-1][1:]).read_text() == "test_hasty.py::test_hasty[0]\n"
+
+
+def test_three_flaky_tests_pass_and_a_fourth_fails_the_run(run):
+    outcome = Outcome()
+    assert run(outcome, report="one", hasty=FAILS_AT_FIRST.replace("NUMBER", "3"))
+    assert outcome.sentences(strict=False)[-1].count("test_hasty") == 6
+    assert outcome.failed == []
+    assert not run(outcome, report="two", again=FAILS_AT_FIRST.replace("NUMBER", "1").replace("seen-", "other-"))
+    assert len(run.ran) == 1
+
+
+def test_a_file_that_does_not_load_is_run_once_more_and_named(run):
+    assert not run(Outcome(), unloadable="import no_such_module\n")
+    assert len(run.ran) == 1, "pytest calls it an interruption"
+
+
+@pytest.mark.parametrize("at_once", [(), ("-p", "xdist", "-n", "2")])
+def test_what_was_left_out_is_told_by_the_account(run, tmp_path, at_once):
+    skips = "import pytest\n@pytest.mark.skip(reason='no tide')\ndef test_sea():\n    pass\n" + PASSES
+    outcome = Outcome()
+    assert run(
+        outcome,
+        at_once=at_once,
+        which=("-k", "not deselected"),
+        sea=skips,
+        other=f"{PASSES}\n\ndef test_deselected():\n    pass\n",
+    )
+    (account,) = outcome.accounts
+    assert account.skipped == {"test_sea.py::test_sea": "no tide"}
+    assert account.deselected == 1
+    assert sorted(account.ran) == ["test_other.py::test_fine", "test_sea.py::test_fine"]
+    assert account.failed == []
+
+
+LEAVE = (left_out.Leave("no tide", 1, "the moon"),)
+
+
+def folder_of(tmp_path, *names):
+    folder = tmp_path / "tests"
+    folder.mkdir()
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("account", "said"),
+    [
+        (Account(["tests/test_a.py::test_x"]), []),
+        (Account(["tests/test_a.py::test_x"], skipped={"tests/test_a.py::test_y": "no tide today"}), []),
+        (
+            Account(skipped={"tests/test_a.py::test_y": "no tide", "tests/test_a.py::test_z": "no tide"}),
+            ["2 skipped, 1 may be (no tide): tests/test_a.py::test_y, tests/test_a.py::test_z"],
+        ),
+        (
+            Account(skipped={"tests/test_a.py::test_y": "no wind"}),
+            ["skipped without leave: tests/test_a.py::test_y (no wind)"],
+        ),
+        (Account(["tests/test_a.py::test_x"], deselected=2), ["2 tests kept out by a marker, 0 may be"]),
+        (Account(), ["1 files from which no test came, 0 may be: tests/test_a.py"]),
+    ],
+)
+def test_one_more_than_may_be_left_out_is_a_complaint(tmp_path, account, said):
+    assert list(left_out.complaints([account], folder_of(tmp_path, "test_a.py"), LEAVE)) == said
+
+
+def test_what_was_left_out_fails_only_where_it_is_strict(monkeypatch):
+    monkeypatch.setattr(left_out, "complaints", lambda _accounts: iter(["one skipped"]))
+    lenient, strict = Outcome(accounts=[Account()]), Outcome(accounts=[Account()])
+    assert "one skipped" in lenient.sentences(strict=False)[0]
+    assert lenient.failed == []
+    assert "one skipped" in strict.sentences(strict=True)[0]
+    assert strict.failed == ["More was left out than packaging/desk_setup/left_out.py allows."]
+
+
+def test_each_skip_that_may_be_has_a_reason():
+    assert all(leave.why and leave.words and leave.at_most > 0 for leave in left_out.SKIPS)
