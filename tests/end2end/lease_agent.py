@@ -1,7 +1,8 @@
 """An agent that does nothing but take and give back GPUs, as the user it is told to become.
 
 A second lock for each GPU, an flock that the kernel gives back however a process ends, is the witness:
-whoever is given a GPU must find it free. Prints a line for each GPU given, and DOUBLE if it was not.
+whoever is given a GPU must find it free. Prints a line for each GPU given, and DOUBLE if it was not. One that is told
+to hold takes a GPU, prints it, and keeps it, with a look at its lease ten times a second.
 """
 
 import fcntl
@@ -11,13 +12,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import Ledger, Owner
 from mlops_desk.records.status import Gpu, GpuState
 
 
-def main(uid: int, arena: str, leases: str, seconds: float) -> None:
+def main(uid: int, arena: str, leases: str, seconds: str) -> None:
     _rehearse()
     os.setgroups([])
     os.setgid(uid)
@@ -29,7 +31,9 @@ def main(uid: int, arena: str, leases: str, seconds: float) -> None:
         Gpu(path.name, index, "Test", None, GpuState.OK, processes_known=True)
         for index, path in enumerate(sorted(Path(arena).iterdir()))
     ]
-    until, number = time.monotonic() + seconds, 0
+    if seconds == "hold":
+        _hold(ledger, gpus)
+    until, number = time.monotonic() + float(seconds), 0
     while time.monotonic() < until:
         number += 1
         attempt = f"{os.getpid()}-{number}"
@@ -51,6 +55,14 @@ def main(uid: int, arena: str, leases: str, seconds: float) -> None:
         ledger.release(attempt)
 
 
+def _hold(ledger: Ledger, gpus: list[Gpu]) -> NoReturn:
+    choice = ledger.acquire("held", "hold", 1, ledger.facts(gpus, time.time()))
+    print(choice.gpus, flush=True)
+    while True:
+        time.sleep(0.1)
+        ledger.uphold()
+
+
 def _rehearse() -> None:
     """Load all that will be needed, while this process may still read the folder where Python lies."""
     with tempfile.TemporaryDirectory() as folder:
@@ -62,4 +74,4 @@ def _rehearse() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4]))
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4])
