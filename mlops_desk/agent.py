@@ -37,8 +37,11 @@ def main(folder: DataFolder, *, demo: bool = False, echo: bool = False) -> int:
         sys.stderr.write(f"An agent runs already for {folder.root}.\n")
         return 0
     log.start_file(folder.logs / "agent.log", echo=echo)
+    end = _Ending((folder.logs / "agent.crash").open("w", encoding="utf-8"))
+    signal.signal(signal.SIGTERM, end)  # before anything is opened: a start that takes its time can be ended too
+    signal.signal(signal.SIGINT, end)
     try:
-        _serve(folder, demo=demo)
+        _serve(folder, end, demo=demo)
     finally:
         lock.release()
     return 0
@@ -52,7 +55,7 @@ def _acquire(lock: FolderLock, socket: str) -> bool:
     return False
 
 
-def _serve(folder: DataFolder, *, demo: bool) -> None:
+def _serve(folder: DataFolder, end: "_Ending", *, demo: bool) -> None:
     from mlops_desk.api.server import ApiServer  # noqa: PLC0415 - heavy, and useless without the lock
     from mlops_desk.desk import open_desk  # noqa: PLC0415
     from mlops_desk.records.event import Sampled  # noqa: PLC0415
@@ -61,9 +64,7 @@ def _serve(folder: DataFolder, *, demo: bool) -> None:
     desk = open_desk(folder, loop, demo=demo)
     server = ApiServer(desk.services, desk.bus, loop, desk.record, lambda: Sampled(desk.telemetry.status()))
     desk.on_shutdown = server.stop
-    end = _Ending((folder.logs / "agent.crash").open("w", encoding="utf-8"), server.stop)
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    end.call(server.stop)
     desk.start()
     _log.info("Agent %s serves %s on %s", os.getpid(), folder.root, folder.socket)
     try:
@@ -81,15 +82,24 @@ def _serve(folder: DataFolder, *, demo: bool) -> None:
 class _Ending:
     """Signal handler: asks the server to stop, and sees to it that the process ends."""
 
-    def __init__(self, stacks: TextIO, stop: Callable[[], None]) -> None:
+    def __init__(self, stacks: TextIO) -> None:
         self._stacks = stacks
-        self._stop = stop
+        self._stop: Callable[[], None] | None = None
+        self._asked = False
         self._guarded = False
 
     def __call__(self, number: int, _frame: object) -> None:
         _log.info("Signal %s: ending", signal.Signals(number).name)
+        self._asked = True
         self.guard()
-        self._stop()
+        if self._stop is not None:
+            self._stop()
+
+    def call(self, stop: Callable[[], None]) -> None:
+        """Call ``stop`` at the signal, and at once if that has come already."""
+        self._stop = stop
+        if self._asked:
+            stop()
 
     def guard(self) -> None:
         """Start the countdown to the hard end, once. It runs without the interpreter, which may be what hangs."""

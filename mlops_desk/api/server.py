@@ -73,6 +73,7 @@ class ApiServer:
         self._loop = loop
         self._audit = audit
         self._server: _Server | None = None
+        self._is_ending = False
         self._streams = Streams()
         self.app = self._build()
 
@@ -90,13 +91,16 @@ class ApiServer:
             timeout_graceful_shutdown=1, date_header=False,
         )  # fmt: skip
         self._server = _Server(config)
+        if self._is_ending:
+            self._server.end()
         try:
             self._server.run(sockets=[listener])
         finally:
             path.unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """Ask the server to end, its streams first; safe from any thread and from a signal handler."""
+        """Ask the server to end, its streams first, or not to begin; safe from any thread and from a signal handler."""
+        self._is_ending = True
         self._streams.end()
         if self._server is not None:
             self._server.end()

@@ -7,6 +7,7 @@ from pathlib import Path
 from mlops_desk.base.errors import DeskError, Unavailable
 
 LEAST_BYTES = 1 << 20
+FULL = {errno.ENOSPC, errno.EDQUOT}
 _DISK = {errno.ENOSPC: "is full", errno.EDQUOT: "is full for this user", errno.EROFS: "can't be written to"}
 
 

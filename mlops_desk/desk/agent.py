@@ -70,8 +70,8 @@ class AgentService:
         )
 
     def _set_aside(self) -> str | None:
-        damaged = self._state.set_aside
-        return f"The state database was damaged and is kept as {damaged.name}." if damaged is not None else None
+        repair = self._state.repair
+        return repair.told("The state database") if repair is not None else None
 
     def doctor(self) -> list[Check]:
         return self._parts.checks()

@@ -1,5 +1,6 @@
 """Which curve each column of a block or chunk is, and on which scale: numbered once, looked up from then on."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from mlops_desk.storage.blocks import Key
 from mlops_desk.storage.scales import Groups, Scale, grouped
 from mlops_desk.storage.telemetry_tables import StoredBlock, StoredChunk, StoredLayout, StoredSeries
 
+_log = logging.getLogger(__name__)
 _CACHED = 12
 _SERIES = StoredSeries.__table__
 _LAYOUTS = StoredLayout.__table__
@@ -56,7 +58,7 @@ class Layouts:
         return self.get(connection, int(found))
 
     def get(self, connection: Connection, number: int) -> Layout:
-        """Return a layout by its number."""
+        """Return a layout by its number; one that is damaged or lost has no columns."""
         known = self._known.get(number)
         if known is None:
             known = self._known[number] = self._read(connection, number)
@@ -83,16 +85,22 @@ class Layouts:
         self._newest = None
 
     def _read(self, connection: Connection, number: int) -> Layout:
-        text = connection.execute(select(_LAYOUTS.c.series).where(_LAYOUTS.c.id == number)).scalar_one()
-        columns = [column.partition("@") for column in text.split()]
+        text = connection.execute(select(_LAYOUTS.c.series).where(_LAYOUTS.c.id == number)).scalar()
         rows = connection.execute(select(_SERIES.c.id, _SERIES.c.device, _SERIES.c.metric, _SERIES.c.unit))
         names: dict[int, Key] = {row.id: (row.device, row.metric, row.unit) for row in rows}
-        series = tuple(int(column) for column, _, _ in columns)
-        keys = tuple(names[column] for column in series)
-        scales = tuple(
-            Scale.parse(scale) if scale else self._scale_of(key)
-            for (_, _, scale), key in zip(columns, keys, strict=True)
-        )
+        try:
+            columns = [column.partition("@") for column in (text or "").split()]
+            series = tuple(int(column) for column, _, _ in columns)
+            keys = tuple(names[column] for column in series)
+            scales = tuple(
+                Scale.parse(scale) if scale else self._scale_of(key)
+                for (_, _, scale), key in zip(columns, keys, strict=True)
+            )
+        except (ValueError, KeyError) as error:
+            _log.warning("Layout %d of the telemetry history is damaged: %s", number, error)
+            series, keys, scales = (), (), ()
+        if text is None:
+            _log.warning("Layout %d of the telemetry history is lost", number)
         return Layout(
             number, series, keys, scales, grouped(scales), {column: place for place, column in enumerate(series)}
         )

@@ -8,14 +8,15 @@ from sqlalchemy.exc import OperationalError
 _VERSIONS = "migrations/{}/versions"
 
 
-class NewerSchemaError(Exception):
-    """The database was written by a newer version of the program."""
+def revisions(branch: str) -> list[str]:
+    """Return the revisions of a branch, oldest first; they are numbered, and so are the names of their files."""
+    folder = files("mlops_desk.storage").joinpath(_VERSIONS.format(branch))
+    return sorted(file.name.removesuffix(".py") for file in folder.iterdir() if file.name.endswith(".py"))
 
 
 def newest(branch: str) -> str:
-    """Return the newest revision of a branch; revisions are numbered, and so are the names of their files."""
-    folder = files("mlops_desk.storage").joinpath(_VERSIONS.format(branch))
-    return max(file.name.removesuffix(".py") for file in folder.iterdir() if file.name.endswith(".py"))
+    """Return the newest revision of a branch."""
+    return revisions(branch)[-1]
 
 
 def current(engine: Engine) -> str | None:
@@ -30,16 +31,19 @@ def current(engine: Engine) -> str | None:
     return found
 
 
-def upgrade(connection: Connection, branch: str) -> None:
-    """Bring the database to the newest schema within the connection's transaction. Raises NewerSchemaError."""
+def tables(engine: Engine) -> set[str]:
+    """Return the names of the tables that a database has."""
+    with engine.connect() as connection:
+        query = text("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        return set(connection.execute(query).scalars())
+
+
+def upgrade(connection: Connection, branch: str, revision: str = "head") -> None:
+    """Bring the database to a schema that this program knows, within the connection's transaction."""
     from alembic import command  # noqa: PLC0415 - a tenth of a second and 6 MB that a start seldom needs
     from alembic.config import Config  # noqa: PLC0415 - likewise
-    from alembic.util import CommandError  # noqa: PLC0415 - likewise
 
     config = Config()
     config.set_main_option("script_location", f"mlops_desk.storage:migrations/{branch}")
     config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise NewerSchemaError(str(error)) from error
+    command.upgrade(config, revision)

@@ -1,22 +1,25 @@
 """The state database: jobs, endpoints, drift reports, rules, retrainings, events, alerts and the audit trail."""
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any
 
-from sqlalchemy import Integer, delete, func, literal_column, select, true
-from sqlalchemy.dialects.sqlite import insert
-
-from mlops_desk.base import wire
+from mlops_desk.base.errors import Invalid
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.backup import Backup
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.job import Job
 from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.storage.database import Database
+from mlops_desk.storage.database import Database, Kind
+from mlops_desk.storage.pages import Value
+from mlops_desk.storage.records import Columns, RecordTable, read_document
 from mlops_desk.storage.tables import (
+    StateBase,
     Stored,
     StoredAlert,
     StoredAlertRule,
@@ -29,139 +32,106 @@ from mlops_desk.storage.tables import (
     StoredRule,
 )
 
-R = TypeVar("R")
-Columns = tuple[str, str, str, float]
+__all__ = ["RecordTable", "State"]
 
 
-class RecordTable(Generic[R]):
-    """One kind of record. ``columns`` gives a record's key, state, parent and creation time."""
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a kind of record lies in its table."""
 
-    def __init__(self, database: Database, table: type[Stored], kind: type[R], columns: Callable[[R], Columns]) -> None:
-        self._database = database
-        self._table = table
-        self._kind = kind
-        self._columns = columns
+    table: type[Stored]
+    kind: type[Any]
+    columns: Callable[[Any], Columns]
 
-    def put(self, record: R) -> None:
-        """Insert ``record`` or replace the one of its key; durable when this returns."""
-        key, state, parent, created_at = self._columns(record)
-        row = {
-            "key": key,
-            "state": state,
-            "parent": parent,
-            "created_at": created_at,
-            "document": wire.to_builtins(record),
-        }
-        changed = {name: value for name, value in row.items() if name != "key"}
-        statement = insert(self._table).values(**row).on_conflict_do_update(index_elements=["key"], set_=changed)
-        with self._database.transaction() as connection:
-            connection.execute(statement)
 
-    def get(self, key: str) -> R | None:
-        """Return the record of ``key``, or None."""
-        statement = select(self._table.document).where(self._table.key == key)
-        with self._database.transaction() as connection:
-            document = connection.execute(statement).scalar()
-        return None if document is None else wire.from_builtins(document, self._kind)
+_JOB = _Form(StoredJob, Job, lambda r: (r.id, r.state, r.origin or "", r.submitted_at))
+_ENDPOINT = _Form(StoredEndpoint, Endpoint, lambda r: (r.name, r.state, "", r.created_at))
+_REPORT = _Form(
+    StoredReport, DriftReport, lambda r: (r.id or "", r.verdict, r.endpoint or "", r.created_at or 0.0)
+)  # fmt: skip
+_RULE = _Form(StoredRule, Rule, lambda r: (r.name, "", "", r.created_at))
+_RETRAINING = _Form(StoredRetraining, Retraining, lambda r: (r.id, r.state, r.rule, r.created_at))
+_AUDIT = _Form(StoredAudit, AuditEntry, lambda r: (r.id or "", "", r.verb, r.at))
+# What happens again and again is as new as its last time.
+_INCIDENT = _Form(StoredIncident, Incident, lambda r: (r.id, r.level, r.device or "", r.last_at or r.at))
+_ALERT = _Form(StoredAlert, Alert, lambda r: (r.id, "firing" if r.ended_at is None else "ended", r.rule, r.since))
+_ALERT_RULE = _Form(StoredAlertRule, AlertRule, lambda r: (r.name, "", r.device_class, 0.0))
+_FORMS = {
+    form.table.__tablename__: form
+    for form in (_JOB, _ENDPOINT, _REPORT, _RULE, _RETRAINING, _AUDIT, _INCIDENT, _ALERT, _ALERT_RULE)
+}
 
-    def find(self, prefix: str, limit: int = 2) -> list[R]:
-        """Return up to ``limit`` records whose key begins with ``prefix``."""
-        pattern = prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        statement = select(self._table.document).where(self._table.key.like(pattern, escape="\\")).limit(limit)
-        with self._database.transaction() as connection:
-            documents = connection.execute(statement).scalars().all()
-        return [wire.from_builtins(document, self._kind) for document in documents]
 
-    def list(
-        self,
-        *,
-        states: tuple[str, ...] | None = None,
-        parent: str | None = None,
-        since: float | None = None,
-        limit: int | None = None,
-        newest_first: bool = True,
-    ) -> list[R]:
-        """Return records by creation time, optionally those in some states, of one parent, or made since a time."""
-        # Of those made in the same moment, the one that was put in last is the newest.
-        made, put_in = self._table.created_at, literal_column("rowid", Integer)
-        order = (made.desc(), put_in.desc()) if newest_first else (made.asc(), put_in.asc())
-        statement = select(self._table.document).order_by(*order)
-        if states is not None:
-            statement = statement.where(self._table.state.in_(states))
-        if parent is not None:
-            statement = statement.where(self._table.parent == parent)
-        if since is not None:
-            statement = statement.where(self._table.created_at >= since)
-        with self._database.transaction() as connection:
-            documents = connection.execute(statement.limit(limit)).scalars().all()
-        return [wire.from_builtins(document, self._kind) for document in documents]
+class _Judge:
+    """Knows the tables of records, which differ in nothing but what is in their documents."""
 
-    def newest_with(self, member: str, value: str) -> R | None:
-        """Return the newest record whose document has ``value`` in its ``member``; a walk unless that is indexed."""
-        # SQLite takes an index of an expression only for the very same one: the path can't be a bound value.
-        found = func.json_extract(self._table.document, literal_column(f"'$.{member}'"))
-        statement = select(self._table.document).where(found == value).order_by(self._table.created_at.desc()).limit(1)
-        with self._database.transaction() as connection:
-            document = connection.execute(statement).scalar()
-        return None if document is None else wire.from_builtins(document, self._kind)
+    def why_not(self, table: str, row: dict[str, Value]) -> str | None:
+        """Refuse a document that is no JSON: an index looks into it, so it could be neither kept nor taken out."""
+        del table
+        document = row["document"]
+        try:
+            json.loads(document if isinstance(document, str) else b"")
+        except (ValueError, RecursionError) as error:
+            return f"its document is no JSON: {error}"
+        return None
 
-    def remove(self, key: str) -> None:
-        """Forget the record of ``key``."""
-        with self._database.transaction() as connection:
-            connection.execute(delete(self._table).where(self._table.key == key))
+    def belongs(self, table: str, row: dict[str, Value]) -> bool:
+        form = _FORMS.get(table)
+        if form is None:
+            return False
+        try:
+            key, _, parent, _ = form.columns(read_document(str(row["document"]).encode(), form.kind))
+        except Invalid:
+            return False
+        return (key, parent) == (row["key"], row["parent"])
 
-    def trim(self, keep: int, state: str | None = None) -> None:
-        """Forget all but the newest ``keep`` records, of all or of those in one ``state``."""
-        mine = self._table.state == state if state is not None else true()
-        newest = select(self._table.created_at).where(mine).order_by(self._table.created_at.desc())
-        with self._database.transaction() as connection:
-            boundary = connection.execute(newest.offset(keep).limit(1)).scalar()
-            if boundary is not None:
-                connection.execute(delete(self._table).where(mine, self._table.created_at <= boundary))
 
-    def count(self) -> int:
-        with self._database.transaction() as connection:
-            return int(connection.execute(select(func.count()).select_from(self._table)).scalar_one())
+_KIND = Kind("state", frozenset(StateBase.metadata.tables), _Judge(), "FULL", thorough=True)
 
 
 class State:
-    """The tables of the state database; ``set_aside`` names a damaged file that was replaced at start."""
+    """The tables of the state database; ``repair`` says what was damaged when it was opened, ``is_new`` that it is."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, "state", "FULL")
-        self.set_aside = self._database.set_aside
-        self.jobs = RecordTable[Job](
-            self._database, StoredJob, Job, lambda r: (r.id, r.state, r.origin or "", r.submitted_at)
-        )
-        self.endpoints = RecordTable[Endpoint](
-            self._database, StoredEndpoint, Endpoint, lambda r: (r.name, r.state, "", r.created_at)
-        )
-        self.reports = RecordTable[DriftReport](
-            self._database,
-            StoredReport,
-            DriftReport,
-            lambda r: (r.id or "", r.verdict, r.endpoint or "", r.created_at or 0.0),
-        )
-        self.rules = RecordTable[Rule](self._database, StoredRule, Rule, lambda r: (r.name, "", "", r.created_at))
-        self.retrainings = RecordTable[Retraining](
-            self._database, StoredRetraining, Retraining, lambda r: (r.id, r.state, r.rule, r.created_at)
-        )
-        self.audit = RecordTable[AuditEntry](
-            self._database, StoredAudit, AuditEntry, lambda r: (r.id or "", "", r.verb, r.at)
-        )
+        self._database = Database(path, _KIND)
+        self.repair = self._database.repair
+        self.is_new = self._database.is_new
+        self._tables: dict[str, RecordTable[Any]] = {}
+        self.jobs: RecordTable[Job] = self._table(_JOB)
+        self.endpoints: RecordTable[Endpoint] = self._table(_ENDPOINT)
+        self.reports: RecordTable[DriftReport] = self._table(_REPORT)
+        self.rules: RecordTable[Rule] = self._table(_RULE)
+        self.retrainings: RecordTable[Retraining] = self._table(_RETRAINING)
+        self.audit: RecordTable[AuditEntry] = self._table(_AUDIT)
+        self.incidents: RecordTable[Incident] = self._table(_INCIDENT)
+        self.alerts: RecordTable[Alert] = self._table(_ALERT)
+        self.alert_rules: RecordTable[AlertRule] = self._table(_ALERT_RULE)
+        self.jobs.is_vital = lambda job: job.state.is_final
+        # Those that are acted on are looked at now; the others grow without end, and are looked at when asked for.
+        for table in (self.jobs, self.endpoints, self.rules, self.retrainings, self.alerts, self.alert_rules):
+            table.check()
 
-        self.incidents = RecordTable[Incident](  # what happens again and again is as new as its last time
-            self._database, StoredIncident, Incident, lambda r: (r.id, r.level, r.device or "", r.last_at or r.at)
-        )
-        self.alerts = RecordTable[Alert](
-            self._database,
-            StoredAlert,
-            Alert,
-            lambda r: (r.id, "firing" if r.ended_at is None else "ended", r.rule, r.since),
-        )
-        self.alert_rules = RecordTable[AlertRule](
-            self._database, StoredAlertRule, AlertRule, lambda r: (r.name, "", r.device_class, 0.0)
-        )
+    def unreadable(self) -> dict[str, str]:
+        """Return what can't be read, as ``TABLE KEY``, with the reason."""
+        return {f"{name} {key}": why for name, table in self._tables.items() for key, why in table.unreadable.items()}
+
+    @property
+    def changes(self) -> int:
+        """Return how many rows were changed since it was opened."""
+        return self._database.changes
+
+    def backups(self) -> list[Backup]:
+        """Return the backups there are, newest first."""
+        return self._database.backups.list()
+
+    def backup(self, why: str) -> Backup:
+        """Make a backup. Raises Unavailable."""
+        return self._database.backup(why)
 
     def close(self) -> None:
         self._database.close()
+
+    def _table(self, form: _Form) -> RecordTable[Any]:
+        made: RecordTable[Any] = RecordTable(self._database, form.table, form.kind, form.columns)
+        self._tables[form.table.__tablename__] = made
+        return made

@@ -12,12 +12,13 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from mlops_desk.storage.blocks import OLD_VERSION, Block, Coded, coded, pack, uncoded, unpack, unpack_old
-from mlops_desk.storage.database import Database
+from mlops_desk.storage.database import Database, Kind
 from mlops_desk.storage.holders import MEBIBYTE, Holding, put_list
 from mlops_desk.storage.integers import DamagedBlock, Places
 from mlops_desk.storage.layouts import Layout, Layouts, ScaleOf
+from mlops_desk.storage.salvage import AnyRow
 from mlops_desk.storage.scales import Scale
-from mlops_desk.storage.telemetry_tables import StoredBlock, StoredFrame, StoredProcess
+from mlops_desk.storage.telemetry_tables import StoredBlock, StoredFrame, StoredProcess, TelemetryBase
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ _FINEST = Scale(1e-6)
 # fewer pages of short-lived blocks ever reach the file.
 _PRAGMAS = ("secure_delete=OFF", "wal_autocheckpoint=4000")
 _PROCESSES_KNOWN = 4096
+_KIND = Kind(
+    "telemetry", frozenset(TelemetryBase.metadata.tables), AnyRow(), "NORMAL", thorough=False, pragmas=_PRAGMAS
+)
 
 
 class TelemetryStore:
@@ -39,8 +43,8 @@ class TelemetryStore:
     """
 
     def __init__(self, path: Path, scale_of: ScaleOf = lambda _: _FINEST) -> None:
-        self.database = Database(path, "telemetry", "NORMAL", _PRAGMAS)
-        self.set_aside = self.database.set_aside
+        self.database = Database(path, _KIND)
+        self.repair = self.database.repair
         self.layouts = Layouts(scale_of)
         self.generation = 0
         self.settled = False

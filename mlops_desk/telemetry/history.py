@@ -232,8 +232,8 @@ class History:
         if self._store is None:
             self._store = self._open_store(self._path)
             self._work = None
-            if self._store.set_aside is not None:
-                text = f"The telemetry history was damaged. It is kept as {self._store.set_aside}; a new one begins."
+            if self._store.repair is not None:
+                text = self._store.repair.told("The telemetry history")
                 self._notify(Notice("warning", SOURCE, text, None, time.time()))
         return self._store
 

@@ -22,13 +22,17 @@ class Desk:
     def run(self, *words: str, timeout: float = 120, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run ``mlops-desk WORDS`` to its end."""
         command = [*self.prefix, sys.executable, "-m", "mlops_desk", *words]
-        environment = {**os.environ, "MLOPS_DESK_DATA_DIR": str(self.folder), **self.environment}
+        environment = self.whole_environment()
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
         if check and done.returncode != 0:
             log = self.folder / "log" / "agent.log"
             tail = log.read_text()[-3000:] if log.exists() else "(no log)"
             raise AssertionError(f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{tail}")
         return done
+
+    def whole_environment(self) -> dict[str, str]:
+        """Return the environment that each command gets."""
+        return {**os.environ, "MLOPS_DESK_DATA_DIR": str(self.folder), **self.environment}
 
     def json(self, *words: str, timeout: float = 120) -> Any:
         """Run a command with ``--json`` last; stdout must be one document and nothing else."""

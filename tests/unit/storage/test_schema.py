@@ -71,7 +71,8 @@ def test_jobs_of_an_older_program_are_found_by_their_run(tmp_path: Path) -> None
     engine.dispose()
     state = State(old)
     assert state.jobs.newest_with("mlflow_run_id", "run-1") == job
-    assert old.with_name("state.db.backup-s0002").exists()
+    (backup,) = state.backups()
+    assert (backup.database, backup.why) == ("state", "before-s0002")
     state.close()
 
 
@@ -80,8 +81,9 @@ def test_a_damaged_file_is_kept_and_the_newest_backup_takes_its_place(path: Path
     backup.write_bytes(path.read_bytes())
     path.write_bytes(b"SQLite format 3\0" + b"damage" * 500)
     state = State(path)
-    assert state.set_aside is not None
-    assert b"damage" in state.set_aside.read_bytes()
+    assert state.repair is not None
+    assert state.repair.backup == "state.db.backup-s0001"
+    assert b"damage" in state.repair.kept.read_bytes()
     assert state.rules.list() == [RULE]
     state.close()
 
