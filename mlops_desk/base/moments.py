@@ -1,4 +1,4 @@
-"""Times as people type them: an hour ago, a date, a Unix time. Pure."""
+"""Times as people type them: an hour ago, a date, a Unix time, a length of time. Pure."""
 
 import math
 import re
@@ -9,6 +9,7 @@ from mlops_desk.base.errors import Invalid
 ACCEPTED = "Give now, a time ago such as -90s, -30m, -1h, -7d or -2w, a date such as 2026-11-24T13:00, or Unix seconds."
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 365.25 * 86_400.0}
 _AGO = re.compile(r"([+-])(\d{1,9}(?:\.\d{1,6})?)(s|m|min|h|d|w|y)")
+_LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(s|m|min|h|d|w)?")
 _NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
 _LIMIT = 4e9
 
@@ -19,6 +20,16 @@ def parse_moment(text: str | float, now: float) -> float:
     if at is None or not (math.isfinite(at) and 0 <= at <= _LIMIT):
         raise Invalid(f"{str(text)[:60]!r} is no time.", ACCEPTED)
     return float(at)
+
+
+def parse_length(text: str) -> float:
+    """Return the seconds that ``text`` (``90s``, ``1h``, ``2d``, or plain seconds) names. Raises Invalid."""
+    found = _LENGTH.fullmatch(text.strip())
+    if found is None:
+        raise Invalid(
+            f"{text[:60]!r} is no length of time.", "Give seconds, or a number with s, m, h, d or w: 30m, 1h."
+        )
+    return float(found[1]) * _UNITS[found[2] or "s"]
 
 
 def _read(text: str, now: float) -> float | None:

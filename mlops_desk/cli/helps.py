@@ -44,6 +44,7 @@ HELP = {
     "wait": "wait until the endpoint is live or has failed",
     "window": "so many of the newest requests",
     "alerts.configure.name": "name of the rule; alerts rules shows them",
+    "alerts.silence.seconds": "for how long, as in 30m, 1h or 2d, at most 30d; 0 ends the silence",
     "alerts.rule.name": "name of the rule; alerts rules shows them",
     "drift.list.endpoint": "only those of this endpoint",
     "endpoints.deploy.model": "MODEL, MODEL@ALIAS or MODEL/VERSION",

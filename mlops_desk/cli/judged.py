@@ -1,5 +1,6 @@
 """Texts for what was judged: events, alerts and their rules, GPUs with their processes, an absence, a recording."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -94,7 +95,9 @@ def _busy(item: GpuUse) -> str:
 
 def _alert_state(item: Alert) -> str:
     seen = f", seen by {item.acknowledged_by}" if item.acknowledged_by else ""
-    return (f"ended {ago(item.ended_at)}" if item.ended_at is not None else "fires") + seen
+    until = item.silenced_until or 0.0
+    silent = f", silent until {moment(until)}" if until > time.time() else ""
+    return (f"ended {ago(item.ended_at)}" if item.ended_at is not None else "fires") + seen + silent
 
 
 def _condition(item: AlertRule) -> str:

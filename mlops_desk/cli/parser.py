@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops_desk import __version__
 from mlops_desk.base.errors import Invalid
-from mlops_desk.base.moments import parse_moment
+from mlops_desk.base.moments import parse_length, parse_moment
 from mlops_desk.cli.helps import help_of, sentence
 from mlops_desk.cli.opening import Parser, add_first_words
 from mlops_desk.verbs import PROTOCOLS
@@ -17,6 +17,7 @@ from mlops_desk.verbs.declaration import (
     AbsolutePath,
     FileText,
     FolderOf,
+    Length,
     Moment,
     Option,
     Pairs,
@@ -108,7 +109,7 @@ def _add_drift_report(verbs: Any) -> None:
 def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Parameter) -> None:
     form = parameter.form
     text = _escaped(help_of(verb, parameter))
-    word = form.word if isinstance(form, Option) and form.word else parameter.name
+    word = (form.word if isinstance(form, (Option, Length)) else None) or parameter.name
     option = "--" + word.replace("_", "-")
     if isinstance(form, FolderOf):
         return
@@ -116,11 +117,11 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default, help=text)
     elif isinstance(form, Pairs):
         parser.add_argument(option, metavar=form.metavar, action="append", default=None, help=text)
-    elif parameter.required and not isinstance(form, (Option, Moment)):
+    elif parameter.required and not isinstance(form, (Option, Moment, Length)):
         metavar = form.metavar if isinstance(form, (FileText, AbsolutePath)) else parameter.name.upper()
         parser.add_argument(parameter.name, metavar=metavar, type=_type(parameter), help=text)
     else:
-        metavar = (form.metavar if isinstance(form, (Option, Moment)) else None) or parameter.name.upper()
+        metavar = (form.metavar if isinstance(form, (Option, Moment, Length)) else None) or parameter.name.upper()
         default = None if parameter.required else parameter.default
         parser.add_argument(
             option, dest=parameter.name, metavar=metavar, required=parameter.required, default=default,
@@ -130,7 +131,7 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
 
 def _type(parameter: Parameter) -> Any:
     """Return what argparse converts with: the one type beside None."""
-    kind = str if isinstance(parameter.form, Moment) else parameter.kinds[0]
+    kind = str if isinstance(parameter.form, (Moment, Length)) else parameter.kinds[0]
     if kind is float:
         return _number
     return kind if kind in {int, str} else str
@@ -167,6 +168,8 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
         value = getattr(given, parameter.name)
         if isinstance(form, Moment) and value is not None:
             value = parse_moment(value, time.time())
+        if isinstance(form, Length):
+            value = parse_length(value)
         if isinstance(form, FileText):
             value = _read(value, form)
         elif isinstance(form, AbsolutePath) and value is not None:

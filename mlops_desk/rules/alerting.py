@@ -25,6 +25,7 @@ from mlops_desk.records.incident import Incident
 from mlops_desk.records.status import Status
 from mlops_desk.rules import causes
 from mlops_desk.rules.alerts import AlertEngine, Change, quantity
+from mlops_desk.rules.silences import LONGEST_SECONDS, spot_of
 from mlops_desk.rules.webhook import Webhook
 from mlops_desk.storage.state import RecordTable
 
@@ -61,6 +62,7 @@ class AlertsService:
         self._lock = threading.RLock()
         stored = alerts.list(states=("firing",))
         self._engine = AlertEngine(rules.list(), stored)
+        self._engine.silences.take_up(alerts.list(limit=_KEPT), time.monotonic(), time.time())
         self._webhook_alert = next((alert for alert in stored if alert.rule == _WEBHOOK_RULE), None)
         troubled = self._webhook_alert is not None
         self._webhook = Webhook(settings, loop, self._on_webhook, troubled=troubled, simulated=simulated)
@@ -153,6 +155,25 @@ class AlertsService:
                 self._lane.put(lambda: self._tell(alert, logged=False, told=False, sent=False))
         return alert
 
+    def silence(self, alert_id: str, seconds: float) -> Alert:
+        """Tell nobody of an alert for so many seconds, by its id or the beginning of it. Raises NotFound, Invalid."""
+        if not 0.0 <= seconds <= LONGEST_SECONDS:
+            hint = "mlops-desk alerts configure RULE --no-enabled ends a rule for good."
+            raise Invalid(f"{seconds:g} s is not between 0 and 30 days.", hint)
+        user = current_caller().user
+        stored = self._stored(alert_id)
+        with self._lock:
+            alert = self._engine.silence(stored, seconds, user, time.monotonic(), time.time())
+            if self._webhook_alert is not None and self._webhook_alert.id == stored.id:
+                self._webhook_alert = alert
+            for other in self._alerts.list(parent=alert.rule, limit=_KEPT):  # one silence, stored once
+                if other.id != alert.id and other.silenced_until is not None and spot_of(other) == spot_of(alert):
+                    self._alerts.put(replace(other, silenced_until=None, silenced_by=None))
+            loud = seconds == 0.0 and alert.ended_at is None and alert.rule != _WEBHOOK_RULE
+            if self._lane is not None:
+                self._lane.put(lambda: self._tell(alert, logged=False, told=False, sent=loud))
+        return alert
+
     def _stored(self, alert_id: str) -> Alert:
         with self._lock:
             found = [alert for alert in self._engine.firing.values() if alert_id and alert.id.startswith(alert_id)]
@@ -171,6 +192,7 @@ class AlertsService:
         """Look at a new sample; called by who samples, so nothing here waits."""
         with self._lock:
             changes = self._engine.step(status, time.monotonic(), time.time())
+            self._webhook_loud_again()
         for change in changes:
             self._queue(change)
 
@@ -224,12 +246,21 @@ class AlertsService:
         if alert is not None and self._lane is not None:
             self._lane.put(lambda: self._tell(alert, logged=True, told=alert.ended_at is None, sent=False))
 
+    def _webhook_loud_again(self) -> None:
+        alert = self._webhook_alert
+        if alert is None or alert.silenced_until is None or self._engine.silences.holds(alert):
+            return
+        loud = self._webhook_alert = replace(alert, silenced_until=None, silenced_by=None)
+        if self._lane is not None:
+            told = loud.acknowledged_by is None
+            self._lane.put(lambda: self._tell(loud, logged=False, told=told, sent=False))
+
     def _queue(self, change: Change) -> None:
         if self._lane is not None:
             watched = change.watched
             begun = change.alert.ended_at is None
-            told = begun and change.fresh and watched.told
-            self._lane.put(lambda: self._tell(change.alert, logged=watched.logged, told=told, sent=True))
+            told = begun and change.fresh and watched.told and not change.silent
+            self._lane.put(lambda: self._tell(change.alert, logged=watched.logged, told=told, sent=not change.silent))
 
     def _tell(self, alert: Alert, *, logged: bool, told: bool, sent: bool) -> None:
         try:

@@ -17,18 +17,15 @@ from mlops_desk.records.status import Gpu, Status
 from mlops_desk.rules.alert_rules import WATCHED, Watched, gone
 from mlops_desk.rules.causes import LOST_XID, UNKNOWN, XID_RULES, Cause, of_gpu
 from mlops_desk.rules.links import NvLinks
+from mlops_desk.rules.silences import Silences, Spot, spot_of
 
 PULSE_SECONDS = 600.0
 """How long an incident keeps its alert going."""
 
 GONE_SECONDS = 3600.0
 REOPEN_SECONDS = 600.0
-
 _SUBJECTS = 8
 """So many alerts of one rule and device, for different processes; what comes on top is told together."""
-
-Spot = tuple[str, str, str]
-"""A rule's name, a device, and the subject by which several alerts of the two differ ("" where there is one)."""
 
 _LOST = "gpu_lost"
 _SAID_LIMIT = 500
@@ -37,11 +34,15 @@ _NVLINKS = "gpu_nvlink_down"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An alert began or ended. ``fresh`` is False for one that only came back: nobody is told of it again."""
+    """An alert began or ended. ``fresh`` is False for one that only came back: nobody is told of it again.
+
+    ``silent``: a person wanted to hear nothing of it.
+    """
 
     alert: Alert
     watched: Watched
     fresh: bool
+    silent: bool = False
 
 
 @dataclass(slots=True)
@@ -82,12 +83,13 @@ class AlertEngine:
         self._seen: dict[Spot, float] = {}
         self._ended: dict[Spot, tuple[Alert, float]] = {}
         self._sweep_due = 0.0
+        self.silences = Silences()
         self._links = NvLinks()
         self.firing: dict[Spot, Alert] = {}
         for alert in firing:
             if alert.rule in self._rules:
-                self.firing[_spot_of(alert)] = alert
-                self._holdings[_spot_of(alert)] = Holding(on=True)
+                self.firing[spot_of(alert)] = alert
+                self._holdings[spot_of(alert)] = Holding(on=True)
         self._arrange()
 
     @property
@@ -127,6 +129,31 @@ class AlertEngine:
             self.firing[spot] = cause.said_of(self.firing[spot])
         return []
 
+    def silence(self, alert: Alert, seconds: float, by: str, now: float, at: float) -> Alert:
+        """Tell nobody of an alert and of what comes in its place for so many seconds; 0 ends that.
+
+        Return what stands in its place now: the one that fires, where that is another one.
+        """
+        spot = spot_of(alert)
+        quiet = self.silences.put(self.firing.get(spot, alert), seconds, by, now, at)
+        ended = self._ended.get(spot)
+        if spot in self.firing:
+            self.firing[spot] = quiet
+        elif ended is not None and ended[0].id == quiet.id:
+            self._ended[spot] = quiet, ended[1]
+        return quiet
+
+    def _loud_again(self, now: float) -> list[Change]:
+        """End the silences whose time is over; what fires then is told anew."""
+        changes = []
+        for spot in self.silences.over(now):
+            alert = self.firing.get(spot)
+            if alert is not None:
+                alert = self.firing[spot] = self.silences.marked(alert)
+                silent = alert.acknowledged_by is not None
+                changes.append(Change(alert, self._watched[spot[0]], fresh=True, silent=silent))
+        return changes
+
     def _spot(self, name: str, device: str, cause: Cause) -> Spot:
         known = [spot for spot in self._pulses if spot[:2] == (name, device)]
         same = [spot for spot in known if cause.event and self._pulses[spot].cause.event == cause.event]
@@ -137,7 +164,7 @@ class AlertEngine:
 
     def step(self, status: Status, now: float, at: float) -> list[Change]:
         """Look at a sample; ``now`` is a clock that only grows, ``at`` Unix time."""
-        changes: list[Change] = []
+        changes = self._loud_again(now)
         self._links.see(status.gpus)
         pulsing = [*{*self._pulses, *(spot for spot in self.firing if self._watched[spot[0]].pulse)}]
         for device_class, rows in self._table:
@@ -234,9 +261,8 @@ class AlertEngine:
         ended, ended_at = self._ended.pop(spot, (None, 0.0))
         if ended is not None and now - ended_at < REOPEN_SECONDS:
             again = replace(ended, ended_at=None, value=value, text=text if said else ended.text)
-            alert = cause.said_of(again)
-            self.firing[spot] = alert
-            return Change(alert, watched, fresh=False)
+            alert = self.firing[spot] = self.silences.marked(cause.said_of(again))
+            return Change(alert, watched, fresh=False, silent=self.silences.holds(alert))
         title = device_title(rule.device_class, spot[1], thing)
         alert = Alert(
             id=uuid.uuid4().hex,
@@ -255,8 +281,8 @@ class AlertEngine:
             uuid=thing.uuid if isinstance(thing, Gpu) else None,
             subject=spot[2],
         )
-        alert = self.firing[spot] = cause.said_of(alert)
-        return Change(alert, watched, fresh=True)
+        alert = self.firing[spot] = self.silences.marked(cause.said_of(alert))
+        return Change(alert, watched, fresh=True, silent=self.silences.holds(alert))
 
     def _end(self, spot: Spot, at: float, value: float | None, now: float | None = None) -> Change:
         alert = replace(self.firing.pop(spot), ended_at=at)
@@ -266,7 +292,7 @@ class AlertEngine:
         self._pulses.pop(spot, None)
         if now is not None:
             self._ended[spot] = alert, now
-        return Change(alert, self._watched[spot[0]], fresh=True)
+        return Change(alert, self._watched[spot[0]], fresh=True, silent=self.silences.holds_end(alert))
 
     def _gone(self, now: float, at: float) -> Iterator[Change]:
         if not self.firing:
@@ -307,10 +333,6 @@ _DEVICES: dict[str, Callable[[Status], Iterable[tuple[str, Any]]]] = {
     "filesystem": lambda status: ((mounted.mount, mounted) for mounted in status.filesystems),
     "network": lambda status: ((network.name, network) for network in status.networks),
 }
-
-
-def _spot_of(alert: Alert) -> Spot:
-    return alert.rule, alert.device, alert.subject
 
 
 def _with_changes(rule: AlertRule, changed: AlertRule | None) -> AlertRule:

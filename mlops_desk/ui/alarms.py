@@ -13,6 +13,8 @@ from mlops_desk.ui.words import Mark
 
 LOUD = frozenset({"warning", "alert"})
 KEPT = 2000
+_SILENT = "silent"
+"""An alert of which nobody wants to hear for a while; when that is over and it still fires, it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ class Alarms:
         if alert.acknowledged_by:
             self._told[alert.id] = "seen"
             return None
-        if told is not None or alert.level not in LOUD:
+        if alert.silenced_until is not None:
+            self._told[alert.id] = _SILENT
+            return None
+        if told not in {None, _SILENT} or alert.level not in LOUD:
             return None
         self._told[alert.id] = "fires"
         return _fires(alert)
@@ -71,6 +76,6 @@ def _name(alert: Alert) -> str:
 
 
 def worst(alerts: Mapping[str, Alert] | None) -> Mark | None:
-    """Return the mark of the worst alert that fires and that nobody has acknowledged, for the tray's icon."""
-    unseen = [alert for alert in judgement.firing((alerts or {}).values()) if not alert.acknowledged_by]
+    """Return the mark of the worst alert that fires and that nobody has acknowledged or silenced, for the tray."""
+    unseen = [alert for alert in judgement.firing((alerts or {}).values()) if not judgement.is_silent(alert)]
     return judgement.level(unseen[0].level) if unseen else None

@@ -126,6 +126,11 @@ def _since_cell(alert: Alert) -> Cell:
     return Cell(words.ago(alert.since), alert.since, tip=words.absolute(alert.since))
 
 
+def _seen_cell(alert: Alert) -> Cell:
+    parts = (plain(alert.acknowledged_by or "", 60), judgement.silence(alert))
+    return Cell(" · ".join(part for part in parts if part))
+
+
 def _told(alert: Alert) -> str:
     return f"{alert.title}\n{alert.text}\n{alert.hint or ''}".strip()
 
@@ -143,5 +148,5 @@ def _columns(store: Store) -> tuple[Column[Alert], ...]:
         Column("text", "Why", lambda alert: Cell(plain(alert.text), tip=_told(alert)), stretch=True),
         Column("value", "Now", value, right=True),
         Column("since", "Since", _since_cell, right=True),
-        Column("seen", "Seen by", lambda alert: Cell(plain(alert.acknowledged_by or "", 60))),
+        Column("seen", "Seen by", _seen_cell),
     )

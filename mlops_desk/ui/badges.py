@@ -55,7 +55,9 @@ def _drift(store: Store) -> Mark | None:
 
 
 def _alerts(store: Store) -> Mark | None:
-    unseen = [alert for alert in judgement.firing((store.alerts.value or {}).values()) if not alert.acknowledged_by]
+    unseen = [
+        alert for alert in judgement.firing((store.alerts.value or {}).values()) if not judgement.is_silent(alert)
+    ]
     if not unseen:
         return None
     worst = judgement.level(unseen[0].level)

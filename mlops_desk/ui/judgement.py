@@ -63,6 +63,20 @@ def firing(alerts: Iterable[Alert]) -> list[Alert]:
     return sorted(now, key=lambda alert: (-RANK.get(alert.level, 0), -alert.since))
 
 
+def is_silent(alert: Alert) -> bool:
+    """Tell whether nobody wants to hear of an alert: somebody has seen it, or silenced it for a while."""
+    return alert.acknowledged_by is not None or (alert.silenced_until or 0.0) > time.time()
+
+
+def silence(alert: Alert) -> str:
+    """Say until when an alert is silent, and who wanted that; "" for one that is not."""
+    until = alert.silenced_until or 0.0
+    if until <= time.time():
+        return ""
+    by = f" ({plain(alert.silenced_by, 60)})" if alert.silenced_by else ""
+    return f"silent until {words.day_and_clock(until)}{by}"
+
+
 def alert_mark(alert: Alert) -> Mark:
     """Return an alert's state: its level while it fires."""
     return level(alert.level) if alert.ended_at is None else _ENDED

@@ -1,10 +1,10 @@
 """Verbs about alerts."""
 
 from builtins import list as list_of
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from mlops_desk.records.alert import Alert, AlertRule
-from mlops_desk.verbs.declaration import changes, reads
+from mlops_desk.verbs.declaration import Length, changes, reads
 
 
 class Alerts(Protocol):
@@ -46,6 +46,14 @@ class Alerts(Protocol):
     @changes(before="show")
     def acknowledge(self, alert_id: str) -> Alert:
         """Say that an alert was seen: it stays listed, and is silent until it ends."""
+        ...
+
+    @changes(before="show")
+    def silence(self, alert_id: str, seconds: Annotated[float, Length("for")]) -> Alert:
+        """Tell nobody of an alert for a while, also when it ends and begins again; 0 ends that.
+
+        It stays listed. When the time is over and the alert still fires, it is told anew.
+        """
         ...
 
     @changes(who="owner")

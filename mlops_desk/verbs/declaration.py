@@ -3,7 +3,7 @@
 ``@reads`` and ``@changes`` mark a protocol's methods. Annotations on parameters say what the command
 line makes of them: ``FileText`` reads a file and sends its text (the agent never opens a caller's
 file), ``FolderOf`` sends the absolute folder of that file, ``AbsolutePath`` resolves a path here, and
-``Option`` turns a required parameter into a named one, ``Moment`` reads a time.
+``Option`` turns a required parameter into a named one, ``Moment`` reads a time, ``Length`` how long.
 """
 
 import inspect
@@ -82,8 +82,16 @@ class Moment:
     metavar: str = "TIME"
 
 
+@dataclass(frozen=True, slots=True)
+class Length:
+    """On the command line: a required ``--word 1h`` (``30m``, ``2d``, plain seconds); sent as seconds."""
+
+    word: str
+    metavar: str = "TIME"
+
+
 _WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-_FORMS = (FileText, FolderOf, AbsolutePath, Option, Pairs, Moment)
+_FORMS = (FileText, FolderOf, AbsolutePath, Option, Pairs, Moment, Length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,7 @@ class Parameter:
     name: str
     type: Any
     default: Any
-    form: FileText | FolderOf | AbsolutePath | Option | Pairs | Moment | None
+    form: FileText | FolderOf | AbsolutePath | Option | Pairs | Moment | Length | None
 
     @property
     def kinds(self) -> tuple[Any, ...]:

@@ -1,5 +1,6 @@
 """What rings on the desktop: once for an alert, once for its end, never for what was seen; and what it carries."""
 
+import time
 from dataclasses import replace
 
 from doubles import Double, alert_record, uuid_of
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.base.loop import Loop
-from mlops_desk.ui import alarms, tray, words
+from mlops_desk.ui import alarms, judgement, tray, words
 from mlops_desk.ui.alarms import Alarm, Alarms
 from mlops_desk.ui.desktop import Desktop
 from mlops_desk.ui.text import notification_text
@@ -41,6 +42,29 @@ def test_an_acknowledged_alert_is_silent_to_its_end():
     seen = replace(HOT, acknowledged_by="ana")
     assert rings.take({"a1": seen}) == []
     assert rings.take({"a1": replace(seen, ended_at=HOT.since + 9)}) == []
+
+
+def test_a_silenced_alert_rings_nobody_and_rings_when_the_silence_is_over():
+    rings = primed()
+    quiet = replace(HOT, silenced_until=4e9, silenced_by="ana")
+    assert rings.take({"a1": quiet}) == []
+    assert rings.take({"a1": quiet}) == []
+    assert len(rings.take({"a1": HOT})) == 1
+    assert rings.take({"a1": HOT}) == []
+    assert rings.take({"a1": quiet}) == []
+    assert rings.take({"a1": replace(quiet, ended_at=HOT.since + 9)}) == []
+
+
+def test_a_silenced_alert_says_until_when_and_does_not_colour_the_tray():
+    quiet = replace(HOT, silenced_until=time.time() + 600, silenced_by="ana")
+    assert alarms.worst({"a1": HOT}) is not None
+    assert alarms.worst({"a1": quiet}) is None
+    assert judgement.silence(quiet).startswith("silent until ")
+    assert judgement.silence(quiet).endswith("(ana)")
+    over = replace(quiet, silenced_until=time.time() - 1)
+    assert judgement.silence(over) == ""
+    assert alarms.worst({"a1": over}) is not None
+    assert judgement.silence(HOT) == ""
 
 
 def test_information_and_what_was_over_before_anybody_heard_of_it_ring_nobody():

@@ -92,6 +92,8 @@ def test_alerts_rules_processes_and_recordings_are_readable():
     alert = Alert("b" * 32, "gpu_lost", "Lost", "alert", "GPU-3", "GPU 3", "t", "h", NOW - 60, 1.0, "1")
     assert "fires" in output.text([alert])
     assert "GPU 3" in output.text(alert)
+    assert "silent" not in output.text([alert, replace(alert, silenced_until=time.time() - 1)])
+    assert "fires, silent until " in output.text([replace(alert, silenced_until=time.time() + 90)])
     known = replace(alert, xid=48, pid=7, job="train-x", event="e" * 32)
     shown = " ".join(output.text(known).split())
     assert "xid 48 job train-x pid 7 event mlops-desk events show eeeeeeee" in shown

@@ -13,7 +13,7 @@ from mlops_desk.cli.parser import arguments_of, build
 from mlops_desk.telemetry.curves import BUCKETS_LIMIT
 from mlops_desk.telemetry.eventlog import KEPT
 from mlops_desk.verbs import PROTOCOLS
-from mlops_desk.verbs.declaration import FolderOf, Moment, Option, Parameter, Verb, verbs_of
+from mlops_desk.verbs.declaration import FolderOf, Length, Moment, Option, Parameter, Verb, verbs_of
 
 
 def parsed(*words: str) -> tuple[str, dict[str, object]]:
@@ -148,7 +148,7 @@ NUMBERS = [
 def test_no_verb_takes_a_number_that_is_none(service: str, verb: Verb, parameter: Parameter, text: str) -> None:
     with pytest.raises(Invalid, match=parameter.name):
         parameter.check(float(text))
-    if service == "telemetry" or isinstance(parameter.form, Moment):
+    if service == "telemetry" or isinstance(parameter.form, (Moment, Length)):
         return  # not on the command line, or read there as a time
     option = "--" + parameter.name.replace("_", "-")
     needed = [
@@ -160,6 +160,22 @@ def test_no_verb_takes_a_number_that_is_none(service: str, verb: Verb, parameter
     with pytest.raises(SystemExit) as ended:
         build().parse_args([service, verb.name.replace("_", "-"), *needed, f"{option}={text}"])
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1h", 3600.0), ("30m", 1800.0), ("90s", 90.0), ("90", 90.0), ("2d", 172_800.0), ("0", 0.0), ("1.5h", 5400.0)],
+)
+def test_a_silence_is_given_as_people_write_lengths_of_time(text: str, seconds: float) -> None:
+    given = build().parse_args(["alerts", "silence", "a1", "--for", text])
+    assert arguments_of(given.verb, given) == {"alert_id": "a1", "seconds": seconds}
+
+
+@pytest.mark.parametrize("text", ["-1h", "1y", "nan", "1 hour", "", "1e9", "h"])
+def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+    given = build().parse_args(["alerts", "silence", "a1", f"--for={text}"])
+    with pytest.raises(Invalid, match="no length of time"):
+        arguments_of(given.verb, given)
 
 
 def test_a_missing_spec_file_is_told_plainly(tmp_path: Path) -> None:

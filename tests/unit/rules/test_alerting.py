@@ -1,10 +1,12 @@
 """The alerts' service: told once, stored, acknowledged, configured, and an alert about alerts."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -287,6 +289,109 @@ def test_switching_a_rule_off_ends_what_fires(rig):
     rig.service.take(status(1.0))
     rig.wait(lambda: len(rig.changes) == 2)
     assert rig.service.list()[0].ended_at is not None
+
+
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let both clocks of the service show what they will show after ``seconds``."""
+    clock = SimpleNamespace(time=lambda: time.time() + seconds, monotonic=lambda: time.monotonic() + seconds)
+    monkeypatch.setattr(alerting, "time", clock)
+
+
+def test_a_silenced_alert_stays_listed_and_nobody_is_told_until_its_time_is_over(rig, monkeypatch):
+    sent: list[Alert] = []
+    monkeypatch.setattr(rig.service._webhook, "put", sent.append)
+    rig.service.take(status(1.0))
+    (alert,) = rig.service.list()
+    rig.wait(lambda: len(sent) == 1)
+    quiet = rig.service.silence(alert.id[:8], 3600.0)
+    assert 3590.0 < quiet.silenced_until - time.time() <= 3600.0
+    assert quiet.silenced_by
+    rig.wait(lambda: rig.changes[-1] == quiet)
+    later(monkeypatch, 3000.0)
+    rig.service.take(status(0.0))  # it ends, and whoever heard of it hears that
+    rig.wait(lambda: len(sent) == 2)
+    later(monkeypatch, 3010.0)
+    rig.service.take(status(1.0))
+    assert [(each.id, each.ended_at, each.silenced_until) for each in rig.service.list()] == [
+        (alert.id, None, quiet.silenced_until)
+    ]
+    later(monkeypatch, 3590.0)
+    rig.service.take(status(1.0))
+    rig.wait(lambda: len(rig.changes) == 4)
+    assert (len(sent), len(rig.notices)) == (2, 1)
+    later(monkeypatch, 3601.0)
+    rig.service.take(status(1.0))
+    rig.wait(lambda: len(rig.notices) == 2)
+    rig.wait(lambda: len(sent) == 3)
+    (loud,) = rig.service.list()
+    assert (loud.silenced_until, loud.silenced_by) == (None, None)
+
+
+def test_a_silence_outlives_the_agent_and_holds_for_a_later_alert_of_the_same(rig, monkeypatch):
+    rig.service.take(status(1.0))
+    (alert,) = rig.service.list()
+    rig.wait(lambda: rig.notices)
+    quiet = rig.service.silence(alert.id, 7200.0)
+    rig.wait(lambda: rig.state.alerts.get(alert.id) == quiet)
+    rig.restart()
+    assert rig.service.list() == [quiet]
+    rig.service.take(status(0.0))
+    later(monkeypatch, 1200.0)
+    rig.service.take(status(1.0))  # so long after its end it is another one
+    rig.wait(lambda: len(rig.service.list()) == 2)
+    another = rig.service.list()[0]
+    assert another.id != alert.id
+    assert another.silenced_until == quiet.silenced_until
+    rig.wait(lambda: [each for each in rig.changes if each.id == another.id])
+    assert len(rig.notices) == 1
+
+
+def test_ending_a_silence_by_any_of_its_alerts_ends_it_for_good(rig, monkeypatch):
+    rig.service.take(status(1.0))
+    (alert,) = rig.service.list()
+    rig.service.silence(alert.id, 7200.0)
+    rig.service.take(status(0.0))
+    later(monkeypatch, 1200.0)
+    rig.service.take(status(1.0))
+    rig.wait(lambda: len(rig.service.list()) == 2)
+    loud = rig.service.silence(alert.id, 0.0)  # the older one is named, the one that fires is meant
+    assert (loud.ended_at, loud.silenced_until) == (None, None)
+    rig.wait(lambda: rig.state.alerts.get(loud.id) == loud)
+    rig.restart()
+    assert [each.silenced_until for each in rig.service.list()] == [None, None]
+
+
+def test_an_acknowledged_alert_is_not_told_again_when_its_silence_is_over(rig, monkeypatch):
+    rig.service.take(status(1.0))
+    (alert,) = rig.service.list()
+    rig.service.acknowledge(alert.id)
+    rig.service.silence(alert.id, 60.0)
+    later(monkeypatch, 61.0)
+    rig.service.take(status(1.0))
+    rig.wait(lambda: len(rig.changes) >= 4 and rig.changes[-1].silenced_until is None)
+    assert len(rig.notices) == 1
+
+
+def test_the_alert_about_the_webhook_can_be_silenced_too(rig, monkeypatch):
+    rig.service._on_webhook("It can't be reached.")
+    (alert,) = rig.service.list()
+    rig.service.silence(alert.id, 60.0)
+    assert rig.service.list()[0].silenced_until is not None
+    rig.wait(lambda: len(rig.changes) == 2)
+    later(monkeypatch, 61.0)
+    rig.service.take(status(0.0))
+    rig.wait(lambda: len(rig.notices) == 2)
+    assert rig.service.list()[0].silenced_until is None
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 30 * 86_400.0 + 1.0])
+def test_a_silence_is_no_longer_than_thirty_days(rig, seconds):
+    rig.service.take(status(1.0))
+    (alert,) = rig.service.list()
+    with pytest.raises(Invalid):
+        rig.service.silence(alert.id, seconds)
+    with pytest.raises(NotFound):
+        rig.service.silence("nothing", 60.0)
 
 
 def test_only_the_agents_own_user_changes_rules(rig):
