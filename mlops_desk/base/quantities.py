@@ -4,11 +4,21 @@ THIN = "\u202f"
 _LONGEST = 1e15
 """From here on a number is told by its power of ten: nobody counts a hundred digits."""
 
+_DECIMAL = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"))
+
 
 def amount(value: float, unit: str, digits: int = 0) -> str:
     """Return ``value`` (already in ``unit``) with ``digits`` decimals: ``650 W``."""
     number = f"{value:.{digits}f}" if abs(value) < _LONGEST else f"{value:g}"
     return f"{number}{THIN}{unit}"
+
+
+def decimal_name(size_bytes: int) -> str | None:
+    """Return a size as ``10 GB`` where powers of 1000 were meant: it is whole in them and not in those of 1024."""
+    if size_bytes <= 0 or size_bytes % (1 << 20) == 0:
+        return None
+    named = ((factor, unit) for factor, unit in _DECIMAL if size_bytes % factor == 0)
+    return next((f"{size_bytes // factor}{THIN}{unit}" for factor, unit in named), None)
 
 
 def percent(ratio: float, digits: int = 0) -> str:

@@ -29,7 +29,11 @@ def _verb(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
         before = told.before(client, given.verb, arguments)
         answer = client.call(given.verb, arguments)
         if given.verb.streams:
-            return _print_lines(answer, as_json=as_json)
+            followed = None if as_json else told.followed(given.verb, arguments)
+            _say(followed and told.waiting(client, followed))
+            code = _print_lines(answer, as_json=as_json)
+            _say(followed and told.over(client, followed))
+            return code
         text = told.ended(given.verb, arguments, answer) or (
             told.after(before, answer) + output.text(answer, told.nothing(given.verb, arguments))
         )
@@ -37,6 +41,13 @@ def _verb(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
     finally:
         client.close()
     return 0
+
+
+def _say(text: str | None) -> None:
+    """Say something beside an output that may be piped on."""
+    if text:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 def _print_lines(lines: Iterator[str], *, as_json: bool) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlops_desk.base import wire
+from mlops_desk.base.quantities import THIN, decimal_name
 from mlops_desk.base.text import plain
 from mlops_desk.cli import around, drifted, judged, processes, single
 from mlops_desk.cli.cells import ago, facts, number, reading, table
@@ -128,7 +129,10 @@ def _asked(resources: Resources) -> str:
 
 
 def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 2**30:.3g} GiB" if size_bytes >= 2**30 else f"{size_bytes / 2**20:.4g} MiB"
+    """Tell an amount in powers of 1024, and first in those of 1000 where it was asked for so."""
+    size = f"{size_bytes / 2**30:.3g} GiB" if size_bytes >= 2**30 else f"{size_bytes / 2**20:.4g} MiB"
+    asked = decimal_name(size_bytes)
+    return size if asked is None else f"{asked.replace(THIN, ' ')} ({size})"
 
 
 def _endpoint(endpoint: Endpoint) -> str:

@@ -4,14 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops_desk.api.client import Client
+from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.records.job import Job
+from mlops_desk.cli.cells import span
+from mlops_desk.records.job import Job, JobState
 from mlops_desk.records.status import GpuProcess
 from mlops_desk.verbs.declaration import Verb
 
 _NO_FILTER = {"limit", "uri"}
 _CANCEL = ("jobs", "cancel")
 _END = ("gpus", "end_process")
+_LOGS = ("jobs", "logs")
+_REASON = 300
+_ENDS = {
+    JobState.SUCCEEDED: "succeeded",
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "was cancelled",
+    JobState.UNKNOWN: "ended, and nobody saw how,",
+}
 
 
 def before(client: Client, verb: Verb, arguments: Mapping[str, Any]) -> Job | None:
@@ -29,6 +39,36 @@ def after(was: Job | None, job: Job) -> str:
         return f"Job {job.id} was taken out of the queue.\n"
     again = " already" if was.cancel_requested else ""
     return f"Job {job.id} is being stopped{again}; it may save its work first. Look again: mlops-desk jobs list\n"
+
+
+def followed(verb: Verb, arguments: Mapping[str, Any]) -> str | None:
+    """Return the id of the job whose log is to be followed; None for every other verb."""
+    follows = (verb.service, verb.name) == _LOGS and arguments.get("follow")
+    return str(arguments["job_id"]) if follows else None
+
+
+def waiting(client: Client, job_id: str) -> str | None:
+    """Say what a job waits for that has not begun; None for one that has."""
+    job = client.jobs.show(job_id)
+    if job.state.is_final or job.started_at is not None:
+        return None
+    why = "" if job.reason is None else f" {plain(job.reason.text, _REASON)}"
+    return f"mlops-desk: job {job.id} is {job.state} and has not begun; its log follows when it does.{why}"
+
+
+def over(client: Client, job_id: str) -> str:
+    """Say how a job ended whose log was followed. Raises Unavailable when the log ended before the job."""
+    job = client.jobs.show(job_id)
+    if not job.state.is_final:
+        text = f"The log of job {job.id} broke off; the job is {job.state}."
+        raise Unavailable(text, f"Go on with: mlops-desk jobs logs {job.id} --follow")
+    words = [f"mlops-desk: job {job.id} {_ENDS[job.state]}"]
+    if job.started_at is not None and job.ended_at is not None:
+        words.append(f"after {span(max(0.0, job.ended_at - job.started_at))}")
+    if job.exit_code is not None and job.state is not JobState.SUCCEEDED:
+        words.append(f"with exit code {job.exit_code}")
+    why = "" if job.reason is None else f": {plain(job.reason.text, _REASON)}"
+    return f"{' '.join(words)}{why}"
 
 
 def ended(verb: Verb, arguments: Mapping[str, Any], answer: Any) -> str:

@@ -19,18 +19,18 @@ from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.jobs import times
 from mlops_desk.jobs.book import JobBook, with_attempt
 from mlops_desk.jobs.container import container_name, container_spec, runs_as
-from mlops_desk.jobs.folder import AttemptFolder
 from mlops_desk.jobs.images import Images
 from mlops_desk.jobs.outcome import Ending, Verdict, judge
 from mlops_desk.jobs.ports import GpuLeases, Holder, RunTicket
 from mlops_desk.jobs.queue import WAITING_FOR_GPUS
+from mlops_desk.jobs.quota import OutQuota, too_much
+from mlops_desk.jobs.remains import Remains
 from mlops_desk.jobs.runs import Runs
 from mlops_desk.jobs.sight import Sight
 from mlops_desk.records.job import Attempt, Job, JobState, Reason
 
 _log = logging.getLogger(__name__)
 
-_LOG_TRIES = 3
 _ENGINE_TEXT_LIMIT = 1000
 
 
@@ -49,6 +49,7 @@ class Policy:
     stop_grace_seconds: Callable[[], int]
     keep_containers: Callable[[], bool]
     check_mounts: Callable[[Job], None]
+    out_limit_bytes: Callable[[], int]
 
 
 class Attempts:
@@ -70,14 +71,14 @@ class Attempts:
         self._images = images
         self._leases = leases
         self._runs = runs
-        self._root = root
         self._instance = instance
         self._policy = policy
         self._sight = Sight()
         self._lock = threading.Lock()
         self._watched: set[str] = set()
         self._unreleased: set[str] = set()
-        self._log_tries: dict[str, int] = {}
+        self._remains = Remains(engine, root, policy.keep_containers)
+        self._quota = OutQuota()
 
     # -- beginning -----------------------------------------------------------------------------
 
@@ -219,7 +220,7 @@ class Attempts:
         image_id = job.image_id or job.spec.image
         image = self._engine.image(image_id)
         shell = self._images.shell_for(image)
-        folder = self._folder(job, attempt)
+        folder = self._remains.folder(job, attempt)
         spec = container_spec(
             job,
             attempt,
@@ -265,7 +266,8 @@ class Attempts:
     def saw(self, job: Job, facts: ContainerFacts) -> bool:
         """Note that a job's container was seen; True when there is something to do about it."""
         attempt = job.attempts[-1]
-        if facts.status not in {"running", "paused"} or job.state is not JobState.RUNNING or job.cancel_requested:
+        ending = job.cancel_requested or attempt.stopped_for is not None
+        if facts.status not in {"running", "paused"} or job.state is not JobState.RUNNING or ending:
             return True
         with self._lock:
             first = attempt.id not in self._watched
@@ -278,6 +280,29 @@ class Attempts:
         elif job.reason is not None:
             self._book.change(job.id, lambda current: replace(current, reason=None))
         return first or self._sight.gone(facts)
+
+    def counts_room(self, job: Job) -> bool:
+        """Tell whether it is time to look at what a running job has written to its folder."""
+        attempt = job.attempts[-1]
+        return job.state is JobState.RUNNING and attempt.stopped_for is None and self._quota.is_due(attempt.id)
+
+    def count_room(self, job_id: str) -> None:
+        """Look at how much a running job has written to its folder; one that wrote more than it may is stopped."""
+        job = self._book.get(job_id)
+        attempt, limit_bytes = job.attempts[-1], self._policy.out_limit_bytes()
+        folder = self._remains.folder(job, attempt).out
+        used = self._quota.used(attempt.id, folder)
+        if used is None or used <= limit_bytes:
+            return
+        reason = too_much(used, limit_bytes, folder)
+
+        def stop(current: Job) -> Job | None:
+            newest = current.attempts[-1]
+            if newest.id != attempt.id or newest.state is not JobState.RUNNING or newest.stopped_for is not None:
+                return None
+            return with_attempt(current, replace(newest, reason=reason, stopped_for=reason))
+
+        self._book.change(job_id, stop)
 
     def lost_sight(self) -> None:
         """Note that the engine does not answer: an end from now on was not watched."""
@@ -293,7 +318,7 @@ class Attempts:
                 self._finish(job, attempt, replace(facts, status="dead", exit_code=None))
                 return
             self._keep_gpus(job, attempt, facts)
-            if not job.cancel_requested:
+            if not (job.cancel_requested or attempt.stopped_for):
                 return
             self._engine.stop(attempt.container, self._policy.stop_grace_seconds())
             facts = self._look(attempt)
@@ -309,12 +334,12 @@ class Attempts:
     # -- ending --------------------------------------------------------------------------------
 
     def _finish(self, job: Job, attempt: Attempt, facts: ContainerFacts | None) -> None:
-        folder = self._folder(job, attempt)
-        tail = self._archive(attempt, folder, gone=facts is None)
+        tail = self._remains.keep_log(job, attempt, gone=facts is None)
         job = self._book.get(job.id)
-        outcome = folder.outcome()
+        outcome = self._remains.folder(job, attempt).outcome()
         watched = outcome is None and facts is not None and self._was_watched(attempt, facts)
-        verdict = judge(Ending(outcome, facts, watched, job.cancel_requested, tail, attempt.gpus))
+        stopped_for = job.attempts[-1].stopped_for
+        verdict = judge(Ending(outcome, facts, watched, job.cancel_requested, tail, attempt.gpus, stopped_for))
         started_at, ended_at = times.span(job.attempts[-1], outcome, facts, times.now())
         self._conclude(job, replace(job.attempts[-1], started_at=started_at), verdict, ended_at)
         if facts is not None:
@@ -332,22 +357,6 @@ class Attempts:
             return True
         return self._engine.seen_end(facts.id) == facts.exit_code
 
-    def _archive(self, attempt: Attempt, folder: AttemptFolder, *, gone: bool) -> tuple[str, ...]:
-        """Keep the container's log. An engine that can't give it is asked a few times before the job ends without."""
-        if gone:
-            return tuple(folder.lines(tail=100))
-        try:
-            return folder.archive(self._engine.logs(attempt.container))
-        except OSError as error:
-            text = f"The log of {attempt.container} can't be kept: {error.strerror}."
-            raise Unavailable(text, "Free some space on the disk.") from error
-        except DeskError as error:
-            tries = self._log_tries[attempt.id] = self._log_tries.get(attempt.id, 0) + 1
-            if isinstance(error, Unavailable) and tries < _LOG_TRIES:
-                raise
-            _log.warning("The log of %s was lost: %s", attempt.container, error.message)
-            return tuple(folder.lines(tail=100))
-
     def _conclude(self, job: Job, attempt: Attempt, verdict: Verdict, ended_at: float | None = None) -> None:
         """Write the verdict, then tidy up. What can't be tidied now is left to ``tidy``."""
         ended = time.time() if ended_at is None else ended_at
@@ -356,26 +365,17 @@ class Attempts:
         )
         self._runs.owe(self._book.get(job.id).mlflow_run_id, verdict.state)
         self._book.change(job.id, lambda current: with_attempt(current, final))
-        self._log_tries.pop(attempt.id, None)
         with self._lock:
             self._watched.discard(attempt.id)
+        self._quota.forget(attempt.id)
         self.tidy(job, final, finished=attempt.started_at is not None)
 
     def tidy(self, job: Job, attempt: Attempt, *, finished: bool) -> None:
-        """Remove what an attempt that is over has left on the engine, its secrets, and its leases. Raises DeskError.
-
-        The container of a job that ``finished`` stays where a person wants to look into it.
-        """
-        if not (finished and self._policy.keep_containers()):
-            self._engine.remove(attempt.container)
+        """Remove what an attempt that is over has left on the engine, its secrets, and its leases. Raises DeskError."""
         try:
-            self._folder(job, attempt).forget_secrets()
-        except OSError as error:
-            raise Unavailable(f"The token of {attempt.id} can't be removed: {error.strerror}.") from error
-        self._release(attempt)
-
-    def _folder(self, job: Job, attempt: Attempt) -> AttemptFolder:
-        return AttemptFolder(self._root, job.id, attempt)
+            self._remains.clear(job, attempt, finished=finished)
+        finally:
+            self._release(attempt)
 
 
 def _holder(job: Job, attempt: Attempt) -> Holder:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.text import plain
-from mlops_desk.records.job import Attempt, Job, JobState
+from mlops_desk.records.job import Attempt, Job, JobState, Reason
 from mlops_desk.storage.state import RecordTable
 
 _ACTIVE = (JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING)
@@ -77,8 +77,10 @@ class JobBook:
         return self._table.newest_with("mlflow_run_id", run_id)
 
     def newest(self, states: tuple[str, ...] | None = None, limit: int | None = None) -> list[Job]:
-        """Return jobs from the database, newest first."""
-        return self._table.list(states=states, limit=limit)
+        """Return jobs from the database, newest first, each with what is told of it now."""
+        found = self._table.list(states=states, limit=limit)
+        with self._lock:
+            return [self._active.get(job.id, job) for job in found]
 
     def change(self, job_id: str, change: Change) -> Job | None:
         """Replace a job by what ``change`` makes of it; None, from it or from here, means that nothing changed."""
@@ -89,6 +91,14 @@ class JobBook:
                 return None
             self._put(new)
             return new
+
+    def tell(self, job_id: str, reason: Reason) -> None:
+        """Show why a job waits though that can't be written down, as on a full disk; the next change forgets it."""
+        with self._lock:
+            job = self._active.get(job_id)
+            if job is not None and job.reason != reason:
+                self._active[job_id] = told = replace(job, reason=reason)
+                self._announce(told)
 
     def _put(self, job: Job) -> None:
         self._table.put(job)

@@ -24,31 +24,33 @@ OUT_TARGET = "/mlops-desk/out"
 WRAPPER = f"{IN_TARGET}/wrapper.sh"
 
 _LOG_HALF_BYTES = 32 << 20
+_OUTCOME_ROOM_BYTES = 4096
 _TAIL_LINES = 2000
 
 
 class AttemptFolder:
-    """The folder of one attempt below ``root`` (the data folder's ``jobs``)."""
+    """The folder of one attempt below ``root`` (the data folder's ``jobs``); ``out`` is the job's own part of it."""
 
     def __init__(self, root: Path, job_id: str, attempt: Attempt) -> None:
         self._attempt = attempt
         self.path = root / job_id / f"a{attempt.number}"
         self.log = self.path / "log.txt"
         self._inside = self.path / "in"
-        self._outside = self.path / "out"
+        self.out = self.path / "out"
         self._token = self._inside / "token"
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
-        return (Mount(str(self._inside), IN_TARGET, "ro"), Mount(str(self._outside), OUT_TARGET, "rw"))
+        return (Mount(str(self._inside), IN_TARGET, "ro"), Mount(str(self.out), OUT_TARGET, "rw"))
 
     def prepare(self, uid: int, gid: int, token: str | None) -> None:
         """Make the folder for a job that runs as ``uid``:``gid``. Raises Unavailable."""
         try:
             self._inside.mkdir(parents=True, exist_ok=True)
             self._inside.chmod(0o755)  # the umask must not decide whether the job can read it
-            self._outside.mkdir(mode=0o700, exist_ok=True)
-            self._own(self._outside, uid, gid)
+            self.out.mkdir(mode=0o700, exist_ok=True)
+            self._own(self.out, uid, gid)
+            self._reserve(uid, gid)
             self._put("wrapper.sh", resources.files("mlops_desk.jobs").joinpath("wrapper.sh").read_bytes(), 0o555)
             self._put("attempt", f"{self._attempt.id}\n".encode(), 0o444)
             self._put("gpus", "".join(f"{uuid}\n" for uuid in self._attempt.gpus).encode(), 0o444)
@@ -67,7 +69,7 @@ class AttemptFolder:
         """Return what the wrapper left behind; None when there is nothing believable."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(self._outside / "outcome.json", flags)
+            descriptor = os.open(self.out / "outcome.json", flags)
         except OSError:
             return None  # not there, or a link: the job may do as it likes in its folder
         try:
@@ -80,27 +82,35 @@ class AttemptFolder:
     def archive(self, lines: Iterable[str]) -> tuple[str, ...]:
         """Keep ``lines`` as the attempt's log (of a very long one its end) and return the last of them.
 
-        Raises OSError, and whatever ``lines`` raises; what was read until then is kept.
+        Raises whatever ``lines`` raises, what was read until then being kept; and OSError, nothing being kept.
         """
         older, newer = self.path / ".log.older", self.path / ".log.newer"
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         older.unlink(missing_ok=True)
         try:
-            file, written = newer.open("wb"), 0
             try:
-                for line in lines:
-                    tail.append(line)
-                    if written > _LOG_HALF_BYTES:
-                        file.close()
-                        newer.replace(older)
-                        file, written = newer.open("wb"), 0
-                    written += file.write(f"{line}\n".encode("utf-8", "replace"))
+                self._spool(lines, tail, older, newer)
             finally:
-                file.close()
-        finally:
-            self._join(older, newer)
+                self._join(older, newer)
+        except OSError:
+            for part in (older, newer, self.log):  # no half of a log stays on a disk that is full
+                part.unlink(missing_ok=True)
+            raise
         return tuple(tail)
+
+    def _spool(self, lines: Iterable[str], tail: deque[str], older: Path, newer: Path) -> None:
+        file, written = newer.open("wb"), 0
+        try:
+            for line in lines:
+                tail.append(line)
+                if written > _LOG_HALF_BYTES:
+                    file.close()
+                    newer.replace(older)
+                    file, written = newer.open("wb"), 0
+                written += file.write(f"{line}\n".encode("utf-8", "replace"))
+        finally:
+            file.close()
 
     def lines(self, tail: int | None = None) -> Iterator[str]:
         """Yield the kept log; nothing when there is none."""
@@ -122,6 +132,14 @@ class AttemptFolder:
         path = self._inside / name
         write_atomically(path, data)
         path.chmod(mode)
+
+    def _reserve(self, uid: int, gid: int) -> None:
+        """Take the room that the outcome will need: the wrapper writes over it, also on a disk that is full by then."""
+        path = self.out / ".outcome.new"
+        if not path.exists():
+            path.write_bytes(b" " * _OUTCOME_ROOM_BYTES)
+            path.chmod(0o600)
+            self._own(path, uid, gid)
 
     def _own(self, path: Path, uid: int, gid: int) -> None:
         if os.geteuid() == 0:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.engines.engine import Engine
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.folder import AttemptFolder
@@ -24,18 +24,33 @@ class Logs:
         self._ending = ending
 
     def read(self, job_id: str, tail: int | None) -> Iterator[str]:
-        """Yield what the newest attempt has written so far."""
+        """Yield what the newest attempt has written so far. Raises NotFound where that is lost, Unavailable."""
         job = self._book.get(job_id)
         if job.attempts:
-            attempt = job.attempts[-1]
-            kept = AttemptFolder(self._root, job.id, attempt)
-            if attempt.state.is_final or attempt.started_at is None:
+            yield from self._written(job, job.attempts[-1], tail)
+
+    def _written(self, job: Job, attempt: Attempt, tail: int | None) -> Iterator[str]:
+        """Yield the kept log, else the container's: that of a full disk's job waits there to be kept."""
+        kept = AttemptFolder(self._root, job.id, attempt)
+        if attempt.started_at is None or kept.log.exists():
+            yield from kept.lines(tail)
+            return
+        try:
+            yield from self._engine.logs(attempt.container, tail=tail)
+        except NotFound as error:
+            if kept.log.exists():  # kept since we looked
                 yield from kept.lines(tail)
+            elif not self._book.get(job.id).state.is_final:
+                return  # its container is made, or noticed to be gone, in a moment
             else:
-                yield from self._engine.logs(attempt.container, tail=tail)
+                text = f"The log of job {job.id} is lost: its container is gone, and it was not kept."
+                raise NotFound(text, f"What is known of its end: mlops-desk jobs show {job.id}") from error
 
     def follow(self, job_id: str, tail: int | None) -> Iterator[str]:
-        """Yield what the newest attempt writes until the job is over, waiting for it to start if need be."""
+        """Yield what the newest attempt writes until the job is over, waiting for it to start if need be.
+
+        Raises NotFound where the log is lost, Unavailable where it can't be had now that the job is over.
+        """
         told = 0
         while not self._ending():
             job = self._book.get(job_id)
@@ -61,11 +76,8 @@ class Logs:
 
     def _rest(self, job: Job, attempt: Attempt | None, told: int, tail: int | None) -> Iterator[str]:
         """Yield what the kept log has beyond the lines already told."""
-        if attempt is None:
+        if attempt is None or (told and tail is not None):
             return
-        kept = AttemptFolder(self._root, job.id, attempt)
-        if told and tail is not None:
-            return
-        for number, line in enumerate(kept.lines(tail)):
+        for number, line in enumerate(self._written(job, attempt, tail)):
             if number >= told:
                 yield line

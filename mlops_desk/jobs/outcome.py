@@ -54,7 +54,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """All that is known of an attempt that is over. ``facts`` None: the container is gone."""
+    """All that is known of an attempt that is over. ``facts`` None: the container is gone.
+
+    ``stopped_for`` is why the desk itself stopped it, if it did.
+    """
 
     outcome: Outcome | None
     facts: ContainerFacts | None
@@ -62,6 +65,7 @@ class Ending:
     cancel_requested: bool
     log_tail: Sequence[str] = ()
     leased: tuple[str, ...] = ()
+    stopped_for: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ def judge(ending: Ending) -> Verdict:
     """Say how it ended."""
     if ending.outcome is not None:
         return _by_outcome(ending, ending.outcome)
+    if ending.stopped_for is not None:
+        return Verdict(JobState.FAILED, _engine_code(ending), ending.stopped_for)
     if ending.cancel_requested:
         return Verdict(JobState.CANCELLED, _engine_code(ending), _cancelled(ending))
     return _by_engine(ending)
@@ -95,6 +101,8 @@ def _by_outcome(ending: Ending, outcome: Outcome) -> Verdict:
     code = outcome.exit_code
     if outcome.gpu_proof == "failed":
         return Verdict(JobState.FAILED, code, _proof_failed(ending, outcome))
+    if outcome.signal is not None and ending.stopped_for is not None:
+        return Verdict(JobState.FAILED, code, ending.stopped_for)
     if outcome.signal is not None and ending.cancel_requested:
         return Verdict(JobState.CANCELLED, code, _cancelled(ending))
     if outcome.signal is not None:

@@ -121,7 +121,7 @@ class Runner:
             seen = {facts.name: facts for facts in listed}
             for job in active:
                 if job.state in _UNDER_WAY:
-                    self._look_after(job, seen)
+                    self._look_after_one(job, seen)
             self._serve([job for job in active if job.state in _IN_QUEUE])
 
     def cancel(self, job_id: str) -> Job:
@@ -144,10 +144,18 @@ class Runner:
 
     # -- under way -----------------------------------------------------------------------------
 
+    def _look_after_one(self, job: Job, seen: Mapping[str, ContainerFacts]) -> None:
+        try:
+            self._look_after(job, seen)
+        except DeskError as error:  # a disk that takes no write about one job must not hide the others from us
+            _log.warning("What is seen of %s can't be written down: %s", job.id, error.message)
+
     def _look_after(self, job: Job, seen: Mapping[str, ContainerFacts]) -> None:
         facts = seen.get(job.attempts[-1].container)
         if facts is None or self._attempts.saw(job, facts):
             self._set_to_work(job.id, "attend", self._attempts.attend)
+        if self._attempts.counts_room(job):
+            self._set_to_work(f"room-{job.id}", "count", lambda _key: self._attempts.count_room(job.id))
 
     def _engine_is_away(self, active: list[Job], error: DeskError) -> None:
         self._attempts.lost_sight()
@@ -325,8 +333,13 @@ class Runner:
     def _excuse(self, key: str, reason: Reason) -> None:
         _log.info("%s has to wait: %s", key, reason.text)
         job = self._known(key)
-        if job is not None:
+        if job is None:
+            return
+        try:
             self._give_reason(job, reason)
+        except DeskError as error:
+            _log.warning("Why %s waits can't be written down: %s", key, error.message)
+            self._book.tell(key, reason)
 
     def _known(self, key: str) -> Job | None:
         """Return the job that a hand works on; some hands work on something else."""

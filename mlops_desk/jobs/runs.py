@@ -4,14 +4,17 @@ An end that is owed lies as a file in ``unfinished`` until the tracking server h
 server that is down, or an agent that dies, only delays it.
 """
 
+import logging
 import re
 import threading
 from pathlib import Path
 
-from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.base.errors import Refused
 from mlops_desk.base.files import write_atomically
 from mlops_desk.jobs.ports import FinishRun, PrepareRun, RunTicket
 from mlops_desk.records.job import Job, JobState
+
+_log = logging.getLogger(__name__)
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
@@ -28,6 +31,7 @@ class Runs:
         self._finish = finish
         self._lock = threading.Lock()
         self._owing = True
+        self._unwritten: dict[str, str] = {}
 
     def prepare(self, job: Job) -> RunTicket:
         """Make the job's run, or return the one it has. Raises DeskError while that can't be done."""
@@ -37,16 +41,20 @@ class Runs:
         return ticket
 
     def owe(self, run_id: str | None, state: JobState) -> None:
-        """Note how a run ended. Raises Unavailable."""
+        """Note how a run ended; what a full disk does not take is remembered and told all the same."""
         if run_id is None:
             return
+        status = _STATUS.get(state, "KILLED")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(self._folder / run_id, _STATUS.get(state, "KILLED").encode())
+            self._note(run_id, status)
         except OSError as error:
-            text = f"How run {run_id} ended can't be noted in {self._folder}: {error.strerror}."
-            raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
+            _log.warning("How run %s ended can't be noted in %s: %s", run_id, self._folder, error.strerror)
+            self._unwritten[run_id] = status
         self._owing = True
+
+    def _note(self, run_id: str, status: str) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(self._folder / run_id, status.encode())
 
     @property
     def owing(self) -> bool:
@@ -58,6 +66,9 @@ class Runs:
         with self._lock:
             self._owing = False
             try:
+                for run_id, status in list(self._unwritten.items()):
+                    self._finish(run_id, status)
+                    del self._unwritten[run_id]
                 for path in sorted(self._folder.glob("*")) if self._folder.is_dir() else ():
                     if _RUN_ID.fullmatch(path.name):
                         self._finish(path.name, path.read_text(encoding="ascii"))

@@ -66,6 +66,7 @@ class JobsService:
             lambda: int(settings.number("jobs.stop_grace_seconds")),
             lambda: settings.switch("jobs.keep_containers"),
             self._check_mounts_again,
+            lambda: int(settings.number("jobs.out_mebibytes")) << 20,
         )
         self._runner = Runner(
             self._book, Outside(engine, leases, runs), folder.jobs, folder.instance, policy, loop.start

@@ -42,7 +42,8 @@ find() {
 leave() {
     line="{\"attempt\": \"$attempt\", \"exit_code\": $1, \"started_at\": $started_at, \"ended_at\": $(now), \"started_uptime\": $started_uptime, \"ended_uptime\": $(uptime), \"signal\": $signal, \"gpu_proof\": \"$2\", \"visible_gpus\": \"$3\"}"
     if has mv; then
-        printf '%s\n' "$line" >"$OUT/.outcome.new" || return
+        # Over what the desk has laid there and not anew: its place on the disk is taken, however full that is by now.
+        printf '%s\n' "$line" 1<>"$OUT/.outcome.new" || return
         tool sync "$OUT/.outcome.new" 2>/dev/null || tool sync 2>/dev/null
         tool mv -f "$OUT/.outcome.new" "$OUT/outcome.json"
     else

@@ -1,5 +1,6 @@
 """Words for a job: the facts beside its output, and the cells of its row."""
 
+from mlops_desk.base.quantities import decimal_name
 from mlops_desk.base.text import plain
 from mlops_desk.records.job import Attempt, Job, JobSpec
 from mlops_desk.ui import marks, words
@@ -42,14 +43,20 @@ def _attempt_fact(attempt: Attempt) -> Fact:
     return Fact(f"Attempt {attempt.number}", f"{mark.text}{code}\n{attempt.container}")
 
 
+def _amount(size_bytes: int) -> str:
+    """Return an amount in powers of 1024, and first in those of 1000 where it was asked for so."""
+    asked = decimal_name(size_bytes)
+    return words.size(size_bytes) if asked is None else f"{asked} ({words.size(size_bytes)})"
+
+
 def _spec_facts(spec: JobSpec, image_id: str | None) -> list[Fact]:
     asked = spec.resources
     wishes = [
         words.count(asked.gpus, "GPU"),
-        *([f"{words.size(asked.gpu_memory_bytes)} each"] if asked.gpu_memory_bytes else []),
+        *([f"{_amount(asked.gpu_memory_bytes)} each"] if asked.gpu_memory_bytes else []),
         *([f"{asked.cpus:g} CPUs"] if asked.cpus else []),
-        *([f"{words.size(asked.memory_bytes)} memory"] if asked.memory_bytes else []),
-        *([f"{words.size(asked.shm_bytes)} shared memory"] if asked.shm_bytes else []),
+        *([f"{_amount(asked.memory_bytes)} memory"] if asked.memory_bytes else []),
+        *([f"{_amount(asked.shm_bytes)} shared memory"] if asked.shm_bytes else []),
     ]
     return [
         Fact("Image", spec.image + (f"\n{image_id[:19]}" if image_id else ""), fixed=True),

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +13,7 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.cli import acts
 from mlops_desk.cli.main import main
+from mlops_desk.records.job import Job, JobSpec, JobState, Reason
 
 
 def test_an_answer_that_finds_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -66,3 +69,76 @@ def test_a_file_is_no_data_folder(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="is no folder"):
         DataFolder(file).make()
     assert file.read_text() == "mine"
+
+
+class Following:
+    """An agent whose job's log is followed: the lines, and what the job is before and after them."""
+
+    def __init__(self, before: Job, after: Job, lines: Iterator[str]) -> None:
+        states = iter([before, after])
+        self.jobs = SimpleNamespace(show=lambda _job_id: next(states))
+        self.call = lambda _verb, _arguments: lines
+        self.close = lambda: None
+
+
+def follow(monkeypatch: pytest.MonkeyPatch, before: Job, after: Job, *lines: str, words: Sequence[str] = ()) -> int:
+    monkeypatch.setattr(acts, "connect", lambda _folder, demo: Following(before, after, iter(lines)))
+    return main(["jobs", "logs", "ab12", "--follow", *words])
+
+
+SPEC = JobSpec("train", "img")
+QUEUED = Job("ab12", "train", JobState.QUEUED, SPEC, 100.0, 0, "me", reason=Reason("w", "Waits for 2 GPUs; 1 free."))
+RUNNING = replace(QUEUED, state=JobState.RUNNING, reason=None, started_at=200.0)
+FAILED = replace(
+    RUNNING,
+    state=JobState.FAILED,
+    ended_at=320.0,
+    exit_code=3,
+    reason=Reason("x", "The command ended with exit code 3."),
+)
+
+
+def test_a_followed_log_says_what_it_waits_for_and_how_the_job_ended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert follow(monkeypatch, QUEUED, FAILED, "one", "two") == 0  # the log could be had
+    told = capsys.readouterr()
+    assert told.out == "one\ntwo\n"
+    waits, ends = told.err.splitlines()
+    assert waits.startswith("mlops-desk: job ab12 is queued and has not begun")
+    assert "Waits for 2 GPUs" in waits
+    assert ends == "mlops-desk: job ab12 failed after 2 min with exit code 3: The command ended with exit code 3."
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        (replace(FAILED, state=JobState.SUCCEEDED, exit_code=0, reason=None), "job ab12 succeeded after 2 min\n"),
+        (replace(FAILED, state=JobState.CANCELLED, exit_code=143, reason=None), "was cancelled after 2 min with exit"),
+        (
+            replace(FAILED, state=JobState.UNKNOWN, exit_code=None, reason=None),
+            "ended, and nobody saw how, after 2 min",
+        ),
+        (replace(FAILED, started_at=None, exit_code=None), "job ab12 failed: The command"),
+    ],
+)
+def test_every_end_has_its_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], job: Job, said: str
+) -> None:
+    assert follow(monkeypatch, RUNNING, job) == 0
+    assert said in capsys.readouterr().err
+
+
+def test_a_followed_log_that_breaks_off_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert follow(monkeypatch, RUNNING, RUNNING, "one") == 1
+    assert "broke off" in capsys.readouterr().err
+
+
+def test_for_programs_a_followed_log_is_its_lines_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert follow(monkeypatch, QUEUED, FAILED, "one", words=["--json"]) == 0
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ('["one"]\n', "")

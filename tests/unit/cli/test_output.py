@@ -106,6 +106,12 @@ def test_a_job_shows_its_command_and_what_it_asked_for() -> None:
     assert "running, stopping" in output.text(replace(JOB, cancel_requested=True))
 
 
+def test_memory_that_was_asked_for_in_powers_of_1000_says_so() -> None:
+    asked = replace(SPEC, resources=Resources(1, 80 * 10**9, None, 10 * 10**9))
+    shown = output.text(replace(JOB, spec=asked))
+    assert "1 GPU of at least 80 GB (74.5 GiB), 10 GB (9.31 GiB) memory" in shown
+
+
 @pytest.mark.parametrize(
     ("was", "now", "said"),
     [

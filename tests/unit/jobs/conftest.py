@@ -125,6 +125,7 @@ class World:
         self.runs = MemoryRuns()
         self.keep = False
         self.mount_trouble = None
+        self.out_limit_bytes = GIB
         self.announced: list[Job] = []
         self._numbers = 0
         self._state: State | None = None
@@ -141,7 +142,7 @@ class World:
             Outside(engine, leases, Runs(self.root / "owed", self.runs.prepare, self.runs.finish)),
             self.root / "jobs",
             "cafe0123",
-            Policy(lambda: 5, lambda: self.keep, self._check_mounts),
+            Policy(lambda: 5, lambda: self.keep, self._check_mounts, lambda: self.out_limit_bytes),
             lambda _name, work: work(),
         )
 

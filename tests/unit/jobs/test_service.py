@@ -6,6 +6,7 @@ import math
 import os
 import socket
 import tempfile
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +191,43 @@ def test_followed_logs_go_on_where_an_interrupted_engine_stopped(desk):
     time.sleep(0.7)
     desk.engine.absent = False
     assert got + list(lines) == ["one", "two", "three"]
+
+
+def test_a_followed_log_waits_for_a_job_that_has_not_begun(desk):
+    desk.engine.absent = True
+    job = desk.jobs.submit(HEAD + "command: [short]")
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(desk.jobs.logs(job.id, follow=True)))
+    reader.start()
+    time.sleep(0.5)
+    assert reader.is_alive()
+    desk.engine.absent = False
+    reader.join(20)
+    assert lines == ["one", "two", "three"]
+
+
+def test_a_log_that_is_lost_is_an_error_and_never_an_empty_log(desk):
+    job = desk.jobs.submit(HEAD + "command: [short]")
+    desk.wait(job.id, JobState.SUCCEEDED)
+    kept = desk.folder.jobs / job.id / "a1" / "log.txt"
+    for _ in range(200):
+        if not desk.engine.containers({}):
+            break
+        time.sleep(0.02)
+    kept.unlink()
+    for follow in (False, True):
+        with pytest.raises(NotFound, match="is lost"):
+            list(desk.jobs.logs(job.id, follow=follow))
+
+
+def test_a_log_that_waits_for_room_on_the_disk_is_read_from_the_container(desk, monkeypatch):
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mlops_desk.jobs.folder.AttemptFolder._spool", full)
+    job = desk.jobs.submit(HEAD + "command: [short]")
+    desk.wait(job.id, JobState.SUCCEEDED)
+    assert list(desk.jobs.logs(job.id)) == list(desk.jobs.logs(job.id, follow=True)) == ["one", "two", "three"]
 
 
 def test_a_job_without_any_attempt_has_no_log(desk):

@@ -189,3 +189,23 @@ def test_amounts_round_trip(amount):
 )
 def test_amounts_as_people_write_them(text, amount):
     assert parse_bytes(text) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("10 GB", 10_000_000_000), ("10Gi", 10_737_418_240), ("512Mi", 536_870_912), ("3 KiB", 3072), ("3 kB", 3000)],
+)
+def test_powers_of_1000_and_of_1024_are_told_apart(text, amount):
+    assert parse_bytes(text) == amount
+
+
+@pytest.mark.parametrize("text", ["10G", "10g", "10gb", "10gib", "10Gb"])
+def test_what_could_mean_either_is_refused_with_both_readings(text):
+    with pytest.raises(ValueError, match=r"10GB \(powers of 1000\) or 10GiB \(powers of 1024\)"):
+        parse_bytes(text)
+
+
+@pytest.mark.parametrize("text", ["10Pi", "10bits", "10GGB", "ten GB", "10  GB", "-1GB", "1e9"])
+def test_what_is_no_amount_is_refused_with_the_forms_that_are(text):
+    with pytest.raises(ValueError, match=r"10GiB \(2\^30 bytes each\), 4GB \(10\^9 bytes each\)"):
+        parse_bytes(text)

@@ -1,0 +1,98 @@
+"""How much a running job has written to its own folder, /mlops-desk/out, looked at now and then.
+
+The folder lies on the disk of the desk's own data, so a job that fills it would stop everybody's. It may
+hold millions of files and be changed while it is looked at: a child counts, with a deadline, and what it
+can't tell in time is not known rather than too much.
+"""
+
+import os
+import stat
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from mlops_desk.base.process import end_group
+from mlops_desk.records.job import Reason
+
+_EVERY_SECONDS = 5.0
+_REST = 20.0
+"""A count rests for so many times as long as it took: a folder that is slow to count costs 5 % of a core at most."""
+_DEADLINE_SECONDS = 30.0
+_FEW_FILES = 64
+_BLOCK_BYTES = 512
+
+
+class OutQuota:
+    """Says when a job's folder is to be counted, and counts it. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._due: dict[str, float] = {}
+
+    def is_due(self, attempt_id: str) -> bool:
+        """Tell whether it is time to count; a new attempt is first counted a moment after its start."""
+        now = time.monotonic()
+        with self._lock:
+            return now >= self._due.setdefault(attempt_id, now + _EVERY_SECONDS)
+
+    def used(self, attempt_id: str, folder: Path) -> int | None:
+        """Return the bytes that the folder takes on its disk; None when that can't be told now."""
+        began = time.monotonic()
+        found = used_bytes(folder)
+        ended = time.monotonic()
+        with self._lock:
+            self._due[attempt_id] = ended + max(_EVERY_SECONDS, _REST * (ended - began))
+        return found
+
+    def forget(self, attempt_id: str) -> None:
+        with self._lock:
+            self._due.pop(attempt_id, None)
+
+
+def used_bytes(folder: Path, deadline_seconds: float = _DEADLINE_SECONDS) -> int | None:
+    """Return the bytes that a folder's files take on the disk, holes left out; None when that can't be told in time."""
+    few = _few_files(folder)
+    return few if few is not None else _counted_by_child(folder, deadline_seconds)
+
+
+def _few_files(folder: Path) -> int | None:
+    """Add up a small folder without folders in it; None for any other."""
+    total = 0
+    try:
+        with os.scandir(folder) as entries:
+            for number, entry in enumerate(entries):
+                facts = entry.stat(follow_symlinks=False)
+                if number >= _FEW_FILES or stat.S_ISDIR(facts.st_mode):
+                    return None
+                total += facts.st_blocks * _BLOCK_BYTES
+    except OSError:
+        return None  # it changes just now
+    return total
+
+
+def _counted_by_child(folder: Path, deadline_seconds: float) -> int | None:
+    process = subprocess.Popen(
+        ["du", "--summarize", "--one-file-system", "--block-size=1", "--", str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # files that go while it counts
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=deadline_seconds)
+    except subprocess.TimeoutExpired:
+        end_group(process)
+        return None
+    word = output.partition(b"\t")[0]
+    return int(word) if word.isdigit() else None
+
+
+def too_much(used: int, limit_bytes: int, folder: Path) -> Reason:
+    """Return why a job that wrote more than it may is stopped."""
+    evidence = f"{folder} holds {used / 2**30:.3g} GiB; {limit_bytes / 2**30:.3g} GiB are allowed."
+    hint = (
+        "Write large results to a mount (mounts: [{source: ..., target: ..., mode: rw}]), or allow more: "
+        "mlops-desk settings set jobs.out_mebibytes N"
+    )
+    return Reason("disk_quota", "The job wrote more to /mlops-desk/out than it may and was stopped.", evidence, hint)
