@@ -11,7 +11,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mlops_desk.base.bus import Bus
@@ -19,8 +19,10 @@ from mlops_desk.base.files import write_atomically
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.event import Notice, SettingsChanged
-from mlops_desk.records.status import Check, Status
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.status import Check, Gpu, Status
 from mlops_desk.telemetry.exposition import CONTENT_TYPE, render
+from mlops_desk.telemetry.tallies import Tallies
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Exporter:
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
         self._failure: str | None = None
+        self._tallies: Tallies | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
     def start(self) -> None:
@@ -60,6 +63,12 @@ class Exporter:
         if self._unsubscribe is not None:
             self._unsubscribe()
         self._close()
+
+    def take(self, events: Sequence[DeviceEvent], gpus: Sequence[Gpu], *, is_tick: bool) -> None:
+        """Count what a sample tells, while there is an endpoint to ask for it; in the thread that samples."""
+        tallies = self._tallies
+        if tallies is not None:
+            tallies.take(events, gpus, time.monotonic(), is_tick=is_tick)
 
     def check(self) -> Check:
         """Say for the doctor how to ask, without telling the token."""
@@ -84,6 +93,7 @@ class Exporter:
         self._close()
         self._failure = None
         if not self._settings.switch("metrics.enabled"):
+            self._tallies = None
             return
         try:
             token = self._read_token()
@@ -94,6 +104,7 @@ class Exporter:
             self._bus.publish(Notice("warning", "metrics", self._failure, hint, time.time()))
             return
         listener.settimeout(_ACCEPT_SECONDS)
+        self._tallies = self._tallies or Tallies()
         with self._lock:
             self._listener = listener
         self._loop.start("metrics", lambda: self._serve(listener, token))
@@ -137,7 +148,11 @@ class Exporter:
         deadline = time.monotonic() + _REQUEST_SECONDS
         head = _read_head(connection, deadline)
         code = judge(head, self._port, token)
-        body = render(self._status()).encode() if code == 200 else (_REASONS[code] + "\n").encode()
+        body = (
+            render(self._status(), self._tallies, time.monotonic()).encode()
+            if code == 200
+            else (_REASONS[code] + "\n").encode()
+        )
         kind = CONTENT_TYPE if code == 200 else "text/plain; charset=utf-8"
         extra = "WWW-Authenticate: Bearer\r\n" if code == 401 else ""
         answer = (

@@ -274,6 +274,7 @@ class Desk:
     def _judge(self, events: tuple[DeviceEvent, ...], status: Status, is_tick: bool) -> None:
         """Hand each sample to who judges it."""
         self.events.take(events, status)
+        self.exporter.take(events, status.gpus, is_tick=is_tick)
         if is_tick:
             self.alerts.take(status)
 

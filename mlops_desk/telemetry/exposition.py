@@ -1,7 +1,9 @@
 """The status as Prometheus text (format 0.0.4): OpenTelemetry's names, and DCGM's beside them in DCGM's units. Pure.
 
-A value that is missing is left out. Names come from the table of metrics, label values from outside: those are cut,
-made plain and escaped. Parts of a device have names of their own, so that a sum over a name counts nothing twice.
+What begins with ``hw_`` has the labels ``hw_id`` and ``hw_type`` of OpenTelemetry's page on hardware, and of its forms
+those that are counters with an attribute (``hw.errors``, ``hw.gpu.io``) stand beside ours. A value that is missing is
+left out. Names come from the table of metrics, label values from outside: those are cut, made plain and escaped. Parts
+of a device have names of their own, so that a sum over a name counts nothing twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,8 +12,10 @@ from dataclasses import dataclass, field
 from mlops_desk.base.text import plain
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Gpu, Status
+from mlops_desk.telemetry import dcgm, users_page
 from mlops_desk.telemetry.metric import Metric
 from mlops_desk.telemetry.metrics import CORE, DISK, FILESYSTEM, GPU, HOST, LINK, MIG, NETWORK, SENSOR, TABLE
+from mlops_desk.telemetry.tallies import Tallies
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -19,8 +23,17 @@ _UNITS = {
     "By": "bytes", "By/s": "bytes_per_second", "W": "watts", "J": "joules", "Cel": "celsius", "Hz": "hertz",
     "s": "seconds", "1/s": "per_second",
 }  # fmt: skip
-_MIB = float(1 << 20)
 _LABEL_LIMIT = 250
+_HARDWARE = {
+    GPU: "gpu", MIG: "gpu", LINK: "gpu", DISK: "physical_disk", NETWORK: "network", SENSOR: "temperature",
+}  # fmt: skip
+"""OpenTelemetry's ``hw.type`` of our classes of devices."""
+
+_ERRORS = {
+    "corrected": "hw.errors.ecc.volatile.corrected",
+    "uncorrected": "hw.errors.ecc.volatile.uncorrected",
+}
+_DIRECTIONS = {"receive": "hw.gpu.io.receive", "transmit": "hw.gpu.io.transmit"}
 _PARTS = {
     LINK: ("hw.gpu.nvlink.", "hw.gpu.nvlink.link.", "one link"),
     MIG: ("hw.gpu.", "hw.gpu.mig.", "one MIG instance"),
@@ -41,18 +54,22 @@ class _Family:
     samples: dict[Labels, float] = field(default_factory=dict)
 
 
-def render(status: Status) -> str:
-    """Return the whole page."""
+def render(status: Status, tallies: Tallies | None = None, now: float = 0.0) -> str:
+    """Return the whole page; ``tallies`` are what was counted so far, ``now`` is their clock (monotonic)."""
     families: dict[str, _Family] = {}
     host = ("hostname", _label(status.host.name))
     for device_class, labels, metrics in _devices(status, host):
+        typed = (*labels, ("hw_id", _hardware_id(labels)), ("hw_type", _HARDWARE.get(device_class, "")))
         for name, reading in metrics.items():
             metric = TABLE.get((device_class, name))
             if metric is None or reading.value is None:
                 continue
-            _add(families, family_name(metric), metric.kind, _unit(metric), _help(metric), labels, reading.value)
+            told = typed if name.startswith("hw.") and device_class in _HARDWARE else labels
+            _add(families, family_name(metric), metric.kind, _unit(metric), _help(metric), told, reading.value)
     for gpu in status.gpus:
-        _add_dcgm(families, gpu, host[1])
+        _add_forms(families, gpu, host, tallies)
+        _add_dcgm(families, gpu, status, (tallies, now))
+        _add_users(families, gpu, host)
     _add_agent(families, status, host)
     return "".join(_lines(families))
 
@@ -103,41 +120,55 @@ def _devices(status: Status, host: tuple[str, str]) -> Iterator[tuple[str, Label
         yield FILESYSTEM, labels, mounted.metrics
 
 
-def _add_dcgm(families: dict[str, _Family], gpu: Gpu, hostname: str) -> None:
-    labels = (
+def _hardware_id(labels: Labels) -> str:
+    """Return a name of the device that no other of this machine has."""
+    named = dict(labels)
+    if "mig" in named:
+        return named["mig"]
+    return "/link-".join(part for part in (named.get("uuid"), named.get("link")) if part) or named["device"]
+
+
+def _add_forms(families: dict[str, _Family], gpu: Gpu, host: tuple[str, str], tallies: Tallies | None) -> None:
+    """Add what OpenTelemetry's page on hardware has in a form of its own: one name, told apart by an attribute."""
+    labels: Labels = (("hw_id", _label(gpu.uuid)), ("hw_type", "gpu"), ("gpu", str(gpu.index)), host)
+    for kind, name in _ERRORS.items():
+        reading = gpu.metrics.get(name)
+        if reading is not None and reading.value is not None:
+            text = "Errors of the GPU's memory since the driver was loaded."
+            _add(families, "hw_errors_total", "counter", "", text, (*labels, ("error_type", kind)), reading.value)
+    for direction, name in _DIRECTIONS.items():
+        total = tallies.total(gpu.uuid, name) if tallies is not None else None
+        if total is not None:
+            text = "Bytes over PCIe, added up from what was measured each second since the endpoint is on."
+            told = (*labels, ("network_io_direction", direction))
+            _add(families, "hw_gpu_io_bytes_total", "counter", "bytes", text, told, total)
+
+
+def _add_dcgm(families: dict[str, _Family], gpu: Gpu, status: Status, counted: tuple[Tallies | None, float]) -> None:
+    hostname = _label(status.host.name)
+    labels: Labels = (
         ("gpu", str(gpu.index)),
         ("UUID", _label(gpu.uuid)),
+        ("pci_bus_id", _label(gpu.pci_bus_id or "")),
         ("device", f"nvidia{gpu.index}"),
         ("modelName", _label(gpu.name)),
         ("Hostname", hostname),
+        ("hostname", hostname),
     )
-    for name, reading in gpu.metrics.items():
-        metric = TABLE.get((GPU, name))
-        if metric is None or metric.dcgm is None or reading.value is None:
-            continue
-        scale = dcgm_scale(metric)
-        if scale is not None:
-            kind = "counter" if metric.kind == "counter" else "gauge"
-            _add(families, metric.dcgm, kind, "", metric.help, labels, reading.value * scale)
+    for number in dcgm.numbers(gpu, *counted):
+        more = tuple((key, _label(value)) for key, value in number.labels)
+        _add(families, number.name, number.kind, "", number.help, (*labels, *more), number.value)
 
 
-def dcgm_scale(metric: Metric) -> float | None:
-    """Return what turns a value into DCGM's unit; None where DCGM's number means something else.
-
-    DCGM counts violations in time lost since the start, which a share of time can't be turned into.
-    """
-    name = metric.dcgm or ""
-    if name.endswith("_VIOLATION"):
-        return None
-    if metric.unit == "By":
-        return 1.0 / _MIB
-    if metric.unit == "Hz":
-        return 1e-6
-    if metric.unit == "J":
-        return 1000.0
-    if _unit(metric) == "ratio" and "_PROF_" not in name:
-        return 100.0
-    return 1.0
+def _add_users(families: dict[str, _Family], gpu: Gpu, host: tuple[str, str]) -> None:
+    labels: Labels = (("uuid", _label(gpu.uuid)), ("gpu", str(gpu.index)))
+    for number in users_page.numbers(gpu):
+        who = zip(("job_name", "user", "container"), map(_label, number.who), strict=True)
+        _add(families, number.name, "gauge", number.unit, number.help, (*labels, *who, host), number.value)
+    if gpu.held_by_nobody_bytes is not None:
+        text = "GPU memory in use that no process is seen to hold."
+        told = (*labels, host)
+        _add(families, "mlops_desk_gpu_unclaimed_bytes", "gauge", "bytes", text, told, float(gpu.held_by_nobody_bytes))
 
 
 def _add_agent(families: dict[str, _Family], status: Status, host: tuple[str, str]) -> None:

@@ -1,5 +1,7 @@
 """Words for the bits and numbers in which the driver answers."""
 
+from collections.abc import Iterable
+
 _THROTTLE_WORDS = (
     (0x040, "thermal (hardware)"),
     (0x080, "power brake"),
@@ -13,6 +15,7 @@ _THROTTLE_WORDS = (
     (0x100, "display clocks"),
 )
 _IDLE = 0x001
+_UNKNOWN = "unknown reason "
 
 ARCHITECTURES = {
     2: "Kepler", 3: "Maxwell", 4: "Pascal", 5: "Volta", 6: "Turing", 7: "Ampere", 8: "Ada", 9: "Hopper",
@@ -31,4 +34,14 @@ def throttle_words(bits: int) -> tuple[str, ...]:
     """
     words = [word for bit, word in _THROTTLE_WORDS if bits & bit]
     rest = bits & ~sum((_IDLE, *(bit for bit, _ in _THROTTLE_WORDS)))
-    return (*words, *([f"unknown reason {rest:#x}"] if rest else []))
+    return (*words, *([f"{_UNKNOWN}{rest:#x}"] if rest else []))
+
+
+def throttle_bits(words: Iterable[str]) -> int:
+    """Turn words back into the bit mask that they were made of."""
+    bits = {word: bit for bit, word in _THROTTLE_WORDS}
+    found = 0
+    for word in words:
+        unknown = word.removeprefix(_UNKNOWN)
+        found |= bits.get(word, int(unknown, 16) if unknown != word else 0)
+    return found

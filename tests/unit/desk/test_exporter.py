@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.desk import exporter as module
 from mlops_desk.desk.exporter import Exporter, judge
 from mlops_desk.records.event import Notice, SettingsChanged
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import AgentCost, AgentInfo, Host, Status
+from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuState, Host, Status
 
 TOKEN = b"t" * 43
 PATIENCE_SECONDS = 10.0
@@ -189,3 +191,26 @@ def test_a_port_that_is_taken_is_told(exporter):
         enable(exporter, taken.getsockname()[1])
     assert "can't be opened" in told[0].text
     assert exporter.check().state == "problem"
+
+
+def test_bytes_are_counted_only_while_somebody_may_ask_and_go_on_when_the_port_changes(exporter, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=time.time, monotonic=lambda: clock[0]))
+    gpu = Gpu("GPU-0", 0, "H100", None, GpuState.OK, metrics={"hw.gpu.io.receive": Reading(50.0, "By/s")})
+
+    def tick():
+        clock[0] += 1.0
+        exporter.take((), [gpu], is_tick=True)
+
+    tick()
+    assert exporter._tallies is None
+    enable(exporter, free_port())
+    tick()
+    tick()
+    assert exporter._tallies.total("GPU-0", "hw.gpu.io.receive") == 50.0
+    enable(exporter, free_port())
+    tick()
+    assert exporter._tallies.total("GPU-0", "hw.gpu.io.receive") == 100.0
+    exporter._settings.set("metrics.enabled", "off")
+    exporter._bus.publish(SettingsChanged(("metrics.enabled",)))
+    assert exporter._tallies is None
