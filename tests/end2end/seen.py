@@ -16,11 +16,14 @@ _WORDS = Path(__file__).with_name("window_words.py")
 
 
 class Window:
-    """A window in a process of its own. ``worst`` is the longest pause of its event loop while it was looked at."""
+    """A window in a process of its own.
+
+    ``worst`` is the longest pause of its event loop while it was looked at, in s, and ``turns`` how often that turned.
+    """
 
     def __init__(self, questions: IO[str], answers: IO[str]) -> None:
         self._questions, self._answers = questions, answers
-        self.worst = 0.0
+        self.worst, self.turns = 0.0, 0
 
     def look(self) -> dict[str, Any]:
         """Return what it shows now; the first answer comes when it has been built."""
@@ -29,7 +32,9 @@ class Window:
         line = self._answers.readline()
         assert line, "the window has ended"
         told: dict[str, Any] = json.loads(line)
+        assert told["own_calls"] == [], "asked in the window's own thread, which a call that hangs would stop"
         self.worst = max(self.worst, told["pause"])
+        self.turns += told["turns"]
         return told
 
     def until(self, what: Callable[[dict[str, Any]], object], seconds: float = 30.0) -> dict[str, Any]:
@@ -43,7 +48,7 @@ class Window:
     def calm(self) -> None:
         """Forget the pauses so far: building pages may take a while."""
         self.look()
-        self.worst = 0.0
+        self.worst, self.turns = 0.0, 0
 
 
 @contextmanager

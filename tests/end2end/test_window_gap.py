@@ -1,8 +1,7 @@
 """The window goes on turning while the real driver, the real engine or the real registry does not answer.
 
-Everything is the real thing: agent, collector on the NVML library, container engine, MLflow server. Each
-is frozen in turn while the window goes round its pages and asks for everything anew. Pauses are
-counted against the turns, and compared with the seconds that the frozen calls take.
+Everything is the real thing: agent, collector on the NVML library, container engine, MLflow server. Each is frozen in
+turn until the window has gone round all its pages and asked for everything anew.
 """
 
 import json
@@ -24,14 +23,13 @@ from tests.end2end.telemetry.rigs import NvmlRig
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine, pytest.mark.nvml, pytest.mark.timeout(300)]
 
-FROZEN_SECONDS = 8.0
-TURN_SECONDS = 0.1
+ROUNDS_TO_BUILD = 2
 PULSE = Path(__file__).with_name("window_pulse.py")
 
 
 @contextmanager
 def window(desk):
-    """Open a window that turns its pages; the dict has its pauses once the block is done."""
+    """Open a window that turns its pages; yields what to call to wait for a round, and what it told in the end."""
     environment = {**os.environ, **desk.environment, "QT_QPA_PLATFORM": "offscreen"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     process = subprocess.Popen(
@@ -39,24 +37,27 @@ def window(desk):
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
     told = {}
+
+    def goes_round(times=1):
+        for _ in range(times):
+            assert process.stdout.readline() == "round\n"
+
     try:
-        assert process.stdout.readline() == "ready\n"
-        yield told
+        goes_round(ROUNDS_TO_BUILD)
+        yield goes_round, told
         told |= json.loads(process.communicate(timeout=60)[0].splitlines()[-1])
     finally:
         process.kill()
         process.communicate()
 
 
+@contextmanager
 def frozen(freeze, thaw):
-    """Freeze for a while; return when that was."""
-    began = time.time()
     freeze()
     try:
-        time.sleep(FROZEN_SECONDS)
+        yield
     finally:
         thaw()
-    return began, time.time()
 
 
 def end_while_frozen(desk, rig, engine, server):
@@ -87,18 +88,19 @@ def test_the_window_turns_while_driver_engine_and_registry_are_frozen(gpu_engine
         desk.json("settings", "set", "engine.host", gpu_engine.address)
         desk.run("models", "start")
         server = Ledger(DataFolder(tmp_path / "desk").registry).read().pid
-        spans = {}
-        with window(desk) as told:
-            spans["driver"] = frozen(lambda: rig.hang(1), rig.heal)
-            spans["engine"] = frozen(gpu_engine.freeze, gpu_engine.thaw)
-            spans["registry"] = frozen(lambda: os.kill(server, signal.SIGSTOP), lambda: os.kill(server, signal.SIGCONT))
+        parts = {
+            "driver": (lambda: rig.hang(1), rig.heal),
+            "engine": (gpu_engine.freeze, gpu_engine.thaw),
+            "registry": (lambda: os.kill(server, signal.SIGSTOP), lambda: os.kill(server, signal.SIGCONT)),
+        }
+        with window(desk) as (goes_round, told):
+            for freeze, thaw in parts.values():
+                with frozen(freeze, thaw):
+                    goes_round(2)  # the first was under way
         ended_in = end_while_frozen(desk, rig, gpu_engine, server)
     finally:
         gpu_engine.thaw()
         desk.stop()
     print(f"SIGTERM with all three frozen: the agent was gone after {ended_in:.2f} s")
-    for part, (began, ended) in spans.items():
-        pauses = [pause for at, pause, _ in told["pauses"] if began <= at <= ended]
-        print(f"{part} frozen: longest pause {max(pauses, default=0.0):.3f} s of {told['turns']} turns in all")
-        assert max(pauses, default=0.0) < FROZEN_SECONDS / 6
-        assert sum(pause > TURN_SECONDS for pause in pauses) <= 3
+    print(f"longest pause of the window: {told['pause']:.3f} s")
+    assert told["own_calls"] == [], "asked in the window's own thread, which a call that hangs would stop"

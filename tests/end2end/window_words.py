@@ -3,7 +3,8 @@
     python tests/end2end/window_words.py FOLDER
 
 For each line on stdin it prints, as JSON, every word that the overview and the bottom line show, what each GPU's
-tile says, how often the event loop turned since the last line, and its longest pause. It ends when stdin does.
+tile says, how often the event loop turned since the last line, its longest pause, and what it asked of the agent in
+its own thread. It ends when stdin does.
 """
 
 import json
@@ -24,6 +25,7 @@ from mlops_desk.base.paths import DataFolder  # noqa: E402
 from mlops_desk.ui.app import Program  # noqa: E402
 from mlops_desk.ui.context import UiOptions  # noqa: E402
 from mlops_desk.ui.text import Label  # noqa: E402
+from tests.end2end.window_calls import counted  # noqa: E402
 
 _TURN_MS = 10
 
@@ -35,6 +37,7 @@ class Teller(QObject):
         super().__init__()
         self._application = application
         self._program = program
+        self._own_calls = counted()
         self._last = time.perf_counter()
         self._turns, self._pause = 0, 0.0
         self._beat = QTimer(self)
@@ -61,6 +64,7 @@ class Teller(QObject):
             "tiles": {tile.view.lead: said(tile.view) for tile in getattr(page, "_gpus", {}).values()},
             "turns": self._turns,
             "pause": self._pause,
+            "own_calls": self._own_calls,
         }
         self._turns, self._pause = 0, 0.0
         print(json.dumps(told), flush=True)
@@ -87,8 +91,8 @@ def main() -> None:
     folder = DataFolder(Path(sys.argv[1]))
     application = QApplication(["mlops-desk"])
     program = Program(application, lambda: connect(folder), UiOptions(str(folder.root)))
-    program.start()
     teller = Teller(application, program)
+    program.start()
     application.exec()
     del teller
     program.stop()

@@ -1,10 +1,15 @@
 """One window for each user and data folder; the second start raises the first and leaves with 0."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -22,6 +27,14 @@ class Told(app.Program):
 app.Program = Told
 sys.exit(app.run(Double(beat_seconds=0.2).connect, app.UiOptions(sys.argv[1])))
 """
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder with a short name: a socket's path has room for 107 characters, and pytest's folders may be longer."""
+    folder = Path(tempfile.mkdtemp(prefix="desk-"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 def begin(tmp_path: Path, folder: str, **more: str) -> subprocess.Popen[str]:

@@ -3,7 +3,6 @@
 import os
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -49,10 +48,8 @@ def test_a_workers_refusal_arrives_as_it_was_raised(worker: str) -> None:
 
 
 def test_a_hanging_worker_is_ended_and_the_outcome_is_unknown(worker: str) -> None:
-    begun = time.monotonic()
     with pytest.raises(TimedOut):
         run_worker(worker, {"do": "hang"}, 0.5)
-    assert time.monotonic() - begun < 30
 
 
 def test_a_dead_workers_last_words_are_quoted(worker: str) -> None:
