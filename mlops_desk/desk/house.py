@@ -214,6 +214,7 @@ class Desk:
             LedgerGpus(self.ledger, self._facts),
             self._prepare_run,
             self._finish_run,
+            self.registry.keep_tickets,
         )
 
     def _endpoints(self) -> EndpointsService:
@@ -325,11 +326,11 @@ class Desk:
     def _bridge_address(self) -> str | None:
         return self.engine.bridge_address()
 
-    def _prepare_run(self, spec: JobSpec, job_id: str) -> RunTicket:
+    def _prepare_run(self, spec: JobSpec, job_id: str, attempt_id: str) -> RunTicket:
         if spec.mlflow is None:
             raise AssertionError("a job without mlflow asks for no run")
         tags = {_JOB_TAG: job_id, _NAME_TAG: spec.name}
-        prepared = self.registry.prepare_run(spec.mlflow.experiment, tags)
+        prepared = self.registry.prepare_run(spec.mlflow.experiment, tags, attempt_id)
         return RunTicket(prepared.run_id, prepared.container_uri, prepared.token)
 
     def _finish_run(self, run_id: str, status: str) -> None:

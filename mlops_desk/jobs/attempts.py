@@ -87,10 +87,10 @@ class Attempts:
         job = self._book.get(job_id)
         if job.state is not JobState.QUEUED or job.image_id is None:
             return
-        ticket = self._ticket(job)
         number = len(job.attempts) + 1
         name = container_name(self._instance, job.id, number)
         attempt = Attempt(number, f"{job.id}-a{number}", name, JobState.STARTING)
+        ticket = self._ticket(job, attempt)
         attempt = replace(attempt, gpus=self._lease(job, attempt))
 
         def claim(current: Job) -> Job | None:
@@ -108,11 +108,11 @@ class Attempts:
             return
         self._bring_up(claimed, attempt, ticket)
 
-    def _ticket(self, job: Job) -> RunTicket | None:
+    def _ticket(self, job: Job, attempt: Attempt) -> RunTicket | None:
         if job.spec.mlflow is None:
             return None
         try:
-            ticket = self._runs.prepare(job)
+            ticket = self._runs.prepare(job, attempt.id)
         except DeskError as error:
             text = f"Waits for the tracking server: {error.message}"
             raise Postponed(Reason("registry_unavailable", text, hint=error.hint)) from error
@@ -192,7 +192,7 @@ class Attempts:
     ) -> ContainerFacts:
         try:
             if facts is None:
-                self._create(job, attempt, ticket or self._ticket(job))
+                self._create(job, attempt, ticket or self._ticket(job, attempt))
         except NotFound as error:
             if self._images.local(job.image_id or job.spec.image) is None:
                 raise
@@ -373,6 +373,7 @@ class Attempts:
     def tidy(self, job: Job, attempt: Attempt, *, finished: bool) -> None:
         """Remove what an attempt that is over has left on the engine, its secrets, and its leases. Raises DeskError."""
         try:
+            self._runs.keep_tickets(lambda other: other != attempt.id)
             self._remains.clear(job, attempt, finished=finished)
         finally:
             self._release(attempt)

@@ -72,6 +72,18 @@ class JobBook:
         """Return the job whose container has a name: where it runs, that is what people see of it."""
         return [job for job in self.active() if job.container == name]
 
+    def is_current(self, attempt_id: str) -> bool:
+        """Tell whether an attempt is under way, or about to begin: its token is made before it is written down."""
+        job_id, _, number = attempt_id.rpartition("-a")
+        try:
+            job = self.get(job_id)
+        except NotFound:
+            return False
+        attempt = next((one for one in job.attempts if one.id == attempt_id), None)
+        if attempt is not None:
+            return not attempt.state.is_final
+        return not job.state.is_final and number == str(len(job.attempts) + 1)
+
     def of_run(self, run_id: str) -> Job | None:
         """Return the newest job that logged to a run, or None."""
         return self._table.newest_with("mlflow_run_id", run_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.files import write_atomically
-from mlops_desk.jobs.ports import FinishRun, PrepareRun, RunTicket
+from mlops_desk.jobs.ports import FinishRun, KeepTickets, PrepareRun, RunTicket
 from mlops_desk.records.job import Job, JobState
 
 _log = logging.getLogger(__name__)
@@ -25,17 +25,18 @@ _STATUS = {JobState.SUCCEEDED: "FINISHED", JobState.FAILED: "FAILED"}
 class Runs:
     """``folder`` is where owed ends lie."""
 
-    def __init__(self, folder: Path, prepare: PrepareRun, finish: FinishRun) -> None:
+    def __init__(self, folder: Path, prepare: PrepareRun, finish: FinishRun, keep_tickets: KeepTickets) -> None:
         self._folder = folder
         self._prepare = prepare
         self._finish = finish
+        self.keep_tickets = keep_tickets
         self._lock = threading.Lock()
         self._owing = True
         self._unwritten: dict[str, str] = {}
 
-    def prepare(self, job: Job) -> RunTicket:
+    def prepare(self, job: Job, attempt_id: str) -> RunTicket:
         """Make the job's run, or return the one it has. Raises DeskError while that can't be done."""
-        ticket = self._prepare(job.spec, job.id)
+        ticket = self._prepare(job.spec, job.id, attempt_id)
         if not _RUN_ID.fullmatch(ticket.run_id):
             raise Refused("The tracking server gave the run an id that is none.", "Is it really an MLflow server?")
         return ticket

@@ -21,7 +21,7 @@ from mlops_desk.engines.engine import Engine
 from mlops_desk.jobs.attempts import Policy
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.log import Logs
-from mlops_desk.jobs.ports import FinishRun, GpuLeases, PrepareRun
+from mlops_desk.jobs.ports import FinishRun, GpuLeases, KeepTickets, PrepareRun
 from mlops_desk.jobs.runner import Outside, Runner
 from mlops_desk.jobs.runs import Runs
 from mlops_desk.jobs.spec import parse_spec
@@ -39,7 +39,7 @@ _ACCESS_TIMEOUT_SECONDS = 10.0
 class JobsService:
     """Queue, runner and logs of jobs, as ``verbs.jobs.Jobs`` declares them.
 
-    ``prepare_run`` and ``finish_run`` reach the tracking server; only jobs that ask for MLflow use them.
+    ``prepare_run``, ``finish_run`` and ``keep_tickets`` reach the tracking server, for jobs that ask for MLflow.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class JobsService:
         leases: GpuLeases,
         prepare_run: PrepareRun,
         finish_run: FinishRun,
+        keep_tickets: KeepTickets,
     ) -> None:
         self._folder = folder
         self._loop = loop
@@ -60,7 +61,7 @@ class JobsService:
         self._bus = bus
         self._announcements = Lane(loop, "jobs-announce")
         self._book = JobBook(state.jobs, self._announce)
-        runs = Runs(folder.jobs / "unfinished-runs", prepare_run, finish_run)
+        runs = Runs(folder.jobs / "unfinished-runs", prepare_run, finish_run, keep_tickets)
         self._settings = settings
         policy = Policy(
             lambda: int(settings.number("jobs.stop_grace_seconds")),

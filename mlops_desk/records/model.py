@@ -77,7 +77,8 @@ class Registry:
     """Where the desk's own tracking server answers. ``state``: stopped, starting, running or failed.
 
     ``token_file`` holds what it asks for; ``default_uri`` is the other registry that is shown when none is named
-    (the setting registry.uri), None where that is the desk's own.
+    (the setting registry.uri), None where that is the desk's own. ``wall`` says what keeps the server's process from
+    other files than its own (landlock, namespace; none: nothing does), None while it is not known.
     """
 
     state: str
@@ -86,3 +87,4 @@ class Registry:
     text: str | None = None
     token_file: str | None = None
     default_uri: str | None = None
+    wall: str | None = None

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
+from mlops_desk.registry.location import is_stored
 
 _DATABASES = ("postgresql", "mysql", "mssql")
 _FORMS = "A tracking URI is http://HOST:PORT, sqlite:////ABSOLUTE/PATH.db, or the absolute path of a folder of runs."
@@ -130,12 +131,18 @@ def host_of(uri: str) -> str:
     return f"{(parts.hostname or '').lower()}:{port}"
 
 
-def check_artifact_location(location: str, tracking: Address) -> None:
+def check_artifact_location(location: str, tracking: Address, *, own: bool = False) -> None:
     """Refuse files that the registry claims to lie where it has no business to send us. Raises Refused.
 
     A server may name any address as the place of a run's files. On this machine's disk it could name
-    somebody's keys, and another host would be handed the registry's password.
+    somebody's keys, and another host would be handed the registry's password. The desk's ``own`` server has
+    one store, and a row of its database that names another place was put there by somebody.
     """
+    if own and not is_stored(location):
+        text = (
+            f"The files are said to lie at {plain(location)}, which is not in the desk's own store; none was fetched."
+        )
+        raise Refused(text, "Log them to a run of the desk's own server, and register the version from there.")
     if tracking.kind != "http":
         return
     scheme = _split(location).scheme

@@ -90,6 +90,7 @@ class Registries:
         arriving = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         request = {
             "uri": address,
+            "own": environment.get("MLFLOW_TRACKING_USERNAME") == _USER,
             "environment": {**environment, "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"},
             "what": what,
             "arguments": arguments,

@@ -125,7 +125,7 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
         for place in getattr(mlflow, f"places_of_{request['what']}")(client, *request["arguments"]):
             target = folder / checked(place.prefix) if place.prefix else folder
             target.mkdir(exist_ok=True)
-            if fetch(mlflow.open_files(place, address), place.path, target, limit_bytes):
+            if fetch(mlflow.open_files(place, address, own=bool(request["own"])), place.path, target, limit_bytes):
                 check_plain(folder)
                 return {"below": "/".join(part for part in (place.prefix, place.path) if part)}
     except Exception as error:

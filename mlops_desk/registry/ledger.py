@@ -1,11 +1,16 @@
 """What the tracking server writes down about itself, so that any later agent finds and adopts it.
 
-In the registry's folder lie ``server.json`` (which process, which port, how it is), ``token``, the store
-``mlflow.db`` and ``artifacts``; all of them for this user only.
+In the registry's folder lie ``server.json`` (which process, which port, how it is), the store ``mlflow.db`` and
+``artifacts``: all that the server's process may see. Beside it, in ``…-access``, lie ``token`` and the jobs'
+``tickets``, of which the server sees digests only. All of them are for this user only.
 """
 
+import contextlib
 import json
+import os
 import secrets
+import signal
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,11 +18,16 @@ from mlops_desk.base.files import write_atomically
 from mlops_desk.base.process import boot_id, start_ticks
 
 _TOKEN_BYTES = 32
+_LOOK_SECONDS = 0.05
+_KILL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tracking server. ``state``: starting, running or failed; ``addresses`` are those it listens on."""
+    """A tracking server. ``state``: starting, running or failed; ``addresses`` are those it listens on.
+
+    ``keeper_pid`` is the process that starts it again when it ends; ``wall`` says what keeps it from other files.
+    """
 
     state: str
     pid: int
@@ -26,10 +36,17 @@ class Entry:
     port: int
     addresses: tuple[str, ...] = ()
     text: str | None = None
+    keeper_pid: int = 0
+    keeper_ticks: int = 0
+    wall: str | None = None
 
     def is_alive(self) -> bool:
         """Tell whether this very process still runs (its pid may have gone to another)."""
         return self.boot_id == boot_id() and start_ticks(self.pid) == self.start_ticks
+
+    def is_kept(self) -> bool:
+        """Tell whether the process that looks after it still runs."""
+        return self.boot_id == boot_id() and self.keeper_pid > 0 and start_ticks(self.keeper_pid) == self.keeper_ticks
 
 
 class Ledger:
@@ -42,7 +59,11 @@ class Ledger:
         self.scratch = folder / "scratch"
         self.lock = folder / "server.lock"
         self._state = folder / "server.json"
-        self.token_file = folder / "token"
+        self.passing = folder / "passing"
+        access = folder.with_name(f"{folder.name}-access")
+        self.tickets_folder = access / "tickets"
+        self.token_file = access / "token"
+        self._earlier_token_file = folder / "token"
 
     def make(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -59,10 +80,24 @@ class Ledger:
         write_atomically(self._state, json.dumps(asdict(entry)).encode())
 
     def token(self) -> str:
-        """Return the server's token, made at first use."""
-        try:
+        """Return the owner's token, made at first use."""
+        with contextlib.suppress(FileNotFoundError):
             return self.token_file.read_text(encoding="ascii").strip()
+        self.token_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:  # where an earlier version kept it, in sight of the server's process
+            self._earlier_token_file.replace(self.token_file)
         except FileNotFoundError:
-            self.make()
             write_atomically(self.token_file, secrets.token_urlsafe(_TOKEN_BYTES).encode())
-            return self.token_file.read_text(encoding="ascii").strip()
+        return self.token_file.read_text(encoding="ascii").strip()
+
+
+def end_process(pid: int, ticks: int, grace_seconds: float) -> bool:
+    """End the process that ``pid`` and ``ticks`` name: TERM, then KILL after the grace. Tell whether it is gone."""
+    for number, seconds in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, _KILL_SECONDS)):
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(ProcessLookupError):
+            if start_ticks(pid) == ticks:
+                os.kill(pid, number)
+        while start_ticks(pid) == ticks and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+    return start_ticks(pid) != ticks

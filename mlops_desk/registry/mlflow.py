@@ -188,9 +188,9 @@ def _last_part(uri: str) -> Place:
     return Place(parent, name) if urlsplit(uri).path.strip("/") else Place(uri, "")
 
 
-def open_files(place: Place, address: Address) -> Any:
-    """Return MLflow's repository for a place that the registry may send us to. Raises Refused."""
-    check_artifact_location(place.location, address)
+def open_files(place: Place, address: Address, *, own: bool) -> Any:
+    """Return MLflow's repository for a place that the registry may send us to (``own``: the desk's). Raises Refused."""
+    check_artifact_location(place.location, address, own=own)
     return get_artifact_repository(place.location, tracking_uri=address.uri, registry_uri=address.uri)
 
 

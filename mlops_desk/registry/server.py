@@ -1,12 +1,12 @@
 """Looks after the desk's own tracking server: starts it at first use, adopts one that runs, ends it when asked.
 
-The server is a process of its own that outlives the agent, because jobs go on logging to it. Nothing here
-waits for it but ``start``; its state is read from what it wrote down and from the process table.
+The server and its keeper (tracking.py) are processes of their own that outlive the agent, because jobs go on
+logging to them. Nothing here waits for them but ``start``; their state is read from what they wrote down and from
+the process table.
 """
 
+import fcntl
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.process import python_command, start_detached, start_ticks
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Registry
-from mlops_desk.registry.ledger import Entry, Ledger
+from mlops_desk.registry.ledger import Entry, Ledger, end_process
 from mlops_desk.registry.tracking import LOOPBACK
 
 _log = logging.getLogger(__name__)
@@ -45,6 +45,9 @@ class TrackingServer:
         self._starting = threading.Lock()
         self._told: Registry | None = None
         self._launching = False
+        self._ended = False
+        self.trouble: str | None = None
+        """Why the server is down although it is needed; who keeps it up (supervision.py) says so here."""
 
     @property
     def used(self) -> bool:
@@ -65,14 +68,23 @@ class TrackingServer:
             container_uri=None if bridge is None else f"http://{bridge}:{entry.port}",
             text=None if entry.state == "running" else "The store is being opened; the first time takes some seconds.",
             token_file=str(self.ledger.token_file),
+            wall=entry.wall,
         )
+
+    @property
+    def kept(self) -> bool:
+        """Tell whether the process that starts the server again when it ends is there."""
+        entry = self.ledger.read()
+        return entry is not None and entry.is_kept()
 
     def _without_process(self, entry: Entry | None) -> Registry:
         if self._launching:
             return Registry("starting", text="The tracking server is being started.")
         if entry is not None and entry.state == "failed":
             return Registry("failed", text=entry.text)
-        return Registry("stopped")
+        if entry is not None and entry.is_kept():
+            return Registry("starting", text="The tracking server ended and is being started again.")
+        return Registry("stopped") if self.trouble is None else Registry("failed", text=self.trouble)
 
     def look(self) -> Registry:
         """Return how the server is, and tell whoever wants to know when that has changed."""
@@ -86,6 +98,7 @@ class TrackingServer:
     def start(self, *, for_containers: bool = False) -> Registry:
         """Make sure that the server answers (for containers: on the engine's bridge too). Raises Unavailable."""
         with self._starting:
+            self._refuse_at_end()
             bridge = self._bridge(for_containers=for_containers)
             now = self._settled()
             missing = for_containers and now.container_uri != self._on(now, bridge)
@@ -95,6 +108,30 @@ class TrackingServer:
                 _log.warning("The tracking server is restarted to listen on the engine's bridge, %s", bridge)
                 self._end()
             return self._launch(bridge)
+
+    def _refuse_at_end(self) -> None:
+        if self._ended:
+            raise Unavailable("The tracking server was ended with the agent, and is not started again.")
+
+    def relieve(self) -> None:
+        """Replace a server whose keeper is gone, once all is loaded that its successor needs. Raises Unavailable."""
+        with self._starting:
+            self._refuse_at_end()
+            entry = self.ledger.read()
+            if entry is not None and entry.is_alive() and not entry.is_kept():
+                _log.warning("The keeper of the tracking server is gone; another one takes over")
+                self._launch(
+                    next((address for address in entry.addresses if address != LOOPBACK), None), take_over=True
+                )
+
+    def restart(self) -> None:
+        """End a server that does not answer, and its keeper, and start anew. Raises Unavailable."""
+        with self._starting:
+            self._refuse_at_end()
+            entry = self.ledger.read()
+            self._end()
+            addresses = () if entry is None else entry.addresses
+            self._launch(next((address for address in addresses if address != LOOPBACK), None))
 
     def _bridge(self, *, for_containers: bool) -> str | None:
         """Return the bridge's address; without an engine that is an error only if containers are to reach us."""
@@ -117,16 +154,19 @@ class TrackingServer:
         """Wait while somebody's start (an earlier agent's) is under way."""
         deadline = time.monotonic() + _START_SECONDS
         while (now := self.look()).state == "starting" and time.monotonic() < deadline:
+            self._refuse_at_end()
             time.sleep(_LOOK_SECONDS)
         return now
 
-    def _launch(self, bridge: str | None) -> Registry:
+    def _launch(self, bridge: str | None, *, take_over: bool = False) -> Registry:
         self.ledger.make()
         self.ledger.token()
         before = self.ledger.read()
         options = ["--folder", str(self.ledger.folder), "--port", str(before.port if before else 0)]
         if bridge is not None:
             options += ["--bridge", bridge]
+        if take_over:
+            options.append("--take-over")
         self._keep_log_small()
         self._launching = True
         try:
@@ -146,16 +186,21 @@ class TrackingServer:
     def _wait_for(self, pid: int) -> Registry:
         """Wait until the process that was just started has written down how it is, or has ended."""
         deadline = time.monotonic() + _START_SECONDS
-        while start_ticks(pid) is not None and time.monotonic() < deadline:
+        while (ticks := start_ticks(pid)) is not None and time.monotonic() < deadline:
+            if self._ended:
+                end_process(pid, ticks, _STOP_SECONDS)
+                self._refuse_at_end()
             entry = self.ledger.read()
-            if entry is not None and entry.pid == pid and entry.state != "starting":
+            if entry is not None and entry.keeper_pid == pid and entry.state == "failed":
+                break
+            if entry is not None and entry.keeper_pid == pid and entry.state == "running":
                 return self.state()
             self.look()
             time.sleep(_LOOK_SECONDS)
         entry = self.ledger.read()
-        if entry is not None and entry.pid != pid and entry.is_alive():
+        if entry is not None and entry.keeper_pid != pid and entry.is_alive():
             return self._settled()  # another server was faster to take the folder's lock
-        if entry is not None and entry.pid == pid and entry.text:
+        if entry is not None and entry.keeper_pid == pid and entry.text:
             return Registry("failed", text=entry.text)
         return Registry("failed", text="It ended, or was not ready in time, and gave no reason.")
 
@@ -165,16 +210,29 @@ class TrackingServer:
             self._end()
             return self.look()
 
+    def stop_for_good(self) -> Registry:
+        """End the server, also one that is being started, and start none again, whoever asks for it meanwhile."""
+        self._ended = True
+        return self.stop()
+
     def _end(self) -> None:
-        entry = self.ledger.read()
-        if entry is None or not entry.is_alive():
-            return
-        os.kill(entry.pid, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_SECONDS
-        while entry.is_alive() and time.monotonic() < deadline:
+        """End keeper and server: also one that the keeper had just forked, as long as the lock is held by anybody."""
+        deadline = time.monotonic() + _STOP_SECONDS + _LOOK_SECONDS
+        while (entry := self.ledger.read()) is not None:
+            if entry.is_kept():
+                end_process(entry.keeper_pid, entry.keeper_ticks, _STOP_SECONDS)
+            elif entry.is_alive():
+                end_process(entry.pid, entry.start_ticks, _STOP_SECONDS)
+            if not self._is_locked() or time.monotonic() > deadline:
+                return
             time.sleep(_LOOK_SECONDS)
-        if entry.is_alive():
-            _log.warning("The tracking server did not end within %g s and is killed", _STOP_SECONDS)
-            os.kill(entry.pid, signal.SIGKILL)
-            while entry.is_alive() and time.monotonic() < deadline + _STOP_SECONDS:
-                time.sleep(_LOOK_SECONDS)
+
+    def _is_locked(self) -> bool:
+        if not self.ledger.lock.exists():
+            return False
+        with self.ledger.lock.open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False

@@ -20,6 +20,8 @@ from mlops_desk.registry.core import Registries
 from mlops_desk.registry.default import SETTING, Default
 from mlops_desk.registry.registry import RegistryClient
 from mlops_desk.registry.server import TrackingServer
+from mlops_desk.registry.supervision import Supervision
+from mlops_desk.registry.tickets import Grant, Tickets
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ class RegistryCore:
         self._loop = loop
         self.server = TrackingServer(data.registry, data.logs / "tracking.log", bridge_address, self._server_changed)
         self.registries = Registries(self.server)
+        self._tickets = Tickets(self.server.ledger.tickets_folder)
+        self._supervision = Supervision(self.server, lambda: bool(self._tickets.held()), self._is_shown)
         self._asked_at = float("-inf")
         self._seen: list_of[Model] | None = None
         self._seen_lock = threading.Lock()
@@ -62,14 +66,23 @@ class RegistryCore:
     def start(self) -> None:
         """Begin to watch the server, if one runs, for what jobs register."""
         self._loop.repeat("registry", _POLL_SECONDS, self.poll, at_once=True)
+        self._loop.start("registry-supervision", self._supervise)
+
+    def _supervise(self) -> None:
+        pause = 0.0
+        while not self._loop.ending.wait(pause):
+            pause = self._supervision.look()
+
+    def _is_shown(self) -> bool:
+        return time.monotonic() - self._asked_at <= _INTEREST_SECONDS
 
     def stop(self) -> None:
         """End the workers; the tracking server goes on, because jobs log to it."""
         self.registries.stop()
 
     def stop_server(self) -> Registry:
-        """End the tracking server too."""
-        return self.server.stop()
+        """End the tracking server too, for good: nobody who still asks makes it start again."""
+        return self.server.stop_for_good()
 
     def asked(self) -> None:
         """Note that somebody looks at the registry, so that changes are watched for."""
@@ -79,7 +92,7 @@ class RegistryCore:
         """Look whether models, versions or aliases have changed, while somebody has asked lately."""
         self.registries.sweep()
         own = self.registries.running()
-        if own is None or time.monotonic() - self._asked_at > _INTEREST_SECONDS:
+        if own is None or not self._is_shown():
             return
         try:
             now = own.models()
@@ -106,10 +119,11 @@ class RegistryCore:
         if SETTING in event.keys:
             self.changed()
 
-    def prepare_run(self, experiment: str, tags: Mapping[str, str]) -> PreparedRun:
+    def prepare_run(self, experiment: str, tags: Mapping[str, str], attempt_id: str) -> PreparedRun:
         """Create a run that a container can log to, or return the one that carries all of ``tags`` already.
 
-        The server is started, on the engine's bridge too. Raises DeskErrors.
+        The server is started, on the engine's bridge too. The token is the attempt's own; those it got before are
+        void. Raises DeskErrors.
         """
         started = self.server.start(for_containers=True)
         if started.container_uri is None:
@@ -117,7 +131,17 @@ class RegistryCore:
         own = self.registries.open(None)
         run_id = _run_with(own, experiment, tags) or own.start_run(experiment, tags)
         self.changed()
-        return PreparedRun(run_id, started.container_uri, self.server.ledger.token())
+        return PreparedRun(run_id, started.container_uri, self._tickets.issue(Grant(run_id, attempt_id)))
+
+    def keep_tickets(self, is_current: Callable[[str], bool]) -> None:
+        """Make void the tokens of all attempts but those that are current. Raises Unavailable."""
+        try:
+            for grant in self._tickets.held():
+                if not is_current(grant.attempt_id):
+                    self._tickets.void(grant.attempt_id)
+        except OSError as error:
+            text = f"The token of a job that is over can't be made void: {error.strerror}."
+            raise Unavailable(text, f"Remove the files in {self.server.ledger.tickets_folder}.") from error
 
     def finish_run(self, run_id: str, status: str) -> Run:
         """Set how a run ended (FINISHED, FAILED or KILLED), unless it says so already."""

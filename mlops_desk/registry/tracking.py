@@ -1,48 +1,50 @@
-"""The desk's own MLflow tracking server: one process, ``python -m mlops_desk.registry.tracking``.
+"""The keeper of the desk's own MLflow tracking server: ``python -m mlops_desk.registry.tracking``.
 
-It takes the folder's lock, binds loopback and (with an engine) the engine bridge's address on one port,
-writes itself down as starting, makes or opens the store, and serves MLflow's application behind the
-guard. It outlives the agent; TERM ends it. MLflow is imported here and not a moment earlier, so that
-even its seconds of import count as "starting" for whoever waits.
+It takes the folder's lock, binds loopback and (with an engine) the engine bridge's address on one port, loads
+MLflow once, and forks the process that serves (application.py). Because it holds port and libraries, a server that
+was killed, ran out of memory or hangs is replaced within moments, and who connects meanwhile waits instead of
+being refused. Keeper and server outlive the agent; TERM ends both.
+
+A keeper that was killed leaves its server serving. The next one, started with ``--take-over``, loads MLflow first
+and only then ends that server and takes its place.
 """
 
 import argparse
-import asyncio
 import errno
 import fcntl
+import gc
 import logging
 import os
+import select
+import signal
 import socket
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import uvicorn
-
 from mlops_desk.base.process import boot_id, start_ticks
-from mlops_desk.registry.guard import App, Guard
-from mlops_desk.registry.ledger import Entry, Ledger
+from mlops_desk.registry.application import hosts_of, load_packages, serve
+from mlops_desk.registry.ledger import Entry, Ledger, end_process
+from mlops_desk.registry.wall import Wall
 
 _log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 ALREADY_RUNS = 3
-ARTIFACT_ROOT = "mlflow-artifacts:/"
 _BIND_TRIES = 20
-
-
-class Server(uvicorn.Server):
-    """Uvicorn that says when it has begun to listen."""
-
-    def __init__(self, config: uvicorn.Config, ledger: Ledger, entry: Entry) -> None:
-        super().__init__(config)
-        self._ledger = ledger
-        self._entry = entry
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        await asyncio.to_thread(self._ledger.write, replace(self._entry, state="running"))
+_LOOK_SECONDS = 1.0
+_SILENT_LOOKS = 10
+"""How often in a row the server may be silent before it is taken to hang: a busy disk can hold it up for seconds."""
+_START_SECONDS = 120.0
+_GRACE_SECONDS = 6.0
+"""Longer than the server takes to finish what it is answering."""
+_SHORT_LIFE_SECONDS = 10.0
+_PAUSES_SECONDS = (0.0, 0.2, 1.0, 2.0, 5.0, 15.0, 30.0)
+_TOLD_AFTER = 3
+"""So many short lives in a row are told as a failure."""
+_TAKE_OVER_SECONDS = 2.0
 
 
 def bind(addresses: Sequence[str], wanted_port: int) -> tuple[list[socket.socket], int]:
@@ -76,67 +78,145 @@ def _bound(address: str, port: int) -> socket.socket:
     return made
 
 
-def environment(ledger: Ledger, hosts: Sequence[str]) -> dict[str, str]:
-    """Return the variables by which MLflow's application is told what it serves (its constants.py)."""
-    store = f"sqlite:///{ledger.store}"
-    return {
-        "_MLFLOW_SERVER_FILE_STORE": store,
-        "_MLFLOW_SERVER_REGISTRY_STORE": store,
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": ARTIFACT_ROOT,
-        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": ledger.artifacts.as_uri(),
-        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
-        "_MLFLOW_SGI_NAME": "uvicorn",
-        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(hosts),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_ENABLE_ASSISTANT_SANDBOX": "false",
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-    }
+class Keeper:
+    """Keeps one server up. ``fork`` starts it and returns its pid, given both ends of the pipe it is to beat on."""
+
+    def __init__(self, ledger: Ledger, entry: Entry, fork: Callable[[int, int], int]) -> None:
+        self._ledger = ledger
+        self._entry = entry
+        self._fork = fork
+        self._server: int | None = None
+        self._ending_at: float | None = None
+
+    def end(self, _number: int, _frame: object) -> None:
+        """Signal handler: end the server, then this process."""
+        self._ending_at = self._ending_at or time.monotonic()
+        if self._server is not None:
+            os.kill(self._server, signal.SIGTERM)
+
+    def _is_ending(self) -> bool:
+        return self._ending_at is not None
+
+    def run(self) -> int:
+        """Keep the server up until told to end, or until it turns out that it can't start. Returns the exit code."""
+        ever_ran, short_lives = False, 0
+        while not self._is_ending():
+            began = time.monotonic()
+            ran = self._live()
+            if self._is_ending():
+                break
+            if not ran and not ever_ran:
+                return 1
+            ever_ran = True
+            short_lives = short_lives + 1 if not ran or time.monotonic() - began < _SHORT_LIFE_SECONDS else 0
+            self._pause(short_lives)
+        return 0
+
+    def _live(self) -> bool:
+        """Start a server and watch it to its end; tell whether it ever served."""
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._server = self._fork(reading, writing)
+        finally:
+            os.close(writing)
+        if self._is_ending():
+            os.kill(self._server, signal.SIGTERM)
+        try:
+            return self._watch(self._server, reading)
+        finally:
+            os.close(reading)
+            server, self._server = self._server, None
+            os.waitpid(server, 0)
+
+    def _watch(self, server: int, reading: int) -> bool:
+        """Return when the server has closed its end of the pipe, which it does by ending."""
+        began, served, silent = time.monotonic(), False, 0
+        while True:
+            if select.select([reading], [], [], _LOOK_SECONDS)[0]:
+                if not os.read(reading, 4096):
+                    return served
+                served, silent = True, 0
+                continue
+            # Looks are counted and not seconds: while this process is stopped itself, nobody is silent.
+            silent += 1
+            hangs = silent >= _SILENT_LOOKS if served else time.monotonic() - began > _START_SECONDS
+            late = self._ending_at is not None and time.monotonic() - self._ending_at > _GRACE_SECONDS
+            if hangs or late:
+                _log.warning("The tracking server does not %s and is killed", "end" if late else "answer")
+                os.kill(server, signal.SIGKILL)
+
+    def _pause(self, short_lives: int) -> None:
+        pause = _PAUSES_SECONDS[min(short_lives, len(_PAUSES_SECONDS) - 1)]
+        _log.warning("The tracking server ended; it is started again in %g s", pause)
+        if short_lives >= _TOLD_AFTER:
+            text = f"It ended {short_lives} times in a row soon after its start, and is tried again every {pause:g} s."
+            self._ledger.write(replace(self._entry, state="failed", text=text))
+        deadline = time.monotonic() + pause
+        while not self._is_ending() and time.monotonic() < deadline:
+            time.sleep(min(0.1, pause))
 
 
-def load(ledger: Ledger, hosts: Sequence[str]) -> App:
-    """Make or open the store and return MLflow's application. Raises whatever MLflow raises."""
-    for name in [name for name in os.environ if name.startswith(("MLFLOW_", "_MLFLOW_"))]:
-        del os.environ[name]  # somebody's settings for training programs are none for this server
-    os.environ.update(environment(ledger, hosts))
-    ledger.artifacts.mkdir(mode=0o700, exist_ok=True)
-    # Imports of seconds, which read the environment: hence here.
-    from mlflow.server.handlers import initialize_backend_stores  # noqa: PLC0415
-
-    from mlops_desk.registry.store import prepare  # noqa: PLC0415
-
-    prepare(ledger.store, ARTIFACT_ROOT)
-    store = os.environ["_MLFLOW_SERVER_FILE_STORE"]
-    initialize_backend_stores(store, store, ARTIFACT_ROOT)
-    from mlflow.server.fastapi_app import app  # noqa: PLC0415
-
-    served: App = app
-    return served
-
-
-def serve(ledger: Ledger, bridge: str | None, wanted_port: int) -> int:
-    """Serve until TERM; return the exit code."""
-    addresses = [LOOPBACK] if bridge is None else [LOOPBACK, bridge]
+def keep(
+    ledger: Ledger, addresses: Sequence[str], wanted_port: int, wall: Wall | None, seize: Callable[[], bool] | None
+) -> int:
+    """Load, bind and keep a server up; return the exit code. ``seize`` takes the lock, where it is not held yet."""
     pid = os.getpid()
-    entry = Entry("starting", pid, start_ticks(pid) or 0, boot_id(), wanted_port, tuple(addresses))
-    ledger.write(entry)
-    try:
-        sockets, port = bind(addresses, wanted_port)
-        entry = replace(entry, port=port)
+    ticks = start_ticks(pid) or 0
+    entry = Entry("starting", pid, ticks, boot_id(), wanted_port, tuple(addresses), keeper_pid=pid, keeper_ticks=ticks)
+    if seize is None:
         ledger.write(entry)
-        hosts = [f"{address}:{port}" for address in (*addresses, "localhost")]
-        app = Guard(load(ledger, hosts), ledger.token(), hosts)
+    try:
+        if seize is None:
+            sockets, port = bind(addresses, wanted_port)
+            entry = replace(entry, port=port)
+            ledger.write(entry)
+        below = load_packages(ledger, hosts_of(entry))
+        if seize is not None:
+            if not seize():
+                return ALREADY_RUNS
+            sockets = [_bound(address, wanted_port) for address in addresses]
+            ledger.write(entry)
     except Exception as error:  # noqa: BLE001 - whatever it is, the agent must be able to tell it
         _log.exception("The tracking server could not start")
-        ledger.write(replace(entry, state="failed", text=f"{type(error).__name__}: {error}"[:600]))
+        if seize is None:
+            ledger.write(replace(entry, state="failed", text=f"{type(error).__name__}: {error}"[:600]))
         return 1
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, proxy_headers=False, server_header=False,
-        timeout_graceful_shutdown=5, timeout_keep_alive=30,
-    )  # fmt: skip
-    Server(config, ledger, entry).run(sockets)
-    return 0
+
+    def fork(reading: int, writing: int) -> int:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                os.close(reading)
+                os.set_blocking(writing, False)
+                code = serve(ledger, entry, sockets, writing, below, wall)
+            except Exception:  # noqa: BLE001 - the last stop of this process
+                _log.exception("The tracking server failed")
+            finally:
+                logging.shutdown()
+                os._exit(code)
+        return child
+
+    keeper = Keeper(ledger, entry, fork)
+    signal.signal(signal.SIGTERM, keeper.end)
+    gc.collect()
+    gc.freeze()  # what is loaded stays shared with each server instead of being copied by counting references
+    return keeper.run()
+
+
+def _end_orphan(ledger: Ledger) -> None:
+    """End a server whose keeper is gone; it gets a moment to finish its answers."""
+    entry = ledger.read()
+    if entry is not None and entry.is_alive() and not entry.is_kept():
+        end_process(entry.pid, entry.start_ticks, _TAKE_OVER_SECONDS)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def main() -> int:
@@ -144,18 +224,24 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--bridge")
     parser.add_argument("--port", type=int, default=0)
-    arguments = parser.parse_args()
+    parser.add_argument("--take-over", action="store_true")
+    parser.add_argument("--wall", type=Wall, choices=list(Wall))
+    words = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.umask(0o077)
-    ledger = Ledger(arguments.folder)
+    ledger = Ledger(words.folder)
+    addresses = [LOOPBACK] if words.bridge is None else [LOOPBACK, words.bridge]
     with ledger.lock.open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _log.warning("Another tracking server serves %s already", arguments.folder)
+
+        def seize() -> bool:
+            _end_orphan(ledger)
+            return _lock(lock.fileno())
+
+        if not words.take_over and not _lock(lock.fileno()):
+            _log.warning("Another tracking server serves %s already", words.folder)
             return ALREADY_RUNS
-        os.chdir(arguments.folder)
-        return serve(ledger, arguments.bridge, arguments.port)
+        os.chdir(words.folder)
+        return keep(ledger, addresses, words.port, words.wall, seize if words.take_over else None)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,9 @@ class Workshop:
             SettingsStore(self.folder.settings),
             self.engine,
             self.leases,
-            lambda _spec, job_id: RunTicket(f"run-{job_id}", "http://172.17.0.1:1", TOKEN),
+            lambda _spec, job_id, _attempt: RunTicket(f"run-{job_id}", "http://172.17.0.1:1", TOKEN),
             self.runs.__setitem__,
+            lambda _is_current: None,
         )
         self.jobs.start()
 

@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,6 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
-from mlops_desk.base.process import start_ticks
 from mlops_desk.records.event import RegistryChanged
 from mlops_desk.registry.core import Registries
 from mlops_desk.registry.ledger import Ledger
@@ -71,6 +72,12 @@ def ask(house, path, *, host=None, token=None, method="GET"):
         return error.code
 
 
+def post(house, call, fields, token):
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    url = f"{house.models.server().uri}/api/2.0/mlflow/{call}"
+    urllib.request.urlopen(urllib.request.Request(url, json.dumps(fields).encode(), headers), timeout=20).close()
+
+
 TRAIN = """
 import json, os, sys, mlflow
 from pathlib import Path
@@ -113,7 +120,7 @@ def test_nothing_listens_until_the_registry_is_needed(house):
 
 def test_without_an_engine_a_run_for_a_container_says_so(house):
     with pytest.raises(Unavailable) as caught:
-        house.core.prepare_run("digits", {})
+        house.core.prepare_run("digits", {}, "j-a1")
     assert "engine" in caught.value.message
 
 
@@ -121,7 +128,7 @@ def test_a_job_logs_registers_and_is_seen(house, tmp_path):
     house.models.start()
     port = house.models.server().uri.rpartition(":")[2]
     house.bridge = BRIDGE  # the engine appears later: the server comes to listen there too, on the same port
-    prepared = house.core.prepare_run("digits", {"mlflow.runName": "train-digits"})
+    prepared = house.core.prepare_run("digits", {"mlflow.runName": "train-digits"}, "j-a1")
     assert prepared.container_uri == f"http://{BRIDGE}:{port}"
     assert house.core.run(prepared.run_id).status == "RUNNING"
     house.models.list()
@@ -161,7 +168,7 @@ def test_a_job_logs_registers_and_is_seen(house, tmp_path):
 
 
 def test_a_run_ends_in_a_known_way_and_a_missing_dataset_is_said(house):
-    prepared = house.core.prepare_run("digits", {})
+    prepared = house.core.prepare_run("digits", {}, "j-a1")
     with pytest.raises(Invalid):
         house.core.finish_run(prepared.run_id, "fine")
     with pytest.raises(NotFound) as caught:
@@ -192,17 +199,25 @@ def test_what_it_keeps_is_for_this_user_only(house):
 
 
 def test_a_registry_can_not_send_us_to_this_disk(house, tmp_path):
+    """Also not by what an earlier version of the server had taken into its database."""
     (tmp_path / "secret").write_text("mine")
-    prepared = house.core.prepare_run("digits", {})
-    request = urllib.request.Request(
-        f"{house.models.server().uri}/api/2.0/mlflow/experiments/create",
-        data=json.dumps({"name": "trap", "artifact_location": tmp_path.as_uri()}).encode(),
-        headers={"Authorization": f"Bearer {prepared.token}", "Content-Type": "application/json"},
-    )
-    urllib.request.urlopen(request, timeout=20).close()
-    trapped = house.core.prepare_run("trap", {})
+    prepared = house.core.prepare_run("digits", {}, "j-a1")
+    own = Ledger(house.data.registry).token()
+    post(house, "registered-models/create", {"name": "trap"}, own)
+    source = f"runs:/{prepared.run_id}/model"
+    post(house, "model-versions/create", {"name": "trap", "source": source, "run_id": prepared.run_id}, own)
+    with closing(sqlite3.connect(house.core.server.ledger.store, timeout=20)) as store, store:
+        store.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (tmp_path.as_uri(), prepared.run_id))
     with pytest.raises(Refused):
-        house.core.download_artifact(trapped.run_id, "secret", tmp_path / "fetched")
+        house.core.download_artifact(prepared.run_id, "secret", tmp_path / "fetched")
+    for source in (tmp_path.as_uri(), "s3://bucket/model", f"runs:/{prepared.run_id}/", "ftp://127.0.0.1/x",
+                   "http://127.0.0.1:1/x", "mlflow-artifacts:/../x", "mlflow-artifacts://127.0.0.1:1/x"):  # fmt: skip
+        with closing(sqlite3.connect(house.core.server.ledger.store, timeout=20)) as store, store:
+            store.execute(
+                "UPDATE model_versions SET source = ?, storage_location = ? WHERE name = 'trap'", (source,) * 2
+            )
+        with pytest.raises(Refused):
+            house.core.download_model(house.core.resolve("trap/1"), tmp_path / "fetched")
     assert not list((tmp_path / "fetched").iterdir())
 
 
@@ -235,14 +250,15 @@ def test_it_outlives_its_supervisor_and_is_adopted(tmp_path):
         registries.stop()
         os.kill(entry.pid, signal.SIGKILL)
         deadline = time.monotonic() + 20
-        while start_ticks(entry.pid) is not None and time.monotonic() < deadline:
+        while (
+            later.state().state != "running" or later.ledger.read().pid == entry.pid
+        ) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert later.state().state == "stopped"
-        restarted = later.start()
-        assert restarted.uri == adopted.uri
+        assert later.start().uri == adopted.uri
     finally:
         assert later.stop().state == "stopped"
-    assert later.ledger.read().is_alive() is False
+    ended = later.ledger.read()
+    assert (ended.is_alive(), ended.is_kept()) == (False, False)
 
 
 def test_a_process_that_only_has_its_pid_is_left_alone(tmp_path):

@@ -101,12 +101,18 @@ class MemoryRuns:
 
     status: dict[str, str | None] = field(default_factory=dict)
     away: bool = False
+    tickets: dict[str, str] = field(default_factory=dict)
+    """The token of each attempt that still has one."""
 
-    def prepare(self, spec, job_id):
+    def prepare(self, spec, job_id, attempt_id):
         if self.away:
             raise Unavailable("The tracking server does not answer.", "Look at its log.")
         self.status.setdefault(f"run-{job_id}", None)
-        return RunTicket(f"run-{job_id}", "http://172.17.0.1:5000", "s3cr3t")
+        self.tickets[attempt_id] = f"s3cr3t-{attempt_id}"
+        return RunTicket(f"run-{job_id}", "http://172.17.0.1:5000", self.tickets[attempt_id])
+
+    def keep_tickets(self, is_current):
+        self.tickets = {attempt: token for attempt, token in self.tickets.items() if is_current(attempt)}
 
     def finish(self, run_id, status):
         if self.away:
@@ -139,7 +145,9 @@ class World:
         self.book = JobBook(table(self._state.jobs) if table else self._state.jobs, self.announced.append)
         self.runner = Runner(
             self.book,
-            Outside(engine, leases, Runs(self.root / "owed", self.runs.prepare, self.runs.finish)),
+            Outside(
+                engine, leases, Runs(self.root / "owed", self.runs.prepare, self.runs.finish, self.runs.keep_tickets)
+            ),
             self.root / "jobs",
             "cafe0123",
             Policy(lambda: 5, lambda: self.keep, self._check_mounts, lambda: self.out_limit_bytes),

@@ -1,0 +1,78 @@
+"""Tickets: the tokens that jobs get, one for each attempt, each good for one run until the attempt is over.
+
+Of a ticket only its digest is kept, as the name of a file that says whose it is, so the tracking server can look a
+ticket up without knowing any, and a ticket is void once its file is gone. The files outlive agent and server.
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.files import write_atomically
+
+_PREFIX = "job-"
+_TOKEN_BYTES = 32
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a ticket is good for: the run that its holder may write, and the attempt it was made for."""
+
+    run_id: str
+    attempt_id: str
+
+
+class Tickets:
+    """The grants that lie in ``folder``. Safe to use from several processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def issue(self, grant: Grant) -> str:
+        """Make a ticket; earlier ones of the same attempt are void. Raises Unavailable."""
+        token = _PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.void(grant.attempt_id)
+            write_atomically(self._path(token), json.dumps(asdict(grant)).encode())
+        except OSError as error:
+            text = f"The job's token can't be noted in {self._folder}: {error.strerror}."
+            raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
+        return token
+
+    def find(self, token: str) -> Grant | None:
+        """Return what ``token`` is good for; None when it is no ticket, or one that is void."""
+        return _read(self._path(token)) if token.startswith(_PREFIX) else None
+
+    def held(self) -> list[Grant]:
+        """Return all grants there are."""
+        return [grant for _, grant in self._all()]
+
+    def void(self, attempt_id: str) -> None:
+        """Make an attempt's tickets void. Raises OSError."""
+        for path, grant in self._all():
+            if grant.attempt_id == attempt_id:
+                path.unlink(missing_ok=True)
+
+    def _path(self, token: str) -> Path:
+        return self._folder / hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def _all(self) -> Iterator[tuple[Path, Grant]]:
+        with contextlib.suppress(FileNotFoundError):  # no ticket was ever made
+            for path in sorted(self._folder.iterdir()):
+                if _DIGEST.fullmatch(path.name) and (grant := _read(path)):
+                    yield path, grant
+
+
+def _read(path: Path) -> Grant | None:
+    try:
+        return Grant(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None  # void, or damaged, which is as good as void
