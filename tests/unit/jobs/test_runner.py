@@ -473,13 +473,35 @@ def test_mlflow_jobs_get_their_run_and_it_gets_its_end(world):
     assert spec.env["MLFLOW_EXPERIMENT_NAME"] == "digits"
     assert "s3cr3t" not in repr(spec)
     token = world.root / "jobs" / bad / "a1" / "in" / "token"
-    assert (token.read_text(), token.stat().st_mode & 0o777) == ("s3cr3t\n", 0o400)
+    assert (token.read_text(), token.stat().st_mode & 0o777) == (f"s3cr3t-{bad}-a1\n", 0o400)
     world.runner.cancel(bad)
     world.run(bad)
     world.tick()
     assert world.runs.status == {f"run-{good}": "FINISHED", f"run-{bad}": "KILLED"}
     assert not token.exists()
     assert world.job(good).mlflow_run_id == f"run-{good}"
+
+
+def test_each_attempt_has_a_token_of_its_own_as_long_as_it_is_under_way(world):
+    job_id, other = world.submit("forever", mlflow=True), world.submit("forever", mlflow=True)
+    world.tick(2)
+    assert world.runs.tickets == {f"{one}-a1": f"s3cr3t-{one}-a1" for one in (job_id, other)}
+    world.restart()
+    world.tick(2)
+    assert set(world.runs.tickets) == {f"{job_id}-a1", f"{other}-a1"}
+    world.runner.cancel(job_id)
+    world.run(job_id)
+    assert set(world.runs.tickets) == {f"{other}-a1"}
+
+
+def test_tokens_that_nobody_made_void_are_made_void_by_the_next_agent(world):
+    job_id = world.submit("forever", mlflow=True)
+    world.tick(2)
+    old = {f"{job_id}-a0": "old", "gone-a1": "old", f"{job_id}-a9": "never begun"}
+    world.runs.tickets |= {**old, f"{job_id}-a2": "about to begin"}
+    world.restart()
+    world.tick()
+    assert set(world.runs.tickets) == {f"{job_id}-a1", f"{job_id}-a2"}
 
 
 def test_without_a_tracking_server_only_jobs_that_need_it_wait(world):

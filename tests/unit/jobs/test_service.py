@@ -78,6 +78,7 @@ class Desk:
             NoGpus(),
             no_run,
             no_run,
+            lambda _is_current: None,
         )
         self.jobs.start()
 

@@ -4,13 +4,11 @@ import asyncio
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.registry.guard import Guard
+from tests.unit.registry.judged import HOST, OWNER, Door
 
-TOKEN = "right-token"
-HOST = "127.0.0.1:5000"
 PATH = "/api/2.0/mlflow/runs/search"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]
 FOREIGN_HOSTS = ["evil.example", "evil.example:5000", "127.0.0.1", "127.0.0.1:5001", "127.0.0.1:5000.evil.example",
@@ -18,51 +16,43 @@ FOREIGN_HOSTS = ["evil.example", "evil.example:5000", "127.0.0.1", "127.0.0.1:50
 FOREIGN_ORIGINS = ["http://evil.example", "null", "https://127.0.0.1:5000", "http://127.0.0.1:5001", "file://", ""]
 
 
-async def nothing():
-    return {"type": "http.request", "body": b"", "more_body": False}
+@pytest.fixture(scope="module")
+def door(tmp_path_factory):
+    return Door(tmp_path_factory.mktemp("store"))
 
 
-def ask(method="GET", path=PATH, host=HOST, authorization=f"Bearer {TOKEN}", origin=None, kind="http"):
+@pytest.fixture
+def ask(door):
     """Return the status that a request gets; 200 means that it reached the application."""
-    sent = []
 
-    async def app(scope, receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+    def asked(method="GET", path=PATH, host=HOST, authorization=f"Bearer {OWNER}", origin=None):
+        headers = {"host": host, "authorization": authorization, "origin": origin}
+        return door.ask(method, path, **headers)[0]
 
-    async def send(message):
-        sent.append(message)
-
-    headers = [(b"host", host.encode())]
-    if authorization is not None:
-        headers.append((b"authorization", authorization.encode("latin-1")))
-    if origin is not None:
-        headers.append((b"origin", origin.encode()))
-    scope = {"type": kind, "method": method, "path": path, "headers": headers}
-    asyncio.run(Guard(app, TOKEN, [HOST, "localhost:5000", "172.17.0.1:5000"])(scope, nothing, send))
-    return sent[0].get("status", sent[0]["type"])
+    return asked
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_wants_the_token_the_host_and_no_foreign_page(method):
+def test_every_method_wants_the_token_the_host_and_no_foreign_page(ask, method):
     assert ask(method) == 200
     assert ask(method, authorization=None) == 401
     assert {ask(method, host=host) for host in FOREIGN_HOSTS} == {403}
     assert {ask(method, origin=origin) for origin in FOREIGN_ORIGINS} == {403}
 
 
-def test_the_token_may_come_as_bearer_or_as_password():
-    basic = base64.b64encode(f"anyone:{TOKEN}".encode()).decode()
+def test_the_token_may_come_as_bearer_or_as_password(ask):
+    basic = base64.b64encode(f"anyone:{OWNER}".encode()).decode()
     assert ask(authorization=f"Basic {basic}") == 200
-    assert ask(authorization=f"bearer {TOKEN}") == 200
+    assert ask(authorization=f"bearer {OWNER}") == 200
     assert ask(origin=f"http://{HOST}") == 200
 
 
-@given(st.text(st.characters(max_codepoint=255, blacklist_characters="\r\n"), max_size=40))
-def test_nothing_else_opens(text):
-    for authorization in (text, f"Bearer {text}", f"Basic {text}", f"Bearer {TOKEN}{text or 'x'}"):
-        if text.strip() and authorization.strip() != f"Bearer {TOKEN}":
-            assert ask(authorization=authorization) == 401 or authorization.split() == ["Bearer", TOKEN]
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.characters(max_codepoint=255, blacklist_characters="\r\n"), max_size=40))
+def test_nothing_else_opens(ask, text):
+    for authorization in (text, f"Bearer {text}", f"Basic {text}", f"Bearer {OWNER}{text or 'x'}"):
+        if text.strip() and authorization.strip() != f"Bearer {OWNER}":
+            assert ask(authorization=authorization) == 401 or authorization.split() == ["Bearer", OWNER]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +72,7 @@ def test_nothing_else_opens(text):
         "/docs",
     ],
 )
-def test_what_reaches_out_or_runs_programs_is_not_served(path):
+def test_what_reaches_out_or_runs_programs_is_not_served(ask, path):
     assert ask(path=path) == 403
 
 
@@ -99,9 +89,15 @@ def test_what_reaches_out_or_runs_programs_is_not_served(path):
         "/",
     ],
 )
-def test_runs_models_and_files_are(path):
+def test_runs_models_and_files_are(ask, path):
     assert ask(path=path) == 200
 
 
-def test_a_web_socket_is_closed():
-    assert ask(kind="websocket") == "websocket.close"
+def test_a_web_socket_is_closed(door):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(door._guard({"type": "websocket"}, None, send))
+    assert sent == [{"type": "websocket.close", "code": 1008}]
