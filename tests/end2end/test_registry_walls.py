@@ -122,7 +122,7 @@ def test_the_wall_holds_by_itself(tmp_path, wall):
         assert status != 200
         assert b"root:" not in text
         bad = served.run(
-            served.call("GET", f"experiments/get-by-name?experiment_name=job")[1]["experiment"]["experiment_id"]
+            served.call("GET", "experiments/get-by-name?experiment_name=job")[1]["experiment"]["experiment_id"]
         )
         secrets = [
             served.root / "state.db",
