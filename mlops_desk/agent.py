@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from mlops_desk.base import log
+from mlops_desk.base.allocator import give_back_memory
 from mlops_desk.base.lock import FolderLock
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
@@ -30,6 +31,7 @@ _HARD_END_SECONDS = 2.5
 def main(folder: DataFolder, *, demo: bool = False, echo: bool = False) -> int:
     """Be the agent of ``folder`` until told to stop. Returns 0 also when another one is there already."""
     log.start_early()
+    give_back_memory()
     os.umask(UMASK)  # the databases, their journals and what children write too
     folder.make()
     lock = FolderLock(folder.lock)

@@ -1,15 +1,17 @@
 """What grows over days: a restless workstation at high speed through ring, history, recorder, verdicts, events, alerts.
 
-    python tests/bench/soak.py [HOURS] [--calm]
+    python tests/bench/soak.py [HOURS] [--calm | --demo]
 
 HOURS (default 24) of samples are made up, one a second on a clock that is only told, and go the way that the agent
 sends them: GPUs are lost and come back, throttle and tell XIDs in storms; processes, mounts, cards and drives come and
-go; counters grow; the clock jumps. ``--calm`` leaves all of that out. Every six hours one line tells memory, objects,
+go; counters grow; the clock jumps. ``--calm`` leaves all of that out; ``--demo`` takes the shipped simulated workstation,
+a thousand curves wide, and has somebody look at every recording that was kept. Every six hours one line tells memory, objects,
 files and rows; at the end, every container (dict, list, set, deque, queue, array) that is larger than after twelve hours is named.
 Prints and asserts nothing; a day takes some minutes.
 """
 
 import collections
+import contextlib
 import gc
 import json
 import os
@@ -29,7 +31,9 @@ time.time, time.monotonic = lambda: CLOCK[0], lambda: CLOCK[1]
 
 from sqlalchemy import text  # noqa: E402 - the repository and the clock come first
 
+from mlops_desk.base.allocator import give_back_memory  # noqa: E402
 from mlops_desk.base.bus import Bus  # noqa: E402
+from mlops_desk.base.errors import DeskError  # noqa: E402
 from mlops_desk.base.loop import Lane, Loop  # noqa: E402
 from mlops_desk.base.paths import DataFolder  # noqa: E402
 from mlops_desk.base.settings import SettingsStore  # noqa: E402
@@ -53,10 +57,12 @@ from mlops_desk.rules.alerting import AlertsService  # noqa: E402
 from mlops_desk.storage.state import State  # noqa: E402
 from mlops_desk.telemetry import history  # noqa: E402
 from mlops_desk.telemetry.eventlog import EventParts, EventsService  # noqa: E402
-from mlops_desk.telemetry.service import TelemetryService  # noqa: E402
+from mlops_desk.telemetry.service import DEMO_SEED, TelemetryService  # noqa: E402
+from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost  # noqa: E402
 
 HOUR = 3600
 MARK_SECONDS = 6 * HOUR
+DEMO_MARK_SECONDS = HOUR // 4
 _OFTEN = (
     "hw.gpu.utilization", "hw.gpu.utilization.memory", "hw.gpu.memory.usage", "hw.power", "hw.temperature",
     "hw.gpu.clock.sm", "hw.gpu.throttle.power_cap", "hw.gpu.throttle.power_brake", "hw.gpu.activity.sm",
@@ -150,6 +156,23 @@ class Workstation:
             yield DeviceEvent(CLOCK[0], "oom", "host", pid=second, text=f"python (pid {second}) was killed")
 
 
+class DemoWorkstation:
+    """The workstation that ``--demo`` shows."""
+
+    def __init__(self) -> None:
+        self._gpus, self._host = (
+            SimulatedGpus(DEMO_SEED, clock=lambda: CLOCK[0]),
+            SimulatedHost(DEMO_SEED, lambda: CLOCK[0]),
+        )
+
+    def sample(self, second: int) -> Sample:
+        gpu, machine = self._gpus.read(), self._host.read()
+        return Sample(
+            second, CLOCK[0], gpu.gpus, machine.host, machine.disks, machine.networks,
+            filesystems=machine.filesystems, events=(*gpu.events, *machine.events), driver_version="580",
+        )  # fmt: skip
+
+
 class Agent:
     """The services that look at each sample, put together as the house does, without a collector."""
 
@@ -185,6 +208,15 @@ class Agent:
             self.telemetry._history._turn()
         if second % 60 == 59:
             self.settle()
+
+    def look(self) -> None:
+        """Look at every recording, each in a thread of its own, as the API does."""
+        for incident in self.events.list(limit=200):
+            self.loop.start("look", lambda of=incident: self._read(of.id)).join()
+
+    def _read(self, incident: str) -> None:
+        with contextlib.suppress(DeskError):  # not every event has a recording
+            self.telemetry.recorder.read(incident)
 
     def settle(self) -> None:
         """Wait until the lanes have done what is queued."""
@@ -234,7 +266,7 @@ def mark(agent: Agent, second: int, began: float) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     files = {path.name: path.stat().st_size >> 10 for path in agent.folder.root.iterdir() if path.is_file()}
     told = {
-        "hours": (second + 1) // HOUR, "real_s": round(REAL() - began), "rss_kib": pages * os.sysconf("SC_PAGE_SIZE") >> 10,
+        "hours": round((second + 1) / HOUR, 2), "real_s": round(REAL() - began), "rss_kib": pages * os.sysconf("SC_PAGE_SIZE") >> 10,
         "objects": len(gc.get_objects()), "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - numbers
         "kib": files, "rows": agent.rows(),
     }  # fmt: skip
@@ -243,9 +275,13 @@ def mark(agent: Agent, second: int, began: float) -> None:
 
 def main() -> None:
     hours = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 24)
-    restless = "--calm" not in sys.argv
+    give_back_memory()  # as the agent does
+    demo = "--demo" in sys.argv
+    restless = not demo and "--calm" not in sys.argv
     history._REST_SECONDS, history._PACK_SECONDS = 0.0, 1e9
-    workstation, began, marks = Workstation(restless=restless), REAL(), []
+    began, marks = REAL(), []
+    workstation = DemoWorkstation() if demo else Workstation(restless=restless)
+    pause = DEMO_MARK_SECONDS if demo else MARK_SECONDS
     with tempfile.TemporaryDirectory() as folder:
         agent = Agent(Path(folder) / "data")
         for second in range(hours * HOUR):
@@ -253,8 +289,10 @@ def main() -> None:
             CLOCK[0] += 1.0 + jump
             CLOCK[1] += 1.0
             agent.take(workstation.sample(second), second)
-            if (second + 1) % MARK_SECONDS == 0:
+            if (second + 1) % pause == 0:
                 agent.settle()
+                if demo:
+                    agent.look()
                 gc.collect()
                 marks.append(sizes(agent, "agent"))
                 mark(agent, second, began)
