@@ -1,15 +1,29 @@
-"""The OpenAPI description of a verb, from its declaration."""
+"""The OpenAPI description of the API, from the verbs' declarations."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from mlops_desk import __version__
 from mlops_desk.verbs.declaration import Verb
 
 
+def document(verbs: Sequence[Verb]) -> dict[str, Any]:
+    """Return the OpenAPI document that describes ``verbs``."""
+    paths: dict[str, dict[str, Any]] = {}
+    for verb in verbs:
+        paths.setdefault(verb.path, {})["post" if verb.mark.changes else "get"] = describe(verb)
+    return {"openapi": "3.1.0", "info": {"title": "MLOps Desk agent", "version": __version__}, "paths": paths}
+
+
 def describe(verb: Verb) -> dict[str, Any]:
-    """Return what FastAPI merges into the OpenAPI document for this verb's route."""
-    text = {"description": verb.doc}
+    """Return how the document tells one verb."""
+    text = {
+        "operationId": f"{verb.service}.{verb.name}",
+        "summary": verb.doc.partition("\n")[0],
+        "description": verb.doc,
+    }
     answer = {"200": {"description": "The answer", "content": _content(verb)}}
     if verb.mark.changes:
         return {

@@ -1,4 +1,4 @@
-"""The agent's side of the API: FastAPI on a Unix socket, its routes derived from the declared verbs.
+"""The agent's side of the API: Starlette on a Unix socket, its routes derived from the declared verbs.
 
 The kernel says who asks (SO_PEERCRED). Verbs block, so each runs in a thread of the loop; every
 verb that changes something leaves an audit record, whatever became of it.
@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, get_origin
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mlops_desk import __version__
-from mlops_desk.api.document import describe
+from mlops_desk.api.document import document
 from mlops_desk.api.streams import Streams, event_lines, verb_lines
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
@@ -105,17 +106,14 @@ class ApiServer:
         if self._server is not None:
             self._server.end()
 
-    def _build(self) -> FastAPI:
-        app = FastAPI(title="MLOps Desk agent", version=__version__, docs_url=None, redoc_url=None)
-        app.add_exception_handler(DeskError, _desk_error)
-        app.add_exception_handler(Exception, _bug)
-        for service, protocol in PROTOCOLS.items():
-            for verb in verbs_of(service, protocol):
-                self._add(app, verb)
-        app.add_api_route("/v1/events", self._events, methods=["GET"], response_class=Response, summary="Events")
-        return app
+    def _build(self) -> Starlette:
+        verbs = [verb for service, protocol in PROTOCOLS.items() for verb in verbs_of(service, protocol)]
+        routes = [self._route(verb) for verb in verbs]
+        routes.append(Route("/v1/events", self._events, methods=["GET"]))
+        routes.append(Route("/openapi.json", lambda _request: JSONResponse(document(verbs)), methods=["GET"]))
+        return Starlette(routes=routes, exception_handlers={DeskError: _desk_error, Exception: _bug})
 
-    def _add(self, app: FastAPI, verb: Verb) -> None:
+    def _route(self, verb: Verb) -> Route:
         async def answer(request: Request) -> Response:
             set_caller(_caller(request))
             arguments = await _arguments(request, verb)
@@ -126,15 +124,8 @@ class ApiServer:
             result = await self._loop.run(verb.path, lambda: self._perform(verb, arguments))
             return Response(wire.dumps(result), media_type="application/json")
 
-        app.add_api_route(
-            verb.path,
-            answer,
-            methods=["POST" if verb.mark.changes else "GET"],
-            response_class=Response,
-            name=f"{verb.service}.{verb.name}",
-            summary=verb.doc.partition("\n")[0],
-            openapi_extra=describe(verb),
-        )
+        method = "POST" if verb.mark.changes else "GET"
+        return Route(verb.path, answer, methods=[method], name=f"{verb.service}.{verb.name}")
 
     def _method(self, verb: Verb) -> Callable[..., Any]:
         method: Callable[..., Any] = getattr(self._services[verb.service], verb.name)
@@ -281,7 +272,7 @@ def _entry(
 
 
 async def _desk_error(_request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, DeskError):  # FastAPI's signature is wider than its dispatch
+    if not isinstance(error, DeskError):  # the handler's signature is wider than its dispatch
         raise error
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 409)
     return JSONResponse({"error": error.message, "hint": error.hint, "code": error.code}, status)

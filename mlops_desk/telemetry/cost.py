@@ -9,6 +9,8 @@ from mlops_desk.records.status import AgentCost
 
 _SPAN_SECONDS = 30.0
 _EVERY_SECONDS = 5.0
+_START_SECONDS = 10.0
+"""What starting took (the database opened, all that is seldom asked asked at once) is not what watching costs."""
 _MEMORY_EVERY_SECONDS = 60.0  # the kernel walks the whole process for it
 _TICK = 1.0 / os.sysconf("SC_CLK_TCK")
 
@@ -23,14 +25,17 @@ class Cost:
         self._marks: deque[tuple[float, float, float, int]] = deque()
         self._memory: int | None = None
         self._memory_due = 0.0
-        self._due = 0.0
+        self._due: float | None = None
         self.current = AgentCost()
 
     def update(self, now: float, pids: Iterable[int], driver_seconds: float, driver_calls: int = 0) -> None:
         """Measure the processes ``pids`` at monotonic time ``now``; what the driver cost counts from the start.
 
-        It may be called at every tick: it looks every 5 s.
+        It may be called at every tick: it looks every 5 s, and first when the start is over.
         """
+        if self._due is None:
+            self._due = now + _START_SECONDS
+            self.current = AgentCost(None, self._measure_memory(pids), None)
         if now < self._due:
             return
         self._due = now + _EVERY_SECONDS
@@ -56,7 +61,7 @@ class Cost:
             max(0, driver_calls - calls) / span,
         )
 
-    def _measure_memory(self, pids: list[int]) -> int | None:
+    def _measure_memory(self, pids: Iterable[int]) -> int | None:
         sizes = [proportional_bytes(self._read(pid, "smaps_rollup")) for pid in pids]
         known = [size for size in sizes if size is not None]
         return sum(known) if known else None

@@ -171,15 +171,33 @@ def test_the_cost_survives_a_replaced_collector(tmp_path: Path) -> None:
     _write(tmp_path, 1, 100)
     _write(tmp_path, 2, 5000)
     cost.update(0.0, [1, 2], 0.0)
+    cost.update(10.0, [1, 2], 0.0)
     _write(tmp_path, 1, 110)
     _write(tmp_path, 3, 4)
-    cost.update(10.0, [1, 3], 0.5)
+    cost.update(20.0, [1, 3], 0.5)
     tick = processor_seconds("1 (x) S 1 1 1 0 -1 0 0 0 0 0 1 0 0 0")
     assert cost.current.cpu_ratio == pytest.approx(20 * tick / 10)
     assert cost.current.driver_seconds_per_second == pytest.approx(0.05)
     assert cost.current.memory_bytes == 200 * 1024
     assert proportional_bytes("") is None
     assert processor_seconds("garbage") is None
+
+
+def test_what_starting_took_is_not_what_watching_costs(tmp_path: Path) -> None:
+    cost = Cost(tmp_path)
+    _write(tmp_path, 1, 100)
+    cost.update(0.0, [1], 0.0)
+    assert cost.current == AgentCost(None, 100 * 1024, None)
+    _write(tmp_path, 1, 300)
+    for now in (5.0, 9.9, 10.0):
+        cost.update(now, [1], 2.0, 500)
+        assert cost.current.cpu_ratio is None
+    _write(tmp_path, 1, 301)
+    cost.update(15.0, [1], 2.0, 600)
+    tick = processor_seconds("1 (x) S 1 1 1 0 -1 0 0 0 0 0 1 0 0 0")
+    assert cost.current.cpu_ratio == pytest.approx(2 * tick / 5)
+    assert cost.current.driver_seconds_per_second == 0.0
+    assert cost.current.driver_calls_per_second == 20.0
 
 
 def test_memory_that_nobody_holds_is_told_once_it_has_lasted() -> None:
