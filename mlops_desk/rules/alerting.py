@@ -176,7 +176,8 @@ class AlertsService:
 
     def _stored(self, alert_id: str) -> Alert:
         with self._lock:
-            found = [alert for alert in self._engine.firing.values() if alert_id and alert.id.startswith(alert_id)]
+            firing = [*self._engine.firing.values(), *([self._webhook_alert] if self._webhook_alert else [])]
+            found = [alert for alert in firing if alert_id and alert.id.startswith(alert_id)]
         found = found or (self._alerts.find(alert_id) if alert_id else [])
         if len(found) > 1:
             raise Invalid(f"Several alerts begin with {plain(alert_id)}.", "Give more of the id.")
