@@ -150,7 +150,7 @@ def of_kill(event: DeviceEvent, killed: Killed) -> Draft:
     hint = "Give jobs a memory limit (resources: memory), so that one of them can't take the others down."
     if event.limited:
         hint = "Give it more with resources: {memory: ...}, or use smaller batches or fewer loader workers."
-    text = plain(f"{who[0].upper()}{who[1:]}{where} was killed for lack of memory. {why}", _TEXT_LIMIT)
+    text = plain(f"The kernel killed {who}{where} for lack of memory. {why}", _TEXT_LIMIT)
     names = {"container": killed.container, "job": killed.job}
     details = {**victim_facts(event), **{name: plain(value) for name, value in names.items() if value}}
     title = f"The kernel killed {process or 'a process'}{where}"

@@ -324,6 +324,49 @@ def test_devices_that_come_and_go_for_months_leave_nothing_behind():
     assert {name: size for name, size in sizes.items() if size and name not in {"_watched", "_rules"}} == {}
 
 
+def test_an_alert_of_a_device_that_is_gone_is_kept_for_an_hour_and_over_the_clearing_up():
+    """The engine clears up once an hour: what fires for a device that is away just then is not told anew."""
+    engine = AlertEngine()
+    bad, away = status(gpu={"hw.gpu.row_remap.failure": 1.0}), replace(status(), gpus=())
+    assert [begun for *_, begun in play(engine, [(0.0, status()), (3500.0, bad)])] == [True]
+    assert play(engine, [(3601.0, away), (3650.0, bad), (3660.0, bad)]) == []
+    assert play(engine, [(3700.0, away), (3660.0 + 3599.0, away)]) == []
+    assert play(engine, [(3660.0 + 3601.0, away)]) == [(7261.0, "gpu_row_remap_failure", False)]
+
+
+def test_what_is_only_about_to_fire_is_forgotten_with_its_device():
+    engine = AlertEngine()
+    engine.step(status(), 0.0, 0.0)
+    engine.step(hot(86.0), 3590.0, 0.0)
+    engine.step(hot(86.0), 3599.0, 0.0)
+    engine.step(replace(status(), gpus=()), 3601.0, 0.0)
+    assert engine._holdings == {}
+
+
+@pytest.mark.parametrize(("minutes", "is_same"), [(9.9, True), (10.1, False)])
+def test_what_comes_back_within_ten_minutes_is_the_same_alert(minutes, is_same):
+    engine = AlertEngine()
+    bad, good = status(gpu={"hw.gpu.row_remap.pending": 1.0}), status(gpu={"hw.gpu.row_remap.pending": 0.0})
+    (first,) = engine.step(bad, 0.0, 0.0)
+    engine.step(good, 60.0, 60.0)
+    (again,) = engine.step(bad, 60.0 + 60.0 * minutes, 0.0)
+    assert (again.alert.id == first.alert.id, again.fresh) == (is_same, not is_same)
+
+
+def test_an_incident_keeps_its_alert_for_ten_minutes():
+    engine = AlertEngine()
+    engine.pulse("gpu_xid", "GPU-0", 0.0)
+    assert len(play(engine, [(0.0, status()), (599.0, status())])) == 1
+    assert play(engine, [(601.0, status())]) == [(601.0, "gpu_xid", False)]
+
+
+@pytest.mark.parametrize("other", [{"metric": "hw.temperature.memory"}, {"above": True}])
+def test_a_stored_change_of_a_rule_that_meant_something_else_is_left_aside(other):
+    rule = AlertEngine().rules["gpu_temperature"]
+    engine = AlertEngine([replace(rule, threshold=40.0, clear_at=45.0, enabled=False, **other)])
+    assert engine.rules["gpu_temperature"] == rule
+
+
 def test_an_alert_of_a_device_that_is_gone_ends_in_the_end():
     engine = AlertEngine()
     engine.step(status(filesystem={"system.filesystem.utilization": 0.99}), 0.0, 0.0)

@@ -241,6 +241,41 @@ def test_a_server_that_is_down_is_tried_until_the_message_is_old(settings, loop,
     assert "can't be reached" in told[0]
 
 
+@pytest.mark.parametrize(("age_seconds", "is_sent"), [(0.0, True), (3599.0, True), (3601.0, False)])
+def test_what_could_not_be_delivered_within_an_hour_is_forgotten(age_seconds, is_sent, settings, loop, caplog):
+    settings.set("alerts.webhook", "http://127.0.0.1:1/")
+    sender = hook(settings, loop, [])
+    old = webhook._Message("k1", b"{}", time.monotonic() - age_seconds)
+    sender._queue.append(old)
+    assert (sender._next() is old) is is_sent
+    assert ("1 alerts could not be delivered" in caplog.text) is not is_sent
+    assert sender.waiting == int(is_sent)
+
+
+def test_the_pauses_grow_to_five_minutes_and_begin_anew_after_a_success(serve, settings, loop, monkeypatch):
+    failed = answer(b"HTTP/1.1 500 Oh\r\n\r\n")
+    server = serve(*[failed] * 6, answer(OK), *[failed] * 2, answer(OK))
+    point(settings, server.port)
+    sender = Webhook(settings, loop, lambda _: None)
+    pauses: list[float] = []
+    monkeypatch.setattr(sender, "_pause", pauses.append)
+    sender.put(alert(1))
+    sender.put(alert(2))
+    wait_for(lambda: sender.waiting == 0)
+    assert pauses == [5.0, 15.0, 60.0, 300.0, 300.0, 300.0, 5.0, 15.0]
+
+
+@pytest.mark.parametrize(("failures", "trouble"), [(1, 0), (2, 0), (3, 2), (4, 2)])
+def test_it_is_trouble_from_the_third_failure_on(failures, trouble, serve, settings, loop):
+    server = serve(*[answer(b"HTTP/1.1 500 Oh\r\n\r\n")] * failures, answer(OK))
+    point(settings, server.port)
+    told: list[str | None] = []
+    sender = hook(settings, loop, told)
+    sender.put(alert(1))
+    wait_for(lambda: sender.waiting == 0 and not sender._running)
+    assert len(told) == trouble, "its begin and its end, or neither"
+
+
 @pytest.mark.parametrize(
     ("behaviour", "said"),
     [

@@ -92,8 +92,15 @@ def test_the_tools_are_understood_in_both_tongues() -> None:
     nvme_cli = {"percent_used": 4, "avail_spare": 100, "spare_thresh": 5, "data_units_written": 2, "power_on_hours": 3}
     smartctl = {"percentage_used": 4, "available_spare": 100, "available_spare_threshold": 5, "data_units_written": 2,
                 "power_on_hours": 3}  # fmt: skip
-    assert health.nvme_values(nvme_cli) == health.nvme_values(smartctl)
-    assert health.nvme_values(smartctl)["hw.disk.data.written"] == 1_024_000
+    worked = {
+        "hw.disk.wear": 0.04,
+        "hw.disk.spare": 1.0,
+        "hw.disk.spare.threshold": 0.05,
+        "hw.disk.data.written": 1_024_000.0,
+        "hw.disk.power_on": 10_800.0,
+    }
+    assert health.nvme_values(nvme_cli) == worked
+    assert health.nvme_values(smartctl) == worked
 
     def run(command: list[str], _: float) -> str | None:
         return json.dumps({"nvme_smart_health_information_log": smartctl}) if command[0] == "smartctl" else None

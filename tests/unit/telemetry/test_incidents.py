@@ -112,7 +112,9 @@ def test_a_kill_names_program_container_and_job_and_says_why():
     event = DeviceEvent(5.0, "oom", "host", pid=77, process="python", limited=True)
     of_job = incidents.of_kill(event, Killed("mld-x-j1-a1", "train-x")).incident
     assert of_job.title == "The kernel killed python of job train-x"
-    assert of_job.text.endswith("Its container reached its memory limit.")
+    assert of_job.text == (
+        "The kernel killed python (process 77) of job train-x for lack of memory. Its container reached its memory limit."
+    )
     assert (of_job.level, of_job.details) == (
         "warning",
         {"pid": "77", "command": "python", "container": "mld-x-j1-a1", "job": "train-x", "class": "oom_kernel"},
