@@ -265,6 +265,18 @@ def test_the_pauses_grow_to_five_minutes_and_begin_anew_after_a_success(serve, s
     assert pauses == [5.0, 15.0, 60.0, 300.0, 300.0, 300.0, 5.0, 15.0]
 
 
+def test_failures_are_counted_anew_after_a_delivery(serve, settings, loop):
+    failed = answer(b"HTTP/1.1 500 Oh\r\n\r\n")
+    server = serve(failed, failed, answer(OK), failed, failed, answer(OK))
+    point(settings, server.port)
+    told: list[str | None] = []
+    sender = hook(settings, loop, told)
+    for number in range(2):
+        sender.put(alert(number))
+    wait_for(lambda: sender.waiting == 0 and not sender._running)
+    assert told == []
+
+
 @pytest.mark.parametrize(("failures", "trouble"), [(1, 0), (2, 0), (3, 2), (4, 2)])
 def test_it_is_trouble_from_the_third_failure_on(failures, trouble, serve, settings, loop):
     server = serve(*[answer(b"HTTP/1.1 500 Oh\r\n\r\n")] * failures, answer(OK))

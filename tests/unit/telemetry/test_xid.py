@@ -44,3 +44,8 @@ def test_every_row_has_words_that_fit_into_a_title() -> None:
         assert 0 < len(xid.brief) <= 48
         assert not xid.brief.startswith(("A ", "An ", "The "))
         assert not xid.brief.endswith(".")
+
+
+def test_a_number_that_nobody_has_explained_is_a_warning() -> None:
+    found = explain_xid(4711)
+    assert (found.code, found.level, found.brief) == (4711, "warning", "")
