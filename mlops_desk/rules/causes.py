@@ -70,13 +70,13 @@ def of_incident(incident: Incident) -> tuple[str, str, Cause] | None:
 def of_gpu(gpu: Gpu) -> Cause:
     """Return who is on a GPU, as far as that is one: the job that holds it, and what all its processes agree on."""
     computing = [process for process in gpu.processes if process.kind != "graphics"]
-    lease = gpu.lease.label if gpu.lease is not None else None
+    job = agreed(process.job for process in computing) or (gpu.lease.label if gpu.lease is not None else None)
     return Cause(
         pid=agreed(process.pid for process in computing),
         process=agreed(process.command for process in computing),
         user=agreed(process.user for process in computing),
         container=agreed(process.container for process in computing),
-        job=plain(lease) if lease else None,
+        job=plain(job) if job else None,
     )
 
 

@@ -58,6 +58,7 @@ def test_who_only_draws_is_not_behind_an_alert():
 
 def test_the_job_that_holds_a_gpu_is_named_even_before_it_computes():
     assert causes.of_gpu(gpu(lease=LeaseInfo("leased", label="train-x"))).job == "train-x"
+    assert causes.of_gpu(gpu(replace(process(1), job="train-y"))).job == "train-y"
 
 
 @pytest.mark.parametrize(
