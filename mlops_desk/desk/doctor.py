@@ -88,6 +88,12 @@ def registry_check(registry: Registry) -> Check:
         fix = "mlops-desk models start"
         return Check("model registry", "problem", registry.text or "The tracking server failed.", fix)
     where = registry.uri or "starts when a job or a page first needs it"
+    if registry.wall == "none":
+        text = (
+            f"{registry.state}: {where}; its process could open every file of this user, because the kernel has "
+            "neither Landlock nor user namespaces: only its own checks keep it to its store"
+        )
+        return Check("model registry", "warning", text)
     return Check("model registry", "ok", f"{registry.state}: {where}")
 
 

@@ -95,18 +95,19 @@ class Facts:
 
     def is_inside(self, source: str) -> bool:
         """Tell whether a version's source leads into the server's own store, wherever it points on the way."""
-        waiting, seen = [source], set[str]()
+        waiting, seen, arrived = [source], set[str](), False
         while waiting and len(seen) < _MOST_PLACES:
             place = waiting.pop()
-            if is_stored(place) or place in seen:
-                continue
-            seen.add(place)
-            named = named_by(place)
-            places = [] if named is None else list(self._places(named))
-            if not places:
-                return False
-            waiting += places
-        return not waiting
+            if is_stored(place):
+                arrived = True
+            elif place not in seen:
+                seen.add(place)
+                named = named_by(place)
+                places = [] if named is None else list(self._places(named))
+                if not places:
+                    return False
+                waiting += places
+        return arrived and not waiting
 
     def _places(self, named: Named) -> Iterator[str]:
         if named.run_id is not None and (run := self.run(named.run_id)):

@@ -45,7 +45,8 @@ class TrackingServer:
         self._starting = threading.Lock()
         self._told: Registry | None = None
         self._launching = False
-        self._ended = False
+        self.ended = False
+        """Whether it was ended for good (stop_for_good)."""
         self.trouble: str | None = None
         """Why the server is down although it is needed; who keeps it up (supervision.py) says so here."""
 
@@ -110,7 +111,7 @@ class TrackingServer:
             return self._launch(bridge)
 
     def _refuse_at_end(self) -> None:
-        if self._ended:
+        if self.ended:
             raise Unavailable("The tracking server was ended with the agent, and is not started again.")
 
     def relieve(self) -> None:
@@ -187,7 +188,7 @@ class TrackingServer:
         """Wait until the process that was just started has written down how it is, or has ended."""
         deadline = time.monotonic() + _START_SECONDS
         while (ticks := start_ticks(pid)) is not None and time.monotonic() < deadline:
-            if self._ended:
+            if self.ended:
                 end_process(pid, ticks, _STOP_SECONDS)
                 self._refuse_at_end()
             entry = self.ledger.read()
@@ -212,7 +213,7 @@ class TrackingServer:
 
     def stop_for_good(self) -> Registry:
         """End the server, also one that is being started, and start none again, whoever asks for it meanwhile."""
-        self._ended = True
+        self.ended = True
         return self.stop()
 
     def _end(self) -> None:

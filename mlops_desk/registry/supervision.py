@@ -56,7 +56,7 @@ class Supervision:
     def look(self) -> float:
         """Do what is needed now; return in how many seconds to look again."""
         held = self._held()
-        if not self._server.used or not (held or self._shown()):
+        if self._server.ended or not self._server.used or not (held or self._shown()):
             self._missed = 0
             return IDLE_SECONDS
         now = self._server.look()

@@ -45,6 +45,7 @@ _PAUSES_SECONDS = (0.0, 0.2, 1.0, 2.0, 5.0, 15.0, 30.0)
 _TOLD_AFTER = 3
 """So many short lives in a row are told as a failure."""
 _TAKE_OVER_SECONDS = 2.0
+_DYING_SECONDS = 3.0
 
 
 def bind(addresses: Sequence[str], wanted_port: int) -> tuple[list[socket.socket], int]:
@@ -144,6 +145,7 @@ class Keeper:
             if hangs or late:
                 _log.warning("The tracking server does not %s and is killed", "end" if late else "answer")
                 os.kill(server, signal.SIGKILL)
+                silent = 0
 
     def _pause(self, short_lives: int) -> None:
         pause = _PAUSES_SECONDS[min(short_lives, len(_PAUSES_SECONDS) - 1)]
@@ -211,12 +213,19 @@ def _end_orphan(ledger: Ledger) -> None:
         end_process(entry.pid, entry.start_ticks, _TAKE_OVER_SECONDS)
 
 
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _lock(ledger: Ledger, descriptor: int) -> bool:
+    """Take the folder's lock; one that is held by processes that were killed is about to be free."""
+    deadline = time.monotonic() + _DYING_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            entry = ledger.read()
+            if entry is None or entry.is_alive() or entry.is_kept() or time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
 
 
 def main() -> int:
@@ -235,9 +244,9 @@ def main() -> int:
 
         def seize() -> bool:
             _end_orphan(ledger)
-            return _lock(lock.fileno())
+            return _lock(ledger, lock.fileno())
 
-        if not words.take_over and not _lock(lock.fileno()):
+        if not words.take_over and not _lock(ledger, lock.fileno()):
             _log.warning("Another tracking server serves %s already", words.folder)
             return ALREADY_RUNS
         os.chdir(words.folder)

@@ -203,3 +203,13 @@ def test_memory_that_nobody_holds_is_a_problem_with_a_way_to_find_the_holder():
     assert (check.state, check.fix) == ("problem", "sudo fuser -v /dev/nvidia3")
     assert "70.0\u202fGiB of GPU 3" in check.text
     assert "zombie" in check.text
+
+
+@pytest.mark.parametrize(
+    ("wall", "state"), [("landlock", "ok"), ("namespace", "ok"), (None, "ok"), ("none", "warning")]
+)
+def test_a_tracking_server_that_nothing_keeps_from_other_files_is_told(wall, state):
+    check = doctor.registry_check(Registry("running", uri="http://127.0.0.1:5000", wall=wall))
+    assert check.state == state
+    assert "http://127.0.0.1:5000" in check.text
+    assert ("every file of this user" in check.text) is (wall == "none")
