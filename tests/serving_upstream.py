@@ -1,13 +1,16 @@
-"""A stand-in for a model's container: answers on an address of its own in 127.0.0.0/8, as the fake engine gives them."""
+"""A stand-in for a model's container: answers on an address of its own, or on the socket that a container is handed."""
 
 import json
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
+
+from mlops_desk.serving import door
 
 BIG_ANSWER_BYTES = 8 << 20
 
@@ -22,8 +25,8 @@ class Upstream(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 512
 
-    def __init__(self, address: tuple[str, int], word: str) -> None:
-        super().__init__(address, _Handler)
+    def __init__(self, address: tuple[str, int], word: str, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
         self.word = word
         self.well = True
         self.status = 200
@@ -39,6 +42,54 @@ class Upstream(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that went away is no news."""
+
+
+class Handed(Upstream):
+    """One that takes over the socket that a container is handed, as soon as ``folder`` says where it is mounted."""
+
+    def __init__(self, word: str, folder: Callable[[], Path | None]) -> None:
+        super().__init__(("127.0.0.1", 0), word, _QuietHandler)
+        self.socket.close()
+        self._folder = folder
+        self._ending = Event()
+
+    def serve(self) -> None:
+        """Be the container's program, until ``end``."""
+        taken = self._taken()
+        if taken is not None:
+            self.socket = taken
+            self.server_activate()
+            self.serve_forever(0.02)
+
+    def end(self, thread: Thread) -> None:
+        self._ending.set()
+        while thread.is_alive():
+            self._BaseServer__shutdown_request = True  # its own ``shutdown`` waits for ever before it serves
+            thread.join(0.02)
+        self.server_close()
+
+    def _taken(self) -> socket.socket | None:
+        while not self._ending.wait(0.01):
+            folder = self._folder()
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as desk:
+                if folder is not None:
+                    desk.settimeout(5)
+                    with door.short(folder / "hand") as name:
+                        desk.connect(name)
+                    _, (descriptor,), _, _ = socket.recv_fds(desk, 1, 1)
+                    return socket.socket(fileno=descriptor)
+        return None
+
+
+@contextmanager
+def handed(word: str, folder: Callable[[], Path | None]) -> Iterator[Handed]:
+    server = Handed(word, folder)
+    thread = Thread(target=server.serve, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.end(thread)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -77,9 +128,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _QuietHandler(_Handler):
+    disable_nagle_algorithm = False  # no such thing on a socket of the file system
+
+
 @contextmanager
 def upstream(host: str = "127.0.0.1", port: int = 0, word: str = "yes") -> Iterator[Upstream]:
-    server = Upstream((host, port), word)
+    server = Upstream((host, port), word, _Handler)
     thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

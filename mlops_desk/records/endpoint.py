@@ -20,7 +20,10 @@ class EndpointState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One container of a revision and where the gateway reaches it (host side of an internal bridge)."""
+    """One container of a revision and where the gateway reaches it.
+
+    That is ``unix:PATH`` of a socket of the file system; ``host:port`` for one that an older agent has started.
+    """
 
     container: str
     revision: int

@@ -144,6 +144,7 @@ class Deployments:
         for replica in old:
             if replica.container != self._trial.name_of(made):
                 self._trial.end(replica.container)
+        self._trial.drop_network()
         images = self.images(made.endpoint)
         self._shelf.clear(made.endpoint, keep_from=made.number)
         self.drop_images(images)

@@ -80,11 +80,17 @@ class Gatekeeper:
         state = read_state(self._folder)
         return state.port if state else None
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a gateway of another version runs, which may not understand this one's routing table."""
+        state = read_state(self._folder)
+        return state is not None and state.is_alive and state.version != VERSION
+
     def ensure(self) -> int:
         """Start the gateway unless it runs; return its port. Raises Unavailable."""
         with self._starting:
             state = read_state(self._folder)
-            if state is not None and state.is_alive and state.version != VERSION:
+            if self.is_outdated:
                 self.stop()
             elif state is not None and state.is_alive:
                 return state.port

@@ -1,8 +1,9 @@
-"""The image an endpoint runs: the base, the model's requirements and a short script that serves.
+"""The image an endpoint runs: the base and the model's requirements.
 
-The model's files are mounted, never baked in, so two versions with the same requirements share an
-image. It is built in two stages, so that neither wheels nor addresses of the index stay in it, and its
-tag is a hash of all that goes into it. Only wheels are installed: building one would run its setup.
+The model's files and the script that serves are mounted, never baked in, so two versions with the same
+requirements share an image. It is built in two stages, so that neither wheels nor addresses of the index
+stay in it, and its tag is a hash of all that goes into it. Only wheels are installed: building one would
+run its setup.
 """
 
 import contextlib
@@ -19,21 +20,6 @@ from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine, ImageFacts
 from mlops_desk.serving import plan
-
-# What serves in the container: MLflow's own scoring server. The only place a model is ever loaded.
-SERVE = f"""\
-import sys
-
-print("Python", sys.version.split()[0], flush=True)
-
-import mlflow.pyfunc
-import uvicorn
-from mlflow.pyfunc import scoring_server
-
-app = scoring_server.init(mlflow.pyfunc.load_model("/model"))
-print("The model is loaded", flush=True)
-uvicorn.run(app, host="0.0.0.0", port={plan.PORT}, log_level="warning")
-"""
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -88,7 +74,7 @@ def build(engine: Engine, instance: str, recipe: Recipe, folder: Path, timeout_s
 def write_context(
     folder: Path, recipe: Recipe, wheels: list[Path], environment: Mapping[str, str], labels: Mapping[str, str]
 ) -> None:
-    """Write what the engine builds from: Dockerfile, requirements, wheels and the script.
+    """Write what the engine builds from: Dockerfile, requirements and wheels.
 
     The first stage carries ``labels``, so that the engine can clear it away.
     """
@@ -100,8 +86,6 @@ def write_context(
     if certificate is not None:
         shutil.copyfile(certificate, folder / "wheels" / "ca.pem")
     (folder / "requirements.txt").write_text("\n".join(recipe.requirements) + "\n", encoding="utf-8")
-    (folder / "serve.py").write_text(SERVE, encoding="utf-8")
-    (folder / "serve.py").chmod(0o644)  # it keeps its rights in the image, where another user runs it
     dockerfile = _dockerfile(recipe, environment, labels, has_certificate=certificate is not None)
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
 
@@ -125,9 +109,7 @@ RUN python3 -m pip install {" ".join(options)} --target=/packages -r /requiremen
 RUN python3 -m compileall -q -j 0 /packages || echo "Some files are templates and do not compile"
 FROM {recipe.base}
 COPY --from=build /packages /packages
-COPY serve.py /serve.py
 ENV PYTHONPATH=/packages PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-ENTRYPOINT ["python3", "/serve.py"]
 """
 
 
@@ -162,9 +144,9 @@ def _wheels(wheelhouse: Path | None) -> list[Path]:
 
 
 def _digest(recipe: Recipe, base_id: str, wheels: list[Path]) -> str:
-    """Hash what goes into the image: base, requirements, script and (by name and size) wheels."""
+    """Hash what goes into the image: base, requirements and (by name and size) wheels."""
     sizes = [f"{wheel.name} {wheel.stat().st_size}" for wheel in wheels]
-    parts = (base_id, SERVE, _dockerfile(recipe, {}, {}, has_certificate=False), *recipe.requirements, *sizes)
+    parts = (base_id, _dockerfile(recipe, {}, {}, has_certificate=False), *recipe.requirements, *sizes)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

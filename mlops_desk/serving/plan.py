@@ -57,7 +57,7 @@ def container_name(instance: str, endpoint: str, revision: int) -> str:
 
 
 def network_name(instance: str) -> str:
-    """Name the internal bridge of this instance's endpoints."""
+    """Name the internal bridge on which older agents have put this instance's endpoints."""
     return f"mlops-desk-{instance}-endpoints"
 
 

@@ -6,6 +6,7 @@ tells the gateway. Containers and gateway outlive the agent; the next one adopts
 
 import logging
 import os
+import shlex
 import threading
 from builtins import list as list_of
 from collections.abc import Callable, Iterator
@@ -21,7 +22,8 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.serving import plan
+from mlops_desk.records.status import Check
+from mlops_desk.serving import door, plan
 from mlops_desk.serving.board import Board
 from mlops_desk.serving.deployment import Deployments
 from mlops_desk.serving.making import Download, Maker
@@ -168,6 +170,24 @@ class EndpointsService:
         self._switchboard.gatekeeper.roll()
         folder = self._switchboard.log_folder(name)
         return newest(folder, rows, target, revision=endpoint.revision, since=endpoint.created_at)
+
+    def check(self) -> Check:
+        """Tell the doctor which endpoints still run on a bridge, from where they reach services of this machine."""
+        open_ones = [
+            endpoint
+            for endpoint in self._board.all()
+            if any(replica.address and door.path_of(replica.address) is None for replica in endpoint.replicas)
+        ]
+        if not open_ones:
+            return Check("endpoint containers", "ok", "they have no network: this program comes in by a socket")
+        names = ", ".join(endpoint.name for endpoint in open_ones)
+        text = (
+            f"{names}: started by an older version, on a bridge from where the model reaches services of this"
+            " machine that listen on all addresses; deployed again, it has no network"
+        )
+        model = open_ones[0].model
+        fix = f"mlops-desk endpoints deploy {shlex.quote(f'{model.name}/{model.version}')} --name {open_ones[0].name}"
+        return Check("endpoint containers", "warning", text, fix)
 
     def kinds(self, name: str) -> dict[str, str]:
         """Return the kinds of the live model's inputs by its signature: numeric or categorical, by column."""

@@ -43,10 +43,10 @@ class Switchboard:
         return self.gatekeeper.publish(self._table)
 
     def poll(self) -> None:
-        """Read the gateway's counters; start it again when it is gone and somebody needs it."""
+        """Read the gateway's counters; start it again when it is gone, or of another version, and somebody needs it."""
         if all(endpoint.state in _AT_REST for endpoint in self._board.all()):
             return
-        stats = self.gatekeeper.stats()
+        stats = None if self.gatekeeper.is_outdated else self.gatekeeper.stats()
         if stats is None:
             self._revive()
             return

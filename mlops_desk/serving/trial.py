@@ -1,7 +1,7 @@
 """Starting a revision's container and trying it: it goes live when it answers, and answers its own example.
 
-The container runs on an internal bridge, so it reaches nothing; this host reaches it. A time-out of the
-engine is no failure: the step is asked for again until the deadline.
+The container has no network, so it reaches nothing; the way in is a socket (``handover``). A time-out of
+the engine is no failure: the step is asked for again until the deadline.
 """
 
 import contextlib
@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from pathlib import Path
 from typing import TypeVar
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
@@ -19,8 +18,10 @@ from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
 from mlops_desk.records.job import Mount
 from mlops_desk.serving import plan
+from mlops_desk.serving.handover import COMMAND, Handover, address_of
 from mlops_desk.serving.modelfiles import ModelFiles, read_model
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
+from mlops_desk.serving.upstream import Lost, NotConnected, Question, ask_at_once
 
 T = TypeVar("T")
 _NOBODY = 65534
@@ -54,13 +55,15 @@ class Trial:
         name = self.name_of(revision)
         seconds = self._settings.number("serving.start_timeout_seconds")
         deadline = time.monotonic() + seconds
+        place = self._shelf.place(revision.endpoint, revision.number)
         try:
-            files = read_model(self._shelf.place(revision.endpoint, revision.number) / "model")
+            files = read_model(place / "model")
             self._patiently(lambda: self._engine.remove(name), deadline)
-            facts = self._patiently(lambda: self._start(revision, files.folder), deadline)
-            address = self._address(facts)
-            self._wait_until_ready(name, address, deadline, files)
-            self._try_example(name, address, files.example)
+            with Handover(place) as handover:
+                mounts = (Mount(str(files.folder), "/model", "ro"), handover.mount)
+                self._patiently(lambda: self._start(revision, mounts), deadline)
+                self._wait_until_ready(name, handover, deadline, files)
+            self._try_example(name, handover.address, files.example)
         except Failed:
             self.end(name)
             raise
@@ -68,7 +71,7 @@ class Trial:
             self.end(name)
             text, hint = (error.message, error.hint) if isinstance(error, DeskError) else (str(error), None)
             raise Failed("start_failed", text, None, hint) from error
-        return address
+        return handover.address
 
     def name_of(self, revision: Revision) -> str:
         return plan.container_name(self._instance, revision.endpoint, revision.number)
@@ -80,7 +83,7 @@ class Trial:
             self._engine.remove(name)
 
     def drop_network(self) -> None:
-        """Remove the endpoints' bridge; it is made again when the next container starts."""
+        """Remove the bridge on which an older agent has put containers, once none is on it."""
         with contextlib.suppress(DeskError):  # still in use, or no engine: a bridge in the way of nobody
             self._engine.remove_network(self._network)
 
@@ -90,37 +93,29 @@ class Trial:
             return plain_lines(list(self._engine.logs(name, tail=_EVIDENCE_LINES)))
         return None
 
-    def address_of(self, facts: ContainerFacts) -> str | None:
-        """Return where a running container answers; None when the engine gave it no address."""
-        address = facts.addresses.get(self._network)
-        return f"{address}:{plan.PORT}" if address else None
+    def address_of(self, endpoint: str, number: int, facts: ContainerFacts) -> str:
+        """Return where the container of a revision answers; one that an older agent has started is on a bridge."""
+        bridged = facts.addresses.get(self._network)
+        return f"{bridged}:{plan.PORT}" if bridged else address_of(self._shelf.place(endpoint, number))
 
-    def _address(self, facts: ContainerFacts) -> str:
-        address = self.address_of(facts)
-        if address is None:
-            text = f"The container has no address on {self._network}: it is {facts.status}."
-            raise Failed("container_died", text, self.evidence(facts.name))
-        return address
-
-    def _start(self, revision: Revision, model: Path) -> ContainerFacts:
-        self._engine.network(self._network, internal=True)
-        created = self._engine.create(self._spec(revision, model))
+    def _start(self, revision: Revision, mounts: tuple[Mount, ...]) -> None:
+        created = self._engine.create(self._spec(revision, mounts))
         self._engine.start(created.name)
-        return self._engine.inspect(created.name)
 
-    def _spec(self, revision: Revision, model: Path) -> ContainerSpec:
+    def _spec(self, revision: Revision, mounts: tuple[Mount, ...]) -> ContainerSpec:
         # Root's own rights mean nothing in the container (no capabilities), and a model needs none.
         user = (_NOBODY, _NOBODY) if os.getuid() == 0 else (os.getuid(), os.getgid())
         return ContainerSpec(
             name=self.name_of(revision),
             image=revision.image or "",
-            command=None,
+            command=(),
+            entrypoint=COMMAND,
             env={"MLFLOW_DISABLE_TELEMETRY": "true"},
             labels=plan.labels(self._instance, revision.endpoint, revision.number),
-            own_mounts=(Mount(str(model), "/model", "ro"),),
+            own_mounts=mounts,
             memory_bytes=self._memory_bytes(),
             user="{}:{}".format(*user),
-            network=self._network,
+            network="none",
             working_dir="/tmp",  # noqa: S108 - the container's own tmpfs
             stop_grace_seconds=_GRACE_SECONDS,
         )
@@ -130,8 +125,10 @@ class Trial:
         most = int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * _MEMORY_SHARE)
         return min(int(self._settings.number("serving.memory_mebibytes")) << 20, most)
 
-    def _wait_until_ready(self, name: str, address: str, deadline: float, files: ModelFiles) -> None:
-        while not answers(address):
+    def _wait_until_ready(self, name: str, handover: Handover, deadline: float, files: ModelFiles) -> None:
+        handover.give()
+        while not answers(handover.address):
+            handover.give()
             facts = self._patiently(lambda: self._engine.inspect(name), deadline)
             if facts.status in {"exited", "dead"}:
                 text = f"The container ended with code {facts.exit_code} before it answered."
@@ -147,9 +144,13 @@ class Trial:
         """Send the request that was saved with the model: an endpoint that can't answer it does not go live."""
         if example is None:
             return
-        status, body = _post(f"http://{address}/invocations", example)
-        if status != HTTPStatus.OK:
-            told = "no answer" if status is None else f"status {status}"
+        question = Question("POST", "/invocations", example, "application/json")
+        try:
+            reply = ask_at_once(address, question, _EXAMPLE_SECONDS, _ANSWER_LIMIT_BYTES)
+            told, body = f"status {reply.status}", reply.body.decode("utf-8", "replace")
+        except (NotConnected, Lost) as error:
+            reply, told, body = None, str(error), ""
+        if reply is None or reply.status != HTTPStatus.OK:
             text = f"The model did not answer the example that was saved with it: {told}."
             raise Failed("example_failed", text, plain(body, LINE_LIMIT) or self.evidence(name))
 
@@ -172,29 +173,8 @@ class Trial:
 
 def answers(address: str) -> bool:
     """Tell whether the scoring server at ``address`` says it is well."""
-    import httpx  # noqa: PLC0415 - 15 MB that an agent without endpoints does not need
-
+    question = Question("GET", "/ping", b"", "application/json")
     try:
-        with httpx.Client(trust_env=False, timeout=_PING_SECONDS) as client:
-            return client.get(f"http://{address}/ping").status_code == HTTPStatus.OK
-    except httpx.HTTPError:
+        return ask_at_once(address, question, _PING_SECONDS, _ANSWER_LIMIT_BYTES).status == HTTPStatus.OK
+    except (NotConnected, Lost):
         return False
-
-
-def _post(url: str, body: bytes) -> tuple[int | None, str]:
-    import httpx  # noqa: PLC0415 - likewise
-
-    headers = {"content-type": "application/json"}
-    text = b""
-    try:
-        with (
-            httpx.Client(trust_env=False, timeout=_EXAMPLE_SECONDS) as client,
-            client.stream("POST", url, content=body, headers=headers) as answer,
-        ):
-            for piece in answer.iter_bytes():
-                text += piece
-                if len(text) > _ANSWER_LIMIT_BYTES:
-                    break
-            return answer.status_code, text.decode("utf-8", "replace")
-    except httpx.HTTPError as error:
-        return None, str(error)

@@ -57,13 +57,33 @@ async def ask_one(address: str, question: Question, hold: Callable[[int], None])
         async with asyncio.timeout(_CONNECT_SECONDS):
             reader, writer = await _connect(address)
     except OSError as error:  # TimeoutError is one
-        raise NotConnected(address) from error
+        raise NotConnected("nobody answers there") from error
     try:
         return await _exchange(reader, writer, question, hold)
     except (OSError, h11.RemoteProtocolError) as error:
-        raise Lost(address) from error
+        raise Lost(f"the connection broke off: {error}") from error
     finally:
         writer.transport.abort()
+
+
+def ask_at_once(address: str, question: Question, timeout_seconds: float, limit_bytes: int) -> Reply:
+    """Ask from a thread that has no event loop, within a deadline for all of it. Raises NotConnected and Lost."""
+    size = 0
+
+    def count(amount: int) -> None:
+        nonlocal size
+        size += amount
+        if size > limit_bytes:
+            raise Lost(f"an answer of more than {limit_bytes} bytes")
+
+    async def asked() -> Reply:
+        async with asyncio.timeout(timeout_seconds):
+            return await ask_one(address, question, count)
+
+    try:
+        return asyncio.run(asked())
+    except TimeoutError as error:
+        raise Lost(f"no answer within {timeout_seconds:g} s") from error
 
 
 async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

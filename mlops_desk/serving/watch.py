@@ -108,10 +108,9 @@ class Watch:
         health = self._health.setdefault(endpoint.name, _Health())
         for replica in endpoint.replicas:
             facts = containers.get(replica.container)
-            address = self._trial.address_of(facts) if facts is not None and facts.status == "running" else None
-            if address is None:
+            if facts is None or facts.status != "running":
                 self._down(endpoint, replica, health, self._why(replica, facts))
-            elif answers(address):
+            elif answers(address := self._trial.address_of(endpoint.name, replica.revision, facts)):
                 self._up(endpoint, replica, health, address)
             else:
                 health.silent += 1
@@ -160,6 +159,7 @@ class Watch:
                 return
             health.silent = 0
             self._show_up(name, replica, address)
+            self._trial.drop_network()
         except Failed as failure:
             self._show_down(name, failure.reason)
         except Interrupted:

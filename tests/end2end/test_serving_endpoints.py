@@ -1,6 +1,7 @@
 """Endpoints from deploy to remove: the real service, gateway and log on the shipped fake engine.
 
-The fake engine gives its containers addresses in 127.77.0.0/16; what answers there is the test's.
+What answers in the place of its containers is the test's: on the socket they are handed, or, for one that an
+older agent has started, at the address in 127.77.0.0/16 that the fake engine gives it.
 """
 
 import json
@@ -9,8 +10,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import httpx
@@ -23,16 +25,16 @@ from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.engines.engine import ContainerSpec
+from mlops_desk.engines.engine import ContainerFacts, ContainerSpec
 from mlops_desk.engines.fake import FakeEngine, Program
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.serving import plan
+from mlops_desk.serving import handover, plan
 from mlops_desk.serving.gatekeeper import Gatekeeper, read_state
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
-from tests.serving_upstream import Upstream, upstream
+from tests.serving_upstream import Upstream, handed, upstream
 
 pytestmark = pytest.mark.end2end
 BODY = {"dataframe_records": [{"a": 1.5, "city": "Bonn"}, {"a": 2, "city": "Ulm"}]}
@@ -79,7 +81,16 @@ class House:
         self.settings = SettingsStore(self.folder.settings)
         self.settings.set("serving.start_timeout_seconds", "10")
         self.loops: list[Loop] = []
+        self.started: dict[int, Path] = {}
+        self._start, self.engine.start = self.engine.start, self._started  # type: ignore[method-assign]
         self.service = self.agent()
+
+    def _started(self, name: str) -> ContainerFacts:
+        facts = self._start(name)
+        mounts = {mount.target: mount.source for mount in self.engine._containers[name].spec.own_mounts}
+        if handover.INSIDE in mounts:
+            self.started[int(facts.id, 16)] = Path(mounts[handover.INSIDE])
+        return facts
 
     def agent(self) -> EndpointsService:
         """Begin another agent's life; the one before it ends."""
@@ -97,7 +108,7 @@ class House:
 
     def replica(self, number: int, word: str = "yes") -> Upstream:
         """Answer in the place of the ``number``-th container that the engine makes."""
-        return self.stack.enter_context(upstream(f"127.77.1.{number + 1}", plan.PORT, word))
+        return self.stack.enter_context(handed(word, lambda: self.started.get(number)))
 
     def states(self) -> list[str]:
         found = [event.endpoint.state for event in self.events if isinstance(event, EndpointChanged)]
@@ -105,6 +116,14 @@ class House:
 
     def containers(self) -> list[str]:
         return sorted(facts.name for facts in self.engine.containers({plan.LABEL_ENDPOINT: ""}))
+
+    def answer(self) -> Any:
+        """Ask until there is an answer: the gateway follows its table a moment later."""
+        deadline = time.monotonic() + 10
+        while (answer := ask(self.service.show("front"))).status_code != 200:
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.05)
+        return answer.json()
 
     def look_until(self, is_true: Callable[[Endpoint], bool]) -> Endpoint:
         """Let the watch look until an endpoint is as wanted."""
@@ -138,7 +157,7 @@ def test_a_version_goes_live_answers_and_is_logged(house: House, tmp_path: Path)
     assert endpoint.state is EndpointState.LIVE, endpoint
     assert (endpoint.revision, endpoint.traffic) == (1, {"1": 1.0})
     assert (endpoint.model.name, endpoint.model.version, endpoint.model.alias) == ("digits", "3", "champion")
-    assert endpoint.replicas[0].address == f"127.77.1.2:{plan.PORT}"
+    assert endpoint.replicas[0].address == f"unix:{house.folder.endpoints}/front/revisions/1/model.sock"
     assert house.states() == ["building", "starting", "live"]
     for path in ("", "/invocations"):
         assert ask(endpoint, path).json() == {"predictions": ["cat", "cat"]}
@@ -152,17 +171,11 @@ def test_the_container_is_hardened_nameless_and_reaches_nothing(house: House) ->
     specs: list[ContainerSpec] = []
     create = house.engine.create
     house.engine.create = lambda spec: (specs.append(spec), create(spec))[1]  # type: ignore[method-assign]
-    networks: list[tuple[str, bool]] = []
-    network = house.engine.network
-    house.engine.network = (  # type: ignore[method-assign]
-        lambda name, *, internal: (networks.append((name, internal)), network(name, internal=internal))[1]
-    )
     house.replica(1)
     house.service.deploy("digits", "front")
     (spec,) = specs
-    assert networks == [(plan.network_name(house.folder.instance), True)]
-    assert spec.network == networks[0][0]
-    assert [(mount.target, mount.mode) for mount in spec.own_mounts] == [("/model", "ro")]
+    assert spec.network == "none"
+    assert [(mount.target, mount.mode) for mount in spec.own_mounts] == [("/model", "ro"), ("/mlops-desk", "ro")]
     assert spec.user not in {None, "0:0", "root"}
     assert spec.memory_bytes is not None
     assert 0 < spec.memory_bytes <= 4 << 30
@@ -196,6 +209,62 @@ def test_words_that_mean_nothing_leave_nothing_behind(house: House) -> None:
     house.engine.absent = False
     house.replica(1)
     assert house.service.deploy("digits", "front").state is EndpointState.LIVE
+
+
+def as_an_older_agent_left_it(house: House, number: int) -> None:
+    """Put the container of ``front`` where agents put them before: on a bridge, at an address of its own."""
+    endpoint = house.service.show("front")
+    container = endpoint.replicas[0].container
+    spec = house.engine._containers[container].spec
+    house.engine.remove(container)
+    network = plan.network_name(house.folder.instance)
+    house.engine.network(network, internal=True)
+    house.engine.create(replace(spec, network=network, own_mounts=spec.own_mounts[:1], entrypoint=None))
+    house.engine.start(container)
+    (house.folder.endpoints / "front" / "revisions" / "1" / "model.sock").unlink()
+    address = f"127.77.1.{number + 1}:{plan.PORT}"
+    change = replace(endpoint, load=None, replicas=(replace(endpoint.replicas[0], address=address),))
+    house.service._board.put(change)
+    house.service._switchboard.gatekeeper.wait_for(house.service._switchboard.route())
+
+
+def test_what_an_older_agent_started_goes_on_and_loses_its_bridge_when_it_is_started_again(house: House) -> None:
+    house.replica(1)
+    house.service.deploy("digits", "front")
+    assert house.service.check().state == "ok"
+    as_an_older_agent_left_it(house, 2)
+    with upstream(f"127.77.1.{2 + 1}", plan.PORT, "old") as old:
+        house.agent().start()
+        house.service._watch.look()
+        endpoint = house.service.show("front")
+        assert (endpoint.state, endpoint.replicas[0].address) == (EndpointState.LIVE, old.place)
+        assert ask(endpoint).json()["predictions"][0] == "old"
+        told = house.service.check()
+        assert (told.state, told.text.partition(":")[0]) == ("warning", "front")
+        assert told.fix == "mlops-desk endpoints deploy digits/3 --name front"
+    house.engine.stop(endpoint.replicas[0].container, 0)
+    house.replica(3, "again")
+    house.look_until(lambda found: found.state is EndpointState.UNHEALTHY)
+    house.look_until(lambda found: found.state is EndpointState.LIVE)
+    assert house.answer()["predictions"][0] == "again"
+    assert house.service.check().state == "ok"
+    assert house.engine._containers[endpoint.replicas[0].container].spec.network == "none"
+    deadline = time.monotonic() + 10
+    while house.engine._networks:
+        assert time.monotonic() < deadline, "the bridge goes when nobody is on it"
+        time.sleep(0.02)
+
+
+def test_a_gateway_of_an_older_version_is_replaced_before_it_is_asked_to_route(house: House) -> None:
+    house.replica(1)
+    endpoint = house.service.deploy("digits", "front")
+    path = house.folder.endpoints / "_gateway" / "state.json"
+    known = json.loads(path.read_text())
+    path.write_text(json.dumps({**known, "version": known["version"].partition("/")[0]}))
+    house.service._switchboard.poll()
+    assert json.loads(path.read_text())["pid"] != known["pid"]
+    assert house.service.show("front").url == endpoint.url
+    assert house.answer()["predictions"] == ["yes", "yes"]
 
 
 def test_a_build_that_fails_says_why_and_shows_its_output(house: House) -> None:
@@ -253,10 +322,7 @@ def test_a_container_that_died_is_named_and_started_again(house: House) -> None:
     house.replica(2, "again")
     up = house.look_until(lambda found: found.state is EndpointState.LIVE)
     assert up.reason is None
-    deadline = time.monotonic() + 10
-    while (answer := ask(up)).status_code == 503 and time.monotonic() < deadline:
-        time.sleep(0.05)  # the gateway follows its table a moment later
-    assert answer.json()["predictions"][0] == "again"
+    assert house.answer()["predictions"][0] == "again"
 
 
 def test_an_engine_that_is_away_is_no_reason_to_call_an_endpoint_dead(house: House) -> None:
@@ -276,8 +342,8 @@ def test_a_model_that_hangs_is_started_again(house: House) -> None:
     house.service._watch.look()
     assert house.service.show("front").state is EndpointState.LIVE
     house.replica(2, "again")
-    up = house.look_until(lambda found: found.replicas[0].address == f"127.77.1.3:{plan.PORT}")
-    assert up.state is EndpointState.LIVE
+    house.look_until(lambda found: found.state is EndpointState.UNHEALTHY)
+    house.look_until(lambda found: found.state is EndpointState.LIVE)
     assert house.states() == ["building", "starting", "live", "unhealthy", "live"]
     reasons = [event.endpoint.reason for event in house.events if isinstance(event, EndpointChanged)]
     assert {reason.class_ for reason in reasons if reason} == {"not_answering"}
@@ -315,8 +381,9 @@ def test_after_a_restart_of_the_engine_all_is_up_again(house: House) -> None:
     house.service.deploy("digits", "front")
     house.engine.restart()
     house.replica(2, "again")
-    house.look_until(lambda found: found.replicas[0].address == f"127.77.1.3:{plan.PORT}")
-    assert ask(house.service.show("front")).json()["predictions"][0] == "again"
+    house.look_until(lambda found: found.state is EndpointState.UNHEALTHY)
+    house.look_until(lambda found: found.state is EndpointState.LIVE)
+    assert house.answer()["predictions"][0] == "again"
 
 
 def test_stop_and_remove_leave_the_log_and_nothing_else(house: House) -> None:

@@ -1,6 +1,8 @@
 """A real model in a real container: an image built offline from a wheelhouse, requests through the gateway, no egress."""
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -40,14 +42,54 @@ mlflow.sklearn.save_model(
     serialization_format="cloudpickle",
 )
 """
-SPY = """
+HOSTILE = """
+import sys, mlflow, mlflow.pyfunc, pandas
+
+class Spy(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input):
+        import contextlib, io
+        said = []
+        for code in model_input["code"]:
+            output = io.StringIO()
+            with contextlib.redirect_stdout(output):
+                exec(code, {})
+            said.append(output.getvalue())
+        return said
+
+needs = [f"mlflow=={mlflow.__version__}", "scikit-learn", "cloudpickle", "pandas"]
+mlflow.pyfunc.save_model(
+    sys.argv[1], python_model=Spy(), pip_requirements=needs, input_example=pandas.DataFrame({"code": ["print(1)"]})
+)
+"""
+REACH = """
 import socket
-for address in (("1.1.1.1", 53), ("8.8.8.8", 443)):
+for host, port in {targets!r}:
+    for again in (False, True):
+        try:
+            socket.create_connection((host, port), 2).close()
+            print("REACHED", host, port)
+            break
+        except OSError as error:
+            print("kept in:", host, error) if again else None
+"""
+LOOK = """
+import os, socket
+print("interfaces", sorted(name for _, name in socket.if_nameindex()))
+print("routes", len(open("/proc/net/route").readlines()) - 1)
+print("mounted", sorted(os.listdir("/mlops-desk")))
+for act in (lambda: open("/mlops-desk/x", "w"), lambda: os.symlink("/etc", "/mlops-desk/hand"),
+            lambda: os.unlink("/mlops-desk/serve.py"), lambda: os.listdir("/model/..") and open("/model/x", "w")):
     try:
-        socket.create_connection(address, 3)
-        print("REACHED", address)
+        act()
+        print("WROTE")
     except OSError as error:
-        print("kept in:", error)
+        print("kept off:", error.strerror)
+with socket.socket(socket.AF_UNIX) as abstract:
+    try:
+        abstract.connect(chr(0) + {abstract!r})
+        print("REACHED the abstract socket")
+    except OSError as error:
+        print("kept in:", error.strerror)
 """
 
 
@@ -58,19 +100,29 @@ class House:
         self.loop = Loop("test")
         self.state = State(self.folder.state_database)
         self.engine = DockerEngine()
-        settings = SettingsStore(self.folder.settings)
+        self.settings = SettingsStore(self.folder.settings)
         for key, value in serving.items():
-            settings.set(key, value)
-        self.service = EndpointsService(
-            self.folder, self.state, Bus(), self.loop, settings, self.engine, self.resolve, self.download
+            self.settings.set(key, value)
+        self.models = {"bodies": model}
+        self.service = self._service()
+
+    def _service(self) -> EndpointsService:
+        return EndpointsService(
+            self.folder, self.state, Bus(), self.loop, self.settings, self.engine, self.resolve, self.download
         )
-        self.model = model
+
+    def another_agent(self) -> None:
+        """End the agent and begin another one's life."""
+        self.loop.stop(3)
+        self.state.close()
+        self.loop, self.state = Loop("test"), State(self.folder.state_database)
+        self.service = self._service()
 
     def resolve(self, text: str) -> ModelVersion:
         return ModelVersion(plan.parse_model(text).name, "1", None, None, "READY")
 
     def download(self, version: ModelVersion, folder: Path) -> None:
-        subprocess.run(["cp", "-rT", str(self.model), str(folder)], check=True)
+        subprocess.run(["cp", "-rT", str(self.models[version.name]), str(folder)], check=True)
 
     def end(self) -> None:
         for endpoint in self.service.list():
@@ -87,7 +139,11 @@ class House:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "model"
-    done = subprocess.run([sys.executable, "-c", TRAIN, str(folder)], capture_output=True, text=True, check=False)
+    return saved(TRAIN, folder)
+
+
+def saved(script: str, folder: Path) -> Path:
+    done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -102,6 +158,14 @@ def house(tmp_path_factory: pytest.TempPathFactory, serving: dict[str, str], mod
 @pytest.fixture(scope="module")
 def endpoint(house: House) -> Endpoint:
     deployed = house.service.deploy("bodies", "front")
+    assert deployed.state is EndpointState.LIVE, deployed.reason
+    return deployed
+
+
+@pytest.fixture(scope="module")
+def hostile(house: House, tmp_path_factory: pytest.TempPathFactory) -> Endpoint:
+    house.models["spy"] = saved(HOSTILE, tmp_path_factory.mktemp("hostile") / "model")
+    deployed = house.service.deploy("spy", "spy")
     assert deployed.state is EndpointState.LIVE, deployed.reason
     return deployed
 
@@ -138,24 +202,90 @@ def test_the_container_is_hardened_and_reaches_nothing(house: House, endpoint: E
     host = facts["HostConfig"]
     assert (host["CapDrop"], host["ReadonlyRootfs"], host["Privileged"]) == (["ALL"], True, False)
     assert host["PortBindings"] in ({}, None)
-    assert list(facts["NetworkSettings"]["Networks"]) == [plan.network_name(house.folder.instance)]
+    assert list(facts["NetworkSettings"]["Networks"]) == ["none"]
     assert facts["Config"]["User"].split(":")[0] != "0"
     assert [(mount["Destination"], mount["RW"]) for mount in facts["Mounts"] if mount["Type"] == "bind"] == [
-        ("/model", False)
+        ("/model", False),
+        ("/mlops-desk", False),
     ]
-    assert said_by_a_spy(house, facts["Config"]["Image"]).count("kept in:") == 2
 
 
-def said_by_a_spy(house: House, image: str) -> str:
-    """Run code that tries to get out in a container made like the endpoint's own."""
+@contextlib.contextmanager
+def services_of_this_machine() -> Iterator[int]:
+    """Listen on all addresses of both families, on one port, as somebody's notebook does."""
+    with socket.socket(socket.AF_INET6) as listening:
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listening.bind(("::", 0))
+        listening.listen(50)
+        yield listening.getsockname()[1]
+
+
+def addresses_of_this_machine() -> set[str]:
+    told = subprocess.run(["ip", "-j", "address"], capture_output=True, text=True, check=True).stdout
+    return {entry["local"] for link in json.loads(told) for entry in link["addr_info"]}
+
+
+def said_by_a_job(house: House, image: str, code: str) -> str:
+    """Run the same code in a container on the engine's own bridge, where jobs are: it must reach something."""
     name = f"mlops-desk-{house.folder.instance}-spy"
-    network = plan.network_name(house.folder.instance)
-    house.engine.create(ContainerSpec(name, image, ("-c", SPY), entrypoint=("python3",), network=network))
+    house.engine.create(ContainerSpec(name, image, ("-c", code), entrypoint=("python3",)))
     try:
         house.engine.start(name)
         return "\n".join(house.engine.logs(name, follow=True))
     finally:
         house.engine.remove(name)
+
+
+@contextlib.contextmanager
+def a_job_that_listens(house: House, image: str) -> Iterator[str]:
+    name = f"mlops-desk-{house.folder.instance}-listens"
+    house.engine.create(ContainerSpec(name, image, ("-m", "http.server", "8000"), entrypoint=("python3",)))
+    try:
+        yield house.engine.start(name).addresses["bridge"]
+    finally:
+        house.engine.remove(name)
+
+
+def test_a_hostile_model_reaches_nothing_and_writes_nothing(house: House, hostile: Endpoint) -> None:
+    image = house.settings.text("serving.base_image")
+    with (
+        services_of_this_machine() as port,
+        socket.socket(socket.AF_UNIX) as abstract,
+        a_job_that_listens(house, image) as job,
+    ):
+        abstract.bind("\0mlops-desk-test-abstract")
+        abstract.listen()
+        gateway_port = int(str(hostile.url).rpartition(":")[2].partition("/")[0])
+        bridge = house.engine.bridge_address()
+        targets = [(address, port) for address in sorted({*addresses_of_this_machine(), bridge, "0.0.0.0", "::1"})]
+        targets += [("127.0.0.1", gateway_port), (job, 8000), ("169.254.169.254", 80), ("1.1.1.1", 53)]
+        control = said_by_a_job(house, image, REACH.format(targets=[(bridge, port), (job, 8000)]))
+        assert control.count("REACHED") == 2, control
+        codes = [REACH.format(targets=targets), LOOK.format(abstract="mlops-desk-test-abstract")]
+        answer = ask(hostile, {"dataframe_records": [{"code": code} for code in codes]})
+    assert answer.status_code == 200, answer.text
+    reached, looked = answer.json()["predictions"]
+    assert reached.count("kept in:") == len(targets), reached
+    assert "REACHED" not in reached
+    assert "interfaces ['lo']" in looked
+    assert "routes 0" in looked
+    assert "mounted ['serve.py']" in looked
+    assert looked.count("kept off:") == 4, looked
+    assert "kept in: Connection refused" in looked
+
+
+def test_an_endpoint_outlives_agent_and_gateway(house: House, endpoint: Endpoint) -> None:
+    row = {"dataframe_records": [{"height.cm": 190.0, "weight": 40.0}]}
+    house.service.end_gateway()
+    with pytest.raises(httpx.ConnectError):
+        ask(endpoint, row)
+    house.service._switchboard.poll()
+    assert ask(endpoint, row).json() == {"predictions": [1]}
+    house.another_agent()
+    house.service._watch.look()
+    assert house.service.show("front").state is EndpointState.LIVE
+    assert ask(endpoint, row).json() == {"predictions": [1]}
+    assert inspect(endpoint.replicas[0].container)["RestartCount"] == 0
 
 
 def test_the_image_holds_no_wheels_and_is_not_built_twice(house: House, endpoint: Endpoint) -> None:

@@ -1,0 +1,102 @@
+"""The one way into an endpoint's container, which has no network: a socket that the agent makes and hands over.
+
+The agent binds it beside the revision's folder, where the container never comes, and passes it through
+a second socket in a folder that is mounted read-only. So the container answers, but it can neither
+write to this machine nor put another socket, or a link, in the place where the gateway knocks.
+"""
+
+import contextlib
+import shutil
+import socket
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mlops_desk.records.job import Mount
+from mlops_desk.serving import door
+
+INSIDE = "/mlops-desk"
+COMMAND = ("python3", f"{INSIDE}/serve.py")
+
+# What serves in the container: MLflow's own scoring server. The only place a model is ever loaded.
+SERVE = f"""\
+import socket
+import sys
+
+print("Python", sys.version.split()[0], flush=True)
+
+# There is no network here. The desk hands over a socket that is bound already, and comes in by it.
+with socket.socket(socket.AF_UNIX) as desk:
+    desk.settimeout(60)
+    desk.connect("{INSIDE}/hand")
+    _, (descriptor,), _, _ = socket.recv_fds(desk, 1, 1)
+way_in = socket.socket(fileno=descriptor)
+
+import mlflow.pyfunc
+import uvicorn
+from mlflow.pyfunc import scoring_server
+
+app = scoring_server.init(mlflow.pyfunc.load_model("/model"))
+print("The model is loaded", flush=True)
+uvicorn.Server(uvicorn.Config(app, log_level="warning", loop="asyncio")).run(sockets=[way_in])
+"""
+
+_FOLDER = "door"
+_HAND = "hand"
+_SOCKET = "model.sock"
+_QUEUE = 4
+
+
+def address_of(place: Path) -> str:
+    """Return where the container of the revision at ``place`` answers."""
+    return f"{door.UNIX}{place / _SOCKET}"
+
+
+class Handover:
+    """Open while a container starts; what is open afterwards is the container's own. Raises OSError."""
+
+    def __init__(self, place: Path) -> None:
+        self.folder = place / _FOLDER
+        self.address = address_of(place)
+        self._prepare()
+        self._way_in = door.bind(place / _SOCKET)
+        try:
+            self._hand = door.bind(self.folder / _HAND)
+        except BaseException:
+            self._way_in.close()
+            raise
+        (self.folder / _HAND).chmod(0o666)  # the container's user may be another one; the data folder keeps others out
+        self._hand.setblocking(False)
+        self._hand.listen(_QUEUE)
+
+    @property
+    def mount(self) -> Mount:
+        return Mount(str(self.folder), INSIDE, "ro")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hand.close()
+        self._way_in.close()
+        (self.folder / _HAND).unlink(missing_ok=True)
+
+    def give(self) -> None:
+        """Hand the socket to whoever has asked for it by now. Does not wait."""
+        for _ in range(_QUEUE):
+            try:
+                asking, _ = self._hand.accept()
+            except BlockingIOError:
+                return
+            with asking, contextlib.suppress(OSError):  # who went away again asks again, or has ended
+                socket.send_fds(asking, [b"\0"], [self._way_in.fileno()])
+
+    def _prepare(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.folder.chmod(0o755)
+        script = self.folder / "serve.py"
+        script.write_text(SERVE, encoding="utf-8")
+        script.chmod(0o644)
