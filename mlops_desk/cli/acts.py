@@ -11,7 +11,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.process import run_worker
-from mlops_desk.cli import output, told
+from mlops_desk.cli import deployed, output, told
 from mlops_desk.cli.main import show
 from mlops_desk.cli.parser import arguments_of
 from mlops_desk.cli.watch import watch
@@ -38,6 +38,8 @@ def _verb(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
             told.after(before, answer) + output.text(answer, told.nothing(given.verb, arguments))
         )
         show(wire.to_builtins(answer), text, as_json=as_json)
+        if (failed := deployed.failure(given.verb, arguments, answer)) is not None:
+            raise failed
     finally:
         client.close()
     return 0
@@ -83,7 +85,10 @@ def _agent_stop(folder: DataFolder, given: argparse.Namespace, as_json: bool) ->
     if client is None:
         show({"stopped": False}, f"No agent runs for {folder.root}.", as_json=as_json)
         return 0
-    pid = client.agent.info().pid
+    info = client.agent.info()
+    pid = info.pid
+    asks = given.everything and not info.simulated  # a demo's endpoints have no containers
+    staying = deployed.staying(client.endpoints.list()) if asks else []
     try:
         client.agent.shutdown(everything=given.everything)
     except Unavailable:  # it ends a moment later, which is too soon for the answer where the audit waits for the disk
@@ -92,7 +97,9 @@ def _agent_stop(folder: DataFolder, given: argparse.Namespace, as_json: bool) ->
     client.close()
     if not wait_until_gone(folder, 10.0):
         raise TimedOut(f"The agent (pid {pid}) was asked to end and still runs.", f"kill {pid}")
-    show({"stopped": True, "pid": pid}, f"The agent for {folder.root} has ended.", as_json=as_json)
+    left = {"endpoints_left": staying} if given.everything else {}
+    text = f"The agent for {folder.root} has ended.{deployed.farewell(staying)}"
+    show({"stopped": True, "pid": pid, **left}, text, as_json=as_json)
     return 0
 
 

@@ -41,7 +41,7 @@ HELP = {
     "tail": "only the last so many lines",
     "threshold": "value at which the alert begins, in the unit that alerts rules shows; a share from 0 to 1",
     "value": "new value, in the setting's unit; '' is empty",
-    "wait": "wait until the endpoint is live or has failed",
+    "wait": "wait until the endpoint is live or has failed; exit code 1 when it failed",
     "window": "so many of the newest requests",
     "alerts.configure.name": "name of the rule; alerts rules shows them",
     "alerts.silence.seconds": "for how long, as in 30m, 1h or 2d, at most 30d; 0 ends the silence",
