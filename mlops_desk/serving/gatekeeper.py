@@ -102,7 +102,7 @@ class Gatekeeper:
         The table is made under the lock, so that of two at once the later one stays. Raises OSError.
         """
         with self._publishing:
-            self._serial = max(self._serial + 1, int(time.time() * 1000))
+            self._serial = max(self._serial or self._last_serial(), int(time.time() * 1000) - 1) + 1
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             document = wire.dumps(replace(make(), serial=self._serial))
             write_atomically(self._folder / ROUTES, document.encode())
@@ -110,6 +110,13 @@ class Gatekeeper:
             if state is not None and state.is_alive:
                 os.kill(state.pid, signal.SIGHUP)
             return self._serial
+
+    def _last_serial(self) -> int:
+        """Return the serial that an earlier agent gave, whose clock may have been ahead; 0 for none."""
+        try:
+            return wire.loads((self._folder / ROUTES).read_bytes(), RoutingTable).serial
+        except (OSError, Invalid):
+            return 0
 
     def wait_for(self, serial: int, timeout_seconds: float = 5.0) -> bool:
         """Wait until the gateway routes by the table of ``serial`` or a later one."""

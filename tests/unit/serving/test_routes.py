@@ -41,6 +41,19 @@ def test_a_key_stays_where_it_is(first: str, second: str) -> None:
     assert (sticky_point(first) == sticky_point(second)) == (first == second)
 
 
+def test_the_same_key_has_the_same_point_in_every_version_of_the_program() -> None:
+    assert sticky_point("ann") == 0x49915E0D7D4B / 2**48
+    assert sticky_point("") == 0xE3B0C44298FC / 2**48
+    assert sticky_point("\udcff") == 0xA8100AE6AA19 / 2**48, "a header's bytes need be no text"
+
+
+def test_keys_are_spread_over_all_of_the_line() -> None:
+    points = [sticky_point(f"caller-{number}") for number in range(2000)]
+    counted = Counter(int(point * 10) for point in points)
+    assert sorted(counted) == list(range(10))
+    assert all(150 < count < 250 for count in counted.values())
+
+
 def test_the_table_survives_the_way_to_the_gateway() -> None:
     route = Route(3, 0.5, ("10.0.0.1:8080",), (Feature("a.x", "number"), Feature("größe", "text")))
     table = RoutingTable(7, {"digits": EndpointRoutes((route,), "/log", "x-key")})

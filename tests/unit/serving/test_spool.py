@@ -124,6 +124,22 @@ def test_a_spool_that_was_rolled_up_twice_is_there_once(tmp_path: Path) -> None:
     assert len(logged(tmp_path)) == 1
 
 
+def test_a_clock_that_was_set_back_puts_nothing_before_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    monkeypatch.setattr("mlops_desk.serving.spool.time.time", lambda: 2_000_000.0)
+    spool.append(exchange(1, [{"a": 1}]))
+    spool.roll()
+    monkeypatch.setattr("mlops_desk.serving.spool.time.time", lambda: 1_000_000.0)
+    (tmp_path / "spool-2000000000007.ndjson").write_bytes(b"")
+    for number in (2, 3):
+        spool.append(exchange(number, [{"a": number}]))
+        spool.roll()
+    assert [part.first_ms for part in parts(tmp_path)] == [2_000_000_000, 2_000_000_000_008, 2_000_000_000_009]
+    assert sorted(row[0] for row in logged(tmp_path, "_request_id")) == ["id-1", "id-2", "id-3"]
+
+
 def test_a_spool_that_cannot_be_rolled_up_is_set_aside_and_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
