@@ -16,7 +16,8 @@ PROMISED = {
     "collector-stopped", "pid-reuse", "engine-absent", "disk-full", "read-only-home", "damaged-database",
     "damaged-chunk", "damaged-settings", "clock-jumps-a-day", "clock-jumps-ten-years", "two-starts-at-once",
     "zero-gpus", "ten-thousand-processes", "lease-damaged", "lease-vandal", "holder-killed", "job-record-lost",
-    "memory-held-by-nobody",
+    "memory-held-by-nobody", "gateway-flood", "gateway-few-descriptors", "gateway-killed", "model-breaks-off",
+    "hostile-model",
 }  # fmt: skip
 
 
