@@ -44,7 +44,6 @@ _NEWEST_API = "1.51"
 _TEXT_LIMIT = 1000
 _STOCK = 4
 _POLL_SECONDS = 0.05
-_ISOLATED = {"com.docker.network.bridge.enable_icc": "false"}
 _OVERLAP_SECONDS = 2.0
 
 
@@ -89,23 +88,6 @@ class DockerEngine:
         if gateway is None:
             text = "The engine's default bridge has no address of this machine, so containers can't reach it."
             raise Unavailable(text, 'Remove "bridge": "none" from /etc/docker/daemon.json and restart the engine.')
-        return gateway
-
-    def network(self, name: str, *, internal: bool) -> str:
-        what = f"Making the network {plain(name)}"
-
-        def ensure(client: Any) -> Any:
-            found = [net for net in client.networks(names=[name]) if net["Name"] == name]
-            if not found:
-                options = _ISOLATED if internal else {}
-                labels = {"io.mlops-desk.network": name}
-                client.create_network(name, driver="bridge", internal=internal, options=options, labels=labels)
-            return client.inspect_network(name)
-
-        facts = self._call(what, ensure)
-        gateway = gateway_of(facts)
-        if bool(facts.get("Internal")) is not internal or gateway is None:
-            raise Refused(f"{what}: a different network of that name is there.", f"docker network rm {plain(name)}")
         return gateway
 
     def remove_network(self, name: str) -> None:

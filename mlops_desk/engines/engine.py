@@ -149,11 +149,9 @@ class Engine(Protocol):
         """Yield output lines, capped at 4096 characters and made plain, until the end or the container's end."""
         ...
 
-    def network(self, name: str, *, internal: bool) -> str:
-        """Make sure a bridge network exists and return its gateway address (the host's own on that bridge)."""
+    def remove_network(self, name: str) -> None:
+        """Remove a network. No error when it is gone; Refused while a container is on it."""
         ...
-
-    def remove_network(self, name: str) -> None: ...
 
     def bridge_address(self) -> str:
         """Return the host's address on the default bridge, where job containers can reach it."""

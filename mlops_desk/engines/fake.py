@@ -134,13 +134,11 @@ class FakeEngine:
         with self._act():
             return "127.77.0.1"
 
-    def network(self, name: str, *, internal: bool) -> str:  # noqa: ARG002 - nothing here reaches out anyway
-        with self._act():
-            number = self._networks.setdefault(name, 1 + len(self._networks))
-            return f"127.77.{number}.1"
-
     def remove_network(self, name: str) -> None:
         with self._act():
+            used = (one for one in self._containers.values() if one.facts.status == "running")
+            if any(one.spec.network == name for one in used):
+                raise Refused(f"The network {name} has active endpoints.")
             self._networks.pop(name, None)
 
     # -- Engine: images ------------------------------------------------------------------------
@@ -296,8 +294,10 @@ class FakeEngine:
 
     def _addresses(self, container: _Container) -> dict[str, str]:
         network = container.spec.network or "bridge"
-        number = self._networks.get(network, 0)
-        return {} if network == "none" else {network: f"127.77.{number}.{1 + int(container.facts.id, 16)}"}
+        if network == "none":
+            return {}
+        number = 0 if network == "bridge" else self._networks.setdefault(network, 1 + len(self._networks))
+        return {network: f"127.77.{number}.{1 + int(container.facts.id, 16)}"}
 
     def _advance(self, container: _Container) -> None:
         started = container.facts.started_at

@@ -178,16 +178,21 @@ def test_a_command_that_is_not_there_ends_at_once_and_says_so(engine: DockerEngi
     assert "no-such-program" in lines[0]
 
 
-def test_endpoints_on_an_internal_network_reach_nobody_outside(engine: DockerEngine, image: str, name: str) -> None:
-    engine.network(name, internal=True)
-    try:
-        lines = output(engine, shell(name, image, "cat /proc/net/route", network=name))
-        assert all(line.split()[1] != "00000000" for line in lines[1:])
-        engine.remove(name)
-        with pytest.raises(Refused, match="different network"):
-            engine.network(name, internal=False)
-    finally:
-        engine.remove_network(name)
+def test_a_network_stays_while_a_container_is_on_it(
+    engine: DockerEngine, gpu_engine: PrivateEngine, image: str, name: str
+) -> None:
+    with engine_client(gpu_engine.address) as client:
+        client.create_network(name, driver="bridge", internal=True)
+        try:
+            engine.create(ContainerSpec(name, image, ("sleep", "60"), network=name))
+            assert engine.start(name).addresses[name].count(".") == 3
+            with pytest.raises(Refused):
+                engine.remove_network(name)
+            assert client.networks(names=[name])
+        finally:
+            engine.remove(name)
+            engine.remove_network(name)
+        assert client.networks(names=[name]) == []
 
 
 # -- builds --------------------------------------------------------------------------------------

@@ -218,7 +218,6 @@ def as_an_older_agent_left_it(house: House, number: int) -> None:
     spec = house.engine._containers[container].spec
     house.engine.remove(container)
     network = plan.network_name(house.folder.instance)
-    house.engine.network(network, internal=True)
     house.engine.create(replace(spec, network=network, own_mounts=spec.own_mounts[:1], entrypoint=None))
     house.engine.start(container)
     (house.folder.endpoints / "front" / "revisions" / "1" / "model.sock").unlink()
