@@ -11,7 +11,8 @@ from mlops_desk.records.rule import Rule
 def why_not(rule: Rule, report: DriftReport, now: float, *, underway: bool) -> str | None:
     """Return why ``rule`` does not fire on ``report`` at ``now`` (Unix seconds), or None when it does.
 
-    ``underway`` tells that an earlier retraining of the rule is training or waits for a person.
+    ``underway`` tells that an earlier retraining of the rule is training or waits for a person. A last time that
+    lies ahead is a clock's that was set back since: it holds the rule up no longer.
     """
     since = None if rule.last_fired_at is None else now - rule.last_fired_at
     reasons = (
@@ -21,6 +22,6 @@ def why_not(rule: Rule, report: DriftReport, now: float, *, underway: bool) -> s
         (not report.alarm, "The monitor does not alarm."),
         (report.verdict is not Verdict.DRIFT, "The newest data are broken, not drifted; retraining would not help."),
         (underway, "A retraining of this rule is not finished or not decided."),
-        (since is not None and since < rule.cooldown_seconds, "The rule has fired lately and is in its cooldown."),
+        (since is not None and 0 <= since < rule.cooldown_seconds, "The rule has fired lately and is in its cooldown."),
     )
     return next((text for holds, text in reasons if holds), None)

@@ -1,7 +1,9 @@
 """The verdict is true or says UNKNOWN, whatever wrapper and engine leave behind."""
 
 import os
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +11,7 @@ from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.jobs import sight
 from mlops_desk.jobs.folder import AttemptFolder
 from mlops_desk.jobs.outcome import Ending, Outcome, judge, parse_outcome
-from mlops_desk.records.job import Attempt, JobState
+from mlops_desk.records.job import Attempt, JobState, Reason
 
 codes = st.one_of(st.sampled_from([0, 1, 96, 126, 127, 137, 143, 255]), st.integers(0, 255))
 outcomes = st.one_of(
@@ -103,3 +105,67 @@ def test_a_process_on_another_machine_says_nothing(world, monkeypatch):
     job_id = world.submit("forever")
     world.tick(4)
     assert world.job(job_id).state is JobState.RUNNING
+
+
+def ending(outcome=None, code=None, *, watched=False, cancelled=False, oom=False, status="exited"):
+    facts = ContainerFacts("i", "n", "m", status, {}, exit_code=code, oom_killed=oom)
+    return Ending(outcome, facts, watched, cancelled)
+
+
+@pytest.mark.parametrize("code", [137, 143, 255])
+def test_what_an_engine_makes_up_is_unknown_also_when_the_end_was_watched(code):
+    verdict = judge(ending(code=code, watched=True))
+    assert (verdict.state, verdict.exit_code, verdict.reason.class_) == (JobState.UNKNOWN, code, "engine_lost")
+
+
+@pytest.mark.parametrize("code", [1, 2, 126, 127, 134, 136, 138, 139, 142, 144, 254])
+def test_every_other_code_of_a_watched_end_is_a_failure(code):
+    verdict = judge(ending(code=code, watched=True))
+    assert (verdict.state, verdict.exit_code) == (JobState.FAILED, code)
+    assert judge(ending(code=code)).state is JobState.UNKNOWN
+
+
+@pytest.mark.parametrize(("code", "state"), [(0, JobState.UNKNOWN), (143, JobState.FAILED), (1, JobState.FAILED)])
+def test_a_job_that_somebody_else_stopped_never_succeeded(code, state):
+    verdict = judge(ending(Outcome("a", code, signal="TERM"), 0))
+    assert (verdict.state, verdict.exit_code, verdict.reason.class_) == (state, code, "stopped")
+    cancelled = judge(ending(Outcome("a", code, signal="TERM"), 0, cancelled=True))
+    assert (cancelled.state, cancelled.reason.class_) == (JobState.CANCELLED, "cancelled")
+
+
+def test_a_job_that_the_desk_stopped_says_why_however_it_went_down():
+    why = Reason("disk_quota", "It wrote too much.")
+    for outcome, code in ((Outcome("a", 0, signal="TERM"), 0), (Outcome("a", 7, signal="TERM"), 7), (None, 137)):
+        verdict = judge(replace(ending(outcome, code, cancelled=True), stopped_for=why))
+        assert (verdict.state, verdict.exit_code, verdict.reason) == (JobState.FAILED, code, why)
+    assert judge(replace(ending(Outcome("a", 0), 0), stopped_for=why)).state is JobState.SUCCEEDED
+
+
+class Processes:
+    """Processes of containers on a machine whose clock a test moves."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.ticks = 100.0, 1
+        monkeypatch.setattr(sight, "start_ticks", lambda pid: self.ticks)
+        monkeypatch.setattr(sight, "_belongs", lambda pid, container: True)
+        monkeypatch.setattr(sight.time, "monotonic", lambda: self.now)
+
+
+def test_a_process_is_gone_after_ten_seconds_and_not_before(monkeypatch):
+    world, watcher = Processes(monkeypatch), sight.Sight()
+    facts = ContainerFacts("i", "n", "m", "running", {}, pid=7)
+    assert not watcher.gone(facts)
+    for ticks in (None, 2):  # no such process, and another one of that number
+        world.ticks = ticks
+        assert not watcher.gone(facts)
+        world.now += 10.0
+        assert not watcher.gone(facts)
+        world.now += 0.1
+        assert watcher.gone(facts)
+        world.ticks = 1
+        assert not watcher.gone(facts)  # it is back: an engine told of it too early
+    watcher.forget("i")
+    world.ticks = None
+    assert not watcher.gone(facts)
+    world.now += 100.0
+    assert not watcher.gone(facts)  # one that was never seen alive is not missed

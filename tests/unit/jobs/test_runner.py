@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused, TimedOut
+from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import Program
 from mlops_desk.jobs.shell import HostShell
@@ -644,3 +644,74 @@ def test_mounts_that_can_not_be_looked_at_now_are_looked_at_again(world):
     assert world.job(job_id).reason.class_ == "postponed"
     world.mount_trouble = None
     assert world.run(job_id).state is JobState.SUCCEEDED
+
+
+def test_an_end_while_the_engine_was_away_counts_as_watched_by_nobody(world):
+    world.engine.shell_less.add(world.engine.add_image("bare").id)
+    job_id = world.submit("forever", image="bare")
+    world.tick(3)
+    world.engine.absent = True
+    world.tick()
+    world.engine._end(world.engine._containers[world.job(job_id).container], 1.0, 0)
+    world.engine.restart(containers_survive=True)
+    world.engine.absent = False
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_) == (JobState.UNKNOWN, "engine_lost")
+
+
+class Interrupted:
+    """A table whose next write is preceded by something, or fails."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.before_put = None
+
+    def put(self, job):
+        before, self.before_put = self.before_put, None
+        if before is not None:
+            before()
+        self.inner.put(job)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+def with_lease_hook(world, hook):
+    """Let something happen between a job's lease and the write that claims it."""
+    tables = []
+    world.agent(world.engine, world.leases, lambda table: tables.append(Interrupted(table)) or tables[-1])
+    lease = world.leases.lease
+
+    def leased(holder, count, memory_bytes):
+        answer = lease(holder, count, memory_bytes)
+        hook(tables[-1])
+        return answer
+
+    world.leases.lease = leased
+    return lease
+
+
+def test_gpus_are_given_back_when_the_attempt_can_not_be_written_down(world):
+    def full():
+        raise Unavailable("The disk is full.", "Free some space.")
+
+    lease = with_lease_hook(world, lambda table: setattr(table, "before_put", full))
+    job_id = world.submit("train", gpus=2)
+    world.tick()
+    assert world.leases.handed_out == [("GPU-a", "GPU-b")]
+    assert world.leases.held == {}
+    assert (world.job(job_id).state, world.job(job_id).attempts) == (JobState.QUEUED, ())
+    world.leases.lease = lease
+    job = world.run(job_id)
+    assert (job.state, world.engine.starts[job_id]) == (JobState.SUCCEEDED, 1)
+
+
+def test_gpus_are_given_back_when_a_cancel_comes_between_lease_and_claim(world):
+    job_id = None
+    with_lease_hook(world, lambda _table: world.runner.cancel(job_id))
+    job_id = world.submit("train", gpus=2)
+    world.tick()
+    assert world.leases.handed_out == [("GPU-a", "GPU-b")]
+    assert world.leases.held == {}
+    assert (world.job(job_id).state, world.job(job_id).attempts) == (JobState.CANCELLED, ())
+    assert world.containers() == []

@@ -46,6 +46,12 @@ def test_the_cooldown_ends():
     assert why_not(replace(RULE, last_fired_at=900.0), REPORT, 1000.0, underway=False) is None
 
 
+def test_a_clock_that_was_set_back_ten_years_silences_no_rule():
+    ahead = replace(RULE, last_fired_at=1000.0 + 315_576_000.0)
+    assert why_not(ahead, REPORT, 1000.0, underway=False) is None
+    assert why_not(replace(RULE, last_fired_at=1000.0), REPORT, 1000.0, underway=False)
+
+
 def test_a_flapping_alarm_fires_once_for_each_cooldown():
     rule, fired = replace(RULE, cooldown_seconds=3600.0), []
     for second in range(0, 86_400, 60):
