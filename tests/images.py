@@ -58,6 +58,12 @@ def busybox_image(base_url: str | None = None) -> str:
     return _made(f"mlops-desk-test/busybox:{digest}", _lay_busybox, base_url)
 
 
+def bare_image(base_url: str | None = None) -> str:
+    """Return the tag of an image that holds busybox's programs and no shell."""
+    digest = hashlib.sha256(_RECIPE.encode() + _busybox().read_bytes()).hexdigest()[:12]
+    return _made(f"mlops-desk-test/bare:{digest}", _lay_bare, base_url)
+
+
 def python_image(packages: Iterable[str] = (), with_pip: bool = False, base_url: str | None = None) -> str:
     """Return the tag of an image with this interpreter, its standard library and busybox.
 
@@ -137,6 +143,11 @@ def _lay_busybox(root: Path) -> None:
     for applet in _APPLETS:
         (root / "bin" / applet).symlink_to("busybox")
     _copy_libraries(root, [busybox])
+
+
+def _lay_bare(root: Path) -> None:
+    _lay_busybox(root)
+    (root / "bin/sh").unlink()
 
 
 def _lay_python(root: Path, packages: list[Path]) -> Path:

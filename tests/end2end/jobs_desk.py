@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from mlops_desk.base.bus import Bus
@@ -28,9 +29,18 @@ TOKEN = "canary-4711"
 
 
 class Workshop:
-    """``address`` is the engine's; ``gpus`` are the UUIDs that the driver is said to show."""
+    """``address`` is the engine's; ``gpus`` are the UUIDs that the driver is said to show.
 
-    def __init__(self, root: Path, address: str = "", gpus: Sequence[str] = ()) -> None:
+    ``around`` puts something around engine, ledger and table of jobs, as the jobs see them.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        address: str = "",
+        gpus: Sequence[str] = (),
+        around: Callable[[Any], Any] = lambda part: part,
+    ) -> None:
         self.folder = DataFolder(root)
         self.folder.make()
         self.engine = DockerEngine(lambda: address)
@@ -42,12 +52,12 @@ class Workshop:
         self.leases = LedgerGpus(ledger, lambda: ledger.facts(shown, time.time()))
         self.jobs = JobsService(
             self.folder,
-            self.state,
+            SimpleNamespace(jobs=around(self.state.jobs)),  # type: ignore[arg-type]  # all that jobs use of it
             Bus(),
             self.loop,
             SettingsStore(self.folder.settings),
-            self.engine,
-            self.leases,
+            around(self.engine),
+            around(self.leases),
             lambda _spec, job_id, _attempt: RunTicket(f"run-{job_id}", "http://172.17.0.1:1", TOKEN),
             self.runs.__setitem__,
             lambda _is_current: None,

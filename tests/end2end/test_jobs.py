@@ -8,7 +8,7 @@ import pytest
 
 from mlops_desk.records.job import JobState
 from tests.end2end.jobs_desk import HEAD, TOKEN, Workshop, as_uid, killed_agent
-from tests.images import _lay_busybox, _made, busybox_image, engine_client
+from tests.images import bare_image, busybox_image, engine_client
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
@@ -19,17 +19,8 @@ def image():
 
 
 @pytest.fixture(scope="module")
-def bare_image():
-    """An image with programs and without a shell."""
-
-    def lay(root):
-        _lay_busybox(root)
-        (root / "bin/sh").unlink()
-
-    tag = _made("mlops-desk-test/bare:1", lay, None)
-    yield tag
-    with engine_client() as client:
-        client.remove_image(tag, force=True)
+def bare():
+    return bare_image()
 
 
 @pytest.fixture
@@ -87,22 +78,22 @@ def test_logs_are_followed_while_the_job_writes(desk, image):
     assert list(desk.jobs.logs(job.id, tail=2)) == ["line 3", "line 4"]
 
 
-def test_an_image_without_a_shell(desk, bare_image):
-    assert desk.run(bare_image, "command: [echo, hello]").state is JobState.SUCCEEDED
-    job = desk.run(bare_image, "command: [false]")
+def test_an_image_without_a_shell(desk, bare):
+    assert desk.run(bare, "command: [echo, hello]").state is JobState.SUCCEEDED
+    job = desk.run(bare, "command: [false]")
     assert (job.state, job.exit_code) == (JobState.FAILED, 1)
-    job = desk.run(bare_image, "command: [no-such-program]")
+    job = desk.run(bare, "command: [no-such-program]")
     assert (job.state, job.exit_code) == (JobState.FAILED, 127)
     assert "no-such-program" in job.reason.evidence
 
 
-def test_an_image_without_a_shell_is_told_to_stop_and_keeps_its_token_secret(desk, bare_image):
-    job = desk.submit(bare_image, "command: [sleep, '60']\nmlflow: {experiment: digits}")
+def test_an_image_without_a_shell_is_told_to_stop_and_keeps_its_token_secret(desk, bare):
+    job = desk.submit(bare, "command: [sleep, '60']\nmlflow: {experiment: digits}")
     desk.wait(job.id, JobState.RUNNING)
     desk.jobs.cancel(job.id)
     job = desk.wait(job.id, JobState.CANCELLED)
     assert (job.exit_code, job.reason.evidence) == (143, None)  # it heard TERM, and was not killed
-    job = desk.run(bare_image, "command: [env]\nmlflow: {experiment: digits}")
+    job = desk.run(bare, "command: [env]\nmlflow: {experiment: digits}")
     assert f"MLFLOW_TRACKING_TOKEN={TOKEN}" in desk.log(job)
     assert not {line for line in desk.log(job) if line.startswith(("SHLVL=", "OLDPWD="))}
 
@@ -111,8 +102,8 @@ def test_an_image_without_a_shell_is_told_to_stop_and_keeps_its_token_secret(des
     ("command", "state", "code"),
     [("[sleep, '2']", JobState.SUCCEEDED, 0), ("[busybox, timeout, '2', sleep, '60']", JobState.FAILED, 143)],
 )
-def test_an_image_without_a_shell_that_ends_while_no_agent_looks(tmp_path, bare_image, command, state, code):
-    with killed_agent(tmp_path / "data", HEAD.format(image=bare_image) + f"command: {command}") as job_id:
+def test_an_image_without_a_shell_that_ends_while_no_agent_looks(tmp_path, bare, command, state, code):
+    with killed_agent(tmp_path / "data", HEAD.format(image=bare) + f"command: {command}") as job_id:
         assert job_id
     time.sleep(4)
     desk = Workshop(tmp_path / "data")
