@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records import event as events
+from mlops_desk.records.endpoint import PastTraffic
 from mlops_desk.records.job import JobState
+from mlops_desk.records.model import Registry
+from mlops_desk.ui import announced
 from mlops_desk.ui.recent import tile_keys
 from mlops_desk.ui.store import Store, Topic, devices_of
 from mlops_desk.ui.widgets.curves import reduced, runs_of
@@ -68,6 +71,51 @@ def test_a_lost_agent_is_told_once_with_the_time_of_the_first_silence():
     assert not store.lost(DeskError("still gone"))
 
 
+def test_a_refused_question_keeps_what_was_known_and_goes_on_listening():
+    store = Store()
+    store.answered(Topic.JOBS, {"a": job_record("a", "x", JobState.QUEUED)})
+    store.asked(Topic.JOBS)
+    store.refused(Topic.JOBS, DeskError("no answer"))
+    assert not store.jobs.loading
+    assert store.jobs.error is not None
+    store.apply(events.JobChanged(job_record("a", "x", JobState.RUNNING)))
+    assert store.jobs.value["a"].state is JobState.RUNNING
+    assert store.jobs.meanwhile == [], "nobody waits for an answer that these would be newer than"
+
+
+def test_a_load_that_was_heard_is_not_put_before_itself():
+    store = Store()
+    endpoint = next(one for one in some_endpoints() if one.load is not None)
+    store.answered(Topic.ENDPOINTS, {endpoint.name: endpoint})
+    store.remember_load(100.0)
+    store.take_load(endpoint.name, [PastTraffic(at, endpoint.load) for at in (98.0, 99.0, 100.0, 101.0)])
+    assert [point.at for point in store.load[endpoint.name]] == [98.0, 99.0, 100.0]
+
+
+def test_a_sample_that_is_told_again_adds_nothing_to_a_curve():
+    store, sample = Store(), Double().sample(1000.0)
+    endpoint = next(one for one in some_endpoints() if one.load is not None)
+    store.answered(Topic.ENDPOINTS, {endpoint.name: endpoint})
+    for _ in range(2):
+        store.apply(events.Sampled(sample))
+    assert [point.at for point in store.load[endpoint.name]] == [1000.0]
+
+
+def test_another_registry_does_not_take_the_place_of_the_desks_own():
+    store = Store()
+    store.apply(events.RegistryChanged(Registry("running", "http://127.0.0.1:5000")))
+    store.apply(events.RegistryChanged(Registry("stopped"), uri="sqlite:////x.db"))
+    assert store.registry.value.state == "running"
+
+
+def test_an_unread_change_gives_way_to_the_newest_of_the_same_thing():
+    endpoint = some_endpoints()[0]
+    changed, removed = events.EndpointChanged(endpoint), events.EndpointRemoved(endpoint.name)
+    assert announced.replaced_by(changed) == announced.replaced_by(removed)
+    assert announced.replaced_by(changed) != announced.replaced_by(events.EndpointRemoved("another"))
+    assert announced.replaced_by(events.Notice("alert", "x", "each counts")) is None
+
+
 def test_what_the_agent_remembers_is_put_before_what_was_heard_since():
     double, store = Double(), Store()
     sample = double.sample(1000.0)
@@ -119,3 +167,11 @@ def test_a_curve_has_at_most_two_points_for_each_pixel_and_keeps_its_extremes(ra
 def test_runs_hold_every_value_once_and_no_missing_one(raw):
     ordered = sorted(raw, key=lambda point: point[0])
     assert [point for run in runs_of(ordered) for point in run] == [point for point in ordered if point[1] is not None]
+
+
+def test_a_curve_is_broken_where_samples_are_missing_and_where_a_value_is_no_number():
+    steady = [(float(at), 1.0) for at in range(5)]
+    assert runs_of([*steady, (20.0, 2.0), (21.0, 2.0)]) == [steady, [(20.0, 2.0), (21.0, 2.0)]]
+    late = [*steady, (6.5, 2.0)]
+    assert runs_of(late) == [late], "a little late is no gap"
+    assert runs_of([(0.0, 1.0), (1.0, float("nan")), (2.0, 3.0)]) == [[(0.0, 1.0)], [(2.0, 3.0)]]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QSettings, Qt
 
 from mlops_desk.ui.tables.model import MOST_MOVES, Cell, Column, RecordModel
+from mlops_desk.ui.tables.order import Order
 from mlops_desk.ui.tables.view import RecordTable
 
 ROWS = 10_000
@@ -147,3 +148,19 @@ def test_whatever_comes_and_goes_every_row_that_fits_is_shown_once_with_its_newe
             assert model.index(row, 0).data() == records[key].name
         if not words:
             assert set(shown) == set(records)
+
+
+def test_a_column_of_texts_and_numbers_can_be_sorted():
+    order = Order((Column("key", "Key", lambda value: Cell(str(value), value)),))
+    records = {"a": 3, "b": "many", "c": 20}
+    order.sort = (0, False)
+    order.arrange(records, str)
+    assert order.keys == ["c", "a", "b"]
+    assert order.place_of("d", {**records, "d": "few"}, records, str) == 2
+
+
+def test_every_word_of_a_filter_has_to_be_in_a_row():
+    order = Order(COLUMNS)
+    order.words = ["two", "gpus"]
+    order.arrange(dict.fromkeys(["two gpus", "two", "gpus"], Thing("x", 0)), str)
+    assert order.keys == ["two gpus"]

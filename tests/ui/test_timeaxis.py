@@ -51,6 +51,28 @@ def test_space_pauses_and_goes_on_and_leads_back_from_history(axis):
     assert not axis.paused
 
 
+def test_an_older_sample_turns_no_clock_back(axis):
+    axis.advance(NOW + 5)
+    axis.advance(NOW + 2)
+    assert axis.now == NOW + 5
+
+
+def test_who_came_back_to_now_is_not_paused_in_history_again(axis):
+    axis.move(-100)
+    axis.pause()
+    axis.move(1000)
+    assert axis.live
+    axis.move(-100)
+    assert not axis.paused
+
+
+def test_what_is_shown_of_history_ends_at_now_at_the_latest(axis):
+    axis.show(NOW - 100, NOW)
+    assert axis.span() == Span(NOW - 100, NOW)
+    axis.show(NOW - 30, NOW)
+    assert axis.span() == Span(NOW - 60, NOW), "a minute is the least that is shown"
+
+
 def test_a_change_is_told_once_and_none_is_not_told(axis, qtbot):
     told = []
     axis.changed.connect(lambda: told.append(axis.seconds))
@@ -111,3 +133,11 @@ def test_another_day_is_named_with_its_date():
     today = spans.told(Span(NOW - 60, NOW), NOW)
     assert time.strftime("%b", time.localtime(NOW)) not in today
     assert time.strftime("%d %b", time.localtime(NOW - 90_000)) in spans.told(Span(NOW - 90_060, NOW - 90_000), NOW)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "form"),
+    [(3600, "%H:%M:%S"), (86_400, "%H:%M"), (7 * 86_400, "%d %b %H:%M"), (90 * 86_400, "%d %b %Y")],
+)
+def test_a_moment_is_told_as_finely_as_the_span_makes_sense_of(seconds, form):
+    assert spans.moment_told(NOW, Span(NOW - seconds, NOW)) == time.strftime(form, time.localtime(NOW))

@@ -117,6 +117,14 @@ def test_a_scale_holds_its_value_with_few_round_marks(most, marks, binary):
     assert 0.0 <= fitted.share(most) <= 1.0
 
 
+def test_a_scale_of_shares_ends_with_the_whole():
+    assert scale.fixed(1.0, 4).marks == (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def test_a_value_without_bounds_leaves_a_scale_to_draw_on():
+    assert scale.fitting(float("inf"), 4) == scale.fitting(0.0, 4)
+
+
 @given(st.floats(1e-3, 1e6), st.floats(1.0, 1e9))
 def test_decades_hold_everything_between(least, factor):
     fitted = scale.decades(least, least * factor, 3)

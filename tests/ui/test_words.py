@@ -1,7 +1,9 @@
 """Numbers and times in words."""
 
+import time
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.records.drift import Verdict
@@ -30,6 +32,29 @@ from mlops_desk.ui.tables import export
         (words.ago(100.0, 160.0), "1 min ago"),
         (words.ago(None), "–"),
         (words.percent(0.004, 1), "0.4 %"),
+        (words.percent(None), "–"),
+        (words.watts(None), "–"),
+        (words.celsius(-5.0), "-5 °C"),
+        (words.hertz(1.41e9), "1410 MHz"),
+        (words.joules(7.2e6), "2 kWh"),
+        (words.number(12_345.0), "12,345"),
+        (words.number(0.12345), "0.123"),
+        (words.size(1023), "1023 B"),
+        (words.size(1024), "1 KiB"),
+        (words.size_of(None, 80 * (1 << 30)), "– / 80 GiB"),
+        (words.size_of(3 * (1 << 30), None), "3 GiB"),
+        (words.seconds(0.0), "0 ms"),
+        (words.seconds(1.0), "1 s"),
+        (words.seconds(2e-6), "2 µs"),
+        (words.duration(3600), "1 h"),
+        (words.duration(3660), "1 h 1 min"),
+        (words.duration(65), "1 min"),
+        (words.duration(-3), "0 s"),
+        (words.ago(100.0, 103.0), "just now"),
+        (words.ago(100.0, 106.0), "6 s ago"),
+        (words.ago(103.0, 100.0), "just now"),
+        (words.ago(200.0, 100.0), "in 1 min"),
+        (words.ago(0.0, 190_000.0), "2 d ago"),
         (words.count(1, "job"), "1 job"),
         (words.count(1200, "row"), "1,200 rows"),
     ],
@@ -47,6 +72,14 @@ def test_every_state_has_colour_shape_and_word():
         assert all(mark.token and mark.shape and mark.word for mark in table.values())
 
 
+def test_a_moment_of_another_day_has_its_date_though_the_clock_agrees():
+    now = 1_790_000_000.0
+    assert words.day_and_clock(now - 1, now) == time.strftime("%H:%M:%S", time.localtime(now - 1))
+    for days in (1, 365):
+        earlier = now - days * 86_400
+        assert words.day_and_clock(earlier, now) == time.strftime("%Y-%m-%d %H:%M", time.localtime(earlier))
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=0, max_value=1e18))
 def test_numbers_are_always_short(value):
     for text in (words.size(value), words.byte_rate(value), words.seconds(value), words.duration(min(value, 1e12))):
@@ -54,6 +87,9 @@ def test_numbers_are_always_short(value):
 
 
 @given(st.text())
+@example("=1+1")
+@example("\t=1+1")
+@example("@sum(a1)")
 def test_a_copied_cell_is_no_formula_unless_it_is_a_number(text):
     cell = export.inert(text)
     assert cell.endswith(text)
@@ -63,7 +99,12 @@ def test_a_copied_cell_is_no_formula_unless_it_is_a_number(text):
 
 def test_numbers_are_copied_as_they_are():
     assert [export.inert(cell) for cell in ("-3.5", "+1.2e+5", "-12 °C")] == ["-3.5", "+1.2e+5", "-12 °C"]
-    assert export.inert("-cmd|' /C calc'!A0").startswith("'")
+    for formula in ("-cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "+1 of them"):
+        assert export.inert(formula) == "'" + formula
+
+
+def test_a_tab_in_a_copied_cell_begins_no_other_cell():
+    assert export.as_text([["a\tb", "c"], ["d", "e"]]) == "a b\tc\nd\te"
 
 
 def test_a_client_of_mps_holds_a_gpu_and_is_named_as_one():
@@ -72,7 +113,7 @@ def test_a_client_of_mps_holds_a_gpu_and_is_named_as_one():
     gpu = Gpu("GPU-a", 0, "NVIDIA H100", None, GpuState.OK, processes=(screen, client), processes_known=True)
     assert views.gpu_mark(gpu).text.endswith("outside job")
     assert views.who(gpu) == "python · bo"
-    kind = next(column for column in tables.PROCESSES if column.key == "kind")
+    kind = next(column for column in tables.processes({}) if column.key == "kind")
     assert (kind.cell(client).text, kind.hidden) == ("MPS", False)
 
 

@@ -1,5 +1,6 @@
 """What becomes of an answer that can't be written, and of words in the wrong place."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,9 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.cli import acts
 from mlops_desk.cli.main import main
+from mlops_desk.cli.watch import _Painter
 from mlops_desk.records.job import Job, JobSpec, JobState, Reason
+from mlops_desk.records.status import AgentCost, AgentInfo, Host, Status
 
 
 def test_an_answer_that_finds_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -142,3 +145,38 @@ def test_for_programs_a_followed_log_is_its_lines_and_nothing_else(
     assert follow(monkeypatch, QUEUED, FAILED, "one", words=["--json"]) == 0
     told = capsys.readouterr()
     assert (told.out, told.err) == ('["one"]\n', "")
+
+
+def test_ctrl_c_ends_with_the_code_that_shells_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_words: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(acts.ACTS, "agent-status", interrupted)
+    assert main(["--data-dir", str(tmp_path), "agent", "status"]) == 130
+
+
+@pytest.mark.parametrize(("folder", "root"), [("desk", "desk/demo"), ("demo", "demo")])
+def test_the_demo_has_a_data_folder_of_its_own(
+    folder: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setitem(acts.ACTS, "agent-status", lambda data, _given, _json: asked.append(data.root) or 0)
+    assert main(["--demo", "--data-dir", str(tmp_path / folder), "agent", "status"]) == 0
+    assert asked == [tmp_path / root]
+
+
+@pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
+def test_a_selftest_that_failed_ends_with_1(
+    ok: bool, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = {"ok": ok, "checks": [{"name": "window", "ok": ok, "text": "drawn"}]}
+    monkeypatch.setattr(acts, "run_worker", lambda *_words: document)
+    assert main(["--selftest", str(tmp_path)]) == code
+    assert capsys.readouterr().out.startswith("ok   window" if ok else "FAIL window")
+
+
+def test_a_watched_status_is_written_once_for_each_sample(capsys: pytest.CaptureFixture[str]) -> None:
+    painter = _Painter(as_json=True)
+    for at in (1.0, 1.0, 2.0):
+        painter.show(Status((), Host("ws"), (), (), AgentInfo("1", 2.0, AgentCost(), 3, "/data", "i"), at))
+    assert [json.loads(line)["sampled_at"] for line in capsys.readouterr().out.splitlines()] == [1.0, 2.0]

@@ -61,13 +61,15 @@ def test_words_of_the_contract(words: list[str], verb: str, expected: dict[str, 
 def test_a_relative_store_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert parsed("models", "list", "--uri", "sqlite:///a.db")[1] == {"uri": f"sqlite:///{tmp_path}/a.db"}
+    assert parsed("models", "list", "--uri", "sqlite:////x/a.db")[1] == {"uri": "sqlite:////x/a.db"}
 
 
 def test_pairs_are_a_mapping_of_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert parsed("rules", "fire", "r", "--data", "/data=new")[1]["data"] == {"/data": str(tmp_path / "new")}
-    with pytest.raises(Invalid, match="TARGET=PATH"):
-        parsed("rules", "fire", "r", "--data", "nonsense")
+    for nonsense in ("nonsense", "=new", "/data="):
+        with pytest.raises(Invalid, match="TARGET=PATH"):
+            parsed("rules", "fire", "r", "--data", nonsense)
 
 
 def test_every_verb_has_a_command_and_a_help_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,6 +183,18 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
 def test_a_missing_spec_file_is_told_plainly(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="can't be read"):
         parsed("jobs", "submit", str(tmp_path / "none.yaml"))
+
+
+def test_a_spec_file_that_is_too_large_or_no_text_is_not_sent(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_bytes(b"#" * (1 << 20))
+    assert len(str(parsed("jobs", "submit", str(spec))[1]["spec"])) == 1 << 20
+    spec.write_bytes(b"#" * ((1 << 20) + 1))
+    with pytest.raises(Invalid, match="larger than 1024 KiB"):
+        parsed("jobs", "submit", str(spec))
+    spec.write_bytes(b"name: caf\xe9")
+    with pytest.raises(Invalid, match="not text in UTF-8"):
+        parsed("jobs", "submit", str(spec))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,179 @@
+"""The client alone, on answers made up for it: what it sends, and what becomes of each way an answer can fail."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from mlops_desk.api import client as clients
+from mlops_desk.api.client import Client
+from mlops_desk.base.errors import DeskError, NotFound, TimedOut, Unavailable
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.declaration import verbs_of
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture
+def client(tmp_path) -> Iterator[Callable[[Answer], Client]]:
+    made: list[Client] = []
+
+    def make(answer: Answer) -> Client:
+        one = Client(tmp_path / "no.sock")
+        one.close()
+        one._http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://agent")
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_a_reading_verb_is_a_get_whose_lists_and_switches_are_words(client) -> None:
+    asked: list[httpx.Request] = []
+    one = client(lambda request: asked.append(request) or httpx.Response(200, json=[]))
+    one.jobs.list(state="running", limit=3)
+    verb = next(verb for verb in verbs_of("telemetry", PROTOCOLS["telemetry"]) if verb.name == "curves")
+    with pytest.raises(Exception, match=r".*"):  # the answer is none of this verb's
+        one.call(verb, {"curves": ["a", "b"], "start": 1.0, "end": 2.0, "buckets": None})
+    assert [(request.method, request.url.path) for request in asked] == [
+        ("GET", "/v1/jobs/list"), ("GET", "/v1/telemetry/curves"),
+    ]  # fmt: skip
+    assert asked[0].url.query == b"state=running&limit=3"
+    assert asked[1].url.query == b"curves=a&curves=b&start=1.0&end=2.0"
+
+
+def test_a_changing_verb_is_a_post_and_what_was_not_given_is_not_sent(client) -> None:
+    asked: list[httpx.Request] = []
+    one = client(lambda request: asked.append(request) or httpx.Response(404, json={"code": "none", "error": "no"}))
+    with pytest.raises(DeskError):
+        one.settings.set("drift.window_rows", "500")
+    verb = next(verb for verb in verbs_of("settings", PROTOCOLS["settings"]) if verb.name == "set")
+    with pytest.raises(DeskError):
+        one.call(verb, {"key": "drift.window_rows", "value": None})
+    assert [request.method for request in asked] == ["POST", "POST"]
+    assert json.loads(asked[0].content) == {"key": "drift.window_rows", "value": "500"}
+    assert json.loads(asked[1].content) == {"key": "drift.window_rows"}
+
+
+def test_a_switch_is_sent_as_a_word_of_json() -> None:
+    assert clients._query({"on": True, "off": False, "n": 3, "names": (1, 2)}) == {
+        "on": "true", "off": "false", "n": "3", "names": ["1", "2"],
+    }  # fmt: skip
+
+
+def raising(error: Exception) -> Answer:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise error
+
+    return answer
+
+
+def test_an_answer_that_does_not_come_in_time_is_unknown_and_not_failed(client) -> None:
+    with pytest.raises(TimedOut, match=r"'jobs show' within 60 s; it may still happen") as caught:
+        client(raising(httpx.ReadTimeout("late"))).jobs.show("a")
+    assert "Look again" in (caught.value.hint or "")
+
+
+def test_an_agent_that_is_not_there_is_unavailable_with_a_way_out(client) -> None:
+    with pytest.raises(Unavailable, match="ConnectError") as caught:
+        client(raising(httpx.ConnectError("refused"))).jobs.show("a")
+    assert caught.value.hint == "Start it: mlops-desk status"
+
+
+def test_an_error_keeps_its_kind_its_words_and_its_hint(client) -> None:
+    document = {"code": NotFound.code, "error": "There is no job a.", "hint": "mlops-desk jobs list"}
+    with pytest.raises(NotFound, match="There is no job a") as caught:
+        client(lambda _request: httpx.Response(404, json=document)).jobs.show("a")
+    assert caught.value.hint == "mlops-desk jobs list"
+
+
+def test_an_error_of_a_kind_from_the_future_is_still_an_error(client) -> None:
+    document = {"code": "eaten_by_moths", "error": "The job was eaten."}
+    with pytest.raises(DeskError, match="The job was eaten") as caught:
+        client(lambda _request: httpx.Response(418, json=document)).jobs.show("a")
+    assert type(caught.value) is DeskError
+
+
+def test_an_error_without_an_explanation_says_its_number(client) -> None:
+    with pytest.raises(Unavailable, match="answered 500 without an explanation"):
+        client(lambda _request: httpx.Response(500, text="<html>")).jobs.show("a")
+
+
+def lines(*documents: object) -> Answer:
+    return lambda _request: httpx.Response(200, text="".join(json.dumps(one) + "\n" for one in documents))
+
+
+def test_a_stream_that_names_an_error_raises_it_after_its_lines(client) -> None:
+    told = client(lines({"line": "one"}, {"code": Unavailable.code, "error": "The engine went away."})).jobs.logs("a")
+    assert next(told) == "one"
+    with pytest.raises(Unavailable, match="engine went away"):
+        next(told)
+
+
+def test_a_stream_that_is_refused_is_an_error_and_no_line(client) -> None:
+    document = {"code": NotFound.code, "error": "There is no job a."}
+    with pytest.raises(NotFound):
+        list(client(lambda _request: httpx.Response(404, json=document)).jobs.logs("a"))
+
+
+def test_a_service_has_no_verb_that_nobody_declared(client) -> None:
+    with pytest.raises(AttributeError, match="explode"):
+        client(lines()).jobs.explode()
+
+
+class Socket:
+    """What stands for the connection behind an answer."""
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+
+def announcing(*documents: object) -> Answer:
+    text = "".join(json.dumps(one) + "\n" for one in documents)
+    return lambda _request: httpx.Response(200, text=text, extensions={"network_stream": Socket()})
+
+
+def test_announcements_of_a_kind_from_the_future_are_passed_over_and_the_end_is_told(client) -> None:
+    notice = {"kind": "Notice", "event": {"level": "info", "source": "x", "text": "y", "hint": None, "at": 1.0}}
+    heard = client(announcing({"kind": "from_the_future", "event": {}}, notice)).announcements()
+    assert next(heard).text == "y"
+    with pytest.raises(Unavailable, match="closed the connection"):
+        next(heard)
+
+
+def test_a_change_that_fits_nothing_told_before_is_no_silence(client) -> None:
+    with pytest.raises(Unavailable, match="fits nothing it told before"):
+        list(client(announcing({"kind": "sampled", "change": {"no": "such"}})).announcements())
+
+
+def test_without_an_agent_none_is_started_when_that_was_not_asked_for(tmp_path) -> None:
+    with pytest.raises(Unavailable, match="No agent runs") as caught:
+        clients.connect(DataFolder(tmp_path), start=False)
+    assert caught.value.hint
+
+
+def test_an_agent_that_never_answers_is_given_up_with_the_place_of_its_log(tmp_path, monkeypatch) -> None:
+    class Silent:
+        def check(self) -> None: ...
+
+    monkeypatch.setattr(clients, "START_TIMEOUT_SECONDS", 0.1)
+    with pytest.raises(Unavailable, match=r"did not answer within 0\.1 s") as caught:
+        clients.connect(DataFolder(tmp_path), started=Silent())
+    assert "agent.log" in (caught.value.hint or "")
+
+
+def test_who_waits_for_an_agent_to_go_is_told_when_it_stays(tmp_path) -> None:
+    from mlops_desk.base.lock import FolderLock
+
+    folder = DataFolder(tmp_path)
+    lock = FolderLock(folder.lock)
+    assert clients.wait_until_gone(folder, 1.0)
+    assert lock.acquire()
+    try:
+        assert not clients.wait_until_gone(folder, 0.1)
+    finally:
+        lock.release()
