@@ -33,6 +33,11 @@ def test_what_the_driver_does_not_vouch_for_is_not_given_out(state: GpuState) ->
     assert standing(gpu(0, state=state), None, facts())[0] is Standing.UNKNOWN
 
 
+def test_a_sleeping_gpu_is_given_out() -> None:
+    assert standing(gpu(0, state=GpuState.ASLEEP, gib=None), None, facts())[0] is Standing.FREE
+    assert choose(1, None, facts(gpu(0, state=GpuState.ASLEEP, gib=None)), {}).gpus == (uuid(0),)
+
+
 def test_without_a_driver_nothing_is_given_out() -> None:
     assert choose(1, None, None, {}).gpus is None
 

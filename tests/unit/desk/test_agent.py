@@ -1,0 +1,81 @@
+"""The agent about itself, and its end: who may ask for it, and what else ends."""
+
+import contextvars
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.desk.agent import AgentParts, AgentService
+from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.status import AgentCost, AgentInfo
+from mlops_desk.storage.state import State
+
+
+class Rig:
+    def __init__(self, root: Path) -> None:
+        self.folder = DataFolder(root / "data")
+        self.folder.make()
+        self.state = State(self.folder.state_database)
+        self.loop = Loop("test")
+        self.sampling: tuple[str, str | None] = ("ok", None)
+        self.ended = threading.Event()
+        self.outliving = threading.Event()
+        parts = AgentParts(
+            cost=lambda: AgentCost(0.25),
+            sampling=lambda: self.sampling,
+            checks=list,
+            end=self.ended.set,
+            end_outliving=self.outliving.set,
+        )
+        self.agent = AgentService(self.folder, self.state, self.loop, parts, simulated=False)
+
+    def shut_down(self, uid: int, *, everything: bool = False) -> AgentInfo:
+        context = contextvars.copy_context()
+        context.run(set_caller, Caller(uid, uid, 1))
+        return context.run(lambda: self.agent.shutdown(everything=everything))
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+    yield rig
+    rig.loop.stop(5.0)
+    rig.state.close()
+
+
+def test_it_says_who_it_is_what_it_costs_and_what_is_wrong(rig: Rig) -> None:
+    info = rig.agent.info()
+    assert (info.pid, info.data_dir, info.instance) == (os.getpid(), str(rig.folder.root), rig.folder.instance)
+    assert (info.cost.cpu_ratio, info.sampling, info.note) == (0.25, "ok", None)
+    rig.sampling = ("stale", "The collector is silent.")
+    info = rig.agent.info()
+    assert (info.sampling, info.note) == ("stale", "The collector is silent.")
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_its_own_user_may_end_it_and_what_outlives_it_only_when_asked(rig: Rig, *, everything: bool) -> None:
+    assert rig.shut_down(os.getuid(), everything=everything).pid == os.getpid()
+    assert rig.outliving.is_set() is everything
+    assert rig.ended.wait(10.0)
+
+
+def test_nobody_else_may_end_it(rig: Rig) -> None:
+    with pytest.raises(Refused, match="own user"):
+        rig.shut_down(os.getuid() + 4242, everything=True)
+    assert not rig.outliving.is_set()
+    assert not rig.ended.wait(0.5)
+
+
+def test_the_audit_trail_is_listed_newest_first_within_bounds(rig: Rig) -> None:
+    for number in range(3):
+        rig.state.audit.put(AuditEntry(float(number), 0, "root", "jobs.submit", "{}", id=f"e{number}"))
+    assert [entry.id for entry in rig.agent.audit(2)] == ["e2", "e1"]
+    with pytest.raises(Invalid):
+        rig.agent.audit(0)

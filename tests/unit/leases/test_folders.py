@@ -1,0 +1,187 @@
+"""Whose word counts in a shared folder: each user's own, a few folders and files of each, and root's for anybody."""
+
+import contextlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.leases import folders
+from mlops_desk.leases.allocation import Facts
+from mlops_desk.leases.files import Doubt
+from mlops_desk.leases.folders import LeaseFolders
+from mlops_desk.leases.ledger import Ledger, Owner
+from tests.unit.leases.world import World, gpu, uuid
+
+OWN = f"mlops-desk-leases-{os.geteuid()}"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="becoming other users needs root")
+
+
+@contextlib.contextmanager
+def user(uid: int) -> Iterator[None]:
+    before = os.geteuid()
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A sticky folder that everybody reaches: pytest's own are private."""
+    with tempfile.TemporaryDirectory(prefix="mlops-desk-test-folders-") as folder:
+        Path(folder).chmod(0o1777)
+        yield Path(folder)
+
+
+class Town:
+    """Agents of one machine, each with a pid of its own."""
+
+    def __init__(self, shared: Path) -> None:
+        self.shared = shared
+        self.world = World()
+
+    def agent(self, pid: int) -> Ledger:
+        if pid not in self.world.processes:
+            self.world.spawn(pid)
+        view = self.world.seen_by(pid)
+        return Ledger(Owner(f"agent{pid}"), folders=LeaseFolders((self.shared,)), host=view)  # type: ignore[arg-type]
+
+    @property
+    def facts(self) -> Facts:
+        return Facts((gpu(0), gpu(1)), self.world.now())
+
+
+@pytest.fixture
+def town(shared: Path) -> Town:
+    return Town(shared)
+
+
+@needs_root
+def test_root_speaks_for_whom_it_works_and_is_believed(town: Town) -> None:
+    town.agent(10).acquire("a1", "train", 1, town.facts, uid=4101)
+    with user(4102):
+        info = town.agent(20).snapshot(town.facts)[uuid(0)]
+    assert (info.state, info.uid, info.user) == ("leased", 4101, "uid 4101")
+
+
+@needs_root
+def test_another_user_speaks_only_for_themselves(town: Town) -> None:
+    with user(4101):
+        assert town.agent(10).acquire("a1", "train", 1, town.facts, uid=0).gpus == (uuid(0),)
+    info = town.agent(20).snapshot(town.facts)[uuid(0)]
+    assert (info.state, info.uid) == ("leased", 4101)
+
+
+@needs_root
+def test_a_lease_in_anothers_name_is_rubbish(town: Town) -> None:
+    with user(4101):
+        town.agent(10).acquire("a1", "train", 1, town.facts)
+    path = town.shared / "mlops-desk-leases-4101" / f"{uuid(0)}.lease"
+    lease = json.loads(path.read_text())
+    path.write_text(json.dumps(lease | {"uid": 4102}))
+    info = town.agent(20).snapshot(town.facts)[uuid(0)]
+    assert (info.state, info.uid) == ("unknown", None)
+    assert info.trouble == f"The lease file {path} of uid 4101 speaks for another user."
+    path.write_text(json.dumps(lease))
+    assert town.agent(20).snapshot(town.facts)[uuid(0)].attempt == "a1"
+    os.chown(path, 4102, 4102)
+    assert "speaks for another user" in (town.agent(20).snapshot(town.facts)[uuid(0)].trouble or "")
+
+
+@needs_root
+def test_a_folder_that_its_owner_has_closed_says_nothing_and_stops_nobody(town: Town) -> None:
+    with user(4101):
+        town.agent(10).acquire("a1", "train", 1, town.facts)
+        (town.shared / "mlops-desk-leases-4101").chmod(0o700)
+    with user(4102):
+        assert town.agent(20).acquire("b1", "x", 1, town.facts).gpus == (uuid(0),)
+    with user(4101):
+        town.agent(10).acquire("a2", "x", 1, town.facts)
+    assert stat.S_IMODE((town.shared / "mlops-desk-leases-4101").stat().st_mode) == 0o755
+
+
+@needs_root
+def test_a_file_that_others_may_not_read_holds_its_gpu_and_is_named(town: Town) -> None:
+    with user(4101):
+        town.agent(10).acquire("a1", "train", 1, town.facts)
+        (town.shared / "mlops-desk-leases-4101" / f"{uuid(0)}.lease").chmod(0o600)
+    with user(4102):
+        reason = town.agent(20).acquire("b1", "x", 2, town.facts).reason or ""
+    assert "of uid 4101 can't be read (Permission denied)" in reason
+
+
+def test_one_user_is_heard_with_eight_folders(town: Town) -> None:
+    town.agent(10).acquire("a1", "train", 1, town.facts)
+    for number in range(9):
+        (town.shared / f"{OWN}-{number}").mkdir()
+        (town.shared / f"{OWN}-{number}" / "x.lease").write_text("{")
+    heard = {found.path.parent.name for found in LeaseFolders((town.shared,)).read()}
+    assert heard == {OWN, *(f"{OWN}-{number}" for number in range(7))}
+    assert town.agent(20).snapshot(town.facts)[uuid(0)].attempt == "a1"
+
+
+def test_one_user_is_heard_with_so_many_files(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "_FILE_LIMIT", 4)
+    (town.shared / OWN).mkdir()
+    for number in range(9):
+        (town.shared / OWN / f"x{number}.lease").write_text("{")
+    assert len(LeaseFolders((town.shared,)).read()) == 4
+
+
+def test_what_is_no_lease_file_by_its_name_is_not_read(town: Town) -> None:
+    (town.shared / OWN).mkdir()
+    for name in ("lock", "GPU-0.lease.tmp", ".GPU-0.lease", "a b.lease", "x" * 130 + ".lease", "GPU-0.lease"):
+        (town.shared / OWN / name).write_text("{")
+    (found,) = LeaseFolders((town.shared,)).read()
+    assert (found.stem, found.uid, found.path.name) == ("GPU-0", os.geteuid(), "GPU-0.lease")
+    assert isinstance(found.content, Doubt)
+
+
+def test_what_is_no_folder_of_leases_is_not_looked_into(town: Town, tmp_path: Path) -> None:
+    (tmp_path / "x.lease").write_text("{")
+    (town.shared / "mlops-desk-leases-link").symlink_to(tmp_path)
+    (town.shared / "mlops-desk-leases-file").write_text("{")
+    (town.shared / "something-else").mkdir()
+    (town.shared / "something-else" / "x.lease").write_text("{")
+    assert LeaseFolders((town.shared,)).read() == []
+
+
+def test_of_two_that_drain_the_later_release_counts(town: Town) -> None:
+    """As of two users who had the GPU one after the other."""
+    first = town.agent(10)
+    first.acquire("a1", "early", 1, town.facts)
+    first.release("a1")
+    (town.shared / OWN).rename(town.shared / f"{OWN}-early")
+    between = town.facts
+    second = town.agent(20)
+    second._folders = LeaseFolders((town.shared / "other",))
+    second.acquire("b1", "late", 1, town.facts)
+    second.release("b1")
+    (town.shared / "other" / OWN).rename(town.shared / OWN)
+    third = town.agent(30)
+    assert third.snapshot(between)[uuid(0)].label == "late"
+    assert third.acquire("c1", "x", 2, between).gpus is None
+    assert third.acquire("c1", "x", 2, town.facts).gpus == (uuid(0), uuid(1))
+
+
+def test_the_machines_own_folders_are_never_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "run" / "lock"
+    gone.parent.mkdir()
+    monkeypatch.setattr(folders, "FOLDERS", (gone,))
+    monkeypatch.delenv("MLOPS_DESK_LEASE_DIR")
+    choice = Ledger(Owner("x")).acquire("a1", "x", 1, Facts((gpu(0),), 0.0))
+    assert (choice.gpus, gone.exists()) == (None, False)
+    assert choice.reason == f"No GPU is given out: no shared folder for GPU leases can be used (tried {gone})."
+
+
+def test_the_environment_names_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPS_DESK_LEASE_DIR", str(tmp_path / "mine"))
+    assert LeaseFolders().candidates == (tmp_path / "mine",)
+    monkeypatch.setenv("MLOPS_DESK_LEASE_DIR", "")
+    assert LeaseFolders().candidates == (Path("/run/lock"), Path("/tmp"))
