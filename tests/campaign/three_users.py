@@ -6,6 +6,7 @@ GPU, and root itself garbles, empties, removes or replaces their files. No GPU i
 for ever, and what was damaged stands again after its holder's next look.
 """
 
+import contextlib
 import os
 import random
 import subprocess
@@ -134,13 +135,14 @@ def _damage(file: Path, kind: str, rng: random.Random) -> None:
     if kind in {"garble", "empty"}:
         file.write_bytes(b"" if kind == "empty" else rng.randbytes(rng.randint(1, 8000)))
         return
-    file.unlink(missing_ok=True)
-    if kind == "replace":
-        file.write_bytes(b"{}")
-    elif kind == "link":
-        file.symlink_to("/etc/passwd")
-    elif kind == "folder":
-        file.mkdir()
+    with contextlib.suppress(FileExistsError, IsADirectoryError):  # its holder was faster
+        file.unlink(missing_ok=True)
+        if kind == "replace":
+            file.write_bytes(b"{}")
+        elif kind == "link":
+            file.symlink_to("/etc/passwd")
+        elif kind == "folder":
+            file.mkdir()
 
 
 # -- processes -------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Prints a line for each thing that should not have been possible. What is put int
 one GPU that the command line names, and only that.
 """
 
+import contextlib
 import fcntl
 import os
 import random
@@ -22,7 +23,7 @@ def main(uid: int, leases: Path, victim: str, seconds: float, seed: int) -> None
     until = time.monotonic() + seconds
     print("there", flush=True)
     while time.monotonic() < until:
-        others = [path for path in leases.glob("*/*") if path.lstat().st_uid != uid]
+        others = _of_others(leases, uid)
         if others and dice.random() < 0.5:
             target = dice.choice(others)
             name, act = dice.choice([*_HARM.items()])
@@ -51,6 +52,14 @@ _HARM: dict[str, Callable[[Path], object]] = {
 }
 
 
+def _of_others(leases: Path, uid: int) -> list[Path]:
+    found = []
+    for path in leases.glob("*/*"):
+        with contextlib.suppress(OSError):  # gone by now
+            found += [path] if path.lstat().st_uid != uid else []
+    return found
+
+
 def _mine(path: Path) -> Path:
     mine = path.parents[1] / f"rubbish-{os.getpid()}"
     mine.write_text("{")
@@ -70,7 +79,7 @@ def _litter(leases: Path, uid: int, victim: str, dice: random.Random) -> None:
         place.rmdir()
     else:
         place.unlink(missing_ok=True)
-    theirs = [path for path in leases.glob("*/*.lease") if path.lstat().st_uid != uid and path.name == place.name]
+    theirs = [path for path in _of_others(leases, uid) if path.name == place.name]
     kind = dice.choice(("garbage", "empty", "folder", "link", "fifo", "copy", "hard link", "flood", "closed"))
     if kind == "garbage":
         place.write_bytes(dice.randbytes(dice.randint(1, 5000)))

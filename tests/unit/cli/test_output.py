@@ -173,6 +173,7 @@ def test_wide_names_keep_the_columns_in_line() -> None:
     lines = table(["NAME", "B"], rows).split("\n")
     starts = [width_of(line[: line.index(mark)]) for line, mark in zip(lines, "Bxyz", strict=True)]
     assert len(set(starts)) == 1
+    assert [width_of(row[0]) for row in rows] == [10, 5, 3]
 
 
 @given(st.text(max_size=20), st.integers(0, 30))

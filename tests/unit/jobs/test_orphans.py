@@ -101,6 +101,7 @@ def test_one_that_was_never_started_is_not_started_now(world):
 
 def test_an_attempt_later_than_the_record_is_taken_up_by_it_and_not_made_a_second_time(world):
     """As after a restore of a state database from when the job still waited."""
+    world.leases.held["another"] = ("GPU-a",)  # which is free again when the older record is back
     job_id = world.submit("forever", gpus=1)
     queued = world.book.get(job_id)
     world.tick(2)
@@ -110,7 +111,7 @@ def test_an_attempt_later_than_the_record_is_taken_up_by_it_and_not_made_a_secon
     world.restart()
     world.runner.tick()
     job = world.book.get(job_id)
-    assert (job.state, job.orphan, job.gpus) == (JobState.RUNNING, False, begun.gpus)
+    assert (job.state, job.orphan, job.gpus) == (JobState.RUNNING, False, ("GPU-b",))
     assert [attempt.id for attempt in job.attempts] == [f"{job_id}-a1"]
     assert world.engine.starts[job_id] == 1
     assert world.leases.held == {f"{job_id}-a1": begun.gpus}

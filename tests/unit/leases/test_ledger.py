@@ -1,5 +1,6 @@
 """The ledger on real files with processes and a driver that a test makes up."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -147,7 +148,17 @@ def test_a_hidden_process_counts_as_alive(machine: Machine) -> None:
     machine.agent(10).acquire("a1", "exec", 2, machine.facts)
     machine.kill(10)
     machine.world.hidden.add(10)
-    assert [machine.agent(20).acquire("b1", "x", 1, machine.facts).gpus for _ in range(3)] == [None] * 3
+    other = machine.agent(20)
+    assert [other.acquire("b1", "x", 1, machine.facts).gpus for _ in range(3)] == [None] * 3
+
+
+def test_a_look_from_before_a_holders_death_frees_nothing(machine: Machine) -> None:
+    before = machine.facts
+    machine.agent(10).acquire("a1", "exec", 2, machine.facts)
+    machine.kill(10)
+    other = machine.agent(20)
+    assert [other.acquire("b1", "x", 1, before).gpus for _ in range(3)] == [None] * 3
+    assert other.acquire("b1", "x", 1, machine.facts).gpus == (uuid(0),)
 
 
 def test_a_lease_of_another_boot_is_void(machine: Machine) -> None:
@@ -211,6 +222,13 @@ def test_a_damaged_file_holds_its_gpu_for_a_while(machine: Machine, content: byt
     machine.world.clock[0] += 2
     assert ledger.acquire("a1", "x", 1, machine.facts).gpus == (uuid(1),)
     assert ledger.snapshot(machine.facts)[uuid(1)].attempt == "a1"
+
+
+def test_a_lease_with_something_behind_it_is_damage(machine: Machine) -> None:
+    machine.agent(10).acquire("a0", "x", 1, machine.facts)
+    with machine.path(0).open("ab") as file:
+        file.write(b"more")
+    assert machine.agent(20).snapshot(machine.facts)[uuid(0)].state == "unknown"
 
 
 def test_damage_that_was_there_long_before_the_first_look_holds_nothing(machine: Machine) -> None:
@@ -329,10 +347,14 @@ def test_a_lock_removed_under_who_waits_for_it_is_not_the_one_that_counts(machin
     ledger.acquire("a0", "x", 1, machine.facts)
     lock = machine.path(0).with_name("lock")
     granted: list[object] = []
-    with LeaseFolders((machine.folder,)).own():
-        waiting = threading.Thread(target=lambda: granted.append(ledger.acquire("a1", "x", 1, machine.facts).gpus))
-        waiting.start()
-        lock.unlink()
+    with contextlib.ExitStack() as second:
+        with LeaseFolders((machine.folder,)).own():
+            waiting = threading.Thread(target=lambda: granted.append(ledger.acquire("a1", "x", 1, machine.facts).gpus))
+            waiting.start()
+            lock.unlink()
+            second.enter_context(LeaseFolders((machine.folder,)).own())  # on the file that others find
+        waiting.join(0.5)
+        assert granted == []
     waiting.join()
     assert granted == [(uuid(1),)]
     assert lock.exists()
