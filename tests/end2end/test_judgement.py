@@ -46,7 +46,7 @@ def test_the_minutes_around_an_error_can_be_read_again(desk: Desk) -> None:
 
 def test_alerts_fire_once_and_can_be_acknowledged(desk: Desk) -> None:
     alerts = desk.wait(lambda: ask(desk, "alerts", "list"), bool)
-    assert len({(alert["rule"], alert["device"]) for alert in alerts}) == len(alerts)
+    assert len({(alert["rule"], alert["device"], alert["subject"]) for alert in alerts}) == len(alerts)
     seen = ask(desk, "alerts", "acknowledge", alerts[0]["id"])
     assert seen["acknowledged_by"]
     newest = ask(desk, "audit")[0]
