@@ -133,6 +133,20 @@ def test_what_fires_stands_on_top_and_is_acknowledged(events, double, qtbot):
     assert events.window().sidebar._buttons["events"]._badge is None
 
 
+def test_a_silenced_alert_stays_listed_says_until_when_and_asks_for_nothing(events, double, qtbot):
+    card = events.alerts
+    quiet = replace(double.alerts_by_id["a-lost"], silenced_until=time.time() + 3600, silenced_by="ana")
+    double.put_alert(quiet)
+    badge = events.window().sidebar._buttons["events"]
+    qtbot.waitUntil(lambda: badge._badge.shape == "▲ 1")
+    model = card.table.model()
+    assert "silent until" in model.index(0, 6).data()
+    assert model.index(0, 6).data().endswith("(ana)")
+    double.put_alert(replace(quiet, silenced_until=None, silenced_by=None))
+    qtbot.waitUntil(lambda: badge._badge.shape == "■ 2")
+    assert not model.index(0, 6).data()
+
+
 def test_an_empty_log_says_what_will_be_here(start, qtbot):
     page = start(Double(empty=True, beat_seconds=0.2), "events").window.page()
     qtbot.waitUntil(lambda: "Nothing has happened yet" in page._nothing.details())
