@@ -76,6 +76,12 @@ class Holding:
         return sum(called for _, called, _ in self.parts)
 
     @property
+    def mean(self) -> float | None:
+        """The mean of what was observed within the span, since the first value that speaks for a change."""
+        observed = sum(seconds for seconds, _, _ in self.parts)
+        return sum(total for _, _, total in self.parts) / observed if observed > 0.0 else None
+
+    @property
     def is_idle(self) -> bool:
         """Tell whether nothing would be lost by forgetting it."""
         return not (self.on or self.parts or self.counting)

@@ -275,7 +275,7 @@ class AlertsService:
             self._log(alert)
         if told:
             whose = alert.job or alert.container
-            text = f"{alert.device_title}: {alert.title}" + (f" ({whose})." if whose and alert.subject else ".")
+            text = f"{alert.device_title}: {alert.title}" + (f" ({whose})." if whose and alert.xid is not None else ".")
             self._bus.publish(Notice(alert.level, SOURCE, text, alert.hint, alert.since))
         if sent:
             self._webhook.put(alert)

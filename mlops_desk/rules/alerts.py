@@ -242,6 +242,9 @@ class AlertEngine:
             self._holdings[spot] = after
         if after.on:
             self._seen[spot] = now
+        if condition.averaged and value is not None:  # of a share of time the moment says little
+            mean = after.mean if after.on and before.on else before.mean
+            value = value if mean is None else mean
         if after.on and not before.on:
             return [self._begin(spot, thing, value, now, at)]
         if before.on and not after.on:

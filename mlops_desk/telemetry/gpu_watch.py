@@ -94,7 +94,7 @@ class GpuWatch:
         else:
             self.holdings[gpu.uuid] = after
         if after.on and not before.on:
-            draft = self.slowed[gpu.uuid] = incidents.of_throttling(gpu, cause, share or 0.0, at)
+            draft = self.slowed[gpu.uuid] = incidents.of_throttling(gpu, cause, before.mean or share or 0.0, at)
             yield draft
         elif before.on and not after.on:
             ended = self.slowed.pop(gpu.uuid, None)

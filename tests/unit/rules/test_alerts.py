@@ -87,8 +87,13 @@ def test_throttling_for_ten_seconds_of_each_twenty_fires_once_and_five_seconds_o
             for s, share in enumerate(course)
         ]
 
-    told = play(AlertEngine(), slowed([1.0 if second % 20 < 10 else 0.0 for second in range(300)]))
+    engine = AlertEngine()
+    told = play(engine, slowed([1.0 if second % 20 < 10 else 0.0 for second in range(300)]))
     assert [(rule, begun) for _, rule, begun in told] == [("gpu_throttling", True)]
+    (alert,) = engine.firing.values()
+    assert 0.45 <= alert.value <= 0.55, "the share of the time, not of the moment"
+    measured = float(alert.text.partition("Measured: ")[2].partition("\u202f")[0])
+    assert 45.0 <= measured <= 70.0
     assert play(AlertEngine(), slowed([0.0] * 60 + [1.0] * 5 + [0.0] * 240)) == []
 
 

@@ -243,6 +243,7 @@ def test_throttling_that_comes_and_goes_is_told_once_and_a_single_burst_is_not()
     for second in range(300):
         told += watch.step((throttled(1.0 if second % 20 < 10 else 0.0),), float(second), float(second))
     assert [type(found).__name__ for found in told] == ["Draft"]
+    assert told[0].incident.text == "Its clocks are held down 47\u202f% of the time."
     watch = GpuWatch()
     for second in range(300):
         assert watch.step((throttled(0.9 if 10 <= second < 15 else 0.0),), float(second), float(second)) == []
