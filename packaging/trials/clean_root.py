@@ -7,6 +7,7 @@ machine (certificate file, proxies, package index) are handed in, since a clean 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -60,8 +61,11 @@ class CleanRoot:
 
     def make(self, base: Path) -> None:
         """Copy the system in `base`, which is made first where it does not exist yet."""
-        if not base.exists():
-            _make_base(base)
+        base.parent.mkdir(parents=True, exist_ok=True)
+        with base.with_name(f"{base.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two trials at once make it once
+            if not base.exists():
+                _make_base(base)
         self.remove()
         subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(self.path)], check=True, timeout=300)
         for name in SETTINGS_FILES:
@@ -136,7 +140,6 @@ def _certificates() -> Path | None:
 
 
 def _make_base(base: Path) -> None:
-    base.parent.mkdir(parents=True, exist_ok=True)
     settings = base.parent / "apt-settings.conf"
     settings.write_text(_apt_settings())
     unfinished = base.with_name(base.name + ".unfinished")
