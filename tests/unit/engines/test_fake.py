@@ -132,3 +132,14 @@ def test_a_failing_build_says_why(tmp_path) -> None:
     with pytest.raises(Refused, match="pip found no wheel"):
         engine.build(tmp_path, "new:1", {}, 10, tmp_path / "log")
     assert "pip found no wheel" in (tmp_path / "log").read_text()
+
+
+def test_a_restarted_engine_has_forgotten_the_ends_it_saw() -> None:
+    engine = FakeEngine(images=["busybox:1"], programs={"train": Program(exit_code=3)})
+    created = engine.create(ContainerSpec("c", "busybox:1", ("train",)))
+    engine.start("c")
+    before = engine.incarnation()
+    assert engine.seen_end(created.id) == 3
+    engine.restart()
+    assert engine.seen_end(created.id) is None
+    assert engine.incarnation() != before

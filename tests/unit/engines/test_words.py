@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines import address, trouble
 from mlops_desk.engines.address import choose_address
-from mlops_desk.engines.answers import gateway_of, gpu_route, unix_time
+from mlops_desk.engines.answers import gateway_of, gpu_route, last_exit_code, unix_time
 from mlops_desk.engines.lines import shown, split_lines
 
 
@@ -100,3 +100,16 @@ def test_a_gateway_is_an_ipv4_address() -> None:
     pools = [{"Gateway": "fd00::1"}, {"Gateway": "172.20.0.1/16"}]
     assert gateway_of({"IPAM": {"Config": pools}}) == "172.20.0.1"
     assert gateway_of({"IPAM": {"Config": None}}) is None
+
+
+@pytest.mark.parametrize(
+    ("codes", "known"),
+    [([], None), (["3"], 3), (["3", "0"], 0), (["137"], 137), ([None], None), (["x"], None), (["3", None], None)],
+)
+def test_an_end_in_the_engines_log_has_the_newest_code_or_none(codes: list[str | None], known: int | None) -> None:
+    events = [{"Actor": {"Attributes": {} if code is None else {"exitCode": code}}} for code in codes]
+    assert last_exit_code(events) == known
+
+
+def test_an_event_without_an_actor_tells_nothing() -> None:
+    assert last_exit_code([{"Action": "die"}]) is None
