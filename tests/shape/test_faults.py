@@ -17,7 +17,8 @@ PROMISED = {
     "damaged-chunk", "damaged-settings", "clock-jumps-a-day", "clock-jumps-ten-years", "two-starts-at-once",
     "zero-gpus", "ten-thousand-processes", "lease-damaged", "lease-vandal", "holder-killed", "job-record-lost",
     "memory-held-by-nobody", "gateway-flood", "gateway-few-descriptors", "gateway-killed", "model-breaks-off",
-    "hostile-model",
+    "hostile-model", "agent-killed", "engine-killed", "container-cleaner", "job-fills-its-folder",
+    "job-mounts-our-own",
 }  # fmt: skip
 
 
