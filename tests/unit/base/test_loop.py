@@ -3,7 +3,7 @@
 import threading
 import time
 
-from mlops_desk.base.loop import Lane, Loop
+from mlops_desk.base.loop import Finished, Lane, Loop
 
 
 def test_a_lane_does_one_thing_after_the_other_and_outlives_a_bug(caplog):
@@ -76,3 +76,33 @@ def test_beats_fall_on_whole_multiples_and_what_takes_too_long_leaves_some_out()
     numbers = [int(beat) for beat in beats]
     assert numbers == sorted(set(numbers))
     assert numbers[2] - numbers[1] >= 3
+
+
+def test_work_that_is_finished_is_not_repeated():
+    loop, counted, others = Loop("test"), [], threading.Event()
+
+    def once() -> None:
+        counted.append(1)
+        raise Finished
+
+    def three_times() -> None:
+        counted.append(2)
+        if counted.count(2) == 3:
+            others.set()
+
+    loop.repeat("repeated", 0.01, once)
+    loop.beat("beaten", 0.01, once)
+    loop.beat("at first", 0.01, lambda: counted.append(3), first=once)
+    loop.repeat("others", 0.02, three_times)
+    assert others.wait(10)
+    assert counted.count(1) == 3
+    assert 3 not in counted
+    assert loop.stop(5.0) == []
+
+
+def test_a_beat_does_its_first_work_at_once():
+    loop, began, beaten = Loop("test"), threading.Event(), threading.Event()
+    loop.beat("beat", 3600.0, beaten.set, first=began.set)
+    assert began.wait(10)
+    assert not beaten.is_set()
+    assert loop.stop(5.0) == []

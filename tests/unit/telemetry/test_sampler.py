@@ -244,6 +244,15 @@ def test_while_one_gpu_hangs_the_others_are_told_of_by_the_collector_that_hangs_
     assert len([notice for notice in rig.notices if "GPU 1" in notice.text]) == 1
 
 
+def test_a_gpu_is_blamed_once_for_a_call_that_hangs(rig: Rig) -> None:
+    rig.data(1.0, 0, 1)
+    old = rig.processes[0]
+    for second in range(2, 12):
+        rig.step(float(second), told(second, 0, 1, busy=Busy(1, "GPU-1", "nvmlX", second - 1.5)), sender=old)
+    probes = [process for process in rig.processes if "--only" in process.arguments]
+    assert len(probes) == 1, "it is asked two seconds after it was blamed, not ever later"
+
+
 def test_a_successor_that_ends_or_tells_of_no_gpu_is_replaced_ever_more_rarely_while_the_others_are_told_of(
     rig: Rig,
 ) -> None:

@@ -74,3 +74,12 @@ def test_a_gpu_that_hangs_again_waits_longer(blamed: list[int]) -> None:
     for index in set(blamed):
         quarantine.release(index)
     assert quarantine.due(1e9) == []
+
+
+def test_a_gpu_is_blamed_only_for_a_call_it_was_seen_to_hang_in() -> None:
+    """A collector that is stopped as a whole says nothing: that the call has not returned is not the GPU's fault."""
+    signs = Signs(0.0, 10.0, gpu=10.0, host=10.0, busy=Busy(2, "GPU-2", "nvmlX", 0.001))
+    assert judge(signs, 14.0, 1.0).replace is None
+    silent = judge(signs, 16.0, 1.0)
+    assert silent.blame is None
+    assert silent.replace == "it gave no sign of life for 6 s"
