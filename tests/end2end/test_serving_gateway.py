@@ -137,6 +137,17 @@ def test_a_model_that_breaks_off_costs_nobody_the_next_answer(door: Door) -> Non
             assert door.ask().status_code == 200
 
 
+def test_a_place_is_given_back_whatever_became_of_the_request(door: Door) -> None:
+    with upstream() as replica:
+        door.route(Route(1, 1.0, (replica.place,)), limits=Limits(in_flight=3, in_flight_of_one=2))
+        assert [door.ask().status_code for _ in range(5)] == [200] * 5
+        replica.breaks_off = True
+        assert [door.ask().status_code for _ in range(5)] == [502] * 5
+        replica.breaks_off = False
+        assert [door.client.get("/digits/ping").status_code for _ in range(5)] == [200] * 5
+        assert door.ask().status_code == 200
+
+
 def test_no_replica_no_endpoint_wrong_method_and_too_much(door: Door) -> None:
     door.route(note="Endpoint digits is stopped.")
     answer = door.ask()

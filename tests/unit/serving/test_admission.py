@@ -80,6 +80,7 @@ ACTS = st.lists(
 @given(ACTS, st.integers(1, 6), st.integers(1, 4))
 @example([("enter", 0), ("works", 0), ("enter", 3)], 1, 1)
 @example([("enter", 0), ("enter", 0), ("leave", 0)], 2, 1)
+@example([("enter", 0), ("enter", 1), ("enter", 4)], 6, 1)
 def test_the_limits_hold_whatever_comes(acts: list[tuple[str, int]], most: int, most_of_one: int) -> None:
     admission = Admission[int](most, most_of_one)
     inside: dict[int, str] = {}
