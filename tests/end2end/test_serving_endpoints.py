@@ -234,9 +234,11 @@ def test_what_an_older_agent_started_goes_on_and_loses_its_bridge_when_it_is_sta
     as_an_older_agent_left_it(house, 2)
     with upstream(f"127.77.1.{2 + 1}", plan.PORT, "old") as old:
         house.agent().start()
-        house.service._watch.look()
+        for _ in range(5):
+            house.service._watch.look()
         endpoint = house.service.show("front")
         assert (endpoint.state, endpoint.replicas[0].address) == (EndpointState.LIVE, old.place)
+        assert EndpointState.UNHEALTHY not in house.states()
         assert ask(endpoint).json()["predictions"][0] == "old"
         told = house.service.check()
         assert (told.state, told.text.partition(":")[0]) == ("warning", "front")
