@@ -13,6 +13,7 @@ from pathlib import Path
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.mounts import UNSAFE, filesystem_of
 from mlops_desk.base.private import make_private
+from mlops_desk.base.reserve import Reserve
 from mlops_desk.base.room import check_room
 
 ENVIRONMENT = "MLOPS_DESK_DATA_DIR"
@@ -111,10 +112,19 @@ class DataFolder:
         elsewhere = f"Choose another data folder with --data-dir or {ENVIRONMENT}."
         try:
             if self.root.exists():
-                check_room(self.root, elsewhere)
+                self._check_room(elsewhere)
             make_private(self.root)
             self.logs.mkdir(mode=0o700, exist_ok=True)
             check_room(self.logs, elsewhere)
         except OSError as error:
             text = f"The data folder {self.root} can't be made: {error.strerror}."
             raise Unavailable(text, f"Choose another with --data-dir or {ENVIRONMENT}.") from error
+
+    def _check_room(self, elsewhere: str) -> None:
+        """See that there is room, if need be by giving up the reserve: an agent that can't start writes no outcome."""
+        try:
+            check_room(self.root, elsewhere)
+        except Unavailable:
+            if not Reserve(self.root).give_up():
+                raise
+            check_room(self.root, elsewhere)

@@ -17,7 +17,7 @@ UMASK = 0o077
 _OTHERS = 0o077
 _OURS = (
     "agent.lock", "demo", "endpoints", "events.json", "jobs", "leases", "log", "metrics.token", "mlflow",
-    "recordings", "settings.json", "state.db", "telemetry.db", "demo-data",
+    "recordings", "settings.json", "state.db", "telemetry.db", "demo-data", "backups", "reserve", "unreadable",
 )  # fmt: skip
 _FILES = ("agent.lock", "events.json", "metrics.token", "settings.json", "state.db", "telemetry.db")
 

@@ -4,6 +4,7 @@ THIN = "\u202f"
 _LONGEST = 1e15
 """From here on a number is told by its power of ten: nobody counts a hundred digits."""
 
+_LITTLE_BYTES = 2 << 30
 _DECIMAL = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"))
 
 
@@ -19,6 +20,11 @@ def decimal_name(size_bytes: int) -> str | None:
         return None
     named = ((factor, unit) for factor, unit in _DECIMAL if size_bytes % factor == 0)
     return next((f"{size_bytes // factor}{THIN}{unit}" for factor, unit in named), None)
+
+
+def size_text(size_bytes: int) -> str:
+    """Return room on a disk as everybody here tells it: ``78.3 GiB``, and what is little in MiB."""
+    return f"{size_bytes / 2**30:.1f} GiB" if size_bytes >= _LITTLE_BYTES else f"{size_bytes >> 20} MiB"
 
 
 def percent(ratio: float, digits: int = 0) -> str:

@@ -38,6 +38,18 @@ def free_bytes(folder: Path) -> int | None:
         return None
 
 
+def available_bytes(folder: Path) -> int | None:
+    """Return what ``df`` calls available below ``folder``, which is what is told to people; None where it is unknown.
+
+    The superuser can write beyond it, into the blocks that are reserved for him: that is no room to plan with.
+    """
+    try:
+        facts = os.statvfs(folder)
+    except OSError:
+        return None
+    return facts.f_frsize * facts.f_bavail if facts.f_blocks else None
+
+
 def _free_bytes(facts: os.statvfs_result) -> int | None:
     if not facts.f_blocks:
         return None

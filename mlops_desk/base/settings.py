@@ -1,7 +1,7 @@
 """Settings are one table: key, title, help, kind, default and limits. Dialog and command line come from it.
 
 Values that differ from their defaults lie in ``settings.json``. A damaged file is set aside and the
-defaults hold; a value that no longer fits its declaration is ignored and said so in the log.
+defaults hold; a value that no longer fits its declaration is ignored and stays there. ``note`` says so.
 """
 
 import json
@@ -12,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.base.errors import Invalid, NotFound, Unavailable
 from mlops_desk.base.files import set_aside, write_atomically
 from mlops_desk.base.text import plain
 
 _log = logging.getLogger(__name__)
 
 Value = str | int | float | bool
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,8 @@ class SettingsStore:
         self._path = path
         self._lock = threading.Lock()
         self._table = {setting.key: setting for setting in SETTINGS}
+        self.note: str | None = None
+        self._strange: dict[str, object] = {}
         self._values = self._load()
 
     def get(self, key: str) -> Value:
@@ -181,25 +184,42 @@ class SettingsStore:
             values = {**self._values, key: value}
             if value == self._table[key].default:
                 del values[key]
-            write_atomically(self._path, json.dumps(values, indent=2, sort_keys=True).encode())
-            self._values = values
+            strange = {other: kept for other, kept in self._strange.items() if other != key}
+            write_atomically(self._path, json.dumps({**strange, **values}, indent=2, sort_keys=True).encode())
+            self._values, self._strange = values, strange
         return value
 
     def _load(self) -> dict[str, Value]:
+        """Read the file. What is no mapping is kept aside; what does not fit stays in the file as it is."""
         try:
             stored = json.loads(self._path.read_bytes())
-            return {key: value for key, value in dict(stored).items() if self._fits(key, value)}
         except FileNotFoundError:
             return {}
-        except (ValueError, TypeError, RecursionError):
-            kept = set_aside(self._path)
-            _log.warning("The settings in %s were damaged; defaults hold. The file is kept as %s", self._path, kept)
-            return {}
+        except OSError as error:
+            if not self._path.is_dir():
+                text = f"The settings in {self._path} can't be read: {error.strerror}."
+                raise Unavailable(text, f"Check the permissions of the file: ls -la {self._path}") from error
+            return self._damaged()
+        except (ValueError, RecursionError):
+            return self._damaged()
+        if not isinstance(stored, dict):
+            return self._damaged()
+        self._strange = {key: value for key, value in stored.items() if not self._fits(key, value)}
+        if self._strange:
+            names = ", ".join(plain(key, 40) for key in [*self._strange][:_NAMED])
+            self.note = f"Settings that are unknown here or do not fit are ignored: {names}."
+        return {key: value for key, value in stored.items() if key not in self._strange}
+
+    def _damaged(self) -> dict[str, Value]:
+        kept = set_aside(self._path)
+        self.note = f"The settings were damaged, so the defaults hold. The file is kept as {kept}."
+        _log.warning("%s", self.note)
+        return {}
 
     def _fits(self, key: str, value: Value) -> bool:
         try:
             self._table[key].check(value)
         except (KeyError, Invalid):
-            _log.warning("Setting %r is unknown or does not fit any more and is ignored", key)
+            _log.warning("Setting %r is unknown or does not fit any more and is ignored", plain(key, 40))
             return False
         return True

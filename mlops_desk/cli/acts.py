@@ -15,11 +15,14 @@ from mlops_desk.cli import deployed, output, told
 from mlops_desk.cli.main import show
 from mlops_desk.cli.parser import arguments_of
 from mlops_desk.cli.watch import watch
+from mlops_desk.records.backup import Backup
 from mlops_desk.records.drift import DriftReport
 
 Act = Callable[[DataFolder, argparse.Namespace, bool], int]
 _REPORT_TIMEOUT_SECONDS = 3600.0
 _SELFTEST_TIMEOUT_SECONDS = 300.0
+_RESTORE_TIMEOUT_SECONDS = 600.0
+_RESTORING = "mlops_desk.storage.restoring"
 
 
 def _verb(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
@@ -103,6 +106,26 @@ def _agent_stop(folder: DataFolder, given: argparse.Namespace, as_json: bool) ->
     return 0
 
 
+def _agent_restore(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
+    request: dict[str, Any] = {"folder": str(folder.root)}
+    if given.listed or given.name is None:
+        document = run_worker(_RESTORING, request, _RESTORE_TIMEOUT_SECONDS)
+        found = [wire.from_builtins(item, Backup) for item in document]
+        show(document, output.text(found, f"There is no backup in {folder.root} yet."), as_json=as_json)
+        return 0
+    known = [item["name"] for item in run_worker(_RESTORING, request, _RESTORE_TIMEOUT_SECONDS)]
+    client = _running(folder) if given.name in known else None  # no agent is ended for a name that was mistyped
+    if client is not None:
+        client.agent.shutdown()
+        client.close()
+    document = run_worker(_RESTORING, {**request, "name": given.name}, _RESTORE_TIMEOUT_SECONDS)
+    document["stopped"] = client is not None
+    kept = f" What was there is kept as {document['kept_as']}." if document["kept_as"] else ""
+    ended = " The agent was ended; the next command starts it again." if client is not None else ""
+    show(document, f"{document['database']} is now the backup {given.name}.{kept}{ended}", as_json=as_json)
+    return 0
+
+
 def _running(folder: DataFolder) -> Client | None:
     try:
         return connect(folder, start=False)
@@ -134,6 +157,7 @@ ACTS: dict[str, Act] = {
     "agent": _agent,
     "agent-status": _agent_status,
     "agent-stop": _agent_stop,
+    "agent-restore": _agent_restore,
     "drift-report": _drift_report,
     "watch": watch,
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from mlops_desk.base.quantities import size_text
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import reading
 from mlops_desk.records.metric import Reading
@@ -25,6 +26,7 @@ def lines(status: Status) -> list[str]:
     fullest = sorted(status.filesystems, key=lambda each: -_full(each.metrics))
     filesystems = [
         f"{plain(each.mount, _NAME)} {reading(each.metrics, 'system.filesystem.utilization', 100, '{:.0f} % full')}"
+        + _free(each.metrics)
         + (f" ({plain(each.note, _NAME)})" if each.note else "")
         for each in fullest
     ]
@@ -37,6 +39,11 @@ _NETWORK = ("system.network.receive", "system.network.transmit")
 
 def _rates(metrics: Mapping[str, Reading], first: str, second: str, one: str, other: str) -> str:
     return f"{reading(metrics, first, 1e-6, '{:.1f}')} MB/s {one}, {reading(metrics, second, 1e-6, '{:.1f}')} {other}"
+
+
+def _free(metrics: Mapping[str, Reading]) -> str:
+    found = metrics.get("system.filesystem.available")
+    return "" if found is None or found.value is None else f", {size_text(int(found.value))} free"
 
 
 def _full(metrics: Mapping[str, Reading]) -> float:

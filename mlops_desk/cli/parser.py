@@ -58,6 +58,11 @@ def _add_agent(commands: Any) -> None:
     stop = acts.add_parser("stop", help=text, description=f"{text[0].upper()}{text[1:]}.")
     stop.add_argument("--all", action="store_true", dest="everything", help="end gateway and tracking server too")
     stop.set_defaults(act="agent-stop")
+    text = "list the backups of the databases, or put one in the place of what is there; an agent that runs is ended"
+    restore = acts.add_parser("restore", help=text, description=f"{text[0].upper()}{text[1:]}. Nothing is deleted.")
+    restore.add_argument("name", metavar="NAME", nargs="?", help="which backup, as the list names it")
+    restore.add_argument("--list", action="store_true", dest="listed", help="only list them, newest first")
+    restore.set_defaults(act="agent-restore")
 
 
 def _add_shortcut(commands: Any, word: str, service: str, name: str) -> None:

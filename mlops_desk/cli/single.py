@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlops_desk.cli.cells import ago, facts, moment, number, step, table
+from mlops_desk.records.backup import Backup
 from mlops_desk.records.history import History
 from mlops_desk.records.model import DatasetInput, Experiment, Model, Registry, Run
 from mlops_desk.records.rule import Retraining, Rule
@@ -147,6 +148,13 @@ FORMS: dict[type, Callable[[Any], str]] = {
 }
 
 TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    Backup: {
+        "NAME": lambda item: item.name,
+        "MADE": lambda item: moment(item.made_at),
+        "AGE": lambda item: ago(item.made_at),
+        "SIZE": lambda item: f"{-(-item.size_bytes // 1024)} KiB",
+        "WHY": lambda item: "each hour" if item.why == "hourly" else f"before schema {item.why[7:]} was left",
+    },
     Experiment: {
         "ID": lambda item: item.experiment_id,
         "NAME": lambda item: item.name,

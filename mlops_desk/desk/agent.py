@@ -27,6 +27,7 @@ class AgentParts:
     checks: Callable[[], list[Check]]
     end: Callable[[], None]
     end_outliving: Callable[[], None]
+    note: Callable[[], str | None]
 
 
 class AgentService:
@@ -53,7 +54,8 @@ class AgentService:
     def info(self) -> AgentInfo:
         sampling, note = self._parts.sampling()
         about = self.about()
-        return replace(about, cost=self._parts.cost(), sampling=sampling, note=note or about.note)
+        told = " ".join(text for text in (note, about.note) if text)
+        return replace(about, cost=self._parts.cost(), sampling=sampling, note=told or None)
 
     def about(self) -> AgentInfo:
         """Return what does not come from telemetry; telemetry puts its own numbers into it."""
@@ -65,13 +67,9 @@ class AgentService:
             data_dir=str(self._folder.root),
             instance=self._folder.instance,
             simulated=self._simulated,
-            note=self._set_aside(),
+            note=self._parts.note(),
             user=self._user,
         )
-
-    def _set_aside(self) -> str | None:
-        repair = self._state.repair
-        return repair.told("The state database") if repair is not None else None
 
     def doctor(self) -> list[Check]:
         return self._parts.checks()

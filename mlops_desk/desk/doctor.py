@@ -13,6 +13,7 @@ from pathlib import Path
 from mlops_desk.base import room
 from mlops_desk.base.errors import DeskError, TimedOut
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.quantities import size_text
 from mlops_desk.desk import machine
 from mlops_desk.engines.engine import Engine
 from mlops_desk.jobs.shell import PACKAGE, HostShell, host_shell
@@ -47,7 +48,7 @@ def examine(
         "gpus in containers": lambda: _gpu_route_check(engine, status()),
         "job shell": lambda: shell_check(host_shell()),
         "model registry": lambda: registry_check(registry()),
-        "data folder": lambda: space_check(root, room.free_bytes(root), paused()),
+        "data folder": lambda: space_check(root, room.available_bytes(root), paused()),
         "data filesystem": lambda: machine.filesystem_check(root),
         "database library": lambda: sqlite_check(sqlite3.sqlite_version_info),
         "kernel log": machine.kernel_log_check,
@@ -102,8 +103,7 @@ def space_check(root: Path, free_bytes: int | None, paused: str | None) -> Check
     fix = f"du -xh --max-depth=2 {shlex.quote(str(root))} | sort -h | tail"
     text = f"how much of {root}'s disk is free is not known"
     if free_bytes is not None:
-        free = f"{free_bytes / 2**30:.1f} GiB" if free_bytes >= _LOW_SPACE_BYTES else f"{free_bytes >> 20} MiB"
-        text = f"{root} has {free} free"
+        text = f"{root} has {size_text(free_bytes)} free"
     if free_bytes is not None and free_bytes < room.LEAST_BYTES:
         text = f"{text}, too little to write: changes are refused until some space is freed"
     elif paused is None:

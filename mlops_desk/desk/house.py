@@ -21,6 +21,7 @@ from mlops_desk.desk.leasing import Leasing
 from mlops_desk.desk.names import ContainerNames
 from mlops_desk.desk.reference import ReferenceParts, reference_file
 from mlops_desk.desk.settings import SettingsService
+from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.drift.service import DriftService
 from mlops_desk.engines.address import choose_address
 from mlops_desk.engines.docker import DockerEngine
@@ -63,6 +64,8 @@ class Desk:
         self.bus = Bus()
         self.settings = SettingsStore(folder.settings)
         self.state = State(folder.state_database)
+        self.upkeep = Upkeep(folder, self.state, self.settings, self.bus.publish, simulated=self.simulated)
+        self.state.jobs.make_room = self.upkeep.make_room
         self.audit = AuditTrail(self.state.audit)
         self.on_shutdown: Callable[[], None] = loop.ending.set
         self.engine = self._engine()
@@ -104,6 +107,7 @@ class Desk:
     def start(self) -> None:
         """Begin to work: sampling first, then what was under way when the last agent ended."""
         self.events.start()
+        self.upkeep.start(self.loop)
         self.alerts.start()
         self.exporter.start()
         for service in (self.telemetry, self.registry, self.jobs, self.endpoints, self.drift, self.rules):
@@ -265,6 +269,7 @@ class Desk:
             checks=self._checks,
             end=self._shut_down,
             end_outliving=self._end_outliving,
+            note=self.upkeep.note,
         )
         return AgentService(
             self.folder, self.state, self.loop, parts, simulated=self.simulated, user=self.simulated_user
@@ -374,7 +379,7 @@ class Desk:
 
     def _checks(self) -> list[Check]:
         server = self.services["models"].server
-        more = {"metrics endpoint": self.exporter.check, "gpu leases": self.leasing.check}
+        more = {"metrics endpoint": self.exporter.check, "gpu leases": self.leasing.check, **self.upkeep.checks()}
         telemetry = self.telemetry
         return doctor.examine(
             self.folder.root, self.engine, telemetry.status, server, self.loop, more, telemetry.paused

@@ -47,6 +47,7 @@ _OWNERS_LIMIT = 5000
 _UNSAVED_LIMIT = 1000
 _REMEMBERED = 500
 _FACTS_LIMIT_BYTES = 4096
+_LOGGED = {notices.SOURCE, "storage"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ class EventsService:
 
     def _on_notice(self, notice: Notice) -> None:
         # What is said of a single GPU is logged from its state, which has its UUID.
-        if notice.source == notices.SOURCE and not notice.text.startswith("GPU "):
+        if notice.source in _LOGGED and not notice.text.startswith("GPU "):
             self._put(incidents.of_notice(notice, time.time()))
 
     def _look_at_driver(self, version: str | None, at: float) -> None:

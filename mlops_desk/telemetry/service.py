@@ -311,7 +311,7 @@ class TelemetryService:
     def _agent(self) -> AgentInfo:
         info = self._agent_info()
         trouble = self._sampler.trouble()
-        note = trouble or self.paused() or info.note
+        note = " ".join(text for text in (trouble or self.paused(), info.note) if text) or None
         sampling = "stale" if trouble else "ok"
         return replace(info, cost=self._cost.current, simulated=self._simulated, sampling=sampling, note=note)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from tests.end2end.desk import Desk
+from tests.unit.storage.damage import fill_state
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
 
@@ -133,6 +135,53 @@ def test_a_damaged_state_database_is_kept_and_the_agent_starts(desk: Desk) -> No
     (desk.folder / "state.db").write_bytes(os.urandom(20_000))
     assert desk.json("jobs", "list") == []
     assert list(desk.folder.glob("state.db.damaged-*"))
+
+
+def test_an_emptied_state_beside_old_jobs_is_told_and_a_backup_brings_them_back(desk: Desk) -> None:
+    desk.folder.mkdir(mode=0o700)
+    fill_state(desk.folder / "state.db", 30)
+    for number in range(30):
+        (desk.folder / "jobs" / f"job{number:04}").mkdir(parents=True)
+    assert len(desk.json("jobs", "list")) == 30
+    (made,) = desk.wait(lambda: desk.json("agent", "restore", "--list"), bool)
+    desk.json("agent", "stop")
+    (desk.folder / "state.db").write_bytes(b"")
+    assert "30 jobs are not known any more" in desk.run("status").stdout
+    assert "30 jobs are not known any more" in json.dumps(desk.json("events", "list"))
+    check = next(check for check in desk.json("doctor") if check["name"] == "records")
+    assert (check["state"], check["fix"]) == ("problem", "mlops-desk agent restore --list")
+    refused = desk.run("agent", "restore", "no-such", "--json", check=False)
+    assert "no backup" in json.loads(refused.stderr)["error"]
+    assert desk.json("agent", "status")["running"], "no agent is ended for a name that was mistyped"
+    done = desk.json("agent", "restore", made["name"])
+    assert (done["restored"], done["stopped"]) == (made["name"], True)
+    assert Path(done["kept_as"]).exists()
+    assert len(desk.json("jobs", "list")) == 30
+    assert desk.json("agent", "status")["note"] is None
+
+
+def test_doctor_and_status_tell_the_same_free_space(desk: Desk) -> None:
+    text = next(check["text"] for check in desk.json("doctor") if check["name"] == "data folder")
+    told = re.search(r"([0-9.]+) GiB free", text)
+    assert told is not None, text
+    status = desk.wait(lambda: desk.json("status"), lambda found: found["filesystems"])
+    mounts = {each["mount"]: each["metrics"] for each in status["filesystems"]}
+    mine = max((mount for mount in mounts if desk.folder.is_relative_to(mount)), key=len)
+    available = mounts[mine]["system.filesystem.available"]["value"] / 2**30
+    assert abs(available - float(told[1])) < 0.5, "others write meanwhile"
+    line = next(line for line in desk.run("status").stdout.splitlines() if line.startswith("Filesystems"))
+    assert re.search(r"% full, [0-9.]+ GiB free", line)
+
+
+def test_an_agent_that_is_told_to_end_while_it_starts_ends_and_the_next_one_starts(desk: Desk) -> None:
+    for after_seconds in (0.3, 0.6, 0.9, 1.2, 1.6):
+        command = [sys.executable, "-m", "mlops_desk", "--data-dir", str(desk.folder), "agent"]
+        with subprocess.Popen(command, env=desk.whole_environment(), stderr=subprocess.DEVNULL) as agent:
+            time.sleep(after_seconds)
+            agent.terminate()
+            agent.wait(20)
+        assert not list(desk.folder.glob("*damaged*"))
+    assert desk.json("jobs", "list") == []
 
 
 def test_why_an_agent_does_not_start_is_told_in_its_own_words(desk: Desk) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ pytestmark = [
 ]
 
 MIB = 1 << 20
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -90,6 +93,67 @@ def test_an_agent_does_not_start_on_a_full_disk_and_leaves_everything_as_it_is(d
     filler.unlink()
     assert sorted(path.name for path in disk.iterdir()) == before
     assert [entry["verb"] for entry in desk.json("audit")] == ["agent.shutdown", "settings.set"]
+
+
+_ENDS_ON_A_FULL_DISK = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from mlops_desk.base.reserve import Reserve
+from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.storage.database import DiskFull
+from mlops_desk.storage.state import State
+from tests.end2end.chamber import fill
+
+folder = Path(sys.argv[1])
+state, reserve = State(folder / "state.db"), Reserve(folder, 2 << 20)
+assert reserve.keep()
+state.jobs.make_room = reserve.give_up
+job = Job("j1", "train", JobState.RUNNING, JobSpec("train", "image"), 1.0, 0, "me")
+state.jobs.put(job)
+fill(folder)
+told = ""
+for number in range(10_000):  # until the journal would have to grow
+    try:
+        state.jobs.put(replace(job, spec=JobSpec("train" + "x" * number, "image")))
+    except DiskFull as error:
+        told = error.message
+        break
+assert "full" in told, told
+assert reserve.is_kept, "what can wait does not take the reserve"
+state.jobs.put(replace(job, state=JobState.SUCCEEDED))
+assert not reserve.is_kept
+state.close()
+state = State(folder / "state.db")
+assert state.jobs.get("j1").state is JobState.SUCCEEDED
+state.close()
+(folder / "filler").unlink()
+assert reserve.keep(), "made again when there is room"
+print("held")
+"""
+
+
+def test_the_outcome_of_a_job_is_written_on_a_full_disk_into_the_reserve(tmp_path: Path, inside: Chamber) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    inside.small_disk(folder, 16 * MIB)
+    command = [*inside.enter, sys.executable, "-c", _ENDS_ON_A_FULL_DISK, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, "held\n"), done.stderr
+
+
+def test_an_agent_starts_on_a_disk_that_is_full_by_giving_up_its_reserve(desk: Desk, inside: Chamber) -> None:
+    inside.small_disk(desk.folder, 200 * MIB)
+    desk.json("settings", "set", "drift.window_rows", "500")
+    disk = inside.path(desk.folder)
+    desk.wait((disk / "reserve").exists, bool)
+    desk.json("agent", "stop")
+    filler = fill(disk)
+    assert {item["key"]: item["value"] for item in desk.json("settings", "list")}["drift.window_rows"] == 500
+    assert not (disk / "reserve").exists()
+    checks = {check["name"]: check for check in desk.json("doctor")}
+    assert checks["disk reserve"]["state"] == "warning"
+    filler.unlink()
 
 
 def test_a_read_only_home_is_named_by_command_agent_and_window(desk: Desk, inside: Chamber) -> None:

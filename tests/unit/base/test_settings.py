@@ -1,5 +1,6 @@
 """Settings hold what was set, refuse what does not fit, and survive damage."""
 
+import json
 import math
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.base.errors import Invalid, NotFound, Unavailable
 from mlops_desk.base.settings import SETTINGS, Setting, SettingsStore
 
 
@@ -61,6 +62,71 @@ def test_a_damaged_file_never_stops_the_program_and_is_kept(
     for setting in SETTINGS:
         setting.check(store.get(setting.key))
     assert [p for p in path.parent.iterdir() if p.read_bytes() == data]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"- drift.window_rows: 500\n", b'["drift.window_rows", 500]', b'[["drift.window_rows", 500]]', b"[]", b"5", b'""',
+     b"null", b"true", b"\xff\x00\x13garbage", b"", b'{"drift.window_rows": 5', b"[" * 100_000],
+    ids=["yaml", "list", "pairs", "empty list", "number", "empty text", "null", "true", "garbage", "empty", "cut", "deep"],
+)  # fmt: skip
+def test_what_is_no_mapping_is_moved_aside_and_named(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "s.json"
+    path.write_bytes(data)
+    store = SettingsStore(path)
+    assert store.number("drift.window_rows") == 1000
+    assert not path.exists(), "the damaged file is out of the way"
+    (kept,) = tmp_path.iterdir()
+    assert (kept.read_bytes(), kept.name.startswith("s.json.damaged-")) == (data, True)
+    assert str(kept) in (store.note or "")
+    store.set("drift.window_rows", "500")
+    again = SettingsStore(path)
+    assert (again.number("drift.window_rows"), again.note) == (500, None)
+    assert kept.read_bytes() == data
+
+
+def test_two_damaged_files_within_a_second_are_both_kept(tmp_path: Path) -> None:
+    for data in (b"one", b"two"):
+        (tmp_path / "s.json").write_bytes(data)
+        SettingsStore(tmp_path / "s.json")
+    assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == [b"one", b"two"]
+
+
+def test_a_folder_in_the_place_of_the_settings_is_moved_aside(tmp_path: Path) -> None:
+    (tmp_path / "s.json").mkdir()
+    store = SettingsStore(tmp_path / "s.json")
+    assert store.note is not None
+    store.set("drift.window_rows", "500")
+    assert SettingsStore(tmp_path / "s.json").number("drift.window_rows") == 500
+
+
+def test_settings_that_may_not_be_read_are_told_and_left_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.json"
+    path.write_text("{}")
+
+    def refuse(*_: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(Unavailable, match="Permission denied"):
+        SettingsStore(path)
+    assert path.exists()
+
+
+def test_what_is_unknown_or_does_not_fit_is_named_and_stays_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_text('{"ui.theme": "pink", "of.a.newer.program": [1], "drift.window_rows": 500}')
+    store = SettingsStore(path)
+    assert "ui.theme, of.a.newer.program" in (store.note or "")
+    store.set("telemetry.interval_seconds", "2.5")
+    assert json.loads(path.read_text()) == {
+        "ui.theme": "pink", "of.a.newer.program": [1], "drift.window_rows": 500, "telemetry.interval_seconds": 2.5,
+    }  # fmt: skip
+    store.set("ui.theme", "dark")
+    assert json.loads(path.read_text())["ui.theme"] == "dark"
+    assert SettingsStore(path).text("ui.theme") == "dark"
 
 
 def test_a_stored_value_that_fits_no_more_is_ignored(tmp_path: Path) -> None:

@@ -1,0 +1,177 @@
+"""Looks after what is stored: a backup each hour, the reserve for a full disk, and what is damaged or lost is told."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.reserve import Reserve
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.base.text import plain
+from mlops_desk.records.event import Notice
+from mlops_desk.records.status import Check
+from mlops_desk.storage.backups import HOURLY
+from mlops_desk.storage.state import State
+
+_log = logging.getLogger(__name__)
+
+SOURCE = "storage"
+BACKUP_SECONDS = 3600.0
+_LOOK_SECONDS = 300.0
+_NAMED = 3
+_RESTORE = "mlops-desk agent restore --list"
+
+
+class Upkeep:
+    """``notify`` tells people; a simulated desk, which forgets everything at its end, keeps neither."""
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        state: State,
+        settings: SettingsStore,
+        notify: Callable[[Notice], None],
+        *,
+        simulated: bool,
+    ) -> None:
+        self._state = state
+        self._settings = settings
+        self._notify = notify
+        self._simulated = simulated
+        self._reserve = Reserve(folder.root)
+        self._given_up = False
+        # What has just begun is no backup to fall back on: the first one waits for its hour.
+        self._backed_up_at = time.monotonic() if state.is_new else None
+        self._backed_up_changes = -1
+        self._failed: str | None = None
+        self._told: set[str] = set()
+        self._lost_jobs = [] if simulated else _without_record(folder.jobs, state.jobs.keys())
+
+    def start(self, loop: Loop) -> None:
+        """Tell what is damaged or lost, and begin to look after the rest."""
+        self._tell()
+        if not self._simulated:
+            loop.repeat("upkeep", _LOOK_SECONDS, self.turn)
+
+    def make_room(self) -> bool:
+        """Give up the reserve for what must be written; tell whether that made room."""
+        self._given_up = self._reserve.give_up() or self._given_up
+        return self._given_up
+
+    def turn(self) -> None:
+        """Do what is due."""
+        if self._reserve.keep():
+            self._given_up = False
+        if self._is_backup_due(time.time()):
+            self._back_up()
+        self._tell()
+
+    def note(self) -> str | None:
+        """Say what a person must know of at any time."""
+        found = [text for text, _ in self._troubles()]
+        return " ".join(found) if found else None
+
+    def checks(self) -> dict[str, Callable[[], Check]]:
+        """Return the doctor's checks of what is stored."""
+        return {"records": self.check_records, "backups": self.check_backups, "disk reserve": self.check_reserve}
+
+    def check_records(self) -> Check:
+        """Tell whether every record is there and can be read."""
+        troubles = self._troubles()
+        if not troubles:
+            return Check("records", "ok", "every record can be read")
+        fix = next((hint for _, hint in troubles if hint is not None), None)
+        return Check("records", "problem", " ".join(text for text, _ in troubles), fix)
+
+    def check_backups(self) -> Check:
+        """Tell when the newest backup was made."""
+        if self._simulated:
+            return Check("backups", "ok", "a simulated desk keeps none")
+        made = self._state.backups()
+        newest = (
+            f"{len(made)} of the state database, the newest {made[0].name}"
+            if made
+            else "none yet; one is made each hour"
+        )
+        if self._failed is not None:
+            return Check("backups", "warning", f"{newest}. {self._failed}")
+        return Check("backups", "ok", newest)
+
+    def check_reserve(self) -> Check:
+        """Tell whether outcomes of jobs can be written on a full disk."""
+        if self._simulated or self._reserve.is_kept:
+            return Check("disk reserve", "ok", "64 MiB are kept to write the outcomes of jobs when the disk is full")
+        why = "was given up for outcomes of jobs, the disk was full" if self._given_up else "is not there"
+        return Check("disk reserve", "warning", f"the reserve for a full disk {why}; it is made once 192 MiB are free")
+
+    def _troubles(self) -> list[tuple[str, str | None]]:
+        """Return what is damaged or lost, each with what to do about it."""
+        found: list[tuple[str, str | None]] = []
+        if self._state.repair is not None:
+            found.append((self._state.repair.told("The state database"), _RESTORE))
+        if self._lost_jobs:
+            found.append((_lost_text(self._lost_jobs, is_new=self._state.is_new), _RESTORE))
+        if unreadable := self._state.unreadable():
+            names = _some([plain(name, 60) for name in unreadable])
+            text = f"{_count(len(unreadable), 'record')} damaged and left out: {names}."
+            found.append((f"{text} Copies lie in the folder unreadable.", _RESTORE))
+        if (note := self._settings.note) is not None:
+            found.append((note, None))
+        return found
+
+    def _tell(self) -> None:
+        """Tell each trouble once."""
+        for text, hint in self._troubles():
+            if text not in self._told:
+                self._told.add(text)
+                self._notify(Notice("alert", SOURCE, text, hint, time.time()))
+
+    def _is_backup_due(self, now: float) -> bool:
+        """Tell whether an hour has gone since the newest one, in which something was written.
+
+        What this process made is counted by the clock that does not jump.
+        """
+        if self._state.changes == self._backed_up_changes:
+            return False
+        if self._backed_up_at is not None:
+            return time.monotonic() - self._backed_up_at >= BACKUP_SECONDS
+        hourly = [backup.made_at for backup in self._state.backups() if backup.why == HOURLY]
+        return not hourly or abs(now - hourly[0]) >= BACKUP_SECONDS
+
+    def _back_up(self) -> None:
+        changes = self._state.changes
+        try:
+            made = self._state.backup(HOURLY)
+        except DeskError as error:
+            if self._failed != error.message:
+                _log.warning("%s", error.message)
+            self._failed = error.message
+            return
+        _log.info("The state database was backed up: %s", made.name)
+        self._failed, self._backed_up_at, self._backed_up_changes = None, time.monotonic(), changes
+
+
+def _without_record(jobs: Path, known: set[str]) -> list[str]:
+    """Return the jobs that have a folder and no record: jobs are never forgotten, so theirs were lost."""
+    try:
+        return sorted(folder.name for folder in jobs.iterdir() if folder.is_dir() and folder.name not in known)
+    except OSError:
+        return []  # there was no job yet, or their folder can't be read: what it hides is not said to be lost
+
+
+def _lost_text(jobs: list[str], *, is_new: bool) -> str:
+    what = "The state database is new, but this data folder is not" if is_new else "Jobs have lost their records"
+    names = _some([plain(job, 40) for job in jobs])
+    return f"{what}: {_count(len(jobs), 'job')} not known any more and left a folder here ({names})."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun} is" if number == 1 else f"{number} {noun}s are"
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"

@@ -1,0 +1,165 @@
+"""What is damaged or lost is told and stays told; a backup is made each hour in which something was written."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.desk import upkeep as module
+from mlops_desk.desk.upkeep import Upkeep
+from mlops_desk.records.event import Notice
+from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.storage.state import State
+from tests.unit.storage.damage import fill_state
+
+JOB = Job("j1", "train", JobState.SUCCEEDED, JobSpec("train", "i"), 1.0, 0, "me")
+
+
+class World:
+    def __init__(self, root: Path) -> None:
+        self.folder = DataFolder(root)
+        self.told: list[Notice] = []
+        self.states: list[State] = []
+
+    def open(self, *, simulated: bool = False) -> Upkeep:
+        self.state = State(self.folder.state_database)
+        self.states.append(self.state)
+        settings = SettingsStore(self.folder.settings)
+        return Upkeep(self.folder, self.state, settings, self.told.append, simulated=simulated)
+
+    def close(self) -> None:
+        for state in self.states:
+            state.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The monotonic clock, in a list of one."""
+    now = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_whole_folder_has_nothing_to_tell(world: World) -> None:
+    keep = world.open()
+    world.state.jobs.put(JOB)
+    (world.folder.jobs / "j1").mkdir(parents=True)
+    world.close()
+    keep = world.open()
+    assert (keep.note(), keep.check_records().state) == (None, "ok")
+    keep.turn()
+    assert world.told == []
+
+
+def test_an_emptied_state_beside_old_jobs_is_a_loud_warning_at_every_start(world: World) -> None:
+    for number in range(30):
+        (world.folder.jobs / f"job{number:02}").mkdir(parents=True)
+    world.folder.state_database.write_bytes(b"")
+    for start in range(2):
+        keep = world.open()
+        keep.turn()
+        note = keep.note() or ""
+        assert "30 jobs are not known any more" in note
+        assert ("The state database is new" in note) is (start == 0)
+        check = keep.check_records()
+        assert (check.state, check.fix) == ("problem", "mlops-desk agent restore --list")
+        assert world.told[-1] == Notice("alert", "storage", note, check.fix, world.told[-1].at)
+        keep.turn()
+        assert len(world.told) == start + 1, "told once"
+        world.close()
+
+
+def test_a_simulated_desk_which_forgets_everything_misses_nothing_and_keeps_nothing(world: World) -> None:
+    (world.folder.jobs / "job1").mkdir(parents=True)
+    keep = world.open(simulated=True)
+    assert keep.note() is None
+    assert {check().state for check in keep.checks().values()} == {"ok"}
+
+
+def test_a_repair_damaged_rows_and_damaged_settings_are_all_told(world: World) -> None:
+    fill_state(world.folder.state_database, 10)
+    data = bytearray(world.folder.state_database.read_bytes())
+    data[:4096] = b"\xff" * 4096
+    world.folder.state_database.write_bytes(data)
+    world.folder.settings.write_text("- a list\n")
+    keep = world.open()
+    note = keep.note() or ""
+    assert "The state database was damaged. 31 of its records could be read" in note
+    assert "The settings were damaged, so the defaults hold." in note
+    assert str(next(world.folder.root.glob("settings.json.damaged-*"))) in note
+    with world.state._database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET document = '{}' WHERE key = 'job0002'")
+    assert len(world.state.jobs.list()) == 9
+    assert "1 record is damaged and left out: jobs job0002." in (keep.note() or "")
+    keep.turn()
+    assert len(world.told) == 3
+
+
+def test_a_backup_is_made_each_hour_in_which_something_was_written(world: World, clock: list[float]) -> None:
+    fill_state(world.folder.state_database, 3)
+    keep = world.open()
+    keep.turn()
+    assert len(world.state.backups()) == 1, "there was none"
+    assert "the newest state-" in keep.check_backups().text
+    world.state.jobs.put(JOB)
+    clock[0] += 3599
+    keep.turn()
+    assert len(world.state.backups()) == 1
+    clock[0] += 1
+    (world.folder.root / "backups" / f"{world.state.backups()[0].name}.db.zst").unlink()
+    keep.turn()
+    assert len(world.state.backups()) == 1
+    (world.folder.root / "backups" / f"{world.state.backups()[0].name}.db.zst").unlink()
+    clock[0] += 7200
+    keep.turn()
+    assert world.state.backups() == [], "nothing was written since"
+
+
+def test_a_restart_within_the_hour_makes_no_other_and_a_new_database_waits_for_its_hour(
+    world: World, clock: list[float]
+) -> None:
+    keep = world.open()
+    world.state.jobs.put(JOB)
+    keep.turn()
+    assert world.state.backups() == [], "what has just begun is nothing to fall back on"
+    clock[0] += 3600
+    keep.turn()
+    (made,) = world.state.backups()
+    world.close()
+    keep = world.open()
+    world.state.jobs.put(JOB)
+    keep.turn()
+    assert world.state.backups() == [made]
+
+
+def test_a_backup_that_can_not_be_made_is_told_by_the_doctor_and_tried_again(world: World, clock: list[float]) -> None:
+    fill_state(world.folder.state_database, 3)
+    (world.folder.root / "backups").write_text("in the way")
+    keep = world.open()
+    keep.turn()
+    assert keep.check_backups().state == "warning"
+    (world.folder.root / "backups").unlink()
+    keep.turn()
+    assert keep.check_backups().state == "ok"
+    assert len(world.state.backups()) == 1
+
+
+def test_the_reserve_is_kept_given_up_for_outcomes_and_made_again(world: World) -> None:
+    keep = world.open()
+    assert keep.check_reserve().state == "warning"
+    keep.turn()
+    assert keep.check_reserve().state == "ok"
+    assert keep.make_room()
+    assert "was given up" in keep.check_reserve().text
+    assert keep.make_room(), "the room it made may still be there for the next outcome"
+    keep.turn()
+    assert (keep.check_reserve().state, (world.folder.root / "reserve").exists()) == ("ok", True)
