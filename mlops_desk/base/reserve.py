@@ -64,7 +64,7 @@ class Reserve:
         except FileNotFoundError:
             return False
         except OSError as error:
-            _log.warning("The reserve %s can't be given up: %s", self.path, error.strerror)
+            _log.info("The reserve %s can't be given up: %s", self.path, error.strerror)
             return False
-        _log.warning("The disk is full: the reserve %s was given up, so that outcomes can be written", self.path)
+        _log.info("The reserve %s was given up", self.path)
         return held

@@ -58,7 +58,9 @@ class Upkeep:
 
     def make_room(self) -> bool:
         """Give up the reserve for what must be written; tell whether that made room."""
-        self._given_up = self._reserve.give_up() or self._given_up
+        if self._reserve.give_up():
+            _log.warning("The disk is full: the reserve was given up, so that the outcomes of jobs can be written")
+            self._given_up = True
         return self._given_up
 
     def turn(self) -> None:
