@@ -208,7 +208,7 @@ def _straggler(item: Used, group: Sequence[Used]) -> Diagnosis | None:
     spread = max(others) - min(others)
     name = f"GPU {item.gpu.index}"
     evidence = _group_evidence(item, group)
-    if use <= middle - STRAGGLING and (spread < STRAGGLING or len(others) == 1):
+    if use <= middle - STRAGGLING and spread < STRAGGLING:
         rest = f"the others of {item.label} {percent(middle)}: the work is uneven."
         text = f"{name} computes {percent(use)} of the time, {rest}"
         return Diagnosis(item.gpu.uuid, "peers", "Has less to do than its peers", text, evidence)

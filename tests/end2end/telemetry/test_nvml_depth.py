@@ -203,6 +203,13 @@ def test_heat_that_two_causes_count_at_once_is_told_while_it_lasts(start, tmp_pa
     assert all(share is not None and share > 0.8 for share in shares), shares
 
 
+def test_heat_that_the_hardware_alone_acts_on_costs_time_as_well(start, tmp_path: Path) -> None:
+    desk = start(NvmlRig(tmp_path, f"{TWO_H100}gpu 0 throttle=hw_thermal\n"))
+    desk.until(lambda: (value(desk.gpu(0), "hw.gpu.throttle.thermal_hardware") or 0) > 0.8)
+    assert value(desk.gpu(0), "hw.gpu.throttle.thermal_software") == 0.0
+    desk.until(lambda: (value(desk.gpu(0), "hw.gpu.throttle.thermal") or 0) > 0.8)
+
+
 def test_each_process_has_its_share_and_start(start, tmp_path: Path) -> None:
     busy, idle = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
     try:

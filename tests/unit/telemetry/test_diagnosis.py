@@ -454,3 +454,29 @@ def test_a_holder_that_is_older_than_the_agent_is_judged_by_all_that_was_measure
     verdicts = Verdicts()
     verdicts.look(replace(status(), gpus=()), ring, 44.0, NOW - 6.0)  # nothing is measured yet
     assert watched(verdicts, ring, range(1), gpu(processes=(process,)), 0.97)[0]
+
+
+@pytest.mark.parametrize(("shares", "causes"), [
+    ((0.9, 0.65), ["busy", "peers"]),
+    ((0.9, 0.66), ["busy", "unknown"]),
+    ((0.9, 0.3, 0.9, 0.66), ["busy", "peers", "busy", "unknown"]),
+])  # fmt: skip
+def test_of_the_gpus_of_a_job_the_one_that_has_less_to_do_is_told(shares, causes):
+    gpus = [gpu(index) for index in range(len(shares))]
+    assert [verdict.cause for verdict in diagnose(status(*gpus), use(*shares), AWAKE)] == causes
+
+
+def test_where_no_two_gpus_are_alike_none_is_the_odd_one():
+    gpus = [gpu(index) for index in range(4)]
+    verdicts = diagnose(status(*gpus), use(0.1, 0.84, 0.5, 0.84), AWAKE)
+    assert verdicts[0].cause == "unknown"
+
+
+def test_a_full_link_is_never_fuller_than_full():
+    held, means = carrying(pcie=55.0, generation=1.0)
+    (verdict,) = diagnose(status(held), {**means, **use(0.4)}, AWAKE)
+    assert "generation 5" in verdict.text
+    assert "87\u202f% of it" in verdict.text
+    impossible, means = carrying(pcie=200.0)
+    (verdict,) = diagnose(status(impossible), {**means, **use(0.4)}, AWAKE)
+    assert verdict.cause == "unknown"

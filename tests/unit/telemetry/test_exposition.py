@@ -337,3 +337,12 @@ def test_however_many_use_a_gpu_the_page_stays_bounded():
     assert len(counts) == 33
     assert counts["other"] == 468.0
     assert sum(page["mlops_desk_gpu_process_memory_bytes"].values()) == sum(range(501, 1001))
+
+
+def test_an_event_between_two_ticks_adds_no_traffic():
+    tallies, gpu = Tallies(), Gpu("G", 0, "H", None, GpuState.OK, metrics={"hw.gpu.io.receive": Reading(9.0, "By/s")})
+    tallies.take((), [gpu], 100.0, is_tick=True)
+    tallies.take((DeviceEvent(1.0, "xid", "G", 13),), [replace(gpu, metrics={})], 100.9, is_tick=False)
+    tallies.take((), [gpu], 101.0, is_tick=True)
+    assert tallies.total("G", "hw.gpu.io.receive") == 9.0
+    assert tallies.last_xid("G") == 13

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import AccountedProcess, Gpu, GpuProcess, GpuState, Host, MigInstance, NvLink
+from mlops_desk.records.status import (
+    AccountedProcess,
+    Gpu,
+    GpuProcess,
+    GpuState,
+    Host,
+    HostLoad,
+    LeaseInfo,
+    MigInstance,
+    NvLink,
+)
 from mlops_desk.telemetry.frames import BrokenStream, Frame, encode, read_frame
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
 from mlops_desk.telemetry.thinning import Restorer, Thinner
@@ -159,3 +169,22 @@ def test_a_change_of_what_was_never_told_breaks_the_stream() -> None:
     thinner.thin(sent(LINKED))
     with pytest.raises(BrokenStream):
         Restorer().restore(thinner.thin(sent(LINKED)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"index": 5}, {"name": "H200"}, {"pci_bus_id": "00000000:1B:00.0"}, {"state": GpuState.RESET_REQUIRED},
+        {"lease": LeaseInfo("leased")}, {"note": "slow"}, {"processes_known": True}, {"facts": {"VBIOS": "97"}},
+        {"peers": {"GPU-2": "SYS"}}, {"numa_node": 1}, {"cpu_affinity": "0-31"}, {"accounting": None},
+        {"throttle_reasons": ("power cap",)}, {"mig": (MigInstance("one", None, "1g", 1, None),)},
+        {"processes": (GpuProcess(7, "ada", "python", None, cpu_ratio=0.5, load=HostLoad(10.0, 0.5)),)},
+    ],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_each_thing_that_changes_of_a_gpu_arrives(change: dict[str, object]) -> None:
+    thinner, restorer = Thinner(), Restorer()
+    for gpu in (LINKED, replace(LINKED, **change)):
+        arrived = read_frame(io.BytesIO(encode(thinner.thin(sent(gpu)))))
+        assert arrived is not None
+        assert restorer.restore(arrived) == sent(gpu)
