@@ -23,7 +23,8 @@ from mlops_desk.telemetry.nvml_links import LinkReader
 from mlops_desk.telemetry.nvml_mig import MigReader
 from mlops_desk.telemetry.nvml_probes import OFTEN_SECONDS, PROBES, RARELY_SECONDS, SELDOM_SECONDS, Probe
 from mlops_desk.telemetry.nvml_processes import ProcessLister, RawProcess
-from mlops_desk.telemetry.processes import Processes
+from mlops_desk.telemetry.processes import Processes, ProcessFacts
+from mlops_desk.telemetry.workloads import HostUse
 
 _UNSUPPORTED_SECONDS = 60.0
 _PROCESS_SECONDS = 2.0
@@ -43,10 +44,14 @@ _METRIC_STATES = {
     Kind.NO_PERMISSION: MetricState.NO_PERMISSION,
     Kind.LOST: MetricState.LOST,
 }
+_MOST_DESCRIBED = 1024
 _APART_SECONDS = 3.5
 """So far apart the slow question after the traffic is put to one GPU and the next: never to several in one tick."""
 _LATER_SECONDS = 0.5
 """What is only looked at by people is first asked after the first numbers are out."""
+
+
+_Described = tuple[RawProcess, ProcessFacts, HostUse, GpuProcess]
 
 
 class GpuReader:
@@ -64,6 +69,7 @@ class GpuReader:
         self.accounting: tuple[AccountedProcess, ...] | None = None
         self.needs_reset = False
         self._lookup = processes
+        self._described: dict[int, _Described] = {}
         self._values: dict[str, float] = {}
         self._states: set[MetricState] = set()
         self._fields = FieldReader(device, EVERY_TICK)
@@ -276,29 +282,17 @@ class GpuReader:
         return None
 
     def _describe(self, raw: RawProcess) -> GpuProcess:
-        facts, shares = self._lookup.facts(raw.pid), raw.shares
+        """Return a process with what is known of it; the same object while that stays the same."""
+        facts = self._lookup.facts(raw.pid)
         use = self._lookup.use(raw.pid, facts)
-        return GpuProcess(
-            raw.pid,
-            facts.user,
-            facts.command,
-            raw.memory_bytes,
-            facts.container,
-            raw.kind,
-            facts.start_ticks,
-            shares.sm,
-            facts.started_at,
-            raw.instance,
-            raw.draws,
-            shares.memory,
-            shares.encoder,
-            shares.decoder,
-            use.cpu_ratio,
-            use.memory_bytes,
-            use.parent,
-            use.zombie,
-            use.load,
-        )
+        known = self._described.get(raw.pid)
+        if known is not None and known[1] is facts and known[2] is use and known[0] == raw:
+            return known[3]
+        process = described(raw, facts, use)
+        if len(self._described) > _MOST_DESCRIBED:
+            self._described.clear()
+        self._described[raw.pid] = raw, facts, use, process
+        return process
 
     def _read_flows(self, now: float) -> float | None:
         return self._quietly(lambda: self._links.read_flows(now))
@@ -403,6 +397,32 @@ class GpuReader:
 
     def _copy_state(self, name: str, of: Reading) -> None:
         self.readings[name] = of if of.value is not None else _missing(name, of.state)
+
+
+def described(raw: RawProcess, facts: ProcessFacts, use: HostUse) -> GpuProcess:
+    """Put together what driver and kernel say of a process."""
+    shares = raw.shares
+    return GpuProcess(
+        raw.pid,
+        facts.user,
+        facts.command,
+        raw.memory_bytes,
+        facts.container,
+        raw.kind,
+        facts.start_ticks,
+        shares.sm,
+        facts.started_at,
+        raw.instance,
+        raw.draws,
+        shares.memory,
+        shares.encoder,
+        shares.decoder,
+        use.cpu_ratio,
+        use.memory_bytes,
+        use.parent,
+        use.zombie,
+        use.load,
+    )
 
 
 @cache

@@ -12,7 +12,8 @@ now and then.
 import ctypes
 import struct
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from mlops_desk.telemetry.nvml import GONE, UNABLE, Kind, NvmlError
@@ -95,7 +96,10 @@ class ProcessLister:
         shares = self._shares()
         if shares is None:
             return list(found.values())
-        return [replace(one, shares=shares.get(one.pid, _NONE)) for one in found.values()]
+        return [
+            RawProcess(one.pid, one.memory_bytes, one.kind, one.instance, one.draws, shares.get(one.pid, _NONE))
+            for one in found.values()
+        ]
 
     def _clients(self, pids: frozenset[int], now: float) -> list[tuple[int, int | None, int | None]]:
         """Return the clients of MPS, ``pids`` being in the other lists. Raises NvmlError when GPU or driver is gone."""
@@ -187,19 +191,21 @@ def newest_shares(
     samples: list[tuple[int, int, int, int, int, int]], seen_until: int, now: int
 ) -> tuple[dict[int, Shares], int]:
     """Return the shares of each pid in its newest sane sample, and until when samples have now been seen (µs)."""
-    found: dict[int, tuple[int, Shares]] = {}
+    newest: dict[int, tuple[int, int, int, int, int, int]] = {}
     until = seen_until
-    for pid, at, *percents in samples:
-        if not pid or percents[0] > 100 or at > now + _FUTURE or at <= seen_until:
+    for sample in samples:
+        pid, at = sample[:2]
+        if not pid or sample[2] > 100 or at > now + _FUTURE or at <= seen_until:
             continue
         until = max(until, at)
-        if pid not in found or at >= found[pid][0]:
-            found[pid] = (at, Shares(*map(_ratio, percents)))
-    return {pid: shares for pid, (_, shares) in found.items()}, until
+        if pid not in newest or at >= newest[pid][1]:
+            newest[pid] = sample
+    return {pid: _shares_of(sample[2:]) for pid, sample in newest.items()}, until
 
 
-def _ratio(percent: int) -> float | None:
-    return percent / 100 if percent <= 100 else None
+@lru_cache(512)
+def _shares_of(percents: tuple[int, ...]) -> Shares:
+    return Shares(*(percent / 100 if percent <= 100 else None for percent in percents))
 
 
 def records(buffer: memoryview, count: int) -> list[tuple[int, ...]]:

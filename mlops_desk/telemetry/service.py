@@ -64,6 +64,9 @@ SIMULATED_FAULTS = "simulated-faults.json"
 _SHORT_ID = 12
 _LEASES_SECONDS = 1.9
 """How long who holds a GPU is taken to be as it was: not quite two ticks. Whoever asks gets a new answer."""
+_NAMES_SECONDS = 0.9
+"""How long names of containers hold: a new one is looked up in the background, and shown with the next sample."""
+
 _HOLDING_BYTES = 64 << 20
 
 _P = TypeVar("_P", GpuProcess, AccountedProcess)
@@ -105,6 +108,7 @@ class TelemetryService:
         self._listeners: list[Listener] = []
         self._verdicts = Verdicts()
         self._unclaimed = Unclaimed()
+        self._named_then: dict[str, tuple[tuple[GpuProcess, ...], tuple[GpuProcess, ...], float]] = {}
         self._row_at = 0.0
         self._accounts: dict[str, tuple[_Accounts, _Accounts]] = {}
         self._ring = Ring(rows_for(settings.number("telemetry.interval_seconds")))
@@ -252,7 +256,7 @@ class TelemetryService:
                 replace(
                     gpu,
                     lease=leases.get(gpu.uuid),
-                    processes=tuple(self._of_job(process) for process in gpu.processes),
+                    processes=self._named_of(gpu, now),
                     accounting=self._accounted(gpu),
                     held_by_nobody_bytes=self._unclaimed.of(gpu, now),
                 )
@@ -301,6 +305,16 @@ class TelemetryService:
             return process
         name = self._container_name(process.container)
         return replace(process, container=plain(name) if name else process.container[:_SHORT_ID])
+
+    def _named_of(self, gpu: Gpu, now: float) -> tuple[GpuProcess, ...]:
+        """Name containers and jobs of a GPU's processes; the same tuple for a while as long as they are the same."""
+        kept = self._named_then.get(gpu.uuid)
+        if kept is not None and kept[0] is gpu.processes and now < kept[2]:
+            return kept[1]
+        named = tuple(self._of_job(process) for process in gpu.processes)
+        boxed = any(process.container is not None for process in gpu.processes)
+        self._named_then[gpu.uuid] = gpu.processes, named, now + (_NAMES_SECONDS if boxed else math.inf)
+        return named
 
     def _of_job(self, process: GpuProcess) -> GpuProcess:
         """Name container and job of a process."""

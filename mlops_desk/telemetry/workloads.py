@@ -81,6 +81,7 @@ class _Watched:
     steps: deque[_Step] = field(default_factory=deque)
     stat: int | None = None
     children: int | None = None
+    lists_children: bool = True
     asked_at: float = 0.0
 
 
@@ -129,13 +130,15 @@ class Workloads:
             known.steps.append(_step(before, look))
             while len(known.steps) > len(known.looks) - 1:
                 known.steps.popleft()
-        known.use = HostUse(
+        use = HostUse(
             None if cpu is None else round(cpu, 3),
             stat.memory_bytes,
             stat.parent or None,
             stat.state == _ZOMBIE,
             _load(known) if known.steps else None,
         )
+        if use != known.use:  # the same object tells that nothing has changed
+            known.use = use
 
     def _stat(self, pid: int, known: _Watched) -> Stat | None:
         if known.stat is None and len(self._known) <= _MOST_OPEN:
@@ -146,9 +149,12 @@ class Workloads:
 
     def _tree(self, pid: int, known: _Watched, stat: Stat) -> dict[tuple[int, int], float] | None:
         """Return the processor seconds of a process and those below it; None where children are not listed."""
+        if not known.lists_children:
+            return None
         if known.children is None:
             known.children = _open(self._children(pid))
             if known.children is None:
+                known.lists_children = False  # the kernel does not, and will not
                 return None
         found = {(pid, stat.start_ticks): stat.cpu_seconds}
         below = deque(_pids(_pread(known.children, _LIST_BYTES)))
@@ -202,7 +208,7 @@ def _load(known: _Watched) -> HostLoad:
     whole = len(tree) == len(known.steps)
     grown = growth(first.cgroup, last.cgroup)
     return HostLoad(
-        seconds=round(last.at - first.at, 1),
+        seconds=EVERY_SECONDS * round((last.at - first.at) / EVERY_SECONDS),
         cores=round(sum(tree) / seconds, 3) if whole else None,
         busiest_ratio=round(min(1.0, sum(busiest) / seconds), 3) if whole else None,
         processes=len(last.tree) if last.tree is not None else None,
