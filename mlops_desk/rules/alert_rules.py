@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_desk.records.alert import AlertRule
-from mlops_desk.records.holding import LEAST_BYTES, held_by_nobody_bytes, unclaimed_bytes
+from mlops_desk.records.holding import LEAST_BYTES
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Filesystem, Gpu, GpuState
 from mlops_desk.rules.causes import OOM_RULE
@@ -122,7 +122,9 @@ def _lease_trouble(gpu: Gpu) -> str | None:
 
 def _unclaimed(gpu: Gpu) -> float | None:
     """Return the bytes that nobody is seen to hold; 0 where driver and rounding explain them."""
-    return None if unclaimed_bytes(gpu) is None else (held_by_nobody_bytes(gpu) or 0.0)
+    if gpu.held_by_nobody_bytes is not None:
+        return float(gpu.held_by_nobody_bytes)
+    return 0.0 if gpu.processes_known else None
 
 
 def _replays_a_minute(gpu: Gpu) -> float:

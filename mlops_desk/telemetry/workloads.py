@@ -1,7 +1,7 @@
 """What the processes on GPUs take of the host: processor, memory, and with children and cgroup what they wait for.
 
-Looked at every ten seconds, however many GPUs a process is on, through descriptors that stay open: of a process that
-sleeps that costs a few microseconds. Loads are means of up to a minute. Who may not be looked at, and a kernel that
+Looked at every twenty seconds, the first time after ten, however many GPUs a process is on, through descriptors that
+stay open: of a process that sleeps that costs a few microseconds. Loads are means of up to a minute. Who may not be looked at, and a kernel that
 does not list children or keep pressures, leave a load unknown; nothing is ever taken for 0.
 """
 
@@ -15,7 +15,8 @@ from pathlib import Path
 from mlops_desk.records.status import HostLoad
 from mlops_desk.telemetry.cgroups import Cgroups, CgroupTotals, growth
 
-EVERY_SECONDS = 10.0
+FIRST_SECONDS = 10.0
+EVERY_SECONDS = 20.0
 SPAN_SECONDS = 60.0
 _EARLY_SECONDS = 0.5
 _FORGET_SECONDS = 60.0
@@ -96,7 +97,7 @@ class Workloads:
         self._tidy_at = 0.0
 
     def use(self, pid: int, start_ticks: int, cgroup: str | None) -> HostUse:
-        """Return what a process takes of the host, as of ten seconds ago at most."""
+        """Return what a process takes of the host, as of twenty seconds ago at most."""
         now = self._clock()
         known = self._known.get(pid)
         if known is None or known.ticks != start_ticks:
@@ -105,7 +106,7 @@ class Workloads:
             known = self._known[pid] = _Watched(start_ticks, cgroup)
         known.asked_at = now
         if now >= known.due:
-            known.due = now + EVERY_SECONDS - _EARLY_SECONDS
+            known.due = now + (EVERY_SECONDS if known.looks else FIRST_SECONDS) - _EARLY_SECONDS
             self._look(pid, known, now)
         if now >= self._tidy_at:
             self._tidy_at = now + _FORGET_SECONDS
@@ -208,7 +209,7 @@ def _load(known: _Watched) -> HostLoad:
     whole = len(tree) == len(known.steps)
     grown = growth(first.cgroup, last.cgroup)
     return HostLoad(
-        seconds=EVERY_SECONDS * round((last.at - first.at) / EVERY_SECONDS),
+        seconds=FIRST_SECONDS * round((last.at - first.at) / FIRST_SECONDS),
         cores=round(sum(tree) / seconds, 3) if whole else None,
         busiest_ratio=round(min(1.0, sum(busiest) / seconds), 3) if whole else None,
         processes=len(last.tree) if last.tree is not None else None,

@@ -32,10 +32,10 @@ def status(
     network=None,
     note=None,
     lease=None,
-    listed=False,
+    nobodys=None,
 ) -> Status:
     return Status(
-        (Gpu("GPU-0", 0, "H100", None, state, lease, metrics=readings(gpu or {}), processes_known=listed),),
+        (Gpu("GPU-0", 0, "H100", None, state, lease, metrics=readings(gpu or {}), held_by_nobody_bytes=nobodys),),
         Host("box", readings(host or {})),
         (Disk("nvme0n1", metrics=readings(disk or {})),),
         (Network("eth0", readings(network or {})),),
@@ -154,7 +154,7 @@ FIRING = {
     "gpu_memory": {"gpu": {"hw.gpu.memory.usage": 79.0, "hw.gpu.memory.limit": 80.0}},
     "gpu_memory_unclaimed": {
         "gpu": {"hw.gpu.memory.usage": 70.0 * 2**30, "hw.gpu.memory.limit": 80.0 * 2**30},
-        "listed": True,
+        "nobodys": 70 << 30,
     },
     "host_memory": {"host": {"system.memory.usage": 99.0, "system.memory.limit": 100.0}},
     "host_memory_pressure": {"host": {"system.pressure.memory.full.avg10": 0.4}},
