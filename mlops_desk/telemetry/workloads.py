@@ -2,7 +2,7 @@
 
 Looked at every twenty seconds, the first time after ten, however many GPUs a process is on, through descriptors that
 stay open: of a process that sleeps that costs a few microseconds. Loads are means of up to a minute. Who may not be
-looked at, and a kernel that does not list children or keep pressures, leave a load unknown; nothing is ever taken for 0.
+looked at, and a kernel that does not list children or keep pressures, leave a load unknown, which is never 0.
 """
 
 import os
