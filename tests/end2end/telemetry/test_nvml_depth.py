@@ -180,9 +180,11 @@ def test_a_new_layout_is_never_shown_mixed_with_the_old(start, tmp_path: Path) -
     desk = start(rig)
     desk.until(lambda: len(desk.gpu(0).mig) == 2)
     seen = len(desk.announced)
-    rig.simulator.scenario.write_text(
+    new = tmp_path / "new.conf"
+    new.write_text(
         f"{TWO_H100}mig gpu=0 profile=2g.20gb gi=3 mem_used=4GiB\nproc gpu=0 pid=4194302 gi=3 ci=0 mem=1GiB\n"
     )
+    new.replace(rig.simulator.scenario)  # at once: half a scenario would be a layout in between
     desk.until(lambda: [one.gpu_instance for one in desk.gpu(0).mig] == [3])
     layouts = [
         ([one.gpu_instance for one in status.gpus[0].mig], [one.gpu_instance for one in status.gpus[0].processes],
