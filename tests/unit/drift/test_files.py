@@ -289,16 +289,16 @@ def test_a_truncated_parquet_file_and_a_folder_are_said_to_be_none(tmp_path):
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_give_a_report_or_a_sentence(tmp_path_factory, content):
-    path = text(tmp_path_factory.mktemp("any") / "any.csv", content)
+def test_any_bytes_give_a_report_or_a_sentence(tmp_path, content):
+    path = text(tmp_path / "any.csv", content)
     document = _report_or_hint(path)
     assert document
     json.dumps(document, allow_nan=False)
 
 
 @given(st.lists(st.text(alphabet='a,"\n\r;é\t 1.', max_size=12), max_size=12))
-def test_any_lines_give_a_report_or_a_sentence(tmp_path_factory, lines):
-    path = text(tmp_path_factory.mktemp("lines") / "lines.csv", "head,er\n" + "\n".join(lines))
+def test_any_lines_give_a_report_or_a_sentence(tmp_path, lines):
+    path = text(tmp_path / "lines.csv", "head,er\n" + "\n".join(lines))
     assert _report_or_hint(path)
 
 
