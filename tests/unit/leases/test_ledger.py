@@ -342,15 +342,26 @@ def test_another_process_of_this_user_that_keeps_its_turn_is_told_of(
     ledger.release("a0")
 
 
-def test_a_lock_removed_under_who_waits_for_it_is_not_the_one_that_counts(machine: Machine) -> None:
+def test_a_lock_removed_under_who_waits_for_it_is_not_the_one_that_counts(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ledger = machine.agent(10)
     ledger.acquire("a0", "x", 1, machine.facts)
     lock = machine.path(0).with_name("lock")
     granted: list[object] = []
+    opened, real = threading.Event(), folders._flock
+
+    def flock(descriptor: int, deadline: float) -> None:
+        opened.set()
+        real(descriptor, deadline)
+
     with contextlib.ExitStack() as second:
         with LeaseFolders((machine.folder,)).own():
             waiting = threading.Thread(target=lambda: granted.append(ledger.acquire("a1", "x", 1, machine.facts).gpus))
+            monkeypatch.setattr(folders, "_flock", flock)
             waiting.start()
+            assert opened.wait(10.0)
+            monkeypatch.undo()
             lock.unlink()
             second.enter_context(LeaseFolders((machine.folder,)).own())  # on the file that others find
         waiting.join(0.5)
