@@ -2,7 +2,8 @@
 
 On a private engine with GPUs that are not there, with images with and without a shell. However long it is away, and
 whatever it makes up afterwards: no job is started twice or lost, each has the outcome that its command had, nothing
-stays behind. A command that ended while nobody saw it is known by its wrapper.
+stays behind. A command that ended while nobody saw it is known by its wrapper. An engine that is told to end while it
+still starts stops what runs on it: that is a true outcome too, and has to be told as just that.
 """
 
 import json
@@ -23,6 +24,7 @@ TRIES = 60
 
 _END_SECONDS = 120.0
 _CLEAR_SECONDS = 60.0
+_TERMINATED = 128 + signal.SIGTERM
 _stack = ExitStack()
 _place: list[tuple[PrivateEngine, str, str]] = []
 
@@ -104,7 +106,9 @@ def _untrue(job: Job, folder: Path) -> Iterator[str]:
     begun = (seen / "log").read_text().splitlines() if (seen / "log").exists() else []
     if seen.parent != folder or begun != ["began"] or len(job.attempts) != 1:
         yield f"began {len(begun)} times: {job}"
-    if job.exit_code != code or job.state is not (JobState.FAILED if code else JobState.SUCCEEDED):
+    told = (job.state, job.exit_code)
+    by_engine = job.reason is not None and job.reason.class_ == "stopped" and told == (JobState.FAILED, _TERMINATED)
+    if told != (JobState.FAILED if code else JobState.SUCCEEDED, code) and not by_engine:
         yield f"ended with {code}, told otherwise: {job}"
     if job.started_at is None or job.ended_at is None or not 0 <= job.ended_at - job.started_at < _END_SECONDS:
         yield f"an impossible duration: {job}"
