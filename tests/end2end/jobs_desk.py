@@ -46,6 +46,7 @@ class Workshop:
         self.engine = DockerEngine(lambda: address)
         self.state = State(self.folder.state_database)
         self.loop = Loop("jobs-test")
+        self.settings = SettingsStore(self.folder.settings)
         self.runs: dict[str, str] = {}
         self.ledger = ledger = Ledger(Owner(self.folder.instance, address), self._lives)
         shown = [Gpu(uuid, index, "GPU", None, GpuState.OK) for index, uuid in enumerate(gpus)]
@@ -55,7 +56,7 @@ class Workshop:
             SimpleNamespace(jobs=around(self.state.jobs)),  # type: ignore[arg-type]  # all that jobs use of it
             Bus(),
             self.loop,
-            SettingsStore(self.folder.settings),
+            self.settings,
             around(self.engine),
             around(self.leases),
             lambda _spec, job_id, _attempt: RunTicket(f"run-{job_id}", "http://172.17.0.1:1", TOKEN),

@@ -121,6 +121,17 @@ def test_a_command_that_the_image_does_not_have(desk, image):
     assert "not found" in job.reason.hint
 
 
+def test_a_job_that_writes_more_than_it_may_is_stopped_and_the_other_goes_on(desk, image):
+    desk.settings.set("jobs.out_mebibytes", "16")
+    other = desk.submit(image, shell("dd if=/dev/zero of=/mlops-desk/out/x bs=1M count=8; sleep 60"))
+    script = "mkdir /mlops-desk/out/d; dd if=/dev/zero of=/mlops-desk/out/d/x bs=1M count=24; echo wrote; sleep 60"
+    job = desk.submit(image, shell(script))
+    job = desk.wait(job.id, JobState.FAILED)
+    assert (job.reason.class_, job.exit_code) == ("disk_quota", 143)
+    assert "wrote" in desk.log(job)
+    assert desk.jobs.show(other.id).state is JobState.RUNNING
+
+
 def test_an_image_that_is_nowhere(desk):
     job = desk.run("mlops-desk-test/no-such-image:1", "command: [true]")
     assert (job.state, job.reason.class_, job.attempts) == (JobState.FAILED, "image_missing", ())
