@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.base.text import plain
 from mlops_desk.registry.facts import Facts
 from mlops_desk.registry.permits import Permits
 from mlops_desk.registry.request import Request, parse_fields, recognise
@@ -108,23 +109,23 @@ class Guard:
     async def _judged(self, scope: Scope, receive: Receive, token: bytes | None) -> tuple[Refusal | None, Receive]:
         """Judge what is asked for by its body. Return the refusal, if any, and from where to read the body now."""
         request = recognise(scope["method"], scope["path"])
-        if request.reads:
-            return None, receive
-        by_body = not request.call.startswith(("mlflow-artifacts/", "/"))
+        refusal = _unfit(request, scope["headers"])
+        if refusal is not None or request.reads:
+            return refusal, receive
+        by_body = not (request.is_of_files or request.call.startswith("/"))
         try:
             if by_body:
                 body = await asyncio.wait_for(_body(receive), _BODY_SECONDS)
                 request = replace(request, fields=parse_fields(body))
             text = await asyncio.to_thread(self._refusal_of, request, token)
+            refusal = None if text is None else (403, text)
         except TimeoutError:
-            return (408, f"{request.shown}: the request's body did not come within {_BODY_SECONDS:g} s."), receive
+            refusal = 408, f"{request.shown}: the request's body did not come within {_BODY_SECONDS:g} s."
         except Invalid as error:
-            return (400, f"{request.shown}: {error.message}"), receive
+            refusal = 400, f"{request.shown}: {error.message}"
         except sqlite3.Error as error:
-            return (503, f"{request.shown} can't be judged: the store can't be read ({error}). Try again."), receive
-        if text is not None:
-            return (403, text), receive
-        return None, _handing_on(scope, receive, request) if by_body else receive
+            refusal = 503, f"{request.shown} can't be judged: the store can't be read ({error}). Try again."
+        return refusal, _handing_on(scope, receive, request) if by_body and refusal is None else receive
 
     def _refusal_of(self, request: Request, token: bytes | None) -> str | None:
         if (text := self._sources.refusal(request)) is not None:
@@ -133,6 +134,16 @@ class Guard:
             return None
         grant = self._keys.grant_of(token)
         return "The job's token is void: the job is over." if grant is None else self._permits.refusal(request, grant)
+
+
+def _unfit(request: Request, headers: Headers) -> Refusal | None:
+    """Refuse what MLflow would answer as if it had failed itself, so that its clients would try again and again."""
+    if any(name not in {"", "default"} for name in _all(headers, b"x-mlflow-workspace")):
+        return 400, "This server has no workspaces: unset MLFLOW_WORKSPACE."
+    odd = not {"", ".", ".."}.isdisjoint(request.target.split("/"))
+    if request.is_of_files and odd and not request.reads:
+        return 400, f"{request.shown}: {plain(request.target, 200)!r} is no path of a file."
+    return None
 
 
 def _all(headers: Headers, wanted: bytes) -> list[str]:

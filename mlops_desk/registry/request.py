@@ -34,6 +34,10 @@ class Request:
         return self.method in READING
 
     @property
+    def is_of_files(self) -> bool:
+        return self.call.startswith("mlflow-artifacts/")
+
+    @property
     def shown(self) -> str:
         return f"{self.method} {self.call}"
 

@@ -34,6 +34,29 @@ def test_other_uris_are_refused_with_the_right_form(uri):
     assert "://" in (caught.value.hint or "") or "sqlite:////" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize("missing", ["alembic_version", "experiments", "runs", None])
+def test_a_store_has_each_of_the_tables_that_make_it_one(tmp_path, missing):
+    store = tmp_path / "store.db"
+    with closing(sqlite3.connect(store)) as connection:
+        for table in {"alembic_version", "experiments", "runs"} - {missing}:
+            connection.execute(f"CREATE TABLE {table} (a TEXT)")
+    if missing is None:
+        facts = store.stat()
+        assert check_local(parse_address(f"sqlite:///{store}")) == (facts.st_dev, facts.st_ino)
+    else:
+        with pytest.raises(Refused):
+            check_local(parse_address(f"sqlite:///{store}"))
+
+
+@pytest.mark.parametrize(
+    "location", ["s3://b/c", "mlflow-artifacts://models.example:5000/1", "mlflow-artifacts:/../1", "file:///etc", ""]
+)
+def test_the_desks_own_server_has_one_store(location):
+    with pytest.raises(Refused):
+        check_artifact_location(location, SERVER, own=True)
+    check_artifact_location("mlflow-artifacts:/1/a", SERVER, own=True)
+
+
 def test_a_password_is_not_shown():
     assert "secret" not in parse_address("http://me:secret@models.example").shown
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.registry import guard
 from tests.unit.registry.judged import HOST, OWNER, Door
 
 PATH = "/api/2.0/mlflow/runs/search"
@@ -38,6 +39,86 @@ def test_every_method_wants_the_token_the_host_and_no_foreign_page(ask, method):
     assert ask(method, authorization=None) == 401
     assert {ask(method, host=host) for host in FOREIGN_HOSTS} == {403}
     assert {ask(method, origin=origin) for origin in FOREIGN_ORIGINS} == {403}
+
+
+@pytest.mark.parametrize("twice", ["host", "authorization"])
+def test_what_decides_is_given_once(door, twice):
+    """Of two hosts or tokens nobody knows which the next reader takes."""
+    given = {"host": HOST, "authorization": f"Bearer {OWNER}"}
+    refused = {"host": 403, "authorization": 401}[twice]
+    for first, second in ((given[twice], given[twice]), (given[twice], "x"), ("x", given[twice])):
+        headers = [(name.encode(), value.encode()) for name, value in given.items() if name != twice]
+        headers += [(twice.encode(), value.encode()) for value in (first, second)]
+        assert statuses(door, headers) == [refused]
+    assert statuses(door, [(name.encode(), value.encode()) for name, value in given.items() if name != twice]) == [
+        refused
+    ]
+    assert statuses(door, [(name.upper().encode(), value.encode()) for name, value in given.items()]) == [200]
+
+
+def statuses(door, headers):
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(door._guard({"type": "http", "method": "GET", "path": PATH, "headers": headers}, receive, send))
+    return [message["status"] for message in sent if "status" in message]
+
+
+def test_workspaces_which_this_server_has_none_of_are_refused_as_such(door):
+    for call, method in (("runs/search", "POST"), ("runs/get", "GET")):
+        status, text = door.ask(method, f"/api/2.0/mlflow/{call}", **{"x-mlflow-workspace": "other"})
+        assert (status, "workspace" in text) == (400, True)
+        assert door.ask(method, f"/api/2.0/mlflow/{call}", **{"x-mlflow-workspace": "default"})[0] == 200
+
+
+@pytest.mark.parametrize("path", ["a//b", "/etc", "a/./b", "a/../b", "a/"])
+def test_a_file_is_put_by_a_path_that_is_one(door, path):
+    """MLflow answers such a path as if it had failed itself, so that clients try again and again."""
+    for token in (OWNER, None):
+        assert door.ask("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{path}", b"x", token=token)[0] == 400
+    assert door.ask("PUT", "/api/2.0/mlflow-artifacts/artifacts/a/b c?;%2e.txt", b"x", token=OWNER)[0] == 200
+
+
+def test_a_token_that_is_void_opens_nothing(door):
+    from mlops_desk.registry.tickets import Grant
+
+    token = door.tickets.issue(Grant("run", "z-a1"))
+    assert door.ask("GET", PATH, token=token)[0] == 200
+    door.tickets.void("z-a1")
+    status, text = door.ask("GET", PATH, token=token)
+    assert status == 401
+    assert "void once the job is over" in text
+
+
+def test_a_body_that_does_not_end_is_given_up(door, monkeypatch):
+    monkeypatch.setattr(guard, "_LARGEST_BODY_BYTES", 1000)
+    assert door.ask("POST", "/api/2.0/mlflow/runs/create", b" " * 2000, chunks=10)[0] == 400
+    monkeypatch.setattr(guard, "_BODY_SECONDS", 0.05)
+
+    async def receive():
+        await asyncio.sleep(60)
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", HOST.encode()), (b"authorization", f"Bearer {OWNER}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/api/2.0/mlflow/runs/create", "headers": headers}
+    asyncio.run(door._guard(scope, receive, send))
+    assert sent[0]["status"] == 408
+
+
+def test_a_store_that_can_not_be_read_lets_nothing_through(tmp_path):
+    door = Door(tmp_path)
+    (tmp_path / "mlflow.db").write_bytes(b"no database at all, but long enough to be read as one" * 100)
+    assert door.call("POST", "runs/update", {"run_id": "b" * 32, "status": "FAILED"})[0] == 503
+    assert door.reached == []
 
 
 def test_the_token_may_come_as_bearer_or_as_password(ask):
