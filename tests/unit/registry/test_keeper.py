@@ -11,6 +11,7 @@ from mlops_desk.registry import tracking
 from mlops_desk.registry.ledger import Entry, Ledger
 from mlops_desk.registry.tracking import Keeper
 
+KILL = os.kill
 ENTRY = Entry("starting", 1, 1, "boot", 5000)
 
 
@@ -32,6 +33,11 @@ class Servers:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL if life != "deaf" else signal.SIG_IGN)
                 os.close(reading)
                 if life != "never ran":
+                    os.write(writing, b".")
+                for _ in range(
+                    12 if life == "slow" else 0
+                ):  # silent for half as long as would be too long, again and again
+                    time.sleep(0.05)
                     os.write(writing, b".")
                 while life in {"silent", "stays", "deaf"}:
                     time.sleep(0.005)
@@ -69,6 +75,15 @@ def test_a_server_that_is_silent_is_killed_and_replaced(tmp_path):
     assert servers.keeper.run() == 0
     assert len(servers.forked) == 2
     assert servers.all_ended()
+
+
+def test_a_server_that_is_slow_now_and_then_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracking, "_SILENT_LOOKS", 20)
+    servers = Servers(tmp_path, "slow", "stays")
+    killed = []
+    monkeypatch.setattr(tracking.os, "kill", lambda pid, number: (killed.append(number), KILL(pid, number)))
+    assert servers.keeper.run() == 0
+    assert signal.SIGKILL not in killed
 
 
 def test_one_that_does_not_end_when_told_is_killed(tmp_path, monkeypatch):
