@@ -19,6 +19,7 @@ PROMISED = {
     "memory-held-by-nobody", "gateway-flood", "gateway-few-descriptors", "gateway-killed", "model-breaks-off",
     "hostile-model", "agent-killed", "engine-killed", "container-cleaner", "job-fills-its-folder",
     "job-mounts-our-own",
+    "tracking-server-killed", "tracking-server-frozen", "tracking-server-ends-at-once",
 }  # fmt: skip
 
 
