@@ -497,7 +497,9 @@ def test_each_attempt_has_a_token_of_its_own_as_long_as_it_is_under_way(world):
 def test_tokens_that_nobody_made_void_are_made_void_by_the_next_agent(world):
     job_id = world.submit("forever", mlflow=True)
     world.tick(2)
-    old = {f"{job_id}-a0": "old", "gone-a1": "old", f"{job_id}-a9": "never begun"}
+    over = world.submit("train", mlflow=True)
+    world.run(over)
+    old = {f"{over}-a1": "old", f"{job_id}-a0": "old", "gone-a1": "old", f"{job_id}-a9": "never begun"}
     world.runs.tickets |= {**old, f"{job_id}-a2": "about to begin"}
     world.restart()
     world.tick()
