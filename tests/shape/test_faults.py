@@ -15,7 +15,7 @@ PROMISED = {
     "counter-wraps", "sentinel-values", "utilisation-above-100", "no-permission", "xid-storm", "collector-killed",
     "collector-stopped", "pid-reuse", "engine-absent", "disk-full", "read-only-home", "damaged-database",
     "damaged-chunk", "damaged-settings", "clock-jumps-a-day", "clock-jumps-ten-years", "two-starts-at-once",
-    "zero-gpus", "ten-thousand-processes", "lease-damaged", "lease-vandal", "holder-killed", "job-record-lost",
+    "zero-gpus", "ten-thousand-processes", "killed-in-migration", "damaged-record", "emptied-state", "disk-full-at-end", "lease-damaged", "lease-vandal", "holder-killed", "job-record-lost",
     "memory-held-by-nobody", "gateway-flood", "gateway-few-descriptors", "gateway-killed", "model-breaks-off",
     "hostile-model", "agent-killed", "engine-killed", "container-cleaner", "job-fills-its-folder",
     "job-mounts-our-own",

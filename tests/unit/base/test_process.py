@@ -1,6 +1,8 @@
 """Workers answer, fail with a reason, or are ended at their deadline."""
 
 import os
+import shutil
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -60,3 +62,19 @@ def test_a_dead_workers_last_words_are_quoted(worker: str) -> None:
 def test_start_ticks_name_this_process_and_no_dead_one() -> None:
     assert start_ticks(os.getpid()) == start_ticks(os.getpid()) is not None
     assert start_ticks(2**22 - 3) is None
+
+
+def test_a_process_that_has_ended_and_waits_to_be_collected_is_none() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert Path(f"/proc/{ended.pid}/stat").exists()
+        assert start_ticks(ended.pid) is None
+
+
+def test_start_ticks_are_the_twenty_second_field_whatever_the_program_is_called(tmp_path: Path) -> None:
+    program = tmp_path / "a) S 1 2 3"
+    shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
+    with subprocess.Popen([program, "60"], executable=program) as running:
+        stat = Path(f"/proc/{running.pid}/stat").read_text()
+        assert start_ticks(running.pid) == int(stat.rpartition(") ")[2].split()[19]) > 1000
+        running.kill()

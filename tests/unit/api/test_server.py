@@ -1,0 +1,86 @@
+"""What the server refuses, how it answers errors, and that nothing of a listener who has gone stays."""
+
+import asyncio
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_desk.api import server
+from mlops_desk.api.streams import Streams, event_lines
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.records.event import Notice
+from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.declaration import verbs_of
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(NotFound("x"), 404), (Refused("x"), 403), (Invalid("x"), 422), (TimedOut("x"), 504), (Unavailable("x"), 503),
+     (DeskError("x"), 409)],
+)  # fmt: skip
+def test_each_kind_of_error_has_its_status(error: DeskError, status: int) -> None:
+    answer = asyncio.run(server._desk_error(SimpleNamespace(), error))  # type: ignore[arg-type]
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("uid", "welcome"), [(os.getuid(), True), (0, True), (os.getuid() + 1, False)])
+def test_only_this_user_and_root_are_answered(uid: int, welcome: bool) -> None:
+    request: Any = SimpleNamespace(state=SimpleNamespace(caller=Caller(uid, 0, 1)))
+    if welcome:
+        assert server._caller(request).uid == uid
+        return
+    with pytest.raises(Refused, match=f"uid {uid} asked"):
+        server._caller(request)
+
+
+class Sent:
+    def __init__(self, *parts: bytes) -> None:
+        self._parts = parts
+
+    async def stream(self) -> Any:
+        for part in self._parts:
+            yield part
+
+
+def test_a_request_of_four_mebibytes_is_read_and_a_larger_one_is_refused() -> None:
+    limit = 4_194_304
+    whole: Any = Sent(b"x" * (limit - 1), b"x")
+    assert len(asyncio.run(server._body(whole))) == limit
+    larger: Any = Sent(b"x" * limit, b"x")
+    with pytest.raises(Invalid, match="larger than 4 MiB"):
+        asyncio.run(server._body(larger))
+
+
+def test_what_is_audited_is_cut_to_two_thousand_characters() -> None:
+    verb = next(verb for verb in verbs_of("jobs", PROTOCOLS["jobs"]) if verb.name == "submit")
+    long = "x" * 5000
+    entry = server._entry(verb, {"spec": long}, long, outcome=long, error=long)
+    told = [entry.arguments, entry.before, entry.outcome, entry.error]
+    assert [len(text or "") for text in told] == [2001] * 4, "and a mark that it was cut"
+
+
+def test_a_listener_that_goes_away_is_told_nothing_any_more() -> None:
+    bus, loop, streams = Bus(), Loop("test"), Streams()
+
+    async def listen() -> None:
+        lines = event_lines(loop, streams, bus, lambda: Notice("info", "s", "t", None, 1.0))
+        assert "Notice" in await anext(lines)
+        assert (len(streams._ends), len(bus._subscribers[object])) == (1, 1)
+        await lines.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(listen())
+    assert (len(streams._ends), bus._subscribers[object]) == (0, [])
+    assert loop.stop(3.0) == [], "its thread has ended"
+
+
+def test_a_server_that_is_told_to_end_before_it_serves_does_not_serve(tmp_path: Any) -> None:
+    loop = Loop("test")
+    made = server.ApiServer({}, Bus(), loop, lambda _entry: None)
+    made.stop()
+    made.serve(tmp_path / "s.sock")
+    assert not (tmp_path / "s.sock").exists()
