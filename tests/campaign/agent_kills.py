@@ -10,6 +10,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -25,7 +26,8 @@ TRIES = 170
 ROOT = Path(__file__).resolve().parents[2]
 _STEPS = 120
 """More than there are from a submit to the end of a job."""
-_ALIVE_SECONDS = (3.0, 7.0)
+_ALIVE_SECONDS = (0.0, 3.0)
+_HUNG_SECONDS = 120.0
 _END_SECONDS = 90.0
 _stack = ExitStack()
 _place: list[tuple[PrivateEngine, str, str]] = []
@@ -81,16 +83,25 @@ def _job(folder: Path, name: int, rng: random.Random, image: str, bare: str) -> 
 
 
 def _lived(folder: Path, engine: PrivateEngine, step: int, jobs: list[str], rng: random.Random) -> list[str]:
-    """Let an agent live until its step or, for want of one, a random moment; return the jobs it took."""
+    """Let an agent live until its step or a random moment after it took its jobs; return the jobs it took."""
     command = [sys.executable, "-m", "tests.end2end.doomed_agent", str(folder / "data"), engine.address, str(step)]
+    taken: list[str] = []
     with subprocess.Popen(
         [*command, *engine.gpus], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True
     ) as process:
-        with suppress(subprocess.TimeoutExpired):  # it never came to its step: killed now
-            process.communicate("".join(f"{json.dumps(job)}\n" for job in jobs), rng.uniform(*_ALIVE_SECONDS))
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("pipes were asked for")
+        hangs = threading.Timer(_HUNG_SECONDS, process.kill)
+        hangs.start()
+        with suppress(BrokenPipeError):  # it came to its step before it read all
+            process.stdin.writelines(f"{json.dumps(job)}\n" for job in jobs)
+            process.stdin.close()
+        while len(taken) < 1 + len(jobs) and (line := process.stdout.readline()):
+            taken.append(line.strip())
+        time.sleep(rng.uniform(*_ALIVE_SECONDS) if step < 0 else max(_ALIVE_SECONDS))
+        hangs.cancel()
         process.kill()
-        output, _ = process.communicate()
-    return (output or "").split()
+    return taken[1:]
 
 
 def _broken(desk: Workshop, folder: Path, queued: list[str]) -> Iterator[str]:

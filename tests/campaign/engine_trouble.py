@@ -104,10 +104,13 @@ def _untrue(job: Job, folder: Path) -> Iterator[str]:
     seen = Path(next(mount.source for mount in job.spec.mounts))
     code = int((seen / "code").read_text())
     begun = (seen / "log").read_text().splitlines() if (seen / "log").exists() else []
+    told = (job.state, job.exit_code)
+    class_ = None if job.reason is None else job.reason.class_
+    if not begun and told == (JobState.UNKNOWN, _TERMINATED) and class_ == "engine_lost":
+        return  # stopped by the engine before its first moment, and nothing else is said of it
     if seen.parent != folder or begun != ["began"] or len(job.attempts) != 1:
         yield f"began {len(begun)} times: {job}"
-    told = (job.state, job.exit_code)
-    by_engine = job.reason is not None and job.reason.class_ == "stopped" and told == (JobState.FAILED, _TERMINATED)
+    by_engine = class_ == "stopped" and told == (JobState.FAILED, _TERMINATED)
     if told != (JobState.FAILED if code else JobState.SUCCEEDED, code) and not by_engine:
         yield f"ended with {code}, told otherwise: {job}"
     if job.started_at is None or job.ended_at is None or not 0 <= job.ended_at - job.started_at < _END_SECONDS:

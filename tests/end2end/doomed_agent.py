@@ -3,7 +3,7 @@
     python -m tests.end2end.doomed_agent ROOT ADDRESS STEP [GPU ...] < job files, one JSON text a line
 
 A step is the moment before or after any call to the engine, the ledger or the table of jobs; -1 is never.
-Prints the id of each job as soon as it is queued.
+Prints "up" once it lives, and the id of each job as soon as it is queued.
 """
 
 import json
@@ -57,6 +57,7 @@ class Stepped:
 def main(root: str, address: str, last: int, gpus: list[str]) -> None:
     steps = Steps(last)
     desk = Workshop(Path(root), address, gpus, around=lambda part: Stepped(part, steps))
+    print("up", flush=True)
     for line in sys.stdin:
         print(desk.jobs.submit(json.loads(line)).id, flush=True)
     while True:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -83,6 +84,16 @@ def test_sockets_of_agents_and_engines_are_found_wherever_they_are_bound(tmp_pat
             bound.append(str(tmp_path / name))
         found = [path for path in live_sockets() if path in bound]
     assert found == sorted(bound[:4])
+
+
+def test_a_socket_that_lives_is_found_however_deep_it_lies(tmp_path, monkeypatch):
+    monkeypatch.setattr(ours, "_LOOK_FOLDERS", 0)
+    with tempfile.TemporaryDirectory(prefix="md-") as folder, socket.socket(socket.AF_UNIX) as server:
+        assert led_to(MountTable(), folder, known_places(MountTable(), [])) is None
+        server.bind(f"{folder}/agent-0123abcd.sock")
+        known = known_places(MountTable(), [])
+        assert led_to(MountTable(), folder, known) == f"{folder}/agent-0123abcd.sock"
+        assert led_to(MountTable(), str(tmp_path), known) is None
 
 
 def test_the_kernels_list_may_be_missing_or_odd(tmp_path):

@@ -52,6 +52,8 @@ def test_it_is_mounted_read_only_and_called_as_a_shell():
         lambda path: program(path, kinds=(6, 3, 1)),  # linked to a libc that an image need not have
         lambda path: program(path, machine=9999),
         lambda path: program(path, mode=0o750),  # not for everybody, as which a job may run
+        lambda path: program(path, mode=0o754),
+        lambda path: program(path, mode=0o751),
         lambda path: path.write_text("#!/bin/sh\n" + "x" * 100),
         lambda path: path.write_bytes(b"\x7fELF"),
         lambda path: program(path, kinds=()),
