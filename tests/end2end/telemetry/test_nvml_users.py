@@ -93,6 +93,13 @@ def test_a_zombie_that_holds_memory_is_called_one(start, tmp_path: Path) -> None
         ended.wait()
 
 
+def test_memory_that_no_process_is_seen_to_hold_is_told(start, tmp_path: Path) -> None:
+    desk = start(NvmlRig(tmp_path, f"{H100}gpu 0 mem_used=70GiB\n"))
+    desk.until(lambda: desk.service.status().gpus and desk.gpu(0).held_by_nobody_bytes)
+    assert desk.gpu(0).held_by_nobody_bytes == 70 * GIB
+    assert (desk.gpu(0).processes, desk.gpu(0).processes_known) == ((), True)
+
+
 ACCOUNTED = H100 + "gpu 0 accounting=1\n"
 
 
