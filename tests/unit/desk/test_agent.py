@@ -27,12 +27,14 @@ class Rig:
         self.sampling: tuple[str, str | None] = ("ok", None)
         self.ended = threading.Event()
         self.outliving = threading.Event()
+        self.note: str | None = None
         parts = AgentParts(
             cost=lambda: AgentCost(0.25),
             sampling=lambda: self.sampling,
             checks=list,
             end=self.ended.set,
             end_outliving=self.outliving.set,
+            note=lambda: self.note,
         )
         self.agent = AgentService(self.folder, self.state, self.loop, parts, simulated=False)
 
@@ -57,6 +59,9 @@ def test_it_says_who_it_is_what_it_costs_and_what_is_wrong(rig: Rig) -> None:
     rig.sampling = ("stale", "The collector is silent.")
     info = rig.agent.info()
     assert (info.sampling, info.note) == ("stale", "The collector is silent.")
+    rig.note = "Two records could not be read."
+    info = rig.agent.info()
+    assert info.note == "The collector is silent. Two records could not be read."
 
 
 @pytest.mark.parametrize("everything", [False, True])
