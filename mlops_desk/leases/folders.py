@@ -17,11 +17,12 @@ import secrets
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from mlops_desk.leases.files import Content, Lease, file_name, is_lease_file, read_lease, write_lease
+from mlops_desk.leases.files import Content, Doubt, Lease, file_name, is_lease_file, read_lease, write_lease
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ _LOCK = "lock"
 _POLL_SECONDS = 0.01
 _FILE_LIMIT = 1024
 """Files that one user is heard with: 64 GPUs with 16 slices each."""
+_SETTLED_SECONDS = 2.0
+"""A file that was changed no later than this before it was read may change once more under the same time stamp."""
+_KEPT_LIMIT = 4096
 _FOLDER_LIMIT = 8
 """Folders that one user is heard with in each shared folder: another name is needed only after somebody's squatting."""
 
@@ -46,6 +50,23 @@ class Found:
     uid: int
     path: Path
     content: Content
+
+
+class Stamp(NamedTuple):
+    """What of a file is another when it was written, replaced, or given other rights; only the kernel sets it."""
+
+    device: int
+    inode: int
+    changed_ns: int
+    size: int
+
+
+def _stamp_of(path: Path) -> Stamp | None:
+    try:
+        facts = path.lstat()
+    except OSError:
+        return None
+    return Stamp(facts.st_dev, facts.st_ino, facts.st_ctime_ns, facts.st_size)
 
 
 def folders_from_environment() -> tuple[Path, ...]:
@@ -84,6 +105,7 @@ class LeaseFolders:
 
     def __init__(self, candidates: tuple[Path, ...] | None = None) -> None:
         self._candidates = candidates or folders_from_environment()
+        self._kept: dict[Path, tuple[Stamp, Content]] = {}
 
     @property
     def candidates(self) -> tuple[Path, ...]:
@@ -101,15 +123,40 @@ class LeaseFolders:
 
     def read(self) -> list[Found]:
         """Read all lease files of all users."""
-        return self._read(None)
+        return self._read(None, read_lease)
 
     def read_own(self) -> list[Found]:
         """Read this user's lease files."""
-        return self._read(os.geteuid())
+        return self._read(os.geteuid(), read_lease)
 
-    def _read(self, only: int | None) -> list[Found]:
+    def glance(self) -> list[Found]:
+        """Look at all lease files of all users; what has not changed since the last glance is not read again."""
+        return self._read(None, self._look)
+
+    def glance_own(self) -> list[Found]:
+        """Look at this user's lease files likewise."""
+        return self._read(os.geteuid(), self._look)
+
+    def _look(self, path: Path, uid: int) -> Content:
+        stamp = _stamp_of(path)
+        kept = self._kept.get(path)
+        if kept is not None and kept[0] == stamp:
+            return kept[1]
+        content = read_lease(path, uid)
+        self._kept.pop(path, None)
+        if (
+            stamp is not None
+            and not isinstance(content, Doubt)
+            and time.time() - stamp.changed_ns / 1e9 > _SETTLED_SECONDS
+        ):
+            if len(self._kept) >= _KEPT_LIMIT:
+                self._kept.clear()
+            self._kept[path] = stamp, content
+        return content
+
+    def _read(self, only: int | None, read: Callable[[Path, int], Content]) -> list[Found]:
         return [
-            Found(path.stem, uid, path, read_lease(path, uid))
+            Found(path.stem, uid, path, read(path, uid))
             for shared in self._candidates
             for folder, uid in _users_folders(shared)
             if only is None or uid == only

@@ -179,7 +179,7 @@ class Ledger:
         The snapshot tells of it for a while.
         """
         try:
-            if self._fallen(self._folders.read_own()):
+            if self._fallen(self._folders.glance_own()):
                 with self._folders.own() as own:  # only in our turn does it say what another thread is not doing
                     fallen = self._fallen(self._folders.read_own())
                     for gpu, (lease, text) in fallen.items():
@@ -191,7 +191,7 @@ class Ledger:
 
     def snapshot(self, facts: Facts | None = None) -> Mapping[str, LeaseInfo]:
         """Return who holds what, by UUID; free GPUs are left out. Never asks the engine, never waits."""
-        everything = self._folders.read()
+        everything = self._folders.glance()
         self._judge.forget(everything)
         found = _by_stem(everything)
         gpus = {gpu.uuid: gpu for gpu in facts.gpus} if facts else {}

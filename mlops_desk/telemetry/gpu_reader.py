@@ -97,17 +97,17 @@ class GpuReader:
         self._states = set()
         self.needs_reset = False
         nvml = self.device.nvml
-        began = nvml.own_seconds
+        began = spent = nvml.own_seconds
         for lane, work in self._due(now):
-            before = nvml.own_seconds
             try:
                 pause = work(now)
             finally:
+                before, spent = spent, nvml.own_seconds
                 if alone:
-                    lane.spend(nvml.own_seconds - before)
+                    lane.spend(spent - before)
             lane.ask_again(now, pause)
         if alone:
-            self.budget.count(now, nvml.own_seconds - began)
+            self.budget.count(now, spent - began)
         return self._states
 
     def _due(self, now: float) -> Iterator[tuple[Lane, Callable[[float], float | None]]]:

@@ -5,8 +5,10 @@ import json
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -185,3 +187,30 @@ def test_the_environment_names_another_folder(tmp_path: Path, monkeypatch: pytes
     assert LeaseFolders().candidates == (tmp_path / "mine",)
     monkeypatch.setenv("MLOPS_DESK_LEASE_DIR", "")
     assert LeaseFolders().candidates == (Path("/run/lock"), Path("/tmp"))
+
+
+def test_a_glance_sees_what_reading_sees_and_reads_only_what_has_changed(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.agent(10).acquire("a1", "train", 2, town.facts)
+    seen, opened, real = LeaseFolders((town.shared,)), [], folders.read_lease
+    monkeypatch.setattr(folders, "read_lease", lambda path, uid: opened.append(path.stem) or real(path, uid))
+    assert seen.glance() == seen.read()
+    opened.clear()
+    seen.glance()
+    assert opened == [uuid(0), uuid(1)], "what was written just now may be written again under the same time"
+    monkeypatch.setattr(folders, "time", SimpleNamespace(time=lambda: time.time() + 60.0))
+    seen.glance_own()
+    opened.clear()
+    assert seen.glance() == seen.glance_own()
+    assert opened == []
+    with (town.shared / OWN / f"{uuid(0)}.lease").open("r+b") as file:
+        file.write(b"garbled")
+    found = {each.stem: each.content for each in seen.glance()}
+    assert opened == [uuid(0)]
+    assert isinstance(found[uuid(0)], Doubt)
+    opened.clear()
+    seen.glance()
+    assert opened == [uuid(0)], "what is in doubt is looked at again"
+    (town.shared / OWN / f"{uuid(1)}.lease").unlink()
+    assert [each.stem for each in seen.glance()] == [uuid(0)]
