@@ -123,7 +123,7 @@ class ChartStack(Card):
                 chart.forget_scale()
             if self._ticks % DESCRIBE_TICKS == 0:
                 chart.describe()
-            if due:
+            if due and chart.stands:
                 chart.move_on(axis.span(), self._missing(chart))
             else:
                 chart.read_newest()

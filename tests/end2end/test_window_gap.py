@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -60,24 +60,46 @@ def frozen(freeze, thaw):
         thaw()
 
 
+class Server:
+    """The desk's tracking server: another process once one that stood still was replaced by its keeper."""
+
+    def __init__(self, folder):
+        self._ledger = Ledger(DataFolder(folder).registry)
+        self.frozen = 0
+
+    def outlive(self):
+        """Return the processes that go on without the agent."""
+        entry = self._ledger.read()
+        return {self.frozen, entry.pid, entry.keeper_pid}
+
+    def freeze(self):
+        self.frozen = self._ledger.read().pid
+        os.kill(self.frozen, signal.SIGSTOP)
+
+    def thaw(self):
+        with suppress(ProcessLookupError):  # it was replaced
+            os.kill(self.frozen, signal.SIGCONT)
+
+
 def end_while_frozen(desk, rig, engine, server):
-    """Freeze everything, end the agent with SIGTERM, and return how long that took; it leaves no child behind."""
+    """Freeze everything, end the agent with SIGTERM, and return how long that took; only the server outlives it."""
     agent = psutil.Process(desk.json("agent", "status")["pid"])
     rig.hang(1)
     engine.freeze()
-    os.kill(server, signal.SIGSTOP)
+    server.freeze()
     try:
         time.sleep(2.0)  # by now somebody waits for each of them
-        children = agent.children(recursive=True)
+        children = {child.pid: child for child in agent.children(recursive=True)}
         began = time.monotonic()
         agent.terminate()
         psutil.wait_procs([agent], timeout=20)
         ended_in = time.monotonic() - began
         assert not agent.is_running()
-        _, left = psutil.wait_procs([child for child in children if child.pid != server], timeout=20)
-        assert left == []
+        others = [child for pid, child in children.items() if pid not in server.outlive()]
+        _, left = psutil.wait_procs(others, timeout=20)
+        assert [one.cmdline() for one in left] == []
     finally:
-        os.kill(server, signal.SIGCONT)
+        server.thaw()
     return ended_in
 
 
@@ -87,11 +109,11 @@ def test_the_window_turns_while_driver_engine_and_registry_are_frozen(gpu_engine
     try:
         desk.json("settings", "set", "engine.host", gpu_engine.address)
         desk.run("models", "start")
-        server = Ledger(DataFolder(tmp_path / "desk").registry).read().pid
+        server = Server(tmp_path / "desk")
         parts = {
             "driver": (lambda: rig.hang(1), rig.heal),
             "engine": (gpu_engine.freeze, gpu_engine.thaw),
-            "registry": (lambda: os.kill(server, signal.SIGSTOP), lambda: os.kill(server, signal.SIGCONT)),
+            "registry": (server.freeze, server.thaw),
         }
         with window(desk) as (goes_round, told):
             for freeze, thaw in parts.values():

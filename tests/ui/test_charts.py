@@ -60,6 +60,19 @@ def test_curves_are_asked_for_once_and_then_followed(page, double, qtbot):
     assert len(double.asked_curves) == asked
 
 
+def test_a_curve_that_is_wanted_and_not_there_yet_holds_up_no_other(page):
+    chart, stack = shown(page, "power"), page.curves.stack
+    said = len(chart.said)
+    chart.show_traces([*chart.traces, replace(chart.traces[0], name="another")])
+    stack._drawn_at = 0.0
+    stack._follow()
+    assert len(chart.said) == said
+    chart.show_traces(chart.traces[:-1])
+    stack._drawn_at = 0.0
+    stack._follow()
+    assert chart.stands
+
+
 def test_going_back_asks_for_what_was_and_the_newest_samples_are_not_added(page, double, qtbot):
     axis = page.context.axis
     asked = len(double.asked_curves)

@@ -169,6 +169,11 @@ class Chart(QWidget):
         self._describe()
         self.move_on(span, self._missing)
 
+    @property
+    def stands(self) -> bool:
+        """Whether what is drawn is what is wanted; other curves come a moment after they were asked for."""
+        return [one.name for one in self._drawn] == [one.name for one in self.traces]
+
     def move_on(self, span: Span, missing: Sequence[MetricState]) -> None:
         """Show what was added to the same curves; draws only when it is seen."""
         self._span, self._missing = span, list(missing)
