@@ -25,8 +25,9 @@ from mlops_desk.ui.context import Context
 from mlops_desk.ui.feed import Feed
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.chart import Chart, Drawn, align
+from mlops_desk.ui.widgets.chart import Chart, align
 from mlops_desk.ui.widgets.charthead import HEAD_HEIGHT
+from mlops_desk.ui.widgets.traces import Drawn
 from mlops_desk.ui.widgets.track import Track
 
 ZOOM_STEP = 1.25

@@ -16,10 +16,11 @@ from mlops_desk.ui.context import Context
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.chart import Chart, Line, align
+from mlops_desk.ui.widgets.chart import Chart, align
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.facts import Fact, Facts, moment_fact
 from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.traces import Line
 
 if TYPE_CHECKING:
     from mlops_desk.ui.tasks import Task

@@ -17,7 +17,8 @@ from mlops_desk.ui.gpu.accounts import ACCOUNTS
 from mlops_desk.ui.gpu.curves import has_activity
 from mlops_desk.ui.spans import Span
 from mlops_desk.ui.widgets import plotting
-from mlops_desk.ui.widgets.chart import Chart, Drawn
+from mlops_desk.ui.widgets.chart import Chart
+from mlops_desk.ui.widgets.traces import Drawn
 from mlops_desk.ui.widgets.track import of_points
 from mlops_desk.ui.words import percent
 

@@ -18,12 +18,13 @@ from mlops_desk.ui.gpu import facts as gpufacts
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets import plotting
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.chart import Chart, Line, align
+from mlops_desk.ui.widgets.chart import Chart, align
 from mlops_desk.ui.widgets.facts import Fact, Facts
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.head import Head
 from mlops_desk.ui.widgets.states import StateView
 from mlops_desk.ui.widgets.strip import Statement, Strip
+from mlops_desk.ui.widgets.traces import Line
 from mlops_desk.ui.widgets.value import Value
 
 LONG = "GPU-00000000-1111-2222-3333-444444444444"

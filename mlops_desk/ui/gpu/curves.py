@@ -9,7 +9,8 @@ from mlops_desk.ui.chartstack import ChartStack
 from mlops_desk.ui.context import Context
 from mlops_desk.ui.feed import PROCESS_MEMORY
 from mlops_desk.ui.views import process_name
-from mlops_desk.ui.widgets.chart import Chart, Limit, Trace
+from mlops_desk.ui.widgets.chart import Chart
+from mlops_desk.ui.widgets.traces import Limit, Trace
 from mlops_desk.ui.words import value_of
 
 PROCESSES_DRAWN = 8

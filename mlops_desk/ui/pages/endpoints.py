@@ -19,12 +19,13 @@ from mlops_desk.ui.store import Topic
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.chart import Chart, Line
+from mlops_desk.ui.widgets.chart import Chart
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.facts import Facts
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
+from mlops_desk.ui.widgets.traces import Line
 
 SECONDS = 300.0
 LOG_TAIL = 500

@@ -18,12 +18,13 @@ from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.chart import Chart, Limit, Trace
+from mlops_desk.ui.widgets.chart import Chart
 from mlops_desk.ui.widgets.cores import BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT, CoreBars
 from mlops_desk.ui.widgets.facts import Facts
 from mlops_desk.ui.widgets.legend import LegendLabel
 from mlops_desk.ui.widgets.meters import Meters
 from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.traces import Limit, Trace
 from mlops_desk.ui.words import value_of
 
 _CPU = "system.cpu.utilization"

@@ -17,11 +17,12 @@ from mlops_desk.ui.store import Store, Topic
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.text import Label
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.chart import Chart, Limit, Trace
+from mlops_desk.ui.widgets.chart import Chart
 from mlops_desk.ui.widgets.facts import Fact, Facts
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.tabs import Tabs
+from mlops_desk.ui.widgets.traces import Limit, Trace
 from mlops_desk.ui.words import value_of
 
 

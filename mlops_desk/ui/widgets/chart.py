@@ -7,7 +7,6 @@ one that is handed points (``show_lines``) shows their own newest seconds.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QMouseEvent, QPainter, QPaintEvent
@@ -20,56 +19,15 @@ from mlops_desk.ui.spans import Span
 from mlops_desk.ui.text import set_tip
 from mlops_desk.ui.widgets import plotting, scale
 from mlops_desk.ui.widgets.charthead import HEAD_HEIGHT, paint_head
-from mlops_desk.ui.widgets.curves import Point
 from mlops_desk.ui.widgets.outline import Outline
-from mlops_desk.ui.widgets.track import Track, of_points
+from mlops_desk.ui.widgets.traces import Drawn, Limit, Line, Trace
+from mlops_desk.ui.widgets.track import of_points
 
 LIMIT_HEADROOM, LIMIT_ROOM = 1.12, 15.0
 SILENT_SECONDS = 3.5
 NAME_LIMIT, NAMES_WIDEST = 28, 112
 TIMES_HEIGHT, MARK_HEIGHT = 18, 26
 ABOVE = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A curve with the name that stands beside its newest value, and its colour slot."""
-
-    name: str
-    points: Sequence[Point]
-    slot: int
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """A curve on the window's axis: its name, whose and what it is, its colour slot; a ``quiet`` one only has words."""
-
-    name: str
-    device: str
-    metric: str
-    slot: int
-    quiet: bool = False
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.device, self.metric
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A dashed line across the chart."""
-
-    name: str
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """One curve as it is on the screen: for legends, readers and files."""
-
-    name: str
-    slot: int
-    track: Track
 
 
 class Chart(QWidget):
