@@ -33,9 +33,10 @@ def taken(folder: Path, handover: Handover) -> socket.socket:
 
 
 def answering(listener: socket.socket, said: bytes) -> None:
-    """Take what was asked already and answer it."""
+    """Wait for a question and answer it: who is hung up on while still asking hears of a broken pipe."""
     connection, _ = listener.accept()
     with connection:
+        assert connection.recv(65536)
         connection.sendall(said)
 
 
