@@ -166,13 +166,20 @@ class AlertsService:
             alert = self._engine.silence(stored, seconds, user, time.monotonic(), time.time())
             if self._webhook_alert is not None and self._webhook_alert.id == stored.id:
                 self._webhook_alert = alert
-            for other in self._alerts.list(parent=alert.rule, limit=_KEPT):  # one silence, stored once
-                if other.id != alert.id and other.silenced_until is not None and spot_of(other) == spot_of(alert):
-                    self._alerts.put(replace(other, silenced_until=None, silenced_by=None))
             loud = seconds == 0.0 and alert.ended_at is None and alert.rule != _WEBHOOK_RULE
             if self._lane is not None:
-                self._lane.put(lambda: self._tell(alert, logged=False, told=False, sent=loud))
+                self._lane.put(lambda: self._tell_silence(alert, sent=loud))
         return alert
+
+    def _tell_silence(self, alert: Alert, *, sent: bool) -> None:
+        """Store a silence once, with the alert that stands for what is silent, and tell of it."""
+        try:
+            for other in self._alerts.list(parent=alert.rule, limit=_KEPT):
+                if other.id != alert.id and other.silenced_until is not None and spot_of(other) == spot_of(alert):
+                    self._alerts.put(replace(other, silenced_until=None, silenced_by=None))
+        except DeskError as error:
+            _log.warning("What was silent of %s before can't be stored: %s", alert.rule, error.message)
+        self._tell(alert, logged=False, told=False, sent=sent)
 
     def _stored(self, alert_id: str) -> Alert:
         with self._lock:

@@ -216,8 +216,10 @@ class EventsService:
     # -- sources -----------------------------------------------------------------------------
 
     def _on_job(self, job: Job) -> None:
-        if job.reason is not None and job.state.is_final:
+        if job.state.is_final and job.reason is not None:
             self._on_lane(partial(self._kills.ended, job, time.time()))
+        elif (draft := incidents.of_job(job, time.time())) is not None:
+            self._put(draft)
 
     def _on_notice(self, notice: Notice) -> None:
         # What is said of a single GPU is logged from its state, which has its UUID.

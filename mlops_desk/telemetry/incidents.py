@@ -310,7 +310,12 @@ def _of_orphan(job: Job, at: float) -> Draft:
         title=f"No record was left of job {job.id}, which runs",
         text=f"It was found by its container {plain(job.container or '')} and is watched again as {plain(job.name)}.",
         hint=f"mlops-desk jobs cancel {job.id} ends it; mlops-desk agent restore brings back older records.",
-        details={"job": job.id, "user": plain(job.user), **({"gpus": ", ".join(job.gpus)} if job.gpus else {})},
+        details={
+            "job": plain(job.name),
+            "job_id": job.id,
+            "user": plain(job.user),
+            **({"gpus": ", ".join(job.gpus)} if job.gpus else {}),
+        },
     )
     return Draft(incident)
 

@@ -1,6 +1,7 @@
 """The alerts' service: told once, stored, acknowledged, configured, and an alert about alerts."""
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextvars import copy_context
@@ -359,6 +360,32 @@ def test_ending_a_silence_by_any_of_its_alerts_ends_it_for_good(rig, monkeypatch
     rig.wait(lambda: rig.state.alerts.get(loud.id) == loud)
     rig.restart()
     assert [each.silenced_until for each in rig.service.list()] == [None, None]
+
+
+def test_a_slow_disk_under_a_silence_does_not_hold_up_who_samples(rig, monkeypatch):
+    rig.service.take(status(1.0))
+    (alert,) = rig.service.list()
+    rig.wait(lambda: rig.changes)
+    slow, at_disk, listed = threading.Event(), threading.Event(), rig.state.alerts.list
+
+    def read(**wanted):
+        at_disk.set()
+        assert slow.wait(60.0)
+        return listed(**wanted)
+
+    monkeypatch.setattr(rig.state.alerts, "list", read)
+    taken: list[bool] = []
+    silencing = threading.Thread(target=rig.service.silence, args=(alert.id, 60.0))
+    silencing.start()
+    assert at_disk.wait(60.0)
+    sampling = threading.Thread(target=lambda: (rig.service.take(status(1.0)), taken.append(not slow.is_set())))
+    sampling.start()
+    sampling.join(5.0)
+    slow.set()
+    sampling.join()
+    silencing.join()
+    assert taken == [True]
+    rig.wait(lambda: rig.changes[-1].silenced_until is not None)
 
 
 def test_an_acknowledged_alert_is_not_told_again_when_its_silence_is_over(rig, monkeypatch):

@@ -236,6 +236,22 @@ def test_a_jobs_kill_that_kernel_and_engine_tell_of_is_one_entry_with_its_record
     assert [item.id for item in rig.log.list() if item.kind == "oom"] == [entry.id]
 
 
+def test_a_job_that_was_found_without_a_record_is_told_once_also_over_a_restart(rig):
+    job = Job("j1", "orphan train", JobState.RUNNING, JobSpec("train", "i"), 1.0, 1, "ada",
+              container="mld-x-j1-a1", orphan=True)  # fmt: skip
+    for _ in range(3):
+        rig.bus.publish(JobChanged(job))
+    title = "No record was left of job j1, which runs"
+    rig.wait(lambda: title in rig.titles("agent"))
+    rig.restart()
+    rig.bus.publish(JobChanged(job))
+    rig.bus.publish(Notice("info", "telemetry", "The history goes on."))
+    rig.wait(lambda: len(rig.titles("agent")) == 2)
+    assert title not in rig.titles("agent")
+    (entry,) = [item for item in rig.log.list() if item.title == title]
+    assert (entry.id, entry.details["job"], entry.details["job_id"]) == ("orphan-j1", "orphan train", "j1")
+
+
 def test_a_kill_that_waits_for_its_name_is_told_when_the_agent_ends(rig):
     rig.log.take((DeviceEvent(time.time(), "oom", "host", count=2),), status())
     rig.restart()
