@@ -38,6 +38,9 @@ _FILE_LIMIT = 1024
 _SETTLED_SECONDS = 2.0
 """A file that was changed no later than this before it was read may change once more under the same time stamp."""
 _KEPT_LIMIT = 4096
+_CROWD = 2000
+"""From so many entries of a shared folder on it takes a millisecond to list it, and every few seconds is too often."""
+_CROWD_SECONDS = 20.0
 _FOLDER_LIMIT = 8
 """Folders that one user is heard with in each shared folder: another name is needed only after somebody's squatting."""
 
@@ -67,6 +70,21 @@ def _stamp_of(path: Path) -> Stamp | None:
     except OSError:
         return None
     return Stamp(facts.st_dev, facts.st_ino, facts.st_ctime_ns, facts.st_size)
+
+
+def _is_settled(stamp: Stamp) -> bool:
+    return time.time() - stamp.changed_ns / 1e9 > _SETTLED_SECONDS
+
+
+class Listing(NamedTuple):
+    """The users' folders by name in a shared one, as of its ``stamp`` (None: it may change under the same one).
+
+    Until ``due`` (monotonic) a glance believes it, whatever has changed.
+    """
+
+    stamp: Stamp | None
+    due: float
+    names: list[str]
 
 
 def folders_from_environment() -> tuple[Path, ...]:
@@ -106,6 +124,7 @@ class LeaseFolders:
     def __init__(self, candidates: tuple[Path, ...] | None = None) -> None:
         self._candidates = candidates or folders_from_environment()
         self._kept: dict[Path, tuple[Stamp, Content]] = {}
+        self._listed: dict[Path, Listing] = {}
 
     @property
     def candidates(self) -> tuple[Path, ...]:
@@ -115,6 +134,7 @@ class LeaseFolders:
     def own(self) -> Iterator[Own]:
         """Take this user's turn. Raises OSError when there is no folder to write to, or the turn does not come."""
         folders = self._own_folders()
+        self._listed.clear()  # one of them may be new
         deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
         with contextlib.ExitStack() as locks:
             for folder in folders:
@@ -123,19 +143,32 @@ class LeaseFolders:
 
     def read(self) -> list[Found]:
         """Read all lease files of all users."""
-        return self._read(None, read_lease)
+        return self._read(None, read_lease, _user_names)
 
     def read_own(self) -> list[Found]:
         """Read this user's lease files."""
-        return self._read(os.geteuid(), read_lease)
+        return self._read(os.geteuid(), read_lease, _user_names)
 
     def glance(self) -> list[Found]:
-        """Look at all lease files of all users; what has not changed since the last glance is not read again."""
-        return self._read(None, self._look)
+        """Look at all lease files of all users; what has not changed since the last glance is not read again.
+
+        In a crowded folder somebody's first lease is seen a little later.
+        """
+        return self._read(None, self._look, self._glanced_names)
 
     def glance_own(self) -> list[Found]:
         """Look at this user's lease files likewise."""
-        return self._read(os.geteuid(), self._look)
+        return self._read(os.geteuid(), self._look, self._glanced_names)
+
+    def _glanced_names(self, shared: Path) -> list[str]:
+        stamp, now = _stamp_of(shared), time.monotonic()
+        known = self._listed.get(shared)
+        if known is not None and (now < known.due or (stamp is not None and known.stamp == stamp)):
+            return known.names
+        names, count = _listed(shared)
+        settled = stamp if stamp is not None and _is_settled(stamp) else None
+        self._listed[shared] = Listing(settled, now + (_CROWD_SECONDS if count >= _CROWD else 0.0), names)
+        return names
 
     def _look(self, path: Path, uid: int) -> Content:
         stamp = _stamp_of(path)
@@ -144,21 +177,19 @@ class LeaseFolders:
             return kept[1]
         content = read_lease(path, uid)
         self._kept.pop(path, None)
-        if (
-            stamp is not None
-            and not isinstance(content, Doubt)
-            and time.time() - stamp.changed_ns / 1e9 > _SETTLED_SECONDS
-        ):
+        if stamp is not None and not isinstance(content, Doubt) and _is_settled(stamp):
             if len(self._kept) >= _KEPT_LIMIT:
                 self._kept.clear()
             self._kept[path] = stamp, content
         return content
 
-    def _read(self, only: int | None, read: Callable[[Path, int], Content]) -> list[Found]:
+    def _read(
+        self, only: int | None, read: Callable[[Path, int], Content], names: Callable[[Path], list[str]]
+    ) -> list[Found]:
         return [
             Found(path.stem, uid, path, read(path, uid))
             for shared in self._candidates
-            for folder, uid in _users_folders(shared)
+            for folder, uid in _users_folders(shared, names(shared))
             if only is None or uid == only
             for path in _lease_paths(folder)
         ]
@@ -171,14 +202,23 @@ class LeaseFolders:
         return usable
 
 
-def _users_folders(shared: Path) -> list[tuple[Path, int]]:
-    """Return the users' folders in a shared one, with their owners; the first few of each."""
+def _listed(shared: Path) -> tuple[list[str], int]:
+    """Return what may be users' folders in a shared one, and how many entries it has."""
     try:
         with os.scandir(shared) as entries:
-            names = sorted(entry.name for entry in entries if entry.name.startswith(PREFIX))
+            everything = [entry.name for entry in entries]
     except OSError as error:
         _log.debug("No leases in %s: %s", shared, error.strerror)
-        return []
+        return [], 0
+    return sorted(name for name in everything if name.startswith(PREFIX)), len(everything)
+
+
+def _user_names(shared: Path) -> list[str]:
+    return _listed(shared)[0]
+
+
+def _users_folders(shared: Path, names: list[str]) -> list[tuple[Path, int]]:
+    """Return those of ``names`` that are users' folders in a shared one, with their owners; the first few of each."""
     found: list[tuple[Path, int]] = []
     heard: Counter[int] = Counter()
     for name in names:
@@ -203,7 +243,7 @@ def _lease_paths(folder: Path) -> list[Path]:
 def _own_folder(shared: Path) -> Path | None:
     """Return this user's folder in a shared one, made when it is missing; None where that can't be."""
     uid = os.geteuid()
-    own = next((folder for folder, owner in _users_folders(shared) if owner == uid), None)
+    own = next((folder for folder, owner in _users_folders(shared, _user_names(shared)) if owner == uid), None)
     if own is None:
         own = _make_own(shared, f"{PREFIX}{uid}") or _make_own(shared, f"{PREFIX}{uid}-{secrets.token_hex(8)}")
     try:

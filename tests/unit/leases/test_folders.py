@@ -199,7 +199,7 @@ def test_a_glance_sees_what_reading_sees_and_reads_only_what_has_changed(
     opened.clear()
     seen.glance()
     assert opened == [uuid(0), uuid(1)], "what was written just now may be written again under the same time"
-    monkeypatch.setattr(folders, "time", SimpleNamespace(time=lambda: time.time() + 60.0))
+    monkeypatch.setattr(folders, "time", SimpleNamespace(time=lambda: time.time() + 60.0, monotonic=time.monotonic))
     seen.glance_own()
     opened.clear()
     assert seen.glance() == seen.glance_own()
@@ -214,3 +214,40 @@ def test_a_glance_sees_what_reading_sees_and_reads_only_what_has_changed(
     assert opened == [uuid(0)], "what is in doubt is looked at again"
     (town.shared / OWN / f"{uuid(1)}.lease").unlink()
     assert [each.stem for each in seen.glance()] == [uuid(0)]
+
+
+def test_a_glance_lists_a_shared_folder_again_only_when_it_has_changed_and_a_crowded_one_seldom(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(ahead=60.0)
+    times = SimpleNamespace(time=lambda: time.time() + clock.ahead, monotonic=lambda: time.monotonic() + clock.ahead)
+    monkeypatch.setattr(folders, "time", times)
+    listed, real = [], os.scandir
+    monkeypatch.setattr(
+        folders.os, "scandir", lambda path: (listed.append(path) if path == shared else None, real(path))[1]
+    )
+    seen = LeaseFolders((shared,))
+
+    def looks() -> int:
+        listed.clear()
+        seen.glance_own()
+        seen.glance()
+        return len(listed)
+
+    assert [looks(), looks()] == [1, 0]
+    (shared / f"{folders.PREFIX}5").mkdir()
+    clock.ahead += 10.0
+    assert [looks(), looks()] == [1, 0]
+    monkeypatch.setattr(folders, "_CROWD", 3)
+    for name in ("a", "b", "c"):
+        (shared / name).touch()
+    clock.ahead += 10.0
+    assert looks() == 1
+    (shared / "d").touch()
+    clock.ahead += 19.0
+    assert looks() == 0
+    clock.ahead += 2.0
+    assert looks() == 1
+    (shared / "e").touch()
+    seen.read()
+    assert len(listed) == 2, "who gives out GPUs looks at what is there now"
