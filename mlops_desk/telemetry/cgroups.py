@@ -3,7 +3,7 @@
 The root is everybody, and so nobody's. Where there is no version 2, or a file is missing, that part stays unknown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,11 @@ ROOT = Path("/sys/fs/cgroup")
 _HOLDS_SECONDS = 5.0
 """Of several processes in one cgroup each asks; within so long they get one answer."""
 
-_REMEMBERED = 256
+_REMEMBERED = 64
+"""Each keeps five files open, and a process may have 1,024."""
+_FORGET_SECONDS = 60.0
+"""Processes are looked at every twenty seconds: a cgroup that nobody asked about for so long has ended."""
+
 _MICROSECONDS = 1e-6
 _FILES = ("cpu.stat", "cpu.pressure", "io.pressure", "io.stat", "cpu.max")
 
@@ -55,7 +59,7 @@ class Cgroups:
         known = self._newest.get(path)
         if known is not None and 0 <= now - known.at < _HOLDS_SECONDS:
             return known
-        files = self._opened(path)
+        files = self._opened(path, now)
         if files is None:
             return None
         totals = CgroupTotals(
@@ -69,21 +73,24 @@ class Cgroups:
         self._newest[path] = totals
         return totals
 
-    def _opened(self, path: str) -> Mapping[str, KernelFile] | None:
+    def _opened(self, path: str, now: float) -> Mapping[str, KernelFile] | None:
         known = self._files.get(path)
         if known is not None:
             return known
         folder = self._root / path.strip("/")
         if not path.strip("/") or ".." in folder.parts or not (folder / "cpu.stat").is_file():
             return None
+        self._forget([other for other, totals in self._newest.items() if now - totals.at > _FORGET_SECONDS])
         if len(self._files) >= _REMEMBERED:
-            for opened in self._files.values():
-                for file in opened.values():
-                    file.close()
-            self._files.clear()
-            self._newest.clear()
+            self._forget([*self._files])
         files = self._files[path] = {name: KernelFile(folder / name) for name in _FILES}
         return files
+
+    def _forget(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._newest.pop(path, None)
+            for file in self._files.pop(path, {}).values():
+                file.close()
 
 
 def growth(first: CgroupTotals | None, last: CgroupTotals | None) -> CgroupLoad:

@@ -203,6 +203,25 @@ def test_a_path_that_leads_out_of_the_cgroups_is_not_followed(tmp_path: Path) ->
     assert Cgroups(tmp_path / "cgroup").read("/../", 1.0) is None
 
 
+def test_files_of_cgroups_stay_open_only_while_they_are_asked_for_and_of_few_at_once(tmp_path: Path) -> None:
+    cgroups = Cgroups(tmp_path)
+    before = len([*Path("/proc/self/fd").iterdir()])
+
+    def opened(number: int, now: float) -> int:
+        folder = tmp_path / f"box{number}.scope"
+        folder.mkdir(exist_ok=True)
+        for name in ("cpu.stat", "cpu.pressure", "io.pressure", "io.stat", "cpu.max"):
+            (folder / name).write_text("usage_usec 5000000\n" if name == "cpu.stat" else "")
+        totals = cgroups.read(f"/box{number}.scope", now)
+        assert totals is not None
+        assert totals.cpu_seconds == 5.0
+        return len([*Path("/proc/self/fd").iterdir()]) - before
+
+    for day in range(100):  # a job a day
+        assert opened(day, 86_400.0 * day) == 5
+    assert max(opened(number, 1e9) for number in range(200)) <= 320
+
+
 def test_a_pid_of_which_nothing_is_known_takes_nothing(tmp_path: Path) -> None:
     processes = Processes(tmp_path)
     assert processes.use(42, processes.facts(42)).memory_bytes is None
