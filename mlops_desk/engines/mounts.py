@@ -7,6 +7,7 @@ path is what the engine gets.
 
 import os
 import pwd
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -58,17 +59,22 @@ def _checked(mount: Mount, uid: int) -> Mount:
     _check_place(mount, source, uid)
     _check_kind(mount, source)
     _check_reach(mount, source, uid)
-    return Mount(str(source), str(PurePosixPath(mount.target)), mount.mode)
+    return Mount(str(source), str(_target(mount)), mount.mode)
 
 
 def _check_target(mount: Mount) -> None:
-    target = PurePosixPath(mount.target)
+    target = _target(mount)
     if not target.is_absolute() or ".." in target.parts or target == PurePosixPath("/"):
         text = f"{plain(mount.target)} is no place in a container for a mount."
         raise Refused(text, "Use an absolute path such as /data.")
     if any(target.is_relative_to(closed) for closed in _CLOSED_TARGETS):
         hint = "Ask for shared memory instead." if target == _SHARED_MEMORY else "Use a path such as /data."
         raise Refused(f"Nothing can be mounted on {plain(mount.target)} of a container.", hint)
+
+
+def _target(mount: Mount) -> PurePosixPath:
+    """Return where it is to appear. Two slashes at the start are another root to Python; to an engine they are one."""
+    return PurePosixPath(re.sub(r"^/+", "/", mount.target))
 
 
 def _resolved(source: str) -> Path:

@@ -4,7 +4,7 @@ import os
 import pwd
 
 from mlops_desk.base.errors import Refused
-from mlops_desk.engines.engine import ContainerSpec, ImageFacts
+from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, ImageFacts
 from mlops_desk.jobs.folder import WRAPPER, AttemptFolder
 from mlops_desk.jobs.ports import RunTicket
 from mlops_desk.jobs.shell import PACKAGE, Shell
@@ -21,6 +21,16 @@ NAME_LABEL = "io.mlops-desk.name"
 def container_name(instance: str, job_id: str, number: int) -> str:
     """Return the one name that attempt ``number`` of a job's containers can have on this engine."""
     return f"mld-{instance}-{job_id}-a{number}"
+
+
+def probe_name(instance: str, word: str = "") -> str:
+    """Return the name of a container that only looks into an image; without ``word``, how all of them begin."""
+    return f"mld-{instance}-probe-{word}"
+
+
+def is_probe(facts: ContainerFacts, instance: str) -> bool:
+    """Tell whether a container was made to look into an image. Its label alone may come from the image of a job."""
+    return PROBE_LABEL in facts.labels and facts.name.startswith(probe_name(instance))
 
 
 def runs_as(job: Job) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerSpec, Engine, ImageFacts
-from mlops_desk.jobs.container import INSTANCE_LABEL, PROBE_LABEL
+from mlops_desk.jobs.container import INSTANCE_LABEL, PROBE_LABEL, probe_name
 from mlops_desk.jobs.shell import IMAGE_SHELL, HostShell, Shell, host_shell
 
 _PULL_TIMEOUT_SECONDS = 6 * 3600.0
@@ -62,7 +62,7 @@ class Images:
         return known
 
     def _probe(self, image_id: str) -> bool:
-        name = f"mld-{self._instance}-probe-{secrets.token_hex(6)}"  # one for each look, so that none shares another's
+        name = probe_name(self._instance, secrets.token_hex(6))  # one for each look, so that none shares another's
         labels = {INSTANCE_LABEL: self._instance, PROBE_LABEL: image_id}
         with self._lock:
             self._probing.add(name)

@@ -17,12 +17,13 @@ from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.jobs.book import JobBook, with_attempt
-from mlops_desk.jobs.container import ATTEMPT_LABEL, JOB_LABEL, NAME_LABEL, PROBE_LABEL, container_name
+from mlops_desk.jobs.container import ATTEMPT_LABEL, JOB_LABEL, NAME_LABEL, container_name
 from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, Reason, Resources
 
 _log = logging.getLogger(__name__)
 
 _JOB_ID = re.compile(r"[0-9a-f]{12}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _NAME_LIMIT = 100
 _IN_QUEUE = frozenset({JobState.QUEUED, JobState.BLOCKED})
 
@@ -79,9 +80,8 @@ class Orphans:
         """Return which attempt a container is of; None for one that is no job's, or not named as ours are."""
         job_id, attempt_id = facts.labels.get(JOB_LABEL, ""), facts.labels.get(ATTEMPT_LABEL, "")
         number = attempt_id.removeprefix(f"{job_id}-a")
-        if PROBE_LABEL in facts.labels or not _JOB_ID.fullmatch(job_id):
-            return None
-        if not (number.isdecimal() and facts.name == container_name(self._instance, job_id, int(number))):
+        is_named = _JOB_ID.fullmatch(job_id) and _NUMBER.fullmatch(number) and attempt_id == f"{job_id}-a{number}"
+        if not (is_named and facts.name == container_name(self._instance, job_id, int(number))):
             return None
         return Attempt(int(number), attempt_id, facts.name, JobState.RUNNING)
 

@@ -18,7 +18,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.jobs.attempts import Attempts, Policy, Postponed
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.container import ATTEMPT_LABEL, INSTANCE_LABEL, JOB_LABEL, PROBE_LABEL
+from mlops_desk.jobs.container import ATTEMPT_LABEL, INSTANCE_LABEL, JOB_LABEL, is_probe
 from mlops_desk.jobs.images import Images
 from mlops_desk.jobs.orphans import Orphans
 from mlops_desk.jobs.ports import GpuLeases, Outlook
@@ -278,7 +278,7 @@ class Runner:
                     return
 
     def _tidy_container(self, facts: ContainerFacts) -> None:
-        if PROBE_LABEL in facts.labels:
+        if is_probe(facts, self._instance):
             if not self._images.is_probing(facts.name):
                 self._engine.remove(facts.name)
             return

@@ -1,6 +1,7 @@
 """What an endpoint's parts are called, and what the words of ``deploy`` mean. Pure."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlops_desk.base.errors import Invalid
@@ -54,6 +55,11 @@ def check_name(name: str) -> str:
 
 def container_name(instance: str, endpoint: str, revision: int) -> str:
     return f"mlops-desk-{instance}-{endpoint}-r{revision}"
+
+
+def is_endpoints(instance: str, name: str, labels: Mapping[str, str]) -> bool:
+    """Tell whether a container is an endpoint's. Its labels alone may come from the image of another container."""
+    return name == f"mlops-desk-{instance}-{labels.get(LABEL_ENDPOINT)}-r{labels.get(LABEL_REVISION)}"
 
 
 def network_name(instance: str) -> str:

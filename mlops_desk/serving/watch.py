@@ -91,7 +91,11 @@ class Watch:
             return
         labels = {plan.LABEL_INSTANCE: self._instance, plan.LABEL_ENDPOINT: ""}
         try:
-            containers = {facts.name: facts for facts in self._engine.containers(labels)}
+            containers = {
+                facts.name: facts
+                for facts in self._engine.containers(labels)
+                if plan.is_endpoints(self._instance, facts.name, facts.labels)
+            }
         except Unavailable as error:
             _log.debug("The engine does not answer, so nothing is known of the endpoints: %s", error)
             return

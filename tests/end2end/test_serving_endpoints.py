@@ -434,6 +434,17 @@ def test_only_strays_of_this_instance_are_swept(house: House) -> None:
     )
 
 
+def test_a_job_whose_image_has_the_labels_of_an_endpoint_is_not_swept(house: House) -> None:
+    """As of an image that somebody made from an endpoint's container: the engine puts its labels on the job's."""
+    house.replica(1)
+    house.service.deploy("digits", "front")
+    job = f"mld-{house.folder.instance}-0123456789ab-a1"
+    labels = {**plan.labels(house.folder.instance, "ghost", 1), "io.mlops-desk.job": "0123456789ab"}
+    house.engine.create(ContainerSpec(job, "python:3.12-slim", None, labels=labels))
+    house.service._watch.look()
+    assert house.containers() == sorted([plan.container_name(house.folder.instance, "front", 1), job])
+
+
 def test_others_may_ask_but_not_end_or_replace(house: House) -> None:
     house.replica(1)
     house.service.deploy("digits", "front")

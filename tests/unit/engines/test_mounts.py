@@ -86,7 +86,9 @@ def test_system_programs_are_read_only(tmp_path: Path) -> None:
         check("/usr/share", "rw")
 
 
-@pytest.mark.parametrize("target", ["/", "data", "/a/../b", "/proc/x", "/dev/shm", "/sys"])
+@pytest.mark.parametrize(
+    "target", ["/", "//", "data", "/a/../b", "/proc/x", "//proc", "/dev/shm", "//dev", "/sys", "//sys/fs"]
+)
 def test_targets_that_would_hide_the_containers_own(tmp_path: Path, target: str) -> None:
     with pytest.raises(Refused):
         check(tmp_path, target=target)
@@ -95,6 +97,8 @@ def test_targets_that_would_hide_the_containers_own(tmp_path: Path, target: str)
 def test_two_mounts_need_two_targets(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="Two mounts"):
         check_mounts([Mount(str(tmp_path), "/a"), Mount(str(tmp_path), "/a/")], None)
+    with pytest.raises(Refused, match="Two mounts"):
+        check_mounts([Mount(str(tmp_path), "/a"), Mount(str(tmp_path), "//a")], None)
 
 
 def test_every_closed_folder_is_judged_by_its_real_place() -> None:

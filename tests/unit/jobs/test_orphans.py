@@ -87,6 +87,13 @@ def test_one_that_ended_meanwhile_is_judged_by_what_it_left(world, program, expe
     assert world.containers() == []
 
 
+def test_one_whose_image_calls_itself_a_probe_is_taken_up_all_the_same(world):
+    put(world, **{"io.mlops-desk.probe": "1"})
+    world.runner.tick()
+    assert only_job(world).state is JobState.RUNNING
+    assert [facts.name for facts in world.containers()] == [OURS]
+
+
 def test_one_that_was_never_started_is_not_started_now(world):
     put(world, start=False)
     world.runner.tick()
@@ -120,13 +127,15 @@ def test_an_attempt_later_than_the_record_is_taken_up_by_it_and_not_made_a_secon
 @pytest.mark.parametrize(
     ("name", "labels"),
     [
-        (OURS, {"io.mlops-desk.probe": "1"}),
         ("somebodys-own", {}),
         ("mld-cafe0123-0123456789ab-a2", {}),
         (OURS, {"io.mlops-desk.job": "0123456789AB"}),
         (OURS, {"io.mlops-desk.job": "../../etc"}),
         (OURS, {"io.mlops-desk.attempt": "0123456789ab-a1x"}),
         (OURS, {"io.mlops-desk.attempt": "other-a1"}),
+        (OURS, {"io.mlops-desk.attempt": "1"}),
+        (OURS, {"io.mlops-desk.attempt": "0123456789ab-a\u0661"}),
+        (OURS, {"io.mlops-desk.attempt": "0123456789ab-a" + "1" * 5000}),
         ("mld-cafe0124-0123456789ab-a1", {"io.mlops-desk.instance": "cafe0124"}),
     ],
 )

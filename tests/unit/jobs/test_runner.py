@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -363,6 +364,20 @@ def test_probes_of_a_dead_agent_are_removed_before_any_work_and_those_in_use_nev
     assert world.run(job_id).state is JobState.SUCCEEDED
     assert len(at_look) == 1
     assert "mld-cafe0123-probe-dead" not in at_look[0]
+
+
+def test_a_job_whose_image_has_the_label_of_a_probe_is_not_swept(world):
+    create = world.engine.create
+
+    def with_the_images_labels(spec):
+        return create(replace(spec, labels={"io.mlops-desk.probe": "1", **spec.labels}))
+
+    world.engine.create = with_the_images_labels
+    job_id = world.submit("forever")
+    world.tick(2)
+    world.runner._sweep(world.containers())
+    world.tick(2)
+    assert world.job(job_id).state is JobState.RUNNING
 
 
 @pytest.mark.parametrize("call", ["create", "start"])
