@@ -9,7 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,6 +76,16 @@ Listener = Callable[[tuple[DeviceEvent, ...], Status, bool], None]
 """Is told of each sample: the events in it, the status, and whether it is a tick."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A GPU's processes with names: ``names`` has the name and the job of each container, until ``due`` (monotonic)."""
+
+    processes: tuple[GpuProcess, ...]
+    names: Mapping[str, tuple[str, str | None]]
+    named: tuple[GpuProcess, ...]
+    due: float
+
+
 class TelemetryService:
     """Implements ``verbs.telemetry.Telemetry``; also tells the lease ledger which GPUs there are (``gpu_facts``)."""
 
@@ -108,7 +118,7 @@ class TelemetryService:
         self._listeners: list[Listener] = []
         self._verdicts = Verdicts()
         self._unclaimed = Unclaimed()
-        self._named_then: dict[str, tuple[tuple[GpuProcess, ...], tuple[GpuProcess, ...], float]] = {}
+        self._named_then: dict[str, _Named] = {}
         self._row_at = 0.0
         self._accounts: dict[str, tuple[_Accounts, _Accounts]] = {}
         self._ring = Ring(rows_for(settings.number("telemetry.interval_seconds")))
@@ -301,26 +311,34 @@ class TelemetryService:
 
     def _named(self, process: _P) -> _P:
         """Put the container's name where its id was; a name that is not known yet is the short id."""
-        if process.container is None:
-            return process
-        name = self._container_name(process.container)
-        return replace(process, container=plain(name) if name else process.container[:_SHORT_ID])
+        return process if process.container is None else replace(process, container=self._name(process.container))
+
+    def _name(self, container: str) -> str:
+        name = self._container_name(container)
+        return plain(name) if name else container[:_SHORT_ID]
 
     def _named_of(self, gpu: Gpu, now: float) -> tuple[GpuProcess, ...]:
-        """Name containers and jobs of a GPU's processes; the same tuple for a while as long as they are the same."""
+        """Name containers and jobs of a GPU's processes; the same tuple as long as they and their names are the same.
+
+        There are far fewer containers than processes, so it is those that are asked about again and again.
+        """
         kept = self._named_then.get(gpu.uuid)
-        if kept is not None and kept[0] is gpu.processes and now < kept[2]:
-            return kept[1]
-        named = tuple(self._of_job(process) for process in gpu.processes)
-        boxed = any(process.container is not None for process in gpu.processes)
-        self._named_then[gpu.uuid] = gpu.processes, named, now + (_NAMES_SECONDS if boxed else math.inf)
+        if kept is not None and kept.processes is not gpu.processes:
+            kept = None
+        if kept is not None and now < kept.due:
+            return kept.named
+        ids = {process.container for process in gpu.processes} if kept is None else kept.names.keys()
+        names = {one: (self._name(one), self._job_of(one)) for one in ids if one is not None}
+        if kept is not None and kept.names == names:
+            named = kept.named
+        else:
+            named = tuple(_with_names(process, names) for process in gpu.processes)
+        self._named_then[gpu.uuid] = _Named(gpu.processes, names, named, now + (_NAMES_SECONDS if names else math.inf))
         return named
 
-    def _of_job(self, process: GpuProcess) -> GpuProcess:
-        """Name container and job of a process."""
-        job = None if process.container is None else self._job_name(process.container)
-        named = self._named(process)
-        return named if job is None else replace(named, job=plain(job))
+    def _job_of(self, container: str) -> str | None:
+        job = self._job_name(container)
+        return None if job is None else plain(job)
 
     def _agent(self) -> AgentInfo:
         info = self._agent_info()
@@ -367,3 +385,10 @@ def join(blocks: Sequence[Block]) -> Window:
         for (device, metric, unit), curve in curves.items()
     )
     return Window(tuple(map(float, times)), series)
+
+
+def _with_names(process: GpuProcess, names: Mapping[str, tuple[str, str | None]]) -> GpuProcess:
+    if process.container is None:
+        return process
+    container, job = names[process.container]
+    return replace(process, container=container, job=job)

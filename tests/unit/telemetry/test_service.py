@@ -70,6 +70,26 @@ def test_what_is_announced_has_leases_names_and_cost(service: TelemetryService) 
     assert heard[0].status.agent.cost.memory_bytes > 1 << 20
 
 
+def test_containers_are_asked_about_once_each_and_unchanged_names_change_nothing(
+    service: TelemetryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = sample(1.0).gpus[0]
+    gpu = replace(gpu, processes=tuple(replace(gpu.processes[0], pid=pid) for pid in range(40)) + gpu.processes[1:])
+    asked: list[str] = []
+    names = {ID: "train"}
+    monkeypatch.setattr(service, "_container_name", lambda one: asked.append(one) or names.get(one))
+    first = service._named_of(gpu, 10.0)
+    assert sorted(asked) == sorted([ID, "cd" * 32])
+    assert service._named_of(gpu, 10.5) is first
+    assert service._named_of(gpu, 12.0) is first
+    assert len(asked) == 4
+    names["cd" * 32] = "eval"
+    renamed = service._named_of(gpu, 14.0)
+    assert [process.container for process in renamed[39:]] == ["train", "eval", None]
+    others = replace(gpu, processes=gpu.processes[:1])
+    assert [process.container for process in service._named_of(others, 14.1)] == ["train"]
+
+
 def test_before_the_first_measurement_nothing_is_remembered(service: TelemetryService) -> None:
     service._take(replace(sample(0.0), gpus=()), is_tick=True)
     assert service.window(60.0).times == ()
