@@ -154,9 +154,17 @@ class SettingsStore:
         self._path = path
         self._lock = threading.Lock()
         self._table = {setting.key: setting for setting in SETTINGS}
-        self.note: str | None = None
+        self._damage: str | None = None
         self._strange: dict[str, object] = {}
         self._values = self._load()
+
+    @property
+    def note(self) -> str | None:
+        """Say what of the file does not hold, None when all of it does."""
+        if self._damage is not None or not self._strange:
+            return self._damage
+        names = ", ".join(plain(key, 40) for key in [*self._strange][:_NAMED])
+        return f"Settings that are unknown here or do not fit are ignored: {names}. They stay in {self._path}."
 
     def get(self, key: str) -> Value:
         """Return the value of ``key``; KeyError for an undeclared one (a bug)."""
@@ -205,15 +213,12 @@ class SettingsStore:
         if not isinstance(stored, dict):
             return self._damaged()
         self._strange = {key: value for key, value in stored.items() if not self._fits(key, value)}
-        if self._strange:
-            names = ", ".join(plain(key, 40) for key in [*self._strange][:_NAMED])
-            self.note = f"Settings that are unknown here or do not fit are ignored: {names}."
         return {key: value for key, value in stored.items() if key not in self._strange}
 
     def _damaged(self) -> dict[str, Value]:
         kept = set_aside(self._path)
-        self.note = f"The settings were damaged, so the defaults hold. The file is kept as {kept}."
-        _log.warning("%s", self.note)
+        self._damage = f"The settings were damaged, so the defaults hold. The file is kept as {kept}."
+        _log.warning("%s", self._damage)
         return {}
 
     def _fits(self, key: str, value: Value) -> bool:

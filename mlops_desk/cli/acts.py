@@ -92,18 +92,22 @@ def _agent_stop(folder: DataFolder, given: argparse.Namespace, as_json: bool) ->
     pid = info.pid
     asks = given.everything and not info.simulated  # a demo's endpoints have no containers
     staying = deployed.staying(client.endpoints.list()) if asks else []
-    try:
-        client.agent.shutdown(everything=given.everything)
-    except Unavailable:  # it ends a moment later, which is too soon for the answer where the audit waits for the disk
-        if not wait_until_gone(folder, 5.0):
-            raise
-    client.close()
+    _shut_down(client, folder, everything=given.everything)
     if not wait_until_gone(folder, 10.0):
         raise TimedOut(f"The agent (pid {pid}) was asked to end and still runs.", f"kill {pid}")
     left = {"endpoints_left": staying} if given.everything else {}
     text = f"The agent for {folder.root} has ended.{deployed.farewell(staying)}"
     show({"stopped": True, "pid": pid, **left}, text, as_json=as_json)
     return 0
+
+
+def _shut_down(client: Client, folder: DataFolder, *, everything: bool = False) -> None:
+    try:
+        client.agent.shutdown(everything=everything)
+    except Unavailable:  # it ends a moment later, which is too soon for the answer where the audit waits for the disk
+        if not wait_until_gone(folder, 5.0):
+            raise
+    client.close()
 
 
 def _agent_restore(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
@@ -116,8 +120,7 @@ def _agent_restore(folder: DataFolder, given: argparse.Namespace, as_json: bool)
     known = [item["name"] for item in run_worker(_RESTORING, request, _RESTORE_TIMEOUT_SECONDS)]
     client = _running(folder) if given.name in known else None  # no agent is ended for a name that was mistyped
     if client is not None:
-        client.agent.shutdown()
-        client.close()
+        _shut_down(client, folder)
     document = run_worker(_RESTORING, {**request, "name": given.name}, _RESTORE_TIMEOUT_SECONDS)
     document["stopped"] = client is not None
     kept = f" What was there is kept as {document['kept_as']}." if document["kept_as"] else ""

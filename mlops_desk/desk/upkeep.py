@@ -23,6 +23,7 @@ BACKUP_SECONDS = 3600.0
 _LOOK_SECONDS = 300.0
 _NAMED = 3
 _RESTORE = "mlops-desk agent restore --list"
+_SETTINGS = "mlops-desk settings list"
 
 
 class Upkeep:
@@ -69,7 +70,14 @@ class Upkeep:
             self._given_up = False
         if self._is_backup_due(time.time()):
             self._back_up()
+        self._find_again()
         self._tell()
+
+    def _find_again(self) -> None:
+        """Leave out the lost jobs that have a record by now, made anew from their containers."""
+        if self._lost_jobs:
+            known = self._state.jobs.keys()
+            self._lost_jobs = [job for job in self._lost_jobs if job not in known]
 
     def note(self) -> str | None:
         """Say what a person must know of at any time."""
@@ -121,7 +129,7 @@ class Upkeep:
             text = f"{_count(len(unreadable), 'record')} damaged and left out: {names}."
             found.append((f"{text} Copies lie in the folder unreadable.", _RESTORE))
         if (note := self._settings.note) is not None:
-            found.append((note, None))
+            found.append((note, _SETTINGS))
         return found
 
     def _tell(self) -> None:
@@ -148,9 +156,10 @@ class Upkeep:
         try:
             made = self._state.backup(HOURLY)
         except DeskError as error:
-            if self._failed != error.message:
-                _log.warning("%s", error.message)
-            self._failed = error.message
+            text = " ".join(part for part in (error.message, error.hint) if part)
+            if self._failed != text:
+                _log.warning("%s", text)
+            self._failed = text
             return
         _log.info("The state database was backed up: %s", made.name)
         self._failed, self._backed_up_at, self._backed_up_changes = None, time.monotonic(), changes

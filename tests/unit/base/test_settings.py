@@ -127,6 +127,8 @@ def test_what_is_unknown_or_does_not_fit_is_named_and_stays_in_the_file(tmp_path
     store.set("ui.theme", "dark")
     assert json.loads(path.read_text())["ui.theme"] == "dark"
     assert SettingsStore(path).text("ui.theme") == "dark"
+    told = f"Settings that are unknown here or do not fit are ignored: of.a.newer.program. They stay in {path}."
+    assert store.note == told, "what was set anew fits"
 
 
 def test_a_stored_value_that_fits_no_more_is_ignored(tmp_path: Path) -> None:

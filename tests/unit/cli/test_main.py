@@ -48,6 +48,24 @@ def test_an_agent_that_ended_before_it_could_answer_has_ended(
     assert ("has ended" in told.out, "500" in told.err) == (gone, not gone)
 
 
+def test_a_backup_is_restored_though_the_agent_ended_before_it_could_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shutdown(*, everything: bool = False) -> None:
+        raise Unavailable(f"The agent answered 500 ({everything}).")
+
+    def work(_module: str, request: dict[str, str], _seconds: float) -> object:
+        name = request.get("name")
+        return [{"name": "b1"}] if name is None else {"restored": name, "database": "/d/state.db", "kept_as": None}
+
+    agent = SimpleNamespace(shutdown=shutdown)
+    monkeypatch.setattr(acts, "_running", lambda _folder: SimpleNamespace(agent=agent, close=lambda: None))
+    monkeypatch.setattr(acts, "wait_until_gone", lambda _folder, _seconds: True)
+    monkeypatch.setattr(acts, "run_worker", work)
+    assert main(["--data-dir", str(tmp_path), "agent", "restore", "b1"]) == 0
+    assert "/d/state.db is now the backup b1. The agent was ended" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

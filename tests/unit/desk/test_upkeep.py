@@ -102,6 +102,19 @@ def test_a_repair_damaged_rows_and_damaged_settings_are_all_told(world: World) -
     assert "1 record is damaged and left out: jobs job0002." in (keep.note() or "")
     keep.turn()
     assert len(world.told) == 3
+    restore = "mlops-desk agent restore --list"
+    assert [each.hint for each in world.told] == [restore, restore, "mlops-desk settings list"]
+
+
+def test_a_lost_job_that_has_a_record_again_is_lost_no_more(world: World) -> None:
+    for name in ("j1", "j2"):
+        (world.folder.jobs / name).mkdir(parents=True)
+    keep = world.open()
+    keep.turn()
+    assert "2 jobs are not known any more" in (keep.note() or "")
+    world.state.jobs.put(JOB)
+    keep.turn()
+    assert "1 job is not known any more and left a folder here (j2)" in (keep.note() or "")
 
 
 def test_a_backup_is_made_each_hour_in_which_something_was_written(world: World, clock: list[float]) -> None:
@@ -146,7 +159,9 @@ def test_a_backup_that_can_not_be_made_is_told_by_the_doctor_and_tried_again(wor
     (world.folder.root / "backups").write_text("in the way")
     keep = world.open()
     keep.turn()
-    assert keep.check_backups().state == "warning"
+    check = keep.check_backups()
+    assert check.state == "warning"
+    assert check.text.endswith("Free some space on the disk and check its permissions.")
     (world.folder.root / "backups").unlink()
     keep.turn()
     assert keep.check_backups().state == "ok"
