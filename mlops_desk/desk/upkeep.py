@@ -11,6 +11,7 @@ from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.reserve import Reserve
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
+from mlops_desk.jobs.runs import UNFINISHED
 from mlops_desk.records.event import Notice
 from mlops_desk.records.status import Check
 from mlops_desk.storage.backups import HOURLY
@@ -168,7 +169,8 @@ class Upkeep:
 def _without_record(jobs: Path, known: set[str]) -> list[str]:
     """Return the jobs that have a folder and no record: jobs are never forgotten, so theirs were lost."""
     try:
-        return sorted(folder.name for folder in jobs.iterdir() if folder.is_dir() and folder.name not in known)
+        folders = [folder.name for folder in jobs.iterdir() if folder.is_dir() and folder.name != UNFINISHED]
+        return sorted(name for name in folders if name not in known)
     except OSError:
         return []  # there was no job yet, or their folder can't be read: what it hides is not said to be lost
 

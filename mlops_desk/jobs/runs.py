@@ -16,6 +16,9 @@ from mlops_desk.records.job import Job, JobState
 
 _log = logging.getLogger(__name__)
 
+UNFINISHED = "unfinished-runs"
+"""The folder of owed ends, beside those of the jobs."""
+
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 # MLflow has no word for "nobody knows"; "killed" at least claims neither success nor failure.

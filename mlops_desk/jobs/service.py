@@ -23,7 +23,7 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.log import Logs
 from mlops_desk.jobs.ports import FinishRun, GpuLeases, KeepTickets, PrepareRun
 from mlops_desk.jobs.runner import Outside, Runner
-from mlops_desk.jobs.runs import Runs
+from mlops_desk.jobs.runs import UNFINISHED, Runs
 from mlops_desk.jobs.spec import parse_spec
 from mlops_desk.leases.folders import PREFIX as LEASES
 from mlops_desk.leases.folders import folders_from_environment
@@ -61,7 +61,7 @@ class JobsService:
         self._bus = bus
         self._announcements = Lane(loop, "jobs-announce")
         self._book = JobBook(state.jobs, self._announce)
-        runs = Runs(folder.jobs / "unfinished-runs", prepare_run, finish_run, keep_tickets)
+        runs = Runs(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         self._settings = settings
         policy = Policy(
             lambda: int(settings.number("jobs.stop_grace_seconds")),

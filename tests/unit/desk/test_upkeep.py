@@ -53,6 +53,7 @@ def test_a_whole_folder_has_nothing_to_tell(world: World) -> None:
     keep = world.open()
     world.state.jobs.put(JOB)
     (world.folder.jobs / "j1").mkdir(parents=True)
+    (world.folder.jobs / "unfinished-runs").mkdir()  # of jobs that logged to MLflow
     world.close()
     keep = world.open()
     assert (keep.note(), keep.check_records().state) == (None, "ok")
