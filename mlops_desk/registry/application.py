@@ -5,6 +5,7 @@ It says each second that its event loop turns; a server that is silent is replac
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import shutil
@@ -14,10 +15,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 
 from mlops_desk.base.process import boot_id, start_ticks
+from mlops_desk.registry.connection import Callers, Connection, raise_descriptors
 from mlops_desk.registry.facts import Facts
 from mlops_desk.registry.guard import App, Guard, Keys
 from mlops_desk.registry.ledger import Entry, Ledger
@@ -139,9 +142,11 @@ def serve(
         _log.exception("The tracking server could not start")
         ledger.write(replace(entry, state="failed", text=f"{type(error).__name__}: {error}"[:600]))
         return 1
+    raise_descriptors()
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, proxy_headers=False, server_header=False,
         timeout_graceful_shutdown=5, timeout_keep_alive=30,
+        http=cast("type[asyncio.Protocol]", functools.partial(Connection, Callers())),  # uvicorn only ever calls it
     )  # fmt: skip
     Server(config, ledger, entry, pulse).run(sockets)
     return 0

@@ -2,7 +2,9 @@
 
 import json
 import os
+import select
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import textwrap
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -185,6 +187,19 @@ def test_the_server_wants_token_and_host_on_every_method(house):
         assert ask(house, "/api/2.0/mlflow/experiments/search", method=method, token=token, host="evil:80") == 403
     assert ask(house, "/version", token=token) == 200
     assert ask(house, "/api/2.0/mlflow/webhooks/list", token=token) == 403
+
+
+def test_heads_that_never_end_keep_the_server_from_nobody(house):
+    """Without any token, as from another container on the engine's bridge, and from the address that is asked from."""
+    house.models.start()
+    here = ("127.0.0.1", int(house.models.server().uri.rpartition(":")[2]))
+    with ExitStack() as open_ones:
+        half = [open_ones.enter_context(socket.create_connection(here, timeout=20)) for _ in range(300)]
+        for one in half:
+            with suppress(ConnectionError):
+                one.sendall(b"GET / HTTP/1.1\r\nho")
+        assert ask(house, "/health") == 401
+        assert len(select.select(half, [], [], 20)[0]) >= 300 + 1 - 256
 
 
 def test_what_it_keeps_is_for_this_user_only(house):

@@ -1,0 +1,111 @@
+"""A connection to the tracking server, held to a deadline and a share: containers that are not trusted open them too.
+
+No token is seen before a request's head has come, so whoever reaches the port could keep the server from everybody
+else by heads that never end. uvicorn waits for them without end and counts no connections.
+"""
+
+import asyncio
+import resource
+from collections import defaultdict
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+HEAD_SECONDS = 30.0
+MOST_OF_ONE = 256
+"""Connections from one address: a container has its own, and a training with 20 loaders holds no more than 200."""
+_DESCRIPTORS = 4096
+"""For a dozen containers that all hold their share, where systems give a process 1,024."""
+
+
+def raise_descriptors() -> None:
+    """Let this process open as many files as it may need, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+
+
+class Callers:
+    """The open connections by the address they come from."""
+
+    def __init__(self) -> None:
+        self._open: defaultdict[str, set[Connection]] = defaultdict(set)
+
+    def enter(self, connection: "Connection") -> bool:
+        """Take a connection in; of an address that has its share, the one that has waited longest leaves for it."""
+        own = self._open[connection.address]
+        if len(own) >= MOST_OF_ONE:
+            victim = min((one for one in own if not one.is_answering), key=lambda one: one.since, default=None)
+            if victim is None:
+                return False
+            self.leave(victim)
+            victim.transport.abort()
+        own.add(connection)
+        return True
+
+    def leave(self, connection: "Connection") -> None:
+        """Forget a connection; no error when it is not there."""
+        own = self._open[connection.address]
+        own.discard(connection)
+        if not own:
+            del self._open[connection.address]
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection, counted among ``callers``. ``since`` is the loop's time at which it last began to wait."""
+
+    def __init__(self, callers: Callers, **given: Any) -> None:
+        super().__init__(**given)
+        self._callers = callers
+        self._deadline: asyncio.TimerHandle | None = None
+        self.address = ""
+        self.since = self.loop.time()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.address = self.client[0] if self.client else ""
+        if self._callers.enter(self):
+            self._note()
+        else:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._callers.leave(self)
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            super().data_received(data)
+            self._note()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self.since = self.loop.time()
+        self._note()
+
+    @property
+    def is_answering(self) -> bool:
+        """Tell whether a request's head has come and its answer has not gone out."""
+        cycle = self._cycle
+        return cycle is not None and not cycle.response_complete
+
+    @property
+    def _cycle(self) -> RequestResponseCycle | None:
+        """The newest request; uvicorn has None here before the first, and does not say so."""
+        return self.cycle
+
+    def _note(self) -> None:
+        """Set the deadline of a head that has begun; between two requests uvicorn's own holds."""
+        is_between = self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+        if self.is_answering or (is_between and self._cycle is not None):
+            self._forget_deadline()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
