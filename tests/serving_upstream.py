@@ -130,6 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _QuietHandler(_Handler):
     disable_nagle_algorithm = False  # no such thing on a socket of the file system
+    timeout = 2.0  # one is served at a time: who says nothing holds up the others, and the end
 
 
 @contextmanager

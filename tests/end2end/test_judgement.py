@@ -4,7 +4,6 @@ import json
 import socket
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,29 +54,6 @@ def test_alerts_fire_once_and_can_be_acknowledged(desk: Desk) -> None:
     was = json.loads(newest["before"])
     assert (was["id"], was["acknowledged_by"]) == (seen["id"], None)
     assert ask(desk, "alerts", "show", seen["id"][:8])["acknowledged_by"] == seen["acknowledged_by"]
-
-
-def test_a_garbled_lease_is_written_anew_and_rings(desk: Desk) -> None:
-    def held() -> list[Path]:
-        files = (desk.folder / "demo" / "leases").glob("*/*.lease")
-        return [file for file in files if '"released_at":null' in file.read_text().replace(" ", "")]
-
-    (file, *_) = desk.wait(held, bool)
-    lease = file.read_text()
-    file.write_text("garbage")
-    desk.wait(file.read_text, lambda text: text == lease)
-    alerts = desk.wait(
-        lambda: [alert for alert in ask(desk, "alerts", "list") if alert["rule"] == "gpu_lease"],
-        bool,
-    )
-    assert f"Our lease file {file} is damaged, and has been written anew." in alerts[0]["text"]
-    assert alerts[0]["device"] == file.stem
-    events = desk.wait(
-        lambda: [event for event in ask(desk, "events") if "lease file" in event["title"]],
-        bool,
-    )
-    assert events[0]["device"] == file.stem
-    assert next(check for check in ask(desk, "doctor") if check["name"] == "gpu leases")["state"] == "ok"
 
 
 def test_a_process_of_ones_own_can_be_ended_and_another_users_not(desk: Desk) -> None:

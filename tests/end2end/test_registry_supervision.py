@@ -28,7 +28,13 @@ import os, sys, mlflow
 client = mlflow.MlflowClient()
 run = os.environ["MLFLOW_RUN_ID"]
 for number in range(100_000):
-    client.log_metric(run, "loss", float(number), timestamp=number, step=number)
+    while True:
+        try:
+            client.log_metric(run, "loss", float(number), timestamp=number, step=number)
+            break
+        except mlflow.MlflowException as error:  # MLflow gives up where an answer has begun and does not go on
+            if "Read timed out" not in str(error) and "Connection" not in str(error):
+                raise
     print(number, flush=True)
 """
 

@@ -92,7 +92,7 @@ def test_a_call_that_hangs_costs_one_gpu(desk: Desk, rig: Rig) -> None:
     desk.until(lambda: desk.service.status().sampled_at > at + 2)
     assert {gpu.state for status in desk.announced[heard:] for gpu in status.gpus if gpu.index != 2} == {GpuState.OK}
     if rig.power_moves:
-        assert followed(desk, heard, 0) > 0.75
+        assert max(followed(desk, heard, index) for index in range(rig.count) if index != 2) > 0.75  # some are idle
     rig.heal()
     desk.until(lambda: desk.gpu(2).state is GpuState.OK)
     assert {gpu.state for status in desk.announced[heard:] for gpu in status.gpus if gpu.index != 2} == {GpuState.OK}
