@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.errors import NotFound, Refused
+from mlops_desk.base.mountpoints import MountTable
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
 from mlops_desk.engines.fake import Program
 from mlops_desk.records.job import Mount
@@ -99,6 +100,23 @@ class EngineSuite:
         assert red == r"\x1b[31mred\x1b[0m"
         assert len(long) == 4097
         assert progress == "100%"
+
+    def test_tells_what_is_really_mounted(self, engine: Engine, image: str, name: str, tmp_path: Path) -> None:
+        (tmp_path / "real").mkdir(mode=0o755)
+        (tmp_path / "link").symlink_to("real")
+        mounts = (Mount(str(tmp_path / "link"), "/data"), Mount(str(tmp_path), "/other", "rw"))
+        engine.create(self.spec(name, image, WAITS, mounts=mounts))
+        assert engine.mounted(name) == []
+        engine.start(name)
+        shown = {str(mount.point): mount.place for mount in engine.mounted(name) or ()}
+        assert shown["/data"] == MountTable().place(str(tmp_path / "real"))
+        assert shown["/other"] == MountTable().place(str(tmp_path))
+        engine.stop(name, 0)
+        ended(engine, name)
+        assert engine.mounted(name) == []
+        engine.remove(name)
+        with pytest.raises(NotFound):
+            engine.mounted(name)
 
     def test_creating_again_adopts(self, engine: Engine, image: str, name: str) -> None:
         first = engine.create(self.spec(name, image))

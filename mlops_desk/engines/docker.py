@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
+from mlops_desk.base.mountpoints import MountPoint, mount_points
 from mlops_desk.base.text import plain
 from mlops_desk.engines import trouble
 from mlops_desk.engines.address import choose_address, knock
@@ -199,6 +200,16 @@ class DockerEngine:
     def inspect(self, name: str) -> ContainerFacts:
         what = f"Looking at the container {plain(name)}"
         return container_facts(self._call(what, lambda client: client.inspect_container(name)))
+
+    def mounted(self, name: str) -> list[MountPoint] | None:
+        facts = self.inspect(name)
+        if facts.pid is None:
+            return []
+        try:
+            found = mount_points(Path(f"/proc/{facts.pid}/mountinfo"))
+        except OSError:
+            found = None
+        return found if self.inspect(name).pid == facts.pid else []  # else it ended, and the number may be another's
 
     def has_file(self, name: str, path: str) -> bool:
         def look(client: Any) -> bool:

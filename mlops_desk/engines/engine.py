@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from mlops_desk.base.mountpoints import MountPoint
 from mlops_desk.records.job import Mount
 
 
@@ -127,6 +128,13 @@ class Engine(Protocol):
 
     def inspect(self, name: str) -> ContainerFacts:
         """Describe a container. Raises NotFound when there is none of that name."""
+        ...
+
+    def mounted(self, name: str) -> list[MountPoint] | None:
+        """Return what the kernel (not the engine) says is mounted in a container: nothing in one that does not run.
+
+        None: it can't be seen from here, as with an engine on another machine, or one whose users are others here.
+        """
         ...
 
     def has_file(self, name: str, path: str) -> bool:

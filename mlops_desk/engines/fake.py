@@ -18,8 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.mountpoints import MountPoint, MountTable, Place
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
+from mlops_desk.engines.mounts import target_of
 from mlops_desk.engines.profile import check_spec
 
 _POLL_SECONDS = 0.02
@@ -223,6 +225,21 @@ class FakeEngine:
     def inspect(self, name: str) -> ContainerFacts:
         with self._act():
             return self._container(name).facts
+
+    def mounted(self, name: str) -> list[MountPoint] | None:
+        with self._act():
+            container, table = self._container(name), MountTable()
+            if container.facts.status != "running":
+                return []
+            root = MountPoint("1", "0", PurePosixPath("/"), Place("0:0", PurePosixPath("/")))
+            mounts = (*container.spec.mounts, *container.spec.own_mounts)
+            return [
+                root,
+                *(
+                    MountPoint(str(number), "1", target_of(mount), table.place(os.path.realpath(mount.source)))
+                    for number, mount in enumerate(mounts, 2)
+                ),
+            ]
 
     def has_file(self, name: str, path: str) -> bool:
         with self._act():

@@ -59,11 +59,11 @@ def _checked(mount: Mount, uid: int) -> Mount:
     _check_place(mount, source, uid)
     _check_kind(mount, source)
     _check_reach(mount, source, uid)
-    return Mount(str(source), str(_target(mount)), mount.mode)
+    return Mount(str(source), str(target_of(mount)), mount.mode)
 
 
 def _check_target(mount: Mount) -> None:
-    target = _target(mount)
+    target = target_of(mount)
     if not target.is_absolute() or ".." in target.parts or target == PurePosixPath("/"):
         text = f"{plain(mount.target)} is no place in a container for a mount."
         raise Refused(text, "Use an absolute path such as /data.")
@@ -72,7 +72,7 @@ def _check_target(mount: Mount) -> None:
         raise Refused(f"Nothing can be mounted on {plain(mount.target)} of a container.", hint)
 
 
-def _target(mount: Mount) -> PurePosixPath:
+def target_of(mount: Mount) -> PurePosixPath:
     """Return where it is to appear. Two slashes at the start are another root to Python; to an engine they are one."""
     return PurePosixPath(re.sub(r"^/+", "/", mount.target))
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.errors import Refused
+from mlops_desk.base.mountpoints import MountTable, Place
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.engines.mounts import check_mounts
-from mlops_desk.jobs.ours import MountTable, Place, known_places, led_to
+from mlops_desk.jobs.ours import known_places, led_to
 from mlops_desk.records.job import Mount
 
 

@@ -7,6 +7,7 @@ container that was asked to start is never created a second time.
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,12 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
+from mlops_desk.base.mountpoints import MountTable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.jobs import times
 from mlops_desk.jobs.book import JobBook, with_attempt
 from mlops_desk.jobs.container import container_name, container_spec, runs_as
 from mlops_desk.jobs.images import Images
+from mlops_desk.jobs.mounted import check_mounted
 from mlops_desk.jobs.outcome import Ending, Verdict, judge
 from mlops_desk.jobs.ports import GpuLeases, Holder, RunTicket
 from mlops_desk.jobs.queue import WAITING_FOR_GPUS
@@ -176,7 +179,8 @@ class Attempts:
             try:
                 self._policy.check_mounts(job)
             except Refused as error:
-                self._conclude(job, attempt, _mount_refused(error))
+                text = "The job was not started: one of its mounts is not given to jobs any more."
+                self._conclude(job, attempt, _mount_refused(error, text))
                 return
             try:
                 facts = self._create_and_start(job, attempt, facts, ticket)
@@ -185,7 +189,33 @@ class Attempts:
             except DeskError as error:
                 self._conclude(job, attempt, _start_failed(error))
                 return
-        self._mark_running(job, attempt, facts)
+        if self._let_go(job, attempt):
+            self._mark_running(job, attempt, facts)
+
+    def _let_go(self, job: Job, attempt: Attempt) -> bool:
+        """Let a held command run once what is mounted is what was checked. Raises Unavailable: it is held until then.
+
+        A command that is never let go has not run, so nothing of its attempt is kept.
+        """
+        folder = self._remains.folder(job, attempt)
+        if not folder.is_held():
+            return True
+        never_run = replace(attempt, started_at=None, mark=None)
+        if self._book.get(job.id).cancel_requested:
+            self._conclude(job, never_run, _cancelled_before_start())
+            return False
+        try:
+            shown = self._engine.mounted(attempt.container)
+            if shown is None and os.geteuid() != 0:  # then jobs have this user's rights, whatever is mounted
+                _log.warning("What is mounted in %s can't be seen and was not compared.", attempt.container)
+            elif shown != []:
+                check_mounted(job.spec.mounts, shown, MountTable())
+        except Refused as error:
+            text = "The job was not started: the engine mounted something other than what was checked."
+            self._conclude(job, never_run, _mount_refused(error, text))
+            return False
+        folder.let_go()
+        return True
 
     def _create_and_start(
         self, job: Job, attempt: Attempt, facts: ContainerFacts | None, ticket: RunTicket | None
@@ -231,7 +261,7 @@ class Attempts:
             shell=shell,
             stop_grace_seconds=self._policy.stop_grace_seconds(),
         )
-        folder.prepare(*runs_as(job), None if ticket is None else ticket.token)
+        folder.prepare(*runs_as(job), None if ticket is None else ticket.token, held=bool(job.spec.mounts))
         self._engine.create(spec)
 
     def _mark_running(self, job: Job, attempt: Attempt, facts: ContainerFacts) -> None:
@@ -392,8 +422,7 @@ def _removed_meanwhile(attempt: Attempt) -> Unavailable:
     return Unavailable(text, "It is made again in a moment. A cleaner such as docker container prune does this.")
 
 
-def _mount_refused(error: DeskError) -> Verdict:
-    text = "The job was not started: one of its mounts is not given to jobs any more."
+def _mount_refused(error: DeskError, text: str) -> Verdict:
     return Verdict(
         JobState.FAILED, None, Reason("mount_refused", text, plain(error.message, _ENGINE_TEXT_LIMIT), error.hint)
     )

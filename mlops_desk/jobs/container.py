@@ -65,6 +65,9 @@ def container_spec(
     if ticket is not None and ticket.token is not None and shell is None:
         text = "Nothing here can run a shell in this image, so the token of the tracking server can't be handed over."
         raise Refused(text, f"sudo apt-get install {PACKAGE}    or use an image with a shell, or leave out mlflow.")
+    if job.spec.mounts and os.geteuid() == 0 != job.submitted_by and (shell is None or not shell.mounts):
+        text = "No shell of the desk runs in this image, so its command can't be held until its mounts are compared."
+        raise Refused(text, f"sudo apt-get install {PACKAGE}    or use an image of this machine's architecture.")
     uid, gid = runs_as(job)
     resources = job.spec.resources
     return ContainerSpec(

@@ -1,6 +1,6 @@
 """An attempt's folder on the host: what goes into the container, what comes out, and the log that stays.
 
-jobs/<job>/a<n>/in/     mounted read only:  wrapper.sh, attempt, gpus, token
+jobs/<job>/a<n>/in/     mounted read only:  wrapper.sh, attempt, gpus, token, and hold while the command has to wait
 jobs/<job>/a<n>/out/    mounted read-write, the job's own: outcome.json
 jobs/<job>/a<n>/log.txt
 """
@@ -38,13 +38,17 @@ class AttemptFolder:
         self._inside = self.path / "in"
         self.out = self.path / "out"
         self._token = self._inside / "token"
+        self._hold = self._inside / "hold"
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
         return (Mount(str(self._inside), IN_TARGET, "ro"), Mount(str(self.out), OUT_TARGET, "rw"))
 
-    def prepare(self, uid: int, gid: int, token: str | None) -> None:
-        """Make the folder for a job that runs as ``uid``:``gid``. Raises Unavailable."""
+    def prepare(self, uid: int, gid: int, token: str | None, *, held: bool = False) -> None:
+        """Make the folder for a job that runs as ``uid``:``gid``; with ``held`` its command waits for ``let_go``.
+
+        Raises Unavailable.
+        """
         try:
             self._inside.mkdir(parents=True, exist_ok=True)
             self._inside.chmod(0o755)  # the umask must not decide whether the job can read it
@@ -54,12 +58,26 @@ class AttemptFolder:
             self._put("wrapper.sh", resources.files("mlops_desk.jobs").joinpath("wrapper.sh").read_bytes(), 0o555)
             self._put("attempt", f"{self._attempt.id}\n".encode(), 0o444)
             self._put("gpus", "".join(f"{uuid}\n" for uuid in self._attempt.gpus).encode(), 0o444)
+            if held:
+                self._put("hold", b"", 0o444)
             if token is not None:
                 self._put("token", f"{token}\n".encode(), 0o400)
                 self._own(self._token, uid, gid)
         except OSError as error:
             text = f"The job's folder {self.path} can't be made: {error.strerror}."
             raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
+
+    def is_held(self) -> bool:
+        """Tell whether the command has not been allowed to begin yet."""
+        return self._hold.exists()
+
+    def let_go(self) -> None:
+        """Let the command begin. Raises Unavailable."""
+        try:
+            self._hold.unlink(missing_ok=True)
+        except OSError as error:
+            text = f"{self._hold} can't be removed, so the job can't begin: {error.strerror}."
+            raise Unavailable(text, "Check the permissions of the folder.") from error
 
     def forget_secrets(self) -> None:
         """Remove the token. Raises OSError."""

@@ -10,11 +10,10 @@ by the files they hold, above the source and, as far as a bounded look goes, bel
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from mlops_desk.base.mounts import MOUNTS, unescaped
+from mlops_desk.base.mountpoints import MountTable, Place
 
 _SOCKETS = re.compile(
     r"((agent|window)(-[0-9a-f]+)?|docker|containerd|podman|crio|buildkitd)\.sock(\.ttrpc)?", re.ASCII
@@ -22,51 +21,9 @@ _SOCKETS = re.compile(
 _UNIX_SOCKETS = Path("/proc/net/unix")
 # A folder that holds all of one of these is the data folder of some agent.
 _MARKERS = (frozenset({"agent.lock", "state.db"}), frozenset({"agent.lock", "settings.json"}))
-_LEAST_FIELDS = 7
 _LOOK_FOLDERS = 20_000
 _LOOK_SECONDS = 3.0
 """How far below a source is looked for other agents' folders: nearest first, so that a large data set costs no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something really lies: a filesystem, and the path in it."""
-
-    filesystem: str
-    path: PurePosixPath
-
-    def leads_to(self, other: "Place") -> bool:
-        """Tell whether one of the two is the other, or lies in it."""
-        return self.filesystem == other.filesystem and (
-            self.path.is_relative_to(other.path) or other.path.is_relative_to(self.path)
-        )
-
-
-class MountTable:
-    """The mounts that this process sees. Raises OSError when the kernel does not tell them."""
-
-    def __init__(self, file: Path = MOUNTS) -> None:
-        self._mounts: list[tuple[PurePosixPath, Place]] = []
-        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-            words = line.split()
-            if len(words) >= _LEAST_FIELDS:
-                point, root = PurePosixPath(unescaped(words[4])), PurePosixPath(unescaped(words[3]))
-                self._mounts.append((point, Place(words[2], root)))
-
-    def place(self, path: str | PurePosixPath) -> Place:
-        """Return where an absolute path without links lies."""
-        wanted, best = PurePosixPath(path), (PurePosixPath("/"), Place("?", PurePosixPath("/")))
-        for point, place in self._mounts:  # a later mount covers an earlier one
-            if wanted.is_relative_to(point) and len(point.parts) >= len(best[0].parts):
-                best = point, place
-        return Place(best[1].filesystem, best[1].path / wanted.relative_to(best[0]))
-
-    def reached(self, source: str) -> Iterator[Place]:
-        """Yield the place of a folder and those of all that is mounted below it: a container gets them too."""
-        yield self.place(source)
-        for point, place in self._mounts:
-            if point != PurePosixPath(source) and point.is_relative_to(source):
-                yield place
 
 
 def live_sockets(listing: Path = _UNIX_SOCKETS) -> list[str]:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a job's command inside its container and leaves behind how it ended.
 #
-#   wrapper.sh COMMAND...      with  /mlops-desk/in/{attempt,gpus,token}  and  /mlops-desk/out/
+#   wrapper.sh COMMAND...      with  /mlops-desk/in/{attempt,gpus,token,hold}  and  /mlops-desk/out/
 #
 # Run by the shell that the desk brings along (/mlops-desk/busybox), or else by the image's own, where no
 # program is taken for granted: the image may hold a shell and nothing else. POSIX sh but for `exec -a`,
@@ -91,6 +91,12 @@ END
     proof=ok
     [ -z "$foreign" ] || proof=failed
 }
+
+# Nothing of the image runs before the desk has seen that what is mounted here is what may be. An image without
+# a program that sleeps is asked about all the time: it takes some hundredths of a second.
+while [ -e "$IN/hold" ]; do
+    ! has sleep || tool sleep 0.05 2>/dev/null || tool sleep 1
+done
 
 read -r attempt <"$IN/attempt"
 started_at=$(now)

@@ -1,11 +1,13 @@
 """Jobs on a real engine: every ending, the hardened container, and an agent that is killed in between."""
 
+import io
 import os
 import time
 from pathlib import Path
 
 import pytest
 
+from mlops_desk.engines.docker import DockerEngine
 from mlops_desk.records.job import JobState
 from tests.end2end.jobs_desk import HEAD, TOKEN, Workshop, as_uid, killed_agent
 from tests.images import bare_image, busybox_image, engine_client
@@ -174,6 +176,65 @@ def test_the_container_is_hardened_and_runs_as_the_submitter(desk, image, tmp_pa
         desk.jobs.cancel(job.id)
         for path in (data / "result", data):
             path.unlink() if path.is_file() else path.rmdir()
+
+
+class Swapping:
+    """Somebody who puts a link in the place of a folder just when the engine starts, and covers it up again."""
+
+    def __init__(self, engine, folder, link_to):
+        self._engine, self._folder, self._link_to = engine, folder, link_to
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    def start(self, name):
+        aside = self._folder.with_name("aside")
+        self._folder.rename(aside)
+        self._folder.symlink_to(self._link_to)
+        try:
+            return self._engine.start(name)
+        finally:
+            self._folder.unlink()
+            aside.rename(self._folder)
+
+
+def test_a_folder_exchanged_for_a_link_at_the_start_is_not_seen_by_the_job(tmp_path, image):
+    for name in ("theirs", "secret"):
+        (tmp_path / name / "set").mkdir(parents=True)
+        (tmp_path / name / "set" / "file").write_text(f"{name}\n")
+
+    def around(part):
+        return Swapping(part, tmp_path / "theirs", tmp_path / "secret") if isinstance(part, DockerEngine) else part
+
+    desk = Workshop(tmp_path / "data", around=around)
+    try:
+        mounts = f"mounts: [{{source: {tmp_path}/theirs/set, target: /data, mode: rw}}]"
+        job = desk.run(image, shell("cat /data/file; echo x > /data/written", mounts))
+        assert (job.state, job.reason.class_, job.started_at) == (JobState.FAILED, "mount_refused", None)
+        assert "/secret/set" in job.reason.evidence
+        assert "may write there" in job.reason.hint
+        assert desk.log(job) == []
+        assert not (tmp_path / "secret" / "set" / "written").exists()
+        desk.eventually(lambda: not desk.engine.containers({"io.mlops-desk.job": job.id}))
+    finally:
+        desk.end()
+
+
+def test_mounts_are_what_was_checked_whatever_they_hold_and_wherever_the_image_has_links(desk, image, tmp_path):
+    for name in ("a set", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(f"{name}\n")
+    with engine_client() as client:
+        file = io.BytesIO(f"FROM {image}\nRUN mkdir -p /real && ln -s /real /linked\n".encode())
+        linked = "mlops-desk-test-linked:1"
+        list(client.build(fileobj=file, tag=linked, rm=True))
+    mounts = (
+        f'mounts: [{{source: "{tmp_path}/a set", target: /linked/set}}, {{source: {tmp_path}/other, target: /a/b/}},'
+        f" {{source: {tmp_path}/other/file, target: /file}}]"
+    )
+    job = desk.run(linked, shell("cat /real/set/file /a/b/file /file", mounts))
+    assert (job.state, desk.log(job)) == (JobState.SUCCEEDED, ["a set", "other", "other"])
+    desk.engine.remove_image(linked)
 
 
 def test_the_token_reaches_the_command_and_nothing_else(desk, image):

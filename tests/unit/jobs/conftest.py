@@ -162,19 +162,20 @@ class World:
         self.leases.forget_dead({facts.name for facts in self.containers() if facts.status == "running"})
         self.agent(self.engine, self.leases)
 
-    def submit(self, *command, gpus=0, gpu_memory=None, mlflow=False, image="img", pinned=True):
+    def submit(self, *command, gpus=0, gpu_memory=None, mlflow=False, image="img", pinned=True, mounts=(), uid=0):
         self._numbers += 1
         spec = JobSpec(
             name=f"job {self._numbers}",
             image=image,
             command=command or ("train",),
             resources=Resources(gpus=gpus, gpu_memory_bytes=gpu_memory),
+            mounts=tuple(mounts),
             mlflow=MlflowSpec("digits") if mlflow else None,
         )
         job_id = f"{self._numbers:012x}"
         image_id = self.engine.image(image).id if pinned else None
         return self.book.add(
-            Job(job_id, spec.name, JobState.QUEUED, spec, float(self._numbers), 0, "root", image_id=image_id)
+            Job(job_id, spec.name, JobState.QUEUED, spec, float(self._numbers), uid, "root", image_id=image_id)
         ).id
 
     def tick(self, times=1):

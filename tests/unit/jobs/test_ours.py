@@ -12,9 +12,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from mlops_desk.base.errors import Refused
+from mlops_desk.base.mountpoints import MountTable, Place
 from mlops_desk.base.process import run_worker
 from mlops_desk.jobs import ours
-from mlops_desk.jobs.ours import MountTable, Place, known_places, led_to, live_sockets
+from mlops_desk.jobs.ours import known_places, led_to, live_sockets
 
 TABLE = r"""
 21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw

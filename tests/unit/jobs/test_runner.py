@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.mountpoints import MountTable
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import Program
 from mlops_desk.jobs.shell import HostShell
@@ -661,6 +662,111 @@ def test_mounts_that_can_not_be_looked_at_now_are_looked_at_again(world):
     assert world.job(job_id).reason.class_ == "postponed"
     world.mount_trouble = None
     assert world.run(job_id).state is JobState.SUCCEEDED
+
+
+def held(world, job_id):
+    return (world.root / "jobs" / job_id / "a1" / "in" / "hold").exists()
+
+
+@pytest.fixture
+def data(tmp_path):
+    (tmp_path / "set").mkdir()
+    return Mount(str(tmp_path / "set"), "/data")
+
+
+def test_a_command_with_mounts_is_held_until_they_were_compared(world, data):
+    job_id = world.submit("forever", mounts=[data])
+    seen = []
+    world.engine.mounted = lambda name: (
+        seen.append(held(world, job_id)) or type(world.engine).mounted(world.engine, name)
+    )
+    world.tick(3)
+    assert world.job(job_id).state is JobState.RUNNING
+    assert seen == [True]
+    assert not held(world, job_id)
+    other = world.submit("forever")
+    world.tick(3)
+    assert (world.job(other).state, seen) == (JobState.RUNNING, [True])
+
+
+def test_a_job_with_another_folder_mounted_than_was_checked_never_runs(world, data, tmp_path):
+    (tmp_path / "secret").mkdir()
+    wrong = type(world.engine).mounted
+    world.engine.mounted = lambda name: [
+        replace(mount, place=MountTable().place(str(tmp_path / "secret"))) if str(mount.point) == "/data" else mount
+        for mount in wrong(world.engine, name)
+    ]
+    world.keep = True
+    job_id = world.submit("forever", gpus=1, mounts=[data])
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_, job.started_at) == (JobState.FAILED, "mount_refused", None)
+    assert job.reason.evidence.startswith(
+        f"What the engine mounted on /data is not {tmp_path}/set, which was checked: /"
+    )
+    assert (world.containers(), world.leases.held, held(world, job_id)) == ([], {}, True)
+
+
+def test_mounts_that_can_not_be_seen_are_not_believed_where_jobs_are_other_users(world, data, monkeypatch):
+    world.engine.mounted = lambda _name: None
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    job = world.run(world.submit("forever", mounts=[data]))
+    assert (job.state, job.reason.class_) == (JobState.FAILED, "mount_refused")
+    assert "can't be seen" in job.reason.evidence
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    job_id = world.submit("forever", mounts=[data])
+    world.tick(3)
+    assert (world.job(job_id).state, held(world, job_id)) == (JobState.RUNNING, False)
+
+
+def test_an_agent_that_dies_before_mounts_were_compared_leaves_that_to_the_next(world, data):
+    job_id = world.submit("forever", mounts=[data])
+    compare = world.engine.mounted
+
+    def die(_name):
+        raise KeyboardInterrupt
+
+    world.engine.mounted = die
+    with pytest.raises(KeyboardInterrupt):
+        world.tick(3)
+    assert (world.job(job_id).state, held(world, job_id)) == (JobState.STARTING, True)
+    world.engine.mounted = compare
+    world.restart()
+    world.tick(2)
+    assert (world.job(job_id).state, held(world, job_id)) == (JobState.RUNNING, False)
+    assert world.engine.starts[job_id] == 1
+
+
+def test_a_job_whose_mounts_can_not_be_compared_yet_can_be_cancelled(world, data):
+    job_id = world.submit("forever", mounts=[data])
+
+    def away(_name):
+        raise Unavailable("No engine answers.")
+
+    world.engine.mounted = away
+    world.tick(3)
+    assert (world.job(job_id).state, held(world, job_id)) == (JobState.STARTING, True)
+    world.runner.cancel(job_id)
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_, world.containers()) == (JobState.CANCELLED, "cancelled", [])
+
+
+def test_a_container_that_ended_while_its_command_was_held_is_judged_as_any_other(world, data):
+    job_id = world.submit("forever", mounts=[data])
+    seen = world.engine.mounted
+    world.engine.mounted = lambda name: world.engine.stop(name, 0) or seen(name)
+    assert world.run(job_id).state in {JobState.FAILED, JobState.UNKNOWN}
+
+
+def test_another_users_command_that_nothing_can_hold_gets_no_mounts(world, data, monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("os.chown", lambda *_: None)
+    job = world.run(world.submit("forever", mounts=[data], uid=4242))
+    assert (job.state, job.reason.class_) == (JobState.FAILED, "start_failed")
+    assert "can't be held until its mounts are compared" in job.reason.evidence
+    for more in ({"mounts": [data], "uid": 0}, {"uid": 4242}):
+        job_id = world.submit("forever", **more)
+        world.tick(3)
+        assert world.job(job_id).state is JobState.RUNNING
 
 
 def test_an_end_while_the_engine_was_away_counts_as_watched_by_nobody(world):

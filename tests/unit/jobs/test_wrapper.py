@@ -85,6 +85,34 @@ def test_arguments_and_token_arrive_unchanged(tmp_path, shell):
     assert output == "a b||$HOME|-n|é\n|s3cr3t|"
 
 
+@pytest.mark.parametrize("programs", [None, ""])
+def test_a_held_command_begins_only_when_it_is_let_go(tmp_path, shell, programs):
+    """Also in an image that holds the shell and nothing that sleeps."""
+    box = Box(tmp_path)
+    box.folder.prepare(os.getuid(), os.getgid(), None, held=True)
+    assert box.folder.is_held()
+    path = None if programs is None else str(tmp_path / "empty")
+    process = box.start(shell, "/bin/sh", "-c", "echo begun", path=path)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.communicate(timeout=0.5)
+    assert box.folder.outcome() is None
+    box.folder.let_go()
+    assert process.communicate(timeout=20)[0] == "begun\n"
+    assert not box.folder.is_held()
+    box.folder.let_go()
+
+
+def test_a_held_command_can_be_stopped(tmp_path, shell):
+    box = Box(tmp_path)
+    box.folder.prepare(os.getuid(), os.getgid(), None, held=True)
+    process = box.start(shell, "/bin/sh", "-c", "echo begun")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.communicate(timeout=0.3)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.communicate(timeout=20)[0] == ""
+    assert process.returncode == -signal.SIGTERM
+
+
 def test_a_command_that_is_not_there(tmp_path, shell):
     returned, _, outcome = Box(tmp_path).run(shell, "no-such-program")
     assert returned == outcome.exit_code == 127
