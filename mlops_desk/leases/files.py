@@ -74,8 +74,11 @@ def is_lease_file(name: str) -> bool:
     return name.endswith(SUFFIX) and _NAME.fullmatch(name.removesuffix(SUFFIX)) is not None
 
 
-def read_lease(path: Path, speaker: int) -> Content:
-    """Read a lease file in a folder of the user ``speaker``; nothing locks it, so a write may be under way."""
+def read_lease(path: Path, speaker: int | None) -> Content:
+    """Read a lease file in a folder of the user ``speaker``; nothing locks it, so a write may be under way.
+
+    None: a folder where anybody may speak for anybody, as older agents have it.
+    """
     content: Content = None
     for _ in range(_LOOKS):
         try:
@@ -147,7 +150,7 @@ def _write_block(descriptor: int, block: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _read(descriptor: int, name: str, speaker: int) -> Content:
+def _read(descriptor: int, name: str, speaker: int | None) -> Content:
     facts = os.fstat(descriptor)
     age = abs(time.time() - facts.st_mtime)
     if not stat.S_ISREG(facts.st_mode) or facts.st_size > _BLOCK_BYTES:
@@ -166,8 +169,8 @@ def _read(descriptor: int, name: str, speaker: int) -> Content:
     return lease if wrong is None else Doubt(wrong, age)
 
 
-def _what_is_wrong(lease: Lease, name: str, owner: int, speaker: int) -> str | None:
-    if owner != speaker or speaker not in {lease.uid, 0}:
+def _what_is_wrong(lease: Lease, name: str, owner: int, speaker: int | None) -> str | None:
+    if speaker is not None and (owner != speaker or speaker not in {lease.uid, 0}):
         return "speaks for another user"
     if name != _stem_or_empty(lease.gpu) or not _plausible(lease):
         return "makes no sense"

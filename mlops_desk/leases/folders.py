@@ -4,6 +4,10 @@ The shared folders belong to root and are sticky, so nobody can remove, replace 
 there. Nobody waits for another user either: there is no common lock that somebody could hold for ever. Processes of
 one user take turns by a lock that others can't open; between users the ledger writes first and then looks.
 
+Agents of before that had one folder for all, with files that anybody could write. While such an agent may still run
+beside ours, during an upgrade, the leases in there are read and believed, but never written; garbage in there says
+nothing, for anybody may have left it.
+
 What somebody can still do is put something else where a user's folder should be, so a folder is known by its owner,
 not by its name, and takes another name where its own is taken.
 """
@@ -31,6 +35,7 @@ FOLDERS = (Path("/run/lock"), Path("/tmp"))  # noqa: S108 - shared on purpose
 LOCK_TIMEOUT_SECONDS = 2.0
 
 PREFIX = "mlops-desk-leases-"
+FORMER = "mlops-desk-gpu-leases"
 _LOCK = "lock"
 _POLL_SECONDS = 0.01
 _FILE_LIMIT = 1024
@@ -47,12 +52,13 @@ _FOLDER_LIMIT = 8
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a user's file says of a GPU, which files know by its ``stem``."""
+    """What a user's file says of a GPU, which files know by its ``stem``; ``former``: in the folder of older agents."""
 
     stem: str
     uid: int
     path: Path
     content: Content
+    former: bool = False
 
 
 class Stamp(NamedTuple):
@@ -77,7 +83,7 @@ def _is_settled(stamp: Stamp) -> bool:
 
 
 class Listing(NamedTuple):
-    """The users' folders by name in a shared one, as of its ``stamp`` (None: it may change under the same one).
+    """What is of leases in a shared folder, by name, as of its ``stamp`` (None: it may change under the same one).
 
     Until ``due`` (monotonic) a glance believes it, whatever has changed.
     """
@@ -143,18 +149,19 @@ class LeaseFolders:
 
     def read(self) -> list[Found]:
         """Read all lease files of all users."""
-        return self._read(None, read_lease, _user_names)
+        names = {shared: _listed_names(shared) for shared in self._candidates}.__getitem__
+        return [*self._read(None, read_lease, names), *self._read_former(read_lease, names)]
 
     def read_own(self) -> list[Found]:
         """Read this user's lease files."""
-        return self._read(os.geteuid(), read_lease, _user_names)
+        return self._read(os.geteuid(), read_lease, _listed_names)
 
     def glance(self) -> list[Found]:
         """Look at all lease files of all users; what has not changed since the last glance is not read again.
 
         In a crowded folder somebody's first lease is seen a little later.
         """
-        return self._read(None, self._look, self._glanced_names)
+        return [*self._read(None, self._look, self._glanced_names), *self._read_former(self._look, self._glanced_names)]
 
     def glance_own(self) -> list[Found]:
         """Look at this user's lease files likewise."""
@@ -170,7 +177,7 @@ class LeaseFolders:
         self._listed[shared] = Listing(settled, now + (_CROWD_SECONDS if count >= _CROWD else 0.0), names)
         return names
 
-    def _look(self, path: Path, uid: int) -> Content:
+    def _look(self, path: Path, uid: int | None) -> Content:
         stamp = _stamp_of(path)
         kept = self._kept.get(path)
         if kept is not None and kept[0] == stamp:
@@ -184,7 +191,7 @@ class LeaseFolders:
         return content
 
     def _read(
-        self, only: int | None, read: Callable[[Path, int], Content], names: Callable[[Path], list[str]]
+        self, only: int | None, read: Callable[[Path, int | None], Content], names: Callable[[Path], list[str]]
     ) -> list[Found]:
         return [
             Found(path.stem, uid, path, read(path, uid))
@@ -192,6 +199,23 @@ class LeaseFolders:
             for folder, uid in _users_folders(shared, names(shared))
             if only is None or uid == only
             for path in _lease_paths(folder)
+        ]
+
+    def _read_former(
+        self, read: Callable[[Path, int | None], Content], names: Callable[[Path], list[str]]
+    ) -> list[Found]:
+        """Read the leases of older agents: they had a folder in each of the machine's, and used a chosen one itself."""
+        paths = [
+            path
+            for shared in self._candidates
+            for path in (_former_paths(shared) if shared in FOLDERS else [shared / name for name in names(shared)])
+            if is_lease_file(path.name)
+        ]
+        contents = ((path, read(path, None)) for path in paths)
+        return [
+            Found(path.stem, content.uid, path, content, former=True)
+            for path, content in contents
+            if isinstance(content, Lease)
         ]
 
     def _own_folders(self) -> list[Path]:
@@ -203,17 +227,17 @@ class LeaseFolders:
 
 
 def _listed(shared: Path) -> tuple[list[str], int]:
-    """Return what may be users' folders in a shared one, and how many entries it has."""
+    """Return what may be users' folders or leases of older agents in a shared folder, and how many entries it has."""
     try:
         with os.scandir(shared) as entries:
             everything = [entry.name for entry in entries]
     except OSError as error:
         _log.debug("No leases in %s: %s", shared, error.strerror)
         return [], 0
-    return sorted(name for name in everything if name.startswith(PREFIX)), len(everything)
+    return sorted(name for name in everything if name.startswith(PREFIX) or is_lease_file(name)), len(everything)
 
 
-def _user_names(shared: Path) -> list[str]:
+def _listed_names(shared: Path) -> list[str]:
     return _listed(shared)[0]
 
 
@@ -221,13 +245,17 @@ def _users_folders(shared: Path, names: list[str]) -> list[tuple[Path, int]]:
     """Return those of ``names`` that are users' folders in a shared one, with their owners; the first few of each."""
     found: list[tuple[Path, int]] = []
     heard: Counter[int] = Counter()
-    for name in names:
+    for name in filter(_may_be_a_users, names):
         with contextlib.suppress(OSError):  # removed since
             facts = (shared / name).lstat()
             heard[facts.st_uid] += 1
             if stat.S_ISDIR(facts.st_mode) and heard[facts.st_uid] <= _FOLDER_LIMIT:
                 found.append((shared / name, facts.st_uid))
     return found
+
+
+def _may_be_a_users(name: str) -> bool:
+    return name.startswith(PREFIX)
 
 
 def _lease_paths(folder: Path) -> list[Path]:
@@ -240,10 +268,18 @@ def _lease_paths(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names) if is_lease_file(name)]
 
 
+def _former_paths(shared: Path) -> list[Path]:
+    try:
+        is_folder = stat.S_ISDIR((shared / FORMER).lstat().st_mode)  # and no link to who knows where
+    except OSError:
+        return []
+    return _lease_paths(shared / FORMER) if is_folder else []
+
+
 def _own_folder(shared: Path) -> Path | None:
     """Return this user's folder in a shared one, made when it is missing; None where that can't be."""
     uid = os.geteuid()
-    own = next((folder for folder, owner in _users_folders(shared, _user_names(shared)) if owner == uid), None)
+    own = next((folder for folder, owner in _users_folders(shared, _listed_names(shared)) if owner == uid), None)
     if own is None:
         own = _make_own(shared, f"{PREFIX}{uid}") or _make_own(shared, f"{PREFIX}{uid}-{secrets.token_hex(8)}")
     try:

@@ -72,6 +72,8 @@ class Judge:
         if content.boot_id != self.host.boot_id:
             return None
         whose = f"{plain(content.label, LABEL_LIMIT)} of {plain(user_name(content.uid))}"
+        if found.former:
+            whose += f", by an older agent's lease file {plain(str(found.path))}"
         if content.released_at is not None:
             return Judged(Claim(Standing.DRAINING, f"still being freed by {whose}", content.released_at), content)
         alive = self._alive_by_processes(content)
