@@ -6,6 +6,7 @@ from typing import Any
 from mlops_desk.cli.cells import ago, facts, moment, number, step, table
 from mlops_desk.records.backup import Backup
 from mlops_desk.records.history import History
+from mlops_desk.records.job import LostJob
 from mlops_desk.records.model import DatasetInput, Experiment, Model, Registry, Run
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SettingValue
@@ -129,6 +130,10 @@ def history(item: History) -> str:
     return f"{head}\n{table(['FROM', 'MINIMUM', 'MEAN', 'MAXIMUM'], rows)}"
 
 
+def lost_job(item: LostJob) -> str:
+    return f"Job {item.id} is not told of any more. Its logs and results lie in {item.folder} until you remove them."
+
+
 def _pairs(pairs: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in sorted(pairs.items()))
 
@@ -145,6 +150,7 @@ FORMS: dict[type, Callable[[Any], str]] = {
     Rule: rule,
     Retraining: retraining,
     History: history,
+    LostJob: lost_job,
 }
 
 TABLES: dict[type, dict[str, Callable[[Any], str]]] = {

@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
@@ -11,7 +11,7 @@ from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.reserve import Reserve
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.runs import UNFINISHED
+from mlops_desk.jobs.lost import ToldJobs, without_record
 from mlops_desk.records.event import Notice
 from mlops_desk.records.status import Check
 from mlops_desk.storage.backups import HOURLY
@@ -25,6 +25,16 @@ _LOOK_SECONDS = 300.0
 _NAMED = 3
 _RESTORE = "mlops-desk agent restore --list"
 _SETTINGS = "mlops-desk settings list"
+_FORGET = "mlops-desk jobs forget"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is damaged or lost, and what to do about it; ``lost_jobs`` are those that have no record any more."""
+
+    text: str
+    hint: str
+    lost_jobs: tuple[str, ...] = ()
 
 
 class Upkeep:
@@ -50,7 +60,9 @@ class Upkeep:
         self._backed_up_changes = -1
         self._failed: str | None = None
         self._told: set[str] = set()
-        self._lost_jobs = [] if simulated else _without_record(folder.jobs, state.jobs.keys())
+        self._jobs = folder.jobs
+        self._lost_jobs = [] if simulated else without_record(folder.jobs, state.jobs.keys())
+        self._told_jobs = ToldJobs(folder.root)
 
     def start(self, loop: Loop) -> None:
         """Tell what is damaged or lost, and begin to look after the rest."""
@@ -82,7 +94,7 @@ class Upkeep:
 
     def note(self) -> str | None:
         """Say what a person must know of at any time."""
-        found = [text for text, _ in self._troubles()]
+        found = [trouble.text for trouble in self._troubles()]
         return " ".join(found) if found else None
 
     def checks(self) -> dict[str, Callable[[], Check]]:
@@ -94,8 +106,7 @@ class Upkeep:
         troubles = self._troubles()
         if not troubles:
             return Check("records", "ok", "every record can be read")
-        fix = next((hint for _, hint in troubles if hint is not None), None)
-        return Check("records", "problem", " ".join(text for text, _ in troubles), fix)
+        return Check("records", "problem", " ".join(trouble.text for trouble in troubles), troubles[0].hint)
 
     def check_backups(self) -> Check:
         """Tell when the newest backup was made."""
@@ -118,27 +129,29 @@ class Upkeep:
         why = "was given up for outcomes of jobs, the disk was full" if self._given_up else "is not there"
         return Check("disk reserve", "warning", f"the reserve for a full disk {why}; it is made once 192 MiB are free")
 
-    def _troubles(self) -> list[tuple[str, str | None]]:
-        """Return what is damaged or lost, each with what to do about it."""
-        found: list[tuple[str, str | None]] = []
+    def _troubles(self) -> list[Trouble]:
+        found: list[Trouble] = []
         if self._state.repair is not None:
-            found.append((self._state.repair.told("The state database"), _RESTORE))
-        if self._lost_jobs:
-            found.append((_lost_text(self._lost_jobs, is_new=self._state.is_new), _RESTORE))
+            found.append(Trouble(self._state.repair.told("The state database"), _RESTORE))
+        lost = tuple(job for job in self._lost_jobs if (self._jobs / job).is_dir())  # and not put aside meanwhile
+        if lost:
+            text = _lost_text(lost, is_new=self._state.is_new)
+            found.append(Trouble(text, f"{_RESTORE}    or, if it is not missed: {_FORGET} {plain(lost[0], 40)}", lost))
         if unreadable := self._state.unreadable():
             names = _some([plain(name, 60) for name in unreadable])
             text = f"{_count(len(unreadable), 'record')} damaged and left out: {names}."
-            found.append((f"{text} Copies lie in the folder unreadable.", _RESTORE))
+            found.append(Trouble(f"{text} Copies lie in the folder unreadable.", _RESTORE))
         if (note := self._settings.note) is not None:
-            found.append((note, _SETTINGS))
+            found.append(Trouble(note, _SETTINGS))
         return found
 
     def _tell(self) -> None:
-        """Tell each trouble once."""
-        for text, hint in self._troubles():
-            if text not in self._told:
-                self._told.add(text)
-                self._notify(Notice("alert", SOURCE, text, hint, time.time()))
+        """Tell each trouble once; lost jobs stay lost, so they are told at a later start only when there are others."""
+        for trouble in self._troubles():
+            if trouble.text not in self._told:
+                self._told.add(trouble.text)
+                if not trouble.lost_jobs or self._told_jobs.add(trouble.lost_jobs):
+                    self._notify(Notice("alert", SOURCE, trouble.text, trouble.hint, time.time()))
 
     def _is_backup_due(self, now: float) -> bool:
         """Tell whether an hour has gone since the newest one, in which something was written.
@@ -166,16 +179,7 @@ class Upkeep:
         self._failed, self._backed_up_at, self._backed_up_changes = None, time.monotonic(), changes
 
 
-def _without_record(jobs: Path, known: set[str]) -> list[str]:
-    """Return the jobs that have a folder and no record: jobs are never forgotten, so theirs were lost."""
-    try:
-        folders = [folder.name for folder in jobs.iterdir() if folder.is_dir() and folder.name != UNFINISHED]
-        return sorted(name for name in folders if name not in known)
-    except OSError:
-        return []  # there was no job yet, or their folder can't be read: what it hides is not said to be lost
-
-
-def _lost_text(jobs: list[str], *, is_new: bool) -> str:
+def _lost_text(jobs: Sequence[str], *, is_new: bool) -> str:
     what = "The state database is new, but this data folder is not" if is_new else "Jobs have lost their records"
     names = _some([plain(job, 40) for job in jobs])
     return f"{what}: {_count(len(jobs), 'job')} not known any more and left a folder here ({names})."

@@ -18,8 +18,10 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.engines.address import choose_address
 from mlops_desk.engines.engine import Engine
+from mlops_desk.jobs import lost
 from mlops_desk.jobs.attempts import Policy
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.container import INSTANCE_LABEL, JOB_LABEL
 from mlops_desk.jobs.log import Logs
 from mlops_desk.jobs.ports import FinishRun, GpuLeases, KeepTickets, PrepareRun
 from mlops_desk.jobs.runner import Outside, Runner
@@ -28,7 +30,7 @@ from mlops_desk.jobs.spec import parse_spec
 from mlops_desk.leases.folders import PREFIX as LEASES
 from mlops_desk.leases.folders import folders_from_environment
 from mlops_desk.records.event import JobChanged
-from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.job import Job, JobSpec, JobState, LostJob
 from mlops_desk.storage.state import State
 
 _log = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ class JobsService:
         self._engine = engine
         self._bus = bus
         self._announcements = Lane(loop, "jobs-announce")
+        self._table = state.jobs
         self._book = JobBook(state.jobs, self._announce)
         runs = Runs(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         self._settings = settings
@@ -105,6 +108,16 @@ class JobsService:
         if job.state.is_final and job.state is not JobState.CANCELLED:
             raise Refused(f"Job {job.id} is over already: {job.state.value}.")
         return self._runner.cancel(job.id)
+
+    def forget(self, job_id: str) -> LostJob:
+        found = lost.find(lost.without_record(self._folder.jobs, self._table.keys()), job_id)
+        caller, folder = current_caller(), self._folder.jobs / found
+        if caller.uid not in {0, os.getuid(), lost.owner(folder)}:
+            raise Refused(f"Lost job {plain(found)} is not yours.", "Ask an administrator to have it forgotten.")
+        for facts in self._engine.containers({INSTANCE_LABEL: self._folder.instance, JOB_LABEL: found}):
+            text = f"Lost job {plain(found)} still has its container {plain(facts.name)}."
+            raise Refused(text, "It is taken up as a job again in a moment: mlops-desk jobs list")
+        return LostJob(plain(found), str(lost.put_aside(self._folder.jobs, found)))
 
     def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         job = self._book.find(job_id)

@@ -130,3 +130,11 @@ class Job:
     cancel_requested: bool = False
     origin: str | None = None
     orphan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LostJob:
+    """A job whose record was lost, and the folder where its logs and results lie."""
+
+    id: str
+    folder: str

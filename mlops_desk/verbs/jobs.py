@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Protocol
 
-from mlops_desk.records.job import Job
+from mlops_desk.records.job import Job, LostJob
 from mlops_desk.verbs.declaration import FileText, FolderOf, changes, reads
 
 
@@ -28,6 +28,11 @@ class Jobs(Protocol):
     @changes(who="owner", before="show")
     def cancel(self, job_id: str) -> Job:
         """Take a job out of the queue, or stop its container."""
+        ...
+
+    @changes(who="owner")
+    def forget(self, job_id: str) -> LostJob:
+        """Put the folder of a job aside that has lost its record, so that it is not told of any more."""
         ...
 
     @reads

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mlops_desk.cli import output, told
 from mlops_desk.cli.cells import cut, padded, table, width_of
 from mlops_desk.records.history import History
-from mlops_desk.records.job import Job, JobSpec, JobState, Resources
+from mlops_desk.records.job import Job, JobSpec, JobState, LostJob, Resources
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Model, Registry
 from mlops_desk.records.rule import Rule
@@ -89,6 +89,7 @@ def test_who_has_a_gpu_or_why_nobody_may_have_it(lease, processes, said) -> None
         (Registry("stopped"), ["stopped", "mlops-desk models start"]),
         (SettingValue("ui.theme", "Colours", "Follow.", "choice", "dark", "system", "W", ("system", "dark")),
          ["ui.theme", "dark", "one of system, dark", "Follow."]),
+        (LostJob("ab12", "/d/forgotten-jobs/ab12"), ["Job ab12 is not told of any more", "/d/forgotten-jobs/ab12"]),
         (Rule("r", "m", "champion", "auc"), ["m@champion", "higher auc", "by hand"]),
     ],
 )  # fmt: skip

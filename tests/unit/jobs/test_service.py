@@ -20,12 +20,13 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import FakeEngine, Program
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.ports import Outlook
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.event import JobChanged
-from mlops_desk.records.job import JobState
+from mlops_desk.records.job import JobState, LostJob
 from mlops_desk.storage.state import State
 
 HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: img\n"
@@ -389,3 +390,34 @@ def test_mounts_are_judged_with_the_submitters_eyes(tmp_path):
     assert look("/usr/share", "ro") == ["/usr/share"]
     with pytest.raises(Refused):
         look("/srv", "rw")
+
+
+def test_a_job_that_lost_its_record_is_forgotten_by_its_owner_and_none_with_a_record_or_container(desk):
+    job = desk.jobs.submit(HEAD + "command: [forever]")
+    desk.wait(job.id, JobState.RUNNING)
+    with pytest.raises(NotFound, match="has lost its record"):
+        desk.jobs.forget(job.id)
+    folder = desk.folder.jobs / "0123456789ab"
+    (folder / "a1" / "out").mkdir(parents=True)
+    for other in (4242, 4243):
+        with pytest.raises(Refused, match="is not yours"):
+            as_uid(other, lambda: desk.jobs.forget("0123"))
+    labels = {"io.mlops-desk.instance": desk.folder.instance, "io.mlops-desk.job": "0123456789ab"}
+    desk.engine.create(ContainerSpec("left", "img", ("forever",), labels=labels))
+    with pytest.raises(Refused, match="still has its container left"):
+        desk.jobs.forget("0123")
+    desk.engine.remove("left")
+    desk.engine.absent = True
+    with pytest.raises(Unavailable):
+        desk.jobs.forget("0123")
+    desk.engine.absent = False
+    assert folder.is_dir()
+    forgotten = desk.jobs.forget("0123")
+    assert forgotten == LostJob("0123456789ab", str(desk.folder.root / "forgotten-jobs" / "0123456789ab"))
+    assert (folder.exists(), Path(forgotten.folder).is_dir()) == (False, True)
+    with pytest.raises(NotFound):
+        desk.jobs.forget("0123")
+    if os.geteuid() == 0:
+        (folder / "a1" / "out").mkdir(parents=True)
+        os.chown(folder / "a1" / "out", 4242, 4242)
+        assert as_uid(4242, lambda: desk.jobs.forget("0123")).folder.endswith("0123456789ab.2")
