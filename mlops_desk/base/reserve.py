@@ -16,6 +16,8 @@ RESERVE_BYTES = 64 << 20
 """Room for the outcome of every job that can end before a person comes, and for what SQLite writes beside it."""
 _PLENTY = 3
 """It is made where as much as it takes is left twice over: what fills the disk again would only take it at once."""
+PLENTY_BYTES = _PLENTY * RESERVE_BYTES
+"""What can wait leaves so much of the disk, or the reserve could not be made again."""
 
 
 class Reserve:

@@ -111,6 +111,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jobs.out_mebibytes", "Containers", "Largest output folder of a job",
             "A job that writes more than this to /mlops-desk/out is stopped; large results belong on a mount.",
             "integer", 10_240, minimum=16, maximum=1_073_741_824, unit="MiB"),
+    # 100 GiB: seven whole checkpoints of a model of 7 billion parameters (14 GB each), and no disk of a GPU machine.
+    Setting("jobs.artifact_mebibytes", "Containers", "Largest artifacts of a job",
+            "The tracking server takes no more files than this for a job's run and its children; it holds for jobs "
+            "that start from then on.", "integer", 102_400, minimum=16, maximum=1_073_741_824, unit="MiB"),
     Setting("registry.uri", "Registry", "Tracking server",
             "Registry that is meant when none is named; empty means the desk's own server, where jobs always log.",
             "text", ""),

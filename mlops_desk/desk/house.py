@@ -205,7 +205,11 @@ class Desk:
 
     def _registry(self) -> RegistryCore:
         default = partial(self.settings.text, "registry.uri")
-        return RegistryCore(self.folder, self.bus, self.loop, self._bridge_address, default)
+
+        def artifact_bytes() -> int:
+            return int(self.settings.number("jobs.artifact_mebibytes")) << 20
+
+        return RegistryCore(self.folder, self.bus, self.loop, self._bridge_address, default, artifact_bytes)
 
     def _jobs(self) -> JobsService:
         return JobsService(

@@ -137,7 +137,7 @@ def serve(
         owner = ledger.token()
         entry = replace(entry, wall=_settle(ledger, below, wanted).value)
         keys = Keys(owner, Tickets(ledger.tickets_folder))
-        app = Guard(load(ledger), keys, hosts_of(entry), Facts(ledger.store))
+        app = Guard(load(ledger), keys, hosts_of(entry), Facts(ledger.store), ledger.artifacts)
     except Exception as error:  # noqa: BLE001 - whatever it is, the agent must be able to tell it
         _log.exception("The tracking server could not start")
         ledger.write(replace(entry, state="failed", text=f"{type(error).__name__}: {error}"[:600]))

@@ -93,6 +93,16 @@ class Facts:
             current = found.parent_id
         return False
 
+    def places_of(self, run_id: str) -> list[str]:
+        """Return where the files of a run lie, those of its children, and those of the models that they logged."""
+        query = (
+            "WITH RECURSIVE own(id) AS"
+            " (SELECT ? UNION SELECT tags.run_uuid FROM tags JOIN own ON tags.value = own.id WHERE tags.key = ?)"
+            " SELECT artifact_uri FROM runs WHERE run_uuid IN (SELECT id FROM own)"
+            " UNION SELECT artifact_location FROM logged_models WHERE source_run_id IN (SELECT id FROM own)"
+        )
+        return [place for (place,) in self._rows(query, run_id, _PARENT_TAG) if place]
+
     def is_inside(self, source: str) -> bool:
         """Tell whether a version's source leads into the server's own store, wherever it points on the way."""
         waiting, seen, arrived = [source], set[str](), False

@@ -3,34 +3,34 @@
 MLflow's server has no login of its own, and beside runs and models it serves things that reach out or run
 programs (webhooks, gateway, assistant, jobs, scorers). Containers that are not trusted reach this server,
 so only what tracking and registry need is let through: a list of what is allowed, never of what is not.
-Nobody makes it take files from outside its own store (sources.py), and a job writes what is its own (permits.py).
+Nobody makes it take files from outside its own store (sources.py), and a job writes what is its own (permits.py),
+no more at once (bodies.py) and in all (uploads.py) than it may.
 """
 
 import asyncio
 import base64
 import binascii
+import contextlib
 import hmac
 import json
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
+from mlops_desk.registry.bodies import Bodies, Headers, Message, Receive, Rejected, Send
 from mlops_desk.registry.facts import Facts
 from mlops_desk.registry.permits import Permits
 from mlops_desk.registry.request import Request, parse_fields, recognise
 from mlops_desk.registry.sources import Sources
 from mlops_desk.registry.tickets import Grant, Tickets
+from mlops_desk.registry.uploads import Uploads
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Headers = Iterable[tuple[bytes, bytes]]
-Refusal = tuple[int, str]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _API = (
@@ -47,9 +47,8 @@ _PATHS = re.compile(
 
 
 _OF_THE_BODY = frozenset({b"content-length", b"transfer-encoding", b"content-encoding"})
-_LARGEST_BODY_BYTES = 64 << 20
-_BODY_SECONDS = 60.0
-"""A body that is to be judged is taken in whole; MLflow does the same with it. Files are handed through."""
+_AGAIN = {429: b"2", 503: b"5"}
+"""After how many seconds to try again, by status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +66,28 @@ class Keys:
         return hmac.compare_digest(token, self.owner.encode())
 
 
-class Guard:
-    """ASGI middleware in front of MLflow. ``hosts`` are the exact ``host:port`` this server answers to."""
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the holder of ``token``, which is a job's with a ``grant``, else the owner's."""
 
-    def __init__(self, app: App, keys: Keys, hosts: Iterable[str], facts: Facts) -> None:
+    token: bytes
+    grant: Grant | None
+
+
+class Guard:
+    """ASGI middleware in front of MLflow. ``hosts`` are the exact ``host:port`` this server answers to.
+
+    ``artifacts`` is the folder in which MLflow keeps files.
+    """
+
+    def __init__(self, app: App, keys: Keys, hosts: Iterable[str], facts: Facts, artifacts: Path) -> None:
         self._app = app
         self._keys = keys
         self._hosts = frozenset(host.lower() for host in hosts)
         self._sources = Sources(facts)
         self._permits = Permits(facts)
+        self._bodies = Bodies()
+        self._uploads = Uploads(facts, artifacts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -84,66 +96,112 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        token = _token(scope["headers"])
-        refusal = self._refusal_at_door(scope["path"], scope["headers"], token)
-        if refusal is None:
-            refusal, receive = await self._judged(scope, receive, token)
-        if refusal is None:
-            await self._app(scope, receive, send)
+        request = recognise(scope["method"], scope["path"])
+        try:
+            caller = self._let_in(scope["path"], scope["headers"])
+            _check_fitness(request, scope["headers"])
+        except Rejected as rejected:
+            await _refuse(send, rejected)
+            return
+        if request.is_upload:
+            await self._take_file(request, scope, receive, send, caller)
         else:
-            await _refuse(send, *refusal)
+            await self._answer(request, scope, receive, send, caller)
 
-    def _refusal_at_door(self, path: str, headers: Headers, token: bytes | None) -> Refusal | None:
-        """Return status and text for a request that is not let in, whatever it asks for."""
+    def _let_in(self, path: str, headers: Headers) -> Caller:
+        """Return who asks. Raises Rejected for a request that is not let in, whatever it asks for."""
         hosts = _all(headers, b"host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
-            return 403, "This server does not answer to that host name."
+            raise Rejected(403, "This server does not answer to that host name.")
         if any(origin.lower() not in {f"http://{host}" for host in self._hosts} for origin in _all(headers, b"origin")):
-            return 403, "This server does not answer to other sites' pages."
-        if token is None or not (self._keys.is_owner(token) or self._keys.grant_of(token)):
-            return 401, "A token is wanted: set MLFLOW_TRACKING_TOKEN. A job's token is void once the job is over."
+            raise Rejected(403, "This server does not answer to other sites' pages.")
+        token = _token(headers)
+        grant = None if token is None or self._keys.is_owner(token) else self._keys.grant_of(token)
+        if token is None or (grant is None and not self._keys.is_owner(token)):
+            text = "A token is wanted: set MLFLOW_TRACKING_TOKEN. A job's token is void once the job is over."
+            raise Rejected(401, text)
         if _PATHS.fullmatch(path) is None:
-            return 403, "This server serves runs and models only."
-        return None
+            raise Rejected(403, "This server serves runs and models only.")
+        return Caller(token, grant)
 
-    async def _judged(self, scope: Scope, receive: Receive, token: bytes | None) -> tuple[Refusal | None, Receive]:
-        """Judge what is asked for by its body. Return the refusal, if any, and from where to read the body now."""
-        request = recognise(scope["method"], scope["path"])
-        refusal = _unfit(request, scope["headers"])
-        if refusal is not None or request.reads:
-            return refusal, receive
-        by_body = not (request.is_of_files or request.call.startswith("/"))
+    async def _take_file(self, request: Request, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+        """Hand a file through as it comes, if it may come and there is room for it."""
+        upload = self._uploads.begin(caller.grant, request.target, receive, send)
         try:
-            if by_body:
-                body = await asyncio.wait_for(_body(receive), _BODY_SECONDS)
-                request = replace(request, fields=parse_fields(body))
-            text = await asyncio.to_thread(self._refusal_of, request, token)
-            refusal = None if text is None else (403, text)
-        except TimeoutError:
-            refusal = 408, f"{request.shown}: the request's body did not come within {_BODY_SECONDS:g} s."
-        except Invalid as error:
-            refusal = 400, f"{request.shown}: {error.message}"
-        except sqlite3.Error as error:
-            refusal = 503, f"{request.shown} can't be judged: the store can't be read ({error}). Try again."
-        return refusal, _handing_on(scope, receive, request) if by_body and refusal is None else receive
+            with _told(request):
+                await asyncio.to_thread(self._judge, request, caller)
+                await upload.open(scope["headers"])
+            await self._app(scope, upload.receive, upload.send)
+        except Rejected as rejected:
+            upload.rejected = rejected
+        except Exception:
+            if upload.rejected is None:
+                raise  # else it is MLflow's, whose sender has gone
+        finally:
+            upload.close()
+        if upload.rejected is not None:
+            await upload.drain()
+            await _refuse(send, upload.rejected)
 
-    def _refusal_of(self, request: Request, token: bytes | None) -> str | None:
-        if (text := self._sources.refusal(request)) is not None:
-            return text
-        if token is None or self._keys.is_owner(token):
-            return None
-        grant = self._keys.grant_of(token)
-        return "The job's token is void: the job is over." if grant is None else self._permits.refusal(request, grant)
+    async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+        """Take a request's body in, judge it, and have it answered."""
+        with self._bodies.hold(None if caller.grant is None else caller.grant.attempt_id) as held:
+            try:
+                with _told(request):
+                    body = await held.read(scope["headers"], receive)
+                    if not (request.reads or request.is_of_files or request.call.startswith("/")):
+                        body = await asyncio.to_thread(self._judged, request, body, caller)
+                        scope["headers"] = _about(body, scope["headers"])
+                    elif not request.reads:
+                        await asyncio.to_thread(self._judge, request, caller)
+            except Rejected as rejected:
+                await held.drain(receive)
+                await _refuse(send, rejected)
+                return
+            await self._app(scope, _handing_on(body, receive), send)
+
+    def _judged(self, request: Request, body: bytes, caller: Caller) -> bytes:
+        """Judge a body, which is not read in the event loop because that takes long; return what was judged.
+
+        Written anew, so that the application finds nothing else in it. Raises Rejected, Invalid, sqlite3.Error.
+        """
+        request = replace(request, fields=parse_fields(body))
+        self._judge(request, caller)
+        return json.dumps(request.fields).encode() if request.fields else b""
+
+    def _judge(self, request: Request, caller: Caller) -> None:
+        """Raise Rejected for what nobody or not this caller may ask for. Raises Invalid, sqlite3.Error."""
+        text = self._sources.refusal(request)
+        if text is None and caller.grant is not None:
+            grant = self._keys.grant_of(caller.token)  # it may have become void while the body came
+            text = (
+                "The job's token is void: the job is over." if grant is None else self._permits.refusal(request, grant)
+            )
+        if text is not None:
+            raise Rejected(403, text)
 
 
-def _unfit(request: Request, headers: Headers) -> Refusal | None:
+@contextlib.contextmanager
+def _told(request: Request) -> Iterator[None]:
+    """Turn what judging raises into answers that name the request. Raises Rejected."""
+    try:
+        yield
+    except Invalid as error:
+        raise Rejected(400, f"{request.shown}: {error.message}") from error
+    except RecursionError as error:
+        raise Rejected(400, f"{request.shown}: The request's body is no JSON that can be read.") from error
+    except sqlite3.Error as error:
+        text = f"{request.shown} can't be judged: the store can't be read ({error}). Try again."
+        raise Rejected(503, text) from error
+
+
+def _check_fitness(request: Request, headers: Headers) -> None:
     """Refuse what MLflow would answer as if it had failed itself, so that its clients would try again and again."""
     if any(name not in {"", "default"} for name in _all(headers, b"x-mlflow-workspace")):
-        return 400, "This server has no workspaces: unset MLFLOW_WORKSPACE."
+        raise Rejected(400, "This server has no workspaces: unset MLFLOW_WORKSPACE.")
     odd = not {"", ".", ".."}.isdisjoint(request.target.split("/"))
     if request.is_of_files and odd and not request.reads:
-        return 400, f"{request.shown}: {plain(request.target, 200)!r} is no path of a file."
-    return None
+        raise Rejected(400, f"{request.shown}: {plain(request.target, 200)!r} is no path of a file.")
 
 
 def _all(headers: Headers, wanted: bytes) -> list[str]:
@@ -161,25 +219,14 @@ def _token(headers: Headers) -> bytes | None:
     return _password(value.strip()) if scheme.lower() == "basic" else None
 
 
-async def _body(receive: Receive) -> bytes:
-    """Take a request's body in. Raises Invalid for one that is too large, or that its sender gave up."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Invalid("The request was given up before its body had come.")
-        body += message.get("body", b"")
-        if len(body) > _LARGEST_BODY_BYTES:
-            raise Invalid(f"The request's body is larger than {_LARGEST_BODY_BYTES >> 20} MiB.")
-        if not message.get("more_body", False):
-            return bytes(body)
+def _about(body: bytes, headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a request that has this body instead of its own."""
+    kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_BODY]
+    return [*kept, (b"content-length", str(len(body)).encode())]
 
 
-def _handing_on(scope: Scope, receive: Receive, request: Request) -> Receive:
-    """Make the application read what was judged, and nothing else."""
-    body = json.dumps(request.fields).encode() if request.fields else b""
-    kept = [(name, value) for name, value in scope["headers"] if name.lower() not in _OF_THE_BODY]
-    scope["headers"] = [*kept, (b"content-length", str(len(body)).encode())]
+def _handing_on(body: bytes, receive: Receive) -> Receive:
+    """Make the application read what was taken in, and nothing else."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def handed_on() -> Message:
@@ -196,14 +243,16 @@ def _password(value: str) -> bytes:
         return b""
 
 
-async def _refuse(send: Send, status: int, text: str) -> None:
-    body = text.encode()
+async def _refuse(send: Send, rejected: Rejected) -> None:
+    body = rejected.text.encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]
-    if status == 401:
+    if rejected.status == 401:
         headers.append((b"www-authenticate", b'Basic realm="mlops-desk"'))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    if rejected.status in _AGAIN:
+        headers.append((b"retry-after", _AGAIN[rejected.status]))
+    await send({"type": "http.response.start", "status": rejected.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -38,6 +38,11 @@ class Request:
         return self.call.startswith("mlflow-artifacts/")
 
     @property
+    def is_upload(self) -> bool:
+        """Tell whether its body is a file, which MLflow stores as it comes; all other bodies it takes in whole."""
+        return self.method == "PUT" and self.call == "mlflow-artifacts/artifacts"
+
+    @property
     def shown(self) -> str:
         return f"{self.method} {self.call}"
 

@@ -21,7 +21,7 @@ from mlops_desk.registry.default import SETTING, Default
 from mlops_desk.registry.registry import RegistryClient
 from mlops_desk.registry.server import TrackingServer
 from mlops_desk.registry.supervision import Supervision
-from mlops_desk.registry.tickets import Grant, Tickets
+from mlops_desk.registry.tickets import DEFAULT_ARTIFACT_BYTES, Grant, Tickets
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,9 @@ class RegistryCore:
         loop: Loop,
         bridge_address: Callable[[], str | None],
         default_uri: Callable[[], str] = str,
+        artifact_bytes: Callable[[], int] = lambda: DEFAULT_ARTIFACT_BYTES,
     ) -> None:
+        self._artifact_bytes = artifact_bytes
         self.default = Default(default_uri)
         self._bus = bus
         bus.subscribe(SettingsChanged, self._setting_changed)
@@ -131,7 +133,8 @@ class RegistryCore:
         own = self.registries.open(None)
         run_id = _run_with(own, experiment, tags) or own.start_run(experiment, tags)
         self.changed()
-        return PreparedRun(run_id, started.container_uri, self._tickets.issue(Grant(run_id, attempt_id)))
+        grant = Grant(run_id, attempt_id, self._artifact_bytes())
+        return PreparedRun(run_id, started.container_uri, self._tickets.issue(grant))
 
     def keep_tickets(self, is_current: Callable[[str], bool]) -> None:
         """Make void the tokens of all attempts but those that are current. Raises Unavailable."""

@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from mlops_desk.base.errors import Unavailable
@@ -18,15 +18,25 @@ from mlops_desk.base.files import write_atomically
 
 _PREFIX = "job-"
 _TOKEN_BYTES = 32
+DEFAULT_ARTIFACT_BYTES = 100 << 30
+"""What tickets of earlier versions are good for, which do not say it."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a ticket is good for: the run that its holder may write, and the attempt it was made for."""
+    """What a ticket is good for: the run that its holder may write, and the attempt it was made for.
+
+    ``artifact_bytes`` is how much the files of that run and its children may take.
+    """
 
     run_id: str
     attempt_id: str
+    artifact_bytes: int = DEFAULT_ARTIFACT_BYTES
+
+
+_FACTS = frozenset(field.name for field in fields(Grant))
+"""A later version may write more into a ticket, which is good all the same."""
 
 
 class Tickets:
@@ -73,6 +83,7 @@ class Tickets:
 
 def _read(path: Path) -> Grant | None:
     try:
-        return Grant(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        found = json.loads(path.read_bytes())
+        return Grant(**{name: value for name, value in found.items() if name in _FACTS})
+    except (OSError, ValueError, TypeError, AttributeError):
         return None  # void, or damaged, which is as good as void

@@ -9,36 +9,9 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from mlops_desk.base.places import Places
+
 C = TypeVar("C", bound=Hashable)
-
-
-class Places:
-    """Counts what is taken, in total and by each peer, against a limit for each."""
-
-    def __init__(self, most: int, most_of_one: int) -> None:
-        self.most = most
-        self.most_of_one = most_of_one
-        self.taken = 0
-        self._by_peer: defaultdict[str, int] = defaultdict(int)
-
-    def of(self, peer: str) -> int:
-        """Return what ``peer`` has taken."""
-        return self._by_peer.get(peer, 0)
-
-    def take(self, peer: str, amount: int = 1) -> bool:
-        """Take ``amount`` for ``peer``; False, and nothing is taken, when that is more than there is."""
-        if self.taken + amount > self.most or self.of(peer) + amount > self.most_of_one:
-            return False
-        self.taken += amount
-        self._by_peer[peer] += amount
-        return True
-
-    def give(self, peer: str, amount: int = 1) -> None:
-        """Give back what was taken."""
-        self.taken -= amount
-        self._by_peer[peer] -= amount
-        if self._by_peer[peer] <= 0:
-            del self._by_peer[peer]  # peers come and go for as long as the gateway lives
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from mlops_desk.serving.admission import Places
+from mlops_desk.base.places import Places
 from mlops_desk.serving.connection import PEER
 from mlops_desk.serving.exchange import Answer, Rejected, ask, read_body, send_answer
 from mlops_desk.serving.peers import UNKNOWN

@@ -16,6 +16,8 @@ HOSTS = [HOST, "localhost:5000", "172.17.0.1:5000"]
 OWN, CHILD, GRANDCHILD, OTHER, OUTSIDE = "a" * 32, "b" * 32, "c" * 32, "d" * 32, "e" * 32
 OWN_MODEL, OTHER_MODEL, OUTSIDE_MODEL = "m-own", "m-other", "m-outside"
 
+UPLOAD = "/api/2.0/mlflow-artifacts/artifacts/"
+
 TABLES = """
 CREATE TABLE runs (run_uuid TEXT PRIMARY KEY, artifact_uri TEXT);
 CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT);
@@ -61,19 +63,27 @@ class Door:
 
     def __init__(self, folder):
         make_store(folder / "mlflow.db")
+        self.artifacts = folder / "artifacts"
+        self.artifacts.mkdir()
         self.tickets = Tickets(folder / "tickets")
         self.ticket = self.tickets.issue(Grant(OWN, "j-a1"))
         self.reached = []
-        self._guard = Guard(self._app, Keys(OWNER, self.tickets), HOSTS, Facts(folder / "mlflow.db"))
+        self._guard = Guard(
+            self._app, Keys(OWNER, self.tickets), HOSTS, Facts(folder / "mlflow.db"), folder / "artifacts"
+        )
 
     async def _app(self, scope, receive, send):
-        body = b""
+        body, message = b"", {}
         if scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
             while (message := await receive())["type"] == "http.request":
                 body += message.get("body", b"")
                 if not message.get("more_body"):
                     break
         self.reached.append((scope, body))
+        if scope["path"].startswith(UPLOAD) and message.get("type") == "http.request":
+            file = self.artifacts / scope["path"].removeprefix(UPLOAD)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(body)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
