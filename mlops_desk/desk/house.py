@@ -110,6 +110,7 @@ class Desk:
         self.upkeep.start(self.loop)
         self.alerts.start()
         self.exporter.start()
+        self.registry.admit_earlier(self.jobs.logging())
         for service in (self.telemetry, self.registry, self.jobs, self.endpoints, self.drift, self.rules):
             service.start()
 

@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import time
+from builtins import list as list_of
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -80,6 +81,14 @@ class JobsService:
     def start(self) -> None:
         """Begin to run jobs; those of an earlier agent are taken up where they are."""
         self._loop.start("jobs", lambda: self._runner.run(self._loop.ending))
+
+    def logging(self) -> list_of[tuple[str, str]]:
+        """Return attempts that are under way and log to MLflow, each with the id of its run."""
+        return [
+            (job.attempts[-1].id, job.mlflow_run_id)
+            for job in self._book.active()
+            if job.mlflow_run_id is not None and job.attempts and not job.attempts[-1].state.is_final
+        ]
 
     def stop(self) -> None:
         """Let go of the jobs: containers run on, and the next agent takes them up."""

@@ -58,7 +58,7 @@ class Keys:
     owner: str
     tickets: Tickets
 
-    def grant_of(self, token: bytes) -> Grant | None:
+    def grants_of(self, token: bytes) -> tuple[Grant, ...]:
         """Return what a token that is not the owner's is good for."""
         return self.tickets.find(token.decode("latin-1"))
 
@@ -68,10 +68,10 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the holder of ``token``, which is a job's with a ``grant``, else the owner's."""
+    """Who asks: the holder of ``token``, which is a job's with ``grants``, else the owner's."""
 
     token: bytes
-    grant: Grant | None
+    grants: tuple[Grant, ...]
 
 
 class Guard:
@@ -116,21 +116,20 @@ class Guard:
         if any(origin.lower() not in {f"http://{host}" for host in self._hosts} for origin in _all(headers, b"origin")):
             raise Rejected(403, "This server does not answer to other sites' pages.")
         token = _token(headers)
-        grant = None if token is None or self._keys.is_owner(token) else self._keys.grant_of(token)
-        if token is None or (grant is None and not self._keys.is_owner(token)):
+        grants = () if token is None or self._keys.is_owner(token) else self._keys.grants_of(token)
+        if token is None or not (grants or self._keys.is_owner(token)):
             text = "A token is wanted: set MLFLOW_TRACKING_TOKEN. A job's token is void once the job is over."
             raise Rejected(401, text)
         if _PATHS.fullmatch(path) is None:
             raise Rejected(403, "This server serves runs and models only.")
-        return Caller(token, grant)
+        return Caller(token, grants)
 
     async def _take_file(self, request: Request, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         """Hand a file through as it comes, if it may come and there is room for it."""
-        upload = self._uploads.begin(caller.grant, request.target, receive, send)
+        upload = self._uploads.begin(request.target, receive, send)
         try:
             with _told(request):
-                await asyncio.to_thread(self._judge, request, caller)
-                await upload.open(scope["headers"])
+                await upload.open(await asyncio.to_thread(self._judge, request, caller), scope["headers"])
             await self._app(scope, upload.receive, upload.send)
         except Rejected as rejected:
             upload.rejected = rejected
@@ -145,7 +144,7 @@ class Guard:
 
     async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         """Take a request's body in, judge it, and have it answered."""
-        with self._bodies.hold(None if caller.grant is None else caller.grant.attempt_id) as held:
+        with self._bodies.hold(caller.grants[0].attempt_id if caller.grants else None) as held:
             try:
                 with _told(request):
                     body = await held.read(scope["headers"], receive)
@@ -169,16 +168,17 @@ class Guard:
         self._judge(request, caller)
         return json.dumps(request.fields).encode() if request.fields else b""
 
-    def _judge(self, request: Request, caller: Caller) -> None:
-        """Raise Rejected for what nobody or not this caller may ask for. Raises Invalid, sqlite3.Error."""
+    def _judge(self, request: Request, caller: Caller) -> Grant | None:
+        """Return by which grant a job may have this; None for the owner. Raises Rejected, Invalid, sqlite3.Error."""
         text = self._sources.refusal(request)
-        if text is None and caller.grant is not None:
-            grant = self._keys.grant_of(caller.token)  # it may have become void while the body came
-            text = (
-                "The job's token is void: the job is over." if grant is None else self._permits.refusal(request, grant)
-            )
-        if text is not None:
-            raise Rejected(403, text)
+        if text is None and not caller.grants:
+            return None
+        if text is None:
+            text = "The job's token is void: the job is over."
+            for grant in self._keys.grants_of(caller.token):  # it may have become void while the body came
+                if (text := self._permits.refusal(request, grant)) is None:
+                    return grant
+        raise Rejected(403, text)
 
 
 @contextlib.contextmanager

@@ -14,9 +14,12 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mlops_desk import __version__
 from mlops_desk.base.files import write_atomically
 from mlops_desk.base.process import boot_id, start_ticks
 
+VERSION = f"{__version__}/1"
+"""What a running server is compared by: the number grows with what guards it, also between releases."""
 _TOKEN_BYTES = 32
 _LOOK_SECONDS = 0.05
 _KILL_SECONDS = 5.0
@@ -26,7 +29,8 @@ _KILL_SECONDS = 5.0
 class Entry:
     """A tracking server. ``state``: starting, running or failed; ``addresses`` are those it listens on.
 
-    ``keeper_pid`` is the process that starts it again when it ends; ``wall`` says what keeps it from other files.
+    ``keeper_pid`` is the process that starts it again when it ends; ``wall`` says what keeps it from other files;
+    ``version`` is that of the program that started it, None for one that did not say so yet.
     """
 
     state: str
@@ -39,6 +43,7 @@ class Entry:
     keeper_pid: int = 0
     keeper_ticks: int = 0
     wall: str | None = None
+    version: str | None = None
 
     def is_alive(self) -> bool:
         """Tell whether this very process still runs (its pid may have gone to another)."""
@@ -63,7 +68,8 @@ class Ledger:
         access = folder.with_name(f"{folder.name}-access")
         self.tickets_folder = access / "tickets"
         self.token_file = access / "token"
-        self._earlier_token_file = folder / "token"
+        self._first_token_file = folder / "token"
+        self._earlier_token_file = access / "token.earlier"
 
     def make(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -84,11 +90,20 @@ class Ledger:
         with contextlib.suppress(FileNotFoundError):
             return self.token_file.read_text(encoding="ascii").strip()
         self.token_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:  # where an earlier version kept it, in sight of the server's process
-            self._earlier_token_file.replace(self.token_file)
-        except FileNotFoundError:
-            write_atomically(self.token_file, secrets.token_urlsafe(_TOKEN_BYTES).encode())
+        with contextlib.suppress(FileNotFoundError):
+            self._first_token_file.replace(self._earlier_token_file)
+        write_atomically(self.token_file, secrets.token_urlsafe(_TOKEN_BYTES).encode())
         return self.token_file.read_text(encoding="ascii").strip()
+
+    def earlier_token(self) -> str | None:
+        """Return the token that an earlier version gave its jobs, the owner's own; None when no job can have it."""
+        self.token()
+        with contextlib.suppress(FileNotFoundError):
+            return self._earlier_token_file.read_text(encoding="ascii").strip()
+        return None
+
+    def forget_earlier_token(self) -> None:
+        self._earlier_token_file.unlink(missing_ok=True)
 
 
 def end_process(pid: int, ticks: int, grace_seconds: float) -> bool:

@@ -16,7 +16,7 @@ from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.process import python_command, start_detached, start_ticks
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Registry
-from mlops_desk.registry.ledger import Entry, Ledger, end_process
+from mlops_desk.registry.ledger import VERSION, Entry, Ledger, end_process
 from mlops_desk.registry.tracking import LOOPBACK
 
 _log = logging.getLogger(__name__)
@@ -78,6 +78,12 @@ class TrackingServer:
         entry = self.ledger.read()
         return entry is not None and entry.is_kept()
 
+    @property
+    def outdated(self) -> bool:
+        """Tell whether a server serves that another version has started: it may lack what keeps jobs in bounds."""
+        entry = self.ledger.read()
+        return entry is not None and entry.state == "running" and entry.version != VERSION and entry.is_alive()
+
     def _without_process(self, entry: Entry | None) -> Registry:
         if self._launching:
             return Registry("starting", text="The tracking server is being started.")
@@ -104,7 +110,7 @@ class TrackingServer:
             now = self._settled()
             missing = for_containers and now.container_uri != self._on(now, bridge)
             if now.state == "running" and not missing:
-                return self.look()
+                return self._hand_over() if self.outdated else self.look()
             if now.state == "running":
                 _log.warning("The tracking server is restarted to listen on the engine's bridge, %s", bridge)
                 self._end()
@@ -115,15 +121,19 @@ class TrackingServer:
             raise Unavailable("The tracking server was ended with the agent, and is not started again.")
 
     def relieve(self) -> None:
-        """Replace a server whose keeper is gone, once all is loaded that its successor needs. Raises Unavailable."""
+        """Replace a server whose keeper is gone, or that another version has started. Raises Unavailable."""
         with self._starting:
             self._refuse_at_end()
             entry = self.ledger.read()
-            if entry is not None and entry.is_alive() and not entry.is_kept():
-                _log.warning("The keeper of the tracking server is gone; another one takes over")
-                self._launch(
-                    next((address for address in entry.addresses if address != LOOPBACK), None), take_over=True
-                )
+            if entry is not None and entry.is_alive() and (self.outdated or not entry.is_kept()):
+                self._hand_over()
+
+    def _hand_over(self) -> Registry:
+        """Put a server in the place of the one that serves, once all is loaded that it needs."""
+        entry = self.ledger.read()
+        addresses = () if entry is None else entry.addresses
+        _log.warning("Another keeper takes the tracking server over")
+        return self._launch(next((address for address in addresses if address != LOOPBACK), None), take_over=True)
 
     def restart(self) -> None:
         """End a server that does not answer, and its keeper, and start anew. Raises Unavailable."""

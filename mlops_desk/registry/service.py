@@ -136,6 +136,26 @@ class RegistryCore:
         grant = Grant(run_id, attempt_id, self._artifact_bytes())
         return PreparedRun(run_id, started.container_uri, self._tickets.issue(grant))
 
+    def admit_earlier(self, attempts: list_of[tuple[str, str]]) -> None:
+        """Let attempts under way (each with its run) that have no ticket go on with the token they have: the owner's.
+
+        An earlier version gave it to its jobs, and their environment can't be changed. It is the owner's no more, and
+        good for what their tickets would be, until they are over.
+        """
+        if not self.server.used:
+            return
+        try:
+            token, held = self.server.ledger.earlier_token(), {grant.attempt_id for grant in self._tickets.held()}
+            if token is None:
+                return
+            grants = [Grant(run_id, attempt_id) for attempt_id, run_id in attempts if attempt_id not in held]
+            for grant in grants:
+                self._tickets.admit(token, grant)
+            if not attempts:
+                self.server.ledger.forget_earlier_token()
+        except OSError as error:
+            _log.warning("Jobs of an earlier version can't log any more: %s", error)
+
     def keep_tickets(self, is_current: Callable[[str], bool]) -> None:
         """Make void the tokens of all attempts but those that are current. Raises Unavailable."""
         try:

@@ -2,7 +2,8 @@
 
 The server's keeper replaces a server that ends or hangs by itself, with or without an agent. What is left to the
 agent is rarer: keeper and server gone together, a keeper that is gone or does nothing, a machine that was started
-anew while jobs are to go on.
+anew while jobs are to go on. And a server that another version has started is replaced, needed or not: it may serve
+whoever reaches its port without the walls of this one.
 """
 
 import logging
@@ -56,7 +57,11 @@ class Supervision:
     def look(self) -> float:
         """Do what is needed now; return in how many seconds to look again."""
         held = self._held()
-        if self._server.ended or not self._server.used or not (held or self._shown()):
+        is_over = self._server.ended or not self._server.used
+        if not is_over and self._server.outdated:
+            self._try("hand over", self._server.relieve)
+            return LOOK_SECONDS
+        if is_over or not (held or self._shown()):
             self._missed = 0
             return IDLE_SECONDS
         now = self._server.look()

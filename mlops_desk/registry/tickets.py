@@ -1,5 +1,7 @@
 """Tickets: the tokens that jobs get, one for each attempt, each good for one run until the attempt is over.
 
+A job that an earlier version started has the owner's token of then: it too is a ticket now, of all such jobs together.
+
 Of a ticket only its digest is kept, as the name of a file that says whose it is, so the tracking server can look a
 ticket up without knowing any, and a ticket is void once its file is gone. The files outlive agent and server.
 """
@@ -20,7 +22,8 @@ _PREFIX = "job-"
 _TOKEN_BYTES = 32
 DEFAULT_ARTIFACT_BYTES = 100 << 30
 """What tickets of earlier versions are good for, which do not say it."""
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"[0-9a-f]{64}(?:-[0-9a-f]{16})?")
+"""The second part tells apart the grants of one token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,18 @@ class Tickets:
             raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
         return token
 
-    def find(self, token: str) -> Grant | None:
-        """Return what ``token`` is good for; None when it is no ticket, or one that is void."""
-        return _read(self._path(token)) if token.startswith(_PREFIX) else None
+    def admit(self, token: str, grant: Grant) -> None:
+        """Let ``token``, which is no ticket, be good for ``grant`` too. Raises OSError."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        other = hashlib.sha256(grant.attempt_id.encode()).hexdigest()[:16]
+        path = self._path(token)
+        write_atomically(path.with_name(f"{path.name}-{other}"), json.dumps(asdict(grant)).encode())
+
+    def find(self, token: str) -> tuple[Grant, ...]:
+        """Return what ``token`` is good for: nothing when it is no ticket, or one that is void."""
+        path = self._path(token)
+        paths = [path] if token.startswith(_PREFIX) else sorted(self._folder.glob(f"{path.name}-*"))
+        return tuple(grant for path in paths if (grant := _read(path)) is not None)
 
     def held(self) -> list[Grant]:
         """Return all grants there are."""

@@ -6,7 +6,7 @@ was killed, ran out of memory or hangs is replaced within moments, and who conne
 being refused. Keeper and server outlive the agent; TERM ends both.
 
 A keeper that was killed leaves its server serving. The next one, started with ``--take-over``, loads MLflow first
-and only then ends that server and takes its place.
+and only then ends that server and takes its place. So does one of a later version with an earlier one's.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from pathlib import Path
 
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.registry.application import hosts_of, load_packages, serve
-from mlops_desk.registry.ledger import Entry, Ledger, end_process
+from mlops_desk.registry.ledger import VERSION, Entry, Ledger, end_process
 from mlops_desk.registry.wall import Wall
 
 _log = logging.getLogger(__name__)
@@ -164,7 +164,8 @@ def keep(
     """Load, bind and keep a server up; return the exit code. ``seize`` takes the lock, where it is not held yet."""
     pid = os.getpid()
     ticks = start_ticks(pid) or 0
-    entry = Entry("starting", pid, ticks, boot_id(), wanted_port, tuple(addresses), keeper_pid=pid, keeper_ticks=ticks)
+    entry = Entry("starting", pid, ticks, boot_id(), wanted_port, tuple(addresses), keeper_pid=pid, keeper_ticks=ticks,
+                  version=VERSION)  # fmt: skip
     if seize is None:
         ledger.write(entry)
     try:
@@ -206,9 +207,11 @@ def keep(
     return keeper.run()
 
 
-def _end_orphan(ledger: Ledger) -> None:
-    """End a server whose keeper is gone; it gets a moment to finish its answers."""
+def _end_earlier(ledger: Ledger) -> None:
+    """End a server whose keeper is gone, or that another version has started; it may finish its answers."""
     entry = ledger.read()
+    if entry is not None and entry.is_kept() and entry.version != VERSION:
+        end_process(entry.keeper_pid, entry.keeper_ticks, _GRACE_SECONDS)
     if entry is not None and entry.is_alive() and not entry.is_kept():
         end_process(entry.pid, entry.start_ticks, _TAKE_OVER_SECONDS)
 
@@ -243,7 +246,7 @@ def main() -> int:
     with ledger.lock.open("ab") as lock:
 
         def seize() -> bool:
-            _end_orphan(ledger)
+            _end_earlier(ledger)
             return _lock(ledger, lock.fileno())
 
         if not words.take_over and not _lock(ledger, lock.fileno()):

@@ -51,13 +51,15 @@ class Uploads:
         self._artifacts = artifacts
         self._accounts: dict[str, Account] = {}
 
-    def begin(self, grant: Grant | None, path: str, receive: Receive, send: Send) -> "Upload":
-        """Return the upload of the file ``path`` (below the store) by a job, or by the owner (None)."""
-        if grant is None:
-            return Upload(self, None, self._artifacts / path, receive, send)
+    def begin(self, path: str, receive: Receive, send: Send) -> "Upload":
+        """Return the upload of the file ``path`` (below the store)."""
+        return Upload(self, self._artifacts / path, receive, send)
+
+    def account(self, grant: Grant) -> Account:
+        """Return the account of a job's run."""
         account = self._accounts.setdefault(grant.run_id, Account(grant.run_id, grant.artifact_bytes))
         account.most_bytes = grant.artifact_bytes
-        return Upload(self, account, self._artifacts / path, receive, send)
+        return account
 
     def check_disk(self, amount: int) -> None:
         """Raise Rejected where so many bytes more would leave too little of the disk."""
@@ -100,9 +102,9 @@ class Uploads:
 class Upload:
     """One file on its way: ``receive`` and ``send`` stand between MLflow and the connection."""
 
-    def __init__(self, uploads: Uploads, account: Account | None, file: Path, receive: Receive, send: Send) -> None:
+    def __init__(self, uploads: Uploads, file: Path, receive: Receive, send: Send) -> None:
         self._uploads = uploads
-        self._account = account
+        self._account: Account | None = None
         self._file = file
         self._receive = receive
         self._send = send
@@ -113,11 +115,15 @@ class Upload:
         self._replaced = 0
         self.rejected: Rejected | None = None
 
-    async def open(self, headers: Headers) -> None:
-        """See whether there is room for what is said to come. Raises Rejected, sqlite3.Error."""
+    async def open(self, grant: Grant | None, headers: Headers) -> None:
+        """See whether there is room for what a job, or the owner (None), says will come.
+
+        Raises Rejected, sqlite3.Error.
+        """
         expected = length_of(headers) or 0
         self._uploads.check_disk(expected)
-        if self._account is not None:
+        if grant is not None:
+            self._account = self._uploads.account(grant)
             await self._uploads.check_account(self._account, _on_disk(expected))
             self._replaced = _size_of(self._file)
 

@@ -36,12 +36,15 @@ from mlops_desk.serving.peers import Peers
 from mlops_desk.serving.proxy import Proxy
 from mlops_desk.serving.routes import RoutingTable
 from mlops_desk.serving.spool import Exchange, Spool
-from mlops_desk.storage.requests import tidy
+from mlops_desk.storage.requests import tidy, trim
 
 _log = logging.getLogger(__name__)
 _ROLL_SECONDS = 5.0
 _ROLL_REQUESTS = 1000
 _ROLL_BYTES = 64 << 20
+_SPOOL_BYTES = 2 * _ROLL_BYTES
+"""What comes faster than it can be rolled up is answered and not logged, which is counted: as much may come while a
+spool is rolled up as that one holds."""
 _TIDY_SECONDS = 300.0
 _LOOK_SECONDS = 0.5
 _HEAD_BYTES = 32 << 10
@@ -70,8 +73,13 @@ class RequestLog:
         self._table = table
 
     def keep(self, name: str, exchange: Exchange) -> bool:
-        """Spool one exchange; False when the disk would not take it (said once, not for each request)."""
+        """Spool one exchange; False when it is one too many, or the disk would not take it.
+
+        The disk's trouble is said once, not for each request.
+        """
         spool = self._spools[name]
+        if spool.waiting_bytes >= _SPOOL_BYTES:
+            return False
         try:
             spool.append(exchange)
         except OSError as error:
@@ -110,6 +118,7 @@ class RequestLog:
         limits = self._table.limits
         try:
             spool.roll()
+            trim(spool.folder, limits.log_bytes)
             if is_time_to_tidy:
                 tidy(spool.folder, time.time(), limits.log_days, limits.log_bytes)
         except (OSError, duckdb.Error, ValueError) as error:

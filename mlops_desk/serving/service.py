@@ -27,6 +27,7 @@ from mlops_desk.serving import door, plan
 from mlops_desk.serving.board import Board
 from mlops_desk.serving.deployment import Deployments
 from mlops_desk.serving.making import Download, Maker
+from mlops_desk.serving.orphans import Orphans
 from mlops_desk.serving.revision import Shelf, tail_of
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.serving.trial import Trial
@@ -68,8 +69,9 @@ class EndpointsService:
         maker = Maker(folder.instance, self._shelf, settings, engine, download_model)
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending)
         self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, settings)
+        orphans = Orphans(self._board, self._shelf, self._trial, self._switchboard, bus)
         self._watch = Watch(
-            folder.instance, self._board, self._shelf, engine, self._trial, bus, loop, self._switchboard.route
+            folder.instance, self._board, self._shelf, engine, self._trial, bus, loop, self._switchboard.route, orphans
         )
         self._deployments = Deployments(
             self._board, self._shelf, maker, self._trial, self._switchboard, self._watch, loop, engine
@@ -144,9 +146,9 @@ class EndpointsService:
     def remove(self, name: str) -> Endpoint:
         removed = self.stop(name)
         images = self._deployments.images(name)
+        self._shelf.clear(name)  # first: files without a record would be taken for a record that was lost
         self._board.remove(name)
         self._switchboard.route()
-        self._shelf.clear(name)
         self._deployments.drop_images(images)
         if not self._board.all():
             self._trial.drop_network()

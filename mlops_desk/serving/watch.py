@@ -1,7 +1,8 @@
 """Keeping endpoints up: containers that died or hang are started again, with a pause that grows.
 
 What the engine runs is compared with what should run. While the engine does not answer, nothing is
-known, so nothing changes. Containers of ours that belong to no endpoint any more are removed.
+known, so nothing changes. Containers of ours that belong to no endpoint any more are removed, but not those that
+serve and have only lost their record (``orphans``).
 """
 
 import logging
@@ -19,6 +20,7 @@ from mlops_desk.records.event import Notice
 from mlops_desk.records.job import Reason
 from mlops_desk.serving import plan
 from mlops_desk.serving.board import Board
+from mlops_desk.serving.orphans import Orphans
 from mlops_desk.serving.revision import Failed, Interrupted, Shelf
 from mlops_desk.serving.trial import Trial, answers
 
@@ -58,6 +60,7 @@ class Watch:
         bus: Bus,
         loop: Loop,
         route: Callable[[], object],
+        orphans: Orphans,
     ) -> None:
         self._instance = instance
         self._board = board
@@ -67,6 +70,7 @@ class Watch:
         self._bus = bus
         self._loop = loop
         self._route = route
+        self._orphans = orphans
         self._looks = 0
         self._health: dict[str, _Health] = {}
         self.busy: set[str] = set()
@@ -204,7 +208,24 @@ class Watch:
 
     def _sweep(self, containers: Mapping[str, ContainerFacts], endpoints: list[Endpoint], busy: set[str]) -> None:
         wanted = {replica.container for endpoint in endpoints for replica in endpoint.replicas}
-        for name, facts in containers.items():
-            if name not in wanted and facts.labels.get(plan.LABEL_ENDPOINT) not in busy:
-                _log.info("Container %s belongs to no endpoint any more and is removed", name)
-                self._trial.end(name)
+        strays = [facts for name, facts in containers.items() if name not in wanted]
+        for facts in sorted(strays, key=_revision_of, reverse=True):  # of two of an endpoint the newer one serves
+            name = facts.labels.get(plan.LABEL_ENDPOINT, "")
+            if name not in busy and self.claim(name):
+                try:
+                    self._settle(facts)
+                finally:
+                    self.release(name)
+
+    def _settle(self, facts: ContainerFacts) -> None:
+        revision = self._orphans.find(facts)
+        if revision is not None:
+            self._orphans.take_up(revision, facts)
+            return
+        _log.info("Container %s belongs to no endpoint any more and is removed", facts.name)
+        self._trial.end(facts.name)
+
+
+def _revision_of(facts: ContainerFacts) -> int:
+    number = facts.labels.get(plan.LABEL_REVISION, "")
+    return int(number) if number.isdecimal() else 0

@@ -175,10 +175,19 @@ def tidy(folder: Path, now: float, days: int, limit_bytes: int) -> None:
     small = [part for part in parts(folder) if not part.merged]
     if len(small) >= _MERGE_FROM:
         _merge(folder, small)
+    oldest_ms = (now - days * 86_400) * 1000
+    for part in parts(folder):
+        if part.last_ms < oldest_ms:
+            part.path.unlink(missing_ok=True)
+    trim(folder, limit_bytes)
+
+
+def trim(folder: Path, limit_bytes: int) -> None:
+    """Delete what is beyond ``limit_bytes``, oldest first; the newest part stays, however large it is."""
     left = limit_bytes
-    for part in reversed(parts(folder)):
+    for number, part in enumerate(reversed(parts(folder))):
         left -= part.path.stat().st_size
-        if left < 0 or part.last_ms < (now - days * 86_400) * 1000:
+        if left < 0 and number > 0:
             part.path.unlink(missing_ok=True)
 
 

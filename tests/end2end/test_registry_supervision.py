@@ -17,6 +17,7 @@ from mlops_desk.registry.ledger import Ledger
 from mlops_desk.registry.server import TrackingServer
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.registry.tickets import Grant, Tickets
+from tests.end2end.test_registry_walls import Served
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(300)]
 
@@ -42,12 +43,13 @@ for number in range(100_000):
 class Agent:
     """What of an agent keeps the server up; ``end`` leaves the server behind, as an agent's end does."""
 
-    def __init__(self, root):
+    def __init__(self, root, before=lambda _core: None):
         self.data = DataFolder(root)
         self.data.make()
         self.loop = Loop("test")
         self.core = RegistryCore(self.data, Bus(), self.loop, lambda: BRIDGE)
         self.server = self.core.server
+        before(self.core)
         self.core.start()
 
     def end(self):
@@ -162,10 +164,62 @@ def test_the_next_agent_brings_back_what_a_running_job_needs(tmp_path):
     try:
         assert back(later.server.ledger, old).port == old.port
         assert BRIDGE in later.server.ledger.read().addresses
-        assert Tickets(later.server.ledger.tickets_folder).find(prepared.token) == Grant(prepared.run_id, "j-a1")
+        assert Tickets(later.server.ledger.tickets_folder).find(prepared.token) == (Grant(prepared.run_id, "j-a1"),)
     finally:
         later.end()
         later.core.stop_server()
+
+
+# A server as a version before this one's started it: nothing said of its version, its token the jobs' too.
+OLD = """
+import sys
+from mlops_desk.registry import ledger, tracking
+tracking.VERSION = None
+ledger.Ledger.token = lambda self: "from-before"
+sys.exit(tracking.main())
+"""
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_server_of_an_earlier_version_is_replaced_and_its_jobs_go_on_with_fewer_rights(tmp_path, kept):
+    (tmp_path / "mlflow").mkdir(parents=True)
+    (tmp_path / "mlflow" / "token").write_text("from-before")
+    served = Served(tmp_path, OLD, "none", owner="from-before")
+    run = served.run()["run_id"]
+    old = served.ledger.read()
+    if not kept:
+        os.kill(old.keeper_pid, signal.SIGKILL)
+        wait(lambda: not old.is_kept())
+    agent = Agent(tmp_path, lambda core: core.admit_earlier([("j-a1", run)]))
+    try:
+        new = back(served.ledger, old)  # nobody holds a ticket of this server's, and nobody looks at it
+        assert (new.port, new.wall in {"landlock", "namespace"}) == (old.port, True)
+        assert (old.is_alive(), old.is_kept()) == (False, False)
+        update = {"run_id": run, "status": "FINISHED"}
+        assert served.call("POST", "runs/update", update, "from-before")[0] == 200
+        assert served.call("POST", "runs/delete", {"run_id": run}, "from-before")[0] == 403
+        assert served.call("POST", "runs/delete", {"run_id": run}, agent.server.ledger.token())[0] == 200
+        agent.core.keep_tickets(lambda _attempt: False)
+        assert served.call("POST", "runs/update", update, "from-before")[0] == 401
+        pid = agent.server.ledger.read().pid
+        assert agent.server.start().state == "running"
+        assert agent.server.ledger.read().pid == pid
+    finally:
+        agent.end()
+        agent.core.stop_server()
+
+
+def test_who_needs_a_server_of_an_earlier_version_gets_this_ones(tmp_path):
+    served = Served(tmp_path, OLD, "none", owner="from-before")
+    old = served.ledger.read()
+    server = TrackingServer(tmp_path / "mlflow", tmp_path / "log", lambda: None, lambda _: None)
+    try:
+        assert server.outdated
+        assert server.start().wall in {"landlock", "namespace"}
+        assert not server.outdated
+        assert not old.is_alive()
+    finally:
+        server.stop()
 
 
 def test_nobody_starts_a_server_that_nobody_needs(tmp_path):

@@ -37,7 +37,7 @@ GUARD = "import sys; from mlops_desk.registry.tracking import main; sys.exit(mai
 class Served:
     """A tracking server of a data folder, started as the agent starts it but for the ``program`` and the wall."""
 
-    def __init__(self, root, program, wall):
+    def __init__(self, root, program, wall, owner=None):
         self.root = root
         self.ledger = Ledger(root / "mlflow")
         self.ledger.make()
@@ -46,7 +46,7 @@ class Served:
         start_detached([sys.executable, "-c", program, *words], self.log)
         self.wait()
         (root / "state.db").write_text("the desk's own")
-        self.owner = self.ledger.token()
+        self.owner = owner or self.ledger.token()
 
     def wait(self):
         deadline = time.monotonic() + 100

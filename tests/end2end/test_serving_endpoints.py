@@ -7,9 +7,11 @@ older agent has started, at the address in 127.77.0.0/16 that the fake engine gi
 import json
 import math
 import os
+import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec
 from mlops_desk.engines.fake import FakeEngine, Program
 from mlops_desk.records.endpoint import Endpoint, EndpointState
-from mlops_desk.records.event import EndpointChanged, EndpointRemoved
+from mlops_desk.records.event import EndpointChanged, EndpointRemoved, Notice
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving import handover, plan
 from mlops_desk.serving.gatekeeper import Gatekeeper, read_state
@@ -81,6 +83,7 @@ class House:
         self.settings = SettingsStore(self.folder.settings)
         self.settings.set("serving.start_timeout_seconds", "10")
         self.loops: list[Loop] = []
+        self.states_open: list[State] = []
         self.started: dict[int, Path] = {}
         self._start, self.engine.start = self.engine.start, self._started  # type: ignore[method-assign]
         self.service = self.agent()
@@ -100,6 +103,7 @@ class House:
         bus.subscribe(object, self.events.append)
         self.loops.append(loop)
         state = State(self.folder.state_database)
+        self.states_open.append(state)
         self.stack.callback(state.close)
         self.service = EndpointsService(
             self.folder, state, bus, loop, self.settings, self.engine, self.registry.resolve, self.registry.download
@@ -124,6 +128,15 @@ class House:
             assert time.monotonic() < deadline, answer.text
             time.sleep(0.05)
         return answer.json()
+
+    def look_until_there(self, name: str) -> None:
+        """Let the watch look until there is a record of an endpoint."""
+        deadline = time.monotonic() + 20
+        while self.service._board.find(name) is None:
+            assert time.monotonic() < deadline
+            self.service._watch._looks = 0
+            self.service._watch.look()
+            time.sleep(0.05)
 
     def look_until(self, is_true: Callable[[Endpoint], bool]) -> Endpoint:
         """Let the watch look until an endpoint is as wanted."""
@@ -419,6 +432,111 @@ def test_a_stop_overtakes_a_deployment(house: House) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert house.service.show("front").state is EndpointState.STOPPED
+    assert house.containers() == []
+
+
+def copy_database(house: House, copy: Path) -> None:
+    with closing(sqlite3.connect(house.folder.state_database)) as store, closing(sqlite3.connect(copy)) as target:
+        store.backup(target)
+
+
+def lose_database(house: House, copy: Path | None = None) -> None:
+    """End the agent, take its state database away (or put an older copy there), and begin the next one's life."""
+    house.loops[-1].stop(5)
+    house.states_open[-1].close()
+    for path in house.folder.root.glob("state.db*"):
+        path.unlink()
+    shutil.rmtree(house.folder.root / "backups", ignore_errors=True)
+    if copy is not None:
+        shutil.copy(copy, house.folder.state_database)
+    house.agent().start()
+    house.service._watch.look()
+
+
+def told(house: House) -> list[str]:
+    """Return what was told, as soon as there is anything: a look of the agent's own may be under way."""
+    deadline = time.monotonic() + 10
+    while not (texts := [event.text for event in list(house.events) if isinstance(event, Notice)]):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return texts
+
+
+def test_an_endpoint_whose_record_was_lost_goes_on_serving_and_is_recorded_again(house: House) -> None:
+    house.replica(1, "cat")
+    before = house.service.deploy("digits@champion", "front")
+    lose_database(house)
+    assert house.containers() == [before.replicas[0].container]
+    assert ask(before).json()["predictions"][0] == "cat"
+    house.look_until_there("front")
+    after = house.service.show("front")
+    for part in ("state", "url", "revision", "model", "replicas", "traffic", "image", "request_log"):
+        assert getattr(after, part) == getattr(before, part)
+    for _ in range(3):
+        house.service._watch.look()
+    assert [text.partition(";")[0] for text in told(house)] == [
+        "Endpoint front runs and its record was lost, or is older"
+    ]
+    assert house.answer()["predictions"][0] == "cat"
+    house.replica(2, "dog")
+    assert house.service.deploy("digits/2", "front").revision == 2
+    house.service.remove("front")
+    assert house.containers() == []
+
+
+def test_what_was_deployed_after_the_copy_of_the_database_that_is_back_goes_on_serving(
+    house: House, tmp_path: Path
+) -> None:
+    house.replica(1, "old")
+    house.service.deploy("digits/1", "front")
+    copy_database(house, tmp_path / "copy.db")
+    house.replica(2, "new")
+    now = house.service.deploy("digits/2", "front")
+    lose_database(house, tmp_path / "copy.db")
+    found = house.look_until(lambda found: found.revision == 2)
+    assert (found.state, found.replicas, found.model.version) == (EndpointState.LIVE, now.replicas, "2")
+    assert house.containers() == [now.replicas[0].container]
+    assert house.answer()["predictions"][0] == "new"
+
+
+def test_by_a_record_that_says_stopped_nothing_is_ended_or_brought_back(house: House, tmp_path: Path) -> None:
+    house.replica(1)
+    house.service.deploy("digits/1", "front")
+    house.service.stop("front")
+    copy_database(house, tmp_path / "copy.db")
+    house.replica(2)
+    now = house.service.deploy("digits/2", "front")
+    lose_database(house, tmp_path / "copy.db")
+    for _ in range(3):
+        house.service._watch.look()
+    assert house.containers() == [now.replicas[0].container]
+    assert house.service.show("front").state is EndpointState.STOPPED
+    assert len(told(house)) == 1
+    assert "which is stopped as far as is recorded" in told(house)[0]
+    house.service.stop("front")
+    assert house.containers() == []
+
+
+def test_a_container_that_never_went_live_or_whose_endpoint_was_removed_is_swept(house: House) -> None:
+    house.replica(1)
+    endpoint = house.service.deploy("digits", "front")
+    shelf = house.service._shelf
+    revision = shelf.read("front", 1)
+    assert revision is not None
+    for number, state in ((2, "failed"), (3, "pending")):
+        shelf.write(replace(revision, number=number, state=state))
+    instance = house.folder.instance
+    for number in (2, 3, 4):
+        name, labels = plan.container_name(instance, "front", number), plan.labels(instance, "front", number)
+        house.engine.create(ContainerSpec(name, "python:3.12-slim", None, labels=labels))
+    house.service._watch.look()
+    assert house.containers() == [endpoint.replicas[0].container]
+    stop, house.engine.stop = house.engine.stop, lambda *_: (_ for _ in ()).throw(Unavailable("The engine is away."))
+    house.service.remove("front")
+    house.engine.stop = stop
+    assert house.containers() == [endpoint.replicas[0].container]
+    house.service._watch._looks = 30
+    house.service._watch.look()
     assert house.containers() == []
 
 

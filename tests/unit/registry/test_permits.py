@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mlops_desk.registry.tickets import Grant
 from tests.unit.registry.judged import (
     CHILD,
     GRANDCHILD,
@@ -266,3 +267,20 @@ def test_what_is_judged_is_what_is_handed_on(door):
 
 def test_a_body_is_not_taken_for_plain_text_where_it_is_packed(door):
     assert door.ask("POST", "/api/2.0/mlflow/runs/update", b"\x1f\x8b\x08", **{"content-encoding": "gzip"})[0] == 400
+
+
+def test_a_job_of_an_earlier_version_writes_its_own_run_and_not_what_was_the_owners(tmp_path):
+    door = Door(tmp_path)
+    door.tickets.admit("from-before", Grant(OWN, "k-a1"))
+    door.tickets.admit("from-before", Grant(OTHER, "l-a1"))
+
+    def update(run):
+        return door.call("POST", "runs/update", {"run_id": run, "status": "FINISHED"}, token="from-before")[0]
+
+    assert (update(OWN), update(CHILD), update(OTHER)) == (200, 200, 200)
+    assert door.call("DELETE", "registered-models/delete", {"name": "churn"}, token="from-before")[0] == 403
+    assert door.ask("PUT", f"{FILES}artifacts/1/{OTHER}/artifacts/a", b"x", token="from-before")[0] == 200
+    door.tickets.void("l-a1")
+    assert (update(OWN), update(OTHER)) == (200, 403)
+    door.tickets.void("k-a1")
+    assert update(OWN) == 401

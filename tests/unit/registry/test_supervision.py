@@ -16,7 +16,7 @@ class Server:
 
     def __init__(self):
         self.used, self.kept, self.trouble, self.ended = True, True, None, False
-        self.now = UP
+        self.now, self.outdated = UP, False
         self.done = []
         self.fails = False
 
@@ -38,7 +38,7 @@ class Server:
     def _come_up(self):
         if self.fails:
             raise Unavailable("The tracking server did not start: no room.")
-        self.now, self.kept = UP, True
+        self.now, self.kept, self.outdated = UP, True, False
 
 
 class World:
@@ -110,6 +110,21 @@ def test_a_server_without_its_keeper_gets_another(world):
     world.server.kept = False
     world.supervision.look()
     assert world.server.done == ["relieve"]
+
+
+@pytest.mark.parametrize(("held", "shown"), [(True, True), (False, False)])
+def test_a_server_of_another_version_is_replaced_whether_anybody_needs_it_or_not(world, held, shown):
+    world.held, world.shown, world.server.outdated = held, shown, True
+    assert world.supervision.look() == 1.0
+    world.pass_seconds(5)
+    assert world.server.done == ["relieve"]
+
+
+@pytest.mark.parametrize(("ended", "used"), [(True, True), (False, False)])
+def test_but_not_one_that_was_ended_for_good_or_never_used(world, ended, used):
+    world.server.ended, world.server.used, world.server.outdated = ended, used, True
+    world.pass_seconds(5)
+    assert world.server.done == []
 
 
 def test_a_server_that_is_mute_is_restarted_but_not_one_that_misses_an_answer(world):

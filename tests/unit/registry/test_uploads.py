@@ -80,10 +80,9 @@ def test_a_count_rests(door, monkeypatch):
 
 def test_files_that_come_at_once_share_what_is_left(door):
     async def scene():
-        begun = [door._guard._uploads.begin(door.tickets.find(door.ticket), f"{OWN_FILES}/{name}", None, None)
-                 for name in "ab"]  # fmt: skip
+        begun = [door._guard._uploads.begin(f"{OWN_FILES}/{name}", None, None) for name in "ab"]  # fmt: skip
         for upload in begun:
-            await upload.open([(b"content-length", b"61440")])
+            await upload.open(*door.tickets.find(door.ticket), [(b"content-length", b"61440")])
         await begun[0]._take(60 * KIB)
         with pytest.raises(uploads.Rejected):
             await begun[1]._take(60 * KIB)

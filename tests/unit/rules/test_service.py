@@ -424,12 +424,15 @@ def test_drift_fires_the_rule_as_its_creator_and_the_job_brings_the_proposal(wor
     assert "drift" in fired.trigger
     world.end(fired.job_id, accuracy=0.95)
     world.bus.publish(JobChanged(world.jobs[fired.job_id]))
-    wait_for(world, lambda: world.service.retrainings()[0].state is RetrainState.WAITING_FOR_APPROVAL)
-    changes = [event.retraining.state for event in world.events if isinstance(event, RetrainingChanged)]
-    assert changes[-1] == "waiting_for_approval"
+    wait_for(world, lambda: told_states(world)[-1:] == ["waiting_for_approval"])  # told after it is written down
+    assert world.service.retrainings()[0].state is RetrainState.WAITING_FOR_APPROVAL
     world.service.stop()
     world.bus.publish(DriftReported(ALARM))
     assert len(world.submitted) == 1
+
+
+def told_states(world):
+    return [event.retraining.state for event in list(world.events) if isinstance(event, RetrainingChanged)]
 
 
 def test_an_alarm_that_goes_on_fires_once(world):

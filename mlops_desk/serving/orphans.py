@@ -1,0 +1,91 @@
+"""Containers that serve though no record names them: the state database was lost, or an older copy of it is back.
+
+What a deployment wrote beside its model says that it went live, so the record is made again from it. Only an endpoint
+that the record says was stopped is not brought back to life: its container is left running, and told of.
+"""
+
+import logging
+import os
+import time
+from dataclasses import replace
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.text import plain
+from mlops_desk.engines.engine import ContainerFacts
+from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
+from mlops_desk.records.event import Notice
+from mlops_desk.serving import plan
+from mlops_desk.serving.board import Board
+from mlops_desk.serving.revision import Revision, Shelf
+from mlops_desk.serving.switchboard import Switchboard
+from mlops_desk.serving.trial import Trial
+
+_log = logging.getLogger(__name__)
+_AT_REST = frozenset({EndpointState.STOPPED, EndpointState.FAILED})
+
+
+class Orphans:
+    """Takes containers up whose record is gone."""
+
+    def __init__(self, board: Board, shelf: Shelf, trial: Trial, switchboard: Switchboard, bus: Bus) -> None:
+        self._board = board
+        self._shelf = shelf
+        self._trial = trial
+        self._switchboard = switchboard
+        self._bus = bus
+        self._told: set[str] = set()
+
+    def find(self, facts: ContainerFacts) -> Revision | None:
+        """Return what a container of an endpoint serves if its record was lost, None for one that is left over."""
+        name, number = facts.labels.get(plan.LABEL_ENDPOINT, ""), facts.labels.get(plan.LABEL_REVISION, "")
+        revision = self._shelf.read(name, int(number)) if number.isdecimal() else None
+        known = self._board.find(name)
+        is_newer = revision is not None and (known is None or revision.number > known.revision)
+        return revision if revision is not None and revision.state == "live" and is_newer else None
+
+    def take_up(self, revision: Revision, facts: ContainerFacts) -> None:
+        """Make the record again, or tell of a container that should not run by the record there is."""
+        name = revision.endpoint
+        known = self._board.find(name)
+        if known is not None and known.state in _AT_REST:
+            self._tell(
+                facts.name,
+                f"Container {plain(facts.name)} serves endpoint {name}, which is {known.state} as far as is recorded.",
+                f"Is the state database an older copy? mlops-desk endpoints stop {name} ends the container.",
+            )
+            return
+        address = self._trial.address_of(name, revision.number, facts)
+        self._board.put(self._record(revision, known, Replica(facts.name, revision.number, "running", address)))
+        self._switchboard.route()
+        text = f"Endpoint {name} runs and its record was lost, or is older; it was made again from its files."
+        self._tell(facts.name, text, f"mlops-desk endpoints show {name}")
+
+    def _record(self, revision: Revision, known: Endpoint | None, replica: Replica) -> Endpoint:
+        name = revision.endpoint
+        fresh = known or Endpoint(
+            name=name,
+            state=EndpointState.LIVE,
+            url=None,
+            revision=revision.number,
+            model=revision.model,
+            created_at=time.time(),
+            request_log=str(self._switchboard.log_folder(name)),
+            created_by=os.getuid(),  # nothing says whose it was
+        )
+        return replace(
+            fresh,
+            state=EndpointState.LIVE,
+            url=self._switchboard.url(name),
+            revision=revision.number,
+            model=revision.model,
+            replicas=(replica,),
+            traffic={str(revision.number): 1.0},
+            reason=None,
+            image=revision.image,
+        )
+
+    def _tell(self, container: str, text: str, hint: str) -> None:
+        if container not in self._told:
+            self._told.add(container)
+            _log.warning("%s", text)
+            self._bus.publish(Notice("warning", "endpoints", text, hint, time.time()))
