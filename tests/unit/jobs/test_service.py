@@ -294,6 +294,20 @@ def test_jobs_are_found_by_their_run(desk):
     assert desk.jobs.find_by_run("r2") is None
 
 
+def test_attempts_under_way_that_log_are_named_with_their_runs(desk):
+    from dataclasses import replace
+
+    job = desk.jobs.submit(HEAD + "command: [forever]")
+    desk.wait(job.id, JobState.RUNNING)
+    assert desk.jobs.logging() == []
+    desk.jobs._book.change(job.id, lambda now: replace(now, mlflow_run_id="r1"))
+    assert desk.jobs.logging() == [(f"{job.id}-a1", "r1")]
+    desk.jobs.stop()  # so that nobody concludes anything from what follows
+    ended = replace(desk.jobs.show(job.id).attempts[0], state=JobState.FAILED)
+    desk.jobs._book.change(job.id, lambda now: replace(now, attempts=(ended,)))
+    assert desk.jobs.logging() == []
+
+
 def mount(source, mode="ro"):
     return HEAD + f"mounts: [{{source: {source}, target: /data, mode: {mode}}}]"
 
