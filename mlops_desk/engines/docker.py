@@ -254,7 +254,7 @@ class DockerEngine:
     # -- inside: logs --------------------------------------------------------------------------
 
     def _followed(self, name: str, tail: int | None) -> Iterator[tuple[bytes, bytes]]:
-        """Yield until the container ends or the engine does not answer; a silent stream is opened anew.
+        """Yield until the container ends; a silent stream is opened anew. Raises Unavailable: the log may go on.
 
         Only so can a frozen engine be told from a job that has nothing to say.
         """
@@ -271,15 +271,18 @@ class DockerEngine:
                         }
                         recent.add((stamp, text))
                         yield stamp, text
-            except DeskError:
-                return
+            except NotFound:
+                return  # removed meanwhile
             if not running:
                 return
 
     def _frames(
         self, name: str, *, tail: int | None, since: float = 0.0, follow: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
-        """Yield what was written as (time, bytes), until there is no more or, with ``follow``, silence."""
+        """Yield what was written as (time, bytes), until there is no more or, with ``follow``, silence.
+
+        Raises TimedOut when the engine falls silent before that: half of a log must not look like a whole one.
+        """
         import urllib3  # noqa: PLC0415 - comes with the SDK, behind the same door
 
         what = f"Reading the log of {plain(name)}"
@@ -293,7 +296,8 @@ class DockerEngine:
                     stamp, _, text = frame.partition(b" ")
                     yield stamp, text
             except urllib3.exceptions.ReadTimeoutError:
-                return
+                if not follow:
+                    raise
             finally:
                 stream._response.close()  # noqa: SLF001 - its own close() leaves half of the socket open
 

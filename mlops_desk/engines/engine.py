@@ -154,7 +154,10 @@ class Engine(Protocol):
         ...
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-        """Yield output lines, capped at 4096 characters and made plain, until the end or the container's end."""
+        """Yield output lines, capped at 4096 characters and made plain, until the end or the container's end.
+
+        Raises Unavailable, also in between: then there may be more.
+        """
         ...
 
     def remove_network(self, name: str) -> None:

@@ -353,8 +353,8 @@ class FakeEngine:
 
     def _lines(self, name: str, *, follow: bool, tail: int | None) -> Iterator[str]:
         told = None
-        while not (self.absent or self.frozen):
-            with self._lock:
+        while True:
+            with self._act():
                 container = self._containers.get(name)
                 if container is None:
                     return

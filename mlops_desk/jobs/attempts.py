@@ -92,7 +92,8 @@ class Attempts:
             return
         number = len(job.attempts) + 1
         name = container_name(self._instance, job.id, number)
-        attempt = Attempt(number, f"{job.id}-a{number}", name, JobState.STARTING)
+        limit = self._policy.out_limit_bytes()
+        attempt = Attempt(number, f"{job.id}-a{number}", name, JobState.STARTING, out_limit_bytes=limit)
         ticket = self._ticket(job, attempt)
         attempt = replace(attempt, gpus=self._lease(job, attempt))
 
@@ -314,12 +315,20 @@ class Attempts:
     def counts_room(self, job: Job) -> bool:
         """Tell whether it is time to look at what a running job has written to its folder."""
         attempt = job.attempts[-1]
-        return job.state is JobState.RUNNING and attempt.stopped_for is None and self._quota.is_due(attempt.id)
+        if job.state is not JobState.RUNNING or attempt.stopped_for is not None or attempt.out_limit_bytes is None:
+            return False
+        return self._quota.is_due(attempt.id)
 
     def count_room(self, job_id: str) -> None:
-        """Look at how much a running job has written to its folder; one that wrote more than it may is stopped."""
+        """Look at how much a running job has written to its folder; one that wrote more than it may is stopped.
+
+        It may write what it was started with, and more once more is allowed: a lower limit is for later jobs.
+        """
         job = self._book.get(job_id)
-        attempt, limit_bytes = job.attempts[-1], self._policy.out_limit_bytes()
+        attempt = job.attempts[-1]
+        if attempt.out_limit_bytes is None:
+            return
+        limit_bytes = max(attempt.out_limit_bytes, self._policy.out_limit_bytes())
         folder = self._remains.folder(job, attempt).out
         used = self._quota.used(attempt.id, folder)
         if used is None or used <= limit_bytes:

@@ -89,6 +89,7 @@ class Attempt:
     """One start of a job. Written before its container is created; the container's name carries its id.
 
     ``mark`` is where its start stands on clocks that nobody sets. ``stopped_for`` is why the desk itself stops it.
+    ``out_limit_bytes`` is what it was told that it may write to /mlops-desk/out; None: nobody told it a limit.
     """
 
     number: int
@@ -102,6 +103,7 @@ class Attempt:
     reason: Reason | None = None
     mark: StartMark | None = None
     stopped_for: Reason | None = None
+    out_limit_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

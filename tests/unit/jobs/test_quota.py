@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,39 @@ def test_a_job_that_writes_more_than_it_may_is_stopped_and_told_why(world):
     assert world.leases.held == {}
     assert world.job(other).state is JobState.RUNNING
     assert (out / "results").exists()
+
+
+@pytest.mark.usefixtures("often")
+def test_a_job_is_held_to_what_it_was_started_with_or_more(world):
+    world.out_limit_bytes = MIB
+    job_id = world.submit("forever")
+    world.tick(3)
+    assert world.job(job_id).attempts[-1].out_limit_bytes == MIB
+    world.out_limit_bytes = 10
+    writes(world, job_id, MIB // 2)
+    world.runner._attempts.count_room(job_id)
+    assert world.job(job_id).reason is None, "a lower limit is for later jobs"
+    world.out_limit_bytes = 3 * MIB
+    writes(world, job_id, 2 * MIB)
+    world.runner._attempts.count_room(job_id)
+    assert world.job(job_id).reason is None, "more was allowed meanwhile"
+    world.out_limit_bytes = 2
+    world.runner._attempts.count_room(job_id)
+    assert world.run(job_id).reason.evidence.endswith("0.000977 GiB are allowed.")
+
+
+@pytest.mark.usefixtures("often")
+def test_a_job_that_nobody_told_a_limit_when_it_was_started_has_none(world, monkeypatch):
+    """As one of an agent that knew none."""
+    world.out_limit_bytes = MIB
+    job_id = world.submit("forever")
+    world.tick(3)
+    world.book.change(job_id, lambda job: replace(job, attempts=(replace(job.attempts[-1], out_limit_bytes=None),)))
+    counted = []
+    monkeypatch.setattr(quota, "used_bytes", lambda folder: counted.append(folder) or 2 * MIB)
+    world.tick(5)
+    world.runner._attempts.count_room(job_id)
+    assert (world.job(job_id).state, counted) == (JobState.RUNNING, [])
 
 
 @pytest.mark.usefixtures("often")
