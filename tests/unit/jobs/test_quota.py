@@ -81,6 +81,7 @@ def test_a_slow_count_rests_for_twenty_times_as_long(tmp_path, monkeypatch):
 @pytest.fixture
 def often(monkeypatch):
     monkeypatch.setattr(quota, "_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(quota, "_REST", 0.0)
 
 
 def writes(world, job_id, size):
