@@ -3,6 +3,7 @@
 The root is everybody, and so nobody's. Where there is no version 2, or a file is missing, that part stays unknown.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ _REMEMBERED = 64
 """Each keeps five files open, and a process may have 1,024."""
 _FORGET_SECONDS = 60.0
 """Processes are looked at every twenty seconds: a cgroup that nobody asked about for so long has ended."""
+
+_OF_ONE = re.compile(r"[/:.-][0-9a-f]{64}(\.scope)?(/|$)|\.service$|/run-[^/]+\.scope$|/job_[0-9]+(/|$)")
+_OF_A_USER = re.compile(r"/user@[0-9]+\.service$")
+"""The service that keeps a user's other ones: beside those it holds what was started without any."""
 
 _MICROSECONDS = 1e-6
 _FILES = ("cpu.stat", "cpu.pressure", "io.pressure", "io.stat", "cpu.max")
@@ -91,6 +96,14 @@ class Cgroups:
             self._newest.pop(path, None)
             for file in self._files.pop(path, {}).values():
                 file.close()
+
+
+def is_of_one(path: str | None) -> bool:
+    """Tell whether a cgroup is that of one workload: a container, a service, a command run as a unit, a batch job.
+
+    A login's session or a user's slice holds all that somebody does, so what waits in there may be anything of theirs.
+    """
+    return path is not None and _OF_ONE.search(path) is not None and not _OF_A_USER.search(path)
 
 
 def growth(first: CgroupTotals | None, last: CgroupTotals | None) -> CgroupLoad:

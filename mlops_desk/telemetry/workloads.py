@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_desk.records.status import HostLoad
-from mlops_desk.telemetry.cgroups import Cgroups, CgroupTotals, growth
+from mlops_desk.telemetry.cgroups import Cgroups, CgroupTotals, growth, is_of_one
 
 FIRST_SECONDS = 10.0
 EVERY_SECONDS = 20.0
@@ -216,8 +216,8 @@ def _load(known: _Watched) -> HostLoad:
         cgroup_cores=grown.cores,
         cores_limit=grown.cores_limit,
         cpu_pressure_ratio=grown.cpu_pressure,
-        io_pressure_ratio=grown.io_pressure,
-        read_bytes_per_second=grown.read_bytes,
+        io_pressure_ratio=grown.io_pressure if is_of_one(known.cgroup) else None,
+        read_bytes_per_second=grown.read_bytes if is_of_one(known.cgroup) else None,
     )
 
 

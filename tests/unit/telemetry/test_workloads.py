@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.records.status import HostLoad
-from mlops_desk.telemetry.cgroups import Cgroups, CgroupTotals, cores_limit, growth, read_bytes
+from mlops_desk.telemetry.cgroups import Cgroups, CgroupTotals, cores_limit, growth, is_of_one, read_bytes
 from mlops_desk.telemetry.processes import Processes, parse_cgroup
 from mlops_desk.telemetry.workloads import Workloads, parse_stat
 
+BOX = f"docker-{'a1' * 32}.scope"
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -35,9 +36,15 @@ class Kernel:
         (folder / "task" / str(pid) / "children").write_text("".join(f"{child} " for child in children))
 
     def cgroup(
-        self, cpu: float, cpu_stalled: float, io_stalled: float, read: int, limit: str = "400000 100000"
+        self,
+        cpu: float,
+        cpu_stalled: float,
+        io_stalled: float,
+        read: int,
+        limit: str = "400000 100000",
+        scope: str = BOX,
     ) -> None:
-        folder = self.cgroups / "box.scope"
+        folder = self.cgroups / scope
         folder.mkdir(parents=True, exist_ok=True)
         stalled = "some avg10=0.00 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
         (folder / "cpu.stat").write_text(f"usage_usec {int(cpu * 1e6)}\nuser_usec 1\nsystem_usec 1\n")
@@ -46,7 +53,7 @@ class Kernel:
         (folder / "io.stat").write_text(f"259:0 rbytes={read} wbytes=5 rios=1\n259:1 rbytes=10 wbytes=0 rios=1\n")
         (folder / "cpu.max").write_text(f"{limit}\n")
 
-    def use(self, pid: int = 42, ticks: int = 7, cgroup: str | None = "/box.scope"):
+    def use(self, pid: int = 42, ticks: int = 7, cgroup: str | None = f"/{BOX}"):
         return self.workloads.use(pid, ticks, cgroup)
 
 
@@ -67,6 +74,46 @@ def test_a_process_tells_at_once_what_it_holds_and_after_ten_seconds_what_it_doe
     later = kernel.use(cgroup=None)
     assert later.cpu_ratio == pytest.approx(0.5)
     assert later.load == HostLoad(10.0, cores=0.5, busiest_ratio=0.5, processes=1)
+
+
+@pytest.mark.parametrize(
+    ("path", "one"),
+    [
+        (f"/system.slice/docker-{'a1' * 32}.scope", True),
+        (f"/docker/{'0f' * 32}", True),
+        (f"/kubepods.slice/kubepods-pod7.slice/cri-containerd-{'a1' * 32}.scope", True),
+        (f"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{'a1' * 32}.scope/container", True),
+        ("/system.slice/training.service", True),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/training.service", True),
+        ("/system.slice/run-r0123456789abcdef.scope", True),
+        ("/system.slice/slurmstepd.scope/job_71/step_0/user/task_0", True),
+        ("/user.slice/user-1000.slice/session-3.scope", False),
+        ("/user.slice/user-1000.slice/user@1000.service", False),
+        ("/user.slice/user-1000.slice/user@1000.service/init.scope", False),
+        (
+            "/user.slice/user-1000.slice/user@1000.service/app.slice/app-org.gnome.Terminal.slice/vte-spawn-1.scope",
+            False,
+        ),
+        ("/user.slice", False),
+        ("/system.slice", False),
+        ("/", False),
+        (None, False),
+    ],
+)
+def test_a_cgroup_is_one_workloads_or_may_be_all_that_somebody_does(path: str | None, one: bool) -> None:
+    assert is_of_one(path) is one
+
+
+def test_what_waits_for_disks_in_a_whole_session_is_not_said_of_one_process(kernel: Kernel) -> None:
+    session = "user.slice/user-1000.slice/session-3.scope"
+    kernel.process(42, 0.0)
+    kernel.cgroup(100.0, 20.0, 30.0, 1000, scope=session)
+    kernel.use(cgroup=f"/{session}")
+    kernel.now += 10.0
+    kernel.cgroup(125.0, 23.0, 34.0, 6000, scope=session)
+    load = kernel.use(cgroup=f"/{session}").load
+    assert load is not None
+    assert (load.cgroup_cores, load.io_pressure_ratio, load.read_bytes_per_second) == (2.5, None, None)
 
 
 def test_the_tree_below_a_process_and_its_cgroup_are_counted(kernel: Kernel) -> None:
