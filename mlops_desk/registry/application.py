@@ -19,6 +19,7 @@ from typing import cast
 
 import uvicorn
 
+from mlops_desk.base.peers import Peers
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.registry.connection import Callers, Connection, raise_descriptors
 from mlops_desk.registry.facts import Facts
@@ -31,6 +32,8 @@ from mlops_desk.registry.wall import Wall, raise_wall, view_of
 _log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 1.0
+_BACKLOG = 256
+"""As many as come before the server has loaded all: they wait."""
 
 
 class Server(uvicorn.Server):
@@ -135,6 +138,8 @@ def serve(
     ledger.write(entry)
     try:
         owner = ledger.token()
+        sockets[0].listen(_BACKLOG)  # before it is asked who asks: a socket that does not listen is not found
+        peers = Peers(sockets[0].getsockname())  # before the wall: behind it other users may have no numbers
         entry = replace(entry, wall=_settle(ledger, below, wanted).value)
         keys = Keys(owner, Tickets(ledger.tickets_folder))
         app = Guard(load(ledger), keys, hosts_of(entry), Facts(ledger.store), ledger.artifacts)
@@ -146,7 +151,7 @@ def serve(
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, proxy_headers=False, server_header=False,
         timeout_graceful_shutdown=5, timeout_keep_alive=30,
-        http=cast("type[asyncio.Protocol]", functools.partial(Connection, Callers())),  # uvicorn only ever calls it
+        http=cast("type[asyncio.Protocol]", functools.partial(Connection, Callers(peers))),  # uvicorn only calls it
     )  # fmt: skip
     Server(config, ledger, entry, pulse).run(sockets)
     return 0

@@ -12,9 +12,12 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from mlops_desk.base.peers import UNKNOWN, Peers
+
 HEAD_SECONDS = 30.0
 MOST_OF_ONE = 256
-"""Connections from one address: a container has its own, and a training with 20 loaders holds no more than 200."""
+"""Connections of one peer: a container has an address of its own, and a training with 20 loaders holds no more than
+200. All of this machine's users come from one address, so they are told apart by name."""
 _DESCRIPTORS = 4096
 """For a dozen containers that all hold their share, where systems give a process 1,024."""
 
@@ -28,14 +31,17 @@ def raise_descriptors() -> None:
 
 
 class Callers:
-    """The open connections by the address they come from."""
+    """The open connections by whose they are: a user's of this machine, or an address's."""
 
-    def __init__(self) -> None:
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
         self._open: defaultdict[str, set[Connection]] = defaultdict(set)
 
     def enter(self, connection: "Connection") -> bool:
-        """Take a connection in; of an address that has its share, the one that has waited longest leaves for it."""
-        own = self._open[connection.address]
+        """Take a connection in; of a peer that has its share, the one that has waited longest leaves for it."""
+        here = connection.server
+        connection.peer = self._peers.name(connection.client, None if here is None else (here[0], here[1] or 0))
+        own = self._open[connection.peer]
         if len(own) >= MOST_OF_ONE:
             victim = min((one for one in own if not one.is_answering), key=lambda one: one.since, default=None)
             if victim is None:
@@ -47,10 +53,10 @@ class Callers:
 
     def leave(self, connection: "Connection") -> None:
         """Forget a connection; no error when it is not there."""
-        own = self._open[connection.address]
+        own = self._open[connection.peer]
         own.discard(connection)
         if not own:
-            del self._open[connection.address]
+            del self._open[connection.peer]
 
 
 class Connection(H11Protocol):
@@ -60,12 +66,11 @@ class Connection(H11Protocol):
         super().__init__(**given)
         self._callers = callers
         self._deadline: asyncio.TimerHandle | None = None
-        self.address = ""
+        self.peer = UNKNOWN
         self.since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.address = self.client[0] if self.client else ""
         if self._callers.enter(self):
             self._note()
         else:

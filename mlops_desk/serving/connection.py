@@ -14,8 +14,8 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from mlops_desk.base.peers import Peers
 from mlops_desk.serving.admission import Admission
-from mlops_desk.serving.peers import Peers
 from mlops_desk.serving.routes import Limits
 
 _log = logging.getLogger(__name__)

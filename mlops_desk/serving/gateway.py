@@ -28,11 +28,11 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.files import write_atomically
 from mlops_desk.base.lock import FolderLock
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.peers import Peers
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.serving.capacity import Capacity, capacity
 from mlops_desk.serving.connection import Connection, Warden
 from mlops_desk.serving.gatekeeper import ROUTES, STATE, VERSION, GatewayState, read_state
-from mlops_desk.serving.peers import Peers
 from mlops_desk.serving.proxy import Proxy
 from mlops_desk.serving.routes import RoutingTable
 from mlops_desk.serving.spool import Exchange, Spool

@@ -17,10 +17,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from mlops_desk.base.peers import UNKNOWN
 from mlops_desk.base.places import Places
 from mlops_desk.serving.connection import PEER
 from mlops_desk.serving.exchange import Answer, Rejected, ask, read_body, send_answer
-from mlops_desk.serving.peers import UNKNOWN
 from mlops_desk.serving.routes import EndpointRoutes, Limits, Route, RoutingTable, choose, sticky_point
 from mlops_desk.serving.spool import Exchange
 from mlops_desk.serving.traffic import Counters

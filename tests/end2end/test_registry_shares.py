@@ -132,3 +132,27 @@ def test_a_file_of_unknown_length_is_cut_off_midway_and_no_part_of_it_stays(serv
     assert answer.startswith(b"HTTP/1.1 507")
     assert not [path for path in (served.ledger.artifacts / "0" / run).rglob("*") if path.is_file()]
     assert served.ask("PUT", path, b"small", token)[0] == 200
+
+
+FLOOD = """
+import encodings.idna, os, socket, sys
+os.setuid(4242)
+held = [socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20) for _ in range(300)]
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_another_users_connections_push_out_none_of_mine(served):
+    if os.getuid() != 0:
+        pytest.skip("only root can be two users")
+    host, port = served.uri.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as mine:
+        mine.sendall(f"GET /version HTTP/1.1\r\nHost: {host}:{port}\r\n".encode())
+        with subprocess.Popen([sys.executable, "-c", FLOOD, port], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True) as flood:  # fmt: skip
+            assert flood.stdout.readline() == "held\n"
+            assert served.ask("GET", "/version")[0] == 200
+            mine.sendall(f"Authorization: Bearer {served.owner}\r\n\r\n".encode())
+            assert mine.recv(4096).startswith(b"HTTP/1.1 200")
+            flood.stdin.close()

@@ -17,6 +17,14 @@ REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 HALF = b"GET / HTTP/1.1\r\nho"
 
 
+class Named:
+    """Names callers as if each address of 127.0.0.0/8 were a user."""
+
+    def name(self, peer, here):
+        assert here[0] == "127.0.0.1"
+        return peer[0]
+
+
 async def application(scope, receive, send):
     if scope["path"] == "/slow":
         await asyncio.sleep(0.5)
@@ -29,7 +37,7 @@ async def serving():
     """Serve, and lend a way to call; every call is over when the server's side of it is."""
     config = uvicorn.Config(application, lifespan="off", ws="none", log_config=None)
     state, made = ServerState(), []
-    make = functools.partial(Connection, Callers(), config=config, server_state=state, app_state={})
+    make = functools.partial(Connection, Callers(Named()), config=config, server_state=state, app_state={})
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
 
     async def call(source="127.0.0.1"):
@@ -112,6 +120,21 @@ def test_of_an_address_that_has_its_share_the_one_that_waited_longest_leaves(mon
             assert await new.ask() == b"HTTP/1.1 200 OK"
             assert [await caller.ask() for caller in crowd] == [b"HTTP/1.1 200 OK", b"", b"HTTP/1.1 200 OK"]
             assert await other.ask() == b"HTTP/1.1 200 OK"
+
+    asyncio.run(scene())
+
+
+def test_users_of_this_machine_have_a_share_each_though_they_come_from_one_address(monkeypatch):
+    monkeypatch.setattr(connection, "MOST_OF_ONE", 2)
+    users = iter(["user 1", "user 1", "user 2", "user 1"])
+    monkeypatch.setattr(Named, "name", lambda _self, _peer, _here: next(users))
+
+    async def scene():
+        async with serving() as call:
+            first, second, other, third = [await call() for _ in range(4)]
+            assert await third.ask() == b"HTTP/1.1 200 OK"
+            asked = [await caller.ask() for caller in (first, second, other)]
+            assert asked == [b"", b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK"]
 
     asyncio.run(scene())
 

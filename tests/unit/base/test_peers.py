@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlops_desk.serving.peers import Peers, question, uid_in
+from mlops_desk.base.peers import Peers, question, uid_in
 
 Listener = tuple[socket.socket, tuple[str, int]]
 
@@ -33,6 +33,20 @@ def test_this_users_connection_is_this_users(listener: Listener) -> None:
     peers.close()
 
 
+def test_who_comes_from_the_address_that_it_asks_is_on_this_machine(listener: Listener) -> None:
+    """As of the engine's bridge, whose address here is no loopback address: asked of another one, it would be far."""
+    _, here = listener
+    peers = Peers(here)
+    with socket.socket() as other:
+        other.bind(("127.0.0.5", 0))
+        other.listen()
+        with socket.create_connection(other.getsockname()) as mine:
+            assert peers.name(mine.getsockname(), other.getsockname()) == f"user {os.getuid()}"
+    assert peers.name(("192.0.2.1", 4000), ("192.0.2.1", 5000)) == "unknown"
+    assert peers.name(("192.0.2.2", 4000), ("192.0.2.1", 5000)) == "address 192.0.2.2"
+    peers.close()
+
+
 def test_one_that_is_gone_is_nobodys(listener: Listener) -> None:
     opened, here = listener
     peers = Peers(here)
@@ -53,7 +67,7 @@ def test_from_elsewhere_it_is_the_address(listener: Listener) -> None:
 
 
 def test_where_the_kernel_tells_nothing_all_share_one_name(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlops_desk.serving.peers._NETLINK_SOCK_DIAG", 31)
+    monkeypatch.setattr("mlops_desk.base.peers._NETLINK_SOCK_DIAG", 31)
     _, here = listener
     peers = Peers(here)
     with socket.create_connection(here) as mine:

@@ -28,7 +28,7 @@ Address = tuple[str, int]
 
 
 class Peers:
-    """Names the peers of one listening socket, at ``here``. For one thread: a question and its answer at a time."""
+    """Names the peers of a listening socket, at ``here``. For one thread: a question and its answer at a time."""
 
     def __init__(self, here: Address) -> None:
         self._here = here
@@ -40,13 +40,18 @@ class Peers:
             _log.warning("The kernel does not tell whose connections come in; all users share one limit")
             self.close()
 
-    def name(self, peer: Address | None) -> str:
-        """Return ``user UID`` for a peer on this machine, ``address IP`` for another, ``unknown`` if it is gone."""
+    def name(self, peer: Address | None, here: Address | None = None) -> str:
+        """Return ``user UID`` for a peer on this machine, ``address IP`` for another, ``unknown`` if it is gone.
+
+        ``here`` is where it was accepted, if that is another address than the one this was made for: whoever comes
+        from that very address is on this machine too.
+        """
         if peer is None:
             return UNKNOWN
-        if not ipaddress.ip_address(peer[0]).is_loopback:
+        here = here or self._here
+        if peer[0] != here[0] and not ipaddress.ip_address(peer[0]).is_loopback:
             return f"address {peer[0]}"
-        uid = self._uid_of(peer, self._here)
+        uid = self._uid_of(peer, here)
         return UNKNOWN if uid is None else f"user {uid}"
 
     def close(self) -> None:
