@@ -28,6 +28,7 @@ DISPLAY_COMMANDS = frozenset({
 
 _USABLE = frozenset({GpuState.OK, GpuState.ASLEEP})
 _GIB = 1 << 30
+_TOTAL = "hw.gpu.memory.limit"
 
 
 class Standing(StrEnum):
@@ -102,7 +103,7 @@ def choose(count: int, memory_bytes: int | None, facts: Facts | None, claims: Ma
     for gpu in large:
         state, text = standing(gpu, claims.get(gpu.uuid), facts)
         if state is Standing.FREE and not _has_room(gpu, memory_bytes):
-            waits.append(f"GPU {gpu.index}: {_gib(memory_bytes)} of free memory not shown")
+            waits.append(f"GPU {gpu.index}: {_no_room(gpu, memory_bytes)}")
         elif state is Standing.FREE:
             chosen.append(gpu.uuid)
         else:
@@ -143,15 +144,23 @@ def _value(reading: Reading | None) -> float | None:
 
 def _is_too_small(gpu: Gpu, memory_bytes: int | None) -> bool:
     """Tell whether ``gpu`` is known to be too small; one whose size is not known today may fit tomorrow."""
-    limit = _value(gpu.metrics.get("hw.gpu.memory.limit"))
+    limit = _value(gpu.metrics.get(_TOTAL))
     return memory_bytes is not None and limit is not None and limit < memory_bytes
 
 
 def _has_room(gpu: Gpu, memory_bytes: int | None) -> bool:
     if memory_bytes is None:
         return True
-    limit, usage = _value(gpu.metrics.get("hw.gpu.memory.limit")), _value(gpu.metrics.get("hw.gpu.memory.usage"))
+    limit, usage = _value(gpu.metrics.get(_TOTAL)), _value(gpu.metrics.get("hw.gpu.memory.usage"))
+    if gpu.state is GpuState.ASLEEP:  # nobody works on it, and asking what is in use would wake it
+        usage = 0.0
     return limit is not None and usage is not None and limit - usage >= memory_bytes
+
+
+def _no_room(gpu: Gpu, memory_bytes: int | None) -> str:
+    if gpu.state is GpuState.ASLEEP:
+        return "asleep, and how much memory it has was not seen since the agent's start (nvidia-smi wakes it)"
+    return f"{_gib(memory_bytes)} of free memory not shown"
 
 
 def _too_few(count: int, memory_bytes: int | None, fitting: int, total: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.metric import MetricState
+from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Gpu, GpuState, NvLink
 from mlops_desk.telemetry import metrics
 from mlops_desk.telemetry.gpu_reader import GpuReader
@@ -39,6 +39,7 @@ _GPU_STATES = {
     Kind.LOST: GpuState.LOST,
     Kind.RESET_REQUIRED: GpuState.RESET_REQUIRED,
 }
+_TOTAL = "hw.gpu.memory.limit"
 _AS_METRIC = {
     GpuState.ASLEEP: MetricState.ASLEEP,
     GpuState.LOST: MetricState.LOST,
@@ -104,6 +105,7 @@ class NvmlGpus:
         self._ancestors: dict[frozenset[str], str] = {}
         self._look_at_topology = 0.0
         self._names: dict[str, str] = {}
+        self._totals: dict[str, Reading] = {}
         self._links: dict[str, tuple[NvLink, ...]] = {}
         self._ends: dict[str, dict[str, int]] = {}
         self._peers: dict[str, dict[str, str]] = {}
@@ -266,7 +268,7 @@ class NvmlGpus:
         """Read one GPU. Raises NvmlError only when the whole driver is gone."""
         slot.asleep = slot.identity is not None and self._pci.is_asleep(slot.identity.bus_id)
         if slot.identity is not None and slot.asleep:
-            return _without_values(slot.identity, GpuState.ASLEEP)
+            return self._asleep(slot.identity)
         try:
             if slot.reader is None and now >= slot.ask_again:
                 self._meet(slot)
@@ -309,6 +311,9 @@ class NvmlGpus:
             return _without_values(
                 identity, state, None if state in _NOTES else "It answers every question with an error."
             )
+        total = reader.readings.get(_TOTAL)
+        if total is not None and total.value is not None:
+            self._totals[identity.uuid] = total
         note = _NOTES.get(state)
         return Gpu(
             uuid=identity.uuid,
@@ -369,12 +374,17 @@ class NvmlGpus:
             if identity.uuid in seen:
                 continue
             if self._pci.is_asleep(identity.bus_id):
-                state = GpuState.ASLEEP
-            else:
-                state = GpuState.LOST if self._slots is not None else GpuState.ERROR
+                absent.append(self._asleep(identity))
+                continue
+            state = GpuState.LOST if self._slots is not None else GpuState.ERROR
             note = _UNBOUND if self._is_unbound(identity) else None
             absent.append(_without_values(identity, state, note if state in _NOTES else "The driver is not available."))
         return absent
+
+    def _asleep(self, identity: Identity) -> Gpu:
+        """Return a sleeping GPU: without values but for how much memory it has, which is no measurement."""
+        gpu, total = _without_values(identity, GpuState.ASLEEP), self._totals.get(identity.uuid)
+        return gpu if total is None else replace(gpu, metrics={**gpu.metrics, _TOTAL: total})
 
     def _is_unbound(self, identity: Identity) -> bool:
         """Say whether the GPU is on the bus and NVIDIA's driver, which is there, does not have it."""

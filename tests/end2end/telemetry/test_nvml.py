@@ -177,9 +177,13 @@ def test_a_sleeping_gpu_is_not_woken(start, tmp_path: Path) -> None:
     assert "nvmlInit" not in rig.simulator.calls_of(desk.collector)
     (first / "power" / "runtime_status").write_text("active\n")
     desk.until(lambda: desk.service.status().gpus and desk.gpu(0).state is GpuState.OK)
+    awake = desk.gpu(0)
     (first / "power" / "runtime_status").write_text("suspended\n")
     desk.until(lambda: desk.gpu(0).state is GpuState.ASLEEP)
-    assert {reading.state for reading in desk.gpu(0).metrics.values()} == {MetricState.ASLEEP}
+    metrics = dict(desk.gpu(0).metrics)
+    total = metrics.pop("hw.gpu.memory.limit")  # no measurement: it has that much, awake or not
+    assert (total.state, total.value) == (MetricState.OK, awake.metrics["hw.gpu.memory.limit"].value)
+    assert {reading.state for reading in metrics.values()} == {MetricState.ASLEEP}
     assert desk.gpu(0).uuid.startswith("GPU-")
 
 

@@ -1,11 +1,13 @@
 """Which GPUs are given out, as a table and as properties."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.leases.allocation import Claim, Facts, Standing, choose, is_display, standing
-from mlops_desk.records.metric import Reading
+from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import GpuState
 from tests.unit.leases.world import GIB, gpu, process, uuid
 
@@ -36,6 +38,22 @@ def test_what_the_driver_does_not_vouch_for_is_not_given_out(state: GpuState) ->
 def test_a_sleeping_gpu_is_given_out() -> None:
     assert standing(gpu(0, state=GpuState.ASLEEP, gib=None), None, facts())[0] is Standing.FREE
     assert choose(1, None, facts(gpu(0, state=GpuState.ASLEEP, gib=None)), {}).gpus == (uuid(0),)
+
+
+def test_a_sleeping_gpu_is_given_to_who_needs_no_more_memory_than_it_has() -> None:
+    asleep = gpu(0, state=GpuState.ASLEEP, gib=24)
+    asleep = replace(asleep, metrics={**asleep.metrics, "hw.gpu.memory.usage": Reading(None, "By", MetricState.ASLEEP)})
+    assert choose(1, 24 * GIB, facts(asleep), {}).gpus == (uuid(0),)
+    assert choose(1, 24 * GIB + 1, facts(asleep), {}).impossible
+
+
+def test_who_waits_for_a_sleeping_gpu_of_unknown_size_is_told_how_it_is_woken() -> None:
+    choice = choose(1, GIB, facts(gpu(0, state=GpuState.ASLEEP, gib=None)), {})
+    assert (choice.gpus, choice.impossible) == (None, False)
+    assert choice.reason == (
+        "Waits for 1 GPU; 0 free. "
+        "GPU 0: asleep, and how much memory it has was not seen since the agent's start (nvidia-smi wakes it)."
+    )
 
 
 def test_without_a_driver_nothing_is_given_out() -> None:
