@@ -21,7 +21,6 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
 from tests import nvml_sim  # noqa: E402 - the repository comes first
@@ -29,29 +28,23 @@ from tests.bench.collector import calls, calls_a_second, measure  # noqa: E402
 
 RUNS = 5
 PROCESSES, ON_GPUS, GPUS = 500, 64, 8
+FOLLOWING_GPU = 6
+"""Whose memory the scenario makes of what the processes hold."""
 SETTLE_SECONDS = 20.0
 
 Row = tuple[str, str, str]
 
 
-class Rig:
-    """The machine that is measured: its simulator, its processes, and a data folder of its own."""
+class Machine:
+    """What is looked at: the simulated GPUs, and processes that hold the memory which is in use there."""
 
     def __init__(self, folder: Path) -> None:
-        self.data = folder / "data"
         self.simulator = nvml_sim.Simulator.to_be_timed(folder, "h100x8") if nvml_sim.available() else None
-        self.environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "XDG_CONFIG_HOME": str(folder / "config"),
-            "QT_LOGGING_RULES": "*=false",
-            **(self.simulator.environment if self.simulator else {}),
-        }
         self.demo = [] if self.simulator else ["--demo"]
         self.workers = [subprocess.Popen(["sleep", "3600"]) for _ in range(PROCESSES)]
         if self.simulator:
             lines = (
-                f"proc gpu={number % GPUS} pid={worker.pid} mem=2GiB sm=10"
+                f"proc gpu={number % GPUS} pid={worker.pid} mem={_held(number % GPUS)} sm=10"
                 for number, worker in enumerate(self.workers[:ON_GPUS])
             )
             self.simulator.inject(*lines)
@@ -60,39 +53,83 @@ class Rig:
     def name(self) -> str:
         return "NVML simulator" if self.simulator else "shipped simulated workstation"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its clients need in their environment."""
+        return self.simulator.environment if self.simulator else {}
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+        for worker in self.workers:
+            worker.wait()
+
+
+def _held(gpu: int) -> str:
+    """Return what each process on a GPU holds, as the scenario writes it: together all but the driver's own memory."""
+    return "2GiB" if gpu == FOLLOWING_GPU else f"(mem_used-256MiB)/{ON_GPUS // GPUS}"
+
+
+class Rig:
+    """A desk on a machine, with a data folder and leases of its own; ``root`` is the folder of the desk's code."""
+
+    def __init__(self, folder: Path, machine: Machine, root: Path = ROOT) -> None:
+        self.data, self.root = folder / "data", root
+        self.simulator, self.demo = machine.simulator, machine.demo
+        self.leases = folder / "leases"
+        self.leases.mkdir(parents=True)
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(root),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "MLOPS_DESK_LEASE_DIR": str(self.leases),
+            "QT_LOGGING_RULES": "*=false",
+            **machine.environment,
+        }
+
     def desk(self, *words: str) -> tuple[float, str]:
         """Run a command; return how long it took, and what it said."""
         command = [sys.executable, "-m", "mlops_desk", *self.demo, "--data-dir", str(self.data), *words]
         begun = time.perf_counter()
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env=self.environment, cwd=ROOT)
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=self.environment, cwd=self.root)
         return time.perf_counter() - begun, done.stdout
 
     def child(self, name: str, *arguments: str) -> dict[str, Any]:
         """Run a program beside this one and return what it measured."""
-        command = [sys.executable, str(HERE / name), *arguments]
+        return measured(self.begin(name, *arguments))
+
+    def begin(self, name: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a program of this folder that measures itself."""
+        command = [sys.executable, str(self.root / "tests" / "bench" / name), *arguments]
         environment = {**self.environment, "BENCH_STARTED": repr(time.time())}
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-        answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-        return answer
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
     def close(self) -> None:
         self.desk("agent", "stop", "--all")
-        for worker in self.workers:
-            worker.kill()
-            worker.wait()
+
+
+def measured(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for a program that measures itself; return what it measured."""
+    said, trouble = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{process.args!r} ended with {process.returncode}:\n{trouble}")
+    answer: dict[str, Any] = json.loads(said.strip().splitlines()[-1])
+    return answer
 
 
 def main() -> None:
     seconds = sys.argv[1] if len(sys.argv) > 1 else "20"
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled files are what people run with
     folder = Path(tempfile.mkdtemp(prefix="mlops-desk-bench-"))
-    rig = Rig(folder)
+    machine = Machine(folder)
+    rig = Rig(folder, machine)
     try:
-        print(f"8 GPUs of the {rig.name}, {PROCESSES} processes, load {os.getloadavg()[0]:.1f}", flush=True)
+        print(f"8 GPUs of the {machine.name}, {PROCESSES} processes, load {os.getloadavg()[0]:.1f}", flush=True)
         for part in (starts, processes, windows):
             show(part(rig, seconds))
     finally:
         rig.close()
+        machine.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
