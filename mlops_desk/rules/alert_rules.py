@@ -13,9 +13,7 @@ from mlops_desk.records.holding import LEAST_BYTES
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Filesystem, Gpu, GpuState
 from mlops_desk.rules.causes import OOM_RULE
-from mlops_desk.rules.links import pcie_share
-
-Measure = Callable[[Any], float | None]
+from mlops_desk.rules.links import NVLINKS, PCIE, pcie_share
 
 ASSUMED_GPU_LIMIT = 90.0
 ASSUMED_DISK_LIMIT = 75.0
@@ -28,6 +26,18 @@ _DAY = 86_400.0
 _MIB = float(1 << 20)
 _REPLAYS_PER_LANE = {1: 0.15, 2: 0.30, 3: 0.48, 4: 0.96, 5: 1.92, 6: 3.84}
 _READ_ONLY_KINDS = {"squashfs", "iso9660", "udf", "erofs", "cramfs", "fuse.snapfuse"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """``of`` tells a device's number from nothing but the readings and attributes that are named here.
+
+    ``reads`` None: from whatever there is.
+    """
+
+    of: Callable[[Any], float | None]
+    reads: tuple[str, ...] | None = ()
+    facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,54 +62,59 @@ class Watched:
     said: Callable[[Any], str | None] = lambda _: None
 
 
+def _number(device: Any, metric: str) -> float | None:
+    reading = device.metrics.get(metric)
+    return None if reading is None else reading.value
+
+
 def _value(metric: str) -> Measure:
     def measure(device: Any) -> float | None:
         reading = device.metrics.get(metric)
         return None if reading is None else reading.value
 
-    return measure
+    return Measure(measure, (metric,))
 
 
 def _share(part: str, whole: str) -> Measure:
-    of_part, of_whole = _value(part), _value(whole)
-
     def measure(device: Any) -> float | None:
-        value, limit = of_part(device), of_whole(device)
+        value, limit = _number(device, part), _number(device, whole)
         return None if value is None or not limit else value / limit
 
-    return measure
+    return Measure(measure, (part, whole))
 
 
 def _sum(*metrics: str) -> Measure:
-    measures = [_value(metric) for metric in metrics]
-
     def measure(device: Any) -> float | None:
-        values = [value for each in measures if (value := each(device)) is not None]
+        values = [value for each in metrics if (value := _number(device, each)) is not None]
         return sum(values) if values else None
 
-    return measure
+    return Measure(measure, metrics)
 
 
 def _left(metric: str, limits: tuple[str, ...], assumed: float) -> Measure:
-    of_value, of_limits = _value(metric), [_value(limit) for limit in limits]
-
     def measure(device: Any) -> float | None:
-        value = of_value(device)
+        value = _number(device, metric)
         if value is None:
             return None
-        limit = next((found for each in of_limits if (found := each(device)) is not None), assumed)
-        return limit - value
+        for each in limits:
+            limit = _number(device, each)
+            if limit is not None:
+                return limit - value
+        return assumed - value
 
-    return measure
+    return Measure(measure, (metric, *limits))
 
 
 def _most(*metrics: str) -> Measure:
-    measures = [_value(metric) for metric in metrics]
-
     def measure(device: Any) -> float | None:
-        return max((value for each in measures if (value := each(device)) is not None), default=None)
+        most = None
+        for each in metrics:
+            value = _number(device, each)
+            if value is not None and (most is None or value > most):
+                most = value
+        return most
 
-    return measure
+    return Measure(measure, metrics)
 
 
 def gone(gpu: Gpu) -> float | None:
@@ -129,14 +144,14 @@ def _unclaimed(gpu: Gpu) -> float | None:
 
 def _replays_a_minute(gpu: Gpu) -> float:
     """Return how many replays DCGM allows a minute for this generation and width."""
-    generation, width = (_value(f"hw.gpu.pcie.{name}.limit")(gpu) for name in ("generation", "width"))
+    generation, width = (_number(gpu, f"hw.gpu.pcie.{name}.limit") for name in ("generation", "width"))
     return _REPLAYS_PER_LANE.get(int(generation or 4), 0.96) * (width or 16.0)
 
 
 def _full(filesystem: Filesystem) -> float | None:
     if filesystem.kind in _READ_ONLY_KINDS:
         return None
-    return _value("system.filesystem.utilization")(filesystem)
+    return _number(filesystem, "system.filesystem.utilization")
 
 
 def _silent(filesystem: Filesystem) -> float | None:
@@ -145,11 +160,18 @@ def _silent(filesystem: Filesystem) -> float | None:
     return 1.0 if filesystem.note and not denied else 0.0
 
 
+_PACKETS = (
+    "system.network.receive.errors", "system.network.transmit.errors", "system.network.receive.drops",
+    "system.network.transmit.drops",
+)  # fmt: skip
+
+
 def _packet_errors(network: Any) -> float | None:
     """Return damaged packets a second; drops are left out, for a busy receiver drops without a fault of the link."""
-    errors = _sum("system.network.receive.errors", "system.network.transmit.errors")(network)
-    drops = _sum("system.network.receive.drops", "system.network.transmit.drops")(network)
-    return None if errors is None else max(0.0, errors - (drops or 0.0))
+    received, sent, *drops = (_number(network, metric) for metric in _PACKETS)
+    if received is None and sent is None:
+        return None
+    return max(0.0, (received or 0.0) + (sent or 0.0) - sum(each or 0.0 for each in drops))
 
 
 def _rule(
@@ -170,6 +192,7 @@ def _rule(
 
 
 _FLAG = (1.0, 0.0, 0.0)
+_SET_OFF = Measure(lambda _: 0.0)
 _EXAMINE = "Take the GPU out of use and have the board examined; results of running jobs may be wrong."
 _COOL = "Check air flow, fans, dust and the room's temperature."
 _LIMITS = ("hw.temperature.limit.slowdown", "hw.temperature.limit.gpu")
@@ -180,31 +203,31 @@ _GPU = (
         _rule("gpu_lost", "Lost, or in need of a reset", ("gpu", "hw.gpu.utilization", "1"), (1.0, 0.0, 2.0), "alert",
               "The GPU fell off the bus, or the driver refuses work until it is reset. Where the driver says so (XID "
               "79), that alert stands for it."),
-        gone, "Save what can be saved, and restart the machine if it does not come back.", measured=False,
-        logged=False, told=False,
+        Measure(gone, facts=("state",)), "Save what can be saved, and restart the machine if it does not come back.",
+        measured=False, logged=False, told=False,
     ),
     Watched(
         _rule("gpu_silent", "Does not respond", ("gpu", "hw.gpu.utilization", "1"), (1.0, 0.0, 15.0), "alert",
               "A call to the driver about the GPU does not return."),
-        _mute, "sudo dmesg | grep -i nvrm says more. No new job should start on it.", measured=False,
-        logged=False, told=False,
+        Measure(_mute, facts=("state",)), "sudo dmesg | grep -i nvrm says more. No new job should start on it.",
+        measured=False, logged=False, told=False,
     ),
     Watched(
         _rule("gpu_xid", "Grave error of the driver (XID)", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",
               "An XID that makes the GPU unusable or its results doubtful, one alert for each number and job. It ends "
               "10 min after the last one; XID 79 when the GPU is back."),
-        lambda _: 0.0, "mlops-desk events tells which, and what to do.", pulse=True, measured=False, logged=False,
+        _SET_OFF, "mlops-desk events tells which, and what to do.", pulse=True, measured=False, logged=False,
     ),
     Watched(
         _rule("gpu_xid_warning", "Error of the driver (XID)", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "warning",
               "An XID that ended a program or may grow worse (31, 94 …), one alert for each number and job. It ends 10 "
               "min after the last one. XID 45 only says that a program was ended, and rings nobody."),
-        lambda _: 0.0, "mlops-desk events tells which, and what to do.", pulse=True, measured=False, logged=False,
+        _SET_OFF, "mlops-desk events tells which, and what to do.", pulse=True, measured=False, logged=False,
     ),
     Watched(
         _rule("gpu_lease", "Its lease file was damaged", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "warning",
               "Lease files tell all users of this machine who holds a GPU."),
-        lambda gpu: 1.0 if _lease_trouble(gpu) else 0.0,
+        Measure(lambda gpu: 1.0 if _lease_trouble(gpu) else 0.0, facts=("lease",)),
         "Ask the file's owner, or an administrator, who changed it; it is written anew or ignored after 10 min.",
         measured=False, said=_lease_trouble,
     ),
@@ -275,7 +298,8 @@ _GPU = (
         _rule("gpu_memory_unclaimed", "Memory is held by nobody", ("gpu", "hw.gpu.memory.usage", "By"),
               (float(LEAST_BYTES), float(LEAST_BYTES) / 2, 60.0), "warning",
               "Memory in use that no process is seen to hold: of a dead process, or of one that is hidden."),
-        _unclaimed, "sudo fuser -v /dev/nvidia* tells who has it open; mlops-desk doctor says what else to look for.",
+        Measure(_unclaimed, facts=("held_by_nobody_bytes", "processes_known")),
+        "sudo fuser -v /dev/nvidia* tells who has it open; mlops-desk doctor says what else to look for.",
     ),
     Watched(
         _rule("gpu_pcie_replays", "PCIe link is unreliable", ("gpu", "hw.gpu.pcie.replays", "1"),
@@ -287,15 +311,15 @@ _GPU = (
     Watched(
         _rule("gpu_nvlink_down", "NVLinks are down", ("gpu", "hw.gpu.nvlink.up", "1"), (1.0, 0.0, 30.0), "warning",
               "NVLinks of the GPU that are down, where it or another one of its model had some up.", counted="links"),
-        lambda _: None, "mlops-desk status --json names them. Check bridges and switches (systemctl status "
-        "nvidia-fabricmanager); jobs on several GPUs are slow until then.",
+        Measure(lambda _: None, NVLINKS), "mlops-desk status --json names them. Check bridges and switches (systemctl "
+        "status nvidia-fabricmanager); jobs on several GPUs are slow until then.",
     ),
     Watched(
         _rule("gpu_pcie_link", "PCIe link is narrower or slower than it can be",
               ("gpu", "hw.gpu.pcie.width", "1"), (0.25, 0.49, 30.0), "warning",
               "Share of the speed of generation and lanes that GPU and slot can do, while the GPU works.", above=False),
-        pcie_share, "Check the board's seat, the riser and the slot's settings in the firmware (lanes, generation); "
-        "nvidia-smi -q -d PCIE shows both ends.",
+        Measure(pcie_share, PCIE), "Check the board's seat, the riser and the slot's settings in the firmware (lanes, "
+        "generation); nvidia-smi -q -d PCIE shows both ends.",
     ),
     Watched(
         _rule("gpu_nvlink_errors", "NVLinks are unreliable", ("gpu", "hw.gpu.nvlink.errors.crc", "1"),
@@ -310,7 +334,7 @@ _HOST = (
         _rule(OOM_RULE, "A program was killed for lack of memory", ("host", "system.memory.oom_kills", "1"), _FLAG,
               "warning", "The kernel killed a program because the machine, or the program's container, had no memory "
               "left. One alert for each job, container or program; it ends 10 min after the last one."),
-        lambda _: 0.0, "Give jobs a memory limit (resources: memory), so that one can't take the others down.",
+        _SET_OFF, "Give jobs a memory limit (resources: memory), so that one can't take the others down.",
         pulse=True, measured=False, logged=False,
     ),
     Watched(
@@ -371,7 +395,8 @@ _FILESYSTEM = (
         _rule("filesystem_space", "Nearly full",
               ("filesystem", "system.filesystem.utilization", "1"), (0.95, 0.93, 60.0), "warning",
               "Share of the space that ordinary users may fill."),
-        _full, "sudo du -xh --max-depth=2 MOUNT | sort -h | tail",
+        Measure(_full, ("system.filesystem.utilization",), ("kind",)),
+        "sudo du -xh --max-depth=2 MOUNT | sort -h | tail",
     ),
     Watched(
         _rule("filesystem_inodes", "Hardly any room for more files",
@@ -383,7 +408,7 @@ _FILESYSTEM = (
     Watched(
         _rule("filesystem_silent", "Does not answer", ("filesystem", "system.filesystem.latency", "1"),
               (1.0, 0.0, 20.0), "warning", "A mount that does not answer blocks every program that touches it."),
-        _silent, "Check the file server and the network to it.",
+        Measure(_silent, None), "Check the file server and the network to it.",
     ),
 )  # fmt: skip
 
@@ -393,7 +418,7 @@ _NETWORK = (
               ("network", "system.network.receive.errors", "1/s"), (1.0, 0.1, 30.0), "warning",
               "Damaged packets a second, drops left out.", averaged=True,
               counted="packets/s"),
-        _packet_errors, "Check cable, transceiver and the other side's port.",
+        Measure(_packet_errors, _PACKETS), "Check cable, transceiver and the other side's port.",
     ),
     Watched(
         _rule("network_link_errors", "InfiniBand link has errors", ("network", "hw.network.link.errors", "1/s"),

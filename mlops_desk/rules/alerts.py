@@ -5,8 +5,9 @@ fires again soon after its end is the same alert, not a new one.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Any
 
 from mlops_desk.base.hysteresis import Condition, Holding, span_words, step
@@ -18,6 +19,7 @@ from mlops_desk.rules.alert_rules import WATCHED, Watched, gone
 from mlops_desk.rules.causes import LOST_XID, UNKNOWN, XID_RULES, Cause, of_gpu
 from mlops_desk.rules.links import NvLinks
 from mlops_desk.rules.silences import Silences, Spot, spot_of
+from mlops_desk.rules.steady import Row, Rows
 
 PULSE_SECONDS = 600.0
 """How long an incident keeps its alert going."""
@@ -76,7 +78,7 @@ class AlertEngine:
         changed = {rule.name: rule for rule in rules}
         self._watched = {item.rule.name: item for item in WATCHED}
         self._rules = {name: _with_changes(item.rule, changed.get(name)) for name, item in self._watched.items()}
-        self._table: list[tuple[str, list[tuple[Watched, AlertRule, Condition]]]] = []
+        self._table: list[tuple[str, Rows]] = []
         self._holdings: dict[Spot, Holding] = {}
         self._growth: dict[Spot, _Growth] = {}
         self._pulses: dict[Spot, _Pulse] = {}
@@ -165,35 +167,63 @@ class AlertEngine:
     def step(self, status: Status, now: float, at: float) -> list[Change]:
         """Look at a sample; ``now`` is a clock that only grows, ``at`` Unix time."""
         changes = self._loud_again(now)
-        self._links.see(status.gpus)
-        pulsing = [*{*self._pulses, *(spot for spot in self.firing if self._watched[spot[0]].pulse)}]
+        if self._links.see(status.gpus):
+            self._look_anew()
+        pulsing = {*self._pulses, *(spot for spot in self.firing if self._watched[spot[0]].pulse)}
+        restless = {device for _, device, _ in pulsing}
+        clocks = now, at
         for device_class, rows in self._table:
             for device, thing in _DEVICES[device_class](status):
-                for watched, rule, condition in rows:
-                    name = rule.name
-                    spots = [(name, device, "")]
-                    if watched.pulse:
-                        spots = [spot for spot in pulsing if spot[0] == name and spot[1] == device]
-                    for spot in spots:
-                        value = self._measure(watched, spot, thing, now)
-                        before = self._holdings.get(spot)
-                        if before is None and (value is None or not condition.is_bad(value)):
-                            continue
-                        changes += self._turn(spot, thing, value, before or Holding(), condition, (now, at))
+                if device in restless:
+                    changes += self._look_at_pulses(rows, pulsing, device, thing, clocks)
+                changes += self._look(rows.always, device, thing, clocks)
+                if not rows.is_quiet(device, thing):
+                    changes += self._look(rows.steady, device, thing, clocks)
+                    quiet = device not in restless and not any(map(self._remembers, rows.steady, repeat(device)))
+                    rows.keep(device, thing, quiet=quiet)
         changes += self._gone(now, at)
         if now >= self._sweep_due:
             self._sweep_due = now + GONE_SECONDS
             self._sweep(status, now)
         return changes
 
+    def _look(self, rows: Sequence[Row], device: str, thing: Any, clocks: tuple[float, float]) -> list[Change]:
+        changes = []
+        for watched, rule, condition in rows:
+            spot = rule.name, device, ""
+            value = self._measure(watched, spot, thing, clocks[0])
+            before = self._holdings.get(spot)
+            if before is not None or (value is not None and condition.is_bad(value)):
+                changes += self._turn(spot, thing, value, before or Holding(), condition, clocks)
+        return changes
+
+    def _look_at_pulses(
+        self, rows: Rows, pulsing: Iterable[Spot], device: str, thing: Any, clocks: tuple[float, float]
+    ) -> list[Change]:
+        changes = []
+        for _, rule, condition in rows.set_off:
+            for spot in pulsing:
+                if spot[:2] == (rule.name, device):
+                    value, before = self._pulsed(spot, thing, clocks[0]), self._holdings.get(spot)
+                    changes += self._turn(spot, thing, value, before or Holding(), condition, clocks)
+        return changes
+
+    def _remembers(self, row: Row, device: str) -> bool:
+        """Tell whether a rule would find something else in the same number at another time."""
+        spot = row.rule.name, device, ""
+        growth = self._growth.get(spot)
+        return spot in self._holdings or (growth is not None and bool(growth.steps))
+
+    def _look_anew(self) -> None:
+        for _, rows in self._table:
+            rows.forget()
+
     def _measure(self, watched: Watched, spot: Spot, thing: Any, now: float) -> float | None:
-        if watched.pulse:
-            return self._pulsed(spot, thing, now)
         if spot[0] == _NVLINKS:
             return self._links.down(thing)
         if spot[0] == _LOST and spot not in self.firing and self._fell_off(spot[1]):
             return None
-        value = watched.measure(thing)
+        value = watched.measure.of(thing)
         if value is None or not watched.grown_over:
             return value
         growth = self._growth.get(spot)
@@ -311,8 +341,9 @@ class AlertEngine:
             (rule.name, device, "")
             for device_class, rows in self._table
             for device, _ in _DEVICES[device_class](status)
-            for _, rule, _ in rows
+            for _, rule, _ in rows.all
         }
+        self._look_anew()
         self._holdings = {spot: holding for spot, holding in self._holdings.items() if holding.on or spot in there}
         self._growth = {spot: growth for spot, growth in self._growth.items() if spot in there}
         self._ended = {spot: ended for spot, ended in self._ended.items() if now - ended[1] < REOPEN_SECONDS}
@@ -321,12 +352,12 @@ class AlertEngine:
         }
 
     def _arrange(self) -> None:
-        table: dict[str, list[tuple[Watched, AlertRule, Condition]]] = {}
+        table: dict[str, list[Row]] = {}
         for name, rule in self._rules.items():
             if rule.enabled:
                 condition = Condition(rule.above, rule.threshold, rule.clear_at, rule.for_seconds, rule.averaged)
-                table.setdefault(rule.device_class, []).append((self._watched[name], rule, condition))
-        self._table = [*table.items()]
+                table.setdefault(rule.device_class, []).append(Row(self._watched[name], rule, condition))
+        self._table = [(device_class, Rows(rows)) for device_class, rows in table.items()]
 
 
 _DEVICES: dict[str, Callable[[Status], Iterable[tuple[str, Any]]]] = {

@@ -11,6 +11,13 @@ _RATES = {1: 0.25, 2: 0.5, 3: 0.985, 4: 1.969, 5: 3.938, 6: 7.563}
 """GB/s of a lane by PCIe generation, after its coding."""
 
 
+NVLINKS = ("hw.gpu.nvlink.up", "hw.gpu.nvlink.limit")
+PCIE = (
+    "hw.gpu.utilization", "hw.gpu.pcie.generation", "hw.gpu.pcie.width", "hw.gpu.pcie.generation.limit",
+    "hw.gpu.pcie.width.limit",
+)  # fmt: skip
+
+
 class NvLinks:
     """Remembers which GPUs have had NVLinks: one whose links all are down may have no bridge.
 
@@ -20,15 +27,16 @@ class NvLinks:
     def __init__(self) -> None:
         self._linked: set[str] = set()
 
-    def see(self, gpus: Iterable[Gpu]) -> None:
-        """Take note of who has links."""
-        for gpu in gpus:
-            if _value(gpu, "hw.gpu.nvlink.up"):
-                self._linked |= {gpu.uuid, gpu.name}
+    def see(self, gpus: Iterable[Gpu]) -> bool:
+        """Take note of who has links; tell whether somebody new has."""
+        new = [gpu for gpu in gpus if gpu.uuid not in self._linked and _value(gpu, NVLINKS[0])]
+        for gpu in new:
+            self._linked |= {gpu.uuid, gpu.name}
+        return bool(new)
 
     def down(self, gpu: Gpu) -> float | None:
         """Return how many links are down; None where that is not known, or nobody knows whether there should be any."""
-        up, limit = _value(gpu, "hw.gpu.nvlink.up"), _value(gpu, "hw.gpu.nvlink.limit")
+        up, limit = (_value(gpu, metric) for metric in NVLINKS)
         if up is None or not limit:
             return None
         return max(0.0, limit - up) if up or {gpu.uuid, gpu.name} & self._linked else None
@@ -36,15 +44,15 @@ class NvLinks:
 
 def pcie_share(gpu: Gpu) -> float | None:
     """Return which share of its PCIe link's possible speed a GPU gets (0-1); None while it has nothing to do."""
-    use = _value(gpu, "hw.gpu.utilization")
+    use = _value(gpu, PCIE[0])
     if use is None or use < UNDER_LOAD:
         return None
-    now, most = (_speed(gpu, end) for end in ("", ".limit"))
+    generation, width, best_generation, best_width = (_value(gpu, metric) for metric in PCIE[1:])
+    now, most = _speed(generation, width), _speed(best_generation, best_width)
     return None if now is None or not most else min(1.0, now / most)
 
 
-def _speed(gpu: Gpu, end: str) -> float | None:
-    generation, width = (_value(gpu, f"hw.gpu.pcie.{part}{end}") for part in ("generation", "width"))
+def _speed(generation: float | None, width: float | None) -> float | None:
     rate = _RATES.get(int(generation)) if generation is not None else None
     return None if rate is None or not width else rate * width
 

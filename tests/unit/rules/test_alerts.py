@@ -327,6 +327,13 @@ def test_devices_that_come_and_go_for_months_leave_nothing_behind():
     engine.step(status(), now + 3 * GONE_SECONDS, now)
     sizes = {name: len(kept) for name, kept in vars(engine).items() if isinstance(kept, dict)}
     assert {name: size for name, size in sizes.items() if size and name not in {"_watched", "_rules"}} == {}
+    assert {device for _, rows in engine._table for device in rows._quiet} <= {
+        "GPU-0",
+        "host",
+        "nvme0n1",
+        "/data",
+        "eth0",
+    }
 
 
 def test_an_alert_of_a_device_that_is_gone_is_kept_for_an_hour_and_over_the_clearing_up():
