@@ -9,21 +9,38 @@ LEAST_RATIO = 0.02
 """The driver's reserve, and what it sets aside against errors, grow with the memory."""
 
 
-def unclaimed_bytes(gpu: Gpu) -> float | None:
-    """Return how much memory is used beyond what the processes hold; None where the driver does not tell."""
-    usage = gpu.metrics.get("hw.gpu.memory.usage")
-    held = [process.gpu_memory_bytes for process in gpu.processes]
-    if usage is None or usage.value is None or not gpu.processes_known or None in held:
+def claimed_bytes(gpu: Gpu) -> int | None:
+    """Return how much memory the processes hold; None where the driver does not tell."""
+    if not gpu.processes_known:
         return None
-    return max(0.0, usage.value - sum(size for size in held if size is not None))
+    claimed = 0
+    for process in gpu.processes:
+        if process.gpu_memory_bytes is None:
+            return None
+        claimed += process.gpu_memory_bytes
+    return claimed
+
+
+def unclaimed_bytes(gpu: Gpu, claimed: int | None) -> float | None:
+    """Return how much memory is used beyond what the processes hold (``claimed``); None where one is not known."""
+    usage = gpu.metrics.get("hw.gpu.memory.usage")
+    if claimed is None or usage is None or usage.value is None:
+        return None
+    return max(0.0, usage.value - claimed)
 
 
 def held_by_nobody_bytes(gpu: Gpu) -> float | None:
     """Return the memory that nobody is seen to hold where it is more than driver, console and rounding explain."""
-    unclaimed = unclaimed_bytes(gpu)
+    return unexplained_bytes(gpu, claimed_bytes(gpu))
+
+
+def unexplained_bytes(gpu: Gpu, claimed: int | None) -> float | None:
+    """Return the same where it is known what the processes hold (``claimed``)."""
+    unclaimed = unclaimed_bytes(gpu, claimed)
+    if unclaimed is None or unclaimed < LEAST_BYTES:
+        return None
     limit = gpu.metrics.get("hw.gpu.memory.limit")
-    least = max(LEAST_BYTES, LEAST_RATIO * (limit.value or 0.0) if limit is not None else 0.0)
-    return unclaimed if unclaimed is not None and unclaimed >= least else None
+    return unclaimed if limit is None or unclaimed >= LEAST_RATIO * (limit.value or 0.0) else None
 
 
 def finding(gpu: Gpu) -> str:

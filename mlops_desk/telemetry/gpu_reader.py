@@ -96,13 +96,13 @@ class GpuReader:
         """
         self._states = set()
         self.needs_reset = False
-        nvml = self.device.nvml
-        began = spent = nvml.own_seconds
+        caller = self.device.nvml.caller
+        began = spent = caller.seconds
         for lane, work in self._due(now):
             try:
                 pause = work(now)
             finally:
-                before, spent = spent, nvml.own_seconds
+                before, spent = spent, caller.seconds
                 if alone:
                     lane.spend(spent - before)
             lane.ask_again(now, pause)
@@ -275,15 +275,15 @@ class GpuReader:
                 raise
             self.processes = None
             return None
-        listed = [self._describe(one) for one in raw]
+        facts = self._lookup.facts_of([one.pid for one in raw])
+        listed = [*map(self._describe, raw, facts)]
         processes = tuple(sorted(listed, key=lambda process: -(process.gpu_memory_bytes or 0)))
         if processes != self.processes:
             self.processes = processes
         return None
 
-    def _describe(self, raw: RawProcess) -> GpuProcess:
+    def _describe(self, raw: RawProcess, facts: ProcessFacts) -> GpuProcess:
         """Return a process with what is known of it; the same object while that stays the same."""
-        facts = self._lookup.facts(raw.pid)
         use = self._lookup.use(raw.pid, facts)
         known = self._described.get(raw.pid)
         if known is not None and known[1] is facts and known[2] is use and known[0] == raw:

@@ -8,6 +8,7 @@ what is asked every second. Only the files named ``nvml…`` import pynvml.
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from threading import get_ident
 from typing import Any
@@ -67,6 +68,14 @@ class NvmlError(Exception):
         return cls(code, call, str(pynvml.NVMLError(code)))
 
 
+@dataclass(slots=True)
+class Caller:
+    """A thread that calls: the seconds that it spent inside the driver, and the call that has not returned yet."""
+
+    seconds: float = 0.0
+    under_way: tuple[int | None, str | None, str, float] | None = None
+
+
 class Nvml:
     """The library, opened and closed. One thread calls, unless it is stuck and another goes on in its place.
 
@@ -77,27 +86,27 @@ class Nvml:
 
     def __init__(self) -> None:
         self.calls = 0
-        self._spent: dict[int, float] = {}
+        self._callers: dict[int, Caller] = {}
         self._functions: dict[str, Callable[..., int]] = {}
-        self._under_way: dict[int, tuple[int | None, str | None, str, float]] = {}
 
     def busy(self) -> Busy | None:
         """Return the call that has not returned yet, of several the oldest."""
-        under_way = list(self._under_way.values())
+        under_way = [call for each in list(self._callers.values()) if (call := each.under_way) is not None]
         if not under_way:
             return None
-        index, uuid, call, started = min(under_way, key=lambda one: one[3])
-        return Busy(index, uuid, call, time.monotonic() - started)
+        index, uuid, name, started = min(under_way, key=lambda one: one[3])
+        return Busy(index, uuid, name, time.monotonic() - started)
 
     @property
     def seconds(self) -> float:
         """What all threads together spent inside the driver since the start, calls that have returned."""
-        return sum(list(self._spent.values()))
+        return sum(each.seconds for each in list(self._callers.values()))
 
     @property
-    def own_seconds(self) -> float:
-        """What the calling thread spent inside the driver: what a GPU cost is not what another one did meanwhile."""
-        return self._spent.get(get_ident(), 0.0)
+    def caller(self) -> Caller:
+        """The calling thread's own count: what a GPU cost is not what another one did meanwhile."""
+        known = self._callers.get(get_ident())
+        return self._callers.setdefault(get_ident(), Caller()) if known is None else known
 
     def open(self) -> None:
         """Load and start the library. Raises NvmlError."""
@@ -134,23 +143,23 @@ class Nvml:
     def invoke(self, index: int | None, uuid: str | None, name: str, *arguments: Any) -> None:
         """Call a function of the library with the C arguments ``arguments``. Raises NvmlError."""
         function = self.function(name)
+        caller = self.caller
         started = time.monotonic()
-        thread = get_ident()
-        self._under_way[thread] = (index, uuid, name, started)
+        caller.under_way = (index, uuid, name, started)
         try:
             code = function(*arguments)
         finally:
-            del self._under_way[thread]
+            caller.under_way = None
             self.calls += 1
-            self._spent[thread] = self._spent.get(thread, 0.0) + time.monotonic() - started
+            caller.seconds += time.monotonic() - started
         if code:
             raise NvmlError.of(code, name)
 
     def call(self, index: int | None, uuid: str | None, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function of the binding. Raises NvmlError."""
+        caller = self.caller
         started = time.monotonic()
-        thread = get_ident()
-        self._under_way[thread] = (index, uuid, function.__name__, started)
+        caller.under_way = (index, uuid, function.__name__, started)
         try:
             return function(*arguments)
         except pynvml.NVMLError as error:
@@ -161,6 +170,6 @@ class Nvml:
         except UnicodeDecodeError as error:
             raise NvmlError(pynvml.NVML_ERROR_UNKNOWN, function.__name__, "not a text") from error
         finally:
-            del self._under_way[thread]
+            caller.under_way = None
             self.calls += 1
-            self._spent[thread] = self._spent.get(thread, 0.0) + time.monotonic() - started
+            caller.seconds += time.monotonic() - started

@@ -80,26 +80,22 @@ class ProcessLister:
 
     def read(self) -> list[RawProcess]:
         """Return who uses the GPU, each once: as client of MPS, else as computing, else drawing. Raises NvmlError."""
-        found: dict[int, RawProcess] = {}
+        found: dict[int, tuple[int | None, str, int | None, bool]] = {}
         for pid, memory, instance in self._list("Graphics"):
-            found[pid] = RawProcess(pid, memory, "graphics", instance, draws=True)
+            found[pid] = memory, "graphics", instance, True
         for pid, memory, instance in self._list("Compute"):
-            found[pid] = RawProcess(pid, memory, "compute", instance, draws=pid in found)
+            found[pid] = memory, "compute", instance, pid in found
         for pid, memory, instance in self._clients(frozenset(found), time.monotonic()):
-            known = found.get(pid)
-            if known is not None:
-                memory = known.memory_bytes if memory is None else memory  # noqa: PLW2901 - what either list says
-                instance = known.instance if instance is None else instance  # noqa: PLW2901 - likewise
-            found[pid] = RawProcess(pid, memory, "mps", instance, draws=known is not None and known.draws)
+            listed_memory, _, listed_instance, draws = found.get(pid, (None, "", None, False))
+            memory = listed_memory if memory is None else memory  # noqa: PLW2901 - what either list says
+            instance = listed_instance if instance is None else instance  # noqa: PLW2901 - likewise
+            found[pid] = memory, "mps", instance, draws
         if not found:
             return []
         shares = self._shares()
         if shares is None:
-            return list(found.values())
-        return [
-            RawProcess(one.pid, one.memory_bytes, one.kind, one.instance, one.draws, shares.get(one.pid, _NONE))
-            for one in found.values()
-        ]
+            return [RawProcess(pid, *listed) for pid, listed in found.items()]
+        return [RawProcess(pid, *listed, shares.get(pid, _NONE)) for pid, listed in found.items()]
 
     def _clients(self, pids: frozenset[int], now: float) -> list[tuple[int, int | None, int | None]]:
         """Return the clients of MPS, ``pids`` being in the other lists. Raises NvmlError when GPU or driver is gone."""

@@ -8,7 +8,7 @@ import os
 import re
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +53,12 @@ class _Alive:
         self._facts: dict[int, ProcessFacts] = {}
         self._pids: dict[int, int] = {}
 
-    def get(self, pid: int) -> ProcessFacts | None:
-        """Return what was kept of ``pid`` if it lives on."""
+    def now(self) -> Mapping[int, ProcessFacts]:
+        """Return what was kept, by pid, of those that live on."""
         for descriptor, _ in self._poll.poll(0):
             self._facts.pop(self._pids.pop(descriptor), None)
             os.close(descriptor)  # which takes it out of the poll, too
-        return self._facts.get(pid)
+        return self._facts
 
     def keep(self, pid: int, facts: ProcessFacts, still: Callable[[], bool]) -> None:
         """Keep ``facts`` until ``pid`` ends; ``still`` tells that it is the process they were read of."""
@@ -87,14 +87,19 @@ class Processes:
 
     def facts(self, pid: int) -> ProcessFacts:
         """Return what is known of ``pid`` now."""
-        if self._alive is None:
-            return self._look_up(pid)
-        known = self._alive.get(pid)
-        if known is None:
-            known = found = self._look_up(pid)
-            if found.start_ticks is not None and _is_settled(found):
-                self._alive.keep(pid, found, lambda: self._ticks(pid) == found.start_ticks)
-        return known
+        (found,) = self.facts_of([pid])
+        return found
+
+    def facts_of(self, pids: Iterable[int]) -> list[ProcessFacts]:
+        """Return what is known of each now."""
+        alive = {} if self._alive is None else self._alive.now()
+        return [alive.get(pid) or self._look_up_to_keep(pid) for pid in pids]
+
+    def _look_up_to_keep(self, pid: int) -> ProcessFacts:
+        found = self._look_up(pid)
+        if self._alive is not None and found.start_ticks is not None and _is_settled(found):
+            self._alive.keep(pid, found, lambda: self._ticks(pid) == found.start_ticks)
+        return found
 
     def use(self, pid: int, facts: ProcessFacts) -> HostUse:
         """Return what the process ``pid``, of which ``facts`` are known, takes of the host."""

@@ -6,8 +6,6 @@ others, so that they miss nothing. When the call returns after all, its thread f
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from mlops_desk.base.loop import Finished
 
@@ -50,16 +48,38 @@ class Relay:
     def leaves_alone(self) -> bool:
         """Say whether there is a GPU in which a thread is that was relieved."""
         with self._lock:
-            return any(thread != self._reader for thread, _ in self._inside.values())
+            for thread, _ in self._inside.values():
+                if thread != self._reader:
+                    return True
+        return False
 
-    @contextmanager
-    def inside(self, index: int) -> Iterator[None]:
+    def inside(self, index: int) -> "_Stay":
         """Be in one GPU. Raises Finished at the end when the thread was relieved, whatever came of its call."""
+        return _Stay(self, index)
+
+    def enter(self, index: int) -> None:
+        """Be in one GPU until ``leave``."""
         with self._lock:
             self._inside[index] = threading.get_ident(), time.monotonic()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._inside[index]
-            self.check()
+
+    def leave(self, index: int) -> None:
+        """Be in it no longer. Raises Finished in a thread that was relieved."""
+        with self._lock:
+            del self._inside[index]
+        self.check()
+
+
+class _Stay:
+    """A stay in one GPU, each second of each: written out, for a generator's costs twice as much."""
+
+    __slots__ = ("_index", "_relay")
+
+    def __init__(self, relay: Relay, index: int) -> None:
+        self._relay = relay
+        self._index = index
+
+    def __enter__(self) -> None:
+        self._relay.enter(self._index)
+
+    def __exit__(self, *_raised: object) -> None:
+        self._relay.leave(self._index)

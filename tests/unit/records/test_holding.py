@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_desk.records.holding import held_by_nobody_bytes, unclaimed_bytes
+from mlops_desk.records.holding import claimed_bytes, held_by_nobody_bytes, unclaimed_bytes
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Gpu, GpuProcess, GpuState
 
@@ -35,7 +35,7 @@ def gpu(used_gib: float | None, *held_gib: float | None, limit_gib: float | None
 def test_unclaimed_is_what_processes_leave_and_unknown_where_they_do_not_tell(
     shown: Gpu, expected_gib: float | None
 ) -> None:
-    assert unclaimed_bytes(shown) == (None if expected_gib is None else expected_gib * GIB)
+    assert unclaimed_bytes(shown, claimed_bytes(shown)) == (None if expected_gib is None else expected_gib * GIB)
 
 
 @pytest.mark.parametrize(

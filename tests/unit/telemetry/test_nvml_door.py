@@ -45,6 +45,6 @@ def test_what_a_call_took_counts_for_the_thread_that_made_it() -> None:
     time.sleep(0.02)
     ends.set()
     thread.join()
-    assert nvml.own_seconds == 0.0
+    assert nvml.caller.seconds == 0.0
     assert nvml.seconds > 0.0
     assert nvml.calls == 1
