@@ -27,10 +27,13 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench.house import SETTLE_SECONDS, Machine, Rig, measured  # noqa: E402 - the repository comes first
+from tests.bench.house import Machine, Rig, measured  # noqa: E402 - the repository comes first
 
 _CPU_CLOCK = 2
 """Which of a process's clocks the kernel gives for its id: the one that all its threads have run."""
+_SETTLE_SECONDS = 50.0
+"""A history begins with the names of all its curves, which takes longer than a minute of watching: half a minute in."""
+
 _FIRST_PAINTS = 7
 _MIB = 1 << 20
 
@@ -80,7 +83,7 @@ def agents(sides: Sides, options: argparse.Namespace) -> Iterator[Row]:
         rig.desk("status", "--json")
         agent = psutil.Process(json.loads(rig.desk("agent", "status", "--json")[1])["pid"])
         family[name] = {"agent": agent, "collector": agent.children()[0]}
-    time.sleep(SETTLE_SECONDS)
+    time.sleep(_SETTLE_SECONDS)
     shares: dict[tuple[str, str], list[float]] = {}
     for _ in range(options.windows):
         before = {(side, part): spent(one.pid) for side, both in family.items() for part, one in both.items()}
@@ -90,8 +93,13 @@ def agents(sides: Sides, options: argparse.Namespace) -> Iterator[Row]:
             share = 100 * (spent(family[side][part].pid) - was) / (time.monotonic() - began)
             shares.setdefault((side, part), []).append(share)
     for part in ("agent", "collector"):
-        yield f"{part}, nobody looking", "%", *(statistics.mean(shares[side, part]) for side in sides)
-    totals = [statistics.mean(shares[side, "agent"]) + statistics.mean(shares[side, "collector"]) for side in sides]
+        yield f"{part}, nobody looking", "%", *(statistics.median(shares[side, part]) for side in sides)
+        for side in sides:
+            print(f"  {side}, span by span: {' '.join(f'{share:.3f}' for share in shares[side, part])}", flush=True)
+    totals = [
+        statistics.median(map(sum, zip(shares[side, "agent"], shares[side, "collector"], strict=True)))
+        for side in sides
+    ]
     yield "agent + collector, nobody looking", "%", *totals
     memory = {side: {part: one.memory_full_info() for part, one in both.items()} for side, both in family.items()}
     for part in ("agent", "collector"):
