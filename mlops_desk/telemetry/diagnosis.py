@@ -119,15 +119,13 @@ def _waits(item: Used, use: float, status: Status, means: Means) -> Diagnosis | 
     full = _full_link(item, means)
     if full is not None:
         return full
-    if found := waits_for_disks(item.gpu, status, means):
-        return _waiting(item, use, "storage", found)
-    if found := _network(status, means):
-        return _waiting(item, use, "network", found)
-    if found := waits_for_others(item.gpu, status, means):
-        return _waiting(item, use, "processors", found)
-    if found := works_all_it_can(item.gpu, status, means):
-        return _waiting(item, use, "loader", found)
-    return None
+    looks = {
+        "storage": waits_for_disks(item.gpu, status, means),
+        "network": _network(status, means),
+        "processors": waits_for_others(item.gpu, status, means),
+        "loader": works_all_it_can(item.gpu, status, means),
+    }
+    return next((_waiting(item, use, cause, found) for cause, found in looks.items() if found), None)
 
 
 def _full_link(item: Used, means: Means) -> Diagnosis | None:
