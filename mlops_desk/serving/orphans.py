@@ -43,8 +43,11 @@ class Orphans:
         is_newer = revision is not None and (known is None or revision.number > known.revision)
         return revision if revision is not None and revision.state == "live" and is_newer else None
 
-    def take_up(self, revision: Revision, facts: ContainerFacts) -> None:
-        """Make the record again, or tell of a container that should not run by the record there is."""
+    def take_up(self, facts: ContainerFacts) -> None:
+        """Make the record of such a container again, or tell of one that should not run by the record there is."""
+        revision = self.find(facts)
+        if revision is None:
+            return  # somebody has deployed it meanwhile
         name = revision.endpoint
         known = self._board.find(name)
         if known is not None and known.state in _AT_REST:

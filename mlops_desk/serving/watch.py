@@ -106,11 +106,11 @@ class Watch:
         # In this order: a deployment puts its container on the board before it lets go of the name.
         with self.claiming:
             busy = set(self.busy)
-        endpoints = self._board.all()
-        for endpoint in endpoints:
+        self._take_up(containers, busy)  # before a record of before is followed
+        for endpoint in self._board.all():
             if endpoint.state in _WATCHED and endpoint.name not in busy:
                 self._look_at(endpoint, containers)
-        self._sweep(containers, endpoints, busy)
+        self._sweep(containers, busy)
 
     def _look_at(self, endpoint: Endpoint, containers: Mapping[str, ContainerFacts]) -> None:
         health = self._health.setdefault(endpoint.name, _Health())
@@ -206,24 +206,29 @@ class Watch:
             self._board.change(name, change)
             self._route()
 
-    def _sweep(self, containers: Mapping[str, ContainerFacts], endpoints: list[Endpoint], busy: set[str]) -> None:
-        wanted = {replica.container for endpoint in endpoints for replica in endpoint.replicas}
-        strays = [facts for name, facts in containers.items() if name not in wanted]
-        for facts in sorted(strays, key=_revision_of, reverse=True):  # of two of an endpoint the newer one serves
+    def _take_up(self, containers: Mapping[str, ContainerFacts], busy: set[str]) -> None:
+        """Make the records of containers again that serve and have lost theirs: of two the newer one serves."""
+        for facts in sorted(self._strays(containers, busy), key=_revision_of, reverse=True):
             name = facts.labels.get(plan.LABEL_ENDPOINT, "")
-            if name not in busy and self.claim(name):
+            if self._orphans.find(facts) is not None and self.claim(name):
                 try:
-                    self._settle(facts)
+                    self._orphans.take_up(facts)
                 finally:
                     self.release(name)
 
-    def _settle(self, facts: ContainerFacts) -> None:
-        revision = self._orphans.find(facts)
-        if revision is not None:
-            self._orphans.take_up(revision, facts)
-            return
-        _log.info("Container %s belongs to no endpoint any more and is removed", facts.name)
-        self._trial.end(facts.name)
+    def _sweep(self, containers: Mapping[str, ContainerFacts], busy: set[str]) -> None:
+        for facts in self._strays(containers, busy):
+            if self._orphans.find(facts) is None:
+                _log.info("Container %s belongs to no endpoint any more and is removed", facts.name)
+                self._trial.end(facts.name)
+
+    def _strays(self, containers: Mapping[str, ContainerFacts], busy: set[str]) -> list[ContainerFacts]:
+        wanted = {replica.container for endpoint in self._board.all() for replica in endpoint.replicas}
+        return [
+            facts
+            for name, facts in containers.items()
+            if name not in wanted and facts.labels.get(plan.LABEL_ENDPOINT) not in busy
+        ]
 
 
 def _revision_of(facts: ContainerFacts) -> int:

@@ -493,8 +493,8 @@ def test_what_was_deployed_after_the_copy_of_the_database_that_is_back_goes_on_s
     house.replica(2, "new")
     now = house.service.deploy("digits/2", "front")
     lose_database(house, tmp_path / "copy.db")
-    found = house.look_until(lambda found: found.revision == 2)
-    assert (found.state, found.replicas, found.model.version) == (EndpointState.LIVE, now.replicas, "2")
+    found = house.look_until(lambda found: found.revision == 2 and found.state is EndpointState.LIVE)
+    assert (found.replicas, found.model.version) == (now.replicas, "2")
     assert house.containers() == [now.replicas[0].container]
     assert house.answer()["predictions"][0] == "new"
 
