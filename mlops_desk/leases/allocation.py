@@ -12,6 +12,7 @@ Display servers and compositors do not make a GPU EXTERNAL.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.holding import held_by_nobody_bytes
@@ -115,8 +116,13 @@ def choose(count: int, memory_bytes: int | None, facts: Facts | None, claims: Ma
 
 def is_display(process: GpuProcess) -> bool:
     """Tell whether a process is there for the screen: it draws only, or is a known display server."""
-    words = (process.command or "").split()
-    return process.kind == "graphics" or bool(words and words[0].rpartition("/")[2] in DISPLAY_COMMANDS)
+    return process.kind == "graphics" or _is_display_command(process.command or "")
+
+
+@lru_cache(1024)
+def _is_display_command(command: str) -> bool:
+    words = command.split(maxsplit=1)
+    return bool(words and words[0].rpartition("/")[2] in DISPLAY_COMMANDS)
 
 
 def _computes(process: GpuProcess) -> bool:

@@ -1,6 +1,7 @@
 """What of a GPU's links is missing: NVLinks that are down, PCIe speed that it does not get under load. Pure."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from mlops_desk.records.status import Gpu
 
@@ -44,10 +45,17 @@ class NvLinks:
 
 def pcie_share(gpu: Gpu) -> float | None:
     """Return which share of its PCIe link's possible speed a GPU gets (0-1); None while it has nothing to do."""
-    use = _value(gpu, PCIE[0])
-    if use is None or use < UNDER_LOAD:
+    use = gpu.metrics.get(PCIE[0])
+    if use is None or use.value is None or use.value < UNDER_LOAD:
         return None
-    generation, width, best_generation, best_width = (_value(gpu, metric) for metric in PCIE[1:])
+    return _share(*[None if each is None else each.value for each in map(gpu.metrics.get, PCIE[1:])])
+
+
+@lru_cache(256)
+def _share(
+    generation: float | None, width: float | None, best_generation: float | None, best_width: float | None
+) -> float | None:
+    """Return the share; a few dozen combinations are all there are."""
     now, most = _speed(generation, width), _speed(best_generation, best_width)
     return None if now is None or not most else min(1.0, now / most)
 

@@ -43,25 +43,28 @@ class Rows:
         measures = [row.watched.measure for row in self.steady]
         self._reads = sorted({name for each in measures for name in each.reads or ()})
         self._facts = _facts(sorted({name for each in measures for name in each.facts}))
-        self._quiet: dict[str, tuple[object, list[object]]] = {}
+        self._quiet: dict[str, tuple[object, list[float | None]]] = {}
 
     def is_quiet(self, device: str, thing: Any) -> bool:
         """Tell whether what the steady rules read is as it was when ``keep`` was told."""
         known = self._quiet.get(device)
         if known is None:
             return False
-        return known[1] == [*map(thing.metrics.get, self._reads)] and known[0] == self._facts(thing)
+        return known[1] == self._values(thing) and known[0] == self._facts(thing)
 
     def keep(self, device: str, thing: Any, *, quiet: bool) -> None:
         """Take note that the steady rules were looked at, and whether there was nothing to remember."""
         if quiet:
-            self._quiet[device] = self._facts(thing), [*map(thing.metrics.get, self._reads)]
+            self._quiet[device] = self._facts(thing), self._values(thing)
         else:
             self._quiet.pop(device, None)
 
     def forget(self) -> None:
         """Have every device looked at again."""
         self._quiet.clear()
+
+    def _values(self, thing: Any) -> list[float | None]:
+        return [None if each is None else each.value for each in map(thing.metrics.get, self._reads)]
 
 
 def _is_restless(watched: Watched) -> bool:

@@ -9,6 +9,8 @@ import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import is_not
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,10 +85,10 @@ class _Row:
             for (_, _, earlier), (_, _, later) in zip(before, told, strict=True):
                 if earlier is not later:
                     for (old, _), (new, where) in zip(earlier, later, strict=True):
-                        for early, late, place in zip(old.values(), new.values(), where, strict=True):
-                            if early is not late:
-                                readings.append(late)
-                                places.append(place)
+                        if old is not new:
+                            changed = [*map(is_not, old.values(), new.values())]
+                            readings += compress(new.values(), changed)
+                            places += compress(where, changed)
         else:
             self.values, self.states = np.full(width, np.nan, np.float32), np.full(width, _ABSENT, np.uint8)
             for _, _, columns in told:
