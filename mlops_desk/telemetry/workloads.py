@@ -8,7 +8,7 @@ looked at, and a kernel that does not list children or keep pressures, leave a l
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,11 @@ _FORGET_SECONDS = 60.0
 _MOST_OPEN = 128
 _MOST_IN_TREE = 256
 """Processes of one tree that are looked at: a loader has one for each core at most."""
+
+THREADS_SECONDS = 60.0
+"""So often every thread is asked for processes that it began: a list of each costs some microseconds, and a training
+has a hundred threads. In between those are asked that had any, and the main thread."""
+_MOST_THREADS = 512
 
 _STAT_BYTES = 1024
 _LIST_BYTES = 1 << 15
@@ -40,6 +45,7 @@ class Stat:
     cpu_seconds: float
     start_ticks: int
     memory_bytes: int
+    threads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,9 @@ class _Watched:
     stat: int | None = None
     children: int | None = None
     lists_children: bool = True
+    parents: dict[tuple[int, int], list[str]] = field(default_factory=dict)
+    """The threads besides the main one that have children, of each process in the tree."""
+    threads_due: float = 0.0
     asked_at: float = 0.0
 
 
@@ -119,7 +128,7 @@ class Workloads:
             known.use = HostUse()
             _close(known)
             return
-        tree = self._tree(pid, known, stat)
+        tree = self._tree(pid, known, stat, now)
         look = _Look(now, stat.cpu_seconds, tree, self._cgroups.read(known.cgroup, now) if known.cgroup else None)
         before = known.looks[-1] if known.looks else None
         known.looks.append(look)
@@ -148,7 +157,7 @@ class Workloads:
             return parse_stat(_pread(known.stat, _STAT_BYTES))
         return parse_stat(_read(self._root / str(pid) / "stat", _STAT_BYTES))
 
-    def _tree(self, pid: int, known: _Watched, stat: Stat) -> dict[tuple[int, int], float] | None:
+    def _tree(self, pid: int, known: _Watched, stat: Stat, now: float) -> dict[tuple[int, int], float] | None:
         """Return the processor seconds of a process and those below it; None where children are not listed."""
         if not known.lists_children:
             return None
@@ -157,8 +166,12 @@ class Workloads:
             if known.children is None:
                 known.lists_children = False  # the kernel does not, and will not
                 return None
+        if anew := now >= known.threads_due:
+            known.threads_due = now + THREADS_SECONDS
+            known.parents.clear()
         found = {(pid, stat.start_ticks): stat.cpu_seconds}
         below = deque(_pids(_pread(known.children, _LIST_BYTES)))
+        below.extend(self._of_threads(pid, stat, known.parents, anew=anew))
         if len(self._known) > _MOST_OPEN:
             os.close(known.children)
             known.children = None
@@ -168,10 +181,31 @@ class Workloads:
             if its is not None and (child, its.start_ticks) not in found:
                 found[child, its.start_ticks] = its.cpu_seconds
                 below.extend(_pids(_read(self._children(child), _LIST_BYTES)))
+                below.extend(self._of_threads(child, its, known.parents, anew=anew))
         return found
 
-    def _children(self, pid: int) -> Path:
-        return self._root / str(pid) / "task" / str(pid) / "children"
+    def _of_threads(
+        self, pid: int, stat: Stat, parents: dict[tuple[int, int], list[str]], *, anew: bool
+    ) -> Iterator[int]:
+        """Return the children of all threads but the main one: of those in ``parents``, or ``anew`` of every one."""
+        threads = parents.get((pid, stat.start_ticks), [])
+        if anew and stat.threads > 1:
+            threads = self._threads(pid)
+        for thread in threads:
+            children = _pids(_read(self._children(pid, thread), _LIST_BYTES))
+            if anew and children:
+                parents.setdefault((pid, stat.start_ticks), []).append(thread)
+            yield from children
+
+    def _threads(self, pid: int) -> list[str]:
+        try:
+            threads = [thread.name for thread in (self._root / str(pid) / "task").iterdir()]
+        except OSError:
+            return []  # it has ended
+        return [thread for thread in threads[:_MOST_THREADS] if thread != str(pid)]
+
+    def _children(self, pid: int, thread: str | None = None) -> Path:
+        return self._root / str(pid) / "task" / (thread or str(pid)) / "children"
 
     def _forget(self, now: float) -> None:
         for pid, known in [*self._known.items()]:
@@ -185,7 +219,8 @@ def parse_stat(stat: bytes) -> Stat | None:
     fields = stat[stat.rfind(b")") + 2 :].split()
     try:
         cpu_seconds = (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
-        return Stat(fields[0], int(fields[1]), cpu_seconds, int(fields[19]), max(0, int(fields[21])) * _PAGE_BYTES)
+        memory_bytes = max(0, int(fields[21])) * _PAGE_BYTES
+        return Stat(fields[0], int(fields[1]), cpu_seconds, int(fields[19]), memory_bytes, int(fields[17]))
     except (IndexError, ValueError):
         return None
 
@@ -232,6 +267,8 @@ def _close(known: _Watched) -> None:
     known.stat = known.children = None
     known.looks.clear()
     known.steps.clear()
+    known.parents.clear()
+    known.threads_due = 0.0
 
 
 def _open(path: Path) -> int | None:

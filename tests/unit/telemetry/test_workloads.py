@@ -1,7 +1,7 @@
 """What a process, those below it and its cgroup take of the host: worked examples on a kernel made of files."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,14 +26,17 @@ class Kernel:
 
     def process(
         self, pid: int, cpu_seconds: float, children: Sequence[int] = (), *, parent: int = 1, ticks: int = 7,
-        state: str = "S", pages: int = 25,
+        state: str = "S", pages: int = 25, of_threads: Mapping[int, Sequence[int]] | None = None,
     ) -> None:  # fmt: skip
         folder = self.proc / str(pid)
         (folder / "task" / str(pid)).mkdir(parents=True, exist_ok=True)
         user, system = int(cpu_seconds * TICKS * 0.75), int(cpu_seconds * TICKS * 0.25)
-        head = f"{pid} (a) b) {state} {parent} 1 1 0 -1 4194304 1 0 0 0 {user} {system} 0 0 20 0 1 0"
+        others = of_threads or {}
+        head = f"{pid} (a) b) {state} {parent} 1 1 0 -1 4194304 1 0 0 0 {user} {system} 0 0 20 0 {1 + len(others)} 0"
         (folder / "stat").write_text(f"{head} {ticks} 4096 {pages} 1 2\n")
-        (folder / "task" / str(pid) / "children").write_text("".join(f"{child} " for child in children))
+        for thread, begun in {**others, pid: children}.items():
+            (folder / "task" / str(thread)).mkdir(parents=True, exist_ok=True)
+            (folder / "task" / str(thread) / "children").write_text("".join(f"{child} " for child in begun))
 
     def cgroup(
         self,
@@ -74,6 +77,30 @@ def test_a_process_tells_at_once_what_it_holds_and_after_ten_seconds_what_it_doe
     later = kernel.use(cgroup=None)
     assert later.cpu_ratio == pytest.approx(0.5)
     assert later.load == HostLoad(10.0, cores=0.5, busiest_ratio=0.5, processes=1)
+
+
+def test_processes_that_other_threads_began_are_in_the_tree_at_each_look(kernel: Kernel) -> None:
+    for child in (50, 51, 52):
+        kernel.process(child, 1.0)
+    kernel.process(50, 1.0, of_threads={501: [], 502: [52]})
+    kernel.process(42, 1.0, [50], of_threads={43: [], 44: [51]})
+    counts = []
+    for _ in range(4):
+        load = kernel.use(cgroup=None).load
+        counts.append(load and load.processes)
+        kernel.now += 20.0
+    assert counts == [None, 4, 4, 4]
+
+
+def test_a_thread_that_begins_processes_later_is_found_within_a_minute(kernel: Kernel) -> None:
+    kernel.process(51, 1.0)
+    kernel.process(42, 1.0, of_threads={43: [], 44: []})
+    kernel.use(cgroup=None)
+    kernel.process(42, 1.0, of_threads={43: [], 44: [51]})
+    kernel.now += 60.0
+    load = kernel.use(cgroup=None).load
+    assert load is not None
+    assert load.processes == 2
 
 
 @pytest.mark.parametrize(
