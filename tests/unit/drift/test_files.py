@@ -14,6 +14,7 @@ from scipy import stats
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.process import run_worker
+from mlops_desk.drift.read import connect
 from mlops_desk.drift.worker import answer, compare_files
 from mlops_desk.records.drift import DriftOptions, DriftReport
 
@@ -288,6 +289,19 @@ def test_a_truncated_parquet_file_and_a_folder_are_said_to_be_none(tmp_path):
         compare_files(good, tmp_path / "pipe")
 
 
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    with connect(tmp_path_factory.mktemp("database")) as database:
+        yield database
+
+
+@pytest.fixture
+def one_database(database, monkeypatch):
+    """Give each comparison a connection to one database: opening one costs more than comparing small files."""
+    monkeypatch.setattr("mlops_desk.drift.worker.connect", lambda _folder: database.cursor())
+
+
+@pytest.mark.usefixtures("one_database")
 @given(st.binary(max_size=300))
 def test_any_bytes_give_a_report_or_a_sentence(tmp_path, content):
     path = text(tmp_path / "any.csv", content)
@@ -296,6 +310,7 @@ def test_any_bytes_give_a_report_or_a_sentence(tmp_path, content):
     json.dumps(document, allow_nan=False)
 
 
+@pytest.mark.usefixtures("one_database")
 @given(st.lists(st.text(alphabet='a,"\n\r;é\t 1.', max_size=12), max_size=12))
 def test_any_lines_give_a_report_or_a_sentence(tmp_path, lines):
     path = text(tmp_path / "lines.csv", "head,er\n" + "\n".join(lines))
