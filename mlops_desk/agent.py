@@ -17,10 +17,10 @@ from typing import TextIO
 
 from mlops_desk.base import log
 from mlops_desk.base.allocator import give_back_memory
-from mlops_desk.base.lock import FolderLock
+from mlops_desk.base.disk.lock import FolderLock
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.private import UMASK
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
-from mlops_desk.base.private import UMASK
 
 _log = logging.getLogger(__name__)
 _LOCK_TRIES = 20

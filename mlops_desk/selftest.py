@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk import __version__
-from mlops_desk.base.files import write_atomically
+from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.process import python_command, run_worker, serve_one
 
 _DEADLINE_SECONDS = 120.0
@@ -50,7 +50,7 @@ def _made(name: str, work: Callable[[Path], str], folder: Path) -> dict[str, Any
 
 
 def _resources(_folder: Path) -> str:
-    wrapper = resources.files("mlops_desk.jobs").joinpath("wrapper.sh")
+    wrapper = resources.files("mlops_desk.jobs.run").joinpath("wrapper.sh")
     if not wrapper.read_text(encoding="utf-8").startswith("#!"):
         raise ValueError("the job wrapper is empty")
     return "files inside the package are readable"
@@ -132,7 +132,7 @@ def _window(folder: Path) -> str:
         environment["QT_QPA_PLATFORM"] = "offscreen"
     elif "QT_QPA_PLATFORM" not in os.environ:
         environment = {}
-    run_worker("mlops_desk.ui.grab", {"picture": str(picture)}, _DEADLINE_SECONDS, environment)
+    run_worker("mlops_desk.ui.picture", {"picture": str(picture)}, _DEADLINE_SECONDS, environment)
     return f"the window is drawn ({picture.stat().st_size // 1024} KiB)"
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.base.mountpoints import MountTable
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
 from mlops_desk.engines.fake import Program
 from mlops_desk.records.job import Mount

@@ -19,8 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.engines.address import choose_address
-from mlops_desk.engines.docker import connect
+from mlops_desk.engines.docker.address import choose_address
+from mlops_desk.engines.docker.engine import connect
 from tests.wheels import closure
 
 LABEL = "io.mlops-desk.test"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuState, Host, Network
-from mlops_desk.telemetry.metrics import (
+from mlops_desk.telemetry.metrics.table import (
     CORE,
     DISK,
     FILESYSTEM,

@@ -16,9 +16,9 @@ from mlops_desk.api import start as starting
 from mlops_desk.api.lean import httpx
 from mlops_desk.base import wire
 from mlops_desk.base.changes import BadPatch, Listener
+from mlops_desk.base.disk.lock import FolderLock
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
-from mlops_desk.base.lock import FolderLock
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.records import event as announced
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.agent import Agent

@@ -28,9 +28,9 @@ from mlops_desk.api.streams import Streams, event_lines, verb_lines
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.disk.room import disk_trouble
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.room import disk_trouble
 from mlops_desk.base.text import plain
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.verbs import PROTOCOLS

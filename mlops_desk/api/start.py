@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_desk.base.disk.lock import FolderLock
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Unavailable
-from mlops_desk.base.lock import FolderLock
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.process import exit_code, python_command, start_detached
 from mlops_desk.base.text import plain
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_desk.base.disk.files import set_aside, write_atomically
 from mlops_desk.base.errors import Invalid, NotFound, Unavailable
-from mlops_desk.base.files import set_aside, write_atomically
 from mlops_desk.base.text import plain
 
 _log = logging.getLogger(__name__)

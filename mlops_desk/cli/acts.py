@@ -8,10 +8,11 @@ from typing import Any
 
 from mlops_desk.api.client import Client, connect, wait_until_gone
 from mlops_desk.base import wire
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.process import run_worker
-from mlops_desk.cli import deployed, output, told
+from mlops_desk.cli import afterword, output
+from mlops_desk.cli.forms import deployment
 from mlops_desk.cli.main import show
 from mlops_desk.cli.parser import arguments_of
 from mlops_desk.cli.watch import watch
@@ -22,26 +23,26 @@ Act = Callable[[DataFolder, argparse.Namespace, bool], int]
 _REPORT_TIMEOUT_SECONDS = 3600.0
 _SELFTEST_TIMEOUT_SECONDS = 300.0
 _RESTORE_TIMEOUT_SECONDS = 600.0
-_RESTORING = "mlops_desk.storage.restoring"
+_RESTORING = "mlops_desk.storage.restore"
 
 
 def _verb(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
     arguments = arguments_of(given.verb, given)
     client = connect(folder, demo=given.demo)
     try:
-        before = told.before(client, given.verb, arguments)
+        before = afterword.before(client, given.verb, arguments)
         answer = client.call(given.verb, arguments)
         if given.verb.streams:
-            followed = None if as_json else told.followed(given.verb, arguments)
-            _say(followed and told.waiting(client, followed))
+            followed = None if as_json else afterword.followed(given.verb, arguments)
+            _say(followed and afterword.waiting(client, followed))
             code = _print_lines(answer, as_json=as_json)
-            _say(followed and told.over(client, followed))
+            _say(followed and afterword.over(client, followed))
             return code
-        text = told.ended(given.verb, arguments, answer) or (
-            told.after(before, answer) + output.text(answer, told.nothing(given.verb, arguments))
+        text = afterword.ended(given.verb, arguments, answer) or (
+            afterword.after(before, answer) + output.text(answer, afterword.nothing(given.verb, arguments))
         )
         show(wire.to_builtins(answer), text, as_json=as_json)
-        if (failed := deployed.failure(given.verb, arguments, answer)) is not None:
+        if (failed := deployment.failure(given.verb, arguments, answer)) is not None:
             raise failed
     finally:
         client.close()
@@ -91,12 +92,12 @@ def _agent_stop(folder: DataFolder, given: argparse.Namespace, as_json: bool) ->
     info = client.agent.info()
     pid = info.pid
     asks = given.everything and not info.simulated  # a demo's endpoints have no containers
-    staying = deployed.staying(client.endpoints.list()) if asks else []
+    staying = deployment.staying(client.endpoints.list()) if asks else []
     _shut_down(client, folder, everything=given.everything)
     if not wait_until_gone(folder, 10.0):
         raise TimedOut(f"The agent (pid {pid}) was asked to end and still runs.", f"kill {pid}")
     left = {"endpoints_left": staying} if given.everything else {}
-    text = f"The agent for {folder.root} has ended.{deployed.farewell(staying)}"
+    text = f"The agent for {folder.root} has ended.{deployment.farewell(staying)}"
     show({"stopped": True, "pid": pid, **left}, text, as_json=as_json)
     return 0
 

@@ -10,9 +10,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mlops_desk.base import paths
+from mlops_desk.base.disk import paths
 from mlops_desk.base.errors import DeskError
-from mlops_desk.cli.opening import Parser, window_words
+from mlops_desk.cli.first_words import Parser, window_words
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

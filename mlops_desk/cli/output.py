@@ -7,8 +7,8 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.quantities import THIN, decimal_name
 from mlops_desk.base.text import plain
-from mlops_desk.cli import around, drifted, judged, processes, single
 from mlops_desk.cli.cells import ago, facts, number, reading, table
+from mlops_desk.cli.forms import drift, events, machine, processes, records
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
@@ -51,7 +51,7 @@ def _status(status: Status) -> str:
         f"{reading(host, 'system.memory.usage', 2**-30, '{:.1f}')} of "
         f"{reading(host, 'system.memory.limit', 2**-30, '{:.1f} GiB')}"
     )
-    lines += around.lines(status)
+    lines += machine.lines(status)
     index = {gpu.uuid: gpu.index for gpu in status.gpus}
     lines += [
         f"GPU {index.get(verdict.device, '?')}: {verdict.title}. {plain(verdict.text, _LAST_CELL)}"
@@ -179,18 +179,18 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     Status: _status,
     Job: _job,
     Endpoint: _endpoint,
-    DriftReport: drifted.report,
+    DriftReport: drift.report,
     AgentInfo: _agent,
-    **judged.FORMS,
-    **single.FORMS,
+    **events.FORMS,
+    **records.FORMS,
 }
 
 _MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed}
 """What follows a table of such records."""
 
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
-    **judged.TABLES,
-    **single.TABLES,
+    **events.TABLES,
+    **records.TABLES,
     Job: {
         "ID": lambda job: job.id,
         "NAME": lambda job: job.name,
@@ -253,7 +253,7 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     },
     SettingValue: {
         "KEY": lambda setting: setting.key,
-        "VALUE": lambda setting: single.setting_value(setting, setting.value),
+        "VALUE": lambda setting: records.setting_value(setting, setting.value),
         "WHAT": lambda setting: setting.title,
     },
     AuditEntry: {

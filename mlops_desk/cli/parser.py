@@ -10,8 +10,8 @@ from typing import Any
 from mlops_desk import __version__
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.moments import parse_length, parse_moment
-from mlops_desk.cli.helps import help_of, sentence
-from mlops_desk.cli.opening import Parser, add_first_words
+from mlops_desk.cli.first_words import Parser, add_first_words
+from mlops_desk.cli.help import help_of, sentence
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import (
     AbsolutePath,

@@ -9,7 +9,7 @@ import sys
 
 from mlops_desk.api.client import connect
 from mlops_desk.base import wire
-from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.cli import output
 from mlops_desk.cli.cells import cut
 from mlops_desk.records.event import Sampled

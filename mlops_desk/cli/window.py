@@ -5,7 +5,7 @@ import gc
 import os
 from typing import TYPE_CHECKING
 
-from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.cli.screen import check_screen
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mlops_desk.base import room
+from mlops_desk.base.disk import room
 from mlops_desk.base.errors import DeskError, TimedOut
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.quantities import size_text
-from mlops_desk.desk import machine
+from mlops_desk.desk import machine_checks
 from mlops_desk.engines.engine import Engine
-from mlops_desk.jobs.shell import PACKAGE, HostShell, host_shell
+from mlops_desk.jobs.run.shell import PACKAGE, HostShell, host_shell
 from mlops_desk.records.model import Registry
 from mlops_desk.records.status import Check, Status
 
@@ -42,22 +42,22 @@ def examine(
     """
     checks: dict[str, Callable[[], Check]] = {
         "gpu driver": lambda: gpu_check(status()),
-        "driver library": machine.library_check,
-        "gpu permissions": machine.devices_check,
+        "driver library": machine_checks.library_check,
+        "gpu permissions": machine_checks.devices_check,
         "container engine": lambda: _engine_check(engine),
         "gpus in containers": lambda: _gpu_route_check(engine, status()),
         "job shell": lambda: shell_check(host_shell()),
         "model registry": lambda: registry_check(registry()),
         "data folder": lambda: space_check(root, room.available_bytes(root), paused()),
-        "data filesystem": lambda: machine.filesystem_check(root),
+        "data filesystem": lambda: machine_checks.filesystem_check(root),
         "database library": lambda: sqlite_check(sqlite3.sqlite_version_info),
-        "kernel log": machine.kernel_log_check,
-        "drive health": lambda: machine.drives_check(status()),
-        "udisks2": machine.udisks_check,
-        "gpu memory": lambda: machine.memory_check(status()),
-        "telemetry cost": lambda: machine.cost_check(status()),
+        "kernel log": machine_checks.kernel_log_check,
+        "drive health": lambda: machine_checks.drives_check(status()),
+        "udisks2": machine_checks.udisks_check,
+        "gpu memory": lambda: machine_checks.memory_check(status()),
+        "telemetry cost": lambda: machine_checks.cost_check(status()),
         "screen": lambda: screen_check(dict(os.environ)),
-        "tray": lambda: machine.tray_check(dict(os.environ)),
+        "tray": lambda: machine_checks.tray_check(dict(os.environ)),
         **more,
     }
     return [_made(name, work, loop) for name, work in checks.items()]

@@ -8,26 +8,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk import doctor
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.audit import AuditTrail
-from mlops_desk.desk.exporter import Exporter
-from mlops_desk.desk.leasing import Leasing
-from mlops_desk.desk.names import ContainerNames
+from mlops_desk.desk.container_names import ContainerNames
+from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.reference import ReferenceParts, reference_file
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.drift.service import DriftService
-from mlops_desk.engines.address import choose_address
-from mlops_desk.engines.docker import DockerEngine
+from mlops_desk.engines.docker.address import choose_address
+from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import Engine
-from mlops_desk.jobs.gpus import LedgerGpus
+from mlops_desk.events.service import EventParts, EventsService
 from mlops_desk.jobs.ports import RunTicket
+from mlops_desk.jobs.run.leases import LedgerGpus
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.allocation import Facts
 from mlops_desk.leases.ledger import Ledger, Owner
@@ -38,13 +39,12 @@ from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.job import Job, JobSpec, JobState
 from mlops_desk.records.status import AgentCost, AgentInfo, Check, Gpu, Status
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
-from mlops_desk.rules.alerting import AlertsService
 from mlops_desk.rules.service import RulesService
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import State
-from mlops_desk.telemetry.ending import GpusService
-from mlops_desk.telemetry.eventlog import EventParts, EventsService
+from mlops_desk.telemetry.gpu_service import GpusService
+from mlops_desk.telemetry.prometheus.exporter import Exporter
 from mlops_desk.telemetry.service import TelemetryService
 
 _log = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 
+from mlops_desk.alerts import delivery
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import NotFound, Refused
@@ -13,7 +14,6 @@ from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.event import SettingsChanged
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.registry import default as registry_default
-from mlops_desk.rules import delivery
 
 HIDDEN = "(set, hidden)"
 """What stands for a secret value; setting a secret to it changes nothing."""

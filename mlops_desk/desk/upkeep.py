@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.reserve import Reserve
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
-from mlops_desk.base.reserve import Reserve
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.lost import ToldJobs, without_record
+from mlops_desk.jobs.run.lost_jobs import ToldJobs, without_record
 from mlops_desk.records.event import Notice
 from mlops_desk.records.status import Check
 from mlops_desk.storage.backups import HOURLY

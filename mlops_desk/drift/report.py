@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.quantities import percent
-from mlops_desk.drift import measures as m
-from mlops_desk.drift import verdict as v
-from mlops_desk.drift.bins import numeric_counts
 from mlops_desk.drift.columns import CATEGORICAL, NUMERIC, CategoricalColumn, Column, NumericColumn
-from mlops_desk.drift.histograms import categorical_histogram, numeric_histogram
+from mlops_desk.drift.measure import measures as m
+from mlops_desk.drift.measure import verdict as v
+from mlops_desk.drift.measure.bins import numeric_counts
+from mlops_desk.drift.measure.histograms import categorical_histogram, numeric_histogram
+from mlops_desk.drift.measure.quality import SIGNALS, quality_of, signals_of
 from mlops_desk.drift.pair import Counts, pair_of
-from mlops_desk.drift.quality import SIGNALS, quality_of, signals_of
 from mlops_desk.records.drift import (
     ColumnDrift,
     DatasetDrift,

@@ -15,7 +15,7 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.process import serve_one
-from mlops_desk.drift.read import connect, open_file, tables_of
+from mlops_desk.drift.data.tables import connect, open_file, tables_of
 from mlops_desk.drift.report import compare
 from mlops_desk.records.drift import DriftOptions, DriftReport
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from mlops_desk.base.mountpoints import MountPoint
+from mlops_desk.base.disk.mount_points import MountPoint
 from mlops_desk.records.job import Mount
 
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from mlops_desk.base.disk.mount_points import MountPoint, MountTable, Place
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.mountpoints import MountPoint, MountTable, Place
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
 from mlops_desk.engines.mounts import target_of

@@ -10,24 +10,24 @@ from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, user_name
+from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
 from mlops_desk.base.errors import DeskError, Invalid, Refused
 from mlops_desk.base.limits import check_limit
 from mlops_desk.base.loop import Lane, Loop
-from mlops_desk.base.paths import DataFolder, default_root, runtime_folder
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
-from mlops_desk.engines.address import choose_address
+from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.engine import Engine
-from mlops_desk.jobs import lost
-from mlops_desk.jobs.attempts import Policy
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.container import INSTANCE_LABEL, JOB_LABEL
-from mlops_desk.jobs.log import Logs
+from mlops_desk.jobs.file.spec import parse_spec
 from mlops_desk.jobs.ports import FinishRun, GpuLeases, KeepTickets, PrepareRun
-from mlops_desk.jobs.runner import Outside, Runner
-from mlops_desk.jobs.runs import UNFINISHED, Runs
-from mlops_desk.jobs.spec import parse_spec
+from mlops_desk.jobs.run import lost_jobs
+from mlops_desk.jobs.run.attempts import Policy
+from mlops_desk.jobs.run.container import INSTANCE_LABEL, JOB_LABEL
+from mlops_desk.jobs.run.log import Logs
+from mlops_desk.jobs.run.runner import Outside, Runner
+from mlops_desk.jobs.run.runs import UNFINISHED, Runs
 from mlops_desk.leases.folders import PREFIX as LEASES
 from mlops_desk.leases.folders import folders_from_environment
 from mlops_desk.records.event import JobChanged
@@ -119,14 +119,14 @@ class JobsService:
         return self._runner.cancel(job.id)
 
     def forget(self, job_id: str) -> LostJob:
-        found = lost.find(lost.without_record(self._folder.jobs, self._table.keys()), job_id)
+        found = lost_jobs.find(lost_jobs.without_record(self._folder.jobs, self._table.keys()), job_id)
         caller, folder = current_caller(), self._folder.jobs / found
-        if caller.uid not in {0, os.getuid(), lost.owner(folder)}:
+        if caller.uid not in {0, os.getuid(), lost_jobs.owner(folder)}:
             raise Refused(f"Lost job {plain(found)} is not yours.", "Ask an administrator to have it forgotten.")
         for facts in self._engine.containers({INSTANCE_LABEL: self._folder.instance, JOB_LABEL: found}):
             text = f"Lost job {plain(found)} still has its container {plain(facts.name)}."
             raise Refused(text, "It is taken up as a job again in a moment: mlops-desk jobs list")
-        return LostJob(plain(found), str(lost.put_aside(self._folder.jobs, found)))
+        return LostJob(plain(found), str(lost_jobs.put_aside(self._folder.jobs, found)))
 
     def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         job = self._book.find(job_id)
@@ -191,7 +191,7 @@ class JobsService:
             "settled": settled,
             "mounts": [{"source": m.source, "target": m.target, "mode": m.mode} for m in spec.mounts],
         }
-        return tuple(run_worker("mlops_desk.jobs.access", request, _ACCESS_TIMEOUT_SECONDS))
+        return tuple(run_worker("mlops_desk.jobs.mount_access", request, _ACCESS_TIMEOUT_SECONDS))
 
     def _check_mounts_again(self, job: Job) -> None:
         """Look at a job's mounts once more, just before it starts: what they hold may have changed since the submit."""

@@ -25,7 +25,7 @@ from mlops_desk.leases.allocation import Choice, Claim, Facts, Standing, choose,
 from mlops_desk.leases.files import Content, Doubt, Lease, stem
 from mlops_desk.leases.folders import Found, LeaseFolders, Own
 from mlops_desk.leases.host import Host
-from mlops_desk.leases.judging import LABEL_LIMIT, ContainerLives, Judge, Judged
+from mlops_desk.leases.validity import LABEL_LIMIT, ContainerLives, Judge, Judged
 from mlops_desk.records.status import Gpu, LeaseInfo
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
-from mlops_desk.registry.order import SortKey, parse_sort
+from mlops_desk.registry.mlflow.order import SortKey, parse_sort
 
 _MISSING, _NAN, _THERE = 2, 1, 0
 

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import RegistryChanged, SettingsChanged
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Registry, Run
-from mlops_desk.registry.core import Registries
 from mlops_desk.registry.default import SETTING, Default
-from mlops_desk.registry.registry import RegistryClient
-from mlops_desk.registry.server import TrackingServer
-from mlops_desk.registry.supervision import Supervision
-from mlops_desk.registry.tickets import DEFAULT_ARTIFACT_BYTES, Grant, Tickets
+from mlops_desk.registry.protocol import RegistryClient
+from mlops_desk.registry.registries import Registries
+from mlops_desk.registry.server.keeper import TrackingServer
+from mlops_desk.registry.server.supervision import Supervision
+from mlops_desk.registry.server.tickets import DEFAULT_ARTIFACT_BYTES, Grant, Tickets
 
 _log = logging.getLogger(__name__)
 

@@ -26,8 +26,8 @@ from mlops_desk.records.event import DriftReported, JobChanged, Notice
 from mlops_desk.records.job import Job
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.rules.book import Ledger
 from mlops_desk.rules.condition import why_not
-from mlops_desk.rules.ledger import Ledger
 from mlops_desk.rules.outcome import NEVER_SUBMITTED, Outcomes, against
 from mlops_desk.storage.state import RecordTable
 

@@ -19,10 +19,10 @@ from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Repli
 from mlops_desk.records.job import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving.board import Board
-from mlops_desk.serving.making import Maker
+from mlops_desk.serving.image.maker import Maker
+from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf
 from mlops_desk.serving.switchboard import Switchboard
-from mlops_desk.serving.trial import Trial
 from mlops_desk.serving.watch import Watch
 
 _log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.records.event import Notice
 from mlops_desk.serving import plan
 from mlops_desk.serving.board import Board
+from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.revision import Revision, Shelf
 from mlops_desk.serving.switchboard import Switchboard
-from mlops_desk.serving.trial import Trial
 
 _log = logging.getLogger(__name__)
 _AT_REST = frozenset({EndpointState.STOPPED, EndpointState.FAILED})

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.base import wire
+from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.files import write_atomically
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.records.endpoint import ModelRef
 from mlops_desk.records.job import Reason

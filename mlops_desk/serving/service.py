@@ -15,9 +15,9 @@ from pathlib import Path
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
@@ -26,11 +26,11 @@ from mlops_desk.records.status import Check
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.board import Board
 from mlops_desk.serving.deployment import Deployments
-from mlops_desk.serving.making import Download, Maker
+from mlops_desk.serving.image.maker import Download, Maker
+from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.orphans import Orphans
 from mlops_desk.serving.revision import Shelf, tail_of
 from mlops_desk.serving.switchboard import Switchboard
-from mlops_desk.serving.trial import Trial
 from mlops_desk.serving.watch import Watch
 from mlops_desk.storage.requests import LogWindow, newest
 from mlops_desk.storage.state import State

@@ -8,10 +8,10 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.serving.board import Board
-from mlops_desk.serving.gatekeeper import Gatekeeper
+from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
+from mlops_desk.serving.gateway.routes import EndpointRoutes, Limits, Route, RoutingTable
+from mlops_desk.serving.gateway.traffic import Counters, LoadWindow, snapshot_of
 from mlops_desk.serving.revision import Shelf
-from mlops_desk.serving.routes import EndpointRoutes, Limits, Route, RoutingTable
-from mlops_desk.serving.traffic import Counters, LoadWindow, snapshot_of
 
 _log = logging.getLogger(__name__)
 _STICKY_HEADER = "x-mlops-desk-key"

@@ -20,9 +20,9 @@ from mlops_desk.records.event import Notice
 from mlops_desk.records.job import Reason
 from mlops_desk.serving import plan
 from mlops_desk.serving.board import Board
+from mlops_desk.serving.launch import Trial, answers
 from mlops_desk.serving.orphans import Orphans
 from mlops_desk.serving.revision import Failed, Interrupted, Shelf
-from mlops_desk.serving.trial import Trial, answers
 
 _log = logging.getLogger(__name__)
 _SILENT_LOOKS = 3

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import zstandard
 
-from mlops_desk.base import room
+from mlops_desk.base.disk import room
+from mlops_desk.base.disk.files import replace_durably
 from mlops_desk.base.errors import NotFound, Unavailable
-from mlops_desk.base.files import replace_durably
 from mlops_desk.base.text import plain
 from mlops_desk.records.backup import Backup
 

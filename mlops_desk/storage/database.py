@@ -20,7 +20,7 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import StaticPool
 
-from mlops_desk.base import room
+from mlops_desk.base.disk import room
 from mlops_desk.base.errors import DeskError, Refused, Unavailable
 from mlops_desk.records.backup import Backup
 from mlops_desk.storage import journal, repair, schema

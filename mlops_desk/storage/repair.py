@@ -17,8 +17,8 @@ from pathlib import Path
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
+from mlops_desk.base.disk.files import aside_name, replace_durably, sync_folder, write_atomically
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.files import aside_name, replace_durably, sync_folder, write_atomically
 from mlops_desk.base.text import plain
 from mlops_desk.records.backup import Backup
 from mlops_desk.storage import schema

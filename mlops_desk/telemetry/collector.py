@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.telemetry.outbox import Outbox
+from mlops_desk.telemetry.pipe.outbox import Outbox
 from mlops_desk.telemetry.relay import Relay
 from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSource, Reports
 
@@ -156,12 +156,12 @@ def _gpus(options: argparse.Namespace, skip: frozenset[int]) -> tuple[GpuSource,
         from mlops_desk.telemetry.simulated import SimulatedFaults, SimulatedGpus  # noqa: PLC0415 - one source is loaded
 
         return SimulatedGpus(options.simulated, SimulatedFaults(options.faults), skip, options.only), None
-    from mlops_desk.telemetry.gpus import NvmlGpus  # noqa: PLC0415 - likewise
-    from mlops_desk.telemetry.nvml import Nvml  # noqa: PLC0415
-    from mlops_desk.telemetry.nvml_event_set import NvmlEventSource  # noqa: PLC0415
-    from mlops_desk.telemetry.nvml_events import Listener  # noqa: PLC0415
-    from mlops_desk.telemetry.pci import Pci  # noqa: PLC0415
-    from mlops_desk.telemetry.processes import Processes  # noqa: PLC0415
+    from mlops_desk.telemetry.host.processes import Processes  # noqa: PLC0415
+    from mlops_desk.telemetry.nvml.door import Nvml  # noqa: PLC0415
+    from mlops_desk.telemetry.nvml.event_set import NvmlEventSource  # noqa: PLC0415
+    from mlops_desk.telemetry.nvml.events import Listener  # noqa: PLC0415
+    from mlops_desk.telemetry.nvml.gpus import NvmlGpus  # noqa: PLC0415 - likewise
+    from mlops_desk.telemetry.nvml.pci import Pci  # noqa: PLC0415
 
     nvml = Nvml()
     listener = Listener(NvmlEventSource(nvml)) if options.only is None else None
@@ -173,7 +173,7 @@ def _host(seed: int | None) -> HostSource:
         from mlops_desk.telemetry.simulated import SimulatedHost  # noqa: PLC0415 - likewise
 
         return SimulatedHost(seed)
-    from mlops_desk.telemetry.host import LinuxHost  # noqa: PLC0415
+    from mlops_desk.telemetry.host.machine import LinuxHost  # noqa: PLC0415
 
     return LinuxHost()
 

@@ -16,10 +16,10 @@ from typing import TypeVar
 import numpy as np
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Invalid, NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.moments import parse_moment
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Sampled
@@ -39,18 +39,18 @@ from mlops_desk.records.status import (
     Status,
     Window,
 )
-from mlops_desk.storage.blocks import Block
-from mlops_desk.storage.chunks import TIER_SECONDS
-from mlops_desk.storage.holders import Holding
+from mlops_desk.storage.history.blocks import Block
+from mlops_desk.storage.history.chunks import TIER_SECONDS
+from mlops_desk.storage.history.holders import Holding
 from mlops_desk.telemetry.cost import Cost
-from mlops_desk.telemetry.curves import CurveReader
 from mlops_desk.telemetry.devices import resolve_device
-from mlops_desk.telemetry.history import History
-from mlops_desk.telemetry.recorder import Recorder
-from mlops_desk.telemetry.ring import SPAN_SECONDS, Ring, parts_of, rows_for
-from mlops_desk.telemetry.sampler import Sampler
-from mlops_desk.telemetry.unclaimed import Unclaimed
-from mlops_desk.telemetry.verdicts import Verdicts
+from mlops_desk.telemetry.history.curves import CurveReader
+from mlops_desk.telemetry.history.disk import History
+from mlops_desk.telemetry.history.memory import SPAN_SECONDS, Ring, parts_of, rows_for
+from mlops_desk.telemetry.history.recorder import Recorder
+from mlops_desk.telemetry.pipe.sampler import Sampler
+from mlops_desk.telemetry.verdicts.keeper import Verdicts
+from mlops_desk.telemetry.verdicts.unclaimed import Unclaimed
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
-from mlops_desk.ui.text import menu_text
+from mlops_desk.ui.look.text import menu_text
 
 
 def always() -> bool:

@@ -19,25 +19,26 @@ from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
 from mlops_desk.base.loop import Loop
-from mlops_desk.ui import recent, theme
 from mlops_desk.ui.actions import Action, Actions
-from mlops_desk.ui.bridge import Bridge, Connect
 from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.context import Context, UiOptions
-from mlops_desk.ui.garbage import GuiCollector
-from mlops_desk.ui.instance import Instance
-from mlops_desk.ui.look import Look
-from mlops_desk.ui.store import Store, Topic, devices_of
-from mlops_desk.ui.tasks import Tasks
-from mlops_desk.ui.window import PROGRAM, Window
-from mlops_desk.ui.windowlog import WindowLog
+from mlops_desk.ui.frame.garbage import GuiCollector
+from mlops_desk.ui.frame.instance import Instance
+from mlops_desk.ui.frame.log import WindowLog
+from mlops_desk.ui.frame.window import PROGRAM, Window
+from mlops_desk.ui.live import recent
+from mlops_desk.ui.live.bridge import Bridge, Connect
+from mlops_desk.ui.live.context import Context, UiOptions
+from mlops_desk.ui.live.store import Store, Topic, devices_of
+from mlops_desk.ui.live.tasks import Tasks
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.darkness import Look
 
 if TYPE_CHECKING:
     from mlops_desk.records.history import Curves
-    from mlops_desk.ui.alarms import Alarms
     from mlops_desk.ui.asking import ClientLike
-    from mlops_desk.ui.desktop import Desktop
-    from mlops_desk.ui.tray import Tray
+    from mlops_desk.ui.frame.alarms import Alarms
+    from mlops_desk.ui.frame.desktop import Desktop
+    from mlops_desk.ui.frame.tray import Tray
 
 _log = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class Program(QObject):
 
     @cached_property
     def tray(self) -> "Tray":
-        from mlops_desk.ui.tray import Tray  # noqa: PLC0415 - after the first paint
+        from mlops_desk.ui.frame.tray import Tray  # noqa: PLC0415 - after the first paint
 
         made = Tray(self.store, self.end)
         made.opened.connect(self.window.bring_up)
@@ -136,13 +137,13 @@ class Program(QObject):
 
     @cached_property
     def alarms(self) -> "Alarms":
-        from mlops_desk.ui.alarms import Alarms  # noqa: PLC0415 - after the first paint
+        from mlops_desk.ui.frame.alarms import Alarms  # noqa: PLC0415 - after the first paint
 
         return Alarms()
 
     @cached_property
     def desktop(self) -> "Desktop":
-        from mlops_desk.ui.desktop import Desktop  # noqa: PLC0415 - after the first paint
+        from mlops_desk.ui.frame.desktop import Desktop  # noqa: PLC0415 - after the first paint
 
         return Desktop(self.loop, IDENTITY, PROGRAM)
 
@@ -186,7 +187,7 @@ class Program(QObject):
         QTimer.singleShot(0, self, self._furnish)
 
     def _furnish(self) -> None:
-        from mlops_desk.ui.tray import load_icon  # noqa: PLC0415 - after the first paint
+        from mlops_desk.ui.frame.tray import load_icon  # noqa: PLC0415 - after the first paint
 
         self._application.setWindowIcon(QIcon.fromTheme(IDENTITY, load_icon(None)))
         self.tray.start()

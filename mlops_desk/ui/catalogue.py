@@ -3,20 +3,20 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from mlops_desk.ui.pagespec import NUMBERS, PageSpec
+from mlops_desk.ui.feature import NUMBERS, PageSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlops_desk.ui.context import Context
-    from mlops_desk.ui.page import Page
+    from mlops_desk.ui.live.context import Context
+    from mlops_desk.ui.parts.page import Page
 
 
 def _late(module: str, name: str) -> "Callable[[Context], Page]":
     def make(context: "Context") -> "Page":
-        from mlops_desk.ui.page import Page  # noqa: PLC0415 - after the first paint
+        from mlops_desk.ui.parts.page import Page  # noqa: PLC0415 - after the first paint
 
-        page = getattr(import_module(f"mlops_desk.ui.pages.{module}"), name)(context)
+        page = getattr(import_module(f"mlops_desk.ui.{module}.page"), name)(context)
         if not isinstance(page, Page):
             raise TypeError(name)
         return page

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 
 from mlops_desk.records.event import Notice
-from mlops_desk.ui import judgement
-from mlops_desk.ui.store import Store
+from mlops_desk.ui.live.store import Store
+from mlops_desk.ui.words import alerts
 
 _PAGE_OF_SOURCE = {
     "jobs": "jobs", "serving": "endpoints", "endpoints": "endpoints", "registry": "models", "models": "models",
@@ -44,5 +44,5 @@ def _known(store: Store, page: str) -> Iterable[tuple[str, str]]:
     elif page == "gpus" and store.status is not None:
         yield from ((f"GPU {gpu.index}", gpu.uuid) for gpu in store.status.gpus)
     elif page == "events":
-        firing = judgement.firing((store.alerts.value or {}).values())
+        firing = alerts.firing((store.alerts.value or {}).values())
         yield from ((f"{alert.device_title}: {alert.title}", f"alert:{alert.id}") for alert in firing)

@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.telemetry.frames import read_frame  # noqa: E402 - the repository comes first
+from mlops_desk.telemetry.pipe.frames import read_frame  # noqa: E402 - the repository comes first
 from tests import nvml_sim  # noqa: E402
 
 _COLLECTOR = [sys.executable, "-m", "mlops_desk.telemetry.collector"]

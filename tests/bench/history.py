@@ -24,13 +24,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from mlops_desk.records.status import Sample  # noqa: E402 - the repository comes first
-from mlops_desk.storage import rolling, sealing  # noqa: E402
-from mlops_desk.storage.blocks import Block  # noqa: E402
-from mlops_desk.storage.chunks import FRAMES_A_CHUNK, TIMES, get_times, put_times  # noqa: E402
-from mlops_desk.storage.telemetry import TelemetryStore  # noqa: E402
-from mlops_desk.telemetry.curves import CurveReader  # noqa: E402
-from mlops_desk.telemetry.history import History, open_store, scale_of  # noqa: E402
-from mlops_desk.telemetry.ring import Ring, parts_of  # noqa: E402
+from mlops_desk.storage.history import rolling, sealing  # noqa: E402
+from mlops_desk.storage.history.blocks import Block  # noqa: E402
+from mlops_desk.storage.history.chunks import FRAMES_A_CHUNK, TIMES, get_times, put_times  # noqa: E402
+from mlops_desk.storage.history.store import TelemetryStore  # noqa: E402
+from mlops_desk.telemetry.history.curves import CurveReader  # noqa: E402
+from mlops_desk.telemetry.history.disk import History, open_store, scale_of  # noqa: E402
+from mlops_desk.telemetry.history.memory import Ring, parts_of  # noqa: E402
 from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost  # noqa: E402
 
 DAY = 86_400

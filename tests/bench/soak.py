@@ -31,12 +31,14 @@ time.time, time.monotonic = lambda: CLOCK[0], lambda: CLOCK[1]
 
 from sqlalchemy import text  # noqa: E402 - the repository and the clock come first
 
+from mlops_desk.alerts.service import AlertsService  # noqa: E402
 from mlops_desk.base.allocator import give_back_memory  # noqa: E402
 from mlops_desk.base.bus import Bus  # noqa: E402
+from mlops_desk.base.disk.paths import DataFolder  # noqa: E402
 from mlops_desk.base.errors import DeskError  # noqa: E402
 from mlops_desk.base.loop import Lane, Loop  # noqa: E402
-from mlops_desk.base.paths import DataFolder  # noqa: E402
 from mlops_desk.base.settings import SettingsStore  # noqa: E402
+from mlops_desk.events.service import EventParts, EventsService  # noqa: E402
 from mlops_desk.records.incident import DeviceEvent  # noqa: E402
 from mlops_desk.records.metric import MetricState, Reading  # noqa: E402
 from mlops_desk.records.status import (  # noqa: E402
@@ -53,10 +55,8 @@ from mlops_desk.records.status import (  # noqa: E402
     Sample,
     Status,
 )
-from mlops_desk.rules.alerting import AlertsService  # noqa: E402
 from mlops_desk.storage.state import State  # noqa: E402
-from mlops_desk.telemetry import history  # noqa: E402
-from mlops_desk.telemetry.eventlog import EventParts, EventsService  # noqa: E402
+from mlops_desk.telemetry.history import disk  # noqa: E402
 from mlops_desk.telemetry.service import DEMO_SEED, TelemetryService  # noqa: E402
 from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost  # noqa: E402
 
@@ -278,7 +278,7 @@ def main() -> None:
     give_back_memory()  # as the agent does
     demo = "--demo" in sys.argv
     restless = not demo and "--calm" not in sys.argv
-    history._REST_SECONDS, history._PACK_SECONDS = 0.0, 1e9
+    disk._REST_SECONDS, disk._PACK_SECONDS = 0.0, 1e9
     began, marks = REAL(), []
     workstation = DemoWorkstation() if demo else Workstation(restless=restless)
     pause = DEMO_MARK_SECONDS if demo else MARK_SECONDS

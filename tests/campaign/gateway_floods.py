@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from mlops_desk.serving.gatekeeper import Gatekeeper, read_state
-from mlops_desk.serving.routes import EndpointRoutes, Limits, Route, RoutingTable
+from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, read_state
+from mlops_desk.serving.gateway.routes import EndpointRoutes, Limits, Route, RoutingTable
 from tests import floods
 from tests.serving_upstream import upstream
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.process import start_detached
-from mlops_desk.registry.ledger import Ledger, end_process
-from mlops_desk.registry.tickets import Grant, Tickets
+from mlops_desk.registry.server.files import Ledger, end_process
+from mlops_desk.registry.server.tickets import Grant, Tickets
 
 TRIES = 2000
 
@@ -57,7 +57,7 @@ def prepare(folder: Path) -> None:
     ledger = Ledger(folder / "mlflow")
     ledger.make()
     words = ["--folder", str(ledger.folder)]
-    start_detached([sys.executable, "-m", "mlops_desk.registry.tracking", *words], folder / "tracking.log")
+    start_detached([sys.executable, "-m", "mlops_desk.registry.server.process", *words], folder / "tracking.log")
     deadline = time.monotonic() + 120
     while (entry := ledger.read()) is None or entry.state != "running":
         if time.monotonic() > deadline:

@@ -12,12 +12,12 @@ from typing import Any
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.engines.docker import DockerEngine
-from mlops_desk.jobs.gpus import LedgerGpus
+from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.jobs.ports import RunTicket
+from mlops_desk.jobs.run.leases import LedgerGpus
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.ledger import Ledger, Owner
 from mlops_desk.records.job import Job, JobState

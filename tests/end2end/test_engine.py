@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.engines.docker import DockerEngine
+from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec, Engine
 from mlops_desk.records.job import Mount
 from tests.engine_suite import LABEL, SAYS, WAITS, EngineSuite, ended
@@ -378,7 +378,7 @@ def test_many_threads_share_one_engine(engine: DockerEngine, image: str, name: s
 
 
 def test_nothing_of_the_sdk_is_loaded_before_an_engine_is_spoken_to() -> None:
-    script = "import sys, mlops_desk.engines.docker as d; d.DockerEngine(); sys.exit('docker' in sys.modules or 'requests' in sys.modules)"
+    script = "import sys, mlops_desk.engines.docker.engine as d; d.DockerEngine(); sys.exit('docker' in sys.modules or 'requests' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])
 
 

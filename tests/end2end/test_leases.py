@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.engines.docker import DockerEngine
+from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import Ledger, Owner

@@ -4,9 +4,9 @@ import pytest
 
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.records.model import DatasetInput, Run
-from mlops_desk.registry.core import Registries
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.registry.server import TrackingServer
+from mlops_desk.registry.registries import Registries
+from mlops_desk.registry.server.keeper import TrackingServer
 from tests.end2end.registry_populate import populate
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]

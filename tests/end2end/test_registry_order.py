@@ -5,10 +5,10 @@ import random
 import pytest
 
 from mlops_desk.base import wire
-from mlops_desk.registry.core import Registries
 from mlops_desk.registry.fake import in_order
-from mlops_desk.registry.order import parse_sort
-from mlops_desk.registry.server import TrackingServer
+from mlops_desk.registry.mlflow.order import parse_sort
+from mlops_desk.registry.registries import Registries
+from mlops_desk.registry.server.keeper import TrackingServer
 from tests.end2end.registry_populate import populate
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]

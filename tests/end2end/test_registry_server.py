@@ -18,13 +18,13 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.records.event import RegistryChanged
-from mlops_desk.registry.core import Registries
-from mlops_desk.registry.ledger import Ledger
-from mlops_desk.registry.server import TrackingServer
+from mlops_desk.registry.registries import Registries
+from mlops_desk.registry.server.files import Ledger
+from mlops_desk.registry.server.keeper import TrackingServer
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
@@ -281,7 +281,7 @@ def test_a_process_that_only_has_its_pid_is_left_alone(tmp_path):
     later.ledger.make()
     with subprocess.Popen(["sleep", "600"]) as other:
         from mlops_desk.base.process import boot_id
-        from mlops_desk.registry.ledger import Entry
+        from mlops_desk.registry.server.files import Entry
 
         later.ledger.write(Entry("running", other.pid, 12345, boot_id(), 5000, ("127.0.0.1",)))
         assert later.state().state == "stopped"

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from mlops_desk.registry.tickets import Grant, Tickets
+from mlops_desk.registry.server.tickets import Grant, Tickets
 from tests.end2end.test_registry_walls import GUARD, Served
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
 PREPARE = """
 import sys
 from pathlib import Path
-from mlops_desk.registry.store import prepare
+from mlops_desk.registry.server.store import prepare
 prepare(Path(sys.argv[1]), "mlflow-artifacts:/")
 """
 

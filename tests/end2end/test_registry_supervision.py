@@ -10,13 +10,13 @@ import time
 import pytest
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.process import start_ticks
-from mlops_desk.registry.ledger import Ledger
-from mlops_desk.registry.server import TrackingServer
+from mlops_desk.registry.server.files import Ledger
+from mlops_desk.registry.server.keeper import TrackingServer
+from mlops_desk.registry.server.tickets import Grant, Tickets
 from mlops_desk.registry.service import RegistryCore
-from mlops_desk.registry.tickets import Grant, Tickets
 from tests.end2end.test_registry_walls import Served
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(300)]

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.process import start_detached
-from mlops_desk.registry.landlock import abi
-from mlops_desk.registry.ledger import Ledger, end_process
-from mlops_desk.registry.tickets import Grant, Tickets
+from mlops_desk.registry.server.files import Ledger, end_process
+from mlops_desk.registry.server.landlock import abi
+from mlops_desk.registry.server.tickets import Grant, Tickets
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
 
@@ -28,10 +28,10 @@ from mlops_desk.registry import files, sources, permits, location, application
 sources.Sources.refusal = lambda *_: None
 permits.Permits.refusal = lambda *_: None
 files.keep_to = lambda folder: None
-from mlops_desk.registry.tracking import main
+from mlops_desk.registry.server.process import main
 sys.exit(main())
 """
-GUARD = "import sys; from mlops_desk.registry.tracking import main; sys.exit(main())"
+GUARD = "import sys; from mlops_desk.registry.server.process import main; sys.exit(main())"
 
 
 class Served:

@@ -23,9 +23,9 @@ import yaml
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller, this_process
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec
 from mlops_desk.engines.fake import FakeEngine, Program
@@ -33,7 +33,7 @@ from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved, Notice
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving import handover, plan
-from mlops_desk.serving.gatekeeper import Gatekeeper, read_state
+from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, read_state
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
 from tests.serving_upstream import Upstream, handed, upstream

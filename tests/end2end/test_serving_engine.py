@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.engines.docker import DockerEngine
+from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.model import ModelVersion

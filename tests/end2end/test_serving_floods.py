@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlops_desk.serving.routes import Limits, Route
+from mlops_desk.serving.gateway.routes import Limits, Route
 from tests import floods
 from tests.end2end.test_serving_gateway import BODY, Door
 from tests.serving_upstream import Upstream, upstream
@@ -183,7 +183,7 @@ def test_a_gateway_with_few_descriptors_never_runs_out_of_them(tmp_path: Path) -
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 from pathlib import Path
-from mlops_desk.serving.gatekeeper import Gatekeeper
+from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
 print(Gatekeeper(Path({str(tmp_path / "_gateway")!r})).ensure())
 """
     started = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False)

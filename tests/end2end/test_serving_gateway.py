@@ -14,8 +14,8 @@ import duckdb
 import httpx
 import pytest
 
-from mlops_desk.serving.gatekeeper import Gatekeeper, read_state
-from mlops_desk.serving.routes import EndpointRoutes, Limits, Route, RoutingTable
+from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, read_state
+from mlops_desk.serving.gateway.routes import EndpointRoutes, Limits, Route, RoutingTable
 from mlops_desk.storage.requests import Feature, parts
 from tests.serving_upstream import upstream
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlops_desk.base.paths import DataFolder
-from mlops_desk.registry.ledger import Ledger
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.registry.server.files import Ledger
 from tests.end2end.desk import Desk
 from tests.end2end.telemetry.rigs import NvmlRig
 

@@ -21,10 +21,10 @@ from PySide6.QtCore import QObject, QSocketNotifier, QTimer  # noqa: E402 - afte
 from PySide6.QtWidgets import QApplication, QListWidget, QWidget  # noqa: E402
 
 from mlops_desk.api.client import connect  # noqa: E402
-from mlops_desk.base.paths import DataFolder  # noqa: E402
+from mlops_desk.base.disk.paths import DataFolder  # noqa: E402
 from mlops_desk.ui.app import Program  # noqa: E402
-from mlops_desk.ui.context import UiOptions  # noqa: E402
-from mlops_desk.ui.text import Label  # noqa: E402
+from mlops_desk.ui.live.context import UiOptions  # noqa: E402
+from mlops_desk.ui.look.text import Label  # noqa: E402
 from tests.end2end.window_calls import counted  # noqa: E402
 
 _TURN_MS = 10

@@ -72,7 +72,7 @@ def _display() -> tuple[str, subprocess.Popen[bytes] | None]:
 def _connect(options: argparse.Namespace):
     if options.agent:
         from mlops_desk.api.client import connect
-        from mlops_desk.base.paths import DataFolder, choose_root
+        from mlops_desk.base.disk.paths import DataFolder, choose_root
 
         root = choose_root(options.data_dir)
         folder = DataFolder(root / "demo" if options.demo else root)
@@ -99,15 +99,15 @@ def _child(options: argparse.Namespace) -> int:
     faulthandler.enable()
     from PySide6.QtWidgets import QApplication
 
-    from mlops_desk.ui import theme
     from mlops_desk.ui.app import Program, UiOptions
     from mlops_desk.ui.catalogue import PAGES
+    from mlops_desk.ui.look import theme
 
     scale = options.child
     application = QApplication(["mlops-desk"])
     program = Program(application, _connect(options), UiOptions("/tmp", demo=not options.agent or options.demo))
     if options.calm:
-        from mlops_desk.ui import notes
+        from mlops_desk.ui.overview import notes
 
         program.context.memory.setValue(notes._WELCOMED, 1)
     program.start()

@@ -10,11 +10,11 @@ import psutil
 import pytest
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from mlops_desk.ui import theme
 from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.widgets.grid import Grid
+from mlops_desk.ui.frame.window import Window
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.overview.grid import Grid
 from mlops_desk.ui.widgets.states import StateView
-from mlops_desk.ui.window import Window
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -47,11 +47,13 @@ def test_the_frame_is_painted_before_records_pages_and_the_client_are_loaded(tmp
         "mlops_desk.records.",
         "mlops_desk.verbs",
         "mlops_desk.api",
-        "mlops_desk.ui.pages.",
+        *(f"mlops_desk.ui.{spec.id}." for spec in PAGES if spec.id != "overview"),
+        "mlops_desk.ui.overview.page",
+        "mlops_desk.ui.parts.",
         "mlops_desk.ui.tables.",
     )
     assert not sorted(name for name in loaded - {"mlops_desk.records.metric"} if name.startswith(late))
-    assert not loaded & {"mlops_desk.ui.tray", "PySide6.QtNetwork", "msgspec", "httpx", "asyncio", "numpy"}
+    assert not loaded & {"mlops_desk.ui.frame.tray", "PySide6.QtNetwork", "msgspec", "httpx", "asyncio", "numpy"}
 
 
 def _end_agents_of(folder):

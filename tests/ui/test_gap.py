@@ -11,7 +11,7 @@ from doubles import Double
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.widgets.library import Library
+from mlops_desk.ui.charts.library import Library
 
 SERVICES = (
     "connect",

@@ -11,21 +11,24 @@ from PySide6.QtWidgets import QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.incident import Incident
-from mlops_desk.ui import glance, judgement, storagewords, theme, words
-from mlops_desk.ui.dialogs.form import FormDialog
-from mlops_desk.ui.eventdetail import EventDetail
-from mlops_desk.ui.gpu import facts as gpufacts
-from mlops_desk.ui.text import Label
-from mlops_desk.ui.widgets import plotting
+from mlops_desk.ui.charts import plotting
+from mlops_desk.ui.charts.chart import Chart, align
+from mlops_desk.ui.events.detail import EventDetail
+from mlops_desk.ui.gpus import facts as gpufacts
+from mlops_desk.ui.gpus.head import Head
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.overview import glance
+from mlops_desk.ui.overview.strip import Statement, Strip
+from mlops_desk.ui.storage import words as storagewords
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.chart import Chart, align
 from mlops_desk.ui.widgets.facts import Fact, Facts
 from mlops_desk.ui.widgets.field import Field
-from mlops_desk.ui.widgets.head import Head
+from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.widgets.states import StateView
-from mlops_desk.ui.widgets.strip import Statement, Strip
 from mlops_desk.ui.widgets.traces import Line
 from mlops_desk.ui.widgets.value import Value
+from mlops_desk.ui.words import alerts, numbers
 
 LONG = "GPU-00000000-1111-2222-3333-444444444444"
 
@@ -49,7 +52,7 @@ def test_names_of_curves_that_cross_by_a_hair_do_not_jump():
 
 
 def chart(qtbot, title: str, *names: str) -> Chart:
-    made = Chart(title, words.percent)
+    made = Chart(title, numbers.percent)
     qtbot.addWidget(made)
     made.resize(600, 120)
     made.show_lines([Line(name, [(at, 0.5) for at in range(60)], slot) for slot, name in enumerate(names)], 60.0)
@@ -87,8 +90,8 @@ def test_a_name_wider_than_its_place_is_broken_and_not_cut(qtbot):
 def test_a_lost_gpu_is_not_used_by_the_reason_why_it_is_lost(start, double):
     lost = next(gpu for gpu in start(double).store.status.gpus if gpu.note)
     found = {fact.name: fact.value for fact in gpufacts.state(lost)}
-    assert (found["Used by"], found["Note"]) == (words.NOTHING, lost.note)
-    assert found["Slowed by"] == words.NOTHING
+    assert (found["Used by"], found["Note"]) == (numbers.NOTHING, lost.note)
+    assert found["Slowed by"] == numbers.NOTHING
 
 
 @pytest.mark.parametrize(
@@ -258,7 +261,7 @@ def test_a_list_in_a_card_ends_with_a_whole_row(start, double, qtbot):
     ],
 )
 def test_an_event_beside_its_device_does_not_name_it_again(title, device, shown):
-    assert judgement.title_without_device(Incident("i", 0.0, "gpu", "info", title, device=device), None) == shown
+    assert alerts.title_without_device(Incident("i", 0.0, "gpu", "info", title, device=device), None) == shown
 
 
 def test_a_title_goes_above_its_controls_where_both_find_no_room(qtbot):

@@ -5,9 +5,9 @@ import time
 import pytest
 from PySide6.QtWidgets import QTableView
 
-from mlops_desk.ui import words
 from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.text import Label
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.words import numbers
 
 HOUR = 3600.0
 
@@ -20,8 +20,8 @@ def later(monkeypatch):
     def ago(moment, now=None):
         return said(moment, (time.time() if now is None else now) + ahead[0])
 
-    said = words.ago
-    monkeypatch.setattr(words, "ago", ago)
+    said = numbers.ago
+    monkeypatch.setattr(numbers, "ago", ago)
     return ahead
 
 

@@ -8,8 +8,8 @@ GPU 5 is cut into two MIG instances, so it has no utilisation of its own.
 from dataclasses import dataclass
 
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.telemetry.kept import Kept
-from mlops_desk.telemetry.metrics import GPU, GPU_METRICS
+from mlops_desk.telemetry.metrics.kept import Kept
+from mlops_desk.telemetry.metrics.table import GPU, GPU_METRICS
 from mlops_desk.telemetry.simulated.events import CONTAINED_GPU, contained_errors
 from mlops_desk.telemetry.simulated.noise import positive, wave
 from mlops_desk.telemetry.simulated.steady import (

@@ -1,9 +1,9 @@
 """The simulated network: two Ethernet ports, one more without a cable, and one InfiniBand port."""
 
 from mlops_desk.records.status import Network
-from mlops_desk.telemetry.kept import Kept
-from mlops_desk.telemetry.metrics import NETWORK
-from mlops_desk.telemetry.network import readings
+from mlops_desk.telemetry.host.network import readings
+from mlops_desk.telemetry.metrics.kept import Kept
+from mlops_desk.telemetry.metrics.table import NETWORK
 from mlops_desk.telemetry.simulated.noise import number, positive
 from mlops_desk.telemetry.simulated.works import Run
 

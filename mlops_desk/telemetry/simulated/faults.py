@@ -7,7 +7,7 @@ from typing import Any
 
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import GpuState
-from mlops_desk.telemetry.metrics import GPU, measured, missing
+from mlops_desk.telemetry.metrics.table import GPU, measured, missing
 
 
 class SimulatedFaults:

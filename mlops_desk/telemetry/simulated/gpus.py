@@ -9,8 +9,9 @@ from typing import Any
 
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.status import AccountedProcess, Gpu, GpuProcess, GpuState, NvLink
-from mlops_desk.telemetry.merge import without_values
-from mlops_desk.telemetry.metrics import all_missing
+from mlops_desk.telemetry.metrics.table import all_missing
+from mlops_desk.telemetry.pipe.merge import without_values
+from mlops_desk.telemetry.pipe.supervision import STALE_SECONDS
 from mlops_desk.telemetry.relay import Relay
 from mlops_desk.telemetry.simulated.accounts import ACCOUNTS_SECONDS, accounts
 from mlops_desk.telemetry.simulated.board import MIG_GPU, Board
@@ -21,7 +22,6 @@ from mlops_desk.telemetry.simulated.loads import bandwidth_ratio, host_load, hos
 from mlops_desk.telemetry.simulated.steady import FACTS
 from mlops_desk.telemetry.simulated.works import Run, container_id, end_run, load, pid_of, running, ticks_of
 from mlops_desk.telemetry.source import Busy, GpuSample
-from mlops_desk.telemetry.supervision import STALE_SECONDS
 
 GPU_COUNT = 8
 _SOCKET_GPUS = 4

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Core, Host, Sensor
-from mlops_desk.telemetry.kept import Kept
-from mlops_desk.telemetry.metrics import CORE, HOST, SENSOR
+from mlops_desk.telemetry.metrics.kept import Kept
+from mlops_desk.telemetry.metrics.table import CORE, HOST, SENSOR
 from mlops_desk.telemetry.simulated.cards import Cards
 from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, oom_count, oom_kills
 from mlops_desk.telemetry.simulated.noise import positive, wave

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import MigInstance, NvLink
-from mlops_desk.telemetry.kept import Kept
-from mlops_desk.telemetry.metrics import LINK, MIG
+from mlops_desk.telemetry.metrics.kept import Kept
+from mlops_desk.telemetry.metrics.table import LINK, MIG
 from mlops_desk.telemetry.simulated.noise import positive
 from mlops_desk.telemetry.simulated.steady import LINKS
 from mlops_desk.telemetry.simulated.works import GIB, Run, load

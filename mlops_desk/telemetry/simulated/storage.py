@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Disk, Filesystem
-from mlops_desk.telemetry.kept import Kept
-from mlops_desk.telemetry.metrics import DISK, FILESYSTEM
+from mlops_desk.telemetry.metrics.kept import Kept
+from mlops_desk.telemetry.metrics.table import DISK, FILESYSTEM
 from mlops_desk.telemetry.simulated.noise import number, positive, wave
 from mlops_desk.telemetry.simulated.works import GIB, Run, booted_at
 

@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from mlops_desk.base.text import plain
-from mlops_desk.ui import theme
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import tip_text
 from mlops_desk.ui.tables.order import CELL_LIMIT, Cell, Column, Order
-from mlops_desk.ui.text import tip_text
 
 T = TypeVar("T")
 Index = QModelIndex | QPersistentModelIndex

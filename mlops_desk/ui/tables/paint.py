@@ -6,7 +6,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QS
 from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QAbstractScrollArea, QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from mlops_desk.ui import theme
+from mlops_desk.ui.look import theme
 from mlops_desk.ui.tables.model import BAR_ROLE
 
 COLUMN_SHARE = 0.25

@@ -8,11 +8,11 @@ from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QPa
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QMenu, QTableView
 
 from mlops_desk.base.text import plain
-from mlops_desk.ui import theme
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import menu_text
 from mlops_desk.ui.tables import export
 from mlops_desk.ui.tables.model import KEY_ROLE, Column, RecordModel
 from mlops_desk.ui.tables.paint import CellDelegate, PlainHeader
-from mlops_desk.ui.text import menu_text
 from mlops_desk.ui.widgets.scroll import thin
 
 T = TypeVar("T")

@@ -4,8 +4,8 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from mlops_desk.ui import theme
-from mlops_desk.ui.text import Label
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
 
 
 class Banner(QWidget):

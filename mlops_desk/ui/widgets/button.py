@@ -6,8 +6,8 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QPushButton, QSizePolicy
 
-from mlops_desk.ui import symbols, theme
-from mlops_desk.ui.text import menu_text, set_tip
+from mlops_desk.ui.look import symbols, theme
+from mlops_desk.ui.look.text import menu_text, set_tip
 
 COPIED_MILLISECONDS = 1500
 

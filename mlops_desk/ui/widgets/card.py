@@ -4,8 +4,8 @@ from PySide6.QtCore import QEvent, QRectF, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QVBoxLayout, QWidget
 
-from mlops_desk.ui import theme
-from mlops_desk.ui.text import Label
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
 
 
 def paint_card(painter: QPainter, area: QRectF, edge: QColor | None = None, *, hover: bool = False) -> None:

@@ -5,8 +5,8 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QCheckBox, QComboBox
 
 from mlops_desk.base.text import plain
-from mlops_desk.ui import symbols, theme
-from mlops_desk.ui.text import menu_text
+from mlops_desk.ui.look import symbols, theme
+from mlops_desk.ui.look.text import menu_text
 
 
 class Choice(QComboBox):

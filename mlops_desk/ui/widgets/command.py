@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from mlops_desk.base.text import LINE_LIMIT, plain
-from mlops_desk.ui import theme
+from mlops_desk.ui.look import theme
 from mlops_desk.ui.widgets.button import CopyButton
 from mlops_desk.ui.widgets.field import Field
 

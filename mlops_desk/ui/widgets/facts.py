@@ -8,9 +8,10 @@ from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from mlops_desk.records.job import Reason
-from mlops_desk.ui import hints, theme, words
-from mlops_desk.ui.text import Label, set_tip
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.value import Value
+from mlops_desk.ui.words import hints, numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Fact:
 def moment_fact(name: str, at: float | None) -> Fact:
     """Return a fact about a time: relative, with the absolute one in the tool tip."""
     if at is None:
-        return Fact(name, words.NOTHING)
-    return Fact(name, f"{words.ago(at)}, {words.day_and_clock(at)}", tip=words.absolute(at), moment=at)
+        return Fact(name, numbers.NOTHING)
+    return Fact(name, f"{numbers.ago(at)}, {numbers.day_and_clock(at)}", tip=numbers.absolute(at), moment=at)
 
 
 class _Rows(QGridLayout):

@@ -4,7 +4,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QLineEdit
 
-from mlops_desk.ui import theme
+from mlops_desk.ui.look import theme
 
 
 class Field(QLineEdit):

@@ -18,12 +18,12 @@ from PySide6.QtWidgets import (
 )
 
 from mlops_desk.base.text import plain
-from mlops_desk.ui import theme
-from mlops_desk.ui.text import Label, tip_text
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label, tip_text
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.scroll import thin
-from mlops_desk.ui.words import Mark
+from mlops_desk.ui.words.numbers import Mark
 
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter

@@ -5,8 +5,8 @@ from PySide6.QtGui import QTextCursor, QTextDocument
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import LINE_LIMIT, plain
-from mlops_desk.ui import theme
-from mlops_desk.ui.text import Label
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import Check
 from mlops_desk.ui.widgets.field import Field

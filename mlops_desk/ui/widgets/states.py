@@ -7,10 +7,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.ui import hints, theme
-from mlops_desk.ui.text import Label
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button, CopyButton
 from mlops_desk.ui.widgets.command import CommandLine
+from mlops_desk.ui.words import hints
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
 
-from mlops_desk.ui import theme
+from mlops_desk.ui.look import theme
 from mlops_desk.ui.widgets.button import Button
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlops_desk.ui.widgets.curves import Point
-from mlops_desk.ui.widgets.track import Track
+from mlops_desk.ui.curves.points import Point
+from mlops_desk.ui.curves.track import Track
 
 
 @dataclass(frozen=True, slots=True)

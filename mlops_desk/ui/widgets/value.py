@@ -3,8 +3,8 @@
 from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QTextLayout, QTextOption
 
-from mlops_desk.ui import theme
-from mlops_desk.ui.text import Label
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
 
 
 class Value(Label):

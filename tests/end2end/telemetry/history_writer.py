@@ -5,10 +5,10 @@ from itertools import count
 from pathlib import Path
 
 from mlops_desk.records.metric import Reading
-from mlops_desk.storage import rolling, sealing
-from mlops_desk.telemetry import history as module
-from mlops_desk.telemetry.history import History
-from mlops_desk.telemetry.ring import Ring
+from mlops_desk.storage.history import rolling, sealing
+from mlops_desk.telemetry.history import disk as module
+from mlops_desk.telemetry.history.disk import History
+from mlops_desk.telemetry.history.memory import Ring
 
 START = 1_794_999_600.0
 

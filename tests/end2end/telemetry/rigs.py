@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.event import Notice, Sampled
 from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, Status

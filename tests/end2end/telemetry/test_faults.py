@@ -12,7 +12,7 @@ import pytest
 
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Gpu, GpuState
-from mlops_desk.telemetry.metrics import GPU, TABLE
+from mlops_desk.telemetry.metrics.table import GPU, TABLE
 from tests.end2end.telemetry.rigs import Desk, Rig
 
 pytestmark = pytest.mark.end2end

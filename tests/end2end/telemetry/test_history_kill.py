@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_desk.storage import sealing
-from mlops_desk.storage.reading import Request, find_series, read
-from mlops_desk.storage.rollup import Rolled, join
-from mlops_desk.telemetry.history import open_store
+from mlops_desk.storage.history import sealing
+from mlops_desk.storage.history.reading import Request, find_series, read
+from mlops_desk.storage.history.rollup import Rolled, join
+from mlops_desk.telemetry.history.disk import open_store
 from tests.end2end.telemetry.history_writer import START
 
 pytestmark = pytest.mark.end2end

@@ -189,7 +189,7 @@ def test_a_sleeping_gpu_is_not_woken(start, tmp_path: Path) -> None:
 
 def test_the_collector_loads_nothing_heavy(root: Path) -> None:
     code = (
-        "import sys, mlops_desk.telemetry.collector, mlops_desk.telemetry.gpus, mlops_desk.telemetry.host;"
+        "import sys, mlops_desk.telemetry.collector, mlops_desk.telemetry.nvml.gpus, mlops_desk.telemetry.host.machine;"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)

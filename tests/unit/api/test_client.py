@@ -8,8 +8,8 @@ import pytest
 
 from mlops_desk.api import client as clients
 from mlops_desk.api.client import Client
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, NotFound, TimedOut, Unavailable
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import verbs_of
 
@@ -167,7 +167,7 @@ def test_an_agent_that_never_answers_is_given_up_with_the_place_of_its_log(tmp_p
 
 
 def test_who_waits_for_an_agent_to_go_is_told_when_it_stays(tmp_path) -> None:
-    from mlops_desk.base.lock import FolderLock
+    from mlops_desk.base.disk.lock import FolderLock
 
     folder = DataFolder(tmp_path)
     lock = FolderLock(folder.lock)

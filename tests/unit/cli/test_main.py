@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.cli import acts
 from mlops_desk.cli.main import main
 from mlops_desk.cli.watch import _Painter

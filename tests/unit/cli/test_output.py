@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.cli import output, told
+from mlops_desk.cli import afterword as told
+from mlops_desk.cli import output
 from mlops_desk.cli.cells import cut, padded, table, width_of
 from mlops_desk.records.history import History
 from mlops_desk.records.job import Job, JobSpec, JobState, LostJob, Resources

@@ -6,12 +6,12 @@ import pytest
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.limits import MOST
-from mlops_desk.cli.helps import help_of
+from mlops_desk.cli.first_words import window_words
+from mlops_desk.cli.help import help_of
 from mlops_desk.cli.main import main
-from mlops_desk.cli.opening import window_words
 from mlops_desk.cli.parser import arguments_of, build
-from mlops_desk.telemetry.curves import BUCKETS_LIMIT
-from mlops_desk.telemetry.eventlog import KEPT
+from mlops_desk.events.service import KEPT
+from mlops_desk.telemetry.history.curves import BUCKETS_LIMIT
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import FolderOf, Length, Moment, Option, Parameter, Verb, verbs_of
 

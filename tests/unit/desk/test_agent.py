@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.status import AgentCost, AgentInfo

@@ -6,13 +6,13 @@ from threading import Event
 
 import pytest
 
-from mlops_desk.base import paths
+from mlops_desk.base.disk import paths
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
-from mlops_desk.desk import doctor, machine
+from mlops_desk.desk import doctor, machine_checks
 from mlops_desk.engines.fake import FakeEngine
-from mlops_desk.jobs.shell import HostShell
+from mlops_desk.jobs.run.shell import HostShell
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.model import Registry
 from mlops_desk.records.status import AgentCost, AgentInfo, Check, Disk, Gpu, GpuState, Host, Status
@@ -35,7 +35,7 @@ def drive(root: Path, kernel: str | None, library: str | None) -> Check:
     if library:
         real = write(root, f"usr/lib/x86_64-linux-gnu/libnvidia-ml.so.{library}")
         (real.parent / "libnvidia-ml.so.1").symlink_to(real.name)
-    return machine.library_check(root)
+    return machine_checks.library_check(root)
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,14 @@ def test_a_data_folder_that_takes_nothing_more_is_a_problem_with_a_fix(free, pau
 
 
 def test_device_files_that_may_not_be_opened_are_named(tmp_path, monkeypatch):
-    assert machine.devices_check(tmp_path).state == "ok"
+    assert machine_checks.devices_check(tmp_path).state == "ok"
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-caps", "nvidia.txt"):
         write(tmp_path, f"dev/{name}")
-    assert machine.devices_check(tmp_path).text == "all 3 device files can be opened"
-    monkeypatch.setattr(machine.os, "access", lambda path, mode: path.name != "nvidia1" or mode == machine.os.F_OK)
-    check = machine.devices_check(tmp_path)
+    assert machine_checks.devices_check(tmp_path).text == "all 3 device files can be opened"
+    monkeypatch.setattr(
+        machine_checks.os, "access", lambda path, mode: path.name != "nvidia1" or mode == machine_checks.os.F_OK
+    )
+    check = machine_checks.devices_check(tmp_path)
     assert (check.state, "/dev/nvidia1" in check.text) == ("problem", True)
     assert check.fix
 
@@ -108,15 +110,15 @@ def mounts(root: Path, *rows: tuple[str, str]) -> Path:
 )
 def test_a_data_folder_on_a_network_filesystem_is_refused(tmp_path, folder, state):
     known = mounts(tmp_path, ("/", "ext4"), ("/home", "nfs4"), ("/srv/a\\040b", "cifs"), ("/tmp", "tmpfs"))
-    check = machine.filesystem_check(Path(folder), known)
+    check = machine_checks.filesystem_check(Path(folder), known)
     assert check.state == state
     assert (check.fix is not None) is (state != "ok")
 
 
 def test_a_mount_over_a_mount_counts(tmp_path):
     known = mounts(tmp_path, ("/", "ext4"), ("/data", "ext4"), ("/data", "nfs"))
-    assert machine.filesystem_of(Path("/data/x"), known) == "nfs"
-    assert machine.filesystem_check(Path("/x"), tmp_path / "nowhere").state == "unknown"
+    assert machine_checks.filesystem_of(Path("/data/x"), known) == "nfs"
+    assert machine_checks.filesystem_check(Path("/x"), tmp_path / "nowhere").state == "unknown"
 
 
 def test_an_agent_does_not_start_on_a_network_filesystem_unless_told_to(tmp_path, monkeypatch):
@@ -129,34 +131,34 @@ def test_an_agent_does_not_start_on_a_network_filesystem_unless_told_to(tmp_path
 
 
 def test_the_kernel_log_is_told_readable_or_not(tmp_path):
-    assert machine.kernel_log_check(tmp_path).state == "warning"
+    assert machine_checks.kernel_log_check(tmp_path).state == "warning"
     write(tmp_path, "dev/kmsg")
-    assert machine.kernel_log_check(tmp_path).state == "ok"
+    assert machine_checks.kernel_log_check(tmp_path).state == "ok"
 
 
 def test_drives_whose_health_is_closed_are_named_with_a_fix():
     healthy = Disk("nvme0n1", metrics={"hw.disk.wear": Reading(0.1, "1")})
     closed = Disk("nvme1n1", note="needs permission")
-    assert machine.drives_check(replace(STATUS, disks=(healthy,))).state == "ok"
-    check = machine.drives_check(replace(STATUS, disks=(healthy, closed)))
+    assert machine_checks.drives_check(replace(STATUS, disks=(healthy,))).state == "ok"
+    check = machine_checks.drives_check(replace(STATUS, disks=(healthy, closed)))
     assert (check.state, "nvme1n1" in check.text, bool(check.fix)) == ("warning", True, True)
-    assert machine.drives_check(STATUS).state == "ok"
+    assert machine_checks.drives_check(STATUS).state == "ok"
 
 
 def test_udisks_tray_and_cost(tmp_path):
-    assert machine.udisks_check(tmp_path).fix
+    assert machine_checks.udisks_check(tmp_path).fix
     write(tmp_path, "usr/libexec/udisks2/udisksd")
-    assert machine.udisks_check(tmp_path).state == "ok"
+    assert machine_checks.udisks_check(tmp_path).state == "ok"
     gnome = {"DBUS_SESSION_BUS_ADDRESS": "x", "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}
-    assert machine.tray_check(gnome, tmp_path).state == "warning"
+    assert machine_checks.tray_check(gnome, tmp_path).state == "warning"
     write(tmp_path, "usr/share/gnome-shell/extensions/ubuntu-appindicators@ubuntu.com/x")
-    assert machine.tray_check(gnome, tmp_path).state == "ok"
-    assert machine.tray_check({**gnome, "XDG_CURRENT_DESKTOP": "KDE"}, tmp_path).state == "ok"
-    assert machine.tray_check({}, tmp_path).state == "unknown"
-    assert "0.40\u202f%" in machine.cost_check(STATUS).text
+    assert machine_checks.tray_check(gnome, tmp_path).state == "ok"
+    assert machine_checks.tray_check({**gnome, "XDG_CURRENT_DESKTOP": "KDE"}, tmp_path).state == "ok"
+    assert machine_checks.tray_check({}, tmp_path).state == "unknown"
+    assert "0.40\u202f%" in machine_checks.cost_check(STATUS).text
     dear = replace(STATUS, agent=replace(INFO, cost=AgentCost(0.2)))
-    assert machine.cost_check(dear).state == "warning"
-    assert machine.cost_check(replace(STATUS, agent=replace(INFO, cost=AgentCost()))).state == "unknown"
+    assert machine_checks.cost_check(dear).state == "warning"
+    assert machine_checks.cost_check(replace(STATUS, agent=replace(INFO, cost=AgentCost()))).state == "unknown"
 
 
 def test_all_checks_are_made_once_by_their_names_and_problems_come_with_a_fix(tmp_path):
@@ -198,8 +200,8 @@ def test_a_check_that_fails_or_hangs_costs_no_other_its_answer(tmp_path, monkeyp
 def test_memory_that_nobody_holds_is_a_problem_with_a_way_to_find_the_holder():
     free = Gpu("GPU-0", 0, "H100", None, GpuState.OK)
     held = Gpu("GPU-3", 3, "H100", None, GpuState.OK, held_by_nobody_bytes=70 << 30)
-    assert machine.memory_check(replace(STATUS, gpus=(free,))).state == "ok"
-    check = machine.memory_check(replace(STATUS, gpus=(free, held)))
+    assert machine_checks.memory_check(replace(STATUS, gpus=(free,))).state == "ok"
+    check = machine_checks.memory_check(replace(STATUS, gpus=(free, held)))
     assert (check.state, check.fix) == ("problem", "sudo fuser -v /dev/nvidia3")
     assert "70.0\u202fGiB of GPU 3" in check.text
     assert "zombie" in check.text

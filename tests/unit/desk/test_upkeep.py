@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk import upkeep as module
 from mlops_desk.desk.upkeep import Upkeep

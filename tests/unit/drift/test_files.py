@@ -14,7 +14,7 @@ from scipy import stats
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.process import run_worker
-from mlops_desk.drift.read import connect
+from mlops_desk.drift.data.tables import connect
 from mlops_desk.drift.worker import answer, compare_files
 from mlops_desk.records.drift import DriftOptions, DriftReport
 

@@ -10,11 +10,11 @@ import pytest
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.engines.fake import FakeEngine, Program
-from mlops_desk.jobs.attempts import Policy
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.ports import Outlook, RunTicket
-from mlops_desk.jobs.runner import Outside, Runner
-from mlops_desk.jobs.runs import Runs
+from mlops_desk.jobs.run.attempts import Policy
+from mlops_desk.jobs.run.runner import Outside, Runner
+from mlops_desk.jobs.run.runs import Runs
 from mlops_desk.records.job import Job, JobSpec, JobState, MlflowSpec, Resources
 from mlops_desk.storage.state import State
 

@@ -15,9 +15,9 @@ import pytest
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import ContainerSpec
@@ -98,7 +98,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
-    monkeypatch.setattr("mlops_desk.jobs.runner._TICK_SECONDS", 0.05)
+    monkeypatch.setattr("mlops_desk.jobs.run.runner._TICK_SECONDS", 0.05)
     desk = Desk(tmp_path)
     yield desk
     desk.end()
@@ -226,7 +226,7 @@ def test_a_log_that_waits_for_room_on_the_disk_is_read_from_the_container(desk, 
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mlops_desk.jobs.folder.AttemptFolder._spool", full)
+    monkeypatch.setattr("mlops_desk.jobs.run.folder.AttemptFolder._spool", full)
     job = desk.jobs.submit(HEAD + "command: [short]")
     desk.wait(job.id, JobState.SUCCEEDED)
     assert list(desk.jobs.logs(job.id)) == list(desk.jobs.logs(job.id, follow=True)) == ["one", "two", "three"]
@@ -397,7 +397,9 @@ def test_mounts_are_judged_with_the_submitters_eyes(tmp_path):
 
     def look(source, mode):
         mounts = [{"source": str(source), "target": "/data", "mode": mode}]
-        return run_worker("mlops_desk.jobs.access", {"uid": 65534, "private": ["/nowhere"], "mounts": mounts}, 10.0)
+        return run_worker(
+            "mlops_desk.jobs.mount_access", {"uid": 65534, "private": ["/nowhere"], "mounts": mounts}, 10.0
+        )
 
     with pytest.raises(Refused, match="Permission denied"):
         look(tmp_path / "x", "ro")

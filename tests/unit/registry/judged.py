@@ -5,9 +5,9 @@ import json
 import sqlite3
 from contextlib import closing
 
-from mlops_desk.registry.facts import Facts
-from mlops_desk.registry.guard import Guard, Keys
-from mlops_desk.registry.tickets import Grant, Tickets
+from mlops_desk.registry.server.facts import Facts
+from mlops_desk.registry.server.guard import Guard, Keys
+from mlops_desk.registry.server.tickets import Grant, Tickets
 
 OWNER = "right-token"
 HOST = "127.0.0.1:5000"

@@ -7,7 +7,7 @@ import pytest
 
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.registry.address import check_artifact_location, check_local, parse_address
-from mlops_desk.registry.core import foreign_environment
+from mlops_desk.registry.registries import foreign_environment
 
 SERVER = parse_address("http://models.example:5000")
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Invalid, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.records.event import RegistryChanged
 from mlops_desk.records.model import Model, Run
-from mlops_desk.registry.core import Registries
 from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 
 OTHER = "sqlite:////tmp/x/ml.db"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base import room
+from mlops_desk.base.disk import room
+from mlops_desk.base.disk.lock import FolderLock
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import NotFound, Refused, Unavailable
-from mlops_desk.base.lock import FolderLock
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.storage import backups as module
 from mlops_desk.storage.backups import Backups
-from mlops_desk.storage.restoring import work
+from mlops_desk.storage.restore import work
 from mlops_desk.storage.state import State
 from tests.unit.storage.damage import fill_state
 
@@ -186,7 +186,7 @@ def test_while_an_agent_holds_the_folder_nothing_is_restored(path: Path, monkeyp
     before = path.read_bytes()
     held = FolderLock(DataFolder(path.parent).lock)
     assert held.acquire("somebody")
-    monkeypatch.setattr("mlops_desk.storage.restoring._LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("mlops_desk.storage.restore._LOCK_SECONDS", 0.05)
     with pytest.raises(Refused, match="An agent runs"):
         work({"folder": str(path.parent), "name": made.name})
     held.release()

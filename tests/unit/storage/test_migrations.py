@@ -15,9 +15,9 @@ from sqlalchemy.engine import Engine
 from mlops_desk.base import wire
 from mlops_desk.records.job import Job, JobSpec, JobState
 from mlops_desk.storage import schema
-from mlops_desk.storage.blocks import Block
+from mlops_desk.storage.history.blocks import Block
+from mlops_desk.storage.history.store import TelemetryStore
 from mlops_desk.storage.state import State
-from mlops_desk.storage.telemetry import TelemetryStore
 
 JOBS = [
     Job(f"j{number}", "train", JobState.SUCCEEDED, JobSpec("train", "i"), float(number), 0, "me")

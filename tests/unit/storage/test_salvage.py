@@ -13,9 +13,9 @@ import pytest
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records.job import Job, JobState
 from mlops_desk.storage import repair
+from mlops_desk.storage.history.store import TelemetryStore
 from mlops_desk.storage.pages import Pages
 from mlops_desk.storage.state import State
-from mlops_desk.storage.telemetry import TelemetryStore
 from tests.unit.storage.damage import DAMAGES, PAGE, Damage, fill_state, headless, pages_of_jobs
 
 TRIES = 4

@@ -10,13 +10,13 @@ import pytest
 from mlops_desk.base.loop import Finished, Loop
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.status import Gpu, GpuState, Host
-from mlops_desk.telemetry import outbox as module
 from mlops_desk.telemetry.collector import Collector
-from mlops_desk.telemetry.frames import Frame, read_frame
-from mlops_desk.telemetry.outbox import Outbox
+from mlops_desk.telemetry.pipe import outbox as module
+from mlops_desk.telemetry.pipe.frames import Frame, read_frame
+from mlops_desk.telemetry.pipe.outbox import Outbox
+from mlops_desk.telemetry.pipe.patches import Restorer
 from mlops_desk.telemetry.relay import Relay
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample, Lane
-from mlops_desk.telemetry.thinning import Restorer
 
 
 class Gpus:

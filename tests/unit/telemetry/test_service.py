@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Invalid, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.event import Sampled
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuProcess, GpuState, Host, LeaseInfo, Sample
-from mlops_desk.storage.blocks import Block
+from mlops_desk.storage.history.blocks import Block
 from mlops_desk.telemetry import service as service_module
 from mlops_desk.telemetry.cost import Cost, processor_seconds, proportional_bytes
 from mlops_desk.telemetry.service import TelemetryService, join, window_of
-from mlops_desk.telemetry.unclaimed import Unclaimed
+from mlops_desk.telemetry.verdicts.unclaimed import Unclaimed
 
 ID = "ab" * 32
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.telemetry.host import LinuxHost
+from mlops_desk.telemetry.host.machine import LinuxHost
 from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost
 from mlops_desk.telemetry.source import HostSample, HostSource
 from tests import telemetry_suite

@@ -1,0 +1,1 @@
+"""Alerts: conditions that are watched, who is told of them, and until when nobody is."""

@@ -1,0 +1,312 @@
+"""The alerts' verbs: looks at each sample, stores what fires, tells it once, and hands it to the webhook.
+
+Who samples only evaluates; a lane of its own stores and tells.
+"""
+
+import logging
+import math
+import os
+import threading
+import time
+import uuid
+from builtins import list as list_of
+from collections.abc import Callable
+from dataclasses import replace
+
+from mlops_desk.alerts import causes
+from mlops_desk.alerts.engine import AlertEngine, Change, quantity
+from mlops_desk.alerts.silences import LONGEST_SECONDS, spot_of
+from mlops_desk.alerts.webhook import Webhook
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused
+from mlops_desk.base.loop import Lane, Loop
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.base.text import plain
+from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, SettingsChanged
+from mlops_desk.records.incident import Incident
+from mlops_desk.records.status import Status
+from mlops_desk.storage.state import RecordTable
+
+_log = logging.getLogger(__name__)
+
+SOURCE = "alerts"
+LEVELS = ("info", "warning", "alert")
+_ENDED = "ended"
+_KEPT = 1000
+_LISTED = 100
+_LONGEST_SECONDS = 86_400.0
+_WEBHOOK_RULE = "webhook"
+
+
+class AlertsService:
+    """Implements ``verbs.Alerts``. ``log`` writes an alert into the event log; webhooks are told of ``simulated``."""
+
+    def __init__(
+        self,
+        alerts: RecordTable[Alert],
+        rules: RecordTable[AlertRule],
+        settings: SettingsStore,
+        bus: Bus,
+        loop: Loop,
+        log: Callable[[Alert], None],
+        *,
+        simulated: bool = False,
+    ) -> None:
+        self._alerts = alerts
+        self._rules = rules
+        self._bus = bus
+        self._loop = loop
+        self._log = log
+        self._lock = threading.RLock()
+        stored = alerts.list(states=("firing",))
+        self._engine = AlertEngine(rules.list(), stored)
+        self._engine.silences.take_up(alerts.list(limit=_KEPT), time.monotonic(), time.time())
+        self._webhook_alert = next((alert for alert in stored if alert.rule == _WEBHOOK_RULE), None)
+        troubled = self._webhook_alert is not None
+        self._webhook = Webhook(settings, loop, self._on_webhook, troubled=troubled, simulated=simulated)
+        self._lane: Lane | None = None
+        self._unsubscribe: list_of[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """Listen for incidents that set alerts off."""
+        self._lane = Lane(self._loop, "alerts")
+        self._unsubscribe = [
+            self._bus.subscribe(IncidentLogged, lambda event: self._on_incident(event.incident)),
+            self._bus.subscribe(SettingsChanged, self._on_settings),
+        ]
+
+    def stop(self) -> None:
+        """Stop listening."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+
+    def list(self) -> list_of[Alert]:
+        """Return what fires, the worst first, then what ended lately."""
+        with self._lock:
+            firing = [*self._engine.firing.values()]
+            firing += [self._webhook_alert] if self._webhook_alert else []
+        known = {alert.id for alert in firing}
+        ended = [alert for alert in self._alerts.list(states=(_ENDED,), limit=_LISTED) if alert.id not in known]
+        firing.sort(key=lambda alert: (-LEVELS.index(alert.level), -alert.since))
+        return firing + sorted(ended, key=lambda alert: -(alert.ended_at or 0.0))
+
+    def show(self, alert_id: str) -> Alert:
+        """Return an alert by its id, or by the beginning of it. Raises NotFound, Invalid."""
+        return self._stored(alert_id)
+
+    def rules(self) -> list_of[AlertRule]:
+        """Return all rules."""
+        with self._lock:
+            return [*self._engine.rules.values()]
+
+    def rule(self, name: str) -> AlertRule:
+        """Return a rule. Raises NotFound."""
+        with self._lock:
+            return self._rule(name)
+
+    def configure(
+        self,
+        name: str,
+        threshold: float | None = None,
+        clear_at: float | None = None,
+        for_seconds: float | None = None,
+        level: str | None = None,
+        enabled: bool | None = None,
+    ) -> AlertRule:
+        """Change a rule. When only the threshold is given, the point at which it ends moves along."""
+        if current_caller().uid not in {0, os.getuid()}:
+            raise Refused("Only the agent's own user may change its alerts.")
+        with self._lock:
+            rule = self._rule(name)
+            if threshold is not None and clear_at is None:
+                clear_at = threshold - (rule.threshold - rule.clear_at)
+            changed = replace(
+                rule,
+                threshold=rule.threshold if threshold is None else threshold,
+                clear_at=rule.clear_at if clear_at is None else clear_at,
+                for_seconds=rule.for_seconds if for_seconds is None else for_seconds,
+                level=rule.level if level is None else level,
+                enabled=rule.enabled if enabled is None else enabled,
+            )
+            check(changed)
+            _check_share(rule, changed)
+        self._rules.put(changed)  # a slow disk must not hold up who samples
+        with self._lock:
+            changes = self._engine.configure(changed, time.time())
+        for change in changes:
+            self._queue(change)
+        return changed
+
+    def acknowledge(self, alert_id: str) -> Alert:
+        """Note who has seen an alert, by its id or the beginning of it. Raises NotFound, Invalid."""
+        user = current_caller().user
+        stored = self._stored(alert_id)
+        with self._lock:
+            spot = next((spot for spot, alert in self._engine.firing.items() if alert.id == stored.id), None)
+            if spot is not None:
+                alert = self._engine.firing[spot] = replace(self._engine.firing[spot], acknowledged_by=user)
+            elif self._webhook_alert is not None and self._webhook_alert.id == stored.id:
+                alert = self._webhook_alert = replace(self._webhook_alert, acknowledged_by=user)
+            else:
+                alert = replace(stored, acknowledged_by=user)
+            if self._lane is not None:  # in the same order as its end
+                self._lane.put(lambda: self._tell(alert, logged=False, told=False, sent=False))
+        return alert
+
+    def silence(self, alert_id: str, seconds: float) -> Alert:
+        """Tell nobody of an alert for so many seconds, by its id or the beginning of it. Raises NotFound, Invalid."""
+        if not 0.0 <= seconds <= LONGEST_SECONDS:
+            hint = "mlops-desk alerts configure RULE --no-enabled ends a rule for good."
+            raise Invalid(f"{seconds:g} s is not between 0 and 30 days.", hint)
+        user = current_caller().user
+        stored = self._stored(alert_id)
+        with self._lock:
+            alert = self._engine.silence(stored, seconds, user, time.monotonic(), time.time())
+            if self._webhook_alert is not None and self._webhook_alert.id == stored.id:
+                self._webhook_alert = alert
+            loud = seconds == 0.0 and alert.ended_at is None and alert.rule != _WEBHOOK_RULE
+            if self._lane is not None:
+                self._lane.put(lambda: self._tell_silence(alert, sent=loud))
+        return alert
+
+    def _tell_silence(self, alert: Alert, *, sent: bool) -> None:
+        """Store a silence once, with the alert that stands for what is silent, and tell of it."""
+        try:
+            for other in self._alerts.list(parent=alert.rule, limit=_KEPT):
+                if other.id != alert.id and other.silenced_until is not None and spot_of(other) == spot_of(alert):
+                    self._alerts.put(replace(other, silenced_until=None, silenced_by=None))
+        except DeskError as error:
+            _log.warning("What was silent of %s before can't be stored: %s", alert.rule, error.message)
+        self._tell(alert, logged=False, told=False, sent=sent)
+
+    def _stored(self, alert_id: str) -> Alert:
+        with self._lock:
+            firing = [*self._engine.firing.values(), *([self._webhook_alert] if self._webhook_alert else [])]
+            found = [alert for alert in firing if alert_id and alert.id.startswith(alert_id)]
+        found = found or (self._alerts.find(alert_id) if alert_id else [])
+        if len(found) > 1:
+            raise Invalid(f"Several alerts begin with {plain(alert_id)}.", "Give more of the id.")
+        if not found:
+            raise NotFound(f"There is no alert {plain(alert_id)}.", "mlops-desk alerts list")
+        return found[0]
+
+    def try_webhook(self) -> str:
+        """Send a test message."""
+        return self._webhook.try_now()
+
+    def take(self, status: Status) -> None:
+        """Look at a new sample; called by who samples, so nothing here waits."""
+        with self._lock:
+            changes = self._engine.step(status, time.monotonic(), time.time())
+            self._webhook_loud_again()
+        for change in changes:
+            self._queue(change)
+
+    # -- what happens --------------------------------------------------------------------------
+
+    def _rule(self, name: str) -> AlertRule:
+        try:
+            return self._engine.rules[name]
+        except KeyError:
+            raise NotFound(f"There is no alert rule {plain(name)}.", "mlops-desk alerts rules lists them.") from None
+
+    def _on_incident(self, incident: Incident) -> None:
+        found = causes.of_incident(incident)
+        if found is None:
+            return
+        rule, device, cause = found
+        with self._lock:
+            changes = self._engine.pulse(rule, device, time.monotonic(), cause)
+        for change in changes:
+            self._queue(change)
+
+    def _on_settings(self, event: SettingsChanged) -> None:
+        if any(key.startswith("alerts.webhook") for key in event.keys):
+            self._webhook.retry_now()
+
+    def _on_webhook(self, trouble: str | None) -> None:
+        """Alert about alerts; it goes to the window and the log, not to the webhook."""
+        now = time.time()
+        with self._lock:
+            alert = self._webhook_alert
+            if trouble is None:
+                ended, self._webhook_alert = alert, None
+                alert = replace(ended, ended_at=now) if ended is not None else None
+            elif alert is None:
+                hint = "mlops-desk alerts try-webhook tells more; mlops-desk settings set alerts.webhook '' ends it."
+                alert = self._webhook_alert = Alert(
+                    id=uuid.uuid4().hex,
+                    rule=_WEBHOOK_RULE,
+                    title="Alerts do not reach the webhook",
+                    level="warning",
+                    device="webhook",
+                    device_title="Webhook",
+                    text=f"{trouble} What waits is tried again for an hour.",
+                    hint=hint,
+                    since=now,
+                    value=None,
+                    unit="1",
+                )
+            else:
+                return
+        if alert is not None and self._lane is not None:
+            self._lane.put(lambda: self._tell(alert, logged=True, told=alert.ended_at is None, sent=False))
+
+    def _webhook_loud_again(self) -> None:
+        alert = self._webhook_alert
+        if alert is None or alert.silenced_until is None or self._engine.silences.holds(alert):
+            return
+        loud = self._webhook_alert = replace(alert, silenced_until=None, silenced_by=None)
+        if self._lane is not None:
+            told = loud.acknowledged_by is None
+            self._lane.put(lambda: self._tell(loud, logged=False, told=told, sent=False))
+
+    def _queue(self, change: Change) -> None:
+        if self._lane is not None:
+            watched = change.watched
+            begun = change.alert.ended_at is None
+            told = begun and change.fresh and watched.told and not change.silent
+            self._lane.put(lambda: self._tell(change.alert, logged=watched.logged, told=told, sent=not change.silent))
+
+    def _tell(self, alert: Alert, *, logged: bool, told: bool, sent: bool) -> None:
+        try:
+            self._alerts.put(alert)
+            if alert.ended_at is not None:
+                self._alerts.trim(_KEPT, _ENDED)  # one that fires for months is not forgotten
+        except DeskError as error:
+            _log.warning("The alert %s is not stored: %s", alert.rule, error.message)
+        self._bus.publish(AlertChanged(alert))
+        if logged:
+            self._log(alert)
+        if told:
+            whose = alert.job or alert.container
+            text = f"{alert.device_title}: {alert.title}" + (f" ({whose})." if whose and alert.xid is not None else ".")
+            self._bus.publish(Notice(alert.level, SOURCE, text, alert.hint, alert.since))
+        if sent:
+            self._webhook.put(alert)
+
+
+def check(rule: AlertRule) -> None:
+    """Refuse a rule that could never end, or never begin. Raises Invalid."""
+    if not all(map(math.isfinite, (rule.threshold, rule.clear_at, rule.for_seconds))):
+        raise Invalid("Thresholds and times are numbers.")
+    if rule.level not in LEVELS:
+        raise Invalid(f"{plain(rule.level)!r} is no level.", f"One of {', '.join(LEVELS)}.")
+    if not 0.0 <= rule.for_seconds <= _LONGEST_SECONDS:
+        raise Invalid(f"{rule.for_seconds:g} s is not between 0 and {_LONGEST_SECONDS:g} s.")
+    if (rule.clear_at >= rule.threshold) if rule.above else (rule.clear_at <= rule.threshold):
+        side = "below" if rule.above else "above"
+        text = f"{rule.title}: it has to end at a value {side} {quantity(rule.threshold, rule.unit)}."
+        raise Invalid(text, "The two limits differ, so that a value that flickers does not ring twice.")
+
+
+def _check_share(was: AlertRule, now: AlertRule) -> None:
+    """Refuse 97 where 0.97 is meant: such a rule would never ring, and say nothing of it. Raises Invalid."""
+    if was.unit != "1" or max(abs(was.threshold), abs(was.clear_at)) >= 1.0:
+        return
+    for value in (now.threshold, now.clear_at):
+        if value > 1.0:
+            hint = f"{value:g} % is {value / 100:g}." if value <= 100.0 else None
+            raise Invalid(f"{now.title}: this is a share from 0 to 1, and {value:g} is more.", hint)

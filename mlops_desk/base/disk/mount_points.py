@@ -1,0 +1,66 @@
+"""Where folders really lie, by the kernel's table of mounts: a filesystem, and the path in it, whatever leads there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from mlops_desk.base.disk.mounts import MOUNTS, unescaped
+
+_LEAST_FIELDS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something really lies: a filesystem, and the path in it."""
+
+    filesystem: str
+    path: PurePosixPath
+
+    def leads_to(self, other: "Place") -> bool:
+        """Tell whether one of the two is the other, or lies in it."""
+        return self.filesystem == other.filesystem and (
+            self.path.is_relative_to(other.path) or other.path.is_relative_to(self.path)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MountPoint:
+    """A mount as the kernel tells of it: its number, that of the mount it lies on, where it appears, what it shows."""
+
+    number: str
+    parent: str
+    point: PurePosixPath
+    place: Place
+
+
+def mount_points(file: Path) -> list[MountPoint]:
+    """Read a mountinfo of the kernel, in its order: a later mount covers an earlier one. Raises OSError."""
+    found = []
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        words = line.split()
+        if len(words) >= _LEAST_FIELDS:
+            root, point = PurePosixPath(unescaped(words[3])), PurePosixPath(unescaped(words[4]))
+            found.append(MountPoint(words[0], words[1], point, Place(words[2], root)))
+    return found
+
+
+class MountTable:
+    """The mounts that this process sees. Raises OSError when the kernel does not tell them."""
+
+    def __init__(self, file: Path = MOUNTS) -> None:
+        self._mounts = [(mount.point, mount.place) for mount in mount_points(file)]
+
+    def place(self, path: str | PurePosixPath) -> Place:
+        """Return where an absolute path without links lies."""
+        wanted, best = PurePosixPath(path), (PurePosixPath("/"), Place("?", PurePosixPath("/")))
+        for point, place in self._mounts:  # a later mount covers an earlier one
+            if wanted.is_relative_to(point) and len(point.parts) >= len(best[0].parts):
+                best = point, place
+        return Place(best[1].filesystem, best[1].path / wanted.relative_to(best[0]))
+
+    def reached(self, source: str) -> Iterator[Place]:
+        """Yield the place of a folder and those of all that is mounted below it: a container gets them too."""
+        yield self.place(source)
+        for point, place in self._mounts:
+            if point != PurePosixPath(source) and point.is_relative_to(source):
+                yield place

@@ -1,0 +1,111 @@
+"""Endpoints that are only told of, for the demo; their load follows a slow wave."""
+
+import math
+import time
+from builtins import list as list_of
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlops_desk.base.errors import NotFound
+from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
+from mlops_desk.records.event import EndpointChanged, EndpointRemoved
+from mlops_desk.serving import plan
+from mlops_desk.serving.gateway.past import Past
+from mlops_desk.serving.service import EndpointsService
+
+if TYPE_CHECKING:
+    from mlops_desk.desk.house import Desk
+
+_TICK_SECONDS = 2.0
+_DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("churn-eu", "churn@champion", 7.5))
+
+
+class DemoEndpoints(EndpointsService):
+    """The verbs of the real service, without containers and gateway."""
+
+    def __init__(self, desk: "Desk") -> None:
+        super().__init__(
+            desk.folder, desk.state, desk.bus, desk.loop, desk.settings, desk.engine, desk.registry.find,
+            desk.registry.download_model,
+        )  # fmt: skip
+        self._desk = desk
+        self._played: dict[str, Endpoint] = {}
+        self._past = Past()
+        self._rates = {name: rate for name, _, rate in _DEPLOYED}
+
+    def start(self) -> None:
+        for name, model, _ in _DEPLOYED:
+            self.deploy(model, name)
+        self._desk.loop.repeat("demo-endpoints", _TICK_SECONDS, self._move)
+
+    def end_gateway(self) -> None:
+        """There is none."""
+
+    def deploy(self, model: str, name: str, *, wait: bool = True) -> Endpoint:  # noqa: ARG002 - ready at once
+        plan.check_name(name)
+        version = self._desk.registry.resolve(model)
+        known = self._played.get(name)
+        revision = known.revision + 1 if known else 1
+        now = time.time()
+        uri = f"models:/{version.name}/{version.version}"
+        return self._tell(
+            Endpoint(
+                name=name,
+                state=EndpointState.LIVE,
+                url=f"http://127.0.0.1:8900/{name}",
+                revision=revision,
+                model=ModelRef(version.name, version.version, uri, model.partition("@")[2] or None, version.run_id),
+                replicas=(Replica(f"mld-demo-{name}-r{revision}", revision, "running", "127.77.1.2"),),
+                traffic={str(revision): 1.0},
+                created_at=known.created_at if known else now,
+                updated_at=now,
+            )
+        )
+
+    def list(self) -> list_of[Endpoint]:
+        return sorted(self._played.values(), key=lambda endpoint: endpoint.name)
+
+    def show(self, name: str) -> Endpoint:
+        try:
+            return self._played[name]
+        except KeyError:
+            raise NotFound(f"There is no endpoint {name!r}.", "mlops-desk endpoints list") from None
+
+    def load(self, name: str, seconds: float = 300.0) -> list_of[PastTraffic]:
+        self.show(name)
+        return self._past.since(name, seconds)
+
+    def stop(self, name: str) -> Endpoint:
+        return self._tell(replace(self.show(name), state=EndpointState.STOPPED, replicas=(), traffic={}, load=None))
+
+    def remove(self, name: str) -> Endpoint:
+        endpoint = self.show(name)
+        del self._played[name]
+        self._past.forget(name)
+        self._desk.bus.publish(EndpointRemoved(name))
+        return endpoint
+
+    def logs(self, name: str, tail: int = 200) -> Iterator[str]:
+        self.show(name)
+        lines = ["INFO: Started server process [1]", "INFO: Application startup complete.", "INFO: GET /health 200"]
+        return iter(lines[-tail:])
+
+    def _tell(self, endpoint: Endpoint) -> Endpoint:
+        self._played[endpoint.name] = endpoint
+        self._desk.bus.publish(EndpointChanged(endpoint))
+        return endpoint
+
+    def _move(self) -> None:
+        now = time.time()
+        for endpoint in self.list():
+            if endpoint.state is EndpointState.LIVE:
+                load = self._load(endpoint, now)
+                self._past.note(endpoint.name, load)
+                self._tell(replace(endpoint, load=load))
+
+    def _load(self, endpoint: Endpoint, now: float) -> Traffic:
+        rate = self._rates.get(endpoint.name, 1.0) * (1.0 + 0.3 * math.sin(now / 47.0) + 0.1 * math.sin(now / 7.0))
+        latency = 0.011 + 0.004 * (1 + math.sin(now / 31.0))
+        before = endpoint.load.requests_total if endpoint.load else 0
+        return Traffic(rate, latency, latency * 2.6, 0.0, before + round(rate * _TICK_SECONDS), 0)

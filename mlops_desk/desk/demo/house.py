@@ -1,0 +1,227 @@
+"""The simulated workstation beyond its sensors (``--demo``): jobs that pass, models, endpoints, data that drifts.
+
+Telemetry, engine and registry are the shipped doubles; jobs, drift and rules are the real services
+on them. Only endpoints are played (``demo_endpoints``), since nothing here answers requests. The
+window says "Simulated" all the time.
+"""
+
+import logging
+import math
+import signal
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from mlops_desk.base import wire
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.loop import Loop
+from mlops_desk.desk.demo import data
+from mlops_desk.desk.demo.endpoints import DemoEndpoints
+from mlops_desk.desk.house import Desk
+from mlops_desk.engines.engine import ContainerSpec, Engine
+from mlops_desk.engines.fake import Ending, FakeEngine, Program
+from mlops_desk.jobs.run.outcome import Outcome
+from mlops_desk.leases.folders import LeaseFolders
+from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.model import Registry, Run
+from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.protocol import RegistryClient
+from mlops_desk.registry.registries import Registries
+from mlops_desk.registry.server.keeper import TrackingServer
+from mlops_desk.registry.service import RegistryCore
+from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.requests import LogWindow
+from mlops_desk.telemetry.gpu_service import GpusService
+from mlops_desk.telemetry.service import DEMO_SEED, SIMULATED_FAULTS
+from mlops_desk.telemetry.simulated import OWN_USER, SimulatedEnding, container_name, past
+
+_log = logging.getLogger(__name__)
+_PATIENCE_SECONDS = 30.0
+_TERMINATED = 128 + signal.SIGTERM
+_PAST_SECONDS = 300
+
+
+class DemoDesk(Desk):
+    """The Desk with doubles for engine, registry and endpoints, filled with a day's work of a small team."""
+
+    simulated = True
+    simulated_user = OWN_USER
+
+    def __init__(self, folder: DataFolder, loop: Loop) -> None:
+        # The doubles forget everything at their end, so what was written about them is forgotten too.
+        for path in (*folder.root.glob("state.db*"), folder.root / SIMULATED_FAULTS):
+            path.unlink(missing_ok=True)
+        super().__init__(folder, loop)
+
+    def start(self) -> None:
+        self._begin_with_a_past()
+        super().start()
+        self.loop.start("demo", self._fill)
+
+    def _begin_with_a_past(self) -> None:
+        """Show the last minutes at once, unless a demo that ran until just now has stored them."""
+        now, stored = time.time(), self.folder.telemetry_database
+        if not stored.exists() or now - stored.stat().st_mtime > _PAST_SECONDS:
+            self.telemetry.remember(past(DEMO_SEED, now, _PAST_SECONDS))
+
+    def _engine(self) -> Engine:
+        self._fake_engine = FakeEngine(images=data.IMAGES, programs=_programs(), at_end=self._at_end)
+        return self._fake_engine
+
+    def _ledger(self) -> Ledger:
+        # Leases of GPUs that do not exist stay out of the machine's own ledger.
+        folder = self.folder.root / "leases"
+        return Ledger(Owner(self.folder.instance, "demo"), self._container_lives, folders=LeaseFolders((folder,)))
+
+    def _gpus(self) -> GpusService:
+        return GpusService(self.telemetry.status, SimulatedEnding(self.folder.root / SIMULATED_FAULTS).end)
+
+    def _container_names(self) -> tuple[Callable[[str], str | None], Callable[[str], str | None]]:
+        return container_name, lambda _id: None
+
+    def _registry(self) -> RegistryCore:
+        self._models = _filled_registry()
+        core = super()._registry()
+        core.server = _DemoServer(self.folder.registry, self.folder.logs / "tracking.log", lambda: None, lambda _: None)
+        core.registries = _DemoRegistries(core.server, self._models)
+        return core
+
+    def _endpoints(self) -> EndpointsService:
+        return DemoEndpoints(self)
+
+    def _request_window(self, name: str, rows: int, target: Path) -> LogWindow:
+        return data.write_current(name, rows, target)
+
+    def _reference_file(self, endpoint: Endpoint) -> Path:
+        return data.write_reference(endpoint.name, self.folder.root / "demo-data")
+
+    def _kinds(self, endpoint: Endpoint) -> Mapping[str, str]:  # noqa: ARG002 - by the reference's own types
+        return {}
+
+    def _at_end(self, spec: ContainerSpec, ending: Ending) -> Mapping[str, str]:
+        """Log and register what the training program of a real job would have, and end as its wrapper would."""
+        run_id = spec.env.get("MLFLOW_RUN_ID")
+        if run_id is not None and ending.exit_code == 0:
+            run = self._models.run(run_id)
+            better = 0.871 + 0.009 * len(self._models.versions("churn"))
+            self._models.add_run("churn", replace(run, metrics={"auc": better, "loss": 0.31}))
+            self._models.add_version("churn", run_id, f"models:/m-{run_id[:12]}")
+        return _outcome(spec, ending)
+
+    def _fill(self) -> None:
+        """Submit the demo's jobs, let one of them become the champion, then look at its drift."""
+        self._until(lambda: bool(self.telemetry.gpu_facts()))
+        self._fake_engine.gpus = tuple(gpu.uuid for gpu in self.telemetry.gpu_facts())
+        jobs = [self.jobs.submit(spec, "/") for spec in data.JOBS]
+        trained = next(job for job in jobs if job.name == data.TRAINED)
+        self._until(lambda: self._version_of(trained.id) is not None)
+        version = self._version_of(trained.id)
+        if version is not None:
+            self.registry.set_alias("churn", "champion", version)
+            self.endpoints.deploy("churn@champion", "churn-prod")
+        for rule in data.RULES:
+            self.rules.create(**rule)
+        for _ in range(2):  # a monitor alarms only at the second bad window, and then the rule fires
+            for endpoint in self.endpoints.list():
+                self._report(endpoint.name)
+
+    def _version_of(self, job_id: str) -> str | None:
+        run_id = self.jobs.show(job_id).mlflow_run_id
+        found = self._models.versions_of_run(run_id) if run_id else []
+        return found[0].version if found else None
+
+    def _until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not condition() and time.monotonic() < deadline and not self.loop.ending.wait(0.1):
+            pass
+
+    def _report(self, name: str) -> None:
+        try:
+            self.drift.check(name)
+        except DeskError as error:
+            _log.warning("No report for %s: %s", name, error.message)
+
+
+class _DemoServer(TrackingServer):
+    """A tracking server that is only told of."""
+
+    def state(self) -> Registry:
+        return Registry("running", uri="simulated", container_uri="simulated")
+
+    def start(self, *, for_containers: bool = False) -> Registry:  # noqa: ARG002 - nothing to start
+        return self.state()
+
+    def stop(self) -> Registry:
+        return Registry("stopped")
+
+
+class _DemoRegistries(Registries):
+    """The desk's own registry in memory; any other is reached, or not, as by the real one."""
+
+    def __init__(self, server: TrackingServer, registry: FakeRegistry) -> None:
+        super().__init__(server)
+        self._registry = registry
+
+    @property
+    def own_is_empty(self) -> bool:
+        return False
+
+    def open(self, uri: str | None) -> RegistryClient:
+        return self._registry if uri in {None, self.server.look().uri} else super().open(uri)
+
+    def running(self) -> RegistryClient:
+        return self._registry
+
+
+def _filled_registry() -> FakeRegistry:
+    registry = FakeRegistry()
+    random = data.generator(7)
+    now_ms = int(time.time() * 1000)
+    for number, (name, experiment, metric, count, champion) in enumerate(data.MODELS):
+        for version in range(1, count + 1):
+            value = 0.78 + 0.02 * version + float(random.normal(0, 0.01))
+            run = Run(
+                run_id=uuid.UUID(int=(number << 64) + version).hex,
+                name=f"{experiment}-{version}",
+                status="FINISHED",
+                start_time=now_ms - (count - version + 1) * 86_400_000,
+                metrics={metric: min(value, 0.995), "loss": 0.9 / version},
+                params={"lr": str(10 ** -(2 + version % 3)), "epochs": str(10 * version)},
+                end_time=now_ms - (count - version + 1) * 86_400_000 + 3_600_000,
+            )
+            registry.add_run(experiment, run)
+            registry.add_version(name, run.run_id, f"models:/m-{run.run_id[:12]}")
+        registry.set_alias(name, "champion", str(champion))
+        if champion < count:
+            registry.set_alias(name, "challenger", str(count))
+    return registry
+
+
+def _programs() -> dict[str, Program]:
+    """Say what the demo's commands do."""
+    epochs = tuple(
+        f"epoch {epoch:3d}/120  loss {2.3 * math.exp(-epoch / 40):.4f}  acc {1 - 0.9 * math.exp(-epoch / 30):.3f}"
+        for epoch in range(1, 121)
+    )
+    trouble = (
+        "loading checkpoint shards: 100 %",
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 12.00 GiB (GPU 0; 79.10 GiB total capacity)",
+    )
+    return {
+        "train_resnet.py": Program(seconds=3600.0, lines=epochs),
+        "train_churn.py": Program(seconds=8.0, lines=("rows 50000", "auc 0.871"), exit_code=0),
+        "finetune.py": Program(seconds=5.0, lines=trouble, exit_code=1),
+        "prepare.py": Program(seconds=3.0, lines=("wrote 214 shards",)),
+    }
+
+
+def _outcome(spec: ContainerSpec, ending: Ending) -> Mapping[str, str]:
+    """Write what the wrapper inside a real container would have written."""
+    attempt = spec.labels.get("io.mlops-desk.attempt", "")
+    ended_by = "TERM" if ending.exit_code == _TERMINATED else None
+    outcome = Outcome(attempt, ending.exit_code, ending.started_at, ending.ended_at, signal=ended_by)
+    return {"/mlops-desk/out/outcome.json": wire.dumps(outcome)}

@@ -1,0 +1,1 @@
+"""Docker behind the engine's protocol: the only place that knows the Docker SDK."""

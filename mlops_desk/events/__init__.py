@@ -1,0 +1,1 @@
+"""The log of what happened on this machine: drafted, folded, kept, and told."""

@@ -1,0 +1,72 @@
+"""Worker: become the person whose job it is, and see whether their mounts may be mounted, at submit and at start.
+
+It runs in a process of its own because a path can hang in the kernel, and because what root may see
+says nothing about what this person may see.
+"""
+
+import os
+import pwd
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.disk.mount_points import MountTable, Place
+from mlops_desk.base.errors import Refused
+from mlops_desk.base.process import serve_one
+from mlops_desk.base.text import plain
+from mlops_desk.engines.mounts import check_mounts
+from mlops_desk.jobs.own_folders import known_places, led_to
+from mlops_desk.records.job import Mount
+
+
+def check(request: dict[str, Any]) -> list[str]:
+    """Return the real path of each of ``mounts`` (source, target, mode).
+
+    ``private`` are paths of what no job gets, as folders or sockets. With ``settled`` the sources are real paths
+    already, from an earlier check, and must have stayed so.
+    """
+    uid, table = int(request["uid"]), MountTable()
+    known = known_places(table, request["private"])
+    _become(uid)
+    mounts = tuple(Mount(**mount) for mount in request["mounts"])
+    checked = check_mounts(mounts, str(uid))
+    for mount, given in zip(checked, mounts, strict=True):
+        if request.get("settled") and mount.source != given.source:
+            text = f"The mount source {plain(given.source)} has become a link since the job was submitted."
+            raise Refused(text, "Submit the job again, with the place that is meant.")
+        _check_ours(mount, table, known)
+        _check_rights(mount)
+    return [mount.source for mount in checked]
+
+
+def _check_ours(mount: Mount, table: MountTable, known: Sequence[tuple[str, Place]]) -> None:
+    found = led_to(table, mount.source, known)
+    if found is not None:
+        text = f"{plain(mount.source)} leads to MLOps Desk's own data or to a socket that gives power over the machine"
+        raise Refused(f"{text}, {plain(found)}, and is not mounted.", "Mount the folder of your data.")
+
+
+def _become(uid: int) -> None:
+    if os.geteuid() != 0 or uid == 0:
+        return
+    try:
+        account = pwd.getpwuid(uid)
+        groups, gid = os.getgrouplist(account.pw_name, account.pw_gid), account.pw_gid
+    except KeyError:
+        groups, gid = [], uid
+    os.setgroups(groups)
+    os.setgid(gid)
+    os.setuid(uid)
+
+
+def _check_rights(mount: Mount) -> None:
+    shown = plain(mount.source)
+    folder = os.X_OK if Path(mount.source).is_dir() else 0
+    if not os.access(mount.source, os.R_OK | folder):
+        raise Refused(f"You may not read the mount source {shown}.", "Ask its owner, or mount another.")
+    if mount.mode == "rw" and not os.access(mount.source, os.W_OK):
+        raise Refused(f"You may not write to the mount source {shown}.", "Ask its owner, or mount it with mode: ro.")
+
+
+if __name__ == "__main__":
+    serve_one(check)

@@ -1,0 +1,101 @@
+"""Whether a folder of the host leads to anything of ours: sockets, tokens, databases, leases.
+
+Whoever holds the agent's socket commands the agent, so none may get into a job, by no way: not as the
+folder itself, not from inside it, not from a folder above it, and not through another mount of the same
+filesystem. A place is therefore compared as (filesystem, path in it), as the kernel's table of mounts
+tells it. Sockets that live are found in the kernel's list, whoever's they are; folders of other agents
+by the files they hold, above the source and, as far as a bounded look goes, below it.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from mlops_desk.base.disk.mount_points import MountTable, Place
+
+_SOCKETS = re.compile(
+    r"((agent|window)(-[0-9a-f]+)?|docker|containerd|podman|crio|buildkitd)\.sock(\.ttrpc)?", re.ASCII
+)
+_UNIX_SOCKETS = Path("/proc/net/unix")
+# A folder that holds all of one of these is the data folder of some agent.
+_MARKERS = (frozenset({"agent.lock", "state.db"}), frozenset({"agent.lock", "settings.json"}))
+_LOOK_FOLDERS = 20_000
+_LOOK_SECONDS = 3.0
+"""How far below a source is looked for other agents' folders: nearest first, so that a large data set costs no more."""
+
+
+def live_sockets(listing: Path = _UNIX_SOCKETS) -> list[str]:
+    """Return the paths of the sockets of agents, windows and engines that are bound on this machine now."""
+    try:
+        lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()[1:]
+    except OSError:
+        return []  # a kernel that keeps it to itself: the known folders are what is left
+    paths = (line.split(maxsplit=7)[7] for line in lines if len(line.split(maxsplit=7)) > 7)
+    return sorted({path for path in paths if path.startswith("/") and _SOCKETS.fullmatch(path.rpartition("/")[2])})
+
+
+def known_places(table: MountTable, paths: Iterable[str]) -> list[tuple[str, Place]]:
+    """Return (path, place) of what is there and must stay outside. To be asked with the agent's own rights."""
+    there = (path for path in (*paths, *live_sockets()) if os.path.lexists(path))
+    return [(path, table.place(os.path.realpath(path))) for path in there]
+
+
+def led_to(table: MountTable, source: str, known: Iterable[tuple[str, Place]]) -> str | None:
+    """Return the path of what of ours ``source`` (absolute, without links) leads to; None when it leads to nothing."""
+    reached = list(table.reached(source))
+    for path, place in known:
+        if any(one.leads_to(place) for one in reached):
+            return path
+    for folder in (source, *map(str, PurePosixPath(source).parents)):
+        if _is_data_folder(_names(folder)):
+            return folder
+    return _below(source)
+
+
+def _below(source: str) -> str | None:
+    until = time.monotonic() + _LOOK_SECONDS
+    waiting, looked = [source], 0
+    while waiting and looked < _LOOK_FOLDERS and time.monotonic() < until:
+        deeper: list[str] = []
+        for folder in waiting:
+            looked += 1
+            if looked > _LOOK_FOLDERS or time.monotonic() > until:
+                return None
+            entries = _entries(folder)
+            if _is_data_folder({entry.name for entry in entries}):
+                return folder
+            found = next((entry.path for entry in entries if _is_socket(entry)), None)
+            if found is not None:
+                return found
+            deeper += [entry.path for entry in entries if _is_folder(entry)]
+        waiting = deeper
+    return None
+
+
+def _is_data_folder(names: Iterable[str]) -> bool:
+    present = set(names)
+    return any(marker <= present for marker in _MARKERS)
+
+
+def _names(folder: str) -> set[str]:
+    return {name for marker in _MARKERS for name in marker if os.path.lexists(f"{folder}/{name}")}
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as listing:
+            return list(listing)
+    except OSError:
+        return []  # no folder, or not for this person to see, and so not for the job either
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False)
+
+
+def _is_socket(entry: os.DirEntry[str]) -> bool:
+    if not _SOCKETS.fullmatch(entry.name):
+        return False
+    return not (entry.is_symlink() or entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False))

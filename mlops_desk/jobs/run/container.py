@@ -1,0 +1,100 @@
+"""From a job's attempt to the container that the engine is asked for."""
+
+import os
+import pwd
+
+from mlops_desk.base.errors import Refused
+from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, ImageFacts
+from mlops_desk.jobs.ports import RunTicket
+from mlops_desk.jobs.run.folder import WRAPPER, AttemptFolder
+from mlops_desk.jobs.run.shell import PACKAGE, Shell
+from mlops_desk.records.job import Attempt, Job
+
+INSTANCE_LABEL = "io.mlops-desk.instance"
+JOB_LABEL = "io.mlops-desk.job"
+ATTEMPT_LABEL = "io.mlops-desk.attempt"
+PROBE_LABEL = "io.mlops-desk.probe"
+NAME_LABEL = "io.mlops-desk.name"
+"""The job's name, for whoever finds a container of which no record is left."""
+
+
+def container_name(instance: str, job_id: str, number: int) -> str:
+    """Return the one name that attempt ``number`` of a job's containers can have on this engine."""
+    return f"mld-{instance}-{job_id}-a{number}"
+
+
+def probe_name(instance: str, word: str = "") -> str:
+    """Return the name of a container that only looks into an image; without ``word``, how all of them begin."""
+    return f"mld-{instance}-probe-{word}"
+
+
+def is_probe(facts: ContainerFacts, instance: str) -> bool:
+    """Tell whether a container was made to look into an image. Its label alone may come from the image of a job."""
+    return PROBE_LABEL in facts.labels and facts.name.startswith(probe_name(instance))
+
+
+def runs_as(job: Job) -> tuple[int, int]:
+    """Return the uid and gid a job runs as: its submitter's where the agent is root, else the agent's own."""
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    try:
+        return job.submitted_by, pwd.getpwuid(job.submitted_by).pw_gid
+    except KeyError:
+        return job.submitted_by, job.submitted_by
+
+
+def container_spec(
+    job: Job,
+    attempt: Attempt,
+    instance: str,
+    image: ImageFacts,
+    folder: AttemptFolder,
+    ticket: RunTicket | None,
+    *,
+    shell: Shell | None,
+    stop_grace_seconds: int,
+) -> ContainerSpec:
+    """Describe the attempt's container. Raises Refused for what can't be run.
+
+    With a ``shell`` our wrapper runs the command: the image's entrypoint, then the job's command or else
+    the image's, as the engine itself would put them together.
+    """
+    arguments = job.spec.command or image.command
+    if not (image.entrypoint or arguments):
+        raise Refused("Neither the job nor its image names a command.", "Add a line command: [...] to the job file.")
+    if ticket is not None and ticket.token is not None and shell is None:
+        text = "Nothing here can run a shell in this image, so the token of the tracking server can't be handed over."
+        raise Refused(text, f"sudo apt-get install {PACKAGE}    or use an image with a shell, or leave out mlflow.")
+    if job.spec.mounts and os.geteuid() == 0 != job.submitted_by and (shell is None or not shell.mounts):
+        text = "No shell of the desk runs in this image, so its command can't be held until its mounts are compared."
+        raise Refused(text, f"sudo apt-get install {PACKAGE}    or use an image of this machine's architecture.")
+    uid, gid = runs_as(job)
+    resources = job.spec.resources
+    return ContainerSpec(
+        name=attempt.container,
+        image=job.image_id or job.spec.image,
+        entrypoint=(*shell.words, WRAPPER) if shell else None,
+        command=(*image.entrypoint, *arguments) if shell else job.spec.command or None,
+        env=_environment(job, attempt, ticket),
+        labels={INSTANCE_LABEL: instance, JOB_LABEL: job.id, ATTEMPT_LABEL: attempt.id, NAME_LABEL: job.name},
+        mounts=job.spec.mounts,
+        own_mounts=(*folder.mounts, *(shell.mounts if shell else ())),
+        gpus=attempt.gpus,
+        cpus=resources.cpus,
+        memory_bytes=resources.memory_bytes,
+        shm_bytes=resources.shm_bytes,
+        user=f"{uid}:{gid}",
+        stop_grace_seconds=stop_grace_seconds,
+    )
+
+
+def _environment(job: Job, attempt: Attempt, ticket: RunTicket | None) -> dict[str, str]:
+    """Return home and name for a user that the image has never heard of, the job's own variables, and ours."""
+    environment = {"HOME": "/tmp", "USER": job.user, "LOGNAME": job.user, **job.spec.env}  # noqa: S108 - the container's
+    environment["MLD_JOB_ID"] = job.id
+    environment["MLD_ATTEMPT"] = str(attempt.number)
+    if ticket is not None and job.spec.mlflow is not None:
+        environment["MLFLOW_TRACKING_URI"] = ticket.tracking_uri
+        environment["MLFLOW_RUN_ID"] = ticket.run_id
+        environment["MLFLOW_EXPERIMENT_NAME"] = job.spec.mlflow.experiment
+    return environment

@@ -1,0 +1,164 @@
+"""An attempt's folder on the host: what goes into the container, what comes out, and the log that stays.
+
+jobs/<job>/a<n>/in/     mounted read only:  wrapper.sh, attempt, gpus, token, and hold while the command has to wait
+jobs/<job>/a<n>/out/    mounted read-write, the job's own: outcome.json
+jobs/<job>/a<n>/log.txt
+"""
+
+import contextlib
+import os
+import shutil
+import stat
+from collections import deque
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+
+from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.jobs.run.outcome import OUTCOME_LIMIT_BYTES, Outcome, parse_outcome
+from mlops_desk.records.job import Attempt, Mount
+
+IN_TARGET = "/mlops-desk/in"
+OUT_TARGET = "/mlops-desk/out"
+WRAPPER = f"{IN_TARGET}/wrapper.sh"
+
+_LOG_HALF_BYTES = 32 << 20
+_OUTCOME_ROOM_BYTES = 4096
+_TAIL_LINES = 2000
+
+
+class AttemptFolder:
+    """The folder of one attempt below ``root`` (the data folder's ``jobs``); ``out`` is the job's own part of it."""
+
+    def __init__(self, root: Path, job_id: str, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self.path = root / job_id / f"a{attempt.number}"
+        self.log = self.path / "log.txt"
+        self._inside = self.path / "in"
+        self.out = self.path / "out"
+        self._token = self._inside / "token"
+        self._hold = self._inside / "hold"
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        return (Mount(str(self._inside), IN_TARGET, "ro"), Mount(str(self.out), OUT_TARGET, "rw"))
+
+    def prepare(self, uid: int, gid: int, token: str | None, *, held: bool = False) -> None:
+        """Make the folder for a job that runs as ``uid``:``gid``; with ``held`` its command waits for ``let_go``.
+
+        Raises Unavailable.
+        """
+        try:
+            self._inside.mkdir(parents=True, exist_ok=True)
+            self._inside.chmod(0o755)  # the umask must not decide whether the job can read it
+            self.out.mkdir(mode=0o700, exist_ok=True)
+            self._own(self.out, uid, gid)
+            self._reserve(uid, gid)
+            self._put("wrapper.sh", resources.files("mlops_desk.jobs.run").joinpath("wrapper.sh").read_bytes(), 0o555)
+            self._put("attempt", f"{self._attempt.id}\n".encode(), 0o444)
+            self._put("gpus", "".join(f"{uuid}\n" for uuid in self._attempt.gpus).encode(), 0o444)
+            if held:
+                self._put("hold", b"", 0o444)
+            if token is not None:
+                self._put("token", f"{token}\n".encode(), 0o400)
+                self._own(self._token, uid, gid)
+        except OSError as error:
+            text = f"The job's folder {self.path} can't be made: {error.strerror}."
+            raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
+
+    def is_held(self) -> bool:
+        """Tell whether the command has not been allowed to begin yet."""
+        return self._hold.exists()
+
+    def let_go(self) -> None:
+        """Let the command begin. Raises Unavailable."""
+        try:
+            self._hold.unlink(missing_ok=True)
+        except OSError as error:
+            text = f"{self._hold} can't be removed, so the job can't begin: {error.strerror}."
+            raise Unavailable(text, "Check the permissions of the folder.") from error
+
+    def forget_secrets(self) -> None:
+        """Remove the token. Raises OSError."""
+        self._token.unlink(missing_ok=True)
+
+    def outcome(self) -> Outcome | None:
+        """Return what the wrapper left behind; None when there is nothing believable."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self.out / "outcome.json", flags)
+        except OSError:
+            return None  # not there, or a link: the job may do as it likes in its folder
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            return parse_outcome(os.read(descriptor, OUTCOME_LIMIT_BYTES + 1), self._attempt.id)
+        finally:
+            os.close(descriptor)
+
+    def archive(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Keep ``lines`` as the attempt's log (of a very long one its end) and return the last of them.
+
+        Raises whatever ``lines`` raises, what was read until then being kept; and OSError, nothing being kept.
+        """
+        older, newer = self.path / ".log.older", self.path / ".log.newer"
+        tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        older.unlink(missing_ok=True)
+        try:
+            try:
+                self._spool(lines, tail, older, newer)
+            finally:
+                self._join(older, newer)
+        except OSError:
+            for part in (older, newer, self.log):  # no half of a log stays on a disk that is full
+                part.unlink(missing_ok=True)
+            raise
+        return tuple(tail)
+
+    def _spool(self, lines: Iterable[str], tail: deque[str], older: Path, newer: Path) -> None:
+        file, written = newer.open("wb"), 0
+        try:
+            for line in lines:
+                tail.append(line)
+                if written > _LOG_HALF_BYTES:
+                    file.close()
+                    newer.replace(older)
+                    file, written = newer.open("wb"), 0
+                written += file.write(f"{line}\n".encode("utf-8", "replace"))
+        finally:
+            file.close()
+
+    def lines(self, tail: int | None = None) -> Iterator[str]:
+        """Yield the kept log; nothing when there is none."""
+        with contextlib.suppress(FileNotFoundError), self.log.open(encoding="utf-8", errors="replace") as file:
+            lines = file if tail is None else deque(file, maxlen=max(0, tail))
+            for line in lines:
+                yield line.rstrip("\n")
+
+    def _join(self, older: Path, newer: Path) -> None:
+        if older.exists():
+            with older.open("ab") as whole, newer.open("rb") as rest:
+                shutil.copyfileobj(rest, whole)
+            newer.unlink()
+            older.replace(self.log)
+        else:
+            newer.replace(self.log)
+
+    def _put(self, name: str, data: bytes, mode: int) -> None:
+        path = self._inside / name
+        write_atomically(path, data)
+        path.chmod(mode)
+
+    def _reserve(self, uid: int, gid: int) -> None:
+        """Take the room that the outcome will need: the wrapper writes over it, also on a disk that is full by then."""
+        path = self.out / ".outcome.new"
+        if not path.exists():
+            path.write_bytes(b" " * _OUTCOME_ROOM_BYTES)
+            path.chmod(0o600)
+            self._own(path, uid, gid)
+
+    def _own(self, path: Path, uid: int, gid: int) -> None:
+        if os.geteuid() == 0:
+            os.chown(path, uid, gid)

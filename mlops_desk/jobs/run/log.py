@@ -1,0 +1,83 @@
+"""A job's output as it comes: from its container while there is one, then from the log that was kept."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.engines.engine import Engine
+from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.run.folder import AttemptFolder
+from mlops_desk.records.job import Attempt, Job
+
+_POLL_SECONDS = 0.5
+_GAP = "--- the log was interrupted here; lines may be missing or come twice ---"
+
+
+class Logs:
+    """``ending`` tells that the agent is about to end."""
+
+    def __init__(self, book: JobBook, engine: Engine, root: Path, ending: Callable[[], bool]) -> None:
+        self._book = book
+        self._engine = engine
+        self._root = root
+        self._ending = ending
+
+    def read(self, job_id: str, tail: int | None) -> Iterator[str]:
+        """Yield what the newest attempt has written so far. Raises NotFound where that is lost, Unavailable."""
+        job = self._book.get(job_id)
+        if job.attempts:
+            yield from self._written(job, job.attempts[-1], tail)
+
+    def _written(self, job: Job, attempt: Attempt, tail: int | None) -> Iterator[str]:
+        """Yield the kept log, else the container's: that of a full disk's job waits there to be kept."""
+        kept = AttemptFolder(self._root, job.id, attempt)
+        if attempt.started_at is None or kept.log.exists():
+            yield from kept.lines(tail)
+            return
+        try:
+            yield from self._engine.logs(attempt.container, tail=tail)
+        except NotFound as error:
+            if kept.log.exists():  # kept since we looked
+                yield from kept.lines(tail)
+            elif not self._book.get(job.id).state.is_final:
+                return  # its container is made, or noticed to be gone, in a moment
+            else:
+                text = f"The log of job {job.id} is lost: its container is gone, and it was not kept."
+                raise NotFound(text, f"What is known of its end: mlops-desk jobs show {job.id}") from error
+
+    def follow(self, job_id: str, tail: int | None) -> Iterator[str]:
+        """Yield what the newest attempt writes until the job is over, waiting for it to start if need be.
+
+        Raises NotFound where the log is lost, Unavailable where it can't be had now that the job is over.
+        """
+        told = 0
+        while not self._ending():
+            job = self._book.get(job_id)
+            attempt = job.attempts[-1] if job.attempts else None
+            if job.state.is_final:
+                yield from self._rest(job, attempt, told, tail)
+                return
+            if attempt is not None and attempt.started_at is not None:
+                if told and tail is not None:
+                    yield _GAP
+                for number, line in enumerate(self._live(attempt, tail)):
+                    if number >= told or tail is not None:
+                        told += 1
+                        yield line
+            time.sleep(_POLL_SECONDS)
+
+    def _live(self, attempt: Attempt, tail: int | None) -> Iterator[str]:
+        """Yield from the container; an engine that goes away ends it like the container's end does."""
+        try:
+            yield from self._engine.logs(attempt.container, follow=True, tail=tail)
+        except DeskError:
+            return  # the job's state says what there is to say
+
+    def _rest(self, job: Job, attempt: Attempt | None, told: int, tail: int | None) -> Iterator[str]:
+        """Yield what the kept log has beyond the lines already told."""
+        if attempt is None or (told and tail is not None):
+            return
+        for number, line in enumerate(self._written(job, attempt, tail)):
+            if number >= told:
+                yield line

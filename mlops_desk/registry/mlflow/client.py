@@ -1,0 +1,336 @@
+"""The one door to the MLflow client. Loaded only by worker processes: its import alone takes seconds and 100 MB.
+
+What MLflow raises is turned into DeskErrors by taming.py; what it returns into records here. ``VERBS``
+is all that a worker can be asked for, ``WRITES`` what must not be repeated when no answer came.
+"""
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import mlflow.entities
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from mlops_desk.base.errors import Invalid, NotFound, Refused
+from mlops_desk.base.text import plain
+from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.registry.address import Address, check_artifact_location, check_local
+from mlops_desk.registry.mlflow.order import parse_sort
+
+_PAGE = 1000
+_MODEL_PAGE = 500
+_LONGEST_LIST = 50_000
+_CONTEXT_TAG = "mlflow.data.context"
+_NAME_TAG = "mlflow.runName"
+_SUGGESTIONS = 3
+_LONGEST_CHAIN = 4
+
+
+def load_sql() -> None:
+    """Load what a store in a database needs, so that it is not counted against the first request's deadline."""
+    for store in ("tracking", "model_registry"):
+        importlib.import_module(f"mlflow.store.{store}.sqlalchemy_store")
+
+
+def open_client(address: Address) -> MlflowClient:
+    """Return a client of a store that is there. Raises DeskErrors and whatever MLflow raises."""
+    check_local(address)
+    return MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
+
+
+def list_models(client: MlflowClient) -> list[Model]:
+    """Return all registered models, by name as MLflow sorts them."""
+    pages = _pages(lambda token: client.search_registered_models(max_results=_MODEL_PAGE, page_token=token))
+    return [_model(found) for found in pages]
+
+
+def show_model(client: MlflowClient, name: str) -> Model:
+    return _model(_registered(client, name))
+
+
+def list_versions(client: MlflowClient, name: str) -> list[ModelVersion]:
+    """Return a model's versions, newest first, with their aliases (which MLflow's own search leaves out)."""
+    model = _model(_registered(client, name))
+    found = [version for version in _search_versions(client, _equals("name", name)) if version.name == name]
+    return sorted((_version(version, model) for version in found), key=lambda v: int(v.version), reverse=True)
+
+
+def versions_of_run(client: MlflowClient, run_id: str) -> list[ModelVersion]:
+    """Return the model versions that a run registered, oldest first."""
+    found = [v for v in _search_versions(client, _equals("run_id", run_id)) if v.run_id == run_id]
+    models = {name: _model(client.get_registered_model(name)) for name in {version.name for version in found}}
+    versions = (_version(version, models[version.name]) for version in found)
+    return sorted(versions, key=lambda version: (version.created_at or 0.0, version.name, int(version.version)))
+
+
+def set_alias(client: MlflowClient, name: str, alias: str, version: str) -> Model:
+    """Point an alias at a version and return the model as it is then."""
+    if version not in {known.version for known in list_versions(client, name)}:
+        raise NotFound(f"Model {plain(name)} has no version {plain(version)}.", _versions_hint(client, name))
+    client.set_registered_model_alias(name, alias, version)
+    return show_model(client, name)
+
+
+def list_experiments(client: MlflowClient) -> list[Experiment]:
+    """Return the active experiments, by name."""
+    found = _pages(lambda token: client.search_experiments(max_results=_PAGE, page_token=token))
+    return sorted((_listed_experiment(experiment) for experiment in found), key=lambda experiment: experiment.name)
+
+
+def _listed_experiment(found: mlflow.entities.Experiment) -> Experiment:
+    changed = found.last_update_time or found.creation_time
+    return Experiment(found.experiment_id, found.name, dict(found.tags or {}), changed / 1000 if changed else None)
+
+
+def list_runs(client: MlflowClient, experiment: str, sort: str | None, limit: int) -> list[Run]:
+    """Return an experiment's runs in MLflow's own order: it sorts, page by page, and nothing is sorted again."""
+    if not 0 < limit <= _LONGEST_LIST:
+        raise Invalid(f"The limit must lie between 1 and {_LONGEST_LIST:,}, not {limit}.")
+    order = [parse_sort(sort).clause] if sort else None
+    found = _experiment(client, experiment)
+    runs: list[Run] = []
+    token = None
+    while len(runs) < limit:
+        page = client.search_runs(
+            [found.experiment_id], order_by=order, max_results=min(_PAGE, limit - len(runs)), page_token=token
+        )
+        runs += [_run(run) for run in page]
+        token = page.token
+        if not token:
+            break
+    return runs
+
+
+def show_run(client: MlflowClient, run_id: str) -> Run:
+    return _run(client.get_run(run_id))
+
+
+def list_datasets(client: MlflowClient, run_id: str) -> list[DatasetInput]:
+    """Return the datasets that were logged as inputs of a run, in the order of their logging."""
+    inputs = client.get_run(run_id).inputs
+    return [_dataset(found) for found in (inputs.dataset_inputs if inputs else [])]
+
+
+def start_run(client: MlflowClient, experiment: str, tags: Mapping[str, str]) -> str:
+    """Create a run, and its experiment where there is none of that name yet; return the run's id."""
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        experiment_id = _create_experiment(client, experiment)
+    elif found.lifecycle_stage != "active":
+        hint = "Restore it (mlflow experiments restore), or name another experiment."
+        raise Refused(f"The experiment {plain(experiment)} was deleted.", hint)
+    else:
+        experiment_id = found.experiment_id
+    run_id: str = client.create_run(experiment_id, tags=dict(tags), run_name=tags.get(_NAME_TAG)).info.run_id
+    return run_id
+
+
+def end_run(client: MlflowClient, run_id: str, status: str) -> Run:
+    """Set how a run ended, unless it says so already (its own program may have done it)."""
+    if client.get_run(run_id).info.status != status:
+        client.set_terminated(run_id, status)
+    return show_run(client, run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where files may lie: ``path`` in the artifact store at ``location``; they belong under ``prefix``."""
+
+    location: str
+    path: str
+    prefix: str = ""
+
+
+def places_of_version(client: MlflowClient, name: str, version: str) -> list[Place]:
+    return places_of_uri(client, client.get_model_version_download_uri(name, version))
+
+
+def places_of_run(client: MlflowClient, run_id: str, path: str) -> list[Place]:
+    """Return where a run's artifact may lie: among its own, or in a model logged under that name (MLflow 3)."""
+    run = client.get_run(run_id)
+    places = [Place(run.info.artifact_uri, path)]
+    name, _, rest = path.partition("/")
+    for output in run.outputs.model_outputs if run.outputs else []:
+        model = client.get_logged_model(output.model_id)
+        if model.name == name:
+            places.insert(0, Place(model.artifact_location, rest, prefix=name))
+    return places
+
+
+def places_of_uri(client: MlflowClient, uri: str) -> list[Place]:
+    """Follow ``models:/`` and ``runs:/`` to the stores that hold the files. MLflow would do that without a look."""
+    for _ in range(_LONGEST_CHAIN):
+        scheme, _, rest = uri.partition(":/")
+        head, _, path = rest.strip("/").partition("/")
+        if scheme == "runs":
+            return places_of_run(client, head, path)
+        if scheme != "models":
+            return [_last_part(uri)]
+        if head.startswith("m-"):
+            return [Place(client.get_logged_model(head).artifact_location, path)]
+        name, at, alias = head.partition("@")
+        version, _, below = ("", "", path) if at else path.partition("/")
+        if at:
+            version = client.get_model_version_by_alias(name, alias).version
+        source = client.get_model_version_download_uri(name, version)
+        uri = f"{source.rstrip('/')}/{below}" if below else source
+    raise Refused("The registry sends us from one model to another without end; nothing was fetched.")
+
+
+def _last_part(uri: str) -> Place:
+    """Take the last part of an address as the path, because it may be a file, and a store is rooted in a folder."""
+    parent, _, name = uri.rstrip("/").rpartition("/")
+    return Place(parent, name) if urlsplit(uri).path.strip("/") else Place(uri, "")
+
+
+def open_files(place: Place, address: Address, *, own: bool) -> Any:
+    """Return MLflow's repository for a place that the registry may send us to (``own``: the desk's). Raises Refused."""
+    check_artifact_location(place.location, address, own=own)
+    return get_artifact_repository(place.location, tracking_uri=address.uri, registry_uri=address.uri)
+
+
+def _create_experiment(client: MlflowClient, name: str) -> str:
+    try:
+        created: str = client.create_experiment(name)
+    except MlflowException as error:
+        found = client.get_experiment_by_name(name)
+        if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
+            raise
+        return str(found.experiment_id)  # another job was faster
+    return created
+
+
+def _pages(fetch: Callable[[str | None], Any]) -> Iterator[Any]:
+    token = None
+    while True:
+        page = fetch(token)
+        yield from page
+        if not page.token or page.token == token:
+            return
+        token = page.token
+
+
+def _search_versions(client: MlflowClient, condition: str | None) -> Iterator[Any]:
+    return _pages(lambda token: client.search_model_versions(condition, max_results=_PAGE, page_token=token))
+
+
+def _equals(field: str, value: str) -> str | None:
+    """Return a filter, or None where a value can't be quoted: MLflow knows no escapes, so all is looked at."""
+    for quote in "'\"":
+        if quote not in value and "\\" not in value:
+            return f"{field} = {quote}{value}{quote}"
+    return None
+
+
+def _registered(client: MlflowClient, name: str) -> Any:
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        names = [model.name for model in list_models(client)]
+        raise NotFound(f"There is no registered model {plain(name)!r}.", _nearest(name, names, "models")) from error
+
+
+def _experiment(client: MlflowClient, name: str) -> Any:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        pages = _pages(lambda token: client.search_experiments(max_results=_PAGE, page_token=token))
+        names = [experiment.name for experiment in pages]
+        raise NotFound(f"There is no experiment {plain(name)!r}.", _nearest(name, names, "experiments"))
+    return found
+
+
+def _nearest(name: str, names: Sequence[str], things: str) -> str:
+    """Say which names come closest, or which there are."""
+    close = difflib.get_close_matches(name, names, _SUGGESTIONS, cutoff=0.5)
+    if close:
+        return f"Did you mean {' or '.join(plain(match) for match in close)}?"
+    if not names:
+        return f"This registry holds no {things} yet."
+    more = ", …" if len(names) > _SUGGESTIONS else ""
+    return f"Its {things} are {', '.join(plain(known) for known in names[:_SUGGESTIONS])}{more}."
+
+
+def _versions_hint(client: MlflowClient, name: str) -> str:
+    known = [version.version for version in list_versions(client, name)]
+    return f"Its versions are {', '.join(known[:10])}." if known else "It has no versions."
+
+
+def _model(found: mlflow.entities.model_registry.RegisteredModel) -> Model:
+    numbers = [int(version.version) for version in found.latest_versions or ()]
+    return Model(
+        name=found.name,
+        latest_version=str(max(numbers)) if numbers else None,
+        aliases={alias: str(version) for alias, version in (found.aliases or {}).items()},
+        tags=dict(found.tags or {}),
+        description=found.description or None,
+        updated_at=_seconds(found.last_updated_timestamp),
+    )
+
+
+def _version(found: Any, model: Model) -> ModelVersion:
+    version = str(found.version)
+    return ModelVersion(
+        name=found.name,
+        version=version,
+        run_id=found.run_id or None,
+        source=found.source,
+        status=str(found.status),
+        aliases=tuple(sorted(alias for alias, points_at in model.aliases.items() if points_at == version)),
+        tags=dict(found.tags or {}),
+        created_at=_seconds(found.creation_timestamp),
+        description=found.description or None,
+    )
+
+
+def _run(found: Any) -> Run:
+    return Run(
+        run_id=found.info.run_id,
+        name=found.info.run_name or None,
+        status=found.info.status,
+        start_time=found.info.start_time,
+        metrics=dict(found.data.metrics),
+        params=dict(found.data.params),
+        tags=dict(found.data.tags),
+        experiment_id=found.info.experiment_id,
+        end_time=found.info.end_time,
+    )
+
+
+def _dataset(found: Any) -> DatasetInput:
+    context = next((tag.value for tag in found.tags if tag.key == _CONTEXT_TAG), None)
+    dataset = found.dataset
+    return DatasetInput(
+        name=dataset.name,
+        digest=dataset.digest,
+        context=context,
+        source_type=dataset.source_type,
+        source=dataset.source,
+        schema=dataset.schema or None,
+    )
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000.0
+
+
+VERBS: dict[str, Callable[..., Any]] = {
+    "models": list_models,
+    "model": show_model,
+    "versions": list_versions,
+    "versions_of_run": versions_of_run,
+    "set_alias": set_alias,
+    "experiments": list_experiments,
+    "runs": list_runs,
+    "run": show_run,
+    "datasets": list_datasets,
+    "start_run": start_run,
+    "end_run": end_run,
+}
+WRITES = frozenset({"set_alias", "start_run", "end_run"})

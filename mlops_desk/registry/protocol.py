@@ -1,0 +1,101 @@
+"""A registry as the rest of the program sees it, and the one that asks MLflow through a worker."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.registry.mlflow.workers import Workers
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 15.0
+
+
+class RegistryClient(Protocol):
+    """One tracking server or store. Everything raises DeskErrors: NotFound, Refused, Invalid, Unavailable, TimedOut."""
+
+    def models(self) -> list[Model]:
+        """List all registered models, by name."""
+        ...
+
+    def model(self, name: str) -> Model: ...
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """List a model's versions, newest first."""
+        ...
+
+    def versions_of_run(self, run_id: str) -> list[ModelVersion]:
+        """List the versions that a run registered, oldest first."""
+        ...
+
+    def set_alias(self, name: str, alias: str, version: str) -> Model: ...
+
+    def experiments(self) -> list[Experiment]:
+        """List the active experiments, by name."""
+        ...
+
+    def runs(self, experiment: str, sort: str | None = None, limit: int = 100) -> list[Run]:
+        """List an experiment's active runs: sorted, ties broken and missing values last as MLflow does it."""
+        ...
+
+    def run(self, run_id: str) -> Run: ...
+
+    def datasets(self, run_id: str) -> list[DatasetInput]: ...
+
+    def start_run(self, experiment: str, tags: Mapping[str, str]) -> str:
+        """Create a run (and its experiment, where there is none) and return its id."""
+        ...
+
+    def end_run(self, run_id: str, status: str) -> Run:
+        """Set a run's status: FINISHED, FAILED or KILLED."""
+        ...
+
+
+class MlflowRegistry:
+    """A RegistryClient for any tracking URI. ``environment`` is set (None: unset) in the worker for each request."""
+
+    def __init__(self, workers: Workers, uri: str, environment: Mapping[str, str | None]) -> None:
+        self._workers = workers
+        self._uri = uri
+        self._environment = environment
+
+    def models(self) -> list[Model]:
+        return self._ask(list[Model], "models")
+
+    def model(self, name: str) -> Model:
+        return self._ask(Model, "model", name=name)
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        return self._ask(list[ModelVersion], "versions", name=name)
+
+    def versions_of_run(self, run_id: str) -> list[ModelVersion]:
+        return self._ask(list[ModelVersion], "versions_of_run", run_id=run_id)
+
+    def set_alias(self, name: str, alias: str, version: str) -> Model:
+        return self._ask(Model, "set_alias", name=name, alias=alias, version=version)
+
+    def experiments(self) -> list[Experiment]:
+        return self._ask(list[Experiment], "experiments")
+
+    def runs(self, experiment: str, sort: str | None = None, limit: int = 100) -> list[Run]:
+        return self._ask(list[Run], "runs", experiment=experiment, sort=sort, limit=limit)
+
+    def run(self, run_id: str) -> Run:
+        return self._ask(Run, "run", run_id=run_id)
+
+    def datasets(self, run_id: str) -> list[DatasetInput]:
+        return self._ask(list[DatasetInput], "datasets", run_id=run_id)
+
+    def start_run(self, experiment: str, tags: Mapping[str, str]) -> str:
+        return self._ask(str, "start_run", experiment=experiment, tags=dict(tags))
+
+    def end_run(self, run_id: str, status: str) -> Run:
+        return self._ask(Run, "end_run", run_id=run_id, status=status)
+
+    def _ask(self, kind: type[T], verb: str, **arguments: Any) -> T:
+        answer = self._workers.ask(self._uri, verb, arguments, self._environment, ANSWER_SECONDS)
+        # Not through base.wire: there a parameter named "class" would change its name.
+        result: T = msgspec.convert(answer, kind, strict=False)
+        return result

@@ -1,0 +1,138 @@
+"""The registries that the program speaks to: the desk's own, started when it is first needed, and any other by URI.
+
+Both services (models and runs) and the plain methods for other parts of the program rest on this.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mlops_desk.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.base.process import run_worker
+from mlops_desk.base.text import plain
+from mlops_desk.registry.address import host_of, parse_address
+from mlops_desk.registry.mlflow.workers import ENVIRONMENT, Workers
+from mlops_desk.registry.protocol import MlflowRegistry, RegistryClient
+from mlops_desk.registry.server.keeper import TrackingServer
+
+_DOWNLOAD = "mlops_desk.registry.mlflow.download"
+_DOWNLOAD_SECONDS = 1800.0
+_DOWNLOAD_LIMIT_BYTES = 10 << 30
+_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+_OTHER_LOGINS = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
+_USER = "mlops-desk"
+
+
+class Registries:
+    """Opens registries, each through the one pool of workers."""
+
+    def __init__(self, server: TrackingServer) -> None:
+        self.server = server
+        self._workers = Workers(server.ledger.scratch)
+
+    @property
+    def own_is_empty(self) -> bool:
+        """Tell whether the desk's own registry was never used: reading it then needs no server."""
+        return not self.server.used and self.server.look().state == "stopped"
+
+    def open(self, uri: str | None) -> RegistryClient:
+        """Return the registry at ``uri``; None is the desk's own, whose server is started. Raises DeskErrors."""
+        address, environment = self._place(uri)
+        return MlflowRegistry(self._workers, address, environment)
+
+    def read(self, uri: str | None) -> RegistryClient:
+        """Return a registry to read from: while nothing was recorded in the desk's own, its server stays down."""
+        if uri is None and self.own_is_empty:
+            hint = (
+                "Submit a job that names an mlflow experiment, or choose another registry: "
+                "mlops-desk settings set registry.uri URI"
+            )
+            raise NotFound("Nothing was recorded in the desk's own registry yet.", hint)
+        return self.open(uri)
+
+    def running(self) -> RegistryClient | None:
+        """Return the desk's own registry if its server runs; never starts it."""
+        now = self.server.look()
+        if now.state != "running" or now.uri is None:
+            return None
+        return MlflowRegistry(self._workers, now.uri, self._own_environment())
+
+    def _place(self, uri: str | None) -> tuple[str, Mapping[str, str | None]]:
+        if uri is not None:
+            address = parse_address(uri)
+            if address.uri == self.server.look().uri:
+                return address.uri, self._own_environment()
+            return address.uri, foreign_environment(address.uri)
+        started = self.server.start()
+        if started.uri is None:
+            raise Unavailable("The tracking server runs, but has not said where.")
+        return started.uri, self._own_environment()
+
+    def _own_environment(self) -> dict[str, str | None]:
+        """Log in with our token, around any proxy and whatever else this user's MLflow is told to do."""
+        # As user and password, because those of ~/.mlflow/credentials would go before a token.
+        login: dict[str, str | None] = dict.fromkeys((*_CREDENTIALS, *_OTHER_LOGINS))
+        login["MLFLOW_TRACKING_USERNAME"] = _USER
+        login["MLFLOW_TRACKING_PASSWORD"] = self.server.ledger.token()
+        return {**login, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+
+    def download(self, uri: str | None, what: str, arguments: list[str], folder: Path) -> Path:
+        """Fetch files into ``folder``; return the file or folder that was asked for. Raises DeskErrors.
+
+        ``what`` is version (name, version), run (id, path; the path is kept below ``folder``) or uri (artifact
+        URI). The files arrive beside ``folder`` first, so that it never holds half of them.
+        """
+        address, environment = self._place(uri)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        arriving = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        request = {
+            "uri": address,
+            "own": environment.get("MLFLOW_TRACKING_USERNAME") == _USER,
+            "environment": {**environment, "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"},
+            "what": what,
+            "arguments": arguments,
+            "folder": str(arriving),
+            "limit_bytes": _DOWNLOAD_LIMIT_BYTES,
+        }
+        try:
+            below = run_worker(_DOWNLOAD, request, _DOWNLOAD_SECONDS, ENVIRONMENT)["below"]
+            source = arriving if what == "run" else arriving / below
+            is_file = source.is_file()
+            _move_into(source, folder)
+        finally:
+            shutil.rmtree(arriving, ignore_errors=True)
+        return folder / below if what == "run" else folder / Path(below).name if is_file else folder
+
+    def sweep(self) -> None:
+        self._workers.sweep()
+
+    def stop(self) -> None:
+        self._workers.stop()
+
+
+def _move_into(source: Path, folder: Path) -> None:
+    """Move a file, or all that a folder holds, into ``folder``. Raises Refused where something of the name is."""
+    moved = sorted(source.iterdir()) if source.is_dir() else [source]
+    for path in moved:
+        target = folder / path.name
+        if target.exists() or target.is_symlink():
+            raise Refused(f"{plain(str(target), 400)} is there already; nothing is written over it.")
+    for path in moved:
+        path.replace(folder / path.name)
+
+
+def foreign_environment(uri: str, ambient: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    """Return the login for somebody else's registry: the agent's own MLFLOW_TRACKING_... variables.
+
+    They belong to the server that MLFLOW_TRACKING_URI names, where it names one: no other host is sent them.
+    """
+    given = os.environ if ambient is None else ambient
+    names = (*_CREDENTIALS, *_OTHER_LOGINS, "NO_PROXY", "no_proxy")
+    login: dict[str, str | None] = {name: given.get(name) for name in names}
+    meant = given.get("MLFLOW_TRACKING_URI", "")
+    if urlsplit(meant).scheme in {"http", "https"} and host_of(meant) != host_of(uri):
+        login |= dict.fromkeys((*_CREDENTIALS, *_OTHER_LOGINS))
+    return login

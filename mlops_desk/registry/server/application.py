@@ -1,0 +1,157 @@
+"""The process that serves MLflow: forked by the keeper (tracking.py), behind the wall, with the guard in front.
+
+It says each second that its event loop turns; a server that is silent is replaced.
+"""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import uvicorn
+
+from mlops_desk.base.peers import Peers
+from mlops_desk.base.process import boot_id, start_ticks
+from mlops_desk.registry.location import ROOT
+from mlops_desk.registry.server.connection import Callers, Connection, raise_descriptors
+from mlops_desk.registry.server.facts import Facts
+from mlops_desk.registry.server.files import Entry, Ledger
+from mlops_desk.registry.server.guard import App, Guard, Keys
+from mlops_desk.registry.server.tickets import Tickets
+from mlops_desk.registry.server.wall import Wall, raise_wall, view_of
+
+_log = logging.getLogger(__name__)
+
+PULSE_SECONDS = 1.0
+_BACKLOG = 256
+"""As many as come before the server has loaded all: they wait."""
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that says when it has begun to listen, and from then on that it is not stuck."""
+
+    def __init__(self, config: uvicorn.Config, ledger: Ledger, entry: Entry, pulse: int) -> None:
+        super().__init__(config)
+        self._ledger = ledger
+        self._entry = entry
+        self._pulse = pulse
+        self._beating: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        await asyncio.to_thread(self._ledger.write, replace(self._entry, state="running"))
+        self._beating = asyncio.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            with contextlib.suppress(
+                BrokenPipeError
+            ):  # the keeper was killed: jobs go on logging until a new one comes
+                os.write(self._pulse, b".")
+            await asyncio.sleep(PULSE_SECONDS)
+
+
+def environment(ledger: Ledger, hosts: Sequence[str]) -> dict[str, str]:
+    """Return the variables by which MLflow's application is told what it serves (its constants.py)."""
+    store = f"sqlite:///{ledger.store}"
+    return {
+        "_MLFLOW_SERVER_FILE_STORE": store,
+        "_MLFLOW_SERVER_REGISTRY_STORE": store,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": ROOT,
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": ledger.artifacts.as_uri(),
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(hosts),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_ENABLE_ASSISTANT_SANDBOX": "false",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+    }
+
+
+def hosts_of(entry: Entry) -> list[str]:
+    """Return the ``host:port`` by which the server may be asked for."""
+    return [f"{address}:{entry.port}" for address in (*entry.addresses, "localhost")]
+
+
+def load_packages(ledger: Ledger, hosts: Sequence[str]) -> Path:
+    """Load the bulk of MLflow, which takes seconds, and return the folder of packages that it lies in."""
+    for name in [name for name in os.environ if name.startswith(("MLFLOW_", "_MLFLOW_"))]:
+        del os.environ[name]  # somebody's settings for training programs are none for this server
+    os.environ.update(environment(ledger, hosts))
+    import mlflow.server.handlers  # noqa: PLC0415 - takes seconds, and reads the environment
+
+    from mlops_desk.registry.server import store  # noqa: F401, PLC0415 - loads what opens the store
+
+    return Path(mlflow.__file__).parents[1]
+
+
+def load(ledger: Ledger) -> App:
+    """Make or open the store and return MLflow's application. Raises whatever MLflow raises."""
+    ledger.artifacts.mkdir(mode=0o700, exist_ok=True)
+    from mlflow.server.handlers import initialize_backend_stores  # noqa: PLC0415 - loaded already, by the keeper
+
+    from mlops_desk.registry.server.artifacts import keep_to  # noqa: PLC0415
+    from mlops_desk.registry.server.store import prepare  # noqa: PLC0415
+
+    keep_to(ledger.artifacts)
+    prepare(ledger.store, ROOT)
+    store = os.environ["_MLFLOW_SERVER_FILE_STORE"]
+    initialize_backend_stores(store, store, ROOT)
+    from mlflow.server.fastapi_app import app  # noqa: PLC0415
+
+    served: App = app
+    return served
+
+
+def _settle(ledger: Ledger, below: Path, wanted: Wall | None) -> Wall:
+    """Move into a folder for passing files, and put up the wall."""
+    tickets = ledger.tickets_folder
+    tickets.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.rmtree(ledger.passing, ignore_errors=True)
+    ledger.passing.mkdir(mode=0o700)
+    tempfile.tempdir = str(ledger.passing)
+    os.environ.update({"TMPDIR": str(ledger.passing), "HOME": str(ledger.passing)})
+    wall = raise_wall(view_of(ledger.folder, tickets, below), ledger.passing / "root", wanted)
+    if wall is Wall.NONE and wanted is not Wall.NONE:
+        _log.warning("This server can open every file that its user can: the kernel offers no wall")
+    return wall
+
+
+def serve(
+    ledger: Ledger, entry: Entry, sockets: list[socket.socket], pulse: int, below: Path, wanted: Wall | None
+) -> int:
+    """Serve until TERM; return the exit code. ``entry`` is the keeper's; ``pulse`` is where to say that all is well."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    pid = os.getpid()
+    entry = replace(entry, state="starting", pid=pid, start_ticks=start_ticks(pid) or 0, boot_id=boot_id(), text=None)
+    ledger.write(entry)
+    try:
+        owner = ledger.token()
+        sockets[0].listen(_BACKLOG)  # before it is asked who asks: a socket that does not listen is not found
+        peers = Peers(sockets[0].getsockname())  # before the wall: behind it other users may have no numbers
+        entry = replace(entry, wall=_settle(ledger, below, wanted).value)
+        keys = Keys(owner, Tickets(ledger.tickets_folder))
+        app = Guard(load(ledger), keys, hosts_of(entry), Facts(ledger.store), ledger.artifacts)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the agent must be able to tell it
+        _log.exception("The tracking server could not start")
+        ledger.write(replace(entry, state="failed", text=f"{type(error).__name__}: {error}"[:600]))
+        return 1
+    raise_descriptors()
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, proxy_headers=False, server_header=False,
+        timeout_graceful_shutdown=5, timeout_keep_alive=30,
+        http=cast("type[asyncio.Protocol]", functools.partial(Connection, Callers(peers))),  # uvicorn only calls it
+    )  # fmt: skip
+    Server(config, ledger, entry, pulse).run(sockets)
+    return 0

@@ -1,0 +1,1 @@
+"""The gateway process: it takes requests, counts them, and hands them to an endpoint's containers."""

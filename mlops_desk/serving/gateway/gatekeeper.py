@@ -1,0 +1,191 @@
+"""The agent's side of the gateway: starts it at first use, hands it the routing table, reads its counters.
+
+The gateway is found by its state file (pid, start ticks and boot id name the process; port; token) and
+goes on when the agent ends. One left by another version of the program is replaced, on the same port.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mlops_desk import __version__
+from mlops_desk.base import wire
+from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
+from mlops_desk.base.process import boot_id, python_command, start_detached, start_ticks
+from mlops_desk.serving.gateway.routes import RoutingTable
+from mlops_desk.serving.gateway.traffic import Snapshot
+
+STATE = "state.json"
+ROUTES = "routes.json"
+VERSION = f"{__version__}/2"
+"""What a running gateway is compared by: the number grows with the form of the routing table, also between releases."""
+_START_SECONDS = 15.0
+_STOP_SECONDS = 8.0
+_ASK_SECONDS = 2.0
+_ROLL_SECONDS = 30.0
+_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayState:
+    """Who the gateway is and where it listens."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+    port: int
+    token: str
+    version: str
+
+    @property
+    def is_alive(self) -> bool:
+        return self.boot_id == boot_id() and start_ticks(self.pid) == self.start_ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The gateway's counters at ``at`` (monotonic seconds), and the serial of the table it routes by."""
+
+    at: float
+    serial: int
+    endpoints: dict[str, Snapshot]
+
+
+def read_state(folder: Path) -> GatewayState | None:
+    """Read the state file; None when there is none, or none that can be read."""
+    try:
+        return wire.loads((folder / STATE).read_bytes(), GatewayState)
+    except (OSError, Invalid):
+        return None
+
+
+class Gatekeeper:
+    """Keeps one gateway. Safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._serial = 0
+        self._starting = threading.Lock()
+        self._publishing = threading.Lock()
+
+    @property
+    def port(self) -> int | None:
+        """The port, also of a gateway that does not run: it keeps it."""
+        state = read_state(self._folder)
+        return state.port if state else None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a gateway of another version runs, which may not understand this one's routing table."""
+        state = read_state(self._folder)
+        return state is not None and state.is_alive and state.version != VERSION
+
+    def ensure(self) -> int:
+        """Start the gateway unless it runs; return its port. Raises Unavailable."""
+        with self._starting:
+            state = read_state(self._folder)
+            if self.is_outdated:
+                self.stop()
+            elif state is not None and state.is_alive:
+                return state.port
+            return self._start()
+
+    def publish(self, make: Callable[[], RoutingTable]) -> int:
+        """Hand the gateway the table that ``make`` returns; return the serial it got.
+
+        The table is made under the lock, so that of two at once the later one stays. Raises OSError.
+        """
+        with self._publishing:
+            self._serial = max(self._serial or self._last_serial(), int(time.time() * 1000) - 1) + 1
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            document = wire.dumps(replace(make(), serial=self._serial))
+            write_atomically(self._folder / ROUTES, document.encode())
+            state = read_state(self._folder)
+            if state is not None and state.is_alive:
+                os.kill(state.pid, signal.SIGHUP)
+            return self._serial
+
+    def _last_serial(self) -> int:
+        """Return the serial that an earlier agent gave, whose clock may have been ahead; 0 for none."""
+        try:
+            return wire.loads((self._folder / ROUTES).read_bytes(), RoutingTable).serial
+        except (OSError, Invalid):
+            return 0
+
+    def wait_for(self, serial: int, timeout_seconds: float = 5.0) -> bool:
+        """Wait until the gateway routes by the table of ``serial`` or a later one."""
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            stats = self.stats()
+            if stats is not None and stats.serial >= serial:
+                return True
+            time.sleep(_PAUSE_SECONDS)
+        return False
+
+    def stats(self) -> Stats | None:
+        """Return the gateway's counters; None when it does not answer."""
+        answer = self._ask("GET", "/-/stats", _ASK_SECONDS)
+        if answer is None:
+            return None
+        at = time.monotonic()
+        endpoints = {
+            name: Snapshot(at, found["requests"], found["errors"], tuple(found["buckets"]))
+            for name, found in answer["endpoints"].items()
+        }
+        return Stats(at, answer["serial"], endpoints)
+
+    def roll(self) -> bool:
+        """Have the gateway write out what it has logged so far."""
+        return self._ask("POST", "/-/roll", _ROLL_SECONDS) is not None
+
+    def stop(self) -> None:
+        """End the gateway, if it runs, and wait until it has gone. Raises TimedOut."""
+        state = read_state(self._folder)
+        if state is None or not state.is_alive:
+            return
+        os.kill(state.pid, signal.SIGTERM)
+        if not _wait(lambda: not state.is_alive, _STOP_SECONDS):
+            os.kill(state.pid, signal.SIGKILL)
+            if not _wait(lambda: not state.is_alive, 1.0):
+                raise TimedOut(f"The gateway (pid {state.pid}) does not end.", f"kill -9 {state.pid}")
+
+    def _start(self) -> int:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = self._folder / "gateway.out"
+        start_detached(python_command("mlops_desk.serving.gateway.process", str(self._folder)), output)
+        if not _wait(lambda: self.stats() is not None, _START_SECONDS):
+            text = f"The gateway did not answer within {_START_SECONDS:g} s."
+            raise Unavailable(text, f"Look into {output} and {self._folder / 'gateway.log'}.")
+        state = read_state(self._folder)
+        if state is None:
+            raise Unavailable("The gateway's state file has vanished.", f"Look into {self._folder}.")
+        return state.port
+
+    def _ask(self, method: str, path: str, timeout_seconds: float) -> Any:
+        state = read_state(self._folder)
+        if state is None or not state.is_alive:
+            return None
+        import httpx  # noqa: PLC0415 - 15 MB that an agent without endpoints does not need
+
+        url = f"http://127.0.0.1:{state.port}{path}"
+        try:
+            with httpx.Client(trust_env=False, timeout=timeout_seconds) as client:
+                answer = client.request(method, url, headers={"authorization": f"Bearer {state.token}"})
+            return answer.raise_for_status().json()
+        except (httpx.HTTPError, ValueError):
+            return None
+
+
+def _wait(is_true: Callable[[], bool], timeout_seconds: float) -> bool:
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        if is_true():
+            return True
+        time.sleep(_PAUSE_SECONDS)
+    return False

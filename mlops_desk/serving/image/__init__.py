@@ -1,0 +1,1 @@
+"""Making the image that serves a model version."""

@@ -1,0 +1,180 @@
+"""Starting a revision's container and trying it: it goes live when it answers, and answers its own example.
+
+The container has no network, so it reaches nothing; the way in is a socket (``handover``). A time-out of
+the engine is no failure: the step is asked for again until the deadline.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TypeVar
+
+from mlops_desk.base.errors import DeskError, NotFound, Unavailable
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.base.text import LINE_LIMIT, plain
+from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
+from mlops_desk.records.job import Mount
+from mlops_desk.serving import plan
+from mlops_desk.serving.gateway.upstream import Lost, NotConnected, Question, ask_at_once
+from mlops_desk.serving.handover import COMMAND, Handover, address_of
+from mlops_desk.serving.image.model_files import ModelFiles, read_model
+from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
+
+T = TypeVar("T")
+_NOBODY = 65534
+_POLL_SECONDS = 0.25
+_PING_SECONDS = 2.0
+_EXAMPLE_SECONDS = 60.0
+_ANSWER_LIMIT_BYTES = 4 << 20
+_EVIDENCE_LINES = 15
+_GRACE_SECONDS = 10
+_MEMORY_SHARE = 0.8
+
+
+class Trial:
+    """Starts, tries and ends the containers of one instance's endpoints."""
+
+    def __init__(
+        self, instance: str, shelf: Shelf, settings: SettingsStore, engine: Engine, ending: threading.Event
+    ) -> None:
+        self._instance = instance
+        self._shelf = shelf
+        self._settings = settings
+        self._engine = engine
+        self._ending = ending
+        self._network = plan.network_name(instance)
+
+    def launch(self, revision: Revision) -> str:
+        """Start a fresh container of ``revision`` and try it; return its address.
+
+        Raises Failed, with nothing left running, and Interrupted.
+        """
+        name = self.name_of(revision)
+        seconds = self._settings.number("serving.start_timeout_seconds")
+        deadline = time.monotonic() + seconds
+        place = self._shelf.place(revision.endpoint, revision.number)
+        try:
+            files = read_model(place / "model")
+            self._patiently(lambda: self._engine.remove(name), deadline)
+            with Handover(place) as handover:
+                mounts = (Mount(str(files.folder), "/model", "ro"), handover.mount)
+                self._patiently(lambda: self._start(revision, mounts), deadline)
+                self._wait_until_ready(name, handover, deadline, files)
+            self._try_example(name, handover.address, files.example)
+        except Failed:
+            self.end(name)
+            raise
+        except (DeskError, OSError) as error:
+            self.end(name)
+            text, hint = (error.message, error.hint) if isinstance(error, DeskError) else (str(error), None)
+            raise Failed("start_failed", text, None, hint) from error
+        return handover.address
+
+    def name_of(self, revision: Revision) -> str:
+        return plan.container_name(self._instance, revision.endpoint, revision.number)
+
+    def end(self, name: str) -> None:
+        """Stop and remove a container; what an absent engine keeps is removed when it is back."""
+        with contextlib.suppress(Unavailable):
+            self._engine.stop(name, _GRACE_SECONDS)
+            self._engine.remove(name)
+
+    def drop_network(self) -> None:
+        """Remove the bridge on which an older agent has put containers, once none is on it."""
+        with contextlib.suppress(DeskError):  # still in use, or no engine: a bridge in the way of nobody
+            self._engine.remove_network(self._network)
+
+    def evidence(self, name: str) -> str | None:
+        """Return the last lines that a container has written, if they can be had."""
+        with contextlib.suppress(DeskError):
+            return plain_lines(list(self._engine.logs(name, tail=_EVIDENCE_LINES)))
+        return None
+
+    def address_of(self, endpoint: str, number: int, facts: ContainerFacts) -> str:
+        """Return where the container of a revision answers; one that an older agent has started is on a bridge."""
+        bridged = facts.addresses.get(self._network)
+        return f"{bridged}:{plan.PORT}" if bridged else address_of(self._shelf.place(endpoint, number))
+
+    def _start(self, revision: Revision, mounts: tuple[Mount, ...]) -> None:
+        created = self._engine.create(self._spec(revision, mounts))
+        self._engine.start(created.name)
+
+    def _spec(self, revision: Revision, mounts: tuple[Mount, ...]) -> ContainerSpec:
+        # Root's own rights mean nothing in the container (no capabilities), and a model needs none.
+        user = (_NOBODY, _NOBODY) if os.getuid() == 0 else (os.getuid(), os.getgid())
+        return ContainerSpec(
+            name=self.name_of(revision),
+            image=revision.image or "",
+            command=(),
+            entrypoint=COMMAND,
+            env={"MLFLOW_DISABLE_TELEMETRY": "true"},
+            labels=plan.labels(self._instance, revision.endpoint, revision.number),
+            own_mounts=mounts,
+            memory_bytes=self._memory_bytes(),
+            user="{}:{}".format(*user),
+            network="none",
+            working_dir="/tmp",  # noqa: S108 - the container's own tmpfs
+            stop_grace_seconds=_GRACE_SECONDS,
+        )
+
+    def _memory_bytes(self) -> int:
+        """Return the memory from the settings, but no more than a small machine can give."""
+        most = int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * _MEMORY_SHARE)
+        return min(int(self._settings.number("serving.memory_mebibytes")) << 20, most)
+
+    def _wait_until_ready(self, name: str, handover: Handover, deadline: float, files: ModelFiles) -> None:
+        handover.give()
+        while not answers(handover.address):
+            handover.give()
+            facts = self._patiently(lambda: self._engine.inspect(name), deadline)
+            if facts.status in {"exited", "dead"}:
+                text = f"The container ended with code {facts.exit_code} before it answered."
+                hint = f"The model was saved with Python {files.python_version}; the log says which one the image has."
+                raise Failed("container_died", text, self.evidence(name), hint if files.python_version else None)
+            if time.monotonic() >= deadline:
+                text = "The container runs, but the model did not answer in time."
+                hint = "A large model may need more: mlops-desk settings set serving.start_timeout_seconds 600"
+                raise Failed("not_ready", text, self.evidence(name), hint)
+            self._pause(_POLL_SECONDS)
+
+    def _try_example(self, name: str, address: str, example: bytes | None) -> None:
+        """Send the request that was saved with the model: an endpoint that can't answer it does not go live."""
+        if example is None:
+            return
+        question = Question("POST", "/invocations", example, "application/json")
+        try:
+            reply = ask_at_once(address, question, _EXAMPLE_SECONDS, _ANSWER_LIMIT_BYTES)
+            told, body = f"status {reply.status}", reply.body.decode("utf-8", "replace")
+        except (NotConnected, Lost) as error:
+            reply, told, body = None, str(error), ""
+        if reply is None or reply.status != HTTPStatus.OK:
+            text = f"The model did not answer the example that was saved with it: {told}."
+            raise Failed("example_failed", text, plain(body, LINE_LIMIT) or self.evidence(name))
+
+    def _patiently(self, work: Callable[[], T], deadline: float) -> T:
+        """Do ``work``, again and again while the engine does not answer, until the deadline."""
+        while True:
+            try:
+                return work()
+            except NotFound:
+                raise
+            except Unavailable:
+                if time.monotonic() >= deadline:
+                    raise
+            self._pause(1.0)
+
+    def _pause(self, seconds: float) -> None:
+        if self._ending.wait(seconds):
+            raise Interrupted
+
+
+def answers(address: str) -> bool:
+    """Tell whether the scoring server at ``address`` says it is well."""
+    question = Question("GET", "/ping", b"", "application/json")
+    try:
+        return ask_at_once(address, question, _PING_SECONDS, _ANSWER_LIMIT_BYTES).status == HTTPStatus.OK
+    except (NotConnected, Lost):
+        return False

@@ -1,0 +1,1 @@
+"""Telemetry's history on disk: blocks of samples, rolled up as they age."""

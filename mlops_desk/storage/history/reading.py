@@ -1,0 +1,227 @@
+"""Curves out of the telemetry database: from the tier that was asked for, and from the others where it has nothing.
+
+What is too new to be rolled up comes from finer chunks and from blocks, what is too old for a fine tier from the
+coarser ones. Reads are short: a few dozen frames in a transaction, so that a flush never waits long, and a
+deadline for the whole.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import ColumnElement, and_, or_, select
+
+from mlops_desk.base.errors import TimedOut
+from mlops_desk.storage.history.blocks import OK
+from mlops_desk.storage.history.building import CHUNKS, FRAMES
+from mlops_desk.storage.history.chunks import (
+    CURVES_A_FRAME,
+    FRAMES_A_CHUNK,
+    TIMES,
+    frame_of,
+    get_curve,
+    get_rolled,
+    get_times,
+)
+from mlops_desk.storage.history.integers import DamagedBlock, get_group
+from mlops_desk.storage.history.layouts import Layout
+from mlops_desk.storage.history.rollup import Rolled, single
+from mlops_desk.storage.history.scales import decode
+from mlops_desk.storage.history.store import BLOCKS, TelemetryStore, unpack_block
+from mlops_desk.storage.history.tables import KEPT, StoredSeries
+
+_log = logging.getLogger(__name__)
+
+_FRAMES_A_TURN = 96
+_SERIES = StoredSeries.__table__
+
+
+@dataclass(slots=True)
+class Found:
+    """What there is of some curves, in the order it was written: pieces by series; ``tier`` is the coarsest used."""
+
+    pieces: dict[int, list[Rolled]]
+    tier: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which series are wanted from ``start`` to ``end`` (Unix seconds), and of which tier.
+
+    ``newest_left_out``: so many rows, the last ones written, are had from elsewhere. ``deadline`` is monotonic.
+    """
+
+    series: tuple[int, ...]
+    start: float
+    end: float
+    tier: int
+    newest_left_out: int
+    deadline: float
+
+    def check(self) -> None:
+        """Raise TimedOut past the deadline."""
+        if time.monotonic() > self.deadline:
+            raise TimedOut("The history did not answer in time.", "Ask for a shorter span, or for fewer curves.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    id: int
+    tier: int
+    layout: Layout
+    rows: int
+
+
+def find_series(store: TelemetryStore, names: Sequence[tuple[str, str]]) -> list[tuple[int, str] | None]:
+    """Return number and unit of each curve (device, metric); None where nothing of it was ever kept."""
+    query = select(_SERIES.c.id, _SERIES.c.unit).order_by(_SERIES.c.id.desc()).limit(1)
+    found: list[tuple[int, str] | None] = []
+    with store.database.transaction() as connection:
+        for device, metric in names:
+            row = connection.execute(query.where(_SERIES.c.device == device, _SERIES.c.metric == metric)).first()
+            found.append(None if row is None else (int(row.id), str(row.unit)))
+    return found
+
+
+def devices(store: TelemetryStore) -> list[str]:
+    """Return every device of which something was ever kept."""
+    with store.database.transaction() as connection:
+        return list(connection.execute(select(_SERIES.c.device).distinct()).scalars())
+
+
+def read(store: TelemetryStore, request: Request) -> Found:
+    """Return what is kept; it is whole if ``generation`` did not change meanwhile. Raises Unavailable, TimedOut."""
+    found = Found({number: [] for number in request.series})
+    blocks, cut = _newest(store, request.newest_left_out)
+    for turn in _turns(_chunks(store, request), request.series):
+        request.check()
+        frames = _fetch(store, [number for _, numbers in turn for number in numbers])
+        for chunk, _ in turn:
+            rows = chunk.rows if chunk.tier else min(chunk.rows, cut.get(chunk.id, chunk.rows))
+            _take_chunk(request, chunk, frames, rows, found)
+    request.check()
+    _read_blocks(store, request, blocks, found)
+    return found
+
+
+def _newest(store: TelemetryStore, left_out: int) -> tuple[dict[int, int], dict[int, int]]:
+    """Return how many rows of each block, and of the newest chunks, are left when the newest rows are left out."""
+    with store.database.transaction() as connection:
+        blocks = connection.execute(select(BLOCKS.c.id, BLOCKS.c.rows).order_by(BLOCKS.c.id.desc())).all()
+        mine = (CHUNKS.c.tier == 0) & (CHUNKS.c.state == KEPT)
+        newest = select(CHUNKS.c.id, CHUNKS.c.rows).where(mine).order_by(CHUNKS.c.id.desc()).limit(4)
+        chunks = connection.execute(newest).all()
+    kept: list[dict[int, int]] = [{}, {}]
+    for place, rows in enumerate((blocks, chunks)):
+        for row in rows:
+            kept[place][row.id] = max(0, row.rows - left_out)
+            left_out = max(0, left_out - row.rows)
+    return kept[0], kept[1]
+
+
+def _chunks(store: TelemetryStore, request: Request) -> list[_Chunk]:
+    """Return the chunks that together have each row once, as near to the wanted tier as can be."""
+    tier, alone, fresh = CHUNKS.c.tier, CHUNKS.c.alone.is_(True), CHUNKS.c.rolled.is_(False)
+    choice: tuple[ColumnElement[bool], ...] = (
+        or_(tier == 0, and_(tier > 0, alone)),
+        or_(tier == 1, and_(tier == 0, fresh), and_(tier > 1, alone)),
+        or_(tier == 2, and_(tier >= 0, tier < 2, fresh)),
+    )
+    inside = (CHUNKS.c.ended_at >= request.start) & (CHUNKS.c.started_at <= request.end)
+    query = select(CHUNKS.c.id, CHUNKS.c.tier, CHUNKS.c.layout, CHUNKS.c.rows)
+    query = query.where(CHUNKS.c.state == KEPT, choice[request.tier], inside)
+    with store.database.transaction() as connection:
+        rows = connection.execute(query.order_by(CHUNKS.c.tier.desc(), CHUNKS.c.id)).all()
+        return [_Chunk(row.id, row.tier, store.layouts.get(connection, row.layout), row.rows) for row in rows]
+
+
+Turn = list[tuple[_Chunk, list[int]]]
+
+
+def _turns(chunks: Sequence[_Chunk], series: Sequence[int]) -> Iterator[Turn]:
+    """Yield chunks with the numbers of the frames that are needed of them, some at a time."""
+    turn: Turn = []
+    size = 0
+    for chunk in chunks:
+        places = {frame_of(chunk.layout.places[number]) for number in series if number in chunk.layout.places}
+        if not places:
+            continue
+        numbers = [chunk.id * FRAMES_A_CHUNK + place for place in (TIMES, *sorted(places))]
+        if turn and size + len(numbers) > _FRAMES_A_TURN:
+            yield turn
+            turn, size = [], 0
+        turn.append((chunk, numbers))
+        size += len(numbers)
+    if turn:
+        yield turn
+
+
+def _fetch(store: TelemetryStore, numbers: Sequence[int]) -> dict[int, bytes]:
+    with store.database.transaction() as connection:
+        rows = connection.execute(select(FRAMES.c.id, FRAMES.c.data).where(FRAMES.c.id.in_(numbers)))
+        return {row.id: row.data for row in rows}
+
+
+def _take_chunk(request: Request, chunk: _Chunk, frames: dict[int, bytes], rows: int, found: Found) -> None:
+    """Add the pieces of one chunk; what is damaged is left out and said in the log."""
+    base = chunk.id * FRAMES_A_CHUNK
+    try:
+        times, counts = get_times(frames[base + TIMES])
+    except (DamagedBlock, KeyError) as error:
+        _log.warning("Chunk %d of the telemetry history is damaged and left out: %s", chunk.id, error)
+        return
+    apart: dict[int, list[bytes]] = {}
+    for series in request.series:
+        column = chunk.layout.places.get(series)
+        if column is None:
+            continue
+        number = base + frame_of(column)
+        try:
+            if number not in apart:
+                apart[number] = get_group(frames[number])
+            place, scale = column % CURVES_A_FRAME, chunk.layout.scales[column]
+            if chunk.tier:
+                piece = get_rolled(apart[number], place, times, counts, scale)
+            else:
+                piece = get_curve(apart[number], place, times, scale)
+        except (DamagedBlock, KeyError) as error:
+            _log.warning("Frame %d of the telemetry history is damaged and left out: %s", number, error)
+            apart.setdefault(number, [])
+            continue
+        _add(request, series, piece, rows, found)
+    found.tier = max(found.tier, chunk.tier)
+
+
+def _read_blocks(store: TelemetryStore, request: Request, kept: dict[int, int], found: Found) -> None:
+    """Add what is not sealed yet."""
+    inside = (BLOCKS.c.ended_at >= request.start) & (BLOCKS.c.started_at <= request.end)
+    query = select(BLOCKS.c.id, BLOCKS.c.layout, BLOCKS.c.rows, BLOCKS.c.data).where(inside).order_by(BLOCKS.c.id)
+    numbers = [number for number, rows in sorted(kept.items()) if rows]
+    for first in range(0, len(numbers), _FRAMES_A_TURN):
+        request.check()
+        some = numbers[first : first + _FRAMES_A_TURN]
+        with store.database.transaction() as connection:
+            rows = connection.execute(query.where(BLOCKS.c.id.in_(some))).all()
+            layouts = {number: store.layouts.get(connection, number) for number in {row.layout for row in rows}}
+        for row in rows:
+            layout = layouts[row.layout]
+            there = [series for series in request.series if series in layout.places]
+            columns = np.array([layout.places[series] for series in there], np.intp)
+            unpacked = unpack_block(row.data, layout, row.rows, columns) if there else None
+            if unpacked is None:
+                continue
+            times = unpacked.times_ms / 1000
+            for place, (series, column) in enumerate(zip(there, columns.tolist(), strict=True)):
+                values = decode(unpacked.codes[:, place], layout.scales[column])
+                values = np.where(unpacked.states[:, place] == OK, values, np.nan)
+                _add(request, series, single(times, values), kept[row.id], found)
+
+
+def _add(request: Request, series: int, piece: Rolled, rows: int, found: Found) -> None:
+    if rows < len(piece.times):
+        piece = piece.first(rows)
+    piece = piece.between(request.start, request.end)
+    if len(piece.times):
+        found.pieces[series].append(piece)

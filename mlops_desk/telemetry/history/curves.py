@@ -1,0 +1,168 @@
+"""Curves over any span of time: the last 15 minutes from memory, older rows from the disk, on one axis.
+
+Rows keep the wall time that the clock showed when they were measured. After it jumped, they stand where it said:
+a jump ahead leaves a gap; after a jump back both stretches are shown, and where they overlap a bucket has the rows
+of both. Nothing is moved, hidden or deleted for it.
+
+GPU memory of a process is a curve of the device ``UUID/pid-PID``; its rows are kept apart (``holders``).
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.records.history import Curve, Curves, ProcessMemory
+from mlops_desk.storage.history.chunks import TIER_SECONDS
+from mlops_desk.storage.history.holders_reading import holders_in, memory_of
+from mlops_desk.storage.history.reading import Request
+from mlops_desk.storage.history.rollup import Rolled, join, single
+from mlops_desk.telemetry.history.buckets import Floats, binned, choose_tier, interval
+from mlops_desk.telemetry.history.disk import FLUSH_SECONDS, History
+from mlops_desk.telemetry.history.memory import Recent, Ring
+from mlops_desk.telemetry.metrics.table import METRICS
+
+PROCESS_METRIC = "process.gpu.memory"
+DEADLINE_SECONDS = 5.0
+CURVES_LIMIT = 512
+BUCKETS_LIMIT = 5000
+_AHEAD_SECONDS = 90.0
+_UNITS = {metric.name: metric.unit for metric in METRICS}
+
+Name = tuple[str, str]
+Found = tuple[Rolled, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """``buckets`` of ``step`` seconds from Unix time ``start``; ``tier`` is how fine the rows are."""
+
+    start: float
+    step: float
+    buckets: int
+    tier: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """One curve on an axis; ``known`` is False when nothing of it was ever measured."""
+
+    device: str
+    metric: str
+    unit: str
+    known: bool
+    low: Floats
+    mean: Floats
+    high: Floats
+
+
+class CurveReader:
+    """Merges ring and history."""
+
+    def __init__(self, ring: Ring, history: History) -> None:
+        self._ring = ring
+        self._history = history
+
+    def curves(self, names: Sequence[Name], start: float, end: float, buckets: int) -> Curves:
+        """Return curves for a screen. Raises Invalid, Unavailable, TimedOut."""
+        axis, reduced = self.reduce(names, start, end, buckets)
+        curves = tuple(
+            Curve(item.device, item.metric, item.unit, _bytes(item.low), _bytes(item.mean), _bytes(item.high))
+            for item in reduced
+        )
+        return Curves(axis.start, axis.step, axis.buckets, TIER_SECONDS[axis.tier], curves)
+
+    def reduce(self, names: Sequence[Name], start: float, end: float, points: int) -> tuple[Axis, list[Reduced]]:
+        """Return curves as arrays, on about ``points`` buckets: fewer where it was not measured as often."""
+        check(names, start, end, points)
+        request = Request((), start, end, choose_tier(end - start, points), 0, time.monotonic() + DEADLINE_SECONDS)
+        plain = [name for name in names if name[1] != PROCESS_METRIC]
+        found, used = self._find(plain, request)
+        # Blocks and memory bring rows from outside of the span, after a clock's jump from far outside.
+        longest = max((rows.between(start, end).times for rows, _ in found), key=len, default=np.empty(0))
+        every = TIER_SECONDS[used] if used else interval(longest) or TIER_SECONDS[0]
+        axis = _axis(start, end, points, every, used)
+        by_name = {name: (rows, unit, every) for name, (rows, unit) in zip(plain, found, strict=True)}
+        for name in names:
+            if name not in by_name:
+                by_name[name] = (self._process(name, request), "By", FLUSH_SECONDS)
+        return axis, [_reduced(name, *by_name[name], axis) for name in names]
+
+    def rows(self, names: Sequence[Name], start: float, end: float) -> list[Found]:
+        """Return curves at full rate, each with its unit. Raises Unavailable, TimedOut."""
+        found, _ = self._find(names, Request((), start, end, 0, 0, time.monotonic() + DEADLINE_SECONDS))
+        return [(rows.between(start, end), unit) for rows, unit in found]
+
+    def _find(self, names: Sequence[Name], request: Request) -> tuple[list[Found], int]:
+        """Return rows and unit of each curve from memory and disk, and the coarsest tier that was used."""
+        recent = self._ring.curves(names)
+        if request.tier == 0 and _covers(recent, request.start, request.end):
+            return [(_recent(recent, place), unit) for place, unit in enumerate(recent.units)], 0
+        first = recent.first if len(recent.times) else None
+        kept, used = self._history.find(names, request, first)
+        return [
+            (join([*item.pieces, _recent(recent, place)]), recent.units[place] or item.unit)
+            for place, item in enumerate(kept)
+        ], used
+
+    def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
+        """Return who held GPU memory in a span of time, those who held most first. Raises Invalid, Unavailable."""
+        check([], start, end, 1)
+        store = self._history.store
+        if store is None:
+            return []
+        request = Request((), start, end, 0, 0, time.monotonic() + DEADLINE_SECONDS)
+        return [
+            ProcessMemory(
+                f"{item.gpu}/pid-{item.pid}", item.gpu, item.pid, item.user, item.command, item.container,
+                item.first_at, item.last_at, item.peak_bytes,
+            )
+            for item in holders_in(store, request)
+        ]  # fmt: skip
+
+    def _process(self, name: Name, request: Request) -> Rolled:
+        store = self._history.store
+        gpu, _, pid = name[0].rpartition("/pid-")
+        if store is None or not pid.isdecimal():
+            return join([])
+        return memory_of(store, gpu, int(pid), request)
+
+
+def check(names: Sequence[Name], start: float, end: float, points: int) -> None:
+    """Raise Invalid for what can't be answered."""
+    if not (math.isfinite(start) and math.isfinite(end) and start < end):
+        raise Invalid("The span of time ends before it begins.", "Give a start that is before the end.")
+    if not 1 <= points <= BUCKETS_LIMIT:
+        raise Invalid(f"{points} points are not between 1 and {BUCKETS_LIMIT}.")
+    if len(names) > CURVES_LIMIT:
+        raise Invalid(f"{len(names)} curves are more than {CURVES_LIMIT}.", "Ask for some of them at a time.")
+
+
+def _axis(start: float, end: float, points: int, every: float, tier: int) -> Axis:
+    step = max((end - start) / points, every)
+    return Axis(start, step, max(1, math.ceil((end - start) / step - 1e-9)), tier)
+
+
+def _covers(recent: Recent, start: float, end: float) -> bool:
+    """Tell whether memory alone answers: it goes back to the start, and no clock that jumped put rows elsewhere."""
+    times = recent.times
+    if not len(times) or times[0] > start or end > times[-1] + _AHEAD_SECONDS:
+        return False
+    return bool((np.diff(times) > 0).all())
+
+
+def _recent(recent: Recent, place: int) -> Rolled:
+    values = recent.values[place]
+    return join([]) if values is None else single(recent.times, values.astype(np.float64))
+
+
+def _reduced(name: Name, rows: Rolled, unit: str | None, every: float, axis: Axis) -> Reduced:
+    low, mean, high = binned(rows, axis.start, axis.step, axis.buckets, every)
+    return Reduced(*name, unit or _UNITS.get(name[1], ""), unit is not None, low, mean, high)
+
+
+def _bytes(values: Floats) -> bytes:
+    return values.astype("<f4").tobytes()

@@ -1,0 +1,258 @@
+"""Carries the ring's rows to the telemetry database every 10 s, has them packed there, and reads them back.
+
+A full or broken disk pauses the history, never the sampling: it is said once, tried on, and said again
+when it goes on. What the ring lost meanwhile is a gap.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event, Lock
+
+from mlops_desk.base.disk import room
+from mlops_desk.base.errors import DeskError, TimedOut
+from mlops_desk.base.loop import Loop
+from mlops_desk.records.event import Notice
+from mlops_desk.storage.database import Damaged
+from mlops_desk.storage.history import reading, sealing
+from mlops_desk.storage.history.blocks import Key
+from mlops_desk.storage.history.holders import Holding
+from mlops_desk.storage.history.reading import Request
+from mlops_desk.storage.history.rollup import Rolled
+from mlops_desk.storage.history.scales import Scale
+from mlops_desk.storage.history.store import TelemetryStore
+from mlops_desk.telemetry.history.memory import Ring
+from mlops_desk.telemetry.history.retries import Retrying
+from mlops_desk.telemetry.metrics.table import METRICS
+from mlops_desk.telemetry.notices import SOURCE
+
+_log = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 10.0
+RETRY_SECONDS, _RETRIES = 3.0, 3
+_SPARE_BYTES, _BYTES_A_VALUE, _MOST_BYTES = 256 << 10, 1, 16 << 20
+"""What a write is taken to need: rather too much, for what is asked for in vain is asked for again."""
+
+_PACK_SECONDS = 7.0
+_REST_SECONDS = 0.02
+_STOP_SECONDS = 1.0
+_TRIES = 3
+_SCALES = {metric.name: Scale(metric.resolution, metric.kind == "rate") for metric in METRICS}
+_FINEST = Scale(1e-6)
+
+
+def scale_of(key: Key) -> Scale:
+    """Return how exact a curve is kept: in steps of its metric's resolution; rates to 0.05 % when that is more."""
+    return _SCALES.get(key[1], _FINEST)
+
+
+def open_store(path: Path) -> TelemetryStore:
+    """Open the database. Raises Unavailable, Refused."""
+    return TelemetryStore(path, scale_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the disk has of a curve, in the order it was written; ``unit`` is None where it knows no such curve."""
+
+    pieces: list[Rolled]
+    unit: str | None
+
+
+class History:
+    """Owns the telemetry database. ``open_store`` is called when it is first needed, off the caller's way.
+
+    ``holdings`` tells who holds GPU memory at the moment of a flush.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        ring: Ring,
+        notify: Callable[[Notice], None],
+        open_store: Callable[[Path], TelemetryStore] = open_store,
+        holdings: Callable[[], Sequence[Holding]] = tuple,
+    ) -> None:
+        self._path = path
+        self._ring = ring
+        self._notify = notify
+        self._open_store = open_store
+        self._holdings = holdings
+        self._lock = Lock()
+        self._stopping = Event()
+        self._store: TelemetryStore | None = None
+        self._work: Iterator[None] | None = None
+        self._next_row = 0
+        self._paused: str | None = None
+        self._pack_failed = False
+        self._retrying = Retrying()
+        self._at_turn: list[Callable[[], None]] = []
+
+    @property
+    def paused(self) -> str | None:
+        """Say why nothing is written at the moment, or None."""
+        return self._paused
+
+    @property
+    def store(self) -> TelemetryStore | None:
+        """The database, once it is open."""
+        return self._store
+
+    def start(self, loop: Loop) -> None:
+        """Begin to write; the database is opened in the background."""
+        loop.repeat("history", FLUSH_SECONDS, self._turn)
+
+    def at_turn(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done after each flush, in the history's own thread. Before ``start``."""
+        self._at_turn.append(work)
+
+    def flush(self) -> None:
+        """Write the rows that are not written yet; nothing any more after the end, which has closed the database."""
+        with self._lock:
+            if not self._stopping.is_set():
+                self._write()
+
+    def pack(self, seconds: float = _PACK_SECONDS) -> None:
+        """Do the packing that is due, in small steps with rests between, for at most about ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with self._lock:
+                if self._store is None or not self._step(self._store):
+                    return
+            if self._stopping.wait(_REST_SECONDS):
+                return
+
+    def devices(self) -> list[str]:
+        """Return every device of which something was kept; none while there is no database. Raises Unavailable."""
+        store = self._store
+        return reading.devices(store) if store is not None else []
+
+    def find(self, names: Sequence[tuple[str, str]], request: Request, ring_from: int | None) -> tuple[list[Kept], int]:
+        """Return what the disk has of each curve (device, metric), and the coarsest tier of it.
+
+        The request's series are filled in here; the rows that the ring has from ``ring_from`` on are left out.
+        There is nothing while there is no database. Raises Unavailable, TimedOut.
+        """
+        for _ in range(_TRIES):
+            store, next_row, generation = self._state(request)
+            if store is None:
+                return [Kept([], None) for _ in names], 0
+            left_out = 0 if ring_from is None else max(0, next_row - ring_from)
+            numbers = reading.find_series(store, names)
+            series = tuple(dict.fromkeys(number[0] for number in numbers if number is not None))
+            found = reading.read(store, replace(request, series=series, newest_left_out=left_out))
+            if store.generation == generation:
+                break
+        kept = [Kept(found.pieces[number[0]], number[1]) if number else Kept([], None) for number in numbers]
+        return kept, found.tier
+
+    def _state(self, request: Request) -> tuple[TelemetryStore | None, int, int]:
+        if (store := self._store) is None:  # it is being opened and checked; memory answers meanwhile
+            return None, 0, 0
+        if not self._lock.acquire(timeout=max(0.0, request.deadline - time.monotonic())):
+            raise TimedOut("The disk with the history does not answer.", "Look again in a moment.")
+        try:
+            return store, self._next_row, store.generation
+        finally:
+            self._lock.release()
+
+    def stop(self) -> None:
+        """Write what is left and close; a disk that does not answer is not waited for."""
+        self._stopping.set()
+        if not self._lock.acquire(timeout=_STOP_SECONDS):
+            _log.warning("The disk of %s does not answer; its last seconds are lost", self._path)
+            return
+        try:
+            if self._store is not None:
+                self._write()
+                self._store.close()
+                self._store = None
+        finally:
+            self._lock.release()
+
+    def _turn(self) -> None:
+        self._try()
+        for _ in range(_RETRIES):  # a disk that has room again is noticed before the next turn
+            if self._paused is None or self._stopping.wait(RETRY_SECONDS):
+                break
+            self._try()
+        for work in self._at_turn:
+            work()
+        if self._paused is None:
+            self.pack()
+
+    def _try(self) -> None:
+        """Write, and begin a packing that failed anew, unless the disk is still as full as it was."""
+        if self._paused is not None:
+            if not self._retrying.is_due(time.monotonic(), room=self._has_room()):
+                return
+            if self._pack_failed:
+                self.pack()
+        self.flush()
+
+    def _has_room(self) -> bool:
+        """Tell whether what waits should find room on the disk, as far as the filesystem tells."""
+        free = room.free_bytes(self._path.parent)
+        nothing, count = self._ring.since(sys.maxsize)
+        waiting = (count - self._next_row) * len(nothing.keys) * _BYTES_A_VALUE
+        return free is None or free >= _SPARE_BYTES + min(waiting, _MOST_BYTES)
+
+    def _write(self) -> None:
+        try:
+            store = self._opened()
+            block, next_row = self._ring.since(self._next_row)
+            store.append(block, self._holdings())
+            self._next_row = next_row
+        except DeskError as error:
+            self._failed(error)
+        else:
+            if not self._pack_failed:
+                self._resume()
+
+    def _step(self, store: TelemetryStore) -> bool:
+        """Do one step of the packing; tell whether there is more. What fails is begun anew at the next turn."""
+        if self._work is None:
+            self._work = sealing.work(store)
+        try:
+            next(self._work)
+        except StopIteration:
+            self._work, self._pack_failed = None, False
+            return False
+        except DeskError as error:
+            self._work, self._pack_failed = None, True
+            store.layouts.forget()
+            self._failed(error)
+            return False
+        return True
+
+    def _opened(self) -> TelemetryStore:
+        if self._store is None:
+            self._store = self._open_store(self._path)
+            self._work = None
+            if self._store.repair is not None:
+                text = self._store.repair.told("The telemetry history")
+                self._notify(Notice("warning", SOURCE, text, None, time.time()))
+        return self._store
+
+    def _failed(self, error: DeskError) -> None:
+        """Pause; a database that is damaged is opened anew, which sets it aside, and what comes next is kept again."""
+        self._pause(error)
+        self._retrying.failed(time.monotonic(), room=self._has_room())
+        if isinstance(error, Damaged) and self._store is not None:
+            self._store.close()
+            self._store, self._work = None, None
+
+    def _pause(self, error: DeskError) -> None:
+        if self._paused is None:
+            text = f"The history of the numbers is not written at the moment. {error.message}"
+            self._notify(Notice("alert", SOURCE, text, error.hint, time.time()))
+        self._paused = error.message
+
+    def _resume(self) -> None:
+        if self._paused is not None:
+            self._paused = None
+            self._retrying.done()
+            self._notify(Notice("info", SOURCE, "The history of the numbers is written again.", None, time.time()))

@@ -1,0 +1,1 @@
+"""Reading the host: processors, memory, disks, networks, and processes. The collector's side."""

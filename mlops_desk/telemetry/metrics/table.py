@@ -1,0 +1,57 @@
+"""The one table of all metrics: name, unit, kind, help, device class, resolution and what a sensor can possibly say.
+
+Names follow the OpenTelemetry hardware and system conventions where they have one. ``measured`` is the
+only way a number becomes a reading: what lies outside its metric's limits (255 °C, 2^64-1 bytes,
+900 % utilisation: all seen in the wild) is an error, never a value.
+"""
+
+import math
+from collections.abc import Mapping
+
+from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.telemetry.metrics.declaration import Metric
+from mlops_desk.telemetry.metrics.gpu import DEVICE_TABLE, GPU, GPU_TABLE, LINK, MIG
+from mlops_desk.telemetry.metrics.host import CORE, DISK, FILESYSTEM, HOST, HOST_METRICS, NETWORK, SENSOR
+
+__all__ = [
+    "CORE",
+    "DISK",
+    "FILESYSTEM",
+    "GPU",
+    "GPU_METRICS",
+    "HOST",
+    "LINK",
+    "METRICS",
+    "MIG",
+    "NETWORK",
+    "SENSOR",
+    "TABLE",
+    "Metric",
+    "all_missing",
+    "measured",
+    "missing",
+]
+
+METRICS: tuple[Metric, ...] = (*DEVICE_TABLE, *HOST_METRICS)
+TABLE: Mapping[tuple[str, str], Metric] = {(metric.device, metric.name): metric for metric in METRICS}
+GPU_METRICS: tuple[str, ...] = tuple(metric.name for metric in GPU_TABLE)
+
+
+def measured(device: str, name: str, value: float) -> Reading:
+    """Return ``value`` as a reading of this metric, or an error when no sensor can mean it."""
+    metric = TABLE[device, name]
+    if not (math.isfinite(value) and metric.low <= value <= metric.high):
+        return Reading(None, metric.unit, MetricState.ERROR)
+    return Reading(float(value), metric.unit)
+
+
+def missing(device: str, name: str, state: MetricState) -> Reading:
+    """Return a reading without a value, for the reason ``state``."""
+    return Reading(None, TABLE[device, name].unit, state)
+
+
+def all_missing(state: MetricState, readings: Mapping[str, Reading] | None = None) -> dict[str, Reading]:
+    """Return every GPU metric (or those of ``readings``) without a value."""
+    if readings is None:
+        return {name: missing(GPU, name, state) for name in GPU_METRICS}
+    return {name: Reading(None, reading.unit, state) for name, reading in readings.items()}

@@ -1,0 +1,176 @@
+"""What the driver reports by itself (XIDs, memory errors, drivers bound and unbound), heard by a thread of its own.
+
+The thread alone touches the event set: it is told which GPUs to listen to, makes the set anew when those change,
+waits one second at most, and pauses longer and longer while waiting fails. Nothing is registered on a GPU that
+sleeps or is lost. What arrives within a tick is folded by kind, GPU and number, so a storm costs no memory.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from threading import Condition, Event
+from typing import Any, Protocol
+
+from mlops_desk.base.loop import Loop
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.telemetry.nvml.door import NvmlError
+
+_WAIT_SECONDS = 1.0
+_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
+_LEAVE_SECONDS = 1.5
+_MOST_KINDS = 256
+_TURN_SECONDS = 0.1
+_REST_SECONDS = 0.05
+_RING_SECONDS = 0.25
+BINDINGS = frozenset({"bind", "unbind"})
+_STORM = 64
+"""So many events are taken one after the other before the thread rests a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An event as the library gives it; ``uuid`` None: of no GPU in particular."""
+
+    uuid: str | None
+    kind: str
+    code: int | None = None
+    text: str = ""
+
+
+class EventSet(Protocol):
+    """A set of GPUs that is listened to. Every method raises NvmlError."""
+
+    def wait(self, seconds: float) -> Raw | None:
+        """Return the next event, or None when none came in time."""
+
+    def close(self) -> None: ...
+
+
+class EventSource(Protocol):
+    """Makes event sets. What happens to drivers is noted from ``watch``, between opening and counting GPUs, on."""
+
+    def watch(self) -> None:
+        """Have drivers noted that are bound or unbound, where the library can."""
+
+    def leave(self) -> "list[Raw]":
+        """Note them no longer, before the library is shut; return what no event set told yet."""
+
+    def listen(self, devices: Mapping[str, Any]) -> EventSet:
+        """Listen to these GPUs, handles by UUID. Raises NvmlError."""
+
+
+class Listener:
+    """Listens in the background; ``take`` hands out each event once."""
+
+    def __init__(self, source: EventSource) -> None:
+        self._source = source
+        self._condition = Condition()
+        self._wanted: dict[str, Any] = {}
+        self._listening = False
+        self._heard: dict[tuple[str, str | None, int | None, str], DeviceEvent] = {}
+        self._failures = 0
+        self._ending = Event()
+        self._ring: Callable[[], None] = lambda: None
+        self._rang_at = 0.0
+        self._rebound = False
+
+    def start(self, loop: Loop, ring: Callable[[], None] = lambda: None) -> None:
+        """Begin to listen as soon as there is a GPU to listen to; ``ring`` is called soon after something was heard."""
+        self._ending, self._ring = loop.ending, ring
+        loop.repeat("gpu-events", _TURN_SECONDS, self._turn)
+
+    def follow(self, devices: Mapping[str, Any]) -> None:
+        """Say which GPUs to listen to from now on: handles by UUID. Returns at once."""
+        with self._condition:
+            if devices != self._wanted:
+                self._wanted = dict(devices)
+                self._condition.notify_all()
+
+    def rest(self) -> None:
+        """Stop listening and wait until the library is left alone, so that it can be shut."""
+        with self._condition:
+            self._wanted = {}
+            self._condition.notify_all()
+            left = self._condition.wait_for(lambda: not self._listening, _LEAVE_SECONDS)
+        if left:  # else it is in use, and is left to the library
+            for event in self._source.leave():
+                self._hear(event)
+
+    def watch(self) -> None:
+        """Have drivers noted that are bound or unbound. Called when the library was opened, before GPUs are counted."""
+        self._source.watch()
+
+    def take(self) -> tuple[DeviceEvent, ...]:
+        """Return what was heard since the last call, each kind once with its count."""
+        with self._condition:
+            heard, self._heard = self._heard, {}
+        return tuple(heard.values())
+
+    def rebound(self) -> bool:
+        """Say, once, that drivers were bound to GPUs or unbound: then the library's handles are of the past."""
+        rebound, self._rebound = self._rebound, False
+        return rebound
+
+    def _turn(self) -> None:
+        """Listen to the GPUs that are wanted, until others are, or until that fails."""
+        with self._condition:
+            self._condition.wait_for(lambda: bool(self._wanted), _WAIT_SECONDS)
+            wanted = self._wanted
+            self._listening = bool(wanted)
+        if not wanted:
+            return
+        failed = False
+        try:
+            self._listen(wanted)
+        except NvmlError:
+            failed = True
+        finally:
+            self._leave(wanted, failed=failed)
+
+    def _leave(self, wanted: dict[str, Any], *, failed: bool) -> None:
+        """Say that the library is left alone now; after a failure pause, unless other GPUs are wanted."""
+        with self._condition:
+            self._listening = False
+            self._condition.notify_all()
+            if not failed:
+                self._failures = 0
+                return
+            pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+            self._failures += 1
+            if self._condition.wait_for(lambda: self._wanted is not wanted or self._ending.is_set(), pause):
+                self._failures = 0
+
+    def _listen(self, wanted: dict[str, Any]) -> None:
+        """Hear events until other GPUs are wanted. Raises NvmlError."""
+        heard_of = self._source.listen(wanted)
+        try:
+            taken = 0
+            while wanted is self._wanted and not self._ending.is_set():
+                event = heard_of.wait(_WAIT_SECONDS)
+                if event is None:
+                    continue
+                self._hear(event)
+                taken += 1
+                if taken % _STORM == 0:
+                    self._ending.wait(_REST_SECONDS)
+            for _ in range(_STORM):  # a GPU that was just lost is followed no more, and may have told more than once
+                if (event := heard_of.wait(0.0)) is None:
+                    break
+                self._hear(event)
+        finally:
+            heard_of.close()
+
+    def _hear(self, event: Raw) -> None:
+        if event.kind in BINDINGS:
+            self._rebound = True
+        key = (event.kind, event.uuid, event.code, event.text)
+        with self._condition:
+            known = self._heard.get(key)
+            if known is not None:
+                self._heard[key] = replace(known, count=known.count + 1)
+            elif len(self._heard) < _MOST_KINDS:
+                self._heard[key] = DeviceEvent(time.time(), event.kind, event.uuid, event.code, None, event.text)
+        now = time.monotonic()
+        if now - self._rang_at >= _RING_SECONDS:
+            self._rang_at = now
+            self._ring()

@@ -1,0 +1,74 @@
+"""Why there is no GPU to read, in words, and what to do: driver missing, not loaded, changed, forbidden, broken."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pynvml
+
+from mlops_desk.telemetry.nvml.door import Kind, NvmlError
+from mlops_desk.telemetry.nvml.pci import Pci
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why there is no GPU to read and what to do.
+
+    ``fresh_process``: only a fresh process can use the driver again; ``certain``: there is no GPU that could be read.
+    """
+
+    note: str
+    hint: str
+    fresh_process: bool = False
+    certain: bool = False
+
+
+def explain(error: NvmlError, pci: Pci) -> Trouble:
+    """Say why the driver can't be used and what to do about it."""
+    present = len(pci.nvidia_gpus())
+    if error.code == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+        return _library_missing(present)
+    if error.code == pynvml.NVML_ERROR_DRIVER_NOT_LOADED:
+        note = "The NVIDIA driver is installed but not loaded."
+        return Trouble(note, "Load it: sudo modprobe nvidia. If that fails, sudo dmesg | grep -i nvidia says why.")
+    if error.code == pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
+        note = (
+            "The NVIDIA driver in the kernel and its library are of different versions, as after an upgrade"
+            f"{_kernel_driver()}. Programs that already run on a GPU go on; new ones can't start."
+        )
+        return Trouble(note, "Restart the machine when the running jobs are done.", fresh_process=True)
+    if error.kind is Kind.NO_PERMISSION:
+        note = "This user may not use the NVIDIA driver."
+        return Trouble(
+            note, "Join the group of /dev/nvidia*, then log in again. On Debian: sudo usermod -aG video $USER"
+        )
+    note = f"The NVIDIA driver does not start ({error})."
+    return Trouble(note, "sudo dmesg | grep -iE 'nvidia|nvrm' says more. A restart of the machine may be needed.")
+
+
+def no_gpu(pci: Pci) -> Trouble:
+    """Say what it means that the driver works and lists nothing."""
+    present = len(pci.nvidia_gpus())
+    note = "The NVIDIA driver runs but reports no GPU."
+    if present:
+        note = f"The NVIDIA driver runs but reports none of the machine's {present} NVIDIA GPU(s)."
+    hint = "Compare: nvidia-smi -L and lspci -d 10de:. sudo dmesg | grep -i nvrm says more."
+    return Trouble(note, hint, certain=present == 0)
+
+
+def _library_missing(present: int) -> Trouble:
+    if present:
+        note = f"This machine has {present} NVIDIA GPU(s), but the driver (libnvidia-ml.so.1) is not installed."
+        hint = "Debian: sudo apt install nvidia-driver. Ubuntu: sudo ubuntu-drivers install. Then restart the machine."
+    else:
+        note = "No NVIDIA GPU was found, and the NVIDIA driver is not installed."
+        hint = "Everything but GPU jobs works without one. mlops-desk --demo shows a simulated workstation."
+    return Trouble(note, hint, certain=present == 0)
+
+
+def _kernel_driver(path: Path = Path("/proc/driver/nvidia/version")) -> str:
+    try:
+        words = path.read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return ""
+    version = next((word for word in words if word[:1].isdigit() and "." in word), None)
+    return f" (kernel: {version})" if version else ""

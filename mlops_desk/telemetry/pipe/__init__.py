@@ -1,0 +1,1 @@
+"""From the collector to the agent: frames over a pipe, and both of its ends."""

@@ -1,0 +1,1 @@
+"""Charts: painted stacks for what is live, pyqtgraph for what is analysed."""

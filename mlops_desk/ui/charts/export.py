@@ -1,0 +1,139 @@
+"""What charts show, to take along: as a picture or as values, to the clipboard or into a file.
+
+Values are those on the screen, in the unit that their title tells, with names made harmless for
+spreadsheets. Files are written in a worker thread.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.ui.charts.chart import Chart
+from mlops_desk.ui.curves.spans import Span
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.tables import export
+from mlops_desk.ui.words import numbers
+
+Row = tuple[float, float, float, float]
+
+
+class Charts(Protocol):
+    """What is exported: the charts that are shown, and the widget that holds them."""
+
+    @property
+    def charts(self) -> Sequence[Chart]: ...
+
+
+def acts(context: Context, stack: QWidget) -> list[tuple[str, Callable[[], None]]]:
+    """Return what can be done, by title."""
+    return [
+        ("Copy image", lambda: _copy_image(context, stack)),
+        ("Save image …", lambda: _save_image(context, stack)),
+        ("Copy values", lambda: _copy_values(context, stack)),
+        ("Save CSV …", lambda: _save_values(context, stack)),
+    ]
+
+
+def _charts(stack: QWidget) -> Sequence[Chart]:
+    charts: Sequence[Chart] = stack.charts  # type: ignore[attr-defined]
+    return charts
+
+
+def _copy_image(context: Context, stack: QWidget) -> None:
+    QGuiApplication.clipboard().setPixmap(stack.grab())
+    context.say("info", "The picture of the charts is in the clipboard.")
+
+
+def _copy_values(context: Context, stack: QWidget) -> None:
+    QGuiApplication.clipboard().setText(export.as_text(table(curves_of(_charts(stack)))))
+    context.say("info", "The values of the charts are in the clipboard.")
+
+
+def _save_image(context: Context, stack: QWidget) -> None:
+    image = stack.grab().toImage()
+    _ask(stack, "Save image", "png", lambda path: _write(context, path, lambda: write_image(image, path)))
+
+
+def _save_values(context: Context, stack: QWidget) -> None:
+    held = curves_of(_charts(stack))
+    _ask(stack, "Save values", "csv", lambda path: _write(context, path, lambda: write_values(held, path)))
+
+
+def _ask(parent: QWidget, title: str, ending: str, then: Callable[[Path], None]) -> None:
+    """Ask where to save, without stopping the window; ``then`` gets the path."""
+    dialog = QFileDialog(parent.window(), title)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setDefaultSuffix(ending)
+    dialog.setNameFilter(f"{ending.upper()} (*.{ending})")
+    dialog.selectFile(f"charts-{time.strftime('%Y%m%d-%H%M%S')}.{ending}")
+    dialog.fileSelected.connect(lambda path: then(Path(path)))
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.open()
+
+
+def _write(context: Context, path: Path, write: Callable[[], None]) -> None:
+    context.tasks().run(
+        "save charts", write, lambda _done: context.say("info", f"Saved {plain(str(path), 200)}."), context.complain
+    )
+
+
+def write_image(image: QImage, path: Path) -> None:
+    """Write a PNG; DeskError when the disk refuses it."""
+    if not image.save(str(path)):
+        raise DeskError(f"The picture could not be written to {path}.", "Choose a folder that you may write to.")
+
+
+def write_values(curves: "list[tuple[str, Span, list[Row]]]", path: Path) -> None:
+    """Write a CSV file; DeskError when the disk refuses it."""
+    try:
+        path.write_text(export.as_csv(table(curves)), encoding="utf-8", newline="")
+    except OSError as error:
+        raise DeskError(
+            f"The values could not be written to {path}: {error.strerror}.", "Choose a folder that you may write to."
+        ) from error
+
+
+def curves_of(charts: Sequence[Chart]) -> list[tuple[str, Span, list[Row]]]:
+    """Return a copy of every shown curve: its title, its span, its rows (time, min, mean, max)."""
+    found = []
+    for chart in charts:
+        for one in chart.drawn:
+            unit = numbers.UNITS.get(chart.unit)
+            title = plain(f"{chart.title}: {one.name}" if one.name else chart.title, 120)
+            title += f" ({unit.bare})" if unit else ""
+            found.append((title, chart.span, list(one.track.rows(chart.span.start, chart.span.end))))
+    return found
+
+
+def table(curves: Sequence[tuple[str, Span, list[Row]]]) -> list[list[str]]:
+    """Return titles and one row for each time that any curve has; a gap is an empty cell."""
+    banded = [any(low < high for _, low, _, high in rows) for _, _, rows in curves]
+    titles = ["time"]
+    for (title, _, _), wide in zip(curves, banded, strict=True):
+        titles += [f"{title} min", f"{title} mean", f"{title} max"] if wide else [title]
+    by_time: dict[float, list[str]] = {}
+    column = 1
+    for (_, _, rows), wide in zip(curves, banded, strict=True):
+        for at, low, mean, high in rows:
+            cells = by_time.setdefault(at, [_moment(at), *[""] * (len(titles) - 1)])
+            values = (low, mean, high) if wide else (mean,)
+            cells[column : column + len(values)] = [_number(value) for value in values]
+        column += 3 if wide else 1
+    return [[export.inert(title) for title in titles], *(by_time[at] for at in sorted(by_time))]
+
+
+def _moment(at: float) -> str:
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(at))
+    return f"{whole}.{round(at % 1 * 1000) % 1000:03d}{time.strftime('%z', time.localtime(at))}"
+
+
+def _number(value: float) -> str:
+    # Seven digits: what a sample holds. More would be noise of the way it is kept (2.61900006e+09 for 2.619e+09).
+    return "" if math.isnan(value) else f"{value:.7g}"

@@ -1,0 +1,268 @@
+"""Charts above one another on the window's one time axis, with one cursor; moved by pointer, wheel, pinch and keys.
+
+Drag to go back, wheel or pinch to zoom, double click to be live again. Curves come by a feed; a stack without a
+context only shares the cursor.
+"""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QHideEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QNativeGestureEvent,
+    QResizeEvent,
+    QShowEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QMenu
+
+from mlops_desk.records.metric import MetricState
+from mlops_desk.ui.charts import export
+from mlops_desk.ui.charts.chart import Chart, align
+from mlops_desk.ui.charts.feed import Feed
+from mlops_desk.ui.charts.head import HEAD_HEIGHT
+from mlops_desk.ui.curves.track import Track
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.traces import Drawn
+from mlops_desk.ui.words import numbers
+
+ZOOM_STEP = 1.25
+MOVE_SHARE, CURSOR_SHARE = 0.2, 0.01
+DRAG_FROM_PIXELS = 4
+REDRAW_PIXELS = 0.5
+RESCALE_TICKS, DESCRIBE_TICKS = 10, 5
+
+
+class ChartStack(Card):
+    """The lowest chart that is shown has the times."""
+
+    def __init__(self, charts: Sequence[Chart], context: Context | None = None, name: str = "Charts") -> None:
+        super().__init__()
+        self._charts = list(charts)
+        self._context = context
+        self._axis = context.axis if context is not None else None
+        self.feed = Feed(context, self) if context is not None else None
+        self._held: QPointF | None = None
+        self._dragged = False
+        self._drawn_at = 0.0
+        self._ticks = 0
+        self.setAccessibleName(name)
+        self.column.setContentsMargins(1, theme.SPACE_4, 1, theme.SPACE_4)
+        self.column.setSpacing(theme.SPACE_4)
+        for chart in self._charts:
+            chart.follow(self._read)
+            chart.renamed.connect(self._dress)
+            self.column.addWidget(chart, 1)
+        self._more = Button("", symbol="more", tip="Copy or save what is shown")
+        self._more.setParent(self)
+        self._more.setVisible(context is not None)
+        self._more.clicked.connect(self._open_export)
+        if self._axis is not None and self.feed is not None:
+            self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            self._axis.changed.connect(self._show_all)
+            self._axis.cursor_moved.connect(self._point_at)
+            self.feed.arrived.connect(self._show_all)
+            self.feed.followed.connect(self._follow)
+        self._dress()
+
+    @property
+    def charts(self) -> Sequence[Chart]:
+        """The charts that are shown."""
+        return [chart for chart in self._charts if not chart.isHidden()]
+
+    def _dress(self) -> None:
+        """Give the times to the lowest chart, and room for the button to the highest."""
+        shown = self.charts
+        for chart in shown:
+            chart.times = chart is shown[-1]
+            chart.narrowed = self._more.sizeHint().width() if chart is shown[0] and self.feed is not None else 0
+        align(shown)
+
+    # Curves.
+
+    def look(self) -> None:
+        """Hear that charts want other curves, or that others are shown."""
+        self._dress()
+        if self.feed is not None:
+            self.feed.want(trace.key for chart in self.charts for trace in chart.traces)
+            self._show_all()
+
+    def reload(self) -> None:
+        if self.feed is not None:
+            self.feed.reload()
+
+    def _show_all(self) -> None:
+        feed, axis = self.feed, self._axis
+        if feed is None or axis is None or not self.isVisible():
+            return
+        span = axis.span()
+        self._drawn_at = axis.now
+        for chart in self.charts:
+            drawn = [Drawn(one.name, one.slot, feed.track(one.key) or _NOTHING) for one in chart.traces]
+            chart.show_tracks(drawn, span, self._missing(chart))
+
+    def _missing(self, chart: Chart) -> list[MetricState]:
+        feed = self.feed
+        return [feed.state(trace.key) for trace in chart.traces] if feed is not None else []
+
+    def _follow(self) -> None:
+        """Draw what was added, unless it can't be seen yet; the head is read anyway."""
+        axis = self._axis
+        if axis is None or not self.isVisible():
+            return
+        self._ticks += 1
+        pixel = axis.seconds / max(self.width(), 1)
+        due = axis.now - self._drawn_at >= REDRAW_PIXELS * pixel
+        if due:
+            self._drawn_at = axis.now
+        for chart in self.charts:
+            if self._ticks % RESCALE_TICKS == 0 and due:
+                chart.forget_scale()
+            if self._ticks % DESCRIBE_TICKS == 0:
+                chart.describe()
+            if due and chart.stands:
+                chart.move_on(axis.span(), self._missing(chart))
+            else:
+                chart.read_newest()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self.feed is not None:
+            self.feed.wake(awake=True)
+            self.look()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self.feed is not None:
+            self.feed.wake(awake=False)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._more.setFixedSize(self._more.sizeHint().width(), HEAD_HEIGHT)
+        self._more.move(self.width() - self._more.width() - theme.SPACE_8, theme.SPACE_4)
+        self._more.raise_()
+
+    # The cursor.
+
+    def _read(self, moment: float | None) -> None:
+        if self._dragged:
+            return
+        if self._axis is not None:
+            self._axis.point_at(moment)
+        else:
+            self._point_at(moment)
+
+    def _point_at(self, moment: float | None) -> None:
+        for chart in self.charts:
+            chart.read_at(moment)
+
+    def _step_cursor(self, sign: int) -> None:
+        axis = self._axis
+        if axis is None:
+            return
+        span = axis.span()
+        at = axis.cursor if axis.cursor is not None else span.end
+        axis.point_at(min(max(at + sign * CURSOR_SHARE * span.seconds, span.start), span.end))
+        self.setAccessibleDescription(self.told())
+
+    def told(self) -> str:
+        """Return in words what is read at the cursor, or now."""
+        at = self._axis.cursor if self._axis is not None else None
+        when = numbers.absolute(at) if at is not None else "now"
+        parts = [f"{chart.title}: {', '.join(text for text, _ in chart.said) or 'no data'}" for chart in self.charts]
+        return f"{when}; {'; '.join(parts)}"
+
+    # Moving and zooming.
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() is Qt.MouseButton.LeftButton and self._axis is not None:
+            self.setFocus(Qt.FocusReason.MouseFocusReason)
+            self._held, self._dragged = event.position(), False
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        axis = self._axis
+        if axis is None or self._held is None or not event.buttons() & Qt.MouseButton.LeftButton:
+            return
+        gone = event.position().x() - self._held.x()
+        if not self._dragged and abs(gone) < DRAG_FROM_PIXELS:
+            return
+        if not self._dragged:
+            self._dragged = True
+            axis.point_at(None)
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        axis.move(-gone * self._seconds_a_pixel())
+        self._held = event.position()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        self._held, self._dragged = None, False
+        self.unsetCursor()
+
+    def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
+        if self._axis is not None:
+            self._axis.go_live()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        axis = self._axis
+        if axis is None:
+            event.ignore()
+            return
+        turned, sideways = event.angleDelta().y(), event.angleDelta().x()
+        if sideways and abs(sideways) > abs(turned):
+            axis.move(-sideways / 120.0 * MOVE_SHARE * axis.seconds)
+        elif turned:
+            axis.zoom(ZOOM_STEP ** (-turned / 120.0), self._moment_at(event.position().x()))
+        event.accept()
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QNativeGestureEvent) and event.gestureType() is Qt.NativeGestureType.ZoomNativeGesture:
+            if self._axis is not None:
+                self._axis.zoom(1.0 / max(1.0 + event.value(), 0.1), self._moment_at(event.position().x()))
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        axis, key = self._axis, event.key()
+        shifted = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if axis is not None and shifted and key in {Qt.Key.Key_Left, Qt.Key.Key_Right}:
+            self._step_cursor(-1 if key == Qt.Key.Key_Left else 1)
+            return
+        if axis is not None and key == Qt.Key.Key_Escape and axis.cursor is not None:
+            axis.point_at(None)
+            return
+        super().keyPressEvent(event)
+
+    def _seconds_a_pixel(self) -> float:
+        width = self._charts[0].plot_area().width() if self._charts else 1.0
+        return (self._axis.seconds if self._axis is not None else 0.0) / max(width, 1.0)
+
+    def _moment_at(self, x: float) -> float | None:
+        return self._charts[0].moment_at(x - self._charts[0].x()) if self._charts else None
+
+    # Taking it along.
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if self._context is not None:
+            self.export_menu().popup(event.globalPos())
+
+    def _open_export(self) -> None:
+        self.export_menu().popup(self._more.mapToGlobal(QPoint(0, self._more.height())))
+
+    def export_menu(self) -> QMenu:
+        """Return the menu that copies and saves what is shown."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        context = self._context
+        if context is not None:
+            for title, act in export.acts(context, self):
+                menu.addAction(title).triggered.connect(act)
+        return menu
+
+
+_NOTHING = Track()

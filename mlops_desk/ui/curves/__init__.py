@@ -1,0 +1,1 @@
+"""What charts draw: points, spans, and the axis of time. No widgets."""

@@ -1,1 +1,0 @@
-"""Forms that create something and questions that confirm something, never for reading."""

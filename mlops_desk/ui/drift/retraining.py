@@ -1,0 +1,241 @@
+"""The part of the drift page about retraining: the rules, and the retrainings that wait for a person."""
+
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.drift.rule import RuleDialog
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Part, Store
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.confirm import ask
+from mlops_desk.ui.words import marks, numbers
+
+
+class RulesPanel(QWidget):
+    """Rules at the left, retrainings at the right."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._context = context
+        self.rules = RecordTable("Retraining rules", _RULE_COLUMNS, context.memory)
+        self.rules.chosen.connect(self._enable)
+        self.retrainings = RecordTable("Retrainings", _RETRAINING_COLUMNS, context.memory)
+        self.retrainings.sort_by_key("when", Qt.SortOrder.DescendingOrder)
+        self.retrainings.chosen.connect(self._enable)
+        self._rules_say = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
+        self._retrainings_say = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
+        self._new = Button("New rule …")
+        self._new.clicked.connect(self._create)
+        self._fire = Button("Retrain now …")
+        self._fire.clicked.connect(self._ask_to_fire)
+        self._remove = Button("Remove …", harmful=True)
+        self._remove.clicked.connect(self._ask_to_remove)
+        self._approve = Button("Approve …", main=True)
+        self._approve.clicked.connect(self._ask_to_approve)
+        self._reject = Button("Reject")
+        self._reject.clicked.connect(self._reject_chosen)
+        self._wanted: str | None = None
+        self._arrange()
+        self._enable(None)
+
+    def _arrange(self) -> None:
+        split = self._split = QSplitter(Qt.Orientation.Horizontal)
+        split.setHandleWidth(theme.SPACE_8)
+        for title, says, table, buttons in (
+            ("Retraining rules", self._rules_say, self.rules, (self._new, self._fire, self._remove)),
+            ("Retrainings", self._retrainings_say, self.retrainings, (self._approve, self._reject)),
+        ):
+            card = Card(title)
+            head = QHBoxLayout()
+            head.setSpacing(theme.SPACE_8)
+            card.column.removeWidget(card.heading)
+            head.addWidget(card.heading, 1)
+            for button in buttons:
+                head.addWidget(button)
+            card.column.addLayout(head)
+            says.setAlignment(Qt.AlignmentFlag.AlignTop)
+            card.column.addWidget(says)
+            card.column.addWidget(table, 1)
+            split.addWidget(card)
+        split.setSizes([theme.READING_WIDTH] * 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(split)
+
+    def stack(self, *, stacked: bool) -> None:
+        """Set rules and retrainings above one another, where there is no room beside."""
+        self._split.setOrientation(Qt.Orientation.Vertical if stacked else Qt.Orientation.Horizontal)
+
+    def refresh(self, store: Store) -> None:
+        """Show what holds now."""
+        nothing = "No rules. A rule reruns a model's job when its endpoint drifts."
+        self.rules.show_records(store.rules.value or {})
+        _show_state(store.rules, self.rules, self._rules_say, nothing)
+        self.retrainings.show_records(store.retrainings.value or {})
+        _show_state(store.retrainings, self.retrainings, self._retrainings_say, "Nothing was retrained yet.")
+        if self._wanted is not None and self.retrainings.select(self._wanted):
+            self._wanted = None
+        self._enable(None)
+
+    def reveal(self, retraining_id: str) -> None:
+        """Choose a retraining, now or as soon as it is there, so that its buttons are."""
+        self._wanted = None if self.retrainings.select(retraining_id) else retraining_id
+
+    def actions_here(self) -> list[Action]:
+        return [
+            Action("rules.new", "New retraining rule …", self._create),
+            Action(
+                "rules.fire",
+                "Retrain by the chosen rule now …",
+                self._ask_to_fire,
+                when=lambda: self._rule() is not None,
+            ),
+            Action("rules.approve", "Approve the chosen retraining …", self._ask_to_approve, when=self._waits),
+            Action("rules.reject", "Reject the chosen retraining", self._reject_chosen, when=self._waits),
+        ]
+
+    def _rule(self) -> Rule | None:
+        key = self.rules.key()
+        return self.rules.records.record(key) if key else None
+
+    def _retraining(self) -> Retraining | None:
+        key = self.retrainings.key()
+        return self.retrainings.records.record(key) if key else None
+
+    def _waits(self) -> bool:
+        retraining = self._retraining()
+        return retraining is not None and retraining.state is RetrainState.WAITING_FOR_APPROVAL
+
+    def _enable(self, _key: str | None) -> None:
+        for button in (self._fire, self._remove):
+            button.setVisible(self._rule() is not None)
+        for button in (self._approve, self._reject):
+            button.setVisible(self._waits())
+
+    # Acts.
+
+    def _create(self) -> None:
+        RuleDialog(self, self._context).open()
+
+    def _ask_to_fire(self) -> None:
+        rule = self._rule()
+        if rule is not None:
+            name = rule.name
+            text = (
+                f"The job behind {rule.model}@{rule.alias} runs again now. "
+                "The alias moves only if the result is better and somebody approves."
+            )
+            ask(self, f"Retrain {rule.model} now?", text, "Retrain", lambda: self._do_fire(name), harmful=False)
+
+    def _do_fire(self, name: str) -> None:
+        self._context.ask("retrain", lambda desk: desk.rules.fire(name), self._fired)
+
+    def _fired(self, retraining: Retraining) -> None:
+        self._context.say("info", f"Retraining by {retraining.rule} has begun.")
+
+    def _ask_to_remove(self) -> None:
+        rule = self._rule()
+        if rule is not None:
+            name = rule.name
+            text = "It fires no more. Retrainings that it has begun stay."
+            ask(self, f"Remove rule {name}?", text, "Remove rule", lambda: self._do_remove(name))
+
+    def _do_remove(self, name: str) -> None:
+        self._context.ask("remove rule", lambda desk: desk.rules.remove(name), _nothing)
+
+    def _ask_to_approve(self) -> None:
+        retraining, rules = self._retraining(), self._context.store.rules.value or {}
+        if retraining is None or not self._waits():
+            return
+        rule = rules.get(retraining.rule)
+        alias = f"{rule.model}@{rule.alias}" if rule else "The alias"
+        identifier = retraining.id
+        old, new = (numbers.number(value, 4) for value in (retraining.champion_value, retraining.challenger_value))
+        text = (
+            f"{alias} moves from version {retraining.champion_version} ({old}) "
+            f"to version {retraining.challenger_version} ({new}). It can be moved back."
+        )
+        ask(self, "Move the alias?", text, "Move alias", lambda: self._do_approve(identifier), harmful=False)
+
+    def _do_approve(self, identifier: str) -> None:
+        self._context.ask("approve", lambda desk: desk.rules.approve(identifier), _nothing)
+
+    def _reject_chosen(self) -> None:
+        retraining = self._retraining()
+        if retraining is not None and self._waits():
+            identifier = retraining.id
+            self._context.ask("reject", lambda desk: desk.rules.reject(identifier), _nothing)
+
+
+def _show_state(part: Part[Any], table: RecordTable[Any], says: Label, nothing: str) -> None:
+    """Show the table, or in its place why it is empty."""
+    table.setVisible(bool(part.value))
+    says.setVisible(not part.value)
+    if part.error is not None:
+        says.show_text(f"{part.error.message} {part.error.hint or ''}".strip())
+    else:
+        says.show_text("Loading …" if part.value is None else nothing)
+    if table.key() is None:
+        table.select_first()
+
+
+def _nothing(_answer: object) -> None:
+    """Wait for the announcement: a page paints what the agent told, not what was asked for."""
+
+
+def _state_cell(retraining: Retraining) -> Cell:
+    mark = marks.RETRAIN_MARKS[retraining.state]
+    return Cell(
+        mark.text,
+        mark.word,
+        mark.token,
+        f"{retraining.rule}, because of {retraining.trigger}\n{retraining.text or ''}".strip(),
+    )
+
+
+def _compare_cell(retraining: Retraining) -> Cell:
+    old = f"v{plain(retraining.champion_version)} {numbers.number(retraining.champion_value, 4)}"
+    new = f"v{plain(retraining.challenger_version or '?')} {numbers.number(retraining.challenger_value, 4)}"
+    return Cell(f"{old} → {new}")
+
+
+def _when_cell(retraining: Retraining) -> Cell:
+    tip = numbers.absolute(retraining.created_at)
+    if retraining.decided_by:
+        tip += f"\n{retraining.decided_by} decided {numbers.absolute(retraining.decided_at)}"
+    return Cell(numbers.ago(retraining.created_at), retraining.created_at, tip=tip)
+
+
+def _fired_cell(rule: Rule) -> Cell:
+    return Cell(numbers.ago(rule.last_fired_at) if rule.last_fired_at else "never", rule.last_fired_at or 0.0)
+
+
+_RULE_COLUMNS: tuple[Column[Rule], ...] = (
+    Column("name", "Rule", lambda rule: Cell(plain(rule.name), tip=rule.name), stretch=True),
+    Column("model", "Model", lambda rule: Cell(f"{plain(rule.model)}@{plain(rule.alias)}")),
+    Column(
+        "metric",
+        "Metric",
+        lambda rule: Cell(f"{plain(rule.metric)} {'↑' if rule.higher_is_better else '↓'}"),
+        hidden=True,
+    ),
+    Column("endpoint", "When drifts", lambda rule: Cell(plain(rule.endpoint or "by hand"))),
+    Column("fired", "Fired", _fired_cell, right=True),
+)
+_RETRAINING_COLUMNS: tuple[Column[Retraining], ...] = (
+    Column("state", "State", _state_cell),
+    Column("rule", "Rule", lambda retraining: Cell(plain(retraining.rule)), hidden=True),
+    Column("compare", "Champion → challenger", _compare_cell, stretch=True, whole=True),
+    Column("trigger", "Because of", lambda retraining: Cell(plain(retraining.trigger)), hidden=True),
+    Column("when", "When", _when_cell, right=True),
+)

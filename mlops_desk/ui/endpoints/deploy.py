@@ -1,0 +1,46 @@
+"""Deploy a model version as an endpoint."""
+
+import re
+
+from PySide6.QtWidgets import QWidget
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.form import FormDialog
+
+
+class DeployDialog(FormDialog):
+    """Asks for the model and the endpoint's name; does not wait until it is live, the page shows that."""
+
+    def __init__(self, parent: QWidget, context: Context, model: str = "", name: str = "") -> None:
+        about = (
+            "An image with the model's requirements is built, tried, and put behind the gateway. "
+            "An endpoint of that name gets a new revision."
+        )
+        super().__init__(parent, "Deploy a model", about, "Deploy")
+        self._context = context
+        self.model = Field("Model", "digits, digits@champion or digits/3", text=model)
+        self.name = Field("Name", "digits", text=name or _suggest(model))
+        self.add("Model", self.model, "MODEL, MODEL@ALIAS or MODEL/VERSION of the desk's own registry")
+        self.add("Endpoint", self.name, "It is part of the address, so: small letters, digits and dashes")
+        self.submit = self._deploy
+        (self.model if not model else self.name).setFocus()
+
+    def _deploy(self) -> None:
+        model, name = self.model.text().strip(), self.name.text().strip()
+        if not model or not name:
+            self.fail(Invalid("A deployment needs a model and a name.", "Fill in both fields."))
+            return
+        self.begin("Deploying …")
+        self._context.ask("deploy", lambda desk: desk.endpoints.deploy(model, name, wait=False), self._done, self.fail)
+
+    def _done(self, endpoint: Endpoint) -> None:
+        self._context.say("info", f"Endpoint {endpoint.name} is {endpoint.state}.")
+        self._context.open_page("endpoints", endpoint.name)
+        self.accept()
+
+
+def _suggest(model: str) -> str:
+    return re.sub(r"[^a-z0-9-]+", "-", re.split(r"[@/]", model)[0].lower()).strip("-")

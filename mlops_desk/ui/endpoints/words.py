@@ -1,0 +1,68 @@
+"""Words for an endpoint: the facts beside its curves, and the cells of its row."""
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.ui.curves.points import Point
+from mlops_desk.ui.live.store import LoadPoint
+from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.widgets.facts import Fact, moment_fact, reason_facts
+from mlops_desk.ui.words import marks, numbers
+
+
+def points_of(load: list[LoadPoint], name: str) -> list[Point]:
+    """Return one curve of an endpoint's load."""
+    return [(point.at, getattr(point, name)) for point in load]
+
+
+def per_second(value: float | None) -> str:
+    """Say a rate."""
+    return numbers.NOTHING if value is None else f"{numbers.number(value)}{numbers.THIN}/s"
+
+
+def facts_of(endpoint: Endpoint) -> list[Fact]:
+    """Return what is known of an endpoint, the most important first."""
+    mark = marks.ENDPOINT_MARKS[endpoint.state]
+    model = endpoint.model
+    load = endpoint.load
+    traffic = ", ".join(
+        f"revision {revision}: {numbers.percent(share)}" for revision, share in endpoint.traffic.items()
+    )
+    return [
+        Fact("State", mark.text, mark.token),
+        *reason_facts(endpoint.reason),
+        Fact("Model", f"{model.name} version {model.version}" + (f" (@{model.alias})" if model.alias else "")),
+        Fact("Revision", str(endpoint.revision)),
+        Fact("Traffic", traffic or "none"),
+        *([Fact("Requests", f"{load.requests_total:,}, {numbers.count(load.errors_total, 'error')}")] if load else []),
+        Fact("Containers", "\n".join(f"{r.container} ({r.state})" for r in endpoint.replicas) or "none", fixed=True),
+        *([Fact("Image", endpoint.image, fixed=True)] if endpoint.image else []),
+        *([Fact("Request log", endpoint.request_log, fixed=True)] if endpoint.request_log else []),
+        moment_fact("Created", endpoint.created_at),
+        moment_fact("Changed", endpoint.updated_at),
+    ]
+
+
+def _state_cell(endpoint: Endpoint) -> Cell:
+    mark = marks.ENDPOINT_MARKS[endpoint.state]
+    return Cell(mark.text, mark.word, mark.token, endpoint.reason.text if endpoint.reason else "")
+
+
+def _load_cell(endpoint: Endpoint) -> Cell:
+    rate = endpoint.load.requests_per_second if endpoint.load else None
+    return Cell(per_second(rate), -1.0 if rate is None else rate)
+
+
+def _latency_cell(endpoint: Endpoint) -> Cell:
+    p95 = endpoint.load.latency_p95_seconds if endpoint.load else None
+    return Cell(numbers.seconds(p95), -1.0 if p95 is None else p95)
+
+
+COLUMNS: tuple[Column[Endpoint], ...] = (
+    Column("name", "Endpoint", lambda endpoint: Cell(plain(endpoint.name))),
+    Column("state", "State", _state_cell),
+    Column("model", "Model", lambda e: Cell(f"{plain(e.model.name)} / {plain(e.model.version)}")),
+    Column("revision", "Revision", lambda e: Cell(str(e.revision), e.revision), right=True),
+    Column("load", "Requests", _load_cell, right=True),
+    Column("latency", "p95", _latency_cell, right=True),
+    Column("url", "Address", lambda endpoint: Cell(endpoint.url or numbers.NOTHING), stretch=True, fixed=True),
+)

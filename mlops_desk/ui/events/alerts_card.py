@@ -1,0 +1,153 @@
+"""The card of alerts on the events page: what fires now, and the way to say that it was seen."""
+
+from PySide6.QtCore import QModelIndex, QSize, Signal
+from PySide6.QtWidgets import QHBoxLayout
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.alert import Alert
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Store
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.words import alerts, numbers
+
+ROWS = 4
+
+
+class AlertsCard(Card):
+    """One line where nothing fires, else a table; ``chosen`` carries the alert that somebody wants to see closer."""
+
+    chosen = Signal(object)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("Alerts")
+        self._context = context
+        self.table = RecordTable("Alerts", _columns(context.store), context.memory)
+        self.table.chosen.connect(self._enable)
+        self.table.doubleClicked.connect(self._activated)
+        self._calm = Label()
+        self.seen = Button("Acknowledge")
+        self.seen.clicked.connect(self.acknowledge)
+        self.all = Button("Acknowledge all")
+        self.all.clicked.connect(self.acknowledge_all)
+        head = QHBoxLayout()
+        head.setSpacing(theme.SPACE_8)
+        self.column.removeWidget(self.heading)
+        head.addWidget(self.heading)
+        head.addWidget(self._calm, 1)
+        head.addWidget(self.seen)
+        head.addWidget(self.all)
+        self.column.addLayout(head)
+        self.column.addWidget(self.table)
+        self.column.setContentsMargins(theme.SPACE_12, theme.SPACE_8, theme.SPACE_12, theme.SPACE_8)
+        self._enable(None)
+
+    def refresh(self, store: Store) -> None:
+        """Show what holds now."""
+        part = store.alerts
+        now = alerts.firing((part.value or {}).values())
+        self.heading.show_text(f"Alerts: {len(now)} firing" if now else "Alerts")
+        self.table.show_records({alert.id: alert for alert in now})
+        self.table.setVisible(bool(now))
+        self.table.setFixedHeight((min(len(now), ROWS) + 1) * theme.ROW_HEIGHT + theme.SPACE_4)
+        self._say(store)
+        if now and self.table.key() is None:
+            self.table.select_first()
+        self._enable(None)
+
+    def _say(self, store: Store) -> None:
+        part = store.alerts
+        if part.error is not None:
+            text, tone = f"{numbers.UNKNOWN} {part.error.message} {part.error.hint or ''}".strip(), "warning"
+        elif part.value is None:
+            text, tone = "Loading the alerts …", "muted"
+        elif self.table.shown_rows():
+            text, tone = "", "muted"
+        else:
+            ended = [alert.ended_at for alert in part.value.values() if alert.ended_at is not None]
+            last = f"; the last one ended {numbers.ago(max(ended))}" if ended else ""
+            text, tone = f"{numbers.OK} Nothing fires{last}.", "ok"
+        self._calm.show_text(text)
+        self._calm.tint(tone)
+
+    # Seen.
+
+    def open_alert(self) -> Alert | None:
+        """Return the chosen alert, if nobody has acknowledged it."""
+        key = self.table.key()
+        alert = self.table.records.record(key) if key else None
+        return alert if alert is not None and not alert.acknowledged_by else None
+
+    def unseen(self) -> list[Alert]:
+        every = (self._context.store.alerts.value or {}).values()
+        return [alert for alert in alerts.firing(every) if not alert.acknowledged_by]
+
+    def acknowledge(self) -> None:
+        """Say that the chosen alert was seen."""
+        alert = self.open_alert()
+        if alert is not None:
+            self._acknowledge(alert.id)
+
+    def acknowledge_all(self) -> None:
+        for alert in self.unseen():
+            self._acknowledge(alert.id)
+
+    def _acknowledge(self, identifier: str) -> None:
+        self._context.ask("acknowledge", lambda desk: desk.alerts.acknowledge(identifier), _wait)
+
+    def _enable(self, _key: str | None) -> None:
+        unseen = len(self.unseen())
+        self.seen.setVisible(self.open_alert() is not None)
+        self.all.setVisible(unseen > 1)
+
+    def _activated(self, index: QModelIndex) -> None:
+        key = self.table.key()
+        alert = self.table.records.record(key) if key and index.isValid() else None
+        if alert is not None:
+            self.chosen.emit(alert)
+
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), self.minimumSizeHint().height())
+
+
+def _wait(_answer: object) -> None:
+    """Wait for the announcement: a page paints what the agent told, not what was asked for."""
+
+
+def _level_cell(alert: Alert) -> Cell:
+    mark = alerts.alert_mark(alert)
+    return Cell(mark.text, alerts.RANK.get(alert.level, 0), mark.token)
+
+
+def _since_cell(alert: Alert) -> Cell:
+    return Cell(numbers.ago(alert.since), alert.since, tip=numbers.absolute(alert.since))
+
+
+def _seen_cell(alert: Alert) -> Cell:
+    parts = (plain(alert.acknowledged_by or "", 60), alerts.silence(alert))
+    return Cell(" · ".join(part for part in parts if part))
+
+
+def _told(alert: Alert) -> str:
+    return f"{alert.title}\n{alert.text}\n{alert.hint or ''}".strip()
+
+
+def _columns(store: Store) -> tuple[Column[Alert], ...]:
+    """Return the columns; a value is said as its rule means it."""
+
+    def value(alert: Alert) -> Cell:
+        return Cell(alerts.alert_value(alert, store.alert_rules.value), alert.value)
+
+    return (
+        Column("level", "Level", _level_cell),
+        Column("device", "Device", lambda alert: Cell(plain(alert.device_title, 60), tip=alert.device)),
+        Column("title", "What", lambda alert: Cell(plain(alert.title), tip=_told(alert))),
+        Column("text", "Why", lambda alert: Cell(plain(alert.text), tip=_told(alert)), stretch=True),
+        Column("value", "Now", value, right=True),
+        Column("since", "Since", _since_cell, right=True),
+        Column("seen", "Seen by", _seen_cell),
+    )

@@ -1,0 +1,251 @@
+"""Events: what fires now on top, the log of what happened below, one event closer beside; what is watched behind."""
+
+from typing import Any, ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.alert import Alert
+from mlops_desk.records.incident import Incident
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.events.alert_rules import AlertRules
+from mlops_desk.ui.events.alerts_card import AlertsCard
+from mlops_desk.ui.events.detail import EventDetail
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Store, Topic
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.parts.page import Page
+from mlops_desk.ui.parts.staleline import StaleLine
+from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.card import framed
+from mlops_desk.ui.widgets.choice import Choice
+from mlops_desk.ui.widgets.field import filter_field
+from mlops_desk.ui.widgets.states import Empty, StateView
+from mlops_desk.ui.widgets.tabs import Tabs
+from mlops_desk.ui.words import alerts, numbers
+
+_LEVELS = (("Every level", 0), ("Warnings and alerts", 1), ("Alerts only", 2))
+
+
+class EventsPage(Page):
+    """Two views: the log, and the rules."""
+
+    topics: ClassVar[frozenset[Topic]] = frozenset(
+        {Topic.INCIDENTS, Topic.ALERTS, Topic.ALERT_RULES, Topic.SETTINGS, Topic.CONNECTION}
+    )
+    loads: ClassVar[tuple[Topic, ...]] = (Topic.INCIDENTS, Topic.ALERTS, Topic.ALERT_RULES)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._stale_line = StaleLine("This list is")
+        self._filter = filter_field("Filter events")
+        self._filter.textChanged.connect(self._narrow)
+        self.tabs = Tabs("Views", (("log", "Log"), ("rules", "Rules")))
+        self.level = Choice("Level")
+        for title, rank in _LEVELS:
+            self.level.addItem(title, rank)
+        self.device = Choice("Device")
+        self.device.addItem("Every device", None)
+        for choice in (self.level, self.device):
+            choice.setMinimumWidth(theme.HOST_TILE_MINIMUM_WIDTH)
+            choice.currentIndexChanged.connect(self._show_log)
+        self.alerts = AlertsCard(context)
+        self.alerts.chosen.connect(self._show_alert)
+        self.log = RecordTable("Events", _columns(context.store), context.memory)
+        self.log.chosen.connect(self._chose)
+        self._nothing = StateView(theme.DIALOG_WIDTH)
+        self.detail = EventDetail(context)
+        self.rules = AlertRules(context)
+        self._wanted: str | None = None
+        self._stack = QStackedWidget()
+        self._none_yet = Empty(
+            "Nothing has happened yet", _NOTHING, "See what is watched", lambda: self.tabs.choose("rules")
+        )
+        self._none_fits = Empty(
+            "No event fits", "None has the chosen level and device.", "Show every event", self._show_every
+        )
+        self._arrange()
+
+    def _arrange(self) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(self.tabs)
+        row.addStretch(1)
+        row.addWidget(self.level)
+        row.addWidget(self.device)
+        row.addWidget(self._filter, 1)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        listed = framed(self.log)
+        listed.column.addWidget(self._nothing)
+        split.addWidget(listed)
+        split.addWidget(self.detail)
+        split.setSizes([theme.READING_WIDTH, theme.DETAIL_WIDTH])
+        split.setStretchFactor(0, 1)
+        split.setHandleWidth(theme.SPACE_8)
+        log = QWidget()
+        column = QVBoxLayout(log)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_8)
+        column.addWidget(self.alerts)
+        column.addWidget(split, 1)
+        self._stack.addWidget(log)
+        self._stack.addWidget(self.rules)
+        whole = QVBoxLayout(self.content)
+        whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
+        whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
+        whole.addLayout(row)
+        whole.addWidget(self._stack, 1)
+        self.tabs.chosen.connect(self._show_view)
+        self.tabs.choose("log")
+
+    # What is shown.
+
+    def refresh(self, topics: frozenset[Topic]) -> None:
+        store = self.context.store
+        part = store.incidents
+        if part.value is None:
+            self.show_part(part, "Events", lambda: self._none_yet)
+            return
+        self.show_content()
+        self._stale_line.refresh(store)
+        if topics & {Topic.ALERTS, Topic.CONNECTION}:
+            self.alerts.refresh(store)
+        if topics & {Topic.INCIDENTS, Topic.CONNECTION}:
+            self._offer_devices()
+            self._show_log()
+        if topics & {Topic.ALERT_RULES, Topic.SETTINGS}:
+            self.rules.refresh(store)
+            self.alerts.table.records.reword()
+        self.tabs.count("rules", len(store.alert_rules.value or {}))
+
+    def _show_log(self) -> None:
+        every = self.context.store.incidents.value or {}
+        least, device = self.level.currentData(), self.device.currentData()
+        shown = {
+            key: incident
+            for key, incident in sorted(every.items(), key=lambda item: -item[1].at)
+            if alerts.RANK.get(incident.level, 0) >= (least or 0) and device in {None, incident.device or "-"}
+        }
+        self.log.show_records(shown)
+        self.log.setVisible(bool(shown))
+        self._nothing.setVisible(not shown)
+        self.detail.setVisible(bool(shown))
+        self._nothing.show_empty(self._none_fits if every else self._none_yet)
+        if self._wanted in shown:
+            self.log.select(self._wanted or "")
+            self._wanted = None
+        elif self.log.key() is None:
+            self.log.select_first()
+        self._chose(self.log.key())
+
+    def _offer_devices(self) -> None:
+        incidents = (self.context.store.incidents.value or {}).values()
+        known = {self.device.itemData(number) for number in range(self.device.count())}
+        for device in sorted({incident.device or "-" for incident in incidents} - known):
+            title = alerts.device_title(None if device == "-" else device, self.context.store.status)
+            self.device.addItem(title, device)
+
+    def _chose(self, key: str | None) -> None:
+        self.detail.show_incident(self.log.records.record(key) if key else None)
+
+    def _show_alert(self, alert: Alert) -> None:
+        """Show the event by which an alert began, where the log has it."""
+        incidents = self.context.store.incidents.value or {}
+        same = [one for one in incidents.values() if one.device == alert.device and abs(one.at - alert.since) < 1.0]
+        if same:
+            self.reveal(same[0].id)
+
+    def _show_view(self, key: str) -> None:
+        self._stack.setCurrentIndex(0 if key == "log" else 1)
+        self._filter.setPlaceholderText(f"Filter {'events' if key == 'log' else 'rules'}  ( / )")
+        for choice in (self.level, self.device):
+            choice.setVisible(key == "log")
+
+    def _narrow(self, text: str) -> None:
+        self.log.narrow(text)
+        self.rules.narrow(text)
+
+    def main_table(self) -> RecordTable[Any]:
+        return self.log if self.tabs.current() == "log" else self.rules.table
+
+    def reveal(self, thing: str) -> None:
+        """Choose an event, or an alert (``alert:ID``), whatever was filtered."""
+        self.tabs.choose("log")
+        kind, _, identifier = thing.partition(":")
+        if kind == "alert":
+            self.alerts.table.select(identifier)
+            return
+        self._show_every()
+        if not self.log.select(thing):
+            self._wanted = thing
+
+    def _show_every(self) -> None:
+        self._filter.clear()
+        self.level.setCurrentIndex(0)
+        self.device.setCurrentIndex(0)
+
+    def filter_field(self) -> QLineEdit | None:
+        return self._filter
+
+    def actions_here(self) -> list[Action]:
+        return [
+            Action("events.rules", "Change what is watched", lambda: self.tabs.choose("rules")),
+            Action("events.acknowledge", "Acknowledge the chosen alert", self.alerts.acknowledge,
+                   when=lambda: self.alerts.open_alert() is not None),
+            Action("events.acknowledge_all", "Acknowledge every alert", self.alerts.acknowledge_all,
+                   when=lambda: bool(self.alerts.unseen())),
+            Action("events.change_rule", "Change the chosen rule …", self.rules.change,
+                   when=lambda: self.tabs.current() == "rules" and self.rules.rule() is not None),
+        ]  # fmt: skip
+
+
+_NOTHING = (
+    "Errors of GPUs, lost devices, out-of-memory kills, throttling and alerts will be here, "
+    "each with what it means and what to do; the minutes around the bad ones are kept at full rate."
+)
+
+
+def _columns(store: Store) -> tuple[Column[Incident], ...]:
+    """Return the log's columns; a device is called as the newest sample calls it."""
+
+    def device(incident: Incident) -> Cell:
+        return Cell(alerts.device_title(incident.device, store.status), tip=incident.device or "")
+
+    def what(incident: Incident) -> Cell:
+        # The tip has the whole title, which the device begins.
+        tip = "\n".join(filter(None, (incident.title, incident.text)))
+        return Cell(alerts.title_without_device(incident, store.status), tip=tip)
+
+    return (
+        Column("level", "Level", _level_cell),
+        Column("when", "When", _when_cell),
+        Column("device", "Device", device),
+        Column("title", "What", what, stretch=True),
+        Column("count", "Times", lambda one: Cell(f"{one.count:,}", one.count), right=True),
+        Column("kept", "Recorded", lambda one: Cell("yes" if one.recorded else ""), hidden=True),
+        Column("over", "Over", _over_cell, right=True, hidden=True),
+        Column("kind", "Kind", lambda one: Cell(plain(one.kind, 40)), hidden=True),
+    )
+
+
+def _level_cell(incident: Incident) -> Cell:
+    mark = alerts.incident_mark(incident)
+    return Cell(mark.text, alerts.RANK.get(incident.level, 0), mark.token)
+
+
+def _when_cell(incident: Incident) -> Cell:
+    return Cell(
+        numbers.day_and_clock(incident.at),
+        incident.at,
+        tip=f"{numbers.ago(incident.at)}\n{numbers.absolute(incident.at)}",
+    )
+
+
+def _over_cell(incident: Incident) -> Cell:
+    if incident.ended_at is None:
+        return Cell("goes on" if incident.lasting else "", -1.0)
+    length = incident.ended_at - incident.at
+    return Cell(f"after {numbers.duration(length)}", length)

@@ -1,0 +1,82 @@
+"""Which alerts are told on the desktop: a firing warning or alert once, its end once, nothing that was seen.
+
+What fires when the window starts is shown by tray and pages, and rings nobody.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.alert import Alert
+from mlops_desk.ui.words import alerts as judgement
+from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.numbers import Mark
+
+LOUD = frozenset({"warning", "alert"})
+KEPT = 2000
+_SILENT = "silent"
+"""An alert of which nobody wants to hear for a while; when that is over and it still fires, it is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One notification. ``level``: warning, alert, or info for the end; the same ``alert`` replaces its former one."""
+
+    alert: str
+    level: str
+    title: str
+    text: str
+
+
+class Alarms:
+    """Remembers what was told."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, str] = {}
+        self._primed = False
+
+    def take(self, alerts: Mapping[str, Alert]) -> list[Alarm]:
+        """Take all alerts as they are now; return what has to be told."""
+        found = [alarm for alert in alerts.values() if (alarm := self._judge(alert)) is not None]
+        if not self._primed:
+            self._primed = True
+            return []
+        for identifier in list(self._told)[: max(0, len(self._told) - KEPT)]:
+            del self._told[identifier]
+        return found
+
+    def _judge(self, alert: Alert) -> Alarm | None:
+        told = self._told.get(alert.id)
+        if alert.ended_at is not None:
+            self._told[alert.id] = "ended"
+            return _ended(alert) if told == "fires" else None
+        if alert.acknowledged_by:
+            self._told[alert.id] = "seen"
+            return None
+        if alert.silenced_until is not None:
+            self._told[alert.id] = _SILENT
+            return None
+        if told not in {None, _SILENT} or alert.level not in LOUD:
+            return None
+        self._told[alert.id] = "fires"
+        return _fires(alert)
+
+
+def _fires(alert: Alert) -> Alarm:
+    mark = judgement.level(alert.level)
+    return Alarm(alert.id, alert.level, f"{mark.shape} {_name(alert)}", f"{alert.text}\n{alert.hint or ''}".strip())
+
+
+def _ended(alert: Alert) -> Alarm:
+    length = numbers.duration((alert.ended_at or alert.since) - alert.since)
+    return Alarm(alert.id, "info", f"{numbers.OK} {_name(alert)}: over", f"It lasted {length}.")
+
+
+def _name(alert: Alert) -> str:
+    return f"{plain(alert.device_title, 60)}: {plain(alert.title, 80)}"
+
+
+def worst(alerts: Mapping[str, Alert] | None) -> Mark | None:
+    """Return the mark of the worst alert that fires and that nobody has acknowledged or silenced, for the tray."""
+    unseen = [alert for alert in judgement.firing((alerts or {}).values()) if not judgement.is_silent(alert)]
+    return judgement.level(unseen[0].level) if unseen else None

@@ -1,0 +1,121 @@
+"""The bottom line: says at any time whether what one sees is true now, and what it costs to watch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from mlops_desk.base.text import plain
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label, set_tip
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.words import numbers
+
+if TYPE_CHECKING:
+    from mlops_desk.records.model import Registry
+    from mlops_desk.records.status import AgentInfo, Check
+    from mlops_desk.ui.live.store import Connection, Store
+
+_NOTE_CHARACTERS = 70
+_REGISTRY = {"running": ("ok", numbers.OK), "failed": ("alert", numbers.ALERT), "starting": ("info", numbers.INFO)}
+_CHECK = {"ok": ("ok", numbers.OK), "warning": ("warning", numbers.WARNING), "problem": ("alert", numbers.ALERT)}
+
+
+class BottomLine(QWidget):
+    """One row of short statements."""
+
+    start_agent = Signal()
+
+    def __init__(self, *, demo: bool) -> None:
+        super().__init__()
+        self._demo = demo
+        self._agent = _statement()
+        self._start = Button("Start the agent")
+        self._start.clicked.connect(self.start_agent)
+        self._start.hide()
+        self._engine = _statement()
+        self._registry = _statement()
+        self._cost = _statement(tone="muted")
+        self._simulated = _statement(tone="warning", bold=True)
+        self._simulated.show_text(f"{numbers.WARNING} Simulated")
+        self._simulated.setMinimumWidth(self._simulated.sizeHint().width())  # it has to be read all the time
+        self.setFixedHeight(theme.BOTTOM_HEIGHT)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, 0)
+        row.setSpacing(theme.SPACE_16)
+        for widget in (self._agent, self._start, self._engine, self._registry, self._cost):
+            row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addStretch(1)
+        row.addWidget(self._simulated, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    def refresh(self, store: Store) -> None:
+        """Say what holds now."""
+        info = store.status.agent if store.status else None
+        self._say_agent(store.connection, info)
+        live = store.connection.state == "live"
+        self._say_engine(store.checks.value if live else None)
+        self._say_registry(store.registry.value if live else None)
+        cost = info.cost if info and live else None
+        self._cost.setVisible(cost is not None)
+        if cost is not None:
+            self._cost.show_text(f"cost {numbers.percent(cost.cpu_ratio, 1)} · {numbers.size(cost.memory_bytes)}")
+            set_tip(self._cost, "What the agent uses: share of one core, and memory.")
+        self._simulated.setVisible(self._demo or bool(info and info.simulated))
+
+    def _say_agent(self, connection: Connection, info: AgentInfo | None) -> None:
+        self._start.setVisible(connection.state == "lost")
+        if connection.state == "starting":
+            token, text = "info", f"{numbers.INFO} starting the agent …"
+        elif connection.state == "lost":
+            token, text = "alert", f"{numbers.ALERT} agent not reachable since {numbers.clock(connection.since)}"
+        elif connection.stale_since is not None:
+            token, text = "warning", f"{numbers.WARNING} stale since {numbers.clock(connection.stale_since)}"
+        elif info is None:
+            token, text = "info", f"{numbers.INFO} agent answers, no numbers yet"
+        else:
+            token, text = "ok", f"{numbers.OK} agent {info.version} · {numbers.duration(info.uptime_seconds)}"
+            if info.sampling != "ok":
+                token, text = "warning", f"{numbers.WARNING} agent {info.version}: sampling {info.sampling}"
+            elif info.note:
+                token, text = "warning", f"{numbers.WARNING} agent {info.version}: {plain(info.note, _NOTE_CHARACTERS)}"
+        self._agent.show_text(text)
+        self._agent.tint(token)
+        if connection.error is not None:
+            set_tip(self._agent, f"{connection.error.message}\n{connection.error.hint or ''}".strip())
+        elif info is not None:
+            set_tip(self._agent, f"pid {info.pid}, {info.data_dir}\n{info.note or ''}".strip())
+
+    def _say_engine(self, checks: list[Check] | None) -> None:
+        check = next((check for check in checks or () if "engine" in check.name.lower()), None)
+        self._engine.setVisible(check is not None)
+        if check is not None:
+            token, shape = _CHECK.get(check.state, ("unknown", numbers.UNKNOWN))
+            self._engine.show_text(f"{shape} engine {_short(check.text)}")
+            self._engine.tint(token)
+            set_tip(self._engine, f"{check.text}\n{check.fix or ''}".strip())
+
+    def _say_registry(self, registry: Registry | None) -> None:
+        self._registry.setVisible(registry is not None)
+        if registry is not None:
+            token, shape = _REGISTRY.get(registry.state, ("muted", numbers.IDLE))
+            self._registry.show_text(f"{shape} mlflow {registry.state}")
+            self._registry.tint(token)
+            set_tip(self._registry, "\n".join(filter(None, (registry.uri, registry.text))))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), theme.colour("surface"))
+        painter.setPen(QPen(theme.colour("border"), theme.BORDER))
+        painter.drawLine(0, 0, self.width(), 0)
+
+
+def _short(text: str) -> str:
+    first = text.split(". ", maxsplit=1)[0].split(" at ", maxsplit=1)[0].rstrip(".")
+    return first if len(first) <= 48 else first[:47] + "…"
+
+
+def _statement(*, tone: str = "text", bold: bool = False) -> Label:
+    return Label(points=theme.CAPTION_POINTS, tone=tone, bold=bold)

@@ -1,0 +1,202 @@
+"""The tray icon: load drawn into it, a line for each GPU in its menu, and the way back to the window.
+
+It is there only where the desktop has a tray; a tray that appears later is noticed, and one that goes
+away brings the window back. It changes at most once a second and only when what it shows changes.
+"""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtWidgets import QMenu, QSystemTrayIcon
+
+from mlops_desk.records.status import Status
+from mlops_desk.ui.frame import alarms
+from mlops_desk.ui.live.store import Store, Topic
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import menu_text, notification_text
+from mlops_desk.ui.overview import tile_views
+from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.numbers import Mark
+
+SIZES = (22, 24, 32, 64)
+FIRST_MILLISECONDS, UPDATE_MILLISECONDS = 100, 3000
+LOOK_FOR_TRAY_MILLISECONDS = 3000
+GPU_LINES = 16
+
+
+class Tray(QObject):
+    """Owns the icon while there is a tray."""
+
+    opened = Signal()
+    lost = Signal()
+
+    def __init__(self, store: Store, quit_program: Callable[[], None]) -> None:
+        super().__init__()
+        self._store = store
+        self._quit = quit_program
+        self._icon = QSystemTrayIcon(self)
+        self._menu = QMenu()
+        self._lines: list[QAction] = []
+        self._shown: tuple[object, ...] | None = None
+        self.redraws = 0
+        self._fill()
+        self._icon.setContextMenu(self._menu)
+        self._icon.activated.connect(self._activated)
+        self._due = QTimer(self)
+        self._due.setSingleShot(True)
+        self._due.timeout.connect(self._redraw)
+        self._search = QTimer(self)
+        self._search.setInterval(LOOK_FOR_TRAY_MILLISECONDS)
+        self._search.timeout.connect(self.look)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a person can reach the window by the tray now."""
+        return self._icon.isVisible() and QSystemTrayIcon.isSystemTrayAvailable()
+
+    def start(self) -> None:
+        self._redraw()
+        self.look()
+        self._search.start()
+
+    def stop(self) -> None:
+        self._search.stop()
+        self._due.stop()
+        self._icon.hide()
+
+    def look(self) -> None:
+        """Notice a tray that appeared or went away."""
+        available = QSystemTrayIcon.isSystemTrayAvailable()
+        if available and not self._icon.isVisible():
+            self._icon.show()
+        elif not available and self._icon.isVisible():
+            self._icon.hide()
+            self.lost.emit()
+
+    def take(self, topics: frozenset[Topic]) -> None:
+        """Hear what changed; draw at most every three seconds: an icon is drawn in four sizes, also when hidden."""
+        if topics & {Topic.STATUS, Topic.CONNECTION, Topic.ALERTS} and not self._due.isActive():
+            self._due.start(UPDATE_MILLISECONDS if self.redraws else FIRST_MILLISECONDS)
+
+    def tell(self, alarm: alarms.Alarm) -> None:
+        """Show a notification by the tray's own means, where nothing better can."""
+        if self.is_there:
+            kind = _BALLOONS.get(alarm.level, QSystemTrayIcon.MessageIcon.Information)
+            self._icon.showMessage(notification_text(alarm.title), notification_text(alarm.text), kind)
+
+    def _redraw(self) -> None:
+        status = self._store.status
+        true_now = self._store.is_true_now
+        load = _load(status) if status and true_now else None
+        lines = _gpu_lines(status) if status and true_now else [_silence(self._store)]
+        worst = alarms.worst(self._store.alerts.value) if true_now else None
+        if worst is not None:
+            lines = [f"{worst.shape} {worst.word}: see Events", *lines]
+        shown = (load, worst, *lines)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        self.redraws += 1
+        self._icon.setIcon(load_icon(load, worst))
+        self._icon.setToolTip(menu_text("\n".join(lines[:4])))
+        for number, action in enumerate(self._lines):
+            action.setVisible(number < len(lines))
+            action.setText(menu_text(lines[number]) if number < len(lines) else "")
+
+    def _fill(self) -> None:
+        self._menu.addAction("Open MLOps Desk").triggered.connect(self.opened)
+        self._menu.addSeparator()
+        for _ in range(GPU_LINES + 1):
+            line = self._menu.addAction("")
+            line.setVisible(False)
+            line.triggered.connect(self.opened)
+            self._lines.append(line)
+        self._menu.addSeparator()
+        self._menu.addAction("Quit").triggered.connect(self._quit)
+
+    def _activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
+        if reason in {QSystemTrayIcon.ActivationReason.Trigger, QSystemTrayIcon.ActivationReason.DoubleClick}:
+            self.opened.emit()
+
+
+def _load(status: Status) -> int | None:
+    """Return the mean activity of the GPUs in percent, the processors' where there is no GPU."""
+    known = [numbers.value_of(gpu.metrics.get("hw.gpu.utilization")) for gpu in status.gpus]
+    values = [value for value in known if value is not None]
+    if not values:
+        processors = numbers.value_of(status.host.metrics.get("system.cpu.utilization"))
+        values = [] if processors is None else [processors]
+    return round(100 * sum(values) / len(values)) if values else None
+
+
+def _gpu_lines(status: Status) -> list[str]:
+    if not status.gpus:
+        return [f"CPU {numbers.percent(numbers.value_of(status.host.metrics.get('system.cpu.utilization')))}"]
+    return [
+        f"{gpu.index} {tile_views.short_name(gpu.name)}: "
+        f"{numbers.percent(numbers.value_of(gpu.metrics.get('hw.gpu.utilization')))}, {tile_views.gpu_mark(gpu).word}"
+        for gpu in status.gpus[:GPU_LINES]
+    ]
+
+
+def _silence(store: Store) -> str:
+    connection = store.connection
+    if connection.state == "starting":
+        return "The agent is being started"
+    return f"No news from the agent since {numbers.clock(connection.stale_since or connection.since)}"
+
+
+_BALLOONS = {
+    "alert": QSystemTrayIcon.MessageIcon.Critical,
+    "warning": QSystemTrayIcon.MessageIcon.Warning,
+}
+
+
+def load_icon(load: int | None, worst: Mark | None = None) -> QIcon:
+    """Draw the load (percent) as a number over a bar, and the worst alert's shape in a corner, for any panel."""
+    icon = QIcon()
+    for size in SIZES:
+        icon.addPixmap(_load_pixmap(load, worst, size))
+    return icon
+
+
+def _load_pixmap(load: int | None, worst: Mark | None, size: int) -> QPixmap:
+    drawn = QPixmap(size, size)
+    drawn.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(drawn)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    edge = max(size / 24, 1.0)
+    area = QRectF(edge / 2, edge / 2, size - edge, size - edge)
+    painter.setBrush(QColor(theme.DARK.window))
+    painter.setPen(QPen(QColor(theme.DARK.muted), edge))
+    painter.drawRoundedRect(area, size / 6, size / 6)
+    if load is not None:
+        inside = area.adjusted(edge, edge, -edge, -edge)
+        height = inside.height() * min(load, 100) / 100
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.LIGHT.accent))
+        painter.drawRoundedRect(inside.adjusted(0, inside.height() - height, 0, 0), size / 8, size / 8)
+    font = theme.font(bold=True)
+    font.setPixelSize(round(size * (0.52 if load is None or load < 100 else 0.42)))
+    painter.setFont(font)
+    painter.setPen(QColor(theme.DARK.text))
+    painter.drawText(area, int(Qt.AlignmentFlag.AlignCenter), "?" if load is None else str(load))
+    if worst is not None:
+        _paint_worst(painter, worst, size)
+    painter.end()
+    return drawn
+
+
+def _paint_worst(painter: QPainter, worst: Mark, size: int) -> None:
+    """Paint a square for an alert, a triangle for a warning, a dot else, in the upper right corner."""
+    side = size * 0.42
+    place = QRectF(size - side, 0, side, side)
+    painter.setPen(QPen(QColor(theme.DARK.window), max(size / 24, 1.0)))
+    painter.setBrush(QColor(getattr(theme.DARK, worst.token)))
+    if worst.shape == numbers.ALERT:
+        painter.drawRect(place)
+    elif worst.shape == numbers.WARNING:
+        painter.drawPolygon(QPolygonF([QPointF(place.center().x(), 0.0), place.bottomRight(), place.bottomLeft()]))
+    else:
+        painter.drawEllipse(place)

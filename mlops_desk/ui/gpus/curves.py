@@ -1,0 +1,164 @@
+"""The curves of one GPU: which charts there are, and which curves and limits stand in them."""
+
+from collections.abc import Iterable
+
+from mlops_desk.records.metric import MetricState
+from mlops_desk.records.status import Gpu
+from mlops_desk.ui.charts.chart import Chart
+from mlops_desk.ui.charts.feed import PROCESS_MEMORY
+from mlops_desk.ui.charts.stack import ChartStack
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.overview.tile_views import process_name
+from mlops_desk.ui.widgets.traces import Limit, Trace
+from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.numbers import value_of
+
+PROCESSES_DRAWN = 8
+_ACTIVITY = (
+    ("SM", "hw.gpu.activity.sm"),
+    ("occupancy", "hw.gpu.activity.occupancy"),
+    ("tensor", "hw.gpu.activity.tensor"),
+    ("DRAM", "hw.gpu.activity.dram"),
+    ("utilisation", "hw.gpu.utilization"),
+)
+_UTILIZATION = (("utilisation", "hw.gpu.utilization"), ("memory controller", "hw.gpu.utilization.memory"))
+_IDLE = "hw.gpu.throttle.low_utilization"
+_CAUSES = (
+    ("power limit", "hw.gpu.throttle.power_cap", 4),
+    ("heat, driver", "hw.gpu.throttle.thermal_software", 1),
+    ("heat, hardware", "hw.gpu.throttle.thermal_hardware", 3),
+    ("power brake", "hw.gpu.throttle.power_brake", 6),
+    ("group's clock", "hw.gpu.throttle.sync_boost", 5),
+    ("board limit", "hw.gpu.throttle.board_limit", 0),
+    ("reliability", "hw.gpu.throttle.reliability", 2),
+    ("idle", _IDLE, 7),
+)
+_TRAFFIC = (
+    ("PCIe in", "hw.gpu.io.receive"),
+    ("PCIe out", "hw.gpu.io.transmit"),
+    ("NVLink in", "hw.gpu.nvlink.receive"),
+    ("NVLink out", "hw.gpu.nvlink.transmit"),
+)
+_ABOUT_ACTIVITY = (
+    "SM: share of multiprocessors with work. Occupancy: warps on them, of what they hold. Tensor: tensor cores "
+    "at work. DRAM: memory bandwidth used. Utilisation: share of time in which any kernel ran, an upper bound.\n"
+    "Measured by the GPU from one sample to the next."
+)
+_ABOUT_UTILIZATION = (
+    "Share of time in which any kernel ran, over 1/6 to 1 s as the driver measures it: an upper bound for how busy the "
+    "GPU is. This GPU can't tell how many multiprocessors had work."
+)
+
+
+class GpuCurves:
+    """The charts of the page in one stack. ``show`` is cheap while nothing but values changed."""
+
+    def __init__(self, context: Context) -> None:
+        self.charts = {
+            "activity": Chart("Activity", numbers.percent, top=1.0, about=_ABOUT_ACTIVITY),
+            "utilization": Chart("Utilisation", numbers.percent, top=1.0, about=_ABOUT_UTILIZATION),
+            "memory": Chart("Memory", numbers.size, step=1 << 30, about="Memory in use, in GiB, at each sample."),
+            "processes": Chart(
+                "Memory by process", numbers.size, step=1 << 30, stacked=True, nothing="no process",
+                about="GPU memory that each process holds, above one another.",
+            ),
+            "power": Chart(
+                "Power", numbers.watts,
+                about="Average: over 1 s, as the driver measures it on Ampere and newer. Instant: at the sample.",
+            ),
+            "throttle": Chart(
+                "Slowed by", numbers.percent, top=1.0, stacked=True, nothing="nothing", marks=1,
+                about="Share of time in which the clocks were held down, by cause, from the driver's counters. "
+                "Idle slows nothing down: the GPU had little to do.",
+            ),
+            "temperature": Chart("Temperature", numbers.celsius, about="Core and memory, at each sample."),
+            "clock": Chart("Clock", numbers.hertz, step=1e6, about="At each sample, in MHz."),
+            "traffic": Chart(
+                "PCIe and NVLink", numbers.byte_rate, decades=True,
+                about="Bytes a second, mean from one sample to the next. NVLink: all links together.",
+            ),
+        }  # fmt: skip
+        self.charts["throttle"].setMinimumHeight(theme.THIN_CHART_HEIGHT)
+        self.charts["throttle"].setMaximumHeight(theme.THIN_CHART_HEIGHT)
+        self.charts["processes"].hide()
+        self.charts["utilization"].hide()
+        self.stack = ChartStack(list(self.charts.values()), context, "Curves of the GPU")
+        self._pointed: str | None = None
+
+    def by_process(self, *, on: bool) -> None:
+        """Show memory by process instead of its sum."""
+        self.charts["processes"].setVisible(on)
+        self.charts["memory"].setVisible(not on)
+        self.stack.look()
+
+    def show(self, gpu: Gpu, slot: int) -> None:
+        """Show the curves of ``gpu``, which has the colour ``slot``."""
+        deep = has_activity(gpu)
+        shown = self.charts["activity"], self.charts["utilization"]
+        changed = shown[0].isHidden() is deep
+        shown[0].setVisible(deep)
+        shown[1].setVisible(not deep)
+        for name, traces, limits in self._wanted(gpu, slot):
+            changed |= self.charts[name].show_traces(traces, limits)
+        if changed:
+            self.stack.look()
+
+    def _wanted(self, gpu: Gpu, slot: int) -> Iterable[tuple[str, list[Trace], list[Limit]]]:
+        def traces(*curves: tuple[str, str]) -> list[Trace]:
+            return [Trace(name, gpu.uuid, metric, slot + number) for number, (name, metric) in enumerate(curves)]
+
+        yield "activity", traces(*_ACTIVITY), []
+        yield "utilization", traces(*_UTILIZATION), []
+        yield "memory", traces(("", "hw.gpu.memory.usage")), _limits(gpu, ("of", "hw.gpu.memory.limit"))
+        yield "processes", _process_traces(gpu), []
+        yield (
+            "power",
+            traces(("average", "hw.power"), ("instant", "hw.power.instant")),
+            _limits(gpu, ("limit", "hw.power.limit")),
+        )
+        yield (
+            "throttle",
+            [Trace(name, gpu.uuid, metric, tint, quiet=metric == _IDLE) for name, metric, tint in _CAUSES],
+            [],
+        )
+        heat = (("slowdown", "hw.temperature.limit.slowdown"), ("memory at most", "hw.temperature.limit.memory"))
+        yield (
+            "temperature",
+            traces(("core", "hw.temperature"), ("memory", "hw.temperature.memory")),
+            _limits(gpu, *heat),
+        )
+        clocks = (("SM at most", "hw.gpu.clock.sm.limit"), ("memory at most", "hw.gpu.clock.memory.limit"))
+        yield "clock", traces(("SM", "hw.gpu.clock.sm"), ("memory", "hw.gpu.clock.memory")), _limits(gpu, *clocks)
+        linked = value_of(gpu.metrics.get("hw.gpu.nvlink.limit")) or gpu.links
+        yield "traffic", traces(*(_TRAFFIC if linked else _TRAFFIC[:2])), []
+
+    def point_out(self, metric: str | None) -> bool:
+        """Draw the curve of a metric before the others of its chart; False when no chart has it."""
+        self._pointed = metric
+        found = False
+        for chart in self.charts.values():
+            mine = metric is not None and any(trace.metric == metric for trace in chart.traces)
+            chart.point_out(metric if mine else None)
+            found |= mine and not chart.isHidden()
+        return found
+
+
+def has_activity(gpu: Gpu) -> bool:
+    """Tell whether a GPU says more than whether a kernel ran (Hopper and newer)."""
+    reading = gpu.metrics.get("hw.gpu.activity.sm")
+    absent = {MetricState.NOT_SUPPORTED, MetricState.NOT_SUPPORTED_BY_DRIVER, MetricState.NO_PERMISSION}
+    return reading is not None and reading.state not in absent
+
+
+def _limits(gpu: Gpu, *named: tuple[str, str]) -> list[Limit]:
+    found = [(name, value_of(gpu.metrics.get(metric))) for name, metric in named]
+    return [Limit(name, value) for name, value in found if value]
+
+
+def _process_traces(gpu: Gpu) -> list[Trace]:
+    largest = sorted(gpu.processes, key=lambda process: -(process.gpu_memory_bytes or 0))[:PROCESSES_DRAWN]
+    return [
+        Trace(process_name(process), f"{gpu.uuid}/pid-{process.pid}", PROCESS_MEMORY, number)
+        for number, process in enumerate(sorted(largest, key=lambda process: process.pid))
+    ]

@@ -1,0 +1,275 @@
+"""GPUs: the list at the left; of the chosen one its curves on one time axis, processes, health, links and facts."""
+
+from functools import partial
+from typing import ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from mlops_desk.base.trees import in_order_of_tree
+from mlops_desk.records.diagnosis import Evidence
+from mlops_desk.records.holding import finding
+from mlops_desk.records.status import Gpu, Status
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.gpus import facts, tables
+from mlops_desk.ui.gpus.accounts import Accounts
+from mlops_desk.ui.gpus.curves import GpuCurves
+from mlops_desk.ui.gpus.details import Health, Links
+from mlops_desk.ui.gpus.end_process import open_end_process, process_title
+from mlops_desk.ui.gpus.head import Head
+from mlops_desk.ui.gpus.verdict import Verdict
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label, menu_text, set_tip
+from mlops_desk.ui.overview import tile_views
+from mlops_desk.ui.parts.page import Page
+from mlops_desk.ui.parts.staleline import StaleLine
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.card import Card, framed
+from mlops_desk.ui.widgets.choice import Check
+from mlops_desk.ui.widgets.facts import Facts
+from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.tabs import Tabs
+from mlops_desk.ui.words import alerts, hints, numbers
+
+VIEWS = (("curves", "Curves"), ("processes", "Processes"), ("health", "Health"), ("links", "Links"))
+
+
+class GpusPage(Page):
+    """A list of GPUs at the left, the chosen one at the right."""
+
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATUS, Topic.CONNECTION, Topic.INCIDENTS})
+    loads: ClassVar[tuple[Topic, ...]] = (Topic.INCIDENTS,)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._stale_line = StaleLine()
+        self.list = RecordTable("GPUs", tables.GPUS, context.memory)
+        self.list.chosen.connect(self._choose)
+        self._chosen: str | None = None
+        self._title = Label(points=theme.TITLE_POINTS, bold=True)
+        self.tabs = Tabs("What to show of the GPU", VIEWS)
+        self.tabs.chosen.connect(self._turn)
+        self.curves = GpuCurves(context)
+        self._by_process = Check("By process")
+        set_tip(self._by_process, "Show the memory of each process, above one another")
+        self._by_process.toggled.connect(self._split_memory)
+        self.state = Facts()
+        self.verdict = Verdict()
+        self.verdict.asked.connect(self._show_evidence)
+        self._depths: dict[int, int] = {}
+        self.processes = RecordTable("Processes", tables.processes(self._depths), context.memory)
+        self.processes.fill_more = self._fill_process_menu
+        self.processes.chosen.connect(self._process_chosen)
+        self._no_process = Label(tone="muted", wrap=True)
+        self.accounts = Accounts(context)
+        self.end = Button("End process …", harmful=True, tip="End the chosen process (Del)")
+        self.end.clicked.connect(self._end_process)
+        self.health = Health(context)
+        self.links = Links(context)
+        self.head = Head(self._title, self._by_process, self.tabs)
+        self.views = QStackedWidget()
+        self._arrange()
+        self.tabs.choose("curves")
+
+    def _arrange(self) -> None:
+        for widget in (self.curves.stack, self._process_view(), self.health, self.links):
+            self.views.addWidget(widget)
+        right = QWidget()
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_8)
+        column.addWidget(self.head)
+        column.addWidget(self.views, 1)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.addWidget(self._left())
+        split.addWidget(right)
+        split.setStretchFactor(1, 1)
+        split.setSizes([theme.LIST_WIDTH + 2 * theme.SPACE_24, theme.READING_WIDTH])
+        split.setHandleWidth(theme.SPACE_8)
+        whole = QVBoxLayout(self.content)
+        whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
+        whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
+        whole.addWidget(split, 1)
+
+    def _left(self) -> QWidget:
+        inner = QWidget()
+        below = QVBoxLayout(inner)
+        below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(theme.SPACE_8)
+        card = Card("State")
+        card.column.addWidget(self.state)
+        below.addWidget(self.verdict)
+        below.addWidget(card)
+        below.addStretch()
+        left = QWidget()
+        left.setMinimumWidth(theme.COLUMN_MINIMUM + theme.SPACE_24)
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_8)
+        column.addWidget(framed(self.list), 1)
+        column.addWidget(scrolled(inner, "State of the GPU"), 1)
+        return left
+
+    def _process_view(self) -> QWidget:
+        view = Card("Processes")
+        view.column.addWidget(self._no_process)
+        view.column.addWidget(self.processes, 1)
+        row = QHBoxLayout()
+        row.addStretch()
+        row.addWidget(self.end, 0, Qt.AlignmentFlag.AlignBottom)
+        view.column.addLayout(row, 0)
+        self.end.setEnabled(False)
+        both = QWidget()
+        column = QVBoxLayout(both)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_8)
+        column.addWidget(view, 3)
+        column.addWidget(self.accounts, 2)
+        return both
+
+    # What holds now.
+
+    def refresh(self, topics: frozenset[Topic]) -> None:
+        store = self.context.store
+        status = store.status
+        if status is None:
+            self.wait_for_numbers()
+            return
+        if not status.gpus:
+            self._show_none(status)
+            return
+        self.show_content()
+        self._stale_line.refresh(store)
+        self.list.show_records({gpu.uuid: gpu for gpu in status.gpus})
+        if self._chosen not in {gpu.uuid for gpu in status.gpus}:
+            self._chosen = status.gpus[0].uuid
+            self.list.select(self._chosen)
+        if topics & {Topic.STATUS, Topic.INCIDENTS} and self.takes_numbers():
+            self._show_chosen()
+
+    def _show_none(self, status: Status) -> None:
+        why = status.gpu_note or "The agent has not said why. Everything else works without one."
+        sentence, command = hints.parts(status.gpu_hint)
+        self.show_nothing("No NVIDIA GPU can be read on this machine", f"{why} {sentence}".strip(), command)
+
+    def main_table(self) -> RecordTable[Gpu]:
+        return self.list
+
+    def reveal(self, thing: str) -> None:
+        self.list.select(thing)
+        self._choose(thing)
+
+    def _choose(self, uuid: str | None) -> None:
+        if uuid is not None and uuid != self._chosen:
+            self._chosen = uuid
+            self.curves.point_out(None)
+            self._show_chosen()
+
+    def gpu(self) -> Gpu | None:
+        """Return the chosen GPU."""
+        status = self.context.store.status
+        return next((gpu for gpu in status.gpus if gpu.uuid == self._chosen), None) if status else None
+
+    def _show_chosen(self) -> None:
+        status, gpu = self.context.store.status, self.gpu()
+        if status is None or gpu is None:
+            return
+        self._title.show_text(f"GPU {gpu.index}  {tile_views.list_name(gpu.name)}")
+        self.curves.show(gpu, status.gpus.index(gpu))
+        self.state.show_facts(facts.state(gpu))
+        self.verdict.show_diagnosis(alerts.diagnosis_of(status, gpu.uuid))
+        self.tabs.count("processes", len(gpu.processes) if gpu.processes_known else None)
+        self.head.fit()
+        self._show_view(status, gpu)
+
+    def _show_view(self, status: Status, gpu: Gpu) -> None:
+        """Paint the view that is seen; the others wait until they are."""
+        view = self.tabs.current()
+        if view == "processes":
+            self._show_processes(gpu)
+            self._no_process.show_text(_no_process(gpu))
+            self._no_process.setVisible(not gpu.processes)
+            self.processes.setVisible(bool(gpu.processes))
+            self._process_chosen(self.processes.key())
+            self.accounts.show_gpu(gpu)
+        elif view == "health":
+            self.health.show_gpu(gpu)
+        elif view == "links":
+            self.links.show_gpu(status, gpu)
+
+    def _show_processes(self, gpu: Gpu) -> None:
+        known = {process.pid: process for process in gpu.processes}
+        placed = in_order_of_tree({pid: process.parent_pid for pid, process in known.items()})
+        self._depths.clear()
+        self._depths.update(placed)
+        self.processes.show_records({str(pid): known[pid] for pid, _ in placed})
+
+    def _turn(self, view: str) -> None:
+        self.views.setCurrentIndex([key for key, _ in VIEWS].index(view))
+        self._by_process.setVisible(view == "curves")
+        self._show_chosen()
+
+    def _split_memory(self, on: bool) -> None:
+        self.curves.by_process(on=on)
+
+    # Acts.
+
+    def actions_here(self) -> list[Action]:
+        turns = [
+            Action(f"gpus.{key}", f"GPU: {title.lower()}", partial(self.tabs.choose, key), places=_PALETTE)
+            for key, title in VIEWS
+        ]
+        return [
+            *turns,
+            Action("gpus.export", "Copy or save the curves …", self._export, places=_PALETTE),
+            Action("gpus.end", "End the chosen process …", self._end_process, places=_PALETTE, when=self._has_process),
+        ]
+
+    def _export(self) -> None:
+        self.curves.stack.export_menu().popup(self.mapToGlobal(self.rect().center()))
+
+    def escape(self) -> None:
+        self.curves.point_out(None)
+
+    def _show_evidence(self, evidence: Evidence) -> None:
+        """Show the curve that a piece of evidence is read from."""
+        if evidence.device != self._chosen:
+            self.context.open_page("host" if evidence.device == "host" else "storage", evidence.device)
+            return
+        self.tabs.choose("curves")
+        self.curves.point_out(evidence.metric)
+
+    def _has_process(self) -> bool:
+        return self.tabs.current() == "processes" and self.processes.key() is not None
+
+    def _process_chosen(self, key: str | None) -> None:
+        self.end.setEnabled(key is not None)
+
+    def _end_process(self) -> None:
+        gpu, key = self.gpu(), self.processes.key()
+        process = next((process for process in gpu.processes if str(process.pid) == key), None) if gpu else None
+        if gpu is not None and process is not None:
+            open_end_process(self.context, gpu, process)
+
+    def _fill_process_menu(self, menu: QMenu) -> None:
+        gpu, key = self.gpu(), self.processes.key()
+        process = next((process for process in gpu.processes if str(process.pid) == key), None) if gpu else None
+        if process is not None:
+            menu.addAction(menu_text(f"End {process_title(process)} …")).triggered.connect(self._end_process)
+            menu.addSeparator()
+
+
+_PALETTE = frozenset({"palette"})
+
+
+def _no_process(gpu: Gpu) -> str:
+    held = gpu.held_by_nobody_bytes
+    if held is not None:
+        return f"No process is seen, yet {numbers.size(held)} are in use. {finding(gpu)}"
+    if gpu.processes_known:
+        return "No process uses this GPU."
+    return "The driver does not say which processes use this GPU."

@@ -1,0 +1,173 @@
+"""Host: the machine without its GPUs: every processor, memory, what waits for what, temperatures, and their curves."""
+
+import time
+from typing import ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.status import Host, Sensor
+from mlops_desk.ui.charts.chart import Chart
+from mlops_desk.ui.charts.legend import LegendLabel
+from mlops_desk.ui.charts.stack import ChartStack
+from mlops_desk.ui.host import words as hostwords
+from mlops_desk.ui.host.cores import BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT, CoreBars
+from mlops_desk.ui.host.meters import Meters
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.page import Page
+from mlops_desk.ui.parts.staleline import StaleLine
+from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.facts import Facts
+from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.traces import Limit, Trace
+from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.numbers import value_of
+
+_CPU = "system.cpu.utilization"
+
+
+class HostPage(Page):
+    """Processors across the page; numbers at the left, curves at the right."""
+
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATUS, Topic.CONNECTION})
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._stale_line = StaleLine()
+        self.cores = CoreBars()
+        self._reading = Label(points=theme.CAPTION_POINTS)
+        self._legend = [
+            LegendLabel(word, slot)
+            for word, slot in (("busy", BUSY_SLOT), ("iowait", IOWAIT_SLOT), ("steal", STEAL_SLOT))
+        ]
+        self.memory = Meters("Memory")
+        self.pressure = Meters("Waiting for")
+        self.load = Facts()
+        self.machine = Facts()
+        self.sensors = RecordTable("Temperatures", _COLUMNS, context.memory)
+        self._no_sensors = Label("This machine reports no temperatures.", tone="muted", wrap=True)
+        self.charts = {
+            "cpu": Chart("Processors", numbers.percent, top=1.0),
+            "memory": Chart("Memory", numbers.size, step=1 << 30),
+            "pressure": Chart("Waiting for", numbers.percent),
+            "load": Chart("Load", numbers.number),
+        }
+        self.stack = ChartStack(list(self.charts.values()), context, "Curves of the host")
+        self._arrange()
+
+    def _arrange(self) -> None:
+        above = Card()
+        head = QHBoxLayout()
+        head.addWidget(Label("Processors", points=theme.CAPTION_POINTS, bold=True, tone="muted"))
+        self._reading.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        head.addWidget(self._reading, 1)
+        for label in self._legend:
+            head.addWidget(label)
+        head.setSpacing(theme.SPACE_12)
+        above.column.addLayout(head)
+        above.column.addWidget(self.cores)
+        self.cores.read.connect(self._reading.show_text)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.addWidget(self._numbers())
+        split.addWidget(self.stack)
+        split.setStretchFactor(1, 1)
+        split.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
+        split.setHandleWidth(theme.SPACE_8)
+        whole = QVBoxLayout(self.content)
+        whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
+        whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
+        whole.addWidget(above)
+        whole.addWidget(split, 1)
+
+    def _numbers(self) -> QWidget:
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_8)
+        for title, widget in (
+            ("Memory", self.memory), ("Waiting for (pressure)", self.pressure), ("Load", self.load),
+            ("Temperatures", self.sensors), ("Machine", self.machine),
+        ):  # fmt: skip
+            card = Card(title)
+            card.column.addWidget(widget)
+            column.addWidget(card)
+            if widget is self.sensors:
+                card.column.addWidget(self._no_sensors)
+        column.addStretch()
+        return scrolled(inner, "The host's numbers")
+
+    def refresh(self, topics: frozenset[Topic]) -> None:  # noqa: ARG002 - all of it is one sample
+        store = self.context.store
+        if store.status is None:
+            self.wait_for_numbers()
+            return
+        self.show_content()
+        self._stale_line.refresh(store)
+        if self.takes_numbers():
+            self._show(store.status.host)
+
+    def _show(self, host: Host) -> None:
+        views = hostwords.cores(host)
+        self.cores.show_cores(views, hostwords.cores_told(views))
+        self.memory.show_meters(hostwords.memory(host))
+        self.pressure.show_meters(hostwords.pressure(host))
+        self.load.show_facts(hostwords.load(host))
+        self.machine.show_facts(hostwords.machine(host, time.time()))
+        self._show_sensors(host)
+        self._show_curves(host)
+
+    def _show_sensors(self, host: Host) -> None:
+        self.sensors.show_records({sensor.name: sensor for sensor in host.sensors})
+        self.sensors.setVisible(bool(host.sensors))
+        self._no_sensors.setVisible(not host.sensors)
+        rows = min(len(host.sensors), SENSORS_SHOWN)
+        height = (rows + 1) * theme.ROW_HEIGHT + theme.SPACE_4
+        if self.sensors.height() != height:
+            self.sensors.setFixedHeight(height)
+
+    def _show_curves(self, host: Host) -> None:
+        changed = False
+
+        def show(chart: str, *lines: tuple[str, str, int], limits: tuple[Limit, ...] = ()) -> None:
+            nonlocal changed
+            traces = [Trace(name, "host", metric, slot) for name, metric, slot in lines]
+            changed |= self.charts[chart].show_traces(traces, limits)
+
+        show("cpu", ("busy", _CPU, BUSY_SLOT), ("iowait", f"{_CPU}.iowait", IOWAIT_SLOT),
+             ("steal", f"{_CPU}.steal", STEAL_SLOT))  # fmt: skip
+        limit = value_of(host.metrics.get("system.memory.limit"))
+        show("memory", ("", "system.memory.usage", 1), limits=(Limit("of", limit),) if limit else ())
+        show("pressure", *((title, f"system.pressure.{name}.some", slot) for title, name, slot in _WAITS))
+        show("load", ("1 min", "system.cpu.load_average.1m", 4), ("15 min", "system.cpu.load_average.15m", 6))
+        if changed:
+            self.stack.look()
+
+
+SENSORS_SHOWN = 8
+_WAITS = (("CPU", "cpu", 0), ("disk", "io", 2), ("memory", "memory", 3))
+
+
+def _heat_cell(sensor: Sensor) -> Cell:
+    reading = sensor.metrics.get("hw.temperature")
+    heat = value_of(reading)
+    text = numbers.celsius(heat) if heat is not None else numbers.why_missing(reading)
+    return Cell(text, -300.0 if heat is None else heat, hostwords.sensor_tone(sensor))
+
+
+def _limit_cell(sensor: Sensor) -> Cell:
+    limit = value_of(sensor.metrics.get("hw.temperature.limit"))
+    return Cell(numbers.celsius(limit), -300.0 if limit is None else limit, "muted")
+
+
+_COLUMNS: tuple[Column[Sensor], ...] = (
+    Column("sensor", "Sensor", lambda sensor: Cell(plain(sensor.name), tip=sensor.name), stretch=True, whole=True),
+    Column("now", "Now", _heat_cell, right=True),
+    Column("limit", "Critical", _limit_cell, right=True),
+)

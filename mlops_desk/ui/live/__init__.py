@@ -1,0 +1,1 @@
+"""What the window knows at this moment: the agent's answers and announcements, kept current."""

@@ -1,0 +1,189 @@
+"""The one crossing into the GUI thread: a latest-wins mailbox, one wake-up signal, one slot.
+
+A thread listens to the agent and fills the mailbox; however many events arrive while the GUI is busy,
+one wake-up is under way. When the connection breaks, the listener comes back by itself, ever more
+slowly; an agent that somebody stopped is not started behind their back, only by ``start_agent``.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.loop import Loop
+from mlops_desk.ui.live.store import Store, Topic
+
+if TYPE_CHECKING:
+    from mlops_desk.records import event as events
+    from mlops_desk.ui.asking import ClientLike
+
+_log = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
+STALE_CHECK_MILLISECONDS, SELDOM_CHECK_MILLISECONDS = 500, 2000
+UNREAD_LIMIT = 2000
+
+Connect = Callable[[], "ClientLike"]
+
+
+class Bridge(QObject):
+    """Feeds the store from the agent and tells which topics changed."""
+
+    changed = Signal(object)
+    connected = Signal()
+    _woken = Signal()
+
+    def __init__(self, connect: Connect, store: Store, loop: Loop) -> None:
+        super().__init__()
+        self._connect = connect
+        self._store = store
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._unread: OrderedDict[object, object] = OrderedDict()
+        self._awake = False
+        self._number = 0
+        self._client: ClientLike | None = None
+        self._hurry = threading.Event()
+        self._connect_again = False
+        self._stopped = False
+        self._every_seconds = 0.0
+        self._paced_anew = False
+        self._woken.connect(self._drain, Qt.ConnectionType.QueuedConnection)
+        self._watch = QTimer(self)
+        self._watch.setInterval(STALE_CHECK_MILLISECONDS)
+        self._watch.timeout.connect(self._check_stale)
+
+    @property
+    def client(self) -> "ClientLike | None":
+        """The client, once connected; its calls block and belong into a task."""
+        return self._client
+
+    def start(self) -> None:
+        """Begin to listen; call it after the first paint."""
+        self._watch.start()
+        self._loop.start("events", self._listen)
+
+    def stop(self) -> None:
+        self._watch.stop()
+        self._stopped = True
+        self._hurry.set()
+        if self._client is not None:
+            self._client.hang_up()
+
+    def pace(self, every_seconds: float) -> None:
+        """Hear of samples no more often than this from now on; everything else is heard at once."""
+        if every_seconds != self._every_seconds:
+            self._every_seconds = every_seconds
+            self._paced_anew = True
+            self._watch.setInterval(SELDOM_CHECK_MILLISECONDS if every_seconds else STALE_CHECK_MILLISECONDS)
+            if self._client is not None:
+                self._client.hang_up()
+
+    @Slot()
+    def start_agent(self) -> None:
+        """Connect anew, starting an agent when none answers."""
+        self._connect_again = True
+        self._hurry.set()
+
+    # In the listener's thread.
+
+    def _listen(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._is_over():
+            try:
+                for event in self._events():
+                    pause = FIRST_PAUSE_SECONDS
+                    self._tell(event)
+                    if self._is_over():
+                        return
+                if self._pacing_changed():
+                    continue
+                self._post("lost", DeskError("The agent ended the connection.", "It may be restarting."))
+            except DeskError as error:
+                if self._pacing_changed():
+                    continue
+                self._post("lost", error)
+            except Exception as error:  # noqa: BLE001 - a bug in the client must not leave the window deaf
+                _log.exception("Listening to the agent failed")
+                self._post("lost", DeskError(f"Listening to the agent failed: {error}", "See the window's log."))
+            if self._is_over():
+                return
+            self._hurry.wait(pause)
+            self._hurry.clear()
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _pacing_changed(self) -> bool:
+        """Tell, once, whether the connection ended because another pace was wished for."""
+        changed, self._paced_anew = self._paced_anew, False
+        return changed
+
+    def _is_over(self) -> bool:
+        return self._stopped or self._loop.ending.is_set()
+
+    def _events(self) -> "Iterator[events.Event]":
+        if self._client is None or self._connect_again:
+            self._connect_again = False
+            self._post("connecting", None)
+            self._client = self._connect()
+        first = True
+        self._paced_anew = False
+        for event in self._client.announcements(self._every_seconds):
+            if first:
+                first = False
+                self._post("connected", None)
+            yield event
+            if self._paced_anew:
+                return
+
+    def _tell(self, event: "events.Event") -> None:
+        from mlops_desk.ui.live import announced  # noqa: PLC0415 - it needs all records, and an agent may be starting
+
+        self._post(announced.replaced_by(event), event)
+
+    def _post(self, key: object, item: object) -> None:
+        with self._lock:
+            if key is None:
+                self._number += 1
+                key = self._number
+            self._unread.pop(key, None)
+            self._unread[key] = item
+            if len(self._unread) > UNREAD_LIMIT:
+                self._unread.popitem(last=False)
+            if self._awake or self._is_over():
+                return
+            self._awake = True
+        self._woken.emit()
+
+    # In the GUI thread.
+
+    @Slot()
+    def _drain(self) -> None:
+        with self._lock:
+            unread, self._unread = self._unread, OrderedDict()
+            self._awake = False
+        topics: set[Topic] = set()
+        newly_connected = False
+        for key, item in unread.items():
+            if key == "lost":
+                topics |= {Topic.CONNECTION} if self._store.lost(item) else set()  # type: ignore[arg-type]
+            elif key == "connecting":
+                topics |= {Topic.CONNECTION} if self._store.lost(None, "starting") else set()
+            elif key == "connected":
+                newly_connected = True
+            else:
+                topics |= {Topic.CONNECTION} if self._store.heard(time.monotonic()) else set()
+                topics |= self._store.apply(item)  # type: ignore[arg-type]
+        if newly_connected:
+            self.connected.emit()
+        if topics:
+            self.changed.emit(frozenset(topics))
+
+    @Slot()
+    def _check_stale(self) -> None:
+        if self._store.check_stale(time.monotonic()):
+            self.changed.emit(frozenset({Topic.CONNECTION}))

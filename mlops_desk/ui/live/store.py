@@ -1,0 +1,239 @@
+"""What the window knows: the newest announcement of everything, and whether it is true now. No Qt here.
+
+``apply`` takes an event and returns *what kind of thing changed*; the window tells the pages, each
+decides. A part is also loaded once by asking; what was announced while the question was under way is
+newer than the answer and is put on top of it. No record is loaded for it: the window's frame is painted
+before (``announced`` has what is done with each).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from mlops_desk.ui.live.recent import Recent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from mlops_desk.base.errors import DeskError
+    from mlops_desk.records import event as events
+    from mlops_desk.records.alert import Alert, AlertRule
+    from mlops_desk.records.drift import DriftReport
+    from mlops_desk.records.endpoint import Endpoint, PastTraffic, Traffic
+    from mlops_desk.records.incident import Incident
+    from mlops_desk.records.job import Job
+    from mlops_desk.records.model import Model, Registry
+    from mlops_desk.records.rule import Retraining, Rule
+    from mlops_desk.records.setting import SettingValue
+    from mlops_desk.records.status import Check, Status
+
+STALE_SECONDS = 3.0
+NOTICES = 100
+LOAD_POINTS = 600
+
+T = TypeVar("T")
+
+
+class Topic(StrEnum):
+    """A kind of thing that can have changed."""
+
+    STATUS = "status"
+    CONNECTION = "connection"
+    JOBS = "jobs"
+    ENDPOINTS = "endpoints"
+    MODELS = "models"
+    REGISTRY = "registry"
+    REPORTS = "reports"
+    RULES = "rules"
+    RETRAININGS = "retrainings"
+    SETTINGS = "settings"
+    NOTICES = "notices"
+    CHECKS = "checks"
+    INCIDENTS = "incidents"
+    ALERTS = "alerts"
+    ALERT_RULES = "alert_rules"
+
+
+LOADED = frozenset(Topic) - {Topic.STATUS, Topic.CONNECTION, Topic.NOTICES}
+"""What is loaded by asking."""
+
+
+@dataclass(slots=True)
+class Part(Generic[T]):
+    """One thing that is loaded by asking and kept true by announcements."""
+
+    value: T | None = None
+    error: DeskError | None = None
+    loading: bool = False
+    asked_at: float | None = None
+    meanwhile: list[events.Event] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Connection:
+    """Whether the agent can be heard. ``since`` is when that became so; ``heard_at`` is monotonic."""
+
+    state: str = "starting"
+    since: float = field(default_factory=time.time)
+    heard_at: float | None = None
+    error: DeskError | None = None
+    stale_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPoint:
+    """An endpoint's load at one moment."""
+
+    at: float
+    requests_per_second: float
+    latency_p50_seconds: float | None
+    latency_p95_seconds: float | None
+    errors_per_second: float
+
+
+class Store:
+    """All parts together. Lives in the GUI thread."""
+
+    def __init__(self) -> None:
+        self.status: Status | None = None
+        self.connection = Connection()
+        self.paused = False
+        self.settings_changed = False
+        self.recent = Recent()
+        self.jobs: Part[dict[str, Job]] = Part()
+        self.endpoints: Part[dict[str, Endpoint]] = Part()
+        self.models: Part[dict[str, Model]] = Part()
+        self.models_uri: str | None = None
+        self.registry: Part[Registry] = Part()
+        self.reports: Part[dict[str, DriftReport]] = Part()
+        self.rules: Part[dict[str, Rule]] = Part()
+        self.retrainings: Part[dict[str, Retraining]] = Part()
+        self.settings: Part[dict[str, SettingValue]] = Part()
+        self.checks: Part[list[Check]] = Part()
+        self.incidents: Part[dict[str, Incident]] = Part()
+        self.alerts: Part[dict[str, Alert]] = Part()
+        self.alert_rules: Part[dict[str, AlertRule]] = Part()
+        self.notices: deque[events.Notice] = deque(maxlen=NOTICES)
+        self.load: dict[str, deque[LoadPoint]] = {}
+
+    def part(self, topic: Topic) -> Part[Any]:
+        part: Part[Any] = getattr(self, topic.value)
+        return part
+
+    # Loading by asking.
+
+    def asked(self, topic: Topic) -> None:
+        part = self.part(topic)
+        part.loading, part.asked_at = True, time.monotonic()
+        part.meanwhile.clear()
+
+    def answered(self, topic: Topic, value: Any) -> None:
+        """Take an answer; what was announced since the question goes on top."""
+        part = self.part(topic)
+        part.value, part.error, part.loading = value, None, False
+        newer, part.meanwhile = part.meanwhile, []
+        for event in newer:
+            self.apply(event)
+
+    def refused(self, topic: Topic, error: DeskError) -> None:
+        part = self.part(topic)
+        part.error, part.loading = error, False
+        part.meanwhile.clear()
+
+    # Announcements.
+
+    def heard(self, when_monotonic: float) -> bool:
+        """Note a sign of life; True when the connection's state changed by it."""
+        connection = self.connection
+        connection.heard_at = when_monotonic
+        if connection.state == "live" and connection.stale_since is None:
+            return False
+        self.connection = Connection("live", time.time(), when_monotonic)
+        return True
+
+    def check_stale(self, now_monotonic: float) -> bool:
+        """Note silence; True when the connection became stale by it."""
+        connection = self.connection
+        if connection.state != "live" or connection.stale_since is not None or connection.heard_at is None:
+            return False
+        silent = now_monotonic - connection.heard_at
+        if silent < STALE_SECONDS:
+            return False
+        connection.stale_since = time.time() - silent
+        return True
+
+    def lost(self, error: DeskError | None, state: str = "lost") -> bool:
+        """Note that the agent can't be heard; True when that is news."""
+        connection = self.connection
+        if connection.state == state:
+            connection.error = error
+            return False
+        since = connection.stale_since or time.time()
+        self.connection = Connection(state, since, connection.heard_at, error, connection.stale_since)
+        return True
+
+    @property
+    def is_true_now(self) -> bool:
+        """Whether what is shown is what the agent says now."""
+        return self.connection.state == "live" and self.connection.stale_since is None
+
+    def apply(self, event: events.Event) -> frozenset[Topic]:
+        """Take an announcement and return what kind of thing changed."""
+        from mlops_desk.ui.live import announced  # noqa: PLC0415 - it needs all records, which the first paint does not
+
+        topics = announced.TOPICS.get(type(event), frozenset())
+        for topic in topics & LOADED:
+            if self.part(topic).loading:
+                self.part(topic).meanwhile.append(event)
+        return topics if announced.keep(self, event) else frozenset()
+
+    # Numbers.
+
+    def curve(self, device: str, metric: str, seconds: float) -> list[tuple[float, float | None]]:
+        """Return the newest ``seconds`` of a tile's series, oldest first; None is a gap. Other series are empty."""
+        last = self.status.sampled_at if self.status is not None else None
+        return self.recent.curve(device, metric, None if last is None else last - seconds)
+
+    def take_load(self, name: str, past: Iterable[PastTraffic]) -> None:
+        """Put what the agent remembers of an endpoint's load before what has been heard since."""
+        known = list(self.load.get(name, ()))
+        first = known[0].at if known else float("inf")
+        older = [_load_point(point.at, point.traffic) for point in past if point.at < first]
+        self.load[name] = deque([*older, *known], maxlen=LOAD_POINTS)
+
+    def remember_load(self, at: float) -> None:
+        """Note each endpoint's load as last announced, so that its curve moves on with the others."""
+        for endpoint in (self.endpoints.value or {}).values():
+            load = endpoint.load
+            if load is None:
+                continue
+            self.load.setdefault(endpoint.name, deque(maxlen=LOAD_POINTS)).append(_load_point(at, load))
+
+
+def _load_point(at: float, load: Traffic) -> LoadPoint:
+    return LoadPoint(
+        at, load.requests_per_second, load.latency_p50_seconds, load.latency_p95_seconds, load.errors_per_second
+    )
+
+
+def devices_of(status: Status) -> Iterable[tuple[str, Any]]:
+    """Yield the key of each device in the history and its readings."""
+    yield from ((gpu.uuid, gpu.metrics) for gpu in status.gpus)
+    yield "host", status.host.metrics
+    yield from ((disk.name, disk.metrics) for disk in status.disks)
+    yield from ((network.name, network.metrics) for network in status.networks)
+    yield from ((filesystem.mount, filesystem.metrics) for filesystem in status.filesystems)
+
+
+def report_key(report: DriftReport) -> str:
+    """Return what tells a report from others."""
+    return report.id or f"{report.endpoint}@{report.created_at}"
+
+
+def keyed(key: Callable[[T], str], records: Iterable[T]) -> dict[str, T]:
+    """Return records by their key, in their order."""
+    return {key(record): record for record in records}

@@ -1,0 +1,1 @@
+"""The page that is seen first: everything at a glance."""

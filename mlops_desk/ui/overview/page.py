@@ -1,0 +1,249 @@
+"""Overview: the whole workstation at one glance, as it is now."""
+
+from typing import ClassVar
+
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.status import Status
+from mlops_desk.ui.gpus.end_process import open_end_process, process_title
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label, menu_text
+from mlops_desk.ui.overview import glance
+from mlops_desk.ui.overview.attention import attention
+from mlops_desk.ui.overview.grid import Grid
+from mlops_desk.ui.overview.notes import Notes
+from mlops_desk.ui.overview.strip import Strip
+from mlops_desk.ui.overview.tile_views import gpu_view, host_views
+from mlops_desk.ui.overview.tiles import Tile
+from mlops_desk.ui.parts.page import Page
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.command import CommandLine
+from mlops_desk.ui.widgets.lines import Line, LinesCard
+from mlops_desk.ui.widgets.scroll import thin
+from mlops_desk.ui.words import alerts, hints, marks, numbers
+
+_WAITING = (JobState.QUEUED, JobState.BLOCKED)
+_RUNNING = (JobState.STARTING, JobState.RUNNING)
+JOBS_SHOWN = 12
+HOST_TILES = 12
+PROCESSES_OFFERED = 12
+_NOTHING_NEW = "Nothing to report since this window was opened."
+
+
+class OverviewPage(Page):
+    """Tiles above, what waits and what happened below."""
+
+    topics: ClassVar[frozenset[Topic]] = frozenset(
+        {
+            Topic.STATUS, Topic.CONNECTION, Topic.JOBS, Topic.NOTICES,
+            Topic.ENDPOINTS, Topic.REPORTS, Topic.RETRAININGS, Topic.ALERTS, Topic.INCIDENTS,
+        }
+    )  # fmt: skip
+    loads: ClassVar[tuple[Topic, ...]] = (Topic.JOBS, Topic.ALERTS, Topic.INCIDENTS)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._gpus: dict[str, Tile] = {}
+        self._hosts: dict[str, Tile] = {}
+        self._gpu_grid = Grid(theme.TILE_HEIGHT, 4)
+        self._host_grid = Grid(theme.HOST_TILE_HEIGHT, 6, theme.HOST_TILE_MINIMUM_WIDTH)
+        self._none = _NoGpu()
+        self._strip = Strip("The machine at a glance")
+        self._alerts = Button("")
+        self._alerts.clicked.connect(self._to_events)
+        self._strip.add(self._alerts)
+        self._notes = Notes(context, self._to_events)
+        self._queue = LinesCard("Queue", "", "Open Jobs")
+        self._queue.acted.connect(lambda: self.context.open_page("jobs", None))
+        self._queue.chosen.connect(self._to_job)
+        self._notices = LinesCard("Alerts and what changed", _NOTHING_NEW)
+        self._notices.chosen.connect(self._to_source)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
+        column.setSpacing(theme.SPACE_12)
+        column.addWidget(self._notes)
+        column.addWidget(self._strip)
+        column.addWidget(self._none)
+        column.addWidget(self._gpu_grid)
+        column.addWidget(self._host_grid)
+        below = QHBoxLayout()
+        below.setSpacing(theme.SPACE_8)
+        below.addWidget(self._queue, 1)
+        below.addWidget(self._notices, 1)
+        column.addLayout(below, 1)
+        for card in (self._queue, self._notices):
+            card.setMinimumHeight(theme.LINES_HEIGHT)
+        scroll = QScrollArea()
+        thin(scroll)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inner)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        whole = QVBoxLayout(self.content)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(scroll)
+
+    def refresh(self, topics: frozenset[Topic]) -> None:
+        status = self.context.store.status
+        if status is None:
+            self.wait_for_numbers()
+            return
+        self.show_content()
+        if topics & {Topic.STATUS, Topic.CONNECTION} and self.takes_numbers():
+            self._show_gpus(status)
+            self._show_host(status)
+            self._strip.say(glance.pieces(status))
+        if topics & {Topic.ALERTS, Topic.CONNECTION}:
+            self._show_verdict()
+            self._notes.look()
+        if topics & {Topic.JOBS, Topic.STATUS, Topic.CONNECTION}:
+            self._show_queue()
+        if topics - {Topic.STATUS, Topic.JOBS}:
+            self._show_notices()
+        # Laid out now: a paint that comes before would show tiles in the room that they had until now.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+
+    def reword(self) -> None:
+        super().reword()
+        if self.context.store.status is not None:
+            self._show_queue()
+            self._show_notices()
+
+    def _show_notices(self) -> None:
+        store = self.context.store
+        error = store.alerts.error or store.incidents.error
+        nothing = _NOTHING_NEW
+        if store.alerts.value is None or store.incidents.value is None:
+            nothing = f"It is not known what changed: {error.message}" if error else "Loading what changed …"
+        self._notices.show_lines("Alerts and what changed", attention(store), nothing)
+
+    def _show_gpus(self, status: Status) -> None:
+        store = self.context.store
+        stale = None if store.is_true_now else store.connection
+        wanted = [gpu.uuid for gpu in status.gpus]
+        if list(self._gpus) != wanted:
+            self._gpus = {uuid: self._gpus.get(uuid) or self._tile(uuid, theme.TILE_HEIGHT) for uuid in wanted}
+            self._gpu_grid.set_tiles(list(self._gpus.values()))
+        for slot, gpu in enumerate(status.gpus):
+            verdict = alerts.diagnosis_of(status, gpu.uuid)
+            self._gpus[gpu.uuid].show_view(gpu_view(store, gpu, slot, stale, verdict))
+        self._gpu_grid.setVisible(bool(wanted))
+        self._none.say(None if wanted else status)
+
+    def _show_host(self, status: Status) -> None:
+        views = dict(list(host_views(self.context.store, status).items())[:HOST_TILES])
+        if list(self._hosts) != list(views):
+            self._hosts = {key: self._hosts.get(key) or self._host_tile(key) for key in views}
+            self._host_grid.set_tiles(list(self._hosts.values()))
+        # Without GPUs the tiles of the host are what one looks at: they take the room that is there.
+        height = theme.HOST_TILE_HEIGHT if status.gpus else theme.TILE_HEIGHT
+        self._host_grid.set_tile_height(height)
+        for key, view in views.items():
+            self._hosts[key].setFixedHeight(height)
+            self._hosts[key].show_view(view)
+
+    def _tile(self, uuid: str, height: int) -> Tile:
+        tile = Tile(height)
+        tile.clicked.connect(lambda: self.context.open_page("gpus", uuid))
+        tile.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        tile.customContextMenuRequested.connect(lambda place: self._open_menu(uuid, tile.mapToGlobal(place)))
+        return tile
+
+    def _host_tile(self, key: str) -> Tile:
+        tile = Tile(theme.HOST_TILE_HEIGHT)
+        page, thing = ("storage", key) if key.startswith(("disk ", "network ", "filesystem ")) else ("host", None)
+        tile.clicked.connect(lambda: self.context.open_page(page, thing))
+        return tile
+
+    def _open_menu(self, uuid: str, place: QPoint) -> None:
+        """Offer what can be done with a GPU: look closer, or end one of its processes."""
+        status = self.context.store.status
+        gpu = next((gpu for gpu in status.gpus if gpu.uuid == uuid), None) if status else None
+        if gpu is None:
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction(f"Open GPU {gpu.index}").triggered.connect(lambda: self.context.open_page("gpus", uuid))
+        for process in gpu.processes[:PROCESSES_OFFERED]:
+            action = menu.addAction(menu_text(f"End {process_title(process)} …"))
+            action.triggered.connect(lambda _on=False, process=process: open_end_process(self.context, gpu, process))
+        menu.popup(place)
+
+    def _show_verdict(self) -> None:
+        part = self.context.store.alerts
+        mark = glance.verdict(part.value.values() if part.value is not None else None)
+        self._alerts.show_title(mark.text)
+        self._alerts.set_tone(mark.token)
+        self._alerts.updateGeometry()
+
+    def _to_events(self) -> None:
+        self.context.open_page("events", None)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._notes.look()
+
+    def _show_queue(self) -> None:
+        part = self.context.store.jobs
+        jobs = list((part.value or {}).values())
+        running = [job for job in jobs if job.state in _RUNNING]
+        waiting = [job for job in jobs if job.state in _WAITING]
+        done = [job for job in jobs if job.state.is_final]
+        waiting.sort(key=lambda job: job.submitted_at)
+        done.sort(key=lambda job: -(job.ended_at or job.submitted_at))
+        title = f"Queue: {len(running)} running, {len(waiting)} waiting"
+        lines = [_job_line(job) for job in (*running, *waiting, *done)[:JOBS_SHOWN]]
+        nothing = "No jobs yet. What runs, waits and has ended will be here."
+        if part.value is None:
+            title = "Queue"
+            nothing = f"The queue can't be shown: {part.error.message}" if part.error else "Loading the queue …"
+        self._queue.show_lines(title, lines, nothing, act=part.value is not None)
+
+    def _to_job(self, job_id: str) -> None:
+        self.context.open_page("jobs", job_id)
+
+    def _to_source(self, key: str) -> None:
+        page, _, thing = key.partition("/")
+        self.context.open_page(page, thing or None)
+
+
+def _job_line(job: Job) -> Line:
+    moment = job.ended_at or job.started_at or job.submitted_at
+    about = f"{plain(job.name)} · {plain(job.user)}"
+    if job.reason is not None:
+        about += f" · {plain(job.reason.text)}"
+    return Line(marks.JOB_MARKS[job.state], about, numbers.ago(moment), job.id, numbers.absolute(moment))
+
+
+class _NoGpu(Card):
+    """Says why there is no GPU, and what to paste."""
+
+    def __init__(self) -> None:
+        super().__init__("GPUs")
+        self._title = Label(bold=True)
+        self._why = Label(wrap=True, tone="muted")
+        self._command = CommandLine()
+        for widget in (self._title, self._why, self._command):
+            self.column.addWidget(widget)
+
+    def say(self, status: Status | None) -> None:
+        """Show the reason, or hide when there are GPUs (None)."""
+        self.setVisible(status is not None)
+        if status is not None:
+            self._title.show_text("No NVIDIA GPU can be read on this machine")
+            sentence, command = hints.parts(status.gpu_hint)
+            why = status.gpu_note or "The agent has not said why. Everything else works without one."
+            self._why.show_text(f"{why}\n{sentence}".strip())
+            self._command.show_command(command)

@@ -1,0 +1,287 @@
+"""From records to what a tile shows: words and curves, prepared; the tile only paints."""
+
+import re
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.diagnosis import Diagnosis
+from mlops_desk.records.holding import finding
+from mlops_desk.records.metric import MetricState
+from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuProcess, GpuState, Host, Network, Status
+from mlops_desk.ui.live.store import Connection, Store
+from mlops_desk.ui.overview.tiles import WINDOW_SECONDS, Curve, TileView
+from mlops_desk.ui.words import alerts, marks, numbers
+from mlops_desk.ui.words.numbers import Mark, value_of
+
+_SLOWED = ("thermal", "slowdown", "brake")
+_LEASE_MARKS = {
+    "leased": Mark("ok", numbers.OK, "leased"),
+    "draining": Mark("paused", numbers.PAUSED, "draining"),
+    "external": Mark("info", numbers.INFO, "outside job"),
+    "unknown": Mark("unknown", numbers.UNKNOWN, "unknown"),
+}
+_MEMORY_KIND = re.compile(r"(\d+ ?GB) (HBM|GDDR)\w*")
+QUIET = 0.005
+SILENT_TILES = 4
+_FREE = Mark("muted", numbers.IDLE, "free")
+_NOBODYS = Mark("warning", numbers.WARNING, "held by nobody")
+_BUSY = Mark("info", numbers.INFO, "in use")
+BUSY_RATIO = 0.05
+_THROTTLED = Mark("warning", numbers.WARNING, "throttled")
+
+
+def gpu_view(store: Store, gpu: Gpu, slot: int, stale: Connection | None, verdict: Diagnosis | None = None) -> TileView:
+    """Return what the tile of a GPU shows; ``stale`` when it isn't true now, ``verdict`` why it is not busier."""
+    metrics = gpu.metrics
+    used = value_of(metrics.get("hw.gpu.memory.usage"))
+    limit = value_of(metrics.get("hw.gpu.memory.limit"))
+    busy = metrics.get("hw.gpu.utilization")
+    ratio = value_of(busy)
+    curve = Curve(tuple(store.curve(gpu.uuid, "hw.gpu.utilization", WINDOW_SECONDS)), 1.0, slot)
+    return TileView(
+        lead=str(gpu.index),
+        title=short_name(gpu.name),
+        number=numbers.NOTHING if ratio is None else f"{ratio * 100:.0f}",
+        unit=numbers.why_missing(busy) if ratio is None else "%",
+        aside=numbers.size_of(used, limit),
+        mark=judged_mark(gpu, verdict) if stale is None else stale_mark(stale),
+        meter=used / limit if used is not None and limit else None,
+        curves=(curve,),
+        lines=(
+            numbers.celsius(value_of(metrics.get("hw.temperature"))),
+            numbers.watts(value_of(metrics.get("hw.power"))),
+        ),
+        foot=who(gpu),
+        tip=_gpu_tip(gpu, verdict),
+        dim=stale is not None or gpu.state is not GpuState.OK,
+    )
+
+
+def gpu_mark(gpu: Gpu) -> Mark:
+    """Return the one state of a GPU that matters most to a person."""
+    if gpu.state is not GpuState.OK:
+        return marks.GPU_MARKS[gpu.state]
+    if slowed(gpu):
+        return _THROTTLED
+    if _is_held_by_nobody(gpu):
+        return _NOBODYS
+    if gpu.lease is not None:
+        return _LEASE_MARKS.get(gpu.lease.state, _LEASE_MARKS["unknown"])
+    if any(process.kind != "graphics" for process in gpu.processes):
+        return _LEASE_MARKS["external"]
+    return _BUSY if busy(gpu) else _FREE
+
+
+def _is_held_by_nobody(gpu: Gpu) -> bool:
+    """Tell whether memory is in use that nobody is seen to hold, and no lease explains it."""
+    held_by_lease = gpu.lease is not None and gpu.lease.state in {"leased", "draining"}
+    return not gpu.processes and not held_by_lease and gpu.held_by_nobody_bytes is not None
+
+
+def judged_mark(gpu: Gpu, verdict: Diagnosis | None) -> Mark:
+    """Return a GPU's state, or why it is not busier than it is where nothing is wrong with the GPU itself."""
+    told = alerts.diagnosis_mark(verdict)
+    if told is None or gpu.state is not GpuState.OK or slowed(gpu):
+        return gpu_mark(gpu)
+    return told
+
+
+def busy(gpu: Gpu) -> bool:
+    """Tell whether a GPU works although no process is seen on it."""
+    return (value_of(gpu.metrics.get("hw.gpu.utilization")) or 0.0) >= BUSY_RATIO
+
+
+def slowed(gpu: Gpu) -> bool:
+    """Tell whether heat or a power brake holds the GPU back (idling and its power limit do not count)."""
+    return any(word in reason.lower() for reason in gpu.throttle_reasons for word in _SLOWED)
+
+
+def stale_mark(connection: Connection) -> Mark:
+    since = connection.stale_since or connection.since
+    return Mark("warning", numbers.UNKNOWN, f"stale since {numbers.clock(since)}")
+
+
+def who(gpu: Gpu) -> str:
+    """Return who uses a GPU: the lease's label, a container, or a process, and the user."""
+    if gpu.state is not GpuState.OK and gpu.note:
+        return plain(gpu.note)
+    lease = gpu.lease
+    if lease is not None and (lease.label or lease.user):
+        return " · ".join(plain(part) for part in (lease.label or "a job", lease.user) if part)
+    compute = [process for process in gpu.processes if process.kind != "graphics"] or list(gpu.processes)
+    if not compute and _is_held_by_nobody(gpu):
+        return f"{numbers.size(gpu.held_by_nobody_bytes)} by no process that is seen"
+    if not compute and lease is not None and lease.text:
+        return plain(lease.text)
+    if not compute:
+        idle = "no process is seen" if busy(gpu) else "nobody"
+        return idle if gpu.state is GpuState.OK else ""
+    first = compute[0]
+    name = process_name(first)
+    more = f" +{len(compute) - 1}" if len(compute) > 1 else ""
+    return " · ".join(plain(part) for part in (name, first.user) if part) + more
+
+
+def process_name(process: GpuProcess) -> str:
+    """Return what a process is known by: its job, its container, its program, or its pid."""
+    return plain(
+        process.job
+        or process.container
+        or (process.command or "").split(" ")[0].rsplit("/", 1)[-1]
+        or f"pid {process.pid}"
+    )
+
+
+def short_name(name: str) -> str:
+    """Return a GPU's name without the words that all of them share."""
+    return plain(name.removesuffix(" (simulated)").replace("NVIDIA ", "").replace("GeForce ", ""), 40)
+
+
+def list_name(name: str) -> str:
+    """Return a GPU's name for a narrow column: as much as tells it from others, without the kind of its memory."""
+    return _MEMORY_KIND.sub(r"\1", short_name(name))
+
+
+def _gpu_tip(gpu: Gpu, verdict: Diagnosis | None) -> str:
+    reasons = ", ".join(gpu.throttle_reasons) or "none"
+    told = [verdict.title, verdict.text, *(piece.text for piece in verdict.evidence)] if verdict else []
+    parts = [*told, gpu.name, gpu.uuid, f"PCI {gpu.pci_bus_id or numbers.NOTHING}", f"Slowed by: {reasons}"]
+    parts += [
+        f"pid {process.pid} {process.user or ''} {(process.command or '')[:60]} "
+        f"{numbers.size(process.gpu_memory_bytes)}"
+        for process in gpu.processes[:6]
+    ]
+    if _is_held_by_nobody(gpu):
+        parts.append(finding(gpu))
+    trouble = plain(gpu.lease.trouble or "", 400) if gpu.lease is not None else ""
+    return "\n".join([*parts, trouble, gpu.note or ""]).strip()
+
+
+def host_views(store: Store, status: Status) -> dict[str, TileView]:
+    """Return the tiles of the host: mounts that do not answer before all, processors, memory, disks, networks."""
+    dim = not store.is_true_now
+    silent = [mounted for mounted in status.filesystems if is_silent(mounted)]
+    views = {f"filesystem {mounted.mount}": _silent(mounted) for mounted in silent[:SILENT_TILES]}
+    views |= {
+        "cpu": _cpu(store, status.host, dim),
+        "memory": _memory(store, status.host, dim),
+        "pressure": _pressure(store, status.host, dim),
+    }
+    views |= {f"disk {disk.name}": _disk(store, disk, dim) for disk in status.disks}
+    views |= {f"network {network.name}": _network(store, network, dim) for network in status.networks}
+    return views
+
+
+def is_silent(filesystem: Filesystem) -> bool:
+    """Tell whether a mount does not answer, which holds up every program that touches it."""
+    return filesystem.note is not None and any(
+        reading.state is MetricState.STALE for reading in filesystem.metrics.values()
+    )
+
+
+def _silent(filesystem: Filesystem) -> TileView:
+    what, _, since = (filesystem.note or "").partition(" since ")
+    return TileView(
+        title=plain(filesystem.mount, 40),
+        number=numbers.NOTHING,
+        unit=plain(what, 40),
+        mark=Mark("alert", numbers.ALERT, "silent"),
+        foot=f"since {plain(since, 40)}" if since else "",
+        tip=f"{plain(filesystem.mount)} ({plain(filesystem.kind)} of {plain(filesystem.device)})\n"
+        f"{plain(filesystem.note or '')}\nPrograms that touch it wait until it answers.",
+        dim=True,
+    )
+
+
+def _cpu(store: Store, host: Host, dim: bool) -> TileView:
+    ratio = value_of(host.metrics.get("system.cpu.utilization"))
+    return TileView(
+        title="CPU",
+        number=numbers.NOTHING if ratio is None else f"{ratio * 100:.0f}",
+        unit="%",
+        aside=f"load {numbers.number(value_of(host.metrics.get('system.cpu.load_average.1m')))}",
+        curves=(Curve(tuple(store.curve("host", "system.cpu.utilization", WINDOW_SECONDS)), 1.0, 0),),
+        tip=f"Processors: {numbers.number(value_of(host.metrics.get('system.cpu.logical.count')))}",
+        dim=dim,
+    )
+
+
+_RESOURCES = {"cpu": "CPU", "io": "disk"}
+
+
+def _pressure(store: Store, host: Host, dim: bool) -> TileView:
+    """Show how long tasks waited for a resource: the sign of a shortage before anything is full."""
+    names = ("cpu", "io", "memory")
+    values = {name: value_of(host.metrics.get(f"system.pressure.{name}.some")) for name in names}
+    known = {name: value for name, value in values.items() if value is not None}
+    worst = max(known, key=lambda name: known[name], default=None)
+    lines = [f"waited for {_RESOURCES.get(name, name)}: {numbers.percent(values[name], 1)}" for name in names]
+    return TileView(
+        title="Pressure",
+        number=numbers.NOTHING if worst is None else f"{known[worst] * 100:.0f}",
+        unit="%",
+        aside="" if worst is None or known[worst] < QUIET else f"waits for {_RESOURCES.get(worst, worst)}",
+        curves=tuple(
+            Curve(tuple(store.curve("host", f"system.pressure.{name}.some", WINDOW_SECONDS)), 1.0, slot)
+            for slot, name in enumerate(names, 3)
+        ),
+        tip="Share of time in which at least one task\n" + "\n".join(lines),
+        dim=dim,
+    )
+
+
+def _memory(store: Store, host: Host, dim: bool) -> TileView:
+    used = value_of(host.metrics.get("system.memory.usage"))
+    limit = value_of(host.metrics.get("system.memory.limit"))
+    swap = value_of(host.metrics.get("system.paging.usage"))
+    number, _, unit = numbers.size_of(used, limit).partition(" / ")
+    return TileView(
+        title="Memory",
+        number=number,
+        unit=f"/ {unit}" if unit else "",
+        note=f"swap {numbers.size(swap)}" if swap else "",
+        curves=(Curve(tuple(store.curve("host", "system.memory.usage", WINDOW_SECONDS)), limit or 0.0, 1),),
+        tip=f"Waiting for memory: {numbers.percent(value_of(host.metrics.get('system.pressure.memory.some')), 1)}",
+        dim=dim,
+    )
+
+
+def _disk(store: Store, disk: Disk, dim: bool) -> TileView:
+    reads = value_of(disk.metrics.get("system.disk.read"))
+    writes = value_of(disk.metrics.get("system.disk.write"))
+    slow = [value_of(disk.metrics.get(f"system.disk.{way}.latency")) for way in ("read", "write")]
+    latency = max((value for value in slow if value is not None), default=None)
+    both = None if reads is None and writes is None else (reads or 0.0) + (writes or 0.0)
+    number, _, unit = numbers.byte_rate(both).partition(numbers.THIN)
+    curves = _pair(store, disk.name, "system.disk.read", "system.disk.write", 2)
+    return TileView(
+        title=plain(disk.name, 40),
+        number=number,
+        unit=unit,
+        note=numbers.seconds(latency) if latency is not None else "idle",
+        curves=curves,
+        tip=f"{disk.model or disk.name}\nread {numbers.byte_rate(reads)}, write {numbers.byte_rate(writes)}, "
+        f"latency {numbers.seconds(latency)}, {numbers.celsius(value_of(disk.metrics.get('hw.temperature')))}",
+        dim=dim,
+    )
+
+
+def _network(store: Store, network: Network, dim: bool) -> TileView:
+    down = value_of(network.metrics.get("system.network.receive"))
+    up = value_of(network.metrics.get("system.network.transmit"))
+    number, _, unit = numbers.bit_rate(down).partition(numbers.THIN)
+    return TileView(
+        title=plain(network.name, 40),
+        number=f"↓{number}",
+        unit=unit,
+        note="link down" if network.link == "down" else f"↑{numbers.bit_rate(up)}",
+        curves=_pair(store, network.name, "system.network.receive", "system.network.transmit", 5),
+        tip=f"received {numbers.bit_rate(down)}, sent {numbers.bit_rate(up)}",
+        dim=dim,
+    )
+
+
+def _pair(store: Store, device: str, first: str, second: str, slot: int) -> tuple[Curve, ...]:
+    one = tuple(store.curve(device, first, WINDOW_SECONDS))
+    two = tuple(store.curve(device, second, WINDOW_SECONDS))
+    top = max((value for _, value in (*one, *two) if value is not None), default=0.0) or 1.0
+    return (Curve(one, top * 1.1, slot), Curve(two, top * 1.1, slot + 1))

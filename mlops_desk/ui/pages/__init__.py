@@ -1,1 +1,0 @@
-"""One file for each page; pages never import one another."""

@@ -1,0 +1,194 @@
+"""A page: what it shows, when it draws, and its four states (content, loading, empty, error).
+
+A hidden page draws nothing: it only remembers which topics changed, and catches up when it is shown.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QLineEdit, QStackedLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.feature import NUMBERS, starting
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Part, Topic
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.facts import Facts
+from mlops_desk.ui.widgets.states import Empty, StateView
+
+REWORD_MILLISECONDS = 10_000
+_WALK = frozenset({Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown})
+
+
+class Page(QWidget):
+    """One page of the window. Subclasses fill ``content`` and say in ``refresh`` what to paint anew.
+
+    While it is seen, what it says of times is worded anew every few seconds (``reword``).
+    """
+
+    topics: ClassVar[frozenset[Topic]] = frozenset()
+    loads: ClassVar[tuple[Topic, ...]] = ()
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+        self.content = QWidget()
+        self._state = StateView()
+        self._layers = QStackedLayout(self)
+        self._layers.addWidget(self.content)
+        self._layers.addWidget(self._state)
+        self._stale = set(self.topics)
+        self._asked = False
+        self._has_numbers = False
+        self.refreshes = 0
+        self.clock = QTimer(self)
+        self.clock.setInterval(REWORD_MILLISECONDS)
+        self.clock.timeout.connect(self.reword)
+        context.changed.connect(self.take)
+
+    def take(self, topics: frozenset[Topic]) -> None:
+        """Hear what changed: paint it if the page is seen, remember it otherwise."""
+        mine = topics & self.topics
+        if not mine:
+            return
+        if self.isVisible():
+            self.refreshes += 1
+            self.refresh(mine)
+        else:
+            self._stale |= mine
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._asked and self.context.store.connection.state == "live":
+            self.reload()
+        stale, self._stale = frozenset(self._stale), set()
+        if stale:
+            self.refreshes += 1
+            self.refresh(stale)
+        self.reword()
+        self.clock.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.clock.stop()
+        self.left()
+
+    def reload(self) -> None:
+        """Ask the agent for everything on this page anew."""
+        self._asked = True
+        for topic in self.loads:
+            self.context.load(topic)
+
+    def connected(self) -> None:
+        """Hear that the agent answers (again): what was loaded before may be old."""
+        self._asked = False
+        if self.isVisible():
+            self.reload()
+
+    def show_part(self, part: Part[Any], what: str, empty: Callable[[], Empty]) -> bool:
+        """Choose the state that fits ``part``; True when there is content to show."""
+        topic = self.loads[0]
+        if part.value:
+            self._layers.setCurrentWidget(self.content)
+            return True
+        if part.value is not None and not part.loading:
+            self._state.show_empty(empty())
+        elif part.error is not None and not part.loading:
+            self._state.show_error(f"{what} can't be shown", part.error, self.reload)
+        else:
+            self._show_loading(what, topic)
+        self._layers.setCurrentWidget(self._state)
+        return False
+
+    def show_error(self, title: str, error: DeskError) -> None:
+        """Show what went wrong instead of the content."""
+        self._state.show_error(title, error, self.reload)
+        self._layers.setCurrentWidget(self._state)
+
+    def show_nothing(self, title: str, text: str, command: str | None = None) -> None:
+        """Show why there is nothing to show, and what to paste."""
+        self._state.show_empty(Empty(title, text, command=command))
+        self._layers.setCurrentWidget(self._state)
+
+    def wait_for_numbers(self) -> None:
+        """Show why there is no sample yet."""
+        connection = self.context.store.connection
+        if connection.state == "lost" and connection.error is not None:
+            self.show_error("The agent is not reachable", connection.error)
+        elif connection.state == "starting":
+            self.show_loading(*starting(NUMBERS))
+        else:
+            self.show_loading("Waiting for the first numbers …", "The agent answers; its first sample is under way.")
+
+    def show_loading(self, title: str, text: str) -> None:
+        """Show what is awaited instead of the content."""
+        self._state.show_loading(title, text, None)
+        self._layers.setCurrentWidget(self._state)
+
+    def takes_numbers(self) -> bool:
+        """Tell whether to paint a sample: the first one always, later ones unless charts stand still."""
+        takes = not (self.context.store.paused and self._has_numbers)
+        self._has_numbers = True
+        return takes
+
+    def show_content(self) -> None:
+        self._layers.setCurrentWidget(self.content)
+
+    def _show_loading(self, what: str, topic: Topic) -> None:
+        connection = self.context.store.connection
+        if connection.state == "starting":
+            self._state.show_loading(*starting(what), None)
+        elif connection.state == "lost" and connection.error is not None:
+            self._state.show_error("The agent is not reachable", connection.error, self.reload)
+        else:
+            self._state.show_loading(f"Loading {what.lower()} …", "", lambda: self.context.cancel_load(topic))
+
+    # What subclasses add.
+
+    def refresh(self, topics: frozenset[Topic]) -> None:
+        """Paint what changed."""
+
+    def reword(self) -> None:
+        """Word times anew ("3 min ago"), because time has passed: by default those in tables and facts."""
+        for table in self.findChildren(RecordTable):
+            table.records.reword()
+        for facts in self.findChildren(Facts):
+            facts.reword()
+
+    def main_table(self) -> "RecordTable[Any] | None":
+        """Return the table that Up and Down walk through while the page as a whole has the focus."""
+        return None
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        table = self.main_table() if event.key() in _WALK else None
+        if table is not None and table.isVisible():
+            table.keyPressEvent(event)
+        else:
+            super().keyPressEvent(event)
+
+    def enter(self) -> None:
+        """Take the focus, so that keys mean this page: by default the page as a whole."""
+        self.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def actions_here(self) -> list[Action]:
+        """Return what can be done on this page, for the title row and the command palette."""
+        return []
+
+    def filter_field(self) -> QLineEdit | None:
+        """Return the field that ``/`` goes to."""
+        return None
+
+    def escape(self) -> None:
+        """Take back the last narrowing: by default, clear the filter."""
+        field = self.filter_field()
+        if field is not None:
+            field.clear()
+
+    def reveal(self, thing: str) -> None:
+        """Select the thing with this key."""
+
+    def left(self) -> None:
+        """Hear that the page is no longer seen."""

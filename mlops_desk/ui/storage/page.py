@@ -1,0 +1,226 @@
+"""Storage & network: disks, filesystems and interfaces as tables, and the curves of the chosen one below."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from mlops_desk.records.status import Status
+from mlops_desk.ui.charts.chart import Chart
+from mlops_desk.ui.charts.stack import ChartStack
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Store, Topic
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.page import Page
+from mlops_desk.ui.parts.staleline import StaleLine
+from mlops_desk.ui.storage import words as storagewords
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.card import Card, framed
+from mlops_desk.ui.widgets.facts import Fact, Facts
+from mlops_desk.ui.widgets.field import filter_field
+from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.tabs import Tabs
+from mlops_desk.ui.widgets.traces import Limit, Trace
+from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.numbers import value_of
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A chart of a kind of device: its unit, its lines (name, metric), and the metric that limits it."""
+
+    title: str
+    unit: numbers.Written
+    lines: tuple[tuple[str, str], ...]
+    limit: str | None = None
+    top: float | None = None
+    step: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of device: where its records are, its columns and facts, its charts."""
+
+    key: str
+    title: str
+    nothing: str
+    columns: tuple[Any, ...]
+    records: Callable[[Status], dict[str, Any]]
+    facts: Callable[[Any], list[Fact]]
+    curves: tuple[Curve, ...]
+
+
+KINDS = (
+    Kind(
+        "disk", "Disks", "No disk is seen on this machine.", storagewords.DISK_COLUMNS,
+        lambda status: {disk.name: disk for disk in status.disks}, storagewords.disk_facts,
+        (
+            Curve("Throughput", numbers.byte_rate, (("read", "system.disk.read"), ("write", "system.disk.write"))),
+            Curve("Operations", storagewords.per_second,
+                  (("reads", "system.disk.read.operations"), ("writes", "system.disk.write.operations"))),
+            Curve("Latency", numbers.seconds,
+                  (("read", "system.disk.read.latency"), ("write", "system.disk.write.latency")), step=1e-6),
+        ),
+    ),
+    Kind(
+        "filesystem", "Filesystems", "No filesystem is seen on this machine.", storagewords.FILESYSTEM_COLUMNS,
+        lambda status: {filesystem.mount: filesystem for filesystem in status.filesystems},
+        storagewords.filesystem_facts,
+        (
+            Curve("Space used", numbers.size, (("", "system.filesystem.usage"),), "system.filesystem.limit",
+                  step=1 << 30),
+            Curve("Time to answer", numbers.seconds, (("", "system.filesystem.latency"),), step=1e-6),
+        ),
+    ),
+    Kind(
+        "network", "Networks", "No network interface is seen on this machine.", storagewords.NETWORK_COLUMNS,
+        lambda status: {network.name: network for network in status.networks}, storagewords.network_facts,
+        (
+            Curve("Traffic", numbers.bit_rate,
+                  (("received", "system.network.receive"), ("sent", "system.network.transmit")), step=125_000),
+            Curve("Packets", storagewords.per_second,
+                  (("received", "system.network.receive.packets"), ("sent", "system.network.transmit.packets"))),
+            Curve("Errors and drops", storagewords.per_second,
+                  (("in", "system.network.receive.errors"), ("out", "system.network.transmit.errors"))),
+        ),
+    ),
+)  # fmt: skip
+
+
+class StoragePage(Page):
+    """Three views, one at a time."""
+
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATUS, Topic.CONNECTION})
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._filter = filter_field("Filter devices")
+        self._filter.textChanged.connect(self._narrow)
+        self._stale_line = StaleLine()
+        self.tabs = Tabs("Kind of device", tuple((kind.key, kind.title) for kind in KINDS))
+        self.views = {kind.key: DeviceView(kind, context) for kind in KINDS}
+        self._stack = QStackedWidget()
+        for view in self.views.values():
+            self._stack.addWidget(view)
+        row = QHBoxLayout()
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(self.tabs)
+        row.addStretch(1)
+        row.addWidget(self._filter, 1)
+        whole = QVBoxLayout(self.content)
+        whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
+        whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
+        whole.addLayout(row)
+        whole.addWidget(self._stack, 1)
+        self.tabs.chosen.connect(self._show_kind)
+        self.tabs.choose("disk")
+
+    def refresh(self, topics: frozenset[Topic]) -> None:  # noqa: ARG002 - all of it is one sample
+        store = self.context.store
+        if store.status is None:
+            self.wait_for_numbers()
+            return
+        self.show_content()
+        self._stale_line.refresh(store)
+        for kind in KINDS:
+            self.tabs.count(kind.key, len(kind.records(store.status)))
+        if self.takes_numbers():
+            self.views[self.tabs.current()].refresh(store)
+
+    def main_table(self) -> RecordTable[Any]:
+        return self.views[self.tabs.current()].table
+
+    def reveal(self, thing: str) -> None:
+        """Select a device; the thing is its kind and its key."""
+        kind, _, key = thing.partition(" ")
+        if kind in self.views:
+            self.tabs.choose(kind)
+            self._filter.clear()
+            self.views[kind].select(key)
+
+    def filter_field(self) -> QLineEdit | None:
+        return self._filter
+
+    def _narrow(self, text: str) -> None:
+        for view in self.views.values():
+            view.table.narrow(text)
+
+    def _show_kind(self, key: str) -> None:
+        self._stack.setCurrentWidget(self.views[key])
+        if self.context.store.status is not None:
+            self.views[key].refresh(self.context.store)
+
+
+class DeviceView(QWidget):
+    """One kind of device: table above, facts and curves of the chosen one below."""
+
+    def __init__(self, kind: Kind, context: Context) -> None:
+        super().__init__()
+        self._kind = kind
+        self.table: RecordTable[Any] = RecordTable(kind.title, kind.columns, context.memory)
+        self.table.chosen.connect(self._chose)
+        self.facts = Facts()
+        self._nothing = Label(kind.nothing, tone="muted", wrap=True)
+        self._nothing.hide()
+        self.charts = [Chart(curve.title, curve.unit, top=curve.top, step=curve.step) for curve in kind.curves]
+        self.stack = ChartStack(self.charts, context, f"Curves of the chosen one of: {kind.title}")
+        self._arrange()
+
+    def _arrange(self) -> None:
+        card = Card("Details")
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.facts)
+        column.addStretch()
+        card.column.addWidget(scrolled(inner, f"Details of the chosen one of: {self._kind.title}"), 1)
+        below = QSplitter(Qt.Orientation.Horizontal)
+        below.addWidget(card)
+        below.addWidget(self.stack)
+        below.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
+        below.setStretchFactor(1, 1)
+        below.setHandleWidth(theme.SPACE_8)
+        above = framed(self.table)
+        above.column.addWidget(self._nothing)
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.addWidget(above)
+        split.addWidget(below)
+        split.setSizes([theme.DIALOG_TALL // 3, theme.DIALOG_TALL * 2 // 3])
+        split.setHandleWidth(theme.SPACE_8)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(split)
+
+    def refresh(self, store: Store) -> None:
+        """Show what holds now."""
+        records = self._kind.records(store.status) if store.status else {}
+        self.table.show_records(records)
+        self._nothing.setVisible(not records)
+        if self.table.key() is None:
+            self.table.select_first()
+        self._show_chosen()
+
+    def select(self, key: str) -> None:
+        self.table.select(key)
+
+    def _chose(self, _key: str | None) -> None:
+        if self.isVisible():
+            self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        key = self.table.key()
+        record = self.table.records.record(key) if key else None
+        self.facts.show_facts(self._kind.facts(record) if record is not None else [])
+        changed = False
+        for chart, curve in zip(self.charts, self._kind.curves, strict=True):
+            traces = (
+                [Trace(name, key, metric, slot) for slot, (name, metric) in enumerate(curve.lines, 2)] if key else []
+            )
+            limit = value_of(record.metrics.get(curve.limit)) if record is not None and curve.limit else None
+            changed |= chart.show_traces(traces, (Limit("of", limit),) if limit else ())
+        if changed:
+            self.stack.look()

@@ -1,0 +1,128 @@
+"""The frame of all dialogs: a title, fields, the place for an error, and a button that names the act.
+
+A dialog that asks the agent stays open until the answer is there; an error is shown in place, with what
+was typed kept.
+"""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.widgets.button import Button
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _Paragraph(Label):
+    """Words that are always as high as they need at their width: a form would lay its fields over them."""
+
+    def __init__(self, text: str = "", *, points: int = theme.BODY_POINTS, tone: str = "text") -> None:
+        super().__init__(text, points=points, tone=tone, wrap=True)
+        policy = self.sizePolicy()
+        policy.setHeightForWidth(False)
+        self.setSizePolicy(policy)
+
+    def show_text(self, text: str) -> None:
+        super().show_text(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        height = self.heightForWidth(self.width())
+        if height > 0 and height != self.minimumHeight():
+            self.setFixedHeight(height)
+
+
+class FormDialog(QDialog):
+    """A window-modal dialog that creates something."""
+
+    def __init__(self, parent: QWidget, title: str, about: str, act: str) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setModal(True)
+        self._busy = False
+        self.first: QWidget | None = None
+        self.submit: Callable[[], None] = self.accept
+        self.fields = QFormLayout()
+        self.fields.setSpacing(theme.SPACE_8)
+        self.fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._about = _Paragraph(about, tone="muted")
+        self._error = _Paragraph(tone="alert")
+        self._error.hide()
+        self._act_title = act
+        self._typed: QWidget | None = None
+        self.act = Button(act, main=True)
+        self.act.setDefault(True)
+        self.act.clicked.connect(self._submit)
+        self.cancel = Button("Cancel")
+        self.cancel.clicked.connect(self.reject)
+        buttons = QHBoxLayout()
+        buttons.addStretch()
+        buttons.setSpacing(theme.SPACE_8)
+        buttons.addWidget(self.cancel)
+        buttons.addWidget(self.act)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(*(theme.SPACE_16,) * 4)
+        column.setSpacing(theme.SPACE_12)
+        column.addWidget(self._about)
+        column.addLayout(self.fields, 1)
+        column.addWidget(self._error)
+        column.addLayout(buttons)
+        self.resize(theme.DIALOG_WIDTH, self.sizeHint().height())
+
+    def add(self, title: str, field: QWidget, help_text: str = "") -> None:
+        """Add a field with its name and, below it, what it means."""
+        name = Label(title)
+        name.setMinimumHeight(max(theme.FIELD_HEIGHT, field.sizeHint().height()))
+        name.setMinimumWidth(name.sizeHint().width())
+        name.setBuddy(field)
+        field.setAccessibleName(title)
+        self.fields.addRow(name, field)
+        if self.first is None:
+            self.first = field
+        if help_text:
+            field.setAccessibleDescription(help_text)
+            self.fields.addRow("", _Paragraph(help_text, points=theme.CAPTION_POINTS, tone="muted"))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Put the focus where one types."""
+        super().showEvent(event)
+        if self.first is not None and not isinstance(self.focusWidget(), QLineEdit):
+            self.first.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def begin(self, doing: str) -> None:
+        """Show that the agent is being asked."""
+        self._busy = True
+        asked = self.focusWidget()
+        self._typed = self.first if isinstance(asked, Button) else asked
+        self.act.setEnabled(False)
+        self.act.show_title(doing)
+        self._error.hide()
+
+    def fail(self, error: DeskError) -> None:
+        """Show why it did not work; everything typed is still there, and the focus is where one types."""
+        self._busy = False
+        self.act.setEnabled(True)
+        self.act.show_title(self._act_title)
+        self._error.show_text(f"{error.message}\n{error.hint or ''}".strip())
+        self._error.show()
+        field = self._typed or self.first
+        if field is not None:
+            field.setFocus()
+
+    def error_text(self) -> str:
+        return self._error.whole if self._error.isVisible() else ""
+
+    def _submit(self) -> None:
+        if not self._busy:
+            self.submit()

@@ -1,0 +1,60 @@
+"""How each state that a record can be in is shown. No Qt here.
+
+Apart from ``words``, for the window's frame is painted before any record is loaded.
+"""
+
+from mlops_desk.records.drift import Verdict
+from mlops_desk.records.endpoint import EndpointState
+from mlops_desk.records.job import JobState
+from mlops_desk.records.rule import RetrainState
+from mlops_desk.records.status import GpuState
+from mlops_desk.ui.words.numbers import ALERT, IDLE, INFO, OK, PAUSED, UNKNOWN, WARNING, Mark
+
+JOB_MARKS = {
+    JobState.QUEUED: Mark("paused", PAUSED, "queued"),
+    JobState.BLOCKED: Mark("warning", WARNING, "blocked"),
+    JobState.STARTING: Mark("info", INFO, "starting"),
+    JobState.RUNNING: Mark("info", INFO, "running"),
+    JobState.SUCCEEDED: Mark("ok", OK, "succeeded"),
+    JobState.FAILED: Mark("alert", ALERT, "failed"),
+    JobState.CANCELLED: Mark("muted", IDLE, "cancelled"),
+    JobState.UNKNOWN: Mark("unknown", UNKNOWN, "unknown"),
+}
+ENDPOINT_MARKS = {
+    EndpointState.BUILDING: Mark("info", INFO, "building"),
+    EndpointState.STARTING: Mark("info", INFO, "starting"),
+    EndpointState.LIVE: Mark("ok", OK, "live"),
+    EndpointState.UNHEALTHY: Mark("warning", WARNING, "unhealthy"),
+    EndpointState.FAILED: Mark("alert", ALERT, "failed"),
+    EndpointState.STOPPED: Mark("muted", IDLE, "stopped"),
+}
+VERDICT_MARKS = {
+    Verdict.OK: Mark("ok", OK, "ok"),
+    Verdict.WARNING: Mark("warning", WARNING, "warning"),
+    Verdict.DRIFT: Mark("alert", ALERT, "drift"),
+    Verdict.CRITICAL: Mark("alert", ALERT, "critical"),
+    Verdict.INSUFFICIENT_DATA: Mark("unknown", UNKNOWN, "too few rows"),
+}
+GPU_MARKS = {
+    GpuState.OK: Mark("ok", OK, "ok"),
+    GpuState.ASLEEP: Mark("muted", IDLE, "asleep"),
+    GpuState.STALE: Mark("unknown", UNKNOWN, "stale"),
+    GpuState.LOST: Mark("alert", ALERT, "lost"),
+    GpuState.RESET_REQUIRED: Mark("alert", ALERT, "reset required"),
+    GpuState.NO_PERMISSION: Mark("warning", WARNING, "no permission"),
+    GpuState.ERROR: Mark("alert", ALERT, "error"),
+}
+RETRAIN_MARKS = {
+    RetrainState.TRAINING: Mark("info", INFO, "training"),
+    RetrainState.WAITING_FOR_APPROVAL: Mark("warning", WARNING, "waiting for approval"),
+    RetrainState.NOT_BETTER: Mark("muted", IDLE, "not better"),
+    RetrainState.APPROVED: Mark("ok", OK, "approved"),
+    RetrainState.REJECTED: Mark("muted", IDLE, "rejected"),
+    RetrainState.FAILED: Mark("alert", ALERT, "failed"),
+    RetrainState.UNKNOWN: Mark("unknown", UNKNOWN, "unknown"),
+}
+VERSION_MARKS = {
+    "READY": Mark("ok", OK, "ready"),
+    "PENDING_REGISTRATION": Mark("info", INFO, "being registered"),
+    "FAILED_REGISTRATION": Mark("alert", ALERT, "failed"),
+}

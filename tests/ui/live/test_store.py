@@ -1,0 +1,177 @@
+"""What the window knows: announcements, answers that are older than they, silence."""
+
+from doubles import Double, job_record, some_endpoints
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.records import event as events
+from mlops_desk.records.endpoint import PastTraffic
+from mlops_desk.records.job import JobState
+from mlops_desk.records.model import Registry
+from mlops_desk.ui.curves.points import reduced, runs_of
+from mlops_desk.ui.live import announced
+from mlops_desk.ui.live.recent import tile_keys
+from mlops_desk.ui.live.store import Store, Topic, devices_of
+
+
+def test_what_was_announced_while_asking_is_newer_than_the_answer():
+    store = Store()
+    queued, running = job_record("a", "x", JobState.QUEUED), job_record("a", "x", JobState.RUNNING)
+    store.asked(Topic.JOBS)
+    store.apply(events.JobChanged(running))
+    store.answered(Topic.JOBS, {"a": queued})
+    assert store.jobs.value["a"].state is JobState.RUNNING
+
+
+def test_an_equal_record_changes_nothing_and_an_unknown_one_is_added():
+    store = Store()
+    store.answered(Topic.JOBS, {})
+    job = job_record("a", "x", JobState.QUEUED)
+    assert store.apply(events.JobChanged(job)) == {Topic.JOBS}
+    assert store.apply(events.JobChanged(job)) == frozenset()
+
+
+def test_a_new_job_comes_first_and_a_known_one_stays_where_it_is():
+    store = Store()
+    old = {key: job_record(key, "x", JobState.QUEUED) for key in "ba"}
+    store.answered(Topic.JOBS, dict(old))
+    store.apply(events.JobChanged(job_record("c", "x", JobState.QUEUED)))
+    store.apply(events.JobChanged(job_record("a", "x", JobState.RUNNING)))
+    assert list(store.jobs.value) == ["c", "b", "a"]
+
+
+def test_a_removed_endpoint_is_gone():
+    store = Store()
+    endpoint = some_endpoints()[0]
+    store.answered(Topic.ENDPOINTS, {endpoint.name: endpoint})
+    assert store.apply(events.EndpointRemoved(endpoint.name)) == {Topic.ENDPOINTS}
+    assert store.endpoints.value == {}
+
+
+def test_silence_makes_it_stale_and_a_sign_of_life_true_again():
+    store = Store()
+    assert store.heard(100.0)
+    assert store.is_true_now
+    assert not store.check_stale(102.9)
+    assert store.check_stale(103.1)
+    assert not store.is_true_now
+    assert not store.check_stale(104.0)
+    assert store.heard(105.0)
+    assert store.is_true_now
+
+
+def test_a_lost_agent_is_told_once_with_the_time_of_the_first_silence():
+    store = Store()
+    store.heard(1.0)
+    store.check_stale(9.0)
+    since = store.connection.stale_since
+    assert store.lost(DeskError("gone"))
+    assert store.connection.since == since
+    assert not store.lost(DeskError("still gone"))
+
+
+def test_a_refused_question_keeps_what_was_known_and_goes_on_listening():
+    store = Store()
+    store.answered(Topic.JOBS, {"a": job_record("a", "x", JobState.QUEUED)})
+    store.asked(Topic.JOBS)
+    store.refused(Topic.JOBS, DeskError("no answer"))
+    assert not store.jobs.loading
+    assert store.jobs.error is not None
+    store.apply(events.JobChanged(job_record("a", "x", JobState.RUNNING)))
+    assert store.jobs.value["a"].state is JobState.RUNNING
+    assert store.jobs.meanwhile == [], "nobody waits for an answer that these would be newer than"
+
+
+def test_a_load_that_was_heard_is_not_put_before_itself():
+    store = Store()
+    endpoint = next(one for one in some_endpoints() if one.load is not None)
+    store.answered(Topic.ENDPOINTS, {endpoint.name: endpoint})
+    store.remember_load(100.0)
+    store.take_load(endpoint.name, [PastTraffic(at, endpoint.load) for at in (98.0, 99.0, 100.0, 101.0)])
+    assert [point.at for point in store.load[endpoint.name]] == [98.0, 99.0, 100.0]
+
+
+def test_a_sample_that_is_told_again_adds_nothing_to_a_curve():
+    store, sample = Store(), Double().sample(1000.0)
+    endpoint = next(one for one in some_endpoints() if one.load is not None)
+    store.answered(Topic.ENDPOINTS, {endpoint.name: endpoint})
+    for _ in range(2):
+        store.apply(events.Sampled(sample))
+    assert [point.at for point in store.load[endpoint.name]] == [1000.0]
+
+
+def test_another_registry_does_not_take_the_place_of_the_desks_own():
+    store = Store()
+    store.apply(events.RegistryChanged(Registry("running", "http://127.0.0.1:5000")))
+    store.apply(events.RegistryChanged(Registry("stopped"), uri="sqlite:////x.db"))
+    assert store.registry.value.state == "running"
+
+
+def test_an_unread_change_gives_way_to_the_newest_of_the_same_thing():
+    endpoint = some_endpoints()[0]
+    changed, removed = events.EndpointChanged(endpoint), events.EndpointRemoved(endpoint.name)
+    assert announced.replaced_by(changed) == announced.replaced_by(removed)
+    assert announced.replaced_by(changed) != announced.replaced_by(events.EndpointRemoved("another"))
+    assert announced.replaced_by(events.Notice("alert", "x", "each counts")) is None
+
+
+def test_what_the_agent_remembers_is_put_before_what_was_heard_since():
+    double, store = Double(), Store()
+    sample = double.sample(1000.0)
+    store.apply(events.Sampled(sample))
+    keys = tile_keys(devices_of(sample))
+    assert len(keys) < 100
+    store.recent.take_curves(double.curves(["\t".join(key) for key in keys], 940.0, 999.0, 59))
+    curve = store.curve(sample.gpus[0].uuid, "hw.gpu.utilization", 60.0)
+    times = [at for at, _ in curve]
+    assert times == sorted(times)
+    assert len(times) == 60
+    assert times[-1] == 1000.0
+
+
+def test_only_what_tiles_show_is_kept_and_not_for_long():
+    store, double = Store(), Double()
+    for second in range(300):
+        store.apply(events.Sampled(double.sample(1000.0 + second)))
+    uuid = store.status.gpus[0].uuid
+    assert store.curve(uuid, "hw.temperature", 300.0) == []
+    assert 100 < len(store.curve(uuid, "hw.power", 300.0)) < 200
+
+
+def test_a_missing_value_is_a_gap_never_a_zero():
+    store = Store()
+    store.apply(events.Sampled(Double().sample(1000.0)))
+    lost = next(gpu for gpu in store.status.gpus if gpu.state == "lost")
+    assert store.curve(lost.uuid, "hw.gpu.utilization", 60.0) == [(1000.0, None)]
+
+
+points = st.lists(
+    st.tuples(st.floats(0, 1e4, allow_nan=False), st.one_of(st.none(), st.floats(0, 1, allow_nan=False))), max_size=400
+)
+
+
+@given(points, st.integers(1, 300))
+def test_a_curve_has_at_most_two_points_for_each_pixel_and_keeps_its_extremes(raw, width):
+    ordered = sorted(raw, key=lambda point: point[0])
+    for run in runs_of(ordered):
+        seconds = max(run[-1][0] - run[0][0], 1e-6)
+        kept = reduced(run, seconds, width)
+        assert len(kept) <= max(2 * (width + 2), 2)
+        assert set(kept) <= set(run)
+        assert max(value for _, value in kept) == max(value for _, value in run)
+        assert min(value for _, value in kept) == min(value for _, value in run)
+
+
+@given(points)
+def test_runs_hold_every_value_once_and_no_missing_one(raw):
+    ordered = sorted(raw, key=lambda point: point[0])
+    assert [point for run in runs_of(ordered) for point in run] == [point for point in ordered if point[1] is not None]
+
+
+def test_a_curve_is_broken_where_samples_are_missing_and_where_a_value_is_no_number():
+    steady = [(float(at), 1.0) for at in range(5)]
+    assert runs_of([*steady, (20.0, 2.0), (21.0, 2.0)]) == [steady, [(20.0, 2.0), (21.0, 2.0)]]
+    late = [*steady, (6.5, 2.0)]
+    assert runs_of(late) == [late], "a little late is no gap"
+    assert runs_of([(0.0, 1.0), (1.0, float("nan")), (2.0, 3.0)]) == [[(0.0, 1.0)], [(2.0, 3.0)]]

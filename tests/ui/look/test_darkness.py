@@ -1,0 +1,90 @@
+"""Dark and light follow the desktop by its settings portal, on a session bus of the test's own."""
+
+import asyncio
+import shutil
+import subprocess
+import threading
+
+import pytest
+from dbus_fast import Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+
+from mlops_desk.ui.look import theme
+
+NAME, PATH = "org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop"
+INTERFACE = "org.freedesktop.portal.Settings"
+KEY = ["org.freedesktop.appearance", "color-scheme"]
+
+
+class Portal:
+    """A desktop with one setting."""
+
+    def __init__(self, address: str, scheme: int) -> None:
+        self.scheme = scheme
+        self._address = address
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
+        self._thread.start()
+        assert self._ready.wait(5)
+
+    async def _serve(self) -> None:
+        self._done = asyncio.Event()
+        self._bus = await MessageBus(bus_address=self._address).connect()
+        self._bus.add_message_handler(self._answer)
+        await self._bus.request_name(NAME)
+        self._ready.set()
+        await self._done.wait()
+        self._bus.disconnect()
+        await self._bus.wait_for_disconnect()
+
+    def _answer(self, message: Message) -> Message | None:
+        if message.message_type is MessageType.METHOD_CALL and message.member == "Read":
+            return Message.new_method_return(message, "v", [Variant("v", Variant("u", self.scheme))])
+        return None
+
+    def change(self, scheme: int) -> None:
+        signal = Message.new_signal(PATH, INTERFACE, "SettingChanged", "ssv", [*KEY, Variant("u", scheme)])
+        self._loop.call_soon_threadsafe(self._bus.send, signal)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._done.set)
+        self._thread.join(5)
+        self._loop.close()
+
+
+@pytest.fixture
+def bus(monkeypatch):
+    assert shutil.which("dbus-daemon"), "the tests need dbus-daemon"
+    daemon = subprocess.Popen(
+        ["dbus-daemon", "--session", "--nofork", "--print-address=1"], stdout=subprocess.PIPE, text=True
+    )
+    address = daemon.stdout.readline().strip()
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    yield address
+    daemon.terminate()
+    daemon.wait()
+    daemon.stdout.close()
+
+
+def test_the_portals_wish_is_followed_while_running(bus, start, double, qtbot):
+    portal = Portal(bus, scheme=1)
+    try:
+        start(double)
+        qtbot.waitUntil(theme.is_dark)
+        portal.change(2)
+        qtbot.waitUntil(lambda: not theme.is_dark())
+        # The person's own setting wins over the desktop's.
+        double.settings.set("ui.theme", "dark")
+        qtbot.waitUntil(theme.is_dark)
+        portal.change(2)
+        qtbot.wait(200)
+        assert theme.is_dark()
+    finally:
+        portal.stop()
+
+
+def test_a_bus_without_a_portal_does_no_harm(bus, start, double, qtbot):
+    program = start(double)
+    qtbot.wait(200)
+    assert program.store.connection.state == "live"

@@ -1,0 +1,128 @@
+"""A deployment that failed ends the command with 1, and what ``stop --all`` leaves behind is named."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.cli import acts
+from mlops_desk.cli.forms.deployment import failure, farewell, staying
+from mlops_desk.cli.main import main
+from mlops_desk.cli.parser import build
+from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Replica
+from mlops_desk.records.job import Reason
+
+MODEL = ModelRef("digits", "1", "models:/digits/1")
+REPLICA = Replica("front-r1", 1, "running", "unix:/e/front/model.sock")
+LIVE = Endpoint("front", EndpointState.LIVE, "http://127.0.0.1:1/front", 1, MODEL, (REPLICA,))
+WHY = Reason("build_failed", "No matching distribution.", "pip said so", "Set serving.wheelhouse.")
+DEPLOY = build().parse_args(["endpoints", "deploy", "digits/2", "--name", "front"]).verb
+STOP = build().parse_args(["endpoints", "stop", "front"]).verb
+
+
+def told(answer: Endpoint, **given: Any) -> DeskError | None:
+    return failure(DEPLOY, {"model": "digits/2", "name": "front", "wait": True, **given}, answer)
+
+
+def test_live_is_no_failure_and_what_is_not_waited_for_is_none_yet() -> None:
+    assert told(LIVE) is None
+    building = replace(LIVE, state=EndpointState.BUILDING)
+    assert told(building, wait=False) is None
+    assert failure(STOP, {"name": "front"}, replace(LIVE, state=EndpointState.STOPPED)) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (replace(LIVE, state=EndpointState.FAILED, replicas=(), reason=WHY), "failed: No matching distribution.",
+         "Set serving.wheelhouse."),
+        (replace(LIVE, reason=WHY), "failed: No matching distribution. Version 1 goes on answering.",
+         "Set serving.wheelhouse."),
+        (replace(LIVE, reason=replace(WHY, hint=None)), "Version 1 goes on", "mlops-desk endpoints show front"),
+        (replace(LIVE, state=EndpointState.UNHEALTHY, reason=WHY), "failed: No matching", "Set serving.wheelhouse."),
+        (replace(LIVE, state=EndpointState.STOPPED, replicas=()), "the endpoint is stopped",
+         "mlops-desk endpoints show front"),
+        (replace(LIVE, state=EndpointState.STARTING), "goes on, but took too long",
+         "mlops-desk endpoints show front"),
+    ],
+)  # fmt: skip
+def test_whatever_way_it_failed_it_says_so(answer: Endpoint, words: str, hint: str) -> None:
+    failed = told(answer)
+    assert failed is not None
+    assert "digits/2 as front" in failed.message
+    assert words in failed.message
+    assert failed.hint == hint
+
+
+class Desk:
+    """An agent that answers with one endpoint."""
+
+    def __init__(self, endpoint: Endpoint, *, simulated: bool = False) -> None:
+        self.endpoint = endpoint
+        self.asked: list[bool] = []
+        self.agent = SimpleNamespace(
+            info=lambda: SimpleNamespace(pid=7, simulated=simulated),
+            shutdown=lambda *, everything: self.asked.append(everything),
+        )
+        self.endpoints = SimpleNamespace(list=lambda: [endpoint])
+
+    def call(self, _verb: object, _arguments: object) -> Endpoint:
+        return self.endpoint
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def become(endpoint: Endpoint, **more: bool) -> Desk:
+        made = Desk(endpoint, **more)
+        monkeypatch.setattr(acts, "connect", lambda *_, **__: made)
+        monkeypatch.setattr(acts, "wait_until_gone", lambda *_: True)
+        return made
+
+    return become
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_the_command_ends_with_1_and_still_shows_the_endpoint(
+    desk: Any, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["endpoints", "deploy", "digits/2", "--name", "front", *more]
+    desk(replace(LIVE, reason=WHY))
+    assert main(words) == 1
+    output, errors = capsys.readouterr()
+    assert "front" in output
+    assert "The deployment of digits/2 as front failed: No matching distribution." in errors
+    desk(LIVE)
+    assert main(words) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_stop_all_names_what_stays_without_a_way_to_it(desk: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    made = desk(LIVE)
+    assert main(["agent", "stop", "--all"]) == 0
+    said = capsys.readouterr().out
+    assert "endpoint front goes on running and can't be reached now" in said
+    assert "mlops-desk endpoints stop front" in said
+    assert main(["agent", "stop", "--all", "--json"]) == 0
+    assert '"endpoints_left": ["front"]' in capsys.readouterr().out
+    assert made.asked == [True, True]
+
+
+def test_stop_alone_and_a_demo_leave_nothing_unreachable(desk: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    desk(LIVE)
+    assert main(["agent", "stop"]) == 0
+    desk(LIVE, simulated=True)
+    assert main(["agent", "stop", "--all"]) == 0
+    desk(replace(LIVE, state=EndpointState.STOPPED, replicas=()))
+    assert main(["agent", "stop", "--all"]) == 0
+    assert "goes on" not in capsys.readouterr().out
+
+
+def test_several_are_told_together() -> None:
+    assert staying([LIVE, replace(LIVE, name="b"), replace(LIVE, name="c", replicas=())]) == ["front", "b"]
+    assert farewell([]) == ""
+    assert "endpoints front, b go on running" in farewell(["front", "b"])

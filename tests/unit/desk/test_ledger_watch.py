@@ -1,0 +1,83 @@
+"""What the desk does with the ledger at each look."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.desk.ledger_watch import Leasing
+from mlops_desk.leases.folders import LeaseFolders
+from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.records.status import Check, Gpu, GpuState
+
+GPUS = [Gpu(f"GPU-{index}", index, "Test", None, GpuState.OK, processes_known=True) for index in range(2)]
+
+
+def ledger(folder: Path, name: str) -> Ledger:
+    return Ledger(Owner(name), folders=LeaseFolders((folder,)))
+
+
+def test_each_look_upholds_our_leases(tmp_path: Path) -> None:
+    ours = ledger(tmp_path, "ours")
+    leasing = Leasing(ours, "ours", lambda: ours.facts(GPUS, time.time()))
+    ours.acquire("a1", "train", 1, ours.facts(GPUS, time.time()))
+    file = tmp_path / f"mlops-desk-leases-{os.geteuid()}" / "GPU-0.lease"
+    file.write_text("garbage")
+    info = leasing.known()["GPU-0"]
+    assert (info.state, info.attempt) == ("leased", "a1")
+    assert "is damaged, and has been written anew" in (info.trouble or "")
+    assert ledger(tmp_path, "other").snapshot()["GPU-0"].attempt == "a1"
+
+
+def test_that_ours_can_not_be_upheld_is_told_with_them_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, others = ledger(tmp_path, "ours"), ledger(tmp_path, "other")
+    leasing = Leasing(ours, "ours", lambda: ours.facts(GPUS, time.time()))
+    ours.acquire("a1", "train", 1, ours.facts(GPUS, time.time()))
+    others.acquire("b1", "train", 1, ours.facts(GPUS, time.time()))
+    with monkeypatch.context() as broken:
+        broken.setattr(ours, "_fallen", lambda _found: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        infos = leasing.known()
+    assert infos["GPU-0"].trouble == "The lease of a GPU could not be written: Input/output error."
+    assert infos["GPU-1"].trouble is None
+    assert leasing.known()["GPU-0"].trouble is None
+
+
+def check(*folders: Path) -> Check:
+    ours = Ledger(Owner("ours"), folders=LeaseFolders(folders))
+    return Leasing(ours, "ours", lambda: None).check()
+
+
+def test_the_doctor_names_the_folders_of_leases(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    told = check(tmp_path, tmp_path / "gone")
+    assert (told.name, told.state, told.text) == ("gpu leases", "ok", f"kept in {tmp_path}")
+
+
+def test_without_a_folder_the_doctor_says_that_nothing_is_given_out(tmp_path: Path) -> None:
+    told = check(tmp_path / "gone")
+    assert (told.state, told.fix) == ("problem", None)
+    assert str(tmp_path / "gone") in told.text
+
+
+def test_the_doctor_names_who_could_remove_others_leases(tmp_path: Path) -> None:
+    folder = tmp_path / "shared leases"
+    folder.mkdir()
+    folder.chmod(0o777)
+    told = check(folder)
+    assert (told.state, told.text) == (
+        "warning",
+        f"{folder} is not sticky, so anybody could remove other users' leases",
+    )
+    assert told.fix == f"sudo chown root: '{folder}' && sudo chmod 1777 '{folder}'"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a folder away needs root")
+def test_the_doctor_names_the_owner_of_a_folder_that_is_not_roots(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    os.chown(tmp_path, 4101, 4101)
+    told = check(tmp_path)
+    assert (told.state, told.text) == (
+        "warning",
+        f"{tmp_path} belongs to uid 4101, who could remove other users' leases",
+    )

@@ -1,0 +1,211 @@
+"""Job files: the contract's example, what people get wrong, and what nobody should be able to do."""
+
+import math
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.jobs.file.spec import format_spec, parse_spec
+from mlops_desk.jobs.file.units import format_bytes, parse_bytes
+from mlops_desk.records.job import JobSpec, MlflowSpec, Mount, Resources
+
+EXAMPLE = """
+apiVersion: mlops-desk/v1
+kind: Job
+name: train-digits
+image: registry/image:tag
+command: [python, train.py, --lr, "0.1"]
+env: {OMP_NUM_THREADS: "2"}
+resources: {gpus: 1, gpu_memory: 10GiB, cpus: 2, memory: 4GiB, shm: 1GiB}
+mounts: [{source: /data/digits, target: /data, mode: ro}]
+mlflow: {experiment: digits}
+"""
+HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: b\n"
+
+
+def refuse(text: str) -> str:
+    with pytest.raises(Invalid) as caught:
+        parse_spec(text)
+    return f"{caught.value.message} {caught.value.hint}"
+
+
+def test_the_contracts_example():
+    assert parse_spec(EXAMPLE) == JobSpec(
+        name="train-digits",
+        image="registry/image:tag",
+        command=("python", "train.py", "--lr", "0.1"),
+        env={"OMP_NUM_THREADS": "2"},
+        resources=Resources(1, 10 << 30, 2.0, 4 << 30, 1 << 30),
+        mounts=(Mount("/data/digits", "/data", "ro"),),
+        mlflow=MlflowSpec("digits"),
+    )
+
+
+def test_numbers_in_a_command_stay_as_written():
+    assert parse_spec(HEAD + "command: [a, 0.10, 1e-3, 007, true, '']").command == (
+        "a",
+        "0.10",
+        "1e-3",
+        "007",
+        "true",
+        "",
+    )
+
+
+def test_relative_sources_are_taken_from_the_files_folder():
+    text = HEAD + "mounts: [{source: ../data, target: /d}, {source: x/./y, target: /e/, mode: rw}]"
+    assert parse_spec(text, "/home/ada/job").mounts == (
+        Mount("/home/ada/data", "/d", "ro"),
+        Mount("/home/ada/job/x/y", "/e", "rw"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEAD + "resource: {gpus: 1}", ("Line 5", "'resource'", "resources")),
+        (HEAD + "resources:\n  gpu: 1", ("Line 6", "'gpu'", "gpus")),
+        (HEAD + "resources: {memory: 4G}", ("Line 5", "resources.memory", "'4G'", "GiB")),
+        (HEAD + "resources: {memory: 1MiB}", ("at least 6MiB",)),
+        (HEAD + "resources: {gpus: -1}", ("resources.gpus", "'-1'", "whole number")),
+        (HEAD + "resources: {cpus: 0}", ("resources.cpus", "above 0")),
+        (HEAD + "command: python train.py", ("command", "list")),
+        (HEAD + "command: [[a]]", ("command[0]", "a list")),
+        (HEAD + "command: [a, ~]", ("command[1]", "empty")),
+        (HEAD + 'command: ["a\\0b"]', ("command[0]",)),
+        (HEAD + "env: {A-B: 1}", ("Line 5", "'A-B'")),
+        (HEAD + "env: {NVIDIA_VISIBLE_DEVICES: all}", ("NVIDIA_VISIBLE_DEVICES", "gpus")),
+        (HEAD + "env: {LD_PRELOAD: x.so}", ("LD_PRELOAD",)),
+        (HEAD + "mounts: [{source: ~/x, target: /x}]", ("mounts[0].source", "absolute")),
+        (HEAD + "mounts: [{source: /x, target: x}]", ("mounts[0].target", "absolute")),
+        (HEAD + "mounts: [{source: /x, target: /..}]", ("mounts[0].target",)),
+        (HEAD + "mounts: [{source: /x, target: /mlops-desk/out}]", ("outside /mlops-desk",)),
+        (HEAD + "mounts: [{source: /x, target: /x}, {source: /y, target: /x/}]", ("no other mount",)),
+        (HEAD + "mounts: [{source: /x, target: /x, mode: w}]", ("mounts[0].mode", "rw")),
+        (HEAD + "mounts: [{target: /x}]", ("mounts[0].source is missing",)),
+        (HEAD + "name: c", ("Line 5", "'name'", "second time")),
+        (HEAD + "mlflow: {}", ("mlflow.experiment is missing",)),
+        ("kind: Job", ("apiVersion is missing",)),
+        (HEAD.replace("v1", "v2"), ("apiVersion", "'mlops-desk/v2'", "mlops-desk/v1")),
+        (HEAD.replace("image: b", "image: -x y"), ("image", "registry/name:tag")),
+        ("a: &x 1\nb: *x", ("Line 1", "anchors")),
+        ("a: !!python/object:os.system {}", ("Line 1", "tags")),
+        ("a: [" * 50, ("deeper",)),
+        ("a: [", ("Line 1: ", "not YAML")),
+        (HEAD + "command: [a\n\n", ("Line 5: ", "not YAML")),
+        (HEAD + "resources: {cpus: .nan}", ("resources.cpus", "'.nan'")),
+        (HEAD + "resources: {memory: inf}", ("resources.memory", "'inf'")),
+        ("---\na: 1\n---\nb: 1", ("not YAML", "document")),
+        ("", ("empty",)),
+        ("x" * 70_000, ("64 KiB",)),
+        ("- a", ("the file is a list", "table")),
+        ("a: 1\n\x07: 2", ("not YAML",)),
+        ('a: "\\U99999999"', ("not YAML",)),
+    ],
+)
+def test_what_is_wrong_is_said_with_place_and_remedy(text, said):
+    answer = refuse(text)
+    for piece in said:
+        assert piece in answer
+
+
+@given(st.floats().map(str) | st.text("0123456789.+-einfa_ ", max_size=8))
+def test_amounts_in_a_job_are_finite(text):
+    for key in ("cpus", "gpus", "memory", "shm", "gpu_memory"):
+        try:
+            resources = parse_spec(f"{HEAD}resources: {{{key}: '{text}'}}").resources
+        except Invalid:
+            continue
+        for amount in (resources.cpus, resources.memory_bytes, resources.shm_bytes, resources.gpu_memory_bytes):
+            assert amount is None or (math.isfinite(amount) and amount > 0)
+
+
+_VISIBLE = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=30)
+_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40)
+_PATH = st.lists(st.text(string.ascii_letters + "._- é", min_size=1, max_size=8), min_size=1, max_size=3)
+_BYTES = st.one_of(st.none(), st.integers(6 << 20, 1 << 60))
+
+
+@st.composite
+def specs(draw):
+    targets = draw(st.sets(st.text(string.ascii_lowercase, min_size=4, max_size=8), max_size=3))
+    mounts = tuple(
+        Mount(
+            "/" + "/".join(part.strip(".") or "x" for part in draw(_PATH)),
+            f"/{name}",
+            draw(st.sampled_from(["ro", "rw"])),
+        )
+        for name in sorted(targets)
+    )
+    names = st.from_regex(r"[A-Z_][A-Z0-9_]{0,10}", fullmatch=True).filter(
+        lambda name: not name.startswith(("NVIDIA_", "LD_"))
+    )
+    return JobSpec(
+        name=draw(_VISIBLE),
+        image=draw(st.from_regex(r"[a-z][a-z0-9/:._-]{0,20}", fullmatch=True)),
+        command=tuple(draw(st.lists(_TEXT, max_size=4))),
+        env=draw(st.dictionaries(names, _TEXT, max_size=3)),
+        resources=Resources(
+            gpus=draw(st.integers(0, 999)),
+            gpu_memory_bytes=draw(_BYTES),
+            cpus=draw(st.one_of(st.none(), st.integers(1, 9_999_999).map(lambda thousandths: thousandths / 1000))),
+            memory_bytes=draw(_BYTES),
+            shm_bytes=draw(_BYTES),
+        ),
+        mounts=mounts,
+        mlflow=draw(st.one_of(st.none(), st.builds(MlflowSpec, _VISIBLE))),
+    )
+
+
+@given(specs())
+@settings(deadline=None)
+def test_a_spec_survives_its_file(spec):
+    assert parse_spec(format_spec(spec)) == spec
+
+
+_PIECES = [*"ab:-{}[],&*!|>%@`'\"\\#\n \t0~?\x00\ud800é=<.", "\n  ", ": ", "- ", "<<", "null"]
+_YAMLISH = st.lists(st.sampled_from(_PIECES)).map("".join)
+
+
+@given(st.one_of(st.text(), _YAMLISH, st.text().map(lambda text: HEAD + text), _YAMLISH.map(lambda text: HEAD + text)))
+@settings(deadline=None, max_examples=300)
+def test_hostile_text_is_refused_in_words_or_read(text):
+    try:
+        parse_spec(text)
+    except Invalid as error:
+        assert error.message  # noqa: PT017 - either outcome is right; anything else raised fails the test
+
+
+@given(st.integers(1, 1 << 60))
+def test_amounts_round_trip(amount):
+    assert parse_bytes(format_bytes(amount)) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"), [("10GiB", 10 << 30), ("4GB", 4 * 10**9), ("512MiB", 512 << 20), ("1.5GiB", 3 << 29), ("7", 7)]
+)
+def test_amounts_as_people_write_them(text, amount):
+    assert parse_bytes(text) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("10 GB", 10_000_000_000), ("10Gi", 10_737_418_240), ("512Mi", 536_870_912), ("3 KiB", 3072), ("3 kB", 3000)],
+)
+def test_powers_of_1000_and_of_1024_are_told_apart(text, amount):
+    assert parse_bytes(text) == amount
+
+
+@pytest.mark.parametrize("text", ["10G", "10g", "10gb", "10gib", "10Gb"])
+def test_what_could_mean_either_is_refused_with_both_readings(text):
+    with pytest.raises(ValueError, match=r"10GB \(powers of 1000\) or 10GiB \(powers of 1024\)"):
+        parse_bytes(text)
+
+
+@pytest.mark.parametrize("text", ["10Pi", "10bits", "10GGB", "ten GB", "10  GB", "-1GB", "1e9"])
+def test_what_is_no_amount_is_refused_with_the_forms_that_are(text):
+    with pytest.raises(ValueError, match=r"10GiB \(2\^30 bytes each\), 4GB \(10\^9 bytes each\)"):
+        parse_bytes(text)

@@ -1,0 +1,52 @@
+"""Jobs on the real ledger: looked at without taking, taken, kept by a later agent, given back."""
+
+import time
+from dataclasses import replace
+
+from mlops_desk.jobs.ports import Holder
+from mlops_desk.jobs.run.leases import LedgerGpus
+from mlops_desk.leases.folders import LeaseFolders
+from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.records.metric import Reading
+from mlops_desk.records.status import Gpu, GpuProcess, GpuState
+
+GIB = 1 << 30
+
+
+def gpu(index):
+    metrics = {"hw.gpu.memory.limit": Reading(80.0 * GIB, "By"), "hw.gpu.memory.usage": Reading(0.0, "By")}
+    return Gpu(f"GPU-{index}", index, "H100", None, GpuState.OK, metrics=metrics)
+
+
+def holder(name):
+    return Holder(name, "a job", f"c-{name}", 1000)
+
+
+def test_the_ledger_as_jobs_use_it(tmp_path):
+    gpus = [gpu(0), gpu(1)]
+    folders = LeaseFolders((tmp_path / "leases",))
+    ledger = Ledger(Owner("one"), folders=folders)
+    ours = LedgerGpus(ledger, lambda: ledger.facts(gpus, time.time()))
+    assert ours.outlook(2, 80 * GIB).free
+    assert ours.outlook(3, None).never
+    assert ours.outlook(1, 90 * GIB).never
+    assert ours.lease(holder("a"), 1, None) == ("GPU-0",)
+    answer = ours.outlook(2, None)
+    assert (answer.free, answer.never) == (False, False)
+    assert "a job" in answer.text
+    assert isinstance(ours.lease(holder("b"), 2, None), str)
+    assert ours.keep(holder("a"), ("GPU-0",))
+    assert not ours.keep(holder("b"), ("GPU-0",))
+    gpus[1] = replace(gpus[1], processes=(GpuProcess(1, "eve", "python x.py", None),))
+    assert "python" in ours.outlook(1, None).text
+    ours.release("a")
+    ours.release("a")
+    assert ours.outlook(1, None).free
+
+
+def test_an_unknown_driver_gives_nothing_out_and_blocks_nobody(tmp_path):
+    ledger = Ledger(Owner("one"), folders=LeaseFolders((tmp_path / "leases",)))
+    ours = LedgerGpus(ledger, lambda: None)
+    answer = ours.outlook(1, None)
+    assert (answer.free, answer.never) == (False, False)
+    assert isinstance(ours.lease(holder("a"), 1, None), str)

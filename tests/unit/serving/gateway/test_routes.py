@@ -1,0 +1,60 @@
+"""The split of traffic is the weights', whatever they sum to, among what is up."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.base import wire
+from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable, choose, sticky_point
+from mlops_desk.storage.requests import Feature
+
+weights = st.floats(0, 100, allow_nan=False)
+routes = st.lists(
+    st.tuples(weights, st.booleans()).map(lambda t: (t[0], ("10.0.0.1:8080",) if t[1] else ())), max_size=6
+).map(lambda pairs: [Route(number, weight, up) for number, (weight, up) in enumerate(pairs, 1)])
+
+
+@given(routes, st.floats(0, 1, exclude_max=True))
+def test_only_what_is_up_is_chosen(table: list[Route], point: float) -> None:
+    chosen = choose(table, point)
+    up = [route for route in table if route.addresses]
+    assert (chosen is None) == (not up)
+    if chosen is not None:
+        assert chosen.addresses
+        assert chosen.weight > 0 or all(route.weight <= 0 for route in up)
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=5))
+def test_shares_are_the_weights(parts: list[int]) -> None:
+    table = [Route(number, float(part), ("a:1",)) for number, part in enumerate(parts)]
+    steps = 1000 * sum(parts)
+    counted = Counter(choose(table, step / steps).revision for step in range(0, steps, 100))  # type: ignore[union-attr]
+    for number, part in enumerate(parts):
+        assert abs(counted[number] - 10 * part) <= 1
+
+
+@given(st.text(), st.text())
+def test_a_key_stays_where_it_is(first: str, second: str) -> None:
+    assert 0.0 <= sticky_point(first) < 1.0
+    assert sticky_point(first) == sticky_point(first)
+    assert (sticky_point(first) == sticky_point(second)) == (first == second)
+
+
+def test_the_same_key_has_the_same_point_in_every_version_of_the_program() -> None:
+    assert sticky_point("ann") == 0x49915E0D7D4B / 2**48
+    assert sticky_point("") == 0xE3B0C44298FC / 2**48
+    assert sticky_point("\udcff") == 0xA8100AE6AA19 / 2**48, "a header's bytes need be no text"
+
+
+def test_keys_are_spread_over_all_of_the_line() -> None:
+    points = [sticky_point(f"caller-{number}") for number in range(2000)]
+    counted = Counter(int(point * 10) for point in points)
+    assert sorted(counted) == list(range(10))
+    assert all(150 < count < 250 for count in counted.values())
+
+
+def test_the_table_survives_the_way_to_the_gateway() -> None:
+    route = Route(3, 0.5, ("10.0.0.1:8080",), (Feature("a.x", "number"), Feature("größe", "text")))
+    table = RoutingTable(7, {"digits": EndpointRoutes((route,), "/log", "x-key")})
+    assert wire.loads(wire.dumps(table), RoutingTable) == table

@@ -1,0 +1,96 @@
+"""A model's own description is read as text, capped, and never through a link."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlops_desk.base.errors import DeskError, Invalid
+from mlops_desk.serving.image.model_files import features_of, read_model
+from mlops_desk.storage.requests import Feature
+
+
+def write_model(folder: Path, **more: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {
+        "flavors": {"python_function": {"loader_module": "mlflow.sklearn", "python_version": "3.11.7"}},
+        "mlflow_version": "3.17.2",
+        **more,
+    }
+    (folder / "MLmodel").write_text(yaml.safe_dump(document))
+    (folder / "requirements.txt").write_text("mlflow==3.17.2\nscikit-learn==1.9.1\n")
+    return folder
+
+
+def test_a_signature_gives_typed_features(tmp_path: Path) -> None:
+    columns = [
+        {"type": "double", "name": "a.x", "required": True},
+        {"type": "long", "name": "b"},
+        {"type": "string", "name": "city"},
+        {"type": "boolean", "name": "member"},
+    ]
+    write_model(
+        tmp_path,
+        signature={"inputs": json.dumps(columns), "outputs": None},
+        saved_input_example_info={"serving_input_path": "serving_input_example.json"},
+    )
+    (tmp_path / "serving_input_example.json").write_text('{"inputs": [1]}')
+    files = read_model(tmp_path)
+    assert files.features == (
+        Feature("a.x", "number"),
+        Feature("b", "number"),
+        Feature("city", "text"),
+        Feature("member", "text"),
+    )
+    assert files.requirements.startswith("mlflow==3.17.2")
+    assert (files.mlflow_version, files.python_version) == ("3.17.2", "3.11.7")
+    assert files.example == b'{"inputs": [1]}'
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        None,
+        {},
+        {"inputs": None},
+        {"inputs": "not json"},
+        {"inputs": '{"a": 1}'},
+        {"inputs": '[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 4]}}]'},
+        {"inputs": "[[1]]"},
+    ],
+)
+def test_no_named_columns_are_no_features(signature: object) -> None:
+    assert features_of({"signature": signature}) == ()
+
+
+def test_the_model_may_lie_one_folder_deeper(tmp_path: Path) -> None:
+    write_model(tmp_path / "model")
+    assert read_model(tmp_path).folder == tmp_path / "model"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "a: [", "!!python/object/apply:os.system ['true']", "flavors: {sklearn: {}}"]
+)
+def test_what_is_no_model_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "MLmodel").write_text(text)
+    with pytest.raises(Invalid):
+        read_model(tmp_path)
+
+
+def test_links_and_giants_are_not_read(tmp_path: Path) -> None:
+    write_model(tmp_path)
+    (tmp_path / "requirements.txt").unlink()
+    (tmp_path / "requirements.txt").symlink_to("/etc/passwd")
+    with pytest.raises(DeskError, match="link"):
+        read_model(tmp_path)
+    (tmp_path / "requirements.txt").unlink()
+    (tmp_path / "requirements.txt").write_bytes(b"#" * (2 << 20))
+    with pytest.raises(DeskError, match="larger"):
+        read_model(tmp_path)
+
+
+def test_an_example_outside_the_model_is_none(tmp_path: Path) -> None:
+    write_model(tmp_path / "m", saved_input_example_info={"serving_input_path": "../secret.json"})
+    (tmp_path / "secret.json").write_text("{}")
+    assert read_model(tmp_path / "m").example is None

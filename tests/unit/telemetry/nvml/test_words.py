@@ -1,0 +1,109 @@
+"""What the driver says, in words."""
+
+from pathlib import Path
+
+import pynvml
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.records.metric import MetricState
+from mlops_desk.records.status import GpuState
+from mlops_desk.telemetry.metrics.table import GPU, measured
+from mlops_desk.telemetry.nvml.door import Kind, NvmlError
+from mlops_desk.telemetry.nvml.gpus import overall
+from mlops_desk.telemetry.nvml.pci import Pci, address
+from mlops_desk.telemetry.nvml.probes import _fan, _utilization
+from mlops_desk.telemetry.nvml.trouble import explain
+from mlops_desk.telemetry.nvml.words import throttle_words
+
+CODES = [getattr(pynvml, name) for name in dir(pynvml) if name.startswith("NVML_ERROR_")]
+
+
+@given(st.integers(0, (1 << 64) - 1))
+def test_every_reason_has_a_word_and_none_is_dropped(bits: int) -> None:
+    words = throttle_words(bits)
+    assert bool(words) == bool(bits & ~1)
+    assert len(words) == len(set(words))
+
+
+def test_the_graver_reason_comes_first_and_idling_is_none() -> None:
+    assert throttle_words(0x4 | 0x40 | 0x1) == ("thermal (hardware)", "power cap")
+    assert throttle_words(0x1) == ()
+    assert throttle_words(0x8000) == ("unknown reason 0x8000",)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_error_says_what_and_what_next(code: int, tmp_path: Path) -> None:
+    trouble = explain(NvmlError(code, "nvmlInit", "text"), Pci(tmp_path))
+    assert trouble.note.endswith(".")
+    sentence, _, command = trouble.hint.rpartition(": ")
+    assert trouble.hint.endswith(".") or (sentence and command), "it ends as a sentence, or with what to paste"
+
+
+def test_a_missing_library_reads_differently_where_there_is_a_gpu(tmp_path: Path) -> None:
+    error = NvmlError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, "nvmlInit", "x")
+    assert "No NVIDIA GPU" in explain(error, Pci(tmp_path)).note
+    for number in (1, 2):
+        device = tmp_path / f"0000:0{number}:00.0"
+        device.mkdir()
+        (device / "vendor").write_text("0x10de\n")
+        (device / "class").write_text("0x030200\n")
+    (tmp_path / "0000:03:00.0").mkdir()
+    assert "has 2 NVIDIA GPU(s)" in explain(error, Pci(tmp_path)).note
+    assert "apt install" in explain(error, Pci(tmp_path)).hint
+
+
+def test_a_mismatch_wants_a_fresh_process_and_names_the_restart() -> None:
+    trouble = explain(NvmlError(pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, "nvmlInit", "x"), Pci())
+    assert trouble.fresh_process
+    assert "Restart the machine" in trouble.hint
+
+
+def test_errors_are_kinds_not_texts() -> None:
+    assert NvmlError(15, "x", "").kind is Kind.LOST
+    assert NvmlError(16, "x", "").kind is Kind.RESET_REQUIRED
+    assert NvmlError(17, "x", "").kind is Kind.NO_PERMISSION
+    assert NvmlError(13, "x", "").kind is Kind.NOT_IN_DRIVER
+    assert NvmlError(123456, "x", "").kind is Kind.OTHER
+
+
+class Device:
+    """A GPU that says what it is told to."""
+
+    def __init__(self, **says: object) -> None:
+        self._says = says
+
+    def fan(self) -> object:
+        return self._says["fan"]
+
+    def utilization(self) -> object:
+        return self._says["utilization"]
+
+
+def test_utilization_above_a_hundred_percent_is_an_error() -> None:
+    shown = {name: measured(GPU, name, value) for name, value in _utilization(Device(utilization=(900, 40))).items()}
+    assert shown["hw.gpu.utilization"].state is MetricState.ERROR
+    assert shown["hw.gpu.utilization.memory"].value == 0.4
+
+
+@pytest.mark.parametrize(("percent", "value"), [(0, 0.0), (44, 0.44), (105, 1.0), (255, None)])
+def test_a_fan_may_run_a_little_above_its_maximum(percent: int, value: float | None) -> None:
+    assert measured(GPU, "hw.fan.speed_ratio", _fan(Device(fan=percent))["hw.fan.speed_ratio"]).value == value
+
+
+def test_a_gpu_that_answers_anything_is_fine() -> None:
+    assert overall({MetricState.OK, MetricState.NO_PERMISSION}) is GpuState.OK
+    assert overall({MetricState.ERROR, MetricState.NO_PERMISSION}) is GpuState.NO_PERMISSION
+    assert overall({MetricState.ERROR}) is GpuState.ERROR
+    assert overall(set()) is GpuState.OK
+
+
+def test_bus_ids_are_those_of_the_kernel(tmp_path: Path) -> None:
+    assert address("00000000:1B:00.0") == "0000:1b:00.0"
+    power = tmp_path / "0000:1b:00.0" / "power"
+    power.mkdir(parents=True)
+    (power / "runtime_status").write_text("suspended\n")
+    assert Pci(tmp_path).is_asleep("00000000:1B:00.0")
+    assert not Pci(tmp_path).is_asleep("00000000:1C:00.0")
+    assert not Pci(tmp_path).is_asleep(None)

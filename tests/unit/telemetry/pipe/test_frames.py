@@ -1,0 +1,190 @@
+"""The collector's frames: what goes in comes out, and anything else is refused."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.records.status import (
+    AccountedProcess,
+    Gpu,
+    GpuProcess,
+    GpuState,
+    Host,
+    HostLoad,
+    LeaseInfo,
+    MigInstance,
+    NvLink,
+)
+from mlops_desk.telemetry.pipe.frames import BrokenStream, Frame, encode, read_frame
+from mlops_desk.telemetry.pipe.patches import Restorer, Thinner
+from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
+
+FRAME = Frame(
+    7,
+    GpuSample(
+        1.5,
+        (
+            Gpu(
+                "GPU-1",
+                0,
+                "H100",
+                None,
+                GpuState.OK,
+                metrics={"hw.power": Reading(70.0, "W"), "hw.fan.speed_ratio": Reading(None, "1", MetricState.LOST)},
+                processes=(GpuProcess(1, "ada", "python", None),),
+                throttle_reasons=("power cap",),
+            ),
+        ),
+    ),
+    HostSample(1.5, Host("box", {"system.memory.usage": Reading(1.0, "By")})),
+    Busy(3, "GPU-1", "nvmlDeviceGetFanSpeed", 0.5),
+)
+
+
+def test_a_frame_arrives_as_it_was_sent() -> None:
+    stream = io.BytesIO(encode(FRAME) + encode(Frame(8)))
+    assert read_frame(stream) == FRAME
+    assert read_frame(stream) == Frame(8)
+    assert read_frame(stream) is None
+
+
+@given(st.integers(0, len(encode(FRAME)) - 1))
+def test_a_cut_stream_is_its_end(length: int) -> None:
+    assert read_frame(io.BytesIO(encode(FRAME)[:length])) is None
+
+
+@given(st.binary(max_size=300))
+def test_garbage_never_becomes_anything_but_a_frame(garbage: bytes) -> None:
+    try:
+        frame = read_frame(io.BytesIO(garbage))
+    except BrokenStream:
+        return
+    assert frame is None or isinstance(frame, Frame)
+
+
+def test_an_endless_frame_is_refused() -> None:
+    with pytest.raises(BrokenStream):
+        read_frame(io.BytesIO(b"\xff\xff\xff\xff" + b"x" * 100))
+
+
+def test_a_reading_that_claims_a_value_it_has_not_is_refused() -> None:
+    sent = encode(FRAME).replace(b"\xa2ok", b"\xa4lost", 1)
+    length = len(sent) - 4
+    with pytest.raises(BrokenStream):
+        read_frame(io.BytesIO(length.to_bytes(4, "little") + sent[4:].replace(b"\xa2ok", b"\xa4lost")))
+
+
+LINKED = replace(
+    FRAME.gpu.gpus[0],
+    facts={"VBIOS": "96"},
+    links=(NvLink(0, "up", "4.0", "switch", {"hw.gpu.nvlink.errors.crc": Reading(0.0, "1")}),),
+    peers={"GPU-2": "NV18"},
+    accounting=(AccountedProcess(1, running=True),),
+)
+
+
+def sent(*gpus: Gpu) -> Frame:
+    return Frame(1, GpuSample(1.0, gpus))
+
+
+def test_what_seldom_changes_is_sent_once_and_arrives_every_time() -> None:
+    thinner, restorer = Thinner(), Restorer()
+    other = replace(LINKED, links=(replace(LINKED.links[0], state="down"),))
+    sizes = []
+    unaccounted = replace(LINKED, accounting=None)
+    for gpu in (LINKED, LINKED, other, other, replace(other, facts={}), LINKED, unaccounted, unaccounted):
+        data = encode(thinner.thin(sent(gpu)))
+        sizes.append(len(data))
+        frame = read_frame(io.BytesIO(data))
+        assert frame is not None
+        assert restorer.restore(frame) == sent(gpu)
+    assert sizes[1] < sizes[0]
+    assert sizes[3] < sizes[2]
+    assert thinner.thin(Frame(2)) == restorer.restore(Frame(2)) == Frame(2)
+
+
+def test_a_gpu_that_was_away_has_all_when_it_is_back() -> None:
+    thinner, restorer = Thinner(), Restorer()
+    lost = Gpu("GPU-1", 0, "H100", None, GpuState.LOST)
+    for gpus in ((LINKED,), (), (lost,), (LINKED,), (LINKED,)):
+        assert restorer.restore(thinner.thin(sent(*gpus))) == sent(*gpus)
+
+
+_NUMBERS = st.one_of(st.none(), st.floats(-10, 10), st.integers(0, 5))
+_READINGS = st.dictionaries(
+    st.sampled_from(("hw.power", "hw.temperature", "hw.gpu.utilization")),
+    st.builds(
+        lambda value, unit: Reading(value, unit) if value is not None else Reading(None, unit, MetricState.STALE),
+        _NUMBERS,
+        st.sampled_from(("W", "1")),
+    ),
+)
+_LINKS = st.lists(
+    st.builds(NvLink, st.integers(0, 2), st.sampled_from(("up", "down")), metrics=_READINGS), max_size=2
+).map(tuple)
+_GPUS = st.builds(
+    Gpu,
+    uuid=st.sampled_from(("GPU-1", "GPU-2", "GPU-3")),
+    index=st.just(0),
+    name=st.sampled_from(("H100", "H200")),
+    pci_bus_id=st.none(),
+    state=st.sampled_from((GpuState.OK, GpuState.LOST)),
+    metrics=_READINGS,
+    processes=st.lists(st.builds(GpuProcess, st.integers(1, 3), st.just("ada"), st.none(), st.none()), max_size=2).map(
+        tuple
+    ),
+    throttle_reasons=st.sampled_from(((), ("power cap",))),
+    note=st.sampled_from((None, "slow")),
+    links=_LINKS,
+    mig=st.sampled_from(((), (MigInstance("one", None, "1g", 1, None, {"hw.power": Reading(1.0, "W")}),))),
+)
+
+
+@given(st.lists(st.lists(_GPUS, max_size=3, unique_by=lambda gpu: gpu.uuid), min_size=1, max_size=6))
+def test_whatever_changes_arrives(samples: list[list[Gpu]]) -> None:
+    thinner, restorer = Thinner(), Restorer()
+    for number, gpus in enumerate(samples):
+        frame = sent(*(replace(gpu, index=int(gpu.uuid[-1])) for gpu in sorted(gpus, key=lambda gpu: gpu.uuid)))
+        arrived = read_frame(io.BytesIO(encode(thinner.thin(frame))))
+        assert arrived is not None, number
+        assert restorer.restore(arrived) == frame
+
+
+def test_a_number_that_changed_is_all_that_goes_up_the_pipe() -> None:
+    thinner = Thinner()
+    first, second = (replace(LINKED, metrics={**LINKED.metrics, "hw.power": Reading(w, "W")}) for w in (70.0, 71.0))
+    thinner.thin(sent(first))
+    thinned = thinner.thin(sent(second))
+    assert thinned.gpu is not None
+    assert not thinned.gpu.gpus
+    assert [patch.readings for patch in thinned.patches] == [{"hw.power": 71.0}]
+
+
+def test_a_change_of_what_was_never_told_breaks_the_stream() -> None:
+    thinner = Thinner()
+    thinner.thin(sent(LINKED))
+    with pytest.raises(BrokenStream):
+        Restorer().restore(thinner.thin(sent(LINKED)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"index": 5}, {"name": "H200"}, {"pci_bus_id": "00000000:1B:00.0"}, {"state": GpuState.RESET_REQUIRED},
+        {"lease": LeaseInfo("leased")}, {"note": "slow"}, {"processes_known": True}, {"facts": {"VBIOS": "97"}},
+        {"peers": {"GPU-2": "SYS"}}, {"numa_node": 1}, {"cpu_affinity": "0-31"}, {"accounting": None},
+        {"throttle_reasons": ("power cap",)}, {"mig": (MigInstance("one", None, "1g", 1, None),)},
+        {"processes": (GpuProcess(7, "ada", "python", None, cpu_ratio=0.5, load=HostLoad(10.0, 0.5)),)},
+    ],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_each_thing_that_changes_of_a_gpu_arrives(change: dict[str, object]) -> None:
+    thinner, restorer = Thinner(), Restorer()
+    for gpu in (LINKED, replace(LINKED, **change)):
+        arrived = read_frame(io.BytesIO(encode(thinner.thin(sent(gpu)))))
+        assert arrived is not None
+        assert restorer.restore(arrived) == sent(gpu)
