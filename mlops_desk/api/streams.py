@@ -8,9 +8,8 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
 from contextvars import copy_context
-from typing import Any
 
 import msgspec
 
@@ -136,22 +135,9 @@ def _line(event: object, samples: Teller | None) -> str:
     return wire.dumps({"kind": name, "event": event})
 
 
-_KEYS: dict[type, Callable[[Any], object]] = {
-    events.Sampled: lambda _event: "sampled",
-    events.JobChanged: lambda event: ("job", event.job.id),
-    events.EndpointChanged: lambda event: ("endpoint", event.endpoint.name),
-    events.RegistryChanged: lambda event: ("registry", event.uri),
-    events.RuleChanged: lambda event: ("rule", event.rule.name),
-    events.RetrainingChanged: lambda event: ("retraining", event.retraining.id),
-    events.IncidentLogged: lambda event: ("incident", event.incident.id),
-    events.AlertChanged: lambda event: ("alert", event.alert.id),
-}
-
-
-def latest_key(event: object) -> object | None:
+def latest_key(event: object) -> Hashable | None:
     """Return what an event is the newest state of, or None when each one counts."""
-    key = _KEYS.get(type(event))
-    return None if key is None else key(event)
+    return event.key if isinstance(event, events.Announcement) else None
 
 
 async def _produced(

@@ -13,7 +13,7 @@ from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.cli import afterword, output
 from mlops_desk.cli.forms import deployment
-from mlops_desk.cli.main import show
+from mlops_desk.cli.output import show
 from mlops_desk.cli.parser import arguments_of
 from mlops_desk.cli.watch import watch
 from mlops_desk.records.backup import Backup

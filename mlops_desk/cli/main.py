@@ -75,14 +75,3 @@ def _complain(error: DeskError, *, as_json: bool) -> None:
     sys.stderr.write(f"mlops-desk: {error.message}\n")
     if error.hint:
         sys.stderr.write(f"  {error.hint}\n")
-
-
-def show(document: object, text: str, *, as_json: bool) -> None:
-    """Write one answer to stdout: the document as JSON, or the text for people."""
-    if as_json:
-        import json  # noqa: PLC0415 - the window starts without it
-
-        json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write("\n")
-    elif text:
-        sys.stdout.write(text + "\n")

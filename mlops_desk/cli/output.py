@@ -1,6 +1,7 @@
 """Records as text for people: one table or one list of facts each, plain, aligned, capped."""
 
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -264,3 +265,14 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "ERROR": lambda entry: entry.error or "",
     },
 }
+
+
+def show(document: object, text: str, *, as_json: bool) -> None:
+    """Write one answer to stdout: the document as JSON, or the text for people."""
+    if as_json:
+        import json  # noqa: PLC0415 - the window starts without it
+
+        json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False)
+        sys.stdout.write("\n")
+    elif text:
+        sys.stdout.write(text + "\n")

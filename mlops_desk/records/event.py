@@ -3,7 +3,9 @@
 ``EVENTS`` is the one list the wire knows; an event that is not in it does not leave the agent.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import get_args
 
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.drift import DriftReport
@@ -15,77 +17,128 @@ from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.status import Status
 
 
+class Announcement:
+    """What every event says of itself."""
+
+    __slots__ = ()
+
+    @property
+    def key(self) -> Hashable | None:
+        """What this is the newest state of: an unread event of the same key is worthless. None: each one counts."""
+        return None
+
+
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class Sampled(Announcement):
     """New numbers. The newest makes older ones worthless."""
 
     status: Status
 
+    @property
+    def key(self) -> Hashable:
+        return "sampled"
+
 
 @dataclass(frozen=True, slots=True)
-class JobChanged:
+class JobChanged(Announcement):
     job: Job
 
+    @property
+    def key(self) -> Hashable:
+        return ("job", self.job.id)
+
 
 @dataclass(frozen=True, slots=True)
-class RegistryChanged:
+class RegistryChanged(Announcement):
     """Models, versions, aliases or runs changed on ``uri`` (None: the desk's own), or the server's state did."""
 
     registry: Registry
     uri: str | None = None
 
+    @property
+    def key(self) -> Hashable:
+        return ("registry", self.uri)
+
 
 @dataclass(frozen=True, slots=True)
-class EndpointChanged:
+class EndpointChanged(Announcement):
     endpoint: Endpoint
 
+    @property
+    def key(self) -> Hashable:
+        return ("endpoint", self.endpoint.name)
+
 
 @dataclass(frozen=True, slots=True)
-class EndpointRemoved:
+class EndpointRemoved(Announcement):
     name: str
 
+    @property
+    def key(self) -> Hashable:
+        return ("endpoint", self.name)
+
 
 @dataclass(frozen=True, slots=True)
-class DriftReported:
+class DriftReported(Announcement):
     report: DriftReport
 
 
 @dataclass(frozen=True, slots=True)
-class RuleChanged:
+class RuleChanged(Announcement):
     rule: Rule
 
+    @property
+    def key(self) -> Hashable:
+        return ("rule", self.rule.name)
+
 
 @dataclass(frozen=True, slots=True)
-class RuleRemoved:
+class RuleRemoved(Announcement):
     name: str
 
+    @property
+    def key(self) -> Hashable:
+        return ("rule", self.name)
+
 
 @dataclass(frozen=True, slots=True)
-class RetrainingChanged:
+class RetrainingChanged(Announcement):
     retraining: Retraining
 
+    @property
+    def key(self) -> Hashable:
+        return ("retraining", self.retraining.id)
+
 
 @dataclass(frozen=True, slots=True)
-class SettingsChanged:
+class SettingsChanged(Announcement):
     keys: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class IncidentLogged:
+class IncidentLogged(Announcement):
     """An entry of the event log is new, or has changed (it counts on, or has ended)."""
 
     incident: Incident
 
+    @property
+    def key(self) -> Hashable:
+        return ("incident", self.incident.id)
+
 
 @dataclass(frozen=True, slots=True)
-class AlertChanged:
+class AlertChanged(Announcement):
     """An alert fires, has ended, or was acknowledged."""
 
     alert: Alert
 
+    @property
+    def key(self) -> Hashable:
+        return ("alert", self.alert.id)
+
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Announcement):
     """Something a person should know. ``level``: info, warning or alert; ``source`` names the part."""
 
     level: str
@@ -96,10 +149,14 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(Announcement):
     """Sent when nothing else is, so that silence means the agent is gone."""
 
     at: float
+
+    @property
+    def key(self) -> Hashable:
+        return "heartbeat"
 
 
 Event = (
@@ -119,22 +176,4 @@ Event = (
     | Heartbeat
 )
 
-EVENTS: dict[str, type[Event]] = {
-    kind.__name__: kind
-    for kind in (
-        Sampled,
-        JobChanged,
-        RegistryChanged,
-        EndpointChanged,
-        EndpointRemoved,
-        DriftReported,
-        RuleChanged,
-        RuleRemoved,
-        RetrainingChanged,
-        SettingsChanged,
-        IncidentLogged,
-        AlertChanged,
-        Notice,
-        Heartbeat,
-    )
-}
+EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}

@@ -19,8 +19,8 @@ from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
 from mlops_desk.base.loop import Loop
+from mlops_desk.ui import catalogue
 from mlops_desk.ui.actions import Action, Actions
-from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.frame.garbage import GuiCollector
 from mlops_desk.ui.frame.instance import Instance
 from mlops_desk.ui.frame.log import WindowLog
@@ -28,8 +28,9 @@ from mlops_desk.ui.frame.window import PROGRAM, Window
 from mlops_desk.ui.live import recent
 from mlops_desk.ui.live.bridge import Bridge, Connect
 from mlops_desk.ui.live.context import Context, UiOptions
-from mlops_desk.ui.live.store import Store, Topic, devices_of
+from mlops_desk.ui.live.store import Store, devices_of
 from mlops_desk.ui.live.tasks import Tasks
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.darkness import Look
 
@@ -47,17 +48,6 @@ END_SECONDS = 0.5
 UNSEEN_MILLISECONDS = 500  # a window that opens minimised, or on another desktop, is not painted
 HIDDEN_SECONDS = 5.0  # for the tray's icon, while nobody sees a page
 _WISHED = "window/look"
-_FIRST_LOADS = (
-    Topic.CHECKS,
-    Topic.REGISTRY,
-    Topic.SETTINGS,
-    Topic.JOBS,
-    Topic.ENDPOINTS,
-    Topic.REPORTS,
-    Topic.RETRAININGS,
-    Topic.ALERTS,
-    Topic.INCIDENTS,
-)
 
 __all__ = ["IDENTITY", "Program", "UiOptions", "run"]
 
@@ -106,12 +96,13 @@ class Program(QObject):
         self._began = False
         theme.prepare(application)
         self.look = Look(application, self.loop)
-        self.store = Store()
+        self.store = Store(catalogue.loaded)
         self.bridge = Bridge(connect, self.store, self.loop)
         self.tasks = Tasks(self.loop)
         memory = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "mlops-desk", "window")
         self.look.wish(str(memory.value(_WISHED) or "system"))  # as last time, until the agent tells
         self.context = Context(self.store, self.bridge, self.tasks, memory, options)
+        self.context.act = catalogue.act
         self.actions = Actions()
         self.actions.add(
             Action(
@@ -121,7 +112,7 @@ class Program(QObject):
                 when=lambda: self.store.connection.state == "lost",
             ),
         )
-        self.window = Window(self.context, self.actions, PAGES)
+        self.window = Window(self.context, self.actions, catalogue.PAGES)
         self.actions.add(Action("quit", "Quit", self.end, "Ctrl+Q", places=frozenset({"menu", "palette", "tray"})))
         self.actions.bind(self.window)
         self._wire()
@@ -217,8 +208,9 @@ class Program(QObject):
     def _connected(self) -> None:
         if self.loop.ending.is_set():
             return
-        for topic in _FIRST_LOADS:
-            self.context.load(topic)
+        for loaded in self.store.loaded.values():
+            if loaded.early:
+                self.context.load(loaded.topic)
         self.context.ask("the last minutes", _last_minutes, self.store.recent.take_curves)
         self.window.connected()
 

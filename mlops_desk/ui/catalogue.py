@@ -1,46 +1,79 @@
-"""The pages, in the order of the sidebar; the last one stands apart at the bottom. Each is loaded when first shown."""
+"""The features of the window, in the order of the sidebar; the last one stands apart at the bottom.
 
+One line here and a folder of the same name, with a ``feature.py`` that has a ``FEATURE``, are a feature. It is loaded
+when it is first asked for something.
+"""
+
+from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from mlops_desk.ui.feature import NUMBERS, PageSpec
+from mlops_desk.ui.feature import Feature, PageSpec
+from mlops_desk.ui.widgets.states import NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mlops_desk.ui.live.context import Context
-    from mlops_desk.ui.parts.page import Page
-
-
-def _late(module: str, name: str) -> "Callable[[Context], Page]":
-    def make(context: "Context") -> "Page":
-        from mlops_desk.ui.parts.page import Page  # noqa: PLC0415 - after the first paint
-
-        page = getattr(import_module(f"mlops_desk.ui.{module}.page"), name)(context)
-        if not isinstance(page, Page):
-            raise TypeError(name)
-        return page
-
-    return make
-
+    from mlops_desk.ui.live.store import Loaded
 
 PAGES: tuple[PageSpec, ...] = (
-    PageSpec("overview", "Overview", "overview", _late("overview", "OverviewPage"), awaits=NUMBERS),
-    PageSpec("gpus", "GPUs", "gpus", _late("gpus", "GpusPage"), awaits=NUMBERS, curves=True),
-    PageSpec("host", "Host", "host", _late("host", "HostPage"), awaits=NUMBERS, curves=True),
+    PageSpec("overview", "Overview", "M3 3h6v6H3zM11 3h6v6h-6zM3 11h6v6H3zM11 11h6v6h-6z", awaits=NUMBERS),
+    PageSpec(
+        "gpus",
+        "GPUs",
+        "M3 5h14v8H3zM6 16v-3M10 16v-3M14 16v-3M8 9a2 2 0 1 0 4 0a2 2 0 1 0-4 0",
+        awaits=NUMBERS,
+        curves=True,
+    ),
+    PageSpec("host", "Host", "M3 4h14v9H3zM7 17h6M10 13v4M6 7h5M6 10h3", awaits=NUMBERS, curves=True),
     PageSpec(
         "storage",
         "Storage & network",
-        "storage",
-        _late("storage", "StoragePage"),
+        "M4 5a6 2 0 1 0 12 0a6 2 0 1 0-12 0v10a6 2 0 0 0 12 0v-10M4 10a6 2 0 0 0 12 0",
         "Storage & net",
         awaits=NUMBERS,
         curves=True,
     ),
-    PageSpec("jobs", "Jobs", "jobs", _late("jobs", "JobsPage")),
-    PageSpec("endpoints", "Endpoints", "endpoints", _late("endpoints", "EndpointsPage")),
-    PageSpec("models", "Models", "models", _late("models", "ModelsPage")),
-    PageSpec("drift", "Drift", "drift", _late("drift", "DriftPage"), awaits="Drift reports"),
-    PageSpec("events", "Events", "events", _late("events", "EventsPage")),
-    PageSpec("settings", "Settings", "settings", _late("settings", "SettingsPage")),
+    PageSpec("jobs", "Jobs", "M3 5h2M8 5h9M3 10h2M8 10h9M3 15h2M8 15h9"),
+    PageSpec(
+        "endpoints", "Endpoints", "M10 3v5M10 8L4 13M10 8l6 5M2.5 13h3v3h-3zM14.500 13h3v3h-3zM8.500 13h3v3h-3zM10 8v5"
+    ),
+    PageSpec(
+        "models", "Models", "M10 2.500l7 3.800v7.400l-7 3.800l-7-3.800V6.300zM3 6.300l7 3.800l7-3.800M10 10.100v7.400"
+    ),
+    PageSpec(
+        "drift", "Drift", "M2 15c3 0 3-9 6-9s3 9 6 9M8 15c2.500 0 2.500-6 5-6s2.500 6 5 6", awaits="Drift reports"
+    ),
+    PageSpec(
+        "events", "Events", "M4 14h12l-1.500-2.500V9a4.500 4.500 0 0 0-9 0v2.500zM8.500 16.500a1.600 1.600 0 0 0 3 0"
+    ),
+    PageSpec("settings", "Settings", "M4 4v12M10 4v12M16 4v12M2 7h4M8 12h4M14 6h4"),
 )
+
+
+@cache
+def feature(page: str) -> Feature:
+    """Return what a page's folder declares.
+
+    Raises TypeError for a folder that declares no feature, ModuleNotFoundError where there is none.
+    """
+    declared = import_module(f"mlops_desk.ui.{page}.feature").FEATURE
+    if not isinstance(declared, Feature):
+        raise TypeError(page)
+    return declared
+
+
+def features() -> Iterator[tuple[str, Feature]]:
+    """Yield each page's id and its feature, in the order of the sidebar."""
+    for spec in PAGES:
+        yield spec.id, feature(spec.id)
+
+
+def loaded() -> Iterator["Loaded"]:
+    """Yield what is loaded by asking, of all features."""
+    for _page, each in features():
+        yield from each.loads
+
+
+def act(name: str, *things: object) -> None:
+    """Do what a feature declares by a name, as "endpoints.deploy". Raises KeyError for one that nobody declares."""
+    feature(name.partition(".")[0]).acts[name](*things)

@@ -1,35 +1,75 @@
-"""What the frame knows of a page before it is made, and what it says until then."""
+"""What the frame and the overview ask of a feature of the window, and what is known of its page before it is loaded."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlops_desk.ui.actions import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from mlops_desk.ui.live.context import Context
+    from mlops_desk.ui.live.store import Loaded, Store
+    from mlops_desk.ui.live.topic import Topic
     from mlops_desk.ui.parts.page import Page
+    from mlops_desk.ui.widgets.lines import Line
+    from mlops_desk.ui.words.numbers import Mark
 
-
-NUMBERS = "The workstation's numbers"
+_PALETTE = frozenset({"palette"})
 
 
 @dataclass(frozen=True, slots=True)
 class PageSpec:
-    """A page in the list: it is made when it is first shown. ``short`` is its title where there is little room.
+    """A page in the list: it is loaded when it is first shown, from the folder that is called as its ``id``.
 
+    ``drawing`` is its symbol as an SVG path in a box of 20 by 20. ``short`` is its title where there is little room.
     ``awaits`` is what it will show once the agent answers, as the subject of a sentence; its title by default.
     ``curves`` tells that it has curves on the window's time axis: elsewhere a range of time would mean nothing.
     """
 
     id: str
     title: str
-    symbol: str
-    factory: "Callable[[Context], Page]"
+    drawing: str
     short: str | None = None
     awaits: str | None = None
     curves: bool = False
 
 
-def starting(what: str) -> tuple[str, str]:
-    """Return the title and the text of a page that waits for the agent: the same before it is made and after."""
-    return "Starting the agent …", f"{what} will be here as soon as it answers."
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """What stands beside a page in the sidebar: asked anew when one of ``topics`` changed. None: nothing."""
+
+    topics: frozenset[Topic]
+    mark: Callable[[Store], Mark | None]
+
+
+def _nothing(_asked: Any) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Everything a feature hands to the frame; it is loaded after the first paint.
+
+    ``things`` are what the palette can go to. ``wrong_now`` and ``of_late`` are lines of the overview: what is wrong
+    or waits for a person, and what has happened; a line's key is PAGE/THING. A notice from one of ``sources`` leads
+    to its page, and to the thing on it that its words name, as ``named`` yields it: a word, and the thing's key; the
+    most exact first. ``acts`` are what other features may ask of it by a name.
+    """
+
+    page: Callable[[Context], Page]
+    loads: tuple[Loaded, ...] = ()
+    badge: Badge | None = None
+    things: Callable[[Context], Iterable[Action]] = _nothing
+    wrong_now: Callable[[Store], Iterable[Line]] = _nothing
+    of_late: Callable[[Store], Iterable[Line]] = _nothing
+    sources: frozenset[str] = frozenset()
+    named: Callable[[Store], Iterable[tuple[str, str]]] = _nothing
+    acts: Mapping[str, Callable[..., object]] = field(default_factory=dict)
+
+
+def go(context: Context, page: str, thing: str, title: str, also: str = "") -> Action:
+    """Return the palette's entry for a thing on a page: go there. ``also`` are further words that find it."""
+    return Action(f"go.{page}.{thing}", title, lambda: context.open_page(page, thing), places=_PALETTE, also=also)

@@ -19,7 +19,7 @@ from mlops_desk.ui.widgets.confirm import Confirm
 
 
 def opened(page, kind):
-    return next((dialog for dialog in page.findChildren(kind) if dialog.isVisible()), None)
+    return next((dialog for dialog in page.window().findChildren(kind) if dialog.isVisible()), None)
 
 
 def click(qtbot, button):

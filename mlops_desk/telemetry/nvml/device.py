@@ -11,8 +11,8 @@ from typing import Any
 
 import pynvml
 
+from mlops_desk.telemetry.metrics.throttling import throttle_words
 from mlops_desk.telemetry.nvml.door import Kind, Nvml, NvmlError
-from mlops_desk.telemetry.nvml.words import throttle_words
 
 _KILO = 1000.0
 _PAIR = struct.Struct("<II")

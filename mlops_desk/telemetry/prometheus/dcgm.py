@@ -12,7 +12,7 @@ from mlops_desk.records.status import Gpu, GpuState
 from mlops_desk.records.xid import CATALOGUE
 from mlops_desk.telemetry.metrics.declaration import Metric
 from mlops_desk.telemetry.metrics.table import GPU, TABLE
-from mlops_desk.telemetry.nvml.words import throttle_bits
+from mlops_desk.telemetry.metrics.throttling import throttle_bits
 from mlops_desk.telemetry.prometheus.tallies import XID_WINDOW_SECONDS, Tallies
 
 _MIB = float(1 << 20)

@@ -16,7 +16,8 @@ from mlops_desk.records.status import Status
 from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.curves.track import Track, of_curve, of_points
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Topic, devices_of
+from mlops_desk.ui.live.store import devices_of
+from mlops_desk.ui.live.topic import Topic
 
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task

@@ -1,8 +1,17 @@
 """Curves as points: where they are broken, and how few points a screen needs. No Qt here."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Sequence
+import sys
+from array import array
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlops_desk.records.history import Curve, Curves
 
 Point = tuple[float, float | None]
 GAP_FACTOR = 3.0
@@ -50,3 +59,17 @@ def _extremes(column: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _value(point: tuple[float, float]) -> float:
     return point[1]
+
+
+def points_of(curves: Curves, curve: Curve) -> list[Point]:
+    """Return a curve's means as points; NaN becomes a gap. A damaged curve is empty."""
+    values = array("f")
+    if len(curve.mean) % values.itemsize:
+        return []
+    values.frombytes(curve.mean)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return [
+        (curves.start + (number + 0.5) * curves.step_seconds, None if math.isnan(value) else value)
+        for number, value in enumerate(values)
+    ]

@@ -17,11 +17,12 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.charts.bars import BarChart
 from mlops_desk.ui.drift import words as drift_words
 from mlops_desk.ui.drift.retraining import RulesPanel
+from mlops_desk.ui.drift.words import newest_reports
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Topic, report_key
+from mlops_desk.ui.live.store import report_key
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.overview.attention import newest_reports
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.banner import Banner
@@ -173,7 +174,7 @@ class DriftPage(Page):
 
     def _worst(self, names: list[str]) -> str | None:
         """Return the endpoint whose newest report is the worst: what a person comes here for."""
-        newest = newest_reports(self.context.store)
+        newest = newest_reports(self.context.store.reports.value)
         known = [name for name in names if name in newest]
         return max(known, key=lambda name: drift_words.SEVERITY[newest[name].verdict], default=None)
 

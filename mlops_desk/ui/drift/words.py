@@ -1,5 +1,7 @@
 """Drift reports in words and cells: what moved, how far, and by which measure."""
 
+from collections.abc import Mapping
+
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import ColumnDrift, DriftReport, Measure, Verdict
 from mlops_desk.ui.charts.bars import Bars
@@ -149,3 +151,13 @@ MEASURE_COLUMNS: tuple[Column[tuple[str, Measure]], ...] = (
     Column("p", "p", _p, right=True),
     Column("alert", "", _alert),
 )
+
+
+def newest_reports(reports: Mapping[str, DriftReport] | None) -> dict[str, DriftReport]:
+    """Return the newest report of each endpoint; files that were compared count as the endpoint ""."""
+    newest: dict[str, DriftReport] = {}
+    for report in (reports or {}).values():
+        known = newest.get(report.endpoint or "")
+        if known is None or (report.created_at or 0.0) > (known.created_at or 0.0):
+            newest[report.endpoint or ""] = report
+    return newest

@@ -14,7 +14,7 @@ from mlops_desk.ui.widgets.form import FormDialog
 class DeployDialog(FormDialog):
     """Asks for the model and the endpoint's name; does not wait until it is live, the page shows that."""
 
-    def __init__(self, parent: QWidget, context: Context, model: str = "", name: str = "") -> None:
+    def __init__(self, parent: QWidget | None, context: Context, model: str = "", name: str = "") -> None:
         about = (
             "An image with the model's requirements is built, tried, and put behind the gateway. "
             "An endpoint of that name gets a new revision."
@@ -40,6 +40,13 @@ class DeployDialog(FormDialog):
         self._context.say("info", f"Endpoint {endpoint.name} is {endpoint.state}.")
         self._context.open_page("endpoints", endpoint.name)
         self.accept()
+
+
+def open_deploy(context: Context, model: str = "", name: str = "") -> DeployDialog:
+    """Open the question over the window, with what is known of the answer."""
+    dialog = DeployDialog(context.frame, context, model, name)
+    dialog.open()
+    return dialog
 
 
 def _suggest(model: str) -> str:

@@ -11,9 +11,9 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.endpoints import words as endpointwords
-from mlops_desk.ui.endpoints.deploy import DeployDialog
+from mlops_desk.ui.endpoints.deploy import open_deploy
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.output import OutputPane, Source
 from mlops_desk.ui.parts.page import Page
@@ -230,13 +230,13 @@ class EndpointsPage(Page):
 
     def deploy(self) -> None:
         """Open the form for a new endpoint."""
-        DeployDialog(self, self.context).open()
+        open_deploy(self.context)
 
     def _deploy_again(self) -> None:
         endpoint = self._chosen()
         if endpoint is not None:
             model = f"{endpoint.model.name}@{endpoint.model.alias}" if endpoint.model.alias else endpoint.model.name
-            DeployDialog(self, self.context, model, endpoint.name).open()
+            open_deploy(self.context, model, endpoint.name)
 
     def _ask_to_stop(self) -> None:
         endpoint = self._chosen()

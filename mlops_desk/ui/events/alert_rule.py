@@ -6,7 +6,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import AlertRule
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.widgets.choice import Check, Choice
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog

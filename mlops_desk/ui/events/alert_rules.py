@@ -10,7 +10,8 @@ from mlops_desk.records.alert import AlertRule
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.ui.events.alert_rule import AlertRuleDialog, keep_rule
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Store, Topic
+from mlops_desk.ui.live.store import Store
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.parts.setting_row import SettingRow

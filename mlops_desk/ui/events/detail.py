@@ -12,6 +12,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Incident
 from mlops_desk.ui.charts.chart import Chart, align
+from mlops_desk.ui.curves.points import points_of
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
@@ -209,7 +210,7 @@ class EventDetail(QWidget):
             for curve in curves.curves:
                 if curve.metric != metric or (metric.startswith(_OF_HOST) and curve.device != "host"):
                     continue
-                points = alerts.points_of(curves, curve)
+                points = points_of(curves, curve)
                 most = max((value for _, value in points if value is not None), default=None)
                 if most is not None:
                     own = self._incident is not None and curve.device.partition("/")[0] == self._incident.device

@@ -13,7 +13,8 @@ from mlops_desk.ui.events.alert_rules import AlertRules
 from mlops_desk.ui.events.alerts_card import AlertsCard
 from mlops_desk.ui.events.detail import EventDetail
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Store, Topic
+from mlops_desk.ui.live.store import Store
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.parts.staleline import StaleLine

@@ -16,11 +16,11 @@ from mlops_desk.ui.words.numbers import Mark
 class SidebarButton(QAbstractButton):
     """One line of the sidebar."""
 
-    def __init__(self, title: str, symbol: str, short: str | None = None) -> None:
+    def __init__(self, title: str, drawing: str, short: str | None = None) -> None:
         super().__init__()
         self._title = plain(title)
         self._short = short
-        self._symbol = symbol
+        self._drawing = drawing
         self._badge: Mark | None = None
         self._narrow = False
         self.setFixedHeight(theme.SIDEBAR_ROW_HEIGHT)
@@ -63,7 +63,7 @@ class SidebarButton(QAbstractButton):
         if self.isChecked():
             ink = theme.colour("accent")
         left = self.width() // 2 - theme.SYMBOL // 2 if self._narrow else int(area.left()) + theme.SPACE_8
-        picture = symbols.pixmap(self._symbol, ink, theme.SYMBOL, self.devicePixelRatioF())
+        picture = symbols.pixmap(self._drawing, ink, theme.SYMBOL, self.devicePixelRatioF())
         painter.drawPixmap(left, (self.height() - theme.SYMBOL) // 2, picture)
         if not self._narrow:
             self._paint_words(painter, area)
@@ -133,7 +133,7 @@ class Sidebar(QWidget):
         self.set_narrow(narrow=False)
 
     def _button(self, spec: PageSpec) -> SidebarButton:
-        button = SidebarButton(spec.title, spec.symbol, spec.short)
+        button = SidebarButton(spec.title, spec.drawing, spec.short)
         button.setCheckable(True)
         button.setProperty("page", spec.id)
         self._group.addButton(button)

@@ -12,11 +12,11 @@ from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
 from mlops_desk.records.status import Status
 from mlops_desk.ui.frame import alarms
-from mlops_desk.ui.live.store import Store, Topic
+from mlops_desk.ui.live.store import Store
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import menu_text, notification_text
-from mlops_desk.ui.overview import tile_views
-from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words import gpus, numbers
 from mlops_desk.ui.words.numbers import Mark
 
 SIZES = (22, 24, 32, 64)
@@ -134,8 +134,8 @@ def _gpu_lines(status: Status) -> list[str]:
     if not status.gpus:
         return [f"CPU {numbers.percent(numbers.value_of(status.host.metrics.get('system.cpu.utilization')))}"]
     return [
-        f"{gpu.index} {tile_views.short_name(gpu.name)}: "
-        f"{numbers.percent(numbers.value_of(gpu.metrics.get('hw.gpu.utilization')))}, {tile_views.gpu_mark(gpu).word}"
+        f"{gpu.index} {gpus.short_name(gpu.name)}: "
+        f"{numbers.percent(numbers.value_of(gpu.metrics.get('hw.gpu.utilization')))}, {gpus.gpu_mark(gpu).word}"
         for gpu in status.gpus[:GPU_LINES]
     ]
 

@@ -26,19 +26,20 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, Q
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.actions import Action, Actions
+from mlops_desk.ui.catalogue import feature
 from mlops_desk.ui.curves.timeaxis import TimeAxis
-from mlops_desk.ui.feature import PageSpec, starting
+from mlops_desk.ui.feature import PageSpec
 from mlops_desk.ui.frame import timebar
 from mlops_desk.ui.frame.bottomline import BottomLine
 from mlops_desk.ui.frame.notice import NoticeBar
 from mlops_desk.ui.frame.sidebar import Sidebar
 from mlops_desk.ui.frame.timebar import TimeBar
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.states import StateView
+from mlops_desk.ui.widgets.states import StateView, starting
 
 if TYPE_CHECKING:
     from mlops_desk.records.event import Notice
@@ -186,7 +187,7 @@ class Window(QWidget):
         page = self._pages.get(identifier)
         if page is None:
             spec = self._specs[identifier]
-            page = self._pages[identifier] = spec.factory(self._context)
+            page = self._pages[identifier] = feature(identifier).page(self._context)
             page.setAccessibleName(spec.title)
             self._stack.addWidget(page)
         return page

@@ -13,13 +13,14 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.status import Gpu, GpuProcess
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.facts import Fact, Facts, moment_fact
 from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.gpus import process_title
 
 PATIENCE_MILLISECONDS = 10_000
 COMMAND_LIMIT = 300
@@ -30,12 +31,6 @@ def open_end_process(context: Context, gpu: Gpu, process: GpuProcess) -> "EndPro
     dialog = EndProcess(context.frame, context, gpu, process)
     dialog.open()
     return dialog
-
-
-def process_title(process: GpuProcess) -> str:
-    """Return how a process is called in a menu: its program, pid and user."""
-    name = (process.command or "").split(" ", 1)[0].rsplit("/", 1)[-1] or "process"
-    return f"{plain(name, 40)} {process.pid} ({plain(process.user or 'user unknown', 40)})"
 
 
 def may_end(process: GpuProcess, simulated_user: str | None) -> bool:

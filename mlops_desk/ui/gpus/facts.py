@@ -4,9 +4,8 @@ from collections.abc import Iterable
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.status import Gpu, GpuState
-from mlops_desk.ui.overview import tile_views
 from mlops_desk.ui.widgets.facts import Fact
-from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words import gpus, numbers
 from mlops_desk.ui.words.numbers import value_of
 
 _RECOVERY = {
@@ -23,7 +22,7 @@ _RECOVERY = {
 
 def state(gpu: Gpu) -> list[Fact]:
     """Return what a person looks for first."""
-    mark = tile_views.gpu_mark(gpu)
+    mark = gpus.gpu_mark(gpu)
     performance = value_of(gpu.metrics.get("hw.gpu.performance_state"))
     # Of one that sleeps or may not be read it is not known: "nothing" would say that all is well.
     held = "nothing" if gpu.state is GpuState.OK else numbers.NOTHING
@@ -39,7 +38,7 @@ def state(gpu: Gpu) -> list[Fact]:
 
 def _used_by(gpu: Gpu) -> str:
     """Return who uses it; of a GPU that can't be read the note says why, and stands in a line of its own."""
-    known = tile_views.who(gpu)
+    known = gpus.who(gpu)
     return numbers.NOTHING if not known or (gpu.note and known == plain(gpu.note)) else known
 
 

@@ -15,14 +15,13 @@ from mlops_desk.ui.gpus import facts, tables
 from mlops_desk.ui.gpus.accounts import Accounts
 from mlops_desk.ui.gpus.curves import GpuCurves
 from mlops_desk.ui.gpus.details import Health, Links
-from mlops_desk.ui.gpus.end_process import open_end_process, process_title
+from mlops_desk.ui.gpus.end_process import open_end_process
 from mlops_desk.ui.gpus.head import Head
 from mlops_desk.ui.gpus.verdict import Verdict
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, menu_text, set_tip
-from mlops_desk.ui.overview import tile_views
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.parts.staleline import StaleLine
 from mlops_desk.ui.tables.view import RecordTable
@@ -32,7 +31,8 @@ from mlops_desk.ui.widgets.choice import Check
 from mlops_desk.ui.widgets.facts import Facts
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.tabs import Tabs
-from mlops_desk.ui.words import alerts, hints, numbers
+from mlops_desk.ui.words import alerts, gpus, hints, numbers
+from mlops_desk.ui.words.gpus import process_title
 
 VIEWS = (("curves", "Curves"), ("processes", "Processes"), ("health", "Health"), ("links", "Links"))
 
@@ -178,7 +178,7 @@ class GpusPage(Page):
         status, gpu = self.context.store.status, self.gpu()
         if status is None or gpu is None:
             return
-        self._title.show_text(f"GPU {gpu.index}  {tile_views.list_name(gpu.name)}")
+        self._title.show_text(f"GPU {gpu.index}  {gpus.list_name(gpu.name)}")
         self.curves.show(gpu, status.gpus.index(gpu))
         self.state.show_facts(facts.state(gpu))
         self.verdict.show_diagnosis(alerts.diagnosis_of(status, gpu.uuid))

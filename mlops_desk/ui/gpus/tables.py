@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from mlops_desk.base.text import plain
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.status import Gpu, GpuProcess, MigInstance, NvLink
-from mlops_desk.ui.overview import tile_views
 from mlops_desk.ui.tables.model import Cell, Column
-from mlops_desk.ui.words import alerts, numbers
+from mlops_desk.ui.words import alerts, gpus, numbers
 from mlops_desk.ui.words.numbers import Mark, value_of
 
 _LINK_MARKS = {
@@ -29,13 +28,13 @@ def _reading(record: NvLink | MigInstance | Gpu, metric: str, written: numbers.W
 
 
 def _state_cell(gpu: Gpu) -> Cell:
-    mark = tile_views.gpu_mark(gpu)
+    mark = gpus.gpu_mark(gpu)
     return Cell(mark.text, mark.word, token=mark.token)
 
 
 GPUS: tuple[Column[Gpu], ...] = (
     Column(
-        "gpu", "GPU", lambda gpu: Cell(f"{gpu.index}  {tile_views.list_name(gpu.name)}", gpu.index, tip=gpu.name),
+        "gpu", "GPU", lambda gpu: Cell(f"{gpu.index}  {gpus.list_name(gpu.name)}", gpu.index, tip=gpu.name),
         stretch=True,
     ),
     Column("activity", "Activity", lambda gpu: _reading(gpu, "hw.gpu.utilization", numbers.percent), right=True),

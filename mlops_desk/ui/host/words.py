@@ -9,10 +9,9 @@ from mlops_desk.ui.host.cores import CoreView
 from mlops_desk.ui.host.meters import Meter
 from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import numbers
-from mlops_desk.ui.words.numbers import value_of
+from mlops_desk.ui.words.numbers import tone_of, value_of
 
 NUMA_NODES = 16
-HIGH, FULL = 0.85, 0.95
 PRESSED, HARD_PRESSED = 0.05, 0.2
 HOT_BELOW_LIMIT = 10.0
 _PRESSURE = (
@@ -65,11 +64,6 @@ def _filled(metrics: Mapping[str, Reading], title: str, name: str, tip: str = ""
     if used is None or not limit:
         return Meter(title, None, numbers.why_missing(metrics.get(f"{name}.usage")), tip=tip)
     return Meter(title, used / limit, numbers.size_of(used, limit), tone_of(used / limit), tip)
-
-
-def tone_of(share: float) -> str:
-    """Return the colour token for how full something is."""
-    return "alert" if share >= FULL else "warning" if share >= HIGH else "accent"
 
 
 def _memory_tip(metrics: Mapping[str, Reading]) -> str:

@@ -12,7 +12,7 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.jobs import words
 from mlops_desk.ui.jobs.submit import SubmitDialog
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.output import OutputPane, Source
 from mlops_desk.ui.parts.page import Page

@@ -16,7 +16,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
-from mlops_desk.ui.live.store import Store, Topic
+from mlops_desk.ui.live.store import Store
+from mlops_desk.ui.live.topic import Topic
 
 if TYPE_CHECKING:
     from mlops_desk.records import event as events
@@ -98,7 +99,7 @@ class Bridge(QObject):
             try:
                 for event in self._events():
                     pause = FIRST_PAUSE_SECONDS
-                    self._tell(event)
+                    self._post(event.key, event)
                     if self._is_over():
                         return
                 if self._pacing_changed():
@@ -140,11 +141,6 @@ class Bridge(QObject):
             if self._paced_anew:
                 return
 
-    def _tell(self, event: "events.Event") -> None:
-        from mlops_desk.ui.live import announced  # noqa: PLC0415 - it needs all records, and an agent may be starting
-
-        self._post(announced.replaced_by(event), event)
-
     def _post(self, key: object, item: object) -> None:
         with self._lock:
             if key is None:
@@ -163,6 +159,8 @@ class Bridge(QObject):
 
     @Slot()
     def _drain(self) -> None:
+        from mlops_desk.ui.live import announced  # noqa: PLC0415 - it needs all records, and an agent may be starting
+
         with self._lock:
             unread, self._unread = self._unread, OrderedDict()
             self._awake = False
@@ -177,7 +175,7 @@ class Bridge(QObject):
                 newly_connected = True
             else:
                 topics |= {Topic.CONNECTION} if self._store.heard(time.monotonic()) else set()
-                topics |= self._store.apply(item)  # type: ignore[arg-type]
+                topics |= announced.apply(self._store, item)  # type: ignore[arg-type]
         if newly_connected:
             self.connected.emit()
         if topics:

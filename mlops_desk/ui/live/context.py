@@ -10,7 +10,6 @@ from PySide6.QtCore import QObject, Signal
 from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.ui.curves.timeaxis import TimeAxis
 from mlops_desk.ui.live.presence import Presence
-from mlops_desk.ui.live.store import Store, Topic, keyed, report_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,22 +17,13 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QWidget
 
-    from mlops_desk.records.alert import Alert, AlertRule
-    from mlops_desk.records.drift import DriftReport
-    from mlops_desk.records.endpoint import Endpoint
-    from mlops_desk.records.incident import Incident
-    from mlops_desk.records.job import Job
-    from mlops_desk.records.model import Model
-    from mlops_desk.records.rule import Retraining, Rule
-    from mlops_desk.records.setting import SettingValue
     from mlops_desk.ui.asking import ClientLike
     from mlops_desk.ui.live.bridge import Bridge
+    from mlops_desk.ui.live.store import Store
     from mlops_desk.ui.live.tasks import Done, Failed, Task, Tasks
+    from mlops_desk.ui.live.topic import Topic
 
 T = TypeVar("T")
-
-REPORTS_KEPT = 50
-INCIDENTS_KEPT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +38,8 @@ class UiOptions:
 class Context(QObject):
     """One for each window. ``changed`` tells which topics changed; ``said`` carries a short notice.
 
-    ``axis`` is the time axis of every chart in it.
+    ``axis`` is the time axis of every chart in it. ``open_page`` goes to a page and selects a thing on it; ``act``
+    does what another feature declares by a name ("endpoints.deploy"), with what it is to be done to.
 
     ``wanted_moment`` asks the time axis to show a time (Unix seconds).
     ``frame`` is the window, for dialogs that more than one page opens.
@@ -64,6 +55,7 @@ class Context(QObject):
         self.memory = memory
         self.options = options
         self.open_page: Callable[[str, str | None], None] = lambda _page, _thing: None
+        self.act: Callable[..., None] = lambda _act, *_things: None
         self.frame: QWidget | None = None
         self.presence = Presence(memory)
         self.axis = TimeAxis(self)
@@ -94,18 +86,21 @@ class Context(QObject):
         under_way = self._loads.get(topic)
         if under_way is not None:
             under_way.cancel()
+        question = self.store.loaded[topic].ask
         self.store.asked(topic)
         self.changed.emit(frozenset({topic}))
 
         def done(value: Any) -> None:
-            self.store.answered(topic, value)
+            from mlops_desk.ui.live import announced  # noqa: PLC0415 - it needs all records
+
+            announced.answered(self.store, topic, value)
             self.changed.emit(frozenset({topic}))
 
         def failed(error: DeskError) -> None:
             self.store.refused(topic, error)
             self.changed.emit(frozenset({topic}))
 
-        self._loads[topic] = self.ask(f"load {topic}", self._question(topic), done, failed)
+        self._loads[topic] = self.ask(f"load {topic}", lambda desk: question(desk, self.store), done, failed)
 
     def cancel_load(self, topic: Topic) -> None:
         """Stop waiting for a part."""
@@ -128,64 +123,3 @@ class Context(QObject):
         if client is None:
             raise Unavailable("The agent is not reachable yet.", "Wait until the bottom line says that it is.")
         return client
-
-    def _question(self, topic: Topic) -> Callable[[ClientLike], Any]:
-        if topic is Topic.MODELS:
-            uri = self.store.models_uri
-            return lambda desk: keyed(_model_name, desk.models.list(uri=uri))
-        return _QUESTIONS[topic]
-
-
-def _model_name(model: Model) -> str:
-    return model.name
-
-
-def _job_id(job: Job) -> str:
-    return job.id
-
-
-def _endpoint_name(endpoint: Endpoint) -> str:
-    return endpoint.name
-
-
-def _rule_name(rule: Rule) -> str:
-    return rule.name
-
-
-def _retraining_id(retraining: Retraining) -> str:
-    return retraining.id
-
-
-def _setting_key(setting: SettingValue) -> str:
-    return setting.key
-
-
-def _incident_id(incident: Incident) -> str:
-    return incident.id
-
-
-def _alert_id(alert: Alert) -> str:
-    return alert.id
-
-
-def _alert_rule_name(rule: AlertRule) -> str:
-    return rule.name
-
-
-def _reports(desk: ClientLike) -> dict[str, DriftReport]:
-    return keyed(report_key, desk.drift.list(limit=REPORTS_KEPT))
-
-
-_QUESTIONS: dict[Topic, Callable[[ClientLike], Any]] = {
-    Topic.JOBS: lambda desk: keyed(_job_id, desk.jobs.list(limit=1000)),
-    Topic.ENDPOINTS: lambda desk: keyed(_endpoint_name, desk.endpoints.list()),
-    Topic.REGISTRY: lambda desk: desk.models.server(),
-    Topic.CHECKS: lambda desk: desk.agent.doctor(),
-    Topic.REPORTS: _reports,
-    Topic.RULES: lambda desk: keyed(_rule_name, desk.rules.list()),
-    Topic.RETRAININGS: lambda desk: keyed(_retraining_id, desk.rules.retrainings()),
-    Topic.SETTINGS: lambda desk: keyed(_setting_key, desk.settings.list()),
-    Topic.INCIDENTS: lambda desk: keyed(_incident_id, desk.events.list(limit=INCIDENTS_KEPT)),
-    Topic.ALERTS: lambda desk: keyed(_alert_id, desk.alerts.list()),
-    Topic.ALERT_RULES: lambda desk: keyed(_alert_rule_name, desk.alerts.rules()),
-}

@@ -1,9 +1,7 @@
 """What the window knows: the newest announcement of everything, and whether it is true now. No Qt here.
 
-``apply`` takes an event and returns *what kind of thing changed*; the window tells the pages, each
-decides. A part is also loaded once by asking; what was announced while the question was under way is
-newer than the answer and is put on top of it. No record is loaded for it: the window's frame is painted
-before (``announced`` has what is done with each).
+A part is loaded once by asking, and kept true by announcements (``announced`` has what is done with each). No
+record is loaded for it: the window's frame is painted before.
 """
 
 from __future__ import annotations
@@ -11,13 +9,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from mlops_desk.ui.live.recent import Recent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from mlops_desk.base.errors import DeskError
     from mlops_desk.records import event as events
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
     from mlops_desk.records.rule import Retraining, Rule
     from mlops_desk.records.setting import SettingValue
     from mlops_desk.records.status import Check, Status
+    from mlops_desk.ui.asking import ClientLike
+    from mlops_desk.ui.live.topic import Topic
 
 STALE_SECONDS = 3.0
 NOTICES = 100
@@ -38,28 +38,22 @@ LOAD_POINTS = 600
 T = TypeVar("T")
 
 
-class Topic(StrEnum):
-    """A kind of thing that can have changed."""
-
-    STATUS = "status"
-    CONNECTION = "connection"
-    JOBS = "jobs"
-    ENDPOINTS = "endpoints"
-    MODELS = "models"
-    REGISTRY = "registry"
-    REPORTS = "reports"
-    RULES = "rules"
-    RETRAININGS = "retrainings"
-    SETTINGS = "settings"
-    NOTICES = "notices"
-    CHECKS = "checks"
-    INCIDENTS = "incidents"
-    ALERTS = "alerts"
-    ALERT_RULES = "alert_rules"
+Keep: TypeAlias = "Callable[[Store, Any], bool]"
+"""Puts what an announcement carries into the store; True when that changed anything."""
 
 
-LOADED = frozenset(Topic) - {Topic.STATUS, Topic.CONNECTION, Topic.NOTICES}
-"""What is loaded by asking."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A part of the store that is loaded by asking and kept true by announcements.
+
+    ``kept_by`` has what each class of event does to it. What is ``early`` is asked for as soon as the agent answers:
+    badges, the overview or the tray show it; the rest when a page that shows it is opened.
+    """
+
+    topic: Topic
+    ask: Callable[[ClientLike, Store], Any]
+    kept_by: Mapping[type, Keep] = field(default_factory=dict)
+    early: bool = False
 
 
 @dataclass(slots=True)
@@ -98,7 +92,9 @@ class LoadPoint:
 class Store:
     """All parts together. Lives in the GUI thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, loaded: Callable[[], Iterable[Loaded]] = tuple) -> None:
+        self._loaded = loaded
+        self._others: dict[Topic, Part[Any]] = {}
         self.status: Status | None = None
         self.connection = Connection()
         self.paused = False
@@ -121,23 +117,21 @@ class Store:
         self.load: dict[str, deque[LoadPoint]] = {}
 
     def part(self, topic: Topic) -> Part[Any]:
-        part: Part[Any] = getattr(self, topic.value)
-        return part
+        """Return a part by its topic; one that only its own feature knows is made when it is first asked for."""
+        part = getattr(self, topic, None)
+        return part if isinstance(part, Part) else self._others.setdefault(topic, Part())
 
     # Loading by asking.
+
+    @cached_property
+    def loaded(self) -> dict[Topic, Loaded]:
+        """What is loaded by asking, by topic: as the features declare it, which are not loaded before this."""
+        return {each.topic: each for each in self._loaded()}
 
     def asked(self, topic: Topic) -> None:
         part = self.part(topic)
         part.loading, part.asked_at = True, time.monotonic()
         part.meanwhile.clear()
-
-    def answered(self, topic: Topic, value: Any) -> None:
-        """Take an answer; what was announced since the question goes on top."""
-        part = self.part(topic)
-        part.value, part.error, part.loading = value, None, False
-        newer, part.meanwhile = part.meanwhile, []
-        for event in newer:
-            self.apply(event)
 
     def refused(self, topic: Topic, error: DeskError) -> None:
         part = self.part(topic)
@@ -180,16 +174,6 @@ class Store:
     def is_true_now(self) -> bool:
         """Whether what is shown is what the agent says now."""
         return self.connection.state == "live" and self.connection.stale_since is None
-
-    def apply(self, event: events.Event) -> frozenset[Topic]:
-        """Take an announcement and return what kind of thing changed."""
-        from mlops_desk.ui.live import announced  # noqa: PLC0415 - it needs all records, which the first paint does not
-
-        topics = announced.TOPICS.get(type(event), frozenset())
-        for topic in topics & LOADED:
-            if self.part(topic).loading:
-                self.part(topic).meanwhile.append(event)
-        return topics if announced.keep(self, event) else frozenset()
 
     # Numbers.
 

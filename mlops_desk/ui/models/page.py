@@ -12,9 +12,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.asking import ClientLike
-from mlops_desk.ui.endpoints.deploy import DeployDialog
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.models.alias import AliasDialog
@@ -317,7 +316,7 @@ class ModelsPage(Page):
     def _deploy_version(self) -> None:
         version = self._version()
         if version is not None:
-            DeployDialog(self, self.context, f"{version.name}/{version.version}").open()
+            self.context.act("endpoints.deploy", self.context, f"{version.name}/{version.version}")
 
 
 def _version_facts(version: ModelVersion) -> list[Fact]:

@@ -5,11 +5,9 @@ from collections.abc import Iterable
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.status import Gpu, Status
-from mlops_desk.ui.overview import tile_views
 from mlops_desk.ui.overview.strip import Statement
-from mlops_desk.ui.storage import words as storagewords
 from mlops_desk.ui.words import alerts as judgement
-from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words import disks, gpus, numbers
 from mlops_desk.ui.words.numbers import Mark, value_of
 
 KILO = 1000.0
@@ -20,7 +18,7 @@ def pieces(status: Status) -> tuple[Statement, ...]:
     if not status.gpus:
         return _of_host(status)
     known = [gpu for gpu in status.gpus if value_of(gpu.metrics.get("hw.gpu.utilization")) is not None]
-    working = sum(tile_views.busy(gpu) for gpu in known)
+    working = sum(gpus.busy(gpu) for gpu in known)
     silent = [f"GPU {gpu.index}" for gpu in status.gpus if gpu not in known]
     without = f"\nWithout {', '.join(silent)}, which can't be read." if silent else ""
     at_work = f"A kernel runs on {working} of them now.{without}"
@@ -35,14 +33,14 @@ def pieces(status: Status) -> tuple[Statement, ...]:
     hottest = max(known, key=lambda gpu: value_of(gpu.metrics.get("hw.temperature")) or -1.0, default=None)
     if hottest is not None:
         heat = numbers.celsius(value_of(hottest.metrics.get("hw.temperature")))
-        found.append(Statement("hottest", f"{heat} (GPU {hottest.index})", None, tile_views.short_name(hottest.name)))
+        found.append(Statement("hottest", f"{heat} (GPU {hottest.index})", None, gpus.short_name(hottest.name)))
     return tuple(found)
 
 
 def _of_host(status: Status) -> tuple[Statement, ...]:
     """Return what no tile of the host says."""
     found = []
-    full = {filesystem.mount: storagewords.space(filesystem) for filesystem in status.filesystems}
+    full = {filesystem.mount: disks.space(filesystem) for filesystem in status.filesystems}
     mount, share = max(full.items(), key=lambda item: item[1] or 0.0, default=("", None))
     if share is not None:
         found.append(Statement("fullest", f"{plain(mount, 30)} {numbers.percent(share)}", share, "Space used on it."))

@@ -9,9 +9,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayo
 from mlops_desk.base.text import plain
 from mlops_desk.records.job import Job, JobState
 from mlops_desk.records.status import Status
-from mlops_desk.ui.gpus.end_process import open_end_process, process_title
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, menu_text
 from mlops_desk.ui.overview import glance
@@ -27,7 +26,7 @@ from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.lines import Line, LinesCard
 from mlops_desk.ui.widgets.scroll import thin
-from mlops_desk.ui.words import alerts, hints, marks, numbers
+from mlops_desk.ui.words import alerts, gpus, hints, marks, numbers
 
 _WAITING = (JobState.QUEUED, JobState.BLOCKED)
 _RUNNING = (JobState.STARTING, JobState.RUNNING)
@@ -177,8 +176,10 @@ class OverviewPage(Page):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction(f"Open GPU {gpu.index}").triggered.connect(lambda: self.context.open_page("gpus", uuid))
         for process in gpu.processes[:PROCESSES_OFFERED]:
-            action = menu.addAction(menu_text(f"End {process_title(process)} …"))
-            action.triggered.connect(lambda _on=False, process=process: open_end_process(self.context, gpu, process))
+            action = menu.addAction(menu_text(f"End {gpus.process_title(process)} …"))
+            action.triggered.connect(
+                lambda _on=False, process=process: self.context.act("gpus.end_process", self.context, gpu, process)
+            )
         menu.popup(place)
 
     def _show_verdict(self) -> None:

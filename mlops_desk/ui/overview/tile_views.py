@@ -1,32 +1,17 @@
 """From records to what a tile shows: words and curves, prepared; the tile only paints."""
 
-import re
-
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.holding import finding
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuProcess, GpuState, Host, Network, Status
+from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuState, Host, Network, Status
 from mlops_desk.ui.live.store import Connection, Store
 from mlops_desk.ui.overview.tiles import WINDOW_SECONDS, Curve, TileView
-from mlops_desk.ui.words import alerts, marks, numbers
+from mlops_desk.ui.words import gpus, numbers
 from mlops_desk.ui.words.numbers import Mark, value_of
 
-_SLOWED = ("thermal", "slowdown", "brake")
-_LEASE_MARKS = {
-    "leased": Mark("ok", numbers.OK, "leased"),
-    "draining": Mark("paused", numbers.PAUSED, "draining"),
-    "external": Mark("info", numbers.INFO, "outside job"),
-    "unknown": Mark("unknown", numbers.UNKNOWN, "unknown"),
-}
-_MEMORY_KIND = re.compile(r"(\d+ ?GB) (HBM|GDDR)\w*")
 QUIET = 0.005
 SILENT_TILES = 4
-_FREE = Mark("muted", numbers.IDLE, "free")
-_NOBODYS = Mark("warning", numbers.WARNING, "held by nobody")
-_BUSY = Mark("info", numbers.INFO, "in use")
-BUSY_RATIO = 0.05
-_THROTTLED = Mark("warning", numbers.WARNING, "throttled")
 
 
 def gpu_view(store: Store, gpu: Gpu, slot: int, stale: Connection | None, verdict: Diagnosis | None = None) -> TileView:
@@ -39,106 +24,26 @@ def gpu_view(store: Store, gpu: Gpu, slot: int, stale: Connection | None, verdic
     curve = Curve(tuple(store.curve(gpu.uuid, "hw.gpu.utilization", WINDOW_SECONDS)), 1.0, slot)
     return TileView(
         lead=str(gpu.index),
-        title=short_name(gpu.name),
+        title=gpus.short_name(gpu.name),
         number=numbers.NOTHING if ratio is None else f"{ratio * 100:.0f}",
         unit=numbers.why_missing(busy) if ratio is None else "%",
         aside=numbers.size_of(used, limit),
-        mark=judged_mark(gpu, verdict) if stale is None else stale_mark(stale),
+        mark=gpus.judged_mark(gpu, verdict) if stale is None else stale_mark(stale),
         meter=used / limit if used is not None and limit else None,
         curves=(curve,),
         lines=(
             numbers.celsius(value_of(metrics.get("hw.temperature"))),
             numbers.watts(value_of(metrics.get("hw.power"))),
         ),
-        foot=who(gpu),
+        foot=gpus.who(gpu),
         tip=_gpu_tip(gpu, verdict),
         dim=stale is not None or gpu.state is not GpuState.OK,
     )
 
 
-def gpu_mark(gpu: Gpu) -> Mark:
-    """Return the one state of a GPU that matters most to a person."""
-    if gpu.state is not GpuState.OK:
-        return marks.GPU_MARKS[gpu.state]
-    if slowed(gpu):
-        return _THROTTLED
-    if _is_held_by_nobody(gpu):
-        return _NOBODYS
-    if gpu.lease is not None:
-        return _LEASE_MARKS.get(gpu.lease.state, _LEASE_MARKS["unknown"])
-    if any(process.kind != "graphics" for process in gpu.processes):
-        return _LEASE_MARKS["external"]
-    return _BUSY if busy(gpu) else _FREE
-
-
-def _is_held_by_nobody(gpu: Gpu) -> bool:
-    """Tell whether memory is in use that nobody is seen to hold, and no lease explains it."""
-    held_by_lease = gpu.lease is not None and gpu.lease.state in {"leased", "draining"}
-    return not gpu.processes and not held_by_lease and gpu.held_by_nobody_bytes is not None
-
-
-def judged_mark(gpu: Gpu, verdict: Diagnosis | None) -> Mark:
-    """Return a GPU's state, or why it is not busier than it is where nothing is wrong with the GPU itself."""
-    told = alerts.diagnosis_mark(verdict)
-    if told is None or gpu.state is not GpuState.OK or slowed(gpu):
-        return gpu_mark(gpu)
-    return told
-
-
-def busy(gpu: Gpu) -> bool:
-    """Tell whether a GPU works although no process is seen on it."""
-    return (value_of(gpu.metrics.get("hw.gpu.utilization")) or 0.0) >= BUSY_RATIO
-
-
-def slowed(gpu: Gpu) -> bool:
-    """Tell whether heat or a power brake holds the GPU back (idling and its power limit do not count)."""
-    return any(word in reason.lower() for reason in gpu.throttle_reasons for word in _SLOWED)
-
-
 def stale_mark(connection: Connection) -> Mark:
     since = connection.stale_since or connection.since
     return Mark("warning", numbers.UNKNOWN, f"stale since {numbers.clock(since)}")
-
-
-def who(gpu: Gpu) -> str:
-    """Return who uses a GPU: the lease's label, a container, or a process, and the user."""
-    if gpu.state is not GpuState.OK and gpu.note:
-        return plain(gpu.note)
-    lease = gpu.lease
-    if lease is not None and (lease.label or lease.user):
-        return " · ".join(plain(part) for part in (lease.label or "a job", lease.user) if part)
-    compute = [process for process in gpu.processes if process.kind != "graphics"] or list(gpu.processes)
-    if not compute and _is_held_by_nobody(gpu):
-        return f"{numbers.size(gpu.held_by_nobody_bytes)} by no process that is seen"
-    if not compute and lease is not None and lease.text:
-        return plain(lease.text)
-    if not compute:
-        idle = "no process is seen" if busy(gpu) else "nobody"
-        return idle if gpu.state is GpuState.OK else ""
-    first = compute[0]
-    name = process_name(first)
-    more = f" +{len(compute) - 1}" if len(compute) > 1 else ""
-    return " · ".join(plain(part) for part in (name, first.user) if part) + more
-
-
-def process_name(process: GpuProcess) -> str:
-    """Return what a process is known by: its job, its container, its program, or its pid."""
-    return plain(
-        process.job
-        or process.container
-        or (process.command or "").split(" ")[0].rsplit("/", 1)[-1]
-        or f"pid {process.pid}"
-    )
-
-
-def short_name(name: str) -> str:
-    """Return a GPU's name without the words that all of them share."""
-    return plain(name.removesuffix(" (simulated)").replace("NVIDIA ", "").replace("GeForce ", ""), 40)
-
-
-def list_name(name: str) -> str:
-    """Return a GPU's name for a narrow column: as much as tells it from others, without the kind of its memory."""
-    return _MEMORY_KIND.sub(r"\1", short_name(name))
 
 
 def _gpu_tip(gpu: Gpu, verdict: Diagnosis | None) -> str:
@@ -150,7 +55,7 @@ def _gpu_tip(gpu: Gpu, verdict: Diagnosis | None) -> str:
         f"{numbers.size(process.gpu_memory_bytes)}"
         for process in gpu.processes[:6]
     ]
-    if _is_held_by_nobody(gpu):
+    if gpus.is_held_by_nobody(gpu):
         parts.append(finding(gpu))
     trouble = plain(gpu.lease.trouble or "", 400) if gpu.lease is not None else ""
     return "\n".join([*parts, trouble, gpu.note or ""]).strip()

@@ -12,12 +12,12 @@ from PySide6.QtWidgets import QLineEdit, QStackedLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import NUMBERS, starting
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Part, Topic
+from mlops_desk.ui.live.store import Part
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.facts import Facts
-from mlops_desk.ui.widgets.states import Empty, StateView
+from mlops_desk.ui.widgets.states import NUMBERS, Empty, StateView, starting
 
 REWORD_MILLISECONDS = 10_000
 _WALK = frozenset({Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown})

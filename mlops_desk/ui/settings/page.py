@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 from mlops_desk.base.text import plain
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Topic
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.parts.page import Page

@@ -11,7 +11,8 @@ from mlops_desk.records.status import Status
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Store, Topic
+from mlops_desk.ui.live.store import Store
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.parts.page import Page

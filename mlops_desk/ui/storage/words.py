@@ -1,15 +1,14 @@
 """Disks, filesystems and network interfaces in words: the columns of their tables, and the facts of the chosen one."""
 
 import re
-from collections.abc import Mapping
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Disk, Filesystem, Network
-from mlops_desk.ui.host import words as hostwords
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.disks import Metrics, ratio, space
 from mlops_desk.ui.words.numbers import Mark, value_of
 
 WORN = 0.9
@@ -24,7 +23,6 @@ _LINKS = {
     "down": Mark("muted", numbers.IDLE, "down"),
     "unknown": Mark("unknown", numbers.UNKNOWN, "unknown"),
 }
-Metrics = Mapping[str, Reading]
 
 
 def per_second(value: float | None) -> str:
@@ -150,34 +148,21 @@ def filesystem_mark(filesystem: Filesystem) -> Mark:
     shares = [share for share in (space(filesystem), _inodes(filesystem)) if share is not None]
     if not shares:
         return Mark("unknown", numbers.UNKNOWN, "not measured")
-    if max(shares) >= hostwords.FULL:
+    if max(shares) >= numbers.FULL:
         return Mark("alert", numbers.ALERT, "nearly full")
-    if max(shares) >= hostwords.HIGH:
+    if max(shares) >= numbers.HIGH:
         return Mark("warning", numbers.WARNING, "filling up")
     return _OK
 
 
-def space(filesystem: Filesystem) -> float | None:
-    """Return the share of a filesystem (0-1) that is used; None where it is not known."""
-    share = value_of(filesystem.metrics.get("system.filesystem.utilization"))
-    if share is not None:
-        return share
-    return _ratio(filesystem.metrics, "system.filesystem.usage", "system.filesystem.limit")
-
-
 def _inodes(filesystem: Filesystem) -> float | None:
-    return _ratio(filesystem.metrics, "system.filesystem.inodes.usage", "system.filesystem.inodes.limit")
-
-
-def _ratio(metrics: Metrics, name: str, limit: str) -> float | None:
-    used, most = value_of(metrics.get(name)), value_of(metrics.get(limit))
-    return used / most if used is not None and most else None
+    return ratio(filesystem.metrics, "system.filesystem.inodes.usage", "system.filesystem.inodes.limit")
 
 
 def _space_cell(filesystem: Filesystem) -> Cell:
     used, limit = (value_of(filesystem.metrics.get(f"system.filesystem.{name}")) for name in ("usage", "limit"))
     share = space(filesystem)
-    tone = None if share is None else hostwords.tone_of(share)
+    tone = None if share is None else numbers.tone_of(share)
     return Cell(
         numbers.size_of(used, limit), -1.0 if share is None else share, None if tone == "accent" else tone, bar=share
     )

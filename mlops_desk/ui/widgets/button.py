@@ -76,7 +76,7 @@ class Button(QPushButton):
             wide = painter.fontMetrics().horizontalAdvance(words)
         left = (area.width() - wide - drawn) // 2
         if self._symbol:
-            picture = symbols.pixmap(self._symbol, ink, theme.SYMBOL, self.devicePixelRatioF())
+            picture = symbols.pixmap(symbols.PATHS[self._symbol], ink, theme.SYMBOL, self.devicePixelRatioF())
             painter.drawPixmap(left, (area.height() - theme.SYMBOL) // 2, picture)
         painter.setPen(ink)
         painter.drawText(area.adjusted(left + drawn, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, words)

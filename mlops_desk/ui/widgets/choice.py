@@ -28,7 +28,7 @@ class Choice(QComboBox):
         painter.setPen(QPen(theme.colour("accent" if focused else "outline"), theme.LINE if focused else theme.BORDER))
         outline = QRectF(self.rect()).adjusted(1, 1, -1, -1)
         painter.drawRoundedRect(outline, theme.RADIUS, theme.RADIUS)
-        arrow = symbols.pixmap("menu", theme.colour("muted"), theme.SYMBOL, self.devicePixelRatioF())
+        arrow = symbols.pixmap(symbols.PATHS["menu"], theme.colour("muted"), theme.SYMBOL, self.devicePixelRatioF())
         left = self.width() - theme.SYMBOL - theme.SPACE_8
         painter.drawPixmap(left, (self.height() - theme.SYMBOL) // 2, arrow)
         painter.setPen(theme.colour("text" if self.isEnabled() else "muted"))

@@ -45,7 +45,7 @@ class _Paragraph(Label):
 class FormDialog(QDialog):
     """A window-modal dialog that creates something."""
 
-    def __init__(self, parent: QWidget, title: str, about: str, act: str) -> None:
+    def __init__(self, parent: QWidget | None, title: str, about: str, act: str) -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

@@ -106,3 +106,11 @@ class StateView(QWidget):
     def _do(self) -> None:
         if self._callback is not None:
             self._callback()
+
+
+NUMBERS = "The workstation's numbers"
+
+
+def starting(what: str) -> tuple[str, str]:
+    """Return the title and the text of a page that waits for the agent: the same before it is made and after."""
+    return "Starting the agent …", f"{what} will be here as soon as it answers."

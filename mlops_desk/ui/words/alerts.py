@@ -1,18 +1,13 @@
 """Words for what was judged: incidents, alerts and the verdict on a GPU; and how a kept recording becomes curves."""
 
-import math
-import sys
 import time
-from array import array
 from collections.abc import Callable, Iterable, Mapping
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.diagnosis import Diagnosis
-from mlops_desk.records.history import Curve, Curves
 from mlops_desk.records.incident import Absence, Incident
 from mlops_desk.records.status import Status
-from mlops_desk.ui.curves.points import Point
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import Mark
 
@@ -181,17 +176,3 @@ def _idle(names: list[str], of: int) -> str:
 
 def span(absence: Absence) -> str:
     return numbers.duration(max(0.0, (absence.until or time.time()) - absence.since))
-
-
-def points_of(curves: Curves, curve: Curve) -> list[Point]:
-    """Return a curve's means as points; NaN becomes a gap. A damaged curve is empty."""
-    values = array("f")
-    if len(curve.mean) % values.itemsize:
-        return []
-    values.frombytes(curve.mean)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return [
-        (curves.start + (number + 0.5) * curves.step_seconds, None if math.isnan(value) else value)
-        for number, value in enumerate(values)
-    ]

@@ -216,3 +216,11 @@ UNITS: dict[Written, Unit] = {
     hertz: Unit("MHz", "Hz"),
     seconds: Unit("time a request or an operation takes", "s"),
 }
+
+
+HIGH, FULL = 0.85, 0.95
+
+
+def tone_of(share: float) -> str:
+    """Return the colour token for how full something is."""
+    return "alert" if share >= FULL else "warning" if share >= HIGH else "accent"

@@ -6,7 +6,7 @@ from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.ui.gpus import tables
 from mlops_desk.ui.gpus.page import _no_process
-from mlops_desk.ui.overview import tile_views
+from mlops_desk.ui.words import gpus
 
 USED = {"hw.gpu.memory.usage": Reading(70.0 * 2**30, "By")}
 ORPHANED = Gpu("GPU-3", 3, "H100", None, GpuState.OK, metrics=USED, processes_known=True, held_by_nobody_bytes=70 << 30)
@@ -20,14 +20,14 @@ def cell(key: str, process: GpuProcess, depths: dict[int, int] | None = None):
 
 
 def test_memory_that_nobody_holds_is_a_state_of_its_own():
-    assert tile_views.gpu_mark(ORPHANED).text.endswith("held by nobody")
-    assert tile_views.gpu_mark(replace(ORPHANED, lease=LeaseInfo("unknown"))).text.endswith("held by nobody")
-    assert "70" in tile_views.who(ORPHANED)
-    assert "no process that is seen" in tile_views.who(ORPHANED)
+    assert gpus.gpu_mark(ORPHANED).text.endswith("held by nobody")
+    assert gpus.gpu_mark(replace(ORPHANED, lease=LeaseInfo("unknown"))).text.endswith("held by nobody")
+    assert "70" in gpus.who(ORPHANED)
+    assert "no process that is seen" in gpus.who(ORPHANED)
     assert "sudo fuser -v /dev/nvidia3" in _no_process(ORPHANED)
-    assert tile_views.gpu_mark(replace(ORPHANED, held_by_nobody_bytes=None)).text.endswith("free")
+    assert gpus.gpu_mark(replace(ORPHANED, held_by_nobody_bytes=None)).text.endswith("free")
     leased = replace(ORPHANED, lease=LeaseInfo("leased", label="train"))
-    assert tile_views.gpu_mark(leased).text.endswith("leased")
+    assert gpus.gpu_mark(leased).text.endswith("leased")
 
 
 def test_a_process_shows_its_job_both_kinds_and_that_it_is_dead():
@@ -37,7 +37,7 @@ def test_a_process_shows_its_job_both_kinds_and_that_it_is_dead():
     assert cell("kind", replace(PROCESS, zombie=False, kind="graphics")).text == "graphics"
     assert cell("cpu", PROCESS).text.startswith("150")
     assert cell("cpu", replace(PROCESS, cpu_ratio=None)).tip == "not reported"
-    assert tile_views.process_name(PROCESS) == "resnet"
+    assert gpus.process_name(PROCESS) == "resnet"
 
 
 def test_a_child_stands_under_its_parent():

@@ -17,7 +17,7 @@ from mlops_desk.ui.gpus.end_process import EndProcess, open_end_process
 from mlops_desk.ui.live import presence
 from mlops_desk.ui.live.presence import Presence
 from mlops_desk.ui.widgets.value import Value
-from mlops_desk.ui.words import alerts, hints
+from mlops_desk.ui.words import alerts, gpus, hints
 
 
 def click(qtbot, button):
@@ -390,7 +390,7 @@ def test_a_tiles_menu_offers_to_end_its_processes(overview, qtbot):
 
 
 def test_a_process_is_called_by_its_program():
-    assert end_process.process_title(GpuProcess(7, None, "/opt/x/train --a", None)) == "train 7 (user unknown)"
+    assert gpus.process_title(GpuProcess(7, None, "/opt/x/train --a", None)) == "train 7 (user unknown)"
 
 
 def test_quantities_are_said_in_their_unit():

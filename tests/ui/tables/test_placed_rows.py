@@ -13,8 +13,8 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.job import JobState, Reason
 from mlops_desk.records.status import GpuState
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.overview import tile_views
 from mlops_desk.ui.tables.paint import COLUMN_SHARE
+from mlops_desk.ui.words import gpus
 
 NOTHING = "Nothing matches \u201czzz\u201d"
 
@@ -184,4 +184,4 @@ def test_the_names_of_all_gpus_are_read_in_full_whatever_their_state(start, doub
     ],
 )
 def test_a_name_in_the_list_keeps_what_tells_gpus_apart(name, shown):
-    assert tile_views.list_name(name) == shown
+    assert gpus.list_name(name) == shown

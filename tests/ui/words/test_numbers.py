@@ -15,7 +15,7 @@ from mlops_desk.records.status import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.ui.gpus import facts, tables
 from mlops_desk.ui.overview import tile_views
 from mlops_desk.ui.tables import export
-from mlops_desk.ui.words import marks, numbers
+from mlops_desk.ui.words import gpus, marks, numbers
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_a_client_of_mps_holds_a_gpu_and_is_named_as_one():
     screen = GpuProcess(8, "root", "/usr/lib/xorg/Xorg", 1 << 20, kind="graphics")
     client = GpuProcess(7, "bo", "python serve.py", 1 << 30, kind="mps")
     gpu = Gpu("GPU-a", 0, "NVIDIA H100", None, GpuState.OK, processes=(screen, client), processes_known=True)
-    assert tile_views.gpu_mark(gpu).text.endswith("outside job")
-    assert tile_views.who(gpu) == "python · bo"
+    assert gpus.gpu_mark(gpu).text.endswith("outside job")
+    assert gpus.who(gpu) == "python · bo"
     kind = next(column for column in tables.processes({}) if column.key == "kind")
     assert (kind.cell(client).text, kind.hidden) == ("MPS", False)
 
@@ -126,8 +126,8 @@ def test_a_client_of_mps_holds_a_gpu_and_is_named_as_one():
 def test_a_gpu_that_nobody_may_have_says_why():
     lease = LeaseInfo("unknown", text="the lease file /x of eve\x1b[31m is damaged", trouble="Damaged\x1b[31m.")
     gpu = Gpu("GPU-a", 0, "NVIDIA H100", None, GpuState.OK, lease, processes_known=True)
-    assert tile_views.gpu_mark(gpu).text.endswith("unknown")
-    assert tile_views.who(gpu) == "the lease file /x of eve\\x1b[31m is damaged"
+    assert gpus.gpu_mark(gpu).text.endswith("unknown")
+    assert gpus.who(gpu) == "the lease file /x of eve\\x1b[31m is damaged"
     assert "\nDamaged\\x1b[31m." in tile_views._gpu_tip(gpu, None)
 
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import GpuState
 from mlops_desk.telemetry.metrics.table import GPU, measured
+from mlops_desk.telemetry.metrics.throttling import throttle_words
 from mlops_desk.telemetry.nvml.door import Kind, NvmlError
 from mlops_desk.telemetry.nvml.gpus import overall
 from mlops_desk.telemetry.nvml.pci import Pci, address
 from mlops_desk.telemetry.nvml.probes import _fan, _utilization
 from mlops_desk.telemetry.nvml.trouble import explain
-from mlops_desk.telemetry.nvml.words import throttle_words
 
 CODES = [getattr(pynvml, name) for name in dir(pynvml) if name.startswith("NVML_ERROR_")]
 

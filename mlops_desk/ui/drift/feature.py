@@ -1,0 +1,112 @@
+"""Drift and retraining, as the frame sees them."""
+
+from collections.abc import Iterator
+
+from mlops_desk.base.text import plain
+from mlops_desk.records import event as events
+from mlops_desk.records.drift import DriftReport, Verdict
+from mlops_desk.records.rule import Retraining, RetrainState, Rule
+from mlops_desk.ui.asking import ClientLike
+from mlops_desk.ui.drift.page import DriftPage
+from mlops_desk.ui.drift.words import newest_reports
+from mlops_desk.ui.feature import Badge, Feature
+from mlops_desk.ui.live import announced
+from mlops_desk.ui.live.store import Loaded, Store, report_key
+from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.widgets.lines import Line
+from mlops_desk.ui.words import marks, numbers
+from mlops_desk.ui.words.numbers import Mark
+
+REPORTS_LOADED = 50
+_MOVED = {Verdict.DRIFT, Verdict.CRITICAL}
+
+
+def _ask_reports(desk: ClientLike, _store: Store) -> dict[str, DriftReport]:
+    return {report_key(report): report for report in desk.drift.list(limit=REPORTS_LOADED)}
+
+
+def _ask_rules(desk: ClientLike, _store: Store) -> dict[str, Rule]:
+    return {rule.name: rule for rule in desk.rules.list()}
+
+
+def _ask_retrainings(desk: ClientLike, _store: Store) -> dict[str, Retraining]:
+    return {retraining.id: retraining for retraining in desk.rules.retrainings()}
+
+
+def _waiting(store: Store) -> list[Retraining]:
+    every = (store.retrainings.value or {}).values()
+    return [retraining for retraining in every if retraining.state is RetrainState.WAITING_FOR_APPROVAL]
+
+
+def _mark(store: Store) -> Mark | None:
+    waiting = len(_waiting(store))
+    if waiting:
+        words = numbers.count(waiting, "retraining") + " waiting for approval"
+        return Mark("warning", f"{numbers.WARNING} {waiting}", words)
+    bad = sum(report.verdict in _MOVED for report in newest_reports(store.reports.value).values())
+    return Mark("alert", numbers.ALERT, numbers.count(bad, "endpoint") + " drifted") if bad else None
+
+
+def _wrong_now(store: Store) -> Iterator[Line]:
+    for retraining in _waiting(store):
+        yield Line(
+            Mark("warning", numbers.WARNING, "approve?"),
+            f"{plain(retraining.rule)}: version {plain(retraining.challenger_version or '?')} is better",
+            numbers.ago(retraining.created_at),
+            f"drift/retraining:{retraining.id}",
+        )
+    for endpoint, report in newest_reports(store.reports.value).items():
+        if report.verdict in {Verdict.WARNING, *_MOVED}:
+            yield Line(
+                marks.VERDICT_MARKS[report.verdict],
+                f"{plain(endpoint or 'files')}: {report.dataset.n_drifted} of {report.dataset.n_columns} columns moved",
+                numbers.ago(report.created_at),
+                f"drift/{endpoint}",
+            )
+
+
+def _named(store: Store) -> Iterator[tuple[str, str]]:
+    yield from ((one.id, f"retraining:{one.id}") for one in (store.retrainings.value or {}).values())
+    yield from ((one.id, one.endpoint) for one in (store.reports.value or {}).values() if one.id and one.endpoint)
+    yield from ((name, name) for name in store.endpoints.value or {})
+
+
+FEATURE = Feature(
+    DriftPage,
+    loads=(
+        Loaded(
+            Topic.REPORTS,
+            _ask_reports,
+            {
+                events.DriftReported: announced.put_first(
+                    lambda store: store.reports, lambda event: (report_key(event.report), event.report)
+                )
+            },
+            early=True,
+        ),
+        Loaded(
+            Topic.RULES,
+            _ask_rules,
+            {
+                events.RuleChanged: announced.put(
+                    lambda store: store.rules, lambda event: (event.rule.name, event.rule)
+                ),
+                events.RuleRemoved: announced.remove(lambda store: store.rules, lambda event: event.name),
+            },
+        ),
+        Loaded(
+            Topic.RETRAININGS,
+            _ask_retrainings,
+            {
+                events.RetrainingChanged: announced.put_first(
+                    lambda store: store.retrainings, lambda event: (event.retraining.id, event.retraining)
+                )
+            },
+            early=True,
+        ),
+    ),
+    badge=Badge(frozenset({Topic.REPORTS, Topic.RETRAININGS}), _mark),
+    wrong_now=_wrong_now,
+    sources=frozenset({"drift", "rules"}),
+    named=_named,
+)

@@ -1,0 +1,74 @@
+"""Endpoints, as the frame sees them."""
+
+from collections.abc import Iterator
+
+from mlops_desk.base.text import plain
+from mlops_desk.records import event as events
+from mlops_desk.records.endpoint import Endpoint, EndpointState
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.asking import ClientLike
+from mlops_desk.ui.endpoints.deploy import open_deploy
+from mlops_desk.ui.endpoints.page import EndpointsPage
+from mlops_desk.ui.feature import Badge, Feature, go
+from mlops_desk.ui.live import announced
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Loaded, Store
+from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.widgets.lines import Line
+from mlops_desk.ui.words import marks, numbers
+from mlops_desk.ui.words.numbers import Mark
+
+_BAD = {EndpointState.FAILED, EndpointState.UNHEALTHY}
+
+
+def _ask(desk: ClientLike, _store: Store) -> dict[str, Endpoint]:
+    return {endpoint.name: endpoint for endpoint in desk.endpoints.list()}
+
+
+def _mark(store: Store) -> Mark | None:
+    bad = sum(endpoint.state in _BAD for endpoint in (store.endpoints.value or {}).values())
+    return Mark("warning", numbers.WARNING, numbers.count(bad, "endpoint") + " not well") if bad else None
+
+
+def _things(context: Context) -> Iterator[Action]:
+    for name in context.store.endpoints.value or {}:
+        yield go(context, "endpoints", name, f"Endpoint {name}")
+
+
+def _wrong_now(store: Store) -> Iterator[Line]:
+    for endpoint in (store.endpoints.value or {}).values():
+        if endpoint.state in _BAD:
+            yield Line(
+                marks.ENDPOINT_MARKS[endpoint.state],
+                f"endpoint {plain(endpoint.name)}" + (f": {plain(endpoint.reason.text)}" if endpoint.reason else ""),
+                numbers.ago(endpoint.updated_at),
+                f"endpoints/{endpoint.name}",
+            )
+
+
+def _named(store: Store) -> Iterator[tuple[str, str]]:
+    yield from ((name, name) for name in store.endpoints.value or {})
+
+
+FEATURE = Feature(
+    EndpointsPage,
+    loads=(
+        Loaded(
+            Topic.ENDPOINTS,
+            _ask,
+            {
+                events.EndpointChanged: announced.put(
+                    lambda store: store.endpoints, lambda event: (event.endpoint.name, event.endpoint)
+                ),
+                events.EndpointRemoved: announced.remove(lambda store: store.endpoints, lambda event: event.name),
+            },
+            early=True,
+        ),
+    ),
+    badge=Badge(frozenset({Topic.ENDPOINTS}), _mark),
+    things=_things,
+    wrong_now=_wrong_now,
+    sources=frozenset({"serving", "endpoints"}),
+    named=_named,
+    acts={"endpoints.deploy": open_deploy},
+)

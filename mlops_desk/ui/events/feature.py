@@ -1,0 +1,124 @@
+"""Events and alerts, as the frame sees them."""
+
+import time
+from collections.abc import Iterator
+
+from mlops_desk.base.text import plain
+from mlops_desk.records import event as events
+from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.records.incident import Incident
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.asking import ClientLike
+from mlops_desk.ui.events.page import EventsPage
+from mlops_desk.ui.feature import Badge, Feature, go
+from mlops_desk.ui.live import announced
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Loaded, Store
+from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.widgets.lines import Line
+from mlops_desk.ui.words import alerts, numbers
+from mlops_desk.ui.words.numbers import Mark
+
+INCIDENTS_LOADED = 2000
+INCIDENTS_OFFERED = 100
+INCIDENTS_SHOWN, INCIDENT_SECONDS = 12, 86_400.0
+
+
+def _ask_incidents(desk: ClientLike, _store: Store) -> dict[str, Incident]:
+    return {incident.id: incident for incident in desk.events.list(limit=INCIDENTS_LOADED)}
+
+
+def _ask_alerts(desk: ClientLike, _store: Store) -> dict[str, Alert]:
+    return {alert.id: alert for alert in desk.alerts.list()}
+
+
+def _ask_rules(desk: ClientLike, _store: Store) -> dict[str, AlertRule]:
+    return {rule.name: rule for rule in desk.alerts.rules()}
+
+
+def _firing(store: Store) -> list[Alert]:
+    return alerts.firing((store.alerts.value or {}).values())
+
+
+def _mark(store: Store) -> Mark | None:
+    unseen = [alert for alert in _firing(store) if not alerts.is_silent(alert)]
+    if not unseen:
+        return None
+    worst = alerts.level(unseen[0].level)
+    return Mark(worst.token, f"{worst.shape} {len(unseen)}", numbers.count(len(unseen), "alert") + " not acknowledged")
+
+
+def _things(context: Context) -> Iterator[Action]:
+    store = context.store
+    for alert in _firing(store):
+        yield go(context, "events", f"alert:{alert.id}", f"Alert {alert.device_title}: {alert.title}")
+    for one in sorted((store.incidents.value or {}).values(), key=lambda one: -one.at)[:INCIDENTS_OFFERED]:
+        device = alerts.device_title(one.device, store.status)
+        yield go(context, "events", one.id, f"Event {device}: {one.title} ({numbers.ago(one.at)})")
+
+
+def _wrong_now(store: Store) -> Iterator[Line]:
+    for alert in _firing(store):
+        yield Line(
+            alerts.alert_mark(alert),
+            f"{plain(alert.device_title)}: {plain(alert.title or alert.text)}",
+            numbers.ago(alert.since),
+            f"events/alert:{alert.id}",
+            f"{alert.title}\n{alert.text}\n{alert.hint or ''}".strip(),
+        )
+
+
+def _of_late(store: Store) -> Iterator[Line]:
+    """Yield what happened within a day and is no alert any more: alerts have lines of their own."""
+    since = time.time() - INCIDENT_SECONDS
+    recent = sorted(
+        (one for one in (store.incidents.value or {}).values() if one.at >= since and one.kind != "alert"),
+        key=lambda one: -one.at,
+    )
+    for incident in recent[:INCIDENTS_SHOWN]:
+        yield Line(
+            alerts.incident_mark(incident),
+            f"{alerts.device_title(incident.device, store.status)}: {plain(incident.title)}"
+            + (f" ({incident.count:,} times)" if incident.count > 1 else ""),
+            numbers.ago(incident.at),
+            f"events/{incident.id}",
+            f"{numbers.absolute(incident.at)}\n{incident.text}\n{incident.hint or ''}".strip(),
+        )
+
+
+def _named(store: Store) -> Iterator[tuple[str, str]]:
+    yield from ((f"{alert.device_title}: {alert.title}", f"alert:{alert.id}") for alert in _firing(store))
+
+
+FEATURE = Feature(
+    EventsPage,
+    loads=(
+        Loaded(
+            Topic.ALERTS,
+            _ask_alerts,
+            {
+                events.AlertChanged: announced.put(
+                    lambda store: store.alerts, lambda event: (event.alert.id, event.alert)
+                )
+            },
+            early=True,
+        ),
+        Loaded(
+            Topic.INCIDENTS,
+            _ask_incidents,
+            {
+                events.IncidentLogged: announced.put_first(
+                    lambda store: store.incidents, lambda event: (event.incident.id, event.incident)
+                )
+            },
+            early=True,
+        ),
+        Loaded(Topic.ALERT_RULES, _ask_rules),
+    ),
+    badge=Badge(frozenset({Topic.ALERTS}), _mark),
+    things=_things,
+    wrong_now=_wrong_now,
+    of_late=_of_late,
+    sources=frozenset({"alerts"}),
+    named=_named,
+)

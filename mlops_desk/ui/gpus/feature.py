@@ -1,0 +1,43 @@
+"""GPUs, as the frame sees them."""
+
+from collections.abc import Iterator
+
+from mlops_desk.records.status import GpuState
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.feature import Badge, Feature, go
+from mlops_desk.ui.gpus.end_process import open_end_process
+from mlops_desk.ui.gpus.page import GpusPage
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Store
+from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.words import gpus, numbers
+from mlops_desk.ui.words.numbers import Mark
+
+_LOST = {GpuState.LOST, GpuState.RESET_REQUIRED, GpuState.ERROR}
+
+
+def _mark(store: Store) -> Mark | None:
+    lost = sum(gpu.state in _LOST for gpu in store.status.gpus) if store.status is not None else 0
+    return Mark("alert", numbers.ALERT, numbers.count(lost, "GPU") + " not usable") if lost else None
+
+
+def _things(context: Context) -> Iterator[Action]:
+    status = context.store.status
+    for gpu in status.gpus if status is not None else ():
+        title = f"GPU {gpu.index} {gpus.short_name(gpu.name)} ({gpus.who(gpu) or 'unknown'})"
+        yield go(context, "gpus", gpu.uuid, title)
+
+
+def _named(store: Store) -> Iterator[tuple[str, str]]:
+    for gpu in store.status.gpus if store.status is not None else ():
+        yield f"GPU {gpu.index}", gpu.uuid
+
+
+FEATURE = Feature(
+    GpusPage,
+    badge=Badge(frozenset({Topic.STATUS}), _mark),
+    things=_things,
+    sources=frozenset({"telemetry"}),
+    named=_named,
+    acts={"gpus.end_process": open_end_process},
+)

@@ -1,0 +1,56 @@
+"""Jobs, as the frame sees them."""
+
+from collections.abc import Iterator
+
+from mlops_desk.records import event as events
+from mlops_desk.records.job import Job, JobState
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.asking import ClientLike
+from mlops_desk.ui.feature import Badge, Feature, go
+from mlops_desk.ui.jobs.page import JobsPage
+from mlops_desk.ui.live import announced
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Loaded, Store
+from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.numbers import Mark
+
+JOBS_LOADED = 1000
+_BUSY = {JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING}
+
+
+def _ask(desk: ClientLike, _store: Store) -> dict[str, Job]:
+    return {job.id: job for job in desk.jobs.list(limit=JOBS_LOADED)}
+
+
+def _mark(store: Store) -> Mark | None:
+    busy = sum(job.state in _BUSY for job in (store.jobs.value or {}).values())
+    return Mark("info", str(busy), numbers.count(busy, "job") + " waiting or running") if busy else None
+
+
+def _things(context: Context) -> Iterator[Action]:
+    for job in (context.store.jobs.value or {}).values():
+        yield go(context, "jobs", job.id, f"Job {job.name} ({job.state}, {job.id[:8]})")
+
+
+def _named(store: Store) -> Iterator[tuple[str, str]]:
+    jobs = (store.jobs.value or {}).values()
+    yield from ((job.id, job.id) for job in jobs)
+    yield from ((job.name, job.id) for job in jobs)
+
+
+FEATURE = Feature(
+    JobsPage,
+    loads=(
+        Loaded(
+            Topic.JOBS,
+            _ask,
+            {events.JobChanged: announced.put_first(lambda store: store.jobs, lambda event: (event.job.id, event.job))},
+            early=True,
+        ),
+    ),
+    badge=Badge(frozenset({Topic.JOBS}), _mark),
+    things=_things,
+    sources=frozenset({"jobs"}),
+    named=_named,
+)

@@ -1,0 +1,6 @@
+"""The overview, as the frame sees it: it sums up what the other features say, and has nothing of its own."""
+
+from mlops_desk.ui.feature import Feature
+from mlops_desk.ui.overview.page import OverviewPage
+
+FEATURE = Feature(OverviewPage)

@@ -1,0 +1,44 @@
+"""Settings and what the machine lacks, as the frame sees them."""
+
+from collections.abc import Iterator
+
+from mlops_desk.records import event as events
+from mlops_desk.records.setting import SettingValue
+from mlops_desk.records.status import Check
+from mlops_desk.ui.actions import Action
+from mlops_desk.ui.asking import ClientLike
+from mlops_desk.ui.feature import Feature, go
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Loaded, Store
+from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.settings.page import SettingsPage
+
+
+def _ask_settings(desk: ClientLike, _store: Store) -> dict[str, SettingValue]:
+    return {setting.key: setting for setting in desk.settings.list()}
+
+
+def _ask_checks(desk: ClientLike, _store: Store) -> list[Check]:
+    return desk.agent.doctor()
+
+
+def _settings_changed(store: Store, _event: events.SettingsChanged) -> bool:
+    store.settings_changed = True
+    return True
+
+
+def _things(context: Context) -> Iterator[Action]:
+    for key, setting in (context.store.settings.value or {}).items():
+        also = f"{key} {setting.help} {' '.join(setting.choices)}"
+        yield go(context, "settings", key, f"Setting: {setting.section}, {setting.title}", also)
+
+
+FEATURE = Feature(
+    SettingsPage,
+    loads=(
+        Loaded(Topic.CHECKS, _ask_checks, early=True),
+        Loaded(Topic.SETTINGS, _ask_settings, {events.SettingsChanged: _settings_changed}, early=True),
+    ),
+    things=_things,
+    sources=frozenset({"settings", "metrics"}),
+)

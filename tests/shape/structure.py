@@ -1,0 +1,101 @@
+"""The structure in numbers: ``python tests/shape/structure.py [CHECKOUT]`` prints it, of another checkout as well.
+
+Files, the biggest folders, circles between the folders and files of each folder, contracts, and classes that share a
+name with one of another feature.
+"""
+
+import ast
+import sys
+import tomllib
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = {"base", "records", "verbs"}
+"""Folders that belong to no feature: what they name, everybody names so."""
+
+
+def files(package: Path) -> list[Path]:
+    """Return every module that is more than the name of its folder."""
+    return sorted(path for path in package.rglob("*.py") if path.name != "__init__.py")
+
+
+def folder_sizes(package: Path) -> Counter[str]:
+    """Return how many modules lie in each folder itself."""
+    return Counter(path.parent.relative_to(package.parent).as_posix() for path in files(package))
+
+
+def feature_of(path: Path, package: Path) -> str:
+    """Return the feature that a module belongs to: its top folder, and in the window the one below."""
+    parts = path.relative_to(package).parts
+    return "/".join(parts[:2]) if parts[0] == "ui" and len(parts) > 2 else parts[0]
+
+
+def doubled_classes(package: Path) -> dict[str, set[str]]:
+    """Return the public classes whose name stands in more than one feature, with the features."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for path in files(package):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name].add(feature_of(path, package))
+    return {name: features for name, features in sorted(found.items()) if len(features) > 1}
+
+
+def circles(package: Path) -> list[str]:
+    """Return the folders among whose modules and folders imports run in a circle."""
+    sys.path.insert(0, str(package.parent))
+    graph = grimp.build_graph(package.name, cache_dir=None)
+    found = []
+    for parent in sorted({module.rpartition(".")[0] for module in graph.modules} - {""}):
+        children = sorted(graph.find_children(parent))
+        squashed = {child: _reached(graph, child, children) for child in children}
+        if any(child in _closure(squashed, child) for child in children):
+            found.append(parent)
+    return found
+
+
+def _reached(graph: grimp.ImportGraph, child: str, children: list[str]) -> set[str]:
+    inside = {child, *graph.find_descendants(child)}
+    imported = {found for module in inside for found in graph.find_modules_directly_imported_by(module)}
+    return {other for other in children if other != child and imported & {other, *graph.find_descendants(other)}}
+
+
+def _closure(steps: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    rest = list(steps[start])
+    while rest:
+        here = rest.pop()
+        if here not in seen:
+            seen.add(here)
+            rest.extend(steps[here])
+    return seen
+
+
+def main(root: Path) -> None:
+    """Print the table."""
+    package = root / "mlops_desk"
+    sizes = folder_sizes(package)
+    contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    rows = [
+        ("files", str(len(files(package)))),
+        ("lines", f"{sum(path.read_text(encoding='utf-8').count(chr(10)) for path in files(package)):,}"),
+        ("folders", str(len(sizes))),
+        ("biggest folders", ", ".join(f"{folder} {count}" for folder, count in sizes.most_common(4))),
+        ("circles in", ", ".join(circles(package)) or "none"),
+        ("contracts", f"{len(contracts)}: {', '.join(contract['id'] for contract in contracts)}"),
+        ("classes of one name", str(len(doubled_classes(package)))),
+        ("window", ", ".join(_window(package))),
+    ]
+    for name, value in rows:
+        print(f"| {name} | {value} |")
+
+
+def _window(package: Path) -> list[str]:
+    sizes = folder_sizes(package / "ui")
+    return [f"{folder.removeprefix('ui').lstrip('/') or 'itself'} {count}" for folder, count in sorted(sizes.items())]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT)

@@ -1,0 +1,47 @@
+"""The rooms: small folders, a declaration in each of the window's features."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from mlops_desk.ui.catalogue import PAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "mlops_desk"
+MOST_FILES = 20
+
+
+def _structure():
+    spec = importlib.util.spec_from_file_location("structure", ROOT / "tests/shape/structure.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+structure = _structure()
+
+
+def test_no_folder_has_more_files_than_one_can_look_through() -> None:
+    big = {folder: count for folder, count in structure.folder_sizes(PACKAGE).items() if count > MOST_FILES}
+    assert not big
+
+
+def test_each_page_of_the_window_is_a_folder_that_declares_its_feature() -> None:
+    for spec in PAGES:
+        assert (PACKAGE / "ui" / spec.id / "feature.py").is_file(), spec.id
+        assert (PACKAGE / "ui" / spec.id / "page.py").is_file(), spec.id
+
+
+def test_each_folder_that_declares_a_feature_stands_in_the_catalogue() -> None:
+    declared = {path.parent.name for path in (PACKAGE / "ui").glob("*/feature.py")}
+    assert declared == {spec.id for spec in PAGES}
+
+
+def test_the_structure_can_be_printed(capsys) -> None:
+    structure.main(ROOT)
+    table = capsys.readouterr().out
+    assert "| circles in | none |" in table
+    assert "mlops_desk/telemetry/nvml" in table
