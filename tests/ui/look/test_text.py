@@ -29,7 +29,7 @@ from mlops_desk.ui.models import page
 from mlops_desk.ui.tables.model import RecordModel
 
 UI = Path(__file__).resolve().parents[3] / "mlops_desk" / "ui"
-HELPER = UI / "text.py"
+HELPER = UI / "look" / "text.py"
 BANNED_CALLS = {"QLabel", "QMessageBox", "QTextBrowser", "QTextEdit", "QToolTip", "QWhatsThis"}
 BANNED_METHODS = {
     "setToolTip",
@@ -41,7 +41,7 @@ BANNED_METHODS = {
     "setStyleSheet",
 }
 # A list's items and the tray's icon have no widget for set_tip; they are given text by tip_text and menu_text.
-ALLOWED = {("widgets/lines.py", "setToolTip"), ("tray.py", "setToolTip"), ("tray.py", "showMessage")}
+ALLOWED = {("widgets/lines.py", "setToolTip"), ("frame/tray.py", "setToolTip"), ("frame/tray.py", "showMessage")}
 
 NESTED = "<table><tr><td>" * 16
 HOSTILE = [
