@@ -10,7 +10,7 @@ PATHS = {
     "play": "M6 4l10 6l-10 6z",
     "copy": "M7 7h9v10H7zM4 13V3h9",
     "menu": "M5 8l5 5l5-5",
-    "more": "M4.500 10h.01M10 10h.01M15.500 10h.01",
+    "more": "".join(f"M{x} 10a.6 .6 0 1 0 1.2 0a.6 .6 0 1 0-1.2 0" for x in (4, 9.4, 14.8)),
     "back": "M12 4l-6 6l6 6",
     "forward": "M8 4l6 6l-6 6",
 }

@@ -7,6 +7,7 @@ it through Qt's own PaletteChange and asks ``colour`` again when it paints.
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
+from PySide6.QtCore import QRect, QRectF
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
@@ -21,9 +22,10 @@ WINDOW_SIZE, WINDOW_MINIMUM = (1280, 800), (760, 520)
 FRAME_WIDTH, FRAME_HEIGHT = 8, 40  # what a desktop puts around a window, until it has told
 DIALOG_WIDTH, DIALOG_TALL = 560, 560
 TILE_HEIGHT, HOST_TILE_HEIGHT, TILE_MINIMUM_WIDTH, HOST_TILE_MINIMUM_WIDTH = 148, 92, 200, 164
-LIST_WIDTH, DETAIL_WIDTH, COLUMN_MINIMUM = 300, 380, 200
+LIST_WIDTH, DETAIL_WIDTH, COLUMN_MINIMUM = 304, 380, 200
 CHART_HEIGHT, CHART_MINIMUM_HEIGHT, THIN_CHART_HEIGHT, AXIS_WIDTH = 150, 72, 48, 68
 METER_HEIGHT, SEVERITY_WIDTH, SCROLL_WIDTH = 4, 3, 10
+RING = 2  # whole pixels: half of one would take half of the contrast
 READING_WIDTH, NOTICE_WIDTH, STATE_WIDTH = 640, 700, 690
 STRIP_HEIGHT, STRIP_BAR_WIDTH, LINES_HEIGHT = 28, 56, 128
 CORE_WIDTH, CORE_HEIGHT, CORE_GAP, METER_ROW_HEIGHT = 7, 44, 3, 22
@@ -55,13 +57,13 @@ class Tokens:
 
 
 LIGHT = Tokens(
-    window="#F5F6F8", surface="#FFFFFF", raised="#FFFFFF", border="#D9DDE3", outline="#868F9A",
+    window="#F5F6F8", surface="#FFFFFF", raised="#FFFFFF", border="#D9DDE3", outline="#808994",
     text="#1B1F24", muted="#57606A", accent="#0B63CE", selection="#D6E6FB", ok="#1A7F37",
     warning="#8A5D00", alert="#C4202B", info="#0B63CE", paused="#7A46D6", unknown="#57606A",
     series=("#0072B2", "#C84E00", "#007F5C", "#B0478A", "#9A6A00", "#2A8FC7", "#6B5BB5", "#5A6470"),
 )  # fmt: skip
 DARK = Tokens(
-    window="#14171B", surface="#1B1F24", raised="#22272E", border="#333A43", outline="#68727E",
+    window="#14171B", surface="#1B1F24", raised="#22272E", border="#333A43", outline="#747E8A",
     text="#E6EAF0", muted="#9AA4B1", accent="#6CB2FF", selection="#24405F", ok="#4AC26B",
     warning="#D9AE3C", alert="#FF7B72", info="#6CB2FF", paused="#BC8CFF", unknown="#9AA4B1",
     series=("#4EA5E8", "#FF8C42", "#34C79A", "#E49AC4", "#F2B840", "#9AD3F5", "#B7A6F5", "#B8C0CA"),
@@ -119,6 +121,12 @@ def blended(under: QColor, over: QColor, share: float) -> QColor:
         under.greenF() * keep + over.greenF() * share,
         under.blueF() * keep + over.blueF() * share,
     )
+
+
+def edge(area: QRect | QRectF, line: float = BORDER) -> QRectF:
+    """Return where a line lies that is drawn just inside ``area``, on whole pixels: between two it loses contrast."""
+    half = line / 2
+    return QRectF(area).adjusted(half, half, -half, -half)
 
 
 @lru_cache(maxsize=64)

@@ -4,7 +4,14 @@ from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPen
-from PySide6.QtWidgets import QAbstractScrollArea, QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+)
 
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.tables.model import BAR_ROLE
@@ -45,7 +52,29 @@ class CellDelegate(QStyledItemDelegate):
         share = index.data(BAR_ROLE)
         if share is not None:
             _paint_bar(painter, area, share)
+        if view.state & QStyle.StateFlag.State_HasFocus:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(theme.colour("accent"), theme.BORDER))
+            painter.drawRect(theme.edge(view.rect))
         painter.restore()
+
+
+def paint_ring(table: QTableView) -> None:
+    """Paint the ring around a table that has the focus, into its frame."""
+    painter = QPainter(table)
+    area = table.rect()
+    painter.fillRect(area, theme.colour("surface"))
+    if table.hasFocus():
+        painter.setPen(QPen(theme.colour("accent"), theme.RING))
+        painter.drawRect(theme.edge(area, theme.RING))
+
+
+def paint_edges(table: QTableView) -> None:
+    """Mark the chosen rows at the table's left edge: the tint alone is hard to tell from its ground."""
+    painter = QPainter(table.viewport())
+    for index in table.selectionModel().selectedRows():
+        row = table.visualRect(index)
+        painter.fillRect(QRect(0, row.top(), theme.SEVERITY_WIDTH, row.height()), theme.colour("accent"))
 
 
 def _paint_bar(painter: QPainter, area: QRectF, share: float) -> None:

@@ -3,8 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from PySide6.QtCore import QItemSelection, QPoint, QSettings, Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QEvent, QItemSelection, QPoint, QSettings, Qt, Signal
+from PySide6.QtGui import (
+    QAction,
+    QFocusEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QMenu, QTableView
 
 from mlops_desk.base.text import plain
@@ -12,7 +21,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import menu_text
 from mlops_desk.ui.tables import export
 from mlops_desk.ui.tables.model import KEY_ROLE, Column, RecordModel
-from mlops_desk.ui.tables.paint import CellDelegate, PlainHeader
+from mlops_desk.ui.tables.paint import CellDelegate, PlainHeader, paint_edges, paint_ring
 from mlops_desk.ui.widgets.scroll import thin
 
 T = TypeVar("T")
@@ -43,7 +52,10 @@ class RecordTable(QTableView, Generic[T]):
         self.setItemDelegate(CellDelegate(self))
         self.setMouseTracking(True)
         self.setShowGrid(False)
-        self.setFrameShape(QFrame.Shape.NoFrame)
+        # The frame is room for the ring that tells that keys mean this table; it is painted in ``event``.
+        self.setFrameStyle(int(QFrame.Shape.Box) | int(QFrame.Shadow.Plain))
+        self.setLineWidth(theme.RING)
+        self.horizontalScrollBar().valueChanged.connect(lambda: self.viewport().update())
         self.setAlternatingRowColors(False)
         self.setWordWrap(False)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -186,8 +198,24 @@ class RecordTable(QTableView, Generic[T]):
         else:
             super().keyPressEvent(event)
 
+    def event(self, event: QEvent) -> bool:
+        """Paint the frame, which a scrolling widget is asked for here and not in ``paintEvent``."""
+        if event.type() is not QEvent.Type.Paint:
+            return super().event(event)
+        paint_ring(self)
+        return True
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.update()
+
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
+        paint_edges(self)
         nothing = self.nothing()
         if nothing:
             painter = QPainter(self.viewport())

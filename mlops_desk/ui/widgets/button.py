@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QPushButton, QSizePolicy
 
@@ -82,15 +82,15 @@ class Button(QPushButton):
         painter.drawText(area.adjusted(left + drawn, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, words)
 
     def _paint_shape(self, painter: QPainter) -> QColor:
-        outline = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+        outline = theme.edge(self.rect())
         enabled = self.isEnabled()
         ink = theme.colour("alert" if self._harmful else self._tone or "text")
-        fill, edge = theme.colour("raised"), theme.colour("border")
+        fill, edge = theme.colour("raised"), theme.colour("outline" if enabled else "border")
         if self._main and enabled:
             fill = edge = theme.colour("alert" if self._harmful else "accent")
             ink = theme.colour("window" if theme.is_dark() else "surface")
         elif self.isChecked():
-            fill = theme.colour("selection")
+            fill, edge = theme.colour("selection"), theme.colour("accent")
         if not enabled:
             ink = theme.faded(theme.colour("muted"), 0.6)
         elif self.isDown() or self.underMouse():
@@ -100,9 +100,8 @@ class Button(QPushButton):
         painter.drawRoundedRect(outline, theme.RADIUS, theme.RADIUS)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(theme.colour("text" if self._main else "accent"), theme.LINE))
-            inner = outline.adjusted(2, 2, -2, -2) if self._main else outline
-            painter.drawRoundedRect(inner, theme.RADIUS, theme.RADIUS)
+            painter.setPen(QPen(theme.colour("text" if self._main else "accent"), theme.RING))
+            painter.drawRoundedRect(theme.edge(self.rect(), theme.RING), theme.RADIUS, theme.RADIUS)
         return ink
 
 

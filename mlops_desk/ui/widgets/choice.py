@@ -1,6 +1,6 @@
 """A list to choose from and a switch, painted like the rest: round corners, one border, a visible focus."""
 
-from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QCheckBox, QComboBox
 
@@ -25,8 +25,9 @@ class Choice(QComboBox):
         if self.underMouse():
             fill = theme.blended(fill, theme.colour("text"), 0.06)
         painter.setBrush(fill)
-        painter.setPen(QPen(theme.colour("accent" if focused else "outline"), theme.LINE if focused else theme.BORDER))
-        outline = QRectF(self.rect()).adjusted(1, 1, -1, -1)
+        line = theme.RING if focused else theme.BORDER
+        painter.setPen(QPen(theme.colour("accent" if focused else "outline"), line))
+        outline = theme.edge(self.rect(), line)
         painter.drawRoundedRect(outline, theme.RADIUS, theme.RADIUS)
         arrow = symbols.pixmap(symbols.PATHS["menu"], theme.colour("muted"), theme.SYMBOL, self.devicePixelRatioF())
         left = self.width() - theme.SYMBOL - theme.SPACE_8
@@ -56,7 +57,7 @@ class Check(QCheckBox):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        box = QRectF(1, (self.height() - theme.SYMBOL) / 2 + 1, theme.SYMBOL - 2, theme.SYMBOL - 2)
+        box = theme.edge(QRect(1, (self.height() - theme.SYMBOL) // 2 + 1, theme.SYMBOL - 2, theme.SYMBOL - 2))
         on = self.isChecked()
         painter.setBrush(theme.colour("accent") if on else theme.colour("surface"))
         edge = "accent" if on or self.hasFocus() else "muted"

@@ -1,6 +1,5 @@
 """A field for one line of text, with round corners and room inside; the filter of a page is one."""
 
-from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QLineEdit
 
@@ -30,8 +29,9 @@ class Field(QLineEdit):
         focused = self.hasFocus()
         # What is only there to be copied is quiet; where one types or chooses, the edge tells that one can.
         edge = theme.colour("accent" if focused else "border" if self.isReadOnly() else "outline")
-        painter.setPen(QPen(edge, theme.LINE if focused else theme.BORDER))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), theme.RADIUS, theme.RADIUS)
+        line = theme.RING if focused else theme.BORDER
+        painter.setPen(QPen(edge, line))
+        painter.drawRoundedRect(theme.edge(self.rect(), line), theme.RADIUS, theme.RADIUS)
         painter.end()
         super().paintEvent(event)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QResizeEvent
+from PySide6.QtGui import QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -55,6 +55,8 @@ class _Delegate(QStyledItemDelegate):
         painter.save()
         if state & QStyle.StateFlag.State_Selected and state & QStyle.StateFlag.State_HasFocus:
             painter.fillRect(area, theme.colour("selection"))
+            painter.setPen(QPen(theme.colour("accent"), theme.RING))
+            painter.drawRect(theme.edge(area, theme.RING))
         elif state & QStyle.StateFlag.State_MouseOver:
             painter.fillRect(area, theme.faded(theme.colour("text"), 0.04))
         area.adjust(theme.SPACE_4, 0, -theme.SPACE_4, 0)

@@ -1,0 +1,184 @@
+"""What one operates, what has the focus and what is chosen can be told from its ground: at least 3 to 1, by pixels."""
+
+from dataclasses import dataclass
+
+import pytest
+from contrast import best, column, contrast, differing
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.choice import Check, Choice
+from mlops_desk.ui.widgets.field import Field
+from mlops_desk.ui.widgets.lines import Line, LinesCard
+from mlops_desk.ui.words.numbers import Mark
+
+LEAST = 3.0
+# Window, surface and raised of the two looks: what a control may stand on.
+GROUNDS = {False: ("#F5F6F8", "#FFFFFF"), True: ("#14171B", "#1B1F24", "#22272E")}
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str
+
+
+COLUMNS = (
+    Column("name", "Name", lambda thing: Cell(thing.name), stretch=True),
+    Column("size", "Size", lambda thing: Cell("1"), right=True),
+)
+
+
+@pytest.fixture(params=[False, True], ids=["light", "dark"])
+def dark(request, qapp):
+    theme.prepare(qapp)
+    theme.apply(qapp, dark=request.param)
+    yield request.param
+    theme.apply(qapp, dark=False)
+
+
+def picture(widget: QWidget) -> QImage:
+    return widget.grab().toImage()
+
+
+@pytest.fixture
+def page(qtbot):
+    """A page that takes the focus itself; ``put`` puts a widget on it."""
+    made = QWidget()
+    qtbot.addWidget(made)
+    QVBoxLayout(made)
+    made.resize(500, 300)
+    made.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    made.show()
+    made.setFocus()
+    qtbot.waitExposed(made)
+    return made
+
+
+def put(page: QWidget, widget: QWidget) -> None:
+    page.layout().addWidget(widget)
+    QApplication.processEvents()
+
+
+CONTROLS = {
+    "field": lambda: Field("Name"),
+    "choice": lambda: Choice("Range"),
+    "button": lambda: Button("Search"),
+    "more": lambda: Button("", symbol="more", tip="More"),
+}
+
+
+@pytest.mark.parametrize("kind", CONTROLS)
+def test_the_edge_of_a_control_is_seen_on_every_ground(page, dark, kind):
+    control = CONTROLS[kind]()
+    put(page, control)
+    image = picture(control)
+    edge = column(image, image.width() // 4 if kind != "more" else image.width() // 2, range(3))
+    assert min(best(edge, ground) for ground in GROUNDS[dark]) >= LEAST
+
+
+def test_the_box_of_a_switch_is_seen_on_every_ground(page, dark):
+    check = Check("Follow")
+    put(page, check)
+    image = picture(check)
+    edge = [image.pixelColor(x, image.height() // 2) for x in range(4)]
+    assert min(best(edge, ground) for ground in GROUNDS[dark]) >= 4.5
+
+
+def test_the_dots_of_the_button_for_more_are_seen(page, dark):
+    button = Button("", symbol="more", tip="More")
+    put(page, button)
+    image = picture(button)
+    inside = [image.pixelColor(x, image.height() // 2) for x in range(6, image.width() - 6)]
+    seen = [pixel for pixel in inside if contrast(pixel, QColor(GROUNDS[dark][-1])) >= 4.5]
+    assert len(seen) >= 3
+
+
+@pytest.mark.parametrize("kind", CONTROLS)
+def test_a_control_with_the_focus_is_told_from_one_without(page, dark, kind):
+    control = CONTROLS[kind]()
+    put(page, control)
+    before = picture(control)
+    control.setFocus()
+    QApplication.processEvents()
+    after = picture(control)
+    edge = column(after, after.width() // 4 if kind != "more" else after.width() // 2, range(3))
+    assert differing(before, after) > 2 * (after.width() + after.height())
+    assert min(best(edge, ground) for ground in GROUNDS[dark]) >= 4.5
+
+
+@pytest.fixture
+def table(page, tmp_path, dark):
+    made = RecordTable("Things", COLUMNS, QSettings(str(tmp_path / "t.ini"), QSettings.Format.IniFormat))
+    put(page, made)
+    made.show_records({str(number): Thing(f"thing {number}") for number in range(100)})
+    QApplication.processEvents()
+    page.setFocus()
+    QApplication.processEvents()
+    return made
+
+
+def test_a_table_with_the_focus_has_a_ring_all_around(table, dark):
+    before = picture(table)
+    table.setFocus()
+    QApplication.processEvents()
+    after = picture(table)
+    width, height = after.width(), after.height()
+    edges = [(width // 2, 0), (width // 2, height - 1), (0, height // 2), (width - 1, height // 2)]
+    assert all(contrast(after.pixelColor(*place), before.pixelColor(*place)) >= LEAST for place in edges)
+    table.clearFocus()
+    QApplication.processEvents()
+    assert differing(picture(table), before) == 0
+
+
+def test_the_cell_that_keys_mean_is_framed_only_while_they_mean_it(table, dark):
+    table.select("2")
+    QApplication.processEvents()
+    index = table.records.index(2, 1)
+    table.setCurrentIndex(index)
+    place = table.visualRect(index).translated(table.viewport().pos())
+    without = picture(table).copy(place)
+    table.setFocus()
+    QApplication.processEvents()
+    cell = picture(table).copy(place)
+    other = table.visualRect(table.records.index(2, 0)).translated(table.viewport().pos())
+    assert contrast(cell.pixelColor(place.width() // 2, 0), without.pixelColor(place.width() // 2, 0)) >= LEAST
+    neighbour = picture(table).pixelColor(other.center().x(), other.top())
+    assert contrast(neighbour, without.pixelColor(place.width() // 2, 0)) < 1.1
+
+
+def test_the_chosen_row_has_an_edge_that_stays_when_the_table_is_scrolled_sideways(table, dark):
+    table.setColumnWidth(1, 900)
+    table.select("3")
+    QApplication.processEvents()
+    ground = theme.colour("surface").name()
+
+    def edge() -> list[QColor]:
+        row = table.visualRect(table.records.index(3, 1)).translated(table.viewport().pos())
+        image = picture(table)
+        return [image.pixelColor(table.viewport().x() + x, row.center().y()) for x in range(3)]
+
+    assert min(best([pixel], ground) for pixel in edge()) >= LEAST
+    table.horizontalScrollBar().setValue(40)
+    QApplication.processEvents()
+    assert min(best([pixel], ground) for pixel in edge()) >= LEAST
+    row = table.visualRect(table.records.index(4, 1)).translated(table.viewport().pos())
+    beside = picture(table).pixelColor(table.viewport().x() + 1, row.center().y())
+    assert contrast(beside, QColor(ground)) < 1.1
+
+
+def test_the_line_of_a_card_that_has_the_focus_is_framed(page, dark):
+    card = LinesCard("Queue", "Nothing")
+    put(page, card)
+    card.show_lines("Queue", [Line(Mark("ok", "●", "fine"), "a job", "now", str(n)) for n in range(3)])
+    card._list.setCurrentRow(1)
+    card._list.setFocus()
+    QApplication.processEvents()
+    row = card._list.visualItemRect(card._list.item(1))
+    image = picture(card._list.viewport())
+    edge = column(image, row.center().x(), range(row.top(), row.top() + 3))
+    assert min(best(edge, ground) for ground in GROUNDS[dark]) >= LEAST
