@@ -17,7 +17,7 @@ import pytest
 from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
-from mlops_desk.engines.fake import Program
+from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.records.job import Mount
 
 LABEL = "io.mlops-desk.test-run"
@@ -33,11 +33,11 @@ HOSTILE = (
 WRITES = ("sh", "-c", "echo done > /out/result.txt")
 
 PROGRAMS = {
-    "one; sleep": Program(seconds=0.3, lines=("one", "two"), exit_code=3),
-    "exec sleep": Program(seconds=math.inf, lines=("up",)),
-    "trap": Program(seconds=math.inf, lines=("up",), ignores_term=True),
-    "033": Program(lines=("\033[31mred\033[0m", "x" * 9000, "100%")),
-    "result.txt": Program(files={"/out/result.txt": "done\n"}),
+    "one; sleep": ScriptedProgram(seconds=0.3, lines=("one", "two"), exit_code=3),
+    "exec sleep": ScriptedProgram(seconds=math.inf, lines=("up",)),
+    "trap": ScriptedProgram(seconds=math.inf, lines=("up",), ignores_term=True),
+    "033": ScriptedProgram(lines=("\033[31mred\033[0m", "x" * 9000, "100%")),
+    "result.txt": ScriptedProgram(files={"/out/result.txt": "done\n"}),
 }
 
 

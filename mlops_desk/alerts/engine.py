@@ -13,7 +13,7 @@ from typing import Any
 from mlops_desk.alerts.causes import LOST_XID, UNKNOWN, XID_RULES, Cause, of_gpu
 from mlops_desk.alerts.links import NvLinks
 from mlops_desk.alerts.silences import Silences, Spot, spot_of
-from mlops_desk.alerts.steady import Row, Rows
+from mlops_desk.alerts.steady import RuleRow, RuleRows
 from mlops_desk.alerts.watched import WATCHED, Watched, gone
 from mlops_desk.base.hysteresis import Condition, Holding, span_words, step
 from mlops_desk.base.quantities import THIN, amount, percent
@@ -78,7 +78,7 @@ class AlertEngine:
         changed = {rule.name: rule for rule in rules}
         self._watched = {item.rule.name: item for item in WATCHED}
         self._rules = {name: _with_changes(item.rule, changed.get(name)) for name, item in self._watched.items()}
-        self._table: list[tuple[str, Rows]] = []
+        self._table: list[tuple[str, RuleRows]] = []
         self._holdings: dict[Spot, Holding] = {}
         self._growth: dict[Spot, _Growth] = {}
         self._pulses: dict[Spot, _Pulse] = {}
@@ -187,7 +187,7 @@ class AlertEngine:
             self._sweep(status, now)
         return changes
 
-    def _look(self, rows: Sequence[Row], device: str, thing: Any, clocks: tuple[float, float]) -> list[Change]:
+    def _look(self, rows: Sequence[RuleRow], device: str, thing: Any, clocks: tuple[float, float]) -> list[Change]:
         changes = []
         for watched, rule, condition in rows:
             spot = rule.name, device, ""
@@ -198,7 +198,7 @@ class AlertEngine:
         return changes
 
     def _look_at_pulses(
-        self, rows: Rows, pulsing: Iterable[Spot], device: str, thing: Any, clocks: tuple[float, float]
+        self, rows: RuleRows, pulsing: Iterable[Spot], device: str, thing: Any, clocks: tuple[float, float]
     ) -> list[Change]:
         changes = []
         for _, rule, condition in rows.set_off:
@@ -208,7 +208,7 @@ class AlertEngine:
                     changes += self._turn(spot, thing, value, before or Holding(), condition, clocks)
         return changes
 
-    def _remembers(self, row: Row, device: str) -> bool:
+    def _remembers(self, row: RuleRow, device: str) -> bool:
         """Tell whether a rule would find something else in the same number at another time."""
         spot = row.rule.name, device, ""
         growth = self._growth.get(spot)
@@ -352,12 +352,12 @@ class AlertEngine:
         }
 
     def _arrange(self) -> None:
-        table: dict[str, list[Row]] = {}
+        table: dict[str, list[RuleRow]] = {}
         for name, rule in self._rules.items():
             if rule.enabled:
                 condition = Condition(rule.above, rule.threshold, rule.clear_at, rule.for_seconds, rule.averaged)
-                table.setdefault(rule.device_class, []).append(Row(self._watched[name], rule, condition))
-        self._table = [(device_class, Rows(rows)) for device_class, rows in table.items()]
+                table.setdefault(rule.device_class, []).append(RuleRow(self._watched[name], rule, condition))
+        self._table = [(device_class, RuleRows(rows)) for device_class, rows in table.items()]
 
 
 _DEVICES: dict[str, Callable[[Status], Iterable[tuple[str, Any]]]] = {

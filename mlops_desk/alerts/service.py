@@ -27,7 +27,7 @@ from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, SettingsChanged
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.status import Status
-from mlops_desk.storage.state import RecordTable
+from mlops_desk.storage.state import StoredRecords
 
 _log = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ class AlertsService:
 
     def __init__(
         self,
-        alerts: RecordTable[Alert],
-        rules: RecordTable[AlertRule],
+        alerts: StoredRecords[Alert],
+        rules: StoredRecords[AlertRule],
         settings: SettingsStore,
         bus: Bus,
         loop: Loop,

@@ -20,7 +20,7 @@ RESTLESS = frozenset({
 """What is another at nearly every look: whoever reads it is always looked at."""
 
 
-class Row(NamedTuple):
+class RuleRow(NamedTuple):
     """A rule as it holds now."""
 
     watched: Watched
@@ -28,13 +28,13 @@ class Row(NamedTuple):
     condition: Condition
 
 
-class Rows:
+class RuleRows:
     """The rules of a class of devices, and which of its devices are steady.
 
     ``always`` are looked at each time, ``set_off`` by incidents, ``steady`` of devices that are not known as quiet.
     """
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[RuleRow]) -> None:
         self.all = [*rows]
         self.set_off = [row for row in self.all if row.watched.pulse]
         others = [row for row in self.all if not row.watched.pulse]

@@ -29,7 +29,7 @@ _READ_ONLY_KINDS = {"squashfs", "iso9660", "udf", "erofs", "cramfs", "fuse.snapf
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Gauge:
     """``of`` tells a device's number from nothing but the readings and attributes that are named here.
 
     ``reads`` None: from whatever there is.
@@ -51,7 +51,7 @@ class Watched:
     """
 
     rule: AlertRule
-    measure: Measure
+    measure: Gauge
     hint: str
     grown_over: float = 0.0
     grown_in: Callable[[Any], float] = lambda _: 1.0
@@ -67,31 +67,31 @@ def _number(device: Any, metric: str) -> float | None:
     return None if reading is None else reading.value
 
 
-def _value(metric: str) -> Measure:
+def _value(metric: str) -> Gauge:
     def measure(device: Any) -> float | None:
         reading = device.metrics.get(metric)
         return None if reading is None else reading.value
 
-    return Measure(measure, (metric,))
+    return Gauge(measure, (metric,))
 
 
-def _share(part: str, whole: str) -> Measure:
+def _share(part: str, whole: str) -> Gauge:
     def measure(device: Any) -> float | None:
         value, limit = _number(device, part), _number(device, whole)
         return None if value is None or not limit else value / limit
 
-    return Measure(measure, (part, whole))
+    return Gauge(measure, (part, whole))
 
 
-def _sum(*metrics: str) -> Measure:
+def _sum(*metrics: str) -> Gauge:
     def measure(device: Any) -> float | None:
         values = [value for each in metrics if (value := _number(device, each)) is not None]
         return sum(values) if values else None
 
-    return Measure(measure, metrics)
+    return Gauge(measure, metrics)
 
 
-def _left(metric: str, limits: tuple[str, ...], assumed: float) -> Measure:
+def _left(metric: str, limits: tuple[str, ...], assumed: float) -> Gauge:
     def measure(device: Any) -> float | None:
         value = _number(device, metric)
         if value is None:
@@ -102,10 +102,10 @@ def _left(metric: str, limits: tuple[str, ...], assumed: float) -> Measure:
                 return limit - value
         return assumed - value
 
-    return Measure(measure, (metric, *limits))
+    return Gauge(measure, (metric, *limits))
 
 
-def _most(*metrics: str) -> Measure:
+def _most(*metrics: str) -> Gauge:
     def measure(device: Any) -> float | None:
         most = None
         for each in metrics:
@@ -114,7 +114,7 @@ def _most(*metrics: str) -> Measure:
                 most = value
         return most
 
-    return Measure(measure, metrics)
+    return Gauge(measure, metrics)
 
 
 def gone(gpu: Gpu) -> float | None:
@@ -192,7 +192,7 @@ def _rule(
 
 
 _FLAG = (1.0, 0.0, 0.0)
-_SET_OFF = Measure(lambda _: 0.0)
+_SET_OFF = Gauge(lambda _: 0.0)
 _EXAMINE = "Take the GPU out of use and have the board examined; results of running jobs may be wrong."
 _COOL = "Check air flow, fans, dust and the room's temperature."
 _LIMITS = ("hw.temperature.limit.slowdown", "hw.temperature.limit.gpu")
@@ -203,13 +203,13 @@ _GPU = (
         _rule("gpu_lost", "Lost, or in need of a reset", ("gpu", "hw.gpu.utilization", "1"), (1.0, 0.0, 2.0), "alert",
               "The GPU fell off the bus, or the driver refuses work until it is reset. Where the driver says so (XID "
               "79), that alert stands for it."),
-        Measure(gone, facts=("state",)), "Save what can be saved, and restart the machine if it does not come back.",
+        Gauge(gone, facts=("state",)), "Save what can be saved, and restart the machine if it does not come back.",
         measured=False, logged=False, told=False,
     ),
     Watched(
         _rule("gpu_silent", "Does not respond", ("gpu", "hw.gpu.utilization", "1"), (1.0, 0.0, 15.0), "alert",
               "A call to the driver about the GPU does not return."),
-        Measure(_mute, facts=("state",)), "sudo dmesg | grep -i nvrm says more. No new job should start on it.",
+        Gauge(_mute, facts=("state",)), "sudo dmesg | grep -i nvrm says more. No new job should start on it.",
         measured=False, logged=False, told=False,
     ),
     Watched(
@@ -227,7 +227,7 @@ _GPU = (
     Watched(
         _rule("gpu_lease", "Its lease file was damaged", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "warning",
               "Lease files tell all users of this machine who holds a GPU."),
-        Measure(lambda gpu: 1.0 if _lease_trouble(gpu) else 0.0, facts=("lease",)),
+        Gauge(lambda gpu: 1.0 if _lease_trouble(gpu) else 0.0, facts=("lease",)),
         "Ask the file's owner, or an administrator, who changed it; it is written anew or ignored after 10 min.",
         measured=False, said=_lease_trouble,
     ),
@@ -298,7 +298,7 @@ _GPU = (
         _rule("gpu_memory_unclaimed", "Memory is held by nobody", ("gpu", "hw.gpu.memory.usage", "By"),
               (float(LEAST_BYTES), float(LEAST_BYTES) / 2, 60.0), "warning",
               "Memory in use that no process is seen to hold: of a dead process, or of one that is hidden."),
-        Measure(_unclaimed, facts=("held_by_nobody_bytes", "processes_known")),
+        Gauge(_unclaimed, facts=("held_by_nobody_bytes", "processes_known")),
         "sudo fuser -v /dev/nvidia* tells who has it open; mlops-desk doctor says what else to look for.",
     ),
     Watched(
@@ -311,14 +311,14 @@ _GPU = (
     Watched(
         _rule("gpu_nvlink_down", "NVLinks are down", ("gpu", "hw.gpu.nvlink.up", "1"), (1.0, 0.0, 30.0), "warning",
               "NVLinks of the GPU that are down, where it or another one of its model had some up.", counted="links"),
-        Measure(lambda _: None, NVLINKS), "mlops-desk status --json names them. Check bridges and switches (systemctl "
+        Gauge(lambda _: None, NVLINKS), "mlops-desk status --json names them. Check bridges and switches (systemctl "
         "status nvidia-fabricmanager); jobs on several GPUs are slow until then.",
     ),
     Watched(
         _rule("gpu_pcie_link", "PCIe link is narrower or slower than it can be",
               ("gpu", "hw.gpu.pcie.width", "1"), (0.25, 0.49, 30.0), "warning",
               "Share of the speed of generation and lanes that GPU and slot can do, while the GPU works.", above=False),
-        Measure(pcie_share, PCIE), "Check the board's seat, the riser and the slot's settings in the firmware (lanes, "
+        Gauge(pcie_share, PCIE), "Check the board's seat, the riser and the slot's settings in the firmware (lanes, "
         "generation); nvidia-smi -q -d PCIE shows both ends.",
     ),
     Watched(
@@ -395,7 +395,7 @@ _FILESYSTEM = (
         _rule("filesystem_space", "Nearly full",
               ("filesystem", "system.filesystem.utilization", "1"), (0.95, 0.93, 60.0), "warning",
               "Share of the space that ordinary users may fill."),
-        Measure(_full, ("system.filesystem.utilization",), ("kind",)),
+        Gauge(_full, ("system.filesystem.utilization",), ("kind",)),
         "sudo du -xh --max-depth=2 MOUNT | sort -h | tail",
     ),
     Watched(
@@ -408,7 +408,7 @@ _FILESYSTEM = (
     Watched(
         _rule("filesystem_silent", "Does not answer", ("filesystem", "system.filesystem.latency", "1"),
               (1.0, 0.0, 20.0), "warning", "A mount that does not answer blocks every program that touches it."),
-        Measure(_silent, None), "Check the file server and the network to it.",
+        Gauge(_silent, None), "Check the file server and the network to it.",
     ),
 )  # fmt: skip
 
@@ -418,7 +418,7 @@ _NETWORK = (
               ("network", "system.network.receive.errors", "1/s"), (1.0, 0.1, 30.0), "warning",
               "Damaged packets a second, drops left out.", averaged=True,
               counted="packets/s"),
-        Measure(_packet_errors, _PACKETS), "Check cable, transceiver and the other side's port.",
+        Gauge(_packet_errors, _PACKETS), "Check cable, transceiver and the other side's port.",
     ),
     Watched(
         _rule("network_link_errors", "InfiniBand link has errors", ("network", "hw.network.link.errors", "1/s"),

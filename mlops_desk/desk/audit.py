@@ -7,7 +7,7 @@ from threading import Lock
 from mlops_desk.base.errors import DeskError
 from mlops_desk.desk.settings import without_secrets
 from mlops_desk.records.audit import AuditEntry
-from mlops_desk.storage.state import RecordTable
+from mlops_desk.storage.state import StoredRecords
 
 _log = logging.getLogger(__name__)
 _WAITING = 10_000
@@ -16,7 +16,7 @@ _WAITING = 10_000
 class AuditTrail:
     """Keeps audit entries, in order. What was done stays done, and its answer true, though it can't be noted yet."""
 
-    def __init__(self, table: RecordTable[AuditEntry]) -> None:
+    def __init__(self, table: StoredRecords[AuditEntry]) -> None:
         self._table = table
         self._waiting: deque[AuditEntry] = deque(maxlen=_WAITING)
         self._lock = Lock()

@@ -30,8 +30,8 @@ from mlops_desk.events.service import EventParts, EventsService
 from mlops_desk.jobs.ports import RunTicket
 from mlops_desk.jobs.run.leases import LedgerGpus
 from mlops_desk.jobs.service import JobsService
-from mlops_desk.leases.allocation import Facts
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.allocation import DriverFacts
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.history import Curves
@@ -148,8 +148,8 @@ class Desk:
         if isinstance(self.engine, DockerEngine):
             self.engine.close()
 
-    def _ledger(self) -> Ledger:
-        return Ledger(Owner(self.folder.instance, self._engine_address()), self._container_lives)
+    def _ledger(self) -> LeaseLedger:
+        return LeaseLedger(LeaseOwner(self.folder.instance, self._engine_address()), self._container_lives)
 
     def _engine_address(self) -> str:
         """Name the engine as every other agent names it, so that leases of one engine are known as such."""
@@ -318,7 +318,7 @@ class Desk:
         jobs = self.state.jobs.list(states=final, limit=_JOBS_COUNTED)
         return Counter(job.state.value for job in jobs if (job.ended_at or 0.0) >= since)
 
-    def _facts(self) -> Facts | None:
+    def _facts(self) -> DriverFacts | None:
         """Return what the driver showed last, or None when that is too old to give GPUs out on."""
         sample = self.telemetry.sample()
         limit = max(_STALE_FACTS_SECONDS, 5.0 + 2.0 * self.settings.number("telemetry.interval_seconds"))

@@ -11,8 +11,8 @@ from pathlib import Path
 from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
-from mlops_desk.leases.allocation import Facts
-from mlops_desk.leases.ledger import Ledger
+from mlops_desk.leases.allocation import DriverFacts
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.status import Check, LeaseInfo
 
 _log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 class Leasing:
     """``facts`` returns what the driver showed last, or None when that is too old; ``instance`` is our agent's."""
 
-    def __init__(self, ledger: Ledger, instance: str, facts: Callable[[], Facts | None]) -> None:
+    def __init__(self, ledger: LeaseLedger, instance: str, facts: Callable[[], DriverFacts | None]) -> None:
         self._ledger = ledger
         self._instance = instance
         self._facts = facts

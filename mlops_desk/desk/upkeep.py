@@ -29,7 +29,7 @@ _FORGET = "mlops-desk jobs forget"
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Damage:
     """What is damaged or lost, and what to do about it; ``lost_jobs`` are those that have no record any more."""
 
     text: str
@@ -129,20 +129,20 @@ class Upkeep:
         why = "was given up for outcomes of jobs, the disk was full" if self._given_up else "is not there"
         return Check("disk reserve", "warning", f"the reserve for a full disk {why}; it is made once 192 MiB are free")
 
-    def _troubles(self) -> list[Trouble]:
-        found: list[Trouble] = []
+    def _troubles(self) -> list[Damage]:
+        found: list[Damage] = []
         if self._state.repair is not None:
-            found.append(Trouble(self._state.repair.told("The state database"), _RESTORE))
+            found.append(Damage(self._state.repair.told("The state database"), _RESTORE))
         lost = tuple(job for job in self._lost_jobs if (self._jobs / job).is_dir())  # and not put aside meanwhile
         if lost:
             text = _lost_text(lost, is_new=self._state.is_new)
-            found.append(Trouble(text, f"{_RESTORE}    or, if it is not missed: {_FORGET} {plain(lost[0], 40)}", lost))
+            found.append(Damage(text, f"{_RESTORE}    or, if it is not missed: {_FORGET} {plain(lost[0], 40)}", lost))
         if unreadable := self._state.unreadable():
             names = _some([plain(name, 60) for name in unreadable])
             text = f"{_count(len(unreadable), 'record')} damaged and left out: {names}."
-            found.append(Trouble(f"{text} Copies lie in the folder unreadable.", _RESTORE))
+            found.append(Damage(f"{text} Copies lie in the folder unreadable.", _RESTORE))
         if (note := self._settings.note) is not None:
-            found.append(Trouble(note, _SETTINGS))
+            found.append(Damage(note, _SETTINGS))
         return found
 
     def _tell(self) -> None:

@@ -31,7 +31,7 @@ from mlops_desk.records.drift import DriftOptions, DriftReport
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.event import DriftReported
 from mlops_desk.storage.requests import LogWindow
-from mlops_desk.storage.state import RecordTable
+from mlops_desk.storage.state import StoredRecords
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class DriftService:
         endpoints: Callable[[], list_of[Endpoint]],
         request_window: Callable[[str, int, Path], LogWindow],
         reference_file: Callable[[Endpoint], Path],
-        reports: RecordTable[DriftReport],
+        reports: StoredRecords[DriftReport],
         bus: Bus,
         loop: Loop,
         settings: SettingsStore,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from mlops_desk.base.disk.mount_points import MountPoint, MountTable, Place
+from mlops_desk.base.disk.mount_points import MountPoint, MountTable, RealPlace
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
@@ -28,7 +28,7 @@ _POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class ScriptedProgram:
     """The scripted life of a command.
 
     It runs for ``seconds`` (``math.inf``: until stopped), prints ``lines`` evenly over that time, ends
@@ -46,7 +46,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ScriptedEnding:
     """How a container ended, for ``at_end``. Times are the clock's."""
 
     exit_code: int
@@ -54,15 +54,15 @@ class Ending:
     ended_at: float
 
 
-Script = Program | Callable[[ContainerSpec], Program]
-AtEnd = Callable[[ContainerSpec, Ending], Mapping[str, str]]
+Script = ScriptedProgram | Callable[[ContainerSpec], ScriptedProgram]
+AtEnd = Callable[[ContainerSpec, ScriptedEnding], Mapping[str, str]]
 
 
 @dataclass(slots=True)
 class _Container:
     spec: ContainerSpec
     facts: ContainerFacts
-    program: Program = field(default_factory=Program)
+    program: ScriptedProgram = field(default_factory=ScriptedProgram)
 
 
 class FakeEngine:
@@ -231,7 +231,7 @@ class FakeEngine:
             container, table = self._container(name), MountTable()
             if container.facts.status != "running":
                 return []
-            root = MountPoint("1", "0", PurePosixPath("/"), Place("0:0", PurePosixPath("/")))
+            root = MountPoint("1", "0", PurePosixPath("/"), RealPlace("0:0", PurePosixPath("/")))
             mounts = (*container.spec.mounts, *container.spec.own_mounts)
             return [
                 root,
@@ -295,11 +295,11 @@ class FakeEngine:
             raise Refused(f"Another container is called {spec.name}.", "Remove or rename it.")
         return known.facts
 
-    def _program(self, spec: ContainerSpec) -> Program:
+    def _program(self, spec: ContainerSpec) -> ScriptedProgram:
         line = shlex.join((*(spec.entrypoint or ()), *(spec.command or ())))
         piece = max((piece for piece in self.programs if piece in line), key=len, default=None)
-        script = Program() if piece is None else self.programs[piece]
-        return script if isinstance(script, Program) else script(spec)
+        script = ScriptedProgram() if piece is None else self.programs[piece]
+        return script if isinstance(script, ScriptedProgram) else script(spec)
 
     def _start_error(self, container: _Container) -> str | None:
         unknown = [uuid for uuid in container.spec.gpus if uuid not in self.gpus]
@@ -337,7 +337,7 @@ class FakeEngine:
         self._ends[container.facts.id] = exit_code
         files = dict(container.program.files)
         if self.at_end is not None:
-            files.update(self.at_end(container.spec, Ending(exit_code, started, ended_at)))
+            files.update(self.at_end(container.spec, ScriptedEnding(exit_code, started, ended_at)))
         for path, text in files.items():
             _leave(container.spec, path, text)
 

@@ -14,24 +14,24 @@ _CAP_SYS_RESOURCE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FileLimits:
     """``most_files``: the highest limit of open files; ``may_raise``: whether others can be raised at all."""
 
     most_files: int = 1 << 20
     may_raise: bool = True
 
 
-def engine_limits(address: str) -> Limits:
+def engine_limits(address: str) -> FileLimits:
     """Return what the engine at ``address`` can set; what can't be seen is taken to be as usual."""
     if not address.startswith("unix://"):
-        return Limits()
+        return FileLimits()
     try:
         process = Path(f"/proc/{listener(address.removeprefix('unix://'))}")
         if process.stat().st_uid == 0 and _capabilities(process) & _CAP_SYS_RESOURCE:
-            return Limits(int(Path("/proc/sys/fs/nr_open").read_text("ascii")))
-        return Limits(_most_files(process), may_raise=False)
+            return FileLimits(int(Path("/proc/sys/fs/nr_open").read_text("ascii")))
+        return FileLimits(_most_files(process), may_raise=False)
     except (OSError, ValueError):
-        return Limits()
+        return FileLimits()
 
 
 def _capabilities(process: Path) -> int:

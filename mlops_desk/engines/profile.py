@@ -11,7 +11,7 @@ from typing import Any
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.engines.limits import Limits
+from mlops_desk.engines.limits import FileLimits
 from mlops_desk.engines.mounts import check_mounts
 from mlops_desk.records.job import Mount
 
@@ -36,7 +36,7 @@ class Machine:
 
     memory_bytes: int
     gpu_route: str | None
-    limits: Limits = field(default_factory=Limits)
+    limits: FileLimits = field(default_factory=FileLimits)
 
 
 def container_body(spec: ContainerSpec, machine: Machine) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _isolation(spec: ContainerSpec) -> dict[str, Any]:
     }
 
 
-def _ulimits(spec: ContainerSpec, limits: Limits) -> list[Mapping[str, Any]]:
+def _ulimits(spec: ContainerSpec, limits: FileLimits) -> list[Mapping[str, Any]]:
     hard = min(_FILES_HARD, limits.most_files)
     files = {"Name": "nofile", "Soft": min(_FILES_SOFT, hard), "Hard": hard}
     return [files, *(_MANY_GPUS if len(spec.gpus) > 1 and limits.may_raise else ())]

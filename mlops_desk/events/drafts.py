@@ -66,7 +66,7 @@ class Killed:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class ProcessOwner:
     """A process on a GPU, and the job or holder of the lease that it belongs to."""
 
     process: GpuProcess
@@ -119,7 +119,9 @@ def _place(bus_id: str) -> int | None:
     return int(found[1], 16) << 16 | int(found[2], 16) << 8 | int(found[3], 16) if found else None
 
 
-def of_event(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None, users: Sequence[Owner] = ()) -> Draft:
+def of_event(
+    event: DeviceEvent, gpu: Gpu | None, owner: ProcessOwner | None, users: Sequence[ProcessOwner] = ()
+) -> Draft:
     """Say what the collector heard. ``owner`` is the process it names, ``users`` those that were on the GPU then."""
     title = gpu_title(gpu, event.device)
     details = _details(event, gpu, owner, users)
@@ -177,7 +179,7 @@ def _xid(event: DeviceEvent, title: str, whose: str, details: dict[str, str]) ->
     return _incident(event, "xid", known.level, title, text, known.hint, details)
 
 
-def _whose(event: DeviceEvent, owner: Owner | None, users: Sequence[Owner]) -> str:
+def _whose(event: DeviceEvent, owner: ProcessOwner | None, users: Sequence[ProcessOwner]) -> str:
     """Say to whom it happened; NVML does not tell the process, so then who was on the GPU at that time."""
     if owner is not None:
         return f"It happened to {owner_words(owner)}."
@@ -196,7 +198,7 @@ def _incident(
     return Incident("", event.at, kind, level, title, text, hint, event.device, max(1, event.count), details=details)
 
 
-def owner_words(owner: Owner) -> str:
+def owner_words(owner: ProcessOwner) -> str:
     """Name a process: its job or container before its command line."""
     process = owner.process
     parts = [f"process {process.pid}"]
@@ -206,7 +208,9 @@ def owner_words(owner: Owner) -> str:
     return " ".join(parts) + (f" ({plain(name, 80)})" if name else "")
 
 
-def _details(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None, users: Sequence[Owner]) -> dict[str, str]:
+def _details(
+    event: DeviceEvent, gpu: Gpu | None, owner: ProcessOwner | None, users: Sequence[ProcessOwner]
+) -> dict[str, str]:
     details = {}
     if gpu is not None:
         details["gpu"] = gpu.name
@@ -223,7 +227,7 @@ def _details(event: DeviceEvent, gpu: Gpu | None, owner: Owner | None, users: Se
     return details
 
 
-_FACTS: Mapping[str, Callable[[Owner], str | None]] = {
+_FACTS: Mapping[str, Callable[[ProcessOwner], str | None]] = {
     "pid": lambda owner: str(owner.process.pid),
     "user": lambda owner: owner.process.user,
     "command": lambda owner: owner.process.command,

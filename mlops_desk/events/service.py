@@ -23,7 +23,7 @@ from mlops_desk.base.errors import DeskError, Invalid, NotFound
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.events import drafts
-from mlops_desk.events.drafts import Draft, Owner
+from mlops_desk.events.drafts import Draft, ProcessOwner
 from mlops_desk.events.folding import ENDED_UNSEEN, Folding, goes_on
 from mlops_desk.events.gpu_watch import Ended, GpuWatch
 from mlops_desk.events.kills import Kills, Outlets
@@ -33,7 +33,7 @@ from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Absence, DeviceEvent, GpuUse, Incident
 from mlops_desk.records.job import Job
 from mlops_desk.records.status import Gpu, Status
-from mlops_desk.storage.state import RecordTable
+from mlops_desk.storage.state import StoredRecords
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class EventParts:
 class EventsService:
     """Implements ``verbs.Events``. ``facts`` is the file that outlives the agent: driver version, clean end or not."""
 
-    def __init__(self, facts: Path, table: RecordTable[Incident], bus: Bus, loop: Loop, parts: EventParts) -> None:
+    def __init__(self, facts: Path, table: StoredRecords[Incident], bus: Bus, loop: Loop, parts: EventParts) -> None:
         self._facts_file = facts
         self._table = table
         self._bus = bus
@@ -82,8 +82,8 @@ class EventsService:
         self._folding = Folding()
         self._watch = GpuWatch()
         self._kills = Kills(Outlets(parts.container_name, parts.container_job, self._since, self._store, self._join))
-        self._owners: dict[int, tuple[Owner, float]] = {}
-        self._users: dict[str, tuple[tuple[Owner, ...], float]] = {}
+        self._owners: dict[int, tuple[ProcessOwner, float]] = {}
+        self._users: dict[str, tuple[tuple[ProcessOwner, ...], float]] = {}
         self._owners_at = -_OWNERS_LOOK_SECONDS
         self._facts: dict[str, Any] = {}
         self._facts_lock = Lock()
@@ -239,7 +239,7 @@ class EventsService:
         """Remember who is on the GPUs for a while: an error is often told when its process is gone."""
         self._owners_at = now
         fresh = {
-            gpu.uuid: tuple(Owner(item, drafts.job_of(item, gpu.lease)) for item in gpu.processes)
+            gpu.uuid: tuple(ProcessOwner(item, drafts.job_of(item, gpu.lease)) for item in gpu.processes)
             for gpu in status.gpus
         }
         for device, users in fresh.items():

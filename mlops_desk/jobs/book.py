@@ -11,7 +11,7 @@ from dataclasses import replace
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.job import Attempt, Job, JobState, Reason
-from mlops_desk.storage.state import RecordTable
+from mlops_desk.storage.state import StoredRecords
 
 _ACTIVE = (JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING)
 _SHOWN_MATCHES = 5
@@ -22,7 +22,7 @@ Change = Callable[[Job], Job | None]
 class JobBook:
     """``announce`` hears of every change, in order and under the book's lock: it must only pass it on."""
 
-    def __init__(self, table: RecordTable[Job], announce: Callable[[Job], None]) -> None:
+    def __init__(self, table: StoredRecords[Job], announce: Callable[[Job], None]) -> None:
         self._table = table
         self._announce = announce
         self._lock = threading.RLock()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.disk.mount_points import MountTable, Place
+from mlops_desk.base.disk.mount_points import MountTable, RealPlace
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
@@ -39,7 +39,7 @@ def check(request: dict[str, Any]) -> list[str]:
     return [mount.source for mount in checked]
 
 
-def _check_ours(mount: Mount, table: MountTable, known: Sequence[tuple[str, Place]]) -> None:
+def _check_ours(mount: Mount, table: MountTable, known: Sequence[tuple[str, RealPlace]]) -> None:
     found = led_to(table, mount.source, known)
     if found is not None:
         text = f"{plain(mount.source)} leads to MLOps Desk's own data or to a socket that gives power over the machine"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from mlops_desk.base.disk.mount_points import MountTable, Place
+from mlops_desk.base.disk.mount_points import MountTable, RealPlace
 
 _SOCKETS = re.compile(
     r"((agent|window)(-[0-9a-f]+)?|docker|containerd|podman|crio|buildkitd)\.sock(\.ttrpc)?", re.ASCII
@@ -36,13 +36,13 @@ def live_sockets(listing: Path = _UNIX_SOCKETS) -> list[str]:
     return sorted({path for path in paths if path.startswith("/") and _SOCKETS.fullmatch(path.rpartition("/")[2])})
 
 
-def known_places(table: MountTable, paths: Iterable[str]) -> list[tuple[str, Place]]:
+def known_places(table: MountTable, paths: Iterable[str]) -> list[tuple[str, RealPlace]]:
     """Return (path, place) of what is there and must stay outside. To be asked with the agent's own rights."""
     there = (path for path in (*paths, *live_sockets()) if os.path.lexists(path))
     return [(path, table.place(os.path.realpath(path))) for path in there]
 
 
-def led_to(table: MountTable, source: str, known: Iterable[tuple[str, Place]]) -> str | None:
+def led_to(table: MountTable, source: str, known: Iterable[tuple[str, RealPlace]]) -> str | None:
     """Return the path of what of ours ``source`` (absolute, without links) leads to; None when it leads to nothing."""
     reached = list(table.reached(source))
     for path, place in known:

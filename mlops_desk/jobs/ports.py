@@ -17,7 +17,7 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class GpuHolder:
     """An attempt that holds GPUs, the name its container has or is about to get, and whose job it is."""
 
     attempt_id: str
@@ -33,11 +33,11 @@ class GpuLeases(Protocol):
         """Tell whether ``count`` GPUs with so much memory each could be leased now; nothing is taken."""
         ...
 
-    def lease(self, holder: Holder, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
+    def lease(self, holder: GpuHolder, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
         """Take GPUs and return their UUIDs, or say in words why not."""
         ...
 
-    def keep(self, holder: Holder, gpus: tuple[str, ...], pid: int | None = None) -> bool:
+    def keep(self, holder: GpuHolder, gpus: tuple[str, ...], pid: int | None = None) -> bool:
         """Go on holding exactly these GPUs, also after a restart; from now on as long as the process ``pid`` lives.
 
         False when one of them has gone to somebody else meanwhile. Raises Unavailable.

@@ -28,7 +28,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class QueueDecision:
     """Jobs to start, jobs that wait, jobs that can never start; the latter two with their reasons."""
 
     start: tuple[str, ...]
@@ -36,7 +36,7 @@ class Decision:
     blocked: Mapping[str, Reason] = field(default_factory=dict)
 
 
-def decide(queue: Sequence[Wanted], outlook: GpuOutlook, free_slots: int, *, gpu_job_starting: bool) -> Decision:
+def decide(queue: Sequence[Wanted], outlook: GpuOutlook, free_slots: int, *, gpu_job_starting: bool) -> QueueDecision:
     """Decide about ``queue``, oldest first.
 
     ``outlook`` speaks of this moment, so at most one GPU job is started at a time: while
@@ -65,4 +65,4 @@ def decide(queue: Sequence[Wanted], outlook: GpuOutlook, free_slots: int, *, gpu
         else:
             waiting[wanted.job_id] = Reason(WAITING_FOR_GPUS, answer.text)
             ahead = "an older job waits for GPUs"
-    return Decision(tuple(start), waiting, blocked)
+    return QueueDecision(tuple(start), waiting, blocked)

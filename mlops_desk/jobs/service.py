@@ -27,7 +27,7 @@ from mlops_desk.jobs.run.attempts import Policy
 from mlops_desk.jobs.run.container import INSTANCE_LABEL, JOB_LABEL
 from mlops_desk.jobs.run.log import Logs
 from mlops_desk.jobs.run.runner import Outside, Runner
-from mlops_desk.jobs.run.runs import UNFINISHED, Runs
+from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
 from mlops_desk.leases.folders import PREFIX as LEASES
 from mlops_desk.leases.folders import folders_from_environment
 from mlops_desk.records.event import JobChanged
@@ -65,7 +65,7 @@ class JobsService:
         self._announcements = Lane(loop, "jobs-announce")
         self._table = state.jobs
         self._book = JobBook(state.jobs, self._announce)
-        runs = Runs(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
+        runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         self._settings = settings
         policy = Policy(
             lambda: int(settings.number("jobs.stop_grace_seconds")),

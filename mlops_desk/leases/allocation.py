@@ -55,7 +55,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DriverFacts:
     """What the driver showed at ``seen_at`` (seconds since boot)."""
 
     gpus: tuple[Gpu, ...]
@@ -64,7 +64,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class GpuChoice:
     """GPUs, or the reason why there are none. ``impossible``: waiting will not help on this machine."""
 
     gpus: tuple[str, ...] | None
@@ -72,7 +72,7 @@ class Choice:
     impossible: bool = False
 
 
-def standing(gpu: Gpu, claim: Claim | None, facts: Facts) -> tuple[Standing, str]:
+def standing(gpu: Gpu, claim: Claim | None, facts: DriverFacts) -> tuple[Standing, str]:
     """Return how ``gpu`` stands, and a few words why."""
     if claim is not None and claim.standing is not Standing.DRAINING:
         return claim.standing, claim.text
@@ -89,16 +89,16 @@ def standing(gpu: Gpu, claim: Claim | None, facts: Facts) -> tuple[Standing, str
     return Standing.FREE, "free"
 
 
-def choose(count: int, memory_bytes: int | None, facts: Facts | None, claims: Mapping[str, Claim]) -> Choice:
+def choose(count: int, memory_bytes: int | None, facts: DriverFacts | None, claims: Mapping[str, Claim]) -> GpuChoice:
     """Choose ``count`` free GPUs, lowest index first, each with ``memory_bytes`` free; all of them or none."""
     if count == 0:
-        return Choice(())
+        return GpuChoice(())
     if facts is None:
-        return Choice(None, "The GPU driver can't be asked, so no GPU is given out.")
+        return GpuChoice(None, "The GPU driver can't be asked, so no GPU is given out.")
     gpus = sorted(facts.gpus, key=lambda gpu: (gpu.index, gpu.uuid))
     large = [gpu for gpu in gpus if not _is_too_small(gpu, memory_bytes)]
     if len(large) < count:
-        return Choice(None, _too_few(count, memory_bytes, len(large), len(gpus)), impossible=True)
+        return GpuChoice(None, _too_few(count, memory_bytes, len(large), len(gpus)), impossible=True)
     chosen: list[str] = []
     waits: list[str] = []
     for gpu in large:
@@ -110,8 +110,8 @@ def choose(count: int, memory_bytes: int | None, facts: Facts | None, claims: Ma
         else:
             waits.append(f"GPU {gpu.index}: {text}")
     if len(chosen) >= count:
-        return Choice(tuple(chosen[:count]))
-    return Choice(None, f"Waits for {_plural(count)}; {len(chosen)} free. {'; '.join(waits)}.")
+        return GpuChoice(tuple(chosen[:count]))
+    return GpuChoice(None, f"Waits for {_plural(count)}; {len(chosen)} free. {'; '.join(waits)}.")
 
 
 def is_display(process: GpuProcess) -> bool:
@@ -129,7 +129,7 @@ def _computes(process: GpuProcess) -> bool:
     return not is_display(process)
 
 
-def _still_draining(claim: Claim, processes: Iterable[GpuProcess], facts: Facts) -> bool:
+def _still_draining(claim: Claim, processes: Iterable[GpuProcess], facts: DriverFacts) -> bool:
     """Tell whether no look at the GPU, later than the release, has shown it without processes from before it."""
     if claim.released_at is None or facts.seen_at <= claim.released_at:
         return True

@@ -51,7 +51,7 @@ _FOLDER_LIMIT = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class UserFile:
     """What a user's file says of a GPU, which files know by its ``stem``; ``former``: in the folder of older agents."""
 
     stem: str
@@ -147,23 +147,23 @@ class LeaseFolders:
                 locks.callback(os.close, _open_locked(folder / _LOCK, deadline))
             yield Own(folders)
 
-    def read(self) -> list[Found]:
+    def read(self) -> list[UserFile]:
         """Read all lease files of all users."""
         names = {shared: _listed_names(shared) for shared in self._candidates}.__getitem__
         return [*self._read(None, read_lease, names), *self._read_former(read_lease, names)]
 
-    def read_own(self) -> list[Found]:
+    def read_own(self) -> list[UserFile]:
         """Read this user's lease files."""
         return self._read(os.geteuid(), read_lease, _listed_names)
 
-    def glance(self) -> list[Found]:
+    def glance(self) -> list[UserFile]:
         """Look at all lease files of all users; what has not changed since the last glance is not read again.
 
         In a crowded folder somebody's first lease is seen a little later.
         """
         return [*self._read(None, self._look, self._glanced_names), *self._read_former(self._look, self._glanced_names)]
 
-    def glance_own(self) -> list[Found]:
+    def glance_own(self) -> list[UserFile]:
         """Look at this user's lease files likewise."""
         return self._read(os.geteuid(), self._look, self._glanced_names)
 
@@ -192,9 +192,9 @@ class LeaseFolders:
 
     def _read(
         self, only: int | None, read: Callable[[Path, int | None], Content], names: Callable[[Path], list[str]]
-    ) -> list[Found]:
+    ) -> list[UserFile]:
         return [
-            Found(path.stem, uid, path, read(path, uid))
+            UserFile(path.stem, uid, path, read(path, uid))
             for shared in self._candidates
             for folder, uid in _users_folders(shared, names(shared))
             if only is None or uid == only
@@ -203,7 +203,7 @@ class LeaseFolders:
 
     def _read_former(
         self, read: Callable[[Path, int | None], Content], names: Callable[[Path], list[str]]
-    ) -> list[Found]:
+    ) -> list[UserFile]:
         """Read the leases of older agents: they had a folder in each of the machine's, and used a chosen one itself."""
         paths = [
             path
@@ -213,7 +213,7 @@ class LeaseFolders:
         ]
         contents = ((path, read(path, None)) for path in paths)
         return [
-            Found(path.stem, content.uid, path, content, former=True)
+            UserFile(path.stem, content.uid, path, content, former=True)
             for path, content in contents
             if isinstance(content, Lease)
         ]

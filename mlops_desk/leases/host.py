@@ -17,7 +17,7 @@ class Process:
     namespace: int
 
 
-class Host:
+class ThisHost:
     """This machine, as the kernel shows it."""
 
     def __init__(self) -> None:

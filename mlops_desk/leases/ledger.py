@@ -21,11 +21,11 @@ from threading import Lock
 from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.leases.allocation import Choice, Claim, Facts, Standing, choose, standing
+from mlops_desk.leases.allocation import Claim, DriverFacts, GpuChoice, Standing, choose, standing
 from mlops_desk.leases.files import Content, Doubt, Lease, stem
-from mlops_desk.leases.folders import Found, LeaseFolders, Own
-from mlops_desk.leases.host import Host
-from mlops_desk.leases.validity import LABEL_LIMIT, ContainerLives, Judge, Judged
+from mlops_desk.leases.folders import LeaseFolders, Own, UserFile
+from mlops_desk.leases.host import ThisHost
+from mlops_desk.leases.validity import LABEL_LIMIT, ContainerLives, Judged, LeaseJudge
 from mlops_desk.records.status import Gpu, LeaseInfo
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def _nobody_knows(_container: str) -> bool | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class LeaseOwner:
     """Who takes leases: the agent's instance and the address of its engine."""
 
     instance: str
@@ -57,13 +57,13 @@ class Pick:
 
     count: int
     memory_bytes: int | None
-    facts: Facts
+    facts: DriverFacts
 
-    def choose(self, claims: Mapping[str, Claim]) -> Choice:
+    def choose(self, claims: Mapping[str, Claim]) -> GpuChoice:
         return choose(self.count, self.memory_bytes, self.facts, claims)
 
 
-class Ledger:
+class LeaseLedger:
     """Leases taken, kept and given back by one agent (or by ``mlops-desk exec``). Safe to use from several threads.
 
     ``container_lives`` tells whether the engine has a running or startable container of a name; None when
@@ -72,16 +72,16 @@ class Ledger:
 
     def __init__(
         self,
-        owner: Owner,
+        owner: LeaseOwner,
         container_lives: ContainerLives = _nobody_knows,
         *,
         folders: LeaseFolders | None = None,
-        host: Host | None = None,
+        host: ThisHost | None = None,
     ) -> None:
         self._owner = owner
         self._folders = folders or LeaseFolders()
-        self._host = host or Host()
-        self._judge = Judge(self._host, owner.engine, container_lives)
+        self._host = host or ThisHost()
+        self._judge = LeaseJudge(self._host, owner.engine, container_lives)
         self._held: dict[str, Lease] = {}
         self._told: dict[str, tuple[str, float]] = {}
         self._places = 0
@@ -92,22 +92,22 @@ class Ledger:
         """The shared folders where leases lie, whether they can be used or not."""
         return self._folders.candidates
 
-    def facts(self, gpus: Sequence[Gpu], sampled_at: float) -> Facts:
+    def facts(self, gpus: Sequence[Gpu], sampled_at: float) -> DriverFacts:
         """Return driver facts for this ledger; ``sampled_at`` is the Unix time of the sample."""
         age = max(0.0, time.time() - sampled_at)
-        return Facts(tuple(gpus), self._host.now() - age, self._host.ticks_per_second)
+        return DriverFacts(tuple(gpus), self._host.now() - age, self._host.ticks_per_second)
 
     def acquire(
         self,
         attempt: str,
         label: str,
         count: int,
-        facts: Facts | None,
+        facts: DriverFacts | None,
         *,
         memory_bytes: int | None = None,
         container: str | None = None,
         uid: int | None = None,
-    ) -> Choice:
+    ) -> GpuChoice:
         """Lease ``count`` GPUs to ``attempt``, all of them or none; the choice says why not.
 
         ``container`` is the name that the attempt's container is about to get: from now on the lease
@@ -128,8 +128,8 @@ class Ledger:
                     return choice
                 time.sleep(random.uniform(0, _STEP_BACK_SECONDS))  # noqa: S311 - not a secret
         except OSError as error:
-            return Choice(None, f"No GPU is given out: {error.strerror or error}.")
-        return Choice(None, "Another user takes GPUs at this very moment.")
+            return GpuChoice(None, f"No GPU is given out: {error.strerror or error}.")
+        return GpuChoice(None, "Another user takes GPUs at this very moment.")
 
     def bind(self, attempt: str, *, container: str | None = None, container_pid: int | None = None) -> None:
         """Note the attempt's container, and its first process once it runs. Raises Unavailable."""
@@ -189,7 +189,7 @@ class Ledger:
         except OSError as error:
             raise _unwritable(error) from error
 
-    def snapshot(self, facts: Facts | None = None) -> Mapping[str, LeaseInfo]:
+    def snapshot(self, facts: DriverFacts | None = None) -> Mapping[str, LeaseInfo]:
         """Return who holds what, by UUID; free GPUs are left out. Never asks the engine, never waits."""
         everything = self._folders.glance()
         self._judge.forget(everything)
@@ -226,7 +226,7 @@ class Ledger:
             container=container,
         )
 
-    def _acquire_in_turn(self, own: Own, lease: Lease, pick: Pick, verdicts: Mapping[Lease, bool]) -> Choice | None:
+    def _acquire_in_turn(self, own: Own, lease: Lease, pick: Pick, verdicts: Mapping[Lease, bool]) -> GpuChoice | None:
         """Take GPUs; None when somebody else took one at the same moment."""
         choice = pick.choose(self._claims(pick.facts, None, verdicts))
         wanted = {gpu: replace(lease, gpu=gpu) for gpu in choice.gpus or ()}
@@ -254,7 +254,7 @@ class Ledger:
 
         return is_ours() and self._write_then_look(own, {lease.gpu: lease}, is_ours)
 
-    def _claims(self, facts: Facts, but: Lease | None, verdicts: Mapping[Lease, bool]) -> dict[str, Claim]:
+    def _claims(self, facts: DriverFacts, but: Lease | None, verdicts: Mapping[Lease, bool]) -> dict[str, Claim]:
         """Return what is claimed of each GPU, by anybody ``but`` one."""
         found = _by_stem(each for each in self._folders.read() if but is None or not _same(each.content, but))
         claims = {}
@@ -298,7 +298,7 @@ class Ledger:
         except OSError as error:
             raise _unwritable(error) from error
 
-    def _fallen(self, found: Iterable[Found]) -> dict[str, tuple[Lease, str | None]]:
+    def _fallen(self, found: Iterable[UserFile]) -> dict[str, tuple[Lease, str | None]]:
         """Return what our files should say, by UUID, where they say something else, and what was wrong.
 
         A lease that only a file knows was being taken when the disk refused; it is given back without a word.
@@ -320,7 +320,7 @@ class Ledger:
     def _is_mine(self, lease: Lease) -> bool:
         return lease.instance == self._owner.instance and lease.owner == self._host.this_process()
 
-    def _leases_of(self, attempt: str, found: Iterable[Found]) -> dict[str, Lease]:
+    def _leases_of(self, attempt: str, found: Iterable[UserFile]) -> dict[str, Lease]:
         """Return what an attempt of ours holds by our files, and before all by what we know to have written."""
         ours = (self._owner.instance, attempt)
         contents = (each.content for each in found)
@@ -357,19 +357,19 @@ def _put_back(own: Own, before: Mapping[str, Lease | None]) -> None:
             _log.warning("The lease of %s can't be taken back yet: %s", gpu, error.strerror)
 
 
-def _by_stem(found: Iterable[Found]) -> dict[str, list[Found]]:
-    by_stem: dict[str, list[Found]] = {}
+def _by_stem(found: Iterable[UserFile]) -> dict[str, list[UserFile]]:
+    by_stem: dict[str, list[UserFile]] = {}
     for each in found:
         by_stem.setdefault(each.stem, []).append(each)
     return by_stem
 
 
-def _uuid(name: str, found: Iterable[Found]) -> str:
+def _uuid(name: str, found: Iterable[UserFile]) -> str:
     """Return the UUID behind a file's name, where a lease in it tells; the name may have lost its slashes."""
     return next((each.content.gpu for each in found if isinstance(each.content, Lease)), name)
 
 
-def _what_befell(wrong: Found | None) -> str:
+def _what_befell(wrong: UserFile | None) -> str:
     if wrong is None or wrong.content is None:
         return "was removed or emptied, and has been written anew."
     if isinstance(wrong.content, Doubt):

@@ -12,8 +12,8 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.leases.allocation import Claim, Standing
 from mlops_desk.leases.files import Doubt, Lease
-from mlops_desk.leases.folders import Found
-from mlops_desk.leases.host import Host, Process
+from mlops_desk.leases.folders import UserFile
+from mlops_desk.leases.host import Process, ThisHost
 
 ContainerLives = Callable[[str], bool | None]
 
@@ -40,29 +40,31 @@ class Judged:
 
 
 @dataclass(slots=True)
-class Judge:
+class LeaseJudge:
     """Judges what files say; ``engine`` is the address of the one that ``container_lives`` asks."""
 
-    host: Host
+    host: ThisHost
     engine: str
     container_lives: ContainerLives
     _ends: dict[Lease, float] = field(default_factory=dict)
     _doubts: dict[tuple[object, str], float] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def ask(self, found: Iterable[Found]) -> dict[Lease, bool]:
+    def ask(self, found: Iterable[UserFile]) -> dict[Lease, bool]:
         """Ask about the containers of leases whose owner died, before anybody's turn begins: engines can be slow."""
         leases = {each.content for each in found if isinstance(each.content, Lease)}
         return {
             lease: self._container_of(lease) is not False for lease in leases if self._alive_by_processes(lease) is None
         }
 
-    def strictest(self, found: Iterable[Found], verdicts: Mapping[Lease, bool], *, note: bool = False) -> Judged | None:
+    def strictest(
+        self, found: Iterable[UserFile], verdicts: Mapping[Lease, bool], *, note: bool = False
+    ) -> Judged | None:
         """Judge all files of one GPU and return the strictest word; with ``note`` remember who was found dead now."""
         judged = (self.judge(each, verdicts, note=note) for each in found)
         return max((each for each in judged if each is not None), key=lambda each: each.rank, default=None)
 
-    def judge(self, found: Found, verdicts: Mapping[Lease, bool], *, note: bool = False) -> Judged | None:
+    def judge(self, found: UserFile, verdicts: Mapping[Lease, bool], *, note: bool = False) -> Judged | None:
         """Judge one file; None when it does not hold the GPU."""
         content = found.content
         if content is None:
@@ -84,7 +86,7 @@ class Judge:
         text = f"still being freed by {whose}, which ended"
         return Judged(Claim(Standing.DRAINING, text, self._end_of(content, note=note)), content)
 
-    def forget(self, found: Iterable[Found]) -> None:
+    def forget(self, found: Iterable[UserFile]) -> None:
         """Keep in mind only what is still there."""
         contents = {each.content for each in found if isinstance(each.content, Lease)}
         damaged = {(each.path, each.content.text) for each in found if isinstance(each.content, Doubt)}
@@ -92,7 +94,7 @@ class Judge:
             self._ends = {lease: at for lease, at in self._ends.items() if lease in contents}
             self._doubts = {key: at for key, at in self._doubts.items() if key in damaged}
 
-    def _doubted(self, found: Found, doubt: Doubt) -> Judged | None:
+    def _doubted(self, found: UserFile, doubt: Doubt) -> Judged | None:
         """Let a damaged file hold its GPU for a while: its owner may compute there, and can write it anew."""
         now = self.host.now()
         with self._lock:

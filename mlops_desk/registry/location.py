@@ -17,7 +17,7 @@ _MODELS = re.compile(r"models:/([^/@]+)(?:/([^/@]+)|@([^/@]+))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedSource:
     """What a source refers to instead of a place: a run, a logged model, or a model with a version (None: any)."""
 
     run_id: str | None = None
@@ -46,16 +46,16 @@ def is_stored(location: str) -> bool:
     return not path.startswith("/") and is_plain_path(path)
 
 
-def named_by(source: str) -> Named | None:
+def named_by(source: str) -> NamedSource | None:
     """Return what a source ``runs:/...`` or ``models:/...`` refers to; None when it is none of these."""
     scheme, _, path = source.partition(":/")
     if len(source) > _LONGEST_CHARACTERS or not is_plain_path(path):
         return None
     if scheme == "runs" and (run := _RUNS.fullmatch(source)):
-        return Named(run_id=run[1])
+        return NamedSource(run_id=run[1])
     if scheme == "models" and (model := _MODELS.fullmatch(source)):
         if model[1].startswith("m-") and model[2] is None and model[3] is None:
-            return Named(model_id=model[1])
+            return NamedSource(model_id=model[1])
         number = model[2] if model[2] is not None and model[2].isdecimal() else None
-        return Named(name=model[1], version=number)
+        return NamedSource(name=model[1], version=number)
     return None

@@ -7,16 +7,16 @@ from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Notice, RetrainingChanged, RuleChanged, RuleRemoved
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
-from mlops_desk.storage.state import RecordTable
+from mlops_desk.storage.state import StoredRecords
 
 SOURCE = "rules"
 _UNDERWAY = tuple(state for state in RetrainState if state.is_underway)
 
 
-class Ledger:
+class RuleBook:
     """The two tables of the state database, and the bus that hears of every change."""
 
-    def __init__(self, rules: RecordTable[Rule], retrainings: RecordTable[Retraining], bus: Bus) -> None:
+    def __init__(self, rules: StoredRecords[Rule], retrainings: StoredRecords[Retraining], bus: Bus) -> None:
         self._rules = rules
         self._retrainings = retrainings
         self._bus = bus

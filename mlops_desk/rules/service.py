@@ -26,10 +26,10 @@ from mlops_desk.records.event import DriftReported, JobChanged, Notice
 from mlops_desk.records.job import Job
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
-from mlops_desk.rules.book import Ledger
+from mlops_desk.rules.book import RuleBook
 from mlops_desk.rules.condition import why_not
 from mlops_desk.rules.outcome import NEVER_SUBMITTED, Outcomes, against
-from mlops_desk.storage.state import RecordTable
+from mlops_desk.storage.state import StoredRecords
 
 _log = logging.getLogger(__name__)
 
@@ -58,8 +58,8 @@ class RulesService:
         job_of_origin: Callable[[str], Job | None],
         versions_of_run: Callable[[str], list_of[ModelVersion]],
         set_alias: Callable[[str, str, str], object],
-        rules: RecordTable[Rule],
-        retrainings: RecordTable[Retraining],
+        rules: StoredRecords[Rule],
+        retrainings: StoredRecords[Retraining],
         bus: Bus,
         loop: Loop,
         model: Callable[[str], object] | None = None,
@@ -72,7 +72,7 @@ class RulesService:
         self._job_of_origin = job_of_origin
         self._set_alias = set_alias
         self._outcomes = Outcomes(metric, versions_of_run)
-        self._ledger = Ledger(rules, retrainings, bus)
+        self._ledger = RuleBook(rules, retrainings, bus)
         self._bus = bus
         self._loop = loop
         self._changing = threading.RLock()

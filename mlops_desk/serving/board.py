@@ -11,13 +11,13 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.serving.gateway.past import Past
-from mlops_desk.storage.state import RecordTable
+from mlops_desk.storage.state import StoredRecords
 
 
-class Board:
+class EndpointBoard:
     """Read and written by several threads. The load is in memory only: it is old news after a restart."""
 
-    def __init__(self, table: RecordTable[Endpoint], bus: Bus) -> None:
+    def __init__(self, table: StoredRecords[Endpoint], bus: Bus) -> None:
         self._table = table
         self._bus = bus
         self._lock = threading.RLock()

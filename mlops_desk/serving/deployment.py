@@ -18,7 +18,7 @@ from mlops_desk.engines.engine import Engine
 from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Replica
 from mlops_desk.records.job import Reason
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.serving.board import Board
+from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.image.maker import Maker
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf
@@ -33,7 +33,7 @@ class Deployments:
 
     def __init__(
         self,
-        board: Board,
+        board: EndpointBoard,
         shelf: Shelf,
         maker: Maker,
         trial: Trial,

@@ -15,7 +15,7 @@ from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.records.event import Notice
 from mlops_desk.serving import plan
-from mlops_desk.serving.board import Board
+from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.revision import Revision, Shelf
 from mlops_desk.serving.switchboard import Switchboard
@@ -24,10 +24,10 @@ _log = logging.getLogger(__name__)
 _AT_REST = frozenset({EndpointState.STOPPED, EndpointState.FAILED})
 
 
-class Orphans:
+class OrphanEndpoints:
     """Takes containers up whose record is gone."""
 
-    def __init__(self, board: Board, shelf: Shelf, trial: Trial, switchboard: Switchboard, bus: Bus) -> None:
+    def __init__(self, board: EndpointBoard, shelf: Shelf, trial: Trial, switchboard: Switchboard, bus: Bus) -> None:
         self._board = board
         self._shelf = shelf
         self._trial = trial

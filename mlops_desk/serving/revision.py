@@ -11,7 +11,7 @@ from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.records.endpoint import ModelRef
 from mlops_desk.records.job import Reason
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.storage.requests import Feature
+from mlops_desk.storage.requests import LoggedFeature
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Revision:
     version: ModelVersion
     state: str = "pending"
     image: str | None = None
-    features: tuple[Feature, ...] = ()
+    features: tuple[LoggedFeature, ...] = ()
 
 
 class Failed(Exception):  # noqa: N818 - what it carries is an answer for a person

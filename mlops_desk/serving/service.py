@@ -24,11 +24,11 @@ from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.status import Check
 from mlops_desk.serving import door, plan
-from mlops_desk.serving.board import Board
+from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import Deployments
 from mlops_desk.serving.image.maker import Download, Maker
 from mlops_desk.serving.launch import Trial
-from mlops_desk.serving.orphans import Orphans
+from mlops_desk.serving.orphans import OrphanEndpoints
 from mlops_desk.serving.revision import Shelf, tail_of
 from mlops_desk.serving.switchboard import Switchboard
 from mlops_desk.serving.watch import Watch
@@ -64,12 +64,12 @@ class EndpointsService:
         self._engine = engine
         self._loop = loop
         self._resolve = resolve
-        self._board = Board(state.endpoints, bus)
+        self._board = EndpointBoard(state.endpoints, bus)
         self._shelf = Shelf(folder.endpoints)
         maker = Maker(folder.instance, self._shelf, settings, engine, download_model)
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending)
         self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, settings)
-        orphans = Orphans(self._board, self._shelf, self._trial, self._switchboard, bus)
+        orphans = OrphanEndpoints(self._board, self._shelf, self._trial, self._switchboard, bus)
         self._watch = Watch(
             folder.instance, self._board, self._shelf, engine, self._trial, bus, loop, self._switchboard.route, orphans
         )

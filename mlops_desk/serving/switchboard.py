@@ -7,10 +7,10 @@ from pathlib import Path
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.endpoint import Endpoint, EndpointState
-from mlops_desk.serving.board import Board
+from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
-from mlops_desk.serving.gateway.routes import EndpointRoutes, Limits, Route, RoutingTable
-from mlops_desk.serving.gateway.traffic import Counters, LoadWindow, snapshot_of
+from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
+from mlops_desk.serving.gateway.traffic import LoadWindow, TrafficCounters, snapshot_of
 from mlops_desk.serving.revision import Shelf
 
 _log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ _AT_REST = frozenset({EndpointState.STOPPED, EndpointState.FAILED})
 class Switchboard:
     """Owns the gateway on behalf of the service."""
 
-    def __init__(self, endpoints: Path, board: Board, shelf: Shelf, settings: SettingsStore) -> None:
+    def __init__(self, endpoints: Path, board: EndpointBoard, shelf: Shelf, settings: SettingsStore) -> None:
         self._endpoints = endpoints
         self._board = board
         self._shelf = shelf
@@ -50,7 +50,7 @@ class Switchboard:
         if stats is None:
             self._revive()
             return
-        silence = snapshot_of(Counters(), stats.at)  # the gateway counts an endpoint from its first request on
+        silence = snapshot_of(TrafficCounters(), stats.at)  # the gateway counts an endpoint from its first request on
         self._board.load(
             {
                 endpoint.name: self._windows.setdefault(endpoint.name, LoadWindow()).add(
@@ -71,7 +71,7 @@ class Switchboard:
             self._board.change(endpoint.name, lambda known: replace(known, url=self.url(known.name)))
 
     def _table(self) -> RoutingTable:
-        limits = Limits(
+        limits = GatewayLimits(
             log_days=int(self._settings.number("serving.request_log_days")),
             log_bytes=int(self._settings.number("serving.request_log_mebibytes")) << 20,
         )

@@ -19,9 +19,9 @@ from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
 from mlops_desk.records.event import Notice
 from mlops_desk.records.job import Reason
 from mlops_desk.serving import plan
-from mlops_desk.serving.board import Board
+from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.launch import Trial, answers
-from mlops_desk.serving.orphans import Orphans
+from mlops_desk.serving.orphans import OrphanEndpoints
 from mlops_desk.serving.revision import Failed, Interrupted, Shelf
 
 _log = logging.getLogger(__name__)
@@ -53,14 +53,14 @@ class Watch:
     def __init__(
         self,
         instance: str,
-        board: Board,
+        board: EndpointBoard,
         shelf: Shelf,
         engine: Engine,
         trial: Trial,
         bus: Bus,
         loop: Loop,
         route: Callable[[], object],
-        orphans: Orphans,
+        orphans: OrphanEndpoints,
     ) -> None:
         self._instance = instance
         self._board = board

@@ -26,7 +26,7 @@ from mlops_desk.records.backup import Backup
 from mlops_desk.storage import journal, repair, schema
 from mlops_desk.storage.backups import Backups
 from mlops_desk.storage.pages import PAGE_BYTES
-from mlops_desk.storage.salvage import Judge
+from mlops_desk.storage.salvage import RowJudge
 
 _log = logging.getLogger(__name__)
 _PRIMARY = 0xFF
@@ -46,7 +46,7 @@ class DiskFull(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DatabaseKind:
     """What a database is: the ``branch`` of its migrations, its tables, and who knows what its rows mean.
 
     ``synchronous`` is FULL (nothing lost) or NORMAL (the last seconds). A ``thorough`` check looks at indexes and
@@ -55,7 +55,7 @@ class Kind:
 
     branch: str
     tables: frozenset[str]
-    judge: Judge
+    judge: RowJudge
     synchronous: str
     thorough: bool
     pragmas: Sequence[str] = ()
@@ -64,7 +64,7 @@ class Kind:
 class Database:
     """One SQLite file with a schema of its own. ``repair`` says what was damaged, ``is_new`` that there was none."""
 
-    def __init__(self, path: Path, kind: Kind) -> None:
+    def __init__(self, path: Path, kind: DatabaseKind) -> None:
         self.path = path
         self.repair: repair.Repair | None = None
         self.backups = Backups(path)

@@ -28,7 +28,7 @@ Value: TypeAlias = int | float | str | bytes | None
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StoredRow:
     """A record as it is stored: an INTEGER PRIMARY KEY is None and stands in ``rowid``; text that is none is bytes."""
 
     rowid: int
@@ -94,7 +94,7 @@ class Pages:
             pass  # what is known of it is better than nothing
         return free
 
-    def leaf(self, number: int) -> tuple[list[Row], int]:
+    def leaf(self, number: int) -> tuple[list[StoredRow], int]:
         """Return the rows of a table's leaf, and how many can't be read. Raises BadPage when it is none."""
         page = self.page(number)
         start = _FILE_HEADER_BYTES if number == 1 else 0
@@ -108,12 +108,12 @@ class Pages:
                 bad += 1
         return rows, bad
 
-    def _row(self, page: bytes, place: int) -> Row:
+    def _row(self, page: bytes, place: int) -> StoredRow:
         size, place = _varint(page, place)
         rowid, place = _varint(page, place)
         if rowid >= 1 << 63:
             rowid -= 1 << 64
-        return Row(rowid, _values(self._payload(page, place, size, PAGE_BYTES - 35)))
+        return StoredRow(rowid, _values(self._payload(page, place, size, PAGE_BYTES - 35)))
 
     def _payload(self, page: bytes, place: int, size: int, most: int) -> bytes:
         """Return a record, gathered from the pages that it flows over."""
@@ -153,7 +153,7 @@ class _Walk:
         self.seen: set[int] = set()
         self.bad = 0
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[StoredRow]:
         """Yield the rows of a table that can be reached."""
         for number, page, start in self._leaves(_TABLE_INTERIOR, _TABLE_LEAF):
             del page, start

@@ -31,7 +31,7 @@ def read_document(document: bytes, kind: type[R]) -> R:
     return wire.from_builtins(data, kind)
 
 
-class RecordTable(Generic[R]):
+class StoredRecords(Generic[R]):
     """One kind of record. ``columns`` gives a record's key, state, parent and creation time.
 
     ``unreadable`` has the keys of rows that were found to be damaged, with the reason. ``make_room`` is called when a

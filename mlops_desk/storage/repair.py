@@ -23,7 +23,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.backup import Backup
 from mlops_desk.storage import schema
 from mlops_desk.storage.backups import Backups
-from mlops_desk.storage.salvage import Columns, Found, Judge, revision, salvage
+from mlops_desk.storage.salvage import Columns, RowJudge, Salvaged, revision, salvage
 
 _log = logging.getLogger(__name__)
 _BESIDE = ("-wal", "-shm", "-journal", "")
@@ -63,7 +63,7 @@ class Repair:
 UNREADABLE = "unreadable"
 
 
-def repair(path: Path, branch: str, judge: Judge, backups: Backups) -> Repair:
+def repair(path: Path, branch: str, judge: RowJudge, backups: Backups) -> Repair:
     """Repair the database at ``path``, which nobody has open. Raises OSError, sqlite3.Error, OperationalError."""
     fresh = path.with_name(f".{path.name}.salvage")
     _build(fresh, branch, revision(path))
@@ -158,7 +158,7 @@ def _newest_sound(backups: Backups, target: Path) -> tuple[Backup, Path] | None:
     return None
 
 
-def _merge(found: Found, backup: Path, fresh: Path) -> int:
+def _merge(found: Salvaged, backup: Path, fresh: Path) -> int:
     """Take from a backup what is lost, never what was deleted: the rows that an index names, or may name."""
     count = 0
     with closing(sqlite3.connect(fresh)) as connection, closing(sqlite3.connect(backup)) as old:

@@ -36,7 +36,7 @@ _FILE = re.compile(r"requests-(\d{13})(?:-(\d{13}))?\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
-class Feature:
+class LoggedFeature:
     """An input of a model: its name and its kind, ``number`` or ``text``."""
 
     name: str
@@ -58,7 +58,7 @@ class LoggedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LogPart:
     """A file of the log and the moments (Unix milliseconds) between which it was rolled up."""
 
     path: Path
@@ -84,7 +84,7 @@ def part_path(folder: Path, stamp_ms: int) -> Path:
     return folder / f"requests-{stamp_ms:013d}.parquet"
 
 
-def write_part(rows: Sequence[LoggedRow], features: Sequence[Feature], target: Path) -> None:
+def write_part(rows: Sequence[LoggedRow], features: Sequence[LoggedFeature], target: Path) -> None:
     """Write rows as one Parquet file, whole or not at all. Raises OSError, duckdb.Error.
 
     What a row has beyond ``features``, or what does not fit them, goes into ``_extra`` as JSON; without
@@ -107,7 +107,7 @@ def write_part(rows: Sequence[LoggedRow], features: Sequence[Feature], target: P
         written.unlink(missing_ok=True)
 
 
-def usable(features: Sequence[Feature]) -> list[Feature]:
+def usable(features: Sequence[LoggedFeature]) -> list[LoggedFeature]:
     """Return the features that get a column of their own: no two alike in any case, none that looks like ours."""
     taken = set(META)
     kept = []
@@ -119,7 +119,7 @@ def usable(features: Sequence[Feature]) -> list[Feature]:
     return kept[:_COLUMNS_LIMIT]
 
 
-def guess(rows: Iterable[LoggedRow]) -> list[Feature]:
+def guess(rows: Iterable[LoggedRow]) -> list[LoggedFeature]:
     """Read features from values: a name is a number while all its values are, else text."""
     kinds: dict[str, str] = {}
     for row in rows:
@@ -129,10 +129,10 @@ def guess(rows: Iterable[LoggedRow]) -> list[Feature]:
                 kinds[name] = "text"
             elif name not in kinds and len(kinds) < _COLUMNS_LIMIT:
                 kinds[name] = "number"
-    return [Feature(name, kind) for name, kind in kinds.items()]
+    return [LoggedFeature(name, kind) for name, kind in kinds.items()]
 
 
-def parts(folder: Path) -> list[Part]:
+def parts(folder: Path) -> list[LogPart]:
     """Return the files that make up the log, oldest first, without those a merged file has taken the place of."""
     known = _all_parts(folder)
     return [part for part in known if not _is_covered(part, known)]
@@ -210,7 +210,7 @@ def _newest(folder: Path, rows: int, target: Path, condition: str, *, with_meta:
     return LogWindow(*window)
 
 
-def _merge(folder: Path, small: list[Part]) -> None:
+def _merge(folder: Path, small: list[LogPart]) -> None:
     target = folder / f"requests-{small[0].first_ms:013d}-{small[-1].last_ms:013d}.parquet"
     written = target.with_suffix(".new")
     try:
@@ -224,22 +224,22 @@ def _merge(folder: Path, small: list[Part]) -> None:
         part.path.unlink(missing_ok=True)
 
 
-def _all_parts(folder: Path) -> list[Part]:
+def _all_parts(folder: Path) -> list[LogPart]:
     found = [
-        Part(path, int(name[1]), int(name[2] or name[1]))
+        LogPart(path, int(name[1]), int(name[2] or name[1]))
         for path in folder.glob("requests-*.parquet")
         if (name := _FILE.fullmatch(path.name))
     ]
     return sorted(found, key=lambda part: (part.first_ms, part.last_ms))
 
 
-def _is_covered(part: Part, known: list[Part]) -> bool:
+def _is_covered(part: LogPart, known: list[LogPart]) -> bool:
     return not part.merged and any(
         other.merged and other.first_ms <= part.first_ms and part.last_ms <= other.last_ms for other in known
     )
 
 
-def _document(row: LoggedRow, columns: Sequence[Feature]) -> dict[str, Any]:
+def _document(row: LoggedRow, columns: Sequence[LoggedFeature]) -> dict[str, Any]:
     """Return a row as JSON holds it: NaN and infinities as the words that DuckDB reads back as numbers."""
     values, extra = {}, dict(row.values)
     for feature in columns:

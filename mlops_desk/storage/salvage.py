@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from mlops_desk.storage.pages import BadPage, Pages, Row, Value
+from mlops_desk.storage.pages import BadPage, Pages, StoredRow, Value
 
 Columns: TypeAlias = dict[str, Value]
 
 
-class Judge(Protocol):
+class RowJudge(Protocol):
     """Knows what the rows of a database mean."""
 
     def why_not(self, table: str, row: Columns) -> str | None:
@@ -54,7 +54,7 @@ class _Column:
 
 
 @dataclass(slots=True)
-class Found:
+class Salvaged:
     """What a salvage brought: ``rows`` of each table, ``aside`` what must not be taken over, with the reason.
 
     ``bad`` counts pages and records that can't be read; ``lost`` are keys of each table that only its index has, and
@@ -72,7 +72,7 @@ class Found:
         return sum(self.rows.values())
 
 
-def salvage(damaged: Path, target: Path, judge: Judge) -> Found:
+def salvage(damaged: Path, target: Path, judge: RowJudge) -> Salvaged:
     """Copy what ``damaged`` has into ``target``, a new database that has its tables already. Raises sqlite3.Error."""
     pages = Pages(damaged)
     try:
@@ -98,14 +98,14 @@ def revision(damaged: Path) -> str | None:
 
 
 class _Salvage:
-    def __init__(self, pages: Pages, connection: sqlite3.Connection, judge: Judge) -> None:
+    def __init__(self, pages: Pages, connection: sqlite3.Connection, judge: RowJudge) -> None:
         self._pages = pages
         self._connection = connection
         self._judge = judge
         self._tables = _tables(connection)
-        self._found = Found(dict.fromkeys(self._tables, 0))
+        self._found = Salvaged(dict.fromkeys(self._tables, 0))
 
-    def run(self) -> Found:
+    def run(self) -> Salvaged:
         seen, roots = {1}, self._pages.roots()
         indexes: dict[str, set[str]] = {}
         for table in self._tables:
@@ -141,7 +141,7 @@ class _Salvage:
                 if len(homes) == 1:
                     self._take(homes[0], [row])
 
-    def _take(self, table: str, rows: Iterable[Row]) -> None:
+    def _take(self, table: str, rows: Iterable[StoredRow]) -> None:
         columns = self._tables[table]
         names, marks = ", ".join(f'"{column.name}"' for column in columns), ", ".join("?" for _ in columns)
         statement = f'INSERT OR IGNORE INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608 - names of our own schema
@@ -150,7 +150,7 @@ class _Salvage:
             self._connection.executemany(statement, batch)
             self._found.rows[table] += self._connection.total_changes - before
 
-    def _sound(self, table: str, rows: Iterable[Row]) -> Iterator[tuple[Value, ...]]:
+    def _sound(self, table: str, rows: Iterable[StoredRow]) -> Iterator[tuple[Value, ...]]:
         """Yield the values of the rows that may be taken over; the others are told."""
         for row in rows:
             named = self._named(table, row)
@@ -163,14 +163,14 @@ class _Salvage:
             else:
                 yield tuple(named.values())
 
-    def _homes(self, row: Row) -> list[str]:
+    def _homes(self, row: StoredRow) -> list[str]:
         return [
             table
             for table in self._tables
             if self._fits(table, row) and self._judge.belongs(table, self._named(table, row))
         ]
 
-    def _named(self, table: str, row: Row) -> Columns:
+    def _named(self, table: str, row: StoredRow) -> Columns:
         """Return a row's values by column; a column that was added later than the row is None."""
         columns = self._tables[table]
         padded = [*row.values, *[None] * (len(columns) - len(row.values))]
@@ -178,7 +178,7 @@ class _Salvage:
             column.name: row.rowid if column.is_rowid else value for column, value in zip(columns, padded, strict=False)
         }
 
-    def _fits(self, table: str, row: Row) -> bool:
+    def _fits(self, table: str, row: StoredRow) -> bool:
         columns = self._tables[table]
         if not 0 < len(row.values) <= len(columns):
             return False

@@ -15,9 +15,9 @@ from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.job import Job
 from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.storage.database import Database, Kind
+from mlops_desk.storage.database import Database, DatabaseKind
 from mlops_desk.storage.pages import Value
-from mlops_desk.storage.records import Columns, RecordTable, read_document
+from mlops_desk.storage.records import Columns, StoredRecords, read_document
 from mlops_desk.storage.tables import (
     StateBase,
     Stored,
@@ -32,7 +32,7 @@ from mlops_desk.storage.tables import (
     StoredRule,
 )
 
-__all__ = ["RecordTable", "State"]
+__all__ = ["State", "StoredRecords"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class _Judge:
         return (key, parent) == (row["key"], row["parent"])
 
 
-_KIND = Kind("state", frozenset(StateBase.metadata.tables), _Judge(), "FULL", thorough=True)
+_KIND = DatabaseKind("state", frozenset(StateBase.metadata.tables), _Judge(), "FULL", thorough=True)
 
 
 class State:
@@ -96,16 +96,16 @@ class State:
         self._database = Database(path, _KIND)
         self.repair = self._database.repair
         self.is_new = self._database.is_new
-        self._tables: dict[str, RecordTable[Any]] = {}
-        self.jobs: RecordTable[Job] = self._table(_JOB)
-        self.endpoints: RecordTable[Endpoint] = self._table(_ENDPOINT)
-        self.reports: RecordTable[DriftReport] = self._table(_REPORT)
-        self.rules: RecordTable[Rule] = self._table(_RULE)
-        self.retrainings: RecordTable[Retraining] = self._table(_RETRAINING)
-        self.audit: RecordTable[AuditEntry] = self._table(_AUDIT)
-        self.incidents: RecordTable[Incident] = self._table(_INCIDENT)
-        self.alerts: RecordTable[Alert] = self._table(_ALERT)
-        self.alert_rules: RecordTable[AlertRule] = self._table(_ALERT_RULE)
+        self._tables: dict[str, StoredRecords[Any]] = {}
+        self.jobs: StoredRecords[Job] = self._table(_JOB)
+        self.endpoints: StoredRecords[Endpoint] = self._table(_ENDPOINT)
+        self.reports: StoredRecords[DriftReport] = self._table(_REPORT)
+        self.rules: StoredRecords[Rule] = self._table(_RULE)
+        self.retrainings: StoredRecords[Retraining] = self._table(_RETRAINING)
+        self.audit: StoredRecords[AuditEntry] = self._table(_AUDIT)
+        self.incidents: StoredRecords[Incident] = self._table(_INCIDENT)
+        self.alerts: StoredRecords[Alert] = self._table(_ALERT)
+        self.alert_rules: StoredRecords[AlertRule] = self._table(_ALERT_RULE)
         self.jobs.is_vital = lambda job: job.state.is_final
         # Those that are acted on are looked at now; the others grow without end, and are looked at when asked for.
         for table in (self.jobs, self.endpoints, self.rules, self.retrainings, self.alerts, self.alert_rules):
@@ -131,7 +131,7 @@ class State:
     def close(self) -> None:
         self._database.close()
 
-    def _table(self, form: _Form) -> RecordTable[Any]:
-        made: RecordTable[Any] = RecordTable(self._database, form.table, form.kind, form.columns)
+    def _table(self, form: _Form) -> StoredRecords[Any]:
+        made: StoredRecords[Any] = StoredRecords(self._database, form.table, form.kind, form.columns)
         self._tables[form.table.__tablename__] = made
         return made

@@ -159,12 +159,12 @@ def _gpus(options: argparse.Namespace, skip: frozenset[int]) -> tuple[GpuSource,
     from mlops_desk.telemetry.host.processes import Processes  # noqa: PLC0415
     from mlops_desk.telemetry.nvml.door import Nvml  # noqa: PLC0415
     from mlops_desk.telemetry.nvml.event_set import NvmlEventSource  # noqa: PLC0415
-    from mlops_desk.telemetry.nvml.events import Listener  # noqa: PLC0415
+    from mlops_desk.telemetry.nvml.events import EventListener  # noqa: PLC0415
     from mlops_desk.telemetry.nvml.gpus import NvmlGpus  # noqa: PLC0415 - likewise
     from mlops_desk.telemetry.nvml.pci import Pci  # noqa: PLC0415
 
     nvml = Nvml()
-    listener = Listener(NvmlEventSource(nvml)) if options.only is None else None
+    listener = EventListener(NvmlEventSource(nvml)) if options.only is None else None
     return NvmlGpus(nvml, Pci(options.pci), Processes(), skip, options.only, listener), listener
 
 

@@ -41,11 +41,11 @@ from mlops_desk.records.status import (
 )
 from mlops_desk.storage.history.blocks import Block
 from mlops_desk.storage.history.chunks import TIER_SECONDS
-from mlops_desk.storage.history.holders import Holding
+from mlops_desk.storage.history.holders import MemoryHolding
 from mlops_desk.telemetry.cost import Cost
 from mlops_desk.telemetry.devices import resolve_device
 from mlops_desk.telemetry.history.curves import CurveReader
-from mlops_desk.telemetry.history.disk import History
+from mlops_desk.telemetry.history.disk import DiskHistory
 from mlops_desk.telemetry.history.memory import SPAN_SECONDS, Ring, parts_of, rows_for
 from mlops_desk.telemetry.history.recorder import Recorder
 from mlops_desk.telemetry.pipe.sampler import Sampler
@@ -122,7 +122,7 @@ class TelemetryService:
         self._row_at = 0.0
         self._accounts: dict[str, tuple[_Accounts, _Accounts]] = {}
         self._ring = Ring(rows_for(settings.number("telemetry.interval_seconds")))
-        self._history = History(folder.telemetry_database, self._ring, bus.publish, holdings=self._holdings)
+        self._history = DiskHistory(folder.telemetry_database, self._ring, bus.publish, holdings=self._holdings)
         self._reader = CurveReader(self._ring, self._history)
         self.recorder = Recorder(self._ring, self._history, self._reader)
         self._history.at_turn(self.recorder.turn)
@@ -249,10 +249,10 @@ class TelemetryService:
         for listener in self._listeners:
             listener(sample.events, status, is_tick)
 
-    def _holdings(self) -> list[Holding]:
+    def _holdings(self) -> list[MemoryHolding]:
         """Return who holds much of a GPU's memory right now."""
         return [
-            Holding(gpu.uuid, named.pid, named.start_ticks or 0, named.user, named.command, named.container, size)
+            MemoryHolding(gpu.uuid, named.pid, named.start_ticks or 0, named.user, named.command, named.container, size)
             for gpu in self._sampler.sample().gpus
             for process in gpu.processes
             if (size := process.gpu_memory_bytes or 0) >= _HOLDING_BYTES

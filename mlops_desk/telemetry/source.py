@@ -85,7 +85,7 @@ class GpuSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class SourceLane:
     """Something that may be slow or hang, done every ``seconds`` in a thread of its own."""
 
     name: str
@@ -101,4 +101,4 @@ class HostSource(Protocol):
 
     def read(self) -> HostSample: ...
 
-    def lanes(self) -> tuple[Lane, ...]: ...
+    def lanes(self) -> tuple[SourceLane, ...]: ...

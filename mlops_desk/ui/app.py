@@ -24,7 +24,7 @@ from mlops_desk.ui.actions import Action, Actions
 from mlops_desk.ui.frame.garbage import GuiCollector
 from mlops_desk.ui.frame.instance import Instance
 from mlops_desk.ui.frame.log import WindowLog
-from mlops_desk.ui.frame.window import PROGRAM, Window
+from mlops_desk.ui.frame.window import PROGRAM, MainWindow
 from mlops_desk.ui.live import recent
 from mlops_desk.ui.live.bridge import Bridge, Connect
 from mlops_desk.ui.live.context import Context, UiOptions
@@ -112,7 +112,7 @@ class Program(QObject):
                 when=lambda: self.store.connection.state == "lost",
             ),
         )
-        self.window = Window(self.context, self.actions, catalogue.PAGES)
+        self.window = MainWindow(self.context, self.actions, catalogue.PAGES)
         self.actions.add(Action("quit", "Quit", self.end, "Ctrl+Q", places=frozenset({"menu", "palette", "tray"})))
         self.actions.bind(self.window)
         self._wire()

@@ -21,7 +21,7 @@ _MARK = "__verb__"
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class VerbMark:
     """What a verb does, who may ask (``anyone`` who can reach the agent, or the ``owner``), and its deadline.
 
     ``before`` names the reading verb of the same service that tells, for the audit trail, how the thing was.
@@ -136,7 +136,7 @@ class Verb:
     parameters: tuple[Parameter, ...]
     returns: Any
     doc: str
-    mark: Mark
+    mark: VerbMark
 
     @property
     def streams(self) -> bool:
@@ -150,7 +150,7 @@ class Verb:
 
 def reads(method: F) -> F:
     """Mark a verb that only reads: a GET that may be repeated and leaves no audit record."""
-    setattr(method, _MARK, Mark(changes=False))
+    setattr(method, _MARK, VerbMark(changes=False))
     return method
 
 
@@ -161,7 +161,7 @@ def changes(*, who: str = "anyone", timeout_seconds: float = 60.0, before: str |
     """
 
     def mark(method: F) -> F:
-        setattr(method, _MARK, Mark(changes=True, who=who, timeout_seconds=timeout_seconds, before=before))
+        setattr(method, _MARK, VerbMark(changes=True, who=who, timeout_seconds=timeout_seconds, before=before))
         return method
 
     return mark
@@ -183,7 +183,7 @@ def _verb(service: str, name: str, method: Callable[..., Any]) -> Verb:
         for parameter in inspect.signature(method).parameters.values()
         if parameter.name != "self"
     )
-    mark: Mark = getattr(method, _MARK)
+    mark: VerbMark = getattr(method, _MARK)
     return Verb(service, name, parameters, hints["return"], inspect.getdoc(method) or "", mark)
 
 

@@ -29,7 +29,7 @@ from mlops_desk.storage.history.blocks import Block  # noqa: E402
 from mlops_desk.storage.history.chunks import FRAMES_A_CHUNK, TIMES, get_times, put_times  # noqa: E402
 from mlops_desk.storage.history.store import TelemetryStore  # noqa: E402
 from mlops_desk.telemetry.history.curves import CurveReader  # noqa: E402
-from mlops_desk.telemetry.history.disk import History, open_store, scale_of  # noqa: E402
+from mlops_desk.telemetry.history.disk import DiskHistory, open_store, scale_of  # noqa: E402
 from mlops_desk.telemetry.history.memory import Ring, parts_of  # noqa: E402
 from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost  # noqa: E402
 
@@ -174,7 +174,7 @@ def show_answers(store: TelemetryStore, block: Block) -> None:
 
 def ask(store: TelemetryStore, block: Block, spans: tuple[tuple[str, int], ...]) -> None:
     """Time what pages ask, all from the disk: the ring is empty."""
-    history = History(store.database.path, Ring(), lambda _: None, lambda _: store)
+    history = DiskHistory(store.database.path, Ring(), lambda _: None, lambda _: store)
     history.flush()
     reader = CurveReader(Ring(), history)
     gpu = next(device for device, metric, _ in block.keys if metric == "hw.power")

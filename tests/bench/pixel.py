@@ -28,7 +28,7 @@ from mlops_desk.ui.app import Program  # noqa: E402
 SETTLE_MILLISECONDS = 6000
 
 
-class Watching:
+class Gauge:
     """Notes when a paint has been done, and ends the program when enough has been seen."""
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -90,9 +90,9 @@ class Watching:
 
 def main() -> None:
     options = _options()
-    watching = Watching(options)
+    watching = Gauge(options)
 
-    class WatchedWindow(app.Window):
+    class WatchedWindow(app.MainWindow):
         def paintEvent(self, event: QPaintEvent) -> None:
             QTimer.singleShot(0, watching.painted)
             super().paintEvent(event)
@@ -103,7 +103,7 @@ def main() -> None:
             self.opened.connect(lambda: watching.begin(self))
             super().start()
 
-    app.Window, app.Program = WatchedWindow, WatchedProgram
+    app.MainWindow, app.Program = WatchedWindow, WatchedProgram
     status = command_line(["--data-dir", str(options.folder), *(["--demo"] if options.demo else [])])
     if status:
         sys.exit(status)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, read_state
-from mlops_desk.serving.gateway.routes import EndpointRoutes, Limits, Route, RoutingTable
+from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
 from tests import floods
 from tests.serving_upstream import upstream
 
@@ -40,7 +40,7 @@ def attempt(number: int, folder: Path, rng: random.Random) -> str | None:
     port = keeper.ensure()
     try:
         with upstream(word=f"word-{number}") as replica:
-            limits = Limits(
+            limits = GatewayLimits(
                 head_seconds=rng.uniform(1, 5), body_seconds=rng.uniform(2, 6), body_idle_seconds=rng.uniform(1, 4),
                 unread_seconds=rng.uniform(2, 6),
             )  # fmt: skip

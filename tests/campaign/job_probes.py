@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.process import start_detached
-from mlops_desk.registry.server.files import Ledger, end_process
+from mlops_desk.registry.server.files import ServerFiles, end_process
 from mlops_desk.registry.server.tickets import Grant, Tickets
 
 TRIES = 2000
@@ -54,7 +54,7 @@ def prepare(folder: Path) -> None:
     """Start a server with another's run, model, alias and file, and give the job a run and a ticket of its own."""
     (folder / "state.db").write_text(SECRET)
     (folder / "state.db").chmod(0o600)
-    ledger = Ledger(folder / "mlflow")
+    ledger = ServerFiles(folder / "mlflow")
     ledger.make()
     words = ["--folder", str(ledger.folder)]
     start_detached([sys.executable, "-m", "mlops_desk.registry.server.process", *words], folder / "tracking.log")

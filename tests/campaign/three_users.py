@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.host import Host
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.host import ThisHost
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.status import Gpu, GpuState
 
 TRIES = 100
@@ -32,7 +32,7 @@ _LATER_SECONDS = 700.0
 """Longer than any doubt holds a GPU."""
 
 
-class Later(Host):
+class Later(ThisHost):
     """This machine, some time later once ``passed`` is set: for what ends only after minutes."""
 
     passed = 0.0
@@ -86,7 +86,7 @@ def _hammered(place: Path, rng: random.Random) -> str | None:
 def _leaked(place: Path, victim: str) -> str | None:
     """Say which GPUs nobody can have though all their holders are gone."""
     free = [gpu for gpu in GPUS if gpu != victim]
-    watcher = _ledger(place, "watcher", Host())
+    watcher = _ledger(place, "watcher", ThisHost())
     taken = _taken(watcher, "now", len(free))
     if taken is None or (victim not in taken and set(taken) != set(free)):
         return f"not all of the {len(free)} GPUs that nobody spoils could be had: {taken}"
@@ -98,7 +98,7 @@ def _leaked(place: Path, victim: str) -> str | None:
     return "a GPU stays taken for ever" if _taken(later, "later", len(GPUS)) is None else None
 
 
-def _taken(ledger: Ledger, attempt_id: str, count: int) -> tuple[str, ...] | None:
+def _taken(ledger: LeaseLedger, attempt_id: str, count: int) -> tuple[str, ...] | None:
     """Take GPUs; the first look notes the deaths that only a later one lets go."""
     for _ in range(3):
         choice = ledger.acquire(attempt_id, "x", count, _facts(ledger))
@@ -113,7 +113,7 @@ def _damaged(place: Path, rng: random.Random) -> str | None:
         for holder in holders:
             assert holder.stdout is not None
             holder.stdout.readline()
-        watcher = _ledger(place, "watcher", Host())
+        watcher = _ledger(place, "watcher", ThisHost())
         before = {uuid: info.instance for uuid, info in watcher.snapshot().items()}
         for _ in range(5):
             file = rng.choice(sorted((place / "leases").glob("*/*.lease")))
@@ -169,10 +169,10 @@ def _python(module: str, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 
 
-def _ledger(place: Path, name: str, host: Host) -> Ledger:
-    return Ledger(Owner(name), folders=LeaseFolders((place / "leases",)), host=host)
+def _ledger(place: Path, name: str, host: ThisHost) -> LeaseLedger:
+    return LeaseLedger(LeaseOwner(name), folders=LeaseFolders((place / "leases",)), host=host)
 
 
-def _facts(ledger: Ledger):  # type: ignore[no-untyped-def]
+def _facts(ledger: LeaseLedger):  # type: ignore[no-untyped-def]
     gpus = [Gpu(uuid, index, "Test", None, GpuState.OK, processes_known=True) for index, uuid in enumerate(GPUS)]
     return ledger.facts(gpus, time.time())

@@ -19,7 +19,7 @@ from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.jobs.ports import RunTicket
 from mlops_desk.jobs.run.leases import LedgerGpus
 from mlops_desk.jobs.service import JobsService
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.job import Job, JobState
 from mlops_desk.records.status import Gpu, GpuState
 from mlops_desk.storage.state import State
@@ -48,7 +48,7 @@ class Workshop:
         self.loop = Loop("jobs-test")
         self.settings = SettingsStore(self.folder.settings)
         self.runs: dict[str, str] = {}
-        self.ledger = ledger = Ledger(Owner(self.folder.instance, address), self._lives)
+        self.ledger = ledger = LeaseLedger(LeaseOwner(self.folder.instance, address), self._lives)
         shown = [Gpu(uuid, index, "GPU", None, GpuState.OK) for index, uuid in enumerate(gpus)]
         self.leases = LedgerGpus(ledger, lambda: ledger.facts(shown, time.time()))
         self.jobs = JobsService(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.status import Gpu, GpuState
 
 
@@ -26,7 +26,7 @@ def main(uid: int, arena: str, leases: str, seconds: str) -> None:
     os.setuid(uid)
     os.umask(0o077)
     dice = random.Random(os.getpid())
-    ledger = Ledger(Owner(f"agent-{uid}"), folders=LeaseFolders((Path(leases),)))
+    ledger = LeaseLedger(LeaseOwner(f"agent-{uid}"), folders=LeaseFolders((Path(leases),)))
     gpus = [
         Gpu(path.name, index, "Test", None, GpuState.OK, processes_known=True)
         for index, path in enumerate(sorted(Path(arena).iterdir()))
@@ -55,7 +55,7 @@ def main(uid: int, arena: str, leases: str, seconds: str) -> None:
         ledger.release(attempt)
 
 
-def _hold(ledger: Ledger, gpus: list[Gpu]) -> NoReturn:
+def _hold(ledger: LeaseLedger, gpus: list[Gpu]) -> NoReturn:
     choice = ledger.acquire("held", "hold", 1, ledger.facts(gpus, time.time()))
     print(choice.gpus, flush=True)
     while True:
@@ -66,7 +66,7 @@ def _hold(ledger: Ledger, gpus: list[Gpu]) -> NoReturn:
 def _rehearse() -> None:
     """Load all that will be needed, while this process may still read the folder where Python lies."""
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(Owner("rehearsal"), folders=LeaseFolders((Path(folder, "leases"),)))
+        ledger = LeaseLedger(LeaseOwner("rehearsal"), folders=LeaseFolders((Path(folder, "leases"),)))
         ledger.acquire("a", "x", 1, ledger.facts([Gpu("GPU-0", 0, "Test", None, GpuState.OK)], time.time()))
         ledger.uphold()
         ledger.release("a")

@@ -16,7 +16,7 @@ import pytest
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.status import Gpu, GpuState
 from tests.engine_suite import WAITS
 from tests.gpu_engine import PrivateEngine
@@ -58,8 +58,8 @@ def agent(uid: int, place: Path, seconds: float) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def ledger(place: Path, name: str = "watcher", **more: object) -> Ledger:
-    return Ledger(Owner(name), folders=LeaseFolders((place / "leases",)), **more)  # type: ignore[arg-type]
+def ledger(place: Path, name: str = "watcher", **more: object) -> LeaseLedger:
+    return LeaseLedger(LeaseOwner(name), folders=LeaseFolders((place / "leases",)), **more)  # type: ignore[arg-type]
 
 
 def shown() -> list[Gpu]:

@@ -23,7 +23,7 @@ from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavai
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import RegistryChanged
 from mlops_desk.registry.registries import Registries
-from mlops_desk.registry.server.files import Ledger
+from mlops_desk.registry.server.files import ServerFiles
 from mlops_desk.registry.server.keeper import TrackingServer
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 
@@ -180,7 +180,7 @@ def test_a_run_ends_in_a_known_way_and_a_missing_dataset_is_said(house):
 
 def test_the_server_wants_token_and_host_on_every_method(house):
     house.models.start()
-    token = Ledger(house.data.registry).token()
+    token = ServerFiles(house.data.registry).token()
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
         assert ask(house, "/api/2.0/mlflow/experiments/search", method=method) == 401
         assert ask(house, "/api/2.0/mlflow/experiments/search", method=method, token="wrong") == 401
@@ -206,8 +206,8 @@ def test_what_it_keeps_is_for_this_user_only(house):
     house.models.start()
     for path in house.data.registry.rglob("*"):
         assert path.lstat().st_mode & 0o077 == 0, path
-    token = Ledger(house.data.registry).token()
-    entry = Ledger(house.data.registry).read()
+    token = ServerFiles(house.data.registry).token()
+    entry = ServerFiles(house.data.registry).read()
     for name in ("cmdline", "environ"):
         assert token.encode() not in Path(f"/proc/{entry.pid}/{name}").read_bytes()
     assert token not in (house.data.logs / "tracking.log").read_text()
@@ -217,7 +217,7 @@ def test_a_registry_can_not_send_us_to_this_disk(house, tmp_path):
     """Also not by what an earlier version of the server had taken into its database."""
     (tmp_path / "secret").write_text("mine")
     prepared = house.core.prepare_run("digits", {}, "j-a1")
-    own = Ledger(house.data.registry).token()
+    own = ServerFiles(house.data.registry).token()
     post(house, "registered-models/create", {"name": "trap"}, own)
     source = f"runs:/{prepared.run_id}/model"
     post(house, "model-versions/create", {"name": "trap", "source": source, "run_id": prepared.run_id}, own)

@@ -13,7 +13,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import start_ticks
-from mlops_desk.registry.server.files import Ledger
+from mlops_desk.registry.server.files import ServerFiles
 from mlops_desk.registry.server.keeper import TrackingServer
 from mlops_desk.registry.server.tickets import Grant, Tickets
 from mlops_desk.registry.service import RegistryCore
@@ -173,10 +173,10 @@ def test_the_next_agent_brings_back_what_a_running_job_needs(tmp_path):
 # A server as a version before this one's started it: nothing said of its version, its token the jobs' too.
 OLD = """
 import sys
-from mlops_desk.registry import ledger, tracking
-tracking.VERSION = None
-ledger.Ledger.token = lambda self: "from-before"
-sys.exit(tracking.main())
+from mlops_desk.registry.server import files, process
+process.VERSION = None
+files.ServerFiles.token = lambda self: "from-before"
+sys.exit(process.main())
 """
 
 
@@ -285,6 +285,6 @@ def test_a_start_that_is_under_way_is_ended_too(tmp_path):
     assert server.stop_for_good().state == "stopped"
     starting.join()
     assert "ended with the agent" in failed[0].message
-    entry = Ledger(tmp_path / "mlflow").read()
+    entry = ServerFiles(tmp_path / "mlflow").read()
     assert not entry.is_alive()
     assert not entry.is_kept()

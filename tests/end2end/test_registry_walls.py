@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.process import start_detached
-from mlops_desk.registry.server.files import Ledger, end_process
+from mlops_desk.registry.server.files import ServerFiles, end_process
 from mlops_desk.registry.server.landlock import abi
 from mlops_desk.registry.server.tickets import Grant, Tickets
 
@@ -39,7 +39,7 @@ class Served:
 
     def __init__(self, root, program, wall, owner=None):
         self.root = root
-        self.ledger = Ledger(root / "mlflow")
+        self.ledger = ServerFiles(root / "mlflow")
         self.ledger.make()
         self.log = root / "tracking.log"
         words = ["--folder", str(self.ledger.folder), *(["--wall", wall] if wall else [])]

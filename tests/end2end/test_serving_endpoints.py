@@ -28,7 +28,7 @@ from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec
-from mlops_desk.engines.fake import FakeEngine, Program
+from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved, Notice
 from mlops_desk.records.model import ModelVersion
@@ -77,7 +77,7 @@ class House:
         self.folder = DataFolder(root / "data")
         self.folder.make()
         self.stack = stack
-        self.engine = FakeEngine(images=["python:3.12-slim"], programs={"": Program(math.inf, ("loading",))})
+        self.engine = FakeEngine(images=["python:3.12-slim"], programs={"": ScriptedProgram(math.inf, ("loading",))})
         self.registry = Registry()
         self.events: list[object] = []
         self.settings = SettingsStore(self.folder.settings)
@@ -293,12 +293,12 @@ def test_a_build_that_fails_says_why_and_shows_its_output(house: House) -> None:
 
 
 def test_a_model_that_dies_or_fails_its_own_example_does_not_go_live(house: House) -> None:
-    house.engine.programs[""] = Program(0.0, ("Traceback", "ModuleNotFoundError: skops"), exit_code=1)
+    house.engine.programs[""] = ScriptedProgram(0.0, ("Traceback", "ModuleNotFoundError: skops"), exit_code=1)
     endpoint = house.service.deploy("digits", "front")
     assert (endpoint.state, endpoint.reason and endpoint.reason.class_) == (EndpointState.FAILED, "container_died")
     assert endpoint.reason is not None
     assert "skops" in (endpoint.reason.evidence or "")
-    house.engine.programs[""] = Program(math.inf)
+    house.engine.programs[""] = ScriptedProgram(math.inf)
     house.replica(2).status = 400
     endpoint = house.service.deploy("digits", "front")
     assert (endpoint.state, endpoint.reason and endpoint.reason.class_) == (EndpointState.FAILED, "example_failed")

@@ -14,14 +14,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlops_desk.serving.gateway.routes import Limits, Route
+from mlops_desk.serving.gateway.routes import GatewayLimits, Route
 from tests import floods
 from tests.end2end.test_serving_gateway import BODY, Door
 from tests.serving_upstream import Upstream, upstream
 
 pytestmark = pytest.mark.end2end
 LATE_SECONDS = 20
-LIMITS = Limits(head_seconds=2.0, body_seconds=4.0, body_idle_seconds=2.0, unread_seconds=3.0, rest_seconds=3)
+LIMITS = GatewayLimits(head_seconds=2.0, body_seconds=4.0, body_idle_seconds=2.0, unread_seconds=3.0, rest_seconds=3)
 NOBODY = 65534
 
 
@@ -34,7 +34,7 @@ class Crowd:
         self.address: floods.Address = ("127.0.0.1", door.port)
         self.held: list[socket.socket] = []
 
-    def route(self, limits: Limits = LIMITS) -> None:
+    def route(self, limits: GatewayLimits = LIMITS) -> None:
         self.door.route(Route(3, 1.0, (self.replica.place,)), limits=limits)
 
     def flood(self, kind: str, count: int) -> list[socket.socket]:
@@ -158,7 +158,7 @@ def test_a_slow_model_does_not_give_one_user_all_places(crowd: Crowd) -> None:
 
 
 def test_another_users_connections_are_his_own_share(crowd: Crowd) -> None:
-    crowd.route(Limits(head_seconds=60.0))
+    crowd.route(GatewayLimits(head_seconds=60.0))
     if os.getuid() != 0:
         pytest.skip("only root can be two users")
     mine = crowd.flood("silent", 40)

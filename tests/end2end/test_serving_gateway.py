@@ -15,12 +15,12 @@ import httpx
 import pytest
 
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, read_state
-from mlops_desk.serving.gateway.routes import EndpointRoutes, Limits, Route, RoutingTable
-from mlops_desk.storage.requests import Feature, parts
+from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
+from mlops_desk.storage.requests import LoggedFeature, parts
 from tests.serving_upstream import upstream
 
 pytestmark = pytest.mark.end2end
-FEATURES = (Feature("a", "number"), Feature("city", "text"))
+FEATURES = (LoggedFeature("a", "number"), LoggedFeature("city", "text"))
 BODY = {"dataframe_records": [{"a": 1.5, "city": "Bonn"}]}
 
 
@@ -34,9 +34,9 @@ class Door:
         self.port = self.keeper.ensure()
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=20)
 
-    def route(self, *routes: Route, limits: Limits | None = None, **more: Any) -> None:
+    def route(self, *routes: Route, limits: GatewayLimits | None = None, **more: Any) -> None:
         endpoint = EndpointRoutes(routes, str(self.log), **more)
-        table = RoutingTable(0, {"digits": endpoint}, limits or Limits())
+        table = RoutingTable(0, {"digits": endpoint}, limits or GatewayLimits())
         assert self.keeper.wait_for(self.keeper.publish(lambda: table))
 
     def ask(self, **headers: str) -> httpx.Response:
@@ -139,7 +139,7 @@ def test_a_model_that_breaks_off_costs_nobody_the_next_answer(door: Door) -> Non
 
 def test_a_place_is_given_back_whatever_became_of_the_request(door: Door) -> None:
     with upstream() as replica:
-        door.route(Route(1, 1.0, (replica.place,)), limits=Limits(in_flight=3, in_flight_of_one=2))
+        door.route(Route(1, 1.0, (replica.place,)), limits=GatewayLimits(in_flight=3, in_flight_of_one=2))
         assert [door.ask().status_code for _ in range(5)] == [200] * 5
         replica.breaks_off = True
         assert [door.ask().status_code for _ in range(5)] == [502] * 5
@@ -159,7 +159,7 @@ def test_no_replica_no_endpoint_wrong_method_and_too_much(door: Door) -> None:
     assert door.client.get("/digits").status_code == 405
     assert door.client.delete("/digits").status_code == 405
     with upstream() as replica:
-        door.route(Route(1, 1.0, (replica.place,)), limits=Limits(body_bytes=1000), timeout_seconds=0.3)
+        door.route(Route(1, 1.0, (replica.place,)), limits=GatewayLimits(body_bytes=1000), timeout_seconds=0.3)
         assert door.client.post("/digits", content=b"x" * 1001).status_code == 413
         chunks = iter([b"x" * 600, b"x" * 600])
         assert door.client.post("/digits", content=chunks).status_code == 413

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.registry.server.files import Ledger
+from mlops_desk.registry.server.files import ServerFiles
 from tests.end2end.desk import Desk
 from tests.end2end.telemetry.rigs import NvmlRig
 
@@ -64,7 +64,7 @@ class Server:
     """The desk's tracking server: another process once one that stood still was replaced by its keeper."""
 
     def __init__(self, folder):
-        self._ledger = Ledger(DataFolder(folder).registry)
+        self._ledger = ServerFiles(DataFolder(folder).registry)
         self.frozen = 0
 
     def outlive(self):

@@ -40,6 +40,23 @@ def test_each_folder_that_declares_a_feature_stands_in_the_catalogue() -> None:
     assert declared == {spec.id for spec in PAGES}
 
 
+def test_no_two_classes_of_one_name_in_different_features() -> None:
+    assert not structure.doubled_classes(PACKAGE)
+
+
+def test_a_class_of_a_name_that_another_feature_uses_is_seen(tmp_path) -> None:
+    for folder, text in (
+        ("jobs", "class Verdict: ..."),
+        ("drift", "class Verdict: ..."),
+        ("rules", "class _Verdict: ..."),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "one.py").write_text(text)
+    (tmp_path / "jobs/two.py").write_text("class Queue: ...")
+    (tmp_path / "jobs/three.py").write_text("class Queue: ...")
+    assert structure.doubled_classes(tmp_path) == {"Verdict": {"jobs", "drift"}}
+
+
 def test_the_structure_can_be_printed(capsys) -> None:
     structure.main(ROOT)
     table = capsys.readouterr().out

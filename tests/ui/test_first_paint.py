@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.frame.window import Window
+from mlops_desk.ui.frame.window import MainWindow
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.overview.grid import Grid
 from mlops_desk.ui.widgets.states import StateView
@@ -84,7 +84,7 @@ def test_what_is_painted_first_says_what_the_page_goes_on_saying(start, double, 
 
 
 def test_a_window_that_is_not_painted_connects_all_the_same(start, double, monkeypatch):
-    monkeypatch.setattr(Window, "paintEvent", lambda _self, _event: None)  # as on another desktop, or minimised
+    monkeypatch.setattr(MainWindow, "paintEvent", lambda _self, _event: None)  # as on another desktop, or minimised
     program = start(double)
     assert program.window.page() is not None
 

@@ -22,7 +22,7 @@ from mlops_desk.ui.overview import glance
 from mlops_desk.ui.overview.strip import Statement, Strip
 from mlops_desk.ui.storage import words as storagewords
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.facts import Fact, Facts
+from mlops_desk.ui.widgets.facts import Fact, FactGrid
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.widgets.states import StateView
@@ -71,7 +71,7 @@ def test_charts_above_one_another_keep_one_time_axis_whatever_their_names(qtbot)
 
 
 def test_facts_that_were_replaced_are_not_seen_under_the_new_ones(qtbot):
-    shown = Facts()
+    shown = FactGrid()
     qtbot.addWidget(shown)
     shown.show_facts([Fact("State", "leased"), Fact("Used by", "ana")])
     before = list(shown._rows)

@@ -10,13 +10,13 @@ _LEAST_FIELDS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RealPlace:
     """Where something really lies: a filesystem, and the path in it."""
 
     filesystem: str
     path: PurePosixPath
 
-    def leads_to(self, other: "Place") -> bool:
+    def leads_to(self, other: "RealPlace") -> bool:
         """Tell whether one of the two is the other, or lies in it."""
         return self.filesystem == other.filesystem and (
             self.path.is_relative_to(other.path) or other.path.is_relative_to(self.path)
@@ -30,7 +30,7 @@ class MountPoint:
     number: str
     parent: str
     point: PurePosixPath
-    place: Place
+    place: RealPlace
 
 
 def mount_points(file: Path) -> list[MountPoint]:
@@ -40,7 +40,7 @@ def mount_points(file: Path) -> list[MountPoint]:
         words = line.split()
         if len(words) >= _LEAST_FIELDS:
             root, point = PurePosixPath(unescaped(words[3])), PurePosixPath(unescaped(words[4]))
-            found.append(MountPoint(words[0], words[1], point, Place(words[2], root)))
+            found.append(MountPoint(words[0], words[1], point, RealPlace(words[2], root)))
     return found
 
 
@@ -50,15 +50,15 @@ class MountTable:
     def __init__(self, file: Path = MOUNTS) -> None:
         self._mounts = [(mount.point, mount.place) for mount in mount_points(file)]
 
-    def place(self, path: str | PurePosixPath) -> Place:
+    def place(self, path: str | PurePosixPath) -> RealPlace:
         """Return where an absolute path without links lies."""
-        wanted, best = PurePosixPath(path), (PurePosixPath("/"), Place("?", PurePosixPath("/")))
+        wanted, best = PurePosixPath(path), (PurePosixPath("/"), RealPlace("?", PurePosixPath("/")))
         for point, place in self._mounts:  # a later mount covers an earlier one
             if wanted.is_relative_to(point) and len(point.parts) >= len(best[0].parts):
                 best = point, place
-        return Place(best[1].filesystem, best[1].path / wanted.relative_to(best[0]))
+        return RealPlace(best[1].filesystem, best[1].path / wanted.relative_to(best[0]))
 
-    def reached(self, source: str) -> Iterator[Place]:
+    def reached(self, source: str) -> Iterator[RealPlace]:
         """Yield the place of a folder and those of all that is mounted below it: a container gets them too."""
         yield self.place(source)
         for point, place in self._mounts:

@@ -22,10 +22,10 @@ from mlops_desk.desk.demo import data
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
 from mlops_desk.desk.house import Desk
 from mlops_desk.engines.engine import ContainerSpec, Engine
-from mlops_desk.engines.fake import Ending, FakeEngine, Program
+from mlops_desk.engines.fake import FakeEngine, ScriptedEnding, ScriptedProgram
 from mlops_desk.jobs.run.outcome import Outcome
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.model import Registry, Run
 from mlops_desk.registry.fake import FakeRegistry
@@ -72,10 +72,12 @@ class DemoDesk(Desk):
         self._fake_engine = FakeEngine(images=data.IMAGES, programs=_programs(), at_end=self._at_end)
         return self._fake_engine
 
-    def _ledger(self) -> Ledger:
+    def _ledger(self) -> LeaseLedger:
         # Leases of GPUs that do not exist stay out of the machine's own ledger.
         folder = self.folder.root / "leases"
-        return Ledger(Owner(self.folder.instance, "demo"), self._container_lives, folders=LeaseFolders((folder,)))
+        return LeaseLedger(
+            LeaseOwner(self.folder.instance, "demo"), self._container_lives, folders=LeaseFolders((folder,))
+        )
 
     def _gpus(self) -> GpusService:
         return GpusService(self.telemetry.status, SimulatedEnding(self.folder.root / SIMULATED_FAULTS).end)
@@ -102,7 +104,7 @@ class DemoDesk(Desk):
     def _kinds(self, endpoint: Endpoint) -> Mapping[str, str]:  # noqa: ARG002 - by the reference's own types
         return {}
 
-    def _at_end(self, spec: ContainerSpec, ending: Ending) -> Mapping[str, str]:
+    def _at_end(self, spec: ContainerSpec, ending: ScriptedEnding) -> Mapping[str, str]:
         """Log and register what the training program of a real job would have, and end as its wrapper would."""
         run_id = spec.env.get("MLFLOW_RUN_ID")
         if run_id is not None and ending.exit_code == 0:
@@ -201,7 +203,7 @@ def _filled_registry() -> FakeRegistry:
     return registry
 
 
-def _programs() -> dict[str, Program]:
+def _programs() -> dict[str, ScriptedProgram]:
     """Say what the demo's commands do."""
     epochs = tuple(
         f"epoch {epoch:3d}/120  loss {2.3 * math.exp(-epoch / 40):.4f}  acc {1 - 0.9 * math.exp(-epoch / 30):.3f}"
@@ -212,14 +214,14 @@ def _programs() -> dict[str, Program]:
         "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 12.00 GiB (GPU 0; 79.10 GiB total capacity)",
     )
     return {
-        "train_resnet.py": Program(seconds=3600.0, lines=epochs),
-        "train_churn.py": Program(seconds=8.0, lines=("rows 50000", "auc 0.871"), exit_code=0),
-        "finetune.py": Program(seconds=5.0, lines=trouble, exit_code=1),
-        "prepare.py": Program(seconds=3.0, lines=("wrote 214 shards",)),
+        "train_resnet.py": ScriptedProgram(seconds=3600.0, lines=epochs),
+        "train_churn.py": ScriptedProgram(seconds=8.0, lines=("rows 50000", "auc 0.871"), exit_code=0),
+        "finetune.py": ScriptedProgram(seconds=5.0, lines=trouble, exit_code=1),
+        "prepare.py": ScriptedProgram(seconds=3.0, lines=("wrote 214 shards",)),
     }
 
 
-def _outcome(spec: ContainerSpec, ending: Ending) -> Mapping[str, str]:
+def _outcome(spec: ContainerSpec, ending: ScriptedEnding) -> Mapping[str, str]:
     """Write what the wrapper inside a real container would have written."""
     attempt = spec.labels.get("io.mlops-desk.attempt", "")
     ended_by = "TERM" if ending.exit_code == _TERMINATED else None

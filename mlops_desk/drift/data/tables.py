@@ -43,7 +43,7 @@ _PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class OpenedTable:
     """An opened file: ``columns`` maps a name to (SQL identifier, type); texts of a CSV file may be numbers."""
 
     relation: str
@@ -66,7 +66,7 @@ def connect(folder: Path) -> Any:
     return duckdb.connect(":memory:", config=settings)
 
 
-def open_file(connection: Any, path: Path, folder: Path) -> Source:
+def open_file(connection: Any, path: Path, folder: Path) -> OpenedTable:
     """Open a Parquet or CSV file by what it holds, not by its name. Raises NotFound, Invalid."""
     shown = plain(str(path), 1000)
     try:
@@ -90,17 +90,17 @@ def open_file(connection: Any, path: Path, folder: Path) -> Source:
     opened = _open_parquet(connection, table.path)
     named = {name: (f'"c{at}"', "VARCHAR") for at, name in enumerate(table.names)}
     notes = tuple(f"{plain(path.name, 100)}: {note}" for note in table.notes)
-    return Source(opened.relation, named, opened.n_rows, is_text=True, n_rejected=table.n_rejected, notes=notes)
+    return OpenedTable(opened.relation, named, opened.n_rows, is_text=True, n_rejected=table.n_rejected, notes=notes)
 
 
-def _open_parquet(connection: Any, path: Path) -> Source:
+def _open_parquet(connection: Any, path: Path) -> OpenedTable:
     relation = f"read_parquet({quoted_path(path)}, hive_partitioning = false)"
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     n_rows = int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
-    return Source(relation, {name: (_identifier(name), kind) for name, kind, *_ in described}, n_rows)
+    return OpenedTable(relation, {name: (_identifier(name), kind) for name, kind, *_ in described}, n_rows)
 
 
-def tables_of(connection: Any, reference: Source, current: Source, options: DriftOptions) -> Tables:
+def tables_of(connection: Any, reference: OpenedTable, current: OpenedTable, options: DriftOptions) -> Tables:
     """Line up both sides' columns in the reference's order."""
     columns: list[tuple[str, Callable[[], Column]]] = []
     missing, skipped = [], []
@@ -126,7 +126,7 @@ def tables_of(connection: Any, reference: Source, current: Source, options: Drif
     )
 
 
-def _frozen_kind(connection: Any, reference: Source, current: Source, name: str) -> str | None:
+def _frozen_kind(connection: Any, reference: OpenedTable, current: OpenedTable, name: str) -> str | None:
     """Return the reference's kind of a column; where it has no value, the current data's."""
     for source in (reference, current):
         if name in source.columns:
@@ -143,7 +143,7 @@ def _frozen_kind(connection: Any, reference: Source, current: Source, name: str)
     return kind_of(reference.columns[name][1])
 
 
-def _kind_of_texts(connection: Any, source: Source, column: str) -> str | None:
+def _kind_of_texts(connection: Any, source: OpenedTable, column: str) -> str | None:
     query = f"""
         SELECT count(*), count(TRY_CAST({column} AS DOUBLE)) FROM {source.relation}
         WHERE NOT ({_is_missing(column)})"""
@@ -154,7 +154,11 @@ def _kind_of_texts(connection: Any, source: Source, column: str) -> str | None:
 
 
 def _guarded(
-    read: Callable[[Any, Source, Source, str], Column], connection: Any, reference: Source, current: Source, name: str
+    read: Callable[[Any, OpenedTable, OpenedTable, str], Column],
+    connection: Any,
+    reference: OpenedTable,
+    current: OpenedTable,
+    name: str,
 ) -> Column:
     try:
         return read(connection, reference, current, name)
@@ -163,11 +167,11 @@ def _guarded(
         raise Invalid(text, "Is the file complete? Write it again.") from error
 
 
-def _numeric_column(connection: Any, reference: Source, current: Source, name: str) -> Column:
+def _numeric_column(connection: Any, reference: OpenedTable, current: OpenedTable, name: str) -> Column:
     return NumericColumn(*(_numeric_side(connection, source, name) for source in (reference, current)))
 
 
-def _numeric_side(connection: Any, source: Source, name: str) -> NumericSide:
+def _numeric_side(connection: Any, source: OpenedTable, name: str) -> NumericSide:
     if name not in source.columns:
         return NumericSide(np.empty(0), n_missing=source.n_rows)
     column, database_type = source.columns[name]
@@ -189,7 +193,7 @@ def _numeric_side(connection: Any, source: Source, name: str) -> NumericSide:
     )
 
 
-def _categorical_column(connection: Any, reference: Source, current: Source, name: str) -> Column:
+def _categorical_column(connection: Any, reference: OpenedTable, current: OpenedTable, name: str) -> Column:
     boolean = any(source.columns.get(name, ("", ""))[1] == "BOOLEAN" for source in (reference, current))
     sides = [
         _counted(source, name, boolean=boolean, empty=_empty_is_category(connection, source, other, name))
@@ -217,7 +221,7 @@ def _categorical_column(connection: Any, reference: Source, current: Source, nam
     )
 
 
-def _empty_is_category(connection: Any, source: Source, other: Source, name: str) -> bool:
+def _empty_is_category(connection: Any, source: OpenedTable, other: OpenedTable, name: str) -> bool:
     """Tell what an unquoted empty field of a CSV file stands for: the category "", or nothing.
 
     CSV has no word for nothing, and "" is a category; so it is one, unless the column also has quoted empty
@@ -234,14 +238,14 @@ def _empty_is_category(connection: Any, source: Source, other: Source, name: str
     return other.columns[name][1] == "VARCHAR" and _count_texts(connection, other, name)[1] > 0
 
 
-def _count_texts(connection: Any, source: Source, name: str) -> tuple[int, int]:
+def _count_texts(connection: Any, source: OpenedTable, name: str) -> tuple[int, int]:
     column = source.columns[name][0]
     query = f"SELECT count({column}), count(*) FILTER ({column} = '') FROM {source.relation}"
     n_values, n_empty = connection.execute(query).fetchall()[0]
     return n_values, n_empty
 
 
-def _counted(source: Source, name: str, *, boolean: bool, empty: bool) -> str:
+def _counted(source: OpenedTable, name: str, *, boolean: bool, empty: bool) -> str:
     """Return the query that counts one side's categories; with ``empty`` NULL is the category ""."""
     if name not in source.columns:
         return "SELECT NULL::VARCHAR AS label, 0 AS n WHERE false"

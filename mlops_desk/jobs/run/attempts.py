@@ -19,16 +19,16 @@ from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.jobs.book import JobBook, with_attempt
-from mlops_desk.jobs.ports import GpuLeases, Holder, RunTicket
+from mlops_desk.jobs.ports import GpuHolder, GpuLeases, RunTicket
 from mlops_desk.jobs.queue import WAITING_FOR_GPUS
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.container import container_name, container_spec, runs_as
 from mlops_desk.jobs.run.images import Images
 from mlops_desk.jobs.run.mounts import check_mounted
-from mlops_desk.jobs.run.outcome import Ending, Verdict, judge
+from mlops_desk.jobs.run.outcome import AttemptVerdict, Ending, judge
 from mlops_desk.jobs.run.quota import OutQuota, too_much
 from mlops_desk.jobs.run.remains import Remains
-from mlops_desk.jobs.run.runs import Runs
+from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.jobs.run.vanished import Sight
 from mlops_desk.records.job import Attempt, Job, JobState, Reason
 
@@ -64,7 +64,7 @@ class Attempts:
         engine: Engine,
         images: Images,
         leases: GpuLeases,
-        runs: Runs,
+        runs: JobRuns,
         root: Path,
         instance: str,
         policy: Policy,
@@ -396,7 +396,7 @@ class Attempts:
             return True
         return self._engine.seen_end(facts.id) == facts.exit_code
 
-    def _conclude(self, job: Job, attempt: Attempt, verdict: Verdict, ended_at: float | None = None) -> None:
+    def _conclude(self, job: Job, attempt: Attempt, verdict: AttemptVerdict, ended_at: float | None = None) -> None:
         """Write the verdict, then tidy up. What can't be tidied now is left to ``tidy``."""
         ended = time.time() if ended_at is None else ended_at
         final = replace(
@@ -418,12 +418,12 @@ class Attempts:
             self._release(attempt)
 
 
-def _holder(job: Job, attempt: Attempt) -> Holder:
-    return Holder(attempt.id, job.name, attempt.container, job.submitted_by)
+def _holder(job: Job, attempt: Attempt) -> GpuHolder:
+    return GpuHolder(attempt.id, job.name, attempt.container, job.submitted_by)
 
 
-def _cancelled_before_start() -> Verdict:
-    return Verdict(JobState.CANCELLED, None, Reason("cancelled", "The job was cancelled before it started."))
+def _cancelled_before_start() -> AttemptVerdict:
+    return AttemptVerdict(JobState.CANCELLED, None, Reason("cancelled", "The job was cancelled before it started."))
 
 
 def _removed_meanwhile(attempt: Attempt) -> Unavailable:
@@ -431,16 +431,18 @@ def _removed_meanwhile(attempt: Attempt) -> Unavailable:
     return Unavailable(text, "It is made again in a moment. A cleaner such as docker container prune does this.")
 
 
-def _mount_refused(error: DeskError, text: str) -> Verdict:
-    return Verdict(
+def _mount_refused(error: DeskError, text: str) -> AttemptVerdict:
+    return AttemptVerdict(
         JobState.FAILED, None, Reason("mount_refused", text, plain(error.message, _ENGINE_TEXT_LIMIT), error.hint)
     )
 
 
-def _start_failed(error: DeskError) -> Verdict:
+def _start_failed(error: DeskError) -> AttemptVerdict:
     """NotFound here is the pinned image, which somebody removed since the submit."""
     text = plain(error.message, _ENGINE_TEXT_LIMIT)
     if isinstance(error, NotFound):
         hint = "Pull or build it again and submit the job once more."
-        return Verdict(JobState.FAILED, None, Reason("image_missing", "The job's image is gone.", text, hint))
-    return Verdict(JobState.FAILED, None, Reason("start_failed", "The engine did not start the job.", text, error.hint))
+        return AttemptVerdict(JobState.FAILED, None, Reason("image_missing", "The job's image is gone.", text, hint))
+    return AttemptVerdict(
+        JobState.FAILED, None, Reason("start_failed", "The engine did not start the job.", text, error.hint)
+    )

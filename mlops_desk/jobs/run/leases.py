@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from mlops_desk.jobs.ports import Holder, Outlook
-from mlops_desk.leases.allocation import Claim, Facts, Standing, choose
-from mlops_desk.leases.ledger import Ledger
+from mlops_desk.jobs.ports import GpuHolder, Outlook
+from mlops_desk.leases.allocation import Claim, DriverFacts, Standing, choose
+from mlops_desk.leases.ledger import LeaseLedger
 
 
 class LedgerGpus:
     """``facts`` returns what the driver showed last, or None while it can't be asked (then no GPU is given out)."""
 
-    def __init__(self, ledger: Ledger, facts: Callable[[], Facts | None]) -> None:
+    def __init__(self, ledger: LeaseLedger, facts: Callable[[], DriverFacts | None]) -> None:
         self._ledger = ledger
         self._facts = facts
 
@@ -25,7 +25,7 @@ class LedgerGpus:
         choice = choose(count, memory_bytes, facts, claims)
         return Outlook(choice.gpus is not None, choice.reason or "", choice.impossible)
 
-    def lease(self, holder: Holder, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
+    def lease(self, holder: GpuHolder, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
         choice = self._ledger.acquire(
             holder.attempt_id,
             holder.label,
@@ -37,7 +37,7 @@ class LedgerGpus:
         )
         return choice.gpus if choice.gpus is not None else choice.reason or "No GPU is given out."
 
-    def keep(self, holder: Holder, gpus: tuple[str, ...], pid: int | None = None) -> bool:
+    def keep(self, holder: GpuHolder, gpus: tuple[str, ...], pid: int | None = None) -> bool:
         kept = self._ledger.adopt(
             holder.attempt_id, holder.label, gpus, container=holder.container, container_pid=pid, uid=holder.uid
         )

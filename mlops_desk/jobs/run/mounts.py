@@ -8,7 +8,7 @@ each mount must show the very place that the checked path, which had no links, h
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from mlops_desk.base.disk.mount_points import MountPoint, MountTable, Place
+from mlops_desk.base.disk.mount_points import MountPoint, MountTable, RealPlace
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.text import plain
 from mlops_desk.engines.mounts import target_of
@@ -43,7 +43,7 @@ def check_mounted(mounts: Sequence[Mount], shown: Sequence[MountPoint] | None, t
         taken.add(found.number)
 
 
-def _elsewhere(mounts: Iterable[MountPoint], place: Place, taken: set[str]) -> MountPoint | None:
+def _elsewhere(mounts: Iterable[MountPoint], place: RealPlace, taken: set[str]) -> MountPoint | None:
     return next((mount for mount in mounts if mount.place == place and mount.number not in taken), None)
 
 

@@ -28,7 +28,7 @@ _NAME_LIMIT = 100
 _IN_QUEUE = frozenset({JobState.QUEUED, JobState.BLOCKED})
 
 
-class Orphans:
+class OrphanJobs:
     """Looks through listings of our containers; each container is looked up once."""
 
     def __init__(self, book: JobBook, engine: Engine, instance: str) -> None:

@@ -69,7 +69,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AttemptVerdict:
     state: JobState
     exit_code: int | None
     reason: Reason | None
@@ -86,49 +86,49 @@ def parse_outcome(data: bytes, attempt_id: str) -> Outcome | None:
     return outcome if outcome.attempt == attempt_id and 0 <= outcome.exit_code <= 255 else None
 
 
-def judge(ending: Ending) -> Verdict:
+def judge(ending: Ending) -> AttemptVerdict:
     """Say how it ended."""
     if ending.outcome is not None:
         return _by_outcome(ending, ending.outcome)
     if ending.stopped_for is not None:
-        return Verdict(JobState.FAILED, _engine_code(ending), ending.stopped_for)
+        return AttemptVerdict(JobState.FAILED, _engine_code(ending), ending.stopped_for)
     if ending.cancel_requested:
-        return Verdict(JobState.CANCELLED, _engine_code(ending), _cancelled(ending))
+        return AttemptVerdict(JobState.CANCELLED, _engine_code(ending), _cancelled(ending))
     return _by_engine(ending)
 
 
-def _by_outcome(ending: Ending, outcome: Outcome) -> Verdict:
+def _by_outcome(ending: Ending, outcome: Outcome) -> AttemptVerdict:
     code = outcome.exit_code
     if outcome.gpu_proof == "failed":
-        return Verdict(JobState.FAILED, code, _proof_failed(ending, outcome))
+        return AttemptVerdict(JobState.FAILED, code, _proof_failed(ending, outcome))
     if outcome.signal is not None and ending.stopped_for is not None:
-        return Verdict(JobState.FAILED, code, ending.stopped_for)
+        return AttemptVerdict(JobState.FAILED, code, ending.stopped_for)
     if outcome.signal is not None and ending.cancel_requested:
-        return Verdict(JobState.CANCELLED, code, _cancelled(ending))
+        return AttemptVerdict(JobState.CANCELLED, code, _cancelled(ending))
     if outcome.signal is not None:
-        return Verdict(JobState.UNKNOWN if code == 0 else JobState.FAILED, code, _stopped(outcome))
+        return AttemptVerdict(JobState.UNKNOWN if code == 0 else JobState.FAILED, code, _stopped(outcome))
     if code == 0:
-        return Verdict(JobState.SUCCEEDED, 0, None)
-    return Verdict(JobState.FAILED, code, _failed(ending, code))
+        return AttemptVerdict(JobState.SUCCEEDED, 0, None)
+    return AttemptVerdict(JobState.FAILED, code, _failed(ending, code))
 
 
-def _by_engine(ending: Ending) -> Verdict:
+def _by_engine(ending: Ending) -> AttemptVerdict:
     facts, code = ending.facts, _engine_code(ending)
     if facts is None:
         text = "The container is gone and left no outcome: nobody saw how the job ended."
         hint = "Somebody removed it, or the engine's data was reset. What the job wrote will tell."
-        return Verdict(JobState.UNKNOWN, None, Reason("container_vanished", text, hint=hint))
+        return AttemptVerdict(JobState.UNKNOWN, None, Reason("container_vanished", text, hint=hint))
     if facts.oom_killed and code == 137:
-        return Verdict(JobState.FAILED, code, _failed(ending, code))
+        return AttemptVerdict(JobState.FAILED, code, _failed(ending, code))
     if ending.watched and code is not None and code not in _MADE_UP_CODES:
         if code == 0:
-            return Verdict(JobState.SUCCEEDED, 0, None)
-        return Verdict(JobState.FAILED, code, _failed(ending, code))
+            return AttemptVerdict(JobState.SUCCEEDED, 0, None)
+        return AttemptVerdict(JobState.FAILED, code, _failed(ending, code))
     seen = "was watched" if ending.watched else "was not watched to its end"
     evidence = f"The engine says {facts.status} with exit code {code}; the container {seen} and left no outcome file."
     text = "Nobody saw how the job ended."
     hint = "Its log and what it wrote will tell. It is not started again by itself."
-    return Verdict(JobState.UNKNOWN, code, Reason("engine_lost", text, evidence, hint))
+    return AttemptVerdict(JobState.UNKNOWN, code, Reason("engine_lost", text, evidence, hint))
 
 
 def _engine_code(ending: Ending) -> int | None:

@@ -22,8 +22,8 @@ from mlops_desk.jobs.queue import Wanted, decide
 from mlops_desk.jobs.run.attempts import Attempts, Policy, Postponed
 from mlops_desk.jobs.run.container import ATTEMPT_LABEL, INSTANCE_LABEL, JOB_LABEL, is_probe
 from mlops_desk.jobs.run.images import Images
-from mlops_desk.jobs.run.orphans import Orphans
-from mlops_desk.jobs.run.runs import Runs
+from mlops_desk.jobs.run.orphans import OrphanJobs
+from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.records.job import Job, JobState, Reason
 
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Outside:
 
     engine: Engine
     leases: GpuLeases
-    runs: Runs
+    runs: JobRuns
 
 
 class Runner:
@@ -68,7 +68,7 @@ class Runner:
         self._attempts = Attempts(
             book, outside.engine, self._images, outside.leases, outside.runs, root, instance, policy
         )
-        self._orphans = Orphans(book, outside.engine, instance)
+        self._orphans = OrphanJobs(book, outside.engine, instance)
         self._slots = max(2, os.cpu_count() or 1)
         self._lock = threading.Lock()
         self._ticking = threading.Lock()

@@ -25,7 +25,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _STATUS = {JobState.SUCCEEDED: "FINISHED", JobState.FAILED: "FAILED"}
 
 
-class Runs:
+class JobRuns:
     """``folder`` is where owed ends lie."""
 
     def __init__(self, folder: Path, prepare: PrepareRun, finish: FinishRun, keep_tickets: KeepTickets) -> None:

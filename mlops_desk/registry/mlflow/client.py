@@ -138,7 +138,7 @@ def end_run(client: MlflowClient, run_id: str, status: str) -> Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ArtifactPlace:
     """Where files may lie: ``path`` in the artifact store at ``location``; they belong under ``prefix``."""
 
     location: str
@@ -146,23 +146,23 @@ class Place:
     prefix: str = ""
 
 
-def places_of_version(client: MlflowClient, name: str, version: str) -> list[Place]:
+def places_of_version(client: MlflowClient, name: str, version: str) -> list[ArtifactPlace]:
     return places_of_uri(client, client.get_model_version_download_uri(name, version))
 
 
-def places_of_run(client: MlflowClient, run_id: str, path: str) -> list[Place]:
+def places_of_run(client: MlflowClient, run_id: str, path: str) -> list[ArtifactPlace]:
     """Return where a run's artifact may lie: among its own, or in a model logged under that name (MLflow 3)."""
     run = client.get_run(run_id)
-    places = [Place(run.info.artifact_uri, path)]
+    places = [ArtifactPlace(run.info.artifact_uri, path)]
     name, _, rest = path.partition("/")
     for output in run.outputs.model_outputs if run.outputs else []:
         model = client.get_logged_model(output.model_id)
         if model.name == name:
-            places.insert(0, Place(model.artifact_location, rest, prefix=name))
+            places.insert(0, ArtifactPlace(model.artifact_location, rest, prefix=name))
     return places
 
 
-def places_of_uri(client: MlflowClient, uri: str) -> list[Place]:
+def places_of_uri(client: MlflowClient, uri: str) -> list[ArtifactPlace]:
     """Follow ``models:/`` and ``runs:/`` to the stores that hold the files. MLflow would do that without a look."""
     for _ in range(_LONGEST_CHAIN):
         scheme, _, rest = uri.partition(":/")
@@ -172,7 +172,7 @@ def places_of_uri(client: MlflowClient, uri: str) -> list[Place]:
         if scheme != "models":
             return [_last_part(uri)]
         if head.startswith("m-"):
-            return [Place(client.get_logged_model(head).artifact_location, path)]
+            return [ArtifactPlace(client.get_logged_model(head).artifact_location, path)]
         name, at, alias = head.partition("@")
         version, _, below = ("", "", path) if at else path.partition("/")
         if at:
@@ -182,13 +182,13 @@ def places_of_uri(client: MlflowClient, uri: str) -> list[Place]:
     raise Refused("The registry sends us from one model to another without end; nothing was fetched.")
 
 
-def _last_part(uri: str) -> Place:
+def _last_part(uri: str) -> ArtifactPlace:
     """Take the last part of an address as the path, because it may be a file, and a store is rooted in a folder."""
     parent, _, name = uri.rstrip("/").rpartition("/")
-    return Place(parent, name) if urlsplit(uri).path.strip("/") else Place(uri, "")
+    return ArtifactPlace(parent, name) if urlsplit(uri).path.strip("/") else ArtifactPlace(uri, "")
 
 
-def open_files(place: Place, address: Address, *, own: bool) -> Any:
+def open_files(place: ArtifactPlace, address: Address, *, own: bool) -> Any:
     """Return MLflow's repository for a place that the registry may send us to (``own``: the desk's). Raises Refused."""
     check_artifact_location(place.location, address, own=own)
     return get_artifact_repository(place.location, tracking_uri=address.uri, registry_uri=address.uri)

@@ -40,7 +40,7 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RemoteFile:
     """A file to fetch and the size that was declared for it."""
 
     path: str
@@ -59,7 +59,7 @@ def checked(path: str) -> str:
     return path
 
 
-def walk(files: Files, path: str) -> Iterator[Found]:
+def walk(files: Files, path: str) -> Iterator[RemoteFile]:
     """Find all files below ``path``, or the file that it is. Raises Refused for odd names."""
     waiting = [path]
     seen = 0
@@ -75,7 +75,7 @@ def walk(files: Files, path: str) -> Iterator[Found]:
             if listed.is_dir:
                 waiting.append(listed.path)
             else:
-                yield Found(listed.path, max(0, int(listed.file_size or 0)))
+                yield RemoteFile(listed.path, max(0, int(listed.file_size or 0)))
 
 
 def fetch(files: Files, path: str, folder: Path, limit_bytes: int) -> int:
@@ -84,7 +84,7 @@ def fetch(files: Files, path: str, folder: Path, limit_bytes: int) -> int:
         checked(path)
     found = list(walk(files, path))
     if not found and path:
-        found = [Found(path, 0)]  # not a folder, so it is a file or nothing
+        found = [RemoteFile(path, 0)]  # not a folder, so it is a file or nothing
     _check_size(sum(file.size_bytes for file in found), limit_bytes)
     received = 0
     for file in found:

@@ -31,7 +31,7 @@ _CLIENTS = 8
 _OVERTIME_SECONDS = 5
 
 
-class Desk:
+class OpenClients:
     """The clients that were opened, by address and inode, so that a replaced file is opened anew."""
 
     def __init__(self, *, with_sql: bool) -> None:
@@ -82,7 +82,7 @@ def with_environment(variables: Mapping[str, str | None], *, repeat: bool) -> No
 
 def serve(requests: IO[bytes], answers: IO[str], idle_seconds: float, *, with_sql: bool) -> int:
     """Answer requests until the parent is gone or nobody has asked for ``idle_seconds``."""
-    desk = Desk(with_sql=with_sql)
+    desk = OpenClients(with_sql=with_sql)
     _write(answers, {"ready": True})
     while select.select([requests], [], [], idle_seconds)[0]:
         line = requests.readline()

@@ -22,9 +22,9 @@ import uvicorn
 from mlops_desk.base.peers import Peers
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.registry.location import ROOT
-from mlops_desk.registry.server.connection import Callers, Connection, raise_descriptors
-from mlops_desk.registry.server.facts import Facts
-from mlops_desk.registry.server.files import Entry, Ledger
+from mlops_desk.registry.server.connection import Callers, ServerConnection, raise_descriptors
+from mlops_desk.registry.server.facts import StoreFacts
+from mlops_desk.registry.server.files import Entry, ServerFiles
 from mlops_desk.registry.server.guard import App, Guard, Keys
 from mlops_desk.registry.server.tickets import Tickets
 from mlops_desk.registry.server.wall import Wall, raise_wall, view_of
@@ -39,7 +39,7 @@ _BACKLOG = 256
 class Server(uvicorn.Server):
     """Uvicorn that says when it has begun to listen, and from then on that it is not stuck."""
 
-    def __init__(self, config: uvicorn.Config, ledger: Ledger, entry: Entry, pulse: int) -> None:
+    def __init__(self, config: uvicorn.Config, ledger: ServerFiles, entry: Entry, pulse: int) -> None:
         super().__init__(config)
         self._ledger = ledger
         self._entry = entry
@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
             await asyncio.sleep(PULSE_SECONDS)
 
 
-def environment(ledger: Ledger, hosts: Sequence[str]) -> dict[str, str]:
+def environment(ledger: ServerFiles, hosts: Sequence[str]) -> dict[str, str]:
     """Return the variables by which MLflow's application is told what it serves (its constants.py)."""
     store = f"sqlite:///{ledger.store}"
     return {
@@ -84,7 +84,7 @@ def hosts_of(entry: Entry) -> list[str]:
     return [f"{address}:{entry.port}" for address in (*entry.addresses, "localhost")]
 
 
-def load_packages(ledger: Ledger, hosts: Sequence[str]) -> Path:
+def load_packages(ledger: ServerFiles, hosts: Sequence[str]) -> Path:
     """Load the bulk of MLflow, which takes seconds, and return the folder of packages that it lies in."""
     for name in [name for name in os.environ if name.startswith(("MLFLOW_", "_MLFLOW_"))]:
         del os.environ[name]  # somebody's settings for training programs are none for this server
@@ -96,7 +96,7 @@ def load_packages(ledger: Ledger, hosts: Sequence[str]) -> Path:
     return Path(mlflow.__file__).parents[1]
 
 
-def load(ledger: Ledger) -> App:
+def load(ledger: ServerFiles) -> App:
     """Make or open the store and return MLflow's application. Raises whatever MLflow raises."""
     ledger.artifacts.mkdir(mode=0o700, exist_ok=True)
     from mlflow.server.handlers import initialize_backend_stores  # noqa: PLC0415 - loaded already, by the keeper
@@ -114,7 +114,7 @@ def load(ledger: Ledger) -> App:
     return served
 
 
-def _settle(ledger: Ledger, below: Path, wanted: Wall | None) -> Wall:
+def _settle(ledger: ServerFiles, below: Path, wanted: Wall | None) -> Wall:
     """Move into a folder for passing files, and put up the wall."""
     tickets = ledger.tickets_folder
     tickets.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def _settle(ledger: Ledger, below: Path, wanted: Wall | None) -> Wall:
 
 
 def serve(
-    ledger: Ledger, entry: Entry, sockets: list[socket.socket], pulse: int, below: Path, wanted: Wall | None
+    ledger: ServerFiles, entry: Entry, sockets: list[socket.socket], pulse: int, below: Path, wanted: Wall | None
 ) -> int:
     """Serve until TERM; return the exit code. ``entry`` is the keeper's; ``pulse`` is where to say that all is well."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -142,7 +142,7 @@ def serve(
         peers = Peers(sockets[0].getsockname())  # before the wall: behind it other users may have no numbers
         entry = replace(entry, wall=_settle(ledger, below, wanted).value)
         keys = Keys(owner, Tickets(ledger.tickets_folder))
-        app = Guard(load(ledger), keys, hosts_of(entry), Facts(ledger.store), ledger.artifacts)
+        app = Guard(load(ledger), keys, hosts_of(entry), StoreFacts(ledger.store), ledger.artifacts)
     except Exception as error:  # noqa: BLE001 - whatever it is, the agent must be able to tell it
         _log.exception("The tracking server could not start")
         ledger.write(replace(entry, state="failed", text=f"{type(error).__name__}: {error}"[:600]))
@@ -151,7 +151,8 @@ def serve(
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, proxy_headers=False, server_header=False,
         timeout_graceful_shutdown=5, timeout_keep_alive=30,
-        http=cast("type[asyncio.Protocol]", functools.partial(Connection, Callers(peers))),  # uvicorn only calls it
+        # uvicorn only calls it
+        http=cast("type[asyncio.Protocol]", functools.partial(ServerConnection, Callers(peers))),
     )  # fmt: skip
     Server(config, ledger, entry, pulse).run(sockets)
     return 0

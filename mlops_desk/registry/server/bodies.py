@@ -36,7 +36,7 @@ _DRAIN_SECONDS = 2.0
 _DRAIN_BYTES = 64 << 20
 
 
-class Rejected(Exception):  # noqa: N818 - a rejection is an answer here, not a fault
+class CallRejected(Exception):  # noqa: N818 - a rejection is an answer here, not a fault
     """Ends the handling of a request with a status and a sentence."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -56,7 +56,7 @@ class Held:
         self._is_owed = True
 
     async def read(self, headers: Headers, receive: Receive) -> bytes:
-        """Take a request's body in. Raises Rejected: too large, too slow, given up, or too much is held already."""
+        """Take a request's body in. Raises CallRejected: too large, too slow, given up, or too much is held already."""
         self._take(length_of(headers) or 0)  # at once: of many that come together some are taken in whole
         body = bytearray()
         try:
@@ -65,14 +65,14 @@ class Held:
                     message = await receive()
                     self._is_owed = message.get("more_body", False)
                     if message["type"] != "http.request":
-                        raise Rejected(400, "The request was given up before its body had come.")
+                        raise CallRejected(400, "The request was given up before its body had come.")
                     body += message.get("body", b"")
                     self._take(len(body) - self._bytes)
                     if not self._is_owed:
                         return bytes(body)
         except TimeoutError as error:
             self._is_owed = False
-            raise Rejected(408, f"The request's body did not come within {BODY_SECONDS:g} s.") from error
+            raise CallRejected(408, f"The request's body did not come within {BODY_SECONDS:g} s.") from error
 
     async def drain(self, receive: Receive) -> None:
         """Read the rest of a body that was refused and keep nothing: who still sends would not see the answer."""
@@ -94,13 +94,15 @@ class Held:
         if not self._places.take(self._holder, amount):
             if self._places.of(self._holder) + amount > self._places.most_of_one:
                 limit = f"{self._places.most_of_one >> 20} MiB"
-                raise Rejected(429, f"Requests with more than {limit} in all are under way with this token. Try again.")
-            raise Rejected(503, "The requests of all jobs that are under way are too large together. Try again.")
+                raise CallRejected(
+                    429, f"Requests with more than {limit} in all are under way with this token. Try again."
+                )
+            raise CallRejected(503, "The requests of all jobs that are under way are too large together. Try again.")
         self._bytes += amount
 
-    def _too_large(self) -> Rejected:
+    def _too_large(self) -> CallRejected:
         limit = f"{self._largest_bytes >> 20} MiB"
-        return Rejected(
+        return CallRejected(
             413, f"The request's body is larger than {limit}. Log less at once, or large things as artifacts."
         )
 

@@ -35,9 +35,9 @@ class Callers:
 
     def __init__(self, peers: Peers) -> None:
         self._peers = peers
-        self._open: defaultdict[str, set[Connection]] = defaultdict(set)
+        self._open: defaultdict[str, set[ServerConnection]] = defaultdict(set)
 
-    def enter(self, connection: "Connection") -> bool:
+    def enter(self, connection: "ServerConnection") -> bool:
         """Take a connection in; of a peer that has its share, the one that has waited longest leaves for it."""
         here = connection.server
         connection.peer = self._peers.name(connection.client, None if here is None else (here[0], here[1] or 0))
@@ -51,7 +51,7 @@ class Callers:
         own.add(connection)
         return True
 
-    def leave(self, connection: "Connection") -> None:
+    def leave(self, connection: "ServerConnection") -> None:
         """Forget a connection; no error when it is not there."""
         own = self._open[connection.peer]
         own.discard(connection)
@@ -59,7 +59,7 @@ class Callers:
             del self._open[connection.peer]
 
 
-class Connection(H11Protocol):
+class ServerConnection(H11Protocol):
     """uvicorn's connection, counted among ``callers``. ``since`` is the loop's time at which it last began to wait."""
 
     def __init__(self, callers: Callers, **given: Any) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from mlops_desk.registry.location import Named, is_stored, named_by
+from mlops_desk.registry.location import NamedSource, is_stored, named_by
 
 _BUSY_SECONDS = 5.0
 _LONGEST_CHAIN = 16
@@ -42,7 +42,7 @@ class VersionFacts:
     run_id: str | None
 
 
-class Facts:
+class StoreFacts:
     """Looks things up in the SQLite file ``store``. Raises sqlite3.Error when it can't be read."""
 
     def __init__(self, store: Path) -> None:
@@ -119,7 +119,7 @@ class Facts:
                 waiting += places
         return arrived and not waiting
 
-    def _places(self, named: Named) -> Iterator[str]:
+    def _places(self, named: NamedSource) -> Iterator[str]:
         if named.run_id is not None and (run := self.run(named.run_id)):
             yield run.artifact_uri
         if named.model_id is not None and (model := self.model(named.model_id)):

@@ -54,7 +54,7 @@ class Entry:
         return self.boot_id == boot_id() and self.keeper_pid > 0 and start_ticks(self.keeper_pid) == self.keeper_ticks
 
 
-class Ledger:
+class ServerFiles:
     """The files in the registry's folder."""
 
     def __init__(self, folder: Path) -> None:

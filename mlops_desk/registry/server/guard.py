@@ -22,10 +22,10 @@ from typing import Any
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
-from mlops_desk.registry.server.bodies import Bodies, Headers, Message, Receive, Rejected, Send
-from mlops_desk.registry.server.facts import Facts
+from mlops_desk.registry.server.bodies import Bodies, CallRejected, Headers, Message, Receive, Send
+from mlops_desk.registry.server.facts import StoreFacts
 from mlops_desk.registry.server.permits import Permits
-from mlops_desk.registry.server.request import Request, parse_fields, recognise
+from mlops_desk.registry.server.request import RegistryRequest, parse_fields, recognise
 from mlops_desk.registry.server.sources import Sources
 from mlops_desk.registry.server.tickets import Grant, Tickets
 from mlops_desk.registry.server.uploads import Uploads
@@ -67,7 +67,7 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Credential:
     """Who asks: the holder of ``token``, which is a job's with ``grants``, else the owner's."""
 
     token: bytes
@@ -80,7 +80,7 @@ class Guard:
     ``artifacts`` is the folder in which MLflow keeps files.
     """
 
-    def __init__(self, app: App, keys: Keys, hosts: Iterable[str], facts: Facts, artifacts: Path) -> None:
+    def __init__(self, app: App, keys: Keys, hosts: Iterable[str], facts: StoreFacts, artifacts: Path) -> None:
         self._app = app
         self._keys = keys
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -100,7 +100,7 @@ class Guard:
         try:
             caller = self._let_in(scope["path"], scope["headers"])
             _check_fitness(request, scope["headers"])
-        except Rejected as rejected:
+        except CallRejected as rejected:
             await _refuse(send, rejected)
             return
         if request.is_upload:
@@ -108,30 +108,32 @@ class Guard:
         else:
             await self._answer(request, scope, receive, send, caller)
 
-    def _let_in(self, path: str, headers: Headers) -> Caller:
-        """Return who asks. Raises Rejected for a request that is not let in, whatever it asks for."""
+    def _let_in(self, path: str, headers: Headers) -> Credential:
+        """Return who asks. Raises CallRejected for a request that is not let in, whatever it asks for."""
         hosts = _all(headers, b"host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
-            raise Rejected(403, "This server does not answer to that host name.")
+            raise CallRejected(403, "This server does not answer to that host name.")
         if any(origin.lower() not in {f"http://{host}" for host in self._hosts} for origin in _all(headers, b"origin")):
-            raise Rejected(403, "This server does not answer to other sites' pages.")
+            raise CallRejected(403, "This server does not answer to other sites' pages.")
         token = _token(headers)
         grants = () if token is None or self._keys.is_owner(token) else self._keys.grants_of(token)
         if token is None or not (grants or self._keys.is_owner(token)):
             text = "A token is wanted: set MLFLOW_TRACKING_TOKEN. A job's token is void once the job is over."
-            raise Rejected(401, text)
+            raise CallRejected(401, text)
         if _PATHS.fullmatch(path) is None:
-            raise Rejected(403, "This server serves runs and models only.")
-        return Caller(token, grants)
+            raise CallRejected(403, "This server serves runs and models only.")
+        return Credential(token, grants)
 
-    async def _take_file(self, request: Request, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+    async def _take_file(
+        self, request: RegistryRequest, scope: Scope, receive: Receive, send: Send, caller: Credential
+    ) -> None:
         """Hand a file through as it comes, if it may come and there is room for it."""
         upload = self._uploads.begin(request.target, receive, send)
         try:
             with _told(request):
                 await upload.open(await asyncio.to_thread(self._judge, request, caller), scope["headers"])
             await self._app(scope, upload.receive, upload.send)
-        except Rejected as rejected:
+        except CallRejected as rejected:
             upload.rejected = rejected
         except Exception:
             if upload.rejected is None:
@@ -142,7 +144,9 @@ class Guard:
             await upload.drain()
             await _refuse(send, upload.rejected)
 
-    async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+    async def _answer(
+        self, request: RegistryRequest, scope: Scope, receive: Receive, send: Send, caller: Credential
+    ) -> None:
         """Take a request's body in, judge it, and have it answered."""
         with self._bodies.hold(caller.grants[0].attempt_id if caller.grants else None) as held:
             try:
@@ -153,23 +157,26 @@ class Guard:
                         scope["headers"] = _about(body, scope["headers"])
                     elif not request.reads:
                         await asyncio.to_thread(self._judge, request, caller)
-            except Rejected as rejected:
+            except CallRejected as rejected:
                 await held.drain(receive)
                 await _refuse(send, rejected)
                 return
             await self._app(scope, _handing_on(body, receive), send)
 
-    def _judged(self, request: Request, body: bytes, caller: Caller) -> bytes:
+    def _judged(self, request: RegistryRequest, body: bytes, caller: Credential) -> bytes:
         """Judge a body, which is not read in the event loop because that takes long; return what was judged.
 
-        Written anew, so that the application finds nothing else in it. Raises Rejected, Invalid, sqlite3.Error.
+        Written anew, so that the application finds nothing else in it. Raises CallRejected, Invalid, sqlite3.Error.
         """
         request = replace(request, fields=parse_fields(body))
         self._judge(request, caller)
         return json.dumps(request.fields).encode() if request.fields else b""
 
-    def _judge(self, request: Request, caller: Caller) -> Grant | None:
-        """Return by which grant a job may have this; None for the owner. Raises Rejected, Invalid, sqlite3.Error."""
+    def _judge(self, request: RegistryRequest, caller: Credential) -> Grant | None:
+        """Return by which grant a job may have this; None for the owner.
+
+        Raises CallRejected, Invalid, sqlite3.Error.
+        """
         text = self._sources.refusal(request)
         if text is None and not caller.grants:
             return None
@@ -178,30 +185,30 @@ class Guard:
             for grant in self._keys.grants_of(caller.token):  # it may have become void while the body came
                 if (text := self._permits.refusal(request, grant)) is None:
                     return grant
-        raise Rejected(403, text)
+        raise CallRejected(403, text)
 
 
 @contextlib.contextmanager
-def _told(request: Request) -> Iterator[None]:
-    """Turn what judging raises into answers that name the request. Raises Rejected."""
+def _told(request: RegistryRequest) -> Iterator[None]:
+    """Turn what judging raises into answers that name the request. Raises CallRejected."""
     try:
         yield
     except Invalid as error:
-        raise Rejected(400, f"{request.shown}: {error.message}") from error
+        raise CallRejected(400, f"{request.shown}: {error.message}") from error
     except RecursionError as error:
-        raise Rejected(400, f"{request.shown}: The request's body is no JSON that can be read.") from error
+        raise CallRejected(400, f"{request.shown}: The request's body is no JSON that can be read.") from error
     except sqlite3.Error as error:
         text = f"{request.shown} can't be judged: the store can't be read ({error}). Try again."
-        raise Rejected(503, text) from error
+        raise CallRejected(503, text) from error
 
 
-def _check_fitness(request: Request, headers: Headers) -> None:
+def _check_fitness(request: RegistryRequest, headers: Headers) -> None:
     """Refuse what MLflow would answer as if it had failed itself, so that its clients would try again and again."""
     if any(name not in {"", "default"} for name in _all(headers, b"x-mlflow-workspace")):
-        raise Rejected(400, "This server has no workspaces: unset MLFLOW_WORKSPACE.")
+        raise CallRejected(400, "This server has no workspaces: unset MLFLOW_WORKSPACE.")
     odd = not {"", ".", ".."}.isdisjoint(request.target.split("/"))
     if request.is_of_files and odd and not request.reads:
-        raise Rejected(400, f"{request.shown}: {plain(request.target, 200)!r} is no path of a file.")
+        raise CallRejected(400, f"{request.shown}: {plain(request.target, 200)!r} is no path of a file.")
 
 
 def _all(headers: Headers, wanted: bytes) -> list[str]:
@@ -243,7 +250,7 @@ def _password(value: str) -> bytes:
         return b""
 
 
-async def _refuse(send: Send, rejected: Rejected) -> None:
+async def _refuse(send: Send, rejected: CallRejected) -> None:
     body = rejected.text.encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),

@@ -16,7 +16,7 @@ from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.process import python_command, start_detached, start_ticks
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Registry
-from mlops_desk.registry.server.files import VERSION, Entry, Ledger, end_process
+from mlops_desk.registry.server.files import VERSION, Entry, ServerFiles, end_process
 from mlops_desk.registry.server.process import LOOPBACK
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class TrackingServer:
         bridge_address: Callable[[], str | None],
         changed: Callable[[Registry], None],
     ) -> None:
-        self.ledger = Ledger(folder)
+        self.ledger = ServerFiles(folder)
         self._log_path = log
         self._bridge_address = bridge_address
         self._changed = changed

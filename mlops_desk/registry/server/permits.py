@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from mlops_desk.base.text import plain
 from mlops_desk.registry.location import named_by
-from mlops_desk.registry.server.facts import Facts
-from mlops_desk.registry.server.request import Request
+from mlops_desk.registry.server.facts import StoreFacts
+from mlops_desk.registry.server.request import RegistryRequest
 from mlops_desk.registry.server.tickets import Grant
 
 PARENT_TAG = "mlflow.parentRunId"
@@ -33,10 +33,10 @@ _MODEL_FILES = re.compile(r"([0-9]+)/models/([A-Za-z0-9_-]+)/artifacts(?:/.*)?",
 class Permits:
     """Judges requests of ticket holders by what the store knows of runs, models and versions."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: StoreFacts) -> None:
         self._facts = facts
 
-    def refusal(self, request: Request, grant: Grant) -> str | None:
+    def refusal(self, request: RegistryRequest, grant: Grant) -> str | None:
         """Return why the holder of ``grant`` may not have this, None if they may. Raises Invalid, sqlite3.Error.
 
         A run or logged model that names no parent is given the job's own run as such, in the request's fields.
@@ -53,19 +53,19 @@ class Permits:
 
     # -- runs ------------------------------------------------------------------------------------
 
-    def own_run(self, request: Request, grant: Grant) -> str | None:
+    def own_run(self, request: RegistryRequest, grant: Grant) -> str | None:
         runs = request.values("run_id", "run_uuid")
         if not runs:
             return f"{request.shown} is refused: it names no run."
         return self._not_own(request, runs, grant) or self._odd_tags(request, grant)
 
-    def new_run(self, request: Request, grant: Grant) -> str | None:
+    def new_run(self, request: RegistryRequest, grant: Grant) -> str | None:
         refused = self._odd_tags(request, grant)
         if refused is None and PARENT_TAG not in request.tags():
             request.fields["tags"] = [*request.fields.get("tags", []), {"key": PARENT_TAG, "value": grant.run_id}]
         return refused
 
-    def _odd_tags(self, request: Request, grant: Grant) -> str | None:
+    def _odd_tags(self, request: RegistryRequest, grant: Grant) -> str | None:
         tags = request.tags()
         for key in tags:
             if key.startswith(OWN_TAGS):
@@ -74,7 +74,7 @@ class Permits:
                 )
         return self._not_own(request, [tags[PARENT_TAG]], grant) if tags.get(PARENT_TAG) else None
 
-    def _not_own(self, request: Request, runs: list[str], grant: Grant) -> str | None:
+    def _not_own(self, request: RegistryRequest, runs: list[str], grant: Grant) -> str | None:
         for run_id in runs:
             if not self._facts.belongs_to(run_id, grant.run_id):
                 return (
@@ -85,13 +85,13 @@ class Permits:
 
     # -- logged models and files -----------------------------------------------------------------
 
-    def new_model(self, request: Request, grant: Grant) -> str | None:
+    def new_model(self, request: RegistryRequest, grant: Grant) -> str | None:
         runs = request.values("source_run_id")
         if not runs:
             request.fields["source_run_id"] = grant.run_id
         return self._not_own(request, runs, grant)
 
-    def own_model(self, request: Request, grant: Grant) -> str | None:
+    def own_model(self, request: RegistryRequest, grant: Grant) -> str | None:
         for model_id in {request.target, *request.values("model_id")}:
             if not self._made(model_id, grant):
                 return f"{request.shown} is refused: the logged model {plain(model_id)} is another run's."
@@ -101,7 +101,7 @@ class Permits:
         model = self._facts.model(model_id)
         return model is not None and model.run_id is not None and self._facts.belongs_to(model.run_id, grant.run_id)
 
-    def own_files(self, request: Request, grant: Grant) -> str | None:
+    def own_files(self, request: RegistryRequest, grant: Grant) -> str | None:
         path = request.target.removeprefix("create/").removeprefix("complete/").removeprefix("abort/")
         model, run = _MODEL_FILES.fullmatch(path), _RUN_FILES.fullmatch(path)
         if model is not None:
@@ -119,12 +119,12 @@ class Permits:
 
     # -- the registry ----------------------------------------------------------------------------
 
-    def new_name(self, request: Request, _grant: Grant) -> str | None:
+    def new_name(self, request: RegistryRequest, _grant: Grant) -> str | None:
         if _PROMPT_TAG in request.tags():
             return f"{request.shown} is refused: a job's token registers models, not prompts."
         return None
 
-    def new_version(self, request: Request, grant: Grant) -> str | None:
+    def new_version(self, request: RegistryRequest, grant: Grant) -> str | None:
         source = named_by(request.value("source"))
         runs, models = request.values("run_id"), request.values("model_id")
         if source is not None:
@@ -137,7 +137,7 @@ class Permits:
                 return f"{request.shown} is refused: the logged model {plain(model_id)} is another run's."
         return self.new_name(request, grant) or self._not_own(request, runs, grant)
 
-    def own_version(self, request: Request, grant: Grant) -> str | None:
+    def own_version(self, request: RegistryRequest, grant: Grant) -> str | None:
         name, number = request.value("name"), request.value("version")
         found = self._facts.versions(name, number) if name and number else []
         if not found:
@@ -146,13 +146,13 @@ class Permits:
             return None
         return f"{request.shown} is refused: another run registered version {plain(number)} of {plain(name)}."
 
-    def new_experiment(self, request: Request, _grant: Grant) -> str | None:
+    def new_experiment(self, request: RegistryRequest, _grant: Grant) -> str | None:
         if request.values("artifact_location"):
             return f"{request.shown} is refused: where an experiment's files lie is not for a job to choose."
         return None
 
 
-Check = Callable[[Permits, Request, Grant], str | None]
+Check = Callable[[Permits, RegistryRequest, Grant], str | None]
 
 _OWN_RUN = (
     "update", "log-metric", "log-parameter", "log-batch", "set-tag", "delete-tag", "log-inputs", "log-model",

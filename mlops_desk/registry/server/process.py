@@ -26,7 +26,7 @@ from pathlib import Path
 
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.registry.server.application import hosts_of, load_packages, serve
-from mlops_desk.registry.server.files import VERSION, Entry, Ledger, end_process
+from mlops_desk.registry.server.files import VERSION, Entry, ServerFiles, end_process
 from mlops_desk.registry.server.wall import Wall
 
 _log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def _bound(address: str, port: int) -> socket.socket:
 class Keeper:
     """Keeps one server up. ``fork`` starts it and returns its pid, given both ends of the pipe it is to beat on."""
 
-    def __init__(self, ledger: Ledger, entry: Entry, fork: Callable[[int, int], int]) -> None:
+    def __init__(self, ledger: ServerFiles, entry: Entry, fork: Callable[[int, int], int]) -> None:
         self._ledger = ledger
         self._entry = entry
         self._fork = fork
@@ -159,7 +159,7 @@ class Keeper:
 
 
 def keep(
-    ledger: Ledger, addresses: Sequence[str], wanted_port: int, wall: Wall | None, seize: Callable[[], bool] | None
+    ledger: ServerFiles, addresses: Sequence[str], wanted_port: int, wall: Wall | None, seize: Callable[[], bool] | None
 ) -> int:
     """Load, bind and keep a server up; return the exit code. ``seize`` takes the lock, where it is not held yet."""
     pid = os.getpid()
@@ -207,7 +207,7 @@ def keep(
     return keeper.run()
 
 
-def _end_earlier(ledger: Ledger) -> None:
+def _end_earlier(ledger: ServerFiles) -> None:
     """End a server whose keeper is gone, or that another version has started; it may finish its answers."""
     entry = ledger.read()
     if entry is not None and entry.is_kept() and entry.version != VERSION:
@@ -216,7 +216,7 @@ def _end_earlier(ledger: Ledger) -> None:
         end_process(entry.pid, entry.start_ticks, _TAKE_OVER_SECONDS)
 
 
-def _lock(ledger: Ledger, descriptor: int) -> bool:
+def _lock(ledger: ServerFiles, descriptor: int) -> bool:
     """Take the folder's lock; one that is held by processes that were killed is about to be free."""
     deadline = time.monotonic() + _DYING_SECONDS
     while True:
@@ -241,7 +241,7 @@ def main() -> int:
     words = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.umask(0o077)
-    ledger = Ledger(words.folder)
+    ledger = ServerFiles(words.folder)
     addresses = [LOOPBACK] if words.bridge is None else [LOOPBACK, words.bridge]
     with ledger.lock.open("ab") as lock:
 

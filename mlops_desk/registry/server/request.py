@@ -21,7 +21,7 @@ _WORDS = frozenset({"search", "batchGet", "batchGetInfos", "get", "create", "met
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RegistryRequest:
     """``call`` is the API's path without its prefix, with ``*`` for an id; ``target`` is that id, or a file's path."""
 
     method: str
@@ -73,20 +73,20 @@ class Request:
         return dict(found)
 
 
-def recognise(method: str, path: str) -> Request:
+def recognise(method: str, path: str) -> RegistryRequest:
     """Return what a request of this method and (decoded) path asks for; its fields come later."""
     if files := _FILES.fullmatch(path):
-        return Request(method, f"mlflow-artifacts/{files[1]}", files[2])
+        return RegistryRequest(method, f"mlflow-artifacts/{files[1]}", files[2])
     if path.startswith(_API_AS_WRITTEN_ONCE):
-        return Request(method, path.removeprefix(_API_AS_WRITTEN_ONCE))
+        return RegistryRequest(method, path.removeprefix(_API_AS_WRITTEN_ONCE))
     api = _API.fullmatch(path)
     if api is None:
-        return Request(method, path)
+        return RegistryRequest(method, path)
     named = _IDS.fullmatch(api[1])
     if named is None or (named[2] in _WORDS and named[3] is None):
-        return Request(method, api[1])
+        return RegistryRequest(method, api[1])
     rest = "" if named[3] is None else f"/{named[3].partition('/')[0]}{'/*' if '/' in named[3] else ''}"
-    return Request(method, f"{named[1]}/*{rest}", named[2])
+    return RegistryRequest(method, f"{named[1]}/*{rest}", named[2])
 
 
 def parse_fields(body: bytes) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.registry.location import is_stored
-from mlops_desk.registry.server.facts import Facts
-from mlops_desk.registry.server.request import Request
+from mlops_desk.registry.server.facts import StoreFacts
+from mlops_desk.registry.server.request import RegistryRequest
 
 _PROMPT_TAG = "mlflow.prompt.is_prompt"
 _PROMPT_SOURCES = frozenset({"prompt-template", "dummy-source"})
@@ -21,10 +21,10 @@ _DEEPEST = 100
 class Sources:
     """Judges the locations in a request by form, and what they lead to by what the store knows."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: StoreFacts) -> None:
         self._facts = facts
 
-    def refusal(self, request: Request) -> str | None:
+    def refusal(self, request: RegistryRequest) -> str | None:
         """Return why a request is refused for the places it names, None if it is not. Raises Invalid, sqlite3.Error."""
         for place in _locations(request.fields, _DEEPEST):
             if not is_stored(place):
@@ -36,7 +36,7 @@ class Sources:
             return None if home is None or is_stored(home) else _outside(request, home)
         return None
 
-    def _version(self, request: Request) -> str | None:
+    def _version(self, request: RegistryRequest) -> str | None:
         source = request.value("source")
         if _PROMPT_TAG in request.tags() and source in _PROMPT_SOURCES:
             return None
@@ -51,7 +51,7 @@ class Sources:
         return None if self._facts.is_inside(source) else _outside(request, source)
 
 
-def _outside(request: Request, place: str) -> str:
+def _outside(request: RegistryRequest, place: str) -> str:
     return (
         f"{request.shown} is refused: {plain(place, _SHOWN_CHARACTERS)!r} is not in this server's own store of files. "
         "Leave the location out, or log the files to a run first and register them from there."

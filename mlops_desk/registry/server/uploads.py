@@ -15,8 +15,8 @@ from mlops_desk.base.disk.reserve import PLENTY_BYTES
 from mlops_desk.base.disk.room import available_bytes
 from mlops_desk.base.quantities import size_text
 from mlops_desk.registry.location import ROOT, is_stored
-from mlops_desk.registry.server.bodies import Headers, Message, Receive, Rejected, Send, drain, length_of
-from mlops_desk.registry.server.facts import Facts
+from mlops_desk.registry.server.bodies import CallRejected, Headers, Message, Receive, Send, drain, length_of
+from mlops_desk.registry.server.facts import StoreFacts
 from mlops_desk.registry.server.tickets import Grant
 
 _BLOCK_BYTES = 4096
@@ -46,7 +46,7 @@ class Account:
 class Uploads:
     """Counts what comes into the store in ``artifacts``. For one event loop."""
 
-    def __init__(self, facts: Facts, artifacts: Path) -> None:
+    def __init__(self, facts: StoreFacts, artifacts: Path) -> None:
         self._facts = facts
         self._artifacts = artifacts
         self._accounts: dict[str, Account] = {}
@@ -62,7 +62,7 @@ class Uploads:
         return account
 
     def check_disk(self, amount: int) -> None:
-        """Raise Rejected where so many bytes more would leave too little of the disk."""
+        """Raise CallRejected where so many bytes more would leave too little of the disk."""
         free = available_bytes(self._artifacts)
         if free is not None and free - amount < PLENTY_BYTES:
             kept = size_text(PLENTY_BYTES)
@@ -70,10 +70,10 @@ class Uploads:
                 f"The disk of the desk's artifacts has {size_text(free)} left, and {kept} of it are kept for the "
                 f"outcome of jobs. Free some space: df -h {self._artifacts}"
             )
-            raise Rejected(507, text)
+            raise CallRejected(507, text)
 
     async def check_account(self, account: Account, amount: int) -> None:
-        """Raise Rejected where so many bytes more are too many for the job; what was deleted meanwhile counts."""
+        """Raise CallRejected where so many bytes more are too many for the job; what was deleted meanwhile counts."""
         if account.recount_at == float("-inf") or not account.fits(amount):
             await self._count(account)
         if not account.fits(amount):
@@ -82,7 +82,7 @@ class Uploads:
                 f"{size_text(account.most_bytes)} that are allowed. Delete some, log fewer, or allow jobs that start "
                 "from now on more: mlops-desk settings set jobs.artifact_mebibytes N"
             )
-            raise Rejected(507, text)
+            raise CallRejected(507, text)
 
     async def _count(self, account: Account) -> None:
         async with account.counting:
@@ -113,12 +113,12 @@ class Upload:
         self._size = 0
         self._looked_at = 0
         self._replaced = 0
-        self.rejected: Rejected | None = None
+        self.rejected: CallRejected | None = None
 
     async def open(self, grant: Grant | None, headers: Headers) -> None:
         """See whether there is room for what a job, or the owner (None), says will come.
 
-        Raises Rejected, sqlite3.Error.
+        Raises CallRejected, sqlite3.Error.
         """
         expected = length_of(headers) or 0
         self._uploads.check_disk(expected)
@@ -134,7 +134,7 @@ class Upload:
         amount = len(message.get("body", b""))
         try:
             await self._take(amount)
-        except Rejected as rejected:
+        except CallRejected as rejected:
             self.rejected = rejected
             return {"type": "http.disconnect"}
         return message

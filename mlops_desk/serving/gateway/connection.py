@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from mlops_desk.base.peers import Peers
 from mlops_desk.serving.gateway.admission import Admission
-from mlops_desk.serving.gateway.routes import Limits
+from mlops_desk.serving.gateway.routes import GatewayLimits
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ PEER = "mlops_desk.peer"
 """Where an application finds the peer's name in the scope's state."""
 
 
-class Phase(Enum):
+class ConnectionPhase(Enum):
     """What a connection is at."""
 
     HEAD = "owes a request's head, or the rest of a body that was refused"
@@ -42,15 +42,15 @@ class Warden:
     Looks once a second, and only while there are any.
     """
 
-    def __init__(self, peers: Peers, limits: Callable[[], Limits], most: int, most_of_one: int) -> None:
+    def __init__(self, peers: Peers, limits: Callable[[], GatewayLimits], most: int, most_of_one: int) -> None:
         self._peers = peers
         self.limits = limits
-        self._admission: Admission[Connection] = Admission(most, most_of_one)
-        self._open: set[Connection] = set()
+        self._admission: Admission[GatewayConnection] = Admission(most, most_of_one)
+        self._open: set[GatewayConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._told_at = -_TELL_SECONDS
 
-    def enter(self, connection: "Connection") -> str | None:
+    def enter(self, connection: "GatewayConnection") -> str | None:
         """Take a new connection in; return its peer's name, or None when there is no place for it."""
         peer = self._peers.name(connection.client)
         is_in, victim = self._admission.enter(connection, peer)
@@ -65,16 +65,16 @@ class Warden:
             self._timer = connection.loop.call_later(_SWEEP_SECONDS, self._sweep, connection.loop)
         return peer
 
-    def note(self, connection: "Connection", phase: Phase) -> None:
+    def note(self, connection: "GatewayConnection", phase: ConnectionPhase) -> None:
         """Take in that a connection has gone on to another phase."""
-        if phase is Phase.WORK:
+        if phase is ConnectionPhase.WORK:
             self._admission.works(connection)
-        elif phase is Phase.REST:
+        elif phase is ConnectionPhase.REST:
             self._admission.rests(connection)
         else:
             self._admission.owes(connection)
 
-    def leave(self, connection: "Connection") -> None:
+    def leave(self, connection: "GatewayConnection") -> None:
         self._admission.leave(connection)
         self._open.discard(connection)
 
@@ -92,13 +92,13 @@ class Warden:
                          len(self._admission), peer)  # fmt: skip
 
 
-class Connection(H11Protocol):
+class GatewayConnection(H11Protocol):
     """uvicorn's connection under a ``warden``."""
 
     def __init__(self, warden: Warden, **given: Any) -> None:
         super().__init__(**given)
         self._warden = warden
-        self._phase = Phase.HEAD
+        self._phase = ConnectionPhase.HEAD
         self._since = self._moved_at = time.monotonic()
         self._unsent = 0
         self._begun: RequestResponseCycle | None = None
@@ -140,12 +140,12 @@ class Connection(H11Protocol):
         super().resume_writing()
         self._note()
 
-    def check(self, now: float, limits: Limits) -> None:
+    def check(self, now: float, limits: GatewayLimits) -> None:
         """End the connection if it is late."""
         seconds = limits.head_seconds
         if self._unread_seconds(now) >= limits.unread_seconds:
             self.transport.abort()
-        elif self._phase is Phase.HEAD and now - self._since >= seconds and not self.transport.is_closing():
+        elif self._phase is ConnectionPhase.HEAD and now - self._since >= seconds and not self.transport.is_closing():
             self.end(b"408 Request Timeout", f"The request's head did not come within {seconds:g} s.")
 
     def end(self, status: bytes, text: str) -> None:
@@ -182,11 +182,11 @@ class Connection(H11Protocol):
             self._phase, self._begun, self._since = phase, self.cycle, time.monotonic()
             self._warden.note(self, phase)
 
-    def _current(self) -> Phase:
+    def _current(self) -> ConnectionPhase:
         if self.flow.write_paused:
-            return Phase.UNREAD
+            return ConnectionPhase.UNREAD
         cycle = self._cycle
         if cycle is not None and not cycle.response_complete:
-            return Phase.BODY if cycle.more_body else Phase.WORK
+            return ConnectionPhase.BODY if cycle.more_body else ConnectionPhase.WORK
         is_between = self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
-        return Phase.REST if is_between and cycle is not None else Phase.HEAD
+        return ConnectionPhase.REST if is_between and cycle is not None else ConnectionPhase.HEAD

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_desk.serving.gateway.routes import Limits
+from mlops_desk.serving.gateway.routes import GatewayLimits
 from mlops_desk.serving.gateway.upstream import Lost, NotConnected, Question, ask_one
 
 _RETRY_AFTER_SECONDS = 2
@@ -33,7 +33,9 @@ class Rejected(Exception):  # noqa: N818 - a rejection is an answer here, not a 
         self.answer = Answer(status, json.dumps({"error": text}).encode(), headers=(*wait, *last))
 
 
-async def read_body(headers: Mapping[str, str], receive: Any, limits: Limits, hold: Callable[[int], None]) -> bytes:
+async def read_body(
+    headers: Mapping[str, str], receive: Any, limits: GatewayLimits, hold: Callable[[int], None]
+) -> bytes:
     """Read a request's body; ``hold`` is told of each piece and may reject it.
 
     Raises Rejected when it is too large or too slow, or its sender has gone.

@@ -31,7 +31,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.peers import Peers
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.serving.gateway.capacity import Capacity, capacity
-from mlops_desk.serving.gateway.connection import Connection, Warden
+from mlops_desk.serving.gateway.connection import GatewayConnection, Warden
 from mlops_desk.serving.gateway.gatekeeper import ROUTES, STATE, VERSION, GatewayState, read_state
 from mlops_desk.serving.gateway.proxy import Proxy
 from mlops_desk.serving.gateway.routes import RoutingTable
@@ -206,7 +206,7 @@ class _Server(uvicorn.Server):
 def _config(proxy: Proxy, warden: Warden, room: Capacity) -> uvicorn.Config:
     return uvicorn.Config(
         proxy,
-        http=cast("type[asyncio.Protocol]", functools.partial(Connection, warden)),  # uvicorn only ever calls it
+        http=cast("type[asyncio.Protocol]", functools.partial(GatewayConnection, warden)),  # uvicorn only ever calls it
         backlog=room.backlog,
         h11_max_incomplete_event_size=_HEAD_BYTES,
         log_level=logging.ERROR,  # each caller that speaks no HTTP would be a line

@@ -21,9 +21,9 @@ from mlops_desk.base.peers import UNKNOWN
 from mlops_desk.base.places import Places
 from mlops_desk.serving.gateway.connection import PEER
 from mlops_desk.serving.gateway.exchange import Answer, Rejected, ask, read_body, send_answer
-from mlops_desk.serving.gateway.routes import EndpointRoutes, Limits, Route, RoutingTable, choose, sticky_point
+from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable, choose, sticky_point
 from mlops_desk.serving.gateway.spool import Exchange
-from mlops_desk.serving.gateway.traffic import Counters
+from mlops_desk.serving.gateway.traffic import TrafficCounters
 from mlops_desk.serving.gateway.upstream import Question
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -73,7 +73,7 @@ class Proxy:
         self._token = f"Bearer {token}".encode()
         self._log = log
         self._roll = roll
-        self._counters: defaultdict[str, Counters] = defaultdict(Counters)
+        self._counters: defaultdict[str, TrafficCounters] = defaultdict(TrafficCounters)
         self._in_flight: dict[str, Places] = {}
         self._memory = Places(held_bytes, int(held_bytes * _SHARE_OF_ONE))
 
@@ -165,7 +165,7 @@ class Proxy:
         finally:
             places.give(call.peer)
 
-    def _places(self, name: str, limits: Limits) -> Places:
+    def _places(self, name: str, limits: GatewayLimits) -> Places:
         """Return the places of an endpoint, as many as the newest table allows."""
         places = self._in_flight.setdefault(name, Places(0, 0))
         places.most, places.most_of_one = limits.in_flight, limits.in_flight_of_one

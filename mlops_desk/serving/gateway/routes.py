@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlops_desk.storage.requests import Feature
+from mlops_desk.storage.requests import LoggedFeature
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Route:
     revision: int
     weight: float
     addresses: tuple[str, ...] = ()
-    features: tuple[Feature, ...] = ()
+    features: tuple[LoggedFeature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class EndpointRoutes:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class GatewayLimits:
     """What the gateway allows: size of a request, how many at once (in all, of one peer), how much log is kept.
 
     And how long a caller may take: for a request's head from its first byte on (on loopback it comes in one
@@ -62,7 +62,7 @@ class RoutingTable:
 
     serial: int = 0
     endpoints: Mapping[str, EndpointRoutes] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
+    limits: GatewayLimits = field(default_factory=GatewayLimits)
 
 
 def choose(routes: Sequence[Route], point: float) -> Route | None:

@@ -20,7 +20,7 @@ import duckdb
 
 from mlops_desk.base.disk.files import set_aside
 from mlops_desk.serving.gateway import inputs
-from mlops_desk.storage.requests import Feature, LoggedRow, guess, part_path, parts, write_part
+from mlops_desk.storage.requests import LoggedFeature, LoggedRow, guess, part_path, parts, write_part
 
 _log = logging.getLogger(__name__)
 _ROTATED = re.compile(r"spool-(\d{13})\.ndjson")
@@ -49,13 +49,13 @@ class Spool:
         self._lock = threading.Lock()
         self._file: FileIO | None = None
         self._torn = False
-        self._features: dict[int, tuple[Feature, ...]] = {}
+        self._features: dict[int, tuple[LoggedFeature, ...]] = {}
         self._is_described = False
         self._failures: dict[Path, int] = {}
         self.waiting = 0
         self.waiting_bytes = 0
 
-    def describe(self, features: Mapping[int, tuple[Feature, ...]]) -> None:
+    def describe(self, features: Mapping[int, tuple[LoggedFeature, ...]]) -> None:
         """Say which features each revision takes."""
         with self._lock:
             self._features.update(features)
@@ -139,13 +139,13 @@ class Spool:
             del self._failures[path]
 
 
-def read_spool(path: Path) -> tuple[list[LoggedRow], list[Feature]]:
+def read_spool(path: Path) -> tuple[list[LoggedRow], list[LoggedFeature]]:
     """Read a spool's rows and the features they have; lines that are torn or no lines of ours are passed over."""
-    described: dict[int, tuple[Feature, ...]] = {}
+    described: dict[int, tuple[LoggedFeature, ...]] = {}
     rows: list[LoggedRow] = []
     for line in _lines(path):
         if "features" in line:
-            described[int(line["revision"])] = tuple(Feature(*found) for found in line["features"])
+            described[int(line["revision"])] = tuple(LoggedFeature(*found) for found in line["features"])
         else:
             exchange = Exchange(**line)
             rows.extend(rows_of(exchange, described.get(exchange.revision, ())))
@@ -153,7 +153,7 @@ def read_spool(path: Path) -> tuple[list[LoggedRow], list[Feature]]:
     return rows, _together([*(found for known in described.values() for found in known), *guess(unknown)])
 
 
-def rows_of(exchange: Exchange, features: Sequence[Feature]) -> Iterator[LoggedRow]:
+def rows_of(exchange: Exchange, features: Sequence[LoggedFeature]) -> Iterator[LoggedRow]:
     """Yield the rows of one exchange."""
     found = inputs.rows_of(exchange.content_type, exchange.body, [feature.name for feature in features])
     predictions = inputs.predictions_of(exchange.answer, len(found))
@@ -170,14 +170,14 @@ def rows_of(exchange: Exchange, features: Sequence[Feature]) -> Iterator[LoggedR
         )
 
 
-def _together(features: Sequence[Feature]) -> list[Feature]:
+def _together(features: Sequence[LoggedFeature]) -> list[LoggedFeature]:
     """Join the features of several revisions: one name has one kind, and text holds both."""
     kinds: dict[str, str] = {}
     for feature in features:
         known = kinds.setdefault(feature.name, feature.kind)
         if known != feature.kind:
             kinds[feature.name] = "text"
-    return [Feature(name, kind) for name, kind in kinds.items()]
+    return [LoggedFeature(name, kind) for name, kind in kinds.items()]
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -191,7 +191,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 yield document
 
 
-def _described(item: tuple[int, tuple[Feature, ...]]) -> bytes:
+def _described(item: tuple[int, tuple[LoggedFeature, ...]]) -> bytes:
     revision, features = item
     document = {"revision": revision, "features": [[feature.name, feature.kind] for feature in features]}
     return json.dumps(document).encode() + b"\n"

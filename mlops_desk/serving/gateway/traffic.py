@@ -16,7 +16,7 @@ _FIRST_ERROR = 400
 
 
 @dataclass(slots=True)
-class Counters:
+class TrafficCounters:
     """What the gateway counts for one endpoint since it started."""
 
     requests: int = 0
@@ -41,7 +41,7 @@ class Snapshot:
     buckets: tuple[int, ...]
 
 
-def snapshot_of(counters: Counters, at: float) -> Snapshot:
+def snapshot_of(counters: TrafficCounters, at: float) -> Snapshot:
     """Return the counters as they stand now."""
     return Snapshot(at, counters.requests, counters.errors, tuple(counters.buckets))
 

@@ -13,7 +13,7 @@ import yaml
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
-from mlops_desk.storage.requests import Feature
+from mlops_desk.storage.requests import LoggedFeature
 
 _NUMBERS = frozenset({"integer", "long", "float", "double"})
 _LIMIT_BYTES = 1 << 20
@@ -29,7 +29,7 @@ class ModelFiles:
     requirements: str
     mlflow_version: str | None
     python_version: str | None
-    features: tuple[Feature, ...]
+    features: tuple[LoggedFeature, ...]
     example: bytes | None
 
 
@@ -52,7 +52,7 @@ def read_model(folder: Path) -> ModelFiles:
     )
 
 
-def features_of(document: dict[str, Any]) -> tuple[Feature, ...]:
+def features_of(document: dict[str, Any]) -> tuple[LoggedFeature, ...]:
     """Return the named columns of a model's signature, in their order; nothing for tensors or without signature."""
     signature = document.get("signature")
     inputs = signature.get("inputs") if isinstance(signature, dict) else None
@@ -66,11 +66,11 @@ def features_of(document: dict[str, Any]) -> tuple[Feature, ...]:
     return tuple(feature for feature in found if feature is not None)
 
 
-def _feature(column: dict[str, Any]) -> Feature | None:
+def _feature(column: dict[str, Any]) -> LoggedFeature | None:
     name, kind = column.get("name"), column.get("type")
     if not isinstance(name, str) or kind == "tensor":
         return None
-    return Feature(name, "number" if kind in _NUMBERS else "text")
+    return LoggedFeature(name, "number" if kind in _NUMBERS else "text")
 
 
 def _model_folder(folder: Path) -> Path:

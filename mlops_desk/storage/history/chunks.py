@@ -20,7 +20,7 @@ from mlops_desk.storage.history.integers import (
     put_group,
 )
 from mlops_desk.storage.history.rollup import Floats, Rolled, single
-from mlops_desk.storage.history.scales import Scale, decode, encode
+from mlops_desk.storage.history.scales import CurveScale, decode, encode
 
 FRAMES_A_CHUNK = 1 << 16
 TIMES, HOLDERS, FIRST = 0, 1, 2
@@ -53,7 +53,7 @@ def put_curves(codes: Codes, states: States) -> bytes:
     return put_group([put_column(codes[:, n], states[:, n]) for n in range(codes.shape[1])])
 
 
-def get_curve(frames: Sequence[bytes], place: int, times: Floats, scale: Scale) -> Rolled:
+def get_curve(frames: Sequence[bytes], place: int, times: Floats, scale: CurveScale) -> Rolled:
     """Return the full-rate curve at ``place`` of a frame's parts. Raises DamagedBlock."""
     if place >= len(frames):
         raise DamagedBlock("a curve is not there")
@@ -61,7 +61,7 @@ def get_curve(frames: Sequence[bytes], place: int, times: Floats, scale: Scale) 
     return single(times, np.where(states == OK, decode(codes, scale), np.nan))
 
 
-def put_rolled(curves: Sequence[Rolled], counts: Codes, scales: Sequence[Scale]) -> bytes:
+def put_rolled(curves: Sequence[Rolled], counts: Codes, scales: Sequence[CurveScale]) -> bytes:
     """Return a frame of rolled-up curves; ``counts``: of how many samples each row is when none is missing."""
     frames: list[bytes] = []
     for curve, scale in zip(curves, scales, strict=True):
@@ -77,7 +77,7 @@ def put_rolled(curves: Sequence[Rolled], counts: Codes, scales: Sequence[Scale])
     return put_group(frames)
 
 
-def get_rolled(frames: Sequence[bytes], place: int, times: Floats, counts: Codes, scale: Scale) -> Rolled:
+def get_rolled(frames: Sequence[bytes], place: int, times: Floats, counts: Codes, scale: CurveScale) -> Rolled:
     """Return the rolled-up curve at ``place`` of a frame's parts. Raises DamagedBlock."""
     mine = frames[_ROLLED_COLUMNS * place : _ROLLED_COLUMNS * (place + 1)]
     if len(mine) != _ROLLED_COLUMNS:

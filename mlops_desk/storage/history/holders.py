@@ -28,7 +28,7 @@ _LIMIT_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class MemoryHolding:
     """A process that holds memory of a GPU (UUID). ``start_ticks`` tells it from a later owner of its pid."""
 
     gpu: str

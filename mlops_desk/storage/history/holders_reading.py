@@ -11,7 +11,7 @@ from mlops_desk.storage.history.building import CHUNKS, FRAMES
 from mlops_desk.storage.history.chunks import FRAMES_A_CHUNK, HOLDERS
 from mlops_desk.storage.history.holders import MEBIBYTE, Holders, gather, get_holders, get_list
 from mlops_desk.storage.history.integers import DamagedBlock
-from mlops_desk.storage.history.reading import Request
+from mlops_desk.storage.history.reading import CurvesRequest
 from mlops_desk.storage.history.rollup import Rolled, join, single
 from mlops_desk.storage.history.store import BLOCKS, PROCESSES, TelemetryStore
 from mlops_desk.storage.history.tables import KEPT
@@ -22,7 +22,7 @@ _PROCESSES_LIMIT = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class MemoryHolder:
     """A process that held GPU memory: when it was seen first and last, and the most it held."""
 
     id: int
@@ -36,7 +36,7 @@ class Holder:
     peak_bytes: float
 
 
-def memory_of(store: TelemetryStore, gpu: str, pid: int, request: Request) -> Rolled:
+def memory_of(store: TelemetryStore, gpu: str, pid: int, request: CurvesRequest) -> Rolled:
     """Return what the processes that had this pid held of a GPU. Raises Unavailable, TimedOut."""
     with store.database.transaction() as connection:
         query = select(PROCESSES.c.id).where(PROCESSES.c.gpu == gpu, PROCESSES.c.pid == pid)
@@ -51,7 +51,7 @@ def memory_of(store: TelemetryStore, gpu: str, pid: int, request: Request) -> Ro
     return join(pieces)
 
 
-def holders_in(store: TelemetryStore, request: Request) -> list[Holder]:
+def holders_in(store: TelemetryStore, request: CurvesRequest) -> list[MemoryHolder]:
     """Return who held GPU memory in a span of time, those who held most first. Raises Unavailable, TimedOut."""
     seen: dict[int, tuple[float, float]] = {}
     for table in _lists(store, request):
@@ -69,12 +69,12 @@ def holders_in(store: TelemetryStore, request: Request) -> list[Holder]:
         last, peak = max(last, row.last_at), max(peak, row.peak_bytes)
         if last >= request.start:
             found.append(
-                Holder(row.id, row.gpu, row.pid, row.user, row.command, row.container, row.first_at, last, peak)
+                MemoryHolder(row.id, row.gpu, row.pid, row.user, row.command, row.container, row.first_at, last, peak)
             )
     return sorted(found, key=lambda item: -item.peak_bytes)
 
 
-def _tables(store: TelemetryStore, ids: frozenset[int], request: Request) -> Iterator[Holders]:
+def _tables(store: TelemetryStore, ids: frozenset[int], request: CurvesRequest) -> Iterator[Holders]:
     """Yield the tables that have some of these processes, from chunks and then from blocks."""
     inside = (CHUNKS.c.ended_at >= request.start) & (CHUNKS.c.started_at <= request.end)
     with store.database.transaction() as connection:
@@ -94,7 +94,7 @@ def _tables(store: TelemetryStore, ids: frozenset[int], request: Request) -> Ite
     yield from _lists(store, request, ids)
 
 
-def _lists(store: TelemetryStore, request: Request, ids: frozenset[int] | None = None) -> Iterator[Holders]:
+def _lists(store: TelemetryStore, request: CurvesRequest, ids: frozenset[int] | None = None) -> Iterator[Holders]:
     """Yield one table of what is not sealed yet."""
     inside = (BLOCKS.c.ended_at >= request.start) & (BLOCKS.c.started_at <= request.end)
     query = select(BLOCKS.c.ended_at, BLOCKS.c.holders).where(inside, BLOCKS.c.holders.is_not(None))

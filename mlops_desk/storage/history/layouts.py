@@ -9,7 +9,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection, delete, insert, select
 
 from mlops_desk.storage.history.blocks import Key
-from mlops_desk.storage.history.scales import Groups, Scale, grouped
+from mlops_desk.storage.history.scales import CurveScale, Groups, grouped
 from mlops_desk.storage.history.tables import StoredBlock, StoredChunk, StoredLayout, StoredSeries
 
 _log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ _CACHED = 12
 _SERIES = StoredSeries.__table__
 _LAYOUTS = StoredLayout.__table__
 
-ScaleOf: TypeAlias = Callable[[Key], Scale]
+ScaleOf: TypeAlias = Callable[[Key], CurveScale]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Layout:
     id: int
     series: tuple[int, ...]
     keys: tuple[Key, ...]
-    scales: tuple[Scale, ...]
+    scales: tuple[CurveScale, ...]
     groups: Groups
     places: dict[int, int] = field(default_factory=dict)
 
@@ -49,7 +49,7 @@ class Layouts:
         self._newest = layout
         return layout
 
-    def make(self, connection: Connection, series: Sequence[int], scales: Sequence[Scale]) -> Layout:
+    def make(self, connection: Connection, series: Sequence[int], scales: Sequence[CurveScale]) -> Layout:
         """Return the layout of these columns, numbered now if it is new."""
         text = " ".join(f"{number}@{scale}" for number, scale in zip(series, scales, strict=True))
         found = connection.execute(select(_LAYOUTS.c.id).where(_LAYOUTS.c.series == text)).scalar()
@@ -93,7 +93,7 @@ class Layouts:
             series = tuple(int(column) for column, _, _ in columns)
             keys = tuple(names[column] for column in series)
             scales = tuple(
-                Scale.parse(scale) if scale else self._scale_of(key)
+                CurveScale.parse(scale) if scale else self._scale_of(key)
                 for (_, _, scale), key in zip(columns, keys, strict=True)
             )
         except (ValueError, KeyError) as error:

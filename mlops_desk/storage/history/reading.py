@@ -39,7 +39,7 @@ _SERIES = StoredSeries.__table__
 
 
 @dataclass(slots=True)
-class Found:
+class FoundCurves:
     """What there is of some curves, in the order it was written: pieces by series; ``tier`` is the coarsest used."""
 
     pieces: dict[int, list[Rolled]]
@@ -47,7 +47,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CurvesRequest:
     """Which series are wanted from ``start`` to ``end`` (Unix seconds), and of which tier.
 
     ``newest_left_out``: so many rows, the last ones written, are had from elsewhere. ``deadline`` is monotonic.
@@ -91,9 +91,9 @@ def devices(store: TelemetryStore) -> list[str]:
         return list(connection.execute(select(_SERIES.c.device).distinct()).scalars())
 
 
-def read(store: TelemetryStore, request: Request) -> Found:
+def read(store: TelemetryStore, request: CurvesRequest) -> FoundCurves:
     """Return what is kept; it is whole if ``generation`` did not change meanwhile. Raises Unavailable, TimedOut."""
-    found = Found({number: [] for number in request.series})
+    found = FoundCurves({number: [] for number in request.series})
     blocks, cut = _newest(store, request.newest_left_out)
     for turn in _turns(_chunks(store, request), request.series):
         request.check()
@@ -121,7 +121,7 @@ def _newest(store: TelemetryStore, left_out: int) -> tuple[dict[int, int], dict[
     return kept[0], kept[1]
 
 
-def _chunks(store: TelemetryStore, request: Request) -> list[_Chunk]:
+def _chunks(store: TelemetryStore, request: CurvesRequest) -> list[_Chunk]:
     """Return the chunks that together have each row once, as near to the wanted tier as can be."""
     tier, alone, fresh = CHUNKS.c.tier, CHUNKS.c.alone.is_(True), CHUNKS.c.rolled.is_(False)
     choice: tuple[ColumnElement[bool], ...] = (
@@ -164,7 +164,7 @@ def _fetch(store: TelemetryStore, numbers: Sequence[int]) -> dict[int, bytes]:
         return {row.id: row.data for row in rows}
 
 
-def _take_chunk(request: Request, chunk: _Chunk, frames: dict[int, bytes], rows: int, found: Found) -> None:
+def _take_chunk(request: CurvesRequest, chunk: _Chunk, frames: dict[int, bytes], rows: int, found: FoundCurves) -> None:
     """Add the pieces of one chunk; what is damaged is left out and said in the log."""
     base = chunk.id * FRAMES_A_CHUNK
     try:
@@ -194,7 +194,7 @@ def _take_chunk(request: Request, chunk: _Chunk, frames: dict[int, bytes], rows:
     found.tier = max(found.tier, chunk.tier)
 
 
-def _read_blocks(store: TelemetryStore, request: Request, kept: dict[int, int], found: Found) -> None:
+def _read_blocks(store: TelemetryStore, request: CurvesRequest, kept: dict[int, int], found: FoundCurves) -> None:
     """Add what is not sealed yet."""
     inside = (BLOCKS.c.ended_at >= request.start) & (BLOCKS.c.started_at <= request.end)
     query = select(BLOCKS.c.id, BLOCKS.c.layout, BLOCKS.c.rows, BLOCKS.c.data).where(inside).order_by(BLOCKS.c.id)
@@ -219,7 +219,7 @@ def _read_blocks(store: TelemetryStore, request: Request, kept: dict[int, int], 
                 _add(request, series, single(times, values), kept[row.id], found)
 
 
-def _add(request: Request, series: int, piece: Rolled, rows: int, found: Found) -> None:
+def _add(request: CurvesRequest, series: int, piece: Rolled, rows: int, found: FoundCurves) -> None:
     if rows < len(piece.times):
         piece = piece.first(rows)
     piece = piece.between(request.start, request.end)

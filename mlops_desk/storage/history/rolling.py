@@ -34,7 +34,7 @@ _CURVES_A_STEP = 2
 Times = tuple[Floats, Codes]
 
 
-class Source(NamedTuple):
+class ChunkSource(NamedTuple):
     """A chunk, and the layout of its columns."""
 
     id: int
@@ -48,12 +48,12 @@ def roll_up(store: TelemetryStore, tier: int) -> Iterator[None]:
         yield from _roll(store, tier, *begun)
 
 
-def _begin(store: TelemetryStore, tier: int) -> tuple[list[Source], dict[int, Layout], Layout, int] | None:
+def _begin(store: TelemetryStore, tier: int) -> tuple[list[ChunkSource], dict[int, Layout], Layout, int] | None:
     with store.database.transaction() as connection:
         mine = (CHUNKS.c.tier == tier) & (CHUNKS.c.state == KEPT) & CHUNKS.c.rolled.is_(False)
         query = select(CHUNKS.c.id, CHUNKS.c.layout).where(mine).order_by(CHUNKS.c.id)
         found = connection.execute(query.limit(CHUNKS_A_ROLL[tier] + CHUNKS_LEFT[tier]))
-        sources = [Source(row.id, row.layout) for row in found]
+        sources = [ChunkSource(row.id, row.layout) for row in found]
         if len(sources) < CHUNKS_A_ROLL[tier] + CHUNKS_LEFT[tier]:
             return None
         sources = sources[: CHUNKS_A_ROLL[tier]]
@@ -69,7 +69,7 @@ def _begin(store: TelemetryStore, tier: int) -> tuple[list[Source], dict[int, La
 
 
 def _roll(
-    store: TelemetryStore, tier: int, sources: list[Source], layouts: dict[int, Layout], layout: Layout, chunk: int
+    store: TelemetryStore, tier: int, sources: list[ChunkSource], layouts: dict[int, Layout], layout: Layout, chunk: int
 ) -> Iterator[None]:
     roller = _Roller(store, tier, sources, layouts)
     yield
@@ -92,7 +92,9 @@ def _roll(
 class _Roller:
     """Reads curves of the sources and makes them coarser."""
 
-    def __init__(self, store: TelemetryStore, tier: int, sources: Sequence[Source], layouts: dict[int, Layout]) -> None:
+    def __init__(
+        self, store: TelemetryStore, tier: int, sources: Sequence[ChunkSource], layouts: dict[int, Layout]
+    ) -> None:
         self._store = store
         self._tier = tier
         self._sources = sources
@@ -143,7 +145,7 @@ class _Roller:
             connection.execute(update(StoredChunk).where(mine).values(rolled=True))
         self._store.generation += 1
 
-    def _part(self, frames: dict[int, list[bytes]], source: Source, series: int) -> Rolled:
+    def _part(self, frames: dict[int, list[bytes]], source: ChunkSource, series: int) -> Rolled:
         layout, (times, counts) = self._layouts[source.layout], self._times[source.id]
         column = layout.places.get(series)
         mine = frames.get(source.id * FRAMES_A_CHUNK + frame_of(column)) if column is not None else None

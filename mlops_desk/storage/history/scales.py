@@ -19,7 +19,7 @@ Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class CurveScale:
     """How a curve is kept: ``step`` in its unit, ``growing`` when the step grows with the value."""
 
     step: float
@@ -29,43 +29,43 @@ class Scale:
         return f"{self.step!r}{'~' if self.growing else ''}"
 
     @classmethod
-    def parse(cls, text: str) -> "Scale":
+    def parse(cls, text: str) -> "CurveScale":
         """Read what ``str`` wrote. Raises ValueError."""
         step = float(text.removesuffix("~"))
         if not 0 < step < _LIMIT:
             raise ValueError(f"a step of {text}")
         return cls(step, text.endswith("~"))
 
-    def finer(self, parts: int) -> "Scale":
+    def finer(self, parts: int) -> "CurveScale":
         """Return the scale with steps of 1/``parts``: a mean lies between what can be measured."""
-        return Scale(self.step / parts, self.growing)
+        return CurveScale(self.step / parts, self.growing)
 
 
-Groups = tuple[tuple[Scale, NDArray[np.intp]], ...]
+Groups = tuple[tuple[CurveScale, NDArray[np.intp]], ...]
 
 
-def grouped(scales: Sequence[Scale]) -> Groups:
+def grouped(scales: Sequence[CurveScale]) -> Groups:
     """Return each scale once, with the columns that are on it."""
-    places: dict[Scale, list[int]] = {}
+    places: dict[CurveScale, list[int]] = {}
     for column, scale in enumerate(scales):
         places.setdefault(scale, []).append(column)
     return tuple((scale, np.array(columns, np.intp)) for scale, columns in places.items())
 
 
-def encode(values: Floats, scale: Scale) -> Codes:
+def encode(values: Floats, scale: CurveScale) -> Codes:
     """Return the codes of ``values`` (no NaN); what lies beyond 2^60 steps is cut off there."""
     counts = np.clip(values / scale.step, -_LIMIT, _LIMIT)
     return _shortened(counts) if scale.growing else np.rint(counts).astype(np.int64)
 
 
-def decode(codes: Codes, scale: Scale) -> Floats:
+def decode(codes: Codes, scale: CurveScale) -> Floats:
     """Return the values of ``codes``."""
     counts = _lengthened(codes) if scale.growing else codes
     values = counts * scale.step
     return values.astype(np.float64, copy=False)
 
 
-def error_limit(value: float, scale: Scale) -> float:
+def error_limit(value: float, scale: CurveScale) -> float:
     """Return how far a kept value may be from ``value``."""
     half = scale.step / 2
     return max(half, abs(value) / (2 << _MANTISSA_BITS)) if scale.growing else half

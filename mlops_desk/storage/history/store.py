@@ -11,12 +11,12 @@ from pathlib import Path
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from mlops_desk.storage.database import Database, Kind
+from mlops_desk.storage.database import Database, DatabaseKind
 from mlops_desk.storage.history.blocks import OLD_VERSION, Block, Coded, coded, pack, uncoded, unpack, unpack_old
-from mlops_desk.storage.history.holders import MEBIBYTE, Holding, put_list
+from mlops_desk.storage.history.holders import MEBIBYTE, MemoryHolding, put_list
 from mlops_desk.storage.history.integers import DamagedBlock, Places
 from mlops_desk.storage.history.layouts import Layout, Layouts, ScaleOf
-from mlops_desk.storage.history.scales import Scale
+from mlops_desk.storage.history.scales import CurveScale
 from mlops_desk.storage.history.tables import StoredBlock, StoredFrame, StoredProcess, TelemetryBase
 from mlops_desk.storage.salvage import AnyRow
 
@@ -25,12 +25,12 @@ _log = logging.getLogger(__name__)
 BLOCKS = StoredBlock.__table__
 FRAMES = StoredFrame.__table__
 PROCESSES = StoredProcess.__table__
-_FINEST = Scale(1e-6)
+_FINEST = CurveScale(1e-6)
 # Pages that were freed need no zeros written over them: there are no secrets here. And the longer the log is, the
 # fewer pages of short-lived blocks ever reach the file.
 _PRAGMAS = ("secure_delete=OFF", "wal_autocheckpoint=4000")
 _PROCESSES_KNOWN = 4096
-_KIND = Kind(
+_KIND = DatabaseKind(
     "telemetry", frozenset(TelemetryBase.metadata.tables), AnyRow(), "NORMAL", thorough=False, pragmas=_PRAGMAS
 )
 
@@ -50,7 +50,7 @@ class TelemetryStore:
         self.settled = False
         self._processes: dict[tuple[str, int, int], int] = {}
 
-    def append(self, block: Block, holdings: Sequence[Holding] = ()) -> None:
+    def append(self, block: Block, holdings: Sequence[MemoryHolding] = ()) -> None:
         """Store a block, and who held GPU memory at its end; whole or not at all."""
         if not len(block.times):
             return
@@ -103,7 +103,7 @@ class TelemetryStore:
     def close(self) -> None:
         self.database.close()
 
-    def _process(self, connection: Connection, item: Holding, at: float) -> int:
+    def _process(self, connection: Connection, item: MemoryHolding, at: float) -> int:
         """Return the number of a process. When it was last seen and what it held at most is noted by the sealing."""
         key = (item.gpu, item.pid, item.start_ticks)
         known = self._processes.get(key)

@@ -18,11 +18,11 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.history import Curve, Curves, ProcessMemory
 from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.storage.history.holders_reading import holders_in, memory_of
-from mlops_desk.storage.history.reading import Request
+from mlops_desk.storage.history.reading import CurvesRequest
 from mlops_desk.storage.history.rollup import Rolled, join, single
 from mlops_desk.telemetry.history.buckets import Floats, binned, choose_tier, interval
-from mlops_desk.telemetry.history.disk import FLUSH_SECONDS, History
-from mlops_desk.telemetry.history.memory import Recent, Ring
+from mlops_desk.telemetry.history.disk import FLUSH_SECONDS, DiskHistory
+from mlops_desk.telemetry.history.memory import RecentCurves, Ring
 from mlops_desk.telemetry.metrics.table import METRICS
 
 PROCESS_METRIC = "process.gpu.memory"
@@ -62,7 +62,7 @@ class Reduced:
 class CurveReader:
     """Merges ring and history."""
 
-    def __init__(self, ring: Ring, history: History) -> None:
+    def __init__(self, ring: Ring, history: DiskHistory) -> None:
         self._ring = ring
         self._history = history
 
@@ -78,7 +78,9 @@ class CurveReader:
     def reduce(self, names: Sequence[Name], start: float, end: float, points: int) -> tuple[Axis, list[Reduced]]:
         """Return curves as arrays, on about ``points`` buckets: fewer where it was not measured as often."""
         check(names, start, end, points)
-        request = Request((), start, end, choose_tier(end - start, points), 0, time.monotonic() + DEADLINE_SECONDS)
+        request = CurvesRequest(
+            (), start, end, choose_tier(end - start, points), 0, time.monotonic() + DEADLINE_SECONDS
+        )
         plain = [name for name in names if name[1] != PROCESS_METRIC]
         found, used = self._find(plain, request)
         # Blocks and memory bring rows from outside of the span, after a clock's jump from far outside.
@@ -93,10 +95,10 @@ class CurveReader:
 
     def rows(self, names: Sequence[Name], start: float, end: float) -> list[Found]:
         """Return curves at full rate, each with its unit. Raises Unavailable, TimedOut."""
-        found, _ = self._find(names, Request((), start, end, 0, 0, time.monotonic() + DEADLINE_SECONDS))
+        found, _ = self._find(names, CurvesRequest((), start, end, 0, 0, time.monotonic() + DEADLINE_SECONDS))
         return [(rows.between(start, end), unit) for rows, unit in found]
 
-    def _find(self, names: Sequence[Name], request: Request) -> tuple[list[Found], int]:
+    def _find(self, names: Sequence[Name], request: CurvesRequest) -> tuple[list[Found], int]:
         """Return rows and unit of each curve from memory and disk, and the coarsest tier that was used."""
         recent = self._ring.curves(names)
         if request.tier == 0 and _covers(recent, request.start, request.end):
@@ -114,7 +116,7 @@ class CurveReader:
         store = self._history.store
         if store is None:
             return []
-        request = Request((), start, end, 0, 0, time.monotonic() + DEADLINE_SECONDS)
+        request = CurvesRequest((), start, end, 0, 0, time.monotonic() + DEADLINE_SECONDS)
         return [
             ProcessMemory(
                 f"{item.gpu}/pid-{item.pid}", item.gpu, item.pid, item.user, item.command, item.container,
@@ -123,7 +125,7 @@ class CurveReader:
             for item in holders_in(store, request)
         ]  # fmt: skip
 
-    def _process(self, name: Name, request: Request) -> Rolled:
+    def _process(self, name: Name, request: CurvesRequest) -> Rolled:
         store = self._history.store
         gpu, _, pid = name[0].rpartition("/pid-")
         if store is None or not pid.isdecimal():
@@ -146,7 +148,7 @@ def _axis(start: float, end: float, points: int, every: float, tier: int) -> Axi
     return Axis(start, step, max(1, math.ceil((end - start) / step - 1e-9)), tier)
 
 
-def _covers(recent: Recent, start: float, end: float) -> bool:
+def _covers(recent: RecentCurves, start: float, end: float) -> bool:
     """Tell whether memory alone answers: it goes back to the start, and no clock that jumped put rows elsewhere."""
     times = recent.times
     if not len(times) or times[0] > start or end > times[-1] + _AHEAD_SECONDS:
@@ -154,7 +156,7 @@ def _covers(recent: Recent, start: float, end: float) -> bool:
     return bool((np.diff(times) > 0).all())
 
 
-def _recent(recent: Recent, place: int) -> Rolled:
+def _recent(recent: RecentCurves, place: int) -> Rolled:
     values = recent.values[place]
     return join([]) if values is None else single(recent.times, values.astype(np.float64))
 

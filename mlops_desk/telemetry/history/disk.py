@@ -19,10 +19,10 @@ from mlops_desk.records.event import Notice
 from mlops_desk.storage.database import Damaged
 from mlops_desk.storage.history import reading, sealing
 from mlops_desk.storage.history.blocks import Key
-from mlops_desk.storage.history.holders import Holding
-from mlops_desk.storage.history.reading import Request
+from mlops_desk.storage.history.holders import MemoryHolding
+from mlops_desk.storage.history.reading import CurvesRequest
 from mlops_desk.storage.history.rollup import Rolled
-from mlops_desk.storage.history.scales import Scale
+from mlops_desk.storage.history.scales import CurveScale
 from mlops_desk.storage.history.store import TelemetryStore
 from mlops_desk.telemetry.history.memory import Ring
 from mlops_desk.telemetry.history.retries import Retrying
@@ -40,11 +40,11 @@ _PACK_SECONDS = 7.0
 _REST_SECONDS = 0.02
 _STOP_SECONDS = 1.0
 _TRIES = 3
-_SCALES = {metric.name: Scale(metric.resolution, metric.kind == "rate") for metric in METRICS}
-_FINEST = Scale(1e-6)
+_SCALES = {metric.name: CurveScale(metric.resolution, metric.kind == "rate") for metric in METRICS}
+_FINEST = CurveScale(1e-6)
 
 
-def scale_of(key: Key) -> Scale:
+def scale_of(key: Key) -> CurveScale:
     """Return how exact a curve is kept: in steps of its metric's resolution; rates to 0.05 % when that is more."""
     return _SCALES.get(key[1], _FINEST)
 
@@ -62,7 +62,7 @@ class Kept:
     unit: str | None
 
 
-class History:
+class DiskHistory:
     """Owns the telemetry database. ``open_store`` is called when it is first needed, off the caller's way.
 
     ``holdings`` tells who holds GPU memory at the moment of a flush.
@@ -74,7 +74,7 @@ class History:
         ring: Ring,
         notify: Callable[[Notice], None],
         open_store: Callable[[Path], TelemetryStore] = open_store,
-        holdings: Callable[[], Sequence[Holding]] = tuple,
+        holdings: Callable[[], Sequence[MemoryHolding]] = tuple,
     ) -> None:
         self._path = path
         self._ring = ring
@@ -130,7 +130,9 @@ class History:
         store = self._store
         return reading.devices(store) if store is not None else []
 
-    def find(self, names: Sequence[tuple[str, str]], request: Request, ring_from: int | None) -> tuple[list[Kept], int]:
+    def find(
+        self, names: Sequence[tuple[str, str]], request: CurvesRequest, ring_from: int | None
+    ) -> tuple[list[Kept], int]:
         """Return what the disk has of each curve (device, metric), and the coarsest tier of it.
 
         The request's series are filled in here; the rows that the ring has from ``ring_from`` on are left out.
@@ -149,7 +151,7 @@ class History:
         kept = [Kept(found.pieces[number[0]], number[1]) if number else Kept([], None) for number in numbers]
         return kept, found.tier
 
-    def _state(self, request: Request) -> tuple[TelemetryStore | None, int, int]:
+    def _state(self, request: CurvesRequest) -> tuple[TelemetryStore | None, int, int]:
         if (store := self._store) is None:  # it is being opened and checked; memory answers meanwhile
             return None, 0, 0
         if not self._lock.acquire(timeout=max(0.0, request.deadline - time.monotonic())):

@@ -120,7 +120,7 @@ def _same_curves(before: list[Told], told: list[Told]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class RecentCurves:
     """Some curves as far as the ring has them. ``first``: the number of the first row; None: no such curve."""
 
     first: int
@@ -175,13 +175,13 @@ class Ring:
                 numbers = numbers[(times >= times[-1] - seconds) & (times <= times[-1])]
             return self._block(numbers)
 
-    def curves(self, names: Sequence[tuple[str, str]]) -> Recent:
+    def curves(self, names: Sequence[tuple[str, str]]) -> RecentCurves:
         """Return some curves, by device and metric."""
         with self._lock:
             numbers = self._numbers(0)
             rows = numbers % self._rows
             columns = [self._columns.get(name) for name in names]
-            return Recent(
+            return RecentCurves(
                 int(numbers[0]) if len(numbers) else self._count,
                 self._times[rows],
                 tuple(None if column is None else self._values[rows, column] for column in columns),

@@ -21,7 +21,7 @@ from mlops_desk.storage.history.rollup import Rolled
 from mlops_desk.storage.history.store import TelemetryStore
 from mlops_desk.telemetry.history.buckets import binned, interval
 from mlops_desk.telemetry.history.curves import BUCKETS_LIMIT, CURVES_LIMIT, CurveReader
-from mlops_desk.telemetry.history.disk import History
+from mlops_desk.telemetry.history.disk import DiskHistory
 from mlops_desk.telemetry.history.memory import Ring
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ _SLACK_SECONDS = 2.0
 class Recorder:
     """``keep`` and ``read`` may be called from any thread; ``turn`` is called by the history every few seconds."""
 
-    def __init__(self, ring: Ring, history: History, reader: CurveReader) -> None:
+    def __init__(self, ring: Ring, history: DiskHistory, reader: CurveReader) -> None:
         self._ring = ring
         self._history = history
         self._reader = reader

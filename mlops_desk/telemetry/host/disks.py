@@ -54,7 +54,7 @@ class Disks:
         self._run = run
         self._devices: dict[str, _Device] = {}
         self._temperatures: dict[str, tuple[float, dict[str, float]]] = {}
-        self._health: dict[str, drive_health.Health | None] = {}
+        self._health: dict[str, drive_health.DriveHealth | None] = {}
         self._health_at = 0.0
 
     def measure(self) -> None:

@@ -41,17 +41,17 @@ NOTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class DriveHealth:
     """What was learned of one drive, by metric; ``note`` says what else there is to say."""
 
     values: Mapping[str, float]
     note: str | None = None
 
 
-def ask(names: list[str], run: Run | None = None) -> dict[str, Health | None]:
+def ask(names: list[str], run: Run | None = None) -> dict[str, DriveHealth | None]:
     """Return the health of NVMe and SATA drives by kernel name; None for one whose health may not be read."""
     run = run or run_command
-    found: dict[str, Health | None] = dict.fromkeys(names)
+    found: dict[str, DriveHealth | None] = dict.fromkeys(names)
     found.update(from_udisks(names, run))
     for name, health in found.items():
         if health is None and os.access(f"/dev/{name}", os.R_OK):
@@ -59,7 +59,7 @@ def ask(names: list[str], run: Run | None = None) -> dict[str, Health | None]:
     return found
 
 
-def from_udisks(names: list[str], run: Run) -> dict[str, Health]:
+def from_udisks(names: list[str], run: Run) -> dict[str, DriveHealth]:
     """Return what UDisks2 knows of these drives; nothing where it does not run."""
     question = [*_BUSCTL, "/org/freedesktop/UDisks2", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"]
     objects = _answer(run(question, _BUS_SECONDS))
@@ -75,16 +75,16 @@ def from_udisks(names: list[str], run: Run) -> dict[str, Health]:
     return found
 
 
-def _of_drive(path: str, faces: Mapping[str, Any], run: Run) -> Health | None:
+def _of_drive(path: str, faces: Mapping[str, Any], run: Run) -> DriveHealth | None:
     nvme, ata = faces.get(_NVME), faces.get(_ATA)
     if isinstance(nvme, dict) and _whole(_value(nvme, "SmartUpdated")):
         attributes = _answer(run([*_BUSCTL, path, _NVME, "SmartGetAttributes", "a{sv}", "0"], _DRIVE_SECONDS))
-        return Health(udisks_values(nvme, attributes))
+        return DriveHealth(udisks_values(nvme, attributes))
     if isinstance(ata, dict) and _whole(_value(ata, "SmartUpdated")):
         seconds = _value(ata, "SmartPowerOnSeconds")
         failing = _value(ata, "SmartFailing") is True
         note = "The drive says that it is about to fail: save what is on it." if failing else None
-        return Health({"hw.disk.power_on": float(seconds)} if _whole(seconds) else {}, note)
+        return DriveHealth({"hw.disk.power_on": float(seconds)} if _whole(seconds) else {}, note)
     return None
 
 
@@ -110,18 +110,18 @@ def udisks_values(properties: Mapping[str, Any], attributes: Mapping[str, Any]) 
     return values
 
 
-def from_tools(name: str, run: Run) -> Health | None:
+def from_tools(name: str, run: Run) -> DriveHealth | None:
     """Ask the drive through nvme-cli, else through smartctl; both must be allowed to."""
     if name.startswith("nvme"):
         log = _object(run(["nvme", "smart-log", "--output-format=json", f"/dev/{name}"], _DRIVE_SECONDS))
         if values := nvme_values(log):
-            return Health(values)
+            return DriveHealth(values)
     report = _object(run(["smartctl", "--json=c", "--attributes", "--nocheck=standby", f"/dev/{name}"], _DRIVE_SECONDS))
     values = nvme_values(_part(report, "nvme_smart_health_information_log"))
     hours = _part(report, "power_on_time").get("hours")
     if _whole(hours):
         values["hw.disk.power_on"] = hours * _HOUR
-    return Health(values) if values else None
+    return DriveHealth(values) if values else None
 
 
 def _part(report: Mapping[str, Any], name: str) -> dict[str, Any]:

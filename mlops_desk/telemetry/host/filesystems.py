@@ -15,7 +15,7 @@ from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Filesystem
 from mlops_desk.telemetry.host.counters import KernelFile
 from mlops_desk.telemetry.host.mount_probe import COMMAND, Probe, Space, wait
-from mlops_desk.telemetry.host.mounts import Mount, mounts
+from mlops_desk.telemetry.host.mounts import MountedFilesystem, mounts
 from mlops_desk.telemetry.metrics.kept import Kept
 from mlops_desk.telemetry.metrics.table import FILESYSTEM
 
@@ -31,7 +31,7 @@ _STALE_SECONDS = 4 * FILESYSTEMS_SECONDS
 class _Known:
     """What is known of one mount. Times are monotonic, ``silent_at`` is Unix time."""
 
-    mount: Mount
+    mount: MountedFilesystem
     kept: Kept = field(default_factory=lambda: Kept(FILESYSTEM))
     readings: dict[str, Reading] = field(default_factory=dict)
     note: str | None = None

@@ -23,7 +23,7 @@ from mlops_desk.telemetry.host.processors import Processors, uptime
 from mlops_desk.telemetry.host.sensors import SENSORS_SECONDS, Sensors
 from mlops_desk.telemetry.metrics.kept import Kept
 from mlops_desk.telemetry.metrics.table import HOST
-from mlops_desk.telemetry.source import MEASURE_SECONDS, HostSample, Lane
+from mlops_desk.telemetry.source import MEASURE_SECONDS, HostSample, SourceLane
 
 
 class LinuxHost:
@@ -68,11 +68,11 @@ class LinuxHost:
             self._oom.look(self._memory.oom_kills),
         )
 
-    def lanes(self) -> tuple[Lane, ...]:
+    def lanes(self) -> tuple[SourceLane, ...]:
         """Return what is asked apart: one that does not answer holds up nothing but itself."""
         return (
-            Lane("sensors", SENSORS_SECONDS, self._sensors.measure),
-            Lane("disk-temperatures", MEASURE_SECONDS, self._disks.measure),
-            Lane("disk-health", HEALTH_SECONDS, self._disks.ask_health),
-            Lane("filesystems", FILESYSTEMS_SECONDS, self._filesystems.measure),
+            SourceLane("sensors", SENSORS_SECONDS, self._sensors.measure),
+            SourceLane("disk-temperatures", MEASURE_SECONDS, self._disks.measure),
+            SourceLane("disk-health", HEALTH_SECONDS, self._disks.ask_health),
+            SourceLane("filesystems", FILESYSTEMS_SECONDS, self._filesystems.measure),
         )

@@ -25,7 +25,7 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
-class Mount:
+class MountedFilesystem:
     """One filesystem where it can be reached. ``remote`` ones may stop answering at any time."""
 
     point: str
@@ -34,9 +34,9 @@ class Mount:
     remote: bool
 
 
-def mounts(mountinfo: str) -> list[Mount]:
+def mounts(mountinfo: str) -> list[MountedFilesystem]:
     """Return the filesystems worth showing, the root first, at most ``LIMIT``."""
-    found: dict[str, Mount] = {}
+    found: dict[str, MountedFilesystem] = {}
     by_point: dict[str, str] = {}
     for line in mountinfo.split("\n"):
         before, mark, after = line.partition(" - ")
@@ -52,7 +52,7 @@ def mounts(mountinfo: str) -> list[Mount]:
             continue
         known = found.get(number)
         if known is None or len(point) < len(known.point):
-            found[number] = Mount(point, device, kind, kind in _OVER_THE_NETWORK or kind.startswith("fuse"))
+            found[number] = MountedFilesystem(point, device, kind, kind in _OVER_THE_NETWORK or kind.startswith("fuse"))
     return sorted(found.values(), key=lambda mount: (mount.point != "/", mount.point))[:LIMIT]
 
 

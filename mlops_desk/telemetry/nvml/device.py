@@ -12,7 +12,7 @@ from typing import Any
 import pynvml
 
 from mlops_desk.telemetry.metrics.throttling import throttle_words
-from mlops_desk.telemetry.nvml.door import Kind, Nvml, NvmlError
+from mlops_desk.telemetry.nvml.door import ErrorKind, Nvml, NvmlError
 
 _KILO = 1000.0
 _PAIR = struct.Struct("<II")
@@ -98,7 +98,7 @@ class NvmlDevice:
             _MEMORY.pack_into(self._memory, 0, pynvml.nvmlMemory_v2, 0, 0, 0, 0)
             self.invoke("nvmlDeviceGetMemoryInfo_v2", self._memory_buffer)
         except NvmlError as error:
-            if error.kind is not Kind.NOT_IN_DRIVER:
+            if error.kind is not ErrorKind.NOT_IN_DRIVER:
                 raise
             memory = self.ask(pynvml.nvmlDeviceGetMemoryInfo)
             return MemoryInfo(memory.used, memory.total, memory.free, None)
@@ -149,7 +149,7 @@ class NvmlDevice:
         try:
             bits = self.ask(pynvml.nvmlDeviceGetCurrentClocksEventReasons)
         except NvmlError as error:
-            if error.kind is not Kind.NOT_IN_DRIVER:
+            if error.kind is not ErrorKind.NOT_IN_DRIVER:
                 raise
             bits = self.ask(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons)
         return throttle_words(bits)

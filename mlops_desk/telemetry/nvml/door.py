@@ -18,7 +18,7 @@ import pynvml
 from mlops_desk.telemetry.source import Busy
 
 
-class Kind(Enum):
+class ErrorKind(Enum):
     """What an error of the driver means for the one who asked."""
 
     NOT_SUPPORTED = "not supported by this GPU"
@@ -34,24 +34,24 @@ class Kind(Enum):
 
 
 _KINDS = {
-    pynvml.NVML_ERROR_NOT_SUPPORTED: Kind.NOT_SUPPORTED,
-    pynvml.NVML_ERROR_FUNCTION_NOT_FOUND: Kind.NOT_IN_DRIVER,
-    pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH: Kind.NOT_IN_DRIVER,
-    pynvml.NVML_ERROR_DEPRECATED: Kind.NOT_IN_DRIVER,
-    pynvml.NVML_ERROR_NO_PERMISSION: Kind.NO_PERMISSION,
-    pynvml.NVML_ERROR_OPERATING_SYSTEM: Kind.NO_PERMISSION,
-    pynvml.NVML_ERROR_GPU_IS_LOST: Kind.LOST,
-    pynvml.NVML_ERROR_GPU_NOT_FOUND: Kind.LOST,
-    pynvml.NVML_ERROR_RESET_REQUIRED: Kind.RESET_REQUIRED,
-    pynvml.NVML_ERROR_UNINITIALIZED: Kind.CLOSED,
-    pynvml.NVML_ERROR_DRIVER_NOT_LOADED: Kind.CLOSED,
-    pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: Kind.CLOSED,
-    pynvml.NVML_ERROR_NOT_FOUND: Kind.NOT_FOUND,
-    pynvml.NVML_ERROR_INSUFFICIENT_SIZE: Kind.TOO_SMALL,
-    pynvml.NVML_ERROR_TIMEOUT: Kind.TIMEOUT,
+    pynvml.NVML_ERROR_NOT_SUPPORTED: ErrorKind.NOT_SUPPORTED,
+    pynvml.NVML_ERROR_FUNCTION_NOT_FOUND: ErrorKind.NOT_IN_DRIVER,
+    pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH: ErrorKind.NOT_IN_DRIVER,
+    pynvml.NVML_ERROR_DEPRECATED: ErrorKind.NOT_IN_DRIVER,
+    pynvml.NVML_ERROR_NO_PERMISSION: ErrorKind.NO_PERMISSION,
+    pynvml.NVML_ERROR_OPERATING_SYSTEM: ErrorKind.NO_PERMISSION,
+    pynvml.NVML_ERROR_GPU_IS_LOST: ErrorKind.LOST,
+    pynvml.NVML_ERROR_GPU_NOT_FOUND: ErrorKind.LOST,
+    pynvml.NVML_ERROR_RESET_REQUIRED: ErrorKind.RESET_REQUIRED,
+    pynvml.NVML_ERROR_UNINITIALIZED: ErrorKind.CLOSED,
+    pynvml.NVML_ERROR_DRIVER_NOT_LOADED: ErrorKind.CLOSED,
+    pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: ErrorKind.CLOSED,
+    pynvml.NVML_ERROR_NOT_FOUND: ErrorKind.NOT_FOUND,
+    pynvml.NVML_ERROR_INSUFFICIENT_SIZE: ErrorKind.TOO_SMALL,
+    pynvml.NVML_ERROR_TIMEOUT: ErrorKind.TIMEOUT,
 }
-GONE = frozenset({Kind.LOST, Kind.CLOSED})
-UNABLE = frozenset({Kind.NOT_SUPPORTED, Kind.NOT_IN_DRIVER})
+GONE = frozenset({ErrorKind.LOST, ErrorKind.CLOSED})
+UNABLE = frozenset({ErrorKind.NOT_SUPPORTED, ErrorKind.NOT_IN_DRIVER})
 
 
 class NvmlError(Exception):
@@ -60,7 +60,7 @@ class NvmlError(Exception):
     def __init__(self, code: int, call: str, text: str) -> None:
         super().__init__(f"{call}: {text}")
         self.code = code
-        self.kind = _KINDS.get(code, Kind.OTHER)
+        self.kind = _KINDS.get(code, ErrorKind.OTHER)
 
     @classmethod
     def of(cls, code: int, call: str) -> "NvmlError":
@@ -69,7 +69,7 @@ class NvmlError(Exception):
 
 
 @dataclass(slots=True)
-class Caller:
+class CallingThread:
     """A thread that calls: the seconds that it spent inside the driver, and the call that has not returned yet."""
 
     seconds: float = 0.0
@@ -86,7 +86,7 @@ class Nvml:
 
     def __init__(self) -> None:
         self.calls = 0
-        self._callers: dict[int, Caller] = {}
+        self._callers: dict[int, CallingThread] = {}
         self._functions: dict[str, Callable[..., int]] = {}
 
     def busy(self) -> Busy | None:
@@ -103,10 +103,10 @@ class Nvml:
         return sum(each.seconds for each in list(self._callers.values()))
 
     @property
-    def caller(self) -> Caller:
+    def caller(self) -> CallingThread:
         """The calling thread's own count: what a GPU cost is not what another one did meanwhile."""
         known = self._callers.get(get_ident())
-        return self._callers.setdefault(get_ident(), Caller()) if known is None else known
+        return self._callers.setdefault(get_ident(), CallingThread()) if known is None else known
 
     def open(self) -> None:
         """Load and start the library. Raises NvmlError."""

@@ -59,7 +59,7 @@ class EventSource(Protocol):
         """Listen to these GPUs, handles by UUID. Raises NvmlError."""
 
 
-class Listener:
+class EventListener:
     """Listens in the background; ``take`` hands out each event once."""
 
     def __init__(self, source: EventSource) -> None:

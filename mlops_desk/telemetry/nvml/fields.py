@@ -37,7 +37,7 @@ class As(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class DriverField:
     """A numbered field and where its number goes. ``factor`` turns NVML's unit into ours.
 
     ``causes`` may add up in a share of time: with two at once its counter grows twice as fast as the clock.
@@ -62,7 +62,7 @@ Value = float | NvmlError | Gap
 class FieldReader:
     """Reads ``fields`` of one GPU. One reader serves one generation of handles: its counters start with it."""
 
-    def __init__(self, device: NvmlDevice, fields: Sequence[Field]) -> None:
+    def __init__(self, device: NvmlDevice, fields: Sequence[DriverField]) -> None:
         self._device = device
         self._fields = tuple(fields)
         self._bytes = bytearray(_RECORD.size * len(self._fields))
@@ -118,7 +118,7 @@ class FieldReader:
             settled[position] = isinstance(value, float) and (field.kind is As.VALUE or value == 0.0)
         return found
 
-    def _value(self, position: int, field: Field, record: tuple[int, int, bytes], now: float) -> Value:
+    def _value(self, position: int, field: DriverField, record: tuple[int, int, bytes], now: float) -> Value:
         kind, code, data = record
         if code:
             self._counted[position] = None
@@ -136,7 +136,7 @@ def _is_unable(value: Value | None) -> bool:
     return isinstance(value, NvmlError) and value.kind in UNABLE
 
 
-def growth(before: tuple[float, float] | None, now: float, number: float, field: Field) -> float | Gap:
+def growth(before: tuple[float, float] | None, now: float, number: float, field: DriverField) -> float | Gap:
     """Return how much a counter grew a second since ``before`` (time and number), in the field's unit."""
     if before is None or number < before[1] or now <= before[0]:
         return GAP

@@ -12,7 +12,7 @@ from typing import Any
 import pynvml
 
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import UNABLE, Kind, NvmlError
+from mlops_desk.telemetry.nvml.door import UNABLE, ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.fields import GAP, Value
 
 _LEAST_SECONDS = 0.1
@@ -158,4 +158,4 @@ def _share(percent: float) -> float:
 
 def has_none(error: NvmlError) -> bool:
     """Say whether the GPU or the driver has no GPM at all, or forbids it."""
-    return error.kind in UNABLE or error.kind is Kind.NO_PERMISSION
+    return error.kind in UNABLE or error.kind is ErrorKind.NO_PERMISSION

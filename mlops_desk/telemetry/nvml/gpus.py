@@ -16,12 +16,12 @@ from mlops_desk.records.status import Gpu, GpuState, NvLink
 from mlops_desk.telemetry.host.processes import Processes
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.device import Identity, NvmlDevice
-from mlops_desk.telemetry.nvml.door import Kind, Nvml, NvmlError
-from mlops_desk.telemetry.nvml.events import Listener
+from mlops_desk.telemetry.nvml.door import ErrorKind, Nvml, NvmlError
+from mlops_desk.telemetry.nvml.events import EventListener
 from mlops_desk.telemetry.nvml.pci import Pci, address
 from mlops_desk.telemetry.nvml.reader import GpuReader
 from mlops_desk.telemetry.nvml.topology import ends_of, peers_of, read_ancestors
-from mlops_desk.telemetry.nvml.trouble import Trouble, explain, no_gpu
+from mlops_desk.telemetry.nvml.trouble import DriverTrouble, explain, no_gpu
 from mlops_desk.telemetry.pipe.merge import without_values
 from mlops_desk.telemetry.pipe.supervision import STALE_SECONDS
 from mlops_desk.telemetry.relay import Relay
@@ -35,9 +35,9 @@ _LOST_SECONDS = 1.0
 _TOPOLOGY_SECONDS = 600.0
 
 _GPU_STATES = {
-    Kind.NO_PERMISSION: GpuState.NO_PERMISSION,
-    Kind.LOST: GpuState.LOST,
-    Kind.RESET_REQUIRED: GpuState.RESET_REQUIRED,
+    ErrorKind.NO_PERMISSION: GpuState.NO_PERMISSION,
+    ErrorKind.LOST: GpuState.LOST,
+    ErrorKind.RESET_REQUIRED: GpuState.RESET_REQUIRED,
 }
 _TOTAL = "hw.gpu.memory.limit"
 _AS_METRIC = {
@@ -80,7 +80,7 @@ class NvmlGpus:
         processes: Processes,
         skip: frozenset[int] = frozenset(),
         only: int | None = None,
-        events: Listener | None = None,
+        events: EventListener | None = None,
     ) -> None:
         self._nvml = nvml
         self._pci = pci
@@ -92,7 +92,7 @@ class NvmlGpus:
         self._told = (0.0, 0)
         self._slots: list[_Slot] | None = None
         self._known: dict[str, Identity] = {}
-        self._trouble: Trouble | None = None
+        self._trouble: DriverTrouble | None = None
         self._open_again = 0.0
         self._failures = 0
         self._bus: tuple[str, ...] = ()
@@ -220,7 +220,7 @@ class NvmlGpus:
         try:
             return self._nvml.cuda_version()
         except NvmlError as error:
-            if error.kind is Kind.CLOSED:
+            if error.kind is ErrorKind.CLOSED:
                 raise
             return None
 
@@ -275,7 +275,7 @@ class NvmlGpus:
             if slot.reader is not None and slot.identity is not None:
                 return self._ask(slot, slot.reader, slot.identity, now)
         except NvmlError as error:
-            if error.kind is Kind.CLOSED:
+            if error.kind is ErrorKind.CLOSED:
                 raise
             self._part(slot)
             slot.failed, slot.ask_again = error, now + _LOST_SECONDS
@@ -356,7 +356,7 @@ class NvmlGpus:
         try:
             return work()
         except NvmlError as error:
-            if error.kind is Kind.CLOSED:
+            if error.kind is ErrorKind.CLOSED:
                 raise
             return {}
 

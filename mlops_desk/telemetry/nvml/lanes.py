@@ -21,7 +21,7 @@ _EARLY_SECONDS = 0.1
 
 
 @dataclass(slots=True)
-class Lane:
+class QuestionLane:
     """A question: its title for a person, its normal pause, and what it cost: of late, and the latest time."""
 
     title: str
@@ -59,7 +59,7 @@ class Lane:
 class Budget:
     """Watches what the questions to one GPU cost; the first seconds, when everything is asked, do not count."""
 
-    lanes: list[Lane] = field(default_factory=list)
+    lanes: list[QuestionLane] = field(default_factory=list)
     _ticks: deque[tuple[float, float]] = field(default_factory=deque)
     _begin: float | None = None
     _since: float = 0.0

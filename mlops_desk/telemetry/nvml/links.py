@@ -13,7 +13,7 @@ from mlops_desk.records.status import NvLink
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.device import NvmlDevice, bus_id_of
 from mlops_desk.telemetry.nvml.door import GONE, NvmlError
-from mlops_desk.telemetry.nvml.fields import As, Field, FieldReader, Gap, Value
+from mlops_desk.telemetry.nvml.fields import As, DriverField, FieldReader, Gap, Value
 from mlops_desk.telemetry.nvml.pci import address
 from mlops_desk.telemetry.nvml.words import LINK_VERSIONS
 
@@ -66,7 +66,7 @@ class LinkReader:
         self._flows, self._health = (
             FieldReader(
                 self._device,
-                [Field(field, f"{link}\t{name}", factor, kind, link) for link in range(count)
+                [DriverField(field, f"{link}\t{name}", factor, kind, link) for link in range(count)
                  for field, name, factor, kind in fields],
             )
             for fields in (_FLOWS, _HEALTH)

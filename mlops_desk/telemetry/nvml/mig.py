@@ -13,7 +13,7 @@ from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import MigInstance
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import GONE, Kind, NvmlError
+from mlops_desk.telemetry.nvml.door import GONE, ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.fields import Gap, Value
 from mlops_desk.telemetry.nvml.gpm import ACTIVITIES_OF_INSTANCE, OF_INSTANCE, GpmReader
 
@@ -21,9 +21,9 @@ _MOST = 16
 _ASK_AGAIN_SECONDS = 60.0
 _MEMORY = ("hw.gpu.memory.usage", "hw.gpu.memory.limit", "hw.gpu.memory.free")
 _STATES = {
-    Kind.NOT_SUPPORTED: MetricState.NOT_SUPPORTED,
-    Kind.NOT_IN_DRIVER: MetricState.NOT_SUPPORTED_BY_DRIVER,
-    Kind.NO_PERMISSION: MetricState.NO_PERMISSION,
+    ErrorKind.NOT_SUPPORTED: MetricState.NOT_SUPPORTED,
+    ErrorKind.NOT_IN_DRIVER: MetricState.NOT_SUPPORTED_BY_DRIVER,
+    ErrorKind.NO_PERMISSION: MetricState.NO_PERMISSION,
 }
 
 

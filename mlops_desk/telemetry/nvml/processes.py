@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import GONE, UNABLE, Kind, NvmlError
+from mlops_desk.telemetry.nvml.door import GONE, UNABLE, ErrorKind, NvmlError
 
 _NOT_AVAILABLE = {(1 << 64) - 1, (1 << 32) - 1}
 _NO_INSTANCE = 0xFFFF_FFFF
@@ -119,7 +119,7 @@ class ProcessLister:
             try:
                 count = self._fill(f"nvmlDeviceGet{what}RunningProcesses{version}")
             except NvmlError as error:
-                if error.kind is Kind.NOT_IN_DRIVER and version != _VERSIONS[-1]:
+                if error.kind is ErrorKind.NOT_IN_DRIVER and version != _VERSIONS[-1]:
                     continue
                 raise
             self._version[what] = version
@@ -145,7 +145,7 @@ class ProcessLister:
             try:
                 self._device.invoke(name, ctypes.byref(count), self._buffer)
             except NvmlError as error:
-                if error.kind is not Kind.TOO_SMALL or self._room >= _MOST:
+                if error.kind is not ErrorKind.TOO_SMALL or self._room >= _MOST:
                     raise
                 self._grow(max(count.value + 8, self._room * 2))
                 continue
@@ -175,9 +175,9 @@ class ProcessLister:
         except NvmlError as error:
             if error.kind in GONE:
                 raise
-            if error.kind is Kind.TOO_SMALL and self._room < _MOST:
+            if error.kind is ErrorKind.TOO_SMALL and self._room < _MOST:
                 self._grow(max(count.value + 8, self._room * 2))
-            return {} if error.kind is Kind.NOT_FOUND else None
+            return {} if error.kind is ErrorKind.NOT_FOUND else None
         samples = list(_SHARES.iter_unpack(memoryview(self._bytes)[: _SHARES.size * min(count.value, self._room)]))
         found, self._seen_until = newest_shares(samples, self._seen_until, int(time.time() * _MICROSECONDS))
         return found

@@ -15,12 +15,12 @@ from mlops_desk.telemetry.host.workloads import HostUse
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.accounting import AccountingReader
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import GONE, UNABLE, Kind, NvmlError
+from mlops_desk.telemetry.nvml.door import GONE, UNABLE, ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.facts import read_affinity, read_facts
 from mlops_desk.telemetry.nvml.field_table import EVERY_TICK, SELDOM
 from mlops_desk.telemetry.nvml.fields import GAP, FieldReader, Gap, Value
 from mlops_desk.telemetry.nvml.gpm import ACTIVITIES, NVLINKS, TRAFFIC, GpmReader
-from mlops_desk.telemetry.nvml.lanes import Budget, Lane
+from mlops_desk.telemetry.nvml.lanes import Budget, QuestionLane
 from mlops_desk.telemetry.nvml.links import LinkReader
 from mlops_desk.telemetry.nvml.mig import MigReader
 from mlops_desk.telemetry.nvml.probes import OFTEN_SECONDS, PROBES, RARELY_SECONDS, SELDOM_SECONDS, Probe
@@ -39,10 +39,10 @@ _LIMITING = tuple(
 _EVERY_TICK = tuple(field.name for field in EVERY_TICK)
 _SELDOM = tuple(field.name for field in SELDOM)
 _METRIC_STATES = {
-    Kind.NOT_SUPPORTED: MetricState.NOT_SUPPORTED,
-    Kind.NOT_IN_DRIVER: MetricState.NOT_SUPPORTED_BY_DRIVER,
-    Kind.NO_PERMISSION: MetricState.NO_PERMISSION,
-    Kind.LOST: MetricState.LOST,
+    ErrorKind.NOT_SUPPORTED: MetricState.NOT_SUPPORTED,
+    ErrorKind.NOT_IN_DRIVER: MetricState.NOT_SUPPORTED_BY_DRIVER,
+    ErrorKind.NO_PERMISSION: MetricState.NO_PERMISSION,
+    ErrorKind.LOST: MetricState.LOST,
 }
 _MOST_DESCRIBED = 1024
 _APART_SECONDS = 3.5
@@ -110,7 +110,7 @@ class GpuReader:
             self.budget.count(now, spent - began)
         return self._states
 
-    def _due(self, now: float) -> Iterator[tuple[Lane, Callable[[float], float | None]]]:
+    def _due(self, now: float) -> Iterator[tuple[QuestionLane, Callable[[float], float | None]]]:
         for lane, work in self._often:
             if now >= lane.due:
                 yield lane, work
@@ -133,28 +133,28 @@ class GpuReader:
         self._gpm.close()
         self._instances.close()
 
-    def _probe_lanes(self) -> list[tuple[Lane, Callable[[float], float | None]]]:
-        return [(Lane(probe.title, probe.seconds), self._asking(probe)) for probe in PROBES]
+    def _probe_lanes(self) -> list[tuple[QuestionLane, Callable[[float], float | None]]]:
+        return [(QuestionLane(probe.title, probe.seconds), self._asking(probe)) for probe in PROBES]
 
     def _asking(self, probe: Probe) -> Callable[[float], float | None]:
         return lambda _now: self._ask(probe)
 
-    def _other_lanes(self) -> list[tuple[Lane, Callable[[float], float | None]]]:
+    def _other_lanes(self) -> list[tuple[QuestionLane, Callable[[float], float | None]]]:
         later = time.monotonic() + _LATER_SECONDS
         return [
-            (Lane("power, energy and throttling", 0.0), self._read_fields),
-            (Lane("activity", 0.0), self._read_activity),
-            (Lane("the causes of throttling", 0.0), self._read_reasons),
-            (Lane("processes", _PROCESS_SECONDS), self._list_processes),
-            (Lane("errors and limits", SELDOM_SECONDS), self._read_seldom),
-            (Lane("the state of NVLinks", SELDOM_SECONDS, later), self._read_links),
-            (Lane("traffic on NVLinks", OFTEN_SECONDS, later), self._read_flows),
-            (Lane("the list of MIG instances", OFTEN_SECONDS), self._find_instances),
-            (Lane("MIG instances", 0.0), self._read_instances),
-            (Lane("what seldom changes", RARELY_SECONDS, later), self._read_facts),
-            (Lane("accounting", SELDOM_SECONDS, later), self._read_accounts),
+            (QuestionLane("power, energy and throttling", 0.0), self._read_fields),
+            (QuestionLane("activity", 0.0), self._read_activity),
+            (QuestionLane("the causes of throttling", 0.0), self._read_reasons),
+            (QuestionLane("processes", _PROCESS_SECONDS), self._list_processes),
+            (QuestionLane("errors and limits", SELDOM_SECONDS), self._read_seldom),
+            (QuestionLane("the state of NVLinks", SELDOM_SECONDS, later), self._read_links),
+            (QuestionLane("traffic on NVLinks", OFTEN_SECONDS, later), self._read_flows),
+            (QuestionLane("the list of MIG instances", OFTEN_SECONDS), self._find_instances),
+            (QuestionLane("MIG instances", 0.0), self._read_instances),
+            (QuestionLane("what seldom changes", RARELY_SECONDS, later), self._read_facts),
+            (QuestionLane("accounting", SELDOM_SECONDS, later), self._read_accounts),
             (
-                Lane("traffic on PCIe", SELDOM_SECONDS, later + self.device.index % 8 * _APART_SECONDS),
+                QuestionLane("traffic on PCIe", SELDOM_SECONDS, later + self.device.index % 8 * _APART_SECONDS),
                 self._read_traffic,
             ),
         ]
@@ -367,7 +367,7 @@ class GpuReader:
         errors = [value for value in values if isinstance(value, NvmlError)]
         if not errors:
             return seconds
-        self.needs_reset |= any(error.kind is Kind.RESET_REQUIRED for error in errors)
+        self.needs_reset |= any(error.kind is ErrorKind.RESET_REQUIRED for error in errors)
         if len(errors) == len(values) and all(error.kind in UNABLE for error in errors):
             return _UNSUPPORTED_SECONDS
         return seconds

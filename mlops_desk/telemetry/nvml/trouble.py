@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pynvml
 
-from mlops_desk.telemetry.nvml.door import Kind, NvmlError
+from mlops_desk.telemetry.nvml.door import ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.pci import Pci
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class DriverTrouble:
     """Why there is no GPU to read and what to do.
 
     ``fresh_process``: only a fresh process can use the driver again; ``certain``: there is no GPU that could be read.
@@ -22,47 +22,49 @@ class Trouble:
     certain: bool = False
 
 
-def explain(error: NvmlError, pci: Pci) -> Trouble:
+def explain(error: NvmlError, pci: Pci) -> DriverTrouble:
     """Say why the driver can't be used and what to do about it."""
     present = len(pci.nvidia_gpus())
     if error.code == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND:
         return _library_missing(present)
     if error.code == pynvml.NVML_ERROR_DRIVER_NOT_LOADED:
         note = "The NVIDIA driver is installed but not loaded."
-        return Trouble(note, "Load it: sudo modprobe nvidia. If that fails, sudo dmesg | grep -i nvidia says why.")
+        return DriverTrouble(
+            note, "Load it: sudo modprobe nvidia. If that fails, sudo dmesg | grep -i nvidia says why."
+        )
     if error.code == pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
         note = (
             "The NVIDIA driver in the kernel and its library are of different versions, as after an upgrade"
             f"{_kernel_driver()}. Programs that already run on a GPU go on; new ones can't start."
         )
-        return Trouble(note, "Restart the machine when the running jobs are done.", fresh_process=True)
-    if error.kind is Kind.NO_PERMISSION:
+        return DriverTrouble(note, "Restart the machine when the running jobs are done.", fresh_process=True)
+    if error.kind is ErrorKind.NO_PERMISSION:
         note = "This user may not use the NVIDIA driver."
-        return Trouble(
+        return DriverTrouble(
             note, "Join the group of /dev/nvidia*, then log in again. On Debian: sudo usermod -aG video $USER"
         )
     note = f"The NVIDIA driver does not start ({error})."
-    return Trouble(note, "sudo dmesg | grep -iE 'nvidia|nvrm' says more. A restart of the machine may be needed.")
+    return DriverTrouble(note, "sudo dmesg | grep -iE 'nvidia|nvrm' says more. A restart of the machine may be needed.")
 
 
-def no_gpu(pci: Pci) -> Trouble:
+def no_gpu(pci: Pci) -> DriverTrouble:
     """Say what it means that the driver works and lists nothing."""
     present = len(pci.nvidia_gpus())
     note = "The NVIDIA driver runs but reports no GPU."
     if present:
         note = f"The NVIDIA driver runs but reports none of the machine's {present} NVIDIA GPU(s)."
     hint = "Compare: nvidia-smi -L and lspci -d 10de:. sudo dmesg | grep -i nvrm says more."
-    return Trouble(note, hint, certain=present == 0)
+    return DriverTrouble(note, hint, certain=present == 0)
 
 
-def _library_missing(present: int) -> Trouble:
+def _library_missing(present: int) -> DriverTrouble:
     if present:
         note = f"This machine has {present} NVIDIA GPU(s), but the driver (libnvidia-ml.so.1) is not installed."
         hint = "Debian: sudo apt install nvidia-driver. Ubuntu: sudo ubuntu-drivers install. Then restart the machine."
     else:
         note = "No NVIDIA GPU was found, and the NVIDIA driver is not installed."
         hint = "Everything but GPU jobs works without one. mlops-desk --demo shows a simulated workstation."
-    return Trouble(note, hint, certain=present == 0)
+    return DriverTrouble(note, hint, certain=present == 0)
 
 
 def _kernel_driver(path: Path = Path("/proc/driver/nvidia/version")) -> str:

@@ -17,7 +17,7 @@ from mlops_desk.telemetry.source import GpuSample
 _ANSWER_SECONDS = 8.0
 
 
-class Process(Protocol):
+class CollectorProcess(Protocol):
     """What is needed of a collector process."""
 
     started: float
@@ -31,17 +31,17 @@ class Process(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    process: Process
+    process: CollectorProcess
     deadline: float
 
 
 class Asking:
     """The GPUs that are left out, and the processes that ask them. Monotonic seconds."""
 
-    def __init__(self, start: Callable[[int], Process]) -> None:
+    def __init__(self, start: Callable[[int], CollectorProcess]) -> None:
         self._start = start
         self._asked: dict[int, _Asked] = {}
-        self._stuck: list[tuple[Process, int | None]] = []
+        self._stuck: list[tuple[CollectorProcess, int | None]] = []
         self.quarantine = Quarantine()
 
     @property
@@ -53,12 +53,12 @@ class Asking:
         """Return the GPU that a process asks, None for any other."""
         return next((index for index, asked in self._asked.items() if asked.process is sender), None)
 
-    def end(self, process: Process, index: int | None = None) -> None:
+    def end(self, process: CollectorProcess, index: int | None = None) -> None:
         """Kill a process; one that can't be is kept in mind, with the GPU that it hangs on."""
         if not process.kill():
             self._stuck.append((process, index))
 
-    def stop(self) -> list[Process]:
+    def stop(self) -> list[CollectorProcess]:
         """Forget all, and return the processes that are to be killed."""
         processes = [asked.process for asked in self._asked.values()]
         self._asked.clear()

@@ -20,9 +20,9 @@ from mlops_desk.records.status import Gpu, Host, Sample
 from mlops_desk.telemetry import notices
 from mlops_desk.telemetry.pipe.child import Child, Heard
 from mlops_desk.telemetry.pipe.frames import Frame
-from mlops_desk.telemetry.pipe.hung_gpus import Asking, Process
+from mlops_desk.telemetry.pipe.hung_gpus import Asking, CollectorProcess
 from mlops_desk.telemetry.pipe.merge import LeftOut, identify, merge, remember, stale_host
-from mlops_desk.telemetry.pipe.supervision import Restarts, Signs, Verdict, judge
+from mlops_desk.telemetry.pipe.supervision import CollectorVerdict, Restarts, Signs, judge
 from mlops_desk.telemetry.source import GpuSample, HostSample
 
 _log = logging.getLogger(__name__)
@@ -38,14 +38,14 @@ _TOLD_EVENTS = 256
 _NOT_YET = "The NVIDIA driver has not answered yet."
 
 
-StartProcess = Callable[[Sequence[str], Loop, Heard], Process]
+StartProcess = Callable[[Sequence[str], Loop, Heard], CollectorProcess]
 
 
 @dataclass(slots=True)
 class _Current:
     """A collector that runs, what it was started for, and what was heard of it."""
 
-    process: Process
+    process: CollectorProcess
     interval: float
     skip: frozenset[int]
     signs: Signs
@@ -376,11 +376,11 @@ class Sampler:
             self._asking.quarantine.blame(index, now)
         self._tell(notices.left_out_notice(index, reason, time.time()))
 
-    def _ask(self, index: int) -> Process:
+    def _ask(self, index: int) -> CollectorProcess:
         """Start a process that asks one GPU. Raises OSError."""
         return self._start_process([*self._arguments, "--only", str(index)], self._loop, self._advance)
 
-    def _verdict(self, now: float) -> Verdict:
+    def _verdict(self, now: float) -> CollectorVerdict:
         """Judge the data, whichever collector it came from."""
         memory = self._memory
         interval = self._current.interval if self._current else self._interval()

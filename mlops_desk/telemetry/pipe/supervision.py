@@ -33,7 +33,7 @@ class Signs:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CollectorVerdict:
     """``replace`` says in words why the collector must go; ``blame`` is the index of the GPU that hung."""
 
     gpu_fresh: bool
@@ -42,7 +42,7 @@ class Verdict:
     blame: int | None = None
 
 
-def judge(signs: Signs, now: float, interval_seconds: float) -> Verdict:
+def judge(signs: Signs, now: float, interval_seconds: float) -> CollectorVerdict:
     """Say what a collector's signs of life amount to."""
     stale_after = max(STALE_SECONDS, interval_seconds + 2.0)
     gpu_fresh = signs.gpu is not None and now - signs.gpu <= stale_after
@@ -54,16 +54,16 @@ def judge(signs: Signs, now: float, interval_seconds: float) -> Verdict:
         limit = HUNG_SECONDS if busy.index is not None else OPENING_SECONDS
         if busy.seconds >= _BLAME_SECONDS and lasted > limit:
             text = f"{busy.call} has not returned for {lasted:.0f} s"
-            return Verdict(gpu_fresh, host_fresh, text, busy.index)
+            return CollectorVerdict(gpu_fresh, host_fresh, text, busy.index)
     if silence > SILENT_SECONDS:
-        return Verdict(gpu_fresh, host_fresh, f"it gave no sign of life for {silence:.0f} s")
+        return CollectorVerdict(gpu_fresh, host_fresh, f"it gave no sign of life for {silence:.0f} s")
     quiet = now - (signs.gpu if signs.gpu is not None else signs.started)
     if quiet > DEAD_POLLER_SECONDS + 2 * interval_seconds:
-        return Verdict(gpu_fresh, host_fresh, f"it sent no GPU data for {quiet:.0f} s")
+        return CollectorVerdict(gpu_fresh, host_fresh, f"it sent no GPU data for {quiet:.0f} s")
     quiet = now - (signs.host if signs.host is not None else signs.started)
     if quiet > DEAD_POLLER_SECONDS + 2 * interval_seconds:
-        return Verdict(gpu_fresh, host_fresh, f"it sent no host data for {quiet:.0f} s")
-    return Verdict(gpu_fresh, host_fresh)
+        return CollectorVerdict(gpu_fresh, host_fresh, f"it sent no host data for {quiet:.0f} s")
+    return CollectorVerdict(gpu_fresh, host_fresh)
 
 
 @dataclass(slots=True)

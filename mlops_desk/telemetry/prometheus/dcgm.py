@@ -88,7 +88,7 @@ _SINCE = "Counted since the endpoint is on."
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class DcgmNumber:
     """A number by DCGM's name and in its unit; ``labels`` beside those that all numbers of a GPU have."""
 
     name: str
@@ -98,7 +98,7 @@ class Named:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-def numbers(gpu: Gpu, tallies: Tallies | None, now: float) -> Iterator[Named]:
+def numbers(gpu: Gpu, tallies: Tallies | None, now: float) -> Iterator[DcgmNumber]:
     """Yield what DCGM would tell of a GPU; without ``tallies`` nothing that has to be counted. ``now``: monotonic."""
     for name, reading in gpu.metrics.items():
         metric = TABLE.get((GPU, name))
@@ -108,10 +108,10 @@ def numbers(gpu: Gpu, tallies: Tallies | None, now: float) -> Iterator[Named]:
         if scale is None:
             continue
         kind = "counter" if metric.kind == "counter" else "gauge"
-        yield Named(metric.dcgm, kind, metric.help, reading.value * scale)
+        yield DcgmNumber(metric.dcgm, kind, metric.help, reading.value * scale)
         renamed = RENAMED.get(metric.dcgm)
         if renamed is not None:
-            yield Named(renamed, kind, metric.help, reading.value)
+            yield DcgmNumber(renamed, kind, metric.help, reading.value)
     yield from _reasons(gpu)
     yield from _nvlink(gpu)
     if tallies is not None:
@@ -137,52 +137,54 @@ def scale_of(metric: Metric) -> float | None:
     return 100.0 if is_ratio and "_PROF_" not in name else 1.0
 
 
-def _reasons(gpu: Gpu) -> Iterator[Named]:
+def _reasons(gpu: Gpu) -> Iterator[DcgmNumber]:
     """Yield why the clocks are low, as the driver's bits; that nothing runs is no reason here."""
     if gpu.state is not GpuState.OK:
         return
     bits = float(throttle_bits(gpu.throttle_reasons))
     for name in _REASONS:
-        yield Named(name, "gauge", "Why the clocks are held down, as the driver's bits, without that of idling.", bits)
+        yield DcgmNumber(
+            name, "gauge", "Why the clocks are held down, as the driver's bits, without that of idling.", bits
+        )
 
 
-def _nvlink(gpu: Gpu) -> Iterator[Named]:
+def _nvlink(gpu: Gpu) -> Iterator[DcgmNumber]:
     readings = [gpu.metrics.get(f"hw.gpu.nvlink.{way}") for way in ("transmit", "receive")]
     values = [reading.value for reading in readings if reading is not None and reading.value is not None]
     if len(values) == len(readings):
         text = "What goes over all NVLinks, both ways."
-        yield Named("DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL", "gauge", f"{text} In MB/s.", sum(values) / 1024 / 1000)
-        yield Named("DCGM_FI_DEV_NVLINK_THROUGHPUT_BYTES_PER_SECOND", "gauge", text, sum(values))
+        yield DcgmNumber("DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL", "gauge", f"{text} In MB/s.", sum(values) / 1024 / 1000)
+        yield DcgmNumber("DCGM_FI_DEV_NVLINK_THROUGHPUT_BYTES_PER_SECOND", "gauge", text, sum(values))
 
 
-def _lost(gpu: Gpu, tallies: Tallies) -> Iterator[Named]:
+def _lost(gpu: Gpu, tallies: Tallies) -> Iterator[DcgmNumber]:
     """Yield the time that each cause of low clocks has cost."""
     for (device, name), metric in TABLE.items():
         if device == GPU and (metric.dcgm or "").endswith("_VIOLATION"):
             seconds = tallies.total(gpu.uuid, name)
             if seconds is not None:
                 text = f"Nanoseconds, not a share: {metric.help} {_SINCE}"
-                yield Named(metric.dcgm or "", "counter", text, seconds * _NANOSECONDS)
+                yield DcgmNumber(metric.dcgm or "", "counter", text, seconds * _NANOSECONDS)
     for name, of in _REASON_SECONDS.items():
         seconds = tallies.total(gpu.uuid, of)
         if seconds is not None:
-            yield Named(
+            yield DcgmNumber(
                 name, "counter", f"Nanoseconds, not a share: {TABLE[GPU, of].help} {_SINCE}", seconds * _NANOSECONDS
             )
     seconds = tallies.total(gpu.uuid, "hw.gpu.throttle.power_cap")
     if seconds is not None:
         text = f"Seconds in which the clocks were held down to stay below the power limit. {_SINCE}"
-        yield Named("DCGM_FI_DEV_GPU_POWER_THROTTLE_SECONDS_TOTAL", "counter", text, seconds)
+        yield DcgmNumber("DCGM_FI_DEV_GPU_POWER_THROTTLE_SECONDS_TOTAL", "counter", text, seconds)
 
 
-def _xids(gpu: Gpu, tallies: Tallies, now: float) -> Iterator[Named]:
+def _xids(gpu: Gpu, tallies: Tallies, now: float) -> Iterator[DcgmNumber]:
     last = tallies.last_xid(gpu.uuid)
     known = CATALOGUE.get(last)
     words = "No Error" if not last else known.text if known is not None else "Unknown Error"
     for name in _XID:
         text = "The newest XID since the endpoint is on; 0: there was none."
-        yield Named(name, "gauge", text, float(last), (("err_code", str(last)), ("err_msg", words)))
+        yield DcgmNumber(name, "gauge", text, float(last), (("err_code", str(last)), ("err_msg", words)))
     for code, count in sorted(tallies.xids(gpu.uuid, now).items()):
         window = f"{XID_WINDOW_SECONDS * 1000:.0f}"
         labels = (("xid", str(code)), ("window_size_in_ms", window))
-        yield Named("DCGM_EXP_XID_ERRORS_COUNT", "gauge", "XIDs of the last minutes.", float(count), labels)
+        yield DcgmNumber("DCGM_EXP_XID_ERRORS_COUNT", "gauge", "XIDs of the last minutes.", float(count), labels)

@@ -3,7 +3,7 @@
 from mlops_desk.records.status import AccountedProcess
 from mlops_desk.telemetry.simulated.works import (
     WORKS,
-    Run,
+    WorkRun,
     booted_at,
     busy_seconds,
     container_id,
@@ -30,7 +30,7 @@ def accounts(seed: int, index: int, at: float) -> tuple[AccountedProcess, ...]:
     return tuple(sorted(listed, key=lambda one: (not one.running, -(one.started_at or 0.0))))
 
 
-def _account(seed: int, run: Run, index: int, at: float) -> AccountedProcess:
+def _account(seed: int, run: WorkRun, index: int, at: float) -> AccountedProcess:
     running, since, until = at < run.until, max(run.start, booted_at(at)), min(at, run.until)
     busy = busy_seconds(seed, run.work, index, until) - busy_seconds(seed, run.work, index, since)
     ratio = round(min(1.0, max(0.0, busy / max(1.0, until - since))), 2)

@@ -24,8 +24,8 @@ from mlops_desk.telemetry.simulated.works import (
     GIB,
     STRAGGLER_GPU,
     WORKS,
-    Run,
     Work,
+    WorkRun,
     booted_at,
     busy_seconds,
     load,
@@ -57,7 +57,7 @@ class Doing:
     watts: float
 
 
-def doing(seed: int, index: int, runs: list[Run], at: float) -> Doing:
+def doing(seed: int, index: int, runs: list[WorkRun], at: float) -> Doing:
     """Return what the runs do on this GPU at ``at``."""
     loads = [(run.work, load(seed, run, index, at)) for run in runs]
     return Doing(
@@ -80,7 +80,7 @@ def joules(seed: int, index: int, at: float) -> float:
     return sum(full_watts(index, w) * busy_seconds(seed, w, index, at) for w in WORKS if index in w.gpus)
 
 
-class Board:
+class SimulatedBoard:
     """Makes the readings of one GPU; what stays the same stays the same object."""
 
     def __init__(self, seed: int, index: int) -> None:
@@ -88,7 +88,7 @@ class Board:
         self._index = index
         self._kept = Kept(GPU)
 
-    def readings(self, at: float, runs: list[Run]) -> tuple[dict[str, Reading], tuple[str, ...]]:
+    def readings(self, at: float, runs: list[WorkRun]) -> tuple[dict[str, Reading], tuple[str, ...]]:
         """Return every metric of the table, and why the GPU is held back."""
         now = doing(self._seed, self._index, runs, at)
         heat = self._heat(at, now)

@@ -5,7 +5,7 @@ from mlops_desk.telemetry.host.network import readings
 from mlops_desk.telemetry.metrics.kept import Kept
 from mlops_desk.telemetry.metrics.table import NETWORK
 from mlops_desk.telemetry.simulated.noise import number, positive
-from mlops_desk.telemetry.simulated.works import Run
+from mlops_desk.telemetry.simulated.works import WorkRun
 
 _SPEEDS = {"eth0": 12.5e9, "eth1": 12.5e9, "eth2": 1.25e9, "mlx5_0:1": 50e9}
 _UNPLUGGED = "eth2"
@@ -20,7 +20,7 @@ class Cards:
         self._seed = seed
         self._kept = {name: Kept(NETWORK) for name in _SPEEDS}
 
-    def read(self, at: float, runs: list[Run]) -> tuple[Network, ...]:
+    def read(self, at: float, runs: list[WorkRun]) -> tuple[Network, ...]:
         """Return the interfaces at ``at``, when these runs go on."""
         phases = {run.work.name: run.phase(at).kind for run in runs}
         return tuple(self._card(name, at, phases) for name in _SPEEDS)

@@ -10,8 +10,8 @@ from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.simulated.noise import number
 from mlops_desk.telemetry.simulated.works import (
     WORKS,
-    Run,
     Work,
+    WorkRun,
     booted_at,
     container_id,
     pid_of,
@@ -65,12 +65,12 @@ def _work(name: str) -> Work:
     return next(work for work in WORKS if work.name == name)
 
 
-def _ended(seed: int, work: Work, since: float, until: float) -> list[Run]:
+def _ended(seed: int, work: Work, since: float, until: float) -> list[WorkRun]:
     turns = range(turn_at(seed, work, since), turn_at(seed, work, until) + 1)
     return [run for turn in turns if _ended_itself(run := run_of(seed, work, turn), since, until)]
 
 
-def _ended_itself(run: Run, since: float, until: float) -> bool:
+def _ended_itself(run: WorkRun, since: float, until: float) -> bool:
     return since < run.end <= until and run.cut >= run.end
 
 

@@ -14,13 +14,13 @@ from mlops_desk.telemetry.pipe.merge import without_values
 from mlops_desk.telemetry.pipe.supervision import STALE_SECONDS
 from mlops_desk.telemetry.relay import Relay
 from mlops_desk.telemetry.simulated.accounts import ACCOUNTS_SECONDS, accounts
-from mlops_desk.telemetry.simulated.board import MIG_GPU, Board
+from mlops_desk.telemetry.simulated.board import MIG_GPU, SimulatedBoard
 from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, gpu_events
 from mlops_desk.telemetry.simulated.faults import SimulatedFaults, failure, wild
-from mlops_desk.telemetry.simulated.links import Links, Slices, peers
+from mlops_desk.telemetry.simulated.links import SimulatedLinks, Slices, peers
 from mlops_desk.telemetry.simulated.loads import bandwidth_ratio, host_load, host_memory_bytes
 from mlops_desk.telemetry.simulated.steady import FACTS
-from mlops_desk.telemetry.simulated.works import Run, container_id, end_run, load, pid_of, running, ticks_of
+from mlops_desk.telemetry.simulated.works import WorkRun, container_id, end_run, load, pid_of, running, ticks_of
 from mlops_desk.telemetry.source import Busy, GpuSample
 
 GPU_COUNT = 8
@@ -50,8 +50,8 @@ class SimulatedGpus:
         self._answered: dict[int, Gpu] = {}
         self._told: float | None = None
         self._ended: list[tuple[int, int, float]] = []
-        self._boards: dict[int, Board] = {}
-        self._links: dict[int, Links] = {}
+        self._boards: dict[int, SimulatedBoard] = {}
+        self._links: dict[int, SimulatedLinks] = {}
         self._links_read: dict[int, tuple[NvLink, ...]] = {}
         self._linked_at: dict[int, float] = {}
         self._accounted: dict[int, tuple[AccountedProcess, ...]] = {}
@@ -138,10 +138,10 @@ class SimulatedGpus:
             accounting=self._accounts(index, at) if index != MIG_GPU else None,
         )
 
-    def _board(self, index: int) -> Board:
+    def _board(self, index: int) -> SimulatedBoard:
         if index not in self._boards:
-            self._boards[index] = Board(self._seed, index)
-            self._links[index] = Links(self._seed, index)
+            self._boards[index] = SimulatedBoard(self._seed, index)
+            self._links[index] = SimulatedLinks(self._seed, index)
         return self._boards[index]
 
     def _linked(self, index: int, at: float) -> tuple[NvLink, ...]:
@@ -160,7 +160,7 @@ class SimulatedGpus:
             self._accounted[index] = accounts(self._seed, index, looked)
         return self._accounted[index]
 
-    def _processes(self, index: int, at: float, runs: list[Run]) -> tuple[GpuProcess, ...]:
+    def _processes(self, index: int, at: float, runs: list[WorkRun]) -> tuple[GpuProcess, ...]:
         listed = [
             GpuProcess(
                 pid_of(self._seed, run, index),

@@ -11,8 +11,8 @@ from mlops_desk.telemetry.simulated.cards import Cards
 from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, oom_count, oom_kills
 from mlops_desk.telemetry.simulated.noise import positive, wave
 from mlops_desk.telemetry.simulated.storage import Storage
-from mlops_desk.telemetry.simulated.works import GIB, Run, booted_at, running
-from mlops_desk.telemetry.source import HostSample, Lane
+from mlops_desk.telemetry.simulated.works import GIB, WorkRun, booted_at, running
+from mlops_desk.telemetry.source import HostSample, SourceLane
 
 CORES = 64
 _NODES = 2
@@ -70,11 +70,11 @@ class SimulatedHost:
         self._told = max(at, since)
         return HostSample(at, host, disks, self._cards.read(at, runs), filesystems, oom_kills(self._seed, since, at))
 
-    def lanes(self) -> tuple[Lane, ...]:
+    def lanes(self) -> tuple[SourceLane, ...]:
         """Return nothing: a simulated device answers at once."""
         return ()
 
-    def _core(self, number: int, at: float, runs: list[Run]) -> tuple[float, float]:
+    def _core(self, number: int, at: float, runs: list[WorkRun]) -> tuple[float, float]:
         """Return how much a core works, and how much it idles while a disk is waited for."""
         busy, waiting = 0.02, 0.0
         for run in runs:
@@ -96,7 +96,7 @@ class SimulatedHost:
         return {name: kept.measured(name, value) for name, value in values.items()}
 
     def _readings(
-        self, at: float, runs: list[Run], cores: list[tuple[float, float]], *, starving: bool
+        self, at: float, runs: list[WorkRun], cores: list[tuple[float, float]], *, starving: bool
     ) -> dict[str, float]:
         busy = sum(core[0] for core in cores) / CORES
         return {
@@ -118,7 +118,7 @@ class SimulatedHost:
             **self._waits(at, busy, starving=starving),
         }
 
-    def _memory(self, at: float, runs: list[Run]) -> dict[str, float]:
+    def _memory(self, at: float, runs: list[WorkRun]) -> dict[str, float]:
         own = {run.work.name: _HOST_GIB[run.work.name] * GIB for run in runs}
         used = 38 * GIB + sum(own.values()) + 4 * GIB * wave(self._seed, "memory", at, 300.0)
         near = 0.4 * (used - own.get("llama-70b", 0.0)) + own.get("llama-70b", 0.0)

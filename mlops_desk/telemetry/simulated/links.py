@@ -8,14 +8,14 @@ from mlops_desk.telemetry.metrics.kept import Kept
 from mlops_desk.telemetry.metrics.table import LINK, MIG
 from mlops_desk.telemetry.simulated.noise import positive
 from mlops_desk.telemetry.simulated.steady import LINKS
-from mlops_desk.telemetry.simulated.works import GIB, Run, load
+from mlops_desk.telemetry.simulated.works import GIB, WorkRun, load
 
 _LINK_BYTES = 25e9
 _BAD_GPU, _BAD_LINK = 1, 7
 _SLICES = {1: ("3g.40gb", 40.0, 3 / 7), 2: ("4g.40gb", 40.0, 4 / 7)}
 
 
-class Links:
+class SimulatedLinks:
     """Makes the links of one GPU."""
 
     def __init__(self, seed: int, index: int) -> None:
@@ -53,11 +53,11 @@ class Slices:
         self._uuids = {instance: uuid(f"mig.{index}.{instance}") for instance in _SLICES}
         self._kept = {instance: Kept(MIG) for instance in _SLICES}
 
-    def read(self, at: float, runs: list[Run]) -> tuple[MigInstance, ...]:
+    def read(self, at: float, runs: list[WorkRun]) -> tuple[MigInstance, ...]:
         """Return the instances with what their runs do."""
         return tuple(self._slice(instance, at, runs) for instance in _SLICES)
 
-    def _slice(self, instance: int, at: float, runs: list[Run]) -> MigInstance:
+    def _slice(self, instance: int, at: float, runs: list[WorkRun]) -> MigInstance:
         profile, size, share = _SLICES[instance]
         own = [run for run in runs if run.work.instance == instance]
         busy = sum(load(self._seed, run, self._index, at) for run in own) / share

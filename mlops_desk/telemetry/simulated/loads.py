@@ -1,7 +1,7 @@
 """What the simulated jobs take of the simulated host: as their phase has it."""
 
 from mlops_desk.records.status import HostLoad
-from mlops_desk.telemetry.simulated.works import GIB, Run, load
+from mlops_desk.telemetry.simulated.works import GIB, WorkRun, load
 
 _LOADS = {
     "load": (6.0, 0.9, 0.02, 0.35, 2.1e9),
@@ -16,17 +16,17 @@ _WORKERS = 8
 _HOST_GIB = 12.0
 
 
-def host_load(run: Run, at: float) -> HostLoad:
+def host_load(run: WorkRun, at: float) -> HostLoad:
     """Return what the processes of a run did on the host in the last minute."""
     cores, busiest, cpu, disks, read = _LOADS[run.phase(at).kind]
     return HostLoad(60.0, cores, busiest, _WORKERS + 1, cores, None, cpu, disks, read)
 
 
-def host_memory_bytes(run: Run) -> int:
+def host_memory_bytes(run: WorkRun) -> int:
     """Return what one of its processes holds of the host's memory."""
     return int(_HOST_GIB * GIB / len(run.work.gpus))
 
 
-def bandwidth_ratio(seed: int, run: Run, gpu: int, at: float) -> float:
+def bandwidth_ratio(seed: int, run: WorkRun, gpu: int, at: float) -> float:
     """Return its share of the GPU memory's bandwidth."""
     return round(max(0.0, load(seed, run, gpu, at) * run.work.dram), 2)

@@ -12,7 +12,7 @@ from mlops_desk.records.status import Disk, Filesystem
 from mlops_desk.telemetry.metrics.kept import Kept
 from mlops_desk.telemetry.metrics.table import DISK, FILESYSTEM
 from mlops_desk.telemetry.simulated.noise import number, positive, wave
-from mlops_desk.telemetry.simulated.works import GIB, Run, booted_at
+from mlops_desk.telemetry.simulated.works import GIB, WorkRun, booted_at
 
 DISKS = ("nvme0n1", "nvme1n1", "nvme2n1", "nvme3n1")
 LOADER_DISK = "nvme2n1"
@@ -55,7 +55,7 @@ class Storage:
         self._disks = {name: Kept(DISK) for name in DISKS}
         self._mounts = {mount.point: Kept(FILESYSTEM) for mount in _MOUNTS}
 
-    def read(self, at: float, runs: list[Run]) -> tuple[tuple[Disk, ...], tuple[Filesystem, ...]]:
+    def read(self, at: float, runs: list[WorkRun]) -> tuple[tuple[Disk, ...], tuple[Filesystem, ...]]:
         """Return everything at ``at``, when these runs go on."""
         phases = {run.work.name: run.phase(at).kind for run in runs}
         disks = tuple(self._disk(name, at, phases) for name in DISKS)

@@ -28,7 +28,7 @@ _PACE = {0: 0.68, 1: 0.68, 3: 0.68}
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
+class WorkPhase:
     """A part of a run that ends at ``until`` (of its length). ``kind``: load, train, starved, save or serve."""
 
     until: float
@@ -51,7 +51,7 @@ class Work:
     memory_gib: float
     cycle_seconds: float
     share: float
-    phases: tuple[Phase, ...]
+    phases: tuple[WorkPhase, ...]
     activity: float = 0.9
     tensor: float = 0.5
     dram: float = 0.5
@@ -60,26 +60,27 @@ class Work:
     instance: int | None = None
 
 
-def _serving(utilization: float, swing: float) -> tuple[Phase, ...]:
-    return (Phase(1.0, utilization, swing, "serve"),)
+def _serving(utilization: float, swing: float) -> tuple[WorkPhase, ...]:
+    return (WorkPhase(1.0, utilization, swing, "serve"),)
 
 
 WORKS = (
     Work("llama-70b", "maria", "python train.py --model llama-70b --tp 4 --bf16", (0, 1, 2, 3), 71.0, 1800.0, 0.8,
-         (Phase(0.03, 0.08, 0.04, "load"), Phase(0.6, 0.95, 0.04, "train"), Phase(0.62, 0.12, 0.04, "save"),
-          Phase(1.0, 0.95, 0.04, "train")), 0.93, 0.62, 0.55, 0.93),
+         (WorkPhase(0.03, 0.08, 0.04, "load"), WorkPhase(0.6, 0.95, 0.04, "train"), WorkPhase(0.62, 0.12, 0.04, "save"),
+          WorkPhase(1.0, 0.95, 0.04, "train")), 0.93, 0.62, 0.55, 0.93),
     Work("vllm-mistral", "jonas", "python -m vllm.entrypoints.openai.api_server --model mistral", (4,), 62.0, _DAY, 1.0,
          _serving(0.93, 0.05), 0.28, 0.12, 0.6, 0.5),
     Work("triton", "jonas", "tritonserver --model-repository=/models", (5,), 24.0, _DAY, 1.0,
          _serving(0.3, 0.2), 0.6, 0.3, 0.35, 0.7, instance=1),
     Work("finetune-lora", "wei", "python finetune.py --lora --epochs 3", (6,), 38.0, 900.0, 0.85,
-         (Phase(0.04, 0.06, 0.03, "load"), Phase(0.35, 0.87, 0.08, "train"), Phase(0.75, 0.22, 0.1, "starved"),
-          Phase(1.0, 0.87, 0.08, "train")), 0.85, 0.5, 0.5, 0.85),
+         (WorkPhase(0.04, 0.06, 0.03, "load"), WorkPhase(0.35, 0.87, 0.08, "train"),
+          WorkPhase(0.75, 0.22, 0.1, "starved"), WorkPhase(1.0, 0.87, 0.08, "train")), 0.85, 0.5, 0.5, 0.85),
     Work("sweep", "amara", "python sweep.py --seed 3", (7,), 55.0, 600.0, 0.9,
-         (Phase(0.02, 0.1, 0.05, "load"), Phase(1.0, 0.94, 0.02, "train")), 0.92, 0.55, 0.6, 0.93),
+         (WorkPhase(0.02, 0.1, 0.05, "load"), WorkPhase(1.0, 0.94, 0.02, "train")), 0.92, 0.55, 0.6, 0.93),
     Work("notebook", "amara", "jupyter-lab --no-browser", (7,), 1.5, _DAY, 1.0, _serving(0.02, 0.015), 0.5, 0.1, 0.3),
     Work("evaluate", "bo", "python evaluate.py --keep-all-outputs", (5,), 10.0, 840.0, 0.7,
-         (Phase(0.05, 0.05, 0.02, "load"), Phase(1.0, 0.35, 0.12, "train")), 0.7, 0.3, 0.5, 0.8, 18.0, instance=2),
+         (WorkPhase(0.05, 0.05, 0.02, "load"), WorkPhase(1.0, 0.35, 0.12, "train")), 0.7, 0.3, 0.5, 0.8, 18.0,
+         instance=2),
 )  # fmt: skip
 
 
@@ -88,7 +89,7 @@ _ended: dict[tuple[int, str, int], float] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class WorkRun:
     """One run of a work: which of its cycles it is, and its span in Unix time; ``cut`` is when somebody ended it."""
 
     work: Work
@@ -101,7 +102,7 @@ class Run:
     def until(self) -> float:
         return min(self.end, self.cut)
 
-    def phase(self, at: float) -> Phase:
+    def phase(self, at: float) -> WorkPhase:
         """Return the phase at ``at``, which lies inside the run."""
         part = (at - self.start) / (self.end - self.start)
         return next((phase for phase in self.work.phases if part < phase.until), self.work.phases[-1])
@@ -123,10 +124,10 @@ def _offset(seed: int, name: str, cycle: float) -> float:
     return float(number(seed, f"offset.{name}", int(cycle)))
 
 
-def run_of(seed: int, work: Work, turn: int) -> Run:
+def run_of(seed: int, work: Work, turn: int) -> WorkRun:
     """Return the run of a work in its cycle ``turn``."""
     start = turn * work.cycle_seconds - _offset(seed, work.name, work.cycle_seconds)
-    return Run(
+    return WorkRun(
         work, turn, start, start + work.share * work.cycle_seconds, _ended.get((seed, work.name, turn), math.inf)
     )
 
@@ -145,13 +146,13 @@ def turn_at(seed: int, work: Work, at: float) -> int:
     return int((at + _offset(seed, work.name, work.cycle_seconds)) // work.cycle_seconds)
 
 
-def running(seed: int, at: float, gpu: int | None = None) -> list[Run]:
+def running(seed: int, at: float, gpu: int | None = None) -> list[WorkRun]:
     """Return the runs that hold a GPU (or this one) at ``at``."""
     runs = [run_of(seed, work, turn_at(seed, work, at)) for work in WORKS if gpu is None or gpu in work.gpus]
     return [run for run in runs if run.start <= at < run.until]
 
 
-def load(seed: int, run: Run, gpu: int, at: float) -> float:
+def load(seed: int, run: WorkRun, gpu: int, at: float) -> float:
     """Return how busy a run keeps one of its GPUs."""
     phase = run.phase(at)
     busy = phase.utilization + phase.swing * wave(seed, f"gpu{gpu}", at, _LOAD_PERIOD)
@@ -182,7 +183,7 @@ def _busy_before(seed: int, work: Work, gpu: int, start: float, turn: int) -> fl
     return sums[turn - first]
 
 
-def _busy_within(seed: int, run: Run, gpu: int, start: float, end: float) -> float:
+def _busy_within(seed: int, run: WorkRun, gpu: int, start: float, end: float) -> float:
     total, begin = 0.0, run.start
     for phase in run.work.phases:
         finish = run.start + phase.until * (run.end - run.start)
@@ -194,17 +195,17 @@ def _busy_within(seed: int, run: Run, gpu: int, start: float, end: float) -> flo
     return total
 
 
-def pid_of(seed: int, run: Run, gpu: int) -> int:
+def pid_of(seed: int, run: WorkRun, gpu: int) -> int:
     """Return the pid of a run's process on a GPU; beyond what a kernel gives out, so that it is nobody's."""
     return _FIRST_PID + number(seed, f"pid.{run.work.name}.{run.turn}.{gpu}", _PIDS)
 
 
-def ticks_of(run: Run) -> int:
+def ticks_of(run: WorkRun) -> int:
     """Return when a run's processes began, as the kernel would count it."""
     return _FIRST_TICKS + run.turn
 
 
-def container_id(run: Run) -> str:
+def container_id(run: WorkRun) -> str:
     """Return the id of a run's container: nothing but its name in hexadecimal digits."""
     return f"{run.work.name}-{run.turn % 100}".encode().hex().ljust(_ID_DIGITS, "0")
 

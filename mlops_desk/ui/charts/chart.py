@@ -197,12 +197,12 @@ class Chart(QWidget):
         wide = max(metrics.horizontalAdvance(plain(one.name, NAME_LIMIT)) for one in self._drawn)
         return min(wide + 1, NAMES_WIDEST)
 
-    def frame(self) -> plotting.Frame:
+    def frame(self) -> plotting.PlotArea:
         """Return where values stand now."""
         area = self.plot_area()
         if self._scale is None:
             self._scale = self._fit(self._marks or max(2, int(area.height() / MARK_HEIGHT)), area.height())
-        return plotting.Frame(area, self._span, self._scale)
+        return plotting.PlotArea(area, self._span, self._scale)
 
     def in_decades(self) -> bool:
         return self._scale is not None and self._scale.decades
@@ -319,7 +319,7 @@ class Chart(QWidget):
             return self._nothing
         return "no data yet" if not self.limits or not self._drawn else "no data"
 
-    def _paint_curves(self, painter: QPainter, frame: plotting.Frame) -> None:
+    def _paint_curves(self, painter: QPainter, frame: plotting.PlotArea) -> None:
         alone = len(self._drawn) == 1 and not frame.scale.decades
         for number in reversed(range(len(self._drawn))):
             one, outline = self._drawn[number], self._outlines[number]
@@ -331,7 +331,7 @@ class Chart(QWidget):
                 tint = theme.faded(tint, 0.35)
             plotting.paint_outline(painter, frame, outline, tint, area=alone)
 
-    def _paint_stack(self, painter: QPainter, frame: plotting.Frame) -> None:
+    def _paint_stack(self, painter: QPainter, frame: plotting.PlotArea) -> None:
         longest = max((one.track for one in self._drawn), key=len, default=None)
         if longest is None or not len(longest):
             return
@@ -348,7 +348,7 @@ class Chart(QWidget):
         if layers:
             plotting.paint_stack(painter, frame, layers, times)
 
-    def _paint_holes(self, painter: QPainter, frame: plotting.Frame) -> None:
+    def _paint_holes(self, painter: QPainter, frame: plotting.PlotArea) -> None:
         tracks = [one.track for one in self._drawn if len(one.track)]
         if not self._drawn or self._span.end <= 0:
             return
@@ -366,14 +366,14 @@ class Chart(QWidget):
         area.setLeft(begin)
         plotting.paint_hole(painter, area, text)
 
-    def _paint_names(self, painter: QPainter, frame: plotting.Frame) -> None:
+    def _paint_names(self, painter: QPainter, frame: plotting.PlotArea) -> None:
         ends = [(one.name, value, one.slot) for one in self._drawn if (value := self._newest(one)) is not None]
         named = {name: (plain(name, NAME_LIMIT), value, theme.series_ink(slot)) for name, value, slot in ends if name}
         heights = {name: frame.y(value) for name, (_, value, _) in named.items()}
         self._order = plotting.settled(self._order, heights)
         plotting.paint_names(painter, frame, [named[name] for name in self._order], self.beside)
 
-    def _paint_cursor(self, painter: QPainter, frame: plotting.Frame, moment: float) -> None:
+    def _paint_cursor(self, painter: QPainter, frame: plotting.PlotArea, moment: float) -> None:
         values = [(one.track.value_at(moment), theme.series(one.slot)) for one in self._drawn]
         dots = [] if self._stacked else [(value, tint) for value, tint in values if value is not None]
         plotting.paint_cursor(painter, frame, moment, dots)
@@ -385,7 +385,7 @@ class Chart(QWidget):
         area = self.plot_area()
         if not area.left() <= x <= area.right():
             return None
-        return plotting.Frame(area, self._span, scale.fixed(1.0, 2)).moment(x)
+        return plotting.PlotArea(area, self._span, scale.fixed(1.0, 2)).moment(x)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self._follower is not None:

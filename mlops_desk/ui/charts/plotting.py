@@ -26,7 +26,7 @@ _MIDDLE = int(Qt.AlignmentFlag.AlignCenter)
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PlotArea:
     """Where a chart's values stand: its area in pixels, the span and the scale they show."""
 
     area: QRectF
@@ -53,7 +53,7 @@ class Frame:
         )  # fmt: skip
 
 
-def paint_grid(painter: QPainter, frame: Frame, unit: numbers.Written, *, times: bool, values: bool = True) -> None:
+def paint_grid(painter: QPainter, frame: PlotArea, unit: numbers.Written, *, times: bool, values: bool = True) -> None:
     """Paint the marks of both axes; the times below only where ``times``, the values only where ``values``."""
     faint = theme.faded(theme.colour("border"), 0.55)
     muted = theme.colour("muted")
@@ -79,7 +79,7 @@ def paint_grid(painter: QPainter, frame: Frame, unit: numbers.Written, *, times:
                 painter.drawText(place, _CENTRE, tick.text)
 
 
-def paint_outline(painter: QPainter, frame: Frame, outline: Outline, tint: QColor, *, area: bool = False) -> None:
+def paint_outline(painter: QPainter, frame: PlotArea, outline: Outline, tint: QColor, *, area: bool = False) -> None:
     """Paint one curve, with the band between its extremes, and the ground under it where ``area``."""
     transform = frame.transform(outline.origin)
     painter.setPen(Qt.PenStyle.NoPen)
@@ -122,7 +122,7 @@ def _grounded(line: QPolygonF, bottom: float) -> QPolygonF:
     return shape
 
 
-def paint_limits(painter: QPainter, frame: Frame, limits: Sequence[tuple[str, float]]) -> None:
+def paint_limits(painter: QPainter, frame: PlotArea, limits: Sequence[tuple[str, float]]) -> None:
     """Paint dashed lines with their labels, at the left, above them where there is room."""
     muted = theme.colour("muted")
     taken: list[QRectF] = []
@@ -146,7 +146,7 @@ def paint_limits(painter: QPainter, frame: Frame, limits: Sequence[tuple[str, fl
 
 
 def paint_stack(
-    painter: QPainter, frame: Frame, layers: Sequence[tuple[QColor, Sequence[float]]], times: Sequence[float]
+    painter: QPainter, frame: PlotArea, layers: Sequence[tuple[QColor, Sequence[float]]], times: Sequence[float]
 ) -> None:
     """Paint layers above one another; each has one value (0 where it has none) for each of ``times``."""
     ground = [0.0] * len(times)
@@ -178,7 +178,7 @@ def paint_hole(painter: QPainter, area: QRectF, text: str) -> None:
     painter.drawText(place, _MIDDLE, text)
 
 
-def paint_names(painter: QPainter, frame: Frame, names: Sequence[tuple[str, float, QColor]], width: float) -> None:
+def paint_names(painter: QPainter, frame: PlotArea, names: Sequence[tuple[str, float, QColor]], width: float) -> None:
     """Write names (text, newest value, colour) beside the ends of their curves, moved apart where they would touch."""
     metrics = QFontMetrics(painter.font())
     area = frame.area
@@ -221,7 +221,7 @@ def settled(before: Sequence[str], heights: Mapping[str, float]) -> list[str]:
     return order
 
 
-def paint_cursor(painter: QPainter, frame: Frame, moment: float, points: Sequence[tuple[float, QColor]]) -> None:
+def paint_cursor(painter: QPainter, frame: PlotArea, moment: float, points: Sequence[tuple[float, QColor]]) -> None:
     """Paint the line under the pointer and a dot on each curve."""
     x = round(frame.x(moment)) + 0.5
     painter.setPen(QPen(theme.colour("muted"), 0))

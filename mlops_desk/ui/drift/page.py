@@ -28,7 +28,7 @@ from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.banner import Banner
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.choice import Choice
+from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
@@ -47,7 +47,7 @@ class DriftPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._picker = Choice("Endpoint")
+        self._picker = ChoiceBox("Endpoint")
         self._picker.currentIndexChanged.connect(self._picked_endpoint)
         self._check = Button("Check now", main=True, tip="Compare the newest requests with the reference")
         self._check.clicked.connect(self._check_now)

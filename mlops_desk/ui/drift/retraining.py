@@ -10,7 +10,7 @@ from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.drift.rule import RuleDialog
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Part, Store
+from mlops_desk.ui.live.store import LivePart, Store
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.tables.model import Cell, Column
@@ -177,7 +177,7 @@ class RulesPanel(QWidget):
             self._context.ask("reject", lambda desk: desk.rules.reject(identifier), _nothing)
 
 
-def _show_state(part: Part[Any], table: RecordTable[Any], says: Label, nothing: str) -> None:
+def _show_state(part: LivePart[Any], table: RecordTable[Any], says: Label, nothing: str) -> None:
     """Show the table, or in its place why it is empty."""
     table.setVisible(bool(part.value))
     says.setVisible(not part.value)

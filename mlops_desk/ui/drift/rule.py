@@ -6,7 +6,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.records.rule import Rule
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.widgets.choice import Check, Choice
+from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog
 
@@ -25,8 +25,8 @@ class RuleDialog(FormDialog):
         self.model = Field("Model", "digits")
         self.alias = Field("Alias", text="champion")
         self.measured = Field("Metric", "accuracy")
-        self.lower_better = Check("Lower is better")
-        self.endpoint = Choice("When this drifts")
+        self.lower_better = CheckBox("Lower is better")
+        self.endpoint = ChoiceBox("When this drifts")
         self.endpoint.addItem("only by hand", None)
         for name in context.store.endpoints.value or {}:
             self.endpoint.addItem(plain(name), name)

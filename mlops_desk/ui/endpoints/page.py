@@ -15,14 +15,14 @@ from mlops_desk.ui.endpoints.deploy import open_deploy
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.parts.output import OutputPane, Source
+from mlops_desk.ui.parts.output import OutputPane, OutputSource
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.confirm import ask
-from mlops_desk.ui.widgets.facts import Facts
+from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
@@ -47,7 +47,7 @@ class EndpointsPage(Page):
         self._filter = filter_field("Filter endpoints")
         self._filter.textChanged.connect(self.table.narrow)
         self._url = CommandLine("Address of the endpoint")
-        self._facts = Facts()
+        self._facts = FactGrid()
         self._rate = Chart("Requests", endpointwords.per_second)
         self._latency = Chart("Latency", numbers.seconds, step=1e-3)
         self._output = OutputPane(context, "Output of the endpoint")
@@ -198,7 +198,7 @@ class EndpointsPage(Page):
         if endpoint is not None:
             name = endpoint.name
             self._output.read(
-                Source(name, lambda desk, _: desk.endpoints.logs(name, tail=LOG_TAIL), at_end="The newest lines")
+                OutputSource(name, lambda desk, _: desk.endpoints.logs(name, tail=LOG_TAIL), at_end="The newest lines")
             )
 
     def left(self) -> None:

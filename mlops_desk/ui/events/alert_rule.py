@@ -7,7 +7,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.alert import AlertRule
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
-from mlops_desk.ui.widgets.choice import Check, Choice
+from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.words import alerts
@@ -29,10 +29,10 @@ class AlertRuleDialog(FormDialog):
         self.threshold = Field("Threshold", text=written(rule.threshold / self._factor))
         self.clear_at = Field("Ends at", text=written(rule.clear_at / self._factor))
         self.span = Field("For", text=written(rule.for_seconds))
-        self.level = Choice("Level")
+        self.level = ChoiceBox("Level")
         self.level.addItems(list(_LEVELS))
         self.level.setCurrentText(rule.level if rule.level in _LEVELS else "warning")
-        self.enabled = Check("Watch")
+        self.enabled = CheckBox("Watch")
         self.enabled.setChecked(rule.enabled)
         ends = f"It ends {other} this, so that a value that flickers does not ring twice"
         self.add("Threshold", self.threshold, f"It fires {side} this{f', in {unit}' if unit else ''}")

@@ -19,7 +19,7 @@ from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.command import CommandLine
-from mlops_desk.ui.widgets.facts import Fact, Facts, moment_fact
+from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.traces import Line
 from mlops_desk.ui.words import alerts, hints, numbers
@@ -58,7 +58,7 @@ class EventDetail(QWidget):
         self._asked: Task | None = None
         self._recorded: str | None = None
         self._title = Label(wrap=True, bold=True)
-        self._facts = Facts()
+        self._facts = FactGrid()
         self._text = Label(wrap=True)
         self._hint = Label(wrap=True)
         self.command = CommandLine()

@@ -21,7 +21,7 @@ from mlops_desk.ui.parts.staleline import StaleLine
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import framed
-from mlops_desk.ui.widgets.choice import Choice
+from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.states import Empty, StateView
 from mlops_desk.ui.widgets.tabs import Tabs
@@ -44,10 +44,10 @@ class EventsPage(Page):
         self._filter = filter_field("Filter events")
         self._filter.textChanged.connect(self._narrow)
         self.tabs = Tabs("Views", (("log", "Log"), ("rules", "Rules")))
-        self.level = Choice("Level")
+        self.level = ChoiceBox("Level")
         for title, rank in _LEVELS:
             self.level.addItem(title, rank)
-        self.device = Choice("Device")
+        self.device = ChoiceBox("Device")
         self.device.addItem("Every device", None)
         for choice in (self.level, self.device):
             choice.setMinimumWidth(theme.HOST_TILE_MINIMUM_WIDTH)

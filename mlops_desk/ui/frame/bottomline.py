@@ -17,7 +17,7 @@ from mlops_desk.ui.words import numbers
 if TYPE_CHECKING:
     from mlops_desk.records.model import Registry
     from mlops_desk.records.status import AgentInfo, Check
-    from mlops_desk.ui.live.store import Connection, Store
+    from mlops_desk.ui.live.store import AgentConnection, Store
 
 _NOTE_CHARACTERS = 70
 _REGISTRY = {"running": ("ok", numbers.OK), "failed": ("alert", numbers.ALERT), "starting": ("info", numbers.INFO)}
@@ -65,7 +65,7 @@ class BottomLine(QWidget):
             set_tip(self._cost, "What the agent uses: share of one core, and memory.")
         self._simulated.setVisible(self._demo or bool(info and info.simulated))
 
-    def _say_agent(self, connection: Connection, info: AgentInfo | None) -> None:
+    def _say_agent(self, connection: AgentConnection, info: AgentInfo | None) -> None:
         self._start.setVisible(connection.state == "lost")
         if connection.state == "starting":
             token, text = "info", f"{numbers.INFO} starting the agent …"

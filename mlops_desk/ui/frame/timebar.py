@@ -12,7 +12,7 @@ from mlops_desk.ui.curves.timeaxis import TimeAxis
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.choice import Choice
+from mlops_desk.ui.widgets.choice import ChoiceBox
 
 MOVE_SHARE = 0.5
 PAUSE_KEY = "Ctrl+P"  # works wherever the focus is; Space only where nobody else wants it, as on a chart
@@ -29,7 +29,7 @@ class TimeBar(QWidget):
         self.where = Label(points=theme.CAPTION_POINTS, tone="muted")
         self.back = Button("", symbol="back", tip="Back in time (Left)")
         self.forward = Button("", symbol="forward", tip="Forward in time (Right)")
-        self.range = Choice("Time range")
+        self.range = ChoiceBox("Time range")
         for seconds, title in spans.RANGES:
             self.range.addItem(title, seconds)
         self.range.setFixedWidth(self.range.fontMetrics().horizontalAdvance("12.5 min") + theme.SYMBOL + theme.SPACE_24)

@@ -88,7 +88,7 @@ class TitleRow(QWidget):
 _ALL_THE_TIME = frozenset({Topic.STATUS, Topic.CONNECTION, Topic.REGISTRY, Topic.CHECKS})
 
 
-class Window(QWidget):
+class MainWindow(QWidget):
     """The main window. ``painted`` tells once that it can be seen."""
 
     closing = Signal(QCloseEvent)

@@ -10,19 +10,19 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.facts import Facts
+from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.scroll import scrolled
 
 INCIDENTS_SHOWN = 50
 
 
-class Health(QWidget):
+class HealthPanel(QWidget):
     """Facts above, what was reported and MIG instances below."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
-        self.health, self.links, self.device = Facts(), Facts(), Facts()
+        self.health, self.links, self.device = FactGrid(), FactGrid(), FactGrid()
         self.incidents = RecordTable("Events of the GPU", tables.INCIDENTS, context.memory)
         self._no_incident = Label("Nothing was reported of this GPU.", tone="muted", wrap=True)
         self.mig = RecordTable("MIG instances", tables.MIG, context.memory)
@@ -58,7 +58,7 @@ class Health(QWidget):
         self._no_incident.setVisible(not mine)
 
 
-def _column(name: str, *shown: tuple[str, Facts]) -> QWidget:
+def _column(name: str, *shown: tuple[str, FactGrid]) -> QWidget:
     """Return cards of facts above one another, which scroll where they must."""
     inner = QWidget()
     column = QVBoxLayout(inner)
@@ -72,7 +72,7 @@ def _column(name: str, *shown: tuple[str, Facts]) -> QWidget:
     return scrolled(inner, name)
 
 
-class Links(QWidget):
+class LinksPanel(QWidget):
     """The links of one GPU above, how all GPUs reach one another below."""
 
     def __init__(self, context: Context) -> None:

@@ -18,7 +18,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.command import CommandLine
-from mlops_desk.ui.widgets.facts import Fact, Facts, moment_fact
+from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.gpus import process_title
 
@@ -73,7 +73,7 @@ class EndProcess(QDialog):
         self.back.setFocus()
 
     def _arrange(self) -> None:
-        facts = Facts()
+        facts = FactGrid()
         facts.show_facts(_facts(self._gpu, self._process))
         buttons = QHBoxLayout()
         buttons.setSpacing(theme.SPACE_8)

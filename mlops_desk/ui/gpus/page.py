@@ -14,10 +14,10 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.gpus import facts, tables
 from mlops_desk.ui.gpus.accounts import Accounts
 from mlops_desk.ui.gpus.curves import GpuCurves
-from mlops_desk.ui.gpus.details import Health, Links
+from mlops_desk.ui.gpus.details import HealthPanel, LinksPanel
 from mlops_desk.ui.gpus.end_process import open_end_process
 from mlops_desk.ui.gpus.head import Head
-from mlops_desk.ui.gpus.verdict import Verdict
+from mlops_desk.ui.gpus.verdict import VerdictCard
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
@@ -27,8 +27,8 @@ from mlops_desk.ui.parts.staleline import StaleLine
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.choice import Check
-from mlops_desk.ui.widgets.facts import Facts
+from mlops_desk.ui.widgets.choice import CheckBox
+from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.tabs import Tabs
 from mlops_desk.ui.words import alerts, gpus, hints, numbers
@@ -53,11 +53,11 @@ class GpusPage(Page):
         self.tabs = Tabs("What to show of the GPU", VIEWS)
         self.tabs.chosen.connect(self._turn)
         self.curves = GpuCurves(context)
-        self._by_process = Check("By process")
+        self._by_process = CheckBox("By process")
         set_tip(self._by_process, "Show the memory of each process, above one another")
         self._by_process.toggled.connect(self._split_memory)
-        self.state = Facts()
-        self.verdict = Verdict()
+        self.state = FactGrid()
+        self.verdict = VerdictCard()
         self.verdict.asked.connect(self._show_evidence)
         self._depths: dict[int, int] = {}
         self.processes = RecordTable("Processes", tables.processes(self._depths), context.memory)
@@ -67,8 +67,8 @@ class GpusPage(Page):
         self.accounts = Accounts(context)
         self.end = Button("End process …", harmful=True, tip="End the chosen process (Del)")
         self.end.clicked.connect(self._end_process)
-        self.health = Health(context)
-        self.links = Links(context)
+        self.health = HealthPanel(context)
+        self.links = LinksPanel(context)
         self.head = Head(self._title, self._by_process, self.tabs)
         self.views = QStackedWidget()
         self._arrange()

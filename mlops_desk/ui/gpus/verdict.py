@@ -24,7 +24,7 @@ class _Evidence(Button):
         return QSize(theme.COLUMN_MINIMUM, self.sizeHint().height())
 
 
-class Verdict(Card):
+class VerdictCard(Card):
     """Hidden while there is nothing to say. ``asked`` carries the evidence that was clicked."""
 
     asked = Signal(object)

@@ -23,7 +23,7 @@ from mlops_desk.ui.parts.staleline import StaleLine
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.facts import Facts
+from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.traces import Limit, Trace
 from mlops_desk.ui.words import numbers
@@ -48,8 +48,8 @@ class HostPage(Page):
         ]
         self.memory = Meters("Memory")
         self.pressure = Meters("Waiting for")
-        self.load = Facts()
-        self.machine = Facts()
+        self.load = FactGrid()
+        self.machine = FactGrid()
         self.sensors = RecordTable("Temperatures", _COLUMNS, context.memory)
         self._no_sensors = Label("This machine reports no temperatures.", tone="muted", wrap=True)
         self.charts = {

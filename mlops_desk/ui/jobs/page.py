@@ -14,13 +14,13 @@ from mlops_desk.ui.jobs.submit import SubmitDialog
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.parts.output import OutputPane, Source
+from mlops_desk.ui.parts.output import OutputPane, OutputSource
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
 from mlops_desk.ui.widgets.confirm import ask
-from mlops_desk.ui.widgets.facts import Facts
+from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
@@ -42,7 +42,7 @@ class JobsPage(Page):
         self.table.chosen.connect(self._chose)
         self._filter = filter_field("Filter jobs")
         self._filter.textChanged.connect(self.table.narrow)
-        self._facts = Facts()
+        self._facts = FactGrid()
         self._cancel = Button("Stop job …", harmful=True)
         self._cancel.clicked.connect(self._ask_to_stop)
         self._output = OutputPane(context, "Output of the job")
@@ -155,7 +155,7 @@ class JobsPage(Page):
             return
         identifier = job.id
         self._output.read(
-            Source(
+            OutputSource(
                 identifier,
                 lambda desk, follow: desk.jobs.logs(identifier, follow=follow, tail=LOG_TAIL),
                 follow=not job.state.is_final,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from mlops_desk.records import event as events
-from mlops_desk.ui.live.store import Keep, Part, Store, devices_of
+from mlops_desk.ui.live.store import Keep, LivePart, Store, devices_of
 from mlops_desk.ui.live.topic import Topic
 
 T = TypeVar("T")
@@ -46,17 +46,17 @@ def _keepers(store: Store, kind: type) -> Iterable[tuple[Topic, Keep]]:
 # How parts are kept: what features declare.
 
 
-def put(part: Callable[[Store], Part[dict[str, T]]], record: Callable[[Any], tuple[str, T]]) -> Keep:
+def put(part: Callable[[Store], LivePart[dict[str, T]]], record: Callable[[Any], tuple[str, T]]) -> Keep:
     """Keep the record that ``record`` takes from an event, under its key."""
     return lambda store, event: _put(part(store), *record(event))
 
 
-def put_first(part: Callable[[Store], Part[dict[str, T]]], record: Callable[[Any], tuple[str, T]]) -> Keep:
+def put_first(part: Callable[[Store], LivePart[dict[str, T]]], record: Callable[[Any], tuple[str, T]]) -> Keep:
     """Keep the record; one that is new comes first, as in the agent's own answer."""
     return lambda store, event: _put(part(store), *record(event), newest_first=True)
 
 
-def remove(part: Callable[[Store], Part[dict[str, T]]], key: Callable[[Any], str]) -> Keep:
+def remove(part: Callable[[Store], LivePart[dict[str, T]]], key: Callable[[Any], str]) -> Keep:
     """Forget the record whose key an event carries."""
 
     def keep(store: Store, event: Any) -> bool:
@@ -66,7 +66,7 @@ def remove(part: Callable[[Store], Part[dict[str, T]]], key: Callable[[Any], str
     return keep
 
 
-def _put(part: Part[dict[str, T]], key: str, record: T, *, newest_first: bool = False) -> bool:
+def _put(part: LivePart[dict[str, T]], key: str, record: T, *, newest_first: bool = False) -> bool:
     if part.value is None or part.value.get(key) == record:
         return False
     if newest_first and key not in part.value:

@@ -27,7 +27,7 @@ Key = tuple[str, str]
 Devices = Iterable[tuple[str, Mapping[str, "Reading"]]]
 
 
-class Recent:
+class RecentTracks:
     """One track for each device and metric of a tile."""
 
     def __init__(self) -> None:

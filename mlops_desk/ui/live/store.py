@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from mlops_desk.ui.live.recent import Recent
+from mlops_desk.ui.live.recent import RecentTracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,7 +57,7 @@ class Loaded:
 
 
 @dataclass(slots=True)
-class Part(Generic[T]):
+class LivePart(Generic[T]):
     """One thing that is loaded by asking and kept true by announcements."""
 
     value: T | None = None
@@ -68,7 +68,7 @@ class Part(Generic[T]):
 
 
 @dataclass(slots=True)
-class Connection:
+class AgentConnection:
     """Whether the agent can be heard. ``since`` is when that became so; ``heard_at`` is monotonic."""
 
     state: str = "starting"
@@ -94,32 +94,32 @@ class Store:
 
     def __init__(self, loaded: Callable[[], Iterable[Loaded]] = tuple) -> None:
         self._loaded = loaded
-        self._others: dict[Topic, Part[Any]] = {}
+        self._others: dict[Topic, LivePart[Any]] = {}
         self.status: Status | None = None
-        self.connection = Connection()
+        self.connection = AgentConnection()
         self.paused = False
         self.settings_changed = False
-        self.recent = Recent()
-        self.jobs: Part[dict[str, Job]] = Part()
-        self.endpoints: Part[dict[str, Endpoint]] = Part()
-        self.models: Part[dict[str, Model]] = Part()
+        self.recent = RecentTracks()
+        self.jobs: LivePart[dict[str, Job]] = LivePart()
+        self.endpoints: LivePart[dict[str, Endpoint]] = LivePart()
+        self.models: LivePart[dict[str, Model]] = LivePart()
         self.models_uri: str | None = None
-        self.registry: Part[Registry] = Part()
-        self.reports: Part[dict[str, DriftReport]] = Part()
-        self.rules: Part[dict[str, Rule]] = Part()
-        self.retrainings: Part[dict[str, Retraining]] = Part()
-        self.settings: Part[dict[str, SettingValue]] = Part()
-        self.checks: Part[list[Check]] = Part()
-        self.incidents: Part[dict[str, Incident]] = Part()
-        self.alerts: Part[dict[str, Alert]] = Part()
-        self.alert_rules: Part[dict[str, AlertRule]] = Part()
+        self.registry: LivePart[Registry] = LivePart()
+        self.reports: LivePart[dict[str, DriftReport]] = LivePart()
+        self.rules: LivePart[dict[str, Rule]] = LivePart()
+        self.retrainings: LivePart[dict[str, Retraining]] = LivePart()
+        self.settings: LivePart[dict[str, SettingValue]] = LivePart()
+        self.checks: LivePart[list[Check]] = LivePart()
+        self.incidents: LivePart[dict[str, Incident]] = LivePart()
+        self.alerts: LivePart[dict[str, Alert]] = LivePart()
+        self.alert_rules: LivePart[dict[str, AlertRule]] = LivePart()
         self.notices: deque[events.Notice] = deque(maxlen=NOTICES)
         self.load: dict[str, deque[LoadPoint]] = {}
 
-    def part(self, topic: Topic) -> Part[Any]:
+    def part(self, topic: Topic) -> LivePart[Any]:
         """Return a part by its topic; one that only its own feature knows is made when it is first asked for."""
         part = getattr(self, topic, None)
-        return part if isinstance(part, Part) else self._others.setdefault(topic, Part())
+        return part if isinstance(part, LivePart) else self._others.setdefault(topic, LivePart())
 
     # Loading by asking.
 
@@ -146,7 +146,7 @@ class Store:
         connection.heard_at = when_monotonic
         if connection.state == "live" and connection.stale_since is None:
             return False
-        self.connection = Connection("live", time.time(), when_monotonic)
+        self.connection = AgentConnection("live", time.time(), when_monotonic)
         return True
 
     def check_stale(self, now_monotonic: float) -> bool:
@@ -167,7 +167,7 @@ class Store:
             connection.error = error
             return False
         since = connection.stale_since or time.time()
-        self.connection = Connection(state, since, connection.heard_at, error, connection.stale_since)
+        self.connection = AgentConnection(state, since, connection.heard_at, error, connection.stale_since)
         return True
 
     @property

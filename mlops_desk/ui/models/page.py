@@ -22,7 +22,7 @@ from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.facts import Fact, Facts, moment_fact
+from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
 from mlops_desk.ui.widgets.field import Field, filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
@@ -60,7 +60,7 @@ class ModelsPage(Page):
         self._server = Label(points=theme.CAPTION_POINTS)
         self._start = Button("Start the tracking server")
         self._start.clicked.connect(self._start_server)
-        self._facts, self._metrics, self._params, self._data = Facts(), Facts(), Facts(), Facts()
+        self._facts, self._metrics, self._params, self._data = FactGrid(), FactGrid(), FactGrid(), FactGrid()
         self._says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self._version_says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self._alias = Button("Set alias …")

@@ -10,7 +10,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.facts import Fact, Facts
+from mlops_desk.ui.widgets.facts import Fact, FactGrid
 
 
 class NoteCard(Card):
@@ -24,7 +24,7 @@ class NoteCard(Card):
         self.setAccessibleName(name)
         self._title = Label(bold=True)
         self._text = Label(wrap=True, tone="muted")
-        self._facts = Facts()
+        self._facts = FactGrid()
         self.act = Button(act)
         self.act.clicked.connect(self.acted)
         self.dismiss = Button("Got it")

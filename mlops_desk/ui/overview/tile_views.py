@@ -5,8 +5,8 @@ from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.holding import finding
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuState, Host, Network, Status
-from mlops_desk.ui.live.store import Connection, Store
-from mlops_desk.ui.overview.tiles import WINDOW_SECONDS, Curve, TileView
+from mlops_desk.ui.live.store import AgentConnection, Store
+from mlops_desk.ui.overview.tiles import WINDOW_SECONDS, TileCurve, TileView
 from mlops_desk.ui.words import gpus, numbers
 from mlops_desk.ui.words.numbers import Mark, value_of
 
@@ -14,14 +14,16 @@ QUIET = 0.005
 SILENT_TILES = 4
 
 
-def gpu_view(store: Store, gpu: Gpu, slot: int, stale: Connection | None, verdict: Diagnosis | None = None) -> TileView:
+def gpu_view(
+    store: Store, gpu: Gpu, slot: int, stale: AgentConnection | None, verdict: Diagnosis | None = None
+) -> TileView:
     """Return what the tile of a GPU shows; ``stale`` when it isn't true now, ``verdict`` why it is not busier."""
     metrics = gpu.metrics
     used = value_of(metrics.get("hw.gpu.memory.usage"))
     limit = value_of(metrics.get("hw.gpu.memory.limit"))
     busy = metrics.get("hw.gpu.utilization")
     ratio = value_of(busy)
-    curve = Curve(tuple(store.curve(gpu.uuid, "hw.gpu.utilization", WINDOW_SECONDS)), 1.0, slot)
+    curve = TileCurve(tuple(store.curve(gpu.uuid, "hw.gpu.utilization", WINDOW_SECONDS)), 1.0, slot)
     return TileView(
         lead=str(gpu.index),
         title=gpus.short_name(gpu.name),
@@ -41,7 +43,7 @@ def gpu_view(store: Store, gpu: Gpu, slot: int, stale: Connection | None, verdic
     )
 
 
-def stale_mark(connection: Connection) -> Mark:
+def stale_mark(connection: AgentConnection) -> Mark:
     since = connection.stale_since or connection.since
     return Mark("warning", numbers.UNKNOWN, f"stale since {numbers.clock(since)}")
 
@@ -104,7 +106,7 @@ def _cpu(store: Store, host: Host, dim: bool) -> TileView:
         number=numbers.NOTHING if ratio is None else f"{ratio * 100:.0f}",
         unit="%",
         aside=f"load {numbers.number(value_of(host.metrics.get('system.cpu.load_average.1m')))}",
-        curves=(Curve(tuple(store.curve("host", "system.cpu.utilization", WINDOW_SECONDS)), 1.0, 0),),
+        curves=(TileCurve(tuple(store.curve("host", "system.cpu.utilization", WINDOW_SECONDS)), 1.0, 0),),
         tip=f"Processors: {numbers.number(value_of(host.metrics.get('system.cpu.logical.count')))}",
         dim=dim,
     )
@@ -126,7 +128,7 @@ def _pressure(store: Store, host: Host, dim: bool) -> TileView:
         unit="%",
         aside="" if worst is None or known[worst] < QUIET else f"waits for {_RESOURCES.get(worst, worst)}",
         curves=tuple(
-            Curve(tuple(store.curve("host", f"system.pressure.{name}.some", WINDOW_SECONDS)), 1.0, slot)
+            TileCurve(tuple(store.curve("host", f"system.pressure.{name}.some", WINDOW_SECONDS)), 1.0, slot)
             for slot, name in enumerate(names, 3)
         ),
         tip="Share of time in which at least one task\n" + "\n".join(lines),
@@ -144,7 +146,7 @@ def _memory(store: Store, host: Host, dim: bool) -> TileView:
         number=number,
         unit=f"/ {unit}" if unit else "",
         note=f"swap {numbers.size(swap)}" if swap else "",
-        curves=(Curve(tuple(store.curve("host", "system.memory.usage", WINDOW_SECONDS)), limit or 0.0, 1),),
+        curves=(TileCurve(tuple(store.curve("host", "system.memory.usage", WINDOW_SECONDS)), limit or 0.0, 1),),
         tip=f"Waiting for memory: {numbers.percent(value_of(host.metrics.get('system.pressure.memory.some')), 1)}",
         dim=dim,
     )
@@ -185,8 +187,8 @@ def _network(store: Store, network: Network, dim: bool) -> TileView:
     )
 
 
-def _pair(store: Store, device: str, first: str, second: str, slot: int) -> tuple[Curve, ...]:
+def _pair(store: Store, device: str, first: str, second: str, slot: int) -> tuple[TileCurve, ...]:
     one = tuple(store.curve(device, first, WINDOW_SECONDS))
     two = tuple(store.curve(device, second, WINDOW_SECONDS))
     top = max((value for _, value in (*one, *two) if value is not None), default=0.0) or 1.0
-    return (Curve(one, top * 1.1, slot), Curve(two, top * 1.1, slot + 1))
+    return (TileCurve(one, top * 1.1, slot), TileCurve(two, top * 1.1, slot + 1))

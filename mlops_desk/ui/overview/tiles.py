@@ -19,7 +19,7 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class TileCurve:
     """A curve of a tile: its points, what stands at the top of the scale, and its colour slot."""
 
     points: Sequence[Point]
@@ -39,7 +39,7 @@ class TileView:
     mark: Mark | None = None
     note: str = ""
     meter: float | None = None
-    curves: tuple[Curve, ...] = ()
+    curves: tuple[TileCurve, ...] = ()
     lines: tuple[str, ...] = ()
     foot: str = ""
     tip: str = ""

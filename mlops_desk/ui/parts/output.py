@@ -20,7 +20,7 @@ MOST_READERS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class OutputSource:
     """Whose output to read. ``lines`` is asked with whether to follow; ``at_end`` is said when all was read."""
 
     name: str
@@ -37,7 +37,7 @@ class OutputPane(Card):
         self.log = LogView(name)
         self.column.addWidget(self.log, 1)
         self._context = context
-        self._source: Source | None = None
+        self._source: OutputSource | None = None
         self._reading: Task | None = None
         self._left_over: list[Task] = []
         self._soon = QTimer(self)
@@ -45,7 +45,7 @@ class OutputPane(Card):
         self._soon.setInterval(CHOOSE_MILLISECONDS)
         self._soon.timeout.connect(self._read)
 
-    def read(self, source: Source) -> None:
+    def read(self, source: OutputSource) -> None:
         """Show this source's output from its beginning, as soon as the choice rests."""
         self.stop()
         self._source = source

@@ -13,10 +13,10 @@ from PySide6.QtWidgets import QLineEdit, QStackedLayout, QWidget
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Part
+from mlops_desk.ui.live.store import LivePart
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.widgets.facts import Facts
+from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.states import NUMBERS, Empty, StateView, starting
 
 REWORD_MILLISECONDS = 10_000
@@ -88,7 +88,7 @@ class Page(QWidget):
         if self.isVisible():
             self.reload()
 
-    def show_part(self, part: Part[Any], what: str, empty: Callable[[], Empty]) -> bool:
+    def show_part(self, part: LivePart[Any], what: str, empty: Callable[[], Empty]) -> bool:
         """Choose the state that fits ``part``; True when there is content to show."""
         topic = self.loads[0]
         if part.value:
@@ -155,7 +155,7 @@ class Page(QWidget):
         """Word times anew ("3 min ago"), because time has passed: by default those in tables and facts."""
         for table in self.findChildren(RecordTable):
             table.records.reword()
-        for facts in self.findChildren(Facts):
+        for facts in self.findChildren(FactGrid):
             facts.reword()
 
     def main_table(self) -> "RecordTable[Any] | None":

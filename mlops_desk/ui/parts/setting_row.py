@@ -9,7 +9,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.widgets.choice import Check, Choice
+from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.field import Field
 
 MASK = "\u2022" * 8
@@ -83,11 +83,11 @@ class SettingRow(QWidget):
 
     def _make_field(self) -> QWidget:
         if self.setting.kind == "switch":
-            box = Check("On")
+            box = CheckBox("On")
             box.toggled.connect(lambda on: self._save(self.setting.key, "on" if on else "off"))
             return box
         if self.setting.kind == "choice":
-            combo = Choice(self.setting.title)
+            combo = ChoiceBox(self.setting.title)
             combo.addItems([plain(choice) for choice in self.setting.choices])
             combo.activated.connect(lambda number: self._save(self.setting.key, self.setting.choices[number]))
             return combo

@@ -20,7 +20,7 @@ from mlops_desk.ui.parts.staleline import StaleLine
 from mlops_desk.ui.storage import words as storagewords
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.facts import Fact, Facts
+from mlops_desk.ui.widgets.facts import Fact, FactGrid
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.tabs import Tabs
@@ -30,7 +30,7 @@ from mlops_desk.ui.words.numbers import value_of
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class DeviceChart:
     """A chart of a kind of device: its unit, its lines (name, metric), and the metric that limits it."""
 
     title: str
@@ -42,7 +42,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DeviceKind:
     """A kind of device: where its records are, its columns and facts, its charts."""
 
     key: str
@@ -51,40 +51,41 @@ class Kind:
     columns: tuple[Any, ...]
     records: Callable[[Status], dict[str, Any]]
     facts: Callable[[Any], list[Fact]]
-    curves: tuple[Curve, ...]
+    curves: tuple[DeviceChart, ...]
 
 
 KINDS = (
-    Kind(
+    DeviceKind(
         "disk", "Disks", "No disk is seen on this machine.", storagewords.DISK_COLUMNS,
         lambda status: {disk.name: disk for disk in status.disks}, storagewords.disk_facts,
         (
-            Curve("Throughput", numbers.byte_rate, (("read", "system.disk.read"), ("write", "system.disk.write"))),
-            Curve("Operations", storagewords.per_second,
+            DeviceChart("Throughput", numbers.byte_rate,
+                  (("read", "system.disk.read"), ("write", "system.disk.write"))),
+            DeviceChart("Operations", storagewords.per_second,
                   (("reads", "system.disk.read.operations"), ("writes", "system.disk.write.operations"))),
-            Curve("Latency", numbers.seconds,
+            DeviceChart("Latency", numbers.seconds,
                   (("read", "system.disk.read.latency"), ("write", "system.disk.write.latency")), step=1e-6),
         ),
     ),
-    Kind(
+    DeviceKind(
         "filesystem", "Filesystems", "No filesystem is seen on this machine.", storagewords.FILESYSTEM_COLUMNS,
         lambda status: {filesystem.mount: filesystem for filesystem in status.filesystems},
         storagewords.filesystem_facts,
         (
-            Curve("Space used", numbers.size, (("", "system.filesystem.usage"),), "system.filesystem.limit",
+            DeviceChart("Space used", numbers.size, (("", "system.filesystem.usage"),), "system.filesystem.limit",
                   step=1 << 30),
-            Curve("Time to answer", numbers.seconds, (("", "system.filesystem.latency"),), step=1e-6),
+            DeviceChart("Time to answer", numbers.seconds, (("", "system.filesystem.latency"),), step=1e-6),
         ),
     ),
-    Kind(
+    DeviceKind(
         "network", "Networks", "No network interface is seen on this machine.", storagewords.NETWORK_COLUMNS,
         lambda status: {network.name: network for network in status.networks}, storagewords.network_facts,
         (
-            Curve("Traffic", numbers.bit_rate,
+            DeviceChart("Traffic", numbers.bit_rate,
                   (("received", "system.network.receive"), ("sent", "system.network.transmit")), step=125_000),
-            Curve("Packets", storagewords.per_second,
+            DeviceChart("Packets", storagewords.per_second,
                   (("received", "system.network.receive.packets"), ("sent", "system.network.transmit.packets"))),
-            Curve("Errors and drops", storagewords.per_second,
+            DeviceChart("Errors and drops", storagewords.per_second,
                   (("in", "system.network.receive.errors"), ("out", "system.network.transmit.errors"))),
         ),
     ),
@@ -159,12 +160,12 @@ class StoragePage(Page):
 class DeviceView(QWidget):
     """One kind of device: table above, facts and curves of the chosen one below."""
 
-    def __init__(self, kind: Kind, context: Context) -> None:
+    def __init__(self, kind: DeviceKind, context: Context) -> None:
         super().__init__()
         self._kind = kind
         self.table: RecordTable[Any] = RecordTable(kind.title, kind.columns, context.memory)
         self.table.chosen.connect(self._chose)
-        self.facts = Facts()
+        self.facts = FactGrid()
         self._nothing = Label(kind.nothing, tone="muted", wrap=True)
         self._nothing.hide()
         self.charts = [Chart(curve.title, curve.unit, top=curve.top, step=curve.step) for curve in kind.curves]

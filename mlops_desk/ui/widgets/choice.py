@@ -9,7 +9,7 @@ from mlops_desk.ui.look import symbols, theme
 from mlops_desk.ui.look.text import menu_text
 
 
-class Choice(QComboBox):
+class ChoiceBox(QComboBox):
     """A closed list that shows the chosen one."""
 
     def __init__(self, name: str) -> None:
@@ -40,7 +40,7 @@ class Choice(QComboBox):
         painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
 
 
-class Check(QCheckBox):
+class CheckBox(QCheckBox):
     """A switch with a word."""
 
     def __init__(self, title: str) -> None:

@@ -40,7 +40,7 @@ class _Rows(QGridLayout):
         return Qt.Orientation(0)
 
 
-class Facts(QWidget):
+class FactGrid(QWidget):
     """A grid of plain labels; remakes itself only when the facts differ."""
 
     def __init__(self) -> None:

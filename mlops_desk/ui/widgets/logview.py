@@ -8,7 +8,7 @@ from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.choice import Check
+from mlops_desk.ui.widgets.choice import CheckBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.scroll import thin
 
@@ -33,7 +33,7 @@ class LogView(QWidget):
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self._says = Label(points=theme.CAPTION_POINTS, tone="muted")
-        self._follow = Check("Follow")
+        self._follow = CheckBox("Follow")
         self._follow.setChecked(True)
         self._search = Field("Search the output")
         self._search.setMaximumWidth(theme.LIST_WIDTH)

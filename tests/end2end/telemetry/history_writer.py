@@ -7,7 +7,7 @@ from pathlib import Path
 from mlops_desk.records.metric import Reading
 from mlops_desk.storage.history import rolling, sealing
 from mlops_desk.telemetry.history import disk as module
-from mlops_desk.telemetry.history.disk import History
+from mlops_desk.telemetry.history.disk import DiskHistory
 from mlops_desk.telemetry.history.memory import Ring
 
 START = 1_794_999_600.0
@@ -18,7 +18,7 @@ def main() -> None:
     rolling.CHUNKS_A_ROLL, rolling.CHUNKS_LEFT = (3, 3), (1, 0)
     module._REST_SECONDS = 0.001
     ring = Ring()
-    history = History(Path(sys.argv[1]), ring, lambda notice: sys.exit(notice.text))
+    history = DiskHistory(Path(sys.argv[1]), ring, lambda notice: sys.exit(notice.text))
     for row in count(int(sys.argv[2])):
         names = {f"m{number:02d}": Reading(float(row % 4096), "1") for number in range(40)}
         ring.append(START + row, [("d", names)])

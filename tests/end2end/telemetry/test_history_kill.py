@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mlops_desk.storage.history import sealing
-from mlops_desk.storage.history.reading import Request, find_series, read
+from mlops_desk.storage.history.reading import CurvesRequest, find_series, read
 from mlops_desk.storage.history.rollup import Rolled, join
 from mlops_desk.telemetry.history.disk import open_store
 from tests.end2end.telemetry.history_writer import START
@@ -25,7 +25,7 @@ def rows_of(path: Path, metric: str, tier: int) -> Rolled:
     store = open_store(path)
     try:
         ((number, _),) = [found or (0, "") for found in find_series(store, [("d", metric)])]
-        found = read(store, Request((number,), 0.0, 1e11, tier, 0, time.monotonic() + 60))
+        found = read(store, CurvesRequest((number,), 0.0, 1e11, tier, 0, time.monotonic() + 60))
         return join(found.pieces[number])
     finally:
         store.close()

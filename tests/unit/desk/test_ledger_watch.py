@@ -8,14 +8,14 @@ import pytest
 
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.status import Check, Gpu, GpuState
 
 GPUS = [Gpu(f"GPU-{index}", index, "Test", None, GpuState.OK, processes_known=True) for index in range(2)]
 
 
-def ledger(folder: Path, name: str) -> Ledger:
-    return Ledger(Owner(name), folders=LeaseFolders((folder,)))
+def ledger(folder: Path, name: str) -> LeaseLedger:
+    return LeaseLedger(LeaseOwner(name), folders=LeaseFolders((folder,)))
 
 
 def test_each_look_upholds_our_leases(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_that_ours_can_not_be_upheld_is_told_with_them_alone(tmp_path: Path, mon
 
 
 def check(*folders: Path) -> Check:
-    ours = Ledger(Owner("ours"), folders=LeaseFolders(folders))
+    ours = LeaseLedger(LeaseOwner("ours"), folders=LeaseFolders(folders))
     return Leasing(ours, "ours", lambda: None).check()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines.engine import ContainerSpec, Engine
-from mlops_desk.engines.fake import Ending, FakeEngine, Program
+from mlops_desk.engines.fake import FakeEngine, ScriptedEnding, ScriptedProgram
 from mlops_desk.records.job import Mount
 from tests.engine_suite import PROGRAMS, EngineSuite
 
@@ -35,7 +35,7 @@ class Clock:
         return self.now
 
 
-def engine_with(program: Program, clock: Clock) -> FakeEngine:
+def engine_with(program: ScriptedProgram, clock: Clock) -> FakeEngine:
     engine = FakeEngine(images=["image:1"], programs={"": program}, clock=clock)
     engine.create(ContainerSpec("a", "image:1", ("run",)))
     return engine
@@ -43,7 +43,7 @@ def engine_with(program: Program, clock: Clock) -> FakeEngine:
 
 def test_a_script_unfolds_with_the_clock() -> None:
     clock = Clock()
-    engine = engine_with(Program(seconds=10, lines=("a", "b", "c", "d"), exit_code=5), clock)
+    engine = engine_with(ScriptedProgram(seconds=10, lines=("a", "b", "c", "d"), exit_code=5), clock)
     engine.start("a")
     assert list(engine.logs("a")) == ["a"]
     clock.now += 5
@@ -56,7 +56,7 @@ def test_a_script_unfolds_with_the_clock() -> None:
 
 
 def test_an_absent_engine_does_nothing_and_says_so() -> None:
-    engine = engine_with(Program(), Clock())
+    engine = engine_with(ScriptedProgram(), Clock())
     engine.absent = True
     with pytest.raises(Unavailable) as caught:
         engine.start("a")
@@ -66,7 +66,7 @@ def test_an_absent_engine_does_nothing_and_says_so() -> None:
 
 
 def test_a_frozen_engine_does_it_and_does_not_say_so() -> None:
-    engine = engine_with(Program(seconds=math.inf), Clock())
+    engine = engine_with(ScriptedProgram(seconds=math.inf), Clock())
     engine.frozen = True
     with pytest.raises(TimedOut):
         engine.start("a")
@@ -78,7 +78,7 @@ def test_a_frozen_engine_does_it_and_does_not_say_so() -> None:
 
 
 def test_a_restart_loses_how_containers_ended() -> None:
-    engine = engine_with(Program(seconds=math.inf), Clock())
+    engine = engine_with(ScriptedProgram(seconds=math.inf), Clock())
     engine.start("a")
     engine.restart(containers_survive=True)
     assert engine.inspect("a").status == "running"
@@ -90,13 +90,13 @@ def test_files_are_left_in_writable_folders_only(tmp_path) -> None:
     read, write = tmp_path / "read", tmp_path / "write"
     read.mkdir()
     write.mkdir()
-    endings: list[Ending] = []
+    endings: list[ScriptedEnding] = []
 
-    def outcome(spec: ContainerSpec, ending: Ending) -> dict[str, str]:
+    def outcome(spec: ContainerSpec, ending: ScriptedEnding) -> dict[str, str]:
         endings.append(ending)
         return {"/w/outcome": str(ending.exit_code), "/elsewhere/x": "lost"}
 
-    program = Program(exit_code=7, files={"/r/no": "no", "/w/sub/yes": "yes"})
+    program = ScriptedProgram(exit_code=7, files={"/r/no": "no", "/w/sub/yes": "yes"})
     engine = FakeEngine(images=["image:1"], programs={"": program}, at_end=outcome)
     engine.create(
         ContainerSpec("a", "image:1", ("run",), mounts=(Mount(str(read), "/r"), Mount(str(write), "/w", "rw")))
@@ -109,7 +109,10 @@ def test_files_are_left_in_writable_folders_only(tmp_path) -> None:
 
 
 def test_the_longest_piece_of_a_command_decides() -> None:
-    programs = {"train": Program(exit_code=1), "train.py --fast": lambda spec: Program(exit_code=len(spec.env))}
+    programs = {
+        "train": ScriptedProgram(exit_code=1),
+        "train.py --fast": lambda spec: ScriptedProgram(exit_code=len(spec.env)),
+    }
     engine = FakeEngine(images=["image:1"], programs=programs)
     for name, command in (("a", ("python", "train.py")), ("b", ("python", "train.py", "--fast"))):
         engine.create(ContainerSpec(name, "image:1", command, env={"x": "1", "y": "2"}))
@@ -135,7 +138,7 @@ def test_a_failing_build_says_why(tmp_path) -> None:
 
 
 def test_a_restarted_engine_has_forgotten_the_ends_it_saw() -> None:
-    engine = FakeEngine(images=["busybox:1"], programs={"train": Program(exit_code=3)})
+    engine = FakeEngine(images=["busybox:1"], programs={"train": ScriptedProgram(exit_code=3)})
     created = engine.create(ContainerSpec("c", "busybox:1", ("train",)))
     engine.start("c")
     before = engine.incarnation()

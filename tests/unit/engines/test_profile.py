@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.engines.limits import Limits, engine_limits
+from mlops_desk.engines.limits import FileLimits, engine_limits
 from mlops_desk.engines.profile import Machine, container_body
 from mlops_desk.records.job import Mount
 
@@ -128,14 +128,14 @@ def test_home_is_the_only_place_to_write_unless_said_otherwise() -> None:
 
 
 def test_limits_follow_what_the_engine_can_raise() -> None:
-    def names(limits: Limits, gpus: int) -> dict[str, int]:
+    def names(limits: FileLimits, gpus: int) -> dict[str, int]:
         body = container_body(spec(gpus=GPUS[:gpus]), replace(MACHINE, limits=limits))
         return {limit["Name"]: limit["Hard"] for limit in body["HostConfig"]["Ulimits"]}
 
-    assert names(Limits(), 2) == {"nofile": 524_288, "memlock": -1, "stack": 64 << 20}
-    assert names(Limits(), 1) == {"nofile": 524_288}
-    assert names(Limits(20_000, may_raise=False), 2) == {"nofile": 20_000}
+    assert names(FileLimits(), 2) == {"nofile": 524_288, "memlock": -1, "stack": 64 << 20}
+    assert names(FileLimits(), 1) == {"nofile": 524_288}
+    assert names(FileLimits(20_000, may_raise=False), 2) == {"nofile": 20_000}
 
 
 def test_limits_of_an_engine_out_of_sight_are_as_usual(tmp_path: Path) -> None:
-    assert engine_limits("tcp://elsewhere:2376") == engine_limits(f"unix://{tmp_path}/nobody.sock") == Limits()
+    assert engine_limits("tcp://elsewhere:2376") == engine_limits(f"unix://{tmp_path}/nobody.sock") == FileLimits()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.events import drafts
-from mlops_desk.events.drafts import Killed, Owner
+from mlops_desk.events.drafts import Killed, ProcessOwner
 from mlops_desk.events.folding import FOLD_SECONDS, Folding
 from mlops_desk.events.gpu_watch import SILENT_SECONDS, Ended, GpuWatch
 from mlops_desk.records.incident import DeviceEvent, Incident
@@ -19,7 +19,7 @@ GPU = Gpu("GPU-3", 3, "H100", "0000:19:00.0", GpuState.OK)
 
 
 def test_an_xid_says_what_it_means_what_to_do_and_whose_process_it_was():
-    owner = Owner(GpuProcess(77, "ada", "python train.py", None, "boxed"), "train-resnet")
+    owner = ProcessOwner(GpuProcess(77, "ada", "python train.py", None, "boxed"), "train-resnet")
     draft = drafts.of_event(DeviceEvent(5.0, "xid", "GPU-3", 79, 77, "fell off"), GPU, owner)
     incident = draft.incident
     assert (incident.kind, incident.level, incident.device) == ("xid", "alert", "GPU-3")
@@ -39,7 +39,8 @@ def test_an_unknown_xid_of_a_process_that_is_gone_keeps_number_and_pid():
 
 def test_without_a_pid_those_on_the_gpu_are_named_and_one_alone_is_the_owner():
     ada, bo = (
-        Owner(GpuProcess(pid, user, "python", None), job) for pid, user, job in ((1, "ada", "x"), (2, "bo", None))
+        ProcessOwner(GpuProcess(pid, user, "python", None), job)
+        for pid, user, job in ((1, "ada", "x"), (2, "bo", None))
     )
     event = DeviceEvent(5.0, "xid", "GPU-3", 79)
     both = drafts.of_event(event, GPU, None, (ada, bo)).incident
@@ -50,7 +51,7 @@ def test_without_a_pid_those_on_the_gpu_are_named_and_one_alone_is_the_owner():
 
 
 def test_processes_of_one_job_on_the_gpu_name_the_job_and_no_pid():
-    owners = [Owner(GpuProcess(pid, "ada", "python train.py", None, "mld-x-j1-a1"), "train-x") for pid in (1, 2)]
+    owners = [ProcessOwner(GpuProcess(pid, "ada", "python train.py", None, "mld-x-j1-a1"), "train-x") for pid in (1, 2)]
     details = drafts.of_event(DeviceEvent(5.0, "xid", "GPU-3", 48), GPU, None, owners).incident.details
     assert (details["job"], details["container"], details["command"]) == ("train-x", "mld-x-j1-a1", "python train.py")
     assert (details["xid"], details["meaning"]) == ("48", "uncorrectable memory error")
@@ -61,7 +62,7 @@ def test_the_same_error_of_another_job_is_another_entry():
     folding = Folding()
     entries = {}
     for number, job in enumerate(("one", "two", "one")):
-        owner = Owner(GpuProcess(number, "ada", "python", None), job)
+        owner = ProcessOwner(GpuProcess(number, "ada", "python", None), job)
         draft = drafts.of_event(DeviceEvent(float(number), "xid", "GPU-3", 31, number), GPU, owner)
         entry, _ = folding.take(draft.incident, f"id{number}")
         entries[entry.id] = entry

@@ -9,12 +9,12 @@ import pytest
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.engine import ContainerFacts
-from mlops_desk.engines.fake import FakeEngine, Program
+from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.ports import Outlook, RunTicket
 from mlops_desk.jobs.run.attempts import Policy
 from mlops_desk.jobs.run.runner import Outside, Runner
-from mlops_desk.jobs.run.runs import Runs
+from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.records.job import Job, JobSpec, JobState, MlflowSpec, Resources
 from mlops_desk.storage.state import State
 
@@ -126,7 +126,7 @@ class World:
     def __init__(self, root):
         self.root = root
         self.engine = CountingEngine(images=["img"], gpus=["GPU-a", "GPU-b"], at_end=wrapper_says)
-        self.engine.programs["forever"] = Program(seconds=math.inf, lines=("one", "two"))
+        self.engine.programs["forever"] = ScriptedProgram(seconds=math.inf, lines=("one", "two"))
         self.leases = MemoryLeases({"GPU-a": 80 * GIB, "GPU-b": 24 * GIB})
         self.runs = MemoryRuns()
         self.keep = False
@@ -146,7 +146,7 @@ class World:
         self.runner = Runner(
             self.book,
             Outside(
-                engine, leases, Runs(self.root / "owed", self.runs.prepare, self.runs.finish, self.runs.keep_tickets)
+                engine, leases, JobRuns(self.root / "owed", self.runs.prepare, self.runs.finish, self.runs.keep_tickets)
             ),
             self.root / "jobs",
             "cafe0123",

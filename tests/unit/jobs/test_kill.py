@@ -5,7 +5,7 @@ Whoever comes next has the same database and the same engine, and no job may be 
 
 import pytest
 
-from mlops_desk.engines.fake import Program
+from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.records.job import JobState
 
 
@@ -79,7 +79,7 @@ def test_killed_at_every_step(tmp_path_factory, world, scenario, ending):
 
 def live_and_die(world, scenario, ending, at) -> bool:
     """Run a scenario with a kill at moment ``at`` and check the world after it; False when the kill came too late."""
-    world.engine.programs["train"] = Program(lines=("x",))
+    world.engine.programs["train"] = ScriptedProgram(lines=("x",))
     job_id, act = scenario(world)
     wire = Tripwire(at)
     try:

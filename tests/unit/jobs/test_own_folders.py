@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from mlops_desk.base.disk.mount_points import MountTable, Place
+from mlops_desk.base.disk.mount_points import MountTable, RealPlace
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.process import run_worker
 from mlops_desk.jobs import own_folders
@@ -46,7 +46,7 @@ def test_a_path_is_placed_by_the_mount_that_covers_it(table):
         ("/srv/a link/share/x", "8:2", "/ann/.local/share/x"),
         ("/late/x", "8:2", "/x"),
     ]:
-        assert table.place(path) == Place(filesystem, PurePosixPath(inside))
+        assert table.place(path) == RealPlace(filesystem, PurePosixPath(inside))
 
 
 @pytest.mark.parametrize(

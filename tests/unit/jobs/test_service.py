@@ -21,7 +21,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.engines.fake import FakeEngine, Program
+from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.ports import Outlook
 from mlops_desk.jobs.service import JobsService
@@ -62,8 +62,8 @@ class Desk:
         self.folder = DataFolder(root / "data")
         self.folder.make()
         self.engine = FakeEngine(images=["img"], at_end=wrapper_says)
-        self.engine.programs["forever"] = Program(seconds=math.inf, lines=("one", "two", "three"))
-        self.engine.programs["short"] = Program(seconds=0.5, lines=("one", "two", "three"))
+        self.engine.programs["forever"] = ScriptedProgram(seconds=math.inf, lines=("one", "two", "three"))
+        self.engine.programs["short"] = ScriptedProgram(seconds=0.5, lines=("one", "two", "three"))
         self.state = State(self.folder.state_database)
         self.loop = Loop("test")
         self.bus = Bus()

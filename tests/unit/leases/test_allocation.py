@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.leases.allocation import Claim, Facts, Standing, choose, is_display, standing
+from mlops_desk.leases.allocation import Claim, DriverFacts, Standing, choose, is_display, standing
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import GpuState
 from tests.unit.leases.world import GIB, gpu, process, uuid
@@ -14,8 +14,8 @@ from tests.unit.leases.world import GIB, gpu, process, uuid
 LEASED = Claim(Standing.LEASED, "leased to train of alice")
 
 
-def facts(*gpus, seen_at: float = 100.0) -> Facts:
-    return Facts(tuple(gpus), seen_at)
+def facts(*gpus, seen_at: float = 100.0) -> DriverFacts:
+    return DriverFacts(tuple(gpus), seen_at)
 
 
 def test_the_lowest_free_ones_are_chosen() -> None:

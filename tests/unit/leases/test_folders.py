@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import pytest
 
 from mlops_desk.leases import folders
-from mlops_desk.leases.allocation import Facts
+from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.files import Doubt
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from tests.unit.leases.world import World, gpu, uuid
 
 OWN = f"mlops-desk-leases-{os.geteuid()}"
@@ -48,15 +48,15 @@ class Town:
         self.shared = shared
         self.world = World()
 
-    def agent(self, pid: int) -> Ledger:
+    def agent(self, pid: int) -> LeaseLedger:
         if pid not in self.world.processes:
             self.world.spawn(pid)
         view = self.world.seen_by(pid)
-        return Ledger(Owner(f"agent{pid}"), folders=LeaseFolders((self.shared,)), host=view)  # type: ignore[arg-type]
+        return LeaseLedger(LeaseOwner(f"agent{pid}"), folders=LeaseFolders((self.shared,)), host=view)  # type: ignore[arg-type]
 
     @property
-    def facts(self) -> Facts:
-        return Facts((gpu(0), gpu(1)), self.world.now())
+    def facts(self) -> DriverFacts:
+        return DriverFacts((gpu(0), gpu(1)), self.world.now())
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_the_machines_own_folders_are_never_made(tmp_path: Path, monkeypatch: py
     gone.parent.mkdir()
     monkeypatch.setattr(folders, "FOLDERS", (gone,))
     monkeypatch.delenv("MLOPS_DESK_LEASE_DIR")
-    choice = Ledger(Owner("x")).acquire("a1", "x", 1, Facts((gpu(0),), 0.0))
+    choice = LeaseLedger(LeaseOwner("x")).acquire("a1", "x", 1, DriverFacts((gpu(0),), 0.0))
     assert (choice.gpus, gone.exists()) == (None, False)
     assert choice.reason == f"No GPU is given out: no shared folder for GPU leases can be used (tried {gone})."
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.leases import folders
-from mlops_desk.leases.allocation import Facts
+from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from tests.unit.leases.world import World, gpu, uuid
 
 ANNA = 4242
@@ -39,17 +39,17 @@ class Machine:
         path.chmod(0o666)
         return path
 
-    def ours(self, instance: str = "ours") -> Ledger:
-        return Ledger(
-            Owner(instance, "unix:///engine"),
+    def ours(self, instance: str = "ours") -> LeaseLedger:
+        return LeaseLedger(
+            LeaseOwner(instance, "unix:///engine"),
             lambda name: name in self.containers,
             folders=LeaseFolders((self.folder,)),
             host=self.world.seen_by(20),
         )
 
     @property
-    def facts(self) -> Facts:
-        return Facts((gpu(0), gpu(1)), self.world.now())
+    def facts(self) -> DriverFacts:
+        return DriverFacts((gpu(0), gpu(1)), self.world.now())
 
 
 @pytest.fixture

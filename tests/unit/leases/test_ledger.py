@@ -13,10 +13,10 @@ import pytest
 
 from mlops_desk.base.errors import TimedOut, Unavailable
 from mlops_desk.leases import folders
-from mlops_desk.leases.allocation import Facts
+from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.host import Host
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.host import ThisHost
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from tests.unit.leases.world import World, gpu, process, uuid
 
 
@@ -30,20 +30,20 @@ class Machine:
         self.engine_answers = True
         self.gpus = (gpu(0), gpu(1))
 
-    def agent(self, pid: int, engine: str = "unix:///engine", *folders: Path) -> Ledger:
+    def agent(self, pid: int, engine: str = "unix:///engine", *folders: Path) -> LeaseLedger:
         if pid not in self.world.processes:
             self.world.spawn(pid)
         lives = lambda name: name in self.containers if self.engine_answers else None  # noqa: E731
-        return Ledger(
-            Owner(f"agent{pid}", engine),
+        return LeaseLedger(
+            LeaseOwner(f"agent{pid}", engine),
             lives,
             folders=LeaseFolders(folders or (self.folder,)),
             host=self.world.seen_by(pid),
         )
 
     @property
-    def facts(self) -> Facts:
-        return Facts(self.gpus, self.world.now())
+    def facts(self) -> DriverFacts:
+        return DriverFacts(self.gpus, self.world.now())
 
     def path(self, index: int) -> Path:
         return self.folder / f"mlops-desk-leases-{os.geteuid()}" / f"{uuid(index)}.lease"
@@ -181,8 +181,8 @@ def test_adopting_after_a_restart_keeps_the_gpus(machine: Machine) -> None:
     machine.agent(10).acquire("a1", "train", 2, machine.facts, container="mld-a1")
     machine.containers.add("mld-a1")
     machine.kill(10)
-    again = Ledger(
-        Owner("agent10", "unix:///engine"),
+    again = LeaseLedger(
+        LeaseOwner("agent10", "unix:///engine"),
         lambda name: name in machine.containers,
         folders=LeaseFolders((machine.folder,)),
         host=machine.agent(11) and machine.world.seen_by(11),
@@ -572,8 +572,8 @@ def test_an_engine_that_answers_with_an_error_does_not_say_that_a_container_is_d
     def fails(_container: str) -> bool | None:
         raise TimedOut("The engine does not answer.")
 
-    other = Ledger(
-        Owner("agent20", "unix:///engine"),
+    other = LeaseLedger(
+        LeaseOwner("agent20", "unix:///engine"),
         fails,
         folders=LeaseFolders((machine.folder,)),
         host=machine.world.seen_by(20),  # type: ignore[arg-type]
@@ -583,7 +583,7 @@ def test_an_engine_that_answers_with_an_error_does_not_say_that_a_container_is_d
 
 
 def test_this_machine_names_its_processes() -> None:
-    host = Host()
+    host = ThisHost()
     me = host.this_process()
     assert host.lives(me) is True
     assert host.lives(type(me)(me.pid, me.start_ticks + 1, me.namespace)) is False

@@ -14,9 +14,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from mlops_desk.leases.allocation import Facts
+from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.status import GpuState
 from tests.unit.leases.world import World, gpu, process, uuid
 
@@ -57,7 +57,7 @@ class Machine(RuleBasedStateMachine):
         self.leftovers: dict[int, int] = {}
         self.held: dict[str, tuple[int, tuple[str, ...]]] = {}
         self.pids: dict[int, int] = {}
-        self.ledgers: dict[int, Ledger] = {}
+        self.ledgers: dict[int, LeaseLedger] = {}
         self.seen = self.look()
         for agent in range(AGENTS):
             self.boot_agent(agent, 100 + agent)
@@ -80,7 +80,7 @@ class Machine(RuleBasedStateMachine):
     def lives(self, attempt: str) -> bool:
         return self.held[attempt][0] in self.pids.values() or f"c-{attempt}" in self.containers
 
-    def look(self) -> Facts:
+    def look(self) -> DriverFacts:
         shown = []
         for index in range(GPUS):
             running = (
@@ -89,9 +89,9 @@ class Machine(RuleBasedStateMachine):
                 else ()
             )
             shown.append(gpu(index, processes=running, state=GpuState.OK if self.driver_answers else GpuState.STALE))
-        return Facts(tuple(shown), self.world.now())
+        return DriverFacts(tuple(shown), self.world.now())
 
-    def facts(self) -> Facts:
+    def facts(self) -> DriverFacts:
         """What an agent knows of the driver may be old."""
         if not self.stale:
             self.seen = self.look()
@@ -104,8 +104,8 @@ class Machine(RuleBasedStateMachine):
         self.world.spawn(pid)
         self.pids[agent] = pid
         view = self.world.seen_by(pid)
-        self.ledgers[agent] = Ledger(
-            Owner(f"agent{agent}", "e"),
+        self.ledgers[agent] = LeaseLedger(
+            LeaseOwner(f"agent{agent}", "e"),
             self.container_lives,
             folders=LeaseFolders((self.shared,)),
             host=view,

@@ -5,7 +5,7 @@ import json
 import sqlite3
 from contextlib import closing
 
-from mlops_desk.registry.server.facts import Facts
+from mlops_desk.registry.server.facts import StoreFacts
 from mlops_desk.registry.server.guard import Guard, Keys
 from mlops_desk.registry.server.tickets import Grant, Tickets
 
@@ -69,7 +69,7 @@ class Door:
         self.ticket = self.tickets.issue(Grant(OWN, "j-a1"))
         self.reached = []
         self._guard = Guard(
-            self._app, Keys(OWNER, self.tickets), HOSTS, Facts(folder / "mlflow.db"), folder / "artifacts"
+            self._app, Keys(OWNER, self.tickets), HOSTS, StoreFacts(folder / "mlflow.db"), folder / "artifacts"
         )
 
     async def _app(self, scope, receive, send):

@@ -16,7 +16,7 @@ from mlops_desk.telemetry.pipe.frames import Frame, read_frame
 from mlops_desk.telemetry.pipe.outbox import Outbox
 from mlops_desk.telemetry.pipe.patches import Restorer
 from mlops_desk.telemetry.relay import Relay
-from mlops_desk.telemetry.source import Busy, GpuSample, HostSample, Lane
+from mlops_desk.telemetry.source import Busy, GpuSample, HostSample, SourceLane
 
 
 class Gpus:
@@ -42,8 +42,8 @@ class HostWithDeadDisk:
         events, self._untold = tuple(self._untold), []
         return HostSample(1.0, Host("box"), events=events)
 
-    def lanes(self) -> tuple[Lane, ...]:
-        return (Lane("dead", 10.0, self._hang),)
+    def lanes(self) -> tuple[SourceLane, ...]:
+        return (SourceLane("dead", 10.0, self._hang),)
 
     def _hang(self) -> None:
         self.asked.set()

@@ -7,7 +7,7 @@ from typing import Annotated, Protocol
 import pytest
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.verbs.declaration import Length, Mark, Option, changes, reads, verbs_of
+from mlops_desk.verbs.declaration import Length, Option, VerbMark, changes, reads, verbs_of
 
 
 class Trees(Protocol):
@@ -39,8 +39,8 @@ def test_only_what_is_marked_is_a_verb_in_the_order_of_declaration() -> None:
 
 
 def test_a_mark_says_who_may_ask_for_how_long_and_what_was_before() -> None:
-    assert LIST.mark == Mark(changes=False, who="anyone", timeout_seconds=60.0, before=None)
-    assert PLANT.mark == Mark(changes=True, who="owner", timeout_seconds=5.0, before="list")
+    assert LIST.mark == VerbMark(changes=False, who="anyone", timeout_seconds=60.0, before=None)
+    assert PLANT.mark == VerbMark(changes=True, who="owner", timeout_seconds=5.0, before="list")
 
 
 def test_what_yields_lines_streams() -> None:

@@ -3,10 +3,10 @@
 import time
 from dataclasses import replace
 
-from mlops_desk.jobs.ports import Holder
+from mlops_desk.jobs.ports import GpuHolder
 from mlops_desk.jobs.run.leases import LedgerGpus
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import Ledger, Owner
+from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Gpu, GpuProcess, GpuState
 
@@ -19,13 +19,13 @@ def gpu(index):
 
 
 def holder(name):
-    return Holder(name, "a job", f"c-{name}", 1000)
+    return GpuHolder(name, "a job", f"c-{name}", 1000)
 
 
 def test_the_ledger_as_jobs_use_it(tmp_path):
     gpus = [gpu(0), gpu(1)]
     folders = LeaseFolders((tmp_path / "leases",))
-    ledger = Ledger(Owner("one"), folders=folders)
+    ledger = LeaseLedger(LeaseOwner("one"), folders=folders)
     ours = LedgerGpus(ledger, lambda: ledger.facts(gpus, time.time()))
     assert ours.outlook(2, 80 * GIB).free
     assert ours.outlook(3, None).never
@@ -45,7 +45,7 @@ def test_the_ledger_as_jobs_use_it(tmp_path):
 
 
 def test_an_unknown_driver_gives_nothing_out_and_blocks_nobody(tmp_path):
-    ledger = Ledger(Owner("one"), folders=LeaseFolders((tmp_path / "leases",)))
+    ledger = LeaseLedger(LeaseOwner("one"), folders=LeaseFolders((tmp_path / "leases",)))
     ours = LedgerGpus(ledger, lambda: None)
     answer = ours.outlook(1, None)
     assert (answer.free, answer.never) == (False, False)

@@ -7,7 +7,7 @@ import pytest
 
 from mlops_desk.base.errors import TimedOut, Unavailable
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.engines.fake import Program
+from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.records.job import Job, JobState
 
 OURS = "mld-cafe0123-0123456789ab-a1"
@@ -74,7 +74,7 @@ def test_its_gpus_are_given_to_nobody_else(world):
 
 
 @pytest.mark.parametrize(
-    ("program", "expected"), [(Program(), JobState.SUCCEEDED), (Program(exit_code=3), JobState.FAILED)]
+    ("program", "expected"), [(ScriptedProgram(), JobState.SUCCEEDED), (ScriptedProgram(exit_code=3), JobState.FAILED)]
 )
 def test_one_that_ended_meanwhile_is_judged_by_what_it_left(world, program, expected):
     world.engine.programs["train"] = replace(program, seconds=60.0)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.errors import TimedOut, Unavailable
-from mlops_desk.engines.fake import Program
+from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.jobs.run import quota
 from mlops_desk.jobs.run.folder import AttemptFolder
 from mlops_desk.jobs.run.quota import OutQuota, used_bytes
@@ -144,7 +144,7 @@ def test_a_job_that_nobody_told_a_limit_when_it_was_started_has_none(world, monk
 @pytest.mark.usefixtures("often")
 def test_an_agent_that_dies_between_the_finding_and_the_stop_loses_neither(world):
     world.out_limit_bytes = MIB
-    world.engine.programs["stubborn"] = Program(seconds=math.inf, ignores_term=True)
+    world.engine.programs["stubborn"] = ScriptedProgram(seconds=math.inf, ignores_term=True)
     job_id = world.submit("stubborn")
     world.tick(2)
     writes(world, job_id, 2 * MIB)
@@ -183,7 +183,7 @@ def full(*_arguments, **_named):
 
 
 def test_on_a_full_disk_a_job_ends_at_once_and_its_log_is_kept_once_there_is_room(world, monkeypatch):
-    world.engine.programs["train"] = Program(exit_code=3, lines=("one", "ValueError: x"))
+    world.engine.programs["train"] = ScriptedProgram(exit_code=3, lines=("one", "ValueError: x"))
     spool = AttemptFolder._spool
     monkeypatch.setattr(AttemptFolder, "_spool", full)
     job_id = world.submit("train", gpus=1)

@@ -10,7 +10,7 @@ import pytest
 from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.engines.fake import Program
+from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.jobs.run.shell import HostShell
 from mlops_desk.jobs.run.times import Now
 from mlops_desk.records.job import JobState, Mount
@@ -19,7 +19,7 @@ GIB = 1 << 30
 
 
 def test_a_job_runs_to_its_success(world):
-    world.engine.programs["train"] = Program(lines=("epoch 1", "done"))
+    world.engine.programs["train"] = ScriptedProgram(lines=("epoch 1", "done"))
     job_id = world.submit("train")
     job = world.run(job_id)
     assert (job.state, job.exit_code, job.reason) == (JobState.SUCCEEDED, 0, None)
@@ -40,11 +40,15 @@ def test_a_job_runs_to_its_success(world):
 @pytest.mark.parametrize(
     ("program", "class_", "evidence"),
     [
-        (Program(exit_code=3, lines=("ValueError: x",)), "exit_nonzero", "ValueError: x"),
-        (Program(exit_code=137, oom_killed=True), "oom_kernel", "OOMKilled"),
-        (Program(exit_code=1, oom_killed=True), "oom_kernel", "exit code 1"),
-        (Program(exit_code=1, lines=("torch.cuda.OutOfMemoryError: CUDA out of memory.",)), "oom_cuda", "CUDA out of"),
-        (Program(start_error="no such device"), "start_failed", "no such device"),
+        (ScriptedProgram(exit_code=3, lines=("ValueError: x",)), "exit_nonzero", "ValueError: x"),
+        (ScriptedProgram(exit_code=137, oom_killed=True), "oom_kernel", "OOMKilled"),
+        (ScriptedProgram(exit_code=1, oom_killed=True), "oom_kernel", "exit code 1"),
+        (
+            ScriptedProgram(exit_code=1, lines=("torch.cuda.OutOfMemoryError: CUDA out of memory.",)),
+            "oom_cuda",
+            "CUDA out of",
+        ),
+        (ScriptedProgram(start_error="no such device"), "start_failed", "no such device"),
     ],
 )
 def test_failures_have_a_class_with_evidence(world, program, class_, evidence):
@@ -58,7 +62,7 @@ def test_failures_have_a_class_with_evidence(world, program, class_, evidence):
 
 
 def test_an_oom_kill_of_a_child_is_no_failure_of_a_job_that_succeeds(world):
-    world.engine.programs["train"] = Program(exit_code=0, oom_killed=True)
+    world.engine.programs["train"] = ScriptedProgram(exit_code=0, oom_killed=True)
     assert world.run(world.submit("train")).state is JobState.SUCCEEDED
 
 
@@ -137,7 +141,7 @@ def test_cancel_in_the_queue(world):
 
 
 def test_cancel_while_running(world):
-    world.engine.programs["stubborn"] = Program(seconds=math.inf, ignores_term=True)
+    world.engine.programs["stubborn"] = ScriptedProgram(seconds=math.inf, ignores_term=True)
     polite, stubborn = world.submit("forever"), world.submit("stubborn")
     world.tick(2)
     world.runner.cancel(polite)
@@ -184,7 +188,7 @@ def test_without_an_outcome_file_an_end_that_nobody_watched_is_unknown(world):
 
 
 def test_the_outcome_file_wins_over_the_engines_exit_code(world):
-    world.engine.programs["train"] = Program(seconds=0, exit_code=255)
+    world.engine.programs["train"] = ScriptedProgram(seconds=0, exit_code=255)
     world.engine.at_end = lambda spec, ending: {
         "/mlops-desk/out/outcome.json": json.dumps({"attempt": spec.labels["io.mlops-desk.attempt"], "exit_code": 0})
     }
@@ -193,7 +197,7 @@ def test_the_outcome_file_wins_over_the_engines_exit_code(world):
 
 @pytest.mark.parametrize("forged", ["{", '{"attempt": "other", "exit_code": 0}', '{"exit_code": 0}', "x" * 20_000])
 def test_what_is_no_outcome_file_of_this_attempt_does_not_count(world, forged):
-    world.engine.programs["train"] = Program(seconds=0, exit_code=7)
+    world.engine.programs["train"] = ScriptedProgram(seconds=0, exit_code=7)
     world.engine.at_end = lambda spec, ending: {"/mlops-desk/out/outcome.json": forged}
     job = world.run(world.submit("train"))
     assert (job.state, job.exit_code) == (JobState.FAILED, 7)
@@ -201,7 +205,7 @@ def test_what_is_no_outcome_file_of_this_attempt_does_not_count(world, forged):
 
 def test_an_image_without_a_shell_runs_its_command_itself(world):
     world.engine.shell_less.add(world.engine.add_image("bare").id)
-    world.engine.programs["train"] = Program(exit_code=5)
+    world.engine.programs["train"] = ScriptedProgram(exit_code=5)
     good, bad = world.submit("run", image="bare"), world.submit("train", image="bare")
     assert (world.run(good).state, world.run(bad).exit_code) == (JobState.SUCCEEDED, 5)
 
@@ -577,9 +581,9 @@ def test_gpus_taken_while_the_agent_was_dead_send_the_job_back_to_its_place(worl
         world.tick()
     world.engine.create = original
     world.restart()
-    from mlops_desk.jobs.ports import Holder
+    from mlops_desk.jobs.ports import GpuHolder
 
-    stranger = Holder("other", "theirs", "theirs", 1)
+    stranger = GpuHolder("other", "theirs", "theirs", 1)
     assert world.leases.lease(stranger, 1, None) == ("GPU-a",)
     world.tick()
     job = world.job(job_id)

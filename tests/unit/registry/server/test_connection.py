@@ -11,7 +11,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from mlops_desk.registry.server import connection
-from mlops_desk.registry.server.connection import Callers, Connection, raise_descriptors
+from mlops_desk.registry.server.connection import Callers, ServerConnection, raise_descriptors
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 HALF = b"GET / HTTP/1.1\r\nho"
@@ -37,7 +37,7 @@ async def serving():
     """Serve, and lend a way to call; every call is over when the server's side of it is."""
     config = uvicorn.Config(application, lifespan="off", ws="none", log_config=None)
     state, made = ServerState(), []
-    make = functools.partial(Connection, Callers(Named()), config=config, server_state=state, app_state={})
+    make = functools.partial(ServerConnection, Callers(Named()), config=config, server_state=state, app_state={})
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
 
     async def call(source="127.0.0.1"):

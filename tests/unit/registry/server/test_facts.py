@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from mlops_desk.registry.server.facts import Facts, ModelFacts, RunFacts, VersionFacts
+from mlops_desk.registry.server.facts import ModelFacts, RunFacts, StoreFacts, VersionFacts
 from tests.unit.registry.judged import CHILD, GRANDCHILD, OTHER, OWN, OWN_MODEL, make_store
 
 
@@ -22,7 +22,7 @@ def write(store, *statements):
 
 
 def test_what_is_there_is_told_and_what_is_not_is_none(store):
-    facts = Facts(store)
+    facts = StoreFacts(store)
     assert facts.run(CHILD) == RunFacts(f"mlflow-artifacts:/1/{CHILD}/artifacts", OWN)
     assert facts.run(OWN) == RunFacts(f"mlflow-artifacts:/1/{OWN}/artifacts", None)
     assert facts.run("none") is None
@@ -37,7 +37,7 @@ def test_what_is_there_is_told_and_what_is_not_is_none(store):
 
 
 def test_a_run_belongs_to_its_forebears(store):
-    facts = Facts(store)
+    facts = StoreFacts(store)
     assert facts.belongs_to(OWN, OWN)
     assert facts.belongs_to(GRANDCHILD, OWN)
     assert facts.belongs_to(GRANDCHILD, CHILD)
@@ -49,19 +49,19 @@ def test_a_run_belongs_to_its_forebears(store):
 def test_runs_that_are_each_others_parents_belong_to_nobody(store):
     parent = "INSERT INTO tags VALUES ('mlflow.parentRunId', ?, ?)"
     write(store, (parent, (OTHER, "x")), (parent, ("x", OTHER)), ("INSERT INTO runs VALUES ('x', '')", ()))
-    assert not Facts(store).belongs_to(OTHER, OWN)
+    assert not StoreFacts(store).belongs_to(OTHER, OWN)
 
 
 def test_reading_makes_no_store_where_there_is_none(tmp_path):
     with pytest.raises(sqlite3.Error):
-        Facts(tmp_path / "none.db").run(OWN)
+        StoreFacts(tmp_path / "none.db").run(OWN)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_with_many_versions_is_looked_through(store):
     version = "INSERT INTO model_versions VALUES ('many', ?, ?, NULL, ?)"
     write(store, *((version, (number, f"runs:/{OWN}/model{number}", OWN)) for number in range(1, 200)))
-    assert Facts(store).is_inside("models:/many@champion")
+    assert StoreFacts(store).is_inside("models:/many@champion")
     write(store, (version, (200, "file:///etc", OWN)))
-    assert not Facts(store).is_inside("models:/many@champion")
-    assert Facts(store).is_inside("models:/many/7")
+    assert not StoreFacts(store).is_inside("models:/many@champion")
+    assert StoreFacts(store).is_inside("models:/many/7")

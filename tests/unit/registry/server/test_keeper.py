@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mlops_desk.registry.server import process
-from mlops_desk.registry.server.files import Entry, Ledger
+from mlops_desk.registry.server.files import Entry, ServerFiles
 from mlops_desk.registry.server.process import Keeper
 
 KILL = os.kill
@@ -19,7 +19,7 @@ class Servers:
     """Forks processes that live as ``lives`` say: beat, then end or fall silent; the last tells the keeper to end."""
 
     def __init__(self, folder, *lives):
-        self.ledger = Ledger(folder)
+        self.ledger = ServerFiles(folder)
         self.ledger.make()
         self.lives = list(lives)
         self.forked = []

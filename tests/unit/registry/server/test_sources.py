@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.registry.location import Named, is_plain_path, is_stored, named_by
+from mlops_desk.registry.location import NamedSource, is_plain_path, is_stored, named_by
 from tests.unit.registry.judged import OTHER, OUTSIDE, OUTSIDE_MODEL, OWN, OWN_MODEL, OWNER, Door
 
 
@@ -114,10 +114,10 @@ def test_a_path_that_is_called_plain_never_steps_up_however_it_is_decoded(parts)
 
 
 def test_what_a_source_refers_to():
-    assert named_by("runs:/abc/model/deep") == Named(run_id="abc")
-    assert named_by("models:/m-12") == Named(model_id="m-12")
-    assert named_by("models:/churn/12") == Named(name="churn", version="12")
-    assert named_by("models:/churn@champion") == Named(name="churn")
-    assert named_by("models:/churn/Production") == Named(name="churn")
+    assert named_by("runs:/abc/model/deep") == NamedSource(run_id="abc")
+    assert named_by("models:/m-12") == NamedSource(model_id="m-12")
+    assert named_by("models:/churn/12") == NamedSource(name="churn", version="12")
+    assert named_by("models:/churn@champion") == NamedSource(name="churn")
+    assert named_by("models:/churn/Production") == NamedSource(name="churn")
     assert named_by("models:/a/b/c") is None
     assert named_by("mlflow-artifacts:/1") is None

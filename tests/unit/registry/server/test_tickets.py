@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.registry.server.files import Ledger
+from mlops_desk.registry.server.files import ServerFiles
 from mlops_desk.registry.server.tickets import Grant, Tickets
 
 
@@ -68,7 +68,7 @@ def test_a_folder_that_can_not_be_written_is_named(tmp_path):
 
 
 def test_the_owners_token_is_kept_out_of_the_servers_sight(tmp_path):
-    fresh = Ledger(tmp_path / "fresh")
+    fresh = ServerFiles(tmp_path / "fresh")
     assert fresh.token() == fresh.token() != ""
     assert not fresh.token_file.is_relative_to(tmp_path / "fresh")
     assert fresh.token_file.stat().st_mode & 0o777 == 0o600
@@ -78,7 +78,7 @@ def test_the_owners_token_is_kept_out_of_the_servers_sight(tmp_path):
 def test_a_token_that_an_earlier_version_gave_its_jobs_is_the_owners_no_more(tmp_path):
     (tmp_path / "mlflow").mkdir()
     (tmp_path / "mlflow" / "token").write_text("from-before")
-    ledger = Ledger(tmp_path / "mlflow")
+    ledger = ServerFiles(tmp_path / "mlflow")
     token = ledger.token()
     assert token not in {"", "from-before"}
     assert (ledger.token(), ledger.earlier_token()) == (token, "from-before")

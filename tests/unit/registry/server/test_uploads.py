@@ -84,7 +84,7 @@ def test_files_that_come_at_once_share_what_is_left(door):
         for upload in begun:
             await upload.open(*door.tickets.find(door.ticket), [(b"content-length", b"61440")])
         await begun[0]._take(60 * KIB)
-        with pytest.raises(uploads.Rejected):
+        with pytest.raises(uploads.CallRejected):
             await begun[1]._take(60 * KIB)
         begun[0].close()
         await begun[1]._take(60 * KIB)

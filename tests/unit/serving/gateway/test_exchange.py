@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mlops_desk.serving.gateway.exchange import Answer, Rejected, read_body, send_answer
-from mlops_desk.serving.gateway.routes import Limits
+from mlops_desk.serving.gateway.routes import GatewayLimits
 
-LIMITS = Limits(body_bytes=100, body_seconds=30.0, body_idle_seconds=30.0)
+LIMITS = GatewayLimits(body_bytes=100, body_seconds=30.0, body_idle_seconds=30.0)
 
 
 def sender(*pieces: bytes, pause_seconds: float = 0.0, ends: bool = True) -> Callable[[], Any]:
@@ -26,7 +26,9 @@ def sender(*pieces: bytes, pause_seconds: float = 0.0, ends: bool = True) -> Cal
     return receive
 
 
-def read(receive: Any, limits: Limits = LIMITS, hold: Callable[[int], None] = lambda _: None, **headers: str) -> bytes:
+def read(
+    receive: Any, limits: GatewayLimits = LIMITS, hold: Callable[[int], None] = lambda _: None, **headers: str
+) -> bytes:
     return asyncio.run(asyncio.wait_for(read_body(headers, receive, limits, hold), 20))
 
 
@@ -48,7 +50,7 @@ def test_a_length_above_the_limit_is_refused_unread() -> None:
 
 
 def test_a_body_that_pauses_too_long_is_told_so() -> None:
-    limits = Limits(body_seconds=30.0, body_idle_seconds=0.05)
+    limits = GatewayLimits(body_seconds=30.0, body_idle_seconds=0.05)
     with pytest.raises(Rejected) as rejected:
         read(sender(b"x", ends=False), limits)
     assert rejected.value.answer.status == 408
@@ -56,7 +58,7 @@ def test_a_body_that_pauses_too_long_is_told_so() -> None:
 
 
 def test_a_body_that_drips_is_told_so() -> None:
-    limits = Limits(body_bytes=1 << 20, body_seconds=0.2, body_idle_seconds=30.0)
+    limits = GatewayLimits(body_bytes=1 << 20, body_seconds=0.2, body_idle_seconds=30.0)
     with pytest.raises(Rejected) as rejected:
         read(sender(*[b"x"] * 400, pause_seconds=0.02), limits)
     assert rejected.value.answer.status == 408

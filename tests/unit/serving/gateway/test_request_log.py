@@ -9,7 +9,7 @@ import pytest
 from mlops_desk.base.loop import Loop
 from mlops_desk.serving.gateway import process
 from mlops_desk.serving.gateway.process import RequestLog
-from mlops_desk.serving.gateway.routes import EndpointRoutes, Limits, RoutingTable
+from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange
 from mlops_desk.storage.requests import parts
 
@@ -29,7 +29,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def log(folder: Path) -> RequestLog:
     made = RequestLog(Loop("test"))
-    made.follow(RoutingTable(endpoints={"front": EndpointRoutes((), str(folder))}, limits=Limits(log_bytes=20 * KIB)))
+    made.follow(
+        RoutingTable(endpoints={"front": EndpointRoutes((), str(folder))}, limits=GatewayLimits(log_bytes=20 * KIB))
+    )
     return made
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.base import wire
 from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable, choose, sticky_point
-from mlops_desk.storage.requests import Feature
+from mlops_desk.storage.requests import LoggedFeature
 
 weights = st.floats(0, 100, allow_nan=False)
 routes = st.lists(
@@ -55,6 +55,6 @@ def test_keys_are_spread_over_all_of_the_line() -> None:
 
 
 def test_the_table_survives_the_way_to_the_gateway() -> None:
-    route = Route(3, 0.5, ("10.0.0.1:8080",), (Feature("a.x", "number"), Feature("größe", "text")))
+    route = Route(3, 0.5, ("10.0.0.1:8080",), (LoggedFeature("a.x", "number"), LoggedFeature("größe", "text")))
     table = RoutingTable(7, {"digits": EndpointRoutes((route,), "/log", "x-key")})
     assert wire.loads(wire.dumps(table), RoutingTable) == table

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from mlops_desk.serving.gateway.spool import Exchange, Spool, read_spool
 from mlops_desk.storage import requests
-from mlops_desk.storage.requests import Feature, LoggedRow, newest, part_path, parts, tidy, write_part
+from mlops_desk.storage.requests import LoggedFeature, LoggedRow, newest, part_path, parts, tidy, write_part
 
-FEATURES = (Feature("a.x", "number"), Feature("city", "text"))
+FEATURES = (LoggedFeature("a.x", "number"), LoggedFeature("city", "text"))
 
 
 def exchange(number: int, rows: list[Mapping[str, Any]], revision: int = 1, status: int = 200) -> Exchange:
@@ -197,12 +197,12 @@ def test_without_a_signature_kinds_are_read_from_the_values(tmp_path: Path) -> N
     spool.append(exchange(1, [{"a": 1, "b": 1, "c": None}, {"a": 2.5, "b": "x"}]))
     spool.close()
     _, features = read_spool(path)
-    assert features == [Feature("a", "number"), Feature("b", "text"), Feature("c", "number")]
+    assert features == [LoggedFeature("a", "number"), LoggedFeature("b", "text"), LoggedFeature("c", "number")]
 
 
 def test_two_revisions_that_disagree_on_a_kind_share_a_text_column(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    spool.describe({1: (Feature("a", "number"),), 2: (Feature("a", "text"), Feature("b", "number"))})
+    spool.describe({1: (LoggedFeature("a", "number"),), 2: (LoggedFeature("a", "text"), LoggedFeature("b", "number"))})
     spool.append(exchange(1, [{"a": 1}], revision=1))
     spool.append(exchange(2, [{"a": "x", "b": 2}], revision=2))
     spool.roll()
@@ -217,7 +217,7 @@ def row(number: int, values: Mapping[str, Any], status: int = 200, revision: int
 @settings(max_examples=25)
 def test_any_feature_name_is_kept_somewhere(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     folder = tmp_path_factory.mktemp("log 'x' [1]*?")
-    features = [Feature(name, "text") for name in names]
+    features = [LoggedFeature(name, "text") for name in names]
     write_part([row(1, {name: f"v {name}" for name in names})], features, part_path(folder, 1))
     target = folder / "newest.parquet"
     newest(folder, 5, target, with_meta=True)
@@ -230,7 +230,7 @@ def test_any_feature_name_is_kept_somewhere(tmp_path_factory: pytest.TempPathFac
 
 
 def test_newest_gives_answered_rows_of_one_revision_features_only(tmp_path: Path) -> None:
-    feature = [Feature("a", "number")]
+    feature = [LoggedFeature("a", "number")]
     write_part([row(n, {"a": n}) for n in range(10)], feature, part_path(tmp_path, 1))
     write_part([row(n, {"a": n}, status=400 if n % 2 else 200, revision=2) for n in range(10, 20)], feature,
                part_path(tmp_path, 2))  # fmt: skip

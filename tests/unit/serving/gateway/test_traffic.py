@@ -4,16 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.serving.gateway.traffic import Counters, LoadWindow, Snapshot, load_between, percentile, snapshot_of
+from mlops_desk.serving.gateway.traffic import (
+    LoadWindow,
+    Snapshot,
+    TrafficCounters,
+    load_between,
+    percentile,
+    snapshot_of,
+)
 
 
-def snapshot(at: float, counters: Counters) -> Snapshot:
+def snapshot(at: float, counters: TrafficCounters) -> Snapshot:
     return snapshot_of(counters, at)
 
 
 @given(st.lists(st.floats(0.0002, 50.0), min_size=1, max_size=200), st.sampled_from([0.5, 0.95]))
 def test_a_percentile_is_within_a_bucket_of_the_exact_one(latencies: list[float], share: float) -> None:
-    counters = Counters()
+    counters = TrafficCounters()
     for latency in latencies:
         counters.count(200, latency)
     exact = sorted(latencies)[max(0, -(-int(share * 100) * len(latencies) // 100) - 1)]
@@ -23,7 +30,7 @@ def test_a_percentile_is_within_a_bucket_of_the_exact_one(latencies: list[float]
 
 
 def test_no_requests_have_no_latency() -> None:
-    empty = Counters()
+    empty = TrafficCounters()
     load = load_between(snapshot(0, empty), snapshot(10, empty))
     assert load.requests_per_second == 0.0
     assert load.latency_p50_seconds is None
@@ -31,7 +38,7 @@ def test_no_requests_have_no_latency() -> None:
 
 
 def test_rates_are_of_the_window_and_errors_count_from_400() -> None:
-    window, counters = LoadWindow(seconds=10), Counters()
+    window, counters = LoadWindow(seconds=10), TrafficCounters()
     window.add(snapshot(0.0, counters))
     for status in (200, 200, 404, 500):
         counters.count(status, 0.01)
@@ -43,9 +50,9 @@ def test_rates_are_of_the_window_and_errors_count_from_400() -> None:
 
 
 def test_a_new_gateway_starts_the_window_over() -> None:
-    window, counters = LoadWindow(), Counters()
+    window, counters = LoadWindow(), TrafficCounters()
     for _ in range(10):
         counters.count(200, 0.01)
     window.add(snapshot(0.0, counters))
-    load = window.add(snapshot(2.0, Counters()))
+    load = window.add(snapshot(2.0, TrafficCounters()))
     assert load.requests_per_second == 0.0

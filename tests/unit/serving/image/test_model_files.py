@@ -8,7 +8,7 @@ import yaml
 
 from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.serving.image.model_files import features_of, read_model
-from mlops_desk.storage.requests import Feature
+from mlops_desk.storage.requests import LoggedFeature
 
 
 def write_model(folder: Path, **more: object) -> Path:
@@ -38,10 +38,10 @@ def test_a_signature_gives_typed_features(tmp_path: Path) -> None:
     (tmp_path / "serving_input_example.json").write_text('{"inputs": [1]}')
     files = read_model(tmp_path)
     assert files.features == (
-        Feature("a.x", "number"),
-        Feature("b", "number"),
-        Feature("city", "text"),
-        Feature("member", "text"),
+        LoggedFeature("a.x", "number"),
+        LoggedFeature("b", "number"),
+        LoggedFeature("city", "text"),
+        LoggedFeature("member", "text"),
     )
     assert files.requirements.startswith("mlflow==3.17.2")
     assert (files.mlflow_version, files.python_version) == ("3.17.2", "3.11.7")

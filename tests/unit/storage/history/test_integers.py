@@ -16,13 +16,13 @@ from mlops_desk.storage.history.integers import (
     put_group,
     put_integers,
 )
-from mlops_desk.storage.history.scales import Scale, decode, encode, error_limit, grouped
+from mlops_desk.storage.history.scales import CurveScale, decode, encode, error_limit, grouped
 from mlops_desk.telemetry.history.disk import scale_of
 from mlops_desk.telemetry.metrics.table import METRICS
 
 WHOLE = st.one_of(st.integers(-3, 3), st.integers(-70_000, 70_000), st.integers(-(1 << 60), 1 << 60))
 NUMBERS = npst.arrays(np.int64, st.integers(0, 40), elements=WHOLE)
-SCALES = st.builds(Scale, st.sampled_from([1e-6, 0.001, 0.5, 1.0, 1024.0, float(1 << 20)]), st.booleans())
+SCALES = st.builds(CurveScale, st.sampled_from([1e-6, 0.001, 0.5, 1.0, 1024.0, float(1 << 20)]), st.booleans())
 
 
 @given(NUMBERS)
@@ -66,23 +66,23 @@ def test_garbage_is_no_column(data: bytes, rows: int) -> None:
 
 
 @given(SCALES, st.floats(0, 1e12), st.booleans())
-def test_a_kept_value_is_as_near_as_its_scale_says(scale: Scale, value: float, negative: bool) -> None:
+def test_a_kept_value_is_as_near_as_its_scale_says(scale: CurveScale, value: float, negative: bool) -> None:
     value = -value if negative else value
     codes = encode(np.array([value]), scale)
     assert abs(float(decode(codes, scale)[0]) - value) <= error_limit(value, scale) * (1 + 1e-9) + abs(value) * 1e-12
     assert int(encode(decode(codes, scale), scale)[0]) == int(codes[0])  # packing again changes nothing
-    assert Scale.parse(str(scale)) == scale
+    assert CurveScale.parse(str(scale)) == scale
 
 
 @given(SCALES, st.lists(st.floats(0, 1e12), min_size=2, max_size=20))
-def test_codes_are_in_the_order_of_the_values(scale: Scale, values: list[float]) -> None:
+def test_codes_are_in_the_order_of_the_values(scale: CurveScale, values: list[float]) -> None:
     assert (np.diff(encode(np.sort(np.array(values)), scale)) >= 0).all()
 
 
 @pytest.mark.parametrize("steps", [2430.75, 2431.25, 4866.2, 2047.6, 4095.4])
 def test_a_rate_is_rounded_once(steps: float) -> None:
     """Rounded to whole steps before, 2430.75 would become 2431 and then 2432, further off than the next code is."""
-    scale = Scale(1024.0, growing=True)
+    scale = CurveScale(1024.0, growing=True)
     value = steps * scale.step
     assert abs(float(decode(encode(np.array([value]), scale), scale)[0]) - value) <= error_limit(value, scale)
 
@@ -96,7 +96,7 @@ def test_history_is_as_exact_as_the_metric_declares(metric, share: float) -> Non
 
 
 @st.composite
-def blocks(draw: st.DrawFn) -> tuple[Block, list[Scale]]:
+def blocks(draw: st.DrawFn) -> tuple[Block, list[CurveScale]]:
     rows, columns = draw(st.integers(1, 12)), draw(st.integers(0, 9))
     keys = tuple(("GPU-1", f"m{n}", "1") for n in range(columns))
     states = draw(npst.arrays(np.uint8, (rows, columns), elements=st.integers(0, 9)))
@@ -108,7 +108,7 @@ def blocks(draw: st.DrawFn) -> tuple[Block, list[Scale]]:
 
 
 @given(blocks())
-def test_a_block_comes_back_as_exact_as_its_scales(drawn: tuple[Block, list[Scale]]) -> None:
+def test_a_block_comes_back_as_exact_as_its_scales(drawn: tuple[Block, list[CurveScale]]) -> None:
     block, scales = drawn
     rows = unpack(pack(coded(block, grouped(scales))), len(block.times), len(block.keys))
     back = uncoded(rows, block.keys, grouped(scales))
@@ -126,7 +126,7 @@ def test_a_block_comes_back_as_exact_as_its_scales(drawn: tuple[Block, list[Scal
 
 
 @given(blocks(), st.data())
-def test_a_damaged_block_is_noticed(drawn: tuple[Block, list[Scale]], data: st.DataObject) -> None:
+def test_a_damaged_block_is_noticed(drawn: tuple[Block, list[CurveScale]], data: st.DataObject) -> None:
     block, scales = drawn
     rows = coded(block, grouped(scales))
     packed = bytearray(pack(rows))

@@ -8,7 +8,7 @@ import pytest
 
 from mlops_desk.storage.history import rolling, sealing
 from mlops_desk.storage.history.blocks import OK, Block
-from mlops_desk.storage.history.holders import Holding
+from mlops_desk.storage.history.holders import MemoryHolding
 from mlops_desk.storage.history.store import TelemetryStore
 
 GIB = 1 << 30
@@ -30,7 +30,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry
 def append(store: TelemetryStore, number: int, held_gib: int | None = None) -> None:
     times = np.array([1000.0 + number])
     block = Block((("host", "load", "1"),), times, np.ones((1, 1), np.float32), np.full((1, 1), OK, np.uint8))
-    held = [] if held_gib is None else [Holding("GPU-1", 7, 100, "bo", "python", None, held_gib * GIB)]
+    held = [] if held_gib is None else [MemoryHolding("GPU-1", 7, 100, "bo", "python", None, held_gib * GIB)]
     store.append(block, held)
     for _ in sealing.work(store):
         pass

@@ -15,11 +15,11 @@ from mlops_desk.base.errors import TimedOut
 from mlops_desk.storage.history import rolling, sealing
 from mlops_desk.storage.history.blocks import OK, Block, Key
 from mlops_desk.storage.history.chunks import FIRST, FRAMES_A_CHUNK
-from mlops_desk.storage.history.holders import Holding
+from mlops_desk.storage.history.holders import MemoryHolding
 from mlops_desk.storage.history.holders_reading import holders_in, memory_of
-from mlops_desk.storage.history.reading import Request, find_series, read
+from mlops_desk.storage.history.reading import CurvesRequest, find_series, read
 from mlops_desk.storage.history.rollup import Rolled, join, roll, single
-from mlops_desk.storage.history.scales import Scale
+from mlops_desk.storage.history.scales import CurveScale
 from mlops_desk.storage.history.store import TelemetryStore
 
 POWER: Key = ("GPU-1", "hw.power", "W")
@@ -38,7 +38,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(folder: Path) -> TelemetryStore:
-    return TelemetryStore(folder / "telemetry.db", lambda key: Scale(0.5 if key == POWER else 0.001))
+    return TelemetryStore(folder / "telemetry.db", lambda key: CurveScale(0.5 if key == POWER else 0.001))
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def work(store: TelemetryStore) -> None:
 
 def rows_of(store: TelemetryStore, key: Key = POWER, tier: int = 0, left_out: int = 0) -> Rolled:
     ((number, _),) = [found or (0, "") for found in find_series(store, [key[:2]])]
-    found = read(store, Request((number,), -1e9, 1e11, tier, left_out, FOREVER))
+    found = read(store, CurvesRequest((number,), -1e9, 1e11, tier, left_out, FOREVER))
     return join(found.pieces[number])
 
 
@@ -280,11 +280,11 @@ def test_devices_that_come_and_go_leave_no_layouts_behind(
 def test_a_read_has_a_deadline(store: TelemetryStore) -> None:
     store.append(block_of([1.7e9], 1.0))
     with pytest.raises(TimedOut):
-        read(store, Request((1,), 0.0, 1e11, 0, 0, time.monotonic() - 1))
+        read(store, CurvesRequest((1,), 0.0, 1e11, 0, 0, time.monotonic() - 1))
 
 
-def holding(pid: int, ticks: int, gib: float, user: str = "bo") -> Holding:
-    return Holding("GPU-1", pid, ticks, user, "python train.py", "train-7", int(gib * (1 << 30)))
+def holding(pid: int, ticks: int, gib: float, user: str = "bo") -> MemoryHolding:
+    return MemoryHolding("GPU-1", pid, ticks, user, "python train.py", "train-7", int(gib * (1 << 30)))
 
 
 @pytest.mark.usefixtures("small")
@@ -294,7 +294,7 @@ def test_who_held_memory_is_told_after_the_process_is_gone(store: TelemetryStore
         store.append(block_of([1.7e9 + 10 * number], 1.0), now)
         if number == 8:
             work(store)
-    request = Request((), 1.7e9 - 1, 1.7e9 + 200, 0, 0, FOREVER)
+    request = CurvesRequest((), 1.7e9 - 1, 1.7e9 + 200, 0, 0, FOREVER)
     grown = memory_of(store, "GPU-1", 7, request)
     assert len(grown.times) == 14
     np.testing.assert_allclose(grown.mean / (1 << 30), [*range(2, 11), *[1.0] * 5])
@@ -302,7 +302,7 @@ def test_who_held_memory_is_told_after_the_process_is_gone(store: TelemetryStore
     assert [(item.user, round(item.peak_bytes / (1 << 30))) for item in found] == [("bo", 10), ("ada", 1)]
     assert found[0].container == "train-7"
     assert found[0].last_at == 1.7e9 + 80
-    late = Request((), 1.7e9 + 100, 1.7e9 + 200, 0, 0, FOREVER)
+    late = CurvesRequest((), 1.7e9 + 100, 1.7e9 + 200, 0, 0, FOREVER)
     assert [item.user for item in holders_in(store, late)] == ["ada"]
     work(store)
     assert len(memory_of(store, "GPU-1", 7, request).times) == 14

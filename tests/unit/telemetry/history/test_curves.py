@@ -20,7 +20,7 @@ from mlops_desk.storage.history.rollup import single
 from mlops_desk.telemetry.devices import resolve_device
 from mlops_desk.telemetry.history.buckets import binned, choose_tier
 from mlops_desk.telemetry.history.curves import CurveReader
-from mlops_desk.telemetry.history.disk import History
+from mlops_desk.telemetry.history.disk import DiskHistory
 from mlops_desk.telemetry.history.memory import Ring
 
 NOW = 1_794_999_600.0
@@ -71,7 +71,7 @@ def test_late_samples_make_no_gaps_and_a_gap_is_not_filled(jitter: np.ndarray) -
 class Rig:
     def __init__(self, folder: Path) -> None:
         self.ring = Ring()
-        self.history = History(folder / "telemetry.db", self.ring, lambda _: None)
+        self.history = DiskHistory(folder / "telemetry.db", self.ring, lambda _: None)
         self.reader = CurveReader(self.ring, self.history)
         self.count = 0
 
@@ -109,9 +109,9 @@ def test_memory_and_disk_make_one_curve(rig: Rig, monkeypatch: pytest.MonkeyPatc
 
 
 def _request(start: float, end: float):
-    from mlops_desk.storage.history.reading import Request
+    from mlops_desk.storage.history.reading import CurvesRequest
 
-    return Request((), start, end, 0, 0, time.monotonic() + 60)
+    return CurvesRequest((), start, end, 0, 0, time.monotonic() + 60)
 
 
 def test_a_clock_that_jumps_back_hides_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

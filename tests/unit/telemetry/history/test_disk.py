@@ -18,7 +18,7 @@ from mlops_desk.storage.history.store import TelemetryStore
 from mlops_desk.telemetry.history import disk as module
 from mlops_desk.telemetry.history import retries
 from mlops_desk.telemetry.history.curves import CurveReader
-from mlops_desk.telemetry.history.disk import History
+from mlops_desk.telemetry.history.disk import DiskHistory
 from mlops_desk.telemetry.history.memory import Ring
 
 
@@ -55,7 +55,7 @@ def test_the_ring_grows_with_new_devices() -> None:
 
 def test_a_clock_that_jumps_ten_years_deletes_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ring = Ring()
-    history = History(tmp_path / "telemetry.db", ring, lambda _: None)
+    history = DiskHistory(tmp_path / "telemetry.db", ring, lambda _: None)
     now = time.time()
     for at in (now, now + 3e8, now - 3e8):
         ring.append(at, [power(1.0)])
@@ -72,7 +72,7 @@ def _limit_pages(store: TelemetryStore, pages: int) -> None:
 
 def test_a_full_disk_pauses_the_history_and_it_goes_on_by_itself(tmp_path: Path) -> None:
     ring, notices, now = Ring(), [], time.time()
-    history = History(tmp_path / "telemetry.db", ring, notices.append)
+    history = DiskHistory(tmp_path / "telemetry.db", ring, notices.append)
 
     def sample(rows: int) -> None:
         rng = np.random.default_rng(1)
@@ -119,7 +119,7 @@ def test_nothing_is_packed_for_a_disk_that_is_still_full_and_room_is_noticed(
                 _full()
             super().append(*arguments)
 
-    history = History(tmp_path / "telemetry.db", ring, notices.append, Full)
+    history = DiskHistory(tmp_path / "telemetry.db", ring, notices.append, Full)
     for second in range(5):
         ring.append(now + second, [power(1.0)])
         history._turn()
@@ -137,7 +137,7 @@ def test_a_packing_that_failed_is_begun_anew_and_told_in_the_same_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices, ring, now = [], Ring(), time.time()
-    history = History(tmp_path / "telemetry.db", ring, notices.append)
+    history = DiskHistory(tmp_path / "telemetry.db", ring, notices.append)
     for second in range(30):
         ring.append(now + second, [power(1.0)])
         history.flush()
@@ -164,7 +164,7 @@ def test_a_database_that_can_not_be_opened_is_tried_again(tmp_path: Path) -> Non
             raise Unavailable("The database can't be opened.", "Free some space.")
         return TelemetryStore(path)
 
-    history = History(tmp_path / "telemetry.db", ring, notices.append, open_store)
+    history = DiskHistory(tmp_path / "telemetry.db", ring, notices.append, open_store)
     for second in range(3):
         ring.append(now + second, [power(1.0)])
         history.flush()
@@ -176,7 +176,7 @@ def test_a_database_that_can_not_be_opened_is_tried_again(tmp_path: Path) -> Non
 
 def test_nothing_opens_the_database_again_once_it_is_closed(tmp_path: Path) -> None:
     ring = Ring()
-    history = History(tmp_path / "telemetry.db", ring, lambda _: None)
+    history = DiskHistory(tmp_path / "telemetry.db", ring, lambda _: None)
     ring.append(time.time(), [power(1.0)])
     history.flush()
     store = history.store  # as a reader that is under way has it
@@ -194,7 +194,7 @@ def test_a_damaged_database_is_set_aside_and_said_so(tmp_path: Path) -> None:
     path.write_bytes(b"this is no database" * 400)
     notices = []
     ring = Ring()
-    history = History(path, ring, notices.append)
+    history = DiskHistory(path, ring, notices.append)
     ring.append(1.0, [power(1.0)])
     history.flush()
     assert any("damaged" in notice.text for notice in notices)
@@ -204,7 +204,7 @@ def test_a_damaged_database_is_set_aside_and_said_so(tmp_path: Path) -> None:
 
 def test_a_database_that_is_damaged_while_it_is_open_is_set_aside_and_writing_goes_on(tmp_path: Path) -> None:
     path, notices, ring = tmp_path / "telemetry.db", [], Ring()
-    history = History(path, ring, notices.append)
+    history = DiskHistory(path, ring, notices.append)
     now = time.time()
     ring.append(now, [power(1.0)])
     history.flush()
@@ -227,7 +227,7 @@ def test_a_disk_that_is_full_at_the_packing_pauses_it_without_a_flood_of_notices
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices, ring = [], Ring()
-    history = History(tmp_path / "telemetry.db", ring, notices.append)
+    history = DiskHistory(tmp_path / "telemetry.db", ring, notices.append)
     now = time.time()
     for second in range(30):
         ring.append(now + second, [power(1.0)])
@@ -258,7 +258,7 @@ def test_while_the_database_is_opened_memory_answers(tmp_path: Path) -> None:
         opening.wait(20)
         return TelemetryStore(path)
 
-    history = History(tmp_path / "telemetry.db", ring, lambda _: None, open_store)
+    history = DiskHistory(tmp_path / "telemetry.db", ring, lambda _: None, open_store)
     now = time.time()
     ring.append(now, [power(7.0)])
     flush = Thread(target=history.flush)

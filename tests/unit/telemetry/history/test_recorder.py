@@ -11,7 +11,7 @@ from mlops_desk.records.history import Curves
 from mlops_desk.records.metric import Reading
 from mlops_desk.storage.history import recordings, sealing
 from mlops_desk.telemetry.history.curves import CurveReader
-from mlops_desk.telemetry.history.disk import History
+from mlops_desk.telemetry.history.disk import DiskHistory
 from mlops_desk.telemetry.history.memory import Ring
 from mlops_desk.telemetry.history.recorder import Recorder
 
@@ -24,7 +24,7 @@ class Rig:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ring = Ring()
-        self.history = History(folder / "telemetry.db", self.ring, lambda _: None)
+        self.history = DiskHistory(folder / "telemetry.db", self.ring, lambda _: None)
         self.recorder = Recorder(self.ring, self.history, CurveReader(self.ring, self.history))
         self.history.flush()
 
@@ -132,7 +132,7 @@ def test_a_recording_that_was_noted_before_a_kill_is_written_after_it(rig: Rig) 
 
 def test_what_is_told_before_the_database_is_open_is_kept(tmp_path: Path) -> None:
     ring = Ring()
-    history = History(tmp_path / "telemetry.db", ring, lambda _: None)
+    history = DiskHistory(tmp_path / "telemetry.db", ring, lambda _: None)
     recorder = Recorder(ring, history, CurveReader(ring, history))
     recorder.keep("early", START)
     recorder.turn()

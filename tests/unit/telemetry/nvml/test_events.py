@@ -9,7 +9,7 @@ import pytest
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.nvml.door import NvmlError
-from mlops_desk.telemetry.nvml.events import Listener, Raw
+from mlops_desk.telemetry.nvml.events import EventListener, Raw
 
 LOST, CLOSED = 15, 1
 
@@ -53,9 +53,9 @@ def source() -> Source:
 
 
 @pytest.fixture
-def listener(source: Source) -> Iterator[Listener]:
+def listener(source: Source) -> Iterator[EventListener]:
     loop = Loop("test")
-    made = Listener(source)
+    made = EventListener(source)
     made.start(loop)
     yield made
     made.rest()
@@ -69,7 +69,7 @@ def until(what: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def drained(listener: Listener, enough: Callable[[list[DeviceEvent]], bool]) -> list[DeviceEvent]:
+def drained(listener: EventListener, enough: Callable[[list[DeviceEvent]], bool]) -> list[DeviceEvent]:
     heard: list[DeviceEvent] = []
 
     def look() -> bool:
@@ -80,7 +80,7 @@ def drained(listener: Listener, enough: Callable[[list[DeviceEvent]], bool]) -> 
     return heard
 
 
-def test_each_event_is_handed_out_once(source: Source, listener: Listener) -> None:
+def test_each_event_is_handed_out_once(source: Source, listener: EventListener) -> None:
     listener.follow({"GPU-a": 1})
     source.queue.put(Raw("GPU-a", "xid", 48))
     source.queue.put(Raw("GPU-a", "ecc", None, "uncorrected memory error"))
@@ -92,7 +92,7 @@ def test_each_event_is_handed_out_once(source: Source, listener: Listener) -> No
     assert listener.take() == ()
 
 
-def test_a_storm_is_one_entry_with_a_count_and_hides_no_other(source: Source, listener: Listener) -> None:
+def test_a_storm_is_one_entry_with_a_count_and_hides_no_other(source: Source, listener: EventListener) -> None:
     for _ in range(500):
         source.queue.put(Raw("GPU-a", "xid", 31))
     source.queue.put(Raw("GPU-b", "xid", 79))
@@ -103,7 +103,7 @@ def test_a_storm_is_one_entry_with_a_count_and_hides_no_other(source: Source, li
     assert len(heard) < 30
 
 
-def test_countless_kinds_of_events_take_no_more_memory_than_some(source: Source, listener: Listener) -> None:
+def test_countless_kinds_of_events_take_no_more_memory_than_some(source: Source, listener: EventListener) -> None:
     for code in range(1000):
         source.queue.put(Raw("GPU-a", "xid", code))
     listener.follow({"GPU-a": 1})
@@ -113,7 +113,7 @@ def test_countless_kinds_of_events_take_no_more_memory_than_some(source: Source,
     assert len(heard) <= 256
 
 
-def test_other_gpus_are_listened_to_as_soon_as_they_are_wanted(source: Source, listener: Listener) -> None:
+def test_other_gpus_are_listened_to_as_soon_as_they_are_wanted(source: Source, listener: EventListener) -> None:
     listener.follow({"GPU-a": 1})
     until(lambda: source.listening)
     listener.follow({"GPU-a": 1, "GPU-b": 2})
@@ -126,7 +126,7 @@ def test_other_gpus_are_listened_to_as_soon_as_they_are_wanted(source: Source, l
 
 
 def test_a_set_that_fails_is_tried_again_after_a_pause_or_with_other_gpus_at_once(
-    source: Source, listener: Listener
+    source: Source, listener: EventListener
 ) -> None:
     source.fails = LOST
     listener.follow({"GPU-a": 1, "GPU-b": 2})
@@ -139,7 +139,7 @@ def test_a_set_that_fails_is_tried_again_after_a_pause_or_with_other_gpus_at_onc
     assert drained(listener, bool)[0].code == 94
 
 
-def test_at_rest_the_library_is_left_alone(source: Source, listener: Listener) -> None:
+def test_at_rest_the_library_is_left_alone(source: Source, listener: EventListener) -> None:
     listener.follow({"GPU-a": 1})
     until(lambda: source.open)
     listener.rest()
@@ -147,7 +147,7 @@ def test_at_rest_the_library_is_left_alone(source: Source, listener: Listener) -
 
 
 def test_that_a_driver_was_bound_is_said_once_and_heard_also_at_the_last_moment(
-    source: Source, listener: Listener
+    source: Source, listener: EventListener
 ) -> None:
     assert not listener.rebound()
     listener.follow({"GPU-a": 1})
@@ -162,7 +162,7 @@ def test_that_a_driver_was_bound_is_said_once_and_heard_also_at_the_last_moment(
 
 
 def test_a_bug_in_one_turn_does_not_end_the_listening(
-    source: Source, listener: Listener, caplog: pytest.LogCaptureFixture
+    source: Source, listener: EventListener, caplog: pytest.LogCaptureFixture
 ) -> None:
     source.queue.put("no event")  # type: ignore[arg-type]
     listener.follow({"GPU-a": 1})
@@ -172,7 +172,7 @@ def test_a_bug_in_one_turn_does_not_end_the_listening(
 
 
 def test_what_a_lost_gpu_has_told_already_is_heard_though_it_is_followed_no_more(
-    source: Source, listener: Listener
+    source: Source, listener: EventListener
 ) -> None:
     told = [Raw("GPU-0", "xid", code) for code in (79, 154, 45)]
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.telemetry.nvml.door import Kind, NvmlError
-from mlops_desk.telemetry.nvml.fields import GAP, As, Field, FieldReader, growth
+from mlops_desk.telemetry.nvml.door import ErrorKind, NvmlError
+from mlops_desk.telemetry.nvml.fields import GAP, As, DriverField, FieldReader, growth
 
-POWER = Field(185, "hw.power", 1e-3)
-LOST = Field(74, "hw.gpu.throttle.power_cap", 1e-9, As.SHARE)
-TRAFFIC = Field(138, "hw.gpu.nvlink.transmit", 1024.0, As.RATE)
+POWER = DriverField(185, "hw.power", 1e-3)
+LOST = DriverField(74, "hw.gpu.throttle.power_cap", 1e-9, As.SHARE)
+TRAFFIC = DriverField(138, "hw.gpu.nvlink.transmit", 1024.0, As.RATE)
 OK, NA, UNKNOWN_FIELD, NO_PERMISSION = 0, 3, 2, 4
 UNSIGNED, LONG = 1, 3
 
@@ -43,7 +43,7 @@ def device() -> Device:
     return made
 
 
-def reader(device: Device, *fields: Field) -> Callable[[float], dict[str, object]]:
+def reader(device: Device, *fields: DriverField) -> Callable[[float], dict[str, object]]:
     return FieldReader(device, fields).read  # type: ignore[arg-type]
 
 
@@ -85,8 +85,10 @@ def test_a_call_that_failed_makes_everything_new(device: Device) -> None:
     assert read(3.0) == {"hw.power": pytest.approx(211.0), LOST.name: GAP}
 
 
-@pytest.mark.parametrize(("code", "kind"), [(NA, Kind.NOT_SUPPORTED), (UNKNOWN_FIELD, Kind.NOT_IN_DRIVER)])
-def test_what_a_gpu_cannot_say_is_left_out_and_asked_again_after_a_while(device: Device, code: int, kind: Kind) -> None:
+@pytest.mark.parametrize(("code", "kind"), [(NA, ErrorKind.NOT_SUPPORTED), (UNKNOWN_FIELD, ErrorKind.NOT_IN_DRIVER)])
+def test_what_a_gpu_cannot_say_is_left_out_and_asked_again_after_a_while(
+    device: Device, code: int, kind: ErrorKind
+) -> None:
     device.says[74] = (LONG, code, 0)
     read = reader(device, POWER, LOST)
     answer = read(1.0)[LOST.name]
@@ -126,6 +128,6 @@ def test_no_share_of_time_is_negative_or_above_one(before: float, low: float, no
     ("causes", "rate", "share"), [(1, 1.2, 1.0), (1, 2.0, GAP), (2, 2.0, 1.0), (2, 0.4, 0.4), (2, 3.0, GAP)]
 )
 def test_a_share_that_adds_causes_up_may_grow_faster_than_the_clock(causes: int, rate: float, share: object) -> None:
-    field = Field(75, "hw.gpu.throttle.thermal", 1e-9, As.SHARE, causes=causes)
+    field = DriverField(75, "hw.gpu.throttle.thermal", 1e-9, As.SHARE, causes=causes)
     found = growth((10.0, 5e9), 11.0, 5e9 + rate * 1e9, field)
     assert found == (share if share is GAP else pytest.approx(share))

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.telemetry.nvml.lanes import BUDGET, Budget, Lane
+from mlops_desk.telemetry.nvml.lanes import BUDGET, Budget, QuestionLane
 
 
 def run(budget: Budget, start: float, seconds: int, costs: dict[str, float]) -> float:
@@ -22,7 +22,7 @@ def run(budget: Budget, start: float, seconds: int, costs: dict[str, float]) -> 
 
 
 def lanes() -> Budget:
-    return Budget([Lane("clocks", 0.0), Lane("processes", 2.0), Lane("the fan", 5.0)])
+    return Budget([QuestionLane("clocks", 0.0), QuestionLane("processes", 2.0), QuestionLane("the fan", 5.0)])
 
 
 def test_the_costliest_question_is_asked_less_often_and_that_is_said() -> None:

@@ -11,7 +11,7 @@ from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import GpuState
 from mlops_desk.telemetry.metrics.table import GPU, measured
 from mlops_desk.telemetry.metrics.throttling import throttle_words
-from mlops_desk.telemetry.nvml.door import Kind, NvmlError
+from mlops_desk.telemetry.nvml.door import ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.gpus import overall
 from mlops_desk.telemetry.nvml.pci import Pci, address
 from mlops_desk.telemetry.nvml.probes import _fan, _utilization
@@ -61,11 +61,11 @@ def test_a_mismatch_wants_a_fresh_process_and_names_the_restart() -> None:
 
 
 def test_errors_are_kinds_not_texts() -> None:
-    assert NvmlError(15, "x", "").kind is Kind.LOST
-    assert NvmlError(16, "x", "").kind is Kind.RESET_REQUIRED
-    assert NvmlError(17, "x", "").kind is Kind.NO_PERMISSION
-    assert NvmlError(13, "x", "").kind is Kind.NOT_IN_DRIVER
-    assert NvmlError(123456, "x", "").kind is Kind.OTHER
+    assert NvmlError(15, "x", "").kind is ErrorKind.LOST
+    assert NvmlError(16, "x", "").kind is ErrorKind.RESET_REQUIRED
+    assert NvmlError(17, "x", "").kind is ErrorKind.NO_PERMISSION
+    assert NvmlError(13, "x", "").kind is ErrorKind.NOT_IN_DRIVER
+    assert NvmlError(123456, "x", "").kind is ErrorKind.OTHER
 
 
 class Device:
