@@ -19,7 +19,7 @@ from mlops_desk.base import log
 from mlops_desk.base.allocator import give_back_memory
 from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.disk.private import UMASK
+from mlops_desk.base.disk.private_files import UMASK
 from mlops_desk.base.loop import Loop
 
 _log = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from typing import Any
 
 from mlops_desk.alerts.causes import LOST_XID, UNKNOWN, XID_RULES, Cause, of_gpu
 from mlops_desk.alerts.links import NvLinks
+from mlops_desk.alerts.rule_rows import RuleRow, RuleRows
 from mlops_desk.alerts.silences import Silences, Spot, spot_of
-from mlops_desk.alerts.steady import RuleRow, RuleRows
-from mlops_desk.alerts.watched import WATCHED, Watched, gone
+from mlops_desk.alerts.table import WATCHED, Watched, gone
 from mlops_desk.base.hysteresis import Condition, Holding, span_words, step
 from mlops_desk.base.quantities import THIN, amount, percent
 from mlops_desk.base.text import plain

@@ -13,7 +13,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.event import SettingsChanged
 from mlops_desk.records.setting import SettingValue
-from mlops_desk.registry import default as registry_default
+from mlops_desk.registry import default_registry as registry_default
 
 HIDDEN = "(set, hidden)"
 """What stands for a secret value; setting a secret to it changes nothing."""

@@ -16,7 +16,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import RegistryChanged, SettingsChanged
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Registry, Run
-from mlops_desk.registry.default import SETTING, Default
+from mlops_desk.registry.default_registry import SETTING, Default
 from mlops_desk.registry.protocol import RegistryClient
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer

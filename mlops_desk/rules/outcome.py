@@ -7,7 +7,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.job import Job, JobState
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
-from mlops_desk.rules.decide import decide
+from mlops_desk.rules.decision import decide
 
 NEVER_SUBMITTED = "The job was never submitted."
 

@@ -50,7 +50,7 @@ from mlops_desk.telemetry.history.memory import SPAN_SECONDS, Ring, parts_of, ro
 from mlops_desk.telemetry.history.recorder import Recorder
 from mlops_desk.telemetry.pipe.sampler import Sampler
 from mlops_desk.telemetry.verdicts.keeper import Verdicts
-from mlops_desk.telemetry.verdicts.unclaimed import Unclaimed
+from mlops_desk.telemetry.verdicts.unclaimed_memory import Unclaimed
 
 _log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from mlops_desk.ui.frame.garbage import GuiCollector
 from mlops_desk.ui.frame.instance import Instance
 from mlops_desk.ui.frame.log import WindowLog
 from mlops_desk.ui.frame.window import PROGRAM, MainWindow
-from mlops_desk.ui.live import recent
+from mlops_desk.ui.live import recent_tracks
 from mlops_desk.ui.live.bridge import Bridge, Connect
 from mlops_desk.ui.live.context import Context, UiOptions
 from mlops_desk.ui.live.store import Store, devices_of
@@ -264,9 +264,9 @@ class Program(QObject):
 def _last_minutes(desk: "ClientLike") -> "Curves":
     """Ask for what tiles show of the time before this window was opened."""
     status = desk.telemetry.status()
-    names = ["\t".join(key) for key in recent.tile_keys(devices_of(status))]
+    names = ["\t".join(key) for key in recent_tracks.tile_keys(devices_of(status))]
     end = status.sampled_at or time.time()
-    return desk.telemetry.curves(names, end - recent.SECONDS, end, int(recent.SECONDS))
+    return desk.telemetry.curves(names, end - recent_tracks.SECONDS, end, int(recent_tracks.SECONDS))
 
 
 class _SignalWatch(QObject):

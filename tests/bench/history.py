@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from mlops_desk.records.status import Sample  # noqa: E402 - the repository comes first
-from mlops_desk.storage.history import rolling, sealing  # noqa: E402
+from mlops_desk.storage.history import chunk_rollup, sealing  # noqa: E402
 from mlops_desk.storage.history.blocks import Block  # noqa: E402
 from mlops_desk.storage.history.chunks import FRAMES_A_CHUNK, TIMES, get_times, put_times  # noqa: E402
 from mlops_desk.storage.history.store import TelemetryStore  # noqa: E402
@@ -200,13 +200,13 @@ def timed(work: Callable[[], object]) -> str:
 
 def roll(store: TelemetryStore, tier: int) -> None:
     """Roll all chunks of a tier up now, not when more of them are there."""
-    before = rolling.CHUNKS_A_ROLL, rolling.CHUNKS_LEFT
+    before = chunk_rollup.CHUNKS_A_ROLL, chunk_rollup.CHUNKS_LEFT
     count = len(chunks(store, tier))
-    rolling.CHUNKS_A_ROLL, rolling.CHUNKS_LEFT = (count, 10**6) if tier == 0 else (10**6, count), (0, 0)
+    chunk_rollup.CHUNKS_A_ROLL, chunk_rollup.CHUNKS_LEFT = (count, 10**6) if tier == 0 else (10**6, count), (0, 0)
     begun = time.process_time()
     store.settled = False  # the chunks were put in behind its back
     steps = pack(store)
-    rolling.CHUNKS_A_ROLL, rolling.CHUNKS_LEFT = before
+    chunk_rollup.CHUNKS_A_ROLL, chunk_rollup.CHUNKS_LEFT = before
     what, size = ("day", "minutes") if tier == 0 else ("month", "quarters"), frame_bytes(store, f"tier = {tier + 1}")
     row(f"processor to roll a {what[0]} up into {what[1]}", f"{time.process_time() - begun:.1f} s", "")
     row("its steps, p50 / p99 / longest", " / ".join(f"{1e3 * item:.0f} ms" for item in spread(steps)), "")

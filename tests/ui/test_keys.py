@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QApplication
 
 from mlops_desk.records.job import JobState
 from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.jobs.submit import SubmitDialog
+from mlops_desk.ui.jobs.submit_form import SubmitDialog
 from mlops_desk.ui.models.alias import AliasDialog
-from mlops_desk.ui.widgets.confirm import Confirm
+from mlops_desk.ui.widgets.confirmation import Confirm
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 

@@ -12,10 +12,10 @@ from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.job import JobState
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.ui.drift.rule import RuleDialog
-from mlops_desk.ui.endpoints.deploy import DeployDialog
-from mlops_desk.ui.jobs.submit import SubmitDialog
+from mlops_desk.ui.endpoints.deploy_form import DeployDialog
+from mlops_desk.ui.jobs.submit_form import SubmitDialog
 from mlops_desk.ui.models.alias import AliasDialog
-from mlops_desk.ui.widgets.confirm import Confirm
+from mlops_desk.ui.widgets.confirmation import Confirm
 
 
 def opened(page, kind):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.base.disk.mounts import UNSAFE, filesystem_of
-from mlops_desk.base.disk.private import make_private
+from mlops_desk.base.disk.private_files import make_private
 from mlops_desk.base.disk.reserve import Reserve
 from mlops_desk.base.disk.room import check_room
 from mlops_desk.base.errors import Refused, Unavailable

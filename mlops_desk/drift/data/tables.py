@@ -28,7 +28,7 @@ from mlops_desk.drift.columns import (
     NumericSide,
     kind_of,
 )
-from mlops_desk.drift.data.delimited import quoted_path, to_parquet
+from mlops_desk.drift.data.delimited_text import quoted_path, to_parquet
 from mlops_desk.drift.report import Tables
 from mlops_desk.records.drift import DriftOptions
 

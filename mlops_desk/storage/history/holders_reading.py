@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import select
 
-from mlops_desk.storage.history.building import CHUNKS, FRAMES
+from mlops_desk.storage.history.chunk_writer import CHUNKS, FRAMES
 from mlops_desk.storage.history.chunks import FRAMES_A_CHUNK, HOLDERS
 from mlops_desk.storage.history.holders import MEBIBYTE, Holders, gather, get_holders, get_list
 from mlops_desk.storage.history.integers import DamagedBlock

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 
 from mlops_desk.base.errors import TimedOut
 from mlops_desk.storage.history.blocks import OK
-from mlops_desk.storage.history.building import CHUNKS, FRAMES
+from mlops_desk.storage.history.chunk_writer import CHUNKS, FRAMES
 from mlops_desk.storage.history.chunks import (
     CURVES_A_FRAME,
     FRAMES_A_CHUNK,

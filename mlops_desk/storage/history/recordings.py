@@ -10,9 +10,9 @@ import numpy as np
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from mlops_desk.storage.history import building
+from mlops_desk.storage.history import chunk_writer
 from mlops_desk.storage.history.blocks import Block, Key, coded
-from mlops_desk.storage.history.building import CHUNKS, FRAMES
+from mlops_desk.storage.history.chunk_writer import CHUNKS, FRAMES
 from mlops_desk.storage.history.chunks import (
     CURVES_A_FRAME,
     FIRST,
@@ -99,14 +99,14 @@ def write(store: TelemetryStore, recording: Recording, block: Block) -> None:
         with store.database.transaction() as connection:
             layout = store.layouts.of(connection, block.keys)
             rows = coded(block, layout.groups)
-            chunk = building.begin(connection, RECORDING_TIER, layout, (recording.id, recording.id))
+            chunk = chunk_writer.begin(connection, RECORDING_TIER, layout, (recording.id, recording.id))
             frames = [(TIMES, put_times(rows.times_ms, np.ones(len(rows.times_ms), np.int64)))]
             for first in range(0, len(block.keys), CURVES_A_FRAME):
                 some = slice(first, first + CURVES_A_FRAME)
                 data = put_curves(rows.codes[:, some], rows.states[:, some])
                 frames.append((FIRST + first // CURVES_A_FRAME, data))
-            size = building.fill(connection, chunk, frames)
-            building.finish(connection, chunk, recording.started_at, recording.ended_at, len(rows.times_ms))
+            size = chunk_writer.fill(connection, chunk, frames)
+            chunk_writer.finish(connection, chunk, recording.started_at, recording.ended_at, len(rows.times_ms))
             mine = _RECORDINGS.c.id == recording.id
             connection.execute(update(StoredRecording).where(mine).values(chunk=chunk, bytes=size))
             _forget(connection)

@@ -1,7 +1,7 @@
 """Blocks to chunks, chunks to coarser tiers, and what is too old away: one small step after the other.
 
 ``work`` is a generator: between two steps it holds no lock and no transaction, so that a flush and a reader come
-through, and it may be left at any step, also by kill -9 (``building`` says why nothing is lost or doubled).
+through, and it may be left at any step, also by kill -9 (``chunk_writer`` says why nothing is lost or doubled).
 Everything is counted in the order it was written, so a clock that jumps deletes nothing.
 """
 
@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from sqlalchemy import delete, func, select, update
 
-from mlops_desk.storage.history import building
+from mlops_desk.storage.history import chunk_writer
 from mlops_desk.storage.history.blocks import Coded, held
-from mlops_desk.storage.history.building import CHUNKS
+from mlops_desk.storage.history.chunk_rollup import roll_up
+from mlops_desk.storage.history.chunk_writer import CHUNKS
 from mlops_desk.storage.history.chunks import CURVES_A_FRAME, FIRST, HOLDERS, TIMES, put_curves, put_times
 from mlops_desk.storage.history.holders import MEBIBYTE, gather, get_list, put_holders
 from mlops_desk.storage.history.integers import Codes, DamagedBlock
 from mlops_desk.storage.history.layouts import Layout
-from mlops_desk.storage.history.rolling import roll_up
 from mlops_desk.storage.history.scales import decode, encode
 from mlops_desk.storage.history.store import BLOCKS, PROCESSES, TelemetryStore, unpack_block
 from mlops_desk.storage.history.tables import KEPT, StoredBlock, StoredChunk, StoredProcess
@@ -45,11 +45,11 @@ def work(store: TelemetryStore) -> Iterator[None]:
         return
     store.settled = False
     with store.database.transaction() as connection:
-        unfinished = building.drop(connection, unfinished=True)
+        unfinished = chunk_writer.drop(connection, unfinished=True)
     while unfinished:
         yield
         with store.database.transaction() as connection:
-            unfinished = building.drop(connection, unfinished=True)
+            unfinished = chunk_writer.drop(connection, unfinished=True)
     while sources is not None:
         yield
         yield from _seal(store, sources)
@@ -64,7 +64,7 @@ def work(store: TelemetryStore) -> Iterator[None]:
     while more:
         yield
         with store.database.transaction() as connection:
-            more = building.drop(connection, unfinished=False)
+            more = chunk_writer.drop(connection, unfinished=False)
     store.settled = True
 
 
@@ -113,7 +113,7 @@ def _seal(store: TelemetryStore, sources: _Sources) -> Iterator[None]:
             series: scale for item in layouts.values() for series, scale in zip(item.series, item.scales, strict=True)
         }
         layout = store.layouts.make(connection, list(columns), list(columns.values()))
-        chunk = building.begin(connection, 0, layout, sources.span)
+        chunk = chunk_writer.begin(connection, 0, layout, sources.span)
         first, last = sources.span
         query = select(BLOCKS.c.layout, BLOCKS.c.rows, BLOCKS.c.data).where(BLOCKS.c.id.between(first, last))
         packed = [
@@ -132,7 +132,7 @@ def _seal(store: TelemetryStore, sources: _Sources) -> Iterator[None]:
                 (FIRST + (start + column) // CURVES_A_FRAME, put_curves(rows.codes[:, some], rows.states[:, some]))
             )
         with store.database.transaction() as connection:
-            building.fill(connection, chunk, frames)
+            chunk_writer.fill(connection, chunk, frames)
     yield
     _finish(store, sources, chunk, times)
 
@@ -202,9 +202,9 @@ def _finish(store: TelemetryStore, sources: _Sources, chunk: int, times_ms: Code
                         seen_chunk=chunk,
                     )
                 )
-        building.fill(connection, chunk, frames)
+        chunk_writer.fill(connection, chunk, frames)
         started, ended = (float(times_ms.min()) / 1000, float(times_ms.max()) / 1000) if len(times_ms) else (0.0, 0.0)
-        building.finish(connection, chunk, started, ended, len(times_ms))
+        chunk_writer.finish(connection, chunk, started, ended, len(times_ms))
         connection.execute(delete(StoredBlock).where(BLOCKS.c.id.between(first, last)))
         store.layouts.prune(connection)
     store.generation += 1
@@ -239,7 +239,7 @@ def _expire(store: TelemetryStore, tier: int, kept: int) -> bool:
         number = connection.execute(select(func.count()).select_from(StoredChunk).where(mine & older)).scalar_one()
         if count - number < kept and parent is not None:
             return False
-        building.condemn(connection, older)
+        chunk_writer.condemn(connection, older)
         if parent is not None:
             connection.execute(update(StoredChunk).where(CHUNKS.c.id == parent.id).values(alone=True))
         if tier == 0:

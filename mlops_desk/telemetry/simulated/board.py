@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.telemetry.metrics.kept import Kept
 from mlops_desk.telemetry.metrics.table import GPU, GPU_METRICS
-from mlops_desk.telemetry.simulated.events import CONTAINED_GPU, contained_errors
-from mlops_desk.telemetry.simulated.noise import positive, wave
-from mlops_desk.telemetry.simulated.steady import (
+from mlops_desk.telemetry.simulated.board_facts import (
     FULL_CLOCK,
     IDLE_WATTS,
     LIMIT_WATTS,
@@ -20,6 +18,8 @@ from mlops_desk.telemetry.simulated.steady import (
     RESERVED_BYTES,
     STEADY,
 )
+from mlops_desk.telemetry.simulated.events import CONTAINED_GPU, contained_errors
+from mlops_desk.telemetry.simulated.noise import positive, wave
 from mlops_desk.telemetry.simulated.works import (
     GIB,
     STRAGGLER_GPU,

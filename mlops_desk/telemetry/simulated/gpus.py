@@ -15,11 +15,11 @@ from mlops_desk.telemetry.pipe.supervision import STALE_SECONDS
 from mlops_desk.telemetry.relay import Relay
 from mlops_desk.telemetry.simulated.accounts import ACCOUNTS_SECONDS, accounts
 from mlops_desk.telemetry.simulated.board import MIG_GPU, SimulatedBoard
+from mlops_desk.telemetry.simulated.board_facts import FACTS
 from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, gpu_events
 from mlops_desk.telemetry.simulated.faults import SimulatedFaults, failure, wild
 from mlops_desk.telemetry.simulated.links import SimulatedLinks, Slices, peers
 from mlops_desk.telemetry.simulated.loads import bandwidth_ratio, host_load, host_memory_bytes
-from mlops_desk.telemetry.simulated.steady import FACTS
 from mlops_desk.telemetry.simulated.works import WorkRun, container_id, end_run, load, pid_of, running, ticks_of
 from mlops_desk.telemetry.source import Busy, GpuSample
 

@@ -6,8 +6,8 @@ from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import MigInstance, NvLink
 from mlops_desk.telemetry.metrics.kept import Kept
 from mlops_desk.telemetry.metrics.table import LINK, MIG
+from mlops_desk.telemetry.simulated.board_facts import LINKS
 from mlops_desk.telemetry.simulated.noise import positive
-from mlops_desk.telemetry.simulated.steady import LINKS
 from mlops_desk.telemetry.simulated.works import GIB, WorkRun, load
 
 _LINK_BYTES = 25e9

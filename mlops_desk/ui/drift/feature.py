@@ -10,7 +10,7 @@ from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.drift.page import DriftPage
 from mlops_desk.ui.drift.words import newest_reports
 from mlops_desk.ui.feature import Badge, Feature
-from mlops_desk.ui.live import announced
+from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.store import Loaded, Store, report_key
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.widgets.lines import Line
@@ -78,7 +78,7 @@ FEATURE = Feature(
             Topic.REPORTS,
             _ask_reports,
             {
-                events.DriftReported: announced.put_first(
+                events.DriftReported: announcements.put_first(
                     lambda store: store.reports, lambda event: (report_key(event.report), event.report)
                 )
             },
@@ -88,17 +88,17 @@ FEATURE = Feature(
             Topic.RULES,
             _ask_rules,
             {
-                events.RuleChanged: announced.put(
+                events.RuleChanged: announcements.put(
                     lambda store: store.rules, lambda event: (event.rule.name, event.rule)
                 ),
-                events.RuleRemoved: announced.remove(lambda store: store.rules, lambda event: event.name),
+                events.RuleRemoved: announcements.remove(lambda store: store.rules, lambda event: event.name),
             },
         ),
         Loaded(
             Topic.RETRAININGS,
             _ask_retrainings,
             {
-                events.RetrainingChanged: announced.put_first(
+                events.RetrainingChanged: announcements.put_first(
                     lambda store: store.retrainings, lambda event: (event.retraining.id, event.retraining)
                 )
             },

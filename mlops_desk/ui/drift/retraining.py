@@ -17,7 +17,7 @@ from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
-from mlops_desk.ui.widgets.confirm import ask
+from mlops_desk.ui.widgets.confirmation import ask
 from mlops_desk.ui.words import marks, numbers
 
 

@@ -7,10 +7,10 @@ from mlops_desk.records import event as events
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.asking import ClientLike
-from mlops_desk.ui.endpoints.deploy import open_deploy
+from mlops_desk.ui.endpoints.deploy_form import open_deploy
 from mlops_desk.ui.endpoints.page import EndpointsPage
 from mlops_desk.ui.feature import Badge, Feature, go
-from mlops_desk.ui.live import announced
+from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
@@ -57,10 +57,10 @@ FEATURE = Feature(
             Topic.ENDPOINTS,
             _ask,
             {
-                events.EndpointChanged: announced.put(
+                events.EndpointChanged: announcements.put(
                     lambda store: store.endpoints, lambda event: (event.endpoint.name, event.endpoint)
                 ),
-                events.EndpointRemoved: announced.remove(lambda store: store.endpoints, lambda event: event.name),
+                events.EndpointRemoved: announcements.remove(lambda store: store.endpoints, lambda event: event.name),
             },
             early=True,
         ),

@@ -11,7 +11,7 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.endpoints import words as endpointwords
-from mlops_desk.ui.endpoints.deploy import open_deploy
+from mlops_desk.ui.endpoints.deploy_form import open_deploy
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
@@ -21,7 +21,7 @@ from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
 from mlops_desk.ui.widgets.command import CommandLine
-from mlops_desk.ui.widgets.confirm import ask
+from mlops_desk.ui.widgets.confirmation import ask
 from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled

@@ -11,7 +11,7 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.events.page import EventsPage
 from mlops_desk.ui.feature import Badge, Feature, go
-from mlops_desk.ui.live import announced
+from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
@@ -97,7 +97,7 @@ FEATURE = Feature(
             Topic.ALERTS,
             _ask_alerts,
             {
-                events.AlertChanged: announced.put(
+                events.AlertChanged: announcements.put(
                     lambda store: store.alerts, lambda event: (event.alert.id, event.alert)
                 )
             },
@@ -107,7 +107,7 @@ FEATURE = Feature(
             Topic.INCIDENTS,
             _ask_incidents,
             {
-                events.IncidentLogged: announced.put_first(
+                events.IncidentLogged: announcements.put_first(
                     lambda store: store.incidents, lambda event: (event.incident.id, event.incident)
                 )
             },

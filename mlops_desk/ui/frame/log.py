@@ -9,7 +9,7 @@ from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
 from mlops_desk.base import log
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.disk.private import make_private
+from mlops_desk.base.disk.private_files import make_private
 from mlops_desk.base.errors import DeskError
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from mlops_desk.ui.gpus import facts, tables
 from mlops_desk.ui.gpus.accounts import Accounts
 from mlops_desk.ui.gpus.curves import GpuCurves
 from mlops_desk.ui.gpus.details import HealthPanel, LinksPanel
-from mlops_desk.ui.gpus.end_process import open_end_process
+from mlops_desk.ui.gpus.end_process_form import open_end_process
 from mlops_desk.ui.gpus.head import Head
 from mlops_desk.ui.gpus.verdict import VerdictCard
 from mlops_desk.ui.live.context import Context

@@ -8,7 +8,7 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.feature import Badge, Feature, go
 from mlops_desk.ui.jobs.page import JobsPage
-from mlops_desk.ui.live import announced
+from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
@@ -45,7 +45,11 @@ FEATURE = Feature(
         Loaded(
             Topic.JOBS,
             _ask,
-            {events.JobChanged: announced.put_first(lambda store: store.jobs, lambda event: (event.job.id, event.job))},
+            {
+                events.JobChanged: announcements.put_first(
+                    lambda store: store.jobs, lambda event: (event.job.id, event.job)
+                )
+            },
             early=True,
         ),
     ),

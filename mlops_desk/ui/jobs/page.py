@@ -10,7 +10,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.records.job import Job, JobState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.jobs import words
-from mlops_desk.ui.jobs.submit import SubmitDialog
+from mlops_desk.ui.jobs.submit_form import SubmitDialog
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
@@ -19,7 +19,7 @@ from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.confirm import ask
+from mlops_desk.ui.widgets.confirmation import ask
 from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled

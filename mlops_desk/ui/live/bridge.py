@@ -159,7 +159,7 @@ class Bridge(QObject):
 
     @Slot()
     def _drain(self) -> None:
-        from mlops_desk.ui.live import announced  # noqa: PLC0415 - it needs all records, and an agent may be starting
+        from mlops_desk.ui.live import announcements  # noqa: PLC0415 - it needs all records, and an agent may be starting
 
         with self._lock:
             unread, self._unread = self._unread, OrderedDict()
@@ -175,7 +175,7 @@ class Bridge(QObject):
                 newly_connected = True
             else:
                 topics |= {Topic.CONNECTION} if self._store.heard(time.monotonic()) else set()
-                topics |= announced.apply(self._store, item)  # type: ignore[arg-type]
+                topics |= announcements.apply(self._store, item)  # type: ignore[arg-type]
         if newly_connected:
             self.connected.emit()
         if topics:

@@ -91,9 +91,9 @@ class Context(QObject):
         self.changed.emit(frozenset({topic}))
 
         def done(value: Any) -> None:
-            from mlops_desk.ui.live import announced  # noqa: PLC0415 - it needs all records
+            from mlops_desk.ui.live import announcements  # noqa: PLC0415 - it needs all records
 
-            announced.answered(self.store, topic, value)
+            announcements.answered(self.store, topic, value)
             self.changed.emit(frozenset({topic}))
 
         def failed(error: DeskError) -> None:

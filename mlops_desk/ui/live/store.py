@@ -1,6 +1,6 @@
 """What the window knows: the newest announcement of everything, and whether it is true now. No Qt here.
 
-A part is loaded once by asking, and kept true by announcements (``announced`` has what is done with each). No
+A part is loaded once by asking, and kept true by announcements (``announcements`` has what is done with each). No
 record is loaded for it: the window's frame is painted before.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from mlops_desk.ui.live.recent import RecentTracks
+from mlops_desk.ui.live.recent_tracks import RecentTracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

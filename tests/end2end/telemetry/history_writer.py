@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 
 from mlops_desk.records.metric import Reading
-from mlops_desk.storage.history import rolling, sealing
+from mlops_desk.storage.history import chunk_rollup, sealing
 from mlops_desk.telemetry.history import disk as module
 from mlops_desk.telemetry.history.disk import DiskHistory
 from mlops_desk.telemetry.history.memory import Ring
@@ -15,7 +15,7 @@ START = 1_794_999_600.0
 
 def main() -> None:
     sealing.BLOCKS_A_CHUNK, sealing.BLOCKS_LEFT = 4, 1
-    rolling.CHUNKS_A_ROLL, rolling.CHUNKS_LEFT = (3, 3), (1, 0)
+    chunk_rollup.CHUNKS_A_ROLL, chunk_rollup.CHUNKS_LEFT = (3, 3), (1, 0)
     module._REST_SECONDS = 0.001
     ring = Ring()
     history = DiskHistory(Path(sys.argv[1]), ring, lambda notice: sys.exit(notice.text))

@@ -12,8 +12,8 @@ from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.status import GpuProcess
 from mlops_desk.ui.events.alert_rule import AlertRuleDialog
-from mlops_desk.ui.gpus import end_process
-from mlops_desk.ui.gpus.end_process import EndProcess, open_end_process
+from mlops_desk.ui.gpus import end_process_form
+from mlops_desk.ui.gpus.end_process_form import EndProcess, open_end_process
 from mlops_desk.ui.live import presence
 from mlops_desk.ui.live.presence import Presence
 from mlops_desk.ui.widgets.value import Value
@@ -325,7 +325,7 @@ def process_of(overview, index) -> tuple:
 
 
 def test_a_process_is_asked_first_and_killed_only_when_that_did_not_help(overview, double, qtbot, monkeypatch):
-    monkeypatch.setattr(end_process, "PATIENCE_MILLISECONDS", 300)
+    monkeypatch.setattr(end_process_form, "PATIENCE_MILLISECONDS", 300)
     double.stubborn = True
     dialog = open_end_process(overview.context, *process_of(overview, 2))
     told = " ".join(label.text() for label in dialog.findChildren(QLabel))
@@ -352,7 +352,7 @@ def test_a_refusal_is_told_in_place(overview, double, qtbot):
 
 
 def test_anothers_process_is_not_ended_but_its_owner_is_named(start, qtbot, monkeypatch):
-    monkeypatch.setattr(end_process.os, "geteuid", lambda: 4_000_000)
+    monkeypatch.setattr(end_process_form.os, "geteuid", lambda: 4_000_000)
     page = start(Double(beat_seconds=0.2, simulated=False), "overview").window.page()
     dialog = open_end_process(page.context, *process_of(page, 2))
     assert not dialog.act.isVisible()

@@ -11,8 +11,8 @@ from mlops_desk.records.job import JobState
 from mlops_desk.records.model import Registry
 from mlops_desk.ui import catalogue
 from mlops_desk.ui.curves.points import reduced, runs_of
-from mlops_desk.ui.live import announced
-from mlops_desk.ui.live.recent import tile_keys
+from mlops_desk.ui.live import announcements
+from mlops_desk.ui.live.recent_tracks import tile_keys
 from mlops_desk.ui.live.store import Store, devices_of
 from mlops_desk.ui.live.topic import Topic
 
@@ -21,33 +21,33 @@ def test_what_was_announced_while_asking_is_newer_than_the_answer():
     store = Store(catalogue.loaded)
     queued, running = job_record("a", "x", JobState.QUEUED), job_record("a", "x", JobState.RUNNING)
     store.asked(Topic.JOBS)
-    announced.apply(store, events.JobChanged(running))
-    announced.answered(store, Topic.JOBS, {"a": queued})
+    announcements.apply(store, events.JobChanged(running))
+    announcements.answered(store, Topic.JOBS, {"a": queued})
     assert store.jobs.value["a"].state is JobState.RUNNING
 
 
 def test_an_equal_record_changes_nothing_and_an_unknown_one_is_added():
     store = Store(catalogue.loaded)
-    announced.answered(store, Topic.JOBS, {})
+    announcements.answered(store, Topic.JOBS, {})
     job = job_record("a", "x", JobState.QUEUED)
-    assert announced.apply(store, events.JobChanged(job)) == {Topic.JOBS}
-    assert announced.apply(store, events.JobChanged(job)) == frozenset()
+    assert announcements.apply(store, events.JobChanged(job)) == {Topic.JOBS}
+    assert announcements.apply(store, events.JobChanged(job)) == frozenset()
 
 
 def test_a_new_job_comes_first_and_a_known_one_stays_where_it_is():
     store = Store(catalogue.loaded)
     old = {key: job_record(key, "x", JobState.QUEUED) for key in "ba"}
-    announced.answered(store, Topic.JOBS, dict(old))
-    announced.apply(store, events.JobChanged(job_record("c", "x", JobState.QUEUED)))
-    announced.apply(store, events.JobChanged(job_record("a", "x", JobState.RUNNING)))
+    announcements.answered(store, Topic.JOBS, dict(old))
+    announcements.apply(store, events.JobChanged(job_record("c", "x", JobState.QUEUED)))
+    announcements.apply(store, events.JobChanged(job_record("a", "x", JobState.RUNNING)))
     assert list(store.jobs.value) == ["c", "b", "a"]
 
 
 def test_a_removed_endpoint_is_gone():
     store = Store(catalogue.loaded)
     endpoint = some_endpoints()[0]
-    announced.answered(store, Topic.ENDPOINTS, {endpoint.name: endpoint})
-    assert announced.apply(store, events.EndpointRemoved(endpoint.name)) == {Topic.ENDPOINTS}
+    announcements.answered(store, Topic.ENDPOINTS, {endpoint.name: endpoint})
+    assert announcements.apply(store, events.EndpointRemoved(endpoint.name)) == {Topic.ENDPOINTS}
     assert store.endpoints.value == {}
 
 
@@ -75,12 +75,12 @@ def test_a_lost_agent_is_told_once_with_the_time_of_the_first_silence():
 
 def test_a_refused_question_keeps_what_was_known_and_goes_on_listening():
     store = Store(catalogue.loaded)
-    announced.answered(store, Topic.JOBS, {"a": job_record("a", "x", JobState.QUEUED)})
+    announcements.answered(store, Topic.JOBS, {"a": job_record("a", "x", JobState.QUEUED)})
     store.asked(Topic.JOBS)
     store.refused(Topic.JOBS, DeskError("no answer"))
     assert not store.jobs.loading
     assert store.jobs.error is not None
-    announced.apply(store, events.JobChanged(job_record("a", "x", JobState.RUNNING)))
+    announcements.apply(store, events.JobChanged(job_record("a", "x", JobState.RUNNING)))
     assert store.jobs.value["a"].state is JobState.RUNNING
     assert store.jobs.meanwhile == [], "nobody waits for an answer that these would be newer than"
 
@@ -88,7 +88,7 @@ def test_a_refused_question_keeps_what_was_known_and_goes_on_listening():
 def test_a_load_that_was_heard_is_not_put_before_itself():
     store = Store(catalogue.loaded)
     endpoint = next(one for one in some_endpoints() if one.load is not None)
-    announced.answered(store, Topic.ENDPOINTS, {endpoint.name: endpoint})
+    announcements.answered(store, Topic.ENDPOINTS, {endpoint.name: endpoint})
     store.remember_load(100.0)
     store.take_load(endpoint.name, [PastTraffic(at, endpoint.load) for at in (98.0, 99.0, 100.0, 101.0)])
     assert [point.at for point in store.load[endpoint.name]] == [98.0, 99.0, 100.0]
@@ -97,16 +97,16 @@ def test_a_load_that_was_heard_is_not_put_before_itself():
 def test_a_sample_that_is_told_again_adds_nothing_to_a_curve():
     store, sample = Store(catalogue.loaded), Double().sample(1000.0)
     endpoint = next(one for one in some_endpoints() if one.load is not None)
-    announced.answered(store, Topic.ENDPOINTS, {endpoint.name: endpoint})
+    announcements.answered(store, Topic.ENDPOINTS, {endpoint.name: endpoint})
     for _ in range(2):
-        announced.apply(store, events.Sampled(sample))
+        announcements.apply(store, events.Sampled(sample))
     assert [point.at for point in store.load[endpoint.name]] == [1000.0]
 
 
 def test_another_registry_does_not_take_the_place_of_the_desks_own():
     store = Store(catalogue.loaded)
-    announced.apply(store, events.RegistryChanged(Registry("running", "http://127.0.0.1:5000")))
-    announced.apply(store, events.RegistryChanged(Registry("stopped"), uri="sqlite:////x.db"))
+    announcements.apply(store, events.RegistryChanged(Registry("running", "http://127.0.0.1:5000")))
+    announcements.apply(store, events.RegistryChanged(Registry("stopped"), uri="sqlite:////x.db"))
     assert store.registry.value.state == "running"
 
 
@@ -121,7 +121,7 @@ def test_an_unread_change_gives_way_to_the_newest_of_the_same_thing():
 def test_what_the_agent_remembers_is_put_before_what_was_heard_since():
     double, store = Double(), Store(catalogue.loaded)
     sample = double.sample(1000.0)
-    announced.apply(store, events.Sampled(sample))
+    announcements.apply(store, events.Sampled(sample))
     keys = tile_keys(devices_of(sample))
     assert len(keys) < 100
     store.recent.take_curves(double.curves(["\t".join(key) for key in keys], 940.0, 999.0, 59))
@@ -135,7 +135,7 @@ def test_what_the_agent_remembers_is_put_before_what_was_heard_since():
 def test_only_what_tiles_show_is_kept_and_not_for_long():
     store, double = Store(catalogue.loaded), Double()
     for second in range(300):
-        announced.apply(store, events.Sampled(double.sample(1000.0 + second)))
+        announcements.apply(store, events.Sampled(double.sample(1000.0 + second)))
     uuid = store.status.gpus[0].uuid
     assert store.curve(uuid, "hw.temperature", 300.0) == []
     assert 100 < len(store.curve(uuid, "hw.power", 300.0)) < 200
@@ -143,7 +143,7 @@ def test_only_what_tiles_show_is_kept_and_not_for_long():
 
 def test_a_missing_value_is_a_gap_never_a_zero():
     store = Store(catalogue.loaded)
-    announced.apply(store, events.Sampled(Double().sample(1000.0)))
+    announcements.apply(store, events.Sampled(Double().sample(1000.0)))
     lost = next(gpu for gpu in store.status.gpus if gpu.state == "lost")
     assert store.curve(lost.uuid, "hw.gpu.utilization", 60.0) == [(1000.0, None)]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.alerts.engine import GONE_SECONDS, PULSE_SECONDS, AlertEngine, describe
 from mlops_desk.alerts.service import check
-from mlops_desk.alerts.watched import WATCHED
+from mlops_desk.alerts.table import WATCHED
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuState, Host, LeaseInfo, Network, Status

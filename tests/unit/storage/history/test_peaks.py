@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_desk.storage.history import rolling, sealing
+from mlops_desk.storage.history import chunk_rollup, sealing
 from mlops_desk.storage.history.blocks import OK, Block
 from mlops_desk.storage.history.holders import MemoryHolding
 from mlops_desk.storage.history.store import TelemetryStore
@@ -20,8 +20,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry
     monkeypatch.setattr(sealing, "BLOCKS_A_CHUNK", 3)
     monkeypatch.setattr(sealing, "BLOCKS_LEFT", 1)
     monkeypatch.setattr(sealing, "CHUNKS_KEPT", (4, 3, 2))
-    monkeypatch.setattr(rolling, "CHUNKS_A_ROLL", (2, 2))
-    monkeypatch.setattr(rolling, "CHUNKS_LEFT", (1, 0))
+    monkeypatch.setattr(chunk_rollup, "CHUNKS_A_ROLL", (2, 2))
+    monkeypatch.setattr(chunk_rollup, "CHUNKS_LEFT", (1, 0))
     made = TelemetryStore(tmp_path / "telemetry.db")
     yield made
     made.close()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from mlops_desk.base.errors import TimedOut
-from mlops_desk.storage.history import rolling, sealing
+from mlops_desk.storage.history import chunk_rollup, sealing
 from mlops_desk.storage.history.blocks import OK, Block, Key
 from mlops_desk.storage.history.chunks import FIRST, FRAMES_A_CHUNK
 from mlops_desk.storage.history.holders import MemoryHolding
@@ -33,8 +33,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "BLOCKS_A_CHUNK", 3)
     monkeypatch.setattr(sealing, "BLOCKS_LEFT", 1)
     monkeypatch.setattr(sealing, "CHUNKS_KEPT", (4, 3, 2))
-    monkeypatch.setattr(rolling, "CHUNKS_A_ROLL", (2, 2))
-    monkeypatch.setattr(rolling, "CHUNKS_LEFT", (1, 0))
+    monkeypatch.setattr(chunk_rollup, "CHUNKS_A_ROLL", (2, 2))
+    monkeypatch.setattr(chunk_rollup, "CHUNKS_LEFT", (1, 0))
 
 
 def opened(folder: Path) -> TelemetryStore:

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as npst
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.moments import parse_moment
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.storage.history import rolling, sealing
+from mlops_desk.storage.history import chunk_rollup, sealing
 from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.storage.history.rollup import single
 from mlops_desk.telemetry.devices import resolve_device
@@ -135,7 +135,7 @@ def test_a_second_at_another_date_is_read_as_finely_as_any(rig: Rig) -> None:
 
 def test_a_year_is_answered_from_the_coarse_tiers(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("CHUNKS_A_ROLL", (2, 2)), ("CHUNKS_LEFT", (1, 0))):
-        monkeypatch.setattr(rolling, name, value)
+        monkeypatch.setattr(chunk_rollup, name, value)
     monkeypatch.setattr(sealing, "BLOCKS_A_CHUNK", 12)
     rig.run(NOW, 4000)
     rig.history.pack(60.0)

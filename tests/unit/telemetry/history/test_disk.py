@@ -143,7 +143,7 @@ def test_a_packing_that_failed_is_begun_anew_and_told_in_the_same_turn(
         history.flush()
     monkeypatch.setattr(sealing, "BLOCKS_A_CHUNK", 10)
     with monkeypatch.context() as full:
-        full.setattr(sealing.building, "fill", _full)
+        full.setattr(sealing.chunk_writer, "fill", _full)
         history.pack()
     assert history.paused
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
@@ -233,7 +233,7 @@ def test_a_disk_that_is_full_at_the_packing_pauses_it_without_a_flood_of_notices
         ring.append(now + second, [power(1.0)])
         history.flush()
     monkeypatch.setattr(sealing, "BLOCKS_A_CHUNK", 10)
-    monkeypatch.setattr(sealing.building, "fill", _full)
+    monkeypatch.setattr(sealing.chunk_writer, "fill", _full)
     for second in range(30, 34):
         ring.append(now + second, [power(1.0)])
         history.flush()

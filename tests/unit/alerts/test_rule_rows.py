@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.alerts.causes import Cause
 from mlops_desk.alerts.engine import AlertEngine
-from mlops_desk.alerts.watched import WATCHED
+from mlops_desk.alerts.table import WATCHED
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuProcess, GpuState, Host, LeaseInfo, Network, Status
 from tests.service_rig import AGENT

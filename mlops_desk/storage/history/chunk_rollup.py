@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from sqlalchemy import select, update
 
-from mlops_desk.storage.history import building
-from mlops_desk.storage.history.building import CHUNKS, FRAMES
+from mlops_desk.storage.history import chunk_writer
+from mlops_desk.storage.history.chunk_writer import CHUNKS, FRAMES
 from mlops_desk.storage.history.chunks import (
     CURVES_A_FRAME,
     FIRST,
@@ -64,7 +64,7 @@ def _begin(store: TelemetryStore, tier: int) -> tuple[list[ChunkSource], dict[in
             series: scale for item in layouts.values() for series, scale in zip(item.series, item.scales, strict=True)
         }
         layout = store.layouts.make(connection, list(columns), list(columns.values()))
-        chunk = building.begin(connection, tier + 1, layout, (sources[0].id, sources[-1].id))
+        chunk = chunk_writer.begin(connection, tier + 1, layout, (sources[0].id, sources[-1].id))
     return sources, layouts, layout, chunk
 
 
@@ -84,7 +84,7 @@ def _roll(
                 yield
         data = put_rolled(curves, roller.counts, [layout.scales[column] for column in part])
         with store.database.transaction() as connection:
-            building.fill(connection, chunk, [(FIRST + first // CURVES_A_FRAME, data)])
+            chunk_writer.fill(connection, chunk, [(FIRST + first // CURVES_A_FRAME, data)])
     yield
     roller.finish(chunk)
 
@@ -139,8 +139,8 @@ class _Roller:
         first, last = self._sources[0].id, self._sources[-1].id
         with self._store.database.transaction() as connection:
             times = put_times(np.rint(self._starts * 1000).astype(np.int64), self.counts)
-            building.fill(connection, chunk, [(TIMES, times)])
-            building.finish(connection, chunk, started, ended + self._seconds, len(self._starts))
+            chunk_writer.fill(connection, chunk, [(TIMES, times)])
+            chunk_writer.finish(connection, chunk, started, ended + self._seconds, len(self._starts))
             mine = (CHUNKS.c.tier == self._tier) & CHUNKS.c.id.between(first, last) & (CHUNKS.c.state == KEPT)
             connection.execute(update(StoredChunk).where(mine).values(rolled=True))
         self._store.generation += 1

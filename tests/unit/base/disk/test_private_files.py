@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.disk.private import make_private
+from mlops_desk.base.disk.private_files import make_private
 from mlops_desk.base.errors import Refused
 
 
