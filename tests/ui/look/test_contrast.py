@@ -12,7 +12,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.choice import Check, Choice
+from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.lines import Line, LinesCard
 from mlops_desk.ui.words.numbers import Mark
@@ -66,7 +66,7 @@ def put(page: QWidget, widget: QWidget) -> None:
 
 CONTROLS = {
     "field": lambda: Field("Name"),
-    "choice": lambda: Choice("Range"),
+    "choice": lambda: ChoiceBox("Range"),
     "button": lambda: Button("Search"),
     "more": lambda: Button("", symbol="more", tip="More"),
 }
@@ -82,7 +82,7 @@ def test_the_edge_of_a_control_is_seen_on_every_ground(page, dark, kind):
 
 
 def test_the_box_of_a_switch_is_seen_on_every_ground(page, dark):
-    check = Check("Follow")
+    check = CheckBox("Follow")
     put(page, check)
     image = picture(check)
     edge = [image.pixelColor(x, image.height() // 2) for x in range(4)]
