@@ -324,7 +324,7 @@ def test_a_user_without_rights_is_told_what_to_do(gpu_engine: PrivateEngine, tmp
     gpu_engine.folder.chmod(0o711)
     script = f"""
 import os, json
-from mlops_desk.engines.docker import DockerEngine
+from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.base.errors import DeskError
 import docker
 os.setgroups([]); os.setgid(4321); os.setuid(4321)

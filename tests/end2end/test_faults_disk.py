@@ -99,7 +99,7 @@ _ENDS_ON_A_FULL_DISK = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from mlops_desk.base.reserve import Reserve
+from mlops_desk.base.disk.reserve import Reserve
 from mlops_desk.records.job import Job, JobSpec, JobState
 from mlops_desk.storage.database import DiskFull
 from mlops_desk.storage.state import State

@@ -240,7 +240,7 @@ def test_it_outlives_its_supervisor_and_is_adopted(tmp_path):
     """Kill the process that started it; another one finds it, on its port, and may end it."""
     program = f"""
         from pathlib import Path
-        from mlops_desk.registry.server import TrackingServer
+        from mlops_desk.registry.server.keeper import TrackingServer
         made = TrackingServer(Path({str(tmp_path / "own")!r}), Path({str(tmp_path / "log")!r}), lambda: None, print)
         made.start()
         print("up", flush=True)

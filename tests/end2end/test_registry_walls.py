@@ -24,10 +24,10 @@ pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
 # The server with the guard's and the store's own refusals taken away: what is left is the wall.
 NO_GUARD = """
 import sys
-from mlops_desk.registry import files, sources, permits, location, application
+from mlops_desk.registry.server import artifacts, sources, permits
 sources.Sources.refusal = lambda *_: None
 permits.Permits.refusal = lambda *_: None
-files.keep_to = lambda folder: None
+artifacts.keep_to = lambda folder: None
 from mlops_desk.registry.server.process import main
 sys.exit(main())
 """

@@ -15,7 +15,7 @@ PROGRAM = """
 import re, sys, threading, types
 from pathlib import Path
 from mlops_desk import agent, api, desk
-from mlops_desk.base.paths import DataFolder
+from mlops_desk.base.disk.paths import DataFolder
 import mlops_desk.api.server
 
 hangs, ended = set(sys.argv[2:]), threading.Event()

@@ -224,7 +224,7 @@ def test_a_damaged_block_costs_its_own_seconds_only(store: TelemetryStore) -> No
 
 @pytest.mark.usefixtures("small")
 def test_blocks_of_the_first_version_are_sealed_like_others(store: TelemetryStore) -> None:
-    from tests.unit.storage.test_integers import OLD_BLOCK
+    from tests.unit.storage.history.test_integers import OLD_BLOCK
 
     with store.database.transaction() as connection:
         for device, metric in (("GPU-1", "hw.power"), ("host", "load")):
