@@ -317,15 +317,19 @@ class RulesService:
     def _tell(self, retraining: Retraining) -> None:
         if retraining.state is RetrainState.WAITING_FOR_APPROVAL:
             text = f"The retraining of the rule {retraining.rule} is better and waits for approval. {retraining.text}"
-            self._ledger.notice("warning", text, f"mlops-desk rules approve {retraining.id}")
+            self._ledger.notice("info", text, f"mlops-desk rules approve {retraining.id}")
         elif retraining.state is not RetrainState.TRAINING:
             word = retraining.state.replace("_", " ")
-            self._ledger.notice("info", f"The retraining of the rule {retraining.rule}: {word}. {retraining.text}")
+            level = "warning" if retraining.state in _NOT_AS_WISHED else "info"
+            self._ledger.notice(level, f"The retraining of the rule {retraining.rule}: {word}. {retraining.text}")
 
     def _decided(self, retraining: Retraining, state: RetrainState) -> Retraining:
         decided = replace(retraining, state=state, decided_by=current_caller().user, decided_at=time.time())
         self._ledger.put(decided)
         return decided
+
+
+_NOT_AS_WISHED = frozenset({RetrainState.FAILED, RetrainState.UNKNOWN})
 
 
 def _checked(data: Mapping[str, str] | None) -> dict[str, str]:

@@ -124,7 +124,8 @@ def _child(options: argparse.Namespace) -> int:
             _spin(application, 1.0)
         for look in options.looks.split(","):
             theme.apply(application, dark=look == "dark")
-            program.window.notices.setMaximumHeight(0 if options.calm else 16_777_215)
+            if options.calm:
+                program.window.notices.hide()
             _spin(application, 0.4)
             state = "" if options.state == "full" else f"-{options.state}"
             program.window.grab().save(str(options.out / f"{page}{state}-{look}-x{scale}.png"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
@@ -46,10 +46,32 @@ class BottomLine(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, 0)
         row.setSpacing(theme.SPACE_16)
-        for widget in (self._agent, self._start, self._engine, self._registry, self._cost):
+        self._more = QWidget()
+        more = QHBoxLayout(self._more)
+        more.setContentsMargins(0, 0, 0, 0)
+        more.setSpacing(theme.SPACE_16)
+        for widget in (self._engine, self._registry, self._cost):
+            more.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+        for widget in (self._agent, self._start, self._more):
             row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addStretch(1)
         row.addWidget(self._simulated, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    def lend(self, *, lent: bool) -> None:
+        """Lend the room of what is least urgent to a notice, or take it back."""
+        self._more.setVisible(not lent)
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()  # what was squeezed takes its place now, so that the room is what it will be
+
+    def room(self) -> QRect:
+        """Return the room for a notice, in the parent's coordinates: between what has to be seen all the time."""
+        first = self._agent if self._start.isHidden() else self._start
+        left = first.geometry().right() + theme.SPACE_16
+        right = self.width() - theme.SPACE_8
+        if not self._simulated.isHidden():
+            right = self._simulated.geometry().left() - theme.SPACE_8
+        return QRect(self.x() + left, self.y() + 1, max(right - left, 0), self.height() - 2)
 
     def refresh(self, store: Store) -> None:
         """Say what holds now."""

@@ -1,55 +1,53 @@
-"""A short notice over the foot of the page: fades in, moves nothing, stays long enough to be read, takes no focus."""
+"""A short notice in the bottom line: fades in, moves and covers nothing, stays long enough to be read, takes no focus.
+
+One that is too long for a line is read in full at a press of a button: then, and only then, it grows upwards.
+"""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import (
-    QAbstractAnimation,
-    QEvent,
-    QObject,
-    QPoint,
-    QPropertyAnimation,
-    QRect,
-    QRectF,
-    QSize,
-    Qt,
-    QTimer,
-)
-from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QWidget
+from PySide6.QtCore import QAbstractAnimation, QEvent, QObject, QPropertyAnimation, QRect, QRectF, QTimer
+from PySide6.QtGui import QEnterEvent, QHideEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button, CopyButton
 from mlops_desk.ui.words import numbers
 
-READ_MILLISECONDS = {"info": 6000, "warning": 15_000}
+if TYPE_CHECKING:
+    from mlops_desk.ui.frame.bottomline import BottomLine
+
+# As long as it takes to look up, and to read two lines; what is grave also stands on the overview and its own page.
+READ_MILLISECONDS = {"info": 6000, "warning": 15_000, "alert": 60_000}
+# What leads somewhere has to be decided upon, not only read.
+OPEN_MILLISECONDS = 15_000
 
 
 class NoticeBar(QWidget):
-    """Lies over the foot of ``ground`` and shows the newest notice; an alert stays until it is closed.
+    """Shows the newest notice in the room that the bottom line lends.
 
-    What is read by the pointer does not go away. ``act`` is the button that leads to what the notice is about.
+    What is read by the pointer, or has the focus, does not go away. ``act`` is the button that leads to what the
+    notice is about, ``read`` the one that shows all of a long text.
     """
 
-    def __init__(self, ground: QWidget) -> None:
-        super().__init__(ground.parentWidget())
-        self._ground = ground
+    def __init__(self, line: "BottomLine") -> None:
+        super().__init__(line.parentWidget())
+        self._line = line
         self._tone = "info"
         self._details = ""
         self._callback: Callable[[], None] | None = None
         self._mark = Label(bold=True)
-        self._text = Label(wrap=True)
+        self._text = Label()
+        self._all = Label(wrap=True)
         self.act = Button("Open", main=True)
         self.act.clicked.connect(self._do)
+        self.read = Button("Read all")
+        self.read.clicked.connect(lambda: self._expand(wide=self._all.isHidden()))
+        self.copy = CopyButton("Copy details", lambda: self._details)
         self._close = Button("Close")
         self._close.clicked.connect(self.hide)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(theme.SPACE_16, theme.SPACE_8, theme.SPACE_12, theme.SPACE_8)
-        row.setSpacing(theme.SPACE_12)
-        row.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self._text, 1)
-        for button in (self.act, CopyButton("Copy details", lambda: self._details), self._close):
-            row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._arrange()
         self._effect = QGraphicsOpacityEffect(self)
         self._effect.setEnabled(False)
         self.setGraphicsEffect(self._effect)
@@ -58,9 +56,25 @@ class NoticeBar(QWidget):
         self._fade.finished.connect(self._faded)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._read)
-        ground.installEventFilter(self)
+        self._timer.timeout.connect(self._read_it)
+        line.installEventFilter(self)
         self.hide()
+
+    def _arrange(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.SPACE_12, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._all, 1)
+        row = QHBoxLayout()
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(self._mark)
+        row.addWidget(self._text, 1)
+        row.addStretch()
+        for button in (self.act, self.read, self.copy, self._close):
+            button.setFont(theme.font(theme.CAPTION_POINTS))
+            row.addWidget(button)
+        column.addLayout(row)
+        self._all.hide()
 
     def say(self, level: str, text: str, details: str = "", open_it: Callable[[], None] | None = None) -> None:
         """Show a notice; ``level`` is info, warning or alert, ``details`` what is copied, ``open_it`` goes there."""
@@ -72,26 +86,32 @@ class NoticeBar(QWidget):
         self._mark.show_text(mark.text)
         self._mark.tint(mark.token)
         self._text.show_text(text)
+        self._all.show_text(text)
         self.setAccessibleName(f"{mark.word}: {self._text.whole}")
-        if level in READ_MILLISECONDS:
-            self._timer.start(READ_MILLISECONDS[level])
-        else:
-            self._timer.stop()
+        self._wait()
         if not self.isVisible():
             self._effect.setEnabled(True)
             self._fade.setStartValue(0.0)
             self._fade.setEndValue(1.0)
             self._fade.start(QAbstractAnimation.DeletionPolicy.KeepWhenStopped)
+        self._line.lend(lent=True)
+        self._expand(wide=False)
         self.show()
-        self._place()
         self.raise_()
         self.update()
 
-    def _read(self) -> None:
-        """Go away, unless somebody points at it."""
-        if self.underMouse():
-            return
-        self.hide()
+    def _wait(self) -> None:
+        """Begin to count the time that it takes to read."""
+        level = next((name for name, mark in numbers.NOTICE_MARKS.items() if mark.token == self._tone), "info")
+        least = OPEN_MILLISECONDS if self._callback is not None else 0
+        self._timer.start(max(READ_MILLISECONDS[level], least))
+
+    def _read_it(self) -> None:
+        """Go away, unless somebody points at it or goes through its buttons."""
+        if self.underMouse() or self.isAncestorOf(self.window().focusWidget()):
+            self._wait()
+        else:
+            self.hide()
 
     def _do(self) -> None:
         self.hide()
@@ -101,19 +121,42 @@ class NoticeBar(QWidget):
     def _faded(self) -> None:
         self._effect.setEnabled(False)
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._line.lend(lent=False)
+
+    # Its place.
+
+    def _expand(self, *, wide: bool) -> None:
+        """Show all of the text above the line, or one line of it."""
+        self._all.setVisible(wide)
+        self._text.setVisible(not wide)
+        self.copy.setVisible(wide)
+        self.read.show_title("Read less" if wide else "Read all")
+        self._place()
+
     def _place(self) -> None:
-        """Lie over the foot of the ground, as high as the words need."""
-        ground = self._ground.geometry()
-        width = min(ground.width() - 2 * theme.SPACE_16, theme.NOTICE_WIDTH)
+        """Lie in the bottom line's room, as high as the words need where somebody reads all of them."""
+        room = self._line.room()
+        self._offer(room.width())
         layout = self.layout()
-        height = layout.totalHeightForWidth(width) if layout is not None else 0
-        # At the right: the buttons of pages stand at the left of their foot.
-        place = ground.bottomRight() - QPoint(width + theme.SPACE_16, height + theme.SPACE_16)
-        self.setGeometry(QRect(place, QSize(width, height)))
+        high = room.height()
+        if not self._all.isHidden() and layout is not None:
+            high = max(layout.totalHeightForWidth(room.width()) + theme.SPACE_4, high)
+        self.setGeometry(QRect(room.left(), room.bottom() + 1 - high, room.width(), high))
+
+    def _offer(self, width: int) -> None:
+        """Offer to read all where one line has no room for it."""
+        shown = [button for button in (self.act, self._close) if not button.isHidden()]
+        taken = sum(button.sizeHint().width() + theme.SPACE_8 for button in shown)
+        taken += self._mark.sizeHint().width() + theme.SPACE_12 + theme.SPACE_8
+        words = self._text.fontMetrics().horizontalAdvance(self._text.whole)
+        cut = words > width - taken or self._all.whole != self._text.whole
+        self.read.setVisible(cut or not self._all.isHidden())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self._ground and event.type() in {QEvent.Type.Resize, QEvent.Type.Move} and self.isVisible():
-            self._place()
+        if watched is self._line and event.type() in _MOVES and self.isVisible():
+            QTimer.singleShot(0, self, self._place)  # once the line itself has been laid out
         return super().eventFilter(watched, event)
 
     def enterEvent(self, event: QEnterEvent) -> None:
@@ -122,14 +165,15 @@ class NoticeBar(QWidget):
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
-        level = next((name for name, mark in numbers.NOTICE_MARKS.items() if mark.token == self._tone), "")
-        if level in READ_MILLISECONDS:
-            self._timer.start(READ_MILLISECONDS[level])
+        self._wait()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         tint = theme.colour(self._tone)
-        painter.setBrush(theme.blended(theme.colour("raised"), tint, 0.10))
-        painter.setPen(QPen(theme.blended(theme.colour("border"), tint, 0.6), theme.LINE))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), theme.RADIUS, theme.RADIUS)
+        painter.setBrush(theme.blended(theme.colour("surface"), tint, 0.10))
+        painter.setPen(QPen(tint, theme.BORDER))
+        painter.drawRoundedRect(theme.edge(QRectF(self.rect())), theme.RADIUS, theme.RADIUS)
+
+
+_MOVES = frozenset({QEvent.Type.Resize, QEvent.Type.Move, QEvent.Type.LayoutRequest})

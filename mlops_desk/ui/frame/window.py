@@ -7,6 +7,7 @@ without: until then it says what is awaited.
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
@@ -85,6 +86,7 @@ class TitleRow(QWidget):
                 self._acts.addWidget(button)
 
 
+_GRAVITY = {"info": 0, "warning": 1, "alert": 2}  # of what came at once, the gravest is said
 _ALL_THE_TIME = frozenset({Topic.STATUS, Topic.CONNECTION, Topic.REGISTRY, Topic.CHECKS})
 
 
@@ -103,6 +105,7 @@ class MainWindow(QWidget):
         self._pages: dict[str, Page] = {}
         self._shown: str | None = None
         self._stand_in: StateView | None = None
+        self._said: Notice | None = None
         self._was_painted = False
         self.sidebar = Sidebar(specs, self.fill_menu)
         self.title_row = TitleRow(context.axis)
@@ -125,7 +128,7 @@ class MainWindow(QWidget):
         row.setSpacing(0)
         row.addWidget(self.sidebar)
         row.addLayout(column, 1)
-        self.notices = NoticeBar(self._stack)
+        self.notices = NoticeBar(self.bottom)
 
     def _wire(self) -> None:
         self.sidebar.chosen.connect(self.show_page)
@@ -250,9 +253,10 @@ class MainWindow(QWidget):
             if page in self._specs:
                 self.sidebar.set_badge(page, badge)
         if Topic.NOTICES in topics and store.notices:
-            newest = store.notices[0]
-            if newest.level != "info":
-                self._say_notice(newest)
+            fresh = list(takewhile(lambda notice: notice is not self._said, store.notices))
+            self._said = store.notices[0]
+            if fresh:
+                self._say_notice(max(fresh, key=lambda notice: _GRAVITY.get(notice.level, 0)))
 
     def _say_what_is(self) -> None:
         """Renew what stands around every page: the bottom line and the machine's name."""

@@ -4,15 +4,17 @@ import time
 
 import pytest
 from doubles import Double
-from PySide6.QtCore import QEvent, QPointF, QRect, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QEnterEvent, QScreen
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication, QLineEdit
 
+from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.event import Notice
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.ui import places
 from mlops_desk.ui.frame import notice
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 
 
@@ -30,27 +32,107 @@ def program(start, double, qtbot):
     return program
 
 
-def test_a_notice_moves_nothing_on_the_page(program, qtbot):
-    page = program.window.page()
-    place, size = page.mapToGlobal(page.rect().topLeft()), page.size()
-    program.context.say("alert", "Something happened. " * 20)
+LONG = "Something happened that takes some words to tell. " * 12
+
+
+def under(window, area):
+    """Return what one could operate, or has to read all the time, that lies under ``area`` of the window."""
+    kept = [*window.findChildren(QAbstractButton), *window.findChildren(QAbstractScrollArea),
+            *window.findChildren(QLineEdit), window.bottom._agent, window.bottom._simulated]  # fmt: skip
+    bar = window.notices
+    seen = [one for one in kept if one.isVisible() and one is not bar and not bar.isAncestorOf(one)]
+    places = [(one, one.visibleRegion().boundingRect()) for one in seen]  # less what is scrolled out of sight
+    return [one for one, place in places if place.translated(one.mapTo(window, QPoint())).intersects(area)]
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (760, 520)])
+@pytest.mark.parametrize("page", ["overview", "jobs", "drift"])
+def test_a_notice_covers_and_moves_nothing(start, double, qtbot, page, size):
+    program = start(double, page, demo=True)
+    program.window.resize(*size)
+    shown = program.window.page()
+    qtbot.wait(100)
+    before = shown.mapToGlobal(shown.rect().topLeft()), shown.size()
+    program.context.say("alert", LONG)
     qtbot.wait(50)
     bar = program.window.notices
     assert bar.isVisible()
-    assert (page.mapToGlobal(page.rect().topLeft()), page.size()) == (place, size)
-    assert program.window._stack.geometry().contains(bar.geometry())
+    assert bar.width() >= 200
+    assert bar._close.visibleRegion().boundingRect() == bar._close.rect()
+    assert under(program.window, bar.geometry()) == []
+    assert (shown.mapToGlobal(shown.rect().topLeft()), shown.size()) == before
     QTest.mouseClick(bar._close, Qt.MouseButton.LeftButton)
     qtbot.wait(50)
     assert not bar.isVisible()
-    assert (page.mapToGlobal(page.rect().topLeft()), page.size()) == (place, size)
+    assert program.window.bottom._more.isVisible()
 
 
-def test_a_notice_stays_at_the_foot_of_a_window_that_changes(program, qtbot):
-    program.context.say("alert", "Something happened. " * 20)
+def test_a_notice_leaves_the_button_that_starts_the_agent_free(program, double, qtbot):
+    program.bridge.client.break_off()
+    double.failing["events"] = Unavailable("The agent can't be reached.", None)
+    qtbot.waitUntil(program.window.bottom._start.isVisible, timeout=10_000)
+    program.context.say("alert", LONG)
+    qtbot.wait(50)
+    assert under(program.window, program.window.notices.geometry()) == []
+
+
+def test_a_long_notice_is_read_in_full_at_a_press_and_then_only(program, qtbot):
+    bar = program.window.notices
+    program.context.say("info", "Saved.")
+    qtbot.wait(20)
+    assert not bar.read.isVisible()
+    program.context.say("alert", LONG)
+    qtbot.wait(20)
+    low = bar.height()
+    assert (bar.read.isVisible(), bar.copy.isVisible(), bar._all.isVisible()) == (True, False, False)
+    QTest.mouseClick(bar.read, Qt.MouseButton.LeftButton)
+    qtbot.wait(20)
+    assert bar._all.isVisible()
+    assert bar.copy.isVisible()
+    assert bar._all.height() >= bar._all.heightForWidth(bar._all.width())
+    assert program.window.rect().contains(bar.geometry())
+    QTest.mouseClick(bar.read, Qt.MouseButton.LeftButton)
+    qtbot.wait(20)
+    assert bar.height() == low
+
+
+def test_a_notice_stays_in_the_bottom_line_of_a_window_that_changes(program, qtbot):
+    program.context.say("alert", LONG)
     for size in ((800, 560), (1500, 900)):
         program.window.resize(*size)
         qtbot.wait(50)
-        assert program.window._stack.geometry().contains(program.window.notices.geometry())
+        assert program.window.bottom.geometry().contains(program.window.notices.geometry())
+
+
+def test_an_alert_goes_by_itself_once_it_could_be_read(program, qtbot, monkeypatch):
+    monkeypatch.setitem(notice.READ_MILLISECONDS, "alert", 50)
+    program.context.say("alert", "Something happened.")
+    bar = program.window.notices
+    assert bar.isVisible()
+    qtbot.waitUntil(lambda: not bar.isVisible())
+
+
+def test_a_notice_does_not_go_away_under_whoever_goes_through_its_buttons(program, qtbot, monkeypatch):
+    monkeypatch.setitem(notice.READ_MILLISECONDS, "info", 50)
+    bar = program.window.notices
+    program.context.say("info", "Read me.")
+    bar._close.setFocus()
+    qtbot.wait(200)
+    assert bar.isVisible()
+    program.window.page().setFocus()
+    qtbot.waitUntil(lambda: not bar.isVisible())
+
+
+def test_good_news_are_told_as_such_and_the_gravest_of_several_first(program, double, qtbot):
+    bar = program.window.notices
+    double.announce(told("telemetry", "GPU 1 (NVIDIA H100) is back.", level="info"))
+    qtbot.waitUntil(bar.isVisible)
+    assert bar.accessibleName() == "info: GPU 1 (NVIDIA H100) is back."
+    store = program.store
+    store.notices.appendleft(told("telemetry", "GPU 2 is lost.", level="alert"))
+    store.notices.appendleft(told("telemetry", "GPU 3 is back.", level="info"))
+    program.window._changed(frozenset({Topic.NOTICES}))
+    assert bar.accessibleName() == "alert: GPU 2 is lost."
 
 
 @pytest.mark.parametrize("came", [True, False], ids=["came later", "was there"])

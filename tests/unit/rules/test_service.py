@@ -284,6 +284,7 @@ def test_a_better_challenger_waits_for_a_person(world):
     assert (retraining.challenger_version, retraining.challenger_value) == ("2", 0.95)
     assert world.aliases == {"champion": "1"}
     assert f"approve {retraining.id}" in world.notices()[-1].hint
+    assert world.notices()[-1].level == "info"  # good news, and no warning
     world.service.reconcile()
     assert len(world.notices()) == 1
 
