@@ -50,8 +50,8 @@ class BottomLine(QWidget):
         more = QHBoxLayout(self._more)
         more.setContentsMargins(0, 0, 0, 0)
         more.setSpacing(theme.SPACE_16)
-        for widget in (self._engine, self._registry, self._cost):
-            more.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+        for statement in (self._engine, self._registry, self._cost):
+            more.addWidget(statement, 0, Qt.AlignmentFlag.AlignVCenter)
         for widget in (self._agent, self._start, self._more):
             row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addStretch(1)
