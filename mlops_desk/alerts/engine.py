@@ -16,8 +16,7 @@ from mlops_desk.alerts.rule_rows import RuleRow, RuleRows
 from mlops_desk.alerts.silences import Silences, Spot, spot_of
 from mlops_desk.alerts.table import WATCHED, Watched, gone
 from mlops_desk.base.hysteresis import Condition, Holding, span_words, step
-from mlops_desk.base.quantities import THIN, amount, percent
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import THIN, amount, percent, plain
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.status import Gpu, Status
 

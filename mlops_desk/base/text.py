@@ -1,9 +1,19 @@
-"""Text from outside (container names, tags, logs, model names) is hostile: it is capped and made visible here."""
+"""Text as a person reads it.
+
+Text from outside (container names, tags, logs, model names) is hostile: it is capped and made visible here. Quantities
+inside sentences are said in one way: a narrow space that no line breaks at, then the unit.
+"""
 
 import unicodedata
 
 NAME_LIMIT = 200
 LINE_LIMIT = 4096
+
+THIN = "\u202f"
+_LONGEST = 1e15
+"""From here on a number is told by its power of ten: nobody counts a hundred digits."""
+_LITTLE_BYTES = 2 << 30
+_DECIMAL = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"))
 
 _KEPT = frozenset("\t")
 
@@ -21,3 +31,27 @@ def _visible(character: str) -> str:
     if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
         return character.encode("unicode_escape").decode("ascii")
     return character
+
+
+def amount(value: float, unit: str, digits: int = 0) -> str:
+    """Return ``value`` (already in ``unit``) with ``digits`` decimals: ``650 W``."""
+    number = f"{value:.{digits}f}" if abs(value) < _LONGEST else f"{value:g}"
+    return f"{number}{THIN}{unit}"
+
+
+def decimal_name(size_bytes: int) -> str | None:
+    """Return a size as ``10 GB`` where powers of 1000 were meant: it is whole in them and not in those of 1024."""
+    if size_bytes <= 0 or size_bytes % (1 << 20) == 0:
+        return None
+    named = ((factor, unit) for factor, unit in _DECIMAL if size_bytes % factor == 0)
+    return next((f"{size_bytes // factor}{THIN}{unit}" for factor, unit in named), None)
+
+
+def size_text(size_bytes: int) -> str:
+    """Return room on a disk as everybody here tells it: ``78.3 GiB``, and what is little in MiB."""
+    return f"{size_bytes / 2**30:.1f} GiB" if size_bytes >= _LITTLE_BYTES else f"{size_bytes >> 20} MiB"
+
+
+def percent(ratio: float, digits: int = 0) -> str:
+    """Return a ratio (0-1) in per cent: ``65 %``."""
+    return amount(ratio * 100.0, "%", digits)

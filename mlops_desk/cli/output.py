@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlops_desk.base import wire
-from mlops_desk.base.quantities import THIN, decimal_name
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.cli.cells import ago, facts, number, reading, table
 from mlops_desk.cli.forms import drift, events, machine, processes, records
 from mlops_desk.records.audit import AuditEntry

@@ -9,7 +9,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.cli.screen import check_screen
 
 if TYPE_CHECKING:
-    from mlops_desk.ui.asking import ClientLike
+    from mlops_desk.verbs.desk import ClientLike
 
 
 def open_window(folder: DataFolder, given: argparse.Namespace) -> int:

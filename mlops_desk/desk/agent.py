@@ -9,11 +9,11 @@ from mlops_desk import __version__
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Refused
-from mlops_desk.base.limits import check_limit
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.status import AgentCost, AgentInfo, Check
 from mlops_desk.storage.state import State
+from mlops_desk.verbs.declaration import check_limit
 
 _STOP_DELAY_SECONDS = 0.2
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from mlops_desk.base.disk import room
 from mlops_desk.base.errors import DeskError, TimedOut
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.quantities import size_text
+from mlops_desk.base.text import size_text
 from mlops_desk.desk import machine_checks
 from mlops_desk.engines.engine import Engine
 from mlops_desk.jobs.run.shell import PACKAGE, HostShell, host_shell

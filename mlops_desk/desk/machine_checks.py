@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_desk.base.disk.mounts import MOUNTS, UNSAFE, filesystem_of
-from mlops_desk.base.quantities import amount, percent
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import amount, percent, plain
 from mlops_desk.records.holding import finding
 from mlops_desk.records.status import Check, Status
 

@@ -6,7 +6,7 @@ Where the tables come from is the reader's business (``read``); one column at a 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from mlops_desk.base.quantities import percent
+from mlops_desk.base.text import percent
 from mlops_desk.drift.columns import CATEGORICAL, NUMERIC, CategoricalColumn, Column, NumericColumn
 from mlops_desk.drift.measure import measures as m
 from mlops_desk.drift.measure import verdict as v

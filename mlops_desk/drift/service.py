@@ -20,7 +20,6 @@ from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.limits import check_limit
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
@@ -32,6 +31,7 @@ from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.event import DriftReported
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import StoredRecords
+from mlops_desk.verbs.declaration import check_limit
 
 _log = logging.getLogger(__name__)
 

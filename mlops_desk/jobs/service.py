@@ -12,7 +12,6 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, user_name
 from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
 from mlops_desk.base.errors import DeskError, Invalid, Refused
-from mlops_desk.base.limits import check_limit
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
@@ -33,6 +32,7 @@ from mlops_desk.leases.folders import folders_from_environment
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.job import Job, JobSpec, JobState, LostJob
 from mlops_desk.storage.state import State
+from mlops_desk.verbs.declaration import check_limit
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,6 @@ from dataclasses import replace
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, set_caller, this_process
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.limits import check_limit
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport
@@ -27,9 +26,10 @@ from mlops_desk.records.job import Job
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.rules.book import RuleBook
-from mlops_desk.rules.condition import why_not
+from mlops_desk.rules.decision import why_not
 from mlops_desk.rules.outcome import NEVER_SUBMITTED, Outcomes, against
 from mlops_desk.storage.state import StoredRecords
+from mlops_desk.verbs.declaration import check_limit
 
 _log = logging.getLogger(__name__)
 

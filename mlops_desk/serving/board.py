@@ -10,7 +10,7 @@ from mlops_desk.base.errors import NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
-from mlops_desk.serving.gateway.past import Past
+from mlops_desk.serving.gateway.traffic import Past
 from mlops_desk.storage.state import StoredRecords
 
 

@@ -36,10 +36,10 @@ from mlops_desk.ui.look.darkness import Look
 
 if TYPE_CHECKING:
     from mlops_desk.records.history import Curves
-    from mlops_desk.ui.asking import ClientLike
     from mlops_desk.ui.frame.alarms import Alarms
     from mlops_desk.ui.frame.desktop import Desktop
     from mlops_desk.ui.frame.tray import Tray
+    from mlops_desk.verbs.desk import ClientLike
 
 _log = logging.getLogger(__name__)
 

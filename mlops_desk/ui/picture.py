@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QApplication
 from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.ui.app import Program
-from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.live.context import UiOptions
+from mlops_desk.verbs.desk import ClientLike
 
 _SETTLE_MS = 600
 _WIDTH, _HEIGHT = 1280, 800

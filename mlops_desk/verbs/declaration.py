@@ -191,3 +191,13 @@ def _parameter(parameter: inspect.Parameter, hint: Any) -> Parameter:
     forms = [form for form in getattr(hint, "__metadata__", ()) if isinstance(form, _FORMS)]
     plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     return Parameter(parameter.name, plain, parameter.default, forms[0] if forms else None)
+
+
+MOST_LISTED = 10_000
+
+
+def check_limit(limit: int, most: int = MOST_LISTED) -> int:
+    """Return ``limit`` if it lies between 1 and ``most``. Raises Invalid."""
+    if not 1 <= limit <= most:
+        raise Invalid(f"The limit must lie between 1 and {most:,}, not {limit}.", "Give --limit another number.")
+    return limit

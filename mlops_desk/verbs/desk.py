@@ -1,7 +1,9 @@
 """All services together, as the faces see them: the client has this shape, and so has the agent's Desk."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
+from mlops_desk.records import event as events
 from mlops_desk.verbs.agent import Agent
 from mlops_desk.verbs.alerts import Alerts
 from mlops_desk.verbs.drift import Drift
@@ -42,3 +44,11 @@ class DeskVerbs(Protocol):
     def rules(self) -> Rules: ...
     @property
     def settings(self) -> Settings: ...
+
+
+class ClientLike(DeskVerbs, Protocol):
+    """What the window talks to: the verbs, and what the agent announces."""
+
+    def announcements(self, every_seconds: float = 0.0) -> Iterator[events.Event]: ...
+
+    def hang_up(self) -> None: ...

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from mlops_desk.base.quantities import size_text
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import plain, size_text
 from mlops_desk.cli.cells import reading
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Status

@@ -11,7 +11,7 @@ from mlops_desk.base.errors import NotFound
 from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.serving import plan
-from mlops_desk.serving.gateway.past import Past
+from mlops_desk.serving.gateway.traffic import Past
 from mlops_desk.serving.service import EndpointsService
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlops_desk.base.disk.reserve import PLENTY_BYTES
 from mlops_desk.base.disk.room import available_bytes
-from mlops_desk.base.quantities import size_text
+from mlops_desk.base.text import size_text
 from mlops_desk.registry.location import ROOT, is_stored
 from mlops_desk.registry.server.bodies import CallRejected, Headers, Message, Receive, Send, drain, length_of
 from mlops_desk.registry.server.facts import StoreFacts

@@ -1,17 +1,22 @@
-"""How much goes through an endpoint and how long it takes: counters in the gateway, rates in the agent. Pure.
+"""How much goes through an endpoint and how long it takes: counters in the gateway, rates and their past in the agent.
 
 Latencies are counted in buckets that grow by a tenth, from 0.1 ms to about 100 s, so that a percentile
-is right within 5 % whatever the load, and two snapshots can be subtracted.
+is right within 5 % whatever the load, and two snapshots can be subtracted. The load of the last quarter of an hour
+is in memory only: it is old news after a restart of the agent.
 """
 
 import bisect
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mlops_desk.records.endpoint import Traffic
+from mlops_desk.base.errors import Invalid
+from mlops_desk.records.endpoint import PastTraffic, Traffic
 
 BOUNDS_SECONDS: tuple[float, ...] = tuple(1e-4 * 1.1**step for step in range(146))
+KEPT_SECONDS = 900.0
+_KEPT_POINTS = 1000
 _FIRST_ERROR = 400
 
 
@@ -91,3 +96,28 @@ def percentile(buckets: Sequence[int], share: float) -> float | None:
             return low + (high - low) * (wanted - reached) / count
         reached += count
     return BOUNDS_SECONDS[-1]
+
+
+class Past:
+    """One ring for each endpoint. Not locked: its owner is."""
+
+    def __init__(self) -> None:
+        self._rings: dict[str, deque[PastTraffic]] = {}
+
+    def note(self, name: str, traffic: Traffic) -> None:
+        """Keep what the load is now; drop what is too old."""
+        ring = self._rings.setdefault(name, deque(maxlen=_KEPT_POINTS))
+        now = time.time()
+        ring.append(PastTraffic(now, traffic))
+        while ring[0].at < now - KEPT_SECONDS:
+            ring.popleft()
+
+    def since(self, name: str, seconds: float) -> list[PastTraffic]:
+        """Return the newest ``seconds`` of an endpoint, oldest first. Raises Invalid."""
+        if not 0 < seconds <= KEPT_SECONDS:
+            raise Invalid(f"{seconds:g} s can't be shown.", f"The load of up to {KEPT_SECONDS:g} s is kept.")
+        first = time.time() - seconds
+        return [point for point in self._rings.get(name, ()) if point.at >= first]
+
+    def forget(self, name: str) -> None:
+        self._rings.pop(name, None)

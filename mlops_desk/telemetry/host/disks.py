@@ -16,8 +16,7 @@ from mlops_desk.records.status import Disk
 from mlops_desk.telemetry.host import drive_health
 from mlops_desk.telemetry.host.counters import Counters, KernelFile, integers
 from mlops_desk.telemetry.host.kernel_files import link_name, node_of, number, word
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import DISK
+from mlops_desk.telemetry.metrics.table import DISK, ReadingMaker
 from mlops_desk.telemetry.source import MEASURE_SECONDS
 
 _SECTOR_BYTES = 512
@@ -40,7 +39,7 @@ class _Device:
     facts: dict[str, str]
     numa_node: int | None
     counters: Counters = field(default_factory=Counters)
-    kept: Kept = field(default_factory=lambda: Kept(DISK))
+    kept: ReadingMaker = field(default_factory=lambda: ReadingMaker(DISK))
     slow: dict[str, Reading] = field(default_factory=dict)
     slow_due: float = 0.0
 
@@ -104,7 +103,7 @@ class Disks:
         told, note = self._health_of(name, device.kept, now)
         return Disk(plain(name), device.model, {**readings, **told}, device.facts, note, device.numa_node)
 
-    def _temperature_of(self, name: str, kept: Kept, now: float) -> dict[str, Reading]:
+    def _temperature_of(self, name: str, kept: ReadingMaker, now: float) -> dict[str, Reading]:
         if name not in self._temperatures:
             return {}
         at, values = self._temperatures[name]
@@ -112,7 +111,7 @@ class Disks:
             return {metric: kept.missing(metric, MetricState.STALE) for metric in values}
         return {metric: kept.measured(metric, value) for metric, value in values.items()}
 
-    def _health_of(self, name: str, kept: Kept, now: float) -> tuple[dict[str, Reading], str | None]:
+    def _health_of(self, name: str, kept: ReadingMaker, now: float) -> tuple[dict[str, Reading], str | None]:
         """Return what is known of a drive's health, and what to do where it may not be read."""
         if name not in self._health:
             return {}, None
@@ -198,6 +197,6 @@ def _node(device: Path) -> int | None:
     return node if node is not None else node_of(device / "device")
 
 
-def _slow(kept: Kept, folder: Path) -> dict[str, Reading]:
+def _slow(kept: ReadingMaker, folder: Path) -> dict[str, Reading]:
     sectors = number(folder / "size")
     return {"system.disk.limit": kept.measured("system.disk.limit", sectors * _SECTOR_BYTES)} if sectors else {}

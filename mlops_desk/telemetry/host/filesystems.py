@@ -16,8 +16,7 @@ from mlops_desk.records.status import Filesystem
 from mlops_desk.telemetry.host.counters import KernelFile
 from mlops_desk.telemetry.host.mount_probe import COMMAND, Probe, Space, wait
 from mlops_desk.telemetry.host.mounts import MountedFilesystem, mounts
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import FILESYSTEM
+from mlops_desk.telemetry.metrics.table import FILESYSTEM, ReadingMaker
 
 FILESYSTEMS_SECONDS = 15.0
 _REMOTE_SECONDS = 25.0
@@ -32,7 +31,7 @@ class _Known:
     """What is known of one mount. Times are monotonic, ``silent_at`` is Unix time."""
 
     mount: MountedFilesystem
-    kept: Kept = field(default_factory=lambda: Kept(FILESYSTEM))
+    kept: ReadingMaker = field(default_factory=lambda: ReadingMaker(FILESYSTEM))
     readings: dict[str, Reading] = field(default_factory=dict)
     note: str | None = None
     answered: float = 0.0

@@ -13,8 +13,7 @@ from mlops_desk.records.status import Network
 from mlops_desk.telemetry.host.counters import Counters, KernelFile
 from mlops_desk.telemetry.host.kernel_files import link_name, node_of, word
 from mlops_desk.telemetry.host.network import Link, rates, readings
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import NETWORK
+from mlops_desk.telemetry.metrics.table import NETWORK, ReadingMaker
 
 _LOOK_SECONDS = 30.0
 _LINK_SECONDS = 2.0
@@ -45,7 +44,7 @@ class _Port:
     numa_node: int | None
     files: dict[str, KernelFile]
     counters: Counters = field(default_factory=Counters)
-    kept: Kept = field(default_factory=lambda: Kept(NETWORK))
+    kept: ReadingMaker = field(default_factory=lambda: ReadingMaker(NETWORK))
     link: Link = field(default_factory=lambda: Link("unknown", {}))
     link_due: float = 0.0
 

@@ -21,8 +21,7 @@ from mlops_desk.telemetry.host.oom_kills import OomKills
 from mlops_desk.telemetry.host.pressure import Pressure
 from mlops_desk.telemetry.host.processors import Processors, uptime
 from mlops_desk.telemetry.host.sensors import SENSORS_SECONDS, Sensors
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import HOST
+from mlops_desk.telemetry.metrics.table import HOST, ReadingMaker
 from mlops_desk.telemetry.source import MEASURE_SECONDS, HostSample, SourceLane
 
 
@@ -47,7 +46,7 @@ class LinuxHost:
         self._networks = Networks(proc, sys)
         self._infiniband = InfiniBand(sys)
         self._filesystems = filesystems or Filesystems(proc / "self" / "mountinfo")
-        self._kept = Kept(HOST)
+        self._kept = ReadingMaker(HOST)
 
     def read(self) -> HostSample:
         """Read everything once. Rates are there from the second pass on."""

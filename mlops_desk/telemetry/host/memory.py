@@ -11,8 +11,7 @@ from mlops_desk.records.metric import Reading
 from mlops_desk.telemetry.host.counters import Counters, KernelFile
 from mlops_desk.telemetry.host.processors import number_after
 from mlops_desk.telemetry.metrics.host import NUMA_NODES
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import HOST
+from mlops_desk.telemetry.metrics.table import HOST, ReadingMaker
 
 _NODES_SECONDS = 5.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -36,7 +35,7 @@ class Memory:
     def __init__(self, proc: Path, sys: Path) -> None:
         self._info = KernelFile(proc / "meminfo")
         self._vmstat = KernelFile(proc / "vmstat")
-        self._kept = Kept(HOST)
+        self._kept = ReadingMaker(HOST)
         self._counters = Counters()
         self._nodes = _node_files(sys)
         self._node_readings: dict[str, Reading] = {}

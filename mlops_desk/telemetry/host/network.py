@@ -12,8 +12,7 @@ from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Network
 from mlops_desk.telemetry.host.counters import Counters, KernelFile, integers
 from mlops_desk.telemetry.host.kernel_files import link_name, node_of, number, word
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import NETWORK
+from mlops_desk.telemetry.metrics.table import NETWORK, ReadingMaker
 
 _LINK_SECONDS = 2.0
 _MEGABIT_BYTES = 125_000
@@ -34,7 +33,7 @@ class _Interface:
     facts: dict[str, str]
     numa_node: int | None
     counters: Counters = field(default_factory=Counters)
-    kept: Kept = field(default_factory=lambda: Kept(NETWORK))
+    kept: ReadingMaker = field(default_factory=lambda: ReadingMaker(NETWORK))
     link: Link = field(default_factory=lambda: Link("unknown", {}))
     link_due: float = 0.0
 
@@ -77,7 +76,7 @@ class Networks:
         )
 
 
-def readings(kept: Kept, values: dict[str, float]) -> dict[str, Reading]:
+def readings(kept: ReadingMaker, values: dict[str, float]) -> dict[str, Reading]:
     """Turn an interface's numbers into readings, with what follows from them."""
     made = {name: kept.measured(name, value) for name, value in values.items()}
     limit = values.get("hw.network.bandwidth.limit")

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.telemetry.host.counters import Counters, KernelFile
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import HOST
+from mlops_desk.telemetry.metrics.table import HOST, ReadingMaker
 
 _PRESSURES = (("cpu", "some"), ("memory", "some"), ("memory", "full"), ("io", "some"), ("io", "full"))
 _SPANS = ("1m", "5m", "15m")
@@ -18,7 +17,7 @@ class Pressure:
         self._load = KernelFile(proc / "loadavg")
         self._files = {name: KernelFile(proc / "pressure" / name) for name in ("cpu", "memory", "io")}
         self._stalls = Counters()
-        self._kept = Kept(HOST)
+        self._kept = ReadingMaker(HOST)
 
     def read(self, now: float) -> dict[str, Reading]:
         """Read everything once; ``now`` is monotonic."""

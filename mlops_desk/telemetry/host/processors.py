@@ -14,8 +14,7 @@ from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Core
 from mlops_desk.telemetry.host.counters import Counters, KernelFile, integers
 from mlops_desk.telemetry.host.kernel_files import number
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import CORE, HOST
+from mlops_desk.telemetry.metrics.table import CORE, HOST, ReadingMaker
 
 Ticks = list[int]
 
@@ -34,8 +33,8 @@ class Processors:
     def __init__(self, proc: Path, sys: Path) -> None:
         self._stat = KernelFile(proc / "stat")
         self._folder = sys / "devices" / "system" / "cpu"
-        self._host = Kept(HOST)
-        self._kept: dict[str, Kept] = {}
+        self._host = ReadingMaker(HOST)
+        self._kept: dict[str, ReadingMaker] = {}
         self._before: dict[str, Ticks] = {}
         self._counters = Counters()
         self._clocks: dict[str, float] = {}
@@ -66,13 +65,15 @@ class Processors:
     def _core(self, name: str, before: Ticks | None, ticks: Ticks) -> Core:
         kept = self._kept.get(name)
         if kept is None:
-            kept = self._kept[name] = Kept(CORE)
+            kept = self._kept[name] = ReadingMaker(CORE)
         readings = self._shares(kept, before, ticks, whole=False)
         if name in self._clocks:
             readings["system.cpu.frequency"] = kept.measured("system.cpu.frequency", self._clocks[name])
         return Core(name, readings)
 
-    def _shares(self, kept: Kept, before: Ticks | None, ticks: Ticks | None, *, whole: bool) -> dict[str, Reading]:
+    def _shares(
+        self, kept: ReadingMaker, before: Ticks | None, ticks: Ticks | None, *, whole: bool
+    ) -> dict[str, Reading]:
         grown = spent(before, ticks) if before is not None and ticks is not None else None
         if grown is None:
             return {}

@@ -12,8 +12,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Sensor
 from mlops_desk.telemetry.host.kernel_files import number, word
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import SENSOR
+from mlops_desk.telemetry.metrics.table import SENSOR, ReadingMaker
 
 SENSORS_SECONDS = 5.0
 _STALE_SECONDS = 3 * SENSORS_SECONDS
@@ -31,7 +30,7 @@ class _Place:
     chip: Path
     input: Path
     critical: float | None
-    kept: Kept
+    kept: ReadingMaker
 
 
 class Sensors:
@@ -93,7 +92,7 @@ def places(folder: Path) -> list[_Place]:
                 name = f"{name} #{names[name]}"
             critical = number(chip / f"{stem}_crit")
             limit = critical / _MILLI if critical is not None and critical > 0 else None
-            found.append(_Place(name, chip / "device", path, limit, Kept(SENSOR)))
+            found.append(_Place(name, chip / "device", path, limit, ReadingMaker(SENSOR)))
     return found[:_LIMIT]
 
 
@@ -102,7 +101,7 @@ def zones(folder: Path) -> list[_Place]:
     found = []
     for zone in sorted(folder.glob("thermal_zone*"), key=lambda path: (len(path.name), path.name)):
         name = plain(f"{word(zone / 'type') or 'zone'} {zone.name.removeprefix('thermal_zone')}")
-        found.append(_Place(name, zone / "device", zone / "temp", None, Kept(SENSOR)))
+        found.append(_Place(name, zone / "device", zone / "temp", None, ReadingMaker(SENSOR)))
     return found[:_LIMIT]
 
 

@@ -55,3 +55,25 @@ def all_missing(state: MetricState, readings: Mapping[str, Reading] | None = Non
     if readings is None:
         return {name: missing(GPU, name, state) for name in GPU_METRICS}
     return {name: Reading(None, reading.unit, state) for name, reading in readings.items()}
+
+
+class ReadingMaker:
+    """Makes the readings of one device of the class ``device``."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._known: dict[str, Reading] = {}
+
+    def measured(self, name: str, value: float) -> Reading:
+        """Return ``value`` as a reading, the same object while the value stays the same."""
+        known = self._known.get(name)
+        if known is None or known.value != value:
+            known = self._known[name] = measured(self._device, name, value)
+        return known
+
+    def missing(self, name: str, state: MetricState) -> Reading:
+        """Return a reading without a value."""
+        known = self._known.get(name)
+        if known is None or known.state is not state:
+            known = self._known[name] = missing(self._device, name, state)
+        return known

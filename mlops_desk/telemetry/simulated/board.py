@@ -8,8 +8,7 @@ GPU 5 is cut into two MIG instances, so it has no utilisation of its own.
 from dataclasses import dataclass
 
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import GPU, GPU_METRICS
+from mlops_desk.telemetry.metrics.table import GPU, GPU_METRICS, ReadingMaker
 from mlops_desk.telemetry.simulated.board_facts import (
     FULL_CLOCK,
     IDLE_WATTS,
@@ -86,7 +85,7 @@ class SimulatedBoard:
     def __init__(self, seed: int, index: int) -> None:
         self._seed = seed
         self._index = index
-        self._kept = Kept(GPU)
+        self._kept = ReadingMaker(GPU)
 
     def readings(self, at: float, runs: list[WorkRun]) -> tuple[dict[str, Reading], tuple[str, ...]]:
         """Return every metric of the table, and why the GPU is held back."""

@@ -2,8 +2,7 @@
 
 from mlops_desk.records.status import Network
 from mlops_desk.telemetry.host.network import readings
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import NETWORK
+from mlops_desk.telemetry.metrics.table import NETWORK, ReadingMaker
 from mlops_desk.telemetry.simulated.noise import number, positive
 from mlops_desk.telemetry.simulated.works import WorkRun
 
@@ -18,7 +17,7 @@ class Cards:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._kept = {name: Kept(NETWORK) for name in _SPEEDS}
+        self._kept = {name: ReadingMaker(NETWORK) for name in _SPEEDS}
 
     def read(self, at: float, runs: list[WorkRun]) -> tuple[Network, ...]:
         """Return the interfaces at ``at``, when these runs go on."""

@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Core, Host, Sensor
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import CORE, HOST, SENSOR
+from mlops_desk.telemetry.metrics.table import CORE, HOST, SENSOR, ReadingMaker
 from mlops_desk.telemetry.simulated.cards import Cards
 from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, oom_count, oom_kills
 from mlops_desk.telemetry.simulated.noise import positive, wave
@@ -44,9 +43,9 @@ class SimulatedHost:
     def __init__(self, seed: int, clock: Callable[[], float] = time.time) -> None:
         self._seed = seed
         self._clock = clock
-        self._kept = Kept(HOST)
-        self._cores = [Kept(CORE) for _ in range(CORES)]
-        self._sensors: dict[str, Kept] = {}
+        self._kept = ReadingMaker(HOST)
+        self._cores = [ReadingMaker(CORE) for _ in range(CORES)]
+        self._sensors: dict[str, ReadingMaker] = {}
         self._storage = Storage(seed)
         self._cards = Cards(seed)
         self._told: float | None = None
@@ -171,7 +170,7 @@ class SimulatedHost:
         return tuple(self._sensor(name, degrees) for name, degrees in places.items())
 
     def _sensor(self, name: str, degrees: float) -> Sensor:
-        kept = self._sensors.setdefault(name, Kept(SENSOR))
+        kept = self._sensors.setdefault(name, ReadingMaker(SENSOR))
         readings = {"hw.temperature": kept.measured("hw.temperature", round(degrees))}
         if name.startswith("coretemp"):
             readings["hw.temperature.limit"] = kept.measured("hw.temperature.limit", 100.0)

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import MigInstance, NvLink
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import LINK, MIG
+from mlops_desk.telemetry.metrics.table import LINK, MIG, ReadingMaker
 from mlops_desk.telemetry.simulated.board_facts import LINKS
 from mlops_desk.telemetry.simulated.noise import positive
 from mlops_desk.telemetry.simulated.works import GIB, WorkRun, load
@@ -21,7 +20,7 @@ class SimulatedLinks:
     def __init__(self, seed: int, index: int) -> None:
         self._seed = seed
         self._index = index
-        self._kept = [Kept(LINK) for _ in range(LINKS)]
+        self._kept = [ReadingMaker(LINK) for _ in range(LINKS)]
 
     def read(self, at: float, transmit: float, receive: float) -> tuple[NvLink, ...]:
         """Return the links when they carry this much together, in bytes a second."""
@@ -51,7 +50,7 @@ class Slices:
         self._seed = seed
         self._index = index
         self._uuids = {instance: uuid(f"mig.{index}.{instance}") for instance in _SLICES}
-        self._kept = {instance: Kept(MIG) for instance in _SLICES}
+        self._kept = {instance: ReadingMaker(MIG) for instance in _SLICES}
 
     def read(self, at: float, runs: list[WorkRun]) -> tuple[MigInstance, ...]:
         """Return the instances with what their runs do."""

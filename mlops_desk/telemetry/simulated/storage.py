@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Disk, Filesystem
-from mlops_desk.telemetry.metrics.kept import Kept
-from mlops_desk.telemetry.metrics.table import DISK, FILESYSTEM
+from mlops_desk.telemetry.metrics.table import DISK, FILESYSTEM, ReadingMaker
 from mlops_desk.telemetry.simulated.noise import number, positive, wave
 from mlops_desk.telemetry.simulated.works import GIB, WorkRun, booted_at
 
@@ -52,8 +51,8 @@ class Storage:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._disks = {name: Kept(DISK) for name in DISKS}
-        self._mounts = {mount.point: Kept(FILESYSTEM) for mount in _MOUNTS}
+        self._disks = {name: ReadingMaker(DISK) for name in DISKS}
+        self._mounts = {mount.point: ReadingMaker(FILESYSTEM) for mount in _MOUNTS}
 
     def read(self, at: float, runs: list[WorkRun]) -> tuple[tuple[Disk, ...], tuple[Filesystem, ...]]:
         """Return everything at ``at``, when these runs go on."""

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from mlops_desk.base.quantities import amount, percent
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import amount, percent, plain
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.status import Gpu, GpuState, Status
 from mlops_desk.telemetry.verdicts import slow_links

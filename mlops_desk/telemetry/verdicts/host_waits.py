@@ -6,8 +6,7 @@ holder's own nothing is concluded.
 
 from collections.abc import Mapping, Sequence
 
-from mlops_desk.base.quantities import amount, percent
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import amount, percent, plain
 from mlops_desk.records.diagnosis import Evidence
 from mlops_desk.records.status import Gpu, GpuProcess, HostLoad, Status
 

@@ -8,7 +8,7 @@ with 16 lanes, 370 of 450 of an H100's NVLinks), and between two bursts a progra
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_desk.base.quantities import amount, percent
+from mlops_desk.base.text import amount, percent
 from mlops_desk.records.diagnosis import Evidence
 from mlops_desk.records.status import Gpu
 

@@ -9,7 +9,7 @@ from PySide6.QtGui import QPen, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
 from mlops_desk.base.text import plain
-from mlops_desk.ui.charts.legend import LegendLabel
+from mlops_desk.ui.charts.head import LegendLabel
 from mlops_desk.ui.charts.library import Library
 from mlops_desk.ui.live.tasks import Tasks
 from mlops_desk.ui.look import theme

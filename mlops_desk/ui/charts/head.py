@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtGui import QColor, QFontMetrics, QPainter
 
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
 
 HEAD_HEIGHT = 20
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -48,3 +49,14 @@ def _fitting(wide: Sequence[int], room: float) -> int:
         used += wide[shown] + theme.SPACE_12
         shown += 1
     return shown
+
+
+class LegendLabel(Label):
+    """A square and a word in the colour of a slot."""
+
+    def __init__(self, word: str, slot: int) -> None:
+        self._slot = slot
+        super().__init__(f"■ {word}", points=theme.CAPTION_POINTS, bold=True)
+
+    def _colour(self) -> QColor:
+        return theme.series_ink(self._slot)

@@ -6,7 +6,6 @@ from mlops_desk.base.text import plain
 from mlops_desk.records import event as events
 from mlops_desk.records.drift import DriftReport, Verdict
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
-from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.drift.page import DriftPage
 from mlops_desk.ui.drift.words import newest_reports
 from mlops_desk.ui.feature import Badge, Feature
@@ -16,6 +15,7 @@ from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.widgets.lines import Line
 from mlops_desk.ui.words import marks, numbers
 from mlops_desk.ui.words.numbers import Mark
+from mlops_desk.verbs.desk import ClientLike
 
 REPORTS_LOADED = 50
 _MOVED = {Verdict.DRIFT, Verdict.CRITICAL}

@@ -6,7 +6,6 @@ from mlops_desk.base.text import plain
 from mlops_desk.records import event as events
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.endpoints.deploy_form import open_deploy
 from mlops_desk.ui.endpoints.page import EndpointsPage
 from mlops_desk.ui.feature import Badge, Feature, go
@@ -17,6 +16,7 @@ from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.widgets.lines import Line
 from mlops_desk.ui.words import marks, numbers
 from mlops_desk.ui.words.numbers import Mark
+from mlops_desk.verbs.desk import ClientLike
 
 _BAD = {EndpointState.FAILED, EndpointState.UNHEALTHY}
 

@@ -8,7 +8,6 @@ from mlops_desk.records import event as events
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.incident import Incident
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.events.page import EventsPage
 from mlops_desk.ui.feature import Badge, Feature, go
 from mlops_desk.ui.live import announcements
@@ -18,6 +17,7 @@ from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.widgets.lines import Line
 from mlops_desk.ui.words import alerts, numbers
 from mlops_desk.ui.words.numbers import Mark
+from mlops_desk.verbs.desk import ClientLike
 
 INCIDENTS_LOADED = 2000
 INCIDENTS_OFFERED = 100

@@ -16,8 +16,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.parts.page import Page
-from mlops_desk.ui.parts.staleline import StaleLine
+from mlops_desk.ui.parts.page import Page, StaleLine
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import framed

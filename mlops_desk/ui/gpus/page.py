@@ -22,8 +22,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, menu_text, set_tip
-from mlops_desk.ui.parts.page import Page
-from mlops_desk.ui.parts.staleline import StaleLine
+from mlops_desk.ui.parts.page import Page, StaleLine
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed

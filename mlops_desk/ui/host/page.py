@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 from mlops_desk.base.text import plain
 from mlops_desk.records.status import Host, Sensor
 from mlops_desk.ui.charts.chart import Chart
-from mlops_desk.ui.charts.legend import LegendLabel
+from mlops_desk.ui.charts.head import LegendLabel
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.host import words as hostwords
 from mlops_desk.ui.host.cores import BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT, CoreBars
@@ -18,8 +18,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.parts.page import Page
-from mlops_desk.ui.parts.staleline import StaleLine
+from mlops_desk.ui.parts.page import Page, StaleLine
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from mlops_desk.records import event as events
 from mlops_desk.records.job import Job, JobState
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.feature import Badge, Feature, go
 from mlops_desk.ui.jobs.page import JobsPage
 from mlops_desk.ui.live import announcements
@@ -14,6 +13,7 @@ from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import Mark
+from mlops_desk.verbs.desk import ClientLike
 
 JOBS_LOADED = 1000
 _BUSY = {JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING}

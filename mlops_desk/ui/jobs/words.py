@@ -1,7 +1,6 @@
 """Words for a job: the facts beside its output, and the cells of its row."""
 
-from mlops_desk.base.quantities import decimal_name
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import decimal_name, plain
 from mlops_desk.records.job import Attempt, Job, JobSpec
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.tables.model import Cell, Column

@@ -21,7 +21,7 @@ from mlops_desk.ui.live.topic import Topic
 
 if TYPE_CHECKING:
     from mlops_desk.records import event as events
-    from mlops_desk.ui.asking import ClientLike
+    from mlops_desk.verbs.desk import ClientLike
 
 _log = logging.getLogger(__name__)
 

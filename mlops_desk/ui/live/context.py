@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QWidget
 
-    from mlops_desk.ui.asking import ClientLike
     from mlops_desk.ui.live.bridge import Bridge
     from mlops_desk.ui.live.store import Store
     from mlops_desk.ui.live.tasks import Done, Failed, Task, Tasks
     from mlops_desk.ui.live.topic import Topic
+    from mlops_desk.verbs.desk import ClientLike
 
 T = TypeVar("T")
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mlops_desk.records.rule import Retraining, Rule
     from mlops_desk.records.setting import SettingValue
     from mlops_desk.records.status import Check, Status
-    from mlops_desk.ui.asking import ClientLike
     from mlops_desk.ui.live.topic import Topic
+    from mlops_desk.verbs.desk import ClientLike
 
 STALE_SECONDS = 3.0
 NOTICES = 100

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from mlops_desk.records import event as events
 from mlops_desk.records.model import Model, Registry
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.feature import Feature, go
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.models.page import ModelsPage
+from mlops_desk.verbs.desk import ClientLike
 
 
 def _ask_models(desk: ClientLike, store: Store) -> dict[str, Model]:

@@ -11,7 +11,6 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
@@ -27,6 +26,7 @@ from mlops_desk.ui.widgets.field import Field, filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
 from mlops_desk.ui.words import marks, numbers
+from mlops_desk.verbs.desk import ClientLike
 
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QTimer
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.logview import LogView
+from mlops_desk.verbs.desk import ClientLike
 
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task

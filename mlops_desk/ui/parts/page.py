@@ -1,6 +1,7 @@
 """A page: what it shows, when it draws, and its four states (content, loading, empty, error).
 
-A hidden page draws nothing: it only remembers which topics changed, and catches up when it is shown.
+A hidden page draws nothing: it only remembers which topics changed, and catches up when it is shown. While the agent
+is not heard, one line above its numbers says that they are not true now, and of when they are.
 """
 
 from collections.abc import Callable
@@ -13,11 +14,13 @@ from PySide6.QtWidgets import QLineEdit, QStackedLayout, QWidget
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import LivePart
+from mlops_desk.ui.live.store import LivePart, Store
 from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.states import NUMBERS, Empty, StateView, starting
+from mlops_desk.ui.words import numbers
 
 REWORD_MILLISECONDS = 10_000
 _WALK = frozenset({Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown})
@@ -192,3 +195,22 @@ class Page(QWidget):
 
     def left(self) -> None:
         """Hear that the page is no longer seen."""
+
+
+class StaleLine(Label):
+    """Hidden while the agent is heard. ``what`` is what of the page is not true now, with its verb."""
+
+    def __init__(self, what: str = "These numbers are") -> None:
+        super().__init__(bold=True, tone="warning")
+        self._what = what
+        self.hide()
+
+    def refresh(self, store: Store) -> None:
+        """Say what holds now."""
+        self.setVisible(not store.is_true_now)
+        if not store.is_true_now:
+            at = store.status.sampled_at if store.status is not None else None
+            of = f"{self._what} of {numbers.day_and_clock(at)}: " if at is not None else ""
+            since = numbers.clock(store.connection.stale_since or store.connection.since)
+            self.show_text(f"{numbers.WARNING} {of}no news from the agent since {since}.")
+            self.setAccessibleName(self.whole)

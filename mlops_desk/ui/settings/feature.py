@@ -6,12 +6,12 @@ from mlops_desk.records import event as events
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import Check
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.asking import ClientLike
 from mlops_desk.ui.feature import Feature, go
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.settings.page import SettingsPage
+from mlops_desk.verbs.desk import ClientLike
 
 
 def _ask_settings(desk: ClientLike, _store: Store) -> dict[str, SettingValue]:

@@ -15,8 +15,7 @@ from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.parts.page import Page
-from mlops_desk.ui.parts.staleline import StaleLine
+from mlops_desk.ui.parts.page import Page, StaleLine
 from mlops_desk.ui.storage import words as storagewords
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card, framed

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlops_desk.base import quantities
+from mlops_desk.base import text
 from mlops_desk.records.metric import MetricState, Reading
 
 Written = Callable[[float | None], str]
 
 FEW = 4.0
-THIN = quantities.THIN
+THIN = text.THIN
 NOTHING = "–"
 
 
@@ -61,7 +61,7 @@ def missing(state: MetricState) -> str:
 
 
 def percent(ratio: float | None, digits: int = 0) -> str:
-    return NOTHING if ratio is None else quantities.percent(ratio, digits)
+    return NOTHING if ratio is None else text.percent(ratio, digits)
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.base.limits import MOST
 from mlops_desk.cli.first_words import window_words
 from mlops_desk.cli.help import help_of
 from mlops_desk.cli.main import main
@@ -13,7 +12,7 @@ from mlops_desk.cli.parser import arguments_of, build
 from mlops_desk.events.service import KEPT
 from mlops_desk.telemetry.history.curves import BUCKETS_LIMIT
 from mlops_desk.verbs import PROTOCOLS
-from mlops_desk.verbs.declaration import FolderOf, Length, Moment, Option, Parameter, Verb, verbs_of
+from mlops_desk.verbs.declaration import MOST_LISTED, FolderOf, Length, Moment, Option, Parameter, Verb, verbs_of
 
 
 def parsed(*words: str) -> tuple[str, dict[str, object]]:
@@ -111,7 +110,7 @@ def test_the_help_of_the_agent_names_what_else_can_be_ended(capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["jobs", "list"], f"1 to {MOST}"),
+        (["jobs", "list"], f"1 to {MOST_LISTED}"),
         (["events", "list"], f"1 to {KEPT}"),
         (["runs", "list"], "1 to 50000"),
         (["history"], f"1 to {BUCKETS_LIMIT}"),

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.rule import Rule
-from mlops_desk.rules.condition import why_not
-from mlops_desk.rules.decision import decide
+from mlops_desk.rules.decision import decide, why_not
 
 RULE = Rule("again", "digits", "champion", "accuracy", endpoint="digits", cooldown_seconds=100)
 REPORT = DriftReport(
