@@ -67,7 +67,6 @@ class DriftPage(Page):
         self._upper, self._detail = QSplitter(Qt.Orientation.Horizontal), QSplitter(Qt.Orientation.Vertical)
         self._narrow = False
         self._shown: DriftReport | None = None
-        self._wanted: str | None = None
         self._checking = False
         self._arrange()
 
@@ -164,7 +163,7 @@ class DriftPage(Page):
         known = [self._picker.itemData(number) for number in range(self._picker.count())]
         if known == names:
             return
-        chosen = self._wanted or self._picker.currentData() or self._worst(names)
+        chosen = self._picker.currentData() or self._worst(names)
         self._picker.blockSignals(True)
         self._picker.clear()
         for name in names:
@@ -193,7 +192,6 @@ class DriftPage(Page):
         )
 
     def _picked_endpoint(self, _index: int) -> None:
-        self._wanted = None
         self._show_reports()
         self.reports.select_first()
 
@@ -300,15 +298,15 @@ class DriftPage(Page):
         self._check.setEnabled(self._picker.currentData() is not None)
         self._check.show_title("Check now")
 
-    def reveal(self, thing: str) -> None:
+    def show_thing(self, thing: str) -> bool:
+        """Choose an endpoint, or a retraining (``retraining:ID``), so that its buttons are there."""
         kind, _, identifier = thing.partition(":")
         if kind == "retraining" and identifier:
-            self._rules.reveal(identifier)
-            return
-        self._wanted = thing
+            return self._rules.retrainings.select(identifier)
         place = self._picker.findData(thing)
         if place >= 0:
             self._picker.setCurrentIndex(place)
+        return place >= 0
 
     def filter_field(self) -> QLineEdit | None:
         return self._filter

@@ -44,7 +44,6 @@ class RulesPanel(QWidget):
         self._approve.clicked.connect(self._ask_to_approve)
         self._reject = Button("Reject")
         self._reject.clicked.connect(self._reject_chosen)
-        self._wanted: str | None = None
         self._arrange()
         self._enable(None)
 
@@ -83,13 +82,7 @@ class RulesPanel(QWidget):
         _show_state(store.rules, self.rules, self._rules_say, nothing)
         self.retrainings.show_records(store.retrainings.value or {})
         _show_state(store.retrainings, self.retrainings, self._retrainings_say, "Nothing was retrained yet.")
-        if self._wanted is not None and self.retrainings.select(self._wanted):
-            self._wanted = None
         self._enable(None)
-
-    def reveal(self, retraining_id: str) -> None:
-        """Choose a retraining, now or as soon as it is there, so that its buttons are."""
-        self._wanted = None if self.retrainings.select(retraining_id) else retraining_id
 
     def actions_here(self) -> list[Action]:
         return [

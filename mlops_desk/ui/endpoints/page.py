@@ -210,9 +210,6 @@ class EndpointsPage(Page):
     def main_table(self) -> RecordTable[Endpoint]:
         return self.table
 
-    def reveal(self, thing: str) -> None:
-        self.table.select(thing)
-
     def filter_field(self) -> QLineEdit | None:
         return self._filter
 

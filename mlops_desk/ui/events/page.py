@@ -58,7 +58,6 @@ class EventsPage(Page):
         self._nothing = StateView(theme.DIALOG_WIDTH)
         self.detail = EventDetail(context)
         self.rules = AlertRules(context)
-        self._wanted: str | None = None
         self._stack = QStackedWidget()
         self._none_yet = Empty(
             "Nothing has happened yet", _NOTHING, "See what is watched", lambda: self.tabs.choose("rules")
@@ -134,10 +133,7 @@ class EventsPage(Page):
         self._nothing.setVisible(not shown)
         self.detail.setVisible(bool(shown))
         self._nothing.show_empty(self._none_fits if every else self._none_yet)
-        if self._wanted in shown:
-            self.log.select(self._wanted or "")
-            self._wanted = None
-        elif self.log.key() is None:
+        if self.log.key() is None:
             self.log.select_first()
         self._chose(self.log.key())
 
@@ -171,16 +167,17 @@ class EventsPage(Page):
     def main_table(self) -> RecordTable[Any]:
         return self.log if self.tabs.current() == "log" else self.rules.table
 
-    def reveal(self, thing: str) -> None:
+    def show_thing(self, thing: str) -> bool:
         """Choose an event, or an alert (``alert:ID``), whatever was filtered."""
         self.tabs.choose("log")
         kind, _, identifier = thing.partition(":")
         if kind == "alert":
-            self.alerts.table.select(identifier)
-            return
-        self._show_every()
+            return self.alerts.table.select(identifier)
+        if thing not in (self.context.store.incidents.value or {}):
+            return False
         if not self.log.select(thing):
-            self._wanted = thing
+            self._show_every()
+        return self.log.select(thing)
 
     def _show_every(self) -> None:
         self._filter.clear()

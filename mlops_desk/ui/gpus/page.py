@@ -158,9 +158,11 @@ class GpusPage(Page):
     def main_table(self) -> RecordTable[Gpu]:
         return self.list
 
-    def reveal(self, thing: str) -> None:
-        self.list.select(thing)
-        self._choose(thing)
+    def show_thing(self, thing: str) -> bool:
+        found = self.show_in(self.list, thing)
+        if found:
+            self._choose(thing)
+        return found
 
     def _choose(self, uuid: str | None) -> None:
         if uuid is not None and uuid != self._chosen:

@@ -102,10 +102,8 @@ class JobsPage(Page):
         self._shown = None
         super().reload()
 
-    def reveal(self, thing: str) -> None:
-        if not self.table.select(thing):
-            self._filter.clear()
-            self.table.select(thing)
+    def main_table(self) -> RecordTable[Job]:
+        return self.table
 
     def filter_field(self) -> QLineEdit | None:
         return self._filter

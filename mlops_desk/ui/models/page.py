@@ -265,9 +265,6 @@ class ModelsPage(Page):
     def main_table(self) -> RecordTable[Model]:
         return self.models
 
-    def reveal(self, thing: str) -> None:
-        self.models.select(thing)
-
     def filter_field(self) -> QLineEdit | None:
         return self._filter
 

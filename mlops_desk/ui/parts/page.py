@@ -46,6 +46,8 @@ class Page(QWidget):
         self._stale = set(self.topics)
         self._asked = False
         self._has_numbers = False
+        self._wished: str | None = None
+        self._wished_over: str | None = None
         self.refreshes = 0
         self.clock = QTimer(self)
         self.clock.setInterval(REWORD_MILLISECONDS)
@@ -60,6 +62,7 @@ class Page(QWidget):
         if self.isVisible():
             self.refreshes += 1
             self.refresh(mine)
+            self._meet_wish()
         else:
             self._stale |= mine
 
@@ -71,12 +74,14 @@ class Page(QWidget):
         if stale:
             self.refreshes += 1
             self.refresh(stale)
+            self._meet_wish()
         self.reword()
         self.clock.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self.clock.stop()
+        self._wished = None
         self.left()
 
     def reload(self) -> None:
@@ -149,6 +154,35 @@ class Page(QWidget):
         else:
             self._state.show_loading(f"Loading {what.lower()} …", "", lambda: self.context.cancel_load(topic))
 
+    # What is to be chosen.
+
+    def reveal(self, thing: str) -> None:
+        """Choose the thing with this key: now, or as soon as it is there, unless another is chosen meanwhile."""
+        self._wished, self._wished_over = thing, self._chosen_key()
+        self._meet_wish()
+
+    def _meet_wish(self) -> None:
+        if self._wished is None:
+            return
+        chosen = self._chosen_key()
+        changed = self._wished_over is not None and chosen not in {None, self._wished_over}
+        if changed or self.show_thing(self._wished):
+            self._wished = None
+
+    def _chosen_key(self) -> str | None:
+        table = self.main_table()
+        return table.key() if table is not None else None
+
+    def show_in(self, table: "RecordTable[Any]", thing: str) -> bool:
+        """Choose a row; the filter is taken back where it hides it, and only there."""
+        if not table.holds(thing):
+            return False
+        if not table.select(thing):
+            field = self.filter_field()
+            if field is not None:
+                field.clear()
+        return table.select(thing)
+
     # What subclasses add.
 
     def refresh(self, topics: frozenset[Topic]) -> None:
@@ -190,8 +224,10 @@ class Page(QWidget):
         if field is not None:
             field.clear()
 
-    def reveal(self, thing: str) -> None:
-        """Select the thing with this key."""
+    def show_thing(self, thing: str) -> bool:
+        """Choose the thing with this key; False as long as it is not there."""
+        table = self.main_table()
+        return table is not None and self.show_in(table, thing)
 
     def left(self) -> None:
         """Hear that the page is no longer seen."""

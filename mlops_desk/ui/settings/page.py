@@ -106,9 +106,11 @@ class SettingsPage(Page):
     def filter_field(self) -> QLineEdit | None:
         return self._filter
 
-    def reveal(self, thing: str) -> None:
+    def show_thing(self, thing: str) -> bool:
         """Show one setting and put the focus into its field."""
         row = self.rows.get(thing)
-        if row is not None:
-            self._filter.setText(row.setting.key)
-            row.field.setFocus()
+        if row is None:
+            return False
+        self._filter.setText(row.setting.key)
+        row.field.setFocus()
+        return True

@@ -135,13 +135,13 @@ class StoragePage(Page):
     def main_table(self) -> RecordTable[Any]:
         return self.views[self.tabs.current()].table
 
-    def reveal(self, thing: str) -> None:
-        """Select a device; the thing is its kind and its key."""
+    def show_thing(self, thing: str) -> bool:
+        """Choose a device; the thing is its kind and its key."""
         kind, _, key = thing.partition(" ")
-        if kind in self.views:
-            self.tabs.choose(kind)
-            self._filter.clear()
-            self.views[kind].select(key)
+        if kind not in self.views:
+            return False
+        self.tabs.choose(kind)
+        return self.show_in(self.views[kind].table, key)
 
     def filter_field(self) -> QLineEdit | None:
         return self._filter

@@ -136,6 +136,10 @@ class RecordTable(QTableView, Generic[T]):
         rows = self.selectionModel().selectedRows()
         return rows[0].data(KEY_ROLE) if rows else None
 
+    def holds(self, key: str) -> bool:
+        """Tell whether there is such a record, shown or filtered out."""
+        return self.records.record(key) is not None
+
     def select(self, key: str) -> bool:
         """Choose a row by its key; False when it is not shown."""
         row = self.records.row_of(key)
