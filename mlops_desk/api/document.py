@@ -23,6 +23,7 @@ def describe(verb: Verb) -> dict[str, Any]:
         "operationId": f"{verb.service}.{verb.name}",
         "summary": verb.doc.partition("\n")[0],
         "description": verb.doc,
+        "x-who": verb.mark.who.value,
     }
     answer = {"200": {"description": "The answer", "content": _content(verb)}}
     if verb.mark.changes:

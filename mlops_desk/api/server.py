@@ -1,7 +1,7 @@
 """The agent's side of the API: Starlette on a Unix socket, its routes derived from the declared verbs.
 
-The kernel says who asks (SO_PEERCRED). Verbs block, so each runs in a thread of the loop; every
-verb that changes something leaves an audit record, whatever became of it.
+The kernel says who asks (SO_PEERCRED), ``verbs/permission`` whether they may. Verbs block, so each runs in a
+thread of the loop; every verb that changes something leaves an audit record, whatever became of it.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from mlops_desk.api.document import document
 from mlops_desk.api.streams import Streams, event_lines, verb_lines
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.caller import Caller, current_caller, set_caller
 from mlops_desk.base.disk.room import disk_trouble
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
@@ -35,6 +35,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import Parameter, Verb, verbs_of
+from mlops_desk.verbs.permission import Permission
 
 _log = logging.getLogger(__name__)
 _BODY_LIMIT_BYTES = 4 << 20
@@ -55,7 +56,7 @@ class _PeerProtocol(H11Protocol):
 
 
 class ApiServer:
-    """Serves ``services`` (by the names of ``PROTOCOLS``) until ``stop``.
+    """Serves ``services`` (by the names of ``PROTOCOLS``) until ``stop``, to whom ``permission`` lets in.
 
     ``newest`` gives the event that whoever begins to listen is told at once.
     """
@@ -66,9 +67,11 @@ class ApiServer:
         bus: Bus,
         loop: Loop,
         audit: Callable[[AuditEntry], None],
+        permission: Permission,
         newest: Callable[[], object] | None = None,
     ) -> None:
         self._services = services
+        self._permission = permission
         self._newest = newest
         self._bus = bus
         self._loop = loop
@@ -115,10 +118,10 @@ class ApiServer:
 
     def _route(self, verb: Verb) -> Route:
         async def answer(request: Request) -> Response:
-            set_caller(_caller(request))
+            set_caller(self._admit(request))
             arguments = await _arguments(request, verb)
             if verb.streams:
-                lines = await self._loop.run(verb.path, lambda: self._method(verb)(**arguments))
+                lines = await self._loop.run(verb.path, lambda: self._ask(verb, arguments))
                 told = verb_lines(self._loop, self._streams, verb.path, lines)
                 return StreamingResponse(told, media_type="application/x-ndjson")
             result = await self._loop.run(verb.path, lambda: self._perform(verb, arguments))
@@ -133,9 +136,11 @@ class ApiServer:
 
     def _perform(self, verb: Verb, arguments: dict[str, Any]) -> Any:
         if not verb.mark.changes:
-            return self._method(verb)(**arguments)
-        before = self._before(verb, arguments)
+            return self._ask(verb, arguments)
+        before = None
         try:
+            shown = self._permission.check(verb, arguments, current_caller())
+            before = None if shown is None else wire.dumps(shown)
             result = self._method(verb)(**arguments)
         except DeskError as error:
             self._audit(_entry(verb, arguments, before, error=error.message))
@@ -149,21 +154,18 @@ class ApiServer:
         self._audit(_entry(verb, arguments, before, outcome=wire.dumps(result)))
         return result
 
-    def _before(self, verb: Verb, arguments: dict[str, Any]) -> str | None:
-        """Show the thing as it is before the change; None where there is none yet."""
-        if verb.mark.before is None:
-            return None
-        showing = next(v for v in verbs_of(verb.service, PROTOCOLS[verb.service]) if v.name == verb.mark.before)
-        names = {parameter.name for parameter in showing.parameters}
-        try:
-            shown = self._method(showing)(**{name: value for name, value in arguments.items() if name in names})
-        except DeskError as error:
-            _log.info("Before %s: %s", verb.path, error.message)
-            return None
-        return wire.dumps(shown)
+    def _ask(self, verb: Verb, arguments: dict[str, Any]) -> Any:
+        self._permission.check(verb, arguments, current_caller())
+        return self._method(verb)(**arguments)
+
+    def _admit(self, request: Request) -> Caller:
+        """Return the peer, if the policy lets it connect. That the socket is private is the other belt."""
+        caller: Caller = request.state.caller
+        self._permission.policy.admit(caller)
+        return caller
 
     async def _events(self, request: Request) -> Response:
-        _caller(request)
+        self._admit(request)
         asked = request.query_params
         changes, every_seconds = asked.get("changes") == "1", _seconds(asked.get("every_seconds", "0"))
         lines = event_lines(
@@ -197,14 +199,6 @@ class _Server(uvicorn.Server):
         from contextlib import nullcontext  # noqa: PLC0415 - a two-line override
 
         return nullcontext()
-
-
-def _caller(request: Request) -> Caller:
-    """Return the peer, if it is this user or root; the socket's mode says the same, this is the second belt."""
-    caller: Caller = request.state.caller
-    if caller.uid not in {0, os.getuid()}:
-        raise Refused(f"This agent belongs to uid {os.getuid()}, and uid {caller.uid} asked.")
-    return caller
 
 
 def _seconds(text: str) -> float:
@@ -255,8 +249,6 @@ async def _body(request: Request) -> bytes:
 def _entry(
     verb: Verb, arguments: dict[str, Any], before: str | None, outcome: str | None = None, error: str | None = None
 ) -> AuditEntry:
-    from mlops_desk.base.caller import current_caller  # noqa: PLC0415 - read in the verb's own context
-
     caller = current_caller()
     return AuditEntry(
         at=time.time(),

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import current_caller
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.loop import Loop
@@ -46,6 +47,8 @@ from mlops_desk.storage.state import State
 from mlops_desk.telemetry.gpu_service import GpusService
 from mlops_desk.telemetry.prometheus.exporter import Exporter
 from mlops_desk.telemetry.service import TelemetryService
+from mlops_desk.verbs.permission import Permission
+from mlops_desk.verbs.policy import Policy, SingleUser
 
 _log = logging.getLogger(__name__)
 _JOB_TAG = "mlops_desk.job"
@@ -68,6 +71,9 @@ class Desk:
         self.state.jobs.make_room = self.upkeep.make_room
         self.audit = AuditTrail(self.state.audit)
         self.on_shutdown: Callable[[], None] = loop.ending.set
+        self.services: dict[str, Any] = {}
+        self.policy: Policy = SingleUser()
+        self.permission = Permission(self.services, self.policy)
         self.engine = self._engine()
         self.ledger = self._ledger()
         self.leasing = Leasing(self.ledger, self.folder.instance, self._facts)
@@ -86,7 +92,7 @@ class Desk:
         self.exporter = Exporter(
             self.folder.root / "metrics.token", self.settings, self.bus, loop, self.telemetry.status
         )
-        self.services: dict[str, Any] = {
+        self.services |= {
             "agent": self.agent,
             "telemetry": self.telemetry,
             "gpus": self._gpus(),
@@ -224,6 +230,7 @@ class Desk:
             self._prepare_run,
             self._finish_run,
             self.registry.keep_tickets,
+            self.policy,
         )
 
     def _endpoints(self) -> EndpointsService:
@@ -265,6 +272,7 @@ class Desk:
             bus=self.bus,
             loop=self.loop,
             model=self.registry.model,
+            allow=lambda name: self.permission.check_named("rules", "fire", {"name": name}, current_caller()),
         )
 
     def _agent(self) -> AgentService:

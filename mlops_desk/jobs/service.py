@@ -1,7 +1,6 @@
 """The verbs about jobs."""
 
 import logging
-import os
 import secrets
 import time
 from builtins import list as list_of
@@ -9,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import Caller, current_caller, user_name
+from mlops_desk.base.caller import current_caller, user_name
 from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
 from mlops_desk.base.errors import DeskError, Invalid, Refused
 from mlops_desk.base.loop import Lane, Loop
@@ -22,7 +21,7 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.file.spec import parse_spec
 from mlops_desk.jobs.ports import FinishRun, GpuLeases, KeepTickets, PrepareRun
 from mlops_desk.jobs.run import lost_jobs
-from mlops_desk.jobs.run.attempts import Policy
+from mlops_desk.jobs.run.attempts import Policy as AttemptPolicy
 from mlops_desk.jobs.run.container import INSTANCE_LABEL, JOB_LABEL
 from mlops_desk.jobs.run.log import Logs
 from mlops_desk.jobs.run.runner import Outside, Runner
@@ -33,6 +32,7 @@ from mlops_desk.records.event import JobChanged
 from mlops_desk.records.job import Job, JobSpec, JobState, LostJob
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import check_limit
+from mlops_desk.verbs.policy import Policy, SingleUser, Standing
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,9 @@ class JobsService:
         prepare_run: PrepareRun,
         finish_run: FinishRun,
         keep_tickets: KeepTickets,
+        policy: Policy | None = None,
     ) -> None:
+        self._policy = policy or SingleUser()
         self._folder = folder
         self._loop = loop
         self._engine = engine
@@ -67,14 +69,14 @@ class JobsService:
         self._book = JobBook(state.jobs, self._announce)
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         self._settings = settings
-        policy = Policy(
+        limits = AttemptPolicy(
             lambda: int(settings.number("jobs.stop_grace_seconds")),
             lambda: settings.switch("jobs.keep_containers"),
             self._check_mounts_again,
             lambda: int(settings.number("jobs.out_mebibytes")) << 20,
         )
         self._runner = Runner(
-            self._book, Outside(engine, leases, runs), folder.jobs, folder.instance, policy, loop.start
+            self._book, Outside(engine, leases, runs), folder.jobs, folder.instance, limits, loop.start
         )
         self._logs = Logs(self._book, engine, folder.jobs, loop.ending.is_set)
 
@@ -112,21 +114,20 @@ class JobsService:
 
     def cancel(self, job_id: str) -> Job:
         job = self._book.find(job_id)
-        if not _may_end(current_caller(), job):
-            raise Refused(f"Job {job.id} belongs to {plain(job.user)}.", "Ask them, or an administrator, to cancel it.")
         if job.state.is_final and job.state is not JobState.CANCELLED:
             raise Refused(f"Job {job.id} is over already: {job.state.value}.")
         return self._runner.cancel(job.id)
 
+    def lost(self, job_id: str) -> LostJob:
+        found, owner_uid = self._lost(job_id)
+        return LostJob(plain(found), str(self._folder.jobs / found), owner_uid)
+
     def forget(self, job_id: str) -> LostJob:
-        found = lost_jobs.find(lost_jobs.without_record(self._folder.jobs, self._table.keys()), job_id)
-        caller, folder = current_caller(), self._folder.jobs / found
-        if caller.uid not in {0, os.getuid(), lost_jobs.owner(folder)}:
-            raise Refused(f"Lost job {plain(found)} is not yours.", "Ask an administrator to have it forgotten.")
+        found, owner_uid = self._lost(job_id)
         for facts in self._engine.containers({INSTANCE_LABEL: self._folder.instance, JOB_LABEL: found}):
             text = f"Lost job {plain(found)} still has its container {plain(facts.name)}."
             raise Refused(text, "It is taken up as a job again in a moment: mlops-desk jobs list")
-        return LostJob(plain(found), str(lost_jobs.put_aside(self._folder.jobs, found)))
+        return LostJob(plain(found), str(lost_jobs.put_aside(self._folder.jobs, found)), owner_uid)
 
     def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         job = self._book.find(job_id)
@@ -137,7 +138,7 @@ class JobsService:
     def resubmit(self, job_id: str, data: Mapping[str, str], origin: str) -> Job:
         """Queue a job again, on the same image, with other sources for some of its mount targets.
 
-        It runs as the first submitter if that is who asks, or the agent does by itself; else as the caller.
+        It runs as the first submitter if who asks may act for them; else as who asks.
         """
         job = self._book.find(job_id)
         if job.orphan:
@@ -150,7 +151,8 @@ class JobsService:
                 raise Invalid(f"Job {job.id} has no mount at {plain(target)!r}.", f"Its mount targets: {known}.")
         mounts = tuple(replace(mount, source=data.get(mount.target, mount.source)) for mount in job.spec.mounts)
         caller = current_caller()
-        uid = job.submitted_by if _may_end(caller, job) else caller.uid
+        is_other = self._policy.standing(caller, job.owner) is Standing.OTHER
+        uid = caller.uid if is_other else job.submitted_by
         return self._queue(replace(job.spec, mounts=mounts), uid, image_id=job.image_id, origin=origin)
 
     def find_by_run(self, run_id: str) -> Job | None:
@@ -158,6 +160,11 @@ class JobsService:
         return self._book.of_run(run_id)
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _lost(self, job_id: str) -> tuple[str, int | None]:
+        """Return the id of the lost job that is meant, and whose results it left. Raises NotFound, Invalid."""
+        found = lost_jobs.find(lost_jobs.without_record(self._folder.jobs, self._table.keys()), job_id)
+        return found, lost_jobs.owner(self._folder.jobs / found)
 
     def _queue(self, spec: JobSpec, uid: int, image_id: str | None = None, origin: str | None = None) -> Job:
         job = Job(
@@ -215,7 +222,3 @@ class JobsService:
 
     def _announce(self, job: Job) -> None:
         self._announcements.put(lambda: self._bus.publish(JobChanged(job)))
-
-
-def _may_end(caller: Caller, job: Job) -> bool:
-    return caller.uid in {job.submitted_by, 0, os.getuid()}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mlops_desk.records.job import Reason
+from mlops_desk.records.owner import Owner
 
 
 class EndpointState(StrEnum):
@@ -84,4 +85,8 @@ class Endpoint:
     image: str | None = None
     load: Traffic | None = None
     request_log: str | None = None
-    created_by: int = 0
+    created_by: int | None = None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.created_by)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mlops_desk.records.owner import Owner
+
 
 class JobState(StrEnum):
     """Where a job stands. ``UNKNOWN`` is an honest answer: nobody saw how it ended."""
@@ -133,10 +135,22 @@ class Job:
     origin: str | None = None
     orphan: bool = False
 
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.submitted_by, self.user)
+
 
 @dataclass(frozen=True, slots=True)
 class LostJob:
-    """A job whose record was lost, and the folder where its logs and results lie."""
+    """A job whose record was lost, and the folder where its logs and results lie.
+
+    ``owner_uid`` is whom the results belong to; None where there are none any more.
+    """
 
     id: str
     folder: str
+    owner_uid: int | None = None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.owner_uid)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mlops_desk.records.owner import Owner
+
 
 class RetrainState(StrEnum):
     """Where one retraining stands. ``UNKNOWN``: nobody saw how its job ended, so nothing is proposed."""
@@ -38,9 +40,13 @@ class Rule:
     data: Mapping[str, str] = field(default_factory=dict)
     enabled: bool = True
     cooldown_seconds: float = 86_400.0
-    created_by: int = 0
+    created_by: int | None = None
     created_at: float = 0.0
     last_fired_at: float | None = None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.created_by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.metric import Reading
+from mlops_desk.records.owner import Owner
 
 
 class GpuState(StrEnum):
@@ -73,6 +74,10 @@ class GpuProcess:
     zombie: bool = False
     load: HostLoad | None = None
     job: str | None = None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(user=self.user)
 
 
 @dataclass(frozen=True, slots=True)

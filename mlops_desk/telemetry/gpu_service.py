@@ -30,6 +30,9 @@ class GpusService:
     def list(self) -> list_of[Gpu]:
         return [*self._status().gpus]
 
+    def process(self, pid: int) -> GpuProcess:
+        return self._on_a_gpu(pid)
+
     def end_process(self, pid: int, start_ticks: int, *, force: bool = False) -> GpuProcess:
         """Send TERM (or KILL) to a process that is on a GPU now. Raises NotFound, Refused, Unavailable."""
         process = self._on_a_gpu(pid)

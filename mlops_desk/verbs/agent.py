@@ -4,7 +4,7 @@ from typing import Protocol
 
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.status import AgentInfo, Check
-from mlops_desk.verbs.declaration import changes, reads
+from mlops_desk.verbs.declaration import Who, changes, reads
 
 
 class Agent(Protocol):
@@ -25,7 +25,7 @@ class Agent(Protocol):
         """List the newest changes that were asked for: who, when and what."""
         ...
 
-    @changes(who="owner")
+    @changes(who=Who.ADMINISTRATOR)
     def shutdown(self, *, everything: bool = False) -> AgentInfo:
         """End agent, collector and workers; with ``everything`` the gateway and the tracking server too."""
         ...

@@ -4,7 +4,7 @@ from builtins import list as list_of
 from typing import Annotated, Protocol
 
 from mlops_desk.records.alert import Alert, AlertRule
-from mlops_desk.verbs.declaration import Length, changes, reads
+from mlops_desk.verbs.declaration import Length, Who, changes, reads
 
 
 class Alerts(Protocol):
@@ -30,7 +30,7 @@ class Alerts(Protocol):
         """Show one rule."""
         ...
 
-    @changes(who="owner", before="rule")
+    @changes(who=Who.ADMINISTRATOR, before="rule", of=("alert rule", "name"))
     def configure(
         self,
         name: str,
@@ -56,7 +56,7 @@ class Alerts(Protocol):
         """
         ...
 
-    @changes(who="owner")
+    @changes(who=Who.ADMINISTRATOR)
     def try_webhook(self) -> str:
         """Send a test message to the webhook, and say what came back."""
         ...

@@ -11,6 +11,7 @@ import math
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mlops_desk.base.errors import Invalid
@@ -20,17 +21,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "__verb__"
 
 
+class Who(StrEnum):
+    """Who may ask for a verb. Administrators may whatever an owner may."""
+
+    EVERYBODY = "everybody"
+    OWNER = "owner"
+    ADMINISTRATOR = "administrator"
+
+
 @dataclass(frozen=True, slots=True)
 class VerbMark:
-    """What a verb does, who may ask (``anyone`` who can reach the agent, or the ``owner``), and its deadline.
+    """What a verb does, who of those that reach the agent may ask, and its deadline.
 
-    ``before`` names the reading verb of the same service that tells, for the audit trail, how the thing was.
+    ``before`` names the reading verb of the same service that shows the thing: how it was, for the audit trail, and
+    whose it is. ``of`` says what the thing is called, and which argument names it.
     """
 
     changes: bool
-    who: str = "anyone"
+    who: Who = Who.EVERYBODY
     timeout_seconds: float = 60.0
     before: str | None = None
+    of: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +165,24 @@ def reads(method: F) -> F:
     return method
 
 
-def changes(*, who: str = "anyone", timeout_seconds: float = 60.0, before: str | None = None) -> Callable[[F], F]:
+def changes(
+    *,
+    who: Who = Who.EVERYBODY,
+    timeout_seconds: float = 60.0,
+    before: str | None = None,
+    of: tuple[str, str] | None = None,
+) -> Callable[[F], F]:
     """Mark a verb that changes something: a POST that is audited; ``who`` may ask for it.
 
-    ``before`` is the verb that shows the thing, asked with those of the arguments that it takes.
+    ``before`` is the verb that shows the thing, asked with those of the arguments that it takes. What is for the
+    owner of a thing has to say how it is shown, and (``of``) what it is called and which argument names it.
     """
+    if who is Who.OWNER and (before is None or of is None):
+        raise TypeError("A verb for the owner of a thing names the verb that shows it, and the argument that names it.")
 
     def mark(method: F) -> F:
-        setattr(method, _MARK, VerbMark(changes=True, who=who, timeout_seconds=timeout_seconds, before=before))
+        made = VerbMark(changes=True, who=who, timeout_seconds=timeout_seconds, before=before, of=of)
+        setattr(method, _MARK, made)
         return method
 
     return mark
@@ -174,6 +195,11 @@ def verbs_of(service: str, protocol: type) -> tuple[Verb, ...]:
         for name, member in vars(protocol).items()
         if inspect.isfunction(member) and hasattr(member, _MARK)
     )
+
+
+def verb_named(service: str, protocol: type, name: str) -> Verb:
+    """Return the verb of that name, which ``protocol`` declares."""
+    return _verb(service, name, vars(protocol)[name])
 
 
 def _verb(service: str, name: str, method: Callable[..., Any]) -> Verb:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Annotated, Protocol
 
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
-from mlops_desk.verbs.declaration import Option, changes, reads
+from mlops_desk.verbs.declaration import Option, Who, changes, reads
 
 
 class Endpoints(Protocol):
     """Registered model versions that answer requests from containers behind the gateway."""
 
-    @changes(timeout_seconds=7200.0, before="show")
+    @changes(who=Who.OWNER, timeout_seconds=7200.0, before="show", of=("endpoint", "name"))
     def deploy(self, model: str, name: Annotated[str, Option("NAME")], *, wait: bool = True) -> Endpoint:
         """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision."""
         ...
@@ -31,12 +31,12 @@ class Endpoints(Protocol):
         """Show an endpoint's load of the last seconds (up to 900), oldest first."""
         ...
 
-    @changes(who="owner", before="show")
+    @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
     def stop(self, name: str) -> Endpoint:
         """Stop an endpoint's containers; its request log stays."""
         ...
 
-    @changes(who="owner", before="show")
+    @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
     def remove(self, name: str) -> Endpoint:
         """Stop an endpoint and forget it; its request log stays on disk."""
         ...

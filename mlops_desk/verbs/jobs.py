@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated, Protocol
 
 from mlops_desk.records.job import Job, LostJob
-from mlops_desk.verbs.declaration import FileText, FolderOf, changes, reads
+from mlops_desk.verbs.declaration import FileText, FolderOf, Who, changes, reads
 
 
 class Jobs(Protocol):
@@ -25,12 +25,17 @@ class Jobs(Protocol):
         """Show one job by its id, by the beginning of it, or by its container."""
         ...
 
-    @changes(who="owner", before="show")
+    @changes(who=Who.OWNER, before="show", of=("job", "job_id"))
     def cancel(self, job_id: str) -> Job:
         """Take a job out of the queue, or stop its container."""
         ...
 
-    @changes(who="owner")
+    @reads
+    def lost(self, job_id: str) -> LostJob:
+        """Show a job that has lost its record: where its folder lies, and whose it is."""
+        ...
+
+    @changes(who=Who.OWNER, before="lost", of=("lost job", "job_id"))
     def forget(self, job_id: str) -> LostJob:
         """Put the folder of a job aside that has lost its record, so that it is not told of any more."""
         ...

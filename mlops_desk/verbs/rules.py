@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Protocol
 
 from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.verbs.declaration import Option, Pairs, changes, reads
+from mlops_desk.verbs.declaration import Option, Pairs, Who, changes, reads
 
 
 class Rules(Protocol):
@@ -37,7 +37,7 @@ class Rules(Protocol):
         """Show one rule."""
         ...
 
-    @changes(who="owner", before="show")
+    @changes(who=Who.OWNER, before="show", of=("rule", "name"))
     def remove(self, name: str) -> Rule:
         """Forget a rule; its retrainings stay."""
         ...

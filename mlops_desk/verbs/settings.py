@@ -4,7 +4,7 @@ from builtins import list as list_of
 from typing import Protocol
 
 from mlops_desk.records.setting import SettingValue
-from mlops_desk.verbs.declaration import changes, reads
+from mlops_desk.verbs.declaration import Who, changes, reads
 
 
 class Settings(Protocol):
@@ -20,7 +20,7 @@ class Settings(Protocol):
         """Show one setting."""
         ...
 
-    @changes(who="owner", before="show")
+    @changes(who=Who.ADMINISTRATOR, before="show", of=("setting", "key"))
     def set(self, key: str, value: str) -> SettingValue:
         """Set one setting; the text is checked against the setting's kind and limits."""
         ...

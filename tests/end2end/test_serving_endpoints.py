@@ -22,7 +22,6 @@ import pytest
 import yaml
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import Caller, set_caller, this_process
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
@@ -36,6 +35,7 @@ from mlops_desk.serving import handover, plan
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, read_state
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
+from tests.permission import ask_as
 from tests.serving_upstream import Upstream, handed, upstream
 
 pytestmark = pytest.mark.end2end
@@ -566,14 +566,13 @@ def test_a_job_whose_image_has_the_labels_of_an_endpoint_is_not_swept(house: Hou
 def test_others_may_ask_but_not_end_or_replace(house: House) -> None:
     house.replica(1)
     house.service.deploy("digits", "front")
-    set_caller(Caller(os.getuid() + 4242, 4242, 1))
-    try:
-        assert house.service.show("front").state is EndpointState.LIVE
-        for act in (house.service.stop, house.service.remove, lambda name: house.service.deploy("digits", name)):
-            with pytest.raises(Refused, match="somebody else"):
-                act("front")
-    finally:
-        set_caller(this_process())
+    other = os.getuid() + 4242
+    ask_as(other, house.service, "endpoints.show", name="front")
+    ask_as(other, house.service, "endpoints.deploy", name="another", model="digits")
+    for verb, more in (("stop", {}), ("remove", {}), ("deploy", {"model": "digits"})):
+        ask_as(os.getuid(), house.service, f"endpoints.{verb}", name="front", **more)
+        with pytest.raises(Refused, match=f"Endpoint front belongs to .*, and uid {other} asked for endpoints {verb}"):
+            ask_as(other, house.service, f"endpoints.{verb}", name="front", **more)
     assert house.service.show("front").state is EndpointState.LIVE
 
 

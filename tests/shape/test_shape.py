@@ -101,8 +101,6 @@ MADE_ANEW = {
     "/v1/agent/shutdown": "the answer is about the agent that ends",
     "/v1/alerts/try_webhook": "changes nothing here",
     "/v1/drift/check": "makes a report",
-    "/v1/gpus/end_process": "the answer is the process as it was",
-    "/v1/jobs/forget": "there is no record of it, and the answer is where its folder lies now",
     "/v1/jobs/submit": "makes a job",
     "/v1/rules/fire": "makes a retraining",
 }

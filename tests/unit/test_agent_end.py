@@ -39,7 +39,7 @@ class Server:
         hang_for_ever("the server's stop")
 
 class Desk:
-    services, bus, record = {}, None, None
+    services, bus, record, permission = {}, None, None, None
     def start(self):
         print("starts", flush=True)
         hang_for_ever("the engine at the start")

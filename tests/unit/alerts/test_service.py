@@ -4,7 +4,6 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +12,6 @@ import pytest
 
 from mlops_desk.alerts import service
 from mlops_desk.alerts.service import AlertsService
-from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.alert import Alert
@@ -21,6 +19,7 @@ from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, Setti
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host, LeaseInfo, Status
+from tests.permission import ask_as
 from tests.service_rig import AGENT, ServiceRig
 
 
@@ -422,12 +421,9 @@ def test_a_silence_is_no_longer_than_thirty_days(rig, seconds):
 
 
 def test_only_the_agents_own_user_changes_rules(rig):
-    def change() -> None:
-        set_caller(Caller(os.getuid() + 1, 1, 1))
-        rig.service.configure("gpu_temperature", enabled=False)
-
+    ask_as(os.getuid(), rig.service, "alerts.configure", name="gpu_temperature")
     with pytest.raises(Refused):
-        copy_context().run(change)
+        ask_as(os.getuid() + 1, rig.service, "alerts.configure", name="gpu_temperature")
 
 
 def test_a_failing_webhook_is_itself_an_alert_told_once_and_never_sent(rig):

@@ -30,6 +30,8 @@ from mlops_desk.records.rule import Rule
 from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuState, Host, Status
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import verbs_of
+from mlops_desk.verbs.permission import Permission
+from mlops_desk.verbs.policy import SingleUser
 
 
 def job(number: str = "1") -> Job:
@@ -118,7 +120,7 @@ class World(SimpleNamespace):
 def world(tmp_path: Path) -> Iterator[World]:
     bus, loop, audit, jobs = Bus(), Loop("test"), [], Jobs()
     services = {"jobs": jobs, "runs": Runs(), "rules": Rules(), "telemetry": Telemetry()}
-    server = ApiServer(services, bus, loop, audit.append)
+    server = ApiServer(services, bus, loop, audit.append, Permission(services, SingleUser()))
     socket = tmp_path / "agent.sock"
     thread = loop.start("api", lambda: server.serve(socket))
     deadline = time.monotonic() + 20

@@ -16,6 +16,8 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import verbs_of
+from mlops_desk.verbs.permission import Permission
+from mlops_desk.verbs.policy import SingleUser
 
 
 @pytest.mark.parametrize(
@@ -30,12 +32,16 @@ def test_each_kind_of_error_has_its_status(error: DeskError, status: int) -> Non
 
 @pytest.mark.parametrize(("uid", "welcome"), [(os.getuid(), True), (0, True), (os.getuid() + 1, False)])
 def test_only_this_user_and_root_are_answered(uid: int, welcome: bool) -> None:
-    request: Any = SimpleNamespace(state=SimpleNamespace(caller=Caller(uid, 0, 1)))
+    loop = Loop("test")
+    made = server.ApiServer({}, Bus(), loop, lambda _entry: None, Permission({}, SingleUser()))
+    request: Any = SimpleNamespace(state=SimpleNamespace(caller=Caller(uid, 0, 1)), query_params={})
     if welcome:
-        assert server._caller(request).uid == uid
+        assert made._admit(request).uid == uid
         return
     with pytest.raises(Refused, match=f"uid {uid} asked"):
-        server._caller(request)
+        made._admit(request)
+    with pytest.raises(Refused, match=f"uid {uid} asked"):  # nor is it told what happens here
+        asyncio.run(made._events(request))
 
 
 class Sent:
@@ -80,7 +86,7 @@ def test_a_listener_that_goes_away_is_told_nothing_any_more() -> None:
 
 def test_a_server_that_is_told_to_end_before_it_serves_does_not_serve(tmp_path: Any) -> None:
     loop = Loop("test")
-    made = server.ApiServer({}, Bus(), loop, lambda _entry: None)
+    made = server.ApiServer({}, Bus(), loop, lambda _entry: None, Permission({}, SingleUser()))
     made.stop()
     made.serve(tmp_path / "s.sock")
     assert not (tmp_path / "s.sock").exists()

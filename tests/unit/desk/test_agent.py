@@ -16,6 +16,7 @@ from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.status import AgentCost, AgentInfo
 from mlops_desk.storage.state import State
+from tests.permission import ask_as
 
 
 class Rig:
@@ -72,10 +73,9 @@ def test_its_own_user_may_end_it_and_what_outlives_it_only_when_asked(rig: Rig, 
 
 
 def test_nobody_else_may_end_it(rig: Rig) -> None:
-    with pytest.raises(Refused, match="own user"):
-        rig.shut_down(os.getuid() + 4242, everything=True)
-    assert not rig.outliving.is_set()
-    assert not rig.ended.wait(0.5)
+    ask_as(os.getuid(), rig.agent, "agent.shutdown", everything=True)
+    with pytest.raises(Refused, match="is for this agent's administrators"):
+        ask_as(os.getuid() + 4242, rig.agent, "agent.shutdown", everything=True)
 
 
 def test_the_audit_trail_is_listed_newest_first_within_bounds(rig: Rig) -> None:

@@ -28,6 +28,7 @@ from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.job import JobState, LostJob
 from mlops_desk.storage.state import State
+from tests.permission import ask_as
 
 HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: img\n"
 
@@ -161,8 +162,11 @@ def test_jobs_are_listed_newest_first_whatever_the_clock_does(desk, monkeypatch)
 def test_only_the_submitter_and_administrators_cancel(desk):
     job = as_uid(4242, lambda: desk.jobs.submit(HEAD + "command: [forever]"))
     assert job.submitted_by == 4242
-    with pytest.raises(Refused, match="belongs to"):
-        as_uid(4243, lambda: desk.jobs.cancel(job.id))
+    for named in (job.id, job.id[:10]):
+        with pytest.raises(Refused, match=f"Job {named} belongs to uid 4242, and uid 4243 asked for jobs cancel"):
+            ask_as(4243, desk.jobs, "jobs.cancel", job_id=named)
+        for uid in (4242, 0, os.getuid()):
+            ask_as(uid, desk.jobs, "jobs.cancel", job_id=named)
     desk.wait(job.id, JobState.RUNNING)
     as_uid(4242, lambda: desk.jobs.cancel(job.id))
     assert desk.wait(job.id, JobState.CANCELLED).reason.class_ == "cancelled"
@@ -416,8 +420,9 @@ def test_a_job_that_lost_its_record_is_forgotten_by_its_owner_and_none_with_a_re
     folder = desk.folder.jobs / "0123456789ab"
     (folder / "a1" / "out").mkdir(parents=True)
     for other in (4242, 4243):
-        with pytest.raises(Refused, match="is not yours"):
-            as_uid(other, lambda: desk.jobs.forget("0123"))
+        with pytest.raises(Refused, match="Lost job 0123 belongs to"):
+            ask_as(other, desk.jobs, "jobs.forget", job_id="0123")
+    assert desk.jobs.lost("0123") == LostJob("0123456789ab", str(folder), os.getuid())
     labels = {"io.mlops-desk.instance": desk.folder.instance, "io.mlops-desk.job": "0123456789ab"}
     desk.engine.create(ContainerSpec("left", "img", ("forever",), labels=labels))
     with pytest.raises(Refused, match="still has its container left"):
@@ -429,11 +434,12 @@ def test_a_job_that_lost_its_record_is_forgotten_by_its_owner_and_none_with_a_re
     desk.engine.absent = False
     assert folder.is_dir()
     forgotten = desk.jobs.forget("0123")
-    assert forgotten == LostJob("0123456789ab", str(desk.folder.root / "forgotten-jobs" / "0123456789ab"))
+    assert forgotten == LostJob("0123456789ab", str(desk.folder.root / "forgotten-jobs" / "0123456789ab"), os.getuid())
     assert (folder.exists(), Path(forgotten.folder).is_dir()) == (False, True)
     with pytest.raises(NotFound):
         desk.jobs.forget("0123")
     if os.geteuid() == 0:
         (folder / "a1" / "out").mkdir(parents=True)
         os.chown(folder / "a1" / "out", 4242, 4242)
+        ask_as(4242, desk.jobs, "jobs.forget", job_id="0123")
         assert as_uid(4242, lambda: desk.jobs.forget("0123")).folder.endswith("0123456789ab.2")

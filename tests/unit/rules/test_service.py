@@ -19,7 +19,10 @@ from mlops_desk.records.rule import RetrainState
 from mlops_desk.rules.service import ORIGIN, RulesService
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import verbs_of
+from mlops_desk.verbs.permission import Permission
+from mlops_desk.verbs.policy import SingleUser
 from mlops_desk.verbs.rules import Rules
+from tests.permission import Shared, ask_as
 
 ALARM = DriftReport(
     Verdict.DRIFT, (), DatasetDrift(1, 1, 1, 1, 1.0), endpoint="digits", model="digits/1", alarm=True, id="report"
@@ -37,6 +40,7 @@ class World:
         self.aliases = {"champion": "1"}
         self.jobs = {"job-1": self.job("job-1", JobState.SUCCEEDED, "run-1", None)}
         self.down = False
+        self.policy = Shared()
         self.submit_fails: Exception | None = None
         self.submitted: list[tuple[str, dict[str, str], int]] = []
         self.events: list[object] = []
@@ -57,7 +61,12 @@ class World:
             bus=self.bus,
             loop=self.loop,
             model=self.model,
+            allow=self.allow,
         )
+
+    def allow(self, name):
+        permission = Permission({"rules": self.service}, self.policy)
+        permission.check_named("rules", "fire", {"name": name}, current_caller())
 
     def model(self, name):
         self.registry()
@@ -188,10 +197,10 @@ def test_a_rule_that_makes_no_sense_is_refused(world, wrong):
 def test_only_its_owner_removes_a_rule(world):
     world.as_user(4321)
     world.service.create("theirs", "digits", "accuracy")
-    world.as_user(4322)
-    with pytest.raises(Refused):
-        world.service.remove("theirs")
-    world.as_user(4321)
+    with pytest.raises(Refused, match="Rule theirs belongs to uid 4321"):
+        ask_as(4322, world.service, "rules.remove", name="theirs")
+    for uid in (4321, 0, os.getuid()):
+        ask_as(uid, world.service, "rules.remove", name="theirs")
     world.service.remove("theirs")
 
 
@@ -463,6 +472,30 @@ def test_a_rule_that_can_not_fire_says_so_once(world):
     world.down = False
     world.service.on_report(ALARM)
     assert len(world.submitted) == 1
+
+
+def test_a_rule_fires_as_its_creator_by_the_check_that_they_are_held_to_themselves(world):
+    world.as_user(4321)
+    world.service.create("theirs", "digits", "accuracy", endpoint="digits")
+    world.as_user(os.getuid())
+    world.policy = SingleUser()
+    for _ in range(2):
+        world.service.on_report(ALARM)
+    assert world.submitted == []
+    (notice,) = world.notices()
+    assert "The rule theirs could not retrain: This agent belongs to" in notice.text
+    assert "uid 4321 asked" in notice.text
+    world.policy = Shared()
+    world.service.on_report(ALARM)
+    assert [uid for _, _, uid in world.submitted] == [4321]
+
+
+def test_a_rule_of_an_older_version_that_names_no_creator_is_the_agents(world):
+    world.policy = SingleUser()
+    rule = world.service.create("old", "digits", "accuracy", endpoint="digits")
+    world.state.rules.put(replace(rule, created_by=None))
+    world.service.on_report(ALARM)
+    assert [uid for _, _, uid in world.submitted] == [os.getuid()]
 
 
 # -- across agents ---------------------------------------------------------------------------------

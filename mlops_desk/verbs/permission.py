@@ -1,0 +1,92 @@
+"""Whether somebody may ask for a verb: decided here and nowhere else, by the verb's declaration and the agent's policy.
+
+The declaration says who may, which verb shows the thing that it is about, and which argument names that thing;
+the thing's record says whose it is. What a verb is refused for is found out before its service is called.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_desk.base.caller import Caller, user_name
+from mlops_desk.base.errors import DeskError, NotFound, Refused
+from mlops_desk.base.text import plain
+from mlops_desk.records.owner import Owned, Owner
+from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.declaration import Verb, Who, verb_named
+from mlops_desk.verbs.policy import Policy, Standing
+
+_log = logging.getLogger(__name__)
+_SHOWN_LIMIT = 80  # longer than any id or name, short enough for a sentence
+_MAY = {
+    Who.EVERYBODY: frozenset(Standing),
+    Who.OWNER: frozenset({Standing.OWNER, Standing.ADMINISTRATOR}),
+    Who.ADMINISTRATOR: frozenset({Standing.ADMINISTRATOR}),
+}
+
+
+class Permission:
+    """Compares who asks with whose the thing is. ``services`` show the things, by the names of ``PROTOCOLS``."""
+
+    def __init__(self, services: Mapping[str, Any], policy: Policy) -> None:
+        self._services = services
+        self.policy = policy
+
+    def check(self, verb: Verb, arguments: Mapping[str, Any], caller: Caller) -> object | None:
+        """Let ``caller`` ask for a verb, and return the thing as it is; None where there is none (yet).
+
+        Raises Refused, and what the showing verb raises where it can't be told whose the thing is.
+        """
+        self.policy.admit(caller)
+        if verb.mark.who is Who.ADMINISTRATOR and self.policy.standing(caller, None) not in _MAY[verb.mark.who]:
+            raise self._refused(verb, "this agent's administrators", caller)
+        shown = self._shown(verb, arguments)
+        if verb.mark.who is Who.OWNER and shown is not None:
+            owner = _owner_of(verb, shown)
+            if self.policy.standing(caller, owner) not in _MAY[verb.mark.who]:
+                raise self._refused(verb, self._name(owner), caller, _thing(verb, arguments))
+        return shown
+
+    def check_named(self, service: str, name: str, arguments: Mapping[str, Any], caller: Caller) -> None:
+        """Let somebody on whose behalf the agent acts by itself ask for a verb, as if they had come by the socket."""
+        self.check(verb_named(service, PROTOCOLS[service], name), arguments, caller)
+
+    def _shown(self, verb: Verb, arguments: Mapping[str, Any]) -> object | None:
+        if verb.mark.before is None:
+            return None
+        showing = verb_named(verb.service, PROTOCOLS[verb.service], verb.mark.before)
+        given = {one.name: arguments[one.name] for one in showing.parameters if one.name in arguments}
+        try:
+            shown: object = getattr(self._services[verb.service], showing.name)(**given)
+        except NotFound as error:
+            _log.info("Before %s: %s", verb.path, error.message)
+            return None
+        except DeskError as error:
+            if verb.mark.who is Who.OWNER:
+                raise
+            _log.info("Before %s: %s", verb.path, error.message)
+            return None
+        return shown
+
+    def _name(self, owner: Owner) -> str:
+        uid = self.policy.uid_of(owner)
+        return plain(owner.user or "") if uid is None else user_name(uid)
+
+    def _refused(self, verb: Verb, owner: str, caller: Caller, thing: str | None = None) -> Refused:
+        what = f"{verb.service} {verb.name.replace('_', '-')}"
+        if thing is None:
+            text = f"{what} is for {owner} ({self.policy.administrators()}), and {caller.user} asked."
+            return Refused(text, f"Ask one of them: {self.policy.administrators()}.")
+        text = f"{thing[:1].upper()}{thing[1:]} belongs to {owner}, and {caller.user} asked for {what}."
+        return Refused(text, f"Ask {owner}, or an administrator ({self.policy.administrators()}).")
+
+
+def _owner_of(verb: Verb, shown: object) -> Owner:
+    if not isinstance(shown, Owned):
+        raise TypeError(f"{verb.path} is for the owner of a {type(shown).__name__}, which has none.")
+    return shown.owner
+
+
+def _thing(verb: Verb, arguments: Mapping[str, Any]) -> str:
+    noun, argument = verb.mark.of or ("thing", "")
+    return f"{noun} {plain(str(arguments.get(argument, '')), _SHOWN_LIMIT)}"

@@ -1,0 +1,295 @@
+"""Who may ask for which verb: every one of them, as its owner, as somebody else and as an administrator, by the API."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from mlops_desk.api.server import ApiServer
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.caller import Caller
+from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut
+from mlops_desk.base.loop import Loop
+from mlops_desk.records.owner import Owned, Owner
+from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.declaration import Verb, Who, changes, verbs_of
+from mlops_desk.verbs.permission import Permission
+from mlops_desk.verbs.policy import SingleUser, Standing
+from tests.permission import Shared
+
+if TYPE_CHECKING:
+    from mlops_desk.records.audit import AuditEntry
+
+AGENT, ANNA, BO = 64_001, 64_002, 64_003  # no accounts of this machine
+PEERS = {"owner": ANNA, "other": BO, "administrator": AGENT}
+EVERYBODY, OWNER, ADMINISTRATOR = (True, True, True), (True, False, True), (False, False, True)
+
+# verb: may the owner of the thing, somebody else, an administrator
+TABLE = {
+    "/v1/agent/info": EVERYBODY,
+    "/v1/agent/doctor": EVERYBODY,
+    "/v1/agent/audit": EVERYBODY,
+    "/v1/agent/shutdown": ADMINISTRATOR,
+    "/v1/telemetry/status": EVERYBODY,
+    "/v1/telemetry/window": EVERYBODY,
+    "/v1/telemetry/history": EVERYBODY,
+    "/v1/telemetry/curves": EVERYBODY,
+    "/v1/telemetry/processes_in": EVERYBODY,
+    "/v1/gpus/list": EVERYBODY,
+    "/v1/gpus/process": EVERYBODY,
+    "/v1/gpus/end_process": OWNER,
+    "/v1/events/list": EVERYBODY,
+    "/v1/events/show": EVERYBODY,
+    "/v1/events/recording": EVERYBODY,
+    "/v1/events/absence": EVERYBODY,
+    "/v1/alerts/list": EVERYBODY,
+    "/v1/alerts/show": EVERYBODY,
+    "/v1/alerts/rules": EVERYBODY,
+    "/v1/alerts/rule": EVERYBODY,
+    "/v1/alerts/configure": ADMINISTRATOR,
+    "/v1/alerts/acknowledge": EVERYBODY,
+    "/v1/alerts/silence": EVERYBODY,
+    "/v1/alerts/try_webhook": ADMINISTRATOR,
+    "/v1/jobs/submit": EVERYBODY,
+    "/v1/jobs/list": EVERYBODY,
+    "/v1/jobs/show": EVERYBODY,
+    "/v1/jobs/cancel": OWNER,
+    "/v1/jobs/lost": EVERYBODY,
+    "/v1/jobs/forget": OWNER,
+    "/v1/jobs/logs": EVERYBODY,
+    "/v1/models/list": EVERYBODY,
+    "/v1/models/versions": EVERYBODY,
+    "/v1/models/show": EVERYBODY,
+    "/v1/models/alias": EVERYBODY,
+    "/v1/models/start": EVERYBODY,
+    "/v1/models/server": EVERYBODY,
+    "/v1/runs/list": EVERYBODY,
+    "/v1/runs/experiments": EVERYBODY,
+    "/v1/runs/show": EVERYBODY,
+    "/v1/runs/datasets": EVERYBODY,
+    "/v1/endpoints/deploy": OWNER,
+    "/v1/endpoints/list": EVERYBODY,
+    "/v1/endpoints/show": EVERYBODY,
+    "/v1/endpoints/load": EVERYBODY,
+    "/v1/endpoints/stop": OWNER,
+    "/v1/endpoints/remove": OWNER,
+    "/v1/endpoints/logs": EVERYBODY,
+    "/v1/drift/check": EVERYBODY,
+    "/v1/drift/list": EVERYBODY,
+    "/v1/drift/show": EVERYBODY,
+    "/v1/rules/create": EVERYBODY,
+    "/v1/rules/list": EVERYBODY,
+    "/v1/rules/show": EVERYBODY,
+    "/v1/rules/remove": OWNER,
+    "/v1/rules/fire": EVERYBODY,
+    "/v1/rules/retrainings": EVERYBODY,
+    "/v1/rules/retraining": EVERYBODY,
+    "/v1/rules/approve": EVERYBODY,
+    "/v1/rules/reject": EVERYBODY,
+    "/v1/settings/list": EVERYBODY,
+    "/v1/settings/show": EVERYBODY,
+    "/v1/settings/set": ADMINISTRATOR,
+}
+VERBS = [verb for service, protocol in PROTOCOLS.items() for verb in verbs_of(service, protocol)]
+VALUES: dict[Any, Any] = {str: "x", int: 1, float: 1.0, bool: True}
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What every verb of the doubles gives: somebody's."""
+
+    owner_uid: int | None = ANNA
+    user: str | None = None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.owner_uid, self.user)
+
+
+class Service:
+    """Answers every verb with ``thing``, or raises it, and notes what it was asked for."""
+
+    def __init__(self, name: str, called: list[str], thing: Any) -> None:
+        self._verbs = {verb.name: verb for verb in verbs_of(name, PROTOCOLS[name])}
+        self._called, self._thing = called, thing
+
+    def __getattr__(self, name: str) -> Any:
+        verb = self._verbs[name]
+
+        def method(**_given: Any) -> Any:
+            self._called.append(verb.path)
+            if isinstance(self._thing, DeskError):
+                if not verb.mark.changes:
+                    raise self._thing
+                return "done"
+            return iter(["line"]) if verb.streams else self._thing
+
+        return method
+
+
+class Agent:
+    def __init__(self, thing: Any = None, policy: SingleUser | None = None) -> None:
+        self.called: list[str] = []
+        self.audit: list[AuditEntry] = []
+        self.loop = Loop("test")
+        services = {name: Service(name, self.called, thing or Thing()) for name in PROTOCOLS}
+        permission = Permission(services, policy or Shared(AGENT))
+        self.server = ApiServer(services, Bus(), self.loop, self.audit.append, permission)
+
+    def ask(self, verb: Verb, uid: int) -> httpx.Response:
+        """Ask for a verb over HTTP, with the kernel saying that ``uid`` asks."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await self.server.app({**scope, "state": {"caller": Caller(uid, uid, 1)}}, receive, send)
+
+        async def ask() -> httpx.Response:
+            given = {one.name: value_of(one.type) for one in verb.parameters if one.required}
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
+                if verb.mark.changes:
+                    return await client.post(verb.path, json=given)
+                return await client.get(verb.path, params=given)
+
+        return asyncio.run(ask())
+
+
+def value_of(kind: Any) -> Any:
+    return VALUES.get(kind, ["x"])
+
+
+def verb_at(path: str) -> Verb:
+    return next(verb for verb in VERBS if verb.path == path)
+
+
+@pytest.fixture
+def made() -> Iterator[list[Agent]]:
+    agents: list[Agent] = []
+    yield agents
+    for agent in agents:
+        assert agent.loop.stop(5.0) == []
+
+
+@pytest.mark.parametrize("peer", range(3), ids=[*PEERS])
+@pytest.mark.parametrize("verb", VERBS, ids=[verb.path for verb in VERBS])
+def test_who_may(verb: Verb, peer: int, made: list[Agent]) -> None:
+    agent = Agent()
+    made.append(agent)
+    answer = agent.ask(verb, [*PEERS.values()][peer])
+    may = TABLE[verb.path][peer]
+    assert answer.status_code == (200 if may else 403), answer.text
+    assert (verb.path in agent.called) is may, "a verb that is refused never reaches its service"
+    if verb.mark.changes:
+        assert [(entry.uid, entry.error is None) for entry in agent.audit] == [([*PEERS.values()][peer], may)]
+
+
+def test_the_table_has_no_row_for_what_is_no_verb() -> None:
+    assert set(TABLE) == {verb.path for verb in VERBS}
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.mark.who is Who.OWNER], ids=lambda verb: verb.path)
+def test_what_is_for_an_owner_is_about_a_thing_that_has_one_and_is_named(verb: Verb) -> None:
+    shows = verb_at(f"/v1/{verb.service}/{verb.mark.before}")
+    assert issubclass(shows.returns, object)
+    assert isinstance(vars(shows.returns)["owner"], property)
+    noun, argument = verb.mark.of or ("", "")
+    assert noun
+    assert argument in {one.name for one in verb.parameters} & {one.name for one in shows.parameters}
+
+
+def test_a_verb_for_owners_can_not_be_declared_without_what_shows_the_owner() -> None:
+    for half in ({"before": "show"}, {"of": ("job", "job_id")}, {}):
+        with pytest.raises(TypeError, match="names the verb"):
+            changes(who=Who.OWNER, **half)  # type: ignore[arg-type]
+
+
+def test_a_refusal_says_what_whose_and_what_to_do(made: list[Agent]) -> None:
+    agent = Agent()
+    made.append(agent)
+    told = agent.ask(verb_at("/v1/jobs/cancel"), BO).json()
+    assert told["error"] == f"Job x belongs to uid {ANNA}, and uid {BO} asked for jobs cancel."
+    assert told["hint"] == f"Ask uid {ANNA}, or an administrator (root or uid {AGENT})."
+    assert told["code"] == "refused"
+    told = agent.ask(verb_at("/v1/settings/set"), ANNA).json()
+    assert told["error"] == (
+        f"settings set is for this agent's administrators (root or uid {AGENT}), and uid {ANNA} asked."
+    )
+    assert told["hint"] == f"Ask one of them: root or uid {AGENT}."
+    assert agent.audit[0].error == f"Job x belongs to uid {ANNA}, and uid {BO} asked for jobs cancel."
+    assert (agent.audit[0].verb, agent.audit[0].user) == ("jobs.cancel", f"uid {BO}")
+
+
+def test_what_is_not_there_yet_is_nobodys(made: list[Agent]) -> None:
+    agent = Agent(NotFound("There is no endpoint x."))
+    made.append(agent)
+    agent.ask(verb_at("/v1/endpoints/deploy"), BO)
+    assert agent.called == ["/v1/endpoints/show", "/v1/endpoints/deploy"]
+
+
+def test_where_it_can_not_be_told_whose_a_thing_is_nothing_is_done(made: list[Agent]) -> None:
+    agent = Agent(TimedOut("The database did not answer."))
+    made.append(agent)
+    for uid in (ANNA, BO, AGENT):
+        assert agent.ask(verb_at("/v1/jobs/cancel"), uid).status_code == 504
+    assert "/v1/jobs/cancel" not in agent.called
+    assert agent.ask(verb_at("/v1/models/alias"), BO).text  # its thing belongs to nobody
+    assert "/v1/models/alias" in agent.called
+
+
+def test_a_thing_without_an_owner_is_a_bug_and_not_everybodys() -> None:
+    class Nobody:
+        def show(self, job_id: str) -> str:
+            return "a job"
+
+    permission = Permission({"jobs": Nobody()}, Shared(AGENT))
+    with pytest.raises(TypeError, match="has none"):
+        permission.check(verb_at("/v1/jobs/cancel"), {"job_id": "x"}, Caller(AGENT, 1, 1))
+    assert not isinstance("a job", Owned)
+
+
+@pytest.mark.parametrize(("uid", "is_in"), [(AGENT, True), (0, True), (ANNA, False)])
+def test_an_agent_of_ones_own_answers_its_user_and_root_alone(uid: int, is_in: bool, made: list[Agent]) -> None:
+    agent = Agent(policy=SingleUser(AGENT))
+    made.append(agent)
+    for path in ("/v1/jobs/list", "/v1/jobs/submit", "/v1/jobs/logs"):
+        assert (agent.ask(verb_at(path), uid).status_code == 200) is is_in
+        assert (path in agent.called) is is_in
+    if not is_in:
+        with pytest.raises(Refused, match=f"belongs to uid {AGENT} .uid {AGENT}., and uid {uid} asked") as refused:
+            SingleUser(AGENT).admit(Caller(uid, uid, 1))
+        assert refused.value.hint == "Start one of your own: mlops-desk status"
+
+
+@pytest.mark.parametrize(
+    ("owner", "peer", "standing"),
+    [
+        (Owner(ANNA, "root"), ANNA, Standing.OWNER),
+        (Owner(ANNA, "root"), 0, Standing.ADMINISTRATOR),
+        (Owner(ANNA, f"uid {BO}"), BO, Standing.OTHER),
+        (Owner(None, f"uid {BO}"), BO, Standing.OWNER),
+        (Owner(None, f"uid {BO}"), ANNA, Standing.OTHER),
+        (Owner(None, f"uid {BO}"), AGENT, Standing.ADMINISTRATOR),
+        (Owner(None, "root"), 0, Standing.OWNER),
+        (Owner(None, None), AGENT, Standing.OWNER),
+        (Owner(None, None), BO, Standing.OTHER),
+        (Owner(0, None), BO, Standing.OTHER),
+        (None, AGENT, Standing.ADMINISTRATOR),
+        (None, 0, Standing.ADMINISTRATOR),
+        (None, ANNA, Standing.OTHER),
+    ],
+)
+def test_the_uid_decides_then_the_name_and_what_neither_names_is_the_agents(
+    owner: Owner | None, peer: int, standing: Standing
+) -> None:
+    assert SingleUser(AGENT).standing(Caller(peer, peer, 1), owner) is standing
+
+
+def test_somebody_on_whose_behalf_the_agent_acts_is_held_to_the_same() -> None:
+    called: list[str] = []
+    services = {"rules": Service("rules", called, Thing())}
+    with pytest.raises(Refused, match="and uid 64003 asked"):
+        Permission(services, SingleUser(AGENT)).check_named("rules", "fire", {"name": "r"}, Caller(BO, -1, 0))
+    Permission(services, SingleUser(AGENT)).check_named("rules", "fire", {"name": "r"}, Caller(AGENT, -1, 0))
+    with pytest.raises(Refused, match="Rule r belongs to uid 64002"):
+        Permission(services, Shared(AGENT)).check_named("rules", "remove", {"name": "r"}, Caller(BO, -1, 0))
