@@ -48,7 +48,7 @@ from mlops_desk.telemetry.gpu_service import GpusService
 from mlops_desk.telemetry.prometheus.exporter import Exporter
 from mlops_desk.telemetry.service import TelemetryService
 from mlops_desk.verbs.permission import Permission
-from mlops_desk.verbs.policy import Policy, SingleUser
+from mlops_desk.verbs.policy import AccessPolicy, SingleUser
 
 _log = logging.getLogger(__name__)
 _JOB_TAG = "mlops_desk.job"
@@ -72,7 +72,7 @@ class Desk:
         self.audit = AuditTrail(self.state.audit)
         self.on_shutdown: Callable[[], None] = loop.ending.set
         self.services: dict[str, Any] = {}
-        self.policy: Policy = SingleUser()
+        self.policy: AccessPolicy = SingleUser()
         self.permission = Permission(self.services, self.policy)
         self.engine = self._engine()
         self.ledger = self._ledger()

@@ -21,7 +21,7 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.file.spec import parse_spec
 from mlops_desk.jobs.ports import FinishRun, GpuLeases, KeepTickets, PrepareRun
 from mlops_desk.jobs.run import lost_jobs
-from mlops_desk.jobs.run.attempts import Policy as AttemptPolicy
+from mlops_desk.jobs.run.attempts import Policy
 from mlops_desk.jobs.run.container import INSTANCE_LABEL, JOB_LABEL
 from mlops_desk.jobs.run.log import Logs
 from mlops_desk.jobs.run.runner import Outside, Runner
@@ -32,7 +32,7 @@ from mlops_desk.records.event import JobChanged
 from mlops_desk.records.job import Job, JobSpec, JobState, LostJob
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import check_limit
-from mlops_desk.verbs.policy import Policy, SingleUser, Standing
+from mlops_desk.verbs.policy import AccessPolicy, Relation, SingleUser
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class JobsService:
         prepare_run: PrepareRun,
         finish_run: FinishRun,
         keep_tickets: KeepTickets,
-        policy: Policy | None = None,
+        policy: AccessPolicy | None = None,
     ) -> None:
         self._policy = policy or SingleUser()
         self._folder = folder
@@ -69,7 +69,7 @@ class JobsService:
         self._book = JobBook(state.jobs, self._announce)
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         self._settings = settings
-        limits = AttemptPolicy(
+        limits = Policy(
             lambda: int(settings.number("jobs.stop_grace_seconds")),
             lambda: settings.switch("jobs.keep_containers"),
             self._check_mounts_again,
@@ -151,7 +151,7 @@ class JobsService:
                 raise Invalid(f"Job {job.id} has no mount at {plain(target)!r}.", f"Its mount targets: {known}.")
         mounts = tuple(replace(mount, source=data.get(mount.target, mount.source)) for mount in job.spec.mounts)
         caller = current_caller()
-        is_other = self._policy.standing(caller, job.owner) is Standing.OTHER
+        is_other = self._policy.relation(caller, job.owner) is Relation.OTHER
         uid = caller.uid if is_other else job.submitted_by
         return self._queue(replace(job.spec, mounts=mounts), uid, image_id=job.image_id, origin=origin)
 

@@ -14,21 +14,21 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.owner import Owned, Owner
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import Verb, Who, verb_named
-from mlops_desk.verbs.policy import Policy, Standing
+from mlops_desk.verbs.policy import AccessPolicy, Relation
 
 _log = logging.getLogger(__name__)
 _SHOWN_LIMIT = 80  # longer than any id or name, short enough for a sentence
 _MAY = {
-    Who.EVERYBODY: frozenset(Standing),
-    Who.OWNER: frozenset({Standing.OWNER, Standing.ADMINISTRATOR}),
-    Who.ADMINISTRATOR: frozenset({Standing.ADMINISTRATOR}),
+    Who.EVERYBODY: frozenset(Relation),
+    Who.OWNER: frozenset({Relation.OWNER, Relation.ADMINISTRATOR}),
+    Who.ADMINISTRATOR: frozenset({Relation.ADMINISTRATOR}),
 }
 
 
 class Permission:
     """Compares who asks with whose the thing is. ``services`` show the things, by the names of ``PROTOCOLS``."""
 
-    def __init__(self, services: Mapping[str, Any], policy: Policy) -> None:
+    def __init__(self, services: Mapping[str, Any], policy: AccessPolicy) -> None:
         self._services = services
         self.policy = policy
 
@@ -38,12 +38,12 @@ class Permission:
         Raises Refused, and what the showing verb raises where it can't be told whose the thing is.
         """
         self.policy.admit(caller)
-        if verb.mark.who is Who.ADMINISTRATOR and self.policy.standing(caller, None) not in _MAY[verb.mark.who]:
+        if verb.mark.who is Who.ADMINISTRATOR and self.policy.relation(caller, None) not in _MAY[verb.mark.who]:
             raise self._refused(verb, "this agent's administrators", caller)
         shown = self._shown(verb, arguments)
         if verb.mark.who is Who.OWNER and shown is not None:
             owner = _owner_of(verb, shown)
-            if self.policy.standing(caller, owner) not in _MAY[verb.mark.who]:
+            if self.policy.relation(caller, owner) not in _MAY[verb.mark.who]:
                 raise self._refused(verb, self._name(owner), caller, _thing(verb, arguments))
         return shown
 

@@ -14,7 +14,7 @@ from mlops_desk.records.owner import Owner
 ROOT = 0
 
 
-class Standing(StrEnum):
+class Relation(StrEnum):
     """What a peer is to a thing."""
 
     OWNER = "owner"
@@ -22,14 +22,14 @@ class Standing(StrEnum):
     OTHER = "other"
 
 
-class Policy(Protocol):
+class AccessPolicy(Protocol):
     """Decides over peers, by what the kernel says of them."""
 
     def admit(self, peer: Caller) -> None:
         """Let a peer connect. Raises Refused."""
         ...
 
-    def standing(self, peer: Caller, owner: Owner | None) -> Standing:
+    def relation(self, peer: Caller, owner: Owner | None) -> Relation:
         """Tell what a peer is to a thing of ``owner``; None: to the agent itself, which has administrators only."""
         ...
 
@@ -53,10 +53,10 @@ class SingleUser:
             text = f"This agent belongs to {user_name(self._uid)} (uid {self._uid}), and uid {peer.uid} asked."
             raise Refused(text, "Start one of your own: mlops-desk status")
 
-    def standing(self, peer: Caller, owner: Owner | None) -> Standing:
+    def relation(self, peer: Caller, owner: Owner | None) -> Relation:
         if owner is not None and self._is_owner(peer, owner):
-            return Standing.OWNER
-        return Standing.ADMINISTRATOR if self._administers(peer) else Standing.OTHER
+            return Relation.OWNER
+        return Relation.ADMINISTRATOR if self._administers(peer) else Relation.OTHER
 
     def uid_of(self, owner: Owner | None) -> int | None:
         if owner is not None and owner.uid is not None:

@@ -7,7 +7,7 @@ from typing import Annotated, Protocol
 import pytest
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.verbs.declaration import Length, VerbMark, Option, Who, changes, reads, verbs_of
+from mlops_desk.verbs.declaration import Length, Option, VerbMark, Who, changes, reads, verbs_of
 
 
 class Trees(Protocol):
@@ -40,7 +40,9 @@ def test_only_what_is_marked_is_a_verb_in_the_order_of_declaration() -> None:
 
 def test_a_mark_says_who_may_ask_for_how_long_and_what_was_before() -> None:
     assert LIST.mark == VerbMark(changes=False, who=Who.EVERYBODY, timeout_seconds=60.0, before=None, of=None)
-    assert PLANT.mark == VerbMark(changes=True, who=Who.OWNER, timeout_seconds=5.0, before="list", of=("tree", "tree_id"))
+    assert PLANT.mark == VerbMark(
+        changes=True, who=Who.OWNER, timeout_seconds=5.0, before="list", of=("tree", "tree_id")
+    )
     assert [who.value for who in Who] == ["everybody", "owner", "administrator"]
 
 

@@ -17,7 +17,7 @@ from mlops_desk.records.owner import Owned, Owner
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import Verb, Who, changes, verbs_of
 from mlops_desk.verbs.permission import Permission
-from mlops_desk.verbs.policy import SingleUser, Standing
+from mlops_desk.verbs.policy import Relation, SingleUser
 from tests.permission import Shared
 
 if TYPE_CHECKING:
@@ -264,25 +264,25 @@ def test_an_agent_of_ones_own_answers_its_user_and_root_alone(uid: int, is_in: b
 @pytest.mark.parametrize(
     ("owner", "peer", "standing"),
     [
-        (Owner(ANNA, "root"), ANNA, Standing.OWNER),
-        (Owner(ANNA, "root"), 0, Standing.ADMINISTRATOR),
-        (Owner(ANNA, f"uid {BO}"), BO, Standing.OTHER),
-        (Owner(None, f"uid {BO}"), BO, Standing.OWNER),
-        (Owner(None, f"uid {BO}"), ANNA, Standing.OTHER),
-        (Owner(None, f"uid {BO}"), AGENT, Standing.ADMINISTRATOR),
-        (Owner(None, "root"), 0, Standing.OWNER),
-        (Owner(None, None), AGENT, Standing.OWNER),
-        (Owner(None, None), BO, Standing.OTHER),
-        (Owner(0, None), BO, Standing.OTHER),
-        (None, AGENT, Standing.ADMINISTRATOR),
-        (None, 0, Standing.ADMINISTRATOR),
-        (None, ANNA, Standing.OTHER),
+        (Owner(ANNA, "root"), ANNA, Relation.OWNER),
+        (Owner(ANNA, "root"), 0, Relation.ADMINISTRATOR),
+        (Owner(ANNA, f"uid {BO}"), BO, Relation.OTHER),
+        (Owner(None, f"uid {BO}"), BO, Relation.OWNER),
+        (Owner(None, f"uid {BO}"), ANNA, Relation.OTHER),
+        (Owner(None, f"uid {BO}"), AGENT, Relation.ADMINISTRATOR),
+        (Owner(None, "root"), 0, Relation.OWNER),
+        (Owner(None, None), AGENT, Relation.OWNER),
+        (Owner(None, None), BO, Relation.OTHER),
+        (Owner(0, None), BO, Relation.OTHER),
+        (None, AGENT, Relation.ADMINISTRATOR),
+        (None, 0, Relation.ADMINISTRATOR),
+        (None, ANNA, Relation.OTHER),
     ],
 )
 def test_the_uid_decides_then_the_name_and_what_neither_names_is_the_agents(
-    owner: Owner | None, peer: int, standing: Standing
+    owner: Owner | None, peer: int, standing: Relation
 ) -> None:
-    assert SingleUser(AGENT).standing(Caller(peer, peer, 1), owner) is standing
+    assert SingleUser(AGENT).relation(Caller(peer, peer, 1), owner) is standing
 
 
 def test_somebody_on_whose_behalf_the_agent_acts_is_held_to_the_same() -> None:
