@@ -21,7 +21,9 @@ _KEPT = frozenset("\t")
 def plain(text: str, limit: int = NAME_LIMIT) -> str:
     """Return ``text`` on one line, at most ``limit`` characters, with control and bidi characters escaped."""
     cut = text[: limit + 1]
-    shown = "".join(_visible(character) for character in cut[:limit])
+    kept = cut[:limit]
+    # Nearly every name is printable, which is to say that nothing in it is in one of the categories below.
+    shown = kept if kept.isprintable() else "".join(map(_visible, kept))
     return shown + "…" if len(cut) > limit else shown
 
 

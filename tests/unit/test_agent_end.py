@@ -115,3 +115,12 @@ def test_a_signal_before_there_is_anything_to_stop_is_not_forgotten(monkeypatch:
     ending(signal.SIGTERM, None)
     ending.call(lambda: stopped.append("now"))
     assert stopped == ["now"]
+
+
+def test_what_is_loaded_at_the_start_is_never_walked_for_garbage(tmp_path: Path) -> None:
+    told = "print(gc.isenabled(), gc.get_freeze_count() > 20 * len(gc.get_objects()), flush=True)"
+    program = PROGRAM.replace("import re,", "import gc, re,").replace('print("starts", flush=True)', told)
+    program = program.replace('print("serves", flush=True)', f"{told}; ended.set()")
+    command = [sys.executable, "-P", "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == ["False False", "True True"]

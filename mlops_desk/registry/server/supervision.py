@@ -56,12 +56,14 @@ class Supervision:
 
     def look(self) -> float:
         """Do what is needed now; return in how many seconds to look again."""
-        held = self._held()
-        is_over = self._server.ended or not self._server.used
-        if not is_over and self._server.outdated:
+        if self._server.ended or not self._server.used:  # no job ever had a ticket where nothing was ever recorded
+            self._missed = 0
+            return IDLE_SECONDS
+        if self._server.outdated:
             self._try("hand over", self._server.relieve)
             return LOOK_SECONDS
-        if is_over or not (held or self._shown()):
+        held = self._held()
+        if not (held or self._shown()):
             self._missed = 0
             return IDLE_SECONDS
         now = self._server.look()

@@ -39,14 +39,15 @@ class Layouts:
         self._scale_of = scale_of
         self._known: OrderedDict[int, Layout] = OrderedDict()
         self._newest: Layout | None = None
+        self._asked: tuple[Key, ...] = ()
 
     def of(self, connection: Connection, keys: tuple[Key, ...]) -> Layout:
         """Return the layout whose columns are ``keys``, on the scales that hold today."""
-        if self._newest is not None and self._newest.keys == keys:
+        if self._newest is not None and self._asked == keys:  # mostly the same objects, which compare at once
             return self._newest
         series = _numbers(connection, keys)
         layout = self.make(connection, series, tuple(self._scale_of(key) for key in keys))
-        self._newest = layout
+        self._newest, self._asked = (layout if layout.keys == keys else None), keys
         return layout
 
     def make(self, connection: Connection, series: Sequence[int], scales: Sequence[CurveScale]) -> Layout:

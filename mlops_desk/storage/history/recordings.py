@@ -85,10 +85,10 @@ def of_incident(store: TelemetryStore, incident: str) -> Recording | None:
     return None if row is None else Recording(row.id, row.started_at, row.ended_at, row.chunk)
 
 
-def due(store: TelemetryStore, now: float) -> list[Recording]:
-    """Return the recordings whose last second has passed and that are not written yet."""
+def unwritten(store: TelemetryStore) -> list[Recording]:
+    """Return the recordings that are not written yet, whether their last second has passed or not."""
     with store.database.transaction() as connection:
-        query = select(_RECORDINGS).where(_RECORDINGS.c.chunk.is_(None), _RECORDINGS.c.ended_at <= now)
+        query = select(_RECORDINGS).where(_RECORDINGS.c.chunk.is_(None))
         rows = connection.execute(query.order_by(_RECORDINGS.c.id)).all()
     return [Recording(row.id, row.started_at, row.ended_at, row.chunk) for row in rows]
 

@@ -40,6 +40,8 @@ def work(store: TelemetryStore) -> Iterator[None]:
 
     As long as no new chunk is due after a pass that came to its end, there is nothing else to do either.
     """
+    if store.settled and store.unsealed is not None and _are_too_few(*store.unsealed):
+        return
     sources = _blocks_due(store)
     if sources is None and store.settled:
         return
@@ -91,12 +93,19 @@ class _Sources:
         return self.blocks[0].id, self.blocks[-1].id
 
 
+def _are_too_few(blocks: int, rows: int) -> bool:
+    """Tell whether so many blocks and rows make no chunk, however the rows are spread over the blocks."""
+    return blocks - BLOCKS_LEFT < BLOCKS_A_CHUNK and rows < ROWS_A_CHUNK
+
+
 def _blocks_due(store: TelemetryStore) -> _Sources | None:
     """Return the oldest blocks once there are enough for a chunk, the newest ones apart."""
     with store.database.transaction() as connection:
         query = select(BLOCKS.c.id, BLOCKS.c.layout, BLOCKS.c.rows).order_by(BLOCKS.c.id)
         rows_found = connection.execute(query.limit(BLOCKS_A_CHUNK + BLOCKS_LEFT))
         found = [_Block(row.id, row.layout, row.rows) for row in rows_found]
+    everything = len(found) < BLOCKS_A_CHUNK + BLOCKS_LEFT
+    store.unsealed = (len(found), sum(block.rows for block in found)) if everything else None
     taken, rows = 0, 0
     for block in found[: max(0, len(found) - BLOCKS_LEFT)]:
         if taken == BLOCKS_A_CHUNK or rows >= ROWS_A_CHUNK:
@@ -207,7 +216,7 @@ def _finish(store: TelemetryStore, sources: _Sources, chunk: int, times_ms: Code
         chunk_writer.finish(connection, chunk, started, ended, len(times_ms))
         connection.execute(delete(StoredBlock).where(BLOCKS.c.id.between(first, last)))
         store.layouts.prune(connection)
-    store.generation += 1
+    store.generation, store.unsealed = store.generation + 1, None
 
 
 def _list(data: bytes | None) -> list[tuple[int, int]] | None:

@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 BLOCKS = StoredBlock.__table__
 FRAMES = StoredFrame.__table__
 PROCESSES = StoredProcess.__table__
+_INSERT_BLOCK = insert(TelemetryBase.metadata.tables[StoredBlock.__tablename__])
 _FINEST = CurveScale(1e-6)
 # Pages that were freed need no zeros written over them: there are no secrets here. And the longer the log is, the
 # fewer pages of short-lived blocks ever reach the file.
@@ -39,7 +40,8 @@ class TelemetryStore:
     """Appends and counts history. Every method raises Unavailable when the disk does not play along.
 
     ``generation`` changes with every change of what is kept where: who reads in several steps looks at it after.
-    ``settled`` says that all packing was done when it was last looked at.
+    ``settled`` says that all packing was done when it was last looked at; ``unsealed`` how many blocks and rows wait
+    to be sealed, None where that has to be looked up.
     """
 
     def __init__(self, path: Path, scale_of: ScaleOf = lambda _: _FINEST) -> None:
@@ -48,6 +50,7 @@ class TelemetryStore:
         self.layouts = Layouts(scale_of)
         self.generation = 0
         self.settled = False
+        self.unsealed: tuple[int, int] | None = None
         self._processes: dict[tuple[str, int, int], int] = {}
 
     def append(self, block: Block, holdings: Sequence[MemoryHolding] = ()) -> None:
@@ -59,21 +62,23 @@ class TelemetryStore:
                 layout = self.layouts.of(connection, block.keys)
                 at = float(block.times[-1])
                 held = [(self._process(connection, item, at), round(item.size_bytes / MEBIBYTE)) for item in holdings]
-                connection.execute(
-                    insert(StoredBlock).values(
-                        layout=layout.id,
-                        started_at=float(block.times.min()),
-                        ended_at=float(block.times.max()),
-                        rows=len(block.times),
-                        data=pack(coded(block, layout.groups)),
-                        holders=put_list(held),
-                    )
-                )
+                values = {
+                    "layout": layout.id,
+                    "started_at": float(block.times.min()),
+                    "ended_at": float(block.times.max()),
+                    "rows": len(block.times),
+                    "data": pack(coded(block, layout.groups)),
+                    "holders": put_list(held),
+                }
+                connection.execute(_INSERT_BLOCK, values)
         except BaseException:
             self.layouts.forget()
             self._processes.clear()
             raise
         self.generation += 1
+        if self.unsealed is not None:
+            blocks, rows = self.unsealed
+            self.unsealed = blocks + 1, rows + len(block.times)
 
     def read(self, start: float, end: float) -> list[Block]:
         """Return the blocks that are not sealed yet and touch a span of Unix time, in the order they were written."""

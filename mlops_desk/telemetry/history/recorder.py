@@ -5,6 +5,7 @@ killed is written by the next one, from what the history has of those minutes.
 """
 
 import logging
+import math
 import threading
 import time
 
@@ -39,6 +40,8 @@ class Recorder:
         self._reader = reader
         self._lock = threading.Lock()
         self._waiting: dict[str, float] = {}
+        self._looked_in: TelemetryStore | None = None
+        self._look_at = math.inf
 
     def keep(self, incident: str, at: float) -> None:
         """Keep the minutes around the Unix time ``at`` under an incident's id; noted at once, written when over."""
@@ -46,6 +49,8 @@ class Recorder:
         try:
             if store is not None:
                 recordings.note(store, incident, at)
+                with self._lock:
+                    self._look_at = -math.inf
                 return
         except DeskError as error:
             _log.warning("The recording of %s is noted later: %s", plain(incident), error.message)
@@ -54,27 +59,42 @@ class Recorder:
                 self._waiting[incident] = at
 
     def turn(self) -> None:
-        """Note what could not be noted, and write the recordings that are over."""
-        store = self._history.store
+        """Note what could not be noted, and write the recordings that are over.
+
+        The database is asked only when there was an incident since, or the earliest recording known is over.
+        """
+        store, now = self._history.store, time.time()
         if store is None:
             return
+        with self._lock:
+            if store is self._looked_in and now < self._look_at and not self._waiting:
+                return
+            waiting, self._waiting = self._waiting, {}
+            self._looked_in, self._look_at = store, math.inf  # what is noted from here on has it looked at again
         try:
-            with self._lock:
-                waiting, self._waiting = self._waiting, {}
             for incident, at in waiting.items():
                 recordings.note(store, incident, at)
                 waiting = {key: value for key, value in waiting.items() if key != incident}
-            due = recordings.due(store, time.time())
+            unwritten = recordings.unwritten(store)
         except DeskError as error:
             _log.warning("A recording is noted later: %s", error.message)
             with self._lock:
                 self._waiting = {**waiting, **self._waiting}
+                self._look_at = -math.inf
             return
-        for recording in due:
-            try:
-                recordings.write(store, recording, self._rows(store, recording))
-            except DeskError as error:  # the others may well be written: memory does not keep their minutes for long
-                _log.warning("A recording is written later: %s", error.message)
+        for recording in unwritten:
+            if recording.ended_at <= now and self._is_written(store, recording):
+                continue
+            with self._lock:
+                self._look_at = min(self._look_at, recording.ended_at)
+
+    def _is_written(self, store: TelemetryStore, recording: Recording) -> bool:
+        try:
+            recordings.write(store, recording, self._rows(store, recording))
+        except DeskError as error:  # the others may well be written: memory does not keep their minutes for long
+            _log.warning("A recording is written later: %s", error.message)
+            return False
+        return True
 
     def read(self, incident: str, device: str | None = None) -> Curves:
         """Return what is kept around an incident, all curves or those of one device. Raises NotFound, Unavailable."""

@@ -70,3 +70,12 @@ def test_a_number_of_a_hundred_digits_is_told_by_its_power_of_ten():
 )
 def test_a_size_in_powers_of_1000_is_named_so_and_no_other(size, name):
     assert decimal_name(size) == name
+
+
+def test_of_text_that_is_printable_no_character_is_looked_at_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    monkeypatch.setattr("mlops_desk.base.text.unicodedata.category", lambda one: looked.append(one) or "Lu")
+    assert plain("resnet50 · ana – Müller 日本") == "resnet50 · ana – Müller 日本"
+    assert looked == []
+    plain("a\tb")
+    assert looked == ["a", "b"]

@@ -100,6 +100,20 @@ def test_what_was_ended_for_good_is_not_started_again(world):
     assert (world.server.done, world.server.trouble) == ([], None)
 
 
+@pytest.mark.parametrize(("ended", "used"), [(True, True), (False, False)])
+def test_where_nothing_is_to_be_kept_up_nobody_looks_for_tickets(ended, used):
+    server = Server()
+    server.ended, server.used = ended, used
+    looked: list[str] = []
+
+    def held():
+        looked.append("tickets")
+        return True
+
+    assert Supervision(server, held, lambda: True).look() == 5.0
+    assert looked == []
+
+
 def test_while_it_starts_nothing_is_done(world):
     world.server.now = Registry("starting")
     world.pass_seconds(60)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from mlops_desk.base.errors import TimedOut
 from mlops_desk.storage.history import chunk_rollup, sealing
@@ -321,3 +321,32 @@ def test_rolling_up_twice_is_rolling_up_once(values: list[float | None], seconds
     np.testing.assert_array_equal(once.high, twice.high)
     np.testing.assert_array_equal(once.count, twice.count)
     np.testing.assert_allclose(once.mean, twice.mean, rtol=1e-9, atol=1e-6)
+
+
+def test_until_a_chunk_may_be_due_a_turn_only_writes_its_block(small: None, store: TelemetryStore) -> None:
+    asked: list[str] = []
+    store.append(block_of([0.0], 0.0))
+    work(store)
+    event.listen(store.database._engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    for number in range(1, 3):
+        store.append(block_of([float(number)], 0.0))
+        work(store)
+    assert [statement.split()[0] for statement in asked] == ["INSERT", "INSERT"]
+    store.append(block_of([3.0], 0.0))
+    work(store)
+    assert counts(store, "chunks", "state = 1") == 1
+    assert len(rows_of(store).times) == 4
+
+
+def test_a_few_blocks_with_many_rows_are_a_chunk_too(
+    small: None, store: TelemetryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "ROWS_A_CHUNK", 20)
+    store.append(block_of([0.0], 0.0))
+    work(store)
+    store.append(block_of([float(second) for second in range(1, 21)], 0.0))
+    work(store)
+    assert counts(store, "chunks", "state = 1") == 0  # the newest blocks stay apart
+    store.append(block_of([21.0], 0.0))
+    work(store)
+    assert counts(store, "chunks", "state = 1") == 1

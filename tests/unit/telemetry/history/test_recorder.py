@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from mlops_desk.base.errors import NotFound, TimedOut
 from mlops_desk.records.history import Curves
@@ -154,3 +155,28 @@ def test_the_oldest_recordings_go_and_nothing_else_forgets_them(rig: Rig, monkey
     with pytest.raises(NotFound):
         rig.recorder.read("i0")
     assert rig.recorder.read("i2").buckets > 0
+
+
+def test_the_database_is_asked_only_when_a_recording_may_be_over(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [START + 100]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    asked: list[str] = []
+    rig.run(0, 100)
+    event.listen(rig.history.store.database._engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    rig.recorder.turn()
+    assert len(asked) == 1  # what another agent has noted before
+    rig.recorder.turn()
+    assert len(asked) == 1
+    rig.recorder.keep("a", START + 100)
+    del asked[:]
+    for _ in range(10):
+        rig.recorder.turn()
+    assert len(asked) == 1
+    clock[0] = START + 221
+    rig.recorder.turn()
+    assert recordings.total(rig.history.store)[0] == 1
+    rig.recorder.turn()
+    del asked[:]
+    for _ in range(10):
+        rig.recorder.turn()
+    assert asked == []
