@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.loop import Loop
-from mlops_desk.records.status import AgentCost, AgentInfo
+from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.storage.state import State
 
 PATIENCE_SECONDS = 20.0

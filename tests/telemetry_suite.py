@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
+from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.host import Disk, Filesystem, Host, Network
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuState, Host, Network
 from mlops_desk.telemetry.metrics.table import (
     CORE,
     DISK,

@@ -6,8 +6,8 @@ from typing import Any
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
+from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.status import Gpu
 
 LOST_XID = 79
 """The XID by which the driver says that a GPU is lost."""

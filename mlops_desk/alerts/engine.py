@@ -18,7 +18,8 @@ from mlops_desk.alerts.table import WATCHED, Watched, gone
 from mlops_desk.base.hysteresis import Condition, Holding, span_words, step
 from mlops_desk.base.text import THIN, amount, percent, plain
 from mlops_desk.records.alert import Alert, AlertRule
-from mlops_desk.records.status import Gpu, Status
+from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.status import Status
 
 PULSE_SECONDS = 600.0
 """How long an incident keeps its alert going."""

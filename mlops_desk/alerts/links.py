@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
-from mlops_desk.records.status import Gpu
+from mlops_desk.records.gpu import Gpu
 
 UNDER_LOAD = 0.10
 """From this utilisation on a link that is slow is not saving power. A GPU that starves behind it does little more."""

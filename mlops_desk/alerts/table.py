@@ -11,9 +11,10 @@ from typing import Any
 from mlops_desk.alerts.causes import OOM_RULE
 from mlops_desk.alerts.links import NVLINKS, PCIE, pcie_share
 from mlops_desk.records.alert import AlertRule
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.holding import LEAST_BYTES
+from mlops_desk.records.host import Filesystem
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Filesystem, Gpu, GpuState
 
 ASSUMED_GPU_LIMIT = 90.0
 ASSUMED_DISK_LIMIT = 75.0

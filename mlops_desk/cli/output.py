@@ -9,15 +9,17 @@ from mlops_desk.base import wire
 from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.cli.cells import ago, facts, number, reading, table
 from mlops_desk.cli.forms import drift, events, machine, processes, records
+from mlops_desk.records.agent import AgentInfo, Check
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
+from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.holding import finding
 from mlops_desk.records.job import Job, Resources
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SettingValue
-from mlops_desk.records.status import AgentInfo, Check, Gpu, Status
+from mlops_desk.records.status import Status
 
 _LAST_CELL = 400
 

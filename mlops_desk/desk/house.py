@@ -33,12 +33,14 @@ from mlops_desk.jobs.run.leases import LedgerGpus
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.records.agent import AgentCost, AgentInfo, Check
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.job import Job, JobSpec, JobState
-from mlops_desk.records.status import AgentCost, AgentInfo, Check, Gpu, Status
+from mlops_desk.records.status import Status
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 from mlops_desk.rules.service import RulesService
 from mlops_desk.serving.service import EndpointsService

@@ -13,7 +13,8 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.ledger import LeaseLedger
-from mlops_desk.records.status import Check, LeaseInfo
+from mlops_desk.records.agent import Check
+from mlops_desk.records.gpu import LeaseInfo
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from mlops_desk.base.disk.mounts import MOUNTS, UNSAFE, filesystem_of
 from mlops_desk.base.text import amount, percent, plain
+from mlops_desk.records.agent import Check
 from mlops_desk.records.holding import finding
-from mlops_desk.records.status import Check, Status
+from mlops_desk.records.status import Status
 
 ROOT = Path("/")
 _VERSION = re.compile(r"\b(\d{3,4}\.\d{1,3}(?:\.\d{1,3})?)\b")

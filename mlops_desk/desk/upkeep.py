@@ -12,8 +12,8 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.run.lost_jobs import ToldJobs, without_record
+from mlops_desk.records.agent import Check
 from mlops_desk.records.event import Notice
-from mlops_desk.records.status import Check
 from mlops_desk.storage.backups import HOURLY
 from mlops_desk.storage.state import State
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from mlops_desk.base.text import percent, plain
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import Notice
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.incident import DeviceEvent, Incident
 from mlops_desk.records.job import Job
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.xid import Blame, explain_xid
 
 Key = tuple[str, str | None, str, str]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from mlops_desk.base.hysteresis import Condition, Holding, step
 from mlops_desk.events import drafts
 from mlops_desk.events.drafts import Draft
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.status import Gpu, GpuState
 
 SILENT_SECONDS = 5.0
 """A GPU that is stale for less is not worth an entry: the collector is being replaced."""

@@ -29,10 +29,11 @@ from mlops_desk.events.gpu_watch import Ended, GpuWatch
 from mlops_desk.events.kills import Kills, Outlets
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import IncidentLogged, JobChanged, Notice
+from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Absence, DeviceEvent, GpuUse, Incident
 from mlops_desk.records.job import Job
-from mlops_desk.records.status import Gpu, Status
+from mlops_desk.records.status import Status
 from mlops_desk.storage.state import StoredRecords
 
 _log = logging.getLogger(__name__)

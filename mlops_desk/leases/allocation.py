@@ -15,9 +15,9 @@ from enum import StrEnum
 from functools import lru_cache
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.holding import held_by_nobody_bytes
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState
 
 DISPLAY_COMMANDS = frozenset({
     "Xorg", "X", "Xwayland", "Xvnc", "Xorg.bin", "gnome-shell", "gnome-remote-desktop-daemon", "mutter",

@@ -26,7 +26,7 @@ from mlops_desk.leases.files import Content, Doubt, Lease, stem
 from mlops_desk.leases.folders import LeaseFolders, Own, UserFile
 from mlops_desk.leases.host import ThisHost
 from mlops_desk.leases.validity import LABEL_LIMIT, ContainerLives, Judged, LeaseJudge
-from mlops_desk.records.status import Gpu, LeaseInfo
+from mlops_desk.records.gpu import Gpu, LeaseInfo
 
 _log = logging.getLogger(__name__)
 

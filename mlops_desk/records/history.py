@@ -1,4 +1,4 @@
-"""Stored curves over a span of time."""
+"""Curves over a span of time, stored ones and those of the last minutes."""
 
 from dataclasses import dataclass
 
@@ -60,3 +60,24 @@ class ProcessMemory:
     first_at: float
     last_at: float
     peak_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One metric of one device over a window; ``values[i]`` belongs to the window's ``times[i]``, None is a gap.
+
+    ``device`` is a GPU's UUID, ``host``, or the kernel's name of a disk or network interface.
+    """
+
+    device: str
+    metric: str
+    unit: str
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Several series on one time axis (Unix seconds)."""
+
+    times: tuple[float, ...]
+    series: tuple[Series, ...]

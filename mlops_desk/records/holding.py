@@ -1,6 +1,6 @@
 """Memory of a GPU that is in use though no process is seen to hold it: a dead or a hidden holder's."""
 
-from mlops_desk.records.status import Gpu
+from mlops_desk.records.gpu import Gpu
 
 LEAST_BYTES = 1 << 30
 """Below it there are explanations: drivers that can't tell their own reserve (some hundred MiB) count it as used, a

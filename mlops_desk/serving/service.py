@@ -19,9 +19,9 @@ from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
+from mlops_desk.records.agent import Check
 from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
 from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.status import Check
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.deployment import Deployments

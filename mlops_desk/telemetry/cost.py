@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-from mlops_desk.records.status import AgentCost
+from mlops_desk.records.agent import AgentCost
 
 _SPAN_SECONDS = 30.0
 _EVERY_SECONDS = 5.0

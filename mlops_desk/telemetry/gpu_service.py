@@ -14,7 +14,8 @@ from mlops_desk.base.caller import current_caller, user_name
 from mlops_desk.base.errors import NotFound, Refused, Unavailable
 from mlops_desk.base.process import start_ticks as ticks_of
 from mlops_desk.base.text import plain
-from mlops_desk.records.status import Gpu, GpuProcess, Status
+from mlops_desk.records.gpu import Gpu, GpuProcess
+from mlops_desk.records.status import Status
 
 End = Callable[[GpuProcess, int, bool], None]
 """Ends a process of those start ticks, by force or not."""

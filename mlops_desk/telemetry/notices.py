@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mlops_desk.records.event import Notice
-from mlops_desk.records.status import Gpu, GpuState
+from mlops_desk.records.gpu import Gpu, GpuState
 
 SOURCE = "telemetry"
 _GRAVE = {GpuState.LOST, GpuState.RESET_REQUIRED}

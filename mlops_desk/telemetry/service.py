@@ -22,23 +22,13 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.moments import parse_moment
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
+from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.event import Sampled
-from mlops_desk.records.history import Curves, ProcessMemory
+from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
+from mlops_desk.records.history import Curves, ProcessMemory, Series, Window
 from mlops_desk.records.history import History as Records
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.status import (
-    AccountedProcess,
-    AgentCost,
-    AgentInfo,
-    Gpu,
-    GpuProcess,
-    GpuState,
-    LeaseInfo,
-    Sample,
-    Series,
-    Status,
-    Window,
-)
+from mlops_desk.records.status import Sample, Status
 from mlops_desk.storage.history.blocks import Block
 from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.storage.history.holders import MemoryHolding

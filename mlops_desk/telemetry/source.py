@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlops_desk.base.loop import Loop
+from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.host import Disk, Filesystem, Host, Network
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.status import Disk, Filesystem, Gpu, Host, Network
 from mlops_desk.telemetry.relay import Relay
 
 MEASURE_SECONDS = 10.0

@@ -3,7 +3,7 @@
 from builtins import list as list_of
 from typing import Annotated, Protocol
 
-from mlops_desk.records.status import Gpu, GpuProcess
+from mlops_desk.records.gpu import Gpu, GpuProcess
 from mlops_desk.verbs.declaration import Option, Who, changes, reads
 
 

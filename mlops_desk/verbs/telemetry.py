@@ -2,8 +2,8 @@
 
 from typing import Annotated, Protocol
 
-from mlops_desk.records.history import Curves, History, ProcessMemory
-from mlops_desk.records.status import Status, Window
+from mlops_desk.records.history import Curves, History, ProcessMemory, Window
+from mlops_desk.records.status import Status
 from mlops_desk.verbs.declaration import Option, reads
 
 

@@ -39,22 +39,12 @@ from mlops_desk.base.errors import DeskError  # noqa: E402
 from mlops_desk.base.loop import Lane, Loop  # noqa: E402
 from mlops_desk.base.settings import SettingsStore  # noqa: E402
 from mlops_desk.events.service import EventParts, EventsService  # noqa: E402
+from mlops_desk.records.agent import AgentCost, AgentInfo  # noqa: E402
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState  # noqa: E402
+from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network  # noqa: E402
 from mlops_desk.records.incident import DeviceEvent  # noqa: E402
 from mlops_desk.records.metric import MetricState, Reading  # noqa: E402
-from mlops_desk.records.status import (  # noqa: E402
-    AgentCost,
-    AgentInfo,
-    Core,
-    Disk,
-    Filesystem,
-    Gpu,
-    GpuProcess,
-    GpuState,
-    Host,
-    Network,
-    Sample,
-    Status,
-)
+from mlops_desk.records.status import Sample, Status  # noqa: E402
 from mlops_desk.storage.state import State  # noqa: E402
 from mlops_desk.telemetry.history import disk  # noqa: E402
 from mlops_desk.telemetry.service import DEMO_SEED, TelemetryService  # noqa: E402

@@ -18,7 +18,7 @@ from pathlib import Path
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.host import ThisHost
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
-from mlops_desk.records.status import Gpu, GpuState
+from mlops_desk.records.gpu import Gpu, GpuState
 
 TRIES = 100
 

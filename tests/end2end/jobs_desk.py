@@ -20,8 +20,8 @@ from mlops_desk.jobs.ports import RunTicket
 from mlops_desk.jobs.run.leases import LedgerGpus
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.job import Job, JobState
-from mlops_desk.records.status import Gpu, GpuState
 from mlops_desk.storage.state import State
 
 HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: {image}\n"

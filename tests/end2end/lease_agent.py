@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
-from mlops_desk.records.status import Gpu, GpuState
+from mlops_desk.records.gpu import Gpu, GpuState
 
 
 def main(uid: int, arena: str, leases: str, seconds: str) -> None:

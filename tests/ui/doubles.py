@@ -18,36 +18,21 @@ from typing import TYPE_CHECKING, Any
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Unavailable
 from mlops_desk.base.settings import SETTINGS
 from mlops_desk.records import event as events
+from mlops_desk.records.agent import AgentCost, AgentInfo, Check
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Histogram, Measure, Quality, Verdict
 from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
-from mlops_desk.records.history import Curve, Curves
+from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
+from mlops_desk.records.history import Curve, Curves, Series, Window
+from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network, Sensor
 from mlops_desk.records.incident import Absence, Incident
 from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, MlflowSpec, Mount, Reason, Resources
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.records.setting import SettingValue
-from mlops_desk.records.status import (
-    AccountedProcess,
-    AgentCost,
-    AgentInfo,
-    Check,
-    Core,
-    Disk,
-    Filesystem,
-    Gpu,
-    GpuProcess,
-    GpuState,
-    Host,
-    LeaseInfo,
-    Network,
-    Sensor,
-    Series,
-    Status,
-    Window,
-)
+from mlops_desk.records.status import Status
 
 if TYPE_CHECKING:
     from mlops_desk.records.audit import AuditEntry

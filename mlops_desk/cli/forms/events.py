@@ -7,9 +7,9 @@ from typing import Any
 from mlops_desk.base.hysteresis import span_words
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, span, step, table
 from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.records.gpu import Gpu, GpuProcess
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Absence, GpuUse, Incident
-from mlops_desk.records.status import Gpu, GpuProcess
 
 _IDS = 8
 

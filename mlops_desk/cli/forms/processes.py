@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mlops_desk.base.trees import in_order_of_tree
 from mlops_desk.cli.cells import table
-from mlops_desk.records.status import Gpu, GpuProcess
+from mlops_desk.records.gpu import Gpu, GpuProcess
 
 _HEADS = ["PID", "GPU", "USER", "JOB OR CONTAINER", "KIND", "MEMORY", "SM", "BANDWIDTH", "ENC", "DEC", "CPU",
           "HOST MEMORY", "COMMAND"]  # fmt: skip

@@ -11,14 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import is_not
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Core, Disk, Gpu, Network, Sample, Sensor
+from mlops_desk.records.status import Sample
 from mlops_desk.storage.history.blocks import OK, Block, Key
 from mlops_desk.telemetry.metrics.table import HOST
+
+if TYPE_CHECKING:
+    from mlops_desk.records.host import Core, Disk, Network, Sensor
 
 SPAN_SECONDS = 900.0
 _MARGIN_ROWS = 30

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.host import Disk
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Disk
 from mlops_desk.telemetry.host import drive_health
 from mlops_desk.telemetry.host.counters import Counters, KernelFile, integers
 from mlops_desk.telemetry.host.kernel_files import link_name, node_of, number, word

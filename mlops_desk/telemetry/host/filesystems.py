@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.host import Filesystem
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Filesystem
 from mlops_desk.telemetry.host.counters import KernelFile
 from mlops_desk.telemetry.host.mount_probe import COMMAND, Probe, Space, wait
 from mlops_desk.telemetry.host.mounts import MountedFilesystem, mounts

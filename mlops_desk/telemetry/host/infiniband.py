@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.status import Network
+from mlops_desk.records.host import Network
 from mlops_desk.telemetry.host.counters import Counters, KernelFile
 from mlops_desk.telemetry.host.kernel_files import link_name, node_of, word
 from mlops_desk.telemetry.host.network import Link, rates, readings

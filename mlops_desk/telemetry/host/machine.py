@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.status import Host
+from mlops_desk.records.host import Host
 from mlops_desk.telemetry.host.disks import Disks
 from mlops_desk.telemetry.host.drive_health import HEALTH_SECONDS
 from mlops_desk.telemetry.host.facts import facts

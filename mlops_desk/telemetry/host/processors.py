@@ -10,8 +10,8 @@ import time
 from collections import deque
 from pathlib import Path
 
+from mlops_desk.records.host import Core
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Core
 from mlops_desk.telemetry.host.counters import Counters, KernelFile, integers
 from mlops_desk.telemetry.host.kernel_files import number
 from mlops_desk.telemetry.metrics.table import CORE, HOST, ReadingMaker

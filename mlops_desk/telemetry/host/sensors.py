@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.host import Sensor
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Sensor
 from mlops_desk.telemetry.host.kernel_files import number, word
 from mlops_desk.telemetry.metrics.table import SENSOR, ReadingMaker
 

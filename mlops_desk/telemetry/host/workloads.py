@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlops_desk.records.status import HostLoad
+from mlops_desk.records.gpu import HostLoad
 from mlops_desk.telemetry.host.cgroups import Cgroups, CgroupTotals, growth, is_of_one
 
 FIRST_SECONDS = 10.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pynvml
 
-from mlops_desk.records.status import AccountedProcess
+from mlops_desk.records.gpu import AccountedProcess
 from mlops_desk.telemetry.host.processes import Processes
 from mlops_desk.telemetry.nvml.device import NvmlDevice
 from mlops_desk.telemetry.nvml.door import GONE, NvmlError

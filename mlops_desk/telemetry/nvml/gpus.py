@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.gpu import Gpu, GpuState, NvLink
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, GpuState, NvLink
 from mlops_desk.telemetry.host.processes import Processes
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.device import Identity, NvmlDevice

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pynvml
 
+from mlops_desk.records.gpu import NvLink
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import NvLink
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.device import NvmlDevice, bus_id_of
 from mlops_desk.telemetry.nvml.door import GONE, NvmlError

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pynvml
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.gpu import MigInstance
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import MigInstance
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.device import NvmlDevice
 from mlops_desk.telemetry.nvml.door import GONE, ErrorKind, NvmlError

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 
+from mlops_desk.records.gpu import AccountedProcess, GpuProcess, MigInstance, NvLink
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import AccountedProcess, GpuProcess, MigInstance, NvLink
 from mlops_desk.telemetry.host.processes import Processes, ProcessFacts
 from mlops_desk.telemetry.host.workloads import HostUse
 from mlops_desk.telemetry.metrics import table

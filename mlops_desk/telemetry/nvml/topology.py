@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pynvml
 
-from mlops_desk.records.status import NvLink
+from mlops_desk.records.gpu import NvLink
 from mlops_desk.telemetry.nvml.device import NvmlDevice
 from mlops_desk.telemetry.nvml.door import GONE, NvmlError
 from mlops_desk.telemetry.nvml.links import SWITCH

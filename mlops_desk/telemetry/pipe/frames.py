@@ -10,9 +10,9 @@ from typing import IO
 
 import msgspec
 
+from mlops_desk.records.gpu import GpuProcess, MigInstance
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import GpuProcess, MigInstance
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
 
 LIMIT_BYTES = 16 << 20

@@ -8,8 +8,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, GpuState
 from mlops_desk.telemetry.metrics.table import all_missing
 from mlops_desk.telemetry.source import GpuSample, HostSample
 

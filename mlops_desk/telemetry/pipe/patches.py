@@ -8,8 +8,8 @@ last; the pipe loses nothing and keeps the order, so they agree.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from mlops_desk.records.gpu import Gpu, NvLink
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, NvLink
 from mlops_desk.telemetry.pipe.frames import BrokenStream, Frame, GpuPatch, Patched
 
 _Readings = Mapping[str, Reading]

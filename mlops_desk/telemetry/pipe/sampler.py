@@ -15,8 +15,10 @@ from threading import Event, Lock, RLock
 
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
+from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.host import Host
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.status import Gpu, Host, Sample
+from mlops_desk.records.status import Sample
 from mlops_desk.telemetry import notices
 from mlops_desk.telemetry.pipe.child import Child, Heard
 from mlops_desk.telemetry.pipe.frames import Frame

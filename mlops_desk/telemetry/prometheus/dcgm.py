@@ -8,7 +8,7 @@ own there, so both may be exported side by side. Sources: dcgm_fields.h and go-d
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlops_desk.records.status import Gpu, GpuState
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.xid import CATALOGUE
 from mlops_desk.telemetry.metrics.declaration import Metric
 from mlops_desk.telemetry.metrics.table import GPU, TABLE

@@ -18,9 +18,11 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.agent import Check
 from mlops_desk.records.event import Notice, SettingsChanged
+from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.status import Check, Gpu, Status
+from mlops_desk.records.status import Status
 from mlops_desk.telemetry.prometheus.page import CONTENT_TYPE, render
 from mlops_desk.telemetry.prometheus.tallies import Tallies
 

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.status import Gpu
 
 LONGEST_STEP_SECONDS = 10.0
 """A longer step is a pause (a sleeping machine, a stalled agent): what went on in it is not known."""

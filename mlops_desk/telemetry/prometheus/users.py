@@ -7,7 +7,7 @@ largest of a GPU they are "other". Prometheus keeps the label ``job`` for itself
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mlops_desk.records.status import Gpu, GpuProcess
+from mlops_desk.records.gpu import Gpu, GpuProcess
 
 MOST_USERS = 32
 """Users of one GPU that are told apart."""

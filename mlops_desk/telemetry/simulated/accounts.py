@@ -1,6 +1,6 @@
 """What the simulated driver keeps account of: the latest runs of each work on a GPU since the machine was started."""
 
-from mlops_desk.records.status import AccountedProcess
+from mlops_desk.records.gpu import AccountedProcess
 from mlops_desk.telemetry.simulated.works import (
     WORKS,
     WorkRun,

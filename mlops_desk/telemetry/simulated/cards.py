@@ -1,6 +1,6 @@
 """The simulated network: two Ethernet ports, one more without a cable, and one InfiniBand port."""
 
-from mlops_desk.records.status import Network
+from mlops_desk.records.host import Network
 from mlops_desk.telemetry.host.network import readings
 from mlops_desk.telemetry.metrics.table import NETWORK, ReadingMaker
 from mlops_desk.telemetry.simulated.noise import number, positive

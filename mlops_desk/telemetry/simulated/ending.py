@@ -11,7 +11,7 @@ from threading import Lock
 
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Refused
-from mlops_desk.records.status import GpuProcess
+from mlops_desk.records.gpu import GpuProcess
 from mlops_desk.telemetry.gpu_service import ask_owner, shown
 from mlops_desk.telemetry.simulated.faults import SimulatedFaults
 from mlops_desk.telemetry.simulated.works import OWN_USER

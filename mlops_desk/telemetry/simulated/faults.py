@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import GpuState
 from mlops_desk.telemetry.metrics.table import GPU, measured, missing
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, NvLink
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.status import AccountedProcess, Gpu, GpuProcess, GpuState, NvLink
 from mlops_desk.telemetry.metrics.table import all_missing
 from mlops_desk.telemetry.pipe.merge import without_values
 from mlops_desk.telemetry.pipe.supervision import STALE_SECONDS

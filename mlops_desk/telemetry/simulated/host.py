@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
+from mlops_desk.records.host import Core, Host, Sensor
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Core, Host, Sensor
 from mlops_desk.telemetry.metrics.table import CORE, HOST, SENSOR, ReadingMaker
 from mlops_desk.telemetry.simulated.cards import Cards
 from mlops_desk.telemetry.simulated.events import LOOK_BACK_SECONDS, oom_count, oom_kills

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from mlops_desk.records.gpu import MigInstance, NvLink
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import MigInstance, NvLink
 from mlops_desk.telemetry.metrics.table import LINK, MIG, ReadingMaker
 from mlops_desk.telemetry.simulated.board_facts import LINKS
 from mlops_desk.telemetry.simulated.noise import positive

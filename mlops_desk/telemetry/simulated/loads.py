@@ -1,6 +1,6 @@
 """What the simulated jobs take of the simulated host: as their phase has it."""
 
-from mlops_desk.records.status import HostLoad
+from mlops_desk.records.gpu import HostLoad
 from mlops_desk.telemetry.simulated.works import GIB, WorkRun, load
 
 _LOADS = {

@@ -7,8 +7,8 @@ does not answer at all for a minute in each hour.
 import time
 from dataclasses import dataclass
 
+from mlops_desk.records.host import Disk, Filesystem
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Disk, Filesystem
 from mlops_desk.telemetry.metrics.table import DISK, FILESYSTEM, ReadingMaker
 from mlops_desk.telemetry.simulated.noise import number, positive, wave
 from mlops_desk.telemetry.simulated.works import GIB, WorkRun, booted_at

@@ -12,7 +12,8 @@ from statistics import median
 
 from mlops_desk.base.text import amount, percent, plain
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
-from mlops_desk.records.status import Gpu, GpuState, Status
+from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.status import Status
 from mlops_desk.telemetry.verdicts import slow_links
 from mlops_desk.telemetry.verdicts.exclusions import looked_at
 from mlops_desk.telemetry.verdicts.host_waits import (

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from mlops_desk.base.text import percent
-from mlops_desk.records.status import Gpu, Status
+from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.status import Status
 from mlops_desk.telemetry.verdicts.host_waits import cores_of, load_of
 from mlops_desk.telemetry.verdicts.link_load import LinkLoad, nvlink_load, pcie_load
 

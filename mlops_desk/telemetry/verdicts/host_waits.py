@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from mlops_desk.base.text import amount, percent, plain
 from mlops_desk.records.diagnosis import Evidence
-from mlops_desk.records.status import Gpu, GpuProcess, HostLoad, Status
+from mlops_desk.records.gpu import Gpu, GpuProcess, HostLoad
+from mlops_desk.records.status import Status
 
 Means = Mapping[tuple[str, str], float]
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from mlops_desk.records.diagnosis import Diagnosis
-from mlops_desk.records.status import Gpu, Status
+from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.status import Status
 from mlops_desk.storage.history.blocks import Block
 from mlops_desk.telemetry.history.memory import Ring
 from mlops_desk.telemetry.verdicts.diagnosis import IDLE, Idle, Means, diagnose

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mlops_desk.base.text import amount, percent
 from mlops_desk.records.diagnosis import Evidence
-from mlops_desk.records.status import Gpu
+from mlops_desk.records.gpu import Gpu
 
 Means = Mapping[tuple[str, str], float]
 

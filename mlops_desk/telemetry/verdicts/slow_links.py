@@ -7,7 +7,7 @@ what was measured.
 from collections.abc import Mapping, Sequence
 
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
-from mlops_desk.records.status import Gpu
+from mlops_desk.records.gpu import Gpu
 
 WORKS = 0.10
 """From this utilisation on a link is awake: an idle one saves power with fewer lanes and a lower generation."""

@@ -4,8 +4,8 @@ Memory is read every second and the list of processes every two: for a moment ea
 like that. It is told once it has lasted.
 """
 
+from mlops_desk.records.gpu import Gpu, GpuProcess
 from mlops_desk.records.holding import claimed_bytes, unexplained_bytes
-from mlops_desk.records.status import Gpu, GpuProcess
 
 LASTING_SECONDS = 10.0
 

@@ -15,8 +15,8 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.words import numbers
 
 if TYPE_CHECKING:
+    from mlops_desk.records.agent import AgentInfo, Check
     from mlops_desk.records.model import Registry
-    from mlops_desk.records.status import AgentInfo, Check
     from mlops_desk.ui.live.store import AgentConnection, Store
 
 _NOTE_CHARACTERS = 70

@@ -1,7 +1,7 @@
 """What the driver keeps account of, where that is on: who used a GPU, how much of it, and for how long."""
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.status import AccountedProcess, Gpu
+from mlops_desk.records.gpu import AccountedProcess, Gpu
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Gpu
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.feed import PROCESS_MEMORY
 from mlops_desk.ui.charts.stack import ChartStack

@@ -3,7 +3,8 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from mlops_desk.records.status import Gpu, Status
+from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.status import Status
 from mlops_desk.ui.gpus import facts, tables
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme

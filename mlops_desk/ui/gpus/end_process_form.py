@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
-from mlops_desk.records.status import Gpu, GpuProcess
+from mlops_desk.records.gpu import Gpu, GpuProcess
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme

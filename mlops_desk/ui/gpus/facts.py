@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.status import Gpu, GpuState
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import gpus, numbers
 from mlops_desk.ui.words.numbers import value_of

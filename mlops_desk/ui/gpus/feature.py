@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mlops_desk.records.status import GpuState
+from mlops_desk.records.gpu import GpuState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.feature import Badge, Feature, go
 from mlops_desk.ui.gpus.end_process_form import open_end_process

@@ -8,8 +8,9 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedWidget, QVB
 
 from mlops_desk.base.trees import in_order_of_tree
 from mlops_desk.records.diagnosis import Evidence
+from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.holding import finding
-from mlops_desk.records.status import Gpu, Status
+from mlops_desk.records.status import Status
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.gpus import facts, tables
 from mlops_desk.ui.gpus.accounts import Accounts

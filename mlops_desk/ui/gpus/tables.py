@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.gpu import Gpu, GpuProcess, MigInstance, NvLink
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.status import Gpu, GpuProcess, MigInstance, NvLink
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.words import alerts, gpus, numbers
 from mlops_desk.ui.words.numbers import Mark, value_of

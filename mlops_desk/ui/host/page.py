@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.status import Host, Sensor
+from mlops_desk.records.host import Host, Sensor
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.head import LegendLabel
 from mlops_desk.ui.charts.stack import ChartStack

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.host import Core, Host, Sensor
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Core, Host, Sensor
 from mlops_desk.ui.host.cores import CoreView
 from mlops_desk.ui.host.meters import Meter
 from mlops_desk.ui.widgets.facts import Fact

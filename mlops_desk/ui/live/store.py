@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mlops_desk.base.errors import DeskError
     from mlops_desk.records import event as events
+    from mlops_desk.records.agent import Check
     from mlops_desk.records.alert import Alert, AlertRule
     from mlops_desk.records.drift import DriftReport
     from mlops_desk.records.endpoint import Endpoint, PastTraffic, Traffic
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.model import Model, Registry
     from mlops_desk.records.rule import Retraining, Rule
     from mlops_desk.records.setting import SettingValue
-    from mlops_desk.records.status import Check, Status
+    from mlops_desk.records.status import Status
     from mlops_desk.ui.live.topic import Topic
     from mlops_desk.verbs.desk import ClientLike
 

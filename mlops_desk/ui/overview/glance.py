@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
-from mlops_desk.records.status import Gpu, Status
+from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.status import Status
 from mlops_desk.ui.overview.strip import Statement
 from mlops_desk.ui.words import alerts as judgement
 from mlops_desk.ui.words import disks, gpus, numbers

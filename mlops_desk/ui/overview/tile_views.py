@@ -2,9 +2,11 @@
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.holding import finding
+from mlops_desk.records.host import Disk, Filesystem, Host, Network
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuState, Host, Network, Status
+from mlops_desk.records.status import Status
 from mlops_desk.ui.live.store import AgentConnection, Store
 from mlops_desk.ui.overview.tiles import WINDOW_SECONDS, TileCurve, TileView
 from mlops_desk.ui.words import gpus, numbers

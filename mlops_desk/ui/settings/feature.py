@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from mlops_desk.records import event as events
+from mlops_desk.records.agent import Check
 from mlops_desk.records.setting import SettingValue
-from mlops_desk.records.status import Check
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.feature import Feature, go
 from mlops_desk.ui.live.context import Context

@@ -3,8 +3,8 @@
 import re
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.host import Disk, Filesystem, Network
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Disk, Filesystem, Network
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import numbers

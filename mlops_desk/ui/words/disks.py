@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from mlops_desk.records.host import Filesystem
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Filesystem
 from mlops_desk.ui.words.numbers import value_of
 
 Metrics = Mapping[str, Reading]

@@ -4,7 +4,7 @@ import re
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.ui.words import alerts, marks, numbers
 from mlops_desk.ui.words.numbers import Mark, value_of
 

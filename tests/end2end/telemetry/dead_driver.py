@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.records.status import GpuState  # noqa: E402 - the repository comes first
+from mlops_desk.records.gpu import GpuState  # noqa: E402 - the repository comes first
 from tests.end2end.telemetry.rigs import Desk, NvmlRig  # noqa: E402
 
 _DISK_BYTES = 16 << 20

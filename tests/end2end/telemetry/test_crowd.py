@@ -11,7 +11,7 @@ import pytest
 
 from mlops_desk.events.drafts import of_event
 from mlops_desk.events.folding import Folding
-from mlops_desk.records.status import GpuState
+from mlops_desk.records.gpu import GpuState
 from mlops_desk.telemetry.pipe.frames import LIMIT_BYTES
 from tests.end2end.desk import Desk as CommandLine
 from tests.end2end.seen import window

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Gpu, GpuState
 from mlops_desk.telemetry.metrics.table import GPU, TABLE
 from tests.end2end.telemetry.rigs import Desk, Rig
 

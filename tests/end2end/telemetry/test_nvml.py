@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import GpuState
 from tests.end2end.telemetry.rigs import SCENARIO_SAYS, NvmlRig
 
 pytestmark = [pytest.mark.end2end, pytest.mark.nvml]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.events.service import EventParts, EventsService
+from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.history import Curves
-from mlops_desk.records.status import GpuState
 from mlops_desk.storage.state import State
 from tests.end2end.telemetry.rigs import Desk, NvmlRig
 

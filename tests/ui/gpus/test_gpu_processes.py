@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.ui.gpus import tables
 from mlops_desk.ui.gpus.page import _no_process
 from mlops_desk.ui.words import gpus

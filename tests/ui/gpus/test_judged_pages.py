@@ -9,8 +9,8 @@ from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
 from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.records.gpu import GpuProcess
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.status import GpuProcess
 from mlops_desk.ui.events.alert_rule import AlertRuleDialog
 from mlops_desk.ui.gpus import end_process_form
 from mlops_desk.ui.gpus.end_process_form import EndProcess, open_end_process

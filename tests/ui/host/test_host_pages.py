@@ -7,8 +7,8 @@ from doubles import Double, disk_records, filesystem_records, host_record, netwo
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 
+from mlops_desk.records.host import Host
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Host
 from mlops_desk.ui.host import words
 from mlops_desk.ui.host.cores import CoreBars, CoreView
 from mlops_desk.ui.storage import words as storagewords

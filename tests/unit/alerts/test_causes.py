@@ -6,8 +6,8 @@ import pytest
 
 from mlops_desk.alerts import causes
 from mlops_desk.alerts.causes import Cause
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState, LeaseInfo
 
 XID = Incident(
     "i1", 1.0, "xid", "alert", "GPU 0: XID 48, bad", "What it is.", "Reset it.", "GPU-0",

@@ -11,8 +11,10 @@ from mlops_desk.alerts.engine import GONE_SECONDS, PULSE_SECONDS, AlertEngine, d
 from mlops_desk.alerts.service import check
 from mlops_desk.alerts.table import WATCHED
 from mlops_desk.base.errors import Invalid
+from mlops_desk.records.gpu import Gpu, GpuState, LeaseInfo
+from mlops_desk.records.host import Disk, Filesystem, Host, Network
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuState, Host, LeaseInfo, Network, Status
+from mlops_desk.records.status import Status
 from tests.service_rig import AGENT
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from mlops_desk.alerts.links import NvLinks, pcie_share
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, GpuState
 
 
 def gpu(index=0, name="H100", **values) -> Gpu:

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from mlops_desk.alerts.causes import Cause
 from mlops_desk.alerts.engine import AlertEngine
 from mlops_desk.alerts.table import WATCHED
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
+from mlops_desk.records.host import Disk, Filesystem, Host, Network
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Disk, Filesystem, Gpu, GpuProcess, GpuState, Host, LeaseInfo, Network, Status
+from mlops_desk.records.status import Status
 from tests.service_rig import AGENT
 
 NAMES = sorted({name for each in WATCHED for name in each.measure.reads or ()})

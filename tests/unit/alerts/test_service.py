@@ -16,9 +16,11 @@ from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, SettingsChanged
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
+from mlops_desk.records.host import Host
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host, LeaseInfo, Status
+from mlops_desk.records.status import Status
 from tests.permission import ask_as
 from tests.service_rig import AGENT, ServiceRig
 

@@ -20,14 +20,17 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
+from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.audit import AuditEntry
 from mlops_desk.records.event import Heartbeat, JobChanged, Notice, Sampled
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.history import Curve, Curves
+from mlops_desk.records.host import Host
 from mlops_desk.records.job import Job, JobSpec, JobState
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Run
 from mlops_desk.records.rule import Rule
-from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuState, Host, Status
+from mlops_desk.records.status import Status
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import verbs_of
 from mlops_desk.verbs.permission import Permission

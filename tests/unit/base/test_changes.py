@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.base.changes import BadPatch, Listener, Teller
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo, NvLink
+from mlops_desk.records.host import Disk, Host
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Disk, Gpu, GpuProcess, GpuState, Host, LeaseInfo, NvLink, Sample
+from mlops_desk.records.status import Sample
 
 TEXT = st.text(max_size=8)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)

@@ -15,8 +15,10 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.cli import acts
 from mlops_desk.cli.main import main
 from mlops_desk.cli.watch import _Painter
+from mlops_desk.records.agent import AgentCost, AgentInfo
+from mlops_desk.records.host import Host
 from mlops_desk.records.job import Job, JobSpec, JobState, Reason
-from mlops_desk.records.status import AgentCost, AgentInfo, Host, Status
+from mlops_desk.records.status import Status
 
 
 def test_an_answer_that_finds_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -13,26 +13,16 @@ from hypothesis import strategies as st
 from mlops_desk.cli import afterword as told
 from mlops_desk.cli import output
 from mlops_desk.cli.cells import cut, padded, table, width_of
+from mlops_desk.records.agent import AgentCost, AgentInfo, Check
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.history import History
+from mlops_desk.records.host import Disk, Filesystem, Host, Network
 from mlops_desk.records.job import Job, JobSpec, JobState, LostJob, Resources
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Model, Registry
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.setting import SettingValue
-from mlops_desk.records.status import (
-    AgentCost,
-    AgentInfo,
-    Check,
-    Disk,
-    Filesystem,
-    Gpu,
-    GpuProcess,
-    GpuState,
-    Host,
-    LeaseInfo,
-    Network,
-    Status,
-)
+from mlops_desk.records.status import Status
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import Verb, verbs_of
 

@@ -9,7 +9,8 @@ import pytest
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
-from mlops_desk.records.status import Check, Gpu, GpuState
+from mlops_desk.records.agent import Check
+from mlops_desk.records.gpu import Gpu, GpuState
 
 GPUS = [Gpu(f"GPU-{index}", index, "Test", None, GpuState.OK, processes_known=True) for index in range(2)]
 

@@ -8,9 +8,11 @@ import pytest
 
 from mlops_desk.base.errors import NotFound
 from mlops_desk.events.service import EventParts, EventsService
+from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.history import Curves
+from mlops_desk.records.host import Host
 from mlops_desk.records.incident import DeviceEvent, Incident
-from mlops_desk.records.status import Gpu, GpuState, Host, Status
+from mlops_desk.records.status import Status
 from mlops_desk.telemetry.devices import resolve_device
 from tests.service_rig import AGENT, ServiceRig
 

@@ -10,10 +10,10 @@ from mlops_desk.events import drafts
 from mlops_desk.events.drafts import Killed, ProcessOwner
 from mlops_desk.events.folding import FOLD_SECONDS, Folding
 from mlops_desk.events.gpu_watch import SILENT_SECONDS, Ended, GpuWatch
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.incident import DeviceEvent, Incident
 from mlops_desk.records.job import Job, JobSpec, JobState, Reason
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState, LeaseInfo
 
 GPU = Gpu("GPU-3", 3, "H100", "0000:19:00.0", GpuState.OK)
 

@@ -14,11 +14,13 @@ from mlops_desk.events import folding, service
 from mlops_desk.events.service import EventParts, EventsService
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import IncidentLogged, JobChanged, Notice
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.history import Curves
+from mlops_desk.records.host import Host
 from mlops_desk.records.incident import DeviceEvent, Incident
 from mlops_desk.records.job import Job, JobSpec, JobState, Reason
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState, Host, LeaseInfo, Status
+from mlops_desk.records.status import Status
 from tests.service_rig import AGENT, ServiceRig
 
 CURVES = Curves(0.0, 1.0, 0, 1.0, ())

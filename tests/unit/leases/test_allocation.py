@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.leases.allocation import Claim, DriverFacts, Standing, choose, is_display, standing
+from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import GpuState
 from tests.unit.leases.world import GIB, gpu, process, uuid
 
 LEASED = Claim(Standing.LEASED, "leased to train of alice")

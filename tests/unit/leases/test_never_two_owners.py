@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
-from mlops_desk.records.status import GpuState
+from mlops_desk.records.gpu import GpuState
 from tests.unit.leases.world import World, gpu, process, uuid
 
 GPUS = 3

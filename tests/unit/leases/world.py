@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from mlops_desk.leases.host import Process
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState
 
 GIB = 1 << 30
 NAMESPACE = 7

@@ -2,9 +2,9 @@
 
 import pytest
 
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.holding import claimed_bytes, held_by_nobody_bytes, unclaimed_bytes
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState
 
 GIB = 1 << 30
 

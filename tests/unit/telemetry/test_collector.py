@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from mlops_desk.base.loop import Finished, Loop
+from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.host import Host
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.status import Gpu, GpuState, Host
 from mlops_desk.telemetry.collector import Collector
 from mlops_desk.telemetry.pipe import outbox as module
 from mlops_desk.telemetry.pipe.frames import Frame, read_frame

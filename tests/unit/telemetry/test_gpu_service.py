@@ -11,7 +11,10 @@ import pytest
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.base.process import start_ticks
-from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuProcess, GpuState, Host, Status
+from mlops_desk.records.agent import AgentCost, AgentInfo
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
+from mlops_desk.records.host import Host
+from mlops_desk.records.status import Status
 from mlops_desk.telemetry import gpu_service
 from mlops_desk.telemetry.gpu_service import GpusService
 

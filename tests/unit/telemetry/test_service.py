@@ -14,9 +14,12 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Invalid, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.event import Sampled
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
+from mlops_desk.records.host import Host
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuProcess, GpuState, Host, LeaseInfo, Sample
+from mlops_desk.records.status import Sample
 from mlops_desk.storage.history.blocks import Block
 from mlops_desk.telemetry import service as service_module
 from mlops_desk.telemetry.cost import Cost, processor_seconds, proportional_bytes

@@ -10,10 +10,10 @@ from mlops_desk.cli import output
 from mlops_desk.cli.parser import arguments_of, build
 from mlops_desk.cli.watch import painted
 from mlops_desk.records.alert import Alert, AlertRule
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.history import Curve, Curves
 from mlops_desk.records.incident import Absence, GpuUse, Incident
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState
 
 NOW = time.time()
 

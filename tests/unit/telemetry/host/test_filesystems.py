@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.records.host import Filesystem
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Filesystem
 from mlops_desk.telemetry.host import filesystems
 from mlops_desk.telemetry.host.filesystems import Filesystems
 from mlops_desk.telemetry.host.mount_probe import Space, spaces

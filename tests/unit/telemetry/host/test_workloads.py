@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.records.status import HostLoad
+from mlops_desk.records.gpu import HostLoad
 from mlops_desk.telemetry.host.cgroups import Cgroups, CgroupTotals, cores_limit, growth, is_of_one, read_bytes
 from mlops_desk.telemetry.host.processes import Processes, parse_cgroup
 from mlops_desk.telemetry.host.workloads import Workloads, parse_stat

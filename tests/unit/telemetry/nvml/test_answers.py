@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.records.status import NvLink
+from mlops_desk.records.gpu import NvLink
 from mlops_desk.telemetry.nvml import processes as nvml_processes
 from mlops_desk.telemetry.nvml.door import NvmlError
 from mlops_desk.telemetry.nvml.facts import cpu_list

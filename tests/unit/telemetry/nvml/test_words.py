@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import GpuState
 from mlops_desk.telemetry.metrics.table import GPU, measured
 from mlops_desk.telemetry.metrics.throttling import throttle_words
 from mlops_desk.telemetry.nvml.door import ErrorKind, NvmlError

@@ -7,18 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, HostLoad, LeaseInfo, MigInstance, NvLink
+from mlops_desk.records.host import Host
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import (
-    AccountedProcess,
-    Gpu,
-    GpuProcess,
-    GpuState,
-    Host,
-    HostLoad,
-    LeaseInfo,
-    MigInstance,
-    NvLink,
-)
 from mlops_desk.telemetry.pipe.frames import BrokenStream, Frame, encode, read_frame
 from mlops_desk.telemetry.pipe.patches import Restorer, Thinner
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Gpu, GpuProcess, GpuState
 from mlops_desk.telemetry.pipe.merge import LeftOut, identify, merge, remember
 from mlops_desk.telemetry.source import GpuSample
 

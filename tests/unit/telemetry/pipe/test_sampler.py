@@ -7,9 +7,11 @@ from itertools import pairwise
 import pytest
 
 from mlops_desk.base.loop import Loop
+from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.host import Core, Filesystem, Host, Network, Sensor
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import Core, Filesystem, Gpu, GpuState, Host, Network, Sample, Sensor
+from mlops_desk.records.status import Sample
 from mlops_desk.telemetry.pipe.frames import Frame
 from mlops_desk.telemetry.pipe.merge import stale_host
 from mlops_desk.telemetry.pipe.sampler import Sampler

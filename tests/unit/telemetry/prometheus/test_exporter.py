@@ -15,9 +15,12 @@ from hypothesis import strategies as st
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.event import Notice, SettingsChanged
+from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.host import Host
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import AgentCost, AgentInfo, Gpu, GpuState, Host, Status
+from mlops_desk.records.status import Status
 from mlops_desk.telemetry.prometheus import exporter as module
 from mlops_desk.telemetry.prometheus.exporter import Exporter, judge
 

@@ -7,23 +7,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.records.agent import AgentCost, AgentInfo
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, MigInstance, NvLink
+from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import (
-    AgentCost,
-    AgentInfo,
-    Core,
-    Disk,
-    Filesystem,
-    Gpu,
-    GpuProcess,
-    GpuState,
-    Host,
-    MigInstance,
-    Network,
-    NvLink,
-    Status,
-)
+from mlops_desk.records.status import Status
 from mlops_desk.records.xid import CATALOGUE
 from mlops_desk.telemetry.metrics.table import GPU_METRICS, METRICS, TABLE
 from mlops_desk.telemetry.prometheus.dcgm import RENAMED, scale_of

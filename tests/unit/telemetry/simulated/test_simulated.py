@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Refused
+from mlops_desk.records.gpu import Gpu, GpuProcess
+from mlops_desk.records.host import Host
 from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Gpu, GpuProcess, Host, Status
+from mlops_desk.records.status import Status
 from mlops_desk.telemetry.gpu_service import GpusService
 from mlops_desk.telemetry.metrics.table import GPU_METRICS
 from mlops_desk.telemetry.simulated import (

@@ -7,24 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.diagnosis import Diagnosis
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, HostLoad, LeaseInfo, NvLink
+from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network
 from mlops_desk.records.metric import Reading
-from mlops_desk.records.status import (
-    AgentCost,
-    AgentInfo,
-    Core,
-    Disk,
-    Filesystem,
-    Gpu,
-    GpuProcess,
-    GpuState,
-    Host,
-    HostLoad,
-    LeaseInfo,
-    Network,
-    NvLink,
-    Status,
-)
+from mlops_desk.records.status import Status
 from mlops_desk.storage.history.blocks import Block
 from mlops_desk.telemetry.history.memory import Ring
 from mlops_desk.telemetry.verdicts.diagnosis import IDLE_SECONDS, Idle, diagnose
