@@ -32,7 +32,7 @@ from mlops_desk.base.disk.room import disk_trouble
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AuditEntry
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import Parameter, Verb, verbs_of
 from mlops_desk.verbs.permission import Permission

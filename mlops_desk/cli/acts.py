@@ -16,7 +16,7 @@ from mlops_desk.cli.forms import deployment
 from mlops_desk.cli.output import show
 from mlops_desk.cli.parser import arguments_of
 from mlops_desk.cli.watch import watch
-from mlops_desk.records.backup import Backup
+from mlops_desk.records.agent import Backup
 from mlops_desk.records.drift import DriftReport
 
 Act = Callable[[DataFolder, argparse.Namespace, bool], int]

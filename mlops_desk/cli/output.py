@@ -9,8 +9,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.cli.cells import ago, facts, number, reading, table
 from mlops_desk.cli.forms import drift, events, machine, processes, records
-from mlops_desk.records.agent import AgentInfo, Check
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
 from mlops_desk.records.gpu import Gpu

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from mlops_desk import __version__
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
-from mlops_desk.records.agent import AgentCost, AgentInfo, Check
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry, Check
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import check_limit
 

@@ -6,7 +6,7 @@ from threading import Lock
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.desk.settings import without_secrets
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AuditEntry
 from mlops_desk.storage.state import StoredRecords
 
 _log = logging.getLogger(__name__)

@@ -33,8 +33,7 @@ from mlops_desk.jobs.run.leases import LedgerGpus
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
-from mlops_desk.records.agent import AgentCost, AgentInfo, Check
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry, Check
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import Curves

@@ -8,7 +8,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.settings import SETTINGS, Setting, SettingsStore
 from mlops_desk.base.text import plain
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.event import SettingsChanged
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.registry import default_registry as registry_default

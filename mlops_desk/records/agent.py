@@ -1,4 +1,4 @@
-"""The agent: who answers, what it costs, and what its doctor finds."""
+"""The agent: who answers, what it costs, what its doctor finds, whom it did what for, and its backups."""
 
 from dataclasses import dataclass
 
@@ -37,3 +37,35 @@ class Check:
     state: str
     text: str
     fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup of a database, which ``mlops-desk agent restore`` can put in its place.
+
+    ``made_at`` is Unix time in seconds; ``why``: hourly, or before-REVISION, made before that schema was left.
+    """
+
+    name: str
+    database: str
+    made_at: float
+    size_bytes: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One changing verb. Time is Unix seconds; the texts are capped and plain.
+
+    ``before`` is the thing as it was (None where there was none, or nothing to show), ``outcome`` as it became.
+    """
+
+    at: float
+    uid: int
+    user: str
+    verb: str
+    arguments: str
+    outcome: str | None = None
+    error: str | None = None
+    id: str | None = None
+    before: str | None = None

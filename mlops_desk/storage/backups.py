@@ -20,7 +20,7 @@ from mlops_desk.base.disk import room
 from mlops_desk.base.disk.files import replace_durably
 from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.records.backup import Backup
+from mlops_desk.records.agent import Backup
 
 _log = logging.getLogger(__name__)
 

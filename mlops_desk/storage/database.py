@@ -22,7 +22,7 @@ from sqlalchemy.pool import StaticPool
 
 from mlops_desk.base.disk import room
 from mlops_desk.base.errors import DeskError, Refused, Unavailable
-from mlops_desk.records.backup import Backup
+from mlops_desk.records.agent import Backup
 from mlops_desk.storage import journal, repair, schema
 from mlops_desk.storage.backups import Backups
 from mlops_desk.storage.pages import PAGE_BYTES

@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from mlops_desk.base.disk.files import aside_name, replace_durably, sync_folder, write_atomically
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
-from mlops_desk.records.backup import Backup
+from mlops_desk.records.agent import Backup
 from mlops_desk.storage import schema
 from mlops_desk.storage.backups import Backups
 from mlops_desk.storage.salvage import Columns, RowJudge, Salvaged, revision, salvage

@@ -13,7 +13,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import NotFound, Refused, Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
-from mlops_desk.records.backup import Backup
+from mlops_desk.records.agent import Backup
 from mlops_desk.storage.backups import Backups
 from mlops_desk.storage.repair import finish, put_in_place
 

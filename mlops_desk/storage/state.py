@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.records.agent import AuditEntry, Backup
 from mlops_desk.records.alert import Alert, AlertRule
-from mlops_desk.records.audit import AuditEntry
-from mlops_desk.records.backup import Backup
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.incident import Incident

@@ -2,8 +2,7 @@
 
 from typing import Protocol
 
-from mlops_desk.records.agent import AgentInfo, Check
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.verbs.declaration import Who, changes, reads
 
 

@@ -35,7 +35,7 @@ from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import Status
 
 if TYPE_CHECKING:
-    from mlops_desk.records.audit import AuditEntry
+    from mlops_desk.records.agent import AuditEntry
 
 GIB = 1 << 30
 NOW = time.time()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlops_desk.cli.cells import ago, facts, moment, number, step, table
-from mlops_desk.records.backup import Backup
+from mlops_desk.records.agent import Backup
 from mlops_desk.records.history import History
 from mlops_desk.records.job import LostJob
 from mlops_desk.records.model import DatasetInput, Experiment, Model, Registry, Run

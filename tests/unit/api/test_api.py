@@ -20,8 +20,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.records.agent import AgentCost, AgentInfo
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry
 from mlops_desk.records.event import Heartbeat, JobChanged, Notice, Sampled
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.history import Curve, Curves

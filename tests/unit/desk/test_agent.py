@@ -13,8 +13,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk.agent import AgentParts, AgentService
-from mlops_desk.records.agent import AgentCost, AgentInfo
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry
 from mlops_desk.storage.state import State
 from tests.permission import ask_as
 

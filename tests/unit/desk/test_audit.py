@@ -5,7 +5,7 @@ import json
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.settings import HIDDEN, without_secrets
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AuditEntry
 
 
 class Table:

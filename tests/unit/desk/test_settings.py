@@ -9,7 +9,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.settings import HIDDEN, SettingsService, without_secrets
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AuditEntry
 
 URL = "https://hooks.example/T0KEN-canary"
 

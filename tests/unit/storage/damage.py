@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.job import Job, JobSpec, JobState
 from mlops_desk.records.rule import Rule

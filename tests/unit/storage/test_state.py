@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from mlops_desk.records.audit import AuditEntry
+from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.job import Job, JobSpec, JobState
 from mlops_desk.storage.state import State
 

@@ -21,7 +21,7 @@ from mlops_desk.verbs.policy import Relation, SingleUser
 from tests.permission import Shared
 
 if TYPE_CHECKING:
-    from mlops_desk.records.audit import AuditEntry
+    from mlops_desk.records.agent import AuditEntry
 
 AGENT, ANNA, BO = 64_001, 64_002, 64_003  # no accounts of this machine
 PEERS = {"owner": ANNA, "other": BO, "administrator": AGENT}
