@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Unavailable
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import RegistryChanged, SettingsChanged
@@ -38,6 +38,9 @@ class PreparedRun(NamedTuple):
     run_id: str
     container_uri: str
     token: str
+
+
+NO_VERSION = "none"  # what a caller expects of an alias that does not exist
 
 
 class RegistryCore:
@@ -230,9 +233,19 @@ class RegistryCore:
         """List the model versions that a run registered, oldest first."""
         return self.registries.read(uri).versions_of_run(run_id)
 
-    def set_alias(self, model: str, alias: str, version: str, uri: str | None = None) -> Model:
-        """Point an alias at a version, and tell everybody."""
-        moved = self.registries.open(uri).set_alias(model, alias, version)
+    def set_alias(
+        self, model: str, alias: str, version: str, uri: str | None = None, expected: str | None = None
+    ) -> Model:
+        """Point an alias at a version, and tell everybody. Raises Refused where it is not at the ``expected`` one."""
+        registry = self.registries.open(uri)
+        if expected is not None:
+            at = registry.model(model).aliases.get(alias, NO_VERSION)
+            if at != expected:
+                where = "does not exist" if at == NO_VERSION else f"points at version {plain(at)}"
+                seen = "did not exist" if expected == NO_VERSION else f"pointed at version {plain(expected)}"
+                text = f"{plain(model)}@{plain(alias)} {where} by now; when you looked it {seen}. It was not moved."
+                raise Refused(text, "Look again, and decide anew.")
+        moved = registry.set_alias(model, alias, version)
         self.changed(uri)
         return moved
 
@@ -283,9 +296,9 @@ class ModelsService:
         with self._core.default.chosen(uri) as chosen:
             return self._core.registries.read(chosen).model(model)
 
-    def alias(self, model: str, alias: str, version: str, uri: str | None = None) -> Model:
+    def alias(self, model: str, alias: str, version: str, uri: str | None = None, expected: str | None = None) -> Model:
         with self._core.default.chosen(uri) as chosen:
-            return self._core.set_alias(model, alias, version, chosen)
+            return self._core.set_alias(model, alias, version, chosen, expected)
 
     def start(self) -> Registry:
         self._core.asked()

@@ -178,8 +178,11 @@ class RulesService:
         """Return a retraining by its id, or by the beginning of it. Raises NotFound."""
         return self._ledger.find_retraining(retraining_id)
 
-    def approve(self, retraining_id: str) -> Retraining:
-        """Move the alias, after another look whether the challenger is better than what is champion by now."""
+    def approve(self, retraining_id: str, expected: str | None = None) -> Retraining:
+        """Move the alias, after another look whether the challenger is better than what is champion by now.
+
+        Raises Refused where that is another version than the ``expected`` one, with which a person compared it.
+        """
         with self._changing:
             retraining = self._ledger.waiting(retraining_id)
             rule = self._ledger.rule_of(retraining)
@@ -190,6 +193,10 @@ class RulesService:
             if retraining.state is RetrainState.NOT_BETTER:
                 self._ledger.put(retraining)
                 raise Refused(f"The champion has changed meanwhile. {retraining.text}", "The alias stays where it is.")
+            if expected is not None and retraining.champion_version != expected:
+                self._ledger.put(retraining)
+                text = f"{plain(rule.model)}@{plain(rule.alias)} is version {retraining.champion_version} by now"
+                raise Refused(f"{text}, and not {plain(expected)}. {retraining.text}", "Look again before you approve.")
             self._set_alias(rule.model, rule.alias, retraining.challenger_version or "")
             return self._decided(retraining, RetrainState.APPROVED)
 

@@ -9,6 +9,7 @@ from mlops_desk.verbs.declaration import Option, changes, reads
 URI = Option("URI", "tracking URI; without it the setting registry.uri, else the desk's own (the word: own)")
 LIMIT = Option("N", "list at most so many, 1 to 50000")
 VERSION = Option("VERSION", "number of the version that the alias is to mean")
+EXPECTED = Option("VERSION", "refuse if the alias points elsewhere by now (the word none: if it exists by now)")
 Uri = Annotated[str | None, URI]
 
 
@@ -37,8 +38,9 @@ class Models(Protocol):
         alias: str,
         version: Annotated[str, VERSION],
         uri: Uri = None,
+        expected: Annotated[str | None, EXPECTED] = None,
     ) -> Model:
-        """Point ALIAS of MODEL at a version."""
+        """Point ALIAS of MODEL at a version. With ``expected``, only if it still points where it was seen."""
         ...
 
     @changes(timeout_seconds=180.0, before="server")

@@ -7,6 +7,8 @@ from typing import Annotated, Protocol
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.verbs.declaration import Option, Pairs, Who, changes, reads
 
+EXPECTED = Option("VERSION", "refuse if another version than this one is champion by now")
+
 
 class Rules(Protocol):
     """When a model drifts, run its job again; a person decides whether the alias moves."""
@@ -60,8 +62,8 @@ class Rules(Protocol):
         ...
 
     @changes(before="retraining")
-    def approve(self, retraining_id: str) -> Retraining:
-        """Move the alias to the better challenger."""
+    def approve(self, retraining_id: str, expected: Annotated[str | None, EXPECTED] = None) -> Retraining:
+        """Move the alias to the better challenger. With ``expected``, only if that is still the champion."""
         ...
 
     @changes(before="retraining")

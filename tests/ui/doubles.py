@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Unavailable
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.settings import SETTINGS
 from mlops_desk.records import event as events
 from mlops_desk.records.agent import AgentCost, AgentInfo, Check
@@ -116,8 +116,14 @@ class Models(Service):
     def versions(self, model: str, uri: str | None = None) -> list[ModelVersion]:
         return self._double.versions_of(model)
 
-    def alias(self, model: str, alias: str, version: str, uri: str | None = None) -> Model:
+    def show(self, model: str, uri: str | None = None) -> Model:
+        return self._double.models_by_name[model]
+
+    def alias(self, model: str, alias: str, version: str, uri: str | None = None, expected: str | None = None) -> Model:
         old = self._double.models_by_name[model]
+        at = old.aliases.get(alias, "none")
+        if expected is not None and at != expected:
+            raise Refused(f"{model}@{alias} points at version {at} by now; it was seen at {expected}.")
         new = replace(old, aliases={**old.aliases, alias: version})
         self._double.models_by_name[model] = new
         self._double.announce(events.RegistryChanged(self._double.registry))
@@ -228,7 +234,15 @@ class Rules(Service):
     def retrainings(self, rule: str | None = None, limit: int = 50) -> list[Retraining]:
         return list(self._double.retrainings_by_id.values())
 
-    def approve(self, retraining_id: str) -> Retraining:
+    def retraining(self, retraining_id: str) -> Retraining:
+        return self._double.retrainings_by_id[retraining_id]
+
+    def approve(self, retraining_id: str, expected: str | None = None) -> Retraining:
+        old = self._double.retrainings_by_id[retraining_id]
+        rule = self._double.rules_by_name[old.rule]
+        at = self._double.models_by_name[rule.model].aliases[rule.alias]
+        if expected is not None and at != expected:
+            raise Refused(f"{rule.model}@{rule.alias} is version {at} by now, and not {expected}.")
         return self._decide(retraining_id, RetrainState.APPROVED)
 
     def reject(self, retraining_id: str) -> Retraining:

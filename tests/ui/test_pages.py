@@ -179,6 +179,7 @@ def test_an_alias_is_moved(models, double, qtbot):
     click(qtbot, models._alias)
     dialog = opened(models, AliasDialog)
     dialog.alias.setText("champion")
+    qtbot.waitUntil(dialog.act.isEnabled)
     click(qtbot, dialog.act)
     qtbot.waitUntil(lambda: double.models_by_name["digits"].aliases["champion"] == "2")
     qtbot.waitUntil(lambda: models.models.records.record("digits").aliases["champion"] == "2")
@@ -280,6 +281,7 @@ def test_a_retraining_is_approved_with_both_values_before_one(drift, double, qtb
     panel = drift._rules
     panel.retrainings.select("t2")
     click(qtbot, panel._approve)
+    qtbot.waitUntil(lambda: opened(panel, Confirm) is not None)
     question = opened(panel, Confirm)
     assert question.act.text() == "Move alias"
     click(qtbot, question.act)

@@ -1,10 +1,12 @@
 """The part of the drift page about retraining: the rules, and the retrainings that wait for a person."""
 
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
+from mlops_desk.base.errors import DeskError, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.ui.actions import Action
@@ -19,6 +21,7 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.confirmation import ask
 from mlops_desk.ui.words import marks, numbers
+from mlops_desk.verbs.desk import ClientLike
 
 
 class RulesPanel(QWidget):
@@ -151,17 +154,51 @@ class RulesPanel(QWidget):
         if retraining is None or not self._waits():
             return
         rule = rules.get(retraining.rule)
-        alias = f"{rule.model}@{rule.alias}" if rule else "The alias"
-        identifier = retraining.id
-        old, new = (numbers.number(value, 4) for value in (retraining.champion_value, retraining.challenger_value))
-        text = (
-            f"{alias} moves from version {retraining.champion_version} ({old}) "
-            f"to version {retraining.challenger_version} ({new}). It can be moved back."
-        )
-        ask(self, "Move the alias?", text, "Move alias", lambda: self._do_approve(identifier), harmful=False)
+        self._look_again(retraining.id, rule, lambda found, champion: self._ask_with(found, champion, rule, ""))
 
-    def _do_approve(self, identifier: str) -> None:
-        self._context.ask("approve", lambda desk: desk.rules.approve(identifier), _nothing)
+    def _look_again(self, identifier: str, rule: Rule | None, then: Callable[[Retraining, str], None]) -> None:
+        """Read the retraining, and where its alias points, anew."""
+
+        def look(desk: ClientLike) -> tuple[Retraining, str]:
+            retraining = desk.rules.retraining(identifier)
+            at = desk.models.show(rule.model).aliases.get(rule.alias) if rule is not None else None
+            return retraining, at or retraining.champion_version
+
+        self._context.ask("look again", look, lambda found: then(*found))
+
+    def _ask_with(self, retraining: Retraining, champion: str, rule: Rule | None, before: str) -> None:
+        """Ask with what was just read; what is confirmed is what the question says."""
+        if retraining.state is not RetrainState.WAITING_FOR_APPROVAL:
+            word = marks.RETRAIN_MARKS[retraining.state].word
+            self._context.say("warning", f"{before} This retraining does not wait any more: {word}.".strip())
+            return
+        alias = f"{plain(rule.model)}@{plain(rule.alias)}" if rule else "The alias"
+        old, new = (numbers.number(value, 4) for value in (retraining.champion_value, retraining.challenger_value))
+        other = champion != retraining.champion_version
+        moves = f"from version {plain(champion)}" + ("" if other else f" ({old})")
+        text = f"{alias} moves {moves} to version {plain(retraining.challenger_version or '?')} ({new})."
+        if other:
+            text += f" The retraining was compared with version {retraining.champion_version}: that has changed."
+            text += " It moves only if the new one is better than what is there now."
+        text = f"{before} {text} It can be moved back.".strip()
+        identifier = retraining.id
+        ask(self, "Move the alias?", text, "Move alias", lambda: self._do_approve(identifier, champion, rule),
+            harmful=False)  # fmt: skip
+
+    def _do_approve(self, identifier: str, expected: str, rule: Rule | None) -> None:
+        def failed(error: DeskError) -> None:
+            def found(retraining: Retraining, champion: str) -> None:
+                if champion == expected and retraining.state is RetrainState.WAITING_FOR_APPROVAL:
+                    self._context.complain(error)  # nothing has moved: it was refused for another reason
+                else:
+                    self._ask_with(retraining, champion, rule, error.message)
+
+            if isinstance(error, Refused):
+                self._look_again(identifier, rule, found)
+            else:
+                self._context.complain(error)
+
+        self._context.ask("approve", lambda desk: desk.rules.approve(identifier, expected), _nothing, failed)
 
     def _reject_chosen(self) -> None:
         retraining = self._retraining()

@@ -306,7 +306,7 @@ class ModelsPage(Page):
     def _set_alias(self) -> None:
         version = self._version()
         if version is not None:
-            dialog = AliasDialog(self, self.context, version.name, version.version, self.context.store.models_uri)
+            dialog = AliasDialog(self, self.context, version, self.context.store.models_uri)
             dialog.accepted.connect(self.reload)
             dialog.open()
 

@@ -50,7 +50,7 @@ def test_submit_sends_the_files_text_and_its_absolute_folder(tmp_path: Path, mon
             {"model": "m@champion", "name": "e", "wait": True},
         ),
         (["models", "alias", "m", "champion", "--version", "3"], "models.alias",
-         {"model": "m", "alias": "champion", "version": "3", "uri": None}),
+         {"model": "m", "alias": "champion", "version": "3", "uri": None, "expected": None}),
     ],
 )  # fmt: skip
 def test_words_of_the_contract(words: list[str], verb: str, expected: dict[str, object]) -> None:

@@ -379,6 +379,20 @@ def test_rejection_leaves_the_alias(world):
         world.service.approve(retraining.id)
 
 
+def test_approval_moves_nothing_where_the_champion_is_another_than_the_one_that_was_shown(world):
+    retraining = world.trained(0.95)
+    world.versions.append(ModelVersion("digits", "3", "run-3", None, "READY"))
+    world.metrics["run-3"] = {"accuracy": 0.92}
+    world.aliases["champion"] = "3"
+    with pytest.raises(Refused, match="digits@champion is version 3 by now, and not 1"):
+        world.service.approve(retraining.id, expected="1")
+    assert world.aliases == {"champion": "3"}
+    told = world.service.retraining(retraining.id)
+    assert (told.state, told.champion_version, told.champion_value) == ("waiting_for_approval", "3", 0.92)
+    assert world.service.approve(retraining.id, expected="3").state == "approved"
+    assert world.aliases == {"champion": "2"}
+
+
 @pytest.mark.parametrize(("newer", "moves"), [(0.99, False), (0.92, True), (None, False)])
 def test_approval_compares_with_the_champion_of_today(world, newer, moves):
     retraining = world.trained(0.95)
