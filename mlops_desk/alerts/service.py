@@ -280,7 +280,7 @@ class AlertsService:
         if told:
             whose = alert.job or alert.container
             text = f"{alert.device_title}: {alert.title}" + (f" ({whose})." if whose and alert.xid is not None else ".")
-            self._bus.publish(Notice(alert.level, SOURCE, text, alert.hint, alert.since))
+            self._bus.publish(Notice(alert.level, SOURCE, text, alert.hint, alert.since, about=("alert", alert.id)))
         if sent:
             self._webhook.put(alert)
 

@@ -23,6 +23,7 @@ SOURCE = "storage"
 BACKUP_SECONDS = 3600.0
 _LOOK_SECONDS = 300.0
 _NAMED = 3
+_STATE = ("file", "state")
 _RESTORE = "mlops-desk agent restore --list"
 _SETTINGS = "mlops-desk settings list"
 _FORGET = "mlops-desk jobs forget"
@@ -32,6 +33,7 @@ _FORGET = "mlops-desk jobs forget"
 class Damage:
     """What is damaged or lost, and what to do about it; ``lost_jobs`` are those that have no record any more."""
 
+    about: tuple[str, str]
     text: str
     hint: str
     lost_jobs: tuple[str, ...] = ()
@@ -132,17 +134,18 @@ class Upkeep:
     def _troubles(self) -> list[Damage]:
         found: list[Damage] = []
         if self._state.repair is not None:
-            found.append(Damage(self._state.repair.told("The state database"), _RESTORE))
+            found.append(Damage(_STATE, self._state.repair.told("The state database"), _RESTORE))
         lost = tuple(job for job in self._lost_jobs if (self._jobs / job).is_dir())  # and not put aside meanwhile
         if lost:
             text = _lost_text(lost, is_new=self._state.is_new)
-            found.append(Damage(text, f"{_RESTORE}    or, if it is not missed: {_FORGET} {plain(lost[0], 40)}", lost))
+            hint = f"{_RESTORE}    or, if it is not missed: {_FORGET} {plain(lost[0], 40)}"
+            found.append(Damage(_STATE, text, hint, lost))
         if unreadable := self._state.unreadable():
             names = _some([plain(name, 60) for name in unreadable])
             text = f"{_count(len(unreadable), 'record')} damaged and left out: {names}."
-            found.append(Damage(f"{text} Copies lie in the folder unreadable.", _RESTORE))
+            found.append(Damage(_STATE, f"{text} Copies lie in the folder unreadable.", _RESTORE))
         if (note := self._settings.note) is not None:
-            found.append(Damage(note, _SETTINGS))
+            found.append(Damage(("file", "settings"), note, _SETTINGS))
         return found
 
     def _tell(self) -> None:
@@ -151,7 +154,8 @@ class Upkeep:
             if trouble.text not in self._told:
                 self._told.add(trouble.text)
                 if not trouble.lost_jobs or self._told_jobs.add(trouble.lost_jobs):
-                    self._notify(Notice("alert", SOURCE, trouble.text, trouble.hint, time.time()))
+                    notice = Notice("alert", SOURCE, trouble.text, trouble.hint, time.time(), about=trouble.about)
+                    self._notify(notice)
 
     def _is_backup_due(self, now: float) -> bool:
         """Tell whether an hour has gone since the newest one, in which something was written.

@@ -19,7 +19,7 @@ def alarm_notice(report: DriftReport) -> Notice:
     count = f"{report.dataset.n_drifted} of {report.dataset.n_columns} columns"
     text = f"Requests to {_shown(report.endpoint)} {what} ({count}): {_listed(names)}."
     hint = f"Compare the distributions: mlops-desk drift show {report.id}"
-    return Notice("alert", SOURCE, text, hint, time.time())
+    return Notice("alert", SOURCE, text, hint, time.time(), about=_about(report))
 
 
 def quality_notice(report: DriftReport, before: DriftReport | None) -> Notice | None:
@@ -30,13 +30,14 @@ def quality_notice(report: DriftReport, before: DriftReport | None) -> Notice | 
         return None
     where = f"requests to {_shown(report.endpoint)}"
     text = f"The share of missing or unreadable values in {where} has changed: {_listed(fresh)}."
-    return Notice("warning", SOURCE, text, f"See what they are: mlops-desk drift show {report.id}", time.time())
+    hint = f"See what they are: mlops-desk drift show {report.id}"
+    return Notice("warning", SOURCE, text, hint, time.time(), about=_about(report))
 
 
 def failure_notice(endpoint: str, error: DeskError) -> Notice:
     """Say that a scheduled check could not be made."""
     text = f"The drift of {_shown(endpoint)} can't be checked: {error.message}"
-    return Notice("warning", SOURCE, text, error.hint, time.time())
+    return Notice("warning", SOURCE, text, error.hint, time.time(), about=("endpoint", endpoint))
 
 
 def _alerting(report: DriftReport) -> set[tuple[str, str]]:
@@ -46,6 +47,11 @@ def _alerting(report: DriftReport) -> set[tuple[str, str]]:
         for name, signal in column.signals.items()
         if signal.alert and name in _BROKEN
     }
+
+
+def _about(report: DriftReport) -> tuple[str, str]:
+    """Return what a person looks at: the report, or the endpoint of one that is not kept."""
+    return ("report", report.id) if report.id is not None else ("endpoint", report.endpoint or "")
 
 
 def _shown(name: str | None) -> str:

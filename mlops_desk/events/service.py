@@ -223,8 +223,8 @@ class EventsService:
             self._put(draft)
 
     def _on_notice(self, notice: Notice) -> None:
-        # What is said of a single GPU is logged from its state, which has its UUID.
-        if notice.source in _LOGGED and not notice.text.startswith("GPU "):
+        # What is said of a single GPU is logged from its state.
+        if notice.source in _LOGGED and (notice.about is None or notice.about[0] != "gpu"):
             self._put(drafts.of_notice(notice, time.time()))
 
     def _look_at_driver(self, version: str | None, at: float) -> None:

@@ -139,13 +139,18 @@ class AlertChanged(Announcement):
 
 @dataclass(frozen=True, slots=True)
 class Notice(Announcement):
-    """Something a person should know. ``level``: info, warning or alert; ``source`` names the part."""
+    """Something a person should know. ``level``: info, warning or alert; ``source`` names the part.
+
+    ``about`` is the kind and the key of what it tells of, as ("gpu", UUID), ("job", id) or ("endpoint", name); None
+    where the agent does not say.
+    """
 
     level: str
     source: str
     text: str
     hint: str | None = None
     at: float = 0.0
+    about: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,13 +48,17 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Filesystem:
-    """A mounted filesystem. ``note`` says since when one does not answer; its values are then withdrawn."""
+    """A mounted filesystem. ``note`` says why its values are withdrawn.
+
+    ``silent_since`` is the Unix time since which it does not answer, None for one that does.
+    """
 
     mount: str
     device: str
     kind: str
     metrics: Mapping[str, Reading] = field(default_factory=dict)
     note: str | None = None
+    silent_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,5 +82,5 @@ class RuleBook:
         self._retrainings.put(retraining)
         self._bus.publish(RetrainingChanged(retraining))
 
-    def notice(self, level: str, text: str, hint: str | None = None) -> None:
-        self._bus.publish(Notice(level, SOURCE, text, hint, time.time()))
+    def notice(self, level: str, about: tuple[str, str], text: str, hint: str | None = None) -> None:
+        self._bus.publish(Notice(level, SOURCE, text, hint, time.time(), about=about))

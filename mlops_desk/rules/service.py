@@ -153,7 +153,7 @@ class RulesService:
             raise NotFound(f"The rule {name} would watch a model that is not there: {error.message}", hint) from error
         except Unavailable as error:
             text = f"Whether the rule {name}'s model {plain(model)} exists could not be seen: {error.message}"
-            self._bus.publish(Notice("warning", "rules", text, error.hint, time.time()))
+            self._bus.publish(Notice("warning", "rules", text, error.hint, time.time(), about=("rule", name)))
 
     def show(self, name: str) -> Rule:
         """Return a rule. Raises NotFound."""
@@ -239,11 +239,12 @@ class RulesService:
             _log.warning("The rule %s could not fire: %s", rule.name, error.message)
             if self._failures.get(rule.name) != error.message:
                 self._failures[rule.name] = error.message
-                self._ledger.notice("warning", f"The rule {rule.name} could not retrain: {error.message}", error.hint)
+                text = f"The rule {rule.name} could not retrain: {error.message}"
+                self._ledger.notice("warning", ("rule", rule.name), text, error.hint)
             return
         self._failures.pop(rule.name, None)
         text = f"{plain(report.endpoint or '')} has drifted, so the rule {rule.name} retrains {plain(rule.model)}."
-        self._ledger.notice("info", text)
+        self._ledger.notice("info", ("rule", rule.name), text)
 
     def _fire(self, rule: Rule, trigger: str, data: Mapping[str, str]) -> Retraining:
         with self._changing:
@@ -328,11 +329,14 @@ class RulesService:
     def _tell(self, retraining: Retraining) -> None:
         if retraining.state is RetrainState.WAITING_FOR_APPROVAL:
             text = f"The retraining of the rule {retraining.rule} is better and waits for approval. {retraining.text}"
-            self._ledger.notice("info", text, f"mlops-desk rules approve {retraining.id}")
+            self._ledger.notice(
+                "info", ("retraining", retraining.id), text, f"mlops-desk rules approve {retraining.id}"
+            )
         elif retraining.state is not RetrainState.TRAINING:
             word = retraining.state.replace("_", " ")
+            text = f"The retraining of the rule {retraining.rule}: {word}. {retraining.text}"
             level = "warning" if retraining.state in _NOT_AS_WISHED else "info"
-            self._ledger.notice(level, f"The retraining of the rule {retraining.rule}: {word}. {retraining.text}")
+            self._ledger.notice(level, ("retraining", retraining.id), text)
 
     def _decided(self, retraining: Retraining, state: RetrainState) -> Retraining:
         decided = replace(retraining, state=state, decided_by=current_caller().user, decided_at=time.time())

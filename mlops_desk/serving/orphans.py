@@ -53,6 +53,7 @@ class OrphanEndpoints:
         if known is not None and known.state in _AT_REST:
             self._tell(
                 facts.name,
+                name,
                 f"Container {plain(facts.name)} serves endpoint {name}, which is {known.state} as far as is recorded.",
                 f"Is the state database an older copy? mlops-desk endpoints stop {name} ends the container.",
             )
@@ -61,7 +62,7 @@ class OrphanEndpoints:
         self._board.put(self._record(revision, known, Replica(facts.name, revision.number, "running", address)))
         self._switchboard.route()
         text = f"Endpoint {name} runs and its record was lost, or is older; it was made again from its files."
-        self._tell(facts.name, text, f"mlops-desk endpoints show {name}")
+        self._tell(facts.name, name, text, f"mlops-desk endpoints show {name}")
 
     def _record(self, revision: Revision, known: Endpoint | None, replica: Replica) -> Endpoint:
         name = revision.endpoint
@@ -87,8 +88,9 @@ class OrphanEndpoints:
             image=revision.image,
         )
 
-    def _tell(self, container: str, text: str, hint: str) -> None:
+    def _tell(self, container: str, endpoint: str, text: str, hint: str) -> None:
         if container not in self._told:
             self._told.add(container)
             _log.warning("%s", text)
-            self._bus.publish(Notice("warning", "endpoints", text, hint, time.time()))
+            about = ("endpoint", endpoint)
+            self._bus.publish(Notice("warning", "endpoints", text, hint, time.time(), about=about))

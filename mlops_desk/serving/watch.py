@@ -150,7 +150,8 @@ class Watch:
         if endpoint.state is EndpointState.LIVE:
             self._show_down(endpoint.name, reason)
             text = f"Endpoint {endpoint.name} is down: {reason.text}"
-            self._bus.publish(Notice("warning", "endpoints", text, "It is started again.", time.time()))
+            about = ("endpoint", endpoint.name)
+            self._bus.publish(Notice("warning", "endpoints", text, "It is started again.", time.time(), about=about))
         if time.monotonic() >= health.next_at and self.claim(endpoint.name):
             self._loop.start(f"restart-{endpoint.name}", lambda: self._restart(endpoint.name, replica, health))
 

@@ -13,7 +13,8 @@ from mlops_desk.ui.feature import Feature, PageSpec
 from mlops_desk.ui.widgets.states import NUMBERS
 
 if TYPE_CHECKING:
-    from mlops_desk.ui.live.store import Loaded
+    from mlops_desk.records.event import Notice
+    from mlops_desk.ui.live.store import Loaded, Store
 
 PAGES: tuple[PageSpec, ...] = (
     PageSpec("overview", "Overview", "M3 3h6v6H3zM11 3h6v6h-6zM3 11h6v6H3zM11 11h6v6h-6z", awaits=NUMBERS),
@@ -72,6 +73,22 @@ def loaded() -> Iterator["Loaded"]:
     """Yield what is loaded by asking, of all features."""
     for _page, each in features():
         yield from each.loads
+
+
+def place_of(store: "Store", notice: "Notice") -> tuple[str, str | None] | None:
+    """Return where a notice leads: a page and the key of a thing on it, or None for the page as a whole.
+
+    The page of its source is asked first, then whoever shows such things. None where no page shows it.
+    """
+    every = [*features()]
+    own = [(page, each) for page, each in every if notice.source in each.sources]
+    if notice.about is not None:
+        kind, key = notice.about
+        for page, each in own + every:
+            thing = each.shows[kind](store, key) if kind in each.shows else None
+            if thing is not None:
+                return page, thing
+    return (own[0][0], None) if own else None
 
 
 def act(name: str, *things: object) -> None:

@@ -55,8 +55,9 @@ class Feature:
 
     ``things`` are what the palette can go to. ``wrong_now`` and ``of_late`` are lines of the overview: what is wrong
     or waits for a person, and what has happened; a line's key is PAGE/THING. A notice from one of ``sources`` leads
-    to its page, and to the thing on it that its words name, as ``named`` yields it: a word, and the thing's key; the
-    most exact first. ``acts`` are what other features may ask of it by a name.
+    to its page. ``shows`` are the kinds of things on it that a notice can be about: each makes of what is known and
+    of a kind's key the thing's key on this page, None for one that is not there. ``acts`` are what other features may
+    ask of it by a name.
     """
 
     page: Callable[[Context], Page]
@@ -66,8 +67,13 @@ class Feature:
     wrong_now: Callable[[Store], Iterable[Line]] = _nothing
     of_late: Callable[[Store], Iterable[Line]] = _nothing
     sources: frozenset[str] = frozenset()
-    named: Callable[[Store], Iterable[tuple[str, str]]] = _nothing
+    shows: Mapping[str, Callable[[Store, str], str | None]] = field(default_factory=dict)
     acts: Mapping[str, Callable[..., object]] = field(default_factory=dict)
+
+
+def as_it_is(_store: Store, key: str) -> str:
+    """Return the key of a thing that a page calls as the agent does."""
+    return key
 
 
 def go(context: Context, page: str, thing: str, title: str, also: str = "") -> Action:

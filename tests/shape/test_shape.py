@@ -49,6 +49,18 @@ def test_modules_have_a_story_and_a_plain_name() -> None:
         assert path.stem not in VAGUE, path
 
 
+def test_every_notice_says_what_it_is_about() -> None:
+    silent = [
+        f"{path}:{node.lineno}"
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", None) == "Notice"
+        and "about" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert not silent
+
+
 def test_only_the_loop_starts_threads() -> None:
     starters = [
         f"{path}:{node.lineno}"

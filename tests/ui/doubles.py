@@ -705,6 +705,9 @@ def disk_records(at: float) -> tuple[Disk, ...]:
     return disk(0, 1.0, good), disk(1, 0.0, worn), disk(2, 0.2, hidden, note), disk(3, 0.0, {})
 
 
+SILENT_SINCE = time.mktime((2026, 11, 20, 13, 58, 20, 0, 0, 0))
+
+
 def filesystem_records() -> tuple[Filesystem, ...]:
     def filesystem(mount: str, kind: str, used: float, limit: float, note: str | None = None) -> Filesystem:
         names = ("usage", "limit", "available", "utilization")
@@ -715,13 +718,15 @@ def filesystem_records() -> tuple[Filesystem, ...]:
             "system.filesystem.utilization": Reading(used / limit, "1"),
             "system.filesystem.inodes.usage": Reading(4e6, "1"), "system.filesystem.inodes.limit": Reading(6e7, "1"),
         }  # fmt: skip
-        return Filesystem(mount, f"/dev/{mount.strip('/') or 'root'}", kind, metrics, note)
+        return Filesystem(
+            mount, f"/dev/{mount.strip('/') or 'root'}", kind, metrics, note, SILENT_SINCE if note else None
+        )
 
     return (
         filesystem("/", "ext4", 120, 440),
         filesystem("/data", "xfs", 6800, 7000),
         filesystem("/home", "ext4", 1600, 1800),
-        filesystem("/mnt/nas", "nfs4", 0, 1, "not responding since 13:58:20"),
+        filesystem("/mnt/nas", "nfs4", 0, 1, "no answer for a while"),
     )
 
 

@@ -65,7 +65,7 @@ FEATURE = Feature(
     things=lambda context: [go(context, "sweeps", "lr", "Sweep lr")],
     wrong_now=lambda store: [Line(Mark("warning", "!", "stuck"), "sweep lr is stuck", "now", "sweeps/lr")],
     sources=frozenset({"sweeps"}),
-    named=lambda store: [("lr", "lr")],
+    shows={"sweep": lambda store, key: key},
     acts={"sweeps.start": lambda made, *things: made.append(things)},
 )
 ''',
@@ -107,7 +107,7 @@ def test_it_is_found_by_the_palette_and_the_overview_and_a_notice_leads_to_it(sw
     overview = program.window.page()
     qtbot.waitUntil(lambda: any(line.key == "sweeps/lr" for line in overview._notices._lines))
     assert "Sweep lr" in [action.title for action in program.window._everything()]
-    program.window._say_notice(events.Notice("warning", "sweeps", "The sweep lr is stuck."))
+    program.window._say_notice(events.Notice("warning", "sweeps", "It is stuck.", about=("sweep", "lr")))
     qtbot.mouseClick(program.window.notices.act, Qt.MouseButton.LeftButton)
     assert program.window.title_row.title.whole == "Sweeps"
     assert program.window.page().revealed == "lr"

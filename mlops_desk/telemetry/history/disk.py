@@ -36,6 +36,7 @@ RETRY_SECONDS, _RETRIES = 3.0, 3
 _SPARE_BYTES, _BYTES_A_VALUE, _MOST_BYTES = 256 << 10, 1, 16 << 20
 """What a write is taken to need: rather too much, for what is asked for in vain is asked for again."""
 
+_ABOUT = ("file", "history")
 _PACK_SECONDS = 7.0
 _REST_SECONDS = 0.02
 _STOP_SECONDS = 1.0
@@ -236,7 +237,7 @@ class DiskHistory:
             self._work = None
             if self._store.repair is not None:
                 text = self._store.repair.told("The telemetry history")
-                self._notify(Notice("warning", SOURCE, text, None, time.time()))
+                self._notify(Notice("warning", SOURCE, text, None, time.time(), about=_ABOUT))
         return self._store
 
     def _failed(self, error: DeskError) -> None:
@@ -250,11 +251,13 @@ class DiskHistory:
     def _pause(self, error: DeskError) -> None:
         if self._paused is None:
             text = f"The history of the numbers is not written at the moment. {error.message}"
-            self._notify(Notice("alert", SOURCE, text, error.hint, time.time()))
+            self._notify(Notice("alert", SOURCE, text, error.hint, time.time(), about=_ABOUT))
         self._paused = error.message
 
     def _resume(self) -> None:
         if self._paused is not None:
             self._paused = None
             self._retrying.done()
-            self._notify(Notice("info", SOURCE, "The history of the numbers is written again.", None, time.time()))
+            self._notify(
+                Notice("info", SOURCE, "The history of the numbers is written again.", None, time.time(), about=_ABOUT)
+            )

@@ -7,7 +7,7 @@ that asked before still hangs. When the children that hang are too many, only th
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlops_desk.base.text import plain
@@ -91,7 +91,12 @@ class Filesystems:
             (
                 known.answered if known.note is None else now,
                 Filesystem(
-                    plain(known.mount.point), plain(known.mount.device), known.mount.kind, known.readings, known.note
+                    plain(known.mount.point),
+                    plain(known.mount.device),
+                    known.mount.kind,
+                    known.readings,
+                    known.note,
+                    known.silent_at,
                 ),
             )
             for known in self._known.values()
@@ -140,6 +145,7 @@ class Filesystems:
                 state = MetricState.NO_PERMISSION if denied else MetricState.ERROR
                 note = "needs permission: this user may not look into the folder" if denied else "It can't be read."
                 self._withdraw(known, state, note)
+                known.silent_at = None
                 continue
             known.readings = _readings(known, space, probe.seconds)
             known.answered, known.note, known.silent_at = now, None, None
@@ -187,4 +193,4 @@ def _readings(known: _Known, space: Space, seconds: float | None) -> dict[str, R
 def _stale(row: Filesystem) -> Filesystem:
     """Withdraw a row's values: whoever asks does not come back."""
     readings = {name: Reading(None, reading.unit, MetricState.STALE) for name, reading in row.metrics.items()}
-    return Filesystem(row.mount, row.device, row.kind, readings, row.note)
+    return replace(row, metrics=readings)

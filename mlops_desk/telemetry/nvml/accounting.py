@@ -13,7 +13,7 @@ import pynvml
 from mlops_desk.records.gpu import AccountedProcess
 from mlops_desk.telemetry.host.processes import Processes
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import GONE, NvmlError
+from mlops_desk.telemetry.nvml.door import CallError
 
 _SHOWN = 50
 _ASKED_AT_ONCE = 64
@@ -57,9 +57,7 @@ class AccountingReader:
         """Return one account; None when it was overwritten, or is not told. Raises NvmlError if all is gone."""
         try:
             stats = self._device.ask(pynvml.nvmlDeviceGetAccountingStats, pid)
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError:
             return None
         now = time.time()
         started_at = stats.startTime / _MICROSECONDS

@@ -50,22 +50,34 @@ _KINDS = {
     pynvml.NVML_ERROR_INSUFFICIENT_SIZE: ErrorKind.TOO_SMALL,
     pynvml.NVML_ERROR_TIMEOUT: ErrorKind.TIMEOUT,
 }
-GONE = frozenset({ErrorKind.LOST, ErrorKind.CLOSED})
+_GONE = frozenset({ErrorKind.LOST, ErrorKind.CLOSED})
 UNABLE = frozenset({ErrorKind.NOT_SUPPORTED, ErrorKind.NOT_IN_DRIVER})
 
 
 class NvmlError(Exception):
-    """A call that failed; ``kind`` says what to make of it, ``code`` is NVML's own number."""
+    """A call that failed, one way or the other; ``kind`` says what to make of it, ``code`` is NVML's own number.
+
+    Whoever can go on without an answer catches ``CallError``; ``GpuGone`` passes on to who reads the GPU as a whole.
+    """
 
     def __init__(self, code: int, call: str, text: str) -> None:
         super().__init__(f"{call}: {text}")
         self.code = code
         self.kind = _KINDS.get(code, ErrorKind.OTHER)
 
-    @classmethod
-    def of(cls, code: int, call: str) -> "NvmlError":
+    @staticmethod
+    def of(code: int, call: str, text: str | None = None) -> "NvmlError":
         """Return the error that NVML's number stands for."""
-        return cls(code, call, str(pynvml.NVMLError(code)))
+        kind = GpuGone if _KINDS.get(code) in _GONE else CallError
+        return kind(code, call, str(pynvml.NVMLError(code)) if text is None else text)
+
+
+class CallError(NvmlError):
+    """This call has no answer; GPU and driver are there, and others may have one."""
+
+
+class GpuGone(NvmlError):  # noqa: N818 - reads as a sentence where it is raised
+    """GPU or driver is gone: no other question to it has an answer either."""
 
 
 @dataclass(slots=True)
@@ -136,7 +148,7 @@ class Nvml:
         if found is None:
             found = getattr(pynvml.nvmlLib, name, None) if pynvml.nvmlLib is not None else None
             if found is None:
-                raise NvmlError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, name, "Function Not Found")
+                raise CallError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, name, "Function Not Found")
             self._functions[name] = found
         return found
 
@@ -163,12 +175,12 @@ class Nvml:
         try:
             return function(*arguments)
         except pynvml.NVMLError as error:
-            raise NvmlError(error.value, function.__name__, str(error)) from error
+            raise NvmlError.of(error.value, function.__name__, str(error)) from error
         except pynvml.NVMLLibraryMismatchError as error:
             code = pynvml.NVML_ERROR_FUNCTION_NOT_FOUND
-            raise NvmlError(code, function.__name__, "Function Not Found") from error
+            raise CallError(code, function.__name__, "Function Not Found") from error
         except UnicodeDecodeError as error:
-            raise NvmlError(pynvml.NVML_ERROR_UNKNOWN, function.__name__, "not a text") from error
+            raise CallError(pynvml.NVML_ERROR_UNKNOWN, function.__name__, "not a text") from error
         finally:
             caller.under_way = None
             self.calls += 1

@@ -10,7 +10,7 @@ import pynvml
 
 from mlops_desk.base.text import plain
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import GONE, NvmlError
+from mlops_desk.telemetry.nvml.door import CallError
 from mlops_desk.telemetry.nvml.words import ARCHITECTURES, COMPUTE_MODES, ON_OFF
 
 _LIMIT = 100
@@ -81,9 +81,7 @@ def read_facts(device: NvmlDevice) -> dict[str, str]:
     for title, ask in _QUESTIONS:
         try:
             answer = ask(device)
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError:
             continue
         if isinstance(answer, bytes):
             answer = answer.decode("utf-8", "replace")

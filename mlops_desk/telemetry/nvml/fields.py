@@ -14,7 +14,7 @@ from enum import Enum
 import pynvml
 
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import UNABLE, NvmlError
+from mlops_desk.telemetry.nvml.door import UNABLE, CallError, NvmlError
 
 _ASK_ALL_SECONDS = 60.0
 _CALL = "nvmlDeviceGetFieldValues"
@@ -124,7 +124,7 @@ class FieldReader:
             self._counted[position] = None
             return NvmlError.of(_UNKNOWN_FIELD.get(code, code), f"field {field.number}")
         if not 0 <= kind < len(_TYPES):
-            return NvmlError(pynvml.NVML_ERROR_UNKNOWN, f"field {field.number}", "unknown type")
+            return CallError(pynvml.NVML_ERROR_UNKNOWN, f"field {field.number}", "unknown type")
         number = float(_TYPES[kind].unpack_from(data)[0])
         if field.kind is As.VALUE:
             return number * field.factor

@@ -12,7 +12,7 @@ from typing import Any
 import pynvml
 
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import UNABLE, ErrorKind, NvmlError
+from mlops_desk.telemetry.nvml.door import UNABLE, CallError, ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.fields import GAP, Value
 
 _LEAST_SECONDS = 0.1
@@ -98,7 +98,7 @@ class GpmReader:
         if self._samples:
             return
         if not self._device.ask(pynvml.nvmlGpmQueryDeviceSupport).isSupportedDevice:
-            raise NvmlError(pynvml.NVML_ERROR_NOT_SUPPORTED, "nvmlGpmQueryDeviceSupport", "Not Supported")
+            raise CallError(pynvml.NVML_ERROR_NOT_SUPPORTED, "nvmlGpmQueryDeviceSupport", "Not Supported")
         nvml = self._device.nvml
         self._samples = [
             nvml.call(self._device.index, self._device.uuid, pynvml.nvmlGpmSampleAlloc),

@@ -4,6 +4,7 @@ Two batched calls: what flows every few seconds, the rest seldom. Where a link l
 of handles; behind a switch that is the switch.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pynvml
@@ -12,7 +13,7 @@ from mlops_desk.records.gpu import NvLink
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.device import NvmlDevice, bus_id_of
-from mlops_desk.telemetry.nvml.door import GONE, NvmlError
+from mlops_desk.telemetry.nvml.door import CallError, NvmlError
 from mlops_desk.telemetry.nvml.fields import As, DriverField, FieldReader, Gap, Value
 from mlops_desk.telemetry.nvml.pci import address
 from mlops_desk.telemetry.nvml.words import LINK_VERSIONS
@@ -122,17 +123,12 @@ class LinkReader:
 
     def _peer(self, number: int) -> str | None:
         """Return what is at the other end: a GPU's bus id, a switch, or None when the driver does not say."""
-        try:
+        with suppress(CallError):
             if int(self._device.ask(pynvml.nvmlDeviceGetNvLinkRemoteDeviceType, number)) == _SWITCH:
                 return SWITCH
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
         try:
             bus_id = bus_id_of(self._device.ask(pynvml.nvmlDeviceGetNvLinkRemotePciInfo, number))
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError:
             return None
         return address(bus_id) if bus_id is not None else None
 

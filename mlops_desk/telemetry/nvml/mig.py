@@ -13,7 +13,7 @@ from mlops_desk.records.gpu import MigInstance
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import GONE, ErrorKind, NvmlError
+from mlops_desk.telemetry.nvml.door import CallError, ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.fields import Gap, Value
 from mlops_desk.telemetry.nvml.gpm import ACTIVITIES_OF_INSTANCE, OF_INSTANCE, GpmReader
 
@@ -70,9 +70,8 @@ class MigReader:
                     found[uuid] = known
                 else:
                     found[uuid] = self._meet(device, uuid, which)
-            except NvmlError as error:
-                if error.kind in GONE:
-                    raise
+            except CallError:
+                continue
         for uuid, instance in self._instances.items():
             if found.get(uuid) is not instance:
                 instance.gpm.close()
@@ -109,9 +108,7 @@ class MigReader:
         try:
             handle = self._device.ask(pynvml.nvmlDeviceGetGpuInstanceById, instance)
             info = self._device.nvml.call(self._device.index, self._device.uuid, pynvml.nvmlGpuInstanceGetInfo, handle)
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError:
             return None  # it takes a right that an ordinary user may lack
         return info.placement.start, info.placement.size
 
@@ -127,9 +124,7 @@ def _read_memory(instance: _Instance) -> None:
     try:
         memory = instance.device.memory()
         values = (memory.used, memory.total, memory.free)
-    except NvmlError as error:
-        if error.kind in GONE:
-            raise
+    except CallError as error:
         values = (error, error, error)
     instance.readings.update(zip(_MEMORY, map(_reading, _MEMORY, values), strict=True))
 
@@ -140,9 +135,7 @@ def _read_activity(instance: _Instance, now: float) -> None:
     found: dict[str, Value]
     try:
         found = instance.gpm.read(now)
-    except NvmlError as error:
-        if error.kind in GONE:
-            raise
+    except CallError as error:
         instance.ask_activity = now + _ASK_AGAIN_SECONDS
         found = dict.fromkeys(ACTIVITIES_OF_INSTANCE, error)
     instance.readings.update({name: _reading(name, value) for name, value in found.items()})

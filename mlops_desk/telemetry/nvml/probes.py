@@ -7,7 +7,7 @@ from functools import partial
 import pynvml
 
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import NvmlError
+from mlops_desk.telemetry.nvml.door import CallError, NvmlError
 
 Values = dict[str, float | NvmlError]
 
@@ -40,7 +40,7 @@ def _memory(device: NvmlDevice) -> Values:
     }
     reserved = memory.reserved
     if reserved is None:
-        reserved_error = NvmlError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, "nvmlDeviceGetMemoryInfo_v2", "not there")
+        reserved_error = CallError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, "nvmlDeviceGetMemoryInfo_v2", "not there")
         return {**values, "hw.gpu.memory.reserved": reserved_error}
     return {**values, "hw.gpu.memory.reserved": reserved}
 

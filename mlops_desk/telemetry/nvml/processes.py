@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import GONE, UNABLE, ErrorKind, NvmlError
+from mlops_desk.telemetry.nvml.door import UNABLE, CallError, ErrorKind, NvmlError
 
 _NOT_AVAILABLE = {(1 << 64) - 1, (1 << 32) - 1}
 _NO_INSTANCE = 0xFFFF_FFFF
@@ -104,9 +104,7 @@ class ProcessLister:
         self._asked_of, self._ask_clients = pids, now + _CLIENTS_SECONDS
         try:
             found = self._list("MPSCompute")
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError as error:
             self._has_clients = False
             if error.kind in UNABLE:
                 self._ask_clients = now + _NO_CLIENTS_SECONDS
@@ -172,9 +170,7 @@ class ProcessLister:
                 ctypes.byref(count),
                 ctypes.c_ulonglong(self._seen_until),
             )
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError as error:
             if error.kind is ErrorKind.TOO_SMALL and self._room < _MOST:
                 self._grow(max(count.value + 8, self._room * 2))
             return {} if error.kind is ErrorKind.NOT_FOUND else None

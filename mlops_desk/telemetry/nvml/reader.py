@@ -6,6 +6,7 @@ after a while: nothing is switched off for ever. After an error that all answers
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 
 from mlops_desk.records.gpu import AccountedProcess, GpuProcess, MigInstance, NvLink
@@ -15,7 +16,7 @@ from mlops_desk.telemetry.host.workloads import HostUse
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.accounting import AccountingReader
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import GONE, UNABLE, ErrorKind, NvmlError
+from mlops_desk.telemetry.nvml.door import UNABLE, CallError, ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.facts import read_affinity, read_facts
 from mlops_desk.telemetry.nvml.field_table import EVERY_TICK, SELDOM
 from mlops_desk.telemetry.nvml.fields import GAP, FieldReader, Gap, Value
@@ -163,9 +164,7 @@ class GpuReader:
         """Ask one question; return how long the answer holds, when that is not as usual."""
         try:
             values: Mapping[str, Value] = probe.ask(self.device)
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError as error:
             values = dict.fromkeys(probe.names, error)
         return self._pause_after(values.values(), probe.seconds) if self._put_all(values) else probe.seconds
 
@@ -198,9 +197,7 @@ class GpuReader:
         """Ask for the power by a call of its own, where the driver has no average: of older GPUs, or of its own."""
         try:
             self._put("hw.power", self.device.power() / 1000)
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError as error:
             self._put("hw.power", error)
 
     def _read_seldom(self, now: float) -> float | None:
@@ -211,9 +208,7 @@ class GpuReader:
     def _batch(self, reader: FieldReader, names: tuple[str, ...], now: float) -> dict[str, Value]:
         try:
             found = reader.read(now)
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError as error:
             return dict.fromkeys(names, error)
         self._states.add(MetricState.OK)
         return found
@@ -221,9 +216,7 @@ class GpuReader:
     def _read_activity(self, now: float) -> float | None:
         try:
             found = self._gpm.read(now)
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError as error:
             self._lacks_gpm = error.kind in UNABLE
             self._put_all(dict.fromkeys(ACTIVITIES if self._samples_traffic else (*ACTIVITIES, *TRAFFIC), error))
             return _UNSUPPORTED_SECONDS if error.kind in UNABLE else None
@@ -238,9 +231,7 @@ class GpuReader:
         values: Mapping[str, Value]
         try:
             values = dict(zip(TRAFFIC, self.device.pcie_traffic(), strict=True))
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError as error:
             values = dict.fromkeys(TRAFFIC, error)
         self._samples_traffic = not any(isinstance(value, NvmlError) for value in values.values())
         self._put_all(values)
@@ -258,9 +249,7 @@ class GpuReader:
             return None
         try:
             self.reasons = self.device.throttle_reasons()
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError:
             self.reasons = ()
         self._reasons_due = now + _REASONS_SECONDS
         return None
@@ -270,9 +259,7 @@ class GpuReader:
         self.listed_at = time.time()
         try:
             raw = self._lister.read()
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError:
             self.processes = None
             return None
         facts = self._lookup.facts_of([one.pid for one in raw])
@@ -335,20 +322,15 @@ class GpuReader:
 
     def _read_facts(self, _now: float) -> float | None:
         self.facts = read_facts(self.device)
-        try:
+        with suppress(CallError):
             self.affinity = read_affinity(self.device)
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
         return None
 
     def _read_accounts(self, _now: float) -> float | None:
         running = {process.pid for process in self.processes or ()}
         try:
             self.accounting = self._accounts.read(running)
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError as error:
             self.accounting = None
             return _UNSUPPORTED_SECONDS if error.kind in UNABLE else None
         return None
@@ -357,9 +339,7 @@ class GpuReader:
         """Do what is no metric of the GPU; what it can't answer is asked again after a while."""
         try:
             work()
-        except NvmlError as error:
-            if error.kind in GONE:
-                raise
+        except CallError as error:
             return _UNSUPPORTED_SECONDS if error.kind in UNABLE else None
         return None
 

@@ -7,7 +7,7 @@ import pynvml
 
 from mlops_desk.records.gpu import NvLink
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import GONE, NvmlError
+from mlops_desk.telemetry.nvml.door import CallError
 from mlops_desk.telemetry.nvml.links import SWITCH
 from mlops_desk.telemetry.nvml.words import PATHS
 
@@ -21,9 +21,7 @@ def read_ancestors(devices: Sequence[NvmlDevice]) -> dict[frozenset[str], str]:
                 continue
             try:
                 level = int(first.ask(pynvml.nvmlDeviceGetTopologyCommonAncestor, second.handle))
-            except NvmlError as error:
-                if error.kind in GONE:
-                    raise
+            except CallError:
                 continue
             if level in PATHS:
                 found[frozenset((first.uuid, second.uuid))] = PATHS[level]

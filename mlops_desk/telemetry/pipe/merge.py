@@ -42,6 +42,12 @@ def identify(gpus: tuple[Gpu, ...], known: Mapping[str, Gpu]) -> tuple[Gpu, ...]
     return tuple(named)
 
 
+def uuid_of(index: int, known: Mapping[str, Gpu]) -> str:
+    """Return the UUID last seen at an index, the placeholder of one that never said who it is."""
+    here = [gpu.uuid for gpu in known.values() if gpu.index == index]
+    return next((uuid for uuid in here if not uuid.startswith(_UNIDENTIFIED)), f"{_UNIDENTIFIED}{index}")
+
+
 def remember(gpus: tuple[Gpu, ...], known: Mapping[str, Gpu]) -> dict[str, Gpu]:
     """Return ``known`` with ``gpus``; a placeholder is forgotten once its index has a name."""
     named = {gpu.index for gpu in gpus if not gpu.uuid.startswith(_UNIDENTIFIED)}

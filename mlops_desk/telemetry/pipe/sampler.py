@@ -23,7 +23,7 @@ from mlops_desk.telemetry import notices
 from mlops_desk.telemetry.pipe.child import Child, Heard
 from mlops_desk.telemetry.pipe.frames import Frame
 from mlops_desk.telemetry.pipe.hung_gpus import Asking, CollectorProcess
-from mlops_desk.telemetry.pipe.merge import LeftOut, identify, merge, remember, stale_host
+from mlops_desk.telemetry.pipe.merge import LeftOut, identify, merge, remember, stale_host, uuid_of
 from mlops_desk.telemetry.pipe.supervision import CollectorVerdict, Restarts, Signs, judge
 from mlops_desk.telemetry.source import GpuSample, HostSample
 
@@ -340,8 +340,7 @@ class Sampler:
             process = self._start_process(arguments, self._loop, self._advance)
         except OSError as error:
             self._start_at = now + self._restarts.pause(0.0)
-            text = f"The process that reads GPUs and host can't be started: {error.strerror}."
-            self._tell(Notice("warning", notices.SOURCE, text, "It is tried again.", time.time()))
+            self._tell(notices.no_collector_notice(error.strerror or str(error), time.time()))
             return None
         return _Current(process, interval, skip, Signs(process.started, now), without_gpus)
 
@@ -371,12 +370,13 @@ class Sampler:
         if self._memory.gpu is not None:
             others = [gpu for gpu in self._memory.gpu.gpus if gpu.index != index]
             self._memory.gpu = replace(self._memory.gpu, gpus=(*others, *answer.gpus))
-        self._tell(Notice("info", notices.SOURCE, f"GPU {index} responds again.", None, time.time()))
+        self._tell(notices.answers_again_notice(index, uuid_of(index, self._memory.known), time.time()))
 
     def _leave_out(self, index: int, reason: str, now: float) -> None:
         if index not in self._asking.quarantine.out:
             self._asking.quarantine.blame(index, now)
-        self._tell(notices.left_out_notice(index, reason, time.time()))
+        uuid = uuid_of(index, self._memory.known)
+        self._tell(notices.left_out_notice(index, uuid, reason, time.time()))
 
     def _ask(self, index: int) -> CollectorProcess:
         """Start a process that asks one GPU. Raises OSError."""

@@ -29,6 +29,7 @@ from mlops_desk.telemetry.prometheus.tallies import Tallies
 _log = logging.getLogger(__name__)
 
 ADDRESS = "127.0.0.1"
+_PORT = ("setting", "metrics.port")
 _HEAD_LIMIT_BYTES = 8192
 _REQUEST_SECONDS = 2.0
 _ACCEPT_SECONDS = 1.0
@@ -103,7 +104,7 @@ class Exporter:
         except OSError as error:
             self._failure = f"Port {self._port} can't be opened for the metrics endpoint: {error.strerror}."
             hint = "Choose another: mlops-desk settings set metrics.port 9465"
-            self._bus.publish(Notice("warning", "metrics", self._failure, hint, time.time()))
+            self._bus.publish(Notice("warning", "metrics", self._failure, hint, time.time(), about=_PORT))
             return
         listener.settimeout(_ACCEPT_SECONDS)
         self._tallies = self._tallies or Tallies()

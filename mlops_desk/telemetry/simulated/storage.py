@@ -150,7 +150,7 @@ class Storage:
             return Filesystem(mount.point, mount.device, mount.kind, readings)
         note = f"not responding since {time.strftime('%H:%M:%S', time.localtime(since))}"
         withdrawn = {name: kept.missing(name, MetricState.STALE) for name in values}
-        return Filesystem(mount.point, mount.device, mount.kind, withdrawn, note)
+        return Filesystem(mount.point, mount.device, mount.kind, withdrawn, note, since)
 
     def _silent_since(self, at: float) -> float | None:
         """Return since when the network mount does not answer."""

@@ -8,7 +8,7 @@ from mlops_desk.records.drift import DriftReport, Verdict
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.ui.drift.page import DriftPage
 from mlops_desk.ui.drift.words import newest_reports
-from mlops_desk.ui.feature import Badge, Feature
+from mlops_desk.ui.feature import Badge, Feature, as_it_is
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.store import Loaded, Store, report_key
 from mlops_desk.ui.live.topic import Topic
@@ -65,10 +65,9 @@ def _wrong_now(store: Store) -> Iterator[Line]:
             )
 
 
-def _named(store: Store) -> Iterator[tuple[str, str]]:
-    yield from ((one.id, f"retraining:{one.id}") for one in (store.retrainings.value or {}).values())
-    yield from ((one.id, one.endpoint) for one in (store.reports.value or {}).values() if one.id and one.endpoint)
-    yield from ((name, name) for name in store.endpoints.value or {})
+def _of_report(store: Store, report_id: str) -> str | None:
+    every = (store.reports.value or {}).values()
+    return next((report.endpoint for report in every if report.id == report_id), None)
 
 
 FEATURE = Feature(
@@ -108,5 +107,9 @@ FEATURE = Feature(
     badge=Badge(frozenset({Topic.REPORTS, Topic.RETRAININGS}), _mark),
     wrong_now=_wrong_now,
     sources=frozenset({"drift", "rules"}),
-    named=_named,
+    shows={
+        "report": _of_report,
+        "retraining": lambda _store, key: f"retraining:{key}",
+        "endpoint": as_it_is,
+    },
 )

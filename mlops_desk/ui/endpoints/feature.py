@@ -8,7 +8,7 @@ from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.endpoints.deploy_form import open_deploy
 from mlops_desk.ui.endpoints.page import EndpointsPage
-from mlops_desk.ui.feature import Badge, Feature, go
+from mlops_desk.ui.feature import Badge, Feature, as_it_is, go
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
@@ -46,10 +46,6 @@ def _wrong_now(store: Store) -> Iterator[Line]:
             )
 
 
-def _named(store: Store) -> Iterator[tuple[str, str]]:
-    yield from ((name, name) for name in store.endpoints.value or {})
-
-
 FEATURE = Feature(
     EndpointsPage,
     loads=(
@@ -69,6 +65,6 @@ FEATURE = Feature(
     things=_things,
     wrong_now=_wrong_now,
     sources=frozenset({"serving", "endpoints"}),
-    named=_named,
+    shows={"endpoint": as_it_is},
     acts={"endpoints.deploy": open_deploy},
 )

@@ -9,7 +9,7 @@ from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.incident import Incident
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.events.page import EventsPage
-from mlops_desk.ui.feature import Badge, Feature, go
+from mlops_desk.ui.feature import Badge, Feature, as_it_is, go
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
@@ -86,10 +86,6 @@ def _of_late(store: Store) -> Iterator[Line]:
         )
 
 
-def _named(store: Store) -> Iterator[tuple[str, str]]:
-    yield from ((f"{alert.device_title}: {alert.title}", f"alert:{alert.id}") for alert in _firing(store))
-
-
 FEATURE = Feature(
     EventsPage,
     loads=(
@@ -120,5 +116,5 @@ FEATURE = Feature(
     wrong_now=_wrong_now,
     of_late=_of_late,
     sources=frozenset({"alerts"}),
-    named=_named,
+    shows={"alert": lambda _store, key: f"alert:{key}", "incident": as_it_is},
 )

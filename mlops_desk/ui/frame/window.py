@@ -27,7 +27,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, Q
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.actions import Action, Actions
-from mlops_desk.ui.catalogue import feature
+from mlops_desk.ui.catalogue import feature, place_of
 from mlops_desk.ui.curves.timeaxis import TimeAxis
 from mlops_desk.ui.feature import PageSpec
 from mlops_desk.ui.frame import timebar
@@ -265,11 +265,10 @@ class MainWindow(QWidget):
 
     def _say_notice(self, notice: "Notice") -> None:
         """Show what the agent tells; where a page shows the thing, a button goes there instead of a command."""
-        from mlops_desk.ui import places  # noqa: PLC0415 - after the first paint
         from mlops_desk.ui.words import hints  # noqa: PLC0415 - after the first paint
 
         whole = f"{notice.text} {notice.hint or ''}".strip()
-        place = places.place_of(self._context.store, notice)
+        place = place_of(self._context.store, notice)
         if place is None or place[0] not in self._specs:
             self.notices.say(notice.level, whole)
             return

@@ -28,9 +28,8 @@ def _things(context: Context) -> Iterator[Action]:
         yield go(context, "gpus", gpu.uuid, title)
 
 
-def _named(store: Store) -> Iterator[tuple[str, str]]:
-    for gpu in store.status.gpus if store.status is not None else ():
-        yield f"GPU {gpu.index}", gpu.uuid
+def _shown(store: Store, uuid: str) -> str | None:
+    return next((gpu.uuid for gpu in store.status.gpus if gpu.uuid == uuid), None) if store.status is not None else None
 
 
 FEATURE = Feature(
@@ -38,6 +37,6 @@ FEATURE = Feature(
     badge=Badge(frozenset({Topic.STATUS}), _mark),
     things=_things,
     sources=frozenset({"telemetry"}),
-    named=_named,
+    shows={"gpu": _shown},
     acts={"gpus.end_process": open_end_process},
 )

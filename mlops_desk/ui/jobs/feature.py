@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mlops_desk.records import event as events
 from mlops_desk.records.job import Job, JobState
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Badge, Feature, go
+from mlops_desk.ui.feature import Badge, Feature, as_it_is, go
 from mlops_desk.ui.jobs.page import JobsPage
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
@@ -33,12 +33,6 @@ def _things(context: Context) -> Iterator[Action]:
         yield go(context, "jobs", job.id, f"Job {job.name} ({job.state}, {job.id[:8]})")
 
 
-def _named(store: Store) -> Iterator[tuple[str, str]]:
-    jobs = (store.jobs.value or {}).values()
-    yield from ((job.id, job.id) for job in jobs)
-    yield from ((job.name, job.id) for job in jobs)
-
-
 FEATURE = Feature(
     JobsPage,
     loads=(
@@ -56,5 +50,5 @@ FEATURE = Feature(
     badge=Badge(frozenset({Topic.JOBS}), _mark),
     things=_things,
     sources=frozenset({"jobs"}),
-    named=_named,
+    shows={"job": as_it_is},
 )

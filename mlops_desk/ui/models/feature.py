@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mlops_desk.records import event as events
 from mlops_desk.records.model import Model, Registry
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Feature, go
+from mlops_desk.ui.feature import Feature, as_it_is, go
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
@@ -37,10 +37,6 @@ def _things(context: Context) -> Iterator[Action]:
         yield go(context, "models", name, f"Model {name}")
 
 
-def _named(store: Store) -> Iterator[tuple[str, str]]:
-    yield from ((name, name) for name in store.models.value or {})
-
-
 FEATURE = Feature(
     ModelsPage,
     loads=(
@@ -49,5 +45,5 @@ FEATURE = Feature(
     ),
     things=_things,
     sources=frozenset({"registry", "models"}),
-    named=_named,
+    shows={"model": as_it_is},
 )

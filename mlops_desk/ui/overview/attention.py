@@ -1,8 +1,7 @@
 """What a person should look at: what is wrong or waits now, the worst first, then what has happened, newest first."""
 
 from mlops_desk.base.text import plain
-from mlops_desk.ui import places
-from mlops_desk.ui.catalogue import features
+from mlops_desk.ui.catalogue import features, place_of
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.widgets.lines import Line
 from mlops_desk.ui.words import numbers
@@ -28,7 +27,7 @@ def _notices(store: Store) -> list[Line]:
             numbers.NOTICE_MARKS.get(notice.level, numbers.NOTICE_MARKS["info"]),
             plain(notice.text),
             numbers.clock(notice.at) if notice.at else "",
-            "/".join(part or "" for part in places.place_of(store, notice) or ("overview", None)),
+            "/".join(part or "" for part in place_of(store, notice) or ("overview", None)),
             f"{notice.text}\n{notice.hint or ''}".strip(),
         )
         for notice in [one for one in store.notices if one.source not in _TOLD_ELSEWHERE][:NOTICES_SHOWN]

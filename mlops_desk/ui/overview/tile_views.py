@@ -5,7 +5,6 @@ from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.holding import finding
 from mlops_desk.records.host import Disk, Filesystem, Host, Network
-from mlops_desk.records.metric import MetricState
 from mlops_desk.records.status import Status
 from mlops_desk.ui.live.store import AgentConnection, Store
 from mlops_desk.ui.overview.tiles import WINDOW_SECONDS, TileCurve, TileView
@@ -82,19 +81,17 @@ def host_views(store: Store, status: Status) -> dict[str, TileView]:
 
 def is_silent(filesystem: Filesystem) -> bool:
     """Tell whether a mount does not answer, which holds up every program that touches it."""
-    return filesystem.note is not None and any(
-        reading.state is MetricState.STALE for reading in filesystem.metrics.values()
-    )
+    return filesystem.silent_since is not None
 
 
 def _silent(filesystem: Filesystem) -> TileView:
-    what, _, since = (filesystem.note or "").partition(" since ")
+    since = filesystem.silent_since
     return TileView(
         title=plain(filesystem.mount, 40),
         number=numbers.NOTHING,
-        unit=plain(what, 40),
+        unit="not responding",
         mark=Mark("alert", numbers.ALERT, "silent"),
-        foot=f"since {plain(since, 40)}" if since else "",
+        foot="" if since is None else f"since {numbers.clock(since)}",
         tip=f"{plain(filesystem.mount)} ({plain(filesystem.kind)} of {plain(filesystem.device)})\n"
         f"{plain(filesystem.note or '')}\nPrograms that touch it wait until it answers.",
         dim=True,

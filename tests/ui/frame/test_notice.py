@@ -12,14 +12,14 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.event import Notice
 from mlops_desk.records.rule import RetrainState
-from mlops_desk.ui import places
+from mlops_desk.ui.catalogue import place_of
 from mlops_desk.ui.frame import notice
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 
 
-def told(source, text, hint=None, level="warning"):
-    return Notice(level, source, text, hint, time.time())
+def told(source, text, hint=None, about=None):
+    return Notice("warning", source, text, hint, time.time(), about=about)
 
 
 @pytest.fixture
@@ -156,7 +156,8 @@ def test_a_retraining_that_waits_is_opened_with_its_buttons_and_not_typed(progra
         one for one in program.store.retrainings.value.values() if one.state is RetrainState.WAITING_FOR_APPROVAL
     )
     hint = f"mlops-desk rules approve {waiting.id}"
-    double.announce(told("rules", f"The retraining of the rule {waiting.rule} waits for approval.", hint))
+    text = f"The retraining of the rule {waiting.rule} waits for approval."
+    double.announce(told("rules", text, hint, ("retraining", waiting.id)))
     bar = program.window.notices
     qtbot.waitUntil(bar.isVisible)
     assert "mlops-desk" not in bar._text.whole
@@ -175,21 +176,34 @@ def test_what_leads_nowhere_offers_no_button(program):
     assert not program.window.notices.act.isVisible()
 
 
-def test_notices_lead_to_what_they_name(program):
+def test_notices_lead_to_what_they_are_about(program):
     store = program.store
     gpu = store.status.gpus[1]
     job = next(iter(store.jobs.value.values()))
     endpoint = next(iter(store.endpoints.value))
     report = next(one for one in store.reports.value.values() if one.id)
     expected = [
-        (told("telemetry", "GPU 1 (NVIDIA H100) is lost."), ("gpus", gpu.uuid)),
-        (told("telemetry", "The process that reads GPUs and host was replaced."), ("gpus", None)),
-        (told("jobs", f"{job.name} has failed."), ("jobs", job.id)),
-        (told("endpoints", f"The gateway of {endpoint} ended."), ("endpoints", endpoint)),
-        (told("drift", "It has drifted.", f"mlops-desk drift show {report.id}"), ("drift", report.endpoint)),
+        (told("telemetry", "It is lost.", about=("gpu", gpu.uuid)), ("gpus", gpu.uuid)),
+        (told("telemetry", "It is lost.", about=("gpu", "GPU-that-is-gone")), ("gpus", None)),
+        (told("telemetry", "It was replaced.", about=("process", "collector")), ("gpus", None)),
+        (told("jobs", "It has failed.", about=("job", job.id)), ("jobs", job.id)),
+        (told("endpoints", "Its gateway ended.", about=("endpoint", endpoint)), ("endpoints", endpoint)),
+        (told("models", "It is new.", about=("model", "m")), ("models", "m")),
+        (told("alerts", "Too hot.", about=("alert", "a1")), ("events", "alert:a1")),
+        (told("metrics", "The port is taken.", about=("setting", "metrics.port")), ("settings", "metrics.port")),
+        (told("drift", "It has drifted.", about=("report", report.id)), ("drift", report.endpoint)),
+        (told("drift", "It can't be checked.", about=("endpoint", endpoint)), ("drift", endpoint)),
+        (told("rules", "It waits.", about=("retraining", "r1")), ("drift", "retraining:r1")),
+        (told("rules", "It fires.", about=("rule", "nightly")), ("drift", None)),
+        (told("nobody", "Whatever.", about=("job", job.id)), ("jobs", job.id)),
         (told("nobody", "Whatever."), None),
     ]
-    assert [places.place_of(store, one) for one, _ in expected] == [place for _, place in expected]
+    assert [place_of(store, one) for one, _ in expected] == [place for _, place in expected]
+
+
+def test_words_of_a_notice_lead_nowhere(program):
+    said = told("jobs", f"GPU 1 and {next(iter(program.store.jobs.value))} and port 9464.")
+    assert place_of(program.store, said) == ("jobs", None)
 
 
 def test_the_first_window_fits_a_small_screen_frame_and_all(start, monkeypatch):

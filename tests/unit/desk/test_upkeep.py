@@ -75,7 +75,9 @@ def test_an_emptied_state_beside_old_jobs_is_a_loud_warning_that_stays_and_is_to
         fix = "mlops-desk agent restore --list    or, if it is not missed: mlops-desk jobs forget job00"
         assert (check.state, check.fix) == ("problem", fix)
         if start == 0:
-            assert world.told == [Notice("alert", "storage", note, check.fix, world.told[-1].at)]
+            assert world.told == [
+                Notice("alert", "storage", note, check.fix, world.told[-1].at, about=("file", "state"))
+            ]
         keep.turn()
         assert len(world.told) == 1, "told once, also over starts"
         world.close()

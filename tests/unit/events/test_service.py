@@ -254,6 +254,13 @@ def test_a_job_that_was_found_without_a_record_is_told_once_also_over_a_restart(
     assert (entry.id, entry.details["job"], entry.details["job_id"]) == ("orphan-j1", "orphan train", "j1")
 
 
+def test_a_notice_about_a_gpu_is_logged_from_its_state_whatever_its_words(rig):
+    rig.bus.publish(Notice("alert", "telemetry", "A card is lost.", about=("gpu", "GPU-1")))
+    rig.bus.publish(Notice("warning", "telemetry", "GPU and host are read anew.", about=("process", "collector")))
+    rig.wait(lambda: "GPU and host are read anew" in rig.titles("agent"))
+    assert "A card is lost" not in rig.titles("agent")
+
+
 def test_a_kill_that_waits_for_its_name_is_told_when_the_agent_ends(rig):
     rig.log.take((DeviceEvent(time.time(), "oom", "host", count=2),), status())
     rig.restart()

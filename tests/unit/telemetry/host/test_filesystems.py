@@ -105,6 +105,8 @@ def test_a_dead_network_mount_holds_up_nobody_and_keeps_its_row(rig: Rig) -> Non
     dead = shown["/hang"]
     hours = {time.strftime("%H:%M:%S", time.localtime(began + late)) for late in range(3)}
     assert dead.note in {f"not responding since {hour}" for hour in hours}
+    assert began <= (dead.silent_since or 0.0) <= time.time()
+    assert shown["/"].silent_since is None
     assert {reading.state for reading in dead.metrics.values()} == {MetricState.STALE}
 
 
@@ -119,7 +121,7 @@ def test_a_mount_that_hangs_is_not_asked_again_at_once_and_comes_back_by_itself(
     monkeypatch.setattr(filesystems, "time", Later(filesystems.FILESYSTEMS_SECONDS + 1))
     until(lambda: not source._known["/hang"].hanging.hangs)
     source.measure()
-    assert rows(source)["/hang"].note is None
+    assert (rows(source)["/hang"].note, rows(source)["/hang"].silent_since) == (None, None)
     assert rig.asked() == ["/hang"]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.telemetry.host.processes import Processes
 from mlops_desk.telemetry.nvml.accounting import AccountingReader
-from mlops_desk.telemetry.nvml.door import NvmlError
+from mlops_desk.telemetry.nvml.door import GpuGone, NvmlError
 
 START = int((time.time() - 3600) * 1_000_000)
 NOT_FOUND, LOST = pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_ERROR_GPU_IS_LOST
@@ -102,7 +102,7 @@ def test_off_is_not_the_same_as_nothing_yet(device: Device, reader: AccountingRe
 
 def test_a_lost_gpu_is_not_taken_for_a_missing_account(device: Device, reader: AccountingReader) -> None:
     device.accounts = {7: LOST}
-    with pytest.raises(NvmlError):
+    with pytest.raises(GpuGone):
         reader.read(())
 
 

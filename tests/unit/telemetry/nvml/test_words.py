@@ -11,7 +11,7 @@ from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.metric import MetricState
 from mlops_desk.telemetry.metrics.table import GPU, measured
 from mlops_desk.telemetry.metrics.throttling import throttle_words
-from mlops_desk.telemetry.nvml.door import ErrorKind, NvmlError
+from mlops_desk.telemetry.nvml.door import CallError, ErrorKind, GpuGone, NvmlError
 from mlops_desk.telemetry.nvml.gpus import overall
 from mlops_desk.telemetry.nvml.pci import Pci, address
 from mlops_desk.telemetry.nvml.probes import _fan, _utilization
@@ -66,6 +66,12 @@ def test_errors_are_kinds_not_texts() -> None:
     assert NvmlError(17, "x", "").kind is ErrorKind.NO_PERMISSION
     assert NvmlError(13, "x", "").kind is ErrorKind.NOT_IN_DRIVER
     assert NvmlError(123456, "x", "").kind is ErrorKind.OTHER
+
+
+def test_only_what_is_gone_is_an_exception_of_its_own() -> None:
+    gone = {15, 28, 1, 9, 18}
+    assert {code for code in range(1, 30) if isinstance(NvmlError.of(code, "x"), GpuGone)} == gone
+    assert {code for code in range(1, 30) if isinstance(NvmlError.of(code, "x"), CallError)} == {*range(1, 30)} - gone
 
 
 class Device:
