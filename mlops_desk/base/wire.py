@@ -1,17 +1,19 @@
 """Records to JSON and back, the same for the API, the database and ``--json``.
 
 NaN and infinities, which JSON has no words for, travel as the strings "NaN", "Infinity" and
-"-Infinity", and bytes as base64. A field named ``class_`` is ``class`` outside Python. msgspec does the typing.
+"-Infinity", and bytes as base64. A field whose name in JSON is no name in Python says so (``metadata={"json": …}``);
+it is renamed where its record is read or written and nowhere else. msgspec does the typing.
 """
 
 import base64
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -19,10 +21,6 @@ from mlops_desk.base.errors import Invalid
 
 T = TypeVar("T")
 
-# The one field that Python has no free word for. A reason always travels with all of its fields, so that
-# it can be told from a mapping with a key "class".
-_RENAMED = {"class_": "class"}
-_REASON_KEYS = {"class", "text", "evidence", "hint"}
 _NON_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
@@ -39,7 +37,9 @@ def dumps(value: object, *, indent: int | None = None) -> str:
 def from_builtins(data: Any, kind: type[T]) -> T:
     """Build a ``kind`` from what JSON held; unknown fields are ignored. Raises Invalid."""
     try:
-        result: T = msgspec.convert(_inward(data), kind, strict=False)
+        wanted: Any = kind
+        read = _reader(wanted)
+        result: T = msgspec.convert(data if read is None else read(data), kind, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
         raise Invalid(f"This is not of the expected form: {error}.") from error
     return result
@@ -59,7 +59,7 @@ def _outward(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value):
-        return {_RENAMED.get(name, name): _outward(getattr(value, name)) for name in _field_names(value.__class__)}
+        return {spelled: _outward(getattr(value, name)) for name, spelled in _spelling(value.__class__)}
     if isinstance(value, Mapping):
         return {str(key): _outward(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -77,14 +77,41 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _field_names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+def _spelling(kind: Any) -> tuple[tuple[str, str], ...]:
+    """Return each field's name in Python and in JSON."""
+    return tuple((field.name, field.metadata.get("json", field.name)) for field in fields(kind))
 
 
-def _inward(value: Any) -> Any:
-    if isinstance(value, dict):
-        renamed = value.keys() == _REASON_KEYS
-        return {("class_" if renamed and key == "class" else key): _inward(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_inward(item) for item in value]
-    return value
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any] | None:
+    """Return what turns JSON's names into Python's in a value of this type; None where there is nothing to turn."""
+    if is_dataclass(kind):
+        return _record_reader(kind)
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in {Union, UnionType}:
+        return next((read for part in parts if (read := _reader(part)) is not None), None)
+    read = _reader(parts[-1 if isinstance(origin, type) and issubclass(origin, Mapping) else 0]) if parts else None
+    if read is None:
+        return None
+    if issubclass(origin, Mapping):
+        return lambda value: {key: read(item) for key, item in value.items()} if isinstance(value, dict) else value
+    return lambda value: [read(item) for item in value] if isinstance(value, list) else value
+
+
+def _record_reader(kind: Any) -> Callable[[Any], Any] | None:
+    hints = get_type_hints(kind)
+    readers = {spelled: (name, _reader(hints[name])) for name, spelled in _spelling(kind)}
+    turned = {key: to for key, to in readers.items() if to[0] != key or to[1] is not None}
+    if not turned:
+        return None
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        found = {key: item for key, item in value.items() if key not in turned}
+        for key, (name, inner) in turned.items():
+            if key in value:
+                found[name] = inner(value[key]) if inner is not None else value[key]
+        return found
+
+    return read

@@ -71,7 +71,7 @@ class JobSpec:
 class Reason:
     """Why something did not succeed. ``class_`` is a stable word (``class`` in JSON), evidence is quoted."""
 
-    class_: str
+    class_: str = field(metadata={"json": "class"})
     text: str
     evidence: str | None = None
     hint: str | None = None

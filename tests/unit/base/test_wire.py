@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any, get_origin
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,27 @@ def test_class_is_class_outside_python() -> None:
 def test_what_is_not_a_record_is_invalid_and_nothing_else(text: str) -> None:
     with pytest.raises(Invalid):
         wire.loads(text, Run)
+
+
+def test_only_a_reason_is_read_as_one() -> None:
+    looks_alike = {"class": "a", "text": "b", "evidence": "c", "hint": "d"}
+    run = Run("r", None, "FINISHED", 0, params=looks_alike)
+    assert wire.loads(wire.dumps(run), Run) == run
+    assert wire.from_builtins([looks_alike], list[dict[str, str]]) == [looks_alike]
+
+
+@pytest.mark.parametrize(
+    "kind", [Reason, Reason | None, list[Reason], tuple[Reason, ...], dict[str, Reason], list[dict[str, Reason]]]
+)
+def test_a_reason_is_read_wherever_it_stands(kind: Any) -> None:
+    reason = {"class": "a", "text": "b"}
+    shapes = {list: [reason], tuple: [reason], dict: {"class": reason}}
+    document = [{"class": reason}] if kind == list[dict[str, Reason]] else shapes.get(get_origin(kind), reason)
+    assert "Reason(class_='a', text='b', evidence=None, hint=None)" in repr(wire.from_builtins(document, kind))
+
+
+def test_of_a_reason_fields_may_be_missing_or_new() -> None:
+    assert wire.from_builtins({"class": "a", "text": "b", "later": 1}, Reason) == Reason("a", "b")
 
 
 def test_a_key_that_a_person_chose_is_never_renamed() -> None:
