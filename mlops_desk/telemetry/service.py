@@ -253,12 +253,12 @@ class TelemetryService:
         now = time.monotonic()
         return Status(
             gpus=tuple(
-                replace(
+                shown(
                     gpu,
-                    lease=leases.get(gpu.uuid),
-                    processes=self._named_of(gpu, now),
-                    accounting=self._accounted(gpu),
-                    held_by_nobody_bytes=self._unclaimed.of(gpu, now),
+                    leases.get(gpu.uuid),
+                    self._named_of(gpu, now),
+                    self._accounted(gpu),
+                    self._unclaimed.of(gpu, now),
                 )
                 for gpu in sample.gpus
             ),
@@ -336,6 +336,37 @@ class TelemetryService:
         note = " ".join(text for text in (trouble or self.paused(), info.note) if text) or None
         sampling = "stale" if trouble else "ok"
         return replace(info, cost=self._cost.current, simulated=self._simulated, sampling=sampling, note=note)
+
+
+def shown(
+    gpu: Gpu,
+    lease: LeaseInfo | None,
+    processes: tuple[GpuProcess, ...],
+    accounting: tuple[AccountedProcess, ...] | None,
+    held_by_nobody_bytes: int | None,
+) -> Gpu:
+    """Return a GPU with what the agent adds: ``replace`` written out, for of each GPU at each tick it costs twice."""
+    return Gpu(
+        uuid=gpu.uuid,
+        index=gpu.index,
+        name=gpu.name,
+        pci_bus_id=gpu.pci_bus_id,
+        state=gpu.state,
+        lease=lease,
+        metrics=gpu.metrics,
+        processes=processes,
+        throttle_reasons=gpu.throttle_reasons,
+        note=gpu.note,
+        processes_known=gpu.processes_known,
+        facts=gpu.facts,
+        links=gpu.links,
+        mig=gpu.mig,
+        peers=gpu.peers,
+        numa_node=gpu.numa_node,
+        cpu_affinity=gpu.cpu_affinity,
+        accounting=accounting,
+        held_by_nobody_bytes=held_by_nobody_bytes,
+    )
 
 
 def _simulated(folder: Path) -> tuple[str, ...]:

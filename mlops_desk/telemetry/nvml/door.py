@@ -154,8 +154,8 @@ class Nvml:
 
     def invoke(self, index: int | None, uuid: str | None, name: str, *arguments: Any) -> None:
         """Call a function of the library with the C arguments ``arguments``. Raises NvmlError."""
-        function = self.function(name)
-        caller = self.caller
+        function = self._functions.get(name) or self.function(name)  # a hundred times a second
+        caller = self._callers.get(get_ident()) or self.caller
         started = time.monotonic()
         caller.under_way = (index, uuid, name, started)
         try:

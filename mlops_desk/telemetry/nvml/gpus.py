@@ -266,7 +266,7 @@ class NvmlGpus:
 
     def _read_slot(self, slot: _Slot, now: float) -> Gpu:
         """Read one GPU. Raises NvmlError only when the whole driver is gone."""
-        slot.asleep = slot.identity is not None and self._pci.is_asleep(slot.identity.bus_id)
+        slot.asleep = slot.identity is not None and self._is_asleep(slot.identity)
         if slot.identity is not None and slot.asleep:
             return self._asleep(slot.identity)
         try:
@@ -282,6 +282,11 @@ class NvmlGpus:
         identity = slot.identity or self._known_at(slot.index)
         state = _GPU_STATES.get(slot.failed.kind, GpuState.ERROR) if slot.failed else GpuState.ERROR
         return _without_values(identity, state, None if state in _NOTES else f"It can't be read: {slot.failed}.")
+
+    def _is_asleep(self, identity: Identity) -> bool:
+        """Ask the kernel, unless it does not list the device: when it begins to, a new generation begins too."""
+        bus_id = identity.bus_id
+        return bus_id is not None and address(bus_id) in self._devices and self._pci.is_asleep(bus_id)
 
     def _meet(self, slot: _Slot) -> None:
         known = slot.identity.uuid if slot.identity else None

@@ -21,6 +21,8 @@ FEWEST_SECONDS = 20.0
 """Who has held a GPU for less is not judged yet: it still starts."""
 
 _FEWEST_VALUES = 5
+_CURVES_AT_ONCE = 256
+"""A minute of so many takes 60 kB. All at once would be more than the allocator keeps for the next time (allocator)."""
 
 Holder = frozenset[object]
 """Who computes on a GPU, each process by pid and start; without any, the lease."""
@@ -109,12 +111,13 @@ def _last(block: Block, seconds: float) -> Block:
 
 def means_of(block: Block) -> Means:
     """Return the mean of each curve; one with only a few values has none."""
-    known = np.isfinite(block.values)
-    counts = known.sum(axis=0)
-    sums = np.where(known, block.values, 0.0).sum(axis=0, dtype=np.float64)
     few = min(_FEWEST_VALUES, max(1, len(block.times) // 2))
-    return {
-        (key[0], key[1]): float(total / count)
-        for key, total, count in zip(block.keys, sums.tolist(), counts.tolist(), strict=True)
-        if count >= few
-    }
+    means: dict[tuple[str, str], float] = {}
+    for first in range(0, len(block.keys), _CURVES_AT_ONCE):
+        values = block.values[:, first : first + _CURVES_AT_ONCE]
+        known = np.isfinite(values)
+        sums, counts = np.where(known, values, 0.0).sum(axis=0, dtype=np.float64), known.sum(axis=0)
+        enough = np.flatnonzero(counts >= few)
+        keys = (block.keys[first + place][:2] for place in enough.tolist())
+        means.update(zip(keys, (sums[enough] / counts[enough]).tolist(), strict=True))
+    return means

@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +23,7 @@ from mlops_desk.records.status import Sample
 from mlops_desk.storage.history.blocks import Block
 from mlops_desk.telemetry import service as service_module
 from mlops_desk.telemetry.cost import Cost, processor_seconds, proportional_bytes
-from mlops_desk.telemetry.service import TelemetryService, join, window_of
+from mlops_desk.telemetry.service import TelemetryService, join, shown, window_of
 from mlops_desk.telemetry.verdicts.unclaimed_memory import Unclaimed
 
 ID = "ab" * 32
@@ -244,3 +244,10 @@ def test_the_status_names_memory_that_nobody_holds(service: TelemetryService, mo
         clock[0] = at
         service._take(replace(sample(at), gpus=(gpu,)), is_tick=True)
     assert [event.status.gpus[0].held_by_nobody_bytes for event in heard] == [None, 70 << 30]
+
+
+def test_a_gpu_is_shown_with_all_that_was_read_of_it() -> None:
+    """Each field has a value that no default is, so that one which is added and forgotten is seen."""
+    gpu = Gpu(**{each.name: object() for each in fields(Gpu)})
+    added = {name: object() for name in ("lease", "processes", "accounting", "held_by_nobody_bytes")}
+    assert shown(gpu, **added) == replace(gpu, **added)

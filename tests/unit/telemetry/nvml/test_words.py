@@ -1,5 +1,7 @@
 """What the driver says, in words."""
 
+import errno
+import os
 from pathlib import Path
 
 import pynvml
@@ -113,3 +115,40 @@ def test_bus_ids_are_those_of_the_kernel(tmp_path: Path) -> None:
     assert Pci(tmp_path).is_asleep("00000000:1B:00.0")
     assert not Pci(tmp_path).is_asleep("00000000:1C:00.0")
     assert not Pci(tmp_path).is_asleep(None)
+
+
+def test_who_sleeps_is_read_from_a_file_that_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = tmp_path / "0000:1b:00.0" / "power" / "runtime_status"
+    status.parent.mkdir(parents=True)
+    status.write_text("active\n")
+    opened: list[str] = []
+    really = os.open
+    monkeypatch.setattr(os, "open", lambda path, *how: opened.append(str(path)) or really(path, *how))
+    pci = Pci(tmp_path)
+    assert not pci.is_asleep("00000000:1B:00.0")
+    status.write_text("suspended\n")
+    assert [pci.is_asleep("00000000:1B:00.0") for _ in range(10)] == [True] * 10
+    assert opened == [str(status)]
+
+
+def test_a_device_that_went_and_came_back_is_looked_at_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = tmp_path / "0000:1b:00.0" / "power" / "runtime_status"
+    status.parent.mkdir(parents=True)
+    status.write_text("active\n")
+    pci = Pci(tmp_path)
+    assert not pci.is_asleep("00000000:1B:00.0")
+    (known,) = pci._open.values()
+    really = os.pread
+
+    def gone(descriptor: int, *how: int) -> bytes:
+        if descriptor == known:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))  # what sysfs says of a device that was removed
+        return really(descriptor, *how)
+
+    monkeypatch.setattr(os, "pread", gone)
+    monkeypatch.setattr(os, "close", lambda _: None)  # so that the next one has another number
+    status.unlink()
+    status.write_text("suspended\n")
+    assert pci.is_asleep("00000000:1B:00.0")
+    monkeypatch.undo()
+    os.close(known)
