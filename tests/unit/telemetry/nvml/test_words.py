@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.metric import MetricState
+from mlops_desk.telemetry.host.processes import Processes
 from mlops_desk.telemetry.metrics.table import GPU, measured
 from mlops_desk.telemetry.metrics.throttling import throttle_words
-from mlops_desk.telemetry.nvml.door import CallError, ErrorKind, GpuGone, NvmlError
-from mlops_desk.telemetry.nvml.gpus import overall
+from mlops_desk.telemetry.nvml.device import Identity
+from mlops_desk.telemetry.nvml.door import CallError, ErrorKind, GpuGone, Nvml, NvmlError
+from mlops_desk.telemetry.nvml.gpus import NvmlGpus, overall
 from mlops_desk.telemetry.nvml.pci import Pci, address
 from mlops_desk.telemetry.nvml.probes import _fan, _utilization
 from mlops_desk.telemetry.nvml.trouble import explain
@@ -152,3 +154,19 @@ def test_a_device_that_went_and_came_back_is_looked_at_anew(tmp_path: Path, monk
     assert pci.is_asleep("00000000:1B:00.0")
     monkeypatch.undo()
     os.close(known)
+
+
+def test_of_a_device_that_the_kernel_does_not_list_no_file_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr(Pci, "is_asleep", lambda _, bus_id: asked.append(bus_id) or True)
+    gpus = NvmlGpus(Nvml(), Pci(tmp_path), Processes())
+    gpus._follow_bus(0.0)
+    here, away = (Identity(0, "GPU-1", "H100", f"00000000:{bus}:00.0") for bus in ("1B", "1C"))
+    assert not gpus._is_asleep(here)
+    (tmp_path / "0000:1b:00.0").mkdir()
+    gpus._follow_bus(1e9)
+    assert gpus._is_asleep(here)
+    assert not gpus._is_asleep(away)
+    assert asked == ["00000000:1B:00.0"]

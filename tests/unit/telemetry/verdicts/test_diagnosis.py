@@ -1,5 +1,7 @@
 """Why a GPU is idle: each cause from a plain case, and what must hold for any numbers."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -390,6 +392,42 @@ def test_means_leave_out_what_was_hardly_measured():
     means = means_of(Block(keys, np.arange(20.0), values, np.ones((20, 3), np.uint8)))
     assert set(means) == {("a", "x"), ("c", "x")}
     assert means["c", "x"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("curves", [0, 1, 255, 256, 257, 1100])
+def test_however_many_curves_there_are_each_has_its_own_mean(curves):
+    keys = tuple((f"d{number}", "x", "1") for number in range(curves))
+    values = np.arange(60 * curves, dtype=np.float32).reshape(60, curves)
+    means = means_of(Block(keys, np.arange(60.0), values, np.ones(values.shape, np.uint8)))
+    assert means == {(key[0], "x"): pytest.approx(29.5 * curves + place) for place, key in enumerate(keys)}
+
+
+_MINUTES = """
+import resource
+import numpy as np
+from mlops_desk.base.allocator import give_back_memory
+assert give_back_memory()
+from mlops_desk.storage.history.blocks import Block
+from mlops_desk.telemetry.verdicts.keeper import means_of
+
+values = np.ones((60, 1100), np.float32)
+minute = Block(tuple((str(n), "x", "1") for n in range(1100)), np.arange(60.0), values, np.ones(values.shape, np.uint8))
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+for _ in range(10):
+    kept = means_of(minute)
+before = faults()
+for _ in range(100):
+    kept = means_of(minute)
+print(faults() - before)
+"""
+
+
+def test_the_means_of_a_minute_are_made_in_memory_that_stays():
+    done = subprocess.run([sys.executable, "-c", _MINUTES], capture_output=True, text=True, check=True, timeout=60)
+    assert int(done.stdout) < 2000  # of 13,000 pages
 
 
 def test_a_clock_that_is_set_forward_makes_no_gpu_idle_for_hours():
