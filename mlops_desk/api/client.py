@@ -9,8 +9,9 @@ import json
 import socket as network
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from mlops_desk.api import start as starting
 from mlops_desk.api.lean import httpx
@@ -20,82 +21,25 @@ from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
 from mlops_desk.records import event as announced
-from mlops_desk.verbs import PROTOCOLS
-from mlops_desk.verbs.agent import Agent
-from mlops_desk.verbs.alerts import Alerts
 from mlops_desk.verbs.declaration import Verb, verbs_of
-from mlops_desk.verbs.drift import Drift
-from mlops_desk.verbs.endpoints import Endpoints
-from mlops_desk.verbs.events import Events
-from mlops_desk.verbs.gpus import Gpus
-from mlops_desk.verbs.jobs import Jobs
-from mlops_desk.verbs.models import Models, Runs
-from mlops_desk.verbs.rules import Rules
-from mlops_desk.verbs.settings import Settings
-from mlops_desk.verbs.telemetry import Telemetry
+from mlops_desk.verbs.desk import PROTOCOLS, ClientLike
 
 START_TIMEOUT_SECONDS = 30.0
 SILENCE_SECONDS = 6.0
 
 
-class Client:
+class Client(ClientLike):
     """Speaks to one agent. Every call blocks, up to its verb's deadline; raises DeskError."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
         self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://agent")
         self._listening: network.socket | None = None
+        for name in PROTOCOLS:
+            setattr(self, name, _ServiceOfAgent(self, name))
 
     def close(self) -> None:
         self._http.close()
-
-    @property
-    def agent(self) -> Agent:
-        return cast("Agent", self._service("agent"))
-
-    @property
-    def telemetry(self) -> Telemetry:
-        return cast("Telemetry", self._service("telemetry"))
-
-    @property
-    def gpus(self) -> Gpus:
-        return cast("Gpus", self._service("gpus"))
-
-    @property
-    def events(self) -> Events:
-        return cast("Events", self._service("events"))
-
-    @property
-    def alerts(self) -> Alerts:
-        return cast("Alerts", self._service("alerts"))
-
-    @property
-    def jobs(self) -> Jobs:
-        return cast("Jobs", self._service("jobs"))
-
-    @property
-    def models(self) -> Models:
-        return cast("Models", self._service("models"))
-
-    @property
-    def runs(self) -> Runs:
-        return cast("Runs", self._service("runs"))
-
-    @property
-    def endpoints(self) -> Endpoints:
-        return cast("Endpoints", self._service("endpoints"))
-
-    @property
-    def drift(self) -> Drift:
-        return cast("Drift", self._service("drift"))
-
-    @property
-    def rules(self) -> Rules:
-        return cast("Rules", self._service("rules"))
-
-    @property
-    def settings(self) -> Settings:
-        return cast("Settings", self._service("settings"))
 
     def call(self, verb: Verb, arguments: dict[str, Any], timeout_seconds: float | None = None) -> Any:
         """Ask for a verb; returns a record, or for a streaming verb an iterator of lines."""
@@ -148,9 +92,6 @@ class Client:
             with contextlib.suppress(OSError):  # it has ended by itself
                 listening.shutdown(network.SHUT_RDWR)
 
-    def _service(self, name: str) -> "_Service":
-        return _Service(self, name)
-
     def _lines(self, verb: Verb, given: dict[str, Any]) -> Iterator[str]:
         timeout = httpx.Timeout(None, connect=5.0)
         try:
@@ -167,12 +108,16 @@ class Client:
             raise _unreachable(error) from error
 
 
-class _Service:
+class _ServiceOfAgent:
     """One service's methods, made from its declaration."""
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
-        self._verbs = {verb.name: verb for verb in verbs_of(name, PROTOCOLS[name])}
+        self._name = name
+
+    @cached_property
+    def _verbs(self) -> dict[str, Verb]:
+        return {verb.name: verb for verb in verbs_of(self._name, PROTOCOLS[self._name])}
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         try:

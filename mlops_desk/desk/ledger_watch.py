@@ -4,6 +4,7 @@ import logging
 import os
 import shlex
 import stat
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,23 +16,33 @@ from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.agent import Check
 from mlops_desk.records.gpu import LeaseInfo
+from mlops_desk.records.status import Sample
 
 _log = logging.getLogger(__name__)
+_STALE_FACTS_SECONDS = 10.0  # who was on a GPU longer ago than that may be another by now
+_LATE_SECONDS = 5.0  # so much later than two intervals comes the sample of a collector that had to be replaced
 
 
 class Leasing:
-    """``facts`` returns what the driver showed last, or None when that is too old; ``instance`` is our agent's."""
+    """``instance`` is our agent's; ``interval_seconds`` says how often telemetry samples at the moment."""
 
-    def __init__(self, ledger: LeaseLedger, instance: str, facts: Callable[[], DriverFacts | None]) -> None:
+    def __init__(self, ledger: LeaseLedger, instance: str, interval_seconds: Callable[[], float]) -> None:
         self._ledger = ledger
         self._instance = instance
-        self._facts = facts
+        self._interval_seconds = interval_seconds
         self._trouble: str | None = None
 
-    def known(self) -> Mapping[str, LeaseInfo]:
-        """Return who holds which GPU; what is wrong with our own leases is told with them."""
+    def facts(self, sample: Sample) -> DriverFacts | None:
+        """Return what the driver showed in a sample, or None when that is too old to give GPUs out on."""
+        limit = max(_STALE_FACTS_SECONDS, _LATE_SECONDS + 2.0 * self._interval_seconds())
+        if time.time() - sample.sampled_at > limit:
+            return None
+        return self._ledger.facts(sample.gpus, sample.sampled_at)
+
+    def known(self, sample: Sample) -> Mapping[str, LeaseInfo]:
+        """Return who holds which GPU of a sample; what is wrong with our own leases is told with them."""
         self._uphold()
-        infos = self._ledger.snapshot(self._facts())
+        infos = self._ledger.snapshot(self.facts(sample))
         if self._trouble is None:
             return infos
         return {

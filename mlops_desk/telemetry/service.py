@@ -86,7 +86,7 @@ class TelemetryService:
         loop: Loop,
         settings: SettingsStore,
         *,
-        leases: Callable[[], Mapping[str, LeaseInfo]],
+        leases: Callable[[Sample], Mapping[str, LeaseInfo]],
         container_name: Callable[[str], str | None],
         job_name: Callable[[str], str | None] = lambda _id: None,
         agent_info: Callable[[], AgentInfo],
@@ -151,8 +151,8 @@ class TelemetryService:
     def status(self) -> Status:
         """Return the newest numbers; right after the start, wait a little for the first ones."""
         self._sampler.wait_for_first(max(0.0, self._started + _FIRST_SECONDS - time.monotonic()))
-        sample = self._sampler.sample()
-        return self._status(sample, self._known_leases(sample))
+        listed_at, sample = self._sampler.listed_at(), self._sampler.sample()  # in this order: never newer than it is
+        return self._status(sample, self._known_leases(sample, listed_at))
 
     def window(self, seconds: float = _WINDOW_SECONDS) -> Window:
         """Return every curve over the last ``seconds`` (at most 15 min); gaps are None.
@@ -200,7 +200,7 @@ class TelemetryService:
         ``sampled_at`` is when the driver last said who uses its GPUs, and 0 while it does not say.
         """
         listed_at, sample = self._sampler.listed_at(), self._sampler.sample()
-        return replace(sample, gpus=_for_leases(sample.gpus), sampled_at=listed_at or 0.0)
+        return _for_ledger(sample, listed_at)
 
     def cost(self) -> AgentCost:
         """Return what watching costs at the moment."""
@@ -280,13 +280,13 @@ class TelemetryService:
         now, users = time.monotonic(), [(gpu.uuid, gpu.state, gpu.processes) for gpu in sample.gpus]
         if now >= self._leases_due or users != self._leases_of:
             self._leases_due, self._leases_of = now + _LEASES_SECONDS, users
-            self._leases_then = self._known_leases(sample)
+            self._leases_then = self._known_leases(sample, self._sampler.listed_at())
         return self._leases_then
 
-    def _known_leases(self, sample: Sample) -> Mapping[str, LeaseInfo]:
+    def _known_leases(self, sample: Sample, listed_at: float | None) -> Mapping[str, LeaseInfo]:
         """Return the ledger's view; where it can't be read, nobody knows who holds a GPU."""
         try:
-            return self._leases()
+            return self._leases(_for_ledger(sample, listed_at))
         except DeskError as error:
             _log.info("The leases can't be read: %s", error.message)
             return {gpu.uuid: LeaseInfo("unknown") for gpu in sample.gpus}
@@ -372,6 +372,10 @@ def shown(
 def _simulated(folder: Path) -> tuple[str, ...]:
     """Return what a collector is started with for the demo."""
     return "--simulated", str(DEMO_SEED), "--faults", str(folder / SIMULATED_FAULTS)
+
+
+def _for_ledger(sample: Sample, listed_at: float | None) -> Sample:
+    return replace(sample, gpus=_for_leases(sample.gpus), sampled_at=listed_at or 0.0)
 
 
 def _for_leases(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:

@@ -1,7 +1,8 @@
 """All services together, as the faces see them: the client has this shape, and so has the agent's Desk."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Protocol
+from typing import get_type_hints
 
 from mlops_desk.records import event as events
 from mlops_desk.verbs.agent import Agent
@@ -17,38 +18,32 @@ from mlops_desk.verbs.settings import Settings
 from mlops_desk.verbs.telemetry import Telemetry
 
 
-class DeskVerbs(Protocol):
-    """One attribute for each service in ``PROTOCOLS``."""
+class DeskVerbs:
+    """The one list of services: a name for each, and what can be asked of it. Whoever has one has all of them."""
 
-    @property
-    def agent(self) -> Agent: ...
-    @property
-    def telemetry(self) -> Telemetry: ...
-    @property
-    def gpus(self) -> Gpus: ...
-    @property
-    def events(self) -> Events: ...
-    @property
-    def alerts(self) -> Alerts: ...
-    @property
-    def jobs(self) -> Jobs: ...
-    @property
-    def models(self) -> Models: ...
-    @property
-    def runs(self) -> Runs: ...
-    @property
-    def endpoints(self) -> Endpoints: ...
-    @property
-    def drift(self) -> Drift: ...
-    @property
-    def rules(self) -> Rules: ...
-    @property
-    def settings(self) -> Settings: ...
+    agent: Agent
+    telemetry: Telemetry
+    gpus: Gpus
+    events: Events
+    alerts: Alerts
+    jobs: Jobs
+    models: Models
+    runs: Runs
+    endpoints: Endpoints
+    drift: Drift
+    rules: Rules
+    settings: Settings
 
 
-class ClientLike(DeskVerbs, Protocol):
+PROTOCOLS: dict[str, type] = get_type_hints(DeskVerbs)
+"""The protocol of each service, by its name."""
+
+
+class ClientLike(DeskVerbs, ABC):
     """What the window talks to: the verbs, and what the agent announces."""
 
+    @abstractmethod
     def announcements(self, every_seconds: float = 0.0) -> Iterator[events.Event]: ...
 
+    @abstractmethod
     def hang_up(self) -> None: ...

@@ -172,7 +172,7 @@ class Agent:
         self.bus, self.loop, self.settings = Bus(), Loop("soak"), SettingsStore(folder / "settings.json")
         self.state, self.newest = State(folder / "state.db"), Sample(0, 0.0, (), Host("box", {}))
         self.telemetry = TelemetryService(
-            self.folder, self.bus, self.loop, self.settings, leases=dict,
+            self.folder, self.bus, self.loop, self.settings, leases=lambda _sample: {},
             container_name=lambda container: f"name-{container[-8:]}",
             agent_info=lambda: AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i"),
         )  # fmt: skip

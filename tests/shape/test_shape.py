@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -99,9 +100,9 @@ def test_nothing_is_unpickled_here() -> None:
 
 @pytest.mark.parametrize("service", sorted(PROTOCOLS))
 def test_each_service_implements_its_verbs_to_the_letter(service: str) -> None:
-    from mlops_desk.desk import IMPLEMENTATIONS
+    from mlops_desk.desk.house import Desk
 
-    implementation = IMPLEMENTATIONS[service]
+    implementation = get_type_hints(Desk)[service]
     for verb in verbs_of(service, PROTOCOLS[service]):
         declared = inspect.signature(getattr(PROTOCOLS[service], verb.name))
         given = inspect.signature(getattr(implementation, verb.name))

@@ -26,7 +26,7 @@ class DemoEndpoints(EndpointsService):
 
     def __init__(self, desk: "Desk") -> None:
         super().__init__(
-            desk.folder, desk.state, desk.bus, desk.loop, desk.settings, desk.engine, desk.registry.find,
+            desk.folder, desk.state, desk.bus, desk.loop, desk.store, desk.engine, desk.registry.find,
             desk.registry.download_model,
         )  # fmt: skip
         self._desk = desk

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mlops_desk.base import wire
@@ -21,6 +22,8 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.desk.demo import data
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
 from mlops_desk.desk.house import Desk
+from mlops_desk.desk.machine_wiring import ContainerWord, container_lives
+from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.engines.engine import ContainerSpec, Engine
 from mlops_desk.engines.fake import FakeEngine, ScriptedEnding, ScriptedProgram
 from mlops_desk.jobs.run.outcome import Outcome
@@ -76,13 +79,15 @@ class DemoDesk(Desk):
         # Leases of GPUs that do not exist stay out of the machine's own ledger.
         folder = self.folder.root / "leases"
         return LeaseLedger(
-            LeaseOwner(self.folder.instance, "demo"), self._container_lives, folders=LeaseFolders((folder,))
+            LeaseOwner(self.folder.instance, "demo"),
+            partial(container_lives, self.engine),
+            folders=LeaseFolders((folder,)),
         )
 
     def _gpus(self) -> GpusService:
         return GpusService(self.telemetry.status, SimulatedEnding(self.folder.root / SIMULATED_FAULTS).end)
 
-    def _container_names(self) -> tuple[Callable[[str], str | None], Callable[[str], str | None]]:
+    def _container_names(self) -> tuple[ContainerWord, ContainerWord]:
         return container_name, lambda _id: None
 
     def _registry(self) -> RegistryCore:
@@ -95,14 +100,8 @@ class DemoDesk(Desk):
     def _endpoints(self) -> EndpointsService:
         return DemoEndpoints(self)
 
-    def _request_window(self, name: str, rows: int, target: Path) -> LogWindow:
-        return data.write_current(name, rows, target)
-
-    def _reference_file(self, endpoint: Endpoint) -> Path:
-        return data.write_reference(endpoint.name, self.folder.root / "demo-data")
-
-    def _kinds(self, endpoint: Endpoint) -> Mapping[str, str]:  # noqa: ARG002 - by the reference's own types
-        return {}
+    def _model_wiring(self) -> ModelWiring:
+        return _DemoModels(self.folder, self.state, self.registry, self.jobs, self.endpoints)
 
     def _at_end(self, spec: ContainerSpec, ending: ScriptedEnding) -> Mapping[str, str]:
         """Log and register what the training program of a real job would have, and end as its wrapper would."""
@@ -146,6 +145,19 @@ class DemoDesk(Desk):
             self.drift.check(name)
         except DeskError as error:
             _log.warning("No report for %s: %s", name, error.message)
+
+
+class _DemoModels(ModelWiring):
+    """What endpoints were asked and are compared with, made up."""
+
+    def request_window(self, name: str, rows: int, target: Path) -> LogWindow:
+        return data.write_current(name, rows, target)
+
+    def reference_file(self, endpoint: Endpoint) -> Path:
+        return data.write_reference(endpoint.name, self._folder.root / "demo-data")
+
+    def kinds(self, endpoint: Endpoint) -> Mapping[str, str]:  # noqa: ARG002 - by the reference's own types
+        return {}
 
 
 class _DemoServer(TrackingServer):

@@ -11,6 +11,8 @@ from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.agent import Check
 from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.host import Host
+from mlops_desk.records.status import Sample
 
 GPUS = [Gpu(f"GPU-{index}", index, "Test", None, GpuState.OK, processes_known=True) for index in range(2)]
 
@@ -19,13 +21,38 @@ def ledger(folder: Path, name: str) -> LeaseLedger:
     return LeaseLedger(LeaseOwner(name), folders=LeaseFolders((folder,)))
 
 
+def sample(age_seconds: float = 0.0) -> Sample:
+    return Sample(1, time.time() - age_seconds, tuple(GPUS), Host("h"))
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "interval_seconds", "is_known"),
+    [
+        (0.0, 1.0, True),
+        (9.0, 1.0, True),
+        (11.0, 1.0, False),
+        (11.0, 10.0, True),
+        (24.0, 10.0, True),
+        (26.0, 10.0, False),
+    ],
+)
+def test_what_the_driver_showed_too_long_ago_is_no_ground_to_give_gpus_out(
+    tmp_path: Path, age_seconds: float, interval_seconds: float, *, is_known: bool
+) -> None:
+    leasing = Leasing(ledger(tmp_path, "ours"), "ours", lambda: interval_seconds)
+    facts = leasing.facts(sample(age_seconds))
+    assert (facts is not None) is is_known
+    if facts is not None:
+        assert [gpu.uuid for gpu in facts.gpus] == ["GPU-0", "GPU-1"]
+
+
 def test_each_look_upholds_our_leases(tmp_path: Path) -> None:
     ours = ledger(tmp_path, "ours")
-    leasing = Leasing(ours, "ours", lambda: ours.facts(GPUS, time.time()))
+    leasing = Leasing(ours, "ours", lambda: 1.0)
     ours.acquire("a1", "train", 1, ours.facts(GPUS, time.time()))
     file = tmp_path / f"mlops-desk-leases-{os.geteuid()}" / "GPU-0.lease"
     file.write_text("garbage")
-    info = leasing.known()["GPU-0"]
+    info = leasing.known(sample())["GPU-0"]
     assert (info.state, info.attempt) == ("leased", "a1")
     assert "is damaged, and has been written anew" in (info.trouble or "")
     assert ledger(tmp_path, "other").snapshot()["GPU-0"].attempt == "a1"
@@ -33,20 +60,20 @@ def test_each_look_upholds_our_leases(tmp_path: Path) -> None:
 
 def test_that_ours_can_not_be_upheld_is_told_with_them_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, others = ledger(tmp_path, "ours"), ledger(tmp_path, "other")
-    leasing = Leasing(ours, "ours", lambda: ours.facts(GPUS, time.time()))
+    leasing = Leasing(ours, "ours", lambda: 1.0)
     ours.acquire("a1", "train", 1, ours.facts(GPUS, time.time()))
     others.acquire("b1", "train", 1, ours.facts(GPUS, time.time()))
     with monkeypatch.context() as broken:
         broken.setattr(ours, "_fallen", lambda _found: (_ for _ in ()).throw(OSError(5, "Input/output error")))
-        infos = leasing.known()
+        infos = leasing.known(sample())
     assert infos["GPU-0"].trouble == "The lease of a GPU could not be written: Input/output error."
     assert infos["GPU-1"].trouble is None
-    assert leasing.known()["GPU-0"].trouble is None
+    assert leasing.known(sample())["GPU-0"].trouble is None
 
 
 def check(*folders: Path) -> Check:
     ours = LeaseLedger(LeaseOwner("ours"), folders=LeaseFolders(folders))
-    return Leasing(ours, "ours", lambda: None).check()
+    return Leasing(ours, "ours", lambda: 1.0).check()
 
 
 def test_the_doctor_names_the_folders_of_leases(tmp_path: Path) -> None:

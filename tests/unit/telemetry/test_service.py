@@ -37,7 +37,7 @@ def service(tmp_path: Path) -> TelemetryService:
         Bus(),
         Loop("test"),
         SettingsStore(folder.settings),
-        leases=lambda: {"GPU-0": LeaseInfo("leased", user="ada")},
+        leases=lambda _sample: {"GPU-0": LeaseInfo("leased", user="ada")},
         container_name={ID: "train\u202e"}.get,
         job_name={ID: "resnet\u202e"}.get,
         agent_info=lambda: AgentInfo("0.1", 3.0, AgentCost(), 1, "/d", "i"),
@@ -101,7 +101,7 @@ def test_before_the_first_measurement_nothing_is_remembered(service: TelemetrySe
 
 
 def test_an_unreadable_ledger_leaves_the_holders_unknown(service: TelemetryService) -> None:
-    def fail() -> None:
+    def fail(_sample: Sample) -> None:
         raise Unavailable("The lease folder can't be read.")
 
     service._leases = fail
@@ -114,7 +114,7 @@ def test_an_unreadable_ledger_leaves_the_holders_unknown(service: TelemetryServi
 
 def test_leases_are_asked_anew_when_users_change_or_someone_asks(service: TelemetryService) -> None:
     asked: list[float] = []
-    service._leases = lambda: asked.append(1.0) or {}
+    service._leases = lambda _sample: asked.append(1.0) or {}
     for second in range(3):
         service._take(sample(10.0 + second), is_tick=True)
     assert len(asked) < 3
@@ -128,6 +128,21 @@ def test_leases_are_asked_anew_when_users_change_or_someone_asks(service: Teleme
 
 def test_the_ledger_is_told_nothing_before_the_driver_was_heard(service: TelemetryService) -> None:
     assert service.sample().sampled_at == 0.0
+
+
+def test_leases_are_asked_for_the_sample_that_is_told_as_of_when_the_driver_listed_it(
+    service: TelemetryService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sample] = []
+    service._leases = lambda given: asked.append(given) or {}
+    service._take(sample(10.0), is_tick=True)
+    assert [([gpu.uuid for gpu in given.gpus], given.sampled_at) for given in asked] == [(["GPU-0"], 0.0)]
+    order: list[str] = []
+    monkeypatch.setattr(service._sampler, "listed_at", lambda: order.append("listed") or 9.5)
+    monkeypatch.setattr(service._sampler, "sample", lambda: order.append("sample") or sample(11.0))
+    service.status()
+    assert (asked[-1].sampled_at, service.sample().sampled_at) == (9.5, 9.5)
+    assert order == ["listed", "sample"] * 2, "never as of later than what is told"
 
 
 def test_the_window_has_one_axis_and_gaps(service: TelemetryService) -> None:

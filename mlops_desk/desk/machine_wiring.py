@@ -1,0 +1,118 @@
+"""Where features meet about the machine: samples and who judges them, GPUs and who holds them, and what happened."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from mlops_desk.alerts.service import AlertsService
+from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.desk.ledger_watch import Leasing
+from mlops_desk.engines.engine import Engine
+from mlops_desk.events.service import EventParts, EventsService
+from mlops_desk.leases.allocation import DriverFacts
+from mlops_desk.records.history import Curves
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.job import JobState
+from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.status import Status
+from mlops_desk.storage.state import State
+from mlops_desk.telemetry.prometheus.exporter import Exporter
+from mlops_desk.telemetry.service import TelemetryService
+
+_log = logging.getLogger(__name__)
+_JOBS_COUNTED = 2000  # a sentence about an absence: more than that nobody would read as a number
+_BUSY_POINTS = 100  # buckets of the curve behind one mean value; fewer would hide short gaps in it
+
+ContainerWord = Callable[[str], str | None]
+
+
+def container_lives(engine: Engine, name: str) -> bool:
+    """Tell whether a container of that name is there and has not ended. Raises DeskError where it can't be seen."""
+    try:
+        facts = engine.inspect(name)
+    except NotFound:
+        return False
+    return facts.status in {"created", "running", "paused", "restarting"}
+
+
+class MachineWiring:
+    """Joins telemetry with the ledger of GPUs and with the records of jobs.
+
+    ``container_name`` and ``container_job`` name the container of an engine's id, and the job that it belongs to.
+    """
+
+    def __init__(
+        self,
+        telemetry: TelemetryService,
+        leasing: Leasing,
+        state: State,
+        container_name: ContainerWord,
+        container_job: ContainerWord,
+    ) -> None:
+        self._telemetry = telemetry
+        self._leasing = leasing
+        self._state = state
+        self._container_name = container_name
+        self._container_job = container_job
+
+    def join(self, events: EventsService, alerts: AlertsService, exporter: Exporter) -> None:
+        """Hand each sample to who judges it."""
+
+        def judge(heard: tuple[DeviceEvent, ...], status: Status, is_tick: bool) -> None:
+            events.take(heard, status)
+            exporter.take(heard, status.gpus, is_tick=is_tick)
+            if is_tick:
+                alerts.take(status)
+
+        self._telemetry.listen(judge)
+
+    def event_parts(self) -> EventParts:
+        """Return what the event log needs."""
+        return EventParts(
+            self._keep,
+            self._recording,
+            self.busy_ratio,
+            self.jobs_ended,
+            self._telemetry.device,
+            self._gpus,
+            self._container_name,
+            self._container_job,
+        )
+
+    def driver_facts(self) -> DriverFacts | None:
+        """Return what the driver showed last, or None when that is too old to give GPUs out on."""
+        return self._leasing.facts(self._telemetry.sample())
+
+    def sampling(self) -> tuple[str, str | None]:
+        """Return how sampling is, in a word, and what is wrong with it or with its history."""
+        trouble = self._telemetry.trouble()
+        return ("stale" if trouble else "ok"), trouble or self._telemetry.paused()
+
+    def busy_ratio(self, start: float, end: float) -> Mapping[str, float]:
+        """Return the mean utilisation of each GPU over a span; one whose history does not tell is left out."""
+        ratios = {}
+        for gpu in self._gpus():
+            try:
+                curve = self._telemetry.history("hw.gpu.utilization", gpu.uuid, start, end, _BUSY_POINTS)
+            except DeskError as error:
+                _log.info("How busy GPU %s was is not known: %s", gpu.uuid, error.message)
+                continue
+            known = [value for value in curve.mean if value is not None]
+            if known:
+                ratios[gpu.uuid] = sum(known) / len(known)
+        return ratios
+
+    def jobs_ended(self, since: float) -> Mapping[str, int]:
+        """Count the jobs that ended since a time, by outcome."""
+        final = tuple(state.value for state in JobState if state.is_final)
+        jobs = self._state.jobs.list(states=final, limit=_JOBS_COUNTED)
+        return Counter(job.state.value for job in jobs if (job.ended_at or 0.0) >= since)
+
+    def _gpus(self) -> Sequence[Gpu]:
+        return self._telemetry.status().gpus
+
+    def _keep(self, incident_id: str, at: float) -> None:
+        self._telemetry.recorder.keep(incident_id, at)
+
+    def _recording(self, incident_id: str, device: str | None) -> Curves:
+        return self._telemetry.recorder.read(incident_id, device)

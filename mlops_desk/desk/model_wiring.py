@@ -1,0 +1,76 @@
+"""Where features meet about models: runs of jobs, endpoints and what they are compared with, rules and their jobs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.desk.reference import ReferenceParts, reference_file
+from mlops_desk.jobs.ports import RunTicket
+from mlops_desk.jobs.service import JobsService
+from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.job import Job, JobSpec
+from mlops_desk.records.model import ModelVersion
+from mlops_desk.registry.service import RegistryCore
+from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.requests import LogWindow
+from mlops_desk.storage.state import State
+
+_JOB_TAG = "mlops_desk.job"
+_NAME_TAG = "mlflow.runName"
+
+
+def prepare_run(registry: RegistryCore, spec: JobSpec, job_id: str, attempt_id: str) -> RunTicket:
+    """Make the run that a job's attempt logs to. Raises DeskError."""
+    if spec.mlflow is None:
+        raise AssertionError("a job without mlflow asks for no run")
+    tags = {_JOB_TAG: job_id, _NAME_TAG: spec.name}
+    prepared = registry.prepare_run(spec.mlflow.experiment, tags, attempt_id)
+    return RunTicket(prepared.run_id, prepared.container_uri, prepared.token)
+
+
+def finish_run(registry: RegistryCore, run_id: str, status: str) -> None:
+    """End the run of a job. Raises DeskError."""
+    registry.finish_run(run_id, status)
+
+
+class ModelWiring:
+    """Joins registry, jobs and endpoints for drift and for rules."""
+
+    def __init__(
+        self, folder: DataFolder, state: State, registry: RegistryCore, jobs: JobsService, endpoints: EndpointsService
+    ) -> None:
+        self._folder = folder
+        self._state = state
+        self._registry = registry
+        self._jobs = jobs
+        self._endpoints = endpoints
+
+    def request_window(self, name: str, rows: int, target: Path) -> LogWindow:
+        """Write the newest answered requests of an endpoint as one file."""
+        return self._endpoints.request_window(name, rows, target)
+
+    def reference_file(self, endpoint: Endpoint) -> Path:
+        """Return the file of what an endpoint's model was trained on. Raises DeskError."""
+        where = endpoint.model.registry
+        parts = ReferenceParts(
+            dataset=lambda run_id: self._registry.reference_dataset(run_id, where),
+            job_of_run=self._jobs.find_by_run,
+            download=lambda uri, target: self._registry.download_artifact(uri, "", target, where),
+        )
+        return reference_file(endpoint, self._folder.endpoints / endpoint.name / "reference", parts)
+
+    def kinds(self, endpoint: Endpoint) -> Mapping[str, str]:
+        """Return the kinds of an endpoint's columns by its model's signature."""
+        return self._endpoints.kinds(endpoint.name)
+
+    def champion(self, model: str, alias: str) -> ModelVersion:
+        """Return the version behind MODEL@ALIAS. Raises DeskError."""
+        return self._registry.resolve(f"{model}@{alias}")
+
+    def metric(self, run_id: str, name: str) -> float | None:
+        """Return a run's newest value of a metric; None where it was not logged."""
+        return self._registry.run(run_id).metrics.get(name)
+
+    def job_of_origin(self, origin: str) -> Job | None:
+        """Return the job of an origin, which a retraining gives to the one that it submits."""
+        return next(iter(self._state.jobs.list(parent=origin, limit=1)), None)

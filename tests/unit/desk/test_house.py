@@ -1,0 +1,88 @@
+"""The Desk as it is built: one attribute for each service of the list, and features that meet where they should."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.errors import Refused
+from mlops_desk.base.loop import Loop
+from mlops_desk.desk import open_desk
+from mlops_desk.desk.house import Desk
+from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
+from mlops_desk.records.event import Notice
+from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.rule import Rule
+from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.verbs.policy import SingleUser
+
+SERVICES = [
+    "agent", "telemetry", "gpus", "events", "alerts", "jobs", "models", "runs", "endpoints", "drift", "rules",
+    "settings",
+]  # fmt: skip
+
+
+@pytest.fixture(params=[False, True], ids=["real", "demo"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setenv("MLOPS_DESK_LEASE_DIR", str(tmp_path / "leases"))
+    folder, loop = DataFolder(tmp_path / "data"), Loop("test")
+    folder.make()
+    desk = open_desk(folder, loop, demo=request.param)
+    yield desk
+    desk.stop()
+    assert loop.stop(10.0) == []
+
+
+def test_services_are_the_ones_of_the_list(desk: Desk) -> None:
+    assert list(PROTOCOLS) == SERVICES
+    assert list(desk.services) == SERVICES
+    assert all(getattr(desk, name) is desk.services[name] for name in SERVICES)
+
+
+def test_what_starts_first_is_what_listens_and_what_ends_last_is_what_is_written_to(desk: Desk) -> None:
+    names = [part.name for part in desk._parts()]
+    assert names == [
+        "the engine", "the state", "the audit trail", "events", "upkeep", "alerts", "telemetry", "tickets", "registry",
+        "jobs", "endpoints", "drift", "rules", "the exporter",
+    ]  # fmt: skip
+    assert sum(part.stop_seconds for part in desk._parts() if part.name == "telemetry") == 1.2
+
+
+def test_a_rule_of_somebody_who_may_not_connect_does_not_fire(desk: Desk) -> None:
+    told: list[Notice] = []
+    desk.bus.subscribe(Notice, told.append)
+    stranger = 64_002
+    rule = Rule("theirs", "digits", "champion", "accuracy", endpoint="front", created_by=stranger)
+    desk.state.rules.put(rule)
+    report = DriftReport(
+        Verdict.DRIFT, (), DatasetDrift(10, 10, 1, 1, 1.0), endpoint="front", model="digits/1", id="r", alarm=True
+    )
+    desk.rules.on_report(report)
+    (notice,) = told
+    assert f"uid {stranger} asked" in notice.text
+    assert desk.state.retrainings.list() == []
+
+
+def test_the_policy_is_that_of_ones_own_agent(desk: Desk) -> None:
+    assert isinstance(desk.policy, SingleUser)
+    assert desk.permission.policy is desk.policy
+    with pytest.raises(Refused, match="asked"):
+        desk.permission.check_named("jobs", "list", {}, replace_uid(os.getuid() + 1))
+
+
+def replace_uid(uid: int) -> object:
+    from mlops_desk.base.caller import Caller
+
+    return Caller(uid, uid, 1)
+
+
+def test_jobs_that_ended_are_counted_by_outcome_since_then(desk: Desk) -> None:
+    job = Job("a" * 12, "a", JobState.SUCCEEDED, JobSpec("a", "img"), 1.0, 0, "me", ended_at=100.0)
+    for number, (state, ended_at) in enumerate(
+        [(JobState.SUCCEEDED, 100.0), (JobState.FAILED, 101.0), (JobState.FAILED, 99.0), (JobState.RUNNING, None)]
+    ):
+        desk.state.jobs.put(replace(job, id=f"{number:012d}", state=state, ended_at=ended_at))
+    assert desk.machine.jobs_ended(100.0) == {"succeeded": 1, "failed": 1}
