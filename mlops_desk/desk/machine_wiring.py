@@ -10,10 +10,10 @@ from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.engines.engine import Engine
 from mlops_desk.events.service import EventParts, EventsService
 from mlops_desk.leases.allocation import DriverFacts
+from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.job import JobState
-from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.status import Status
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.prometheus.exporter import Exporter
