@@ -4,7 +4,8 @@ The agent works, the window shows. One agent process for each data folder owns e
 go on when nobody looks (sampling, history, the job queue, endpoints, monitors, rules); the window,
 the tray and the command line are clients of its local API and nothing else.
 
-    cli -> (ui | agent) -> api -> desk -> telemetry | jobs | serving | registry | drift | rules
+    cli -> (ui | agent) -> api -> desk -> telemetry | events | alerts | jobs | serving | registry
+        | drift | rules
         -> storage | engines | leases -> verbs -> records | base
 
 Numbers flow down once (source -> history -> event -> page), verbs flow up once (page -> verb ->

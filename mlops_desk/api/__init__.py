@@ -1,1 +1,1 @@
-"""The agent's local API: ``wire`` (records <-> JSON), ``server`` (the agent's side), ``client`` (everybody else's)."""
+"""The agent's local API: ``server`` and ``streams`` (the agent's side), ``client`` and ``start`` (everybody else's)."""

@@ -1,1 +1,1 @@
-"""How the program works, whatever it is about: bus, loop, settings, errors, lock, paths, log, processes."""
+"""How the program works, whatever it is about: bus, loop, settings, errors, text, log, processes."""

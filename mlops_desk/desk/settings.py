@@ -11,7 +11,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.event import SettingsChanged
 from mlops_desk.records.setting import SettingValue
-from mlops_desk.registry import default_registry as registry_default
+from mlops_desk.registry import default_registry
 
 HIDDEN = "(set, hidden)"
 """What stands for a secret value; setting a secret to it changes nothing."""
@@ -40,8 +40,8 @@ class SettingsService:
             return self._value(setting)
         if key == "alerts.webhook" and value:
             delivery.parse(value)
-        if key == registry_default.SETTING:
-            registry_default.check(value)
+        if key == default_registry.SETTING:
+            default_registry.check(value)
         self._store.set(key, value)
         self._bus.publish(SettingsChanged((key,)))
         return self.show(key)

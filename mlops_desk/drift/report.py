@@ -1,6 +1,6 @@
 """A drift report from two tables: measure every column, adjust the p-values across them, then judge.
 
-Where the tables come from is the reader's business (``read``); one column at a time is in memory.
+Where the tables come from is the reader's business (``data.tables``); one column at a time is in memory.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from mlops_desk.base.text import percent
 from mlops_desk.drift.columns import CATEGORICAL, NUMERIC, CategoricalColumn, Column, NumericColumn
-from mlops_desk.drift.measure import measures as m
+from mlops_desk.drift.measure import measures
 from mlops_desk.drift.measure import verdict as v
 from mlops_desk.drift.measure.bins import numeric_counts
 from mlops_desk.drift.measure.histograms import categorical_histogram, numeric_histogram
@@ -161,36 +161,38 @@ _NUMERIC_NAMES = ("wasserstein_normed", "ks", "psi", "js", "hellinger", "energy"
 
 def _numeric(column: NumericColumn) -> tuple[dict[str, Measure], Histogram | None]:
     pair = pair_of(column.reference.finite, column.current.finite)
-    distance, p_value = m.ks(pair)
+    distance, p_value = measures.ks(pair)
     found = {
-        "wasserstein_normed": Measure(m.wasserstein_normed(pair), threshold=v.DRIFT_WASSERSTEIN),
+        "wasserstein_normed": Measure(measures.wasserstein_normed(pair), threshold=v.DRIFT_WASSERSTEIN),
         "ks": Measure(distance, p_value, threshold=v.WARN_KS),
-        "energy": Measure(m.energy(pair)),
+        "energy": Measure(measures.energy(pair)),
     }
     if not pair.is_complete:
         return found | {name: Measure(None) for name in _NUMERIC_NAMES if name not in found}, None
     counts = numeric_counts(pair.reference, pair.current)
     found |= _share_measures(*counts)
     if pair.reference_is_constant:
-        found["l_infinity"] = Measure(m.l_infinity(*counts), threshold=v.DRIFT_CATEGORICAL)
+        found["l_infinity"] = Measure(measures.l_infinity(*counts), threshold=v.DRIFT_CATEGORICAL)
     return found, numeric_histogram(pair)
 
 
 def _categorical(column: CategoricalColumn) -> tuple[dict[str, Measure], Histogram | None]:
     counts = column.reference.counts, column.current.counts
-    statistic, p_value = m.chi2(*counts)
+    statistic, p_value = measures.chi2(*counts)
     found = {
         "chi2": Measure(statistic, p_value),
-        "l_infinity": Measure(m.l_infinity(*counts), threshold=v.DRIFT_CATEGORICAL),
-        "cramers_v": Measure(m.cramers_v(*counts), threshold=v.WARN_CATEGORICAL),
+        "l_infinity": Measure(measures.l_infinity(*counts), threshold=v.DRIFT_CATEGORICAL),
+        "cramers_v": Measure(measures.cramers_v(*counts), threshold=v.WARN_CATEGORICAL),
     } | _share_measures(*counts)
     return found, categorical_histogram(*counts, column.labels)
 
 
 def _share_measures(reference: Counts, current: Counts) -> dict[str, Measure]:
-    critical = m.psi_critical(reference, current)
+    critical = measures.psi_critical(reference, current)
     return {
-        "psi": Measure(m.psi(reference, current), threshold=None if critical is None else max(v.WARN_PSI, critical)),
-        "js": Measure(m.js(reference, current), threshold=v.WARN_JS),
-        "hellinger": Measure(m.hellinger(reference, current), threshold=v.WARN_HELLINGER),
+        "psi": Measure(
+            measures.psi(reference, current), threshold=None if critical is None else max(v.WARN_PSI, critical)
+        ),
+        "js": Measure(measures.js(reference, current), threshold=v.WARN_JS),
+        "hellinger": Measure(measures.hellinger(reference, current), threshold=v.WARN_HELLINGER),
     }

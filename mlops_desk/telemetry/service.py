@@ -25,8 +25,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.event import Sampled
 from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
-from mlops_desk.records.history import Curves, ProcessMemory, Series, Window
-from mlops_desk.records.history import History as Records
+from mlops_desk.records.history import Curves, History, ProcessMemory, Series, Window
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.status import Sample, Status
 from mlops_desk.storage.history.blocks import Block
@@ -166,7 +165,7 @@ class TelemetryService:
 
     def history(
         self, metric: str, device: str, start: str | float = "-1h", end: str | float = "now", points: int = 200
-    ) -> Records:
+    ) -> History:
         """Return one curve in about ``points`` buckets."""
         now = time.time()
         span = parse_moment(start, now), parse_moment(end, now)
@@ -175,7 +174,7 @@ class TelemetryService:
         if not curve.known:
             text = f"Nothing was ever measured of {plain(metric)} of {plain(name)}."
             raise NotFound(text, "mlops-desk status --json names the metrics of each device.")
-        return Records(
+        return History(
             name, metric, curve.unit, TIER_SECONDS[axis.tier], axis.step,
             tuple(axis.start + axis.step * number for number in range(axis.buckets)),
             *(tuple(None if math.isnan(value) else value for value in values.tolist())

@@ -14,13 +14,13 @@ from mlops_desk.records.incident import Incident
 from mlops_desk.ui.charts import plotting
 from mlops_desk.ui.charts.chart import Chart, align
 from mlops_desk.ui.events.detail import EventDetail
-from mlops_desk.ui.gpus import facts as gpufacts
+from mlops_desk.ui.gpus import facts
 from mlops_desk.ui.gpus.head import Head
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.overview import glance
 from mlops_desk.ui.overview.strip import Statement, Strip
-from mlops_desk.ui.storage import words as storagewords
+from mlops_desk.ui.storage import words
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.facts import Fact, FactGrid
 from mlops_desk.ui.widgets.field import Field
@@ -89,7 +89,7 @@ def test_a_name_wider_than_its_place_is_broken_and_not_cut(qtbot):
 
 def test_a_lost_gpu_is_not_used_by_the_reason_why_it_is_lost(start, double):
     lost = next(gpu for gpu in start(double).store.status.gpus if gpu.note)
-    found = {fact.name: fact.value for fact in gpufacts.state(lost)}
+    found = {fact.name: fact.value for fact in facts.state(lost)}
     assert (found["Used by"], found["Note"]) == (numbers.NOTHING, lost.note)
     assert found["Slowed by"] == numbers.NOTHING
 
@@ -99,7 +99,7 @@ def test_a_lost_gpu_is_not_used_by_the_reason_why_it_is_lost(start, double):
     [("none [mq-deadline] kyber bfq", "mq-deadline"), ("[none] mq-deadline", "none"), ("solid state", "solid state")],
 )
 def test_of_what_the_kernel_lists_the_one_in_use_is_shown(text, shown):
-    assert storagewords._kernel_fact("Scheduler", text).value == shown
+    assert words._kernel_fact("Scheduler", text).value == shown
 
 
 # States, strips and forms.

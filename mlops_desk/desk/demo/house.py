@@ -1,7 +1,7 @@
 """The simulated workstation beyond its sensors (``--demo``): jobs that pass, models, endpoints, data that drifts.
 
 Telemetry, engine and registry are the shipped doubles; jobs, drift and rules are the real services
-on them. Only endpoints are played (``demo_endpoints``), since nothing here answers requests. The
+on them. Only endpoints are played (``endpoints``), since nothing here answers requests. The
 window says "Simulated" all the time.
 """
 

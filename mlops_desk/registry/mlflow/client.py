@@ -1,6 +1,6 @@
 """The one door to the MLflow client. Loaded only by worker processes: its import alone takes seconds and 100 MB.
 
-What MLflow raises is turned into DeskErrors by taming.py; what it returns into records here. ``VERBS``
+What MLflow raises is turned into DeskErrors by errors.py; what it returns into records here. ``VERBS``
 is all that a worker can be asked for, ``WRITES`` what must not be repeated when no answer came.
 """
 

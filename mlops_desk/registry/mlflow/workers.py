@@ -149,7 +149,7 @@ class Workers:
         environment: Mapping[str, str | None],
         timeout_seconds: float,
     ) -> Any:
-        """Return what ``verb`` of mlflow.py gives for the registry at ``uri``. Raises DeskErrors."""
+        """Return what ``verb`` of client.py gives for the registry at ``uri``. Raises DeskErrors."""
         request = {
             "uri": uri,
             "verb": verb,

@@ -1,4 +1,4 @@
-"""The process that serves MLflow: forked by the keeper (tracking.py), behind the wall, with the guard in front.
+"""The process that serves MLflow: forked by the keeper (process.py), behind the wall, with the guard in front.
 
 It says each second that its event loop turns; a server that is silent is replaced.
 """

@@ -1,6 +1,6 @@
 """Looks after the desk's own tracking server: starts it at first use, adopts one that runs, ends it when asked.
 
-The server and its keeper (tracking.py) are processes of their own that outlive the agent, because jobs go on
+The server and its keeper (process.py) are processes of their own that outlive the agent, because jobs go on
 logging to them. Nothing here waits for them but ``start``; their state is read from what they wrote down and from
 the process table.
 """

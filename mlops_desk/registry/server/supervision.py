@@ -23,7 +23,7 @@ IDLE_SECONDS = 5.0
 _ASK_SECONDS = 5.0
 _ANSWER_SECONDS = 3.0
 _MISSED_ANSWERS = 4
-"""The keeper has replaced a hanging server by then (tracking.py), so it does nothing itself."""
+"""The keeper has replaced a hanging server by then (process.py), so it does nothing itself."""
 _PAUSES_SECONDS = (0.0, 1.0, 5.0, 15.0, 30.0, 60.0)
 
 Answers = Callable[[str], bool]

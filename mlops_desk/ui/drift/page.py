@@ -15,7 +15,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.drift import ColumnDrift, DriftReport
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.charts.bars import BarChart
-from mlops_desk.ui.drift import words as drift_words
+from mlops_desk.ui.drift import words
 from mlops_desk.ui.drift.retraining import RulesPanel
 from mlops_desk.ui.drift.words import newest_reports
 from mlops_desk.ui.live.context import Context
@@ -51,17 +51,17 @@ class DriftPage(Page):
         self._picker.currentIndexChanged.connect(self._picked_endpoint)
         self._check = Button("Check now", main=True, tip="Compare the newest requests with the reference")
         self._check.clicked.connect(self._check_now)
-        self.reports = RecordTable("Reports", drift_words.REPORT_COLUMNS, context.memory)
+        self.reports = RecordTable("Reports", words.REPORT_COLUMNS, context.memory)
         self.reports.sort_by_key("created", Qt.SortOrder.DescendingOrder)
         self.reports.chosen.connect(self._chose_report)
-        self.columns = RecordTable("Columns", drift_words.COLUMNS, context.memory)
+        self.columns = RecordTable("Columns", words.COLUMNS, context.memory)
         self.columns.sort_by_key("verdict", Qt.SortOrder.DescendingOrder)
         self.columns.chosen.connect(self._chose_column)
         self._filter = filter_field("Filter columns")
         self._filter.textChanged.connect(self.columns.narrow)
         self._banner = Banner()
         self._chart = BarChart(context.tasks(), "Column")
-        self._measures = RecordTable("Measures", drift_words.MEASURE_COLUMNS, context.memory)
+        self._measures = RecordTable("Measures", words.MEASURE_COLUMNS, context.memory)
         self._column_says = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self._rules = RulesPanel(context)
         self._upper, self._detail = QSplitter(Qt.Orientation.Horizontal), QSplitter(Qt.Orientation.Vertical)
@@ -175,7 +175,7 @@ class DriftPage(Page):
         """Return the endpoint whose newest report is the worst: what a person comes here for."""
         newest = newest_reports(self.context.store.reports.value)
         known = [name for name in names if name in newest]
-        return max(known, key=lambda name: drift_words.SEVERITY[newest[name].verdict], default=None)
+        return max(known, key=lambda name: words.SEVERITY[newest[name].verdict], default=None)
 
     def _empty(self) -> Empty:
         text = (
@@ -248,7 +248,7 @@ class DriftPage(Page):
 
     def _say_verdict(self, report: DriftReport) -> None:
         mark = marks.VERDICT_MARKS[report.verdict]
-        self._banner.say(mark.token, mark.shape, *drift_words.headline(report))
+        self._banner.say(mark.token, mark.shape, *words.headline(report))
 
     def reword(self) -> None:
         super().reword()
@@ -268,9 +268,9 @@ class DriftPage(Page):
             self._measures.show_records({})
             self._column_says.show_text("")
             return
-        bars = drift_words.bars_of(column)
+        bars = words.bars_of(column)
         self._chart.show_bars(plain(column.name), bars, "This column has no values that could be drawn.")
-        self._column_says.show_text(drift_words.about_column(column))
+        self._column_says.show_text(words.about_column(column))
         self._measures.show_records({name: (name, measure) for name, measure in column.measures.items()})
 
     # Acts.

@@ -10,7 +10,7 @@ from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
-from mlops_desk.ui.endpoints import words as endpointwords
+from mlops_desk.ui.endpoints import words
 from mlops_desk.ui.endpoints.deploy_form import open_deploy
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
@@ -42,13 +42,13 @@ class EndpointsPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.table = RecordTable("Endpoints", endpointwords.COLUMNS, context.memory)
+        self.table = RecordTable("Endpoints", words.COLUMNS, context.memory)
         self.table.chosen.connect(self._chose)
         self._filter = filter_field("Filter endpoints")
         self._filter.textChanged.connect(self.table.narrow)
         self._url = CommandLine("Address of the endpoint")
         self._facts = FactGrid()
-        self._rate = Chart("Requests", endpointwords.per_second)
+        self._rate = Chart("Requests", words.per_second)
         self._latency = Chart("Latency", numbers.seconds, step=1e-3)
         self._output = OutputPane(context, "Output of the endpoint")
         self.log = self._output.log
@@ -146,7 +146,7 @@ class EndpointsPage(Page):
             self._shown = None
             return
         self._url.show_command(endpoint.url)
-        self._facts.show_facts(endpointwords.facts_of(endpoint))
+        self._facts.show_facts(words.facts_of(endpoint))
         self._want_past(endpoint.name)
         if not self.context.store.paused or endpoint.name != self._load_of:
             self._show_load(endpoint.name)
@@ -179,14 +179,14 @@ class EndpointsPage(Page):
     def _show_load(self, name: str) -> None:
         self._load_of = name
         points = list(self.context.store.load.get(name, ()))
-        rates = [Line("requests", endpointwords.points_of(points, "requests_per_second"), 0)]
+        rates = [Line("requests", words.points_of(points, "requests_per_second"), 0)]
         if any(point.errors_per_second for point in points):
-            rates.append(Line("errors", endpointwords.points_of(points, "errors_per_second"), 1))
+            rates.append(Line("errors", words.points_of(points, "errors_per_second"), 1))
         self._rate.show_lines(rates, SECONDS)
         self._latency.show_lines(
             [
-                Line("p50", endpointwords.points_of(points, "latency_p50_seconds"), 0),
-                Line("p95", endpointwords.points_of(points, "latency_p95_seconds"), 1),
+                Line("p50", words.points_of(points, "latency_p50_seconds"), 0),
+                Line("p95", words.points_of(points, "latency_p95_seconds"), 1),
             ],
             SECONDS,
         )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
-from mlops_desk.ui.words import alerts as judgement
 from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.alerts import firing, is_silent, level
 from mlops_desk.ui.words.numbers import Mark
 
 LOUD = frozenset({"warning", "alert"})
@@ -63,7 +63,7 @@ class Alarms:
 
 
 def _fires(alert: Alert) -> Alarm:
-    mark = judgement.level(alert.level)
+    mark = level(alert.level)
     return Alarm(alert.id, alert.level, f"{mark.shape} {_name(alert)}", f"{alert.text}\n{alert.hint or ''}".strip())
 
 
@@ -78,5 +78,5 @@ def _name(alert: Alert) -> str:
 
 def worst(alerts: Mapping[str, Alert] | None) -> Mark | None:
     """Return the mark of the worst alert that fires and that nobody has acknowledged or silenced, for the tray."""
-    unseen = [alert for alert in judgement.firing((alerts or {}).values()) if not judgement.is_silent(alert)]
-    return judgement.level(unseen[0].level) if unseen else None
+    unseen = [alert for alert in firing((alerts or {}).values()) if not is_silent(alert)]
+    return level(unseen[0].level) if unseen else None

@@ -11,7 +11,7 @@ from mlops_desk.records.host import Host, Sensor
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.head import LegendLabel
 from mlops_desk.ui.charts.stack import ChartStack
-from mlops_desk.ui.host import words as hostwords
+from mlops_desk.ui.host import words
 from mlops_desk.ui.host.cores import BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT, CoreBars
 from mlops_desk.ui.host.meters import Meters
 from mlops_desk.ui.live.context import Context
@@ -113,12 +113,12 @@ class HostPage(Page):
             self._show(store.status.host)
 
     def _show(self, host: Host) -> None:
-        views = hostwords.cores(host)
-        self.cores.show_cores(views, hostwords.cores_told(views))
-        self.memory.show_meters(hostwords.memory(host))
-        self.pressure.show_meters(hostwords.pressure(host))
-        self.load.show_facts(hostwords.load(host))
-        self.machine.show_facts(hostwords.machine(host, time.time()))
+        views = words.cores(host)
+        self.cores.show_cores(views, words.cores_told(views))
+        self.memory.show_meters(words.memory(host))
+        self.pressure.show_meters(words.pressure(host))
+        self.load.show_facts(words.load(host))
+        self.machine.show_facts(words.machine(host, time.time()))
         self._show_sensors(host)
         self._show_curves(host)
 
@@ -157,7 +157,7 @@ def _heat_cell(sensor: Sensor) -> Cell:
     reading = sensor.metrics.get("hw.temperature")
     heat = value_of(reading)
     text = numbers.celsius(heat) if heat is not None else numbers.why_missing(reading)
-    return Cell(text, -300.0 if heat is None else heat, hostwords.sensor_tone(sensor))
+    return Cell(text, -300.0 if heat is None else heat, words.sensor_tone(sensor))
 
 
 def _limit_cell(sensor: Sensor) -> Cell:

@@ -7,8 +7,8 @@ from mlops_desk.records.alert import Alert
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.status import Status
 from mlops_desk.ui.overview.strip import Statement
-from mlops_desk.ui.words import alerts as judgement
 from mlops_desk.ui.words import disks, gpus, numbers
+from mlops_desk.ui.words.alerts import firing, level
 from mlops_desk.ui.words.numbers import Mark, value_of
 
 KILO = 1000.0
@@ -56,10 +56,10 @@ def verdict(alerts: Iterable[Alert] | None) -> Mark:
     """Return whether all is well, by the alerts that fire; None where they are not known."""
     if alerts is None:
         return Mark("unknown", numbers.UNKNOWN, "alerts not known")
-    now = judgement.firing(alerts)
+    now = firing(alerts)
     if not now:
         return Mark("ok", numbers.OK, "no alert")
-    worst = judgement.level(now[0].level)
+    worst = level(now[0].level)
     return Mark(worst.token, worst.shape, numbers.count(len(now), "alert"))
 
 

@@ -16,7 +16,7 @@ from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.parts.page import Page, StaleLine
-from mlops_desk.ui.storage import words as storagewords
+from mlops_desk.ui.storage import words
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card, framed
 from mlops_desk.ui.widgets.facts import Fact, FactGrid
@@ -55,21 +55,21 @@ class DeviceKind:
 
 KINDS = (
     DeviceKind(
-        "disk", "Disks", "No disk is seen on this machine.", storagewords.DISK_COLUMNS,
-        lambda status: {disk.name: disk for disk in status.disks}, storagewords.disk_facts,
+        "disk", "Disks", "No disk is seen on this machine.", words.DISK_COLUMNS,
+        lambda status: {disk.name: disk for disk in status.disks}, words.disk_facts,
         (
             DeviceChart("Throughput", numbers.byte_rate,
                   (("read", "system.disk.read"), ("write", "system.disk.write"))),
-            DeviceChart("Operations", storagewords.per_second,
+            DeviceChart("Operations", words.per_second,
                   (("reads", "system.disk.read.operations"), ("writes", "system.disk.write.operations"))),
             DeviceChart("Latency", numbers.seconds,
                   (("read", "system.disk.read.latency"), ("write", "system.disk.write.latency")), step=1e-6),
         ),
     ),
     DeviceKind(
-        "filesystem", "Filesystems", "No filesystem is seen on this machine.", storagewords.FILESYSTEM_COLUMNS,
+        "filesystem", "Filesystems", "No filesystem is seen on this machine.", words.FILESYSTEM_COLUMNS,
         lambda status: {filesystem.mount: filesystem for filesystem in status.filesystems},
-        storagewords.filesystem_facts,
+        words.filesystem_facts,
         (
             DeviceChart("Space used", numbers.size, (("", "system.filesystem.usage"),), "system.filesystem.limit",
                   step=1 << 30),
@@ -77,14 +77,14 @@ KINDS = (
         ),
     ),
     DeviceKind(
-        "network", "Networks", "No network interface is seen on this machine.", storagewords.NETWORK_COLUMNS,
-        lambda status: {network.name: network for network in status.networks}, storagewords.network_facts,
+        "network", "Networks", "No network interface is seen on this machine.", words.NETWORK_COLUMNS,
+        lambda status: {network.name: network for network in status.networks}, words.network_facts,
         (
             DeviceChart("Traffic", numbers.bit_rate,
                   (("received", "system.network.receive"), ("sent", "system.network.transmit")), step=125_000),
-            DeviceChart("Packets", storagewords.per_second,
+            DeviceChart("Packets", words.per_second,
                   (("received", "system.network.receive.packets"), ("sent", "system.network.transmit.packets"))),
-            DeviceChart("Errors and drops", storagewords.per_second,
+            DeviceChart("Errors and drops", words.per_second,
                   (("in", "system.network.receive.errors"), ("out", "system.network.transmit.errors"))),
         ),
     ),

@@ -294,4 +294,4 @@ def test_no_page_flashes_windows_of_its_own_while_it_is_made(start, double, qtbo
         program.window.sidebar.choose(spec.id)
         qtbot.wait(30)
     qapp.removeEventFilter(watch)
-    assert [seen.split()[0] for seen in watch.seen] == ["Window"]
+    assert [seen.split()[0] for seen in watch.seen] == ["MainWindow"]

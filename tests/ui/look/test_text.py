@@ -18,7 +18,7 @@ from mlops_desk.base.text import NAME_LIMIT
 from mlops_desk.records import event as events
 from mlops_desk.records.job import JobState, Reason
 from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.drift import retraining as rules
+from mlops_desk.ui.drift import retraining
 from mlops_desk.ui.drift import words as drift_words
 from mlops_desk.ui.endpoints import words as endpointwords
 from mlops_desk.ui.jobs import words as jobwords
@@ -191,8 +191,8 @@ def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):
         (endpointwords.COLUMNS, double.endpoints_by_name.values()),
         (drift_words.REPORT_COLUMNS, double.reports),
         (drift_words.COLUMNS, double.reports[0].columns),
-        (rules._RULE_COLUMNS, double.rules_by_name.values()),
-        (rules._RETRAINING_COLUMNS, double.retrainings_by_id.values()),
+        (retraining._RULE_COLUMNS, double.rules_by_name.values()),
+        (retraining._RETRAINING_COLUMNS, double.retrainings_by_id.values()),
     ]
     for columns, records in tables:
         model = RecordModel(columns)

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.cli import afterword as told
-from mlops_desk.cli import output
+from mlops_desk.cli import afterword, output
 from mlops_desk.cli.cells import cut, padded, table, width_of
 from mlops_desk.records.agent import AgentCost, AgentInfo, Check
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
@@ -118,8 +117,8 @@ def test_memory_that_was_asked_for_in_powers_of_1000_says_so() -> None:
     ],
 )
 def test_cancelling_says_what_it_has_done(was: Job, now: Job, said: str) -> None:
-    assert said in told.after(was, now)
-    assert told.after(None, now) == ""
+    assert said in afterword.after(was, now)
+    assert afterword.after(None, now) == ""
 
 
 @pytest.mark.parametrize(
@@ -132,17 +131,17 @@ def test_cancelling_says_what_it_has_done(was: Job, now: Job, said: str) -> None
 def test_ending_a_process_says_what_was_done_and_what_to_do_if_it_stays(force: bool, said: str, stays: str) -> None:
     process = GpuProcess(77, "ada", "python train.py", None)
     arguments = {"pid": 77, "start_ticks": 5, "force": force}
-    text = told.ended(verb("gpus", "end_process"), arguments, process)
+    text = afterword.ended(verb("gpus", "end_process"), arguments, process)
     assert text.startswith(f"Process 77 (python train.py) {said}")
     assert stays in text
-    assert told.ended(verb("jobs", "list"), {}, []) == ""
+    assert afterword.ended(verb("jobs", "list"), {}, []) == ""
 
 
 def test_a_filter_that_lets_nothing_through_is_not_nothing_yet() -> None:
     jobs, events = verb("jobs", "list"), verb("events", "list")
-    assert told.nothing(jobs, {"state": None, "limit": 5}) == "Nothing yet."
-    assert told.nothing(jobs, {"state": "running", "limit": 200}) == "No job is running."
-    assert told.nothing(events, {"level": "alert", "device": None, "limit": 200}) == "Nothing with --level alert."
+    assert afterword.nothing(jobs, {"state": None, "limit": 5}) == "Nothing yet."
+    assert afterword.nothing(jobs, {"state": "running", "limit": 200}) == "No job is running."
+    assert afterword.nothing(events, {"level": "alert", "device": None, "limit": 200}) == "Nothing with --level alert."
     assert output.text([], "No job is running.") == "No job is running."
 
 
