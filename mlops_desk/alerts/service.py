@@ -21,6 +21,7 @@ from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Invalid, NotFound
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, SettingsChanged
@@ -182,12 +183,8 @@ class AlertsService:
         with self._lock:
             firing = [*self._engine.firing.values(), *([self._webhook_alert] if self._webhook_alert else [])]
             found = [alert for alert in firing if alert_id and alert.id.startswith(alert_id)]
-        found = found or (self._alerts.find(alert_id) if alert_id else [])
-        if len(found) > 1:
-            raise Invalid(f"Several alerts begin with {plain(alert_id)}.", "Give more of the id.")
-        if not found:
-            raise NotFound(f"There is no alert {plain(alert_id)}.", "mlops-desk alerts list")
-        return found[0]
+        found = found or self._alerts.find(alert_id, LOOKED_FOR)
+        return the_one(alert_id, found, noun="alert", hint="mlops-desk alerts list shows them all.")
 
     def try_webhook(self) -> str:
         """Send a test message."""

@@ -19,10 +19,11 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.errors import DeskError, Invalid, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
+from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.drift.notices import alarm_notice, failure_notice, quality_notice
 from mlops_desk.drift.windows import monitor_alarms
@@ -111,11 +112,9 @@ class DriftService:
 
     def show(self, report_id: str) -> DriftReport:
         """Show one report by its id, or by the beginning of it."""
-        found = self._reports.find(report_id) if report_id else []
-        if len(found) != 1:
-            text = f"There is no drift report {plain(report_id)!r}." if not found else "Several reports begin so."
-            raise NotFound(text, "mlops-desk drift list shows them all.")
-        return found[0]
+        found = self._reports.find(report_id, LOOKED_FOR)
+        hint = "mlops-desk drift list shows them all."
+        return the_one(report_id, found, noun="drift report", hint=hint, key=lambda report: report.id or "")
 
     def check_due(self) -> None:
         """Check every live endpoint whose time has come and that was asked something since."""

@@ -21,6 +21,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import DeskError, Invalid, NotFound
 from mlops_desk.base.loop import Lane, Loop
+from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.events import drafts
 from mlops_desk.events.drafts import Draft, ProcessOwner
@@ -145,12 +146,8 @@ class EventsService:
         unsaved = self._unsaved.get(incident_id)
         if unsaved is not None:
             return unsaved
-        found = self._table.find(incident_id) if incident_id else []
-        if len(found) > 1:
-            raise Invalid(f"Several events begin with {plain(incident_id)}.", "Give more of the id.")
-        if not found:
-            raise NotFound(f"There is no event {plain(incident_id)}.", "mlops-desk events lists them.")
-        return found[0]
+        found = self._table.find(incident_id, LOOKED_FOR)
+        return the_one(incident_id, found, noun="event", hint="mlops-desk events lists them.")
 
     def recording(self, incident_id: str, device: str | None = None) -> Curves:
         """Return what the flight recorder kept around an entry."""

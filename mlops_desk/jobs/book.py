@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.base.errors import NotFound
+from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.job import Attempt, Job, JobState, Reason
 from mlops_desk.storage.state import StoredRecords
 
 _ACTIVE = (JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING)
-_SHOWN_MATCHES = 5
 
 Change = Callable[[Job], Job | None]
 
@@ -57,16 +57,8 @@ class JobBook:
 
     def find(self, prefix: str) -> Job:
         """Return the one job whose id begins with ``prefix``. Raises NotFound, or Invalid when several do."""
-        if not prefix:
-            raise Invalid("No job is named.", "Name it by its id, the beginning of it, or its container.")
-        matches = self._table.find(prefix, limit=_SHOWN_MATCHES) or self._of_container(prefix)
-        if not matches:
-            raise NotFound(f"There is no job {plain(prefix)!r}.", "mlops-desk jobs list shows them all.")
-        exact = [job for job in matches if job.id == prefix]
-        if len(matches) > 1 and not exact:
-            ids = ", ".join(job.id for job in matches)
-            raise Invalid(f"Several jobs begin with {plain(prefix)!r}.", f"Use more of the id: {ids}.")
-        return self.get((exact or matches)[0].id)
+        matches = self._table.find(prefix, LOOKED_FOR) or self._of_container(prefix)
+        return self.get(the_one(prefix, matches, noun="job", hint="mlops-desk jobs list shows them all.").id)
 
     def _of_container(self, name: str) -> list[Job]:
         """Return the job whose container has a name: where it runs, that is what people see of it."""

@@ -4,6 +4,7 @@ import time
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import NotFound, Refused
+from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Notice, RetrainingChanged, RuleChanged, RuleRemoved
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
@@ -63,12 +64,9 @@ class RuleBook:
         return found[0] if found else None
 
     def find_retraining(self, retraining_id: str) -> Retraining:
-        """Return a retraining by its id or the beginning of it. Raises NotFound."""
-        found = self._retrainings.find(retraining_id) if retraining_id else []
-        if len(found) != 1:
-            hint = "mlops-desk rules retrainings shows them all."
-            raise NotFound(f"No single retraining is {plain(retraining_id)!r}.", hint)
-        return found[0]
+        """Return a retraining by its id or the beginning of it. Raises NotFound, Invalid."""
+        found = self._retrainings.find(retraining_id, LOOKED_FOR)
+        return the_one(retraining_id, found, noun="retraining", hint="mlops-desk rules retrainings shows them all.")
 
     def waiting(self, retraining_id: str) -> Retraining:
         """Return the retraining that waits for a decision, found likewise. Raises NotFound, Refused."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.base.errors import NotFound
+from mlops_desk.base.short_ids import the_one
 from mlops_desk.base.text import plain
 
 _PREFIX = 4
@@ -18,11 +19,8 @@ def resolve_device(given: str, gpus: Mapping[int, str], known: Iterable[str]) ->
     if index.isdecimal() and len(index) < _SHOWN and int(index) in gpus:
         return gpus[int(index)]
     found = sorted(name for name in names if len(given) >= _PREFIX and _begins(name, given))
-    if len(found) == 1:
-        return found[0]
     if found:
-        shown = ", ".join(plain(name) for name in found[:_SHOWN])
-        raise Invalid(f"Several devices begin with {plain(given)}: {shown}.", "Give more of the name.")
+        return the_one(given, found, noun="device", hint=None, key=str)
     shown = ", ".join(
         [*(f"gpu{number}" for number in sorted(gpus)), *sorted(map(plain, names - set(gpus.values())))[:_SHOWN]]
     )

@@ -8,13 +8,13 @@ from pathlib import Path
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.base.short_ids import the_one
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.run.runs import UNFINISHED
 
 _log = logging.getLogger(__name__)
 
 FORGOTTEN = "forgotten-jobs"
-_SHOWN_MATCHES = 5
 
 
 class ToldJobs:
@@ -53,15 +53,10 @@ def without_record(jobs: Path, known: Iterable[str]) -> list[str]:
 def find(lost: list[str], prefix: str) -> str:
     """Return the one lost job whose id begins with ``prefix``. Raises NotFound, Invalid."""
     matches = [job for job in lost if prefix and job.startswith(prefix)]
-    if prefix in matches:
-        return prefix
     if not matches:
         hint = "mlops-desk doctor names those that are; jobs with a record stay in mlops-desk jobs list."
         raise NotFound(f"No job {plain(prefix)!r} has lost its record.", hint)
-    if len(matches) > 1:
-        ids = ", ".join(plain(job) for job in matches[:_SHOWN_MATCHES])
-        raise Invalid(f"Several lost jobs begin with {plain(prefix)!r}.", f"Use more of the id: {ids}.")
-    return matches[0]
+    return the_one(prefix, matches, noun="lost job", hint=None, key=str)
 
 
 def owner(folder: Path) -> int | None:
