@@ -20,10 +20,10 @@ def the_one(
     """Return the one of ``found``, whose ids begin with ``given``: the only one, or the one that is called just so.
 
     ``noun`` is what such a thing is called, ``hint`` says where all of them are listed. Raises NotFound, and Invalid
-    where nothing is named or several begin so, which it lists.
+    where several begin so, which it lists.
     """
     if not given:
-        raise Invalid(f"No {noun} is named.", hint)
+        raise NotFound(f"No {noun} is named.", hint)
     exact = [one for one in found if key(one) == given]
     if not found:
         raise NotFound(f"There is no {noun} {plain(given)!r}.", hint)
