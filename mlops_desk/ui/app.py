@@ -31,7 +31,7 @@ from mlops_desk.ui.live.context import Context, UiOptions
 from mlops_desk.ui.live.store import Store, devices_of
 from mlops_desk.ui.live.tasks import Tasks
 from mlops_desk.ui.live.topic import Topic
-from mlops_desk.ui.look import theme
+from mlops_desk.ui.look import roles, theme
 from mlops_desk.ui.look.darkness import Look
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class Program(QObject):
         self._ending = False
         self._began = False
         theme.prepare(application)
+        roles.install()
         self.look = Look(application, self.loop)
         self.store = Store(catalogue.loaded)
         self.bridge = Bridge(connect, self.store, self.loop)

@@ -13,6 +13,7 @@ from mlops_desk.ui.charts.head import LegendLabel
 from mlops_desk.ui.charts.library import Library
 from mlops_desk.ui.live.tasks import Tasks
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.words import numbers
@@ -32,6 +33,8 @@ class Bars:
 
 class BarChart(Card):
     """Draws bars once the library is there."""
+
+    accessible_role = Role.Chart
 
     def __init__(self, tasks: Tasks, title: str) -> None:
         super().__init__(title)

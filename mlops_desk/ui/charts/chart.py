@@ -21,6 +21,7 @@ from mlops_desk.ui.curves import spans
 from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.curves.track import of_points
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import set_tip
 from mlops_desk.ui.widgets.traces import Drawn, Limit, Line, Trace
 from mlops_desk.ui.words import numbers
@@ -37,6 +38,8 @@ class Chart(QWidget):
 
     ``beside`` is the room at the right for the names of curves; ``align`` makes it the same for charts on one axis.
     """
+
+    accessible_role = Role.Chart
 
     renamed = Signal()
 

@@ -27,6 +27,7 @@ from mlops_desk.ui.charts.head import HEAD_HEIGHT
 from mlops_desk.ui.curves.track import Track
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.traces import Drawn
@@ -41,6 +42,8 @@ RESCALE_TICKS, DESCRIBE_TICKS = 10, 5
 
 class ChartStack(Card):
     """The lowest chart that is shown has the times."""
+
+    accessible_role = Role.Grouping
 
     def __init__(self, charts: Sequence[Chart], context: Context | None = None, name: str = "Charts") -> None:
         super().__init__()

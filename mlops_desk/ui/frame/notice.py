@@ -11,6 +11,7 @@ from PySide6.QtGui import QEnterEvent, QHideEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button, CopyButton
 from mlops_desk.ui.words import numbers
@@ -30,6 +31,8 @@ class NoticeBar(QWidget):
     What is read by the pointer, or has the focus, does not go away. ``act`` is the button that leads to what the
     notice is about, ``read`` the one that shows all of a long text.
     """
+
+    accessible_role = Role.AlertMessage
 
     def __init__(self, line: "BottomLine") -> None:
         super().__init__(line.parentWidget())

@@ -9,12 +9,15 @@ from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QMenu, QSizePolicy,
 from mlops_desk.base.text import plain
 from mlops_desk.ui.feature import PageSpec
 from mlops_desk.ui.look import symbols, theme
+from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import set_tip
 from mlops_desk.ui.words.numbers import Mark
 
 
 class SidebarButton(QAbstractButton):
     """One line of the sidebar."""
+
+    accessible_role = Role.PageTab
 
     def __init__(self, title: str, drawing: str, short: str | None = None) -> None:
         super().__init__()
@@ -111,6 +114,8 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 class Sidebar(QWidget):
     """All pages, the last of them set apart at the bottom, and the machine's menu."""
 
+    accessible_role = Role.PageTabList
+
     chosen = Signal(str)
 
     def __init__(self, specs: tuple[PageSpec, ...], fill_menu: Callable[[QMenu], None]) -> None:
@@ -119,7 +124,8 @@ class Sidebar(QWidget):
         self._fill_menu = fill_menu
         self._group = QButtonGroup(self)
         self._group.setExclusive(True)
-        self.machine = SidebarButton("This machine", "menu")
+        self.machine = SidebarButton("This machine", symbols.PATHS["menu"])
+        self.machine.accessible_role = Role.ButtonMenu
         column = QVBoxLayout(self)
         column.setContentsMargins(0, theme.SPACE_12, 0, theme.SPACE_8)
         column.setSpacing(2)

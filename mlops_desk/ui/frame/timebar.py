@@ -10,6 +10,7 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.curves import spans
 from mlops_desk.ui.curves.timeaxis import TimeAxis
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import ChoiceBox
@@ -20,6 +21,8 @@ PAUSE_KEY = "Ctrl+P"  # works wherever the focus is; Space only where nobody els
 
 class TimeBar(QWidget):
     """Shows and moves one axis. ``mode`` is the button that pauses, and leads back to live."""
+
+    accessible_role = Role.Grouping
 
     def __init__(self, axis: TimeAxis) -> None:
         super().__init__()
@@ -35,6 +38,7 @@ class TimeBar(QWidget):
         self.range.setFixedWidth(self.range.fontMetrics().horizontalAdvance("12.5 min") + theme.SYMBOL + theme.SPACE_24)
         self.mode = Button("Pause", symbol="pause", tip="Let everything stand still (Ctrl+P)")
         self.mode.setCheckable(True)
+        self.mode.accessible_role = Role.Button
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.SPACE_4)

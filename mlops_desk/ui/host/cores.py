@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import Role
 
 BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT = 0, 1, 3
 WIDEST = 64
@@ -30,6 +31,8 @@ class CoreView:
 
 class CoreBars(QWidget):
     """Paints the bars in one go; ``read`` carries the words of the chosen one, or nothing."""
+
+    accessible_role = Role.Chart
 
     read = Signal(str)
 

@@ -16,6 +16,7 @@ from mlops_desk.ui.actions import Action
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import LivePart, Store
 from mlops_desk.ui.live.topic import Topic
+from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.facts import FactGrid
@@ -31,6 +32,8 @@ class Page(QWidget):
 
     While it is seen, what it says of times is worded anew every few seconds (``reword``).
     """
+
+    accessible_role = Role.Pane
 
     topics: ClassVar[frozenset[Topic]] = frozenset()
     loads: ClassVar[tuple[Topic, ...]] = ()

@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QPushButton, QSizePolicy
 
 from mlops_desk.ui.look import symbols, theme
+from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import menu_text, set_tip
 
 COPIED_MILLISECONDS = 1500
@@ -14,6 +15,8 @@ COPIED_MILLISECONDS = 1500
 
 class Button(QPushButton):
     """A flat button with one border; ``main`` fills it with the accent, ``harmful`` words it in alert."""
+
+    accessible_role: Role | None = None  # Qt knows a button; it takes one that stays down for a check box
 
     def __init__(
         self, title: str, *, symbol: str | None = None, main: bool = False, harmful: bool = False, tip: str = ""

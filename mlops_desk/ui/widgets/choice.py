@@ -6,11 +6,14 @@ from PySide6.QtWidgets import QCheckBox, QComboBox
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.look import symbols, theme
+from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import menu_text
 
 
 class ChoiceBox(QComboBox):
     """A closed list that shows the chosen one."""
+
+    accessible_role = Role.ComboBox
 
     def __init__(self, name: str) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QScrollArea, QScrollBar, QStyle, QStyleOptionSlider, QWidget
 
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import Role
 
 
 class ThinBar(QScrollBar):
@@ -47,6 +48,8 @@ def thin(area: QAbstractScrollArea) -> None:
 
 class ScrollArea(QScrollArea):
     """Scrolls up and down; what it holds keeps some distance from the bar, and none where there is no bar."""
+
+    accessible_role = Role.Pane
 
     def __init__(self) -> None:
         super().__init__()

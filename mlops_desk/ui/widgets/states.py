@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button, CopyButton
 from mlops_desk.ui.widgets.command import CommandLine
@@ -27,6 +28,8 @@ class Empty:
 
 class StateView(QWidget):
     """One message in the middle of a page, or of a card ``width`` pixels wide at least."""
+
+    accessible_role = Role.Grouping
 
     def __init__(self, width: int = theme.STATE_WIDTH) -> None:
         super().__init__()

@@ -4,11 +4,14 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
 
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.widgets.button import Button
 
 
 class Tabs(QWidget):
     """``chosen`` carries the key of the view."""
+
+    accessible_role = Role.PageTabList
 
     chosen = Signal(str)
 
@@ -24,6 +27,7 @@ class Tabs(QWidget):
         for key, title in views:
             button = Button(title)
             button.setCheckable(True)
+            button.accessible_role = Role.PageTab
             button.toggled.connect(lambda on, key=key: self.chosen.emit(key) if on else None)
             self._group.addButton(button)
             self._buttons[key] = button
