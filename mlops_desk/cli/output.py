@@ -10,11 +10,12 @@ from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.cli.cells import ago, facts, number, reading, table
 from mlops_desk.cli.forms import drift, events, machine, processes, records
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
-from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.holding import finding
-from mlops_desk.records.job import Job, Resources
+from mlops_desk.records.job import Job, JobBrief, Resources
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SettingValue
@@ -35,6 +36,9 @@ def text(answer: Any, nothing: str = "Nothing yet.") -> str:
             shown = table(list(columns), [[cell(item) for cell in columns.values()] for item in answer])
             more = _MORE.get(type(answer[0]))
             return "\n\n".join(part for part in (shown, more(answer) if more is not None else "") if part)
+    if isinstance(answer, ListPage):
+        goes_on = f"\n\nThere are more: --cursor {answer.next}" if answer.next is not None else ""
+        return text(answer.items, nothing) + goes_on
     form = _FORMS.get(type(answer))
     return form(answer) if form is not None else wire.dumps(answer, indent=2)
 
@@ -189,17 +193,20 @@ _FORMS: dict[type, Callable[[Any], str]] = {
 _MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed}
 """What follows a table of such records."""
 
+_JOBS: dict[str, Callable[[Any], str]] = {
+    "ID": lambda job: job.id,
+    "NAME": lambda job: job.name,
+    "STATE": lambda job: job.state,
+    "USER": lambda job: job.user,
+    "SUBMITTED": lambda job: ago(job.submitted_at),
+    "WHY": lambda job: job.reason.text if job.reason else "",
+}
+
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **events.TABLES,
     **records.TABLES,
-    Job: {
-        "ID": lambda job: job.id,
-        "NAME": lambda job: job.name,
-        "STATE": lambda job: job.state,
-        "USER": lambda job: job.user,
-        "SUBMITTED": lambda job: ago(job.submitted_at),
-        "WHY": lambda job: job.reason.text if job.reason else "",
-    },
+    Job: _JOBS,
+    JobBrief: _JOBS,
     Model: {
         "MODEL": lambda model: model.name,
         "LATEST": lambda model: model.latest_version or "–",
@@ -230,6 +237,13 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "ERRORS/S": lambda point: number(point.traffic.errors_per_second),
         "P50 S": lambda point: number(point.traffic.latency_p50_seconds),
         "P95 S": lambda point: number(point.traffic.latency_p95_seconds),
+    },
+    DriftBrief: {
+        "ID": lambda report: report.id,
+        "ENDPOINT": lambda report: report.endpoint or "–",
+        "VERDICT": lambda report: report.verdict.replace("_", " "),
+        "DRIFTED": lambda report: f"{report.n_drifted} of {report.n_columns}",
+        "WHEN": lambda report: ago(report.created_at),
     },
     DriftReport: {
         "ID": lambda report: report.id or "–",

@@ -27,12 +27,13 @@ from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.drift.notices import alarm_notice, failure_notice, quality_notice
 from mlops_desk.drift.windows import monitor_alarms
-from mlops_desk.records.drift import DriftOptions, DriftReport
+from mlops_desk.records.drift import DriftBrief, DriftOptions, DriftReport, brief_of
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.event import DriftReported
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import StoredRecords
-from mlops_desk.verbs.declaration import check_limit
+from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
 _log = logging.getLogger(__name__)
 
@@ -109,6 +110,11 @@ class DriftService:
     def list(self, endpoint: str | None = None, limit: int = 50) -> list_of[DriftReport]:
         """List reports, newest first."""
         return self._reports.list(parent=endpoint, limit=check_limit(limit))
+
+    def page(self, endpoint: str | None = None, limit: int = 100, cursor: str | None = None) -> ListPage[DriftBrief]:
+        """List a page of reports in brief, newest first."""
+        page = self._reports.page(check_limit(limit, MOST_ON_A_PAGE), cursor, parent=endpoint)
+        return ListPage(tuple(map(brief_of, page.items)), page.next)
 
     def show(self, report_id: str) -> DriftReport:
         """Show one report by its id, or by the beginning of it."""

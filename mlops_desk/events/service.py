@@ -23,7 +23,7 @@ from mlops_desk.base.errors import DeskError, Invalid, NotFound
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
-from mlops_desk.events import drafts
+from mlops_desk.events import drafts, paging
 from mlops_desk.events.drafts import Draft, ProcessOwner
 from mlops_desk.events.folding import ENDED_UNSEEN, Folding, goes_on
 from mlops_desk.events.gpu_watch import Ended, GpuWatch
@@ -34,8 +34,10 @@ from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Absence, DeviceEvent, GpuUse, Incident
 from mlops_desk.records.job import Job
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.status import Status
 from mlops_desk.storage.state import StoredRecords
+from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
 _log = logging.getLogger(__name__)
 
@@ -124,22 +126,39 @@ class EventsService:
 
         ``device`` is named as people do it (gpu0). Raises Invalid, and NotFound for a device that nobody knows.
         """
-        if level is not None and level not in LEVELS:
-            raise Invalid(f"{plain(level)!r} is no level.", f"One of {', '.join(LEVELS)}.")
         if not 1 <= limit <= KEPT:
             raise Invalid(f"{limit} is not between 1 and {KEPT}.")
-        device = self._device(device)
-        levels = LEVELS[LEVELS.index(level) :] if level else None
+        levels, device = _least(level), self._device(device)
         stored = self._table.list(states=levels, parent=device, since=since, limit=limit)
-        unsaved = {
+        unsaved = self._unsaved_of(since, levels, device)
+        merged = {**{incident.id: incident for incident in stored}, **unsaved}
+        return sorted(merged.values(), key=lambda incident: -incident.at)[:limit]
+
+    def page(
+        self,
+        since: float | None = None,
+        level: str | None = None,
+        device: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> ListPage[Incident]:
+        """Return a page of the entries, by when they last happened; what happens again meanwhile is not told twice.
+
+        Raises as ``list`` does.
+        """
+        levels, device = _least(level), self._device(device)
+        stored = self._table.page(check_limit(limit, MOST_ON_A_PAGE), cursor, states=levels, parent=device, since=since)
+        return paging.merged(stored, self._unsaved_of(since, levels, device), limit, cursor)
+
+    def _unsaved_of(self, since: float | None, levels: Sequence[str] | None, device: str | None) -> dict[str, Incident]:
+        """Return the entries that are not written yet, or stand otherwise in the database, by id."""
+        return {
             incident.id: incident
             for incident in self._unsaved.copy().values()
             if (levels is None or incident.level in levels)
             and (device is None or incident.device == device)
             and (since is None or (incident.last_at or incident.at) >= since)
         }
-        merged = {**{incident.id: incident for incident in stored}, **unsaved}
-        return sorted(merged.values(), key=lambda incident: -incident.at)[:limit]
 
     def show(self, incident_id: str) -> Incident:
         """Return one entry. Raises NotFound, or Invalid for a beginning that several share."""
@@ -383,6 +402,13 @@ class EventsService:
                 write_atomically(self._facts_file, json.dumps(facts).encode())
             except OSError as error:
                 _log.warning("%s can't be written: %s", self._facts_file, error.strerror)
+
+
+def _least(level: str | None) -> tuple[str, ...] | None:
+    """Return the levels from ``level`` on. Raises Invalid."""
+    if level is not None and level not in LEVELS:
+        raise Invalid(f"{plain(level)!r} is no level.", f"One of {', '.join(LEVELS)}.")
+    return LEVELS[LEVELS.index(level) :] if level else None
 
 
 def _read_facts(path: Path) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
-from mlops_desk.records.job import Attempt, Job, JobState, Reason
+from mlops_desk.records.job import Attempt, Job, JobBrief, JobState, Reason, brief_of
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.storage.state import StoredRecords
 
 _ACTIVE = (JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING)
@@ -85,6 +86,14 @@ class JobBook:
         found = self._table.list(states=states, limit=limit)
         with self._lock:
             return [self._active.get(job.id, job) for job in found]
+
+    def page(
+        self, limit: int, cursor: str | None, states: tuple[str, ...] | None, since: float | None
+    ) -> ListPage[JobBrief]:
+        """Return a page of the jobs, newest first, each with what is told of it now."""
+        page = self._table.page(limit, cursor, states=states, since=since)
+        with self._lock:
+            return ListPage(tuple(brief_of(self._active.get(job.id, job)) for job in page.items), page.next)
 
     def change(self, job_id: str, change: Change) -> Job | None:
         """Replace a job by what ``change`` makes of it; None, from it or from here, means that nothing changed."""

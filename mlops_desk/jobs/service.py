@@ -29,9 +29,10 @@ from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
 from mlops_desk.leases.folders import PREFIX as LEASES
 from mlops_desk.leases.folders import folders_from_environment
 from mlops_desk.records.event import JobChanged
-from mlops_desk.records.job import Job, JobSpec, JobState, LostJob
+from mlops_desk.records.job import Job, JobBrief, JobSpec, JobState, LostJob
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.storage.state import State
-from mlops_desk.verbs.declaration import check_limit
+from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 from mlops_desk.verbs.policy import AccessPolicy, Relation, SingleUser
 
 _log = logging.getLogger(__name__)
@@ -104,10 +105,12 @@ class JobsService:
         return self._queue(parse_spec(spec, folder), current_caller().uid)
 
     def list(self, state: str | None = None, limit: int = 200) -> list[Job]:
-        if state is not None and state not in set(JobState):
-            raise Invalid(f"{plain(state)!r} is no state of a job.", f"States: {', '.join(JobState)}.")
-        states = None if state is None else (state,)
-        return self._book.newest(states, check_limit(limit))
+        return self._book.newest(_states(state), check_limit(limit))
+
+    def page(
+        self, state: str | None = None, since: float | None = None, limit: int = 100, cursor: str | None = None
+    ) -> ListPage[JobBrief]:
+        return self._book.page(check_limit(limit, MOST_ON_A_PAGE), cursor, _states(state), since)
 
     def show(self, job_id: str) -> Job:
         return self._book.find(job_id)
@@ -222,3 +225,9 @@ class JobsService:
 
     def _announce(self, job: Job) -> None:
         self._announcements.put(lambda: self._bus.publish(JobChanged(job)))
+
+
+def _states(state: str | None) -> tuple[str, ...] | None:
+    if state is not None and state not in set(JobState):
+        raise Invalid(f"{plain(state)!r} is no state of a job.", f"States: {', '.join(JobState)}.")
+    return None if state is None else (state,)

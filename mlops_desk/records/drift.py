@@ -119,6 +119,42 @@ class DriftReport:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftBrief:
+    """What a list shows of a report; ``drift show`` has its columns, with their measures and histograms."""
+
+    id: str
+    verdict: Verdict
+    n_columns: int
+    n_drifted: int
+    n_reference: int
+    n_current: int
+    endpoint: str | None = None
+    model: str | None = None
+    created_at: float | None = None
+    window_start: float | None = None
+    window_end: float | None = None
+    alarm: bool | None = None
+
+
+def brief_of(report: DriftReport) -> DriftBrief:
+    """Return what a list shows of a report that is kept."""
+    return DriftBrief(
+        id=report.id or "",
+        verdict=report.verdict,
+        n_columns=report.dataset.n_columns,
+        n_drifted=report.dataset.n_drifted,
+        n_reference=report.dataset.n_reference,
+        n_current=report.dataset.n_current,
+        endpoint=report.endpoint,
+        model=report.model,
+        created_at=report.created_at,
+        window_start=report.window_start,
+        window_end=report.window_end,
+        alarm=report.alarm,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class DriftOptions:
     """How columns are judged; the defaults are the ones DRIFT.md argues for.
 

@@ -1,7 +1,7 @@
 """Training jobs: what was asked for, what became of it, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from mlops_desk.records.owner import Owner
@@ -138,6 +138,59 @@ class Job:
     @property
     def owner(self) -> Owner:
         return Owner(self.submitted_by, self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class JobBrief:
+    """What a list shows of a job; ``jobs show`` has the rest: what it was asked to do, and each of its attempts.
+
+    ``gpus_asked`` is how many GPUs it wants, ``gpus`` which it has. Its reason comes without the evidence.
+    """
+
+    id: str
+    name: str
+    state: JobState
+    image: str
+    gpus_asked: int
+    submitted_at: float
+    submitted_by: int
+    user: str
+    exit_code: int | None = None
+    reason: Reason | None = None
+    gpus: tuple[str, ...] = ()
+    container: str | None = None
+    mlflow_run_id: str | None = None
+    attempts: int = 0
+    started_at: float | None = None
+    ended_at: float | None = None
+    cancel_requested: bool = False
+    origin: str | None = None
+    orphan: bool = False
+
+
+def brief_of(job: Job) -> JobBrief:
+    """Return what a list shows of ``job``."""
+    return JobBrief(
+        id=job.id,
+        name=job.name,
+        state=job.state,
+        image=job.spec.image,
+        gpus_asked=job.spec.resources.gpus,
+        submitted_at=job.submitted_at,
+        submitted_by=job.submitted_by,
+        user=job.user,
+        exit_code=job.exit_code,
+        reason=None if job.reason is None else replace(job.reason, evidence=None),
+        gpus=job.gpus,
+        container=job.container,
+        mlflow_run_id=job.mlflow_run_id,
+        attempts=len(job.attempts),
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+        cancel_requested=job.cancel_requested,
+        origin=job.origin,
+        orphan=job.orphan,
+    )
 
 
 @dataclass(frozen=True, slots=True)

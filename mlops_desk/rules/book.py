@@ -7,6 +7,7 @@ from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Notice, RetrainingChanged, RuleChanged, RuleRemoved
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.storage.state import StoredRecords
 
@@ -50,6 +51,9 @@ class RuleBook:
 
     def retrainings(self, rule: str | None, limit: int) -> list[Retraining]:
         return self._retrainings.list(parent=rule, limit=limit)
+
+    def page(self, rule: str | None, state: str | None, limit: int, cursor: str | None) -> ListPage[Retraining]:
+        return self._retrainings.page(limit, cursor, parent=rule, states=None if state is None else (state,))
 
     def retraining(self, retraining_id: str) -> Retraining | None:
         return self._retrainings.get(retraining_id)

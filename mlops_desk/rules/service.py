@@ -23,13 +23,14 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.event import DriftReported, JobChanged, Notice
 from mlops_desk.records.job import Job
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.rules.book import RuleBook
 from mlops_desk.rules.decision import why_not
 from mlops_desk.rules.outcome import NEVER_SUBMITTED, Outcomes, against
 from mlops_desk.storage.state import StoredRecords
-from mlops_desk.verbs.declaration import check_limit
+from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
 _log = logging.getLogger(__name__)
 
@@ -173,6 +174,14 @@ class RulesService:
     def retrainings(self, rule: str | None = None, limit: int = 50) -> list_of[Retraining]:
         """List retrainings, newest first."""
         return self._ledger.retrainings(rule, check_limit(limit))
+
+    def retrainings_page(
+        self, rule: str | None = None, state: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> ListPage[Retraining]:
+        """List a page of retrainings, newest first."""
+        if state is not None and state not in set(RetrainState):
+            raise Invalid(f"{plain(state)!r} is no state of a retraining.", f"States: {', '.join(RetrainState)}.")
+        return self._ledger.page(rule, state, check_limit(limit, MOST_ON_A_PAGE), cursor)
 
     def retraining(self, retraining_id: str) -> Retraining:
         """Return a retraining by its id, or by the beginning of it. Raises NotFound."""

@@ -3,15 +3,30 @@
 import json
 import logging
 from builtins import list as list_of
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Integer, LargeBinary, Select, cast, delete, func, literal_column, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Select,
+    cast,
+    delete,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from mlops_desk.base import wire
+from mlops_desk.base.cursor import Position, cursor_of, position_of
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.storage.database import Database, DiskFull
 from mlops_desk.storage.repair import keep_row
 from mlops_desk.storage.tables import Stored
@@ -93,14 +108,48 @@ class StoredRecords(Generic[R]):
         # Of those made in the same moment, the one that was put in last is the newest.
         made, put_in = self._table.created_at, literal_column("rowid", Integer)
         order = (made.desc(), put_in.desc()) if newest_first else (made.asc(), put_in.asc())
-        statement = self._select().order_by(*order)
+        return self._read(self._select().where(*self._chosen(states, parent, since)).order_by(*order), limit)
+
+    def page(
+        self,
+        limit: int,
+        cursor: str | None = None,
+        *,
+        states: tuple[str, ...] | None = None,
+        parent: str | None = None,
+        since: float | None = None,
+    ) -> ListPage[R]:
+        """Return the newest ``limit`` records, or where ``cursor`` goes on. Raises Invalid.
+
+        Whatever is added or forgotten meanwhile, going on gives each record at most once, and in order.
+        """
+        after = None if cursor is None else position_of(cursor)
+        made, key = self._table.created_at, self._table.key
+        statement = self._select(made).where(*self._chosen(states, parent, since)).order_by(made.desc(), key.desc())
+        records: list_of[R] = []
+        while True:
+            wanted = limit - len(records)
+            rest = statement if after is None else statement.where(tuple_(made, key) < tuple_(after.at, after.key))
+            with self._database.transaction() as connection:
+                rows = connection.execute(rest.limit(wanted + 1)).all()
+            found = (self._record(row.key, row.document) for row in rows[:wanted])
+            records += [record for record in found if record is not None]
+            if len(rows) <= wanted:
+                return ListPage(tuple(records))
+            after = Position(rows[wanted - 1].created_at, rows[wanted - 1].key)
+            if len(records) == limit:
+                return ListPage(tuple(records), cursor_of(after))
+
+    def _chosen(
+        self, states: tuple[str, ...] | None, parent: str | None, since: float | None
+    ) -> Iterator[ColumnElement[bool]]:
+        """Yield what keeps to records in some states, of one parent, or made since a time."""
         if states is not None:
-            statement = statement.where(self._table.state.in_(states))
+            yield self._table.state.in_(states)
         if parent is not None:
-            statement = statement.where(self._table.parent == parent)
+            yield self._table.parent == parent
         if since is not None:
-            statement = statement.where(self._table.created_at >= since)
-        return self._read(statement, limit)
+            yield self._table.created_at >= since
 
     def newest_with(self, member: str, value: str) -> R | None:
         """Return the newest record whose document has ``value`` in its ``member``; a walk unless that is indexed."""

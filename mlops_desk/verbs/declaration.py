@@ -101,6 +101,8 @@ class Length:
     metavar: str = "TIME"
 
 
+CURSOR = Option("CURSOR", "goes on where a page ended: the word that it gives as next")
+
 _WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _FORMS = (FileText, FolderOf, AbsolutePath, Option, Pairs, Moment, Length)
 
@@ -220,6 +222,8 @@ def _parameter(parameter: inspect.Parameter, hint: Any) -> Parameter:
 
 
 MOST_LISTED = 10_000
+MOST_ON_A_PAGE = 1000
+"""Entries on one page of a list: whoever wants more goes on with its cursor."""
 
 
 def check_limit(limit: int, most: int = MOST_LISTED) -> int:

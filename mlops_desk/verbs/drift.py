@@ -3,8 +3,9 @@
 from builtins import list as list_of
 from typing import Annotated, Protocol
 
-from mlops_desk.records.drift import DriftReport
-from mlops_desk.verbs.declaration import AbsolutePath, changes, reads
+from mlops_desk.records.drift import DriftBrief, DriftReport
+from mlops_desk.records.list_page import ListPage
+from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, changes, reads
 
 
 class Drift(Protocol):
@@ -20,6 +21,13 @@ class Drift(Protocol):
     @reads
     def list(self, endpoint: str | None = None, limit: int = 50) -> list_of[DriftReport]:
         """List reports, newest first."""
+        ...
+
+    @reads
+    def page(
+        self, endpoint: str | None = None, limit: int = 100, cursor: Annotated[str | None, CURSOR] = None
+    ) -> ListPage[DriftBrief]:
+        """List a page of reports in brief, newest first."""
         ...
 
     @reads

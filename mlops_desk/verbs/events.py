@@ -5,7 +5,8 @@ from typing import Annotated, Protocol
 
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Absence, Incident
-from mlops_desk.verbs.declaration import Moment, reads
+from mlops_desk.records.list_page import ListPage
+from mlops_desk.verbs.declaration import CURSOR, Moment, reads
 
 
 class Events(Protocol):
@@ -20,6 +21,18 @@ class Events(Protocol):
         limit: int = 200,
     ) -> list_of[Incident]:
         """List what happened, newest first; ``level`` (info, warning, alert) is the least that is listed."""
+        ...
+
+    @reads
+    def page(
+        self,
+        since: Annotated[float | None, Moment()] = None,
+        level: str | None = None,
+        device: str | None = None,
+        limit: int = 100,
+        cursor: Annotated[str | None, CURSOR] = None,
+    ) -> ListPage[Incident]:
+        """List a page of what happened, by when it last did, newest first; ``level`` is the least that is listed."""
         ...
 
     @reads

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Annotated, Protocol
 
-from mlops_desk.records.job import Job, LostJob
-from mlops_desk.verbs.declaration import FileText, FolderOf, Who, changes, reads
+from mlops_desk.records.job import Job, JobBrief, LostJob
+from mlops_desk.records.list_page import ListPage
+from mlops_desk.verbs.declaration import CURSOR, FileText, FolderOf, Moment, Who, changes, reads
 
 
 class Jobs(Protocol):
@@ -18,6 +19,17 @@ class Jobs(Protocol):
     @reads
     def list(self, state: str | None = None, limit: int = 200) -> list[Job]:
         """List jobs, newest first, optionally only those in one state."""
+        ...
+
+    @reads
+    def page(
+        self,
+        state: str | None = None,
+        since: Annotated[float | None, Moment()] = None,
+        limit: int = 100,
+        cursor: Annotated[str | None, CURSOR] = None,
+    ) -> ListPage[JobBrief]:
+        """List a page of jobs in brief, newest first; optionally only those in one state, or submitted since a time."""
         ...
 
     @reads

@@ -4,8 +4,9 @@ from builtins import list as list_of
 from collections.abc import Mapping
 from typing import Annotated, Protocol
 
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.verbs.declaration import Option, Pairs, Who, changes, reads
+from mlops_desk.verbs.declaration import CURSOR, Option, Pairs, Who, changes, reads
 
 EXPECTED = Option("VERSION", "refuse if another version than this one is champion by now")
 
@@ -54,6 +55,17 @@ class Rules(Protocol):
     @reads
     def retrainings(self, rule: str | None = None, limit: int = 50) -> list_of[Retraining]:
         """List retrainings, newest first."""
+        ...
+
+    @reads
+    def retrainings_page(
+        self,
+        rule: str | None = None,
+        state: str | None = None,
+        limit: int = 100,
+        cursor: Annotated[str | None, CURSOR] = None,
+    ) -> ListPage[Retraining]:
+        """List a page of retrainings, newest first."""
         ...
 
     @reads

@@ -27,7 +27,19 @@ from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, 
 from mlops_desk.records.history import Curve, Curves, Series, Window
 from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network, Sensor
 from mlops_desk.records.incident import Absence, Incident
-from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, MlflowSpec, Mount, Reason, Resources
+from mlops_desk.records.job import (
+    Attempt,
+    Job,
+    JobBrief,
+    JobSpec,
+    JobState,
+    MlflowSpec,
+    Mount,
+    Reason,
+    Resources,
+    brief_of,
+)
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
@@ -94,6 +106,12 @@ class Jobs(Service):
 
     def list(self, state: str | None = None, limit: int = 200) -> list[Job]:
         return [job for job in self._double.jobs_by_id.values() if state in {None, job.state}][:limit]
+
+    def page(
+        self, state: str | None = None, since: float | None = None, limit: int = 100, cursor: str | None = None
+    ) -> ListPage[JobBrief]:
+        found = [job for job in self._double.jobs_by_id.values() if state in {None, job.state}][:limit]
+        return ListPage(tuple(map(brief_of, found)))
 
     def show(self, job_id: str) -> Job:
         return self._double.jobs_by_id[job_id]

@@ -1,5 +1,7 @@
 """What a person does on the pages, and what they see of it."""
 
+from dataclasses import replace
+
 import pytest
 from doubles import Double, job_record
 from PySide6.QtCore import Qt
@@ -84,12 +86,43 @@ def test_a_running_job_is_stopped_only_after_the_question_that_names_the_act(job
     qtbot.waitUntil(lambda: not jobs._cancel.isVisible())
 
 
-def test_a_failed_job_says_why_with_evidence_and_what_next(jobs):
+def facts(page):
+    return {fact.name: fact.value for fact in page._facts._shown}
+
+
+def test_the_list_is_brief_and_the_chosen_job_is_asked_for_whole_once_for_each_news_of_it(jobs, double, qtbot):
+    job = double.jobs_by_id["7c1d2e3f4a5b"]
+    assert not hasattr(next(iter(jobs.context.store.jobs.value.values())), "spec")
+    assert ("jobs", "list") not in double.calls
+    jobs.table.select(job.id)
+    qtbot.waitUntil(lambda: "Command" in facts(jobs))
+    assert facts(jobs)["Command"] == " ".join(job.spec.command)
+    asked = double.calls.count(("jobs", "show"))
+    jobs.refresh(jobs.topics)
+    jobs.refresh(jobs.topics)
+    assert double.calls.count(("jobs", "show")) == asked
+    again = replace(job.attempts[0], number=2, container="elsewhere")
+    double.put_job(replace(job, attempts=(*job.attempts, again)))
+    qtbot.waitUntil(lambda: "elsewhere" in facts(jobs).get("Attempt 2", ""))
+    assert double.calls.count(("jobs", "show")) == asked + 1
+
+
+def test_while_the_whole_job_is_on_its_way_the_brief_one_is_shown(jobs, double, qtbot):
+    double.frozen.add("jobs")
     jobs.table.select("3f9a0c1e2b4d")
-    facts = {fact.name: fact.value for fact in jobs._facts._shown}
-    assert facts["Why"] == "The GPU's memory was used up."
-    assert "OutOfMemoryError" in facts["Evidence"]
-    assert "halve the batch" in facts["What next"]
+    assert facts(jobs)["Why"] == "The GPU's memory was used up."
+    assert "Command" not in facts(jobs)
+    double.thaw.set()
+    qtbot.waitUntil(lambda: "Command" in facts(jobs))
+
+
+def test_a_failed_job_says_why_with_evidence_and_what_next(jobs, qtbot):
+    jobs.table.select("3f9a0c1e2b4d")
+    qtbot.waitUntil(lambda: "Evidence" in facts(jobs))
+    told = facts(jobs)
+    assert told["Why"] == "The GPU's memory was used up."
+    assert "OutOfMemoryError" in told["Evidence"]
+    assert "halve the batch" in told["What next"]
 
 
 def test_the_output_is_capped_followed_and_searched(jobs, double, qtbot):

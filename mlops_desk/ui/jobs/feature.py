@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mlops_desk.records import event as events
-from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.job import JobBrief, JobState, brief_of
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.feature import Badge, Feature, as_it_is, go
 from mlops_desk.ui.jobs.page import JobsPage
@@ -19,8 +19,8 @@ JOBS_LOADED = 1000
 _BUSY = {JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING}
 
 
-def _ask(desk: ClientLike, _store: Store) -> dict[str, Job]:
-    return {job.id: job for job in desk.jobs.list(limit=JOBS_LOADED)}
+def _ask(desk: ClientLike, _store: Store) -> dict[str, JobBrief]:
+    return {job.id: job for job in desk.jobs.page(limit=JOBS_LOADED).items}
 
 
 def _mark(store: Store) -> Mark | None:
@@ -41,7 +41,7 @@ FEATURE = Feature(
             _ask,
             {
                 events.JobChanged: announcements.put_first(
-                    lambda store: store.jobs, lambda event: (event.job.id, event.job)
+                    lambda store: store.jobs, lambda event: (event.job.id, brief_of(event.job))
                 )
             },
             early=True,

@@ -7,7 +7,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.job import Job, JobBrief, JobState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.jobs import words
 from mlops_desk.ui.jobs.submit_form import SubmitDialog
@@ -48,6 +48,8 @@ class JobsPage(Page):
         self._output = OutputPane(context, "Output of the job")
         self.log = self._output.log
         self._shown: tuple[str, int, bool] | None = None
+        self._asked_for: JobBrief | None = None
+        self._whole: Job | None = None
         self._arrange()
 
     def _arrange(self) -> None:
@@ -99,10 +101,10 @@ class JobsPage(Page):
         self._output.stop()
 
     def reload(self) -> None:
-        self._shown = None
+        self._shown = self._asked_for = None
         super().reload()
 
-    def main_table(self) -> RecordTable[Job]:
+    def main_table(self) -> RecordTable[JobBrief]:
         return self.table
 
     def filter_field(self) -> QLineEdit | None:
@@ -123,7 +125,7 @@ class JobsPage(Page):
         text = "Training jobs will be here: waiting, running and done, each with its output and, where it failed, why."
         return Empty("No jobs yet", text, "Submit a job …", self.submit, "mlops-desk jobs submit SPEC.yaml")
 
-    def _chosen(self) -> Job | None:
+    def _chosen(self) -> JobBrief | None:
         key = self.table.key()
         return self.table.records.record(key) if key else None
 
@@ -138,16 +140,32 @@ class JobsPage(Page):
             self._output.say("")
             self._shown = None
             return
-        self._facts.show_facts(words.facts_of(job, self.context.store))
-        now = (job.id, len(job.attempts), job.state in _WAITING)
+        whole = self._whole_of(job)
+        self._facts.show_facts(words.facts_of(job, whole, self.context.store))
+        now = (job.id, job.attempts, job.state in _WAITING)
         if self._shown != now and self.isVisible():
             self._shown = now
             self._show_output(job)
 
+    def _whole_of(self, job: JobBrief) -> Job | None:
+        """Return all that is known of a job, asked for when the list has news of it; None before the first answer."""
+        if self._asked_for != job and self.isVisible():
+            self._asked_for = job
+            self.context.ask("show job", lambda desk: desk.jobs.show(job.id), self._told, self._not_told)
+        return self._whole if self._whole is not None and self._whole.id == job.id else None
+
+    def _told(self, whole: Job) -> None:
+        self._whole = whole
+        self._show_chosen()
+
+    def _not_told(self, error: DeskError) -> None:
+        self._asked_for = None  # the next news, or choosing it anew, asks again
+        self.context.complain(error)
+
     def enter(self) -> None:
         self.table.setFocus()
 
-    def _show_output(self, job: Job) -> None:
+    def _show_output(self, job: JobBrief) -> None:
         if job.state in _WAITING:
             self._output.say("It has not started, so there is no output yet.")
             return

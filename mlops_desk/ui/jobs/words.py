@@ -1,20 +1,21 @@
 """Words for a job: the facts beside its output, and the cells of its row."""
 
 from mlops_desk.base.text import decimal_name, plain
-from mlops_desk.records.job import Attempt, Job, JobSpec
+from mlops_desk.records.job import Attempt, Job, JobBrief, JobSpec
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.widgets.facts import Fact, moment_fact, reason_facts
 from mlops_desk.ui.words import marks, numbers
 
 
-def facts_of(job: Job, store: Store) -> list[Fact]:
-    """Return what is known of a job, the most important first."""
+def facts_of(job: JobBrief, whole: Job | None, store: Store) -> list[Fact]:
+    """Return what is known of a job, the most important first; ``whole`` is what the agent told when it was asked."""
+    reason = whole.reason if whole is not None and whole.state is job.state else job.reason
     mark = marks.JOB_MARKS[job.state]
     state = mark.text + (" (asked to stop)" if job.cancel_requested and not job.state.is_final else "")
     facts = [
         Fact("State", state, mark.token),
-        *reason_facts(job.reason),
+        *reason_facts(reason),
         Fact("Id", job.id, fixed=True),
         Fact("By", job.user),
         moment_fact("Submitted", job.submitted_at),
@@ -24,9 +25,10 @@ def facts_of(job: Job, store: Store) -> list[Fact]:
         *([Fact("GPUs", ", ".join(gpu_names(job.gpus, store)))] if job.gpus else []),
         *([Fact("MLflow run", job.mlflow_run_id, fixed=True)] if job.mlflow_run_id else []),
         *([_origin_fact(job.origin)] if job.origin else []),
-        *(_attempt_fact(attempt) for attempt in job.attempts),
     ]
-    return [*facts, *_spec_facts(job.spec, job.image_id)]
+    if whole is None:
+        return [*facts, Fact("Image", job.image, fixed=True)]
+    return [*facts, *map(_attempt_fact, whole.attempts), *_spec_facts(whole.spec, whole.image_id)]
 
 
 def _origin_fact(origin: str) -> Fact:
@@ -77,7 +79,7 @@ def gpu_names(uuids: tuple[str, ...], store: Store) -> list[str]:
     return [known.get(uuid, uuid) for uuid in uuids]
 
 
-def _state_cell(job: Job) -> Cell:
+def _state_cell(job: JobBrief) -> Cell:
     mark = marks.JOB_MARKS[job.state]
     return Cell(mark.text, mark.word, mark.token, plain(job.reason.text) if job.reason else "")
 
@@ -86,7 +88,7 @@ def _when(at: float | None) -> Cell:
     return Cell(numbers.ago(at), at or 0.0, tip=numbers.absolute(at) if at else "")
 
 
-def _ran(job: Job) -> Cell:
+def _ran(job: JobBrief) -> Cell:
     if job.started_at is None:
         return Cell(numbers.NOTHING, -1.0)
     if job.ended_at is not None:
@@ -99,19 +101,19 @@ def _ran(job: Job) -> Cell:
     )
 
 
-def _why(job: Job) -> Cell:
+def _why(job: JobBrief) -> Cell:
     text = plain(job.reason.text) if job.reason else ""
     return Cell(text, tip=f"{job.reason.text}\n{job.reason.hint or ''}".strip() if job.reason else "")
 
 
-COLUMNS: tuple[Column[Job], ...] = (
+COLUMNS: tuple[Column[JobBrief], ...] = (
     Column("name", "Job", lambda job: Cell(plain(job.name), tip=job.name)),
     Column("state", "State", _state_cell),
     Column("user", "By", lambda job: Cell(plain(job.user))),
-    Column("gpus", "GPUs", lambda job: Cell(str(job.spec.resources.gpus), job.spec.resources.gpus), right=True),
+    Column("gpus", "GPUs", lambda job: Cell(str(job.gpus_asked), job.gpus_asked), right=True),
     Column("submitted", "Submitted", lambda job: _when(job.submitted_at), right=True),
     Column("ran", "Ran", _ran, right=True),
     Column("why", "Why", _why, stretch=True),
-    Column("image", "Image", lambda job: Cell(plain(job.spec.image), tip=job.spec.image), hidden=True),
+    Column("image", "Image", lambda job: Cell(plain(job.image), tip=job.image), hidden=True),
     Column("id", "Id", lambda job: Cell(job.id[:12]), fixed=True, hidden=True),
 )

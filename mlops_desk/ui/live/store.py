@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.drift import DriftReport
     from mlops_desk.records.endpoint import Endpoint, PastTraffic, Traffic
     from mlops_desk.records.incident import Incident
-    from mlops_desk.records.job import Job
+    from mlops_desk.records.job import JobBrief
     from mlops_desk.records.model import Model, Registry
     from mlops_desk.records.rule import Retraining, Rule
     from mlops_desk.records.setting import SettingValue
@@ -101,7 +101,7 @@ class Store:
         self.paused = False
         self.settings_changed = False
         self.recent = RecentTracks()
-        self.jobs: LivePart[dict[str, Job]] = LivePart()
+        self.jobs: LivePart[dict[str, JobBrief]] = LivePart()
         self.endpoints: LivePart[dict[str, Endpoint]] = LivePart()
         self.models: LivePart[dict[str, Model]] = LivePart()
         self.models_uri: str | None = None

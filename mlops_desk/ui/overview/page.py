@@ -7,7 +7,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.job import JobBrief, JobState
 from mlops_desk.records.status import Status
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
@@ -220,7 +220,7 @@ class OverviewPage(Page):
         self.context.open_page(page, thing or None)
 
 
-def _job_line(job: Job) -> Line:
+def _job_line(job: JobBrief) -> Line:
     moment = job.ended_at or job.started_at or job.submitted_at
     about = f"{plain(job.name)} · {plain(job.user)}"
     if job.reason is not None:

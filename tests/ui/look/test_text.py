@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from mlops_desk.base.text import NAME_LIMIT
 from mlops_desk.records import event as events
-from mlops_desk.records.job import JobState, Reason
+from mlops_desk.records.job import JobState, Reason, brief_of
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.drift import retraining
 from mlops_desk.ui.drift import words as drift_words
@@ -186,7 +186,7 @@ def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):
     double = poisoned(hostile.encode("utf-8", "replace").decode())
     store = Store()
     tables = [
-        (jobwords.COLUMNS, double.jobs_by_id.values()),
+        (jobwords.COLUMNS, map(brief_of, double.jobs_by_id.values())),
         (page._MODEL_COLUMNS, double.models_by_name.values()),
         (endpointwords.COLUMNS, double.endpoints_by_name.values()),
         (drift_words.REPORT_COLUMNS, double.reports),
@@ -204,7 +204,8 @@ def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):
                 assert len(shown) <= 30 * NAME_LIMIT
                 assert not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in shown)
                 assert is_inert(index.data(Qt.ItemDataRole.ToolTipRole) or "")
-    assert jobwords.facts_of(double.jobs_by_id["j1"], store)
+    job = double.jobs_by_id["j1"]
+    assert jobwords.facts_of(brief_of(job), job, store)
 
 
 def rich(window: QWidget) -> list[str]:

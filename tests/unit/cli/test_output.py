@@ -16,7 +16,8 @@ from mlops_desk.records.agent import AgentCost, AgentInfo, Check
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.history import History
 from mlops_desk.records.host import Disk, Filesystem, Host, Network
-from mlops_desk.records.job import Job, JobSpec, JobState, LostJob, Resources
+from mlops_desk.records.job import Job, JobSpec, JobState, LostJob, Resources, brief_of
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Model, Registry
 from mlops_desk.records.rule import Rule
@@ -41,8 +42,9 @@ def test_every_verb_answers_in_words() -> None:
             kind = declared.returns
             if declared.streams or declared.name in {"window", "curves", "processes_in", "doctor"}:
                 continue
-            known = output._TABLES if get_origin(kind) is list else output._FORMS
-            if (get_args(kind)[0] if get_origin(kind) is list else kind) not in known:
+            is_list = get_origin(kind) in {list, ListPage}
+            known = output._TABLES if is_list else output._FORMS
+            if (get_args(kind)[0] if is_list else kind) not in known:
                 wordless.append(declared.path)
     assert wordless == []
 
@@ -135,6 +137,14 @@ def test_ending_a_process_says_what_was_done_and_what_to_do_if_it_stays(force: b
     assert text.startswith(f"Process 77 (python train.py) {said}")
     assert stays in text
     assert afterword.ended(verb("jobs", "list"), {}, []) == ""
+
+
+def test_a_page_is_a_table_and_says_how_to_go_on() -> None:
+    shown = output.text(ListPage((brief_of(JOB),), "WzEuMCwgImEiXQ"))
+    assert JOB.id in shown
+    assert shown.endswith("\n\nThere are more: --cursor WzEuMCwgImEiXQ")
+    assert "--cursor" not in output.text(ListPage((brief_of(JOB),)))
+    assert output.text(ListPage(()), "No job is running.") == "No job is running."
 
 
 def test_a_filter_that_lets_nothing_through_is_not_nothing_yet() -> None:

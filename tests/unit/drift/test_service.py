@@ -134,6 +134,16 @@ def test_a_check_compares_the_newest_requests_with_the_reference(world):
     assert world.notices == []
 
 
+def test_pages_of_reports_are_brief(world):
+    reports = [world.ask(traffic) for traffic in (NORMAL, MOVED, MOVED)]
+    page = world.service.page("digits", limit=2)
+    assert [brief.id for brief in page.items] == [report.id for report in reports[:0:-1]]
+    assert (page.items[0].verdict, page.items[0].n_drifted) == ("drift", reports[2].dataset.n_drifted)
+    last = world.service.page("digits", limit=2, cursor=page.next)
+    assert ([brief.id for brief in last.items], last.next) == ([reports[0].id], None)
+    assert world.service.page("others").items == ()
+
+
 def test_a_monitor_alarms_on_two_of_three_windows_and_says_so_once(world):
     alarms = [world.ask(traffic).alarm for traffic in (NORMAL, MOVED, NORMAL, MOVED, MOVED, NORMAL)]
     assert alarms == [False, False, False, True, True, False]

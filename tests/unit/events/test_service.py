@@ -79,6 +79,23 @@ def xid(at: float, pid: int = 7, code: int = 79) -> DeviceEvent:
     return DeviceEvent(at, "xid", "GPU-0", code, pid)
 
 
+def test_the_log_is_read_page_by_page_also_what_is_not_written_yet(rig):
+    rig.log.take((xid(1000.0, code=79), xid(2000.0, code=48), xid(3000.0, code=13)), status())
+    rig.wait(lambda: len(rig.titles("xid")) == 3)
+    rig.log._unsaved["later"] = Incident("later", 2500.0, "gpu", "warning", "", device="GPU-0")
+    read, cursor = [], None
+    while True:
+        page = rig.log.page(level="warning", device="GPU-0", limit=1, cursor=cursor)
+        read += [incident.at for incident in page.items]
+        cursor = page.next
+        if cursor is None:
+            break
+    del rig.log._unsaved["later"]
+    assert read == [3000.0, 2500.0, 2000.0, 1000.0]
+    with pytest.raises(Invalid, match="no level"):
+        rig.log.page(level="loud")
+
+
 def test_an_xid_is_stored_told_recorded_and_names_the_process_that_is_gone_by_now(rig):
     now = time.time()
     rig.log.take((), status(pid=7))

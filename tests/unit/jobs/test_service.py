@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.disk.paths import DataFolder
@@ -26,7 +27,7 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.ports import Outlook
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.event import JobChanged
-from mlops_desk.records.job import JobState, LostJob
+from mlops_desk.records.job import Job, JobSpec, JobState, LostJob, Reason
 from mlops_desk.storage.state import State
 from tests.permission import ask_as
 
@@ -139,6 +140,37 @@ def test_jobs_are_found_by_the_beginning_of_their_id(desk):
     assert desk.jobs.list(state="succeeded") == []
     with pytest.raises(Invalid, match="no state"):
         desk.jobs.list(state="done")
+
+
+def test_pages_are_brief(desk):
+    ids = [desk.jobs.submit(HEAD + "command: [forever]\nenv: {SECRET: x}").id for _ in range(5)]
+    first = desk.jobs.page(limit=3)
+    ids.append(desk.jobs.submit(HEAD + "command: [forever]").id)
+    second = desk.jobs.page(limit=3, cursor=first.next)
+    assert [job.id for job in (*first.items, *second.items)] == ids[4::-1]
+    assert second.next is None
+    oldest = second.items[-1]
+    assert (oldest.image, oldest.gpus_asked, oldest.user) == ("img", 0, desk.jobs.show(ids[0]).user)
+    assert "SECRET" not in wire.dumps(first)
+    assert desk.jobs.page(state="succeeded").items == ()
+    assert [
+        job.id for job in desk.jobs.page(since=math.nextafter(oldest.submitted_at, math.inf), limit=1000).items
+    ] == ids[:0:-1]
+    for wrong in ({"state": "done"}, {"limit": 1001}, {"limit": 0}, {"cursor": "x"}):
+        with pytest.raises(Invalid):
+            desk.jobs.page(**wrong)
+
+
+def test_a_page_tells_why_a_job_waits_now_without_the_evidence(tmp_path):
+    state = State(tmp_path / "state.db")
+    try:
+        book = JobBook(state.jobs, lambda _job: None)
+        job = book.add(Job("a", "train", JobState.QUEUED, JobSpec("train", "img"), 1.0, 0, "me"))
+        book.tell(job.id, Reason("disk", "The disk is full.", evidence="errno 28"))
+        (brief,) = book.page(1, None, None, None).items
+        assert brief.reason == Reason("disk", "The disk is full.")
+    finally:
+        state.close()
 
 
 @pytest.mark.parametrize("limit", [0, -5, 10_001])

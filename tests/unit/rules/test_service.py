@@ -159,6 +159,23 @@ def test_the_service_has_the_verbs(world):
         assert [(p.name, p.default) for p in found] == [(p.name, p.default) for p in verb.parameters]
 
 
+def test_retrainings_are_read_page_by_page(world):
+    world.service.create("again", "digits", "accuracy", cooldown_seconds=0.0)
+    fired = []
+    for _ in range(3):
+        fired.append(world.service.fire("again"))
+        world.end(fired[-1].job_id, state=JobState.FAILED)
+        world.service.reconcile()
+    page = world.service.retrainings_page(limit=2)
+    rest = world.service.retrainings_page(limit=2, cursor=page.next)
+    assert [one.id for one in (*page.items, *rest.items)] == [one.id for one in reversed(fired)]
+    assert rest.next is None
+    assert world.service.retrainings_page(state="training").items == ()
+    assert len(world.service.retrainings_page(rule="again", state="failed").items) == 3
+    with pytest.raises(Invalid, match="no state"):
+        world.service.retrainings_page(state="lost")
+
+
 def test_a_rule_is_created_listed_announced_and_removed(world):
     verbs = world.service
     rule = verbs.create("again", "digits", "loss", data={"/data": "/new"}, lower_is_better=True)
