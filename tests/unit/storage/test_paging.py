@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from mlops_desk.records.agent import AuditEntry
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.incident import Incident
 from mlops_desk.storage.state import State
 from tests.unit.storage.test_state import plan
