@@ -19,8 +19,8 @@ XID_RULES = {"alert": "gpu_xid", "warning": "gpu_xid_warning"}
 """By an XID's level; one that the driver has dealt with rings nobody."""
 
 OOM_RULE = "host_oom"
-_TITLE_LIMIT = 120
-_TEXT_LIMIT = 1000
+_TITLE_LIMIT = 120  # chosen: one line of a notice on the desktop
+_TEXT_LIMIT = 1000  # chosen: a paragraph; an incident's own text may quote a log
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.base.text import plain
 
 DEADLINE_SECONDS = 10.0
-_LINE_LIMIT_BYTES = 1024
+"""Chosen: for all of it, name look-up and TLS included; a receiver that drips answers can't hold it longer."""
+_LINE_LIMIT_BYTES = 1024  # of the answer only the status line is read, a dozen bytes and a phrase
 _PORTS = {"http": 80, "https": 443}
 
 Resolve = Callable[[str, int], Sequence[str]]

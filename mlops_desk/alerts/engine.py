@@ -25,12 +25,14 @@ PULSE_SECONDS = 600.0
 """How long an incident keeps its alert going."""
 
 GONE_SECONDS = 3600.0
+"""Chosen: a device that is away for a restart of its driver or a change of cable comes back as the same."""
 REOPEN_SECONDS = 600.0
+"""As long as an incident keeps its alert going: what comes back sooner is the same trouble, not a new one."""
 _SUBJECTS = 8
 """So many alerts of one rule and device, for different processes; what comes on top is told together."""
 
 _LOST = "gpu_lost"
-_SAID_LIMIT = 500
+_SAID_LIMIT = 500  # chosen: a paragraph; it may hold names of processes
 _NVLINKS = "gpu_nvlink_down"
 
 

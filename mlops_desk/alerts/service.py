@@ -34,9 +34,9 @@ _log = logging.getLogger(__name__)
 SOURCE = "alerts"
 LEVELS = ("info", "warning", "alert")
 _ENDED = "ended"
-_KEPT = 1000
-_LISTED = 100
-_LONGEST_SECONDS = 86_400.0
+_KEPT = 1000  # chosen: months of an ordinary machine
+_LISTED = 100  # chosen: the window shows those that fire and the newest that ended
+_LONGEST_SECONDS = 86_400.0  # a condition must hold so long before anybody is told: beyond a day nobody is warned
 _WEBHOOK_RULE = "webhook"
 
 

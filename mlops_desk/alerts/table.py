@@ -16,11 +16,11 @@ from mlops_desk.records.holding import LEAST_BYTES
 from mlops_desk.records.host import Filesystem
 from mlops_desk.records.metric import MetricState
 
-ASSUMED_GPU_LIMIT = 90.0
+ASSUMED_GPU_LIMIT = 90.0  # chosen: about where boards that do say begin
 ASSUMED_DISK_LIMIT = 75.0
 """°C at which a device is taken to slow down when it does not say."""
 
-ASSUMED_SPARE = 0.10
+ASSUMED_SPARE = 0.10  # chosen: of the spare blocks, for drives that do not say where their own limit lies
 _FIVE_MINUTES = 300.0
 _HOUR = 3600.0
 _DAY = 86_400.0
@@ -192,7 +192,7 @@ def _rule(
     return replace(rule, averaged=averaged, counted=counted)
 
 
-_FLAG = (1.0, 0.0, 0.0)
+_FLAG = (1.0, 0.0, 0.0)  # fires at 1, ends at 0, at once: an incident needs no time to be believed
 _SET_OFF = Gauge(lambda _: 0.0)
 _EXAMINE = "Take the GPU out of use and have the board examined; results of running jobs may be wrong."
 _COOL = "Check air flow, fans, dust and the room's temperature."

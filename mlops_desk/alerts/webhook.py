@@ -22,11 +22,12 @@ from mlops_desk.records.alert import Alert
 
 _log = logging.getLogger(__name__)
 
-EXPIRY_SECONDS = 3600.0
+EXPIRY_SECONDS = 3600.0  # chosen: an older alert misleads, as it mostly has ended by then
 PAUSES = (5.0, 15.0, 60.0, 300.0)
-FAILURES_BEFORE_ALERT = 3
-_QUEUE_LIMIT = 500
-_SPARE_SECONDS = 2.0
+"""Chosen: a restarting receiver is back within seconds; one that is down is asked every five minutes until expiry."""
+FAILURES_BEFORE_ALERT = 3  # with the pauses above about 20 s: longer than a receiver's restart
+_QUEUE_LIMIT = 500  # chosen: a machine whose every GPU fires every rule makes fewer
+_SPARE_SECONDS = 2.0  # beyond the delivery's own deadline, so that its error is told and not the thread's
 _SIMULATED = "Simulated"
 
 

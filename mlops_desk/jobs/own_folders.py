@@ -21,7 +21,7 @@ _SOCKETS = re.compile(
 _UNIX_SOCKETS = Path("/proc/net/unix")
 # A folder that holds all of one of these is the data folder of some agent.
 _MARKERS = (frozenset({"agent.lock", "state.db"}), frozenset({"agent.lock", "settings.json"}))
-_LOOK_FOLDERS = 20_000
+_LOOK_FOLDERS = 20_000  # chosen: more than lie in what one wants to mount; beyond it is said that not all was looked at
 _LOOK_SECONDS = 3.0
 """How far below a source is looked for other agents' folders: nearest first, so that a large data set costs no more."""
 

@@ -37,7 +37,7 @@ from mlops_desk.verbs.policy import AccessPolicy, Relation, SingleUser
 
 _log = logging.getLogger(__name__)
 
-_ACCESS_TIMEOUT_SECONDS = 10.0
+_ACCESS_TIMEOUT_SECONDS = 10.0  # a mount that is looked at may lie on a file server that does not answer
 
 
 class JobsService:

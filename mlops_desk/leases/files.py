@@ -21,9 +21,9 @@ from mlops_desk.leases.host import Process
 
 SUFFIX = ".lease"
 
-_BLOCK_BYTES = 4096
-_TEXT_LIMIT = 200
-_LOOKS = 5
+_BLOCK_BYTES = 4096  # a page, so that one call each reads and writes it
+_TEXT_LIMIT = 200  # chosen: longer than ids, labels and addresses of engines are
+_LOOKS = 5  # chosen: a writer is between two states for one call only
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 

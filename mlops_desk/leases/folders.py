@@ -32,20 +32,20 @@ _log = logging.getLogger(__name__)
 
 ENVIRONMENT = "MLOPS_DESK_LEASE_DIR"
 FOLDERS = (Path("/run/lock"), Path("/tmp"))  # noqa: S108 - shared on purpose
-LOCK_TIMEOUT_SECONDS = 2.0
+LOCK_TIMEOUT_SECONDS = 2.0  # chosen: it is held for one small write; whoever holds it longer is stopped or stuck
 
 PREFIX = "mlops-desk-leases-"
 FORMER = "mlops-desk-gpu-leases"
 _LOCK = "lock"
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.01  # chosen: nobody notices it, and it is held for less
 _FILE_LIMIT = 1024
 """Files that one user is heard with: 64 GPUs with 16 slices each."""
 _SETTLED_SECONDS = 2.0
 """A file that was changed no later than this before it was read may change once more under the same time stamp."""
-_KEPT_LIMIT = 4096
+_KEPT_LIMIT = 4096  # chosen: many times the files that GPUs and users of a machine have
 _CROWD = 2000
 """From so many entries of a shared folder on it takes a millisecond to list it, and every few seconds is too often."""
-_CROWD_SECONDS = 20.0
+_CROWD_SECONDS = 20.0  # chosen: a folder that somebody fills on purpose is not listed at every look
 _FOLDER_LIMIT = 8
 """Folders that one user is heard with in each shared folder: another name is needed only after somebody's squatting."""
 

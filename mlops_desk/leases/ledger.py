@@ -33,8 +33,8 @@ _log = logging.getLogger(__name__)
 TOLD_SECONDS = 60.0
 """How long it is shown that a lease had to be written anew: everybody who looks now and then must see it."""
 
-_WORD_LIMIT = 128
-_TRIES = 4
+_WORD_LIMIT = 128  # below the files' limit of 200 characters, so that what is written is read
+_TRIES = 4  # each is lost to another agent that took a GPU at that moment
 _STEP_BACK_SECONDS = 0.02
 """Users who met at one GPU try again after up to so long: several times what taking one needs."""
 

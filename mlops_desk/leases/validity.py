@@ -20,7 +20,7 @@ ContainerLives = Callable[[str], bool | None]
 DOUBT_SECONDS = 600.0
 """How long what can't be read, or can't be asked after, holds its GPU: longer than any agent needs to come back."""
 
-LABEL_LIMIT = 100
+LABEL_LIMIT = 100  # chosen: part of one line
 _RANK = {Standing.DRAINING: 0, Standing.UNKNOWN: 1, Standing.LEASED: 2}
 
 

@@ -1,13 +1,15 @@
 """The structure in numbers: ``python tests/shape/structure.py [CHECKOUT]`` prints it, of another checkout as well.
 
-Files, the biggest folders, circles between the folders and files of each folder, contracts, and classes that share a
-name with one of another feature.
+Files, the biggest folders, circles between the folders and files of each folder, contracts, classes that share a
+name with one of another feature, and numbers that decide something without saying why.
 """
 
 import ast
+import re
 import sys
 import tomllib
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import grimp
@@ -15,6 +17,11 @@ import grimp
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = {"base", "records", "verbs"}
 """Folders that belong to no feature: what they name, everybody names so."""
+UNITS = frozenset(
+    {"GIB", "_GIB", "_MIB", "_KIB", "_MEGABYTE", "_GIGABYTE", "_MINUTE", "_HOUR", "_DAY", "_FIVE_MINUTES", "_MILLI"}
+)
+"""Names that say all there is to say of their number."""
+_COMMENT = re.compile(r"  # (?!noqa|type:|fmt:)")
 
 
 def files(package: Path) -> list[Path]:
@@ -41,6 +48,46 @@ def doubled_classes(package: Path) -> dict[str, set[str]]:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found[node.name].add(feature_of(path, package))
     return {name: features for name, features in sorted(found.items()) if len(features) > 1}
+
+
+def numbers(package: Path) -> Iterator[tuple[str, str, bool]]:
+    """Yield each number that stands under a name in a module: file, name, and whether its reason stands beside it.
+
+    A reason is a comment in its lines or above, or a text below. What is only a unit needs none.
+    """
+    for path in files(package):
+        text = path.read_text(encoding="utf-8")
+        body, lines = ast.parse(text).body, text.split("\n")
+        for node, after in zip(body, [*body[1:], None], strict=True):
+            names = _names_of(node)
+            if names and not UNITS.issuperset(names):
+                beside = any(_COMMENT.search(line) for line in lines[node.lineno - 1 : node.end_lineno])
+                above = node.lineno > 1 and lines[node.lineno - 2].startswith("# ")
+                below = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                yield path.relative_to(package).as_posix(), names[0], beside or above or below
+
+
+def _names_of(node: ast.stmt) -> list[str]:
+    """Return the names that a statement gives to numbers alone."""
+    if isinstance(node, ast.Assign):
+        targets, value = node.targets, node.value
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        targets, value = [node.target], node.value
+    else:
+        return []
+    if not _is_number(value):
+        return []
+    return [found.id for target in targets for found in ast.walk(target) if isinstance(found, ast.Name)]
+
+
+def _is_number(node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant):
+        return type(node.value) in {int, float}
+    if isinstance(node, ast.Tuple):
+        return bool(node.elts) and all(map(_is_number, node.elts))
+    if isinstance(node, ast.BinOp):
+        return _is_number(node.left) and _is_number(node.right)
+    return isinstance(node, ast.UnaryOp) and _is_number(node.operand)
 
 
 def circles(package: Path) -> list[str]:
@@ -76,7 +123,7 @@ def _closure(steps: dict[str, set[str]], start: str) -> set[str]:
 def main(root: Path) -> None:
     """Print the table."""
     package = root / "mlops_desk"
-    sizes = folder_sizes(package)
+    sizes, named = folder_sizes(package), list(numbers(package))
     contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     rows = [
         ("files", str(len(files(package)))),
@@ -86,6 +133,7 @@ def main(root: Path) -> None:
         ("circles in", ", ".join(circles(package)) or "none"),
         ("contracts", f"{len(contracts)}: {', '.join(contract['id'] for contract in contracts)}"),
         ("classes of one name", str(len(doubled_classes(package)))),
+        ("numbers without a reason", f"{sum(not told for *_, told in named)} of {len(named)}"),
         ("window", ", ".join(_window(package))),
     ]
     for name, value in rows:

@@ -9,6 +9,8 @@ from mlops_desk.ui.catalogue import PAGES
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "mlops_desk"
 MOST_FILES = 20
+EXPLAINED = ("alerts/", "jobs/", "leases/", "registry/server/", "serving/gateway/", "telemetry/verdicts/")
+"""Where each number has its reason beside it."""
 
 
 def _structure():
@@ -55,6 +57,22 @@ def test_a_class_of_a_name_that_another_feature_uses_is_seen(tmp_path) -> None:
     (tmp_path / "jobs/two.py").write_text("class Queue: ...")
     (tmp_path / "jobs/three.py").write_text("class Queue: ...")
     assert structure.doubled_classes(tmp_path) == {"Verdict": {"jobs", "drift"}}
+
+
+def test_each_number_that_decides_something_has_its_reason_beside_it() -> None:
+    silent = [
+        (file, name) for file, name, told in structure.numbers(PACKAGE) if not told and file.startswith(EXPLAINED)
+    ]
+    assert not silent
+
+
+def test_a_number_without_a_reason_is_seen(tmp_path) -> None:
+    (tmp_path / "one.py").write_text(
+        "A = 1\nB: float = 2.5  # measured\nC = (1, -2)  # noqa: X1\n# chosen\nD = 3 << 20\nE = 4\n"
+        '"""A text."""\n_HOUR = 3600.0\nF = "text"\nG = True\nH, I = 1, 2  # a pair\n'
+    )
+    found = [(name, told) for _, name, told in structure.numbers(tmp_path)]
+    assert found == [("A", False), ("B", True), ("C", False), ("D", True), ("E", True), ("H", True)]
 
 
 def test_the_structure_can_be_printed(capsys) -> None:

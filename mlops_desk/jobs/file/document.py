@@ -13,7 +13,8 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 
 _LIMIT_BYTES = 64 * 1024
-_LIMIT_DEPTH = 8
+"""A job file is a page of text; YAML's aliases could make more of a larger one than memory holds."""
+_LIMIT_DEPTH = 8  # a job file is two deep; the parser recurses
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _SYNTAX_HINT = "The README shows a whole job file."
 

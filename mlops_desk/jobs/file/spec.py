@@ -30,8 +30,8 @@ _KERNEL_TARGETS = ("/proc", "/sys", "/dev")
 _LOADER = frozenset({"LD_PRELOAD", "LD_AUDIT"})
 _LIMITS = {"command": 1000, "env": 500, "mounts": 100}
 _LINE_BREAKS = frozenset("\x85\u2028\u2029")
-_TEXT_LIMIT = 32 * 1024
-_SMALLEST_MEMORY_BYTES = 6 << 20
+_TEXT_LIMIT = 32 * 1024  # the kernel takes at most 128 KiB for one argument or variable
+_SMALLEST_MEMORY_BYTES = 6 << 20  # Docker refuses less
 
 
 def parse_spec(text: str, folder: str = "/") -> JobSpec:

@@ -18,7 +18,7 @@ _FACTORS = {
 }
 _LETTERS = frozenset("KMGT")
 _AMOUNT = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?([A-Za-z]{0,3})", re.ASCII)
-_LIMIT_BYTES = 1 << 60
+_LIMIT_BYTES = 1 << 60  # an exbibyte: more than any machine has, and well within the 64 bits that the engine reads
 
 
 def parse_bytes(text: str) -> int:

@@ -34,7 +34,7 @@ from mlops_desk.records.job import Attempt, Job, JobState, Reason
 
 _log = logging.getLogger(__name__)
 
-_ENGINE_TEXT_LIMIT = 1000
+_ENGINE_TEXT_LIMIT = 1000  # chosen: the engine quotes the runtime, which may quote all of a command
 
 
 class Postponed(Exception):  # noqa: N818 - reads as a sentence where it is raised

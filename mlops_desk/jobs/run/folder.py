@@ -23,9 +23,9 @@ IN_TARGET = "/mlops-desk/in"
 OUT_TARGET = "/mlops-desk/out"
 WRAPPER = f"{IN_TARGET}/wrapper.sh"
 
-_LOG_HALF_BYTES = 32 << 20
-_OUTCOME_ROOM_BYTES = 4096
-_TAIL_LINES = 2000
+_LOG_HALF_BYTES = 32 << 20  # chosen: of an endless log beginning and end are kept
+_OUTCOME_ROOM_BYTES = 4096  # one block of the filesystem: on a full disk the wrapper writes its outcome over it
+_TAIL_LINES = 2000  # what the window's log shows at once
 
 
 class AttemptFolder:

@@ -10,7 +10,7 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.run.folder import AttemptFolder
 from mlops_desk.records.job import Attempt, Job
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.5  # chosen: of a job that has no container yet; shorter than a person notices
 _GAP = "--- the log was interrupted here; lines may be missing or come twice ---"
 
 

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 _JOB_ID = re.compile(r"[0-9a-f]{12}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
-_NAME_LIMIT = 100
+_NAME_LIMIT = 100  # chosen: longer than names are; labels are text from outside
 _IN_QUEUE = frozenset({JobState.QUEUED, JobState.BLOCKED})
 
 

@@ -15,8 +15,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.records.job import JobState, Reason
 
-PROOF_FAILED_CODE = 96
-OUTCOME_LIMIT_BYTES = 16 * 1024
+PROOF_FAILED_CODE = 96  # the wrapper's; shells take 126 and more for themselves, sysexits.h 64 to 78
+OUTCOME_LIMIT_BYTES = 16 * 1024  # it has a dozen short lines, but the job can write there too
 
 # An engine that was away reports 255 for what ended meanwhile, and 137 or 143 for what it stopped itself.
 _MADE_UP_CODES = frozenset({137, 143, 255})
@@ -24,7 +24,7 @@ _CUDA_OUT_OF_MEMORY = re.compile(
     r"CUDA out of memory|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|HIP out of memory"
     r"|torch(?:\.cuda)?\.OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED: Out of memory"
 )
-_EVIDENCE_LIMIT = 500
+_EVIDENCE_LIMIT = 500  # chosen: one long line of a log
 _CODE_HINTS = {
     126: "The command is there but can't be executed: is the file executable, and for this machine?",
     127: "The command was not found in the image: check its name and the image's PATH.",

@@ -15,12 +15,12 @@ from pathlib import Path
 from mlops_desk.base.process import end_group
 from mlops_desk.records.job import Reason
 
-_EVERY_SECONDS = 5.0
+_EVERY_SECONDS = 5.0  # chosen: a disk of 1 GB/s gets 5 GB beyond the limit in between
 _REST = 20.0
 """A count rests for so many times as long as it took: a folder that is slow to count costs 5 % of a core at most."""
-_DEADLINE_SECONDS = 30.0
-_FEW_FILES = 64
-_BLOCK_BYTES = 512
+_DEADLINE_SECONDS = 30.0  # chosen: a folder of millions of files is not counted through; then nothing is known of it
+_FEW_FILES = 64  # chosen: so many are looked at without a process of their own
+_BLOCK_BYTES = 512  # the unit of st_blocks, whatever the filesystem's blocks are (stat(2))
 
 
 class OutQuota:

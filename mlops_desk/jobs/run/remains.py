@@ -15,9 +15,9 @@ from mlops_desk.records.job import Attempt, Job
 
 _log = logging.getLogger(__name__)
 
-_LOG_TRIES = 3
-_TAIL_LINES = 2000
-_SHORT_TAIL_LINES = 100
+_LOG_TRIES = 3  # chosen: an engine that restarts is back by then
+_TAIL_LINES = 2000  # what the window's log shows at once
+_SHORT_TAIL_LINES = 100  # chosen: what explains an end stands in its last lines, a Python traceback included
 
 
 class Remains:

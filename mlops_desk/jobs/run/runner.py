@@ -30,16 +30,18 @@ _log = logging.getLogger(__name__)
 
 Hand = Callable[[str, Callable[[], None]], object]
 
-_TICK_SECONDS = 1.0
+_TICK_SECONDS = 1.0  # chosen: how late an end is noticed; a look costs one listing of the engine's
 _IDLE_SECONDS = 5.0
 """Without a job nothing is waited for but the next sweep: whoever adds one wakes the runner."""
 _SWEEP_SECONDS = 30.0
-_PULLS_AT_ONCE = 2
+"""Chosen: what it finds (containers without a record) is left over from crashes, and does not hurry."""
+_PULLS_AT_ONCE = 2  # the engine itself fetches three layers of an image at once
 # What a registry says that will say the same tomorrow. A host that no name server knows is asked for a few times.
 _REFUSALS = ("denied", "unauthorized", "invalid reference format")
 _NO_SUCH_HOST = "no such host"
-_PULL_TRIES = 3
+_PULL_TRIES = 3  # a resolver that restarts is back by then
 _PAUSES_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
+"""Chosen: an engine that restarts is back within seconds, one that is down is asked once a minute."""
 _UNDER_WAY = frozenset({JobState.STARTING, JobState.RUNNING})
 _IN_QUEUE = frozenset({JobState.QUEUED, JobState.BLOCKED})
 

@@ -25,7 +25,7 @@ _ELF_MAGIC = b"\x7fELF"
 _ARCHITECTURES = {3: "386", 20: "ppc", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "amd64", 183: "arm64", 243: "riscv64"}
 """ELF's numbers of machines, as engines call them."""
 _HEADER_BYTES = 4096  # the header of a file and the table of its segments, which begins right after it
-_INTERPRETER = 3
+_INTERPRETER = 3  # PT_INTERP (elf(5)): a program that needs a loader of its own can't be told to run anywhere
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlops_desk.base.process import start_ticks
 from mlops_desk.engines.engine import ContainerFacts
 
-_GONE_SECONDS = 10.0
+_GONE_SECONDS = 10.0  # chosen: the engine mostly notices an end by itself before
 
 
 class Sight:

@@ -31,7 +31,7 @@ from mlops_desk.registry.server.wall import Wall, raise_wall, view_of
 
 _log = logging.getLogger(__name__)
 
-PULSE_SECONDS = 1.0
+PULSE_SECONDS = 1.0  # the keeper looks once a second
 _BACKLOG = 256
 """As many as come before the server has loaded all: they wait."""
 

@@ -17,7 +17,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
-BODY_SECONDS = 60.0
+BODY_SECONDS = 60.0  # chosen: MLflow's largest batch is 1 MB, so 17 KB/s are enough
 LARGEST_OF_JOB_BYTES = 4 << 20
 """MLflow takes 1 MB in a batch of metrics, parameters and tags, and 1 MiB of a dataset's schema, of which a call
 may bring a few. It would take 16 MiB of a dataset's profile, but those that its own datasets make are a line."""
@@ -34,6 +34,7 @@ _LONGEST_LENGTH = 18
 _DRAIN_SECONDS = 2.0
 """All callers are on this machine: what was on its way has come by then."""
 _DRAIN_BYTES = 64 << 20
+"""Chosen: who gets an answer while sending may see a reset instead; so much is read and thrown away first."""
 
 
 class CallRejected(Exception):  # noqa: N818 - a rejection is an answer here, not a fault

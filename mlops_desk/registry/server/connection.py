@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from mlops_desk.base.peers import UNKNOWN, Peers
 
-HEAD_SECONDS = 30.0
+HEAD_SECONDS = 30.0  # chosen: a head is one packet; a slow one holds a descriptor
 MOST_OF_ONE = 256
 """Connections of one peer: a container has an address of its own, and a training with 20 loaders holds no more than
 200. All of this machine's users come from one address, so they are told apart by name."""

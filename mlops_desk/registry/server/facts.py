@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from mlops_desk.registry.location import NamedSource, is_stored, named_by
 
-_BUSY_SECONDS = 5.0
-_LONGEST_CHAIN = 16
-_MOST_PLACES = 1000
+_BUSY_SECONDS = 5.0  # chosen: longer than an ordinary transaction of MLflow on this file
+_LONGEST_CHAIN = 16  # chosen: sources of models that refer to one another; a circle is refused too
+_MOST_PLACES = 1000  # chosen: a run logs a handful of models
 _PARENT_TAG = "mlflow.parentRunId"
 
 

@@ -20,9 +20,9 @@ from mlops_desk.base.process import boot_id, start_ticks
 
 VERSION = f"{__version__}/1"
 """What a running server is compared by: the number grows with what guards it, also between releases."""
-_TOKEN_BYTES = 32
-_LOOK_SECONDS = 0.05
-_KILL_SECONDS = 5.0
+_TOKEN_BYTES = 32  # 256 bits: nobody guesses it
+_LOOK_SECONDS = 0.05  # chosen: a fraction of what the process takes to end
+_KILL_SECONDS = 5.0  # what survives SIGKILL so long hangs in the kernel
 
 
 @dataclass(frozen=True, slots=True)

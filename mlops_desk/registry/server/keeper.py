@@ -23,9 +23,10 @@ _log = logging.getLogger(__name__)
 
 _MODULE = "mlops_desk.registry.server.process"
 _START_SECONDS = 120.0
-_STOP_SECONDS = 8.0
-_LOOK_SECONDS = 0.1
-_LOG_BYTES = 4 << 20
+"""Chosen: MLflow is loaded from a busy disk, and the schema of a large store may have to be upgraded."""
+_STOP_SECONDS = 8.0  # longer than the keeper gives its server (6 s), so that both end in order
+_LOOK_SECONDS = 0.1  # chosen: a fraction of what a start takes
+_LOG_BYTES = 4 << 20  # chosen: what one wants to read of it
 
 
 class TrackingServer:

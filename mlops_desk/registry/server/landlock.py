@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
-_VERSION_FLAG = 1
-_PATH_BENEATH = 1
-_PR_SET_NO_NEW_PRIVS = 38
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # numbers of system calls, the same on every architecture
+_VERSION_FLAG = 1  # this and what follows are linux/landlock.h's and linux/prctl.h's
+_PATH_BENEATH = 1  # linux/landlock.h
+_PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 
-_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-_REFER, _TRUNCATE, _IOCTL_DEVICE = 1 << 13, 1 << 14, 1 << 15
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3  # linux/landlock.h
+_REFER, _TRUNCATE, _IOCTL_DEVICE = 1 << 13, 1 << 14, 1 << 15  # linux/landlock.h: came with its versions 2, 3 and 5
 _FIRST_ABI = (1 << 13) - 1
 """The thirteen rights of the first version: reading, writing, making and removing of each kind of file."""
 _ADDED = {2: _REFER, 3: _TRUNCATE, 5: _IOCTL_DEVICE}

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mlops_desk.registry.server.landlock import View
 
-_NEW_NAMESPACE, _NEW_USER = 0x00020000, 0x10000000
+_NEW_NAMESPACE, _NEW_USER = 0x00020000, 0x10000000  # CLONE_NEWNS and CLONE_NEWUSER of linux/sched.h
 _READ_ONLY, _NO_SUID, _NO_DEVICES, _REMOUNT, _BIND, _RECURSIVE, _PRIVATE = 1, 2, 4, 32, 4096, 16384, 1 << 18
-_DETACH = 2
+"""MS_… of linux/mount.h."""
+_DETACH = 2  # MNT_DETACH of umount2(2)
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "ppc64le": 203}
 _LINKED = ("bin", "lib", "lib32", "lib64", "sbin")
 """Names in the root that are links into /usr on today's systems; libraries are found by them."""

@@ -32,20 +32,22 @@ from mlops_desk.registry.server.wall import Wall
 _log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-ALREADY_RUNS = 3
-_BIND_TRIES = 20
-_LOOK_SECONDS = 1.0
+ALREADY_RUNS = 3  # an exit code of its own: 1 is Python's, 2 that of wrong arguments
+_BIND_TRIES = 20  # chosen: ports that others take between the choice and the call
+_LOOK_SECONDS = 1.0  # the server's pulse
 _SILENT_LOOKS = 10
 """How often in a row the server may be silent before it is taken to hang: a busy disk can hold it up for seconds."""
 _START_SECONDS = 120.0
+"""Chosen: MLflow is loaded from a busy disk, and the schema of a large store may have to be upgraded."""
 _GRACE_SECONDS = 6.0
 """Longer than the server takes to finish what it is answering."""
-_SHORT_LIFE_SECONDS = 10.0
+_SHORT_LIFE_SECONDS = 10.0  # chosen: a server that can't work ends while it starts
 _PAUSES_SECONDS = (0.0, 0.2, 1.0, 2.0, 5.0, 15.0, 30.0)
+"""Chosen: the first is replaced at once, as jobs wait; one that never works is tried every 30 s."""
 _TOLD_AFTER = 3
 """So many short lives in a row are told as a failure."""
-_TAKE_OVER_SECONDS = 2.0
-_DYING_SECONDS = 3.0
+_TAKE_OVER_SECONDS = 2.0  # chosen: a keeper that is asked to end has nothing to finish
+_DYING_SECONDS = 3.0  # chosen: a process that was killed keeps its port until the kernel has freed its memory
 
 
 def bind(addresses: Sequence[str], wanted_port: int) -> tuple[list[socket.socket], int]:

@@ -14,8 +14,8 @@ _PROMPT_SOURCES = frozenset({"prompt-template", "dummy-source"})
 """What stands for a source where a version is a prompt and has no files (MLflow's prompt/constants.py)."""
 _NAMES = frozenset({"artifact_location", "artifactLocation", "storage_location", "storageLocation"})
 _TAGS = frozenset({"mlflow.artifactLocation", "mlflow.trace.archiveLocation"})
-_SHOWN_CHARACTERS = 200
-_DEEPEST = 100
+_SHOWN_CHARACTERS = 200  # chosen: one or two lines of an error
+_DEEPEST = 100  # Python itself reads JSON about a thousand deep; MLflow's bodies are four deep
 
 
 class Sources:

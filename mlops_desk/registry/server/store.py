@@ -15,7 +15,7 @@ import mlflow.store.tracking.sqlalchemy_store
 
 _log = logging.getLogger(__name__)
 
-_ANALYSIS_ROWS = 1000
+_ANALYSIS_ROWS = 1000  # what SQLite's manual recommends for large databases is 100 to 1000
 
 _schema: Any = mlflow.store.db.utils  # untyped there
 _open: Any = mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore

@@ -18,13 +18,14 @@ from mlops_desk.registry.server.keeper import TrackingServer
 
 _log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
-IDLE_SECONDS = 5.0
-_ASK_SECONDS = 5.0
-_ANSWER_SECONDS = 3.0
+LOOK_SECONDS = 1.0  # chosen: how late a server that ended is noticed; it costs one look at a file
+IDLE_SECONDS = 5.0  # chosen: nothing waits for a server that nobody has used
+_ASK_SECONDS = 5.0  # chosen: so late a server that lives and hangs is noticed
+_ANSWER_SECONDS = 3.0  # chosen: the keeper itself replaces a server that is silent for longer
 _MISSED_ANSWERS = 4
 """The keeper has replaced a hanging server by then (process.py), so it does nothing itself."""
 _PAUSES_SECONDS = (0.0, 1.0, 5.0, 15.0, 30.0, 60.0)
+"""Chosen: the first start is tried again at once, one that never works once a minute."""
 
 Answers = Callable[[str], bool]
 

@@ -19,7 +19,7 @@ from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Unavailable
 
 _PREFIX = "job-"
-_TOKEN_BYTES = 32
+_TOKEN_BYTES = 32  # 256 bits: nobody guesses it
 DEFAULT_ARTIFACT_BYTES = 100 << 30
 """What tickets of earlier versions are good for, which do not say it."""
 _DIGEST = re.compile(r"[0-9a-f]{64}(?:-[0-9a-f]{16})?")

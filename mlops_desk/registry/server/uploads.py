@@ -23,7 +23,7 @@ _BLOCK_BYTES = 4096
 """What the smallest file takes on the disk: a million empty ones are not nothing."""
 _LOOK_BYTES = 8 << 20
 """The disk is looked at again after so much of a file."""
-_RECOUNT_SECONDS = 10.0
+_RECOUNT_SECONDS = 10.0  # chosen: uploads are counted as they come; a recount only finds what was deleted meanwhile
 _REST = 20.0
 """A count rests for so many times as long as it took, so that counting takes 5 % of a core at most."""
 

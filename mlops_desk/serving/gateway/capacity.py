@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 _MOST_CONNECTIONS = 2048
 """A connection costs some 30 KiB, and the sweep over all of them a few milliseconds a second."""
-_SHARE_OF_ONE = 4
+_SHARE_OF_ONE = 4  # of the connections one peer may have: three others always find room
 _BACKLOG = 256
 """asyncio accepts as many at a time before it is seen who they are."""
 _SPARE_DESCRIPTORS = 128
 """For logs, spools, Parquet and the event loop."""
 _MOST_DESCRIPTORS = 2 * _MOST_CONNECTIONS + _BACKLOG + _SPARE_DESCRIPTORS
-_MOST_HELD_BYTES = 2 << 30
-_SHARE_OF_MEMORY = 8
+_MOST_HELD_BYTES = 2 << 30  # chosen: the trainings beside it need the memory more
+_SHARE_OF_MEMORY = 8  # chosen: the gateway is a guest beside trainings
 
 
 @dataclass(frozen=True, slots=True)

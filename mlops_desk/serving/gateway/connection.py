@@ -20,8 +20,8 @@ from mlops_desk.serving.gateway.routes import GatewayLimits
 
 _log = logging.getLogger(__name__)
 
-_SWEEP_SECONDS = 1.0
-_TELL_SECONDS = 60.0
+_SWEEP_SECONDS = 1.0  # one timer for all connections, instead of one for each request; deadlines are whole seconds
+_TELL_SECONDS = 60.0  # chosen: a flood must not fill the log
 PEER = "mlops_desk.peer"
 """Where an application finds the peer's name in the scope's state."""
 

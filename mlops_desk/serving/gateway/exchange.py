@@ -9,8 +9,8 @@ from typing import Any
 from mlops_desk.serving.gateway.routes import GatewayLimits
 from mlops_desk.serving.gateway.upstream import Lost, NotConnected, Question, ask_one
 
-_RETRY_AFTER_SECONDS = 2
-_PIECE_BYTES = 256 << 10
+_RETRY_AFTER_SECONDS = 2  # chosen: most answers of models take less, so there is room by then
+_PIECE_BYTES = 256 << 10  # chosen: more at once gains nothing, and a slow reader holds one piece at a time
 
 
 @dataclass(frozen=True, slots=True)

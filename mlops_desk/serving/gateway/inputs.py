@@ -12,9 +12,9 @@ from typing import Any
 
 Row = dict[str, Any]
 
-ROWS_LIMIT = 10_000
-_COLUMNS_LIMIT = 2000
-_TEXT_LIMIT = 4096
+ROWS_LIMIT = 10_000  # chosen: drift needs a few thousand rows of a window
+_COLUMNS_LIMIT = 2000  # chosen: a Parquet file costs memory for each column, whatever it holds
+_TEXT_LIMIT = 4096  # chosen: drift compares texts as categories; longer ones are all different anyway
 
 
 def rows_of(content_type: str, body: str, names: Sequence[str] = ()) -> list[Row]:

@@ -40,14 +40,15 @@ from mlops_desk.storage.requests import tidy, trim
 
 _log = logging.getLogger(__name__)
 _ROLL_SECONDS = 5.0
-_ROLL_REQUESTS = 1000
-_ROLL_BYTES = 64 << 20
+"""Chosen: how much of the log a crash of the machine may cost in drift's eyes; the spool itself is on the disk."""
+_ROLL_REQUESTS = 1000  # chosen: a Parquet file of fewer rows is mostly header
+_ROLL_BYTES = 64 << 20  # chosen: what one file takes in memory while it is made
 _SPOOL_BYTES = 2 * _ROLL_BYTES
 """What comes faster than it can be rolled up is answered and not logged, which is counted: as much may come while a
 spool is rolled up as that one holds."""
-_TIDY_SECONDS = 300.0
-_LOOK_SECONDS = 0.5
-_HEAD_BYTES = 32 << 10
+_TIDY_SECONDS = 300.0  # chosen: limits of the log are gigabytes and days
+_LOOK_SECONDS = 0.5  # chosen: how late a changed table of routes is taken up; a look is one stat
+_HEAD_BYTES = 32 << 10  # as much as nginx takes by default (four buffers of 8 KiB)
 
 
 class RequestLog:

@@ -28,8 +28,8 @@ from mlops_desk.serving.gateway.upstream import Question
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TARGETS = frozenset({"", "invocations", "ping"})
-_LOGGED_BYTES = 4 << 20
-_SHARE_OF_ONE = 0.75
+_LOGGED_BYTES = 4 << 20  # chosen: a longer body is an upload, not rows of features
+_SHARE_OF_ONE = 0.75  # of the memory for bodies that one peer may take: a second one always finds room
 
 Headers = Mapping[str, str]
 

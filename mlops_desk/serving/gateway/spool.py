@@ -24,7 +24,7 @@ from mlops_desk.storage.requests import LoggedFeature, LoggedRow, guess, part_pa
 
 _log = logging.getLogger(__name__)
 _ROTATED = re.compile(r"spool-(\d{13})\.ndjson")
-_TRIES = 3
+_TRIES = 3  # chosen: a disk that was full for a moment; a file that fails for good must not stop the others
 
 
 @dataclass(frozen=True, slots=True)

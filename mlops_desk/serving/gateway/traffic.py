@@ -15,9 +15,9 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.endpoint import PastTraffic, Traffic
 
 BOUNDS_SECONDS: tuple[float, ...] = tuple(1e-4 * 1.1**step for step in range(146))
-KEPT_SECONDS = 900.0
-_KEPT_POINTS = 1000
-_FIRST_ERROR = 400
+KEPT_SECONDS = 900.0  # chosen: what happened just now; longer pasts are the history
+_KEPT_POINTS = 1000  # a point a second for all of it, and some to spare
+_FIRST_ERROR = 400  # HTTP's own limit between answers and errors
 
 
 @dataclass(slots=True)

@@ -14,10 +14,10 @@ import h11
 
 from mlops_desk.serving import door
 
-_CONNECT_SECONDS = 2.0
-_FULL_PAUSE_SECONDS = 0.02
-_PIECE_BYTES = 256 << 10
-_HEAD_BYTES = 64 << 10
+_CONNECT_SECONDS = 2.0  # a container's socket lies on this machine: who does not accept by then hangs
+_FULL_PAUSE_SECONDS = 0.02  # chosen: a full backlog is emptied as fast as the model accepts
+_PIECE_BYTES = 256 << 10  # chosen: more at once gains nothing, and a slow reader holds one piece at a time
+_HEAD_BYTES = 64 << 10  # chosen: a model's server sends a few hundred bytes
 _STATUSES = range(200, 600)
 
 

@@ -31,19 +31,19 @@ Means = Mapping[tuple[str, str], float]
 BUSY = 0.85
 """From this utilisation on a GPU has enough to do."""
 
-IDLE = 0.02
+IDLE = 0.02  # chosen: what a desktop, or a look at the GPU, makes of a GPU that nobody uses
 IDLE_SECONDS = 600.0
 """A GPU that has computed nothing for so long is idle, whatever else goes on; before, it may be loading data."""
 
 SMALL_SM = 0.35
 """Below this SM activity a GPU that is busy by the clock uses little of itself."""
 
-THROTTLED = 0.10
-POWER_CAPPED = 0.50
-LOWERED_LIMIT = 0.95
-MOUNT_LATENCY = 0.5
-LINK_FULL = 0.85
-PACKET_ERRORS = 1.0
+THROTTLED = 0.10  # chosen: held back for 6 s of the minute
+POWER_CAPPED = 0.50  # chosen: a board at its own limit is capped now and then by design, so it takes half of the time
+LOWERED_LIMIT = 0.95  # of the default limit: what is lower was set by somebody, not rounded by the driver
+MOUNT_LATENCY = 0.5  # seconds; chosen: a file server that is well answers a look in milliseconds
+LINK_FULL = 0.85  # of the nominal rate; chosen: headers and gaps between packets take the rest
+PACKET_ERRORS = 1.0  # a second; chosen: links that are well have next to none
 STRAGGLING = 0.25
 """A GPU whose utilisation lies so far from the median of the others of its job is out of step."""
 

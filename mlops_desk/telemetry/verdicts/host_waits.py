@@ -14,12 +14,12 @@ from mlops_desk.records.status import Status
 Means = Mapping[tuple[str, str], float]
 
 HOST = "host"
-CPU_FULL = 0.90
-CORE_FULL = 0.95
-CPU_PRESSURE = 0.20
-IO_PRESSURE = 0.10
-DISK_BUSY = 0.90
-READ_LATENCY = 0.010
+CPU_FULL = 0.90  # chosen: the kernel's own work takes the rest
+CORE_FULL = 0.95  # chosen: a thread that never waits, less what the clock ticks round away in a minute
+CPU_PRESSURE = 0.20  # chosen: tasks waited for a processor for 12 s of the minute
+IO_PRESSURE = 0.10  # chosen: 6 s of the minute; waiting for disks is rarer than for processors, so it takes less
+DISK_BUSY = 0.90  # a single queue's measure: an NVMe drive is "busy" long before it is full, so latency has to agree
+READ_LATENCY = 0.010  # seconds; chosen: about one seek of a rotating disk, and far above what an NVMe drive takes
 OTHERS_SHARE = 0.5
 """From this share of the busy cores on it is others who keep a process from its own."""
 

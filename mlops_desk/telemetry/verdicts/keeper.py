@@ -15,12 +15,12 @@ from mlops_desk.storage.history.blocks import Block
 from mlops_desk.telemetry.history.memory import Ring
 from mlops_desk.telemetry.verdicts.diagnosis import IDLE, Idle, Means, diagnose
 
-EVERY_SECONDS = 5.0
-MINUTE_SECONDS = 60.0
+EVERY_SECONDS = 5.0  # chosen: the mean of a minute moves little in between
+MINUTE_SECONDS = 60.0  # chosen: longer than the pauses between steps, epochs and saves that are nobody's fault
 FEWEST_SECONDS = 20.0
 """Who has held a GPU for less is not judged yet: it still starts."""
 
-_FEWEST_VALUES = 5
+_FEWEST_VALUES = 5  # chosen: a mean of fewer says what a moment was, not a minute
 _CURVES_AT_ONCE = 256
 """A minute of so many takes 60 kB. All at once would be more than the allocator keeps for the next time (allocator)."""
 

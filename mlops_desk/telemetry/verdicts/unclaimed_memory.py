@@ -7,7 +7,7 @@ like that. It is told once it has lasted.
 from mlops_desk.records.gpu import Gpu, GpuProcess
 from mlops_desk.records.holding import claimed_bytes, unexplained_bytes
 
-LASTING_SECONDS = 10.0
+LASTING_SECONDS = 10.0  # five readings of the list of processes: one that starts or ends is in neither for up to two
 
 
 class Unclaimed:
