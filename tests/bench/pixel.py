@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -92,7 +93,10 @@ def main() -> None:
     options = _options()
     watching = Gauge(options)
 
-    class WatchedWindow(app.MainWindow):
+    name = "MainWindow" if hasattr(app, "MainWindow") else "Window"  # older commits call it so
+    window: Any = getattr(app, name)
+
+    class WatchedWindow(window):  # type: ignore[misc]  # known only when it runs
         def paintEvent(self, event: QPaintEvent) -> None:
             QTimer.singleShot(0, watching.painted)
             super().paintEvent(event)
@@ -103,7 +107,8 @@ def main() -> None:
             self.opened.connect(lambda: watching.begin(self))
             super().start()
 
-    app.MainWindow, app.Program = WatchedWindow, WatchedProgram
+    for each, made in ((name, WatchedWindow), ("Program", WatchedProgram)):
+        setattr(app, each, made)
     status = command_line(["--data-dir", str(options.folder), *(["--demo"] if options.demo else [])])
     if status:
         sys.exit(status)
