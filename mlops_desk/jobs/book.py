@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from mlops_desk.base.errors import NotFound
+from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.job import Attempt, Job, JobBrief, JobState, Reason, brief_of
@@ -58,6 +58,8 @@ class JobBook:
 
     def find(self, prefix: str) -> Job:
         """Return the one job whose id begins with ``prefix``. Raises NotFound, or Invalid when several do."""
+        if not prefix:
+            raise Invalid("No job is named.", "Name it by its id, the beginning of it, or its container.")
         matches = self._table.find(prefix, LOOKED_FOR) or self._of_container(prefix)
         return self.get(the_one(prefix, matches, noun="job", hint="mlops-desk jobs list shows them all.").id)
 
