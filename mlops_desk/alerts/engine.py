@@ -315,6 +315,7 @@ class AlertEngine:
             threshold=rule.threshold if watched.measured else None,
             uuid=thing.uuid if isinstance(thing, Gpu) else None,
             subject=spot[2],
+            noticed=watched.noticed,
         )
         alert = self.firing[spot] = self.silences.marked(cause.said_of(alert))
         return Change(alert, watched, fresh=True, silent=self.silences.holds(alert))

@@ -24,7 +24,7 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
-from mlops_desk.records.event import AlertChanged, IncidentLogged, Notice, SettingsChanged
+from mlops_desk.records.event import AlertChanged, IncidentLogged, SettingsChanged
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.status import Status
 from mlops_desk.storage.state import StoredRecords
@@ -150,7 +150,7 @@ class AlertsService:
             else:
                 alert = replace(stored, acknowledged_by=user)
             if self._lane is not None:  # in the same order as its end
-                self._lane.put(lambda: self._tell(alert, logged=False, told=False, sent=False))
+                self._lane.put(lambda: self._tell(alert, logged=False, sent=False))
         return alert
 
     def silence(self, alert_id: str, seconds: float) -> Alert:
@@ -177,7 +177,7 @@ class AlertsService:
                     self._alerts.put(replace(other, silenced_until=None, silenced_by=None))
         except DeskError as error:
             _log.warning("What was silent of %s before can't be stored: %s", alert.rule, error.message)
-        self._tell(alert, logged=False, told=False, sent=sent)
+        self._tell(alert, logged=False, sent=sent)
 
     def _stored(self, alert_id: str) -> Alert:
         with self._lock:
@@ -246,7 +246,7 @@ class AlertsService:
             else:
                 return
         if alert is not None and self._lane is not None:
-            self._lane.put(lambda: self._tell(alert, logged=True, told=alert.ended_at is None, sent=False))
+            self._lane.put(lambda: self._tell(alert, logged=True, sent=False))
 
     def _webhook_loud_again(self) -> None:
         alert = self._webhook_alert
@@ -254,17 +254,15 @@ class AlertsService:
             return
         loud = self._webhook_alert = replace(alert, silenced_until=None, silenced_by=None)
         if self._lane is not None:
-            told = loud.acknowledged_by is None
-            self._lane.put(lambda: self._tell(loud, logged=False, told=told, sent=False))
+            self._lane.put(lambda: self._tell(loud, logged=False, sent=False))
 
     def _queue(self, change: Change) -> None:
         if self._lane is not None:
-            watched = change.watched
-            begun = change.alert.ended_at is None
-            told = begun and change.fresh and watched.told and not change.silent
-            self._lane.put(lambda: self._tell(change.alert, logged=watched.logged, told=told, sent=not change.silent))
+            logged = change.watched.logged
+            self._lane.put(lambda: self._tell(change.alert, logged=logged, sent=not change.silent))
 
-    def _tell(self, alert: Alert, *, logged: bool, told: bool, sent: bool) -> None:
+    def _tell(self, alert: Alert, *, logged: bool, sent: bool) -> None:
+        """Store an alert and announce it, once: whoever shows it tells from what it showed whether that is news."""
         try:
             self._alerts.put(alert)
             if alert.ended_at is not None:
@@ -274,10 +272,6 @@ class AlertsService:
         self._bus.publish(AlertChanged(alert))
         if logged:
             self._log(alert)
-        if told:
-            whose = alert.job or alert.container
-            text = f"{alert.device_title}: {alert.title}" + (f" ({whose})." if whose and alert.xid is not None else ".")
-            self._bus.publish(Notice(alert.level, SOURCE, text, alert.hint, alert.since, about=("alert", alert.id)))
         if sent:
             self._webhook.put(alert)
 

@@ -47,8 +47,8 @@ class Watched:
 
     ``grown_over``: the measure is a counter, and what counts is its growth within so many seconds, in units of
     ``grown_in``. ``pulse``: it is set off by an incident, not by a number. ``measured`` False: the rule's metric says
-    only where to look. ``logged`` False: the event log has the matter itself; ``told`` False: somebody else has told it
-    to the person already. ``said`` is what there is to say of the device besides.
+    only where to look. ``logged`` False: the event log has the matter itself; ``noticed``: a notice of telemetry's
+    tells it to the person already. ``said`` is what there is to say of the device besides.
     """
 
     rule: AlertRule
@@ -59,7 +59,7 @@ class Watched:
     pulse: bool = False
     measured: bool = True
     logged: bool = True
-    told: bool = True
+    noticed: bool = False
     said: Callable[[Any], str | None] = lambda _: None
 
 
@@ -205,13 +205,13 @@ _GPU = (
               "The GPU fell off the bus, or the driver refuses work until it is reset. Where the driver says so (XID "
               "79), that alert stands for it."),
         Gauge(gone, facts=("state",)), "Save what can be saved, and restart the machine if it does not come back.",
-        measured=False, logged=False, told=False,
+        measured=False, logged=False, noticed=True,
     ),
     Watched(
         _rule("gpu_silent", "Does not respond", ("gpu", "hw.gpu.utilization", "1"), (1.0, 0.0, 15.0), "alert",
               "A call to the driver about the GPU does not return."),
         Gauge(_mute, facts=("state",)), "sudo dmesg | grep -i nvrm says more. No new job should start on it.",
-        measured=False, logged=False, told=False,
+        measured=False, logged=False, noticed=True,
     ),
     Watched(
         _rule("gpu_xid", "Grave error of the driver (XID)", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",

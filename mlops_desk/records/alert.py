@@ -39,6 +39,7 @@ class Alert:
     ``xid``, ``pid``, ``process`` (its command line), ``user``, ``container`` and ``job`` (its name) say what is behind
     it, as far as that is known and one. ``subject`` tells it from others of the same rule and device, ``event`` is the
     id of the entry in the event log that set it off. Until ``silenced_until`` (Unix time) nobody is told of it.
+    ``noticed``: a notice says the same when it begins, so that a window need not say it twice.
     """
 
     id: str
@@ -67,3 +68,4 @@ class Alert:
     event: str | None = None
     silenced_until: float | None = None
     silenced_by: str | None = None
+    noticed: bool = False

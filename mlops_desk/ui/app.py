@@ -231,9 +231,10 @@ class Program(QObject):
                 self.context.memory.setValue(_WISHED, wish)
 
     def _ring(self) -> None:
-        """Tell the desktop of alerts, unless the person looks at the window: there it is told already."""
+        """Tell of alerts once: in the window while the person looks at it, else on the desktop."""
         for alarm in self.alarms.take(self.store.alerts.value or {}):
             if self.window.isActiveWindow() and self.window.isVisible():
+                self.window.say_alarm(alarm)
                 continue
             if self.desktop.can():
                 self.desktop.tell(alarm)

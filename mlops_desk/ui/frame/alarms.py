@@ -1,4 +1,4 @@
-"""Which alerts are told on the desktop: a firing warning or alert once, its end once, nothing that was seen.
+"""Which alerts the window or the desktop tells: a firing warning or alert once, its end once, nothing that was seen.
 
 What fires when the window starts is shown by tray and pages, and rings nobody.
 """
@@ -20,12 +20,17 @@ _SILENT = "silent"
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One notification. ``level``: warning, alert, or info for the end; the same ``alert`` replaces its former one."""
+    """One notification. ``level``: warning, alert, or info for the end; the same ``alert`` replaces its former one.
+
+    ``sentence`` says it in one line; "" where the window has said it already, or need not.
+    """
 
     alert: str
     level: str
     title: str
     text: str
+    sentence: str = ""
+    hint: str | None = None
 
 
 class Alarms:
@@ -64,7 +69,15 @@ class Alarms:
 
 def _fires(alert: Alert) -> Alarm:
     mark = level(alert.level)
-    return Alarm(alert.id, alert.level, f"{mark.shape} {_name(alert)}", f"{alert.text}\n{alert.hint or ''}".strip())
+    text = f"{alert.text}\n{alert.hint or ''}".strip()
+    sentence = "" if alert.noticed else f"{_name(alert)}{_whose(alert)}."
+    return Alarm(alert.id, alert.level, f"{mark.shape} {_name(alert)}", text, sentence, alert.hint)
+
+
+def _whose(alert: Alert) -> str:
+    """Return whose program an error of the driver ended, in brackets."""
+    whose = alert.job or alert.container
+    return f" ({plain(whose, 60)})" if whose and alert.xid is not None else ""
 
 
 def _ended(alert: Alert) -> Alarm:

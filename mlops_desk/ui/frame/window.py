@@ -44,6 +44,7 @@ from mlops_desk.ui.widgets.states import StateView, starting
 
 if TYPE_CHECKING:
     from mlops_desk.records.event import Notice
+    from mlops_desk.ui.frame.alarms import Alarm
     from mlops_desk.ui.frame.palette import CommandPalette
     from mlops_desk.ui.parts.page import Page
 
@@ -262,6 +263,14 @@ class MainWindow(QWidget):
         """Renew what stands around every page: the bottom line and the machine's name."""
         self.bottom.refresh(self._context.store)
         self._name_machine()
+
+    def say_alarm(self, alarm: "Alarm") -> None:
+        """Say that an alert fires, unless a notice says so; a button leads to it."""
+        from mlops_desk.records.event import Notice  # noqa: PLC0415 - after the first paint
+
+        if alarm.sentence:
+            about = ("alert", alarm.alert)
+            self._say_notice(Notice(alarm.level, "alerts", alarm.sentence, alarm.hint, about=about))
 
     def _say_notice(self, notice: "Notice") -> None:
         """Show what the agent tells; where a page shows the thing, a button goes there instead of a command."""

@@ -7,7 +7,6 @@ from mlops_desk.ui.widgets.lines import Line
 from mlops_desk.ui.words import numbers
 
 NOTICES_SHOWN = 30
-_TOLD_ELSEWHERE = {"alerts"}
 _WORST_FIRST = {"alert": 0, "warning": 1}
 
 
@@ -30,5 +29,5 @@ def _notices(store: Store) -> list[Line]:
             "/".join(part or "" for part in place_of(store, notice) or ("overview", None)),
             f"{notice.text}\n{notice.hint or ''}".strip(),
         )
-        for notice in [one for one in store.notices if one.source not in _TOLD_ELSEWHERE][:NOTICES_SHOWN]
+        for notice in list(store.notices)[:NOTICES_SHOWN]
     ]

@@ -109,6 +109,29 @@ def test_the_trays_icon_shows_the_worst_alert_until_it_is_acknowledged(qapp):
     assert pictures[0] != pictures[1] != pictures[2]
 
 
+def test_an_alert_is_told_once_by_the_window_that_a_person_looks_at(start, qtbot, monkeypatch):
+    double = Double(beat_seconds=0.2)
+    program = start(double)
+    qtbot.waitUntil(lambda: program.store.alerts.value is not None)
+    told, said = [], []
+    monkeypatch.setattr(program.desktop, "can", lambda: True)
+    monkeypatch.setattr(program.desktop, "tell", told.append)
+    monkeypatch.setattr(program.window, "isActiveWindow", lambda: True)
+    monkeypatch.setattr(program.window.notices, "say", lambda *words: said.append(words))
+    xid = replace(HOT, id="new", level="alert", title="XID 48, a meaning", xid=48, job="train-x")
+    double.put_alert(xid)
+    qtbot.waitUntil(lambda: bool(said))
+    double.put_alert(replace(xid, value=2.0))
+    double.put_alert(replace(HOT, id="lost", noticed=True))
+    double.put_alert(replace(xid, ended_at=xid.since + 9))
+    qtbot.waitUntil(lambda: program.store.alerts.value["new"].ended_at is not None)
+    assert [words[:2] for words in said] == [("alert", "GPU 2: XID 48, a meaning (train-x).")]
+    assert told == []
+    assert program.store.notices == type(program.store.notices)()
+    said[0][3]()
+    assert program.window.title_row.title.whole == "Events"
+
+
 def test_an_alert_announced_while_the_window_is_away_reaches_the_desktop(start, qtbot, monkeypatch):
     double = Double(beat_seconds=0.2)
     program = start(double)
