@@ -130,7 +130,7 @@ class JobsService:
         for facts in self._engine.containers({INSTANCE_LABEL: self._folder.instance, JOB_LABEL: found}):
             text = f"Lost job {plain(found)} still has its container {plain(facts.name)}."
             raise Refused(text, "It is taken up as a job again in a moment: mlops-desk jobs list")
-        return LostJob(plain(found), str(lost_jobs.put_aside(self._folder.jobs, found)), owner_uid)
+        return LostJob(plain(found), str(lost_jobs.put_aside(self._folder.jobs, found)), owner_uid, forgotten=True)
 
     def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         job = self._book.find(job_id)

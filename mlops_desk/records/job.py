@@ -197,12 +197,14 @@ def brief_of(job: Job) -> JobBrief:
 class LostJob:
     """A job whose record was lost, and the folder where its logs and results lie.
 
-    ``owner_uid`` is whom the results belong to; None where there are none any more.
+    ``owner_uid`` is whom the results belong to; None where there are none any more. ``forgotten``: it was put aside,
+    and nobody is told of it any more.
     """
 
     id: str
     folder: str
     owner_uid: int | None = None
+    forgotten: bool = False
 
     @property
     def owner(self) -> Owner:

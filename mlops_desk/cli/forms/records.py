@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mlops_desk.base.caller import user_name
 from mlops_desk.cli.cells import ago, facts, moment, number, step, table
 from mlops_desk.records.agent import Backup
 from mlops_desk.records.history import History
@@ -131,6 +132,9 @@ def history(item: History) -> str:
 
 
 def lost_job(item: LostJob) -> str:
+    if not item.forgotten:
+        whose = "" if item.owner_uid is None else f" They belong to {user_name(item.owner_uid)}."
+        return f"Job {item.id} has lost its record. Its logs and results lie in {item.folder}.{whose}"
     return f"Job {item.id} is not told of any more. Its logs and results lie in {item.folder} until you remove them."
 
 

@@ -81,7 +81,9 @@ def test_who_has_a_gpu_or_why_nobody_may_have_it(lease, processes, said) -> None
         (Registry("stopped"), ["stopped", "mlops-desk models start"]),
         (SettingValue("ui.theme", "Colours", "Follow.", "choice", "dark", "system", "W", ("system", "dark")),
          ["ui.theme", "dark", "one of system, dark", "Follow."]),
-        (LostJob("ab12", "/d/forgotten-jobs/ab12"), ["Job ab12 is not told of any more", "/d/forgotten-jobs/ab12"]),
+        (LostJob("ab12", "/d/jobs/ab12", 64_002), ["Job ab12 has lost its record", "/d/jobs/ab12. They belong to uid 64002."]),
+        (LostJob("ab12", "/d/jobs/ab12"), ["lie in /d/jobs/ab12."]),
+        (LostJob("ab12", "/d/forgotten-jobs/ab12", forgotten=True), ["Job ab12 is not told of any more", "/d/forgotten-jobs/ab12"]),
         (Rule("r", "m", "champion", "auc"), ["m@champion", "higher auc", "by hand"]),
     ],
 )  # fmt: skip

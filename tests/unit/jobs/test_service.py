@@ -466,7 +466,9 @@ def test_a_job_that_lost_its_record_is_forgotten_by_its_owner_and_none_with_a_re
     desk.engine.absent = False
     assert folder.is_dir()
     forgotten = desk.jobs.forget("0123")
-    assert forgotten == LostJob("0123456789ab", str(desk.folder.root / "forgotten-jobs" / "0123456789ab"), os.getuid())
+    assert forgotten == LostJob(
+        "0123456789ab", str(desk.folder.root / "forgotten-jobs" / "0123456789ab"), os.getuid(), forgotten=True
+    )
     assert (folder.exists(), Path(forgotten.folder).is_dir()) == (False, True)
     with pytest.raises(NotFound):
         desk.jobs.forget("0123")
