@@ -367,4 +367,6 @@ def test_the_openapi_document_has_every_verb(world: World) -> None:
     submit = document["paths"]["/v1/jobs/submit"]["post"]
     assert submit["requestBody"]["content"]["application/json"]["schema"]["required"] == ["spec"]
     assert "get" in document["paths"]["/v1/drift/list"]
+    paths = ("/v1/settings/set", "/v1/jobs/cancel", "/v1/jobs/submit")
+    assert [document["paths"][path]["post"]["x-who"] for path in paths] == ["administrator", "owner", "everybody"]
     assert json.dumps(document)
