@@ -61,8 +61,8 @@ def _acquire(lock: FolderLock, socket: str) -> bool:
 
 def _serve(folder: DataFolder, end: "_Ending", *, demo: bool) -> None:
     from mlops_desk.api.server import ApiServer  # noqa: PLC0415 - heavy, and useless without the lock
-    from mlops_desk.desk import open_desk  # noqa: PLC0415
-    from mlops_desk.records.event import Sampled  # noqa: PLC0415
+    from mlops_desk.desk import open_desk  # noqa: PLC0415 - likewise
+    from mlops_desk.records.event import Sampled  # noqa: PLC0415 - likewise
 
     loop = Loop("agent")
     desk = open_desk(folder, loop, demo=demo)

@@ -57,7 +57,7 @@ class EngineSuite:
         engine.remove(name)
 
     def spec(self, name: str, image: str, command: tuple[str, ...] = SAYS, **more: object) -> ContainerSpec:
-        return ContainerSpec(name, image, command, labels={LABEL: name}, **more)  # type: ignore[arg-type]
+        return ContainerSpec(name, image, command, labels={LABEL: name}, **more)
 
     def test_tells_what_it_is(self, engine: Engine) -> None:
         info = engine.info()

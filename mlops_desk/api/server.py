@@ -48,7 +48,7 @@ _STATUS = {NotFound: 404, Refused: 403, Invalid: 422, TimedOut: 504, Unavailable
 class _PeerProtocol(H11Protocol):
     """uvicorn hands on no peer credentials; this reads them when the connection is made."""
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # uvicorn has a Transport where asyncio has its base class
         super().connection_made(transport)
         peer: socket.socket = transport.get_extra_info("socket")
         pid, uid, gid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))

@@ -26,19 +26,19 @@ class NotFound(DeskError):  # noqa: N818 - reads as a sentence where it is raise
     code = "not_found"
 
 
-class Refused(DeskError):  # noqa: N818
+class Refused(DeskError):  # noqa: N818 - an outcome, and named as people are told it
     """The request is understood and will not be carried out."""
 
     code = "refused"
 
 
-class Invalid(DeskError):  # noqa: N818
+class Invalid(DeskError):  # noqa: N818 - an outcome, and named as people are told it
     """The request is not of the right form."""
 
     code = "invalid"
 
 
-class Unavailable(DeskError):  # noqa: N818
+class Unavailable(DeskError):  # noqa: N818 - an outcome, and named as people are told it
     """Something outside does not answer, or is not there."""
 
     code = "unavailable"

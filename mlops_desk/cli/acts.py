@@ -72,7 +72,7 @@ def _agent(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
     return agent.main(folder, demo=given.demo, echo=sys.stderr.isatty())
 
 
-def _agent_status(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001
+def _agent_status(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
     client = _running(folder)
     if client is None:
         document: dict[str, Any] = {"running": False, "data_dir": str(folder.root)}
@@ -137,7 +137,7 @@ def _running(folder: DataFolder) -> Client | None:
         return None
 
 
-def _drift_report(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001
+def _drift_report(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
     files = {name: str(Path(getattr(given, name)).absolute()) for name in ("reference", "current")}
     for path in files.values():
         if not Path(path).is_file():

@@ -155,7 +155,7 @@ class FakeEngine:
                 raise NotFound(f"No registry has the image {plain(reference)}.", "Check the name and the tag.")
             return self.add_image(reference)
 
-    def build(self, folder: Path, tag: str, labels: Mapping[str, str], timeout_seconds: float, log: Path) -> ImageFacts:  # noqa: ARG002
+    def build(self, folder: Path, tag: str, labels: Mapping[str, str], timeout_seconds: float, log: Path) -> ImageFacts:  # noqa: ARG002 - the protocol names them, and a double needs no log
         with self._act():
             dockerfile = (folder / "Dockerfile").read_text(encoding="utf-8")
             base = next(line.split()[1] for line in dockerfile.splitlines() if line.upper().startswith("FROM "))
@@ -382,7 +382,7 @@ class _Act:
         self._engine._lock.acquire()  # noqa: SLF001 - the other half of the class above
 
     def __exit__(self, *error: object) -> None:
-        self._engine._lock.release()  # noqa: SLF001
+        self._engine._lock.release()  # noqa: SLF001 - likewise
         if self._engine.frozen:
             raise TimedOut("The container engine did not answer within 10 s.", "It may still have done it.")
 

@@ -285,7 +285,7 @@ class EventsService:
         for incident in reversed(known):
             if goes_on(incident) and incident.kind != "alert":
                 text = "It ended while no agent looked, or is told again."
-                incident = replace(incident, ended_at=now, details={**incident.details, ENDED_UNSEEN: text})  # noqa: PLW2901
+                incident = replace(incident, ended_at=now, details={**incident.details, ENDED_UNSEEN: text})  # noqa: PLW2901 - the record as it is from here on
                 self._save(incident, time.monotonic())
             self._folding.replace(incident)
         self._store(drafts.of_start(now, clean=clean, version=__version__))

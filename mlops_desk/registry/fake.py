@@ -116,7 +116,7 @@ def in_order(runs: list[Run], key: SortKey | None) -> list[Run]:
     value = _value_of(key)
     there = [run for run in ordered if _rank(value(run)) == _THERE]
     # Stable, so that equal values keep the order above; reverse= keeps it too.
-    there.sort(key=value, reverse=key.descending)  # type: ignore[arg-type]
+    there.sort(key=value, reverse=key.descending)  # type: ignore[arg-type]  # the values of one key can be compared
     rest = sorted((run for run in ordered if _rank(value(run)) != _THERE), key=lambda run: _rank(value(run)))
     return there + rest
 

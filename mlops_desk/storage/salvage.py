@@ -191,7 +191,7 @@ class _Salvage:
     def _name_lost(self, indexes: dict[str, set[str]]) -> None:
         for table, keys in indexes.items():
             first = self._tables[table][0].name
-            there = {key for (key,) in self._connection.execute(f'SELECT "{first}" FROM "{table}"')}  # noqa: S608
+            there = {key for (key,) in self._connection.execute(f'SELECT "{first}" FROM "{table}"')}  # noqa: S608 - the names are the schema's own, quoted
             if lost := sorted(keys - there):
                 self._found.lost[table] = lost
 

@@ -156,12 +156,12 @@ def _gpus(options: argparse.Namespace, skip: frozenset[int]) -> tuple[GpuSource,
         from mlops_desk.telemetry.simulated import SimulatedFaults, SimulatedGpus  # noqa: PLC0415 - one source is loaded
 
         return SimulatedGpus(options.simulated, SimulatedFaults(options.faults), skip, options.only), None
-    from mlops_desk.telemetry.host.processes import Processes  # noqa: PLC0415
-    from mlops_desk.telemetry.nvml.door import Nvml  # noqa: PLC0415
-    from mlops_desk.telemetry.nvml.event_set import NvmlEventSource  # noqa: PLC0415
-    from mlops_desk.telemetry.nvml.events import EventListener  # noqa: PLC0415
+    from mlops_desk.telemetry.host.processes import Processes  # noqa: PLC0415 - likewise
+    from mlops_desk.telemetry.nvml.door import Nvml  # noqa: PLC0415 - likewise
+    from mlops_desk.telemetry.nvml.event_set import NvmlEventSource  # noqa: PLC0415 - likewise
+    from mlops_desk.telemetry.nvml.events import EventListener  # noqa: PLC0415 - likewise
     from mlops_desk.telemetry.nvml.gpus import NvmlGpus  # noqa: PLC0415 - likewise
-    from mlops_desk.telemetry.nvml.pci import Pci  # noqa: PLC0415
+    from mlops_desk.telemetry.nvml.pci import Pci  # noqa: PLC0415 - likewise
 
     nvml = Nvml()
     listener = EventListener(NvmlEventSource(nvml)) if options.only is None else None
@@ -173,7 +173,7 @@ def _host(seed: int | None) -> HostSource:
         from mlops_desk.telemetry.simulated import SimulatedHost  # noqa: PLC0415 - likewise
 
         return SimulatedHost(seed)
-    from mlops_desk.telemetry.host.machine import LinuxHost  # noqa: PLC0415
+    from mlops_desk.telemetry.host.machine import LinuxHost  # noqa: PLC0415 - likewise
 
     return LinuxHost()
 

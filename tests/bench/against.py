@@ -27,7 +27,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench.house import Machine, Rig, measured  # noqa: E402 - the repository comes first
+from tests.bench.house import Machine, Rig, measured
 
 _CPU_CLOCK = 2
 """Which of a process's clocks the kernel gives for its id: the one that all its threads have run."""

@@ -8,11 +8,11 @@ from pathlib import Path
 
 STARTED = float(os.environ.get("BENCH_STARTED") or time.time())
 
-import numpy as np  # noqa: E402 - timed from the very start
-import pyqtgraph as pg  # noqa: E402
-from PySide6.QtCore import QTimer  # noqa: E402
-from PySide6.QtGui import QPaintEvent  # noqa: E402
-from PySide6.QtWidgets import QApplication  # noqa: E402
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QApplication
 
 PAINTS: list[float] = []
 

@@ -23,8 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.telemetry.pipe.frames import read_frame  # noqa: E402 - the repository comes first
-from tests import nvml_sim  # noqa: E402
+from mlops_desk.telemetry.pipe.frames import read_frame
+from tests import nvml_sim
 
 _COLLECTOR = [sys.executable, "-m", "mlops_desk.telemetry.collector"]
 _WARM_UP_SECONDS = 8.0

@@ -23,15 +23,15 @@ from sqlalchemy import text
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.records.status import Sample  # noqa: E402 - the repository comes first
-from mlops_desk.storage.history import chunk_rollup, sealing  # noqa: E402
-from mlops_desk.storage.history.blocks import Block  # noqa: E402
-from mlops_desk.storage.history.chunks import FRAMES_A_CHUNK, TIMES, get_times, put_times  # noqa: E402
-from mlops_desk.storage.history.store import TelemetryStore  # noqa: E402
-from mlops_desk.telemetry.history.curves import CurveReader  # noqa: E402
-from mlops_desk.telemetry.history.disk import DiskHistory, open_store, scale_of  # noqa: E402
-from mlops_desk.telemetry.history.memory import Ring, parts_of  # noqa: E402
-from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost  # noqa: E402
+from mlops_desk.records.status import Sample
+from mlops_desk.storage.history import chunk_rollup, sealing
+from mlops_desk.storage.history.blocks import Block
+from mlops_desk.storage.history.chunks import FRAMES_A_CHUNK, TIMES, get_times, put_times
+from mlops_desk.storage.history.store import TelemetryStore
+from mlops_desk.telemetry.history.curves import CurveReader
+from mlops_desk.telemetry.history.disk import DiskHistory, open_store, scale_of
+from mlops_desk.telemetry.history.memory import Ring, parts_of
+from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost
 
 DAY = 86_400
 WRITTEN_SECONDS = 3 * 3600

@@ -17,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.telemetry.host.filesystems import Filesystems  # noqa: E402 - the repository comes first
-from mlops_desk.telemetry.host.machine import LinuxHost  # noqa: E402
-from mlops_desk.telemetry.pipe.frames import Frame, encode  # noqa: E402
+from mlops_desk.telemetry.host.filesystems import Filesystems
+from mlops_desk.telemetry.host.machine import LinuxHost
+from mlops_desk.telemetry.pipe.frames import Frame, encode
 
 _CORES = 64
 _PRESSURE = "some avg10=0.{0} avg60=0.00 avg300=0.00 total={1}\nfull avg10=0.{0} avg60=0.00 avg300=0.00 total={1}\n"

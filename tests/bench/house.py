@@ -23,8 +23,8 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests import nvml_sim  # noqa: E402 - the repository comes first
-from tests.bench.collector import calls, calls_a_second, measure  # noqa: E402
+from tests import nvml_sim
+from tests.bench.collector import calls, calls_a_second, measure
 
 RUNS = 5
 PROCESSES, ON_GPUS, GPUS = 500, 64, 8

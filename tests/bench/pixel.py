@@ -19,12 +19,12 @@ sys.path.insert(0, str(ROOT))
 STARTED = float(os.environ.get("BENCH_STARTED") or time.time())
 """When whoever asks for this started the process, in Unix seconds."""
 
-from PySide6.QtCore import QTimer  # noqa: E402
-from PySide6.QtGui import QPaintEvent  # noqa: E402
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QPaintEvent
 
-from mlops_desk.cli.main import main as command_line  # noqa: E402 - timed from the very start
-from mlops_desk.ui import app  # noqa: E402
-from mlops_desk.ui.app import Program  # noqa: E402
+from mlops_desk.cli.main import main as command_line
+from mlops_desk.ui import app
+from mlops_desk.ui.app import Program
 
 SETTLE_MILLISECONDS = 6000
 

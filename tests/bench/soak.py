@@ -29,26 +29,26 @@ CLOCK = [1_795_000_000.0, 1000.0]
 REAL = time.monotonic
 time.time, time.monotonic = lambda: CLOCK[0], lambda: CLOCK[1]
 
-from sqlalchemy import text  # noqa: E402 - the repository and the clock come first
+from sqlalchemy import text
 
-from mlops_desk.alerts.service import AlertsService  # noqa: E402
-from mlops_desk.base.allocator import give_back_memory  # noqa: E402
-from mlops_desk.base.bus import Bus  # noqa: E402
-from mlops_desk.base.disk.paths import DataFolder  # noqa: E402
-from mlops_desk.base.errors import DeskError  # noqa: E402
-from mlops_desk.base.loop import Lane, Loop  # noqa: E402
-from mlops_desk.base.settings import SettingsStore  # noqa: E402
-from mlops_desk.events.service import EventParts, EventsService  # noqa: E402
-from mlops_desk.records.agent import AgentCost, AgentInfo  # noqa: E402
-from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState  # noqa: E402
-from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network  # noqa: E402
-from mlops_desk.records.incident import DeviceEvent  # noqa: E402
-from mlops_desk.records.metric import MetricState, Reading  # noqa: E402
-from mlops_desk.records.status import Sample, Status  # noqa: E402
-from mlops_desk.storage.state import State  # noqa: E402
-from mlops_desk.telemetry.history import disk  # noqa: E402
-from mlops_desk.telemetry.service import DEMO_SEED, TelemetryService  # noqa: E402
-from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost  # noqa: E402
+from mlops_desk.alerts.service import AlertsService
+from mlops_desk.base.allocator import give_back_memory
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.loop import Lane, Loop
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.events.service import EventParts, EventsService
+from mlops_desk.records.agent import AgentCost, AgentInfo
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
+from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.metric import MetricState, Reading
+from mlops_desk.records.status import Sample, Status
+from mlops_desk.storage.state import State
+from mlops_desk.telemetry.history import disk
+from mlops_desk.telemetry.service import DEMO_SEED, TelemetryService
+from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost
 
 HOUR = 3600
 MARK_SECONDS = 6 * HOUR
@@ -182,7 +182,7 @@ class Agent:
         tables = self.state.alerts, self.state.alert_rules
         self.alerts = AlertsService(*tables, self.settings, self.bus, self.loop, self.events.log_alert)
         self.telemetry.listen(self._judge)
-        self.telemetry._sampler.sample = lambda: self.newest  # type: ignore[method-assign]
+        self.telemetry._sampler.sample = lambda: self.newest
         self.events.start()
         self.alerts.start()
 

@@ -173,6 +173,6 @@ def _ledger(place: Path, name: str, host: ThisHost) -> LeaseLedger:
     return LeaseLedger(LeaseOwner(name), folders=LeaseFolders((place / "leases",)), host=host)
 
 
-def _facts(ledger: LeaseLedger):  # type: ignore[no-untyped-def]
+def _facts(ledger: LeaseLedger):
     gpus = [Gpu(uuid, index, "Test", None, GpuState.OK, processes_known=True) for index, uuid in enumerate(GPUS)]
     return ledger.facts(gpus, time.time())

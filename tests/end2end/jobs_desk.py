@@ -53,7 +53,7 @@ class Workshop:
         self.leases = LedgerGpus(ledger, lambda: ledger.facts(shown, time.time()))
         self.jobs = JobsService(
             self.folder,
-            SimpleNamespace(jobs=around(self.state.jobs)),  # type: ignore[arg-type]  # all that jobs use of it
+            SimpleNamespace(jobs=around(self.state.jobs)),  # all that jobs use of it
             Bus(),
             self.loop,
             self.settings,

@@ -59,7 +59,7 @@ def output(engine: Engine, spec: ContainerSpec) -> list[str]:
 
 
 def shell(name: str, image: str, script: str, **more: object) -> ContainerSpec:
-    return ContainerSpec(name, image, ("sh", "-c", script), **more)  # type: ignore[arg-type]
+    return ContainerSpec(name, image, ("sh", "-c", script), **more)
 
 
 # -- the profile, as seen from inside ------------------------------------------------------------

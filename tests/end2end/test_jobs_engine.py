@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
 
 @pytest.fixture
-def place(gpu_engine):  # noqa: F811
+def place(gpu_engine):  # noqa: F811 - pytest's way to take another fixture's place
     return gpu_engine, busybox_image(gpu_engine.address)
 
 

@@ -59,7 +59,7 @@ def agent(uid: int, place: Path, seconds: float) -> "subprocess.Popen[str]":
 
 
 def ledger(place: Path, name: str = "watcher", **more: object) -> LeaseLedger:
-    return LeaseLedger(LeaseOwner(name), folders=LeaseFolders((place / "leases",)), **more)  # type: ignore[arg-type]
+    return LeaseLedger(LeaseOwner(name), folders=LeaseFolders((place / "leases",)), **more)
 
 
 def shown() -> list[Gpu]:

@@ -85,7 +85,7 @@ class House:
         self.loops: list[Loop] = []
         self.states_open: list[State] = []
         self.started: dict[int, Path] = {}
-        self._start, self.engine.start = self.engine.start, self._started  # type: ignore[method-assign]
+        self._start, self.engine.start = self.engine.start, self._started
         self.service = self.agent()
 
     def _started(self, name: str) -> ContainerFacts:
@@ -183,7 +183,7 @@ def test_a_version_goes_live_answers_and_is_logged(house: House, tmp_path: Path)
 def test_the_container_is_hardened_nameless_and_reaches_nothing(house: House) -> None:
     specs: list[ContainerSpec] = []
     create = house.engine.create
-    house.engine.create = lambda spec: (specs.append(spec), create(spec))[1]  # type: ignore[method-assign]
+    house.engine.create = lambda spec: (specs.append(spec), create(spec))[1]
     house.replica(1)
     house.service.deploy("digits", "front")
     (spec,) = specs

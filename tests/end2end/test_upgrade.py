@@ -210,7 +210,7 @@ def test_a_running_job_is_followed_to_its_end_and_all_that_it_logged_is_there(co
     (tmp_path / "job.yaml").write_text(SPEC.format(image=python_image()))
     try:
         job = old.json("jobs", "submit", str(tmp_path / "job.yaml"))["id"]
-        printed = lambda desk: desk.run("jobs", "logs", job, check=False).stdout.split()  # noqa: E731
+        printed = lambda desk: desk.run("jobs", "logs", job, check=False).stdout.split()  # noqa: E731 - short, and only here
         old.wait(lambda: printed(old), lambda lines: len(lines) > 10)
         tracking = json.loads((tmp_path / "data" / "mlflow" / "server.json").read_text())
         old.run("agent", "stop")

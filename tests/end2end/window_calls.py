@@ -15,5 +15,5 @@ def counted() -> list[str]:
             found.append(str(request.url))
         return send(self, request, **more)
 
-    httpx.Client.send = noted  # type: ignore[method-assign]
+    httpx.Client.send = noted
     return found

@@ -17,15 +17,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from PySide6.QtCore import QObject, QSocketNotifier, QTimer  # noqa: E402 - after the path
-from PySide6.QtWidgets import QApplication, QListWidget, QWidget  # noqa: E402
+from PySide6.QtCore import QObject, QSocketNotifier, QTimer
+from PySide6.QtWidgets import QApplication, QListWidget, QWidget
 
-from mlops_desk.api.client import connect  # noqa: E402
-from mlops_desk.base.disk.paths import DataFolder  # noqa: E402
-from mlops_desk.ui.app import Program  # noqa: E402
-from mlops_desk.ui.live.context import UiOptions  # noqa: E402
-from mlops_desk.ui.look.text import Label  # noqa: E402
-from tests.end2end.window_calls import counted  # noqa: E402
+from mlops_desk.api.client import connect
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.ui.app import Program
+from mlops_desk.ui.live.context import UiOptions
+from mlops_desk.ui.look.text import Label
+from tests.end2end.window_calls import counted
 
 _TURN_MS = 10
 

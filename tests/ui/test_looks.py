@@ -131,7 +131,7 @@ def test_a_strip_leaves_out_what_finds_no_room_and_never_its_button(qtbot):
 
 
 def test_a_form_lays_nothing_over_its_help_and_begins_where_one_types(qtbot):
-    form = FormDialog(None, "New", "What it is about. " * 12, "Create")  # type: ignore[arg-type]
+    form = FormDialog(None, "New", "What it is about. " * 12, "Create")
     qtbot.addWidget(form)
     fields = [Field(f"Field {number}", text="set") for number in range(2)]
     for field in fields:
@@ -139,7 +139,7 @@ def test_a_form_lays_nothing_over_its_help_and_begins_where_one_types(qtbot):
     form.show()
     qtbot.waitExposed(form)
     shown = [child for child in form.children() if isinstance(child, QLineEdit) or hasattr(child, "whole")]
-    places = [child.geometry() for child in shown if child.isVisible() and child.width() > 1]  # type: ignore[attr-defined]
+    places = [child.geometry() for child in shown if child.isVisible() and child.width() > 1]
     assert not any(a.intersects(b) for number, a in enumerate(places) for b in places[number + 1 :])
     assert form.first is fields[0]
     assert form.focusWidget() is fields[0]

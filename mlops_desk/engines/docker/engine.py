@@ -333,7 +333,7 @@ class DockerEngine:
     def _client(self, what: str, seconds: float, *, fresh: bool = False) -> Iterator[Any]:
         """Lend a connection; it goes back to the stock only when all went well. Turns errors into DeskErrors."""
         import requests  # noqa: PLC0415 - these two come with the SDK, behind the same door
-        import urllib3  # noqa: PLC0415
+        import urllib3  # noqa: PLC0415 - likewise
 
         docker = _sdk()
         address = choose_address(self._host())

@@ -101,14 +101,14 @@ def load(ledger: ServerFiles) -> App:
     ledger.artifacts.mkdir(mode=0o700, exist_ok=True)
     from mlflow.server.handlers import initialize_backend_stores  # noqa: PLC0415 - loaded already, by the keeper
 
-    from mlops_desk.registry.server.artifacts import keep_to  # noqa: PLC0415
-    from mlops_desk.registry.server.store import prepare  # noqa: PLC0415
+    from mlops_desk.registry.server.artifacts import keep_to  # noqa: PLC0415 - likewise
+    from mlops_desk.registry.server.store import prepare  # noqa: PLC0415 - likewise
 
     keep_to(ledger.artifacts)
     prepare(ledger.store, ROOT)
     store = os.environ["_MLFLOW_SERVER_FILE_STORE"]
     initialize_backend_stores(store, store, ROOT)
-    from mlflow.server.fastapi_app import app  # noqa: PLC0415
+    from mlflow.server.fastapi_app import app  # noqa: PLC0415 - likewise
 
     served: App = app
     return served

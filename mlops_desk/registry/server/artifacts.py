@@ -72,16 +72,16 @@ class StoredFiles(LocalArtifactRepository):
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         self._check(remote_file_path)
-        super()._download_file(remote_file_path, local_path)  # type: ignore[no-untyped-call]
+        super()._download_file(remote_file_path, local_path)  # type: ignore[no-untyped-call]  # MLflow's is untyped
 
     def list_artifacts(self, path: str | None = None) -> list[Any]:
         self._check(path)
-        found = super().list_artifacts(path)  # type: ignore[no-untyped-call]
+        found = super().list_artifacts(path)  # type: ignore[no-untyped-call]  # MLflow's is untyped
         return [file for file in found if not Path(self.artifact_dir, file.path).is_symlink()]
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         self._check(artifact_path)
-        super().delete_artifacts(artifact_path)  # type: ignore[no-untyped-call]
+        super().delete_artifacts(artifact_path)  # type: ignore[no-untyped-call]  # MLflow's is untyped
 
     def download_trace_data(self) -> dict[str, Any]:
         self._check("traces.json")

@@ -69,7 +69,7 @@ class ServerConnection(H11Protocol):
         self.peer = UNKNOWN
         self.since = self.loop.time()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn has a Transport where asyncio has its base class
         super().connection_made(transport)
         if self._callers.enter(self):
             self._note()

@@ -103,7 +103,7 @@ class GatewayConnection(H11Protocol):
         self._unsent = 0
         self._begun: RequestResponseCycle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn has a Transport where asyncio has its base class
         super().connection_made(transport)
         self.timeout_keep_alive = self._warden.limits().rest_seconds
         peer = self._warden.enter(self)

@@ -42,7 +42,7 @@ def acts(context: Context, stack: QWidget) -> list[tuple[str, Callable[[], None]
 
 
 def _charts(stack: QWidget) -> Sequence[Chart]:
-    charts: Sequence[Chart] = stack.charts  # type: ignore[attr-defined]
+    charts: Sequence[Chart] = stack.charts  # type: ignore[attr-defined]  # a stack, whose class imports this module
     return charts
 
 

@@ -204,7 +204,7 @@ def of_curve(curves: Curves, curve: Curve) -> Track:
     track.sent = last
     if last:
         track._edge = curves.start + (last - 1) * step  # noqa: SLF001 - made here
-        track._count = max(1, round(step))  # noqa: SLF001
+        track._count = max(1, round(step))  # noqa: SLF001 - likewise
     return track
 
 

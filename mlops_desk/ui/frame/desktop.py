@@ -63,8 +63,8 @@ class Desktop:
         import asyncio  # noqa: PLC0415 - as above
 
         from dbus_fast import Message, MessageType  # noqa: PLC0415 - only where there is a session bus
-        from dbus_fast.aio import MessageBus  # noqa: PLC0415
-        from dbus_fast.errors import DBusError  # noqa: PLC0415
+        from dbus_fast.aio import MessageBus  # noqa: PLC0415 - with asyncio
+        from dbus_fast.errors import DBusError  # noqa: PLC0415 - likewise
 
         message = Message(
             destination=_NAME, path=_PATH, interface=_NAME, member="Notify", signature="susssasa{sv}i", body=body

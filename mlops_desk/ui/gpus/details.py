@@ -118,8 +118,8 @@ class LinksPanel(QWidget):
             if table is not None:
                 table.hide()
                 table.deleteLater()
-        self.links = RecordTable("NVLink", tables.links(gpus), self._context.memory)  # type: ignore[arg-type]
-        self.topology = RecordTable("Topology", tables.topology(gpus), self._context.memory)  # type: ignore[arg-type]
+        self.links = RecordTable("NVLink", tables.links(gpus), self._context.memory)  # type: ignore[arg-type]  # its columns are of no one type
+        self.topology = RecordTable("Topology", tables.topology(gpus), self._context.memory)  # type: ignore[arg-type]  # likewise
         self.topology.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
         self._links_card.column.addWidget(self.links, 1)
         self._topology_card.column.insertWidget(1, self.topology, 1)

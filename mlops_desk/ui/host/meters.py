@@ -55,7 +55,7 @@ class Meters(QWidget):
         if isinstance(event, QHelpEvent):
             number = event.pos().y() // theme.METER_ROW_HEIGHT
             set_tip(self, self._rows[number].tip if number < len(self._rows) else "")
-        return super().event(event)  # type: ignore[arg-type]
+        return super().event(event)  # type: ignore[arg-type]  # whatever Qt sends, as object: PySide may hand on what is no QEvent
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -168,14 +168,14 @@ class Bridge(QObject):
         newly_connected = False
         for key, item in unread.items():
             if key == "lost":
-                topics |= {Topic.CONNECTION} if self._store.lost(item) else set()  # type: ignore[arg-type]
+                topics |= {Topic.CONNECTION} if self._store.lost(item) else set()  # type: ignore[arg-type]  # the key tells what the item is
             elif key == "connecting":
                 topics |= {Topic.CONNECTION} if self._store.lost(None, "starting") else set()
             elif key == "connected":
                 newly_connected = True
             else:
                 topics |= {Topic.CONNECTION} if self._store.heard(time.monotonic()) else set()
-                topics |= announcements.apply(self._store, item)  # type: ignore[arg-type]
+                topics |= announcements.apply(self._store, item)  # type: ignore[arg-type]  # likewise
         if newly_connected:
             self.connected.emit()
         if topics:

@@ -88,8 +88,8 @@ class Look(QObject):
         import asyncio  # noqa: PLC0415 - as above
 
         from dbus_fast import MessageType  # noqa: PLC0415 - only where there is a session bus
-        from dbus_fast.aio import MessageBus  # noqa: PLC0415
-        from dbus_fast.errors import DBusError  # noqa: PLC0415
+        from dbus_fast.aio import MessageBus  # noqa: PLC0415 - with asyncio
+        from dbus_fast.errors import DBusError  # noqa: PLC0415 - likewise
 
         def hear(message: Message) -> None:
             if message.member == "SettingChanged" and list(message.body[:2]) == [_GROUP, _KEY]:

@@ -254,7 +254,7 @@ def test_lines_stream_and_an_error_in_mid_stream_is_an_error(world: World) -> No
 def test_a_reader_that_goes_away_ends_the_source(world: World) -> None:
     lines = world.client.jobs.logs("1", follow=True)
     assert next(lines) == "first"
-    lines.close()  # type: ignore[attr-defined]
+    lines.close()
     assert world.jobs.closed.wait(20)
 
 
@@ -266,7 +266,7 @@ def test_events_reach_every_listener_with_a_heartbeat_in_silence(world: World) -
     world.bus.publish("no event of ours")
     got = [next(events), next(events)]
     assert got == [JobChanged(job()), Notice("info", "test", "hello")]
-    events.close()  # type: ignore[attr-defined]
+    events.close()
 
 
 def test_streams_that_are_open_at_the_end_are_ended_quietly(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -306,7 +306,7 @@ def test_samples_arrive_whole_though_only_their_changes_travel(world: World) -> 
     for sample in told:
         world.bus.publish(sample)
         assert next(events) == sample
-    events.close()  # type: ignore[attr-defined]
+    events.close()
 
 
 def test_the_newest_sample_is_told_before_anything_happens(world: World) -> None:
@@ -315,7 +315,7 @@ def test_the_newest_sample_is_told_before_anything_happens(world: World) -> None
     assert next(events) == Sampled(status(250.0))
     world.bus.publish(Sampled(status(251.0)))
     assert next(event for event in events if not isinstance(event, Heartbeat)) == Sampled(status(251.0))
-    events.close()  # type: ignore[attr-defined]
+    events.close()
 
 
 def test_who_does_not_ask_for_changes_gets_whole_samples(world: World) -> None:
@@ -338,8 +338,8 @@ def test_who_asks_for_few_samples_gets_few_and_everything_else_at_once(world: Wo
     for number in range(3):
         world.bus.publish(Sampled(status(301.0)))
         world.bus.publish(Notice("info", "test", str(number)))
-        assert next(event for event in events if not isinstance(event, Heartbeat)).text == str(number)  # type: ignore[union-attr]
-    events.close()  # type: ignore[attr-defined]
+        assert next(event for event in events if not isinstance(event, Heartbeat)).text == str(number)
+    events.close()
 
 
 def test_samples_that_are_left_out_are_no_silence(world: World) -> None:
@@ -352,7 +352,7 @@ def test_samples_that_are_left_out_are_no_silence(world: World) -> None:
             time.sleep(0.25)
         kinds.append(type(next(events)))
     assert kinds[1:] == [Heartbeat] * 3
-    events.close()  # type: ignore[attr-defined]
+    events.close()
 
 
 def test_a_pace_that_is_none_is_refused(world: World) -> None:

@@ -26,7 +26,7 @@ from mlops_desk.verbs.policy import SingleUser
      (DeskError("x"), 409)],
 )  # fmt: skip
 def test_each_kind_of_error_has_its_status(error: DeskError, status: int) -> None:
-    answer = asyncio.run(server._desk_error(SimpleNamespace(), error))  # type: ignore[arg-type]
+    answer = asyncio.run(server._desk_error(SimpleNamespace(), error))
     assert answer.status_code == status
 
 
@@ -77,7 +77,7 @@ def test_a_listener_that_goes_away_is_told_nothing_any_more() -> None:
         lines = event_lines(loop, streams, bus, lambda: Notice("info", "s", "t", None, 1.0))
         assert "Notice" in await anext(lines)
         assert (len(streams._ends), len(bus._subscribers[object])) == (1, 1)
-        await lines.aclose()  # type: ignore[attr-defined]
+        await lines.aclose()
 
     asyncio.run(listen())
     assert (len(streams._ends), bus._subscribers[object]) == (0, [])

@@ -27,7 +27,7 @@ def entry(number: int, verb: str = "jobs.submit", arguments: str = "{}", error: 
 
 def test_what_a_full_disk_refuses_is_written_in_order_with_the_next() -> None:
     table = Table()
-    trail = AuditTrail(table)  # type: ignore[arg-type]
+    trail = AuditTrail(table)
     trail.put(entry(1))
     table.full = True
     trail.put(entry(2))
@@ -44,7 +44,7 @@ def test_what_a_full_disk_refuses_is_written_in_order_with_the_next() -> None:
 
 def test_of_very_many_that_wait_the_newest_are_kept() -> None:
     table = Table()
-    trail = AuditTrail(table)  # type: ignore[arg-type]
+    trail = AuditTrail(table)
     table.full = True
     for number in range(10_003):
         trail._waiting.append(entry(number))
@@ -55,7 +55,7 @@ def test_of_very_many_that_wait_the_newest_are_kept() -> None:
 
 def test_a_secret_never_reaches_the_trail() -> None:
     table = Table()
-    trail = AuditTrail(table)  # type: ignore[arg-type]
+    trail = AuditTrail(table)
     secret = json.dumps({"key": "alerts.webhook", "value": "https://x.example/T0KEN"})
     trail.put(entry(1, "settings.set", secret, error="https://x.example/T0KEN is no address"))
     (kept,) = table.kept

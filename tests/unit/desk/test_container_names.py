@@ -29,7 +29,7 @@ class Engine:
 
 def test_a_job_is_named_and_one_of_another_desk_goes_by_its_id() -> None:
     loop, engine = Loop("test"), Engine()
-    names = ContainerNames(engine, loop, {"j1": "resnet"}.get)  # type: ignore[arg-type]
+    names = ContainerNames(engine, loop, {"j1": "resnet"}.get)
     assert names.job(OURS) is None
     assert names.name(OURS) is None
     deadline = time.monotonic() + 10.0

@@ -93,7 +93,7 @@ def test_whatever_is_asked_for_is_refused_or_hardened(spec: ContainerSpec, route
 
 
 def spec(**more: object) -> ContainerSpec:
-    return ContainerSpec("mld-x", "image:1", ("run",), **more)  # type: ignore[arg-type]
+    return ContainerSpec("mld-x", "image:1", ("run",), **more)
 
 
 def test_gpus_go_by_the_route_that_the_engine_has() -> None:

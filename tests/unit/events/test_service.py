@@ -116,7 +116,7 @@ def test_a_storm_is_one_entry_with_its_count_and_few_writes(rig):
     now = time.time()
     puts = []
     put = rig.state.incidents.put
-    rig.state.incidents.put = lambda record: (puts.append(record), put(record))  # type: ignore[method-assign]
+    rig.state.incidents.put = lambda record: (puts.append(record), put(record))
     for number in range(300):
         rig.log.take((replace(xid(now + number / 1000), count=10),), status())
     rig.wait(lambda: rig.log.list(level="alert") and rig.log.list(level="alert")[0].count == 3000)
@@ -332,12 +332,12 @@ def test_a_disk_that_can_not_be_written_loses_nothing_and_is_caught_up(rig):
     def fail(_record: Incident) -> None:
         raise Unavailable("full")
 
-    rig.state.incidents.put = fail  # type: ignore[method-assign]
+    rig.state.incidents.put = fail
     rig.log.take((xid(time.time()),), status())
     rig.wait(lambda: rig.titles("xid"))
     (incident,) = rig.log.list(level="alert")
     assert rig.log.show(incident.id).title == incident.title
-    rig.state.incidents.put = put  # type: ignore[method-assign]
+    rig.state.incidents.put = put
 
     def caught_up() -> bool:
         rig.log.take((), status())

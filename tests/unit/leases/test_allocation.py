@@ -85,7 +85,7 @@ def test_the_screen_does_not_make_it_external(command: str) -> None:
 
 @pytest.mark.parametrize("command", [None, "", "python", "/home/eve/gnome-shell-miner", "Xorg2"])
 def test_what_is_not_known_to_be_the_screen_counts_as_computing(command: str | None) -> None:
-    assert not is_display(process(command=command))  # type: ignore[arg-type]
+    assert not is_display(process(command=command))
 
 
 @pytest.mark.parametrize(

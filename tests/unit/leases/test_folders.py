@@ -52,7 +52,7 @@ class Town:
         if pid not in self.world.processes:
             self.world.spawn(pid)
         view = self.world.seen_by(pid)
-        return LeaseLedger(LeaseOwner(f"agent{pid}"), folders=LeaseFolders((self.shared,)), host=view)  # type: ignore[arg-type]
+        return LeaseLedger(LeaseOwner(f"agent{pid}"), folders=LeaseFolders((self.shared,)), host=view)
 
     @property
     def facts(self) -> DriverFacts:

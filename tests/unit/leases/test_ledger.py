@@ -33,7 +33,7 @@ class Machine:
     def agent(self, pid: int, engine: str = "unix:///engine", *folders: Path) -> LeaseLedger:
         if pid not in self.world.processes:
             self.world.spawn(pid)
-        lives = lambda name: name in self.containers if self.engine_answers else None  # noqa: E731
+        lives = lambda name: name in self.containers if self.engine_answers else None  # noqa: E731 - short, and only here
         return LeaseLedger(
             LeaseOwner(f"agent{pid}", engine),
             lives,
@@ -542,7 +542,7 @@ def test_of_two_who_take_a_gpu_at_the_same_moment_none_takes_it_blindly(
         if not writes:
             (machine.folder / "kept").rename(machine.folder / other)
         writes.append(path)
-        real(path, lease)  # type: ignore[arg-type]
+        real(path, lease)
 
     monkeypatch.setattr(folders, "write_lease", rival_first)
     choice = ledger.acquire("a1", "x", 1, machine.facts)
@@ -576,7 +576,7 @@ def test_an_engine_that_answers_with_an_error_does_not_say_that_a_container_is_d
         LeaseOwner("agent20", "unix:///engine"),
         fails,
         folders=LeaseFolders((machine.folder,)),
-        host=machine.world.seen_by(20),  # type: ignore[arg-type]
+        host=machine.world.seen_by(20),
     )
     assert [other.acquire("b1", "x", 1, machine.facts).gpus for _ in range(3)] == [None] * 3
     assert other.snapshot(machine.facts)[uuid(0)].state == "leased"

@@ -117,7 +117,7 @@ def test_a_migration_that_fails_halfway_is_taken_back_whole(tmp_path: Path, monk
     real = schema.upgrade
 
     def failing(connection: object, branch: str) -> None:
-        real(connection, branch)  # type: ignore[arg-type]
+        real(connection, branch)
         raise MemoryError
 
     monkeypatch.setattr(schema, "upgrade", failing)

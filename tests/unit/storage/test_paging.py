@@ -86,7 +86,7 @@ def ids(state: State, **chosen: object) -> list[str]:
     read: list[str] = []
     cursor = None
     while True:
-        page = state.incidents.page(2, cursor, **chosen)  # type: ignore[arg-type]  # the filters of each test
+        page = state.incidents.page(2, cursor, **chosen)  # the filters of each test
         read += [incident.id for incident in page.items]
         cursor = page.next
         if cursor is None:

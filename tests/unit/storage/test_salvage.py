@@ -335,5 +335,5 @@ def test_a_damage_while_it_is_open_is_said_to_be_one(tmp_path: Path) -> None:
 
 def test_a_row_is_kept_so_that_its_bytes_can_be_had_back(tmp_path: Path) -> None:
     row: dict[str, object] = {"key": "k", "document": b"\xffabc"}
-    kept = repair.keep_row(tmp_path, "jobs", row, "why")  # type: ignore[arg-type]
+    kept = repair.keep_row(tmp_path, "jobs", row, "why")
     assert json.loads(kept.read_text()) == {"table": "jobs", "why": "why", "row": {"key": "k", "document": "\\xffabc"}}

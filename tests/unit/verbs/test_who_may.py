@@ -205,7 +205,7 @@ def test_what_is_for_an_owner_is_about_a_thing_that_has_one_and_is_named(verb: V
 def test_a_verb_for_owners_can_not_be_declared_without_what_shows_the_owner() -> None:
     for half in ({"before": "show"}, {"of": ("job", "job_id")}, {}):
         with pytest.raises(TypeError, match="names the verb"):
-            changes(who=Who.OWNER, **half)  # type: ignore[arg-type]
+            changes(who=Who.OWNER, **half)
 
 
 def test_a_refusal_says_what_whose_and_what_to_do(made: list[Agent]) -> None:

@@ -143,4 +143,4 @@ def test_a_folder_that_is_gone_is_no_connection(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counted, not walked
     with pytest.raises(NotConnected):
         ask_at_once(address_of(tmp_path / "gone"), PING, 1.0, 1000)
-    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208 - descriptors, not files of a folder

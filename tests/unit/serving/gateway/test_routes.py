@@ -29,7 +29,7 @@ def test_only_what_is_up_is_chosen(table: list[Route], point: float) -> None:
 def test_shares_are_the_weights(parts: list[int]) -> None:
     table = [Route(number, float(part), ("a:1",)) for number, part in enumerate(parts)]
     steps = 1000 * sum(parts)
-    counted = Counter(choose(table, step / steps).revision for step in range(0, steps, 100))  # type: ignore[union-attr]
+    counted = Counter(choose(table, step / steps).revision for step in range(0, steps, 100))
     for number, part in enumerate(parts):
         assert abs(counted[number] - 10 * part) <= 1
 

@@ -182,7 +182,7 @@ def test_a_full_disk_costs_the_lines_it_refused_and_no_other(tmp_path: Path) -> 
             self.file.close()
 
     real = spool._file
-    spool._file = Full(real)  # type: ignore[assignment]
+    spool._file = Full(real)
     with pytest.raises(OSError, match="space"):
         spool.append(exchange(2, [{"a": 2}]))
     spool._file = real

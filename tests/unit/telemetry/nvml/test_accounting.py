@@ -54,7 +54,7 @@ def device() -> Device:
 
 @pytest.fixture
 def reader(device: Device, tmp_path: Path) -> AccountingReader:
-    return AccountingReader(device, Processes(tmp_path))  # type: ignore[arg-type]
+    return AccountingReader(device, Processes(tmp_path))
 
 
 def test_who_ended_is_asked_once_and_who_runs_each_time(device: Device, reader: AccountingReader) -> None:
@@ -113,7 +113,7 @@ sentinels = st.sampled_from([0, 99, 100, 101, (1 << 32) - 1])
 def test_no_number_is_made_up(gpu: int, memory: int | None, started: int) -> None:
     device = Device()
     device.accounts = {7: account(gpu=gpu, memory=memory, started=started)}
-    (one,) = AccountingReader(device, Processes(Path("/nonexistent"))).read(()) or ()  # type: ignore[arg-type]
+    (one,) = AccountingReader(device, Processes(Path("/nonexistent"))).read(()) or ()
     assert one.gpu_ratio == (gpu / 100 if gpu <= 100 else None)
     assert one.max_memory_bytes == (memory if memory is not None and memory < 1 << 50 else None)
     assert one.started_at is None or 0 < one.started_at < time.time() + 61

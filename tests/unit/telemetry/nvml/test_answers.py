@@ -64,7 +64,7 @@ def test_shares_are_told_again_at_once_after_the_clock_was_set_back(monkeypatch:
             else:
                 arguments[0]._obj.value = 0
 
-    lister = ProcessLister(Device())  # type: ignore[arg-type]
+    lister = ProcessLister(Device())
     for set_to in (0.0, 2.0, -3600.0, -3598.0):
         clock[0] = NOW / 1e6 + set_to
         assert [one.shares.sm for one in lister.read()] == [0.5]

@@ -164,7 +164,7 @@ def test_that_a_driver_was_bound_is_said_once_and_heard_also_at_the_last_moment(
 def test_a_bug_in_one_turn_does_not_end_the_listening(
     source: Source, listener: EventListener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source.queue.put("no event")  # type: ignore[arg-type]
+    source.queue.put("no event")
     listener.follow({"GPU-a": 1})
     until(lambda: "gpu-events failed" in caplog.text)
     source.queue.put(Raw("GPU-a", "xid", 13))
@@ -184,7 +184,7 @@ def test_what_a_lost_gpu_has_told_already_is_heard_though_it_is_followed_no_more
             listener.follow({"GPU-1": object()})  # as the pass that found the GPU lost does, at the same moment
         return told.pop(0)
 
-    source.wait = wait  # type: ignore[method-assign]
+    source.wait = wait
     listener.follow({"GPU-0": object()})
     heard = drained(listener, lambda events: len(events) == 3)
     assert [event.code for event in heard] == [79, 154, 45]

@@ -44,7 +44,7 @@ def device() -> Device:
 
 
 def reader(device: Device, *fields: DriverField) -> Callable[[float], dict[str, object]]:
-    return FieldReader(device, fields).read  # type: ignore[arg-type]
+    return FieldReader(device, fields).read
 
 
 def test_what_did_not_change_is_left_out(device: Device) -> None:

@@ -38,7 +38,7 @@ class Driver:
 
 def test_an_instance_in_the_place_of_another_is_another_though_it_has_its_uuid() -> None:
     driver = Driver()
-    reader = MigReader(NvmlDevice(driver, 0, "gpu", "GPU-0"))  # type: ignore[arg-type]
+    reader = MigReader(NvmlDevice(driver, 0, "gpu", "GPU-0"))
     driver.places = [("MIG-a", "3g.40gb", 1, 0), ("MIG-b", "1g.10gb", 9, 0)]
     reader.find()
     first = reader.instances()
