@@ -127,7 +127,7 @@ def test_a_strip_leaves_out_what_finds_no_room_and_never_its_button(qtbot):
     window.resize(500, 60)
     qtbot.waitUntil(lambda: len(strip.said()) == 1)
     qtbot.waitUntil(lambda: button.geometry().right() <= strip.width())
-    assert strip.minimumSizeHint().width() <= 300
+    assert strip.minimumSizeHint().width() <= 304
 
 
 def test_a_form_lays_nothing_over_its_help_and_begins_where_one_types(qtbot):
@@ -236,7 +236,7 @@ def test_without_gpus_the_host_takes_the_room_and_an_empty_queue_offers_its_page
     page = window.page()
     qtbot.waitUntil(lambda: bool(page._hosts) and page._queue._act.isVisible())
     assert {tile.height() for tile in page._hosts.values()} == {theme.TILE_HEIGHT}
-    assert [said.caption for said in glance.pieces(page.context.store.status)] == ["fullest", "hottest"]
+    assert [said.caption for said in glance.pieces(page.context.store.status)] == ["fullest disk", "hottest"]
     qtbot.mouseClick(page._queue._act, Qt.MouseButton.LeftButton)
     assert type(window.page()).__name__ == "JobsPage"
 

@@ -42,6 +42,7 @@ _PARTS = frozenset({Topic.REPORTS, Topic.ENDPOINTS, Topic.CONNECTION})
 class DriftPage(Page):
     """Reports of one endpoint, and the rules."""
 
+    stale: ClassVar[str] = "These reports are"
     topics: ClassVar[frozenset[Topic]] = _PARTS | {Topic.RULES, Topic.RETRAININGS, Topic.MODELS}
     loads: ClassVar[tuple[Topic, ...]] = (Topic.REPORTS, Topic.ENDPOINTS, Topic.RULES, Topic.RETRAININGS)
 
@@ -100,6 +101,7 @@ class DriftPage(Page):
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
         whole.addLayout(top)
         whole.addWidget(self._banner)
         whole.addWidget(scrolled(split, "Reports, columns and rules"), 1)

@@ -1,5 +1,6 @@
 """Endpoints: what answers requests, how many and how fast, and what its container says."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
@@ -7,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QW
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
+from mlops_desk.records.model import Model
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
@@ -37,8 +39,11 @@ _RUNNING = {EndpointState.BUILDING, EndpointState.STARTING, EndpointState.LIVE, 
 class EndpointsPage(Page):
     """Table above; below it facts, curves and output of the chosen endpoint."""
 
-    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.ENDPOINTS, Topic.CONNECTION, Topic.STATUS})
-    loads: ClassVar[tuple[Topic, ...]] = (Topic.ENDPOINTS,)
+    stale: ClassVar[str] = "These states are"
+    topics: ClassVar[frozenset[Topic]] = frozenset(
+        {Topic.ENDPOINTS, Topic.CONNECTION, Topic.STATUS, Topic.MODELS, Topic.REGISTRY}
+    )
+    loads: ClassVar[tuple[Topic, ...]] = (Topic.ENDPOINTS, Topic.MODELS)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -101,6 +106,7 @@ class EndpointsPage(Page):
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
         whole.addLayout(top)
         whole.addWidget(split, 1)
 
@@ -113,6 +119,9 @@ class EndpointsPage(Page):
             if endpoint is not None and not self.context.store.paused:
                 self._show_load(endpoint.name)
             return
+        store = self.context.store
+        if topics >= {Topic.MODELS, Topic.REGISTRY} and store.models.value and not store.models.loading:
+            self.context.load(Topic.MODELS)  # an alias has moved: where to is part of what is shown
         if not self.show_part(part, "Endpoints", self._empty):
             return
         self.table.show_records(part.value or {})
@@ -146,7 +155,7 @@ class EndpointsPage(Page):
             self._shown = None
             return
         self._url.show_command(endpoint.url)
-        self._facts.show_facts(words.facts_of(endpoint))
+        self._facts.show_facts(words.facts_of(endpoint, self._models()))
         self._want_past(endpoint.name)
         if not self.context.store.paused or endpoint.name != self._load_of:
             self._show_load(endpoint.name)
@@ -154,6 +163,11 @@ class EndpointsPage(Page):
         if now != self._shown:
             self._shown = now
             self._read_log()
+
+    def _models(self) -> Mapping[str, Model]:
+        """Return the models of the desk's own registry: what an endpoint serves comes from there."""
+        store = self.context.store
+        return (store.models.value or {}) if store.models_uri is None else {}
 
     def _want_past(self, name: str) -> None:
         """Ask once what the load was before this window heard of it."""

@@ -1,7 +1,10 @@
 """Words for an endpoint: the facts beside its curves, and the cells of its row."""
 
+from collections.abc import Mapping
+
 from mlops_desk.base.text import plain
-from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.endpoint import Endpoint, ModelRef
+from mlops_desk.records.model import Model
 from mlops_desk.ui.curves.points import Point
 from mlops_desk.ui.live.store import LoadPoint
 from mlops_desk.ui.tables.model import Cell, Column
@@ -19,8 +22,8 @@ def per_second(value: float | None) -> str:
     return numbers.NOTHING if value is None else f"{numbers.number(value)}{numbers.THIN}/s"
 
 
-def facts_of(endpoint: Endpoint) -> list[Fact]:
-    """Return what is known of an endpoint, the most important first."""
+def facts_of(endpoint: Endpoint, models: Mapping[str, Model]) -> list[Fact]:
+    """Return what is known of an endpoint, the most important first; ``models`` tell where aliases point now."""
     mark = marks.ENDPOINT_MARKS[endpoint.state]
     model = endpoint.model
     load = endpoint.load
@@ -30,7 +33,8 @@ def facts_of(endpoint: Endpoint) -> list[Fact]:
     return [
         Fact("State", mark.text, mark.token),
         *reason_facts(endpoint.reason),
-        Fact("Model", f"{model.name} version {model.version}" + (f" (@{model.alias})" if model.alias else "")),
+        Fact("Model", f"{model.name} version {model.version}"),
+        *_alias_facts(model, models),
         Fact("Revision", str(endpoint.revision)),
         Fact("Traffic", traffic or "none"),
         *([Fact("Requests", f"{load.requests_total:,}, {numbers.count(load.errors_total, 'error')}")] if load else []),
@@ -40,6 +44,20 @@ def facts_of(endpoint: Endpoint) -> list[Fact]:
         moment_fact("Created", endpoint.created_at),
         moment_fact("Changed", endpoint.updated_at),
     ]
+
+
+def _alias_facts(model: ModelRef, models: Mapping[str, Model]) -> list[Fact]:
+    """Return by which alias it was deployed, and where that points now: an endpoint stays on its version."""
+    if not model.alias:
+        return []
+    known = models.get(model.name)
+    if known is None:
+        return [Fact("Deployed as", f"@{model.alias}; where that points now is not known")]
+    now = known.aliases.get(model.alias)
+    if now == model.version:
+        return [Fact("Deployed as", f"@{model.alias}, which is version {now} now too")]
+    where = f"is version {now} now" if now else "does not exist any more"
+    return [Fact("Deployed as", f"{numbers.WARNING} @{model.alias}, which {where}", "warning")]
 
 
 def _state_cell(endpoint: Endpoint) -> Cell:

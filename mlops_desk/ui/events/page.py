@@ -16,7 +16,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.parts.page import Page, StaleLine
+from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import framed
@@ -32,6 +32,7 @@ _LEVELS = (("Every level", 0), ("Warnings and alerts", 1), ("Alerts only", 2))
 class EventsPage(Page):
     """Two views: the log, and the rules."""
 
+    stale: ClassVar[str] = "This list is"
     topics: ClassVar[frozenset[Topic]] = frozenset(
         {Topic.INCIDENTS, Topic.ALERTS, Topic.ALERT_RULES, Topic.SETTINGS, Topic.CONNECTION}
     )
@@ -39,7 +40,6 @@ class EventsPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._stale_line = StaleLine("This list is")
         self._filter = filter_field("Filter events")
         self._filter.textChanged.connect(self._narrow)
         self.tabs = Tabs("Views", (("log", "Log"), ("rules", "Rules")))
@@ -109,7 +109,6 @@ class EventsPage(Page):
             self.show_part(part, "Events", lambda: self._none_yet)
             return
         self.show_content()
-        self._stale_line.refresh(store)
         if topics & {Topic.ALERTS, Topic.CONNECTION}:
             self.alerts.refresh(store)
         if topics & {Topic.INCIDENTS, Topic.CONNECTION}:

@@ -23,7 +23,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, menu_text, set_tip
-from mlops_desk.ui.parts.page import Page, StaleLine
+from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
@@ -45,7 +45,6 @@ class GpusPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._stale_line = StaleLine()
         self.list = RecordTable("GPUs", tables.GPUS, context.memory)
         self.list.chosen.connect(self._choose)
         self._chosen: str | None = None
@@ -143,7 +142,6 @@ class GpusPage(Page):
             self._show_none(status)
             return
         self.show_content()
-        self._stale_line.refresh(store)
         self.list.show_records({gpu.uuid: gpu for gpu in status.gpus})
         if self._chosen not in {gpu.uuid for gpu in status.gpus}:
             self._chosen = status.gpus[0].uuid

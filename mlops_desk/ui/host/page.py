@@ -18,7 +18,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.parts.page import Page, StaleLine
+from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card
@@ -38,7 +38,6 @@ class HostPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._stale_line = StaleLine()
         self.cores = CoreBars()
         self._reading = Label(points=theme.CAPTION_POINTS)
         self._legend = [
@@ -108,7 +107,6 @@ class HostPage(Page):
             self.wait_for_numbers()
             return
         self.show_content()
-        self._stale_line.refresh(store)
         if self.takes_numbers():
             self._show(store.status.host)
 

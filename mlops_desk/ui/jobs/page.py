@@ -32,6 +32,7 @@ _WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED})
 class JobsPage(Page):
     """Table above, the chosen job below."""
 
+    stale: ClassVar[str] = "These states are"
     topics: ClassVar[frozenset[Topic]] = frozenset({Topic.JOBS, Topic.CONNECTION})
     loads: ClassVar[tuple[Topic, ...]] = (Topic.JOBS,)
 
@@ -78,6 +79,7 @@ class JobsPage(Page):
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
         whole.addLayout(row)
         whole.addWidget(split, 1)
 

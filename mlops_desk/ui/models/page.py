@@ -43,6 +43,7 @@ class RunView:
 class ModelsPage(Page):
     """Three columns, each the detail of the one before."""
 
+    stale: ClassVar[str] = "These models are"
     topics: ClassVar[frozenset[Topic]] = frozenset({Topic.MODELS, Topic.REGISTRY, Topic.CONNECTION})
     loads: ClassVar[tuple[Topic, ...]] = (Topic.MODELS, Topic.REGISTRY)
 
@@ -91,6 +92,7 @@ class ModelsPage(Page):
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
         whole.addLayout(top)
         # The row with the server's field stays above whatever is shown: an empty registry must not hide the others.
         self.content = split

@@ -2,6 +2,7 @@
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.catalogue import features, place_of
+from mlops_desk.ui.feature import Feature
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.widgets.lines import Line
 from mlops_desk.ui.words import numbers
@@ -12,12 +13,19 @@ _WORST_FIRST = {"alert": 0, "warning": 1}
 
 def attention(store: Store) -> list[Line]:
     """Return the lines of the overview's second card; a line's key is PAGE/THING."""
+    late = [line for feature in _speaking() for line in feature.of_late(store)]
+    return [*wrong_now(store), *late, *_notices(store)]
+
+
+def wrong_now(store: Store) -> list[Line]:
+    """Return what is wrong or waits for a person now, the worst first."""
+    now = [line for feature in _speaking() for line in feature.wrong_now(store)]
+    return sorted(now, key=lambda line: _WORST_FIRST.get(line.mark.token, len(_WORST_FIRST)))
+
+
+def _speaking() -> list[Feature]:
     # Later features sum up what earlier ones have (an alert tells of a GPU, drift of an endpoint): they speak first.
-    every = [feature for _page, feature in features()][::-1]
-    now = [line for feature in every for line in feature.wrong_now(store)]
-    now.sort(key=lambda line: _WORST_FIRST.get(line.mark.token, len(_WORST_FIRST)))
-    late = [line for feature in every for line in feature.of_late(store)]
-    return [*now, *late, *_notices(store)]
+    return [feature for _page, feature in features()][::-1]
 
 
 def _notices(store: Store) -> list[Line]:

@@ -1,12 +1,13 @@
 """The machine in one line: how many GPUs work, their memory and power together, and whether all is well."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.status import Status
 from mlops_desk.ui.overview.strip import Statement
+from mlops_desk.ui.widgets.lines import Line
 from mlops_desk.ui.words import disks, gpus, numbers
 from mlops_desk.ui.words.alerts import firing, level
 from mlops_desk.ui.words.numbers import Mark, value_of
@@ -44,7 +45,9 @@ def _of_host(status: Status) -> tuple[Statement, ...]:
     full = {filesystem.mount: disks.space(filesystem) for filesystem in status.filesystems}
     mount, share = max(full.items(), key=lambda item: item[1] or 0.0, default=("", None))
     if share is not None:
-        found.append(Statement("fullest", f"{plain(mount, 30)} {numbers.percent(share)}", share, "Space used on it."))
+        found.append(
+            Statement("fullest disk", f"{numbers.percent(share)} of {plain(mount, 30)}", share, "Space used on it.")
+        )
     heats = [(value_of(sensor.metrics.get("hw.temperature")), sensor.name) for sensor in status.host.sensors]
     heat, name = max(((heat, name) for heat, name in heats if heat is not None), default=(None, ""))
     if heat is not None:
@@ -52,11 +55,13 @@ def _of_host(status: Status) -> tuple[Statement, ...]:
     return tuple(found)
 
 
-def verdict(alerts: Iterable[Alert] | None) -> Mark:
-    """Return whether all is well, by the alerts that fire; None where they are not known."""
+def verdict(alerts: Iterable[Alert] | None, wrong: Sequence[Line] = ()) -> Mark:
+    """Return whether all is well, by the alerts that fire, else by what else is wrong now; None where not known."""
     if alerts is None:
         return Mark("unknown", numbers.UNKNOWN, "alerts not known")
     now = firing(alerts)
+    if not now and wrong:
+        return Mark(wrong[0].mark.token, wrong[0].mark.shape, f"{len(wrong)} to look at")
     if not now:
         return Mark("ok", numbers.OK, "no alert")
     worst = level(now[0].level)

@@ -14,7 +14,7 @@ from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, menu_text
 from mlops_desk.ui.overview import glance
-from mlops_desk.ui.overview.attention import attention
+from mlops_desk.ui.overview.attention import attention, wrong_now
 from mlops_desk.ui.overview.grid import Grid
 from mlops_desk.ui.overview.notes import Notes
 from mlops_desk.ui.overview.strip import Strip
@@ -71,6 +71,7 @@ class OverviewPage(Page):
         column = QVBoxLayout(inner)
         column.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         column.setSpacing(theme.SPACE_12)
+        column.addWidget(self._stale_line)
         column.addWidget(self._notes)
         column.addWidget(self._strip)
         column.addWidget(self._none)
@@ -104,8 +105,9 @@ class OverviewPage(Page):
             self._show_gpus(status)
             self._show_host(status)
             self._strip.say(glance.pieces(status))
-        if topics & {Topic.ALERTS, Topic.CONNECTION}:
+        if topics - {Topic.STATUS}:
             self._show_verdict()
+        if topics & {Topic.ALERTS, Topic.CONNECTION}:
             self._notes.look()
         if topics & {Topic.JOBS, Topic.STATUS, Topic.CONNECTION}:
             self._show_queue()
@@ -184,7 +186,7 @@ class OverviewPage(Page):
 
     def _show_verdict(self) -> None:
         part = self.context.store.alerts
-        mark = glance.verdict(part.value.values() if part.value is not None else None)
+        mark = glance.verdict(part.value.values() if part.value is not None else None, wrong_now(self.context.store))
         self._alerts.show_title(mark.text)
         self._alerts.set_tone(mark.token)
         self._alerts.updateGeometry()

@@ -37,12 +37,16 @@ class Page(QWidget):
 
     topics: ClassVar[frozenset[Topic]] = frozenset()
     loads: ClassVar[tuple[Topic, ...]] = ()
+    stale: ClassVar[str] = "These numbers are"
+    """What of the page is not true now while the agent is not heard, with its verb."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
         self.content = QWidget()
         self._state = StateView()
+        self._stale_line = StaleLine(self.stale)
+        self._stale_line.setParent(self)  # until the page has found a place for it
         self._layers = QStackedLayout(self)
         self._layers.addWidget(self.content)
         self._layers.addWidget(self._state)
@@ -65,6 +69,7 @@ class Page(QWidget):
         if self.isVisible():
             self.refreshes += 1
             self.refresh(mine)
+            self._stale_line.refresh(self.context.store)
             self._meet_wish()
         else:
             self._stale |= mine
@@ -77,6 +82,7 @@ class Page(QWidget):
         if stale:
             self.refreshes += 1
             self.refresh(stale)
+            self._stale_line.refresh(self.context.store)
             self._meet_wish()
         self.reword()
         self.clock.start()

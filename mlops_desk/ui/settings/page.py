@@ -21,6 +21,7 @@ from mlops_desk.ui.widgets.states import Empty
 class SettingsPage(Page):
     """A card for each section."""
 
+    stale: ClassVar[str] = "These settings are"
     topics: ClassVar[frozenset[Topic]] = frozenset({Topic.SETTINGS, Topic.CONNECTION})
     loads: ClassVar[tuple[Topic, ...]] = (Topic.SETTINGS,)
 
@@ -40,6 +41,7 @@ class SettingsPage(Page):
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
+        whole.addWidget(self._stale_line)
         whole.addWidget(self._filter)
         whole.addWidget(self._nothing)
         whole.addWidget(scrolled(inner, "Settings"), 1)

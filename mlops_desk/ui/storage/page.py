@@ -15,7 +15,7 @@ from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.parts.page import Page, StaleLine
+from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.storage import words
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card, framed
@@ -100,7 +100,6 @@ class StoragePage(Page):
         super().__init__(context)
         self._filter = filter_field("Filter devices")
         self._filter.textChanged.connect(self._narrow)
-        self._stale_line = StaleLine()
         self.tabs = Tabs("Kind of device", tuple((kind.key, kind.title) for kind in KINDS))
         self.views = {kind.key: DeviceView(kind, context) for kind in KINDS}
         self._stack = QStackedWidget()
@@ -126,7 +125,6 @@ class StoragePage(Page):
             self.wait_for_numbers()
             return
         self.show_content()
-        self._stale_line.refresh(store)
         for kind in KINDS:
             self.tabs.count(kind.key, len(kind.records(store.status)))
         if self.takes_numbers():

@@ -1,0 +1,86 @@
+"""What stands on a page is true now, or the page says that it is not."""
+
+from dataclasses import replace
+
+import pytest
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records import event as events
+from mlops_desk.records.endpoint import ModelRef
+from mlops_desk.records.model import Model
+from mlops_desk.ui.catalogue import PAGES
+from mlops_desk.ui.endpoints import words as endpoint_words
+from mlops_desk.ui.overview import glance
+from mlops_desk.ui.parts.page import StaleLine
+from mlops_desk.ui.widgets.lines import Line
+from mlops_desk.ui.words.numbers import Mark
+
+
+@pytest.mark.parametrize("page", [spec.id for spec in PAGES])
+def test_every_page_says_that_the_agent_is_gone(start, double, qtbot, page):
+    program = start(double, page)
+    shown = program.window.page()
+    qtbot.wait(100)
+    assert not [line for line in shown.findChildren(StaleLine) if line.isVisible()]
+    program.bridge.client.break_off()
+    double.failing["events"] = Unavailable("The agent can't be reached.", None)
+    qtbot.waitUntil(lambda: bool([line for line in shown.findChildren(StaleLine) if line.isVisible()]), timeout=10_000)
+    line = next(line for line in shown.findChildren(StaleLine) if line.isVisible())
+    assert "no news from the agent since" in line.whole
+    assert line.window() is program.window
+    assert line.width() >= line.fontMetrics().horizontalAdvance(line.whole) / 2
+
+
+def alias_fact(alias, version, models):
+    found = endpoint_words._alias_facts(
+        ModelRef(name="churn", version=version, alias=alias, uri="models:/churn"), models
+    )
+    return [(fact.name, fact.value, fact.tone) for fact in found]
+
+
+@pytest.mark.parametrize(
+    ("version", "aliases", "told"),
+    [
+        ("4", {"champion": "4"}, ("@champion, which is version 4 now too", "text")),
+        ("3", {"champion": "4"}, ("▲ @champion, which is version 4 now", "warning")),
+        ("3", {}, ("▲ @champion, which does not exist any more", "warning")),
+    ],
+)
+def test_an_endpoint_says_where_the_alias_points_now_by_which_it_was_deployed(version, aliases, told):
+    models = {"churn": Model("churn", "4", aliases)}
+    assert alias_fact("champion", version, models) == [("Deployed as", *told)]
+
+
+def test_an_alias_of_which_nothing_is_known_is_not_called_true():
+    assert alias_fact("champion", "3", {}) == [("Deployed as", "@champion; where that points now is not known", "text")]
+    assert alias_fact(None, "3", {}) == []
+
+
+def test_an_alias_that_moves_is_told_on_the_endpoints_page(start, double, qtbot):
+    old = double.endpoints_by_name["digits"]
+    double.endpoints_by_name["digits"] = replace(old, model=replace(old.model, version="3", alias="champion"))
+    page = start(double, "endpoints").window.page()
+    page.reveal("digits")
+
+    def said():
+        return next((fact.value for fact in page._facts.shown if fact.name == "Deployed as"), "")
+
+    qtbot.waitUntil(lambda: said() == "@champion, which is version 3 now too")
+    model = double.models_by_name["digits"]
+    double.models_by_name["digits"] = replace(model, aliases={"champion": "4"})
+    double.announce(events.RegistryChanged(double.registry))
+    qtbot.waitUntil(lambda: "@champion, which is version 4 now" in said() and "too" not in said())
+
+
+def test_all_is_not_called_well_beside_a_line_that_says_what_is_wrong():
+    drift = Line(Mark("alert", "■", "drift"), "digits: 3 of 15 columns moved", "now", "drift/digits")
+    assert glance.verdict([], [drift]) == Mark("alert", "■", "1 to look at")
+    assert glance.verdict([], []).word == "no alert"
+    assert glance.verdict(None, []).token == "unknown"
+
+
+def test_without_alerts_the_overview_counts_what_else_is_wrong(start, double, qtbot):
+    double.alerts_by_id.clear()
+    page = start(double, "overview").window.page()
+    qtbot.waitUntil(lambda: "to look at" in page._alerts.text())
+    assert "■" in page._alerts.text()
