@@ -36,6 +36,8 @@ ABOVE = 5
 class Chart(QWidget):
     """One chart with its title and newest values above. ``said`` is what the head shows.
 
+    ``decades_from`` is the lowest value of a logarithmic scale, for values that span decades. ``mean_seconds`` is over
+    what the head tells the mean, where that is not the newest value.
     ``beside`` is the room at the right for the names of curves; ``align`` makes it the same for charts on one axis.
     """
 
@@ -52,7 +54,8 @@ class Chart(QWidget):
         step: float = 1.0,
         about: str = "",
         stacked: bool = False,
-        decades: bool = False,
+        decades_from: float | None = None,
+        mean_seconds: float = 0.0,
         nothing: str = "",
         marks: int | None = None,
     ) -> None:
@@ -63,7 +66,9 @@ class Chart(QWidget):
         self._binary = step >= 1024 and step % 1024 == 0
         self._about = about
         self._stacked = stacked
-        self._may_decade = decades
+        self._decades_from = decades_from
+        self._mean_seconds = mean_seconds
+        self._decades_to = 0.0
         self._nothing = nothing
         self._marks = marks
         self.traces: tuple[Trace, ...] = ()
@@ -111,6 +116,8 @@ class Chart(QWidget):
     def show_traces(self, traces: Sequence[Trace], limits: Sequence[Limit] = ()) -> bool:
         """Say which curves are wanted; the stack brings them. True when they are others than before."""
         changed = self.traces != tuple(traces)
+        if changed:
+            self._decades_to = 0.0
         self.traces = tuple(traces)
         if self.limits != tuple(limits):
             self.limits = tuple(limits)
@@ -235,6 +242,9 @@ class Chart(QWidget):
 
     def _newest(self, one: Drawn) -> float | None:
         beyond = len(one.track) > 0 and one.track.times[-1] > self._span.end
+        if self._mean_seconds and len(one.track):
+            end = self._span.end if beyond else one.track.times[-1]
+            return one.track.figures(end - self._mean_seconds, end).mean
         return one.track.value_at(self._span.end if beyond else None)
 
     def _describe(self) -> None:
@@ -275,10 +285,10 @@ class Chart(QWidget):
         extremes = self._extremes()
         self._blank = extremes is None and not self.limits
         _, most = extremes or (0.0, 0.0)
-        if self._may_decade and most > 0:
-            positive = [v for one in self._drawn for v in one.track.mean if v > 0]
-            if positive and most / min(positive) >= scale.DECADES_FROM:
-                return scale.decades(min(positive), most, marks)
+        if self._decades_from is not None:
+            # Never linear, and never lower while it is watched: a scale that turns over tells of what has not changed.
+            self._decades_to = max(self._decades_to, most, self._decades_from * scale.DECADES_FROM)
+            return scale.decades(self._decades_from, self._decades_to, marks)
         # As much above the highest limit as its label needs, so that it lies over no curve.
         headroom = max(LIMIT_HEADROOM, height / max(height - LIMIT_ROOM, LIMIT_ROOM))
         least = max((limit.value for limit in self.limits), default=0.0) * headroom

@@ -15,6 +15,10 @@ from mlops_desk.ui.words.gpus import process_name
 from mlops_desk.ui.words.numbers import value_of
 
 PROCESSES_DRAWN = 8
+# Bytes a second: what a link carries while nobody uses it, a few commands of the driver.
+LEAST_TRAFFIC = 1000.0
+# Over this the agent judges why a GPU is not busier: what stands beside the verdict is of the same time.
+JUDGED_SECONDS = 60.0
 _ACTIVITY = (
     ("SM", "hw.gpu.activity.sm"),
     ("occupancy", "hw.gpu.activity.occupancy"),
@@ -68,14 +72,15 @@ class GpuCurves:
                 about="Average: over 1 s, as the driver measures it on Ampere and newer. Instant: at the sample.",
             ),
             "throttle": Chart(
-                "Slowed by", numbers.percent, top=1.0, stacked=True, nothing="nothing", marks=1,
+                "Slowed by, last minute", numbers.percent, top=1.0, stacked=True, nothing="nothing", marks=1,
+                mean_seconds=JUDGED_SECONDS,
                 about="Share of time in which the clocks were held down, by cause, from the driver's counters. "
                 "Idle slows nothing down: the GPU had little to do.",
             ),
             "temperature": Chart("Temperature", numbers.celsius, about="Core and memory, at each sample."),
             "clock": Chart("Clock", numbers.hertz, step=1e6, about="At each sample, in MHz."),
             "traffic": Chart(
-                "PCIe and NVLink", numbers.byte_rate, decades=True,
+                "PCIe and NVLink", numbers.byte_rate, decades_from=LEAST_TRAFFIC,
                 about="Bytes a second, mean from one sample to the next. NVLink: all links together.",
             ),
         }  # fmt: skip
@@ -92,21 +97,21 @@ class GpuCurves:
         self.charts["memory"].setVisible(not on)
         self.stack.look()
 
-    def show(self, gpu: Gpu, slot: int) -> None:
-        """Show the curves of ``gpu``, which has the colour ``slot``."""
+    def show(self, gpu: Gpu) -> None:
+        """Show the curves of ``gpu``; a metric has its colour whichever GPU that is."""
         deep = has_activity(gpu)
         shown = self.charts["activity"], self.charts["utilization"]
         changed = shown[0].isHidden() is deep
         shown[0].setVisible(deep)
         shown[1].setVisible(not deep)
-        for name, traces, limits in self._wanted(gpu, slot):
+        for name, traces, limits in self._wanted(gpu):
             changed |= self.charts[name].show_traces(traces, limits)
         if changed:
             self.stack.look()
 
-    def _wanted(self, gpu: Gpu, slot: int) -> Iterable[tuple[str, list[Trace], list[Limit]]]:
+    def _wanted(self, gpu: Gpu) -> Iterable[tuple[str, list[Trace], list[Limit]]]:
         def traces(*curves: tuple[str, str]) -> list[Trace]:
-            return [Trace(name, gpu.uuid, metric, slot + number) for number, (name, metric) in enumerate(curves)]
+            return [Trace(name, gpu.uuid, metric, number) for number, (name, metric) in enumerate(curves)]
 
         yield "activity", traces(*_ACTIVITY), []
         yield "utilization", traces(*_UTILIZATION), []

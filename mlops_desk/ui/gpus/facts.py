@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from mlops_desk.base.text import plain
+from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import gpus, numbers
@@ -20,12 +21,14 @@ _RECOVERY = {
 }
 
 
-def state(gpu: Gpu) -> list[Fact]:
-    """Return what a person looks for first."""
+def state(gpu: Gpu, verdict: Diagnosis | None = None) -> list[Fact]:
+    """Return what a person looks for first. ``verdict`` is of the last minute, the rest of now."""
     mark = gpus.gpu_mark(gpu)
     performance = value_of(gpu.metrics.get("hw.gpu.performance_state"))
     # Of one that sleeps or may not be read it is not known: "nothing" would say that all is well.
     held = "nothing" if gpu.state is GpuState.OK else numbers.NOTHING
+    if verdict is not None and verdict.cause == "throttled" and gpu.state is GpuState.OK:
+        held = "nothing at this moment, but within the last minute"
     return [
         Fact("State", mark.text, mark.token),
         Fact("Used by", _used_by(gpu)),

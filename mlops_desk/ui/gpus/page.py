@@ -179,9 +179,10 @@ class GpusPage(Page):
         if status is None or gpu is None:
             return
         self._title.show_text(f"GPU {gpu.index}  {gpus.list_name(gpu.name)}")
-        self.curves.show(gpu, status.gpus.index(gpu))
-        self.state.show_facts(facts.state(gpu))
-        self.verdict.show_diagnosis(alerts.diagnosis_of(status, gpu.uuid))
+        self.curves.show(gpu)
+        verdict = alerts.diagnosis_of(status, gpu.uuid)
+        self.state.show_facts(facts.state(gpu, verdict))
+        self.verdict.show_diagnosis(verdict)
         self.tabs.count("processes", len(gpu.processes) if gpu.processes_known else None)
         self.head.fit()
         self._show_view(status, gpu)

@@ -30,7 +30,7 @@ class VerdictCard(Card):
     asked = Signal(object)
 
     def __init__(self) -> None:
-        super().__init__("Why is it not busier?")
+        super().__init__("Why was it not busier in the last minute?")
         self._shown: Diagnosis | None = None
         self._title = Label(bold=True, wrap=True)
         self._text = Label(wrap=True, tone="muted")
