@@ -24,9 +24,10 @@ from mlops_desk.base.disk.private_files import UMASK
 from mlops_desk.base.loop import Loop
 
 _log = logging.getLogger(__name__)
-_LOCK_TRIES = 20
-_LOCK_PAUSE_SECONDS = 0.05
+_LOCK_TRIES = 20  # a second in all: an agent that has just ended still holds it for a moment
+_LOCK_PAUSE_SECONDS = 0.05  # with the tries above a second in all
 _HARD_END_SECONDS = 2.5
+"""Chosen: whoever has waited so long for an agent to end sends SIGKILL."""
 
 
 def main(folder: DataFolder, *, demo: bool = False, echo: bool = False) -> int:

@@ -24,8 +24,8 @@ from mlops_desk.records import event as announced
 from mlops_desk.verbs.declaration import Verb, verbs_of
 from mlops_desk.verbs.desk import PROTOCOLS, ClientLike
 
-START_TIMEOUT_SECONDS = 30.0
-SILENCE_SECONDS = 6.0
+START_TIMEOUT_SECONDS = 30.0  # chosen: on a machine whose cores are all taken loading takes many times the usual second
+SILENCE_SECONDS = 6.0  # four heartbeats of the agent
 
 
 class Client(ClientLike):

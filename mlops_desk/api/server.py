@@ -38,10 +38,10 @@ from mlops_desk.verbs.declaration import Parameter, Verb, verbs_of
 from mlops_desk.verbs.permission import Permission
 
 _log = logging.getLogger(__name__)
-_BODY_LIMIT_BYTES = 4 << 20
-_AUDIT_LIMIT = 2000
-_SHOWN_LIMIT = 80
-_PACE_LIMIT_SECONDS = 60.0
+_BODY_LIMIT_BYTES = 4 << 20  # chosen: the largest word is a job file of 64 KiB
+_AUDIT_LIMIT = 2000  # chosen: what a person reads of it; a job file's text is longer
+_SHOWN_LIMIT = 80  # chosen: part of one line of an error
+_PACE_LIMIT_SECONDS = 60.0  # chosen: a listener that wants to hear less often can ask instead
 _STATUS = {NotFound: 404, Refused: 403, Invalid: 422, TimedOut: 504, Unavailable: 503}
 
 

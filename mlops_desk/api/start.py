@@ -12,7 +12,7 @@ from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.process import exit_code, python_command, start_detached
 from mlops_desk.base.text import plain
 
-_WORDS_BYTES = 64 << 10
+_WORDS_BYTES = 64 << 10  # chosen: the last words of an agent that did not start stand at the end, a traceback included
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.records import event as events
 
-HEARTBEAT_SECONDS = 1.5
+HEARTBEAT_SECONDS = 1.5  # a fourth of the silence after which a client takes the agent for lost
 _EARLY_SECONDS = 0.2  # what comes once a second comes not to the millisecond
-_BUFFERED_LINES = 500
+_BUFFERED_LINES = 500  # chosen: a log that is read slower than it comes waits in the engine, not in memory
 
 
 class Streams:

@@ -10,7 +10,7 @@ import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Numbers of mallopt(3)."""
-_ARENAS = 2
+_ARENAS = 2  # chosen: glibc takes up to eight for each core, and frees little of what one has had
 _SPARE_BYTES = 1 << 20
 """What may stay free at the end of an arena. What is made and dropped at every tick or flush comes from there; with
 less, the kernel took its pages back each time and filled new ones with zeros, 2 µs for each of hundreds."""

@@ -11,7 +11,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604
 _AGO = re.compile(r"([+-])(\d{1,9}(?:\.\d{1,6})?)(s|m|min|h|d|w|y)")
 _LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(s|m|min|h|d|w)?")
 _NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
-_LIMIT = 4e9
+_LIMIT = 4e9  # seconds: the year 2096, as milliseconds given by mistake lie far beyond
 
 
 def parse_moment(text: str | float, now: float) -> float:

@@ -13,15 +13,15 @@ import struct
 
 _log = logging.getLogger(__name__)
 
-_NETLINK_SOCK_DIAG = 4
-_SOCK_DIAG_BY_FAMILY = 20
-_REQUEST = 1
-_ALL_STATES = 0xFFFFFFFF
+_NETLINK_SOCK_DIAG = 4  # linux/netlink.h
+_SOCK_DIAG_BY_FAMILY = 20  # linux/sock_diag.h
+_REQUEST = 1  # NLM_F_REQUEST of linux/netlink.h
+_ALL_STATES = 0xFFFFFFFF  # one bit for each state of TCP
 _NO_COOKIE = b"\xff" * 8
 _HEADER = struct.Struct("=IHHII")
 # inet_diag_msg: family, state and two more bytes; the socket's name (48 bytes); expires, two queues, uid, inode.
 _UID_AT = _HEADER.size + 4 + 48 + 3 * 4
-_ANSWER_BYTES = 8192
+_ANSWER_BYTES = 8192  # a page or two is what netlink sends at once
 UNKNOWN = "unknown"
 
 Address = tuple[str, int]

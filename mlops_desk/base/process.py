@@ -19,8 +19,8 @@ from typing import Any
 from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 
-_TAIL_CHARACTERS = 600
-_PR_SET_PDEATHSIG = 1
+_TAIL_CHARACTERS = 600  # chosen: the last lines of a traceback, which name the error
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def python_command(module: str, *arguments: str) -> list[str]:

@@ -19,7 +19,7 @@ from mlops_desk.base.text import plain
 _log = logging.getLogger(__name__)
 
 Value = str | int | float | bool
-_NAMED = 5
+_NAMED = 5  # chosen: as many as stand in one line
 
 
 @dataclass(frozen=True, slots=True)

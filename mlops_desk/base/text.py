@@ -6,13 +6,13 @@ inside sentences are said in one way: a narrow space that no line breaks at, the
 
 import unicodedata
 
-NAME_LIMIT = 200
-LINE_LIMIT = 4096
+NAME_LIMIT = 200  # chosen: two lines; file names have up to 255 bytes, container names 63 characters
+LINE_LIMIT = 4096  # chosen: longer than what one reads of a line
 
 THIN = "\u202f"
 _LONGEST = 1e15
 """From here on a number is told by its power of ten: nobody counts a hundred digits."""
-_LITTLE_BYTES = 2 << 30
+_LITTLE_BYTES = 2 << 30  # chosen: below it a tenth of a GiB is too coarse
 _DECIMAL = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"))
 
 _KEPT = frozenset("\t")

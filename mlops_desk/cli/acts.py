@@ -20,9 +20,9 @@ from mlops_desk.records.agent import Backup
 from mlops_desk.records.drift import DriftReport
 
 Act = Callable[[DataFolder, argparse.Namespace, bool], int]
-_REPORT_TIMEOUT_SECONDS = 3600.0
-_SELFTEST_TIMEOUT_SECONDS = 300.0
-_RESTORE_TIMEOUT_SECONDS = 600.0
+_REPORT_TIMEOUT_SECONDS = 3600.0  # chosen: files of many gigabytes; a person watches and can press Ctrl+C
+_SELFTEST_TIMEOUT_SECONDS = 300.0  # chosen: it loads every library once, also from a slow disk
+_RESTORE_TIMEOUT_SECONDS = 600.0  # chosen: a database of gigabytes is unpacked and checked
 _RESTORING = "mlops_desk.storage.restore"
 
 

@@ -15,7 +15,7 @@ _NO_FILTER = {"limit", "uri"}
 _CANCEL = ("jobs", "cancel")
 _END = ("gpus", "end_process")
 _LOGS = ("jobs", "logs")
-_REASON = 300
+_REASON = 300  # chosen: two or three lines of a terminal
 _ENDS = {
     JobState.SUCCEEDED: "succeeded",
     JobState.FAILED: "failed",

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from mlops_desk.base.text import plain
 from mlops_desk.records.metric import Reading
 
-_CELL = 60
-_LAST_CELL = 400
+_CELL = 60  # chosen: three columns of this fit into a wide terminal
+_LAST_CELL = 400  # chosen: the last column may run over lines
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

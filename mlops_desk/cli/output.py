@@ -21,7 +21,7 @@ from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import Status
 
-_LAST_CELL = 400
+_LAST_CELL = 400  # chosen: a paragraph
 
 
 def text(answer: Any, nothing: str = "Nothing yet.") -> str:

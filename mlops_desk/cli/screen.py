@@ -13,7 +13,8 @@ from mlops_desk.base.text import plain
 
 _HINT = "Without one: mlops-desk status"
 _DEADLINE_SECONDS = 3.0
-_X_PORT = 6000
+"""Chosen: a display server on this machine answers at once, one behind ssh after a round trip or two."""
+_X_PORT = 6000  # X11's own: display n listens on 6000 + n
 _X_FOLDER = "/tmp/.X11-unix"  # noqa: S108 - where every X server puts its sockets
 _DISPLAY = re.compile(r"(?P<host>[^:/]*):(?P<number>[0-9]{1,5})(\.[0-9]{1,5})?")
 _NEEDS = {"xcb": ("DISPLAY",), "wayland": ("WAYLAND_DISPLAY",)}

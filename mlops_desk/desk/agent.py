@@ -12,7 +12,7 @@ from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry, Check
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import check_limit
 
-_STOP_DELAY_SECONDS = 0.2
+_STOP_DELAY_SECONDS = 0.2  # so that the answer is out before the socket closes
 
 
 @dataclass(frozen=True, slots=True)

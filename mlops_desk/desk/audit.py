@@ -10,7 +10,7 @@ from mlops_desk.records.agent import AuditEntry
 from mlops_desk.storage.state import StoredRecords
 
 _log = logging.getLogger(__name__)
-_WAITING = 10_000
+_WAITING = 10_000  # chosen: a few MB while the disk is full; what is older is then lost, and that is told
 
 
 class AuditTrail:

@@ -14,7 +14,7 @@ from mlops_desk.engines.engine import Engine
 from mlops_desk.jobs.run.container import JOB_LABEL
 
 _log = logging.getLogger(__name__)
-_PAUSE_SECONDS = 5.0
+_PAUSE_SECONDS = 5.0  # chosen: a new container's processes have no name for as long
 
 
 class ContainerNames:

@@ -23,9 +23,9 @@ from mlops_desk.records.status import Status
 
 _log = logging.getLogger(__name__)
 
-_DEADLINE_SECONDS = 8.0
-_LOW_SPACE_BYTES = 2 << 30
-_WAL_FAULT = ((3, 7, 0), (3, 51, 2))
+_DEADLINE_SECONDS = 8.0  # chosen: a check that hangs is told as one, and the others go on
+_LOW_SPACE_BYTES = 2 << 30  # chosen: a week of telemetry and the log of one job
+_WAL_FAULT = ((3, 7, 0), (3, 51, 2))  # sqlite.org/wal.html: a WAL may be reset while it is written
 
 
 def examine(

@@ -20,7 +20,7 @@ _LIBRARIES = (
     "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/lib", "usr/lib/wsl/lib",
     "usr/local/nvidia/lib64",
 )  # fmt: skip
-_HIGH_CPU = 0.05
+_HIGH_CPU = 0.05  # of a core; chosen: five times what an idle agent with eight GPUs is meant to take
 _MIB = 1 << 20
 _GIB = 1 << 30
 

@@ -20,9 +20,9 @@ from mlops_desk.storage.state import State
 _log = logging.getLogger(__name__)
 
 SOURCE = "storage"
-BACKUP_SECONDS = 3600.0
-_LOOK_SECONDS = 300.0
-_NAMED = 3
+BACKUP_SECONDS = 3600.0  # chosen: what a person would mind to lose
+_LOOK_SECONDS = 300.0  # chosen: room on a disk is lost in minutes
+_NAMED = 3  # chosen: as many as stand in one line
 _STATE = ("file", "state")
 _RESTORE = "mlops-desk agent restore --list"
 _SETTINGS = "mlops-desk settings list"

@@ -8,7 +8,7 @@ from mlops_desk.records.drift import DriftReport, Verdict
 from mlops_desk.records.event import Notice
 
 SOURCE = "drift"
-_NAMED = 3
+_NAMED = 3  # chosen: as many as stand in one line
 _BROKEN = {"missing", "infinite", "wrong_type"}
 
 

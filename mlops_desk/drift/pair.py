@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 Counts: TypeAlias = NDArray[np.int64]
 
-_ORDINARY_EXPONENT = 400
+_ORDINARY_EXPONENT = 400  # of two; chosen: squares of such numbers are still doubles (2**1023)
 
 
 @dataclass(frozen=True, slots=True)

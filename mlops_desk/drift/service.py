@@ -38,14 +38,14 @@ from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 _log = logging.getLogger(__name__)
 
 WORKER = "mlops_desk.drift.worker"
-WORKER_SECONDS = 120.0
-WAIT_SECONDS = 150.0
-TICK_SECONDS = 5.0
-WINDOW_LIMIT = 1_000_000
+WORKER_SECONDS = 120.0  # chosen: a window of a million rows on a busy machine
+WAIT_SECONDS = 150.0  # longer than one comparison may take, so that the next one in line gets its turn
+TICK_SECONDS = 5.0  # chosen: windows close once in minutes
+WINDOW_LIMIT = 1_000_000  # chosen: more rows make no measure surer, and each takes memory
 KEPT_COLUMNS = 10_000
 """Reports are kept for each endpoint until they hold this many columns together."""
-KEPT_LEAST, KEPT_MOST = 3, 200
-_HISTORY = 20
+KEPT_LEAST, KEPT_MOST = 3, 200  # chosen: the alarm needs three windows; 200 are more than one scrolls through
+_HISTORY = 20  # chosen: windows that overlap count once, so more than three are read
 
 
 class DriftService:

@@ -14,7 +14,7 @@ from mlops_desk.base.process import boot_id, start_ticks
 _PROGRAMS = frozenset({"dockerd"})
 _MACHINE_SOCKETS = frozenset({"/run/docker.sock", "/var/run/docker.sock"})
 _PID_FILE = Path("/run/docker.pid")
-_TIMEOUT_SECONDS = 2.0
+_TIMEOUT_SECONDS = 2.0  # chosen: an engine on this machine's socket accepts at once or hangs
 
 
 def incarnation(address: str) -> str | None:

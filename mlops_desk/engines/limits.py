@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlops_desk.engines.daemon import listener
 
-_CAP_SYS_RESOURCE = 1 << 24
+_CAP_SYS_RESOURCE = 1 << 24  # bit 24 of linux/capability.h
 
 
 @dataclass(frozen=True, slots=True)

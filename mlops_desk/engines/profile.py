@@ -15,15 +15,17 @@ from mlops_desk.engines.limits import FileLimits
 from mlops_desk.engines.mounts import check_mounts
 from mlops_desk.records.job import Mount
 
-MEMORY_SHARE = 0.9
-PIDS_LIMIT = 4096
+MEMORY_SHARE = 0.9  # the rest is for the machine: without it the kernel may end other people's processes
+PIDS_LIMIT = 4096  # chosen: hundreds of loader processes with their threads, and no fork bomb
 NVIDIA_HOOK = "nvidia"
 CDI = "cdi"
 
 _SHM_PER_GPU_BYTES = 16 << 30
-_SHM_LEAST_BYTES = 64 << 20
+"""Chosen: loaders of PyTorch and NCCL share batches there; Docker's own 64 MiB are too few."""
+_SHM_LEAST_BYTES = 64 << 20  # Docker's own default
 _LOG = {"Type": "json-file", "Config": {"max-size": "50m", "max-file": "3"}}
 _FILES_SOFT, _FILES_HARD = 65_536, 524_288
+"""The hard one is what systemd gives. The soft one is chosen: loaders of many shards need more than the usual 1,024."""
 # Peers talk through pinned memory and deep stacks as soon as there is more than one GPU.
 _MANY_GPUS = ({"Name": "memlock", "Soft": -1, "Hard": -1}, {"Name": "stack", "Soft": 64 << 20, "Hard": 64 << 20})
 _LOADER = ("LD_PRELOAD", "LD_AUDIT")

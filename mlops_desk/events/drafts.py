@@ -17,8 +17,8 @@ from mlops_desk.records.xid import Blame, explain_xid
 
 Key = tuple[str, str | None, str, str]
 
-_TEXT_LIMIT = 1000
-_SHOWN = 3
+_TEXT_LIMIT = 1000  # chosen: a paragraph; the driver's own line is shorter
+_SHOWN = 3  # chosen: as many as stand in one line
 _MEMORY_ERRORS = {
     "corrected memory error": "info",
     "many corrected memory errors": "warning",

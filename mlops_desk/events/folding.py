@@ -17,7 +17,7 @@ FOLD_SECONDS = 600.0
 ENDED_UNSEEN = "end"
 """The detail that says of an end that nobody saw it; it is taken back when the same goes on."""
 
-_REMEMBERED = 2000
+_REMEMBERED = 2000  # chosen: many times the devices of a machine
 _SEVERAL = "several"
 
 

@@ -20,7 +20,7 @@ MATCH_SECONDS = 30.0
 """A kill without a name this close to a job's end for lack of memory was that job's: where a group is killed as a
 whole, the kernel counts each of its processes."""
 
-_LIMIT = 64
+_LIMIT = 64  # chosen: a cgroup that is out of memory ends a few processes at once
 
 
 @dataclass(frozen=True, slots=True)

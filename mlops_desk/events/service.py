@@ -41,16 +41,16 @@ from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
 _log = logging.getLogger(__name__)
 
-KEPT = 10_000
+KEPT = 10_000  # chosen: months of an ordinary machine, days of one that reports an error a minute
 LEVELS = ("info", "warning", "alert")
-_TRIM_EVERY = 200
-_WRITE_SECONDS = 2.0
-_OWNERS_SECONDS = 120.0
-_OWNERS_LOOK_SECONDS = 5.0
-_OWNERS_LIMIT = 5000
-_UNSAVED_LIMIT = 1000
-_REMEMBERED = 500
-_FACTS_LIMIT_BYTES = 4096
+_TRIM_EVERY = 200  # chosen: a trim costs a scan, so it does not follow each event
+_WRITE_SECONDS = 2.0  # chosen: an error that repeats every second is one row, and rewriting it costs the disk a sync
+_OWNERS_SECONDS = 120.0  # the kernel's log may tell of a process that is gone for a minute
+_OWNERS_LOOK_SECONDS = 5.0  # chosen: a process that lives shorter is rarely whom an error is about
+_OWNERS_LIMIT = 5000  # chosen: processes on GPUs within two minutes, a fork bomb's too
+_UNSAVED_LIMIT = 1000  # chosen: what a full disk keeps from being written
+_REMEMBERED = 500  # chosen: what a restart of the agent has to find again
+_FACTS_LIMIT_BYTES = 4096  # it has three short facts; what is longer is not ours
 _LOGGED = {"telemetry", "storage"}
 
 

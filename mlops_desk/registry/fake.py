@@ -15,7 +15,7 @@ from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.registry.mlflow.order import SortKey, parse_sort
 
-_MISSING, _NAN, _THERE = 2, 1, 0
+_MISSING, _NAN, _THERE = 2, 1, 0  # the order in which MLflow puts them
 
 
 class FakeRegistry:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 ROOT = "mlflow-artifacts:/"
-_LONGEST_CHARACTERS = 2048
-_DECODINGS = 8
+_LONGEST_CHARACTERS = 2048  # chosen: longer than any path that tools make
+_DECODINGS = 8  # chosen: nobody encodes a path so often in good faith
 _ODD = re.compile(r"[\x00-\x1f\x7f\\?#;]")
 _RUNS = re.compile(r"runs:/([A-Za-z0-9_-]{1,64})(?:/[^/]+)*/?")
 _MODELS = re.compile(r"models:/([^/@]+)(?:/([^/@]+)|@([^/@]+))?")

@@ -10,7 +10,7 @@ from mlops_desk.registry.mlflow.workers import Workers
 
 T = TypeVar("T")
 
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 15.0  # chosen: longer than a person waits, and a server far away may take
 
 
 class RegistryClient(Protocol):

@@ -19,8 +19,8 @@ from mlops_desk.registry.protocol import MlflowRegistry, RegistryClient
 from mlops_desk.registry.server.keeper import TrackingServer
 
 _DOWNLOAD = "mlops_desk.registry.mlflow.download"
-_DOWNLOAD_SECONDS = 1800.0
-_DOWNLOAD_LIMIT_BYTES = 10 << 30
+_DOWNLOAD_SECONDS = 1800.0  # chosen: the largest at 6 MB/s
+_DOWNLOAD_LIMIT_BYTES = 10 << 30  # chosen: a served model of 5 billion parameters
 _CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 _OTHER_LOGINS = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_CLIENT_CERT_PATH")
 _USER = "mlops-desk"

@@ -25,9 +25,9 @@ from mlops_desk.registry.server.tickets import DEFAULT_ARTIFACT_BYTES, Grant, Ti
 
 _log = logging.getLogger(__name__)
 
-_POLL_SECONDS = 10.0
-_INTEREST_SECONDS = 300.0
-_LOOKED_BACK = 200
+_POLL_SECONDS = 10.0  # chosen: MLflow announces nothing, so this is how late a new version is seen
+_INTEREST_SECONDS = 300.0  # chosen: a registry that nobody has looked at is not asked
+_LOOKED_BACK = 200  # chosen: a job's run is among the newest of its experiment
 _STATUSES = frozenset({"FINISHED", "FAILED", "KILLED"})
 _CONTEXTS = ("reference", "training", "train")
 

@@ -35,7 +35,7 @@ from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 _log = logging.getLogger(__name__)
 
 ORIGIN = "retraining:"
-RECONCILE_SECONDS = 15.0
+RECONCILE_SECONDS = 15.0  # chosen: what announcements missed is found so late; retrainings take minutes
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 

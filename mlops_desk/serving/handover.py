@@ -44,7 +44,7 @@ uvicorn.Server(uvicorn.Config(app, log_level="warning", loop="asyncio")).run(soc
 _FOLDER = "door"
 _HAND = "hand"
 _SOCKET = "model.sock"
-_QUEUE = 4
+_QUEUE = 4  # chosen: the container connects once
 
 
 def address_of(place: Path) -> str:

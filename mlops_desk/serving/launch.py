@@ -24,14 +24,14 @@ from mlops_desk.serving.image.model_files import ModelFiles, read_model
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
 
 T = TypeVar("T")
-_NOBODY = 65534
-_POLL_SECONDS = 0.25
-_PING_SECONDS = 2.0
-_EXAMPLE_SECONDS = 60.0
-_ANSWER_LIMIT_BYTES = 4 << 20
-_EVIDENCE_LINES = 15
-_GRACE_SECONDS = 10
-_MEMORY_SHARE = 0.8
+_NOBODY = 65534  # the kernel's overflow uid, nobody everywhere
+_POLL_SECONDS = 0.25  # chosen: a model takes seconds to load
+_PING_SECONDS = 2.0  # chosen: whoever does not answer a ping by then is asked again
+_EXAMPLE_SECONDS = 60.0  # chosen: a first answer may compile kernels and load weights
+_ANSWER_LIMIT_BYTES = 4 << 20  # chosen: an answer to a few rows
+_EVIDENCE_LINES = 15  # chosen: a Python traceback names the error in its last lines
+_GRACE_SECONDS = 10  # the engine's own default
+_MEMORY_SHARE = 0.8  # chosen: jobs may have 0.9; an endpoint must not push them out
 
 
 class Trial:

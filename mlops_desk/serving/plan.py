@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 
-PORT = 8080
+PORT = 8080  # that of the containers that MLflow itself builds
 LABEL_INSTANCE = "io.mlops-desk.instance"
 LABEL_ENDPOINT = "io.mlops-desk.endpoint"
 LABEL_REVISION = "io.mlops-desk.revision"

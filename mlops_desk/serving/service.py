@@ -35,9 +35,9 @@ from mlops_desk.storage.requests import LogWindow, newest
 from mlops_desk.storage.state import State
 
 _log = logging.getLogger(__name__)
-_LOOK_SECONDS = 2.0
-_SPARE_SECONDS = 120.0
-_LINES_LIMIT = 10_000
+_LOOK_SECONDS = 2.0  # chosen: how late an endpoint that is gone is noticed
+_SPARE_SECONDS = 120.0  # for what comes between build and start: download, stop of the one before
+_LINES_LIMIT = 10_000  # chosen: more than one reads; the wire carries it at once
 _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
 _KINDS = {"number": "numeric", "text": "categorical"}
 

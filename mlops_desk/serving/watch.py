@@ -25,10 +25,10 @@ from mlops_desk.serving.orphans import OrphanEndpoints
 from mlops_desk.serving.revision import Failed, Interrupted, Shelf
 
 _log = logging.getLogger(__name__)
-_SILENT_LOOKS = 3
-_RARELY = 30
-_LONGEST_PAUSE_SECONDS = 60.0
-_STEADY_SECONDS = 60.0
+_SILENT_LOOKS = 3  # with a look every two seconds: a long answer may hold a single worker for some
+_RARELY = 30  # a minute, with a look every two seconds: for containers that nobody has a record of
+_LONGEST_PAUSE_SECONDS = 60.0  # chosen: below Kubernetes' five minutes, as one person waits for it here
+_STEADY_SECONDS = 60.0  # chosen: a model that dies of its first requests does so before
 _WATCHED = frozenset({EndpointState.LIVE, EndpointState.UNHEALTHY})
 
 

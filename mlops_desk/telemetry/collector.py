@@ -25,8 +25,8 @@ from mlops_desk.telemetry.source import GpuSample, GpuSource, HostSource, Report
 
 HEARTBEAT_SECONDS = 1.1
 """A little more than the usual interval: while all is well, samples are signs of life enough."""
-BUSY_HEARTBEAT_SECONDS = 0.5
-_FIRST_RATES_SECONDS = 0.2
+BUSY_HEARTBEAT_SECONDS = 0.5  # chosen: a call to the driver that takes longer than usual is told while it lasts
+_FIRST_RATES_SECONDS = 0.2  # chosen: the shortest step of which counters of 10 ms ticks make a rate
 STUCK_SECONDS = 0.5
 """So long in one GPU, and another thread reads the others: within the tick, and hundreds of times a usual call."""
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mlops_desk.records.agent import AgentCost
 
-_SPAN_SECONDS = 30.0
-_EVERY_SECONDS = 5.0
+_SPAN_SECONDS = 30.0  # chosen: a share of a core of less time is noise
+_EVERY_SECONDS = 5.0  # chosen: what watching costs must cost next to nothing to watch
 _START_SECONDS = 10.0
 """What starting took (the database opened, all that is seldom asked asked at once) is not what watching costs."""
 _MEMORY_EVERY_SECONDS = 60.0  # the kernel walks the whole process for it

@@ -6,8 +6,8 @@ from mlops_desk.base.errors import NotFound
 from mlops_desk.base.short_ids import the_one
 from mlops_desk.base.text import plain
 
-_PREFIX = 4
-_SHOWN = 8
+_PREFIX = 4  # chosen: fewer characters of a UUID fit too many
+_SHOWN = 8  # digits; chosen: a longer number is no index of a GPU
 
 
 def resolve_device(given: str, gpus: Mapping[int, str], known: Iterable[str]) -> str:

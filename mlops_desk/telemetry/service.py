@@ -44,19 +44,20 @@ from mlops_desk.telemetry.verdicts.unclaimed_memory import Unclaimed
 _log = logging.getLogger(__name__)
 
 _FIRST_SECONDS = 2.5
-_WINDOW_SECONDS = 60.0
-_WINDOW_VALUES = 60_000
-DEMO_SEED = 8
+"""Chosen: the first answer has numbers where the driver is quick, and does not wait where it is not."""
+_WINDOW_SECONDS = 60.0  # the span of the verdicts
+_WINDOW_VALUES = 60_000  # chosen: an answer of half a megabyte
+DEMO_SEED = 8  # chosen: a machine that shows every kind of trouble
 SIMULATED_FAULTS = "simulated-faults.json"
 """In the demo's data folder: what goes wrong on purpose (``SimulatedFaults``), and which processes were ended."""
 
-_SHORT_ID = 12
+_SHORT_ID = 12  # as Docker itself shortens ids
 _LEASES_SECONDS = 1.9
 """How long who holds a GPU is taken to be as it was: not quite two ticks. Whoever asks gets a new answer."""
 _NAMES_SECONDS = 0.9
 """How long names of containers hold: a new one is looked up in the background, and shown with the next sample."""
 
-_HOLDING_BYTES = 64 << 20
+_HOLDING_BYTES = 64 << 20  # chosen: a bare context takes more, a desktop's windows mostly less
 
 _P = TypeVar("_P", GpuProcess, AccountedProcess)
 _Accounts = tuple[AccountedProcess, ...] | None

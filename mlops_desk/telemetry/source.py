@@ -14,7 +14,7 @@ from mlops_desk.records.host import Disk, Filesystem, Host, Network
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.relay import Relay
 
-MEASURE_SECONDS = 10.0
+MEASURE_SECONDS = 10.0  # chosen: temperatures and sizes move slowly, and asking may wake a disk
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,20 @@ ROOT = Path(__file__).resolve().parents[2]
 SHARED = {"base", "records", "verbs"}
 """Folders that belong to no feature: what they name, everybody names so."""
 UNITS = frozenset(
-    {"GIB", "_GIB", "_MIB", "_KIB", "_MEGABYTE", "_GIGABYTE", "_MINUTE", "_HOUR", "_DAY", "_FIVE_MINUTES", "_MILLI"}
+    {
+        "GIB",
+        "_GIB",
+        "_MIB",
+        "_KIB",
+        "_MEGABYTE",
+        "_GIGABYTE",
+        "_MINUTE",
+        "_HOUR",
+        "_DAY",
+        "_DAY_SECONDS",
+        "_FIVE_MINUTES",
+        "_MILLI",
+    }
 )
 """Names that say all there is to say of their number."""
 _COMMENT = re.compile(r"  # (?!noqa|type:|fmt:)")

@@ -9,7 +9,25 @@ from mlops_desk.ui.catalogue import PAGES
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "mlops_desk"
 MOST_FILES = 20
-EXPLAINED = ("alerts/", "jobs/", "leases/", "registry/server/", "serving/gateway/", "telemetry/verdicts/")
+EXPLAINED = (
+    "agent.py",
+    "alerts/",
+    "api/",
+    "base/",
+    "cli/",
+    "desk/",
+    "engines/",
+    "events/",
+    "jobs/",
+    "leases/",
+    "registry/",
+    "rules/",
+    "serving/",
+    "telemetry/history/",
+    "telemetry/pipe/",
+    "telemetry/prometheus/",
+    "telemetry/verdicts/",
+)
 """Where each number has its reason beside it."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from mlops_desk.base.disk.mounts import MOUNTS, unescaped
 
-_LEAST_FIELDS = 7
+_LEAST_FIELDS = 7  # six before mountinfo's optional ones, and the dash after them (proc_pid_mountinfo(5))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ UNSAFE = frozenset({
 })  # fmt: skip
 """Over a network, or through a layer that may lose locks: a database there is damaged sooner or later."""
 
-_FIELDS = 7
+_FIELDS = 7  # six before mountinfo's optional ones, and the dash after them (proc_pid_mountinfo(5))
 
 
 def filesystem_of(folder: Path, mounts: Path = MOUNTS) -> str | None:

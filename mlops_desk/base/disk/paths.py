@@ -18,7 +18,7 @@ from mlops_desk.base.errors import Refused, Unavailable
 
 ENVIRONMENT = "MLOPS_DESK_DATA_DIR"
 ALLOW_ANY_FILESYSTEM = "MLOPS_DESK_ALLOW_ANY_FILESYSTEM"
-_SOCKET_LIMIT_BYTES = 100
+_SOCKET_LIMIT_BYTES = 100  # the kernel takes 107 (unix(7)); some are left for a temporary name
 
 
 def default_root() -> Path:

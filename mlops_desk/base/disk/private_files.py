@@ -13,8 +13,8 @@ from mlops_desk.base.errors import Refused
 
 _log = logging.getLogger(__name__)
 
-UMASK = 0o077
-_OTHERS = 0o077
+UMASK = 0o077  # nothing for group and others
+_OTHERS = 0o077  # rights of group and others
 _OURS = (
     "agent.lock", "demo", "endpoints", "events.json", "jobs", "leases", "log", "metrics.token", "mlflow",
     "recordings", "settings.json", "state.db", "telemetry.db", "demo-data", "backups", "reserve", "unreadable",

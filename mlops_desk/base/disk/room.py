@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, Unavailable
 
-LEAST_BYTES = 1 << 20
+LEAST_BYTES = 1 << 20  # chosen: a SQLite transaction with its journal needs more than one that is nearly nothing
 FULL = {errno.ENOSPC, errno.EDQUOT}
 _DISK = {errno.ENOSPC: "is full", errno.EDQUOT: "is full for this user", errno.EROFS: "can't be written to"}
 

@@ -10,7 +10,7 @@ from mlops_desk.verbs.declaration import Verb
 
 _DEPLOY = ("endpoints", "deploy")
 _UNDER_WAY = frozenset({EndpointState.BUILDING, EndpointState.STARTING})
-_REASON = 300
+_REASON = 300  # chosen: two or three lines of a terminal
 
 
 def failure(verb: Verb, arguments: Mapping[str, Any], answer: Any) -> DeskError | None:

@@ -6,9 +6,9 @@ from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import number, table
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Measure
 
-_NAMED = 10
-_NAME = 60
-_NOTE = 400
+_NAMED = 10  # chosen: two lines of a terminal; --json has all
+_NAME = 60  # chosen: names of columns come from files
+_NOTE = 400  # chosen: five lines of a terminal
 _TEST = {"numeric": "ks", "categorical": "chi2"}
 _SHORT = {"wasserstein_normed": "wasserstein", "l_infinity": "l-infinity", "cramers_v": "cramer's v", "ks": "ks"}
 

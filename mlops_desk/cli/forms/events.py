@@ -11,7 +11,7 @@ from mlops_desk.records.gpu import Gpu, GpuProcess
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Absence, GpuUse, Incident
 
-_IDS = 8
+_IDS = 8  # the beginning of an id that is enough to find it
 
 
 def incident(item: Incident) -> str:

@@ -7,8 +7,8 @@ from mlops_desk.cli.cells import reading
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Status
 
-_NAMED = 6
-_NAME = 40
+_NAMED = 6  # chosen: one line of a terminal; --json has all
+_NAME = 40  # chosen: kernel names are shorter, mount points may not be
 
 
 def lines(status: Status) -> list[str]:

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from mlops_desk.storage.requests import LogWindow
 
-_SEED = 1
-_ROWS = 2000
+_SEED = 1  # chosen: any will do, as long as it is the same each time
+_ROWS = 2000  # chosen: enough for each measure of drift to be sure
 _DAY_SECONDS = 86_400.0
 
 Table = dict[str, "npt.NDArray[np.float64] | list[str]"]

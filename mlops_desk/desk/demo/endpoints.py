@@ -17,7 +17,7 @@ from mlops_desk.serving.service import EndpointsService
 if TYPE_CHECKING:
     from mlops_desk.desk.house import Desk
 
-_TICK_SECONDS = 2.0
+_TICK_SECONDS = 2.0  # chosen: the load moves while one looks
 _DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("churn-eu", "churn@champion", 7.5))
 
 

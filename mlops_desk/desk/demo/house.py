@@ -43,9 +43,9 @@ from mlops_desk.telemetry.service import DEMO_SEED, SIMULATED_FAULTS
 from mlops_desk.telemetry.simulated import OWN_USER, SimulatedEnding, container_name, past
 
 _log = logging.getLogger(__name__)
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 30.0  # chosen: on a machine whose cores are all taken the first job takes seconds
 _TERMINATED = 128 + signal.SIGTERM
-_PAST_SECONDS = 300
+_PAST_SECONDS = 300  # chosen: what the live charts show at first
 
 
 class DemoDesk(Desk):

@@ -19,10 +19,10 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.drift.data.faults import counted, refused, unclosed
 
-COLUMNS_LIMIT = 5000
+COLUMNS_LIMIT = 5000  # chosen: a header of more is mostly a file of another kind
 _DELIMITERS = ",;\t|"
-_CHUNK_BYTES = 1 << 20
-_LINE_LIMIT_BYTES = 16 << 20
+_CHUNK_BYTES = 1 << 20  # chosen: larger ones gain nothing
+_LINE_LIMIT_BYTES = 16 << 20  # chosen: DuckDB keeps some lines of this size in memory at once
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 

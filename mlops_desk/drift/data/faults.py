@@ -8,9 +8,9 @@ from typing import Any
 
 from mlops_desk.base.text import plain
 
-_CHUNK_BYTES = 1 << 20
-_READ_FOR_QUOTES_BYTES = 64 << 20
-_NAMED_LINES = 3
+_CHUNK_BYTES = 1 << 20  # chosen: larger ones gain nothing
+_READ_FOR_QUOTES_BYTES = 64 << 20  # chosen: reading it again takes a fraction of a second
+_NAMED_LINES = 3  # chosen: as many as stand in one line
 _FAULTS = {
     "TOO MANY COLUMNS": "too many fields",
     "MISSING COLUMNS": "too few fields",

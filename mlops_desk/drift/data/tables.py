@@ -37,7 +37,7 @@ CATEGORIES_LIMIT = 10_000
 NUMBERS_SHARE = 0.9
 """A CSV column is numeric when at least this share of what the reference has in it are numbers."""
 
-_LABEL_CHARACTERS = 200
+_LABEL_CHARACTERS = 200  # chosen: categories are short; what is longer is free text
 _MARKS_OF_MISSING = ("", "na", "n/a", "<na>", "null", "none", "nan", "+nan", "-nan")
 _PARQUET = b"PAR1"
 

@@ -9,9 +9,9 @@ import numpy as np
 from mlops_desk.drift.pair import Counts, Floats, Pair
 from mlops_desk.records.drift import Histogram
 
-BINS = 30
-LABELS = 20
-_TAIL = 0.002
+BINS = 30  # chosen: bars that one still tells apart
+LABELS = 20  # chosen: bars that one still tells apart; the rest is one more
+_TAIL = 0.002  # of the values at each end; chosen: one outlier must not squeeze all others into one bar
 
 
 def numeric_histogram(pair: Pair) -> Histogram:

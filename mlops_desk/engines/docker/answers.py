@@ -13,7 +13,7 @@ from mlops_desk.engines.profile import CDI, NVIDIA_HOOK
 ENDED = frozenset({"exited", "dead"})
 
 _HOOK_PROGRAM = "nvidia-container-runtime-hook"
-_TEXT_LIMIT = 1000
+_TEXT_LIMIT = 1000  # chosen: a paragraph; the engine may quote a command
 
 
 def engine_name(version: Mapping[str, Any]) -> str:

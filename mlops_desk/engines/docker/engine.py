@@ -36,16 +36,16 @@ from mlops_desk.engines.profile import Machine, container_body
 
 T = TypeVar("T")
 
-DEADLINE_SECONDS = 8.0
+DEADLINE_SECONDS = 8.0  # chosen: an engine that starts many containers at once takes seconds for a listing
 # How much longer the slow calls may take: handing over several sleeping GPUs takes the driver a while.
 _SLOW = 4
 
 # Answers change their form after this one (networks, events); older engines get what they offer.
 _NEWEST_API = "1.51"
-_TEXT_LIMIT = 1000
-_STOCK = 4
-_POLL_SECONDS = 0.05
-_OVERLAP_SECONDS = 2.0
+_TEXT_LIMIT = 1000  # chosen: a paragraph; a registry may answer with a page
+_STOCK = 4  # chosen: jobs, endpoints, the doctor and a log at once
+_POLL_SECONDS = 0.05  # chosen: nobody notices it
+_OVERLAP_SECONDS = 2.0  # lines of one moment may come in another order when asked anew; those seen are dropped
 
 
 def _no_setting() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 _log = logging.getLogger(__name__)
 
-_TIMEOUT_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0  # chosen: between two messages of a build or pull, not for all of it
 
 
 @contextlib.contextmanager

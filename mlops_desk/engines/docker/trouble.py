@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 
-_TEXT_LIMIT = 600
+_TEXT_LIMIT = 600  # chosen: a paragraph
 _START = "sudo systemctl start docker    (not installed: sudo apt-get install docker.io)"
 _RIGHTS = "sudo usermod -aG docker $USER    then log in again. Members of that group are as good as root."
 _TOOLKIT = (

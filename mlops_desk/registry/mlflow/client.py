@@ -22,13 +22,13 @@ from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersi
 from mlops_desk.registry.address import Address, check_artifact_location, check_local
 from mlops_desk.registry.mlflow.order import parse_sort
 
-_PAGE = 1000
-_MODEL_PAGE = 500
-_LONGEST_LIST = 50_000
+_PAGE = 1000  # MLflow's own default, and below its limit of 50,000
+_MODEL_PAGE = 500  # below MLflow's limit of 1000 for models
+_LONGEST_LIST = 50_000  # MLflow's own limit for one search of runs
 _CONTEXT_TAG = "mlflow.data.context"
 _NAME_TAG = "mlflow.runName"
-_SUGGESTIONS = 3
-_LONGEST_CHAIN = 4
+_SUGGESTIONS = 3  # chosen: as many as stand in one line
+_LONGEST_CHAIN = 4  # chosen: a version's source refers to a model, which refers to a run
 
 
 def load_sql() -> None:

@@ -18,10 +18,10 @@ from mlops_desk.registry.address import parse_address
 from mlops_desk.registry.mlflow.errors import tame
 from mlops_desk.registry.mlflow.worker import MEMORY_LIMIT_BYTES, with_environment
 
-_LONGEST_PART_BYTES = 255
-_LONGEST_PATH_BYTES = 1024
-_MOST_FILES = 100_000
-_DEEPEST = 32
+_LONGEST_PART_BYTES = 255  # the kernel's NAME_MAX
+_LONGEST_PATH_BYTES = 1024  # a fourth of the kernel's PATH_MAX: the folder it goes to comes before it
+_MOST_FILES = 100_000  # chosen: a model is some dozen files
+_DEEPEST = 32  # chosen: deeper than any model
 
 
 class Listed(Protocol):

@@ -6,7 +6,7 @@ from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedO
 from mlops_desk.base.text import plain
 from mlops_desk.registry.address import Address
 
-_LIMIT = 400
+_LIMIT = 400  # chosen: a paragraph; servers answer with pages
 
 _SCHEMA = "out-of-date database schema"
 _NEWER_SCHEMA = "can't locate revision"

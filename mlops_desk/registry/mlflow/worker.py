@@ -25,10 +25,10 @@ from mlops_desk.base.process import limit_memory
 from mlops_desk.registry.address import Address, check_local, parse_address
 from mlops_desk.registry.mlflow.errors import tame
 
-MEMORY_LIMIT_BYTES = 1 << 30
-OUT_OF_MEMORY = 3
-_CLIENTS = 8
-_OVERTIME_SECONDS = 5
+MEMORY_LIMIT_BYTES = 1 << 30  # chosen: room for MLflow itself, and for answers, which are capped
+OUT_OF_MEMORY = 3  # an exit code of its own: 1 is Python's, 2 that of wrong arguments
+_CLIENTS = 8  # chosen: registries that one person asks at a time
+_OVERTIME_SECONDS = 5  # beyond the asker's own deadline: ends what its asker, killed meanwhile, can't
 
 
 class OpenClients:

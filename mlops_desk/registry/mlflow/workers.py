@@ -21,10 +21,10 @@ from mlops_desk.base.process import end_group, python_command
 from mlops_desk.base.text import plain
 
 _MODULE = "mlops_desk.registry.mlflow.worker"
-_START_SECONDS = 60.0
-_ANSWER_LIMIT_BYTES = 256 << 20
-_TAIL_CHARACTERS = 600
-_CHUNK_BYTES = 1 << 20
+_START_SECONDS = 60.0  # chosen: MLflow is loaded from a busy disk
+_ANSWER_LIMIT_BYTES = 256 << 20  # chosen: 50,000 runs of 5 KB
+_TAIL_CHARACTERS = 600  # chosen: the last lines of a traceback, which name the error
+_CHUNK_BYTES = 1 << 20  # the most that a pipe holds by default (pipe(7))
 
 ENVIRONMENT = {
     # Nobody is told what is done here.

@@ -25,7 +25,7 @@ _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 _CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-_PULL_SECONDS = 900.0
+_PULL_SECONDS = 900.0  # chosen: a base image of 1 GB at 1.2 MB/s
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from mlops_desk.serving.image.model_files import ModelFiles, read_model
 from mlops_desk.serving.image.requirements import serving_requirements
 from mlops_desk.serving.revision import Failed, Revision, Shelf, tail_of
 
-_EVIDENCE_LINES = 15
+_EVIDENCE_LINES = 15  # chosen: pip names what failed in its last lines
 
 Download = Callable[[ModelVersion, Path], Any]
 

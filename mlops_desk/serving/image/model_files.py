@@ -16,8 +16,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.storage.requests import LoggedFeature
 
 _NUMBERS = frozenset({"integer", "long", "float", "double"})
-_LIMIT_BYTES = 1 << 20
-_EXAMPLE_LIMIT_BYTES = 16 << 20
+_LIMIT_BYTES = 1 << 20  # chosen: files of a few KB, from outside
+_EXAMPLE_LIMIT_BYTES = 16 << 20  # chosen: an example is a few rows, or an image
 _HINT = "Log the model again with mlflow.<flavor>.log_model, which writes it."
 
 

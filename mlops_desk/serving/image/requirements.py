@@ -14,8 +14,8 @@ from packaging.version import InvalidVersion, Version
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.text import plain
 
-_LIMIT_CHARACTERS = 65_536
-_LIMIT_LINES = 1000
+_LIMIT_CHARACTERS = 65_536  # chosen: longer than the list of a full environment
+_LIMIT_LINES = 1000  # chosen: more than a full environment has
 _HINT = "Log the model again with plain requirements, such as scikit-learn==1.5.2."
 _COMMENT = re.compile(r"(^|\s)#.*$")
 

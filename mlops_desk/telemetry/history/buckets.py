@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.storage.history.rollup import Rolled
 
-_LATE = 1.6
+_LATE = 1.6  # chosen: a sample that is late by half a step is no gap, a lost one is
 Floats = NDArray[np.float64]
 
 

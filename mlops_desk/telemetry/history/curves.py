@@ -26,10 +26,10 @@ from mlops_desk.telemetry.history.memory import RecentCurves, Ring
 from mlops_desk.telemetry.metrics.table import METRICS
 
 PROCESS_METRIC = "process.gpu.memory"
-DEADLINE_SECONDS = 5.0
-CURVES_LIMIT = 512
-BUCKETS_LIMIT = 5000
-_AHEAD_SECONDS = 90.0
+DEADLINE_SECONDS = 5.0  # below the six seconds after which a client takes the agent for lost
+CURVES_LIMIT = 512  # chosen: a page asks for about 100
+BUCKETS_LIMIT = 5000  # chosen: more than any screen has columns of pixels
+_AHEAD_SECONDS = 90.0  # chosen: the newest block and a minute of the next tier
 _UNITS = {metric.name: metric.unit for metric in METRICS}
 
 Name = tuple[str, str]

@@ -31,16 +31,16 @@ from mlops_desk.telemetry.notices import SOURCE
 
 _log = logging.getLogger(__name__)
 
-FLUSH_SECONDS = 10.0
-RETRY_SECONDS, _RETRIES = 3.0, 3
+FLUSH_SECONDS = 10.0  # chosen: so much of the past a crash may cost
+RETRY_SECONDS, _RETRIES = 3.0, 3  # chosen: a writer that holds the database is mostly done by then
 _SPARE_BYTES, _BYTES_A_VALUE, _MOST_BYTES = 256 << 10, 1, 16 << 20
 """What a write is taken to need: rather too much, for what is asked for in vain is asked for again."""
 
 _ABOUT = ("file", "history")
-_PACK_SECONDS = 7.0
-_REST_SECONDS = 0.02
-_STOP_SECONDS = 1.0
-_TRIES = 3
+_PACK_SECONDS = 7.0  # below the pause between two flushes, so that none is late
+_REST_SECONDS = 0.02  # chosen: packing lets readers through between two steps
+_STOP_SECONDS = 1.0  # chosen: below the agent's own hard end
+_TRIES = 3  # chosen: each is lost to a change of the database meanwhile
 _SCALES = {metric.name: CurveScale(metric.resolution, metric.kind == "rate") for metric in METRICS}
 _FINEST = CurveScale(1e-6)
 

@@ -25,13 +25,13 @@ from mlops_desk.telemetry.metrics.table import HOST
 if TYPE_CHECKING:
     from mlops_desk.records.host import Core, Disk, Network, Sensor
 
-SPAN_SECONDS = 900.0
-_MARGIN_ROWS = 30
-_ROWS_LIMIT = 1860
-_COLUMNS_STEP = 64
-_VARIANTS = 8
+SPAN_SECONDS = 900.0  # the longest span of the window's live charts
+_MARGIN_ROWS = 30  # chosen: samples that came early
+_ROWS_LIMIT = 1860  # a sample each half second of the whole span, and some to spare
+_COLUMNS_STEP = 64  # chosen: new curves come a device at a time, and each growth copies all
+_VARIANTS = 8  # chosen: sets of curves that alternate, as processes come and go
 _CODES = {state: number for number, state in enumerate(MetricState, start=OK)}
-_ABSENT = 0
+_ABSENT = 0  # the state that no reading has
 
 Group = tuple[str, Mapping[str, Reading]]
 """A device and its readings."""

@@ -27,8 +27,8 @@ from mlops_desk.telemetry.history.memory import Ring
 
 _log = logging.getLogger(__name__)
 
-_WAITING_LIMIT = 1000
-_SLACK_SECONDS = 2.0
+_WAITING_LIMIT = 1000  # chosen: more incidents than a machine has in one outage of its disk
+_SLACK_SECONDS = 2.0  # chosen: two samples
 
 
 class Recorder:

@@ -18,7 +18,7 @@ from mlops_desk.telemetry.pipe.patches import Restorer
 
 _log = logging.getLogger(__name__)
 _MODULE = "mlops_desk.telemetry.collector"
-_LINES_A_RUN = 200
+_LINES_A_RUN = 200  # chosen: a library that complains at each call must not fill the log
 
 Heard = Callable[["Child", Frame | None], None]
 

@@ -15,7 +15,7 @@ from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.metric import Reading
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
 
-LIMIT_BYTES = 16 << 20
+LIMIT_BYTES = 16 << 20  # chosen: many times the sample of a machine with 16 GPUs; a longer one is damage
 _LENGTH = struct.Struct("<I")
 
 

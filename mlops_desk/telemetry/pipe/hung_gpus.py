@@ -14,7 +14,7 @@ from mlops_desk.telemetry.pipe.frames import Frame
 from mlops_desk.telemetry.pipe.supervision import ABANDONED_LIMIT, Quarantine
 from mlops_desk.telemetry.source import GpuSample
 
-_ANSWER_SECONDS = 8.0
+_ANSWER_SECONDS = 8.0  # chosen: longer than a GPU that sleeps takes to wake
 
 
 class CollectorProcess(Protocol):

@@ -29,14 +29,14 @@ from mlops_desk.telemetry.source import GpuSample, HostSample
 
 _log = logging.getLogger(__name__)
 
-_TICK_SECONDS = 0.5
+_TICK_SECONDS = 0.5  # half of the usual interval
 _PATIENCE_SECONDS = 2.2
 """How long a frame is waited for: two of the usual intervals and a little."""
-_FRESH_PROCESS_SECONDS = 60.0
-_QUIET_SECONDS = 600.0
+_FRESH_PROCESS_SECONDS = 60.0  # chosen: a collector that has lived for so long can work
+_QUIET_SECONDS = 600.0  # chosen: the same trouble is told again after ten minutes
 _SUCCESSION_SECONDS = 10.0
 """A successor that has not told of GPUs by then won't: opening the driver takes seconds on a machine with many."""
-_TOLD_EVENTS = 256
+_TOLD_EVENTS = 256  # chosen: what the driver reports between two samples, a storm's too
 _NOT_YET = "The NVIDIA driver has not answered yet."
 
 

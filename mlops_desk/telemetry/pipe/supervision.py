@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 
 from mlops_desk.telemetry.source import Busy
 
-STALE_SECONDS = 3.0
-SILENT_SECONDS = 5.0
-HUNG_SECONDS = 3.5
-OPENING_SECONDS = 30.0
-DEAD_POLLER_SECONDS = 60.0
-ABANDONED_LIMIT = 2
-_BLAME_SECONDS = 2.0
-_RETRY_SECONDS = 2.0
-_RETRY_LIMIT_SECONDS = 300.0
+STALE_SECONDS = 3.0  # three of the usual samples
+SILENT_SECONDS = 5.0  # ten of the collector's heartbeats while a call takes long
+HUNG_SECONDS = 3.5  # chosen: calls take milliseconds, those that wake a GPU up to two seconds
+OPENING_SECONDS = 30.0  # chosen: without persistence mode the driver initialises each GPU when it is opened
+DEAD_POLLER_SECONDS = 60.0  # chosen: lanes that ask seldom are silent for long anyway
+ABANDONED_LIMIT = 2  # chosen: each that hangs in the kernel keeps its memory
+_BLAME_SECONDS = 2.0  # chosen: a GPU that is asked for less is asked by chance when the silence begins
+_RETRY_SECONDS = 2.0  # chosen: a GPU that hung for a moment is back so soon
+_RETRY_LIMIT_SECONDS = 300.0  # chosen: each try may cost a process that can't be ended
 _START_PAUSES = (0.0, 0.5, 2.0, 5.0, 15.0, 30.0)
-_STEADY_SECONDS = 60.0
+"""Chosen: the first is replaced at once; one that never works is tried every 30 s."""
+_STEADY_SECONDS = 60.0  # chosen: a collector that can't work ends while it starts
 
 
 @dataclass(frozen=True, slots=True)

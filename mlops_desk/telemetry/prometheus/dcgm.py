@@ -16,7 +16,7 @@ from mlops_desk.telemetry.metrics.throttling import throttle_bits
 from mlops_desk.telemetry.prometheus.tallies import XID_WINDOW_SECONDS, Tallies
 
 _MIB = float(1 << 20)
-_NANOSECONDS = 1e9
+_NANOSECONDS = 1e9  # DCGM's unit for times of throttling
 
 _RENAMED = {
     "DEV_GPU_UTIL": "DEV_GPU_UTIL_RATIO",

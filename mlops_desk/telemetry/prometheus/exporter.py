@@ -30,11 +30,11 @@ _log = logging.getLogger(__name__)
 
 ADDRESS = "127.0.0.1"
 _PORT = ("setting", "metrics.port")
-_HEAD_LIMIT_BYTES = 8192
-_REQUEST_SECONDS = 2.0
-_ACCEPT_SECONDS = 1.0
-_TOKEN_BYTES = 32
-_TOKEN_LIMIT = 512
+_HEAD_LIMIT_BYTES = 8192  # chosen: Prometheus sends a few hundred bytes
+_REQUEST_SECONDS = 2.0  # chosen: a slow head holds the one thread that answers
+_ACCEPT_SECONDS = 1.0  # how late the end of the agent is noticed
+_TOKEN_BYTES = 32  # 256 bits: nobody guesses it
+_TOKEN_LIMIT = 512  # chosen: a token that a person wrote may be longer than ours
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
             405: "Method Not Allowed"}  # fmt: skip
 

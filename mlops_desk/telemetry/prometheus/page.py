@@ -24,7 +24,7 @@ _UNITS = {
     "By": "bytes", "By/s": "bytes_per_second", "W": "watts", "J": "joules", "Cel": "celsius", "Hz": "hertz",
     "s": "seconds", "1/s": "per_second",
 }  # fmt: skip
-_LABEL_LIMIT = 250
+_LABEL_LIMIT = 250  # chosen: some stores refuse labels that are much longer
 _HARDWARE = {
     GPU: "gpu", MIG: "gpu", LINK: "gpu", DISK: "physical_disk", NETWORK: "network", SENSOR: "temperature",
 }  # fmt: skip
