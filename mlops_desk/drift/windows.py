@@ -8,8 +8,8 @@ from itertools import islice
 
 from mlops_desk.records.drift import DriftReport
 
-WINDOWS = 3
-NEEDED = 2
+WINDOWS = 3  # two of three: one odd window is chance, and waiting for three costs a window's time
+NEEDED = 2  # the newest among them, so that an alarm ends with the first window that is fine
 
 
 def monitor_alarms(newest_first: Iterable[DriftReport]) -> bool:

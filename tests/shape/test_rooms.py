@@ -15,6 +15,7 @@ EXPLAINED = (
     "api/",
     "base/",
     "cli/",
+    "drift/",
     "desk/",
     "engines/",
     "events/",

@@ -28,12 +28,13 @@ from scipy import stats
 from mlops_desk.drift.columns import CATEGORICAL
 from mlops_desk.records.drift import Measure, Verdict
 
-DRIFT_WASSERSTEIN = 0.1
-WARN_KS = 0.1
+DRIFT_WASSERSTEIN = 0.1  # Evidently's threshold for numbers, so that who comes from there reads the same
+WARN_KS = 0.1  # chosen: a tenth of the values lie elsewhere; with many rows every p-value is small
 WARN_CATEGORICAL, DRIFT_CATEGORICAL = 0.05, 0.1
-WARN_PSI = 0.1
-WARN_JS = 0.1
-WARN_HELLINGER = 0.1
+"""The second is SageMaker's for categories; the first chosen: half of it."""
+WARN_PSI = 0.1  # the usual rule of thumb; alone it alarms by chance with few rows, so its critical value counts too
+WARN_JS = 0.1  # Evidently's threshold for categories
+WARN_HELLINGER = 0.1  # chosen: below whylogs' 0.15, from which on drift is possible
 
 _WORST_FIRST = (Verdict.CRITICAL, Verdict.DRIFT, Verdict.WARNING, Verdict.INSUFFICIENT_DATA, Verdict.OK)
 

@@ -19,8 +19,8 @@ from mlops_desk.telemetry.host.kernel_files import link_name, node_of, number, w
 from mlops_desk.telemetry.metrics.table import DISK, ReadingMaker
 from mlops_desk.telemetry.source import MEASURE_SECONDS
 
-_SECTOR_BYTES = 512
-_SLOW_SECONDS = 10.0
+_SECTOR_BYTES = 512  # the kernel's unit in diskstats, whatever the disk's sectors are
+_SLOW_SECONDS = 10.0  # chosen: what changes with a command of the administrator only
 _TEMPERATURE_SECONDS = 3 * MEASURE_SECONDS
 _HEALTH_STALE_SECONDS = 3 * drive_health.HEALTH_SECONDS
 _MILLI = 1000.0

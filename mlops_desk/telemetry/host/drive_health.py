@@ -15,13 +15,13 @@ from typing import Any, TypeGuard
 
 Run = Callable[[list[str], float], str | None]
 
-HEALTH_SECONDS = 300.0
+HEALTH_SECONDS = 300.0  # chosen: wear moves in weeks, and asking costs the drive a command
 _BUS_SECONDS = 10.0
 _DRIVE_SECONDS = 10.0
 _GRACE_SECONDS = 0.5
 _PERCENT = 100.0
 _HOUR = 3600.0
-_NVME_UNIT = 512_000
+_NVME_UNIT = 512_000  # a data unit of NVMe's SMART log is a thousand times 512 bytes
 _WARNINGS = {
     "spare": 1,
     "temperature": 2,

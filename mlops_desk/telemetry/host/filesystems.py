@@ -18,11 +18,11 @@ from mlops_desk.telemetry.host.mount_probe import COMMAND, Probe, Space, wait
 from mlops_desk.telemetry.host.mounts import MountedFilesystem, mounts
 from mlops_desk.telemetry.metrics.table import FILESYSTEM, ReadingMaker
 
-FILESYSTEMS_SECONDS = 15.0
+FILESYSTEMS_SECONDS = 15.0  # chosen: a disk of 1 GB/s fills 15 GB meanwhile
 _REMOTE_SECONDS = 25.0
-_DEADLINE_SECONDS = 3.0
+_DEADLINE_SECONDS = 3.0  # chosen: a filesystem on this machine answers in microseconds, a file server in milliseconds
 _LONGEST_PAUSE_SECONDS = 300.0
-_ABANDONED_LIMIT = 6
+_ABANDONED_LIMIT = 6  # chosen: each that hangs in the kernel can't be ended
 _STALE_SECONDS = 4 * FILESYSTEMS_SECONDS
 
 

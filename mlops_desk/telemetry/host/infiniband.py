@@ -17,9 +17,9 @@ from mlops_desk.telemetry.metrics.table import NETWORK, ReadingMaker
 
 _LOOK_SECONDS = 30.0
 _LINK_SECONDS = 2.0
-_WORD_BYTES = 4
+_WORD_BYTES = 4  # port_rcv_data and port_xmit_data count four bytes at a time
 _GIGABIT_BYTES = 125_000_000
-_FULL = (1 << 32) - 1
+_FULL = (1 << 32) - 1  # the old counters of 32 bits stop there
 _LIMIT = 32
 _SUMS = {
     "receive": ("port_rcv_data",),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlops_desk.base.text import plain
 
-_LIMIT_BYTES = 4096
+_LIMIT_BYTES = 4096  # a page: what one file of sysfs holds
 
 
 def word(path: Path) -> str | None:

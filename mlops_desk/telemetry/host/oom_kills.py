@@ -16,7 +16,7 @@ from mlops_desk.telemetry.metrics.table import HOST
 
 _LINES_A_LOOK = 20_000
 _EVENTS_A_LOOK = 32
-_RECORD_BYTES = 8192
+_RECORD_BYTES = 8192  # the kernel's own limit for a record of /dev/kmsg
 _KILLED = re.compile(r"Killed process (\d{1,10}) \((.{0,64}?)\),? (?:UID[: ]?\d+|total-vm)")
 _WHY = re.compile(r"oom-kill:constraint=(\w+).*?task_memcg=([^,]*),.*?pid=(\d{1,10})")
 _CONTAINER = re.compile(r"([0-9a-f]{64})")

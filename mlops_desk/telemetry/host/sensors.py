@@ -14,7 +14,7 @@ from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.telemetry.host.kernel_files import number, word
 from mlops_desk.telemetry.metrics.table import SENSOR, ReadingMaker
 
-SENSORS_SECONDS = 5.0
+SENSORS_SECONDS = 5.0  # chosen: temperatures move slowly, and a chip on a slow bus takes milliseconds
 _STALE_SECONDS = 3 * SENSORS_SECONDS
 _LOOK_AGAIN_SECONDS = 60.0
 _LIMIT = 64

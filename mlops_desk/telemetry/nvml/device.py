@@ -14,7 +14,7 @@ import pynvml
 from mlops_desk.telemetry.metrics.throttling import throttle_words
 from mlops_desk.telemetry.nvml.door import ErrorKind, Nvml, NvmlError
 
-_KILO = 1000.0
+_KILO = 1000.0  # nvmlDeviceGetPcieThroughput tells KB/s
 _PAIR = struct.Struct("<II")
 _MEMORY = struct.Struct("<I4xQQQQ")
 """Version, then total, reserved, free and used bytes."""

@@ -10,7 +10,7 @@ import pynvml
 from mlops_desk.telemetry.nvml.door import Nvml, NvmlError
 from mlops_desk.telemetry.nvml.events import EventSet, Raw
 
-_XID = 0x8
+_XID = 0x8  # nvmlEventTypeXidCriticalError
 _TYPES: Mapping[int, tuple[str, str]] = {
     _XID: ("xid", ""),
     0x1: ("ecc", "corrected memory error"),

@@ -15,7 +15,7 @@ from mlops_desk.telemetry.nvml.words import ARCHITECTURES, COMPUTE_MODES, ON_OFF
 
 _LIMIT = 100
 _CPU_WORDS = 64
-_WORD_BITS = 64
+_WORD_BITS = 64  # an unsigned long
 
 
 def _text(function: Callable[..., Any]) -> Callable[[NvmlDevice], object]:

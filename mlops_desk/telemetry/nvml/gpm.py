@@ -15,13 +15,13 @@ from mlops_desk.telemetry.nvml.device import NvmlDevice
 from mlops_desk.telemetry.nvml.door import UNABLE, CallError, ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.fields import GAP, Value
 
-_LEAST_SECONDS = 0.1
+_LEAST_SECONDS = 0.1  # NVML's manual: two samples lie at least 100 ms apart
 _ASK_ALL_SECONDS = 60.0
 _LONGEST_SECONDS = 60.0
 _RECORD = struct.Struct("<Iid24x")
 _PERCENT = 0.01
 _MIB = float(1 << 20)
-_SLACK = 1.01
+_SLACK = 1.01  # chosen: what two clocks that are read one after the other make of a whole
 
 _SHARES = {
     pynvml.NVML_GPM_METRIC_GRAPHICS_UTIL: "hw.gpu.activity.graphics",

@@ -19,9 +19,9 @@ from mlops_desk.telemetry.nvml.pci import address
 from mlops_desk.telemetry.nvml.words import LINK_VERSIONS
 
 _MOST_LINKS = 36
-_KIB = 1024.0
-_MEGABYTES = 1e6
-_SWITCH = 2
+_KIB = 1024.0  # the driver's unit of these fields
+_MEGABYTES = 1e6  # the driver's unit of this field
+_SWITCH = 2  # NVML_NVLINK_DEVICE_TYPE_SWITCH
 _STATE, _VERSION = "state", "version"
 SWITCH = "switch"
 

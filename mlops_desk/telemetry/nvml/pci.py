@@ -12,7 +12,7 @@ _DEVICES = Path("/sys/bus/pci/devices")
 _NVIDIA = "0x10de"
 _TEXT_LIMIT = 400
 _ASLEEP = {b"suspended\n", b"suspending\n"}
-_STATUS_BYTES = 32
+_STATUS_BYTES = 32  # power/runtime_status is one word
 _DISPLAY_CLASSES = ("0x0300", "0x0302")
 
 

@@ -20,7 +20,7 @@ from mlops_desk.telemetry.nvml.device import NvmlDevice
 from mlops_desk.telemetry.nvml.door import UNABLE, CallError, ErrorKind, NvmlError
 
 _NOT_AVAILABLE = {(1 << 64) - 1, (1 << 32) - 1}
-_NO_INSTANCE = 0xFFFF_FFFF
+_NO_INSTANCE = 0xFFFF_FFFF  # what NVML writes where MIG is off
 _FIRST_ROOM = 32
 _MOST = 4096
 _AGREED = struct.Struct("<I4xQII")
