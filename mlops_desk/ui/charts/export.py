@@ -5,12 +5,14 @@ spreadsheets. Files are written in a worker thread.
 """
 
 import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QGuiApplication, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from mlops_desk.base.errors import DeskError
@@ -18,6 +20,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
 from mlops_desk.ui.tables import export
 from mlops_desk.ui.words import numbers
 
@@ -26,6 +29,8 @@ Row = tuple[float, float, float, float]
 
 class Charts(Protocol):
     """What is exported: the charts that are shown, and the widget that holds them."""
+
+    subject: str
 
     @property
     def charts(self) -> Sequence[Chart]: ...
@@ -41,13 +46,63 @@ def acts(context: Context, stack: QWidget) -> list[tuple[str, Callable[[], None]
     ]
 
 
+def picture(context: Context, stack: QWidget) -> QPixmap:
+    """Return the charts as they are seen, and above them of what and of when they are; without what one presses."""
+    charts = _charts(stack)
+    ratio = stack.devicePixelRatioF()
+    width = max((chart.width() for chart in charts), default=1)
+    height = theme.TITLE_HEIGHT + sum(chart.height() + theme.SPACE_4 for chart in charts)
+    made = QPixmap(round(width * ratio), round(height * ratio))
+    made.setDevicePixelRatio(ratio)
+    made.fill(theme.colour("surface"))
+    painter = QPainter(made)
+    area = QRectF(theme.SPACE_12, 0, width - 2 * theme.SPACE_12, theme.TITLE_HEIGHT / 2)
+    for text, font, token in (
+        (subject(context, stack), theme.font(bold=True), "text"),
+        (span_of(charts), theme.font(theme.CAPTION_POINTS), "muted"),
+    ):
+        painter.setFont(font)
+        painter.setPen(theme.colour(token))
+        painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
+        area.translate(0, theme.TITLE_HEIGHT / 2)
+    top = theme.TITLE_HEIGHT
+    for chart in charts:
+        painter.drawPixmap(0, top, chart.grab())
+        top += chart.height() + theme.SPACE_4
+    painter.end()
+    return made
+
+
+def subject(context: Context, stack: QWidget) -> str:
+    """Return of what the charts are: the device, and the machine that it is in."""
+    named: str = stack.subject or stack.accessibleName()  # type: ignore[attr-defined]
+    status = context.store.status
+    return plain(f"{named} · {status.host.name}" if status is not None else named, 160)
+
+
+def span_of(charts: Sequence[Chart]) -> str:
+    """Return of when the charts are."""
+    if not charts:
+        return ""
+    span = charts[0].span
+    return f"{numbers.absolute(span.start)} to {numbers.absolute(span.end)}"
+
+
+def file_name(context: Context, stack: QWidget, ending: str) -> str:
+    """Return a name that tells of what and of when: device, machine, and the end of the span."""
+    words = re.sub(r"[^a-z0-9]+", "-", subject(context, stack).lower()).strip("-")
+    charts = _charts(stack)
+    at = time.localtime(charts[0].span.end if charts else None)
+    return f"{words or 'charts'}-{time.strftime('%Y%m%d-%H%M%S', at)}.{ending}"
+
+
 def _charts(stack: QWidget) -> Sequence[Chart]:
     charts: Sequence[Chart] = stack.charts  # type: ignore[attr-defined]  # a stack, whose class imports this module
     return charts
 
 
 def _copy_image(context: Context, stack: QWidget) -> None:
-    QGuiApplication.clipboard().setPixmap(stack.grab())
+    QGuiApplication.clipboard().setPixmap(picture(context, stack))
     context.say("info", "The picture of the charts is in the clipboard.")
 
 
@@ -57,22 +112,29 @@ def _copy_values(context: Context, stack: QWidget) -> None:
 
 
 def _save_image(context: Context, stack: QWidget) -> None:
-    image = stack.grab().toImage()
-    _ask(stack, "Save image", "png", lambda path: _write(context, path, lambda: write_image(image, path)))
+    image = picture(context, stack).toImage()
+    name = file_name(context, stack, "png")
+    _ask(stack, "Save image", name, lambda path: _write(context, path, lambda: write_image(image, path)))
 
 
 def _save_values(context: Context, stack: QWidget) -> None:
     held = curves_of(_charts(stack))
-    _ask(stack, "Save values", "csv", lambda path: _write(context, path, lambda: write_values(held, path)))
+    _ask(
+        stack,
+        "Save values",
+        file_name(context, stack, "csv"),
+        lambda path: _write(context, path, lambda: write_values(held, path)),
+    )
 
 
-def _ask(parent: QWidget, title: str, ending: str, then: Callable[[Path], None]) -> None:
+def _ask(parent: QWidget, title: str, name: str, then: Callable[[Path], None]) -> None:
     """Ask where to save, without stopping the window; ``then`` gets the path."""
+    ending = name.rpartition(".")[2]
     dialog = QFileDialog(parent.window(), title)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setDefaultSuffix(ending)
     dialog.setNameFilter(f"{ending.upper()} (*.{ending})")
-    dialog.selectFile(f"charts-{time.strftime('%Y%m%d-%H%M%S')}.{ending}")
+    dialog.selectFile(name)
     dialog.fileSelected.connect(lambda path: then(Path(path)))
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()

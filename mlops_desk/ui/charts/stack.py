@@ -51,6 +51,7 @@ class ChartStack(Card):
         self._context = context
         self._axis = context.axis if context is not None else None
         self.feed = Feed(context, self) if context is not None else None
+        self.subject = ""  # of what the charts are, where that changes; for who takes them along
         self._held: QPointF | None = None
         self._dragged = False
         self._drawn_at = 0.0

@@ -179,6 +179,7 @@ class GpusPage(Page):
         if status is None or gpu is None:
             return
         self._title.show_text(f"GPU {gpu.index}  {gpus.list_name(gpu.name)}")
+        self.curves.stack.subject = f"GPU {gpu.index} {gpus.list_name(gpu.name)}"
         self.curves.show(gpu)
         verdict = alerts.diagnosis_of(status, gpu.uuid)
         self.state.show_facts(facts.state(gpu, verdict))
