@@ -75,7 +75,7 @@ def picture(context: Context, stack: QWidget) -> QPixmap:
 
 def subject(context: Context, stack: QWidget) -> str:
     """Return of what the charts are: the device, and the machine that it is in."""
-    named: str = stack.subject or stack.accessibleName()  # type: ignore[attr-defined]
+    named: str = stack.subject or stack.accessibleName()  # type: ignore[attr-defined]  # every stack keeps Charts
     status = context.store.status
     return plain(f"{named} · {status.host.name}" if status is not None else named, 160)
 

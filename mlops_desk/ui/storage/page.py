@@ -213,6 +213,7 @@ class DeviceView(QWidget):
     def _show_chosen(self) -> None:
         key = self.table.key()
         record = self.table.records.record(key) if key else None
+        self.stack.subject = key or ""
         self.facts.show_facts(self._kind.facts(record) if record is not None else [])
         changed = False
         for chart, curve in zip(self.charts, self._kind.curves, strict=True):

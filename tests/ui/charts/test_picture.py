@@ -16,12 +16,25 @@ def page(start, double, qtbot):
     return page
 
 
+def settled(page, stack, qtbot):
+    """Return the picture once everything that was asked for has come: paused, it stands then."""
+    pictures = [export.picture(page.context, stack).toImage()]
+
+    def stands():
+        pictures.append(export.picture(page.context, stack).toImage())
+        return pictures[-1] == pictures[-2]
+
+    qtbot.wait(300)
+    qtbot.waitUntil(stands)
+    return pictures[-1]
+
+
 def test_a_picture_and_its_file_name_tell_device_machine_and_span(page, qtbot):
     page.reveal(page.context.store.status.gpus[2].uuid)
     qtbot.wait(50)
     stack = page.curves.stack
     assert export.subject(page.context, stack).startswith("GPU 2 H100 80GB")
-    assert export.subject(page.context, stack).endswith("ws-lab-1 (simulated)")
+    assert export.subject(page.context, stack).endswith(" · ws-lab-1")
     span = stack.charts[0].span
     assert export.span_of(stack.charts).startswith(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(span.start)))
     name = export.file_name(page.context, stack, "png")
@@ -31,7 +44,7 @@ def test_a_picture_and_its_file_name_tell_device_machine_and_span(page, qtbot):
 
 def test_the_picture_is_the_same_whatever_has_the_focus_and_has_a_title_above(page, qtbot):
     stack = page.curves.stack
-    before = export.picture(page.context, stack).toImage()
+    before = settled(page, stack, qtbot)
     stack._more.setFocus()
     QApplication.processEvents()
     assert export.picture(page.context, stack).toImage() == before
