@@ -26,7 +26,7 @@ _NAMED = 3  # chosen: as many as stand in one line
 _STATE = ("file", "state")
 _RESTORE = "mlops-desk agent restore --list"
 _SETTINGS = "mlops-desk settings list"
-_FORGET = "mlops-desk jobs forget"
+_FORGET = "`mlops-desk jobs forget JOB` puts the folder aside of one that is not missed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +138,7 @@ class Upkeep:
         lost = tuple(job for job in self._lost_jobs if (self._jobs / job).is_dir())  # and not put aside meanwhile
         if lost:
             text = _lost_text(lost, is_new=self._state.is_new)
-            hint = f"{_RESTORE}    or, if it is not missed: {_FORGET} {plain(lost[0], 40)}"
-            found.append(Damage(_STATE, text, hint, lost))
+            found.append(Damage(_STATE, text, _RESTORE, lost))
         if unreadable := self._state.unreadable():
             names = _some([plain(name, 60) for name in unreadable])
             text = f"{_count(len(unreadable), 'record')} damaged and left out: {names}."
@@ -186,7 +185,7 @@ class Upkeep:
 def _lost_text(jobs: Sequence[str], *, is_new: bool) -> str:
     what = "The state database is new, but this data folder is not" if is_new else "Jobs have lost their records"
     names = _some([plain(job, 40) for job in jobs])
-    return f"{what}: {_count(len(jobs), 'job')} not known any more and left a folder here ({names})."
+    return f"{what}: {_count(len(jobs), 'job')} not known any more and left a folder here ({names}). {_FORGET}"
 
 
 def _count(number: int, noun: str) -> str:

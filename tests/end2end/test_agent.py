@@ -149,7 +149,7 @@ def test_an_emptied_state_beside_old_jobs_is_told_and_a_backup_brings_them_back(
     assert "30 jobs are not known any more" in desk.run("status").stdout
     assert "30 jobs are not known any more" in json.dumps(desk.json("events", "list"))
     check = next(check for check in desk.json("doctor") if check["name"] == "records")
-    fix = "mlops-desk agent restore --list    or, if it is not missed: mlops-desk jobs forget job0000"
+    fix = "mlops-desk agent restore --list"
     assert (check["state"], check["fix"]) == ("problem", fix)
     refused = desk.run("agent", "restore", "no-such", "--json", check=False)
     assert "no backup" in json.loads(refused.stderr)["error"]

@@ -79,9 +79,12 @@ def headless(data: bytearray, rng: random.Random) -> Damage:
 
 
 def _overwritten(data: bytearray, rng: random.Random, content: Callable[[], bytes], word: str) -> Damage:
-    pages = frozenset(rng.randrange(len(data) // PAGE) + 1 for _ in range(rng.randint(1, 4)))
+    last = -(-len(data) // PAGE)  # what was cut before may have left less than one page
+    pages = frozenset(rng.randrange(last) + 1 for _ in range(rng.randint(1, 4)))
     for page in pages:
-        data[(page - 1) * PAGE : page * PAGE] = content()
+        start = (page - 1) * PAGE
+        end = min(page * PAGE, len(data))
+        data[start:end] = content()[: end - start]
     return Damage(f"{word} in pages {sorted(pages)}", pages)
 
 
