@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from mlops_desk.base.errors import Invalid, Refused, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.text import plain
 
 DEADLINE_SECONDS = 10.0
@@ -65,7 +66,7 @@ def choose(host: str, addresses: Sequence[str], *, allow_private: bool) -> str:
         if allow_private or is_public(address):
             return address
     text = f"The webhook's host {plain(host)} is in a private network, and alerts are not sent there by default."
-    raise Refused(text, "mlops-desk settings set alerts.webhook_private on")
+    raise Refused(text, Hint("mlops-desk settings set alerts.webhook_private on"))
 
 
 def is_public(address: str) -> bool:

@@ -19,6 +19,7 @@ from mlops_desk.alerts.webhook import Webhook
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Invalid, NotFound
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
@@ -184,7 +185,7 @@ class AlertsService:
             firing = [*self._engine.firing.values(), *([self._webhook_alert] if self._webhook_alert else [])]
             found = [alert for alert in firing if alert_id and alert.id.startswith(alert_id)]
         found = found or self._alerts.find(alert_id, LOOKED_FOR)
-        return the_one(alert_id, found, noun="alert", hint="mlops-desk alerts list shows them all.")
+        return the_one(alert_id, found, noun="alert", hint=Hint("mlops-desk alerts list", after=" shows them all."))
 
     def try_webhook(self) -> str:
         """Send a test message."""
@@ -204,7 +205,9 @@ class AlertsService:
         try:
             return self._engine.rules[name]
         except KeyError:
-            raise NotFound(f"There is no alert rule {plain(name)}.", "mlops-desk alerts rules lists them.") from None
+            raise NotFound(
+                f"There is no alert rule {plain(name)}.", Hint("mlops-desk alerts rules", after=" lists them.")
+            ) from None
 
     def _on_incident(self, incident: Incident) -> None:
         found = causes.of_incident(incident)
@@ -229,7 +232,10 @@ class AlertsService:
                 ended, self._webhook_alert = alert, None
                 alert = replace(ended, ended_at=now) if ended is not None else None
             elif alert is None:
-                hint = "mlops-desk alerts try-webhook tells more; mlops-desk settings set alerts.webhook '' ends it."
+                hint = Hint(
+                    "mlops-desk alerts try-webhook",
+                    after=" tells more; mlops-desk settings set alerts.webhook '' ends it.",
+                )
                 alert = self._webhook_alert = Alert(
                     id=uuid.uuid4().hex,
                     rule=_WEBHOOK_RULE,

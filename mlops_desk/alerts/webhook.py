@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from mlops_desk.alerts import delivery
 from mlops_desk.base import wire
 from mlops_desk.base.errors import DeskError, Invalid
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.alert import Alert
@@ -103,7 +104,7 @@ class Webhook:
     def try_now(self) -> str:
         """Send a test message and say what came back. Raises DeskError."""
         if not self._settings.text("alerts.webhook"):
-            hint = "mlops-desk settings set alerts.webhook https://…"
+            hint = Hint("mlops-desk settings set alerts.webhook https://…")
             raise Invalid("No webhook is set.", hint)
         text = f"{_SIMULATED}: a test" if self._simulated else "A test"
         body = self._body("test", text=f"{text} of MLOps Desk's alerts.")

@@ -19,7 +19,8 @@ from mlops_desk.base import wire
 from mlops_desk.base.changes import BadPatch, Listener
 from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
+from mlops_desk.base.errors import DeskError, TimedOut, Unavailable, heard
+from mlops_desk.base.hint import Hint
 from mlops_desk.records import event as announced
 from mlops_desk.verbs.declaration import Verb, verbs_of
 from mlops_desk.verbs.desk import PROTOCOLS, ClientLike
@@ -146,7 +147,7 @@ class _told:  # noqa: N801 - used as a with-statement's verb
         what = f"{self._verb.service} {self._verb.name}"
         if isinstance(error, httpx.ReadTimeout):
             text = f"The agent gave no answer to '{what}' within {self._timeout_seconds:g} s; it may still happen."
-            raise TimedOut(text, "Look again in a moment: mlops-desk agent status") from error
+            raise TimedOut(text, Hint("mlops-desk agent status", before="Look again in a moment: ")) from error
         if isinstance(error, httpx.HTTPError):
             raise _unreachable(error) from error
 
@@ -162,7 +163,9 @@ def connect(
     if client is not None:
         return client
     if not start:
-        raise Unavailable(f"No agent runs for {folder.root}.", "Any command starts one: mlops-desk status")
+        raise Unavailable(
+            f"No agent runs for {folder.root}.", Hint("mlops-desk status", before="Any command starts one: ")
+        )
     started = started or starting.start(folder, demo=demo)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
@@ -230,8 +233,10 @@ def _raise_for(answer: httpx.Response) -> None:
 
 
 def _error_of(document: dict[str, Any]) -> DeskError:
-    return BY_CODE.get(document.get("code", ""), DeskError)(str(document.get("error")), document.get("hint"))
+    return heard(document)
 
 
 def _unreachable(error: Exception) -> Unavailable:
-    return Unavailable(f"The agent can't be reached ({type(error).__name__}).", "Start it: mlops-desk status")
+    return Unavailable(
+        f"The agent can't be reached ({type(error).__name__}).", Hint("mlops-desk status", before="Start it: ")
+    )

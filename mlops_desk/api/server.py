@@ -230,7 +230,7 @@ def _convert(parameter: Parameter, value: Any) -> Any:
         converted = wire.from_builtins(value, parameter.type)
     except Invalid as error:
         if parameter.wanted is None:
-            raise Invalid(f"{parameter.name}: {error.message}", error.hint) from error
+            raise Invalid(f"{parameter.name}: {error.message}", error.hint, error.command) from error
         shown = "nothing" if value is None else repr(plain(str(value), _SHOWN_LIMIT))
         raise Invalid(f"{parameter.name} takes {parameter.wanted}, not {shown}.") from error
     parameter.check(converted)
@@ -267,7 +267,7 @@ async def _desk_error(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, DeskError):  # the handler's signature is wider than its dispatch
         raise error
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 409)
-    return JSONResponse({"error": error.message, "hint": error.hint, "code": error.code}, status)
+    return JSONResponse(error.told(), status)
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:

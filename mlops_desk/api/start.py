@@ -36,7 +36,7 @@ class Started:
         for line in reversed(lines):
             with contextlib.suppress(ValueError, TypeError, KeyError):  # a line of something else
                 document = json.loads(line)
-                return Unavailable(str(document["error"]), document["hint"])
+                return Unavailable(str(document["error"]), document["hint"], document.get("command"))
         last = f" It last wrote: {plain(lines[-1])}" if lines else ""
         log = self.folder.logs / "agent.log"
         return Unavailable(f"The agent for {self.folder.root} ended at once.{last}", f"See {log}")

@@ -55,7 +55,7 @@ async def verb_lines(loop: Loop, streams: Streams, name: str, source: Iterator[s
                 if not put(wire.dumps({"line": line})):
                     return
         except DeskError as error:
-            put(wire.dumps({"error": error.message, "hint": error.hint, "code": error.code}))
+            put(wire.dumps(error.told()))
         finally:
             close = getattr(source, "close", None)
             if close is not None:

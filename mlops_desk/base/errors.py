@@ -8,16 +8,29 @@ DeskError              what happened, to what and why, with a hint: what to do n
 └── TimedOut           no answer within the deadline: whether it happened is unknown, never "failed"
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_desk.base.hint import Hint
+
 
 class DeskError(Exception):
-    """Something a person should read: ``message`` says what happened, ``hint`` what to do next."""
+    """Something a person should read: ``message`` says what happened, ``hint`` what to do next.
+
+    ``command`` is the command in the hint that can be run as it is; a ``Hint`` carries its own.
+    """
 
     code = "error"
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, command: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.command: str | None = hint.command if isinstance(hint, Hint) else command
+
+    def told(self) -> dict[str, str | None]:
+        """Return what of it travels as JSON."""
+        return {"error": self.message, "hint": self.hint, "command": self.command, "code": self.code}
 
 
 class NotFound(DeskError):  # noqa: N818 - reads as a sentence where it is raised
@@ -53,3 +66,13 @@ class TimedOut(Unavailable):
 BY_CODE: dict[str, type[DeskError]] = {
     kind.code: kind for kind in (DeskError, NotFound, Refused, Invalid, Unavailable, TimedOut)
 }
+
+
+def heard(document: Mapping[str, Any]) -> DeskError:
+    """Return the error of which ``DeskError.told`` told; an older program tells no command."""
+    kind = BY_CODE.get(document.get("code") or "", DeskError)
+    hint, command = document.get("hint"), document.get("command")
+    if hint is not None and command and command in hint:
+        before, _, after = hint.partition(command)
+        hint = Hint(command, before=before, after=after)
+    return kind(str(document.get("error")), hint, command)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
+from mlops_desk.base.errors import DeskError, TimedOut, Unavailable, heard
 from mlops_desk.base.text import plain
 
 _TAIL_CHARACTERS = 600  # chosen: the last lines of a traceback, which name the error
@@ -59,7 +59,7 @@ def _answer(module: str, code: int, output: bytes, errors: bytes) -> Any:
         text = f"The worker {module} ended with code {code} and without an answer. It last wrote: {tail}"
         raise Unavailable(text, "The agent's log has the whole text.") from error
     if "error" in answer:
-        raise BY_CODE.get(answer.get("code", ""), DeskError)(answer["error"], answer.get("hint"))
+        raise heard(answer)
     return answer["ok"]
 
 
@@ -71,7 +71,7 @@ def serve_one(work: Callable[[dict[str, Any]], Any]) -> None:
     try:
         answer: dict[str, Any] = {"ok": work(json.load(sys.stdin))}
     except DeskError as error:
-        answer = {"error": error.message, "hint": error.hint, "code": error.code}
+        answer = dict(error.told())
     with answer_to:
         json.dump(answer, answer_to)
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.base.hint import Hint
 
 T = TypeVar("T")
 
@@ -71,6 +72,8 @@ def _plain(value: Any) -> Any:
     """Return a value without parts as JSON has it."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
+    if isinstance(value, Hint):
+        return str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return _NON_FINITE.get(value, "NaN")
     return value

@@ -10,6 +10,7 @@ from mlops_desk.api.client import Client, connect, wait_until_gone
 from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.process import run_worker
 from mlops_desk.cli import afterword, output
 from mlops_desk.cli.forms import deployment
@@ -95,7 +96,7 @@ def _agent_stop(folder: DataFolder, given: argparse.Namespace, as_json: bool) ->
     staying = deployment.staying(client.endpoints.list()) if asks else []
     _shut_down(client, folder, everything=given.everything)
     if not wait_until_gone(folder, 10.0):
-        raise TimedOut(f"The agent (pid {pid}) was asked to end and still runs.", f"kill {pid}")
+        raise TimedOut(f"The agent (pid {pid}) was asked to end and still runs.", Hint(f"kill {pid}"))
     left = {"endpoints_left": staying} if given.everything else {}
     text = f"The agent for {folder.root} has ended.{deployment.farewell(staying)}"
     show({"stopped": True, "pid": pid, **left}, text, as_json=as_json)

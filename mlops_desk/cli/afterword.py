@@ -5,6 +5,7 @@ from typing import Any
 
 from mlops_desk.api.client import Client
 from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import span
 from mlops_desk.records.gpu import GpuProcess
@@ -61,7 +62,7 @@ def over(client: Client, job_id: str) -> str:
     job = client.jobs.show(job_id)
     if not job.state.is_final:
         text = f"The log of job {job.id} broke off; the job is {job.state}."
-        raise Unavailable(text, f"Go on with: mlops-desk jobs logs {job.id} --follow")
+        raise Unavailable(text, Hint(f"mlops-desk jobs logs {job.id} --follow", before="Go on with: "))
     words = [f"mlops-desk: job {job.id} {_ENDS[job.state]}"]
     if job.started_at is not None and job.ended_at is not None:
         words.append(f"after {span(max(0.0, job.ended_at - job.started_at))}")

@@ -33,7 +33,8 @@ class Parser(argparse.ArgumentParser):
         if type(self).json:
             from mlops_desk.base import wire  # noqa: PLC0415 - 10 ms that only an error needs
 
-            self.exit(2, wire.dumps({"error": message, "hint": f"{self.prog} --help"}) + "\n")
+            help_here = f"{self.prog} --help"
+            self.exit(2, wire.dumps({"error": message, "hint": help_here, "command": help_here}) + "\n")
         super().error(message)
 
 

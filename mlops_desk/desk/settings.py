@@ -6,6 +6,7 @@ from dataclasses import replace
 from mlops_desk.alerts import delivery
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import NotFound
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.settings import SETTINGS, Setting, SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.records.agent import AuditEntry
@@ -32,7 +33,7 @@ class SettingsService:
         for setting in SETTINGS:
             if setting.key == key:
                 return self._value(setting)
-        raise NotFound(f"There is no setting {plain(key)}.", "mlops-desk settings list")
+        raise NotFound(f"There is no setting {plain(key)}.", Hint("mlops-desk settings list"))
 
     def set(self, key: str, value: str) -> SettingValue:
         setting = next((setting for setting in SETTINGS if setting.key == key), None)

@@ -3,6 +3,7 @@
 import time
 
 from mlops_desk.base.errors import DeskError
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport, Verdict
 from mlops_desk.records.event import Notice
@@ -18,7 +19,7 @@ def alarm_notice(report: DriftReport) -> Notice:
     what = "hold no usable values" if report.verdict is Verdict.CRITICAL else "have drifted"
     count = f"{report.dataset.n_drifted} of {report.dataset.n_columns} columns"
     text = f"Requests to {_shown(report.endpoint)} {what} ({count}): {_listed(names)}."
-    hint = f"Compare the distributions: mlops-desk drift show {report.id}"
+    hint = Hint(f"mlops-desk drift show {report.id}", before="Compare the distributions: ")
     return Notice("alert", SOURCE, text, hint, time.time(), about=_about(report))
 
 
@@ -30,7 +31,7 @@ def quality_notice(report: DriftReport, before: DriftReport | None) -> Notice | 
         return None
     where = f"requests to {_shown(report.endpoint)}"
     text = f"The share of missing or unreadable values in {where} has changed: {_listed(fresh)}."
-    hint = f"See what they are: mlops-desk drift show {report.id}"
+    hint = Hint(f"mlops-desk drift show {report.id}", before="See what they are: ")
     return Notice("warning", SOURCE, text, hint, time.time(), about=_about(report))
 
 

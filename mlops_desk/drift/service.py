@@ -20,6 +20,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Invalid, Refused, TimedOut, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
@@ -119,7 +120,7 @@ class DriftService:
     def show(self, report_id: str) -> DriftReport:
         """Show one report by its id, or by the beginning of it."""
         found = self._reports.find(report_id, LOOKED_FOR)
-        hint = "mlops-desk drift list shows them all."
+        hint = Hint("mlops-desk drift list", after=" shows them all.")
         return the_one(report_id, found, noun="drift report", hint=hint, key=lambda report: report.id or "")
 
     def check_due(self) -> None:

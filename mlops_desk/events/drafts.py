@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.text import percent, plain
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import Notice
@@ -256,7 +257,7 @@ def of_state(gpu: Gpu, at: float) -> Draft | None:
 def of_driver_silence(at: float) -> Draft:
     """Say that no GPU answers at all."""
     text = "None of the GPUs could be read; the rest of the machine could."
-    hint = "sudo dmesg | grep -i nvrm says more."
+    hint = Hint("sudo dmesg | grep -i nvrm", after=" says more.")
     return Draft(Incident("", at, "gpu", "alert", "The NVIDIA driver does not answer", text, hint, lasting=True), True)
 
 
@@ -312,7 +313,9 @@ def _of_orphan(job: Job, at: float) -> Draft:
         level="warning",
         title=f"No record was left of job {job.id}, which runs",
         text=f"It was found by its container {plain(job.container or '')} and is watched again as {plain(job.name)}.",
-        hint=f"mlops-desk jobs cancel {job.id} ends it; mlops-desk agent restore brings back older records.",
+        hint=Hint(
+            f"mlops-desk jobs cancel {job.id}", after=" ends it; mlops-desk agent restore brings back older records."
+        ),
         details={
             "job": plain(job.name),
             "job_id": job.id,
@@ -328,7 +331,7 @@ def of_alert(alert: Alert) -> Draft:
     title = f"{alert.device_title}: {alert.title}"
     return Draft(
         Incident("", alert.since, "alert", alert.level, title, alert.text, alert.hint, alert.device,
-                 details={"rule": alert.rule, "alert": alert.id}, lasting=True)
+                 details={"rule": alert.rule, "alert": alert.id}, lasting=True, command=alert.command)
     )  # fmt: skip
 
 

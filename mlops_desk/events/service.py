@@ -20,6 +20,7 @@ from mlops_desk import __version__
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import DeskError, Invalid, NotFound
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
@@ -166,7 +167,7 @@ class EventsService:
         if unsaved is not None:
             return unsaved
         found = self._table.find(incident_id, LOOKED_FOR)
-        return the_one(incident_id, found, noun="event", hint="mlops-desk events lists them.")
+        return the_one(incident_id, found, noun="event", hint=Hint("mlops-desk events", after=" lists them."))
 
     def recording(self, incident_id: str, device: str | None = None) -> Curves:
         """Return what the flight recorder kept around an entry."""

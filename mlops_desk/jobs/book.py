@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.job import Attempt, Job, JobBrief, JobState, Reason, brief_of
@@ -53,7 +54,9 @@ class JobBook:
         with self._lock:
             job = self._active.get(job_id) or self._table.get(job_id)
         if job is None:
-            raise NotFound(f"There is no job {plain(job_id)!r}.", "mlops-desk jobs list shows them all.")
+            raise NotFound(
+                f"There is no job {plain(job_id)!r}.", Hint("mlops-desk jobs list", after=" shows them all.")
+            )
         return job
 
     def find(self, prefix: str) -> Job:
@@ -61,7 +64,9 @@ class JobBook:
         if not prefix:
             raise Invalid("No job is named.", "Name it by its id, the beginning of it, or its container.")
         matches = self._table.find(prefix, LOOKED_FOR) or self._of_container(prefix)
-        return self.get(the_one(prefix, matches, noun="job", hint="mlops-desk jobs list shows them all.").id)
+        return self.get(
+            the_one(prefix, matches, noun="job", hint=Hint("mlops-desk jobs list", after=" shows them all.")).id
+        )
 
     def _of_container(self, name: str) -> list[Job]:
         """Return the job whose container has a name: where it runs, that is what people see of it."""

@@ -11,6 +11,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller, user_name
 from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
 from mlops_desk.base.errors import DeskError, Invalid, Refused
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
@@ -129,7 +130,7 @@ class JobsService:
         found, owner_uid = self._lost(job_id)
         for facts in self._engine.containers({INSTANCE_LABEL: self._folder.instance, JOB_LABEL: found}):
             text = f"Lost job {plain(found)} still has its container {plain(facts.name)}."
-            raise Refused(text, "It is taken up as a job again in a moment: mlops-desk jobs list")
+            raise Refused(text, Hint("mlops-desk jobs list", before="It is taken up as a job again in a moment: "))
         return LostJob(plain(found), str(lost_jobs.put_aside(self._folder.jobs, found)), owner_uid, forgotten=True)
 
     def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:

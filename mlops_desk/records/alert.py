@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mlops_desk.base.hint import Hint
+
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
@@ -35,7 +37,8 @@ class AlertRule:
 class Alert:
     """A rule that fires for a device, or did. ``since`` and ``ended_at`` are Unix times; ``value`` the newest.
 
-    ``hint`` is the next step. ``metric`` and ``threshold`` are the rule's when it began, ``uuid`` that of a GPU.
+    ``hint`` is the next step, ``command`` the command in it.
+    ``metric`` and ``threshold`` are the rule's when it began, ``uuid`` that of a GPU.
     ``xid``, ``pid``, ``process`` (its command line), ``user``, ``container`` and ``job`` (its name) say what is behind
     it, as far as that is known and one. ``subject`` tells it from others of the same rule and device, ``event`` is the
     id of the entry in the event log that set it off. Until ``silenced_until`` (Unix time) nobody is told of it.
@@ -69,3 +72,8 @@ class Alert:
     silenced_until: float | None = None
     silenced_by: str | None = None
     noticed: bool = False
+    command: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.hint, Hint):
+            object.__setattr__(self, "command", self.hint.command)

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import get_args
 
+from mlops_desk.base.hint import Hint
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
@@ -142,7 +143,7 @@ class Notice(Announcement):
     """Something a person should know. ``level``: info, warning or alert; ``source`` names the part.
 
     ``about`` is the kind and the key of what it tells of, as ("gpu", UUID), ("job", id) or ("endpoint", name); None
-    where the agent does not say.
+    where the agent does not say. ``command`` is the command in the hint that can be run as it is.
     """
 
     level: str
@@ -151,6 +152,11 @@ class Notice(Announcement):
     hint: str | None = None
     at: float = 0.0
     about: tuple[str, str] | None = None
+    command: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.hint, Hint):
+            object.__setattr__(self, "command", self.hint.command)
 
 
 @dataclass(frozen=True, slots=True)

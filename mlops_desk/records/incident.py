@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mlops_desk.base.hint import Hint
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceEvent:
@@ -35,7 +37,7 @@ class Incident:
 
     ``device`` is a GPU's UUID, ``host`` or a kernel name. ``count`` says how often the same happened between ``at``
     and ``last_at``; ``ended_at`` when a state that lasts was over. ``recorded`` tells that the minutes around it are
-    kept at full rate.
+    kept at full rate. ``command`` is the command in the hint that can be run as it is.
     """
 
     id: str
@@ -52,6 +54,11 @@ class Incident:
     recorded: bool = False
     details: Mapping[str, str] = field(default_factory=dict)
     lasting: bool = False
+    command: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.hint, Hint):
+            object.__setattr__(self, "command", self.hint.command)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from mlops_desk.base.hint import Hint
 from mlops_desk.records.owner import Owner
 
 
@@ -69,12 +70,20 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something did not succeed. ``class_`` is a stable word (``class`` in JSON), evidence is quoted."""
+    """Why something did not succeed. ``class_`` is a stable word (``class`` in JSON), evidence is quoted.
+
+    ``command`` is the command in the hint that can be run as it is.
+    """
 
     class_: str = field(metadata={"json": "class"})
     text: str
     evidence: str | None = None
     hint: str | None = None
+    command: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.hint, Hint):
+            object.__setattr__(self, "command", self.hint.command)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import RegistryChanged, SettingsChanged
@@ -132,7 +133,7 @@ class RegistryCore:
         """
         started = self.server.start(for_containers=True)
         if started.container_uri is None:
-            raise Unavailable("The tracking server can't be reached from containers.", "mlops-desk models server")
+            raise Unavailable("The tracking server can't be reached from containers.", Hint("mlops-desk models server"))
         own = self.registries.open(None)
         run_id = _run_with(own, experiment, tags) or own.start_run(experiment, tags)
         self.changed()

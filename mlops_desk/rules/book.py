@@ -4,6 +4,7 @@ import time
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import NotFound, Refused
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Notice, RetrainingChanged, RuleChanged, RuleRemoved
@@ -33,7 +34,9 @@ class RuleBook:
         """Return a rule by name. Raises NotFound."""
         rule = self._rules.get(name)
         if rule is None:
-            raise NotFound(f"There is no rule {plain(name)!r}.", "mlops-desk rules list shows them all.")
+            raise NotFound(
+                f"There is no rule {plain(name)!r}.", Hint("mlops-desk rules list", after=" shows them all.")
+            )
         return rule
 
     def put_rule(self, rule: Rule) -> None:
@@ -70,7 +73,9 @@ class RuleBook:
     def find_retraining(self, retraining_id: str) -> Retraining:
         """Return a retraining by its id or the beginning of it. Raises NotFound, Invalid."""
         found = self._retrainings.find(retraining_id, LOOKED_FOR)
-        return the_one(retraining_id, found, noun="retraining", hint="mlops-desk rules retrainings shows them all.")
+        return the_one(
+            retraining_id, found, noun="retraining", hint=Hint("mlops-desk rules retrainings", after=" shows them all.")
+        )
 
     def waiting(self, retraining_id: str) -> Retraining:
         """Return the retraining that waits for a decision, found likewise. Raises NotFound, Refused."""

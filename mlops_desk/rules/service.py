@@ -18,6 +18,7 @@ from dataclasses import replace
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, set_caller
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport
@@ -135,7 +136,9 @@ class RulesService:
         )
         with self._changing:
             if self._ledger.find_rule(name) is not None:
-                raise Refused(f"There is a rule {name} already.", f"mlops-desk rules remove {name} forgets it.")
+                raise Refused(
+                    f"There is a rule {name} already.", Hint(f"mlops-desk rules remove {name}", after=" forgets it.")
+                )
             self._ledger.put_rule(rule)
         return rule
 
@@ -196,7 +199,10 @@ class RulesService:
             retraining = self._ledger.waiting(retraining_id)
             rule = self._ledger.rule_of(retraining)
             if rule is None:
-                hint = f"mlops-desk models alias points an alias at version {retraining.challenger_version} by hand."
+                hint = Hint(
+                    "mlops-desk models alias",
+                    after=f" points an alias at version {retraining.challenger_version} by hand.",
+                )
                 raise Refused(f"The rule {retraining.rule} is gone, so its proposal can't be carried out.", hint)
             retraining = self._against_newest(rule, retraining)
             if retraining.state is RetrainState.NOT_BETTER:
@@ -292,7 +298,7 @@ class RulesService:
             text = f"A retraining of the rule {rule.name} is not finished yet."
             raise Refused(text, f"Its job is {underway.job_id}; mlops-desk jobs cancel ends it.")
         text = f"A retraining of the rule {rule.name} waits for approval."
-        raise Refused(text, f"mlops-desk rules approve {underway.id} (or reject) decides it.")
+        raise Refused(text, Hint(f"mlops-desk rules approve {underway.id}", after=" (or reject) decides it."))
 
     def _job_and_value(self, rule: Rule, champion: ModelVersion) -> tuple[Job, float]:
         """Return the champion's job and metric; without either a retraining would prove nothing."""
@@ -339,7 +345,7 @@ class RulesService:
         if retraining.state is RetrainState.WAITING_FOR_APPROVAL:
             text = f"The retraining of the rule {retraining.rule} is better and waits for approval. {retraining.text}"
             self._ledger.notice(
-                "info", ("retraining", retraining.id), text, f"mlops-desk rules approve {retraining.id}"
+                "info", ("retraining", retraining.id), text, Hint(f"mlops-desk rules approve {retraining.id}")
             )
         elif retraining.state is not RetrainState.TRAINING:
             word = retraining.state.replace("_", " ")

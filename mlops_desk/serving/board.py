@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import NotFound
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
@@ -39,7 +40,9 @@ class EndpointBoard:
         """Return the endpoint of that name. Raises NotFound."""
         endpoint = self.find(name)
         if endpoint is None:
-            raise NotFound(f"There is no endpoint {plain(name)}.", "mlops-desk endpoints list shows them all.")
+            raise NotFound(
+                f"There is no endpoint {plain(name)}.", Hint("mlops-desk endpoints list", after=" shows them all.")
+            )
         return endpoint
 
     def put(self, endpoint: Endpoint) -> Endpoint:

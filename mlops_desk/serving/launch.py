@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
@@ -136,7 +137,9 @@ class Trial:
                 raise Failed("container_died", text, self.evidence(name), hint if files.python_version else None)
             if time.monotonic() >= deadline:
                 text = "The container runs, but the model did not answer in time."
-                hint = "A large model may need more: mlops-desk settings set serving.start_timeout_seconds 600"
+                hint = Hint(
+                    "mlops-desk settings set serving.start_timeout_seconds 600", before="A large model may need more: "
+                )
                 raise Failed("not_ready", text, self.evidence(name), hint)
             self._pause(_POLL_SECONDS)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
@@ -130,7 +131,7 @@ class Watch:
         if facts is None:
             return Reason("container_vanished", f"The container {replica.container} was removed by somebody else.")
         if facts.oom_killed:
-            hint = "Give it more: mlops-desk settings set serving.memory_mebibytes 8192"
+            hint = Hint("mlops-desk settings set serving.memory_mebibytes 8192", before="Give it more: ")
             text = "A process in the container was killed because its memory was used up."
             return Reason("oom_kernel", text, self._trial.evidence(facts.name), hint)
         text = f"The container is {facts.status} with code {facts.exit_code}."

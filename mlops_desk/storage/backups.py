@@ -19,6 +19,7 @@ import zstandard
 from mlops_desk.base.disk import room
 from mlops_desk.base.disk.files import replace_durably
 from mlops_desk.base.errors import NotFound, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.records.agent import Backup
 
@@ -81,7 +82,10 @@ class Backups:
             (file for file in (self.folder / f"{name}.db.zst", self._path.parent / name) if file.is_file()), None
         )
         if file is None or name not in {backup.name for backup in self.list()}:
-            raise NotFound(f"There is no backup {plain(name)!r}.", "mlops-desk agent restore --list shows them all.")
+            raise NotFound(
+                f"There is no backup {plain(name)!r}.",
+                Hint("mlops-desk agent restore --list", after=" shows them all."),
+            )
         try:
             with file.open("rb") as source, target.open("wb") as sink:
                 if file.suffix == ".zst":
@@ -95,7 +99,7 @@ class Backups:
         except (OSError, zstandard.ZstdError, sqlite3.Error) as error:
             target.unlink(missing_ok=True)
             text = f"The backup {name} can't be read: {getattr(error, 'strerror', None) or error}."
-            raise Unavailable(text, "Take another one: mlops-desk agent restore --list") from error
+            raise Unavailable(text, Hint("mlops-desk agent restore --list", before="Take another one: ")) from error
 
     def _prune(self) -> None:
         mine = [backup for backup in self.list() if _NAME.fullmatch(f"{backup.name}.db.zst")]

@@ -22,6 +22,7 @@ from sqlalchemy.pool import StaticPool
 
 from mlops_desk.base.disk import room
 from mlops_desk.base.errors import DeskError, Refused, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.records.agent import Backup
 from mlops_desk.storage import journal, repair, schema
 from mlops_desk.storage.backups import Backups
@@ -161,7 +162,9 @@ class Database:
             hint = "Free some space on the disk and check its permissions."
             return DiskFull(text_, hint) if self._is_full(code) else Unavailable(text_, hint)
         if code & _PRIMARY in _CLOSED:
-            return Unavailable(text_, f"Check the permissions of the file and its folder: ls -la {self.path.parent}")
+            return Unavailable(
+                text_, Hint(f"ls -la {self.path.parent}", before="Check the permissions of the file and its folder: ")
+            )
         if code & _PRIMARY in _TAKEN:
             return Unavailable(text_, "Another program has it open: close that one, and try again.")
         return Unavailable(text_, "Free some memory, and try again.")
@@ -172,7 +175,9 @@ class Database:
 
     def _damaged(self, error: object) -> Damaged:
         text_ = f"The database {self.path} is damaged: {error}."
-        return Damaged(text_, "What can be read is salvaged when the agent starts anew: mlops-desk agent stop")
+        return Damaged(
+            text_, Hint("mlops-desk agent stop", before="What can be read is salvaged when the agent starts anew: ")
+        )
 
     def _connect(self) -> None:
         self._engine = create_engine(
@@ -220,8 +225,9 @@ class Database:
         if revision[0] != known[0][0]:
             raise self._stranger()
         text_ = f"The database {self.path} was written by a newer MLOps Desk (schema {revision})."
-        hint = (
-            "Start the newer version, or choose another --data-dir. If there was none: mlops-desk agent restore --list"
+        hint = Hint(
+            "mlops-desk agent restore --list",
+            before="Start the newer version, or choose another --data-dir. If there was none: ",
         )
         raise Refused(text_, hint)
 

@@ -11,6 +11,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.agent import Backup
@@ -40,7 +41,9 @@ def restore(folder: DataFolder, name: str) -> dict[str, Any]:
     """Put a backup in the place of its database. Raises NotFound, Refused while an agent runs, Unavailable."""
     found = next((backup for backup in backups_of(folder) if backup.name == name), None)
     if found is None:
-        raise NotFound(f"There is no backup {plain(name)!r}.", "mlops-desk agent restore --list shows them all.")
+        raise NotFound(
+            f"There is no backup {plain(name)!r}.", Hint("mlops-desk agent restore --list", after=" shows them all.")
+        )
     path = next(path for path in _databases(folder) if path.stem == found.database)
     lock = FolderLock(folder.lock)
     deadline = time.monotonic() + _LOCK_SECONDS

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlops_desk.base.caller import current_caller, user_name
 from mlops_desk.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.process import start_ticks as ticks_of
 from mlops_desk.base.text import plain
 from mlops_desk.records.gpu import Gpu, GpuProcess
@@ -39,7 +40,7 @@ class GpusService:
         process = self._on_a_gpu(pid)
         if process.start_ticks is not None and process.start_ticks != start_ticks:
             text = f"Process {pid} is not the one that was meant: another one has its number now."
-            raise Refused(text, "Look again: mlops-desk gpus list")
+            raise Refused(text, Hint("mlops-desk gpus list", before="Look again: "))
         self._end(process, start_ticks, force)
         return process
 
@@ -50,7 +51,7 @@ class GpusService:
             for process in gpu.processes:
                 if process.pid == pid:
                     return process
-        raise Refused(f"Process {pid} is on no GPU now.", "mlops-desk gpus list shows who is.")
+        raise Refused(f"Process {pid} is on no GPU now.", Hint("mlops-desk gpus list", after=" shows who is."))
 
 
 def send_signal(process: GpuProcess, start_ticks: int, force: bool) -> None:
@@ -80,7 +81,7 @@ def _check(pid: int, start_ticks: int, named: str) -> None:
         raise NotFound(f"{named} has ended already.")
     if found != start_ticks:
         text = f"Process {pid} is not the one that was meant: another one has its number now."
-        raise Refused(text, "Look again: mlops-desk gpus list")
+        raise Refused(text, Hint("mlops-desk gpus list", before="Look again: "))
     uid, caller = _uid(pid), current_caller()
     if uid is None:
         raise NotFound(f"{named} has ended already.")

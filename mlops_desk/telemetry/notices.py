@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from mlops_desk.base.hint import Hint
 from mlops_desk.records.event import Notice
 from mlops_desk.records.gpu import Gpu, GpuState
 
@@ -33,7 +34,7 @@ def gpu_notices(before: Mapping[str, GpuState], gpus: tuple[Gpu, ...], at: float
 def left_out_notice(index: int, uuid: str, reason: str, at: float) -> Notice:
     """Say that a GPU hung and is left alone. ``uuid`` is a placeholder for one that was never read."""
     text = f"GPU {index} does not respond: {reason}. It is left alone for a while; the others go on."
-    hint = "sudo dmesg | grep -i nvrm says more. No new job should start on it."
+    hint = Hint("sudo dmesg | grep -i nvrm", after=" says more. No new job should start on it.")
     return Notice("alert", SOURCE, text, hint, at, about=("gpu", uuid))
 
 

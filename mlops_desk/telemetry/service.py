@@ -18,6 +18,7 @@ import numpy as np
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Invalid, NotFound
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.moments import parse_moment
 from mlops_desk.base.settings import SettingsStore
@@ -161,7 +162,10 @@ class TelemetryService:
         """
         if not 0 < seconds <= SPAN_SECONDS:
             text = f"A window of {seconds:g} s is not between 0 and {SPAN_SECONDS:g} s."
-            raise Invalid(text, "Longer spans come from the history: mlops-desk history METRIC --device ID --from -1h")
+            raise Invalid(
+                text,
+                Hint("mlops-desk history METRIC --device ID --from -1h", before="Longer spans come from the history: "),
+            )
         return window_of(self._ring.window(seconds))
 
     def history(

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from mlops_desk.base.caller import Caller, user_name
 from mlops_desk.base.errors import Refused
+from mlops_desk.base.hint import Hint
 from mlops_desk.records.owner import Owner
 
 ROOT = 0
@@ -51,7 +52,7 @@ class SingleUser:
     def admit(self, peer: Caller) -> None:
         if not self._administers(peer):
             text = f"This agent belongs to {user_name(self._uid)} (uid {self._uid}), and uid {peer.uid} asked."
-            raise Refused(text, "Start one of your own: mlops-desk status")
+            raise Refused(text, Hint("mlops-desk status", before="Start one of your own: "))
 
     def relation(self, peer: Caller, owner: Owner | None) -> Relation:
         if owner is not None and self._is_owner(peer, owner):

@@ -108,7 +108,7 @@ def test_errors_are_json_on_stderr_and_exit_1(desk: Desk) -> None:
     done = desk.run("jobs", "show", "nothing", "--json", check=False)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert set(json.loads(done.stderr)) == {"error", "hint"}
+    assert set(json.loads(done.stderr)) == {"error", "hint", "command"}
 
 
 def test_a_change_is_in_the_audit_trail(desk: Desk) -> None:

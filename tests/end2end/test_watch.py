@@ -58,7 +58,7 @@ def test_it_ends_with_an_error_when_the_agent_goes(desk: Desk) -> None:
         desk.run("agent", "stop")
         assert process.wait(PATIENCE_SECONDS) == 1
     finally:
-        assert set(json.loads(end(process))) == {"error", "hint"}
+        assert set(json.loads(end(process))) == {"error", "hint", "command"}
 
 
 def test_on_a_terminal_it_paints_in_place_and_never_scrolls(desk: Desk) -> None:

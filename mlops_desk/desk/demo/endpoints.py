@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import NotFound
+from mlops_desk.base.hint import Hint
 from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.serving import plan
@@ -70,7 +71,7 @@ class DemoEndpoints(EndpointsService):
         try:
             return self._played[name]
         except KeyError:
-            raise NotFound(f"There is no endpoint {name!r}.", "mlops-desk endpoints list") from None
+            raise NotFound(f"There is no endpoint {name!r}.", Hint("mlops-desk endpoints list")) from None
 
     def load(self, name: str, seconds: float = 300.0) -> list_of[PastTraffic]:
         self.show(name)

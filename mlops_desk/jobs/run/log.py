@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.base.hint import Hint
 from mlops_desk.engines.engine import Engine
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.run.folder import AttemptFolder
@@ -44,7 +45,9 @@ class Logs:
                 return  # its container is made, or noticed to be gone, in a moment
             else:
                 text = f"The log of job {job.id} is lost: its container is gone, and it was not kept."
-                raise NotFound(text, f"What is known of its end: mlops-desk jobs show {job.id}") from error
+                raise NotFound(
+                    text, Hint(f"mlops-desk jobs show {job.id}", before="What is known of its end: ")
+                ) from error
 
     def follow(self, job_id: str, tail: int | None) -> Iterator[str]:
         """Yield what the newest attempt writes until the job is over, waiting for it to start if need be.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.records.job import JobState, Reason
@@ -151,7 +152,7 @@ def _proof_failed(ending: Ending, outcome: Outcome) -> Reason:
     evidence = (
         f"Leased: {', '.join(ending.leased)}. Visible in the container: {plain(outcome.visible_gpus, 300) or 'none'}."
     )
-    hint = "Check the NVIDIA container toolkit and its CDI files: mlops-desk doctor."
+    hint = Hint("mlops-desk doctor", before="Check the NVIDIA container toolkit and its CDI files: ", after=".")
     text = "The GPUs in the container were not the ones leased for it, so the command was not started."
     return Reason("gpu_proof_failed", text, evidence, hint)
 

@@ -48,7 +48,7 @@ class OpenClients:
             address = parse_address(request["uri"])
             return {"ok": self._do(address, request)}
         except DeskError as error:
-            return {"error": error.message, "hint": error.hint, "code": error.code}
+            return error.told()
 
     def _do(self, address: Address, request: Mapping[str, Any]) -> Any:
         verb = request["verb"]
@@ -101,7 +101,7 @@ def serve(requests: IO[bytes], answers: IO[str], idle_seconds: float, *, with_sq
 
 def _too_large() -> dict[str, Any]:
     error = Unavailable("The registry's answer was too large to be taken in.", "Ask for fewer: --limit.")
-    return {"error": error.message, "hint": error.hint, "code": error.code, "ending": True}
+    return {**error.told(), "ending": True}
 
 
 def _write(answers: IO[str], answer: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.errors import BY_CODE, DeskError, TimedOut, Unavailable
+from mlops_desk.base.errors import TimedOut, Unavailable, heard
 from mlops_desk.base.process import end_group, python_command
 from mlops_desk.base.text import plain
 
@@ -159,7 +159,7 @@ class Workers:
         }
         answer = self._answer(uri, request, timeout_seconds)
         if "error" in answer:
-            raise BY_CODE.get(answer["code"], DeskError)(answer["error"], answer["hint"])
+            raise heard(answer)
         return answer["ok"]
 
     def _answer(self, uri: str, request: Mapping[str, Any], timeout_seconds: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.process import python_command, start_detached, start_ticks
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Registry
@@ -155,7 +156,7 @@ class TrackingServer:
             return None
         if bridge is None and for_containers:
             text = "No container engine answers, so no container can reach the tracking server."
-            raise Unavailable(text, "mlops-desk doctor says what is missing.")
+            raise Unavailable(text, Hint("mlops-desk doctor", after=" says what is missing."))
         return bridge
 
     def _on(self, now: Registry, bridge: str | None) -> str | None:

@@ -17,6 +17,7 @@ from mlops_desk import __version__
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.process import boot_id, python_command, start_detached, start_ticks
 from mlops_desk.serving.gateway.routes import RoutingTable
 from mlops_desk.serving.gateway.traffic import Snapshot
@@ -153,7 +154,7 @@ class Gatekeeper:
         if not _wait(lambda: not state.is_alive, _STOP_SECONDS):
             os.kill(state.pid, signal.SIGKILL)
             if not _wait(lambda: not state.is_alive, 1.0):
-                raise TimedOut(f"The gateway (pid {state.pid}) does not end.", f"kill -9 {state.pid}")
+                raise TimedOut(f"The gateway (pid {state.pid}) does not end.", Hint(f"kill -9 {state.pid}"))
 
     def _start(self) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlops_desk.base.errors import Invalid, NotFound
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine, ImageFacts
 from mlops_desk.serving import plan
@@ -39,7 +40,7 @@ class Recipe:
     def check(self) -> None:
         """Raise Invalid when base or wheelhouse can't be what they are set to."""
         if not _REFERENCE.fullmatch(self.base):
-            hint = "mlops-desk settings set serving.base_image python:3.12-slim"
+            hint: str = Hint("mlops-desk settings set serving.base_image python:3.12-slim")
             raise Invalid(f"{plain(self.base)!r} is not the name of an image.", hint)
         if self.wheelhouse is not None and not self.wheelhouse.is_dir():
             hint = "Set serving.wheelhouse to a folder of wheels, or to nothing."

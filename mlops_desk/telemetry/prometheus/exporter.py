@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.hint import Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.agent import Check
@@ -103,7 +104,7 @@ class Exporter:
             listener = socket.create_server((ADDRESS, self._port))
         except OSError as error:
             self._failure = f"Port {self._port} can't be opened for the metrics endpoint: {error.strerror}."
-            hint = "Choose another: mlops-desk settings set metrics.port 9465"
+            hint = Hint("mlops-desk settings set metrics.port 9465", before="Choose another: ")
             self._bus.publish(Notice("warning", "metrics", self._failure, hint, time.time(), about=_PORT))
             return
         listener.settimeout(_ACCEPT_SECONDS)

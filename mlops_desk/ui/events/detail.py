@@ -113,7 +113,7 @@ class EventDetail(QWidget):
         mark = alerts.incident_mark(incident)
         self._title.show_text(f"{mark.shape} {incident.title}")
         self._title.tint(mark.token)
-        sentence, command = hints.parts(incident.hint)
+        sentence, command = hints.parts(incident.hint, incident.command)
         # A hint that is nothing but a command stands below once, to be copied.
         for label, text in ((self._text, incident.text), (self._hint, sentence)):
             label.show_text(text)

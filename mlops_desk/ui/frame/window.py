@@ -281,7 +281,7 @@ class MainWindow(QWidget):
         if place is None or place[0] not in self._specs:
             self.notices.say(notice.level, whole)
             return
-        sentence, command = hints.parts(notice.hint)
+        sentence, command = hints.parts(notice.hint, notice.command)
         text = notice.text if command is not None else f"{notice.text} {sentence}".strip()
         self.notices.say(notice.level, text, whole, lambda: self.open_thing(*place))
 

@@ -103,7 +103,7 @@ def reason_facts(reason: Reason | None) -> list[Fact]:
     """Say why something did not succeed, and what to do next; nothing where there is no reason to give."""
     if reason is None:
         return []
-    sentence, command = hints.parts(reason.hint)
+    sentence, command = hints.parts(reason.hint, reason.command)
     return [
         Fact("Why", reason.text),
         *([Fact("Evidence", reason.evidence, fixed=True)] if reason.evidence else []),

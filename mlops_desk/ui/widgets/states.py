@@ -81,7 +81,7 @@ class StateView(QWidget):
         self._offer(empty.act, empty.do, copy=False)
 
     def show_error(self, title: str, error: DeskError, again: Callable[[], None]) -> None:
-        sentence, command = hints.parts(error.hint)
+        sentence, command = hints.parts(error.hint, error.command)
         self._fill(title, error.message, sentence, command)
         self._offer("Try again", again, copy=True)
 

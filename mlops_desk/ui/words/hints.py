@@ -16,11 +16,14 @@ _PROSE = re.compile(
 )
 
 
-def parts(hint: str | None) -> tuple[str, str | None]:
-    """Return the sentence of a hint ("" where it is all command) and its command (None where it is all sentence)."""
+def parts(hint: str | None, command: str | None = None) -> tuple[str, str | None]:
+    """Return the sentence of a hint ("" where it is all command) and its command (None where it is all sentence).
+
+    ``command`` is what the agent says it is. A hint that comes without one is looked through for it.
+    """
     text = (hint or "").strip()
-    if not text:
-        return "", None
+    if command is not None or not text:
+        return _sentence(text, command), command
     quoted = _QUOTED.search(text)
     if quoted:
         return text.replace("`", ""), quoted[1].strip()
@@ -35,6 +38,14 @@ def parts(hint: str | None) -> tuple[str, str | None]:
         sentence = text[: len(text) - len(last) + ending.start(1)].rstrip(" ,:\n")
         return f"{sentence}:" if sentence else "", ending[1].strip()
     return text, None
+
+
+def _sentence(text: str, command: str | None) -> str:
+    """Return a hint without the command that ends it, which stands below; one that goes on after it is kept whole."""
+    before = text.removesuffix(".").removesuffix(command or "").rstrip(" ,:\n")
+    if before == text.removesuffix(".").rstrip(" ,:\n"):
+        return text
+    return f"{before}:" if before else ""
 
 
 def _is_command(text: str) -> bool:

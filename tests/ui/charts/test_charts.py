@@ -311,3 +311,17 @@ def test_without_a_gpu_a_sentence_is_read_and_not_copied(start, qtbot, monkeypat
     page = program.window.page()
     assert page._state._command.isHidden()
     assert "Put a card in" in page._state._text.whole
+
+
+@pytest.mark.parametrize(
+    ("hint", "command", "sentence"),
+    [
+        ("mlops-desk jobs cancel j1 ends it; mlops-desk agent restore goes back.", "mlops-desk jobs cancel j1", None),
+        ("Reset it: sudo reset-all", "sudo reset-all", "Reset it:"),
+        ("Reset it: sudo reset-all.", "sudo reset-all", "Reset it:"),
+        ("anything at all", "anything at all", ""),
+        ("my-own-tool --now helps.", "my-own-tool --now", None),
+    ],
+)
+def test_what_the_agent_calls_a_hints_command_is_the_command(hint, command, sentence):
+    assert hints.parts(hint, command) == (hint if sentence is None else sentence, command)

@@ -1,0 +1,61 @@
+"""A hint's command goes with it, as a field, from who says it to who runs it."""
+
+import copy
+import pickle
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import DeskError, NotFound, heard
+from mlops_desk.base.hint import Hint
+from mlops_desk.records.event import Notice
+from mlops_desk.records.incident import Incident
+from mlops_desk.records.job import Reason
+
+HINT = Hint("mlops-desk jobs list", before="Look: ", after=" shows them all.")
+
+
+@given(st.text(), st.text(), st.text())
+def test_a_hint_is_the_text_that_its_parts_make(before: str, command: str, after: str) -> None:
+    hint = Hint(command, before=before, after=after)
+    assert (hint, hint.command) == (before + command + after, command)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda hint: pickle.loads(pickle.dumps(hint))])
+def test_a_copy_has_the_command_too(again) -> None:
+    assert (again(HINT), again(HINT).command) == ("Look: mlops-desk jobs list shows them all.", "mlops-desk jobs list")
+
+
+def test_an_error_takes_its_command_along() -> None:
+    error = NotFound("There is no job x.", HINT)
+    told = {"error": "There is no job x.", "hint": str(HINT), "command": "mlops-desk jobs list", "code": "not_found"}
+    assert error.told() == told
+    again = heard(told)
+    assert (type(again), again.message, again.hint, again.command) == (NotFound, error.message, HINT, HINT.command)
+    assert Notice("info", "jobs", again.message, again.hint, about=("job", "x")).command == "mlops-desk jobs list"
+
+
+def test_an_older_program_tells_no_command_and_a_sentence_has_none() -> None:
+    assert heard({"error": "No.", "hint": "mlops-desk jobs list", "code": "later"}).command is None
+    assert DeskError("No.", "Wait a moment.").command is None
+    assert type(heard({"error": "No."})) is DeskError
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Notice("info", "jobs", "Text.", HINT),
+        Reason("failed", "Text.", None, HINT),
+        Incident("i", 1.0, "gpu", "alert", "Title", "Text.", HINT),
+    ],
+)
+def test_a_record_keeps_the_command_in_a_field(record) -> None:
+    document = wire.to_builtins(record)
+    assert (document["hint"], document["command"]) == (str(HINT), "mlops-desk jobs list")
+    assert wire.from_builtins(document, type(record)).command == "mlops-desk jobs list"
+    assert replace(record, hint=Hint("df -h")).command == "df -h"
+    del document["command"]
+    assert wire.from_builtins(document, type(record)).command is None
