@@ -86,7 +86,7 @@ def test_a_reason_is_read_wherever_it_stands(kind: Any) -> None:
     reason = {"class": "a", "text": "b"}
     shapes = {list: [reason], tuple: [reason], dict: {"class": reason}}
     document = [{"class": reason}] if kind == list[dict[str, Reason]] else shapes.get(get_origin(kind), reason)
-    assert "Reason(class_='a', text='b', evidence=None, hint=None)" in repr(wire.from_builtins(document, kind))
+    assert "Reason(class_='a', text='b', " in repr(wire.from_builtins(document, kind))
 
 
 def test_of_a_reason_fields_may_be_missing_or_new() -> None:
