@@ -18,8 +18,8 @@ from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 
 
-def told(source, text, hint=None, about=None):
-    return Notice("warning", source, text, hint, time.time(), about=about)
+def told(source, text, hint=None, about=None, level="warning"):
+    return Notice(level, source, text, hint, time.time(), about=about)
 
 
 @pytest.fixture
