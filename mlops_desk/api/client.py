@@ -15,7 +15,8 @@ from typing import Any
 
 from mlops_desk.api import start as starting
 from mlops_desk.api.lean import httpx
-from mlops_desk.base import wire
+from mlops_desk.base import agent_clock, wire
+from mlops_desk.base.agent_clock import HEADER as CLOCK_HEADER
 from mlops_desk.base.changes import BadPatch, Listener
 from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.disk.paths import DataFolder
@@ -36,6 +37,7 @@ class Client(ClientLike):
         self._socket = socket
         self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://agent")
         self._listening: network.socket | None = None
+        self._heard = ""
         for name in PROTOCOLS:
             setattr(self, name, _ServiceOfAgent(self, name))
 
@@ -48,21 +50,26 @@ class Client(ClientLike):
         if verb.streams:
             return self._lines(verb, given)
         timeout = httpx.Timeout(timeout_seconds or verb.mark.timeout_seconds, connect=5.0)
+        asked_at = time.time()
         with _told(verb, timeout_seconds or verb.mark.timeout_seconds):
             if verb.mark.changes:
                 answer = self._http.post(verb.path, content=wire.dumps(given), timeout=timeout)
             else:
                 answer = self._http.get(verb.path, params=_query(given), timeout=timeout)
         _raise_for(answer)
+        if CLOCK_HEADER in answer.headers:
+            agent_clock.follow(float(answer.headers[CLOCK_HEADER]), asked_at, time.time())
         return wire.loads(answer.content, verb.returns)
 
     def announcements(self, every_seconds: float = 0.0) -> Iterator[announced.Event]:
         """Yield what the agent announces until the connection ends; raises Unavailable when it does.
 
-        Samples come at least ``every_seconds`` apart.
+        Samples come at least ``every_seconds`` apart. First comes a ``Hello``, which says whether this goes on where
+        the call before it ended.
         """
         timeout = httpx.Timeout(SILENCE_SECONDS)
-        asked = {"changes": "1", "every_seconds": f"{every_seconds:g}"}
+        asked = {"changes": "1", "every_seconds": f"{every_seconds:g}", "after": self._heard}
+        asked_at = time.time()
         try:
             with self._http.stream("GET", "/v1/events", params=asked, timeout=timeout) as answer:
                 if answer.is_error:
@@ -73,6 +80,12 @@ class Client(ClientLike):
                 for line in answer.iter_lines():
                     document = json.loads(line)
                     kind = announced.EVENTS.get(document["kind"])
+                    if kind is announced.Hello:
+                        self._greeted(hello := wire.from_builtins(document["event"], announced.Hello), asked_at)
+                        yield hello
+                        continue
+                    if "seq" in document:
+                        self._heard = f"{self._heard.partition(':')[0]}:{document['seq']}"
                     if "change" in document:
                         yield samples.hear(document["change"])
                     elif kind is not None:
@@ -85,6 +98,12 @@ class Client(ClientLike):
         finally:
             self._listening = None
         raise Unavailable("The agent closed the connection.", "It is started again by the next command.")
+
+    def _greeted(self, hello: announced.Hello, asked_at: float) -> None:
+        """Go on counting where one stands; of what was missed the last is not heard before it comes."""
+        agent_clock.follow(hello.at, asked_at, time.time())
+        if not hello.complete:
+            self._heard = f"{hello.epoch}:{hello.seq}"
 
     def hang_up(self) -> None:
         """End ``announcements`` from another thread, at once: whoever listens is told that the connection ended."""

@@ -23,9 +23,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mlops_desk.api.backlog import Backlog, mark_of
 from mlops_desk.api.document import document
 from mlops_desk.api.streams import Streams, event_lines, verb_lines
 from mlops_desk.base import wire
+from mlops_desk.base.agent_clock import HEADER as CLOCK_HEADER
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, set_caller
 from mlops_desk.base.disk.room import disk_trouble
@@ -33,6 +35,7 @@ from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedO
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.agent import AuditEntry
+from mlops_desk.records.event import Event
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import Parameter, Verb, verbs_of
 from mlops_desk.verbs.permission import Permission
@@ -58,7 +61,7 @@ class _PeerProtocol(H11Protocol):
 class ApiServer:
     """Serves ``services`` (by the names of ``PROTOCOLS``) until ``stop``, to whom ``permission`` lets in.
 
-    ``newest`` gives the event that whoever begins to listen is told at once.
+    ``newest`` gives the event that whoever begins to listen is told at once; ``hears`` tells what a peer may hear.
     """
 
     def __init__(
@@ -68,12 +71,14 @@ class ApiServer:
         loop: Loop,
         audit: Callable[[AuditEntry], None],
         permission: Permission,
-        newest: Callable[[], object] | None = None,
+        newest: Callable[[], Event] | None = None,
+        hears: Callable[[Caller, Event], bool] = lambda _caller, _event: True,
     ) -> None:
         self._services = services
         self._permission = permission
         self._newest = newest
-        self._bus = bus
+        self._backlog = Backlog(bus)
+        self._hears = hears
         self._loop = loop
         self._audit = audit
         self._server: _Server | None = None
@@ -125,7 +130,8 @@ class ApiServer:
                 told = verb_lines(self._loop, self._streams, verb.path, lines)
                 return StreamingResponse(told, media_type="application/x-ndjson")
             result = await self._loop.run(verb.path, lambda: self._perform(verb, arguments))
-            return Response(wire.dumps(result), media_type="application/json")
+            clock = {CLOCK_HEADER: f"{time.time():.6f}"}
+            return Response(wire.dumps(result), media_type="application/json", headers=clock)
 
         method = "POST" if verb.mark.changes else "GET"
         return Route(verb.path, answer, methods=[method], name=f"{verb.service}.{verb.name}")
@@ -165,11 +171,18 @@ class ApiServer:
         return caller
 
     async def _events(self, request: Request) -> Response:
-        self._admit(request)
+        caller = self._admit(request)
         asked = request.query_params
-        changes, every_seconds = asked.get("changes") == "1", _seconds(asked.get("every_seconds", "0"))
+        mark_of(asked.get("after", ""))  # refused before the answer begins
         lines = event_lines(
-            self._loop, self._streams, self._bus, self._newest, changes=changes, every_seconds=every_seconds
+            self._loop,
+            self._streams,
+            self._backlog,
+            self._newest,
+            changes=asked.get("changes") == "1",
+            every_seconds=_seconds(asked.get("every_seconds", "0")),
+            after=asked.get("after"),
+            hears=lambda event: self._hears(caller, event),
         )
         return StreamingResponse(lines, media_type="application/x-ndjson")
 

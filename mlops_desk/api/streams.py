@@ -8,13 +8,13 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextvars import copy_context
 
 import msgspec
 
+from mlops_desk.api.backlog import Backlog, Hears, Joined, Numbered, everything, mark_of
 from mlops_desk.base import wire
-from mlops_desk.base.bus import Bus, Mailbox
 from mlops_desk.base.changes import Teller
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
@@ -23,6 +23,8 @@ from mlops_desk.records import event as events
 HEARTBEAT_SECONDS = 1.5  # a fourth of the silence after which a client takes the agent for lost
 _EARLY_SECONDS = 0.2  # what comes once a second comes not to the millisecond
 _BUFFERED_LINES = 500  # chosen: a log that is read slower than it comes waits in the engine, not in memory
+_UNNUMBERED = 0
+"""A heartbeat is one listener's alone."""
 
 
 class Streams:
@@ -68,53 +70,82 @@ async def verb_lines(loop: Loop, streams: Streams, name: str, source: Iterator[s
 async def event_lines(
     loop: Loop,
     streams: Streams,
-    bus: Bus,
-    first: Callable[[], object] | None = None,
+    backlog: Backlog,
+    first: Callable[[], events.Event] | None = None,
     *,
     changes: bool = False,
     every_seconds: float = 0.0,
+    after: str | None = None,
+    hears: Hears = everything,
 ) -> AsyncIterator[str]:
-    """Yield ``{"kind": ..., "event": ...}`` for what the bus tells, newest wins, with a heartbeat in silence.
+    """Yield ``{"kind": ..., "event": ..., "seq": ...}`` for what is announced, newest wins; in silence a heartbeat.
 
     With ``changes`` a sample comes as ``{"kind": "Sampled", "change": ...}``: what differs from the one before
     (``base.changes``), a tenth of its size and of the work at either end. Samples come at least ``every_seconds``
     apart, everything else at once. ``first`` gives what is told before the first event, so that nobody waits for it.
+    With ``after``, what was heard last (``api.backlog``), a ``Hello`` comes first, then what was missed. Only what the
+    listener ``hears`` is told.
     """
-    mailbox = Mailbox(latest_key)
-    samples = Teller() if changes else None
-    unsubscribe = bus.subscribe(object, mailbox.put)
+    with backlog.joined(None if after is None else mark_of(after)) as joined:
+        told = _Told(backlog.epoch, joined, hears, greets=after is not None, changes=changes)
 
-    def produce(put: Callable[[str], bool]) -> None:
-        pace = _Pace(every_seconds)
-        if first is not None and not put(_line(first(), samples)):
-            return
-        while not loop.ending.is_set() and not mailbox.closed:
-            for event in pace.choose(mailbox.take(HEARTBEAT_SECONDS)):
-                if not put(_line(event, samples)):
+        def produce(put: Callable[[str], bool]) -> None:
+            for line in told.lines(first, _Pace(every_seconds, hears), loop):
+                if not put(line):
                     return
 
-    try:
         async for line in _produced(loop, streams, "events", produce):
             yield line
-    finally:
-        unsubscribe()
-        mailbox.close()
+
+
+class _Told:
+    """What one listener is told: where it stands, what it missed, then what is announced."""
+
+    def __init__(self, epoch: str, joined: Joined, hears: Hears, *, greets: bool, changes: bool) -> None:
+        self._epoch = epoch
+        self._joined = joined
+        self._hears = hears
+        self._greets = greets
+        self._samples = Teller() if changes else None
+        self._dropped = 0
+
+    def lines(self, first: Callable[[], events.Event] | None, pace: "_Pace", loop: Loop) -> Iterator[str]:
+        """Yield lines until the loop ends, or nobody listens any more."""
+        joined = self._joined
+        if self._greets:
+            yield self._hello(joined.seq, complete=joined.complete)
+        if first is not None and self._hears(newest := first()):
+            yield _line(newest, self._samples)
+        for one in joined.missed:
+            if self._hears(one.event):
+                yield _line(one.event, self._samples, one.seq)
+        while not loop.ending.is_set() and not joined.mailbox.closed:
+            taken = [one for one in joined.mailbox.take(HEARTBEAT_SECONDS) if isinstance(one, Numbered)]
+            if self._greets and taken and joined.mailbox.dropped > self._dropped:
+                self._dropped = joined.mailbox.dropped
+                yield self._hello(taken[0].seq - 1, complete=False)
+            for one in pace.choose(taken):
+                yield _line(one.event, self._samples, one.seq or None)
+
+    def _hello(self, seq: int, *, complete: bool) -> str:
+        return _line(events.Hello(self._epoch, seq, complete, time.time()), None)
 
 
 class _Pace:
     """Chooses what is told: samples not too often, and a heartbeat when there was nothing else for a while."""
 
-    def __init__(self, every_seconds: float) -> None:
+    def __init__(self, every_seconds: float, hears: Hears) -> None:
+        self._hears = hears
         self._every_seconds = every_seconds
         self._sample_due = 0.0
         self._told_at = float("-inf")
 
-    def choose(self, taken: Iterable[object]) -> list[object]:
+    def choose(self, taken: Iterable[Numbered]) -> list[Numbered]:
         """Return what of ``taken`` is to be told now. A sample that is left out is followed by another soon."""
         now = time.monotonic()
-        told = [event for event in taken if type(event).__name__ in events.EVENTS and self._is_due(event, now)]
+        told = [one for one in taken if self._hears(one.event) and self._is_due(one.event, now)]
         if not told and now - self._told_at >= HEARTBEAT_SECONDS - _EARLY_SECONDS:
-            told = [events.Heartbeat(time.time())]
+            told = [Numbered(_UNNUMBERED, events.Heartbeat(time.time()))]
         if told:
             self._told_at = now
         return told
@@ -128,16 +159,12 @@ class _Pace:
         return True
 
 
-def _line(event: object, samples: Teller | None) -> str:
+def _line(event: object, samples: Teller | None, seq: int | None = None) -> str:
     name = type(event).__name__
+    number = {} if seq is None else {"seq": seq}
     if samples is not None and isinstance(event, events.Sampled):
-        return msgspec.json.encode({"kind": name, "change": samples.tell(event)}).decode()
-    return wire.dumps({"kind": name, "event": event})
-
-
-def latest_key(event: object) -> Hashable | None:
-    """Return what an event is the newest state of, or None when each one counts."""
-    return event.key if isinstance(event, events.Announcement) else None
+        return msgspec.json.encode({"kind": name, "change": samples.tell(event), **number}).decode()
+    return wire.dumps({"kind": name, "event": event, **number})
 
 
 async def _produced(

@@ -4,6 +4,7 @@ import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records.metric import Reading
 
@@ -58,7 +59,7 @@ def ago(at: float | None) -> str:
     """Return how long ago a Unix time was, in one unit."""
     if at is None:
         return "–"
-    return f"{span(max(0.0, time.time() - at))} ago"
+    return f"{span(max(0.0, agent_clock.now() - at))} ago"
 
 
 def span(seconds: float) -> str:

@@ -160,6 +160,24 @@ class Notice(Announcement):
 
 
 @dataclass(frozen=True, slots=True)
+class Hello(Announcement):
+    """Where a listener stands among the agent's announcements, for one who has said what it heard last.
+
+    ``complete``: what it has missed since follows, and no more; else it loads anew what it shows. Announcements are
+    numbered by ``seq`` within an ``epoch``, which is the agent's life. ``at`` is the agent's clock, Unix seconds.
+    """
+
+    epoch: str
+    seq: int
+    complete: bool
+    at: float
+
+    @property
+    def key(self) -> Hashable:
+        return "hello"
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat(Announcement):
     """Sent when nothing else is, so that silence means the agent is gone."""
 
@@ -184,6 +202,7 @@ Event = (
     | IncidentLogged
     | AlertChanged
     | Notice
+    | Hello
     | Heartbeat
 )
 

@@ -9,7 +9,6 @@ import logging
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from PySide6.QtCore import QObject, QSettings, QSocketNotifier, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.loop import Loop
 from mlops_desk.ui import catalogue
 from mlops_desk.ui.actions import Action, Actions
@@ -206,14 +206,18 @@ class Program(QObject):
         """Hear that somebody started the program again."""
         self.window.bring_up()
 
-    def _connected(self) -> None:
+    def _connected(self, missed: bool) -> None:
+        """Load what is shown, where it may have changed unheard; what came of it meanwhile is heard again."""
         if self.loop.ending.is_set():
             return
         for loaded in self.store.loaded.values():
-            if loaded.early:
+            part = self.store.part(loaded.topic)
+            lacks = part.value is None or part.error is not None or part.loading
+            if (loaded.early and missed) or (lacks and (loaded.early or part.asked_at is not None)):
                 self.context.load(loaded.topic)
         self.context.ask("the last minutes", _last_minutes, self.store.recent.take_curves)
-        self.window.connected()
+        if missed:
+            self.window.connected()
 
     def _changed(self, topics: frozenset[Topic]) -> None:
         self.tray.take(topics)
@@ -267,7 +271,7 @@ def _last_minutes(desk: "ClientLike") -> "Curves":
     """Ask for what tiles show of the time before this window was opened."""
     status = desk.telemetry.status()
     names = ["\t".join(key) for key in recent_tracks.tile_keys(devices_of(status))]
-    end = status.sampled_at or time.time()
+    end = status.sampled_at or agent_clock.now()
     return desk.telemetry.curves(names, end - recent_tracks.SECONDS, end, int(recent_tracks.SECONDS))
 
 

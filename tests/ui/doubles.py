@@ -360,6 +360,7 @@ class Double:
         self.simulated = simulated
         self.beat_seconds = beat_seconds
         self.silent = False
+        self.remembers = False
         self.calls: list[tuple[str, str]] = []
         self.frozen: set[str] = set()
         self.thaw = threading.Event()
@@ -416,6 +417,7 @@ class Double:
         self.paces.append(every_seconds)
         mine: queue.SimpleQueue[events.Event | None] = queue.SimpleQueue()
         self._streams.append(mine)
+        yield events.Hello("double", 0, self.remembers, time.time())
         yield events.Sampled(self.sample(time.time()))
         while True:
             try:

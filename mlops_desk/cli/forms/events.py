@@ -1,9 +1,9 @@
 """Texts for what was judged: events, alerts and their rules, GPUs with their processes, an absence, a recording."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.hysteresis import span_words
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, span, step, table
 from mlops_desk.records.alert import Alert, AlertRule
@@ -96,7 +96,7 @@ def _busy(item: GpuUse) -> str:
 def _alert_state(item: Alert) -> str:
     seen = f", seen by {item.acknowledged_by}" if item.acknowledged_by else ""
     until = item.silenced_until or 0.0
-    silent = f", silent until {moment(until)}" if until > time.time() else ""
+    silent = f", silent until {moment(until)}" if until > agent_clock.now() else ""
     return (f"ended {ago(item.ended_at)}" if item.ended_at is not None else "fires") + seen + silent
 
 

@@ -4,10 +4,9 @@
 *Paused*: the same, and the pages stand still too.
 """
 
-import time
-
 from PySide6.QtCore import QObject, Signal
 
+from mlops_desk.base import agent_clock
 from mlops_desk.ui.curves import spans
 from mlops_desk.ui.curves.spans import Span
 
@@ -23,7 +22,7 @@ class TimeAxis(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.now = time.time()
+        self.now = agent_clock.now()
         self.cursor: float | None = None
         self._seconds = FIRST_SECONDS
         self._end: float | None = None

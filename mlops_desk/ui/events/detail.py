@@ -1,12 +1,12 @@
 """One event closer: what happened, what it means, what to do, and the curves that were recorded around it."""
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.history import Curves
@@ -161,7 +161,7 @@ class EventDetail(QWidget):
     def _show_recording(self, incident: Incident | None) -> None:
         wanted = incident.id if incident is not None and incident.recorded else None
         if incident is not None and not incident.recorded:
-            young = time.time() - incident.at < RECORDING_SECONDS
+            young = agent_clock.now() - incident.at < RECORDING_SECONDS
             when = "Nothing is recorded of it yet." if young else "No recording was kept of the minutes around it."
             self._says.show_text(when)
         self._recording.setVisible(incident is not None and (incident.recorded or incident.kind in _RECORDED))

@@ -1,8 +1,8 @@
 """Events and alerts, as the frame sees them."""
 
-import time
 from collections.abc import Iterator
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records import event as events
 from mlops_desk.records.alert import Alert, AlertRule
@@ -70,7 +70,7 @@ def _wrong_now(store: Store) -> Iterator[Line]:
 
 def _of_late(store: Store) -> Iterator[Line]:
     """Yield what happened within a day and is no alert any more: alerts have lines of their own."""
-    since = time.time() - INCIDENT_SECONDS
+    since = agent_clock.now() - INCIDENT_SECONDS
     recent = sorted(
         (one for one in (store.incidents.value or {}).values() if one.at >= since and one.kind != "alert"),
         key=lambda one: -one.at,

@@ -1,11 +1,11 @@
 """Host: the machine without its GPUs: every processor, memory, what waits for what, temperatures, and their curves."""
 
-import time
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records.host import Host, Sensor
 from mlops_desk.ui.charts.chart import Chart
@@ -116,7 +116,7 @@ class HostPage(Page):
         self.memory.show_meters(words.memory(host))
         self.pressure.show_meters(words.pressure(host))
         self.load.show_facts(words.load(host))
-        self.machine.show_facts(words.machine(host, time.time()))
+        self.machine.show_facts(words.machine(host, agent_clock.now()))
         self._show_sensors(host)
         self._show_curves(host)
 

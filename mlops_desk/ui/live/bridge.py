@@ -33,10 +33,13 @@ Connect = Callable[[], "ClientLike"]
 
 
 class Bridge(QObject):
-    """Feeds the store from the agent and tells which topics changed."""
+    """Feeds the store from the agent and tells which topics changed.
+
+    ``connected`` tells whether something may have been missed since the last time, so that all is to be loaded anew.
+    """
 
     changed = Signal(object)
-    connected = Signal()
+    connected = Signal(bool)
     _woken = Signal()
 
     def __init__(self, connect: Connect, store: Store, loop: Loop) -> None:
@@ -131,12 +134,12 @@ class Bridge(QObject):
             self._connect_again = False
             self._post("connecting", None)
             self._client = self._connect()
-        first = True
+        from mlops_desk.records.event import Hello  # noqa: PLC0415 - the window's frame is painted before
+
         self._paced_anew = False
         for event in self._client.announcements(self._every_seconds):
-            if first:
-                first = False
-                self._post("connected", None)
+            if isinstance(event, Hello):
+                self._post("connected" if event.complete else "connected anew", None)
             yield event
             if self._paced_anew:
                 return
@@ -165,19 +168,19 @@ class Bridge(QObject):
             unread, self._unread = self._unread, OrderedDict()
             self._awake = False
         topics: set[Topic] = set()
-        newly_connected = False
+        connected = missed = False
         for key, item in unread.items():
             if key == "lost":
                 topics |= {Topic.CONNECTION} if self._store.lost(item) else set()  # type: ignore[arg-type]  # the key tells what the item is
             elif key == "connecting":
                 topics |= {Topic.CONNECTION} if self._store.lost(None, "starting") else set()
-            elif key == "connected":
-                newly_connected = True
+            elif key in {"connected", "connected anew"}:
+                connected, missed = True, missed or key == "connected anew"
             else:
                 topics |= {Topic.CONNECTION} if self._store.heard(time.monotonic()) else set()
                 topics |= announcements.apply(self._store, item)  # type: ignore[arg-type]  # likewise
-        if newly_connected:
-            self.connected.emit()
+        if connected:
+            self.connected.emit(missed)
         if topics:
             self.changed.emit(frozenset(topics))
 

@@ -1,8 +1,8 @@
 """Words for what was judged: incidents, alerts and the verdict on a GPU; and how a kept recording becomes curves."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.diagnosis import Diagnosis
@@ -60,13 +60,13 @@ def firing(alerts: Iterable[Alert]) -> list[Alert]:
 
 def is_silent(alert: Alert) -> bool:
     """Tell whether nobody wants to hear of an alert: somebody has seen it, or silenced it for a while."""
-    return alert.acknowledged_by is not None or (alert.silenced_until or 0.0) > time.time()
+    return alert.acknowledged_by is not None or (alert.silenced_until or 0.0) > agent_clock.now()
 
 
 def silence(alert: Alert) -> str:
     """Say until when an alert is silent, and who wanted that; "" for one that is not."""
     until = alert.silenced_until or 0.0
-    if until <= time.time():
+    if until <= agent_clock.now():
         return ""
     by = f" ({plain(alert.silenced_by, 60)})" if alert.silenced_by else ""
     return f"silent until {numbers.day_and_clock(until)}{by}"
@@ -175,4 +175,4 @@ def _idle(names: list[str], of: int) -> str:
 
 
 def span(absence: Absence) -> str:
-    return numbers.duration(max(0.0, (absence.until or time.time()) - absence.since))
+    return numbers.duration(max(0.0, (absence.until or agent_clock.now()) - absence.since))

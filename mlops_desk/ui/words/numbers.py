@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlops_desk.base import text
+from mlops_desk.base import agent_clock, text
 from mlops_desk.records.metric import MetricState, Reading
 
 Written = Callable[[float | None], str]
@@ -152,7 +152,7 @@ def ago(moment: float | None, now: float | None = None) -> str:
     """Return a Unix time relative to now: ``3 min ago``."""
     if moment is None:
         return NOTHING
-    passed = (time.time() if now is None else now) - moment
+    passed = (agent_clock.now() if now is None else now) - moment
     if passed < 0:
         return "just now" if passed > -5 else f"in {duration(-passed)}"
     if passed < 5:
@@ -171,7 +171,7 @@ def clock(moment: float) -> str:
 
 def day_and_clock(moment: float, now: float | None = None) -> str:
     """Return a Unix time as short as it can be: the clock today, else the date too."""
-    today = time.localtime(time.time() if now is None else now)
+    today = time.localtime(agent_clock.now() if now is None else now)
     at = time.localtime(moment)
     return time.strftime("%H:%M:%S" if at[:3] == today[:3] else "%Y-%m-%d %H:%M", at)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -21,7 +22,7 @@ from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry
-from mlops_desk.records.event import Heartbeat, JobChanged, Notice, Sampled
+from mlops_desk.records.event import Heartbeat, Hello, JobChanged, Notice, Sampled
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.history import Curve, Curves
 from mlops_desk.records.host import Host
@@ -259,7 +260,7 @@ def test_a_reader_that_goes_away_ends_the_source(world: World) -> None:
 
 
 def test_events_reach_every_listener_with_a_heartbeat_in_silence(world: World) -> None:
-    events = world.client.announcements()
+    events = after_hello(world.client.announcements())
     assert isinstance(next(events), Heartbeat)
     world.bus.publish(JobChanged(job()))
     world.bus.publish(Notice("info", "test", "hello"))
@@ -271,7 +272,7 @@ def test_events_reach_every_listener_with_a_heartbeat_in_silence(world: World) -
 
 def test_streams_that_are_open_at_the_end_are_ended_quietly(world: World, caplog: pytest.LogCaptureFixture) -> None:
     other = Client(world.socket)
-    events, lines = world.client.announcements(), other.jobs.logs("1", follow=True)
+    events, lines = after_hello(world.client.announcements()), other.jobs.logs("1", follow=True)
     assert isinstance(next(events), Heartbeat)
     assert next(lines) == "first"
     world.server.stop()
@@ -301,7 +302,7 @@ def test_a_listener_is_ended_from_another_thread(world: World) -> None:
 
 def test_samples_arrive_whole_though_only_their_changes_travel(world: World) -> None:
     told = [Sampled(status(power)) for power in (300.0, 300.0, None, 310.5)]
-    events = world.client.announcements()
+    events = after_hello(world.client.announcements())
     assert isinstance(next(events), Heartbeat)
     for sample in told:
         world.bus.publish(sample)
@@ -311,7 +312,7 @@ def test_samples_arrive_whole_though_only_their_changes_travel(world: World) -> 
 
 def test_the_newest_sample_is_told_before_anything_happens(world: World) -> None:
     world.server._newest = lambda: Sampled(status(250.0))
-    events = world.client.announcements()
+    events = after_hello(world.client.announcements())
     assert next(events) == Sampled(status(250.0))
     world.bus.publish(Sampled(status(251.0)))
     assert next(event for event in events if not isinstance(event, Heartbeat)) == Sampled(status(251.0))
@@ -331,7 +332,7 @@ def test_who_does_not_ask_for_changes_gets_whole_samples(world: World) -> None:
 
 
 def test_who_asks_for_few_samples_gets_few_and_everything_else_at_once(world: World) -> None:
-    events = world.client.announcements(every_seconds=60.0)
+    events = after_hello(world.client.announcements(every_seconds=60.0))
     assert isinstance(next(events), Heartbeat)
     world.bus.publish(Sampled(status(300.0)))
     assert isinstance(next(events), Sampled)
@@ -343,7 +344,7 @@ def test_who_asks_for_few_samples_gets_few_and_everything_else_at_once(world: Wo
 
 
 def test_samples_that_are_left_out_are_no_silence(world: World) -> None:
-    events = world.client.announcements(every_seconds=60.0)
+    events = after_hello(world.client.announcements(every_seconds=60.0))
     next(events)
     kinds: list[type] = []
     for _ in range(4):
@@ -370,3 +371,95 @@ def test_the_openapi_document_has_every_verb(world: World) -> None:
     paths = ("/v1/settings/set", "/v1/jobs/cancel", "/v1/jobs/submit")
     assert [document["paths"][path]["post"]["x-who"] for path in paths] == ["administrator", "owner", "everybody"]
     assert json.dumps(document)
+
+
+def after_hello(heard: Iterator[Any]) -> Iterator[Any]:
+    """Return what comes after the first word."""
+    assert isinstance(next(heard), Hello)
+    return heard
+
+
+def greeted(world: World) -> tuple[Hello, Any]:
+    """Begin to listen; return what comes first, and the rest."""
+    heard = world.client.announcements()
+    hello = next(heard)
+    assert isinstance(hello, Hello)
+    return hello, (event for event in heard if not isinstance(event, Heartbeat))
+
+
+def test_who_comes_back_hears_what_was_announced_meanwhile(world: World) -> None:
+    hello, heard = greeted(world)
+    assert not hello.complete
+    world.bus.publish(Notice("info", "jobs", "first"))
+    assert [next(heard).text] == ["first"]
+    heard.close()
+    world.bus.publish(Notice("info", "jobs", "second"))
+    world.bus.publish(JobChanged(job("a")))
+    world.bus.publish(JobChanged(job("b")))
+    world.bus.publish(JobChanged(replace(job("a"), name="renamed")))
+    hello, heard = greeted(world)
+    assert hello.complete
+    told = [next(heard) for _ in range(3)]
+    assert told == [
+        Notice("info", "jobs", "second"),
+        JobChanged(job("b")),
+        JobChanged(replace(job("a"), name="renamed")),
+    ]
+    heard.close()
+    hello, heard = greeted(world)
+    assert hello.complete
+    world.bus.publish(Notice("info", "jobs", "third"))
+    assert next(heard).text == "third"
+    heard.close()
+
+
+def test_a_break_while_one_hears_what_was_missed_loses_nothing(world: World) -> None:
+    _, heard = greeted(world)
+    world.bus.publish(Notice("info", "jobs", "0"))
+    next(heard)
+    heard.close()
+    for number in range(1, 5):
+        world.bus.publish(Notice("info", "jobs", str(number)))
+    texts = []
+    for _ in range(4):
+        hello, heard = greeted(world)
+        assert hello.complete
+        texts.append(next(heard).text)
+        heard.close()
+    assert texts == ["1", "2", "3", "4"]
+
+
+def test_after_another_agents_life_one_loads_anew(world: World) -> None:
+    _, heard = greeted(world)
+    world.bus.publish(Notice("info", "jobs", "first"))
+    next(heard)
+    heard.close()
+    world.server._backlog.epoch = "f" * 32
+    hello, heard = greeted(world)
+    assert (hello.complete, hello.epoch) == (False, "f" * 32)
+    heard.close()
+
+
+def test_a_listener_hears_only_what_it_may(world: World) -> None:
+    world.server._hears = lambda caller, event: caller.uid == os.getuid() and not isinstance(event, JobChanged)
+    _, heard = greeted(world)
+    world.bus.publish(JobChanged(job("a")))
+    world.bus.publish(Notice("info", "jobs", "first"))
+    assert next(heard) == Notice("info", "jobs", "first")
+    heard.close()
+    world.bus.publish(JobChanged(job("a")))
+    world.bus.publish(Notice("info", "jobs", "second"))
+    _, heard = greeted(world)
+    assert next(heard) == Notice("info", "jobs", "second")
+    heard.close()
+
+
+def test_an_answer_tells_the_agents_clock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[float, float, float]] = []
+    monkeypatch.setattr("mlops_desk.base.agent_clock.follow", lambda *times: told.append(times))
+    world.client.jobs.list(limit=1)
+    _, heard = greeted(world)
+    heard.close()
+    assert len(told) == 2
+    for at, asked_at, heard_at in told:
+        assert asked_at - 1e-5 <= at <= heard_at

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mlops_desk.api import server
+from mlops_desk.api.backlog import Backlog
 from mlops_desk.api.streams import Streams, event_lines
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller
@@ -71,16 +72,16 @@ def test_what_is_audited_is_cut_to_two_thousand_characters() -> None:
 
 
 def test_a_listener_that_goes_away_is_told_nothing_any_more() -> None:
-    bus, loop, streams = Bus(), Loop("test"), Streams()
+    backlog, loop, streams = Backlog(Bus()), Loop("test"), Streams()
 
     async def listen() -> None:
-        lines = event_lines(loop, streams, bus, lambda: Notice("info", "s", "t", None, 1.0))
+        lines = event_lines(loop, streams, backlog, lambda: Notice("info", "s", "t", None, 1.0))
         assert "Notice" in await anext(lines)
-        assert (len(streams._ends), len(bus._subscribers[object])) == (1, 1)
+        assert (len(streams._ends), backlog.listeners) == (1, 1)
         await lines.aclose()
 
     asyncio.run(listen())
-    assert (len(streams._ends), bus._subscribers[object]) == (0, [])
+    assert (len(streams._ends), backlog.listeners) == (0, 0)
     assert loop.stop(3.0) == [], "its thread has ended"
 
 
