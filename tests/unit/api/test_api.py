@@ -422,6 +422,7 @@ def test_a_break_while_one_hears_what_was_missed_loses_nothing(world: World) -> 
         world.bus.publish(Notice("info", "jobs", str(number)))
     texts = []
     for _ in range(4):
+        greeted(world)[1].close()
         hello, heard = greeted(world)
         assert hello.complete
         texts.append(next(heard).text)
