@@ -33,21 +33,21 @@ class Numbered:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class LastHeard:
     """The last announcement that a listener has heard; ``epoch`` names the agent's life in which it was numbered."""
 
     epoch: str
     seq: int
 
 
-def mark_of(text: str) -> Mark | None:
+def mark_of(text: str) -> LastHeard | None:
     """Read ``EPOCH:SEQ``; None for the empty text of one who has heard nothing yet. Raises Invalid."""
     if not text:
         return None
     found = _MARK.fullmatch(text)
     if found is None:
         raise Invalid(f"{plain(text)!r} does not say what was heard last.", "Leave it empty to begin anew.")
-    return Mark(found[1], int(found[2]))
+    return LastHeard(found[1], int(found[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Backlog:
         return len(self._listeners)
 
     @contextmanager
-    def joined(self, after: Mark | None) -> Iterator[Joined]:
+    def joined(self, after: LastHeard | None) -> Iterator[Joined]:
         """Listen from now on; nothing falls between what was missed and what comes into the mailbox."""
         mailbox = Mailbox(_key)
         with self._lock:

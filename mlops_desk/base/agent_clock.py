@@ -10,6 +10,7 @@ HEADER = "x-agent-clock"
 """Carries with each answer what the agent's clock showed, Unix seconds."""
 
 _ahead_seconds = 0.0
+"""By how much the agent's clock is ahead of one's own: as long as no answer says otherwise, not at all."""
 
 
 def now() -> float:

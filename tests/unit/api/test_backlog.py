@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.api.backlog import Backlog, Mark, Numbered, mark_of
+from mlops_desk.api.backlog import Backlog, LastHeard, Numbered, mark_of
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.event import Event, Heartbeat, Notice, RuleRemoved, Sampled
@@ -32,7 +32,7 @@ def test_what_was_missed_is_told_in_order_or_known_to_be_lacking(before: list[st
         bus.publish(event(kind, number))
     with backlog.joined(None) as joined:
         assert (joined.complete, joined.missed) == (False, ())
-        mark = Mark(backlog.epoch, joined.seq)
+        mark = LastHeard(backlog.epoch, joined.seq)
     sent = [event(kind, number) for number, kind in enumerate(meanwhile)]
     for one in sent:
         bus.publish(one)
@@ -60,10 +60,10 @@ def test_another_life_and_what_was_never_told_are_nothing_to_go_on_from() -> Non
     bus = Bus()
     backlog = Backlog(bus)
     bus.publish(Notice("info", "jobs", "one"))
-    for mark in (Mark("0" * 32, 1), Mark(backlog.epoch, 2)):
+    for mark in (LastHeard("0" * 32, 1), LastHeard(backlog.epoch, 2)):
         with backlog.joined(mark) as joined:
             assert not joined.complete
-    with backlog.joined(Mark(backlog.epoch, 1)) as joined:
+    with backlog.joined(LastHeard(backlog.epoch, 1)) as joined:
         assert joined.complete
     assert backlog.listeners == 0
 
@@ -75,5 +75,5 @@ def test_what_does_not_say_what_was_heard_is_refused(text: str) -> None:
 
 
 def test_a_mark_is_read_as_it_is_written() -> None:
-    assert mark_of(f"{'0a' * 16}:17") == Mark("0a" * 16, 17)
+    assert mark_of(f"{'0a' * 16}:17") == LastHeard("0a" * 16, 17)
     assert mark_of("") is None
