@@ -17,7 +17,7 @@ from PySide6.QtGui import (
     QShowEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
 from mlops_desk.records.metric import MetricState
 from mlops_desk.ui.charts import export
@@ -30,6 +30,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.scroll import ScrollArea
 from mlops_desk.ui.widgets.traces import Drawn
 from mlops_desk.ui.words import numbers
 
@@ -45,7 +46,9 @@ class ChartStack(Card):
 
     accessible_role = Role.Grouping
 
-    def __init__(self, charts: Sequence[Chart], context: Context | None = None, name: str = "Charts") -> None:
+    def __init__(
+        self, charts: Sequence[Chart], context: Context | None = None, name: str = "Charts", *, scrolls: bool = False
+    ) -> None:
         super().__init__()
         self._charts = list(charts)
         self._context = context
@@ -62,7 +65,10 @@ class ChartStack(Card):
         for chart in self._charts:
             chart.follow(self._read)
             chart.renamed.connect(self._dress)
-            self.column.addWidget(chart, 1)
+        self._area = self._scrolled(name) if scrolls else None
+        if self._area is None:
+            for chart in self._charts:
+                self.column.addWidget(chart, 1)
         self._more = Button("", symbol="more", tip="Copy or save what is shown")
         self._more.setParent(self)
         self._more.setVisible(context is not None)
@@ -74,6 +80,33 @@ class ChartStack(Card):
             self.feed.arrived.connect(self._show_all)
             self.feed.followed.connect(self._follow)
         self._dress()
+
+    def _scrolled(self, name: str) -> ScrollArea:
+        """Let the charts scroll where there is no room for all; the lowest one, which has the times, stays in sight."""
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_4)
+        *above, lowest = self._charts
+        for chart in above:
+            column.addWidget(chart, 1)
+        area = ScrollArea()
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys move the time; Tab goes from control to control
+        area.setAccessibleName(name)
+        area.setWidget(inner)
+        area.viewport().setAutoFillBackground(False)
+        inner.setAutoFillBackground(False)
+        self.column.addWidget(area, len(above) - 1)
+        below = QVBoxLayout()
+        below.addWidget(lowest)
+        self.column.addLayout(below, 1)
+
+        def make_room(*_range: int) -> None:
+            """End the lowest chart where those above do, so that they have one axis."""
+            below.setContentsMargins(0, 0, area.width() - area.viewport().width(), 0)
+
+        area.verticalScrollBar().rangeChanged.connect(make_room)
+        return area
 
     @property
     def charts(self) -> Sequence[Chart]:
@@ -243,11 +276,14 @@ class ChartStack(Card):
         super().keyPressEvent(event)
 
     def _seconds_a_pixel(self) -> float:
-        width = self._charts[0].plot_area().width() if self._charts else 1.0
+        width = self._charts[-1].plot_area().width() if self._charts else 1.0
         return (self._axis.seconds if self._axis is not None else 0.0) / max(width, 1.0)
 
     def _moment_at(self, x: float) -> float | None:
-        return self._charts[0].moment_at(x - self._charts[0].x()) if self._charts else None
+        if not self._charts:
+            return None
+        lowest = self._charts[-1]
+        return lowest.moment_at(x - lowest.mapTo(self, QPoint()).x())
 
     # Taking it along.
 

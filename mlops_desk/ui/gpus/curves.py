@@ -88,7 +88,7 @@ class GpuCurves:
         self.charts["throttle"].setMaximumHeight(theme.THIN_CHART_HEIGHT)
         self.charts["processes"].hide()
         self.charts["utilization"].hide()
-        self.stack = ChartStack(list(self.charts.values()), context, "Curves of the GPU")
+        self.stack = ChartStack(list(self.charts.values()), context, "Curves of the GPU", scrolls=True)
         self._pointed: str | None = None
 
     def by_process(self, *, on: bool) -> None:

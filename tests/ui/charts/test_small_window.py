@@ -1,0 +1,47 @@
+"""In a small window (1520 by 1040 pixels at 200 %) every chart of a GPU can be read, and the times are always there."""
+
+from PySide6.QtCore import QPoint
+from PySide6.QtWidgets import QApplication
+
+
+def left_and_right(page, chart):
+    area = chart.plot_area()
+    start = chart.mapTo(page, QPoint()).x()
+    return start + area.left(), start + area.right()
+
+
+def test_in_a_small_window_charts_scroll_and_the_axis_stays_in_sight(start, double, qtbot):
+    window = start(double, "gpus").window
+    page = window.page()
+    qtbot.waitUntil(lambda: page.gpu() is not None)
+    window.resize(760, 520)
+    stack = page.curves.stack
+    bar = stack._area.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 0)
+    qtbot.wait(50)
+    lowest = stack.charts[-1]
+    assert lowest.times
+    for place in (0, bar.maximum()):
+        bar.setValue(place)
+        QApplication.processEvents()
+        assert lowest.visibleRegion().boundingRect() == lowest.rect()
+        bottom = lowest.mapTo(window, QPoint(0, lowest.height())).y()
+        assert bottom <= window.bottom.y()
+    for chart in stack.charts[:-1]:
+        bar.setValue(chart.y())
+        QApplication.processEvents()
+        seen = chart.visibleRegion().boundingRect().height()
+        assert seen >= min(chart.height(), stack._area.viewport().height()) - 1, chart.title
+        assert chart.height() >= chart.minimumHeight()
+    assert len({left_and_right(page, chart) for chart in stack.charts}) == 1
+
+
+def test_in_a_large_window_nothing_scrolls_and_all_charts_end_together(start, double, qtbot):
+    window = start(double, "gpus").window
+    page = window.page()
+    window.resize(1280, 900)
+    qtbot.waitUntil(lambda: page.gpu() is not None)
+    qtbot.wait(50)
+    stack = page.curves.stack
+    assert stack._area.verticalScrollBar().maximum() == 0
+    assert len({left_and_right(page, chart) for chart in stack.charts}) == 1
