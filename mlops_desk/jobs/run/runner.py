@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
+from mlops_desk.base.pauses import pause_after
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.jobs.book import JobBook
@@ -330,7 +331,7 @@ class Runner:
                 self._pauses.pop(key, None)
             else:
                 tries = self._pauses.get(key, (0, 0.0))[0]
-                pause = _PAUSES_SECONDS[min(tries, len(_PAUSES_SECONDS) - 1)]
+                pause = pause_after(tries, _PAUSES_SECONDS)
                 self._pauses[key] = (tries + 1, time.monotonic() + pause)
 
     def _excuse(self, key: str, reason: Reason) -> None:

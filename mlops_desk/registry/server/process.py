@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mlops_desk.base.pauses import pause_after
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.registry.server.application import hosts_of, load_packages, serve
 from mlops_desk.registry.server.files import VERSION, Entry, ServerFiles, end_process
@@ -150,7 +151,7 @@ class Keeper:
                 silent = 0
 
     def _pause(self, short_lives: int) -> None:
-        pause = _PAUSES_SECONDS[min(short_lives, len(_PAUSES_SECONDS) - 1)]
+        pause = pause_after(short_lives, _PAUSES_SECONDS)
         _log.warning("The tracking server ended; it is started again in %g s", pause)
         if short_lives >= _TOLD_AFTER:
             text = f"It ended {short_lives} times in a row soon after its start, and is tried again every {pause:g} s."

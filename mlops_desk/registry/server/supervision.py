@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable
 
 from mlops_desk.base.errors import DeskError
+from mlops_desk.base.pauses import pause_after
 from mlops_desk.records.model import Registry
 from mlops_desk.registry.server.keeper import TrackingServer
 
@@ -92,7 +93,7 @@ class Supervision:
             return
         self._missed = 0
         self._failures += 1
-        pause = _PAUSES_SECONDS[min(self._failures, len(_PAUSES_SECONDS)) - 1]
+        pause = pause_after(self._failures - 1, _PAUSES_SECONDS)
         try:
             act()
         except DeskError as error:

@@ -4,6 +4,8 @@ Packing what waits for a disk that is still full is work for nothing. So the fil
 nothing; as it may be wrong (a quota, a broken disk), what it says only makes the tries rarer.
 """
 
+from mlops_desk.base.pauses import longer
+
 SOON_SECONDS = 3.0  # chosen: a writer that holds the database is mostly done by then
 LONGEST_SECONDS = 30.0  # chosen: room on a disk that somebody has just made is used so soon
 
@@ -18,7 +20,7 @@ class Retrying:
     def failed(self, now: float, *, room: bool) -> None:
         """Note a failure; one with room on the disk says that more room will not help, so the pauses grow."""
         if self._failed_at is not None and room:
-            self._pause = min(2 * self._pause, LONGEST_SECONDS)
+            self._pause = longer(self._pause, LONGEST_SECONDS)
         elif not room:
             self._pause = SOON_SECONDS
         self._failed_at = now

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mlops_desk.base.pauses import longer
 from mlops_desk.base.text import plain
 from mlops_desk.records.host import Filesystem
 from mlops_desk.records.metric import MetricState, Reading
@@ -161,7 +162,7 @@ class Filesystems:
         known = asked[0]
         known.hanging = probe
         known.due = time.monotonic() + known.pause
-        known.pause = min(2 * known.pause, _LONGEST_PAUSE_SECONDS)
+        known.pause = longer(known.pause, _LONGEST_PAUSE_SECONDS)
         if known.silent_at is None:
             known.silent_at = probe.started_at
         since = time.strftime("%H:%M:%S", time.localtime(known.silent_at))

@@ -12,6 +12,7 @@ from threading import Condition, Event
 from typing import Any, Protocol
 
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.pauses import pause_after
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.nvml.door import NvmlError
 
@@ -135,7 +136,7 @@ class EventListener:
             if not failed:
                 self._failures = 0
                 return
-            pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+            pause = pause_after(self._failures, _PAUSES)
             self._failures += 1
             if self._condition.wait_for(lambda: self._wanted is not wanted or self._ending.is_set(), pause):
                 self._failures = 0

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from mlops_desk.base.pauses import pause_after
 from mlops_desk.base.text import plain
 from mlops_desk.records.gpu import Gpu, GpuState, NvLink
 from mlops_desk.records.metric import MetricState, Reading
@@ -230,7 +231,7 @@ class NvmlGpus:
         self._pause(now)
 
     def _pause(self, now: float) -> None:
-        self._open_again = now + _OPEN_PAUSES[min(self._failures, len(_OPEN_PAUSES) - 1)]
+        self._open_again = now + pause_after(self._failures, _OPEN_PAUSES)
         self._failures += 1
 
     def _shut(self) -> None:

@@ -6,6 +6,7 @@ long. A GPU is blamed only for a call that it was seen to hang in; a slow driver
 
 from dataclasses import dataclass, field
 
+from mlops_desk.base.pauses import longer, pause_after
 from mlops_desk.telemetry.source import Busy
 
 STALE_SECONDS = 3.0  # three of the usual samples
@@ -76,7 +77,7 @@ class Restarts:
     def pause(self, ran_seconds: float) -> float:
         """Return the seconds to wait, given how long the last collector ran."""
         self.count = 0 if ran_seconds >= _STEADY_SECONDS else self.count + 1
-        return _START_PAUSES[min(max(self.count - 1, 0), len(_START_PAUSES) - 1)]
+        return pause_after(self.count - 1, _START_PAUSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Quarantine:
         """Leave a GPU out from now on, or for longer if it is out already; ``at_once`` it may be asked again."""
         before = self.out.get(index)
         since = before.since if before else now
-        pause = min(before.pause * 2, _RETRY_LIMIT_SECONDS) if before else _RETRY_SECONDS
+        pause = longer(before.pause, _RETRY_LIMIT_SECONDS) if before else _RETRY_SECONDS
         self.out[index] = Quarantined(since, now if at_once else now + pause, pause)
 
     def due(self, now: float) -> list[int]:

@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.pauses import longer
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
 
@@ -119,7 +120,7 @@ class Bridge(QObject):
                 return
             self._hurry.wait(pause)
             self._hurry.clear()
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            pause = longer(pause, LONGEST_PAUSE_SECONDS)
 
     def _pacing_changed(self) -> bool:
         """Tell, once, whether the connection ended because another pace was wished for."""
