@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from mlops_desk.base.errors import Invalid, Refused, Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, Invalid, Refused, Unavailable
 from mlops_desk.base.text import plain
 
 DEADLINE_SECONDS = 10.0

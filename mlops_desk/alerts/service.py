@@ -18,8 +18,7 @@ from mlops_desk.alerts.silences import LONGEST_SECONDS, spot_of
 from mlops_desk.alerts.webhook import Webhook
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import DeskError, Invalid, NotFound
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one

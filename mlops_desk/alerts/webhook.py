@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 
 from mlops_desk.alerts import delivery
 from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, Invalid
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, Invalid
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.alert import Alert

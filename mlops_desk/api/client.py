@@ -20,8 +20,7 @@ from mlops_desk.base.agent_clock import HEADER as CLOCK_HEADER
 from mlops_desk.base.changes import BadPatch, Listener
 from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError, TimedOut, Unavailable, heard
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, TimedOut, Unavailable, heard
 from mlops_desk.records import event as announced
 from mlops_desk.verbs.declaration import Verb, verbs_of
 from mlops_desk.verbs.desk import PROTOCOLS, ClientLike

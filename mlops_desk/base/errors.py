@@ -9,9 +9,23 @@ DeskError              what happened, to what and why, with a hint: what to do n
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
-from mlops_desk.base.hint import Hint
+
+class Hint(str):
+    """A hint that holds a command, as a text: ``before``, the command, ``after``, as they are.
+
+    Records keep the command in a field of their own beside the text, where only that travels.
+    """
+
+    __slots__ = ("command",)
+
+    command: str
+
+    def __new__(cls, command: str, *, before: str = "", after: str = "") -> Self:
+        made = super().__new__(cls, f"{before}{command}{after}")
+        made.command = command
+        return made
 
 
 class DeskError(Exception):

@@ -17,8 +17,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, Invalid
 
 T = TypeVar("T")
 

@@ -9,8 +9,7 @@ from typing import Any
 from mlops_desk.api.client import Client, connect, wait_until_gone
 from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, Invalid, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.cli import afterword, output
 from mlops_desk.cli.forms import deployment

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops_desk.api.client import Client
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import span
 from mlops_desk.records.gpu import GpuProcess

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from mlops_desk.alerts import delivery
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import NotFound
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.base.settings import SETTINGS, Setting, SettingsStore
 from mlops_desk.base.text import plain
 from mlops_desk.records.agent import AuditEntry

@@ -2,8 +2,7 @@
 
 import time
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport, Verdict
 from mlops_desk.records.event import Notice

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import percent, plain
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import Notice

@@ -19,8 +19,7 @@ from typing import Any
 from mlops_desk import __version__
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import DeskError, Invalid, NotFound
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain

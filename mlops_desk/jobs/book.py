@@ -8,8 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, Invalid, NotFound
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.job import Attempt, Job, JobBrief, JobState, Reason, brief_of

@@ -10,8 +10,7 @@ from dataclasses import replace
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller, user_name
 from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
-from mlops_desk.base.errors import DeskError, Invalid, Refused
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, Invalid, Refused
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore

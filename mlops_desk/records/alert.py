@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint
 
 
 @dataclass(frozen=True, slots=True)

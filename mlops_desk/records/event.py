@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import get_args
 
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint

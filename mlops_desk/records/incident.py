@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint
 from mlops_desk.records.owner import Owner
 
 

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import RegistryChanged, SettingsChanged

@@ -3,8 +3,7 @@
 import time
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, NotFound, Refused
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import Notice, RetrainingChanged, RuleChanged, RuleRemoved

@@ -17,8 +17,7 @@ from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, set_caller
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport

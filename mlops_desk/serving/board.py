@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import NotFound
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeVar
 
-from mlops_desk.base.errors import DeskError, NotFound, Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, NotFound, Unavailable
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine

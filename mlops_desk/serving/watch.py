@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica

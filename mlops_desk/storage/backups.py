@@ -18,8 +18,7 @@ import zstandard
 
 from mlops_desk.base.disk import room
 from mlops_desk.base.disk.files import replace_durably
-from mlops_desk.base.errors import NotFound, Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.records.agent import Backup
 

@@ -21,8 +21,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from mlops_desk.base.disk import room
-from mlops_desk.base.errors import DeskError, Refused, Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, Refused, Unavailable
 from mlops_desk.records.agent import Backup
 from mlops_desk.storage import journal, repair, schema
 from mlops_desk.storage.backups import Backups

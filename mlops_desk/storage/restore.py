@@ -10,8 +10,7 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import NotFound, Refused, Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.records.agent import Backup

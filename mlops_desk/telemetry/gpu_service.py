@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlops_desk.base.caller import current_caller, user_name
-from mlops_desk.base.errors import NotFound, Refused, Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.process import start_ticks as ticks_of
 from mlops_desk.base.text import plain
 from mlops_desk.records.gpu import Gpu, GpuProcess

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint
 from mlops_desk.records.event import Notice
 from mlops_desk.records.gpu import Gpu, GpuState
 

@@ -17,8 +17,7 @@ import numpy as np
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError, Invalid, NotFound
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.moments import parse_moment
 from mlops_desk.base.settings import SettingsStore

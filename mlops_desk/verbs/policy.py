@@ -8,8 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from mlops_desk.base.caller import Caller, user_name
-from mlops_desk.base.errors import Refused
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.records.owner import Owner
 
 ROOT = 0

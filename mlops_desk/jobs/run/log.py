@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, NotFound
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, NotFound
 from mlops_desk.engines.engine import Engine
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.run.folder import AttemptFolder

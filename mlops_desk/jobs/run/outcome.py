@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.records.job import JobState, Reason

@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, Unavailable
 from mlops_desk.base.process import python_command, start_detached, start_ticks
 from mlops_desk.base.text import plain
 from mlops_desk.records.model import Registry

@@ -16,8 +16,7 @@ from typing import Any
 from mlops_desk import __version__
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Invalid, TimedOut, Unavailable
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, Invalid, TimedOut, Unavailable
 from mlops_desk.base.process import boot_id, python_command, start_detached, start_ticks
 from mlops_desk.serving.gateway.routes import RoutingTable
 from mlops_desk.serving.gateway.traffic import Snapshot

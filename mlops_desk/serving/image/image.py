@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint, Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine, ImageFacts
 from mlops_desk.serving import plan

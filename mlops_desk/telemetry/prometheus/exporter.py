@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.agent import Check

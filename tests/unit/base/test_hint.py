@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, NotFound, heard
-from mlops_desk.base.hint import Hint
+from mlops_desk.base.errors import DeskError, Hint, NotFound, heard
 from mlops_desk.records.event import Notice
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.job import Reason
