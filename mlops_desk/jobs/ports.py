@@ -44,6 +44,10 @@ class GpuLeases(Protocol):
         """
         ...
 
+    def settle(self) -> None:
+        """Find out who ended without giving back what they held; may ask the engine."""
+        ...
+
     def release(self, attempt_id: str) -> None:
         """Let go of what the attempt holds; no error when it holds nothing. Raises Unavailable."""
         ...

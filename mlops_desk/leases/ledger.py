@@ -189,6 +189,13 @@ class LeaseLedger:
         except OSError as error:
             raise _unwritable(error) from error
 
+    def settle(self) -> None:
+        """Find out whose containers are gone though nobody gave their GPUs back: killed between the end and that.
+
+        The snapshot asks no engine and would show such a GPU as leased, and nobody would try to take it.
+        """
+        self._judge.settle(self._folders.read())
+
     def snapshot(self, facts: DriverFacts | None = None) -> Mapping[str, LeaseInfo]:
         """Return who holds what, by UUID; free GPUs are left out. Never asks the engine, never waits."""
         everything = self._folders.glance()

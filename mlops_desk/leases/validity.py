@@ -48,6 +48,7 @@ class LeaseJudge:
     container_lives: ContainerLives
     _ends: dict[Lease, float] = field(default_factory=dict)
     _doubts: dict[tuple[object, str], float] = field(default_factory=dict)
+    _gone: frozenset[Lease] = frozenset()
     _lock: Lock = field(default_factory=Lock)
 
     def ask(self, found: Iterable[UserFile]) -> dict[Lease, bool]:
@@ -56,6 +57,14 @@ class LeaseJudge:
         return {
             lease: self._container_of(lease) is not False for lease in leases if self._alive_by_processes(lease) is None
         }
+
+    def settle(self, found: Iterable[UserFile]) -> None:
+        """Ask about containers as ``ask`` does, and keep in mind which are gone, for looks that ask nobody."""
+        gone = frozenset(lease for lease, lives in self.ask(found).items() if not lives)
+        with self._lock:
+            self._gone = gone
+            for lease in gone:
+                self._ends.setdefault(lease, self.host.now())
 
     def strictest(
         self, found: Iterable[UserFile], verdicts: Mapping[Lease, bool], *, note: bool = False
@@ -80,7 +89,7 @@ class LeaseJudge:
             return Judged(Claim(Standing.DRAINING, f"still being freed by {whose}", content.released_at), content)
         alive = self._alive_by_processes(content)
         if alive is None:
-            alive = verdicts.get(content, True)
+            alive = verdicts.get(content, content not in self._gone)
         if alive:
             return Judged(Claim(Standing.LEASED, f"leased to {whose}"), content)
         text = f"still being freed by {whose}, which ended"

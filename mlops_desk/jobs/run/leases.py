@@ -43,5 +43,8 @@ class LedgerGpus:
         )
         return set(kept) == set(gpus)
 
+    def settle(self) -> None:
+        self._ledger.settle()
+
     def release(self, attempt_id: str) -> None:
         self._ledger.release(attempt_id)

@@ -271,6 +271,7 @@ class Runner:
     def _sweep(self, listed: list[ContainerFacts]) -> None:
         """Remove containers of ours that no job needs any more; what belongs to no known job is left alone."""
         self._attempts.release_leftovers()
+        self._leases.settle()
         self._runs.keep_tickets(self._book.is_current)
         for facts in listed:
             try:

@@ -56,6 +56,7 @@ class MemoryLeases:
     bound: dict[str, str] = field(default_factory=dict)
     trouble: str | None = None
     handed_out: list[tuple[str, ...]] = field(default_factory=list)
+    settled: bool = False
 
     def _free(self, memory_bytes):
         taken = {uuid for uuids in self.held.values() for uuid in uuids}
@@ -83,6 +84,9 @@ class MemoryLeases:
         if pid is not None:
             self.bound[holder.attempt_id] = holder.container
         return True
+
+    def settle(self):
+        self.settled = True
 
     def release(self, attempt_id):
         if self.trouble is not None:

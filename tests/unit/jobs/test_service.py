@@ -51,6 +51,9 @@ class NoGpus:
     def keep(self, holder, gpus, pid=None):
         return True
 
+    def settle(self):
+        return None
+
     def release(self, attempt_id):
         return None
 

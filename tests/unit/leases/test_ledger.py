@@ -119,6 +119,26 @@ def test_the_container_keeps_the_lease_of_a_killed_agent(machine: Machine) -> No
     assert other.acquire("b1", "x", 1, machine.facts).gpus == (uuid(0),)
 
 
+def test_a_lease_that_nobody_gave_back_is_seen_to_be_over_without_taking_it(machine: Machine) -> None:
+    """Killed between the container's end and giving back: who only looks must not see the GPU as leased for ever."""
+    machine.agent(10).acquire("a1", "train", 1, machine.facts, container="mld-a1")
+    machine.kill(10)
+    other = machine.agent(20)
+    machine.containers.add("mld-a1")
+    other.settle()
+    assert other.snapshot(machine.facts)[uuid(0)].state == "leased"
+    machine.containers.clear()
+    machine.engine_answers = False
+    other.settle()
+    assert other.snapshot(machine.facts)[uuid(0)].state == "leased", "nobody knows"
+    machine.engine_answers = True
+    other.settle()
+    assert uuid(0) not in other.snapshot(machine.facts)
+    machine.engine_answers = False
+    other.settle()
+    assert uuid(0) in other.snapshot(machine.facts), "what is not known now is not remembered as dead"
+
+
 def test_the_containers_process_decides_without_an_engine(machine: Machine) -> None:
     ledger = machine.agent(10)
     ledger.acquire("a1", "train", 1, machine.facts, container="mld-a1")

@@ -37,6 +37,12 @@ def test_a_job_runs_to_its_success(world):
     ]
 
 
+def test_who_ended_without_giving_back_is_looked_for_while_jobs_wait(world):
+    """Else a GPU that a killed agent left behind would keep them waiting for ever: a look at the ledger asks nobody."""
+    world.run(world.submit("train", gpus=1))
+    assert world.leases.settled
+
+
 @pytest.mark.parametrize(
     ("program", "class_", "evidence"),
     [
