@@ -83,7 +83,8 @@ class BarChart(Card):
 
     def _build(self) -> None:
         self._plot = Library.module.PlotWidget(background=None)
-        self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        for part in (self._plot, self._plot.viewport()):
+            part.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._plot.setAccessibleName(self.accessibleName())
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.setMenuEnabled(False)
