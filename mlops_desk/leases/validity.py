@@ -63,8 +63,7 @@ class LeaseJudge:
         gone = frozenset(lease for lease, lives in self.ask(found).items() if not lives)
         with self._lock:
             self._gone = gone
-            for lease in gone:
-                self._ends.setdefault(lease, self.host.now())
+            self._ends = {**dict.fromkeys(gone, self.host.now()), **self._ends}
 
     def strictest(
         self, found: Iterable[UserFile], verdicts: Mapping[Lease, bool], *, note: bool = False
