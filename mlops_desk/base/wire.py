@@ -87,9 +87,11 @@ def _spelling(kind: Any) -> tuple[tuple[str, str], ...]:
 @cache
 def _reader(kind: Any) -> Callable[[Any], Any] | None:
     """Return what turns JSON's names into Python's in a value of this type; None where there is nothing to turn."""
-    if is_dataclass(kind):
-        return _record_reader(kind)
     origin, parts = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        return _record_reader(kind, {})
+    if is_dataclass(origin):  # as a page of jobs: what its fields hold stands in its brackets
+        return _record_reader(origin, dict(zip(origin.__parameters__, parts, strict=True)))  # type: ignore[union-attr]  # generic
     if origin in {Union, UnionType}:
         return next((read for part in parts if (read := _reader(part)) is not None), None)
     read = _reader(parts[-1 if isinstance(origin, type) and issubclass(origin, Mapping) else 0]) if parts else None
@@ -100,8 +102,16 @@ def _reader(kind: Any) -> Callable[[Any], Any] | None:
     return lambda value: [read(item) for item in value] if isinstance(value, list) else value
 
 
-def _record_reader(kind: Any) -> Callable[[Any], Any] | None:
-    hints = get_type_hints(kind)
+def _filled(hint: Any, given: Mapping[Any, Any]) -> Any:
+    """Put into a field's type what stands for its variables."""
+    if hint in given:
+        return given[hint]
+    parameters = getattr(hint, "__parameters__", ())
+    return hint[tuple(given.get(parameter, Any) for parameter in parameters)] if parameters and given else hint
+
+
+def _record_reader(kind: Any, given: Mapping[Any, Any]) -> Callable[[Any], Any] | None:
+    hints = {name: _filled(hint, given) for name, hint in get_type_hints(kind).items()}
     readers = {spelled: (name, _reader(hints[name])) for name, spelled in _spelling(kind)}
     turned = {key: to for key, to in readers.items() if to[0] != key or to[1] is not None}
     if not turned:

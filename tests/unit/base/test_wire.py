@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, Mount, Reason, Resources
+from mlops_desk.records.job import Attempt, Job, JobBrief, JobSpec, JobState, Mount, Reason, Resources
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Run
 
 texts = st.text(max_size=20)
@@ -58,6 +59,14 @@ def test_numbers_without_a_json_word_travel_as_strings() -> None:
     back = wire.from_builtins(document, Run).metrics
     assert math.isnan(back["a"])
     assert (back["b"], back["c"], back["d"]) == (math.inf, -math.inf, 1.5)
+
+
+def test_a_page_of_waiting_jobs_survives_the_wire() -> None:
+    """What a page holds stands in its type's brackets, and its records are read there as anywhere."""
+    waits = JobBrief("j", "n", JobState.QUEUED, "i", 1, 1.0, 1000, "ana", reason=Reason("waiting", "waits"))
+    page = ListPage((waits,), "more")
+    assert wire.loads(wire.dumps(page), ListPage[JobBrief]) == page
+    assert wire.to_builtins(page)["items"][0]["reason"]["class"] == "waiting"
 
 
 def test_class_is_class_outside_python() -> None:
