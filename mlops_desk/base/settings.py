@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mlops_desk.base.disk.files import set_aside, write_atomically
 from mlops_desk.base.errors import Invalid, NotFound, Unavailable
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import plain, span
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Setting:
         if isinstance(value, (int, float)) and (
             (low is not None and value < low) or (high is not None and value > high)
         ):
-            raise Invalid(f"{self.title}: {value} is not between {low:g} and {high:g}.", self.help)
+            raise Invalid(f"{self.title}: {value} is not within {span(low, high)}.", self.help)
         return value
 
     def _wrong(self, given: Value) -> Invalid:

@@ -57,3 +57,11 @@ def size_text(size_bytes: int) -> str:
 def percent(ratio: float, digits: int = 0) -> str:
     """Return a ratio (0-1) in per cent: ``65 %``."""
     return amount(ratio * 100.0, "%", digits)
+
+
+def span(low: float | None, high: float | None) -> str:
+    """Return from where to where something may be, to the last digit: ``16 to 1,073,741,824``, ``5 or more``."""
+    first, last = (None if end is None else f"{end:,.12g}" for end in (low, high))
+    if first is not None and last is not None:
+        return f"{first} to {last}"
+    return f"{first} or more" if last is None else f"{last} or less"

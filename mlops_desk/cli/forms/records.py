@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlops_desk.base.caller import user_name
+from mlops_desk.base.text import span
 from mlops_desk.cli.cells import ago, facts, moment, number, step, table
 from mlops_desk.records.agent import Backup
 from mlops_desk.records.history import History
@@ -87,7 +88,7 @@ def _range(item: SettingValue) -> str:
         return " " + ", ".join(item.choices)
     if item.minimum is None or item.maximum is None:
         return ""
-    return f", {item.minimum:g} to {item.maximum:g} {item.unit or ''}".rstrip()
+    return f", {span(item.minimum, item.maximum)} {item.unit or ''}".rstrip()
 
 
 def rule(item: Rule) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLineEdit, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import plain, span
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
@@ -122,7 +122,7 @@ def _help(setting: SettingValue) -> str:
     parts = [setting.help]
     if setting.minimum is not None and setting.maximum is not None:
         unit = f" {setting.unit}" if setting.unit else ""
-        parts.append(f"{setting.minimum:g} to {setting.maximum:g}{unit}.")
+        parts.append(f"{span(setting.minimum, setting.maximum)}{unit}.")
     if setting.kind not in {"switch", "choice"}:
         parts.append(f"Default: {_written(setting.default) or 'empty'}.")
     return " ".join(parts)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.text import amount, decimal_name, percent, plain
+from mlops_desk.base.text import amount, decimal_name, percent, plain, span
 
 
 @given(st.text(), st.integers(1, 50))
@@ -79,3 +79,17 @@ def test_of_text_that_is_printable_no_character_is_looked_at_alone(monkeypatch: 
     assert looked == []
     plain("a\tb")
     assert looked == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (16, 1_073_741_824, "16 to 1,073,741,824"),
+        (0.5, 60.0, "0.5 to 60"),
+        (1_024.0, 65_535.0, "1,024 to 65,535"),
+        (5, None, "5 or more"),
+        (None, 10, "10 or less"),
+    ],
+)
+def test_from_where_to_where_is_said_to_the_last_digit(low, high, said):
+    assert span(low, high) == said
