@@ -370,7 +370,7 @@ def test_a_value_that_does_not_fit_is_told_beside_its_field(settings_page, doubl
     row.field.selectAll()
     qtbot.keyClicks(row.field, "900")
     qtbot.keyClick(row.field, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: "not between 0.5 and 60" in row.error_text())
+    qtbot.waitUntil(lambda: "not within 0.5 to 60" in row.error_text())
     assert double.settings_by_key["telemetry.interval_seconds"].value == 1.0
 
 

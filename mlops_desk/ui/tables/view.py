@@ -55,7 +55,6 @@ class RecordTable(QTableView, Generic[T]):
         # The frame is room for the ring that tells that keys mean this table; it is painted in ``event``.
         self.setFrameStyle(int(QFrame.Shape.Box) | int(QFrame.Shadow.Plain))
         self.setLineWidth(theme.RING)
-        self.horizontalScrollBar().valueChanged.connect(lambda: self.viewport().update())
         self.setAlternatingRowColors(False)
         self.setWordWrap(False)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

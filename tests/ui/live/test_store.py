@@ -1,7 +1,7 @@
 """What the window knows: announcements, answers that are older than they, silence."""
 
 from doubles import Double, job_record, some_endpoints
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import DeskError
@@ -154,6 +154,7 @@ points = st.lists(
 
 
 @given(points, st.integers(1, 300))
+@example([(float(second), 0.0 if second == 5 else 1.0) for second in range(10)], 1)
 def test_a_curve_has_at_most_two_points_for_each_pixel_and_keeps_its_extremes(raw, width):
     ordered = sorted(raw, key=lambda point: point[0])
     for run in runs_of(ordered):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 from contrast import best, column, contrast, differing
-from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtCore import QEvent, QObject, QPoint, QSettings, Qt
+from PySide6.QtGui import QColor, QImage, QPaintEvent, QRegion
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from mlops_desk.ui.look import theme
@@ -151,6 +151,20 @@ def test_the_cell_that_keys_mean_is_framed_only_while_they_mean_it(table, dark):
     assert contrast(neighbour, without.pixelColor(place.width() // 2, 0)) < 1.1
 
 
+class Painted(QObject):
+    """Notes which part of a widget is painted from now on."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self.region = QRegion()
+        widget.installEventFilter(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QPaintEvent):
+            self.region = self.region.united(event.region())
+        return False
+
+
 def test_the_chosen_row_has_an_edge_that_stays_when_the_table_is_scrolled_sideways(table, dark):
     table.setColumnWidth(1, 900)
     table.select("3")
@@ -163,8 +177,11 @@ def test_the_chosen_row_has_an_edge_that_stays_when_the_table_is_scrolled_sidewa
         return [image.pixelColor(table.viewport().x() + x, row.center().y()) for x in range(3)]
 
     assert min(best([pixel], ground) for pixel in edge()) >= LEAST
+    painted = Painted(table.viewport())
     table.horizontalScrollBar().setValue(40)
     QApplication.processEvents()
+    chosen = table.visualRect(table.records.index(3, 1))
+    assert painted.region.contains(QPoint(1, chosen.center().y())), "else the edge is moved away with what is scrolled"
     assert min(best([pixel], ground) for pixel in edge()) >= LEAST
     row = table.visualRect(table.records.index(4, 1)).translated(table.viewport().pos())
     beside = picture(table).pixelColor(table.viewport().x() + 1, row.center().y())
