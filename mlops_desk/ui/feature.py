@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mlops_desk.ui.actions import Action
@@ -74,6 +75,18 @@ class Feature:
 def as_it_is(_store: Store, key: str) -> str:
     """Return the key of a thing that a page calls as the agent does."""
     return key
+
+
+def later(module: str, name: str) -> Callable[..., Any]:
+    """Return what stands for a page or a form of a feature and loads it when it is first called.
+
+    All features are loaded right after the first paint, by the thread that paints; most pages are not opened then.
+    """
+
+    def load(*things: Any) -> Any:
+        return getattr(import_module(module), name)(*things)
+
+    return load
 
 
 def go(context: Context, page: str, thing: str, title: str, also: str = "") -> Action:

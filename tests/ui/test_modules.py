@@ -54,5 +54,11 @@ def test_the_window_loads_no_heavy_library(tmp_path):
     heavy = {"sqlalchemy", "alembic", "mlflow", "docker", "pynvml", "pandas", "duckdb", "fastapi", "scipy"}
     assert not heavy & set(seen["all"])
     assert "pyqtgraph" not in seen["overview"]
+    loaded = {name for name in seen["overview"] if name.startswith("mlops_desk.ui.")}
+    assert "mlops_desk.ui.drift.feature" in loaded, "every feature is asked for its badge"
+    assert {name for name in loaded if name.endswith((".page", "_form"))} == {
+        "mlops_desk.ui.overview.page",
+        "mlops_desk.ui.parts.page",
+    }, "no page and no form that nobody opened"
     assert not {"pyqtgraph", "numpy"} & set(seen["curves"])
     assert "pyqtgraph" in seen["all"]

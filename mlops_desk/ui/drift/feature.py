@@ -6,9 +6,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.records import event as events
 from mlops_desk.records.drift import DriftReport, Verdict
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
-from mlops_desk.ui.drift.page import DriftPage
 from mlops_desk.ui.drift.words import newest_reports
-from mlops_desk.ui.feature import Badge, Feature, as_it_is
+from mlops_desk.ui.feature import Badge, Feature, as_it_is, later
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.store import Loaded, Store, report_key
 from mlops_desk.ui.live.topic import Topic
@@ -71,7 +70,7 @@ def _of_report(store: Store, report_id: str) -> str | None:
 
 
 FEATURE = Feature(
-    DriftPage,
+    later("mlops_desk.ui.drift.page", "DriftPage"),
     loads=(
         Loaded(
             Topic.REPORTS,

@@ -6,9 +6,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records import event as events
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.endpoints.deploy_form import open_deploy
-from mlops_desk.ui.endpoints.page import EndpointsPage
-from mlops_desk.ui.feature import Badge, Feature, as_it_is, go
+from mlops_desk.ui.feature import Badge, Feature, as_it_is, go, later
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
@@ -47,7 +45,7 @@ def _wrong_now(store: Store) -> Iterator[Line]:
 
 
 FEATURE = Feature(
-    EndpointsPage,
+    later("mlops_desk.ui.endpoints.page", "EndpointsPage"),
     loads=(
         Loaded(
             Topic.ENDPOINTS,
@@ -66,5 +64,5 @@ FEATURE = Feature(
     wrong_now=_wrong_now,
     sources=frozenset({"serving", "endpoints"}),
     shows={"endpoint": as_it_is},
-    acts={"endpoints.deploy": open_deploy},
+    acts={"endpoints.deploy": later("mlops_desk.ui.endpoints.deploy_form", "open_deploy")},
 )

@@ -8,8 +8,7 @@ from mlops_desk.records import event as events
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.incident import Incident
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.events.page import EventsPage
-from mlops_desk.ui.feature import Badge, Feature, as_it_is, go
+from mlops_desk.ui.feature import Badge, Feature, as_it_is, go, later
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
@@ -87,7 +86,7 @@ def _of_late(store: Store) -> Iterator[Line]:
 
 
 FEATURE = Feature(
-    EventsPage,
+    later("mlops_desk.ui.events.page", "EventsPage"),
     loads=(
         Loaded(
             Topic.ALERTS,

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 from mlops_desk.records.gpu import GpuState
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Badge, Feature, go
-from mlops_desk.ui.gpus.end_process_form import open_end_process
-from mlops_desk.ui.gpus.page import GpusPage
+from mlops_desk.ui.feature import Badge, Feature, go, later
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
@@ -33,10 +31,10 @@ def _shown(store: Store, uuid: str) -> str | None:
 
 
 FEATURE = Feature(
-    GpusPage,
+    later("mlops_desk.ui.gpus.page", "GpusPage"),
     badge=Badge(frozenset({Topic.STATUS}), _mark),
     things=_things,
     sources=frozenset({"telemetry"}),
     shows={"gpu": _shown},
-    acts={"gpus.end_process": open_end_process},
+    acts={"gpus.end_process": later("mlops_desk.ui.gpus.end_process_form", "open_end_process")},
 )

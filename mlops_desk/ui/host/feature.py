@@ -1,6 +1,5 @@
 """The host, as the frame sees it."""
 
-from mlops_desk.ui.feature import Feature
-from mlops_desk.ui.host.page import HostPage
+from mlops_desk.ui.feature import Feature, later
 
-FEATURE = Feature(HostPage)
+FEATURE = Feature(later("mlops_desk.ui.host.page", "HostPage"))

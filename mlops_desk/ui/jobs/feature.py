@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from mlops_desk.records import event as events
 from mlops_desk.records.job import JobBrief, JobState, brief_of
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Badge, Feature, as_it_is, go
-from mlops_desk.ui.jobs.page import JobsPage
+from mlops_desk.ui.feature import Badge, Feature, as_it_is, go, later
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
@@ -34,7 +33,7 @@ def _things(context: Context) -> Iterator[Action]:
 
 
 FEATURE = Feature(
-    JobsPage,
+    later("mlops_desk.ui.jobs.page", "JobsPage"),
     loads=(
         Loaded(
             Topic.JOBS,

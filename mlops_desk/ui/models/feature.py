@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from mlops_desk.records import event as events
 from mlops_desk.records.model import Model, Registry
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Feature, as_it_is, go
+from mlops_desk.ui.feature import Feature, as_it_is, go, later
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
-from mlops_desk.ui.models.page import ModelsPage
 from mlops_desk.verbs.desk import ClientLike
 
 
@@ -38,7 +37,7 @@ def _things(context: Context) -> Iterator[Action]:
 
 
 FEATURE = Feature(
-    ModelsPage,
+    later("mlops_desk.ui.models.page", "ModelsPage"),
     loads=(
         Loaded(Topic.REGISTRY, _ask_registry, {events.RegistryChanged: _keep_registry}, early=True),
         Loaded(Topic.MODELS, _ask_models, {events.RegistryChanged: _models_changed}),

@@ -1,6 +1,5 @@
 """The overview, as the frame sees it: it sums up what the other features say, and has nothing of its own."""
 
-from mlops_desk.ui.feature import Feature
-from mlops_desk.ui.overview.page import OverviewPage
+from mlops_desk.ui.feature import Feature, later
 
-FEATURE = Feature(OverviewPage)
+FEATURE = Feature(later("mlops_desk.ui.overview.page", "OverviewPage"))

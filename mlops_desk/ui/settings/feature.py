@@ -6,11 +6,10 @@ from mlops_desk.records import event as events
 from mlops_desk.records.agent import Check
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Feature, as_it_is, go
+from mlops_desk.ui.feature import Feature, as_it_is, go, later
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
-from mlops_desk.ui.settings.page import SettingsPage
 from mlops_desk.verbs.desk import ClientLike
 
 
@@ -34,7 +33,7 @@ def _things(context: Context) -> Iterator[Action]:
 
 
 FEATURE = Feature(
-    SettingsPage,
+    later("mlops_desk.ui.settings.page", "SettingsPage"),
     loads=(
         Loaded(Topic.CHECKS, _ask_checks, early=True),
         Loaded(Topic.SETTINGS, _ask_settings, {events.SettingsChanged: _settings_changed}, early=True),

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Feature, go
+from mlops_desk.ui.feature import Feature, go, later
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.storage.page import StoragePage
 
 
 def _things(context: Context) -> Iterator[Action]:
@@ -20,4 +19,4 @@ def _things(context: Context) -> Iterator[Action]:
         yield go(context, "storage", f"network {network.name}", f"Network {network.name}")
 
 
-FEATURE = Feature(StoragePage, things=_things)
+FEATURE = Feature(later("mlops_desk.ui.storage.page", "StoragePage"), things=_things)
