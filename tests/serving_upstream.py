@@ -57,6 +57,7 @@ class Handed(Upstream):
         """Be the container's program, until ``end``."""
         taken = self._taken()
         if taken is not None:
+            taken.setblocking(False)  # it may be handed to two: the one that comes second must not wait for a caller
             self.socket = taken
             self.server_activate()
             self.serve_forever(0.02)
