@@ -46,9 +46,12 @@ def from_builtins(data: Any, kind: type[T]) -> T:
 
 
 def loads(text: str | bytes, kind: type[T]) -> T:
-    """Build a ``kind`` from a JSON document. Raises Invalid."""
+    """Build a ``kind`` from a JSON document, which in bytes is UTF-8. Raises Invalid.
+
+    The library would guess other encodings from the bytes, and load them: hostile ones ended whoever may not read them.
+    """
     try:
-        data = json.loads(text)
+        data = json.loads(text.decode() if isinstance(text, bytes) else text)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"This is not a JSON document: {error}.") from error
     return from_builtins(data, kind)

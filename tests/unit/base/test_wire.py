@@ -81,6 +81,14 @@ def test_what_is_not_a_record_is_invalid_and_nothing_else(text: str) -> None:
         wire.loads(text, Run)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-16"])
+def test_bytes_are_utf_8_and_nothing_is_guessed(encoding: str) -> None:
+    document = wire.dumps(Run("r", None, "FINISHED", 0, params={"é": "ü"}))
+    assert wire.loads(document.encode(), Run).params == {"é": "ü"}
+    with pytest.raises(Invalid, match="not a JSON document"):
+        wire.loads(document.encode(encoding), Run)
+
+
 def test_only_a_reason_is_read_as_one() -> None:
     looks_alike = {"class": "a", "text": "b", "evidence": "c", "hint": "d"}
     run = Run("r", None, "FINISHED", 0, params=looks_alike)
