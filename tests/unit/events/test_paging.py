@@ -36,6 +36,7 @@ TIMES = st.dictionaries(st.sampled_from("abcdefghij"), st.sampled_from([1.0, 2.0
 @example({"a": 1.0, "b": 2.0, "c": 3.0}, {"a": 4.0}, 1, 1)
 @example({"a": 1.0}, {}, 1, 0)
 @example({}, {"a": 1.0, "b": 1.0}, 1, 0)
+@example({"a": 2.0, "c": 1.5}, {"a": 4.0, "d": 1.0}, 1, 3)
 def test_each_entry_comes_once_where_it_last_happened(
     written: dict[str, float], unsaved: dict[str, float], limit: int, saved_after: int
 ) -> None:
