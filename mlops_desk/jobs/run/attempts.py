@@ -6,35 +6,28 @@ container started. Whoever comes next looks at record and engine and goes on at 
 container that was asked to start is never created a second time.
 """
 
-import logging
-import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlops_desk.base.disk.mount_points import MountTable
-from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
-from mlops_desk.base.text import plain
+from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.jobs.book import JobBook, with_attempt
-from mlops_desk.jobs.ports import GpuHolder, GpuLeases, RunTicket
+from mlops_desk.jobs.ports import GpuLeases, RunTicket
 from mlops_desk.jobs.queue import WAITING_FOR_GPUS
 from mlops_desk.jobs.run import times
-from mlops_desk.jobs.run.container import container_name, container_spec, runs_as
+from mlops_desk.jobs.run.container import container_name
+from mlops_desk.jobs.run.held_gpus import HeldGpus
 from mlops_desk.jobs.run.images import Images
-from mlops_desk.jobs.run.mounts import check_mounted
+from mlops_desk.jobs.run.launch import GoneBeforeStart, Launch, NotStarted
 from mlops_desk.jobs.run.outcome import AttemptVerdict, Ending, judge
 from mlops_desk.jobs.run.quota import OutQuota, too_much
 from mlops_desk.jobs.run.remains import Remains
 from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.jobs.run.vanished import Sight
 from mlops_desk.records.job import Attempt, Job, JobState, Reason
-
-_log = logging.getLogger(__name__)
-
-_ENGINE_TEXT_LIMIT = 1000  # chosen: the engine quotes the runtime, which may quote all of a command
 
 
 class Postponed(Exception):  # noqa: N818 - reads as a sentence where it is raised
@@ -71,16 +64,17 @@ class Attempts:
     ) -> None:
         self._book = book
         self._engine = engine
-        self._images = images
-        self._leases = leases
+        self._gpus = HeldGpus(leases)
         self._runs = runs
         self._instance = instance
         self._policy = policy
         self._sight = Sight()
         self._lock = threading.Lock()
         self._watched: set[str] = set()
-        self._unreleased: set[str] = set()
         self._remains = Remains(engine, root, policy.keep_containers)
+        self._launch = Launch(
+            engine, images, instance, self._remains.folder, policy.check_mounts, policy.stop_grace_seconds
+        )
         self._quota = OutQuota()
 
     # -- beginning -----------------------------------------------------------------------------
@@ -105,10 +99,10 @@ class Attempts:
         try:
             claimed = self._book.change(job.id, claim)
         except DeskError:
-            self._release(attempt)
+            self._gpus.release(attempt)
             raise
         if claimed is None:  # cancelled meanwhile
-            self._release(attempt)
+            self._gpus.release(attempt)
             return
         self._bring_up(claimed, attempt, ticket)
 
@@ -128,32 +122,14 @@ class Attempts:
         return ticket
 
     def _lease(self, job: Job, attempt: Attempt) -> tuple[str, ...]:
-        wanted = job.spec.resources
-        if wanted.gpus == 0:
-            return ()
-        answer = self._leases.lease(_holder(job, attempt), wanted.gpus, wanted.gpu_memory_bytes)
+        answer = self._gpus.lease(job, attempt)
         if isinstance(answer, str):
             raise Postponed(Reason(WAITING_FOR_GPUS, answer))
         return answer
 
-    def _release(self, attempt: Attempt) -> None:
-        if attempt.gpus:
-            with self._lock:
-                self._unreleased.add(attempt.id)
-            self.release_leftovers()
-
     def release_leftovers(self) -> None:
         """Give back the GPUs of attempts that are over; what can't be given back now is tried again."""
-        with self._lock:
-            waiting = sorted(self._unreleased)
-        for attempt_id in waiting:
-            try:
-                self._leases.release(attempt_id)
-            except DeskError as error:
-                _log.warning("The GPUs of %s can't be given back yet: %s", attempt_id, error.message)
-                continue
-            with self._lock:
-                self._unreleased.discard(attempt_id)
+        self._gpus.release_leftovers()
 
     # -- going on ------------------------------------------------------------------------------
 
@@ -170,71 +146,40 @@ class Attempts:
         if facts is None and attempt.started_at is not None:
             self._finish(job, attempt, None)
             return
-        if facts is None or facts.status == "created":
-            if self._book.get(job.id).cancel_requested:
-                self._conclude(job, attempt, _cancelled_before_start())
-                return
-            if attempt.gpus and not self._leases.keep(_holder(job, attempt), attempt.gpus):
-                self._give_up(job, attempt)
-                return
-            try:
-                self._policy.check_mounts(job)
-            except Refused as error:
-                text = "The job was not started: one of its mounts is not given to jobs any more."
-                self._conclude(job, attempt, _mount_refused(error, text))
-                return
-            try:
-                facts = self._create_and_start(job, attempt, facts, ticket)
-            except Unavailable:
-                raise
-            except DeskError as error:
-                self._conclude(job, attempt, _start_failed(error))
-                return
-        if self._let_go(job, attempt):
-            self._mark_running(job, attempt, facts)
-
-    def _let_go(self, job: Job, attempt: Attempt) -> bool:
-        """Let a held command run once what is mounted is what was checked. Raises Unavailable: it is held until then.
-
-        A command that is never let go has not run, so nothing of its attempt is kept.
-        """
-        folder = self._remains.folder(job, attempt)
-        if not folder.is_held():
-            return True
-        never_run = replace(attempt, started_at=None, mark=None)
-        if self._book.get(job.id).cancel_requested:
-            self._conclude(job, never_run, _cancelled_before_start())
-            return False
         try:
-            shown = self._engine.mounted(attempt.container)
-            if shown is None and os.geteuid() != 0:  # then jobs have this user's rights, whatever is mounted
-                _log.warning("What is mounted in %s can't be seen and was not compared.", attempt.container)
-            elif shown != []:
-                check_mounted(job.spec.mounts, shown, MountTable())
-        except Refused as error:
-            text = "The job was not started: the engine mounted something other than what was checked."
-            self._conclude(job, never_run, _mount_refused(error, text))
-            return False
-        folder.let_go()
-        return True
+            if facts is None or facts.status == "created":
+                if self._book.get(job.id).cancel_requested:
+                    self._conclude(job, attempt, _cancelled_before_start())
+                    return
+                if not self._gpus.still_held(job, attempt):
+                    self._give_up(job, attempt)
+                    return
+                facts = self._start(job, attempt, facts, ticket)
+            if self._launch.is_held(job, attempt):
+                if self._book.get(job.id).cancel_requested:
+                    self._conclude(job, _never_run(attempt), _cancelled_before_start())
+                    return
+                self._launch.let_go(job, attempt)
+        except NotStarted as never:
+            self._conclude(job, _never_run(attempt), AttemptVerdict(JobState.FAILED, None, never.reason))
+            return
+        self._mark_running(job, attempt, facts)
 
-    def _create_and_start(
+    def _start(
         self, job: Job, attempt: Attempt, facts: ContainerFacts | None, ticket: RunTicket | None
     ) -> ContainerFacts:
         try:
-            if facts is None:
-                self._create(job, attempt, ticket or self._ticket(job, attempt))
-        except NotFound as error:
-            if self._images.local(job.image_id or job.spec.image) is None:
-                raise
-            raise _removed_meanwhile(attempt) from error
-        self._note_start(job, attempt)
-        try:
-            facts = self._engine.start(attempt.container)
-        except NotFound as error:
+            facts = self._launch.start(
+                job,
+                attempt,
+                facts,
+                lambda: ticket or self._ticket(job, attempt),
+                lambda: self._note_start(job, attempt),
+            )
+        except GoneBeforeStart:
             if attempt.started_at is None:  # nobody has asked before, so it has never run and can be made again
                 self._book.change(job.id, lambda current: with_attempt(current, attempt))
-            raise _removed_meanwhile(attempt) from error
+            raise
         with self._lock:
             self._watched.add(attempt.id)
         return facts
@@ -247,26 +192,8 @@ class Attempts:
             begun = replace(attempt, started_at=moment.wall, mark=mark)
             self._book.change(job.id, lambda current: with_attempt(current, begun))
 
-    def _create(self, job: Job, attempt: Attempt, ticket: RunTicket | None) -> None:
-        image_id = job.image_id or job.spec.image
-        image = self._engine.image(image_id)
-        shell = self._images.shell_for(image)
-        folder = self._remains.folder(job, attempt)
-        spec = container_spec(
-            job,
-            attempt,
-            self._instance,
-            image,
-            folder,
-            ticket,
-            shell=shell,
-            stop_grace_seconds=self._policy.stop_grace_seconds(),
-        )
-        folder.prepare(*runs_as(job), None if ticket is None else ticket.token, held=bool(job.spec.mounts))
-        self._engine.create(spec)
-
     def _mark_running(self, job: Job, attempt: Attempt, facts: ContainerFacts) -> None:
-        self._keep_gpus(job, attempt, facts)
+        self._gpus.bind(job, attempt, facts.pid)
 
         def mark(current: Job) -> Job:
             newest = current.attempts[-1]
@@ -275,14 +202,10 @@ class Attempts:
 
         self._book.change(job.id, mark)
 
-    def _keep_gpus(self, job: Job, attempt: Attempt, facts: ContainerFacts) -> None:
-        if attempt.gpus and not self._leases.keep(_holder(job, attempt), attempt.gpus, facts.pid):
-            _log.error("%s runs on GPUs that are leased to somebody else: %s", attempt.id, ", ".join(attempt.gpus))
-
     def _give_up(self, job: Job, attempt: Attempt) -> None:
         """Its GPUs went to somebody else before it started, so the job goes back to its place in the queue."""
         self._engine.remove(attempt.container)
-        self._release(attempt)
+        self._gpus.release(attempt)
         text = "The agent ended before this attempt was started, and its GPUs are taken by now."
         given_up = replace(attempt, state=JobState.CANCELLED, reason=Reason("not_started", text))
 
@@ -356,7 +279,7 @@ class Attempts:
                     self._watched.discard(attempt.id)
                 self._finish(job, attempt, replace(facts, status="dead", exit_code=None))
                 return
-            self._keep_gpus(job, attempt, facts)
+            self._gpus.bind(job, attempt, facts.pid)
             if not (job.cancel_requested or attempt.stopped_for):
                 return
             self._engine.stop(attempt.container, self._policy.stop_grace_seconds())
@@ -415,34 +338,13 @@ class Attempts:
             self._runs.keep_tickets(lambda other: other != attempt.id)
             self._remains.clear(job, attempt, finished=finished)
         finally:
-            self._release(attempt)
+            self._gpus.release(attempt)
 
 
-def _holder(job: Job, attempt: Attempt) -> GpuHolder:
-    return GpuHolder(attempt.id, job.name, attempt.container, job.submitted_by)
+def _never_run(attempt: Attempt) -> Attempt:
+    """Nothing is kept of an attempt whose command has not run, though it may have been asked to start."""
+    return replace(attempt, started_at=None, mark=None)
 
 
 def _cancelled_before_start() -> AttemptVerdict:
     return AttemptVerdict(JobState.CANCELLED, None, Reason("cancelled", "The job was cancelled before it started."))
-
-
-def _removed_meanwhile(attempt: Attempt) -> Unavailable:
-    text = f"The container {attempt.container} was removed by somebody just when it was made."
-    return Unavailable(text, "It is made again in a moment. A cleaner such as docker container prune does this.")
-
-
-def _mount_refused(error: DeskError, text: str) -> AttemptVerdict:
-    return AttemptVerdict(
-        JobState.FAILED, None, Reason("mount_refused", text, plain(error.message, _ENGINE_TEXT_LIMIT), error.hint)
-    )
-
-
-def _start_failed(error: DeskError) -> AttemptVerdict:
-    """NotFound here is the pinned image, which somebody removed since the submit."""
-    text = plain(error.message, _ENGINE_TEXT_LIMIT)
-    if isinstance(error, NotFound):
-        hint = "Pull or build it again and submit the job once more."
-        return AttemptVerdict(JobState.FAILED, None, Reason("image_missing", "The job's image is gone.", text, hint))
-    return AttemptVerdict(
-        JobState.FAILED, None, Reason("start_failed", "The engine did not start the job.", text, error.hint)
-    )

@@ -1,0 +1,157 @@
+"""Making an attempt's container, starting it, and letting its command go once its mounts were compared.
+
+Each step can be repeated by whoever comes next: a container of the attempt's name is adopted, and one that has been
+started is not started again.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+
+from mlops_desk.base.disk.mount_points import MountTable
+from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.engines.engine import ContainerFacts, Engine
+from mlops_desk.jobs.ports import RunTicket
+from mlops_desk.jobs.run.container import container_spec, runs_as
+from mlops_desk.jobs.run.folder import AttemptFolder
+from mlops_desk.jobs.run.images import Images
+from mlops_desk.jobs.run.mounts import check_mounted
+from mlops_desk.records.job import Attempt, Job, Reason
+
+_log = logging.getLogger(__name__)
+
+_ENGINE_TEXT_LIMIT = 1000  # chosen: the engine quotes the runtime, which may quote all of a command
+
+
+class NotStarted(Exception):  # noqa: N818 - reads as a sentence where it is raised
+    """The attempt's command has not run and never will; ``reason`` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.text)
+        self.reason = reason
+
+
+class GoneBeforeStart(Unavailable):
+    """The container is gone, and nobody else has started it: unless it was asked to start before, it has never run."""
+
+
+class Launch:
+    """``check_mounts`` looks at a job's mounts once more, as its submitter; ``folder`` names an attempt's folder."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        images: Images,
+        instance: str,
+        folder: Callable[[Job, Attempt], AttemptFolder],
+        check_mounts: Callable[[Job], None],
+        stop_grace_seconds: Callable[[], int],
+    ) -> None:
+        self._engine = engine
+        self._images = images
+        self._instance = instance
+        self._folder = folder
+        self._check_mounts = check_mounts
+        self._stop_grace_seconds = stop_grace_seconds
+
+    def start(
+        self,
+        job: Job,
+        attempt: Attempt,
+        facts: ContainerFacts | None,
+        ticket: Callable[[], RunTicket | None],
+        about_to_start: Callable[[], None],
+    ) -> ContainerFacts:
+        """Make the container unless ``facts`` show it, and start it; ``about_to_start`` is called right before that.
+
+        Raises NotStarted, GoneBeforeStart, Unavailable (unknown: look again), and what the two callables raise.
+        """
+        try:
+            self._check_mounts(job)
+        except Refused as error:
+            text = "The job was not started: one of its mounts is not given to jobs any more."
+            raise NotStarted(_mount_refused(error, text)) from error
+        try:
+            return self._create_and_start(job, attempt, facts, ticket, about_to_start)
+        except Unavailable:
+            raise
+        except DeskError as error:
+            raise NotStarted(_start_failed(error)) from error
+
+    def _create_and_start(
+        self,
+        job: Job,
+        attempt: Attempt,
+        facts: ContainerFacts | None,
+        ticket: Callable[[], RunTicket | None],
+        about_to_start: Callable[[], None],
+    ) -> ContainerFacts:
+        try:
+            if facts is None:
+                self._create(job, attempt, ticket())
+        except NotFound as error:
+            if self._images.local(job.image_id or job.spec.image) is None:
+                raise
+            raise _removed_meanwhile(attempt, Unavailable) from error
+        about_to_start()
+        try:
+            return self._engine.start(attempt.container)
+        except NotFound as error:
+            raise _removed_meanwhile(attempt, GoneBeforeStart) from error
+
+    def _create(self, job: Job, attempt: Attempt, ticket: RunTicket | None) -> None:
+        image_id = job.image_id or job.spec.image
+        image = self._engine.image(image_id)
+        shell = self._images.shell_for(image)
+        folder = self._folder(job, attempt)
+        spec = container_spec(
+            job,
+            attempt,
+            self._instance,
+            image,
+            folder,
+            ticket,
+            shell=shell,
+            stop_grace_seconds=self._stop_grace_seconds(),
+        )
+        folder.prepare(*runs_as(job), None if ticket is None else ticket.token, held=bool(job.spec.mounts))
+        self._engine.create(spec)
+
+    def is_held(self, job: Job, attempt: Attempt) -> bool:
+        """Tell whether the command waits until its mounts were compared."""
+        return self._folder(job, attempt).is_held()
+
+    def let_go(self, job: Job, attempt: Attempt) -> None:
+        """Let a held command run once what is mounted is what was checked.
+
+        Raises Unavailable: it is held until then; NotStarted: it is never let go.
+        """
+        try:
+            shown = self._engine.mounted(attempt.container)
+            if shown is None and os.geteuid() != 0:  # then jobs have this user's rights, whatever is mounted
+                _log.warning("What is mounted in %s can't be seen and was not compared.", attempt.container)
+            elif shown != []:
+                check_mounted(job.spec.mounts, shown, MountTable())
+        except Refused as error:
+            text = "The job was not started: the engine mounted something other than what was checked."
+            raise NotStarted(_mount_refused(error, text)) from error
+        self._folder(job, attempt).let_go()
+
+
+def _removed_meanwhile(attempt: Attempt, kind: type[Unavailable]) -> Unavailable:
+    text = f"The container {attempt.container} was removed by somebody just when it was made."
+    return kind(text, "It is made again in a moment. A cleaner such as docker container prune does this.")
+
+
+def _mount_refused(error: DeskError, text: str) -> Reason:
+    return Reason("mount_refused", text, plain(error.message, _ENGINE_TEXT_LIMIT), error.hint)
+
+
+def _start_failed(error: DeskError) -> Reason:
+    """NotFound here is the pinned image, which somebody removed since the submit."""
+    text = plain(error.message, _ENGINE_TEXT_LIMIT)
+    if isinstance(error, NotFound):
+        hint = "Pull or build it again and submit the job once more."
+        return Reason("image_missing", "The job's image is gone.", text, hint)
+    return Reason("start_failed", "The engine did not start the job.", text, error.hint)
