@@ -50,7 +50,7 @@ def _made(name: str, work: Callable[[Path], str], folder: Path) -> dict[str, Any
 
 
 def _resources(_folder: Path) -> str:
-    wrapper = resources.files("mlops_desk.jobs.run").joinpath("wrapper.sh")
+    wrapper = resources.files("mlops_desk.runtimes.local").joinpath("wrapper.sh")
     if not wrapper.read_text(encoding="utf-8").startswith("#!"):
         raise ValueError("the job wrapper is empty")
     return "files inside the package are readable"

@@ -16,10 +16,10 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import size_text
 from mlops_desk.desk import machine_checks
 from mlops_desk.engines.engine import Engine
-from mlops_desk.jobs.run.shell import PACKAGE, HostShell, host_shell
 from mlops_desk.records.agent import Check
 from mlops_desk.records.model import Registry
 from mlops_desk.records.status import Status
+from mlops_desk.runtimes.local.shell import PACKAGE, HostShell, host_shell
 
 _log = logging.getLogger(__name__)
 

@@ -26,12 +26,15 @@ from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import Engine
 from mlops_desk.events.service import EventsService
-from mlops_desk.jobs.run.leases import LedgerGpus
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.agent import AuditEntry, Check
+from mlops_desk.records.job import LOCAL_RUNTIME
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 from mlops_desk.rules.service import RulesService
+from mlops_desk.runtimes.local.build import local_runtime
+from mlops_desk.runtimes.local.leases import LedgerGpus
+from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.gpu_service import GpusService
@@ -212,14 +215,20 @@ class Desk(DeskVerbs):
             self.state,
             self.bus,
             self.loop,
-            self.store,
-            self.engine,
-            LedgerGpus(self.ledger, self.machine.driver_facts),
+            self._runtimes(),
             partial(prepare_run, self.registry),
             partial(finish_run, self.registry),
             self.registry.keep_tickets,
             self.policy,
         )
+
+    def _runtimes(self) -> Runtimes:
+        gpus = LedgerGpus(self.ledger, self.machine.driver_facts)
+
+        def addresses() -> list[str]:
+            return [choose_address(self.store.text("engine.host"))]
+
+        return Runtimes([local_runtime(LOCAL_RUNTIME, self.engine, gpus, self.folder, self.store, addresses)])
 
     def _endpoints(self) -> EndpointsService:
         return EndpointsService(

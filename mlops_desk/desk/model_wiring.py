@@ -5,12 +5,12 @@ from pathlib import Path
 
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.desk.reference import ReferenceParts, reference_file
-from mlops_desk.jobs.ports import RunTicket
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.job import Job, JobSpec
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.registry.service import RegistryCore
+from mlops_desk.runtimes.runtime import RunTicket
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import State

@@ -136,6 +136,7 @@ def with_attempt(job: Job, attempt: Attempt) -> Job:
         state=attempt.state,
         gpus=attempt.gpus,
         container=attempt.container,
+        handle=attempt.handle,
         exit_code=attempt.exit_code,
         reason=attempt.reason,
         started_at=attempt.started_at,

@@ -6,42 +6,35 @@ import time
 from builtins import list as list_of
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller, user_name
-from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Hint, Invalid, Refused
 from mlops_desk.base.loop import Lane, Loop
-from mlops_desk.base.process import run_worker
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
-from mlops_desk.engines.docker.address import choose_address
-from mlops_desk.engines.engine import Engine
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.file.spec import parse_spec
-from mlops_desk.jobs.ports import FinishRun, GpuLeases, KeepTickets, PrepareRun
+from mlops_desk.jobs.ports import FinishRun, KeepTickets, PrepareRun
 from mlops_desk.jobs.run import lost_jobs
-from mlops_desk.jobs.run.attempts import Policy
-from mlops_desk.jobs.run.container import INSTANCE_LABEL, JOB_LABEL
 from mlops_desk.jobs.run.log import Logs
-from mlops_desk.jobs.run.runner import Outside, Runner
+from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
-from mlops_desk.leases.folders import PREFIX as LEASES
-from mlops_desk.leases.folders import folders_from_environment
 from mlops_desk.records.event import JobChanged
-from mlops_desk.records.job import Job, JobBrief, JobSpec, JobState, LostJob
+from mlops_desk.records.job import Job, JobBrief, JobSpec, JobState, LostJob, Reason
 from mlops_desk.records.list_page import ListPage
+from mlops_desk.runtimes.runtime import Runtime
+from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 from mlops_desk.verbs.policy import AccessPolicy, Relation, SingleUser
 
 _log = logging.getLogger(__name__)
 
-_ACCESS_TIMEOUT_SECONDS = 10.0  # a mount that is looked at may lie on a file server that does not answer
-
 
 class JobsService:
-    """Queue, runner and logs of jobs, as ``verbs.jobs.Jobs`` declares them.
+    """Queue, runners and logs of jobs, as ``verbs.jobs.Jobs`` declares them; ``runtimes`` is where they run.
 
     ``prepare_run``, ``finish_run`` and ``keep_tickets`` reach the tracking server, for jobs that ask for MLflow.
     """
@@ -52,9 +45,7 @@ class JobsService:
         state: State,
         bus: Bus,
         loop: Loop,
-        settings: SettingsStore,
-        engine: Engine,
-        leases: GpuLeases,
+        runtimes: Runtimes,
         prepare_run: PrepareRun,
         finish_run: FinishRun,
         keep_tickets: KeepTickets,
@@ -63,27 +54,28 @@ class JobsService:
         self._policy = policy or SingleUser()
         self._folder = folder
         self._loop = loop
-        self._engine = engine
+        self._runtimes = runtimes
         self._bus = bus
         self._announcements = Lane(loop, "jobs-announce")
         self._table = state.jobs
         self._book = JobBook(state.jobs, self._announce)
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
-        self._settings = settings
-        limits = Policy(
-            lambda: int(settings.number("jobs.stop_grace_seconds")),
-            lambda: settings.switch("jobs.keep_containers"),
-            self._check_mounts_again,
-            lambda: int(settings.number("jobs.out_mebibytes")) << 20,
-        )
-        self._runner = Runner(
-            self._book, Outside(engine, leases, runs), folder.jobs, folder.instance, limits, loop.start
-        )
-        self._logs = Logs(self._book, engine, folder.jobs, loop.ending.is_set)
+        self._runners = {one.name: Runner(self._book, one, runs, loop.start) for one in runtimes}
+        self._logs = Logs(self._book, runtimes, loop.ending.is_set)
 
     def start(self) -> None:
         """Begin to run jobs; those of an earlier agent are taken up where they are."""
-        self._loop.start("jobs", lambda: self._runner.run(self._loop.ending))
+        self._tell_homeless()
+        for name, runner in self._runners.items():
+            self._loop.start(f"jobs-on-{name}", partial(runner.run, self._loop.ending))
+
+    def _tell_homeless(self) -> None:
+        """Say of each job why nobody looks after it, if its runtime is not in the settings any more."""
+        for job in self._book.active():
+            try:
+                self._runtimes.named(job.runtime)
+            except DeskError as error:
+                self._book.tell(job.id, Reason("runtime_unavailable", error.message, hint=error.hint))
 
     def logging(self) -> list_of[tuple[str, str]]:
         """Return attempts that are under way and log to MLflow, each with the id of its run."""
@@ -95,7 +87,8 @@ class JobsService:
 
     def stop(self) -> None:
         """Let go of the jobs: containers run on, and the next agent takes them up."""
-        self._runner.stop()
+        for runner in self._runners.values():
+            runner.stop()
 
     # -- verbs ---------------------------------------------------------------------------------
 
@@ -119,7 +112,7 @@ class JobsService:
         job = self._book.find(job_id)
         if job.state.is_final and job.state is not JobState.CANCELLED:
             raise Refused(f"Job {job.id} is over already: {job.state.value}.")
-        return self._runner.cancel(job.id)
+        return self._runner_of(job).cancel(job.id)
 
     def lost(self, job_id: str) -> LostJob:
         found, owner_uid = self._lost(job_id)
@@ -127,8 +120,8 @@ class JobsService:
 
     def forget(self, job_id: str) -> LostJob:
         found, owner_uid = self._lost(job_id)
-        for facts in self._engine.containers({INSTANCE_LABEL: self._folder.instance, JOB_LABEL: found}):
-            text = f"Lost job {plain(found)} still has its container {plain(facts.name)}."
+        for seen in (one for runtime in self._runtimes for one in runtime.survey() if one.job_id == found):
+            text = f"Lost job {plain(found)} still has its container {plain(seen.handle)}."
             raise Refused(text, Hint("mlops-desk jobs list", before="It is taken up as a job again in a moment: "))
         return LostJob(plain(found), str(lost_jobs.put_aside(self._folder.jobs, found)), owner_uid, forgotten=True)
 
@@ -169,62 +162,39 @@ class JobsService:
         found = lost_jobs.find(lost_jobs.without_record(self._folder.jobs, self._table.keys()), job_id)
         return found, lost_jobs.owner(self._folder.jobs / found)
 
+    def _runner_of(self, job: Job) -> Runner:
+        """Return who looks after a job; of one whose runtime is gone a wish to end it is at least written down."""
+        return self._runners.get(job.runtime) or self._runners[self._runtimes.default.name]
+
     def _queue(self, spec: JobSpec, uid: int, image_id: str | None = None, origin: str | None = None) -> Job:
+        runtime = self._runtimes.default
         job = Job(
             id=secrets.token_hex(6),
             name=spec.name,
             state=JobState.QUEUED,
-            spec=self._with_real_sources(spec, uid),
+            spec=runtime.accept(spec, uid),
             submitted_at=time.time(),
             submitted_by=uid,
             user=user_name(uid),
-            image_id=image_id or self._local_image(spec.image),
+            image_id=image_id or _local_image(runtime, spec.image),
             origin=origin,
+            runtime=runtime.name,
         )
         job = self._book.add(job)
-        self._runner.wake()
+        self._runner_of(job).wake()
         return job
-
-    def _with_real_sources(self, spec: JobSpec, uid: int) -> JobSpec:
-        """Check the mounts as the submitter and write down where they really lie, so that a link can't be turned."""
-        real = self._check_mounts(spec, uid, settled=False)
-        mounts = tuple(replace(mount, source=source) for mount, source in zip(spec.mounts, real, strict=True))
-        return replace(spec, mounts=mounts)
-
-    def _check_mounts(self, spec: JobSpec, uid: int, *, settled: bool) -> tuple[str, ...]:
-        """Return where the mounts really lie. Raises Refused for what no job gets, now that it is looked at."""
-        if not spec.mounts:
-            return ()
-        request = {
-            "uid": uid,
-            "private": self._private_paths(),
-            "settled": settled,
-            "mounts": [{"source": m.source, "target": m.target, "mode": m.mode} for m in spec.mounts],
-        }
-        return tuple(run_worker("mlops_desk.jobs.mount_access", request, _ACCESS_TIMEOUT_SECONDS))
-
-    def _check_mounts_again(self, job: Job) -> None:
-        """Look at a job's mounts once more, just before it starts: what they hold may have changed since the submit."""
-        self._check_mounts(job.spec, job.submitted_by, settled=True)
-
-    def _private_paths(self) -> tuple[str, ...]:
-        """Return what must not be seen in any job: data folders, sockets, leases."""
-        leases = [path for shared in folders_from_environment() for path in shared.glob(f"{LEASES}*")]
-        paths = [self._folder.root, default_root(), runtime_folder(), *leases]
-        engine = choose_address(self._settings.text("engine.host"))
-        sockets = [engine.removeprefix("unix://")] if engine.startswith("unix://") else []
-        return (*map(str, paths), *sockets)
-
-    def _local_image(self, reference: str) -> str | None:
-        """Return the id of a local image; None when it is to be found or pulled before the start."""
-        try:
-            return self._engine.image(reference).id
-        except DeskError as error:
-            _log.info("The image %s is not pinned yet: %s", plain(reference), error.message)
-            return None
 
     def _announce(self, job: Job) -> None:
         self._announcements.put(lambda: self._bus.publish(JobChanged(job)))
+
+
+def _local_image(runtime: Runtime, reference: str) -> str | None:
+    """Return what a job is pinned to; None when its image is to be found or pulled before the start."""
+    try:
+        return runtime.image(reference)
+    except DeskError as error:
+        _log.info("The image %s is not pinned yet: %s", plain(reference), error.message)
+        return None
 
 
 def _states(state: str | None) -> tuple[str, ...] | None:

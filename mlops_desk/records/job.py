@@ -7,6 +7,9 @@ from enum import StrEnum
 from mlops_desk.base.errors import Hint
 from mlops_desk.records.owner import Owner
 
+LOCAL_RUNTIME = "local"
+"""The runtime of this machine's own engine, which records without a runtime's name are of."""
+
 
 class JobState(StrEnum):
     """Where a job stands. ``UNKNOWN`` is an honest answer: nobody saw how it ended."""
@@ -101,6 +104,8 @@ class Attempt:
 
     ``mark`` is where its start stands on clocks that nobody sets. ``stopped_for`` is why the desk itself stops it.
     ``out_limit_bytes`` is what it was told that it may write to /mlops-desk/out; None: nobody told it a limit.
+    ``runtime`` names what runs it, ``handle`` is what that calls it, and what it is found by: where it is a container,
+    the container's name.
     """
 
     number: int
@@ -115,6 +120,12 @@ class Attempt:
     mark: StartMark | None = None
     stopped_for: Reason | None = None
     out_limit_bytes: int | None = None
+    runtime: str = LOCAL_RUNTIME
+    handle: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.handle:
+            object.__setattr__(self, "handle", self.container)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,7 @@ class Job:
     """A job and all that is known of it. Times are Unix seconds.
 
     ``orphan``: its record was lost and made anew from its container, so what was asked for is known in part only.
+    ``runtime`` names what runs it, ``handle`` is what that calls its newest attempt.
     """
 
     id: str
@@ -143,6 +155,12 @@ class Job:
     cancel_requested: bool = False
     origin: str | None = None
     orphan: bool = False
+    runtime: str = LOCAL_RUNTIME
+    handle: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.handle is None:
+            object.__setattr__(self, "handle", self.container)
 
     @property
     def owner(self) -> Owner:

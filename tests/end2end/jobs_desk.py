@@ -16,12 +16,14 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.jobs.ports import RunTicket
-from mlops_desk.jobs.run.leases import LedgerGpus
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.job import Job, JobState
+from mlops_desk.runtimes.local.build import local_runtime
+from mlops_desk.runtimes.local.leases import LedgerGpus
+from mlops_desk.runtimes.runtime import RunTicket
+from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
 
 HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: {image}\n"
@@ -51,14 +53,15 @@ class Workshop:
         self.ledger = ledger = LeaseLedger(LeaseOwner(self.folder.instance, address), self._lives)
         shown = [Gpu(uuid, index, "GPU", None, GpuState.OK) for index, uuid in enumerate(gpus)]
         self.leases = LedgerGpus(ledger, lambda: ledger.facts(shown, time.time()))
+        self.runtime = local_runtime(
+            "local", around(self.engine), around(self.leases), self.folder, self.settings, lambda: [address]
+        )
         self.jobs = JobsService(
             self.folder,
             SimpleNamespace(jobs=around(self.state.jobs)),  # all that jobs use of it
             Bus(),
             self.loop,
-            self.settings,
-            around(self.engine),
-            around(self.leases),
+            Runtimes([self.runtime]),
             lambda _spec, job_id, _attempt: RunTicket(f"run-{job_id}", "http://172.17.0.1:1", TOKEN),
             self.runs.__setitem__,
             lambda _is_current: None,

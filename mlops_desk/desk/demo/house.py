@@ -26,7 +26,6 @@ from mlops_desk.desk.machine_wiring import ContainerWord, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring
 from mlops_desk.engines.engine import ContainerSpec, Engine
 from mlops_desk.engines.fake import FakeEngine, ScriptedEnding, ScriptedProgram
-from mlops_desk.jobs.run.outcome import Outcome
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.endpoint import Endpoint
@@ -36,6 +35,7 @@ from mlops_desk.registry.protocol import RegistryClient
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from mlops_desk.registry.service import RegistryCore
+from mlops_desk.runtimes.outcome import Outcome
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.telemetry.gpu_service import GpusService

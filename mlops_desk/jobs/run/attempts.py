@@ -1,33 +1,30 @@
-"""One attempt of a job, from the lease to the verdict.
+"""One attempt of a job, from what is reserved for it to the verdict, in whatever runtime.
 
-The steps are ordered so that the agent may die between any two of them: the lease is taken, the
-attempt written, the container created under the attempt's name, the wish to start it written, the
-container started. Whoever comes next looks at record and engine and goes on at the right step; a
-container that was asked to start is never created a second time.
+The steps are ordered so that the agent may die between any two of them: what it needs is reserved, the attempt
+written with its handle, the attempt placed, the wish to start it written, the attempt started. Whoever comes next
+looks at record and runtime and goes on at the right step; one that was asked to start is never made a second time.
 """
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from mlops_desk.base.errors import DeskError, NotFound
-from mlops_desk.engines.engine import ContainerFacts, Engine
+from mlops_desk.base.errors import DeskError
 from mlops_desk.jobs.book import JobBook, with_attempt
-from mlops_desk.jobs.ports import GpuLeases, RunTicket
 from mlops_desk.jobs.queue import WAITING_FOR_GPUS
 from mlops_desk.jobs.run import times
-from mlops_desk.jobs.run.container import container_name
-from mlops_desk.jobs.run.held_gpus import HeldGpus
-from mlops_desk.jobs.run.images import Images
-from mlops_desk.jobs.run.launch import GoneBeforeStart, Launch, NotStarted
 from mlops_desk.jobs.run.outcome import AttemptVerdict, Ending, judge
-from mlops_desk.jobs.run.quota import OutQuota, too_much
-from mlops_desk.jobs.run.remains import Remains
 from mlops_desk.jobs.run.runs import JobRuns
-from mlops_desk.jobs.run.vanished import Sight
 from mlops_desk.records.job import Attempt, Job, JobState, Reason
+from mlops_desk.runtimes.runtime import (
+    Displaced,
+    GoneBeforeStart,
+    NotStarted,
+    Phase,
+    RunTicket,
+    Runtime,
+    Sighting,
+)
 
 
 class Postponed(Exception):  # noqa: N818 - reads as a sentence where it is raised
@@ -38,44 +35,18 @@ class Postponed(Exception):  # noqa: N818 - reads as a sentence where it is rais
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Settings that hold at the moment they are asked for."""
-
-    stop_grace_seconds: Callable[[], int]
-    keep_containers: Callable[[], bool]
-    check_mounts: Callable[[Job], None]
-    out_limit_bytes: Callable[[], int]
-
-
 class Attempts:
-    """Starts, watches and ends attempts. One thread at a time works on a job; several may work on different ones."""
+    """Starts, watches and ends the attempts of one runtime.
 
-    def __init__(
-        self,
-        book: JobBook,
-        engine: Engine,
-        images: Images,
-        leases: GpuLeases,
-        runs: JobRuns,
-        root: Path,
-        instance: str,
-        policy: Policy,
-    ) -> None:
+    One thread at a time works on a job; several may work on different ones.
+    """
+
+    def __init__(self, book: JobBook, runtime: Runtime, runs: JobRuns) -> None:
         self._book = book
-        self._engine = engine
-        self._gpus = HeldGpus(leases)
+        self._runtime = runtime
         self._runs = runs
-        self._instance = instance
-        self._policy = policy
-        self._sight = Sight()
         self._lock = threading.Lock()
         self._watched: set[str] = set()
-        self._remains = Remains(engine, root, policy.keep_containers)
-        self._launch = Launch(
-            engine, images, instance, self._remains.folder, policy.check_mounts, policy.stop_grace_seconds
-        )
-        self._quota = OutQuota()
 
     # -- beginning -----------------------------------------------------------------------------
 
@@ -84,12 +55,9 @@ class Attempts:
         job = self._book.get(job_id)
         if job.state is not JobState.QUEUED or job.image_id is None:
             return
-        number = len(job.attempts) + 1
-        name = container_name(self._instance, job.id, number)
-        limit = self._policy.out_limit_bytes()
-        attempt = Attempt(number, f"{job.id}-a{number}", name, JobState.STARTING, out_limit_bytes=limit)
+        attempt = self._runtime.draft(job)
         ticket = self._ticket(job, attempt)
-        attempt = replace(attempt, gpus=self._lease(job, attempt))
+        attempt = replace(attempt, gpus=self._reserve(job, attempt))
 
         def claim(current: Job) -> Job | None:
             if current.state is not JobState.QUEUED:
@@ -99,10 +67,10 @@ class Attempts:
         try:
             claimed = self._book.change(job.id, claim)
         except DeskError:
-            self._gpus.release(attempt)
+            self._runtime.release(attempt)
             raise
         if claimed is None:  # cancelled meanwhile
-            self._gpus.release(attempt)
+            self._runtime.release(attempt)
             return
         self._bring_up(claimed, attempt, ticket)
 
@@ -121,15 +89,11 @@ class Attempts:
             self._runs.owe(ticket.run_id, JobState.CANCELLED)
         return ticket
 
-    def _lease(self, job: Job, attempt: Attempt) -> tuple[str, ...]:
-        answer = self._gpus.lease(job, attempt)
+    def _reserve(self, job: Job, attempt: Attempt) -> tuple[str, ...]:
+        answer = self._runtime.reserve(job, attempt)
         if isinstance(answer, str):
             raise Postponed(Reason(WAITING_FOR_GPUS, answer))
         return answer
-
-    def release_leftovers(self) -> None:
-        """Give back the GPUs of attempts that are over; what can't be given back now is tried again."""
-        self._gpus.release_leftovers()
 
     # -- going on ------------------------------------------------------------------------------
 
@@ -142,86 +106,79 @@ class Attempts:
             self._watch(job, job.attempts[-1])
 
     def _bring_up(self, job: Job, attempt: Attempt, ticket: RunTicket | None) -> None:
-        facts = self._look(attempt)
-        if facts is None and attempt.started_at is not None:
+        seen = self._runtime.look(job, attempt)
+        if seen is None and attempt.started_at is not None:
             self._finish(job, attempt, None)
             return
-        try:
-            if facts is None or facts.status == "created":
-                if self._book.get(job.id).cancel_requested:
-                    self._conclude(job, attempt, _cancelled_before_start())
-                    return
-                if not self._gpus.still_held(job, attempt):
-                    self._give_up(job, attempt)
-                    return
-                facts = self._start(job, attempt, facts, ticket)
-            if self._launch.is_held(job, attempt):
-                if self._book.get(job.id).cancel_requested:
-                    self._conclude(job, _never_run(attempt), _cancelled_before_start())
-                    return
-                self._launch.let_go(job, attempt)
-        except NotStarted as never:
-            self._conclude(job, _never_run(attempt), AttemptVerdict(JobState.FAILED, None, never.reason))
-            return
-        self._mark_running(job, attempt, facts)
+        if seen is None or seen.phase is Phase.WAITING:
+            if self._book.get(job.id).cancel_requested:
+                self._conclude(job, _never_run(attempt), _cancelled_before_start())
+                return
+            try:
+                seen = self._place(job, attempt, ticket)
+            except Displaced as displaced:
+                self._give_up(job, attempt, displaced.reason)
+                return
+            except NotStarted as never:
+                self._conclude(job, _never_run(attempt), AttemptVerdict(JobState.FAILED, None, never.reason))
+                return
+        if seen.phase is not Phase.WAITING:
+            self._mark_running(job, seen)
 
-    def _start(
-        self, job: Job, attempt: Attempt, facts: ContainerFacts | None, ticket: RunTicket | None
-    ) -> ContainerFacts:
+    def _place(self, job: Job, attempt: Attempt, ticket: RunTicket | None) -> Sighting:
+        asked = False
+
+        def about_to_start(watcher: str | None) -> None:
+            nonlocal asked
+            self._note_start(job, attempt, watcher)
+            asked = True
+
         try:
-            facts = self._launch.start(
-                job,
-                attempt,
-                facts,
-                lambda: ticket or self._ticket(job, attempt),
-                lambda: self._note_start(job, attempt),
-            )
+            seen = self._runtime.place(job, attempt, lambda: ticket or self._ticket(job, attempt), about_to_start)
         except GoneBeforeStart:
             if attempt.started_at is None:  # nobody has asked before, so it has never run and can be made again
                 self._book.change(job.id, lambda current: with_attempt(current, attempt))
             raise
-        with self._lock:
-            self._watched.add(attempt.id)
-        return facts
+        if asked:
+            with self._lock:
+                self._watched.add(attempt.id)
+        return seen
 
-    def _note_start(self, job: Job, attempt: Attempt) -> None:
+    def _note_start(self, job: Job, attempt: Attempt, watcher: str | None) -> None:
         """Write down that it is about to be asked to start; one that was asked before keeps its first time."""
         if attempt.started_at is None:
             moment = times.now()
-            mark = times.mark_start(moment, self._engine.incarnation())
-            begun = replace(attempt, started_at=moment.wall, mark=mark)
+            begun = replace(attempt, started_at=moment.wall, mark=times.mark_start(moment, watcher))
             self._book.change(job.id, lambda current: with_attempt(current, begun))
 
-    def _mark_running(self, job: Job, attempt: Attempt, facts: ContainerFacts) -> None:
-        self._gpus.bind(job, attempt, facts.pid)
-
+    def _mark_running(self, job: Job, seen: Sighting) -> None:
         def mark(current: Job) -> Job:
             newest = current.attempts[-1]
-            started_at = newest.started_at or facts.started_at or time.time()
+            started_at = newest.started_at or seen.started_at or time.time()
             return with_attempt(current, replace(newest, state=JobState.RUNNING, started_at=started_at))
 
         self._book.change(job.id, mark)
 
-    def _give_up(self, job: Job, attempt: Attempt) -> None:
-        """Its GPUs went to somebody else before it started, so the job goes back to its place in the queue."""
-        self._engine.remove(attempt.container)
-        self._gpus.release(attempt)
-        text = "The agent ended before this attempt was started, and its GPUs are taken by now."
-        given_up = replace(attempt, state=JobState.CANCELLED, reason=Reason("not_started", text))
+    def _give_up(self, job: Job, attempt: Attempt, reason: Reason) -> None:
+        """Send a job back to its place in the queue: what was reserved for it went elsewhere before it started."""
+        self._runtime.release(attempt)
+        given_up = replace(attempt, state=JobState.CANCELLED, reason=reason)
 
         def requeue(current: Job) -> Job:
             job = with_attempt(current, given_up)
-            return replace(job, state=JobState.QUEUED, gpus=(), container=None, reason=None, started_at=None)
+            return replace(
+                job, state=JobState.QUEUED, gpus=(), container=None, handle=None, reason=None, started_at=None
+            )
 
         self._book.change(job.id, requeue)
 
     # -- watching ------------------------------------------------------------------------------
 
-    def saw(self, job: Job, facts: ContainerFacts) -> bool:
-        """Note that a job's container was seen; True when there is something to do about it."""
+    def saw(self, job: Job, seen: Sighting) -> bool:
+        """Note that a job's attempt was seen; True when there is something to do about it."""
         attempt = job.attempts[-1]
         ending = job.cancel_requested or attempt.stopped_for is not None
-        if facts.status not in {"running", "paused"} or job.state is not JobState.RUNNING or ending:
+        if seen.phase is not Phase.RUNNING or job.state is not JobState.RUNNING or ending:
             return True
         with self._lock:
             first = attempt.id not in self._watched
@@ -233,30 +190,22 @@ class Attempts:
             )
         elif job.reason is not None:
             self._book.change(job.id, lambda current: replace(current, reason=None))
-        return first or self._sight.gone(facts)
+        return first
 
     def counts_room(self, job: Job) -> bool:
-        """Tell whether it is time to look at what a running job has written to its folder."""
+        """Tell whether it is time to look whether a running job takes more than it may."""
         attempt = job.attempts[-1]
-        if job.state is not JobState.RUNNING or attempt.stopped_for is not None or attempt.out_limit_bytes is None:
+        if job.state is not JobState.RUNNING or attempt.stopped_for is not None:
             return False
-        return self._quota.is_due(attempt.id)
+        return self._runtime.overrun_due(attempt)
 
     def count_room(self, job_id: str) -> None:
-        """Look at how much a running job has written to its folder; one that wrote more than it may is stopped.
-
-        It may write what it was started with, and more once more is allowed: a lower limit is for later jobs.
-        """
+        """Look whether a running job takes more than it may; one that does is stopped."""
         job = self._book.get(job_id)
         attempt = job.attempts[-1]
-        if attempt.out_limit_bytes is None:
+        reason = self._runtime.overrun(job, attempt)
+        if reason is None:
             return
-        limit_bytes = max(attempt.out_limit_bytes, self._policy.out_limit_bytes())
-        folder = self._remains.folder(job, attempt).out
-        used = self._quota.used(attempt.id, folder)
-        if used is None or used <= limit_bytes:
-            return
-        reason = too_much(used, limit_bytes, folder)
 
         def stop(current: Job) -> Job | None:
             newest = current.attempts[-1]
@@ -267,57 +216,40 @@ class Attempts:
         self._book.change(job_id, stop)
 
     def lost_sight(self) -> None:
-        """Note that the engine does not answer: an end from now on was not watched."""
+        """Note that the runtime does not answer: an end from now on was not watched."""
         with self._lock:
             self._watched.clear()
 
     def _watch(self, job: Job, attempt: Attempt) -> None:
-        facts = self._look(attempt)
-        if facts is not None and facts.status in {"running", "paused", "restarting"}:
-            if self._sight.gone(facts):
-                with self._lock:
-                    self._watched.discard(attempt.id)
-                self._finish(job, attempt, replace(facts, status="dead", exit_code=None))
-                return
-            self._gpus.bind(job, attempt, facts.pid)
+        seen = self._runtime.look(job, attempt)
+        if seen is not None and seen.phase is Phase.RUNNING:
             if not (job.cancel_requested or attempt.stopped_for):
                 return
-            self._engine.stop(attempt.container, self._policy.stop_grace_seconds())
-            facts = self._look(attempt)
-        if facts is None or facts.status in {"exited", "dead"}:
-            self._finish(job, attempt, facts)
-
-    def _look(self, attempt: Attempt) -> ContainerFacts | None:
-        try:
-            return self._engine.inspect(attempt.container)
-        except NotFound:
-            return None
+            self._runtime.stop(job, attempt)
+            seen = self._runtime.look(job, attempt)
+        if seen is None or seen.phase is Phase.ENDED:
+            self._finish(job, attempt, seen)
 
     # -- ending --------------------------------------------------------------------------------
 
-    def _finish(self, job: Job, attempt: Attempt, facts: ContainerFacts | None) -> None:
-        tail = self._remains.keep_log(job, attempt, gone=facts is None)
+    def _finish(self, job: Job, attempt: Attempt, seen: Sighting | None) -> None:
+        left = self._runtime.aftermath(job, attempt, seen)
         job = self._book.get(job.id)
-        outcome = self._remains.folder(job, attempt).outcome()
-        watched = outcome is None and facts is not None and self._was_watched(attempt, facts)
+        outcome = left.outcome
+        watched = outcome is None and seen is not None and self._was_watched(attempt, seen)
         stopped_for = job.attempts[-1].stopped_for
-        verdict = judge(Ending(outcome, facts, watched, job.cancel_requested, tail, attempt.gpus, stopped_for))
-        started_at, ended_at = times.span(job.attempts[-1], outcome, facts, times.now())
+        verdict = judge(Ending(outcome, seen, watched, job.cancel_requested, left.log_tail, attempt.gpus, stopped_for))
+        started_at, ended_at = times.span(job.attempts[-1], outcome, seen, times.now())
         self._conclude(job, replace(job.attempts[-1], started_at=started_at), verdict, ended_at)
-        if facts is not None:
-            self._sight.forget(facts.id)
 
-    def _was_watched(self, attempt: Attempt, facts: ContainerFacts) -> bool:
-        """Tell whether this agent, or the engine without a break, saw the end. Raises Unavailable."""
+    def _was_watched(self, attempt: Attempt, seen: Sighting) -> bool:
+        """Tell whether this agent, or the runtime without a break, saw the end. Raises Unavailable."""
+        if seen.exit_code is None:
+            return False
         with self._lock:
             if attempt.id in self._watched:
                 return True
-        if facts.exit_code is None:
-            return False
-        mark = attempt.mark
-        if mark is not None and mark.engine is not None and mark.engine == self._engine.incarnation():
-            return True
-        return self._engine.seen_end(facts.id) == facts.exit_code
+        return self._runtime.saw_end(attempt, seen)
 
     def _conclude(self, job: Job, attempt: Attempt, verdict: AttemptVerdict, ended_at: float | None = None) -> None:
         """Write the verdict, then tidy up. What can't be tidied now is left to ``tidy``."""
@@ -329,16 +261,15 @@ class Attempts:
         self._book.change(job.id, lambda current: with_attempt(current, final))
         with self._lock:
             self._watched.discard(attempt.id)
-        self._quota.forget(attempt.id)
         self.tidy(job, final, finished=attempt.started_at is not None)
 
     def tidy(self, job: Job, attempt: Attempt, *, finished: bool) -> None:
-        """Remove what an attempt that is over has left on the engine, its secrets, and its leases. Raises DeskError."""
+        """Remove what an attempt that is over has left, its secrets, and what was reserved. Raises DeskError."""
         try:
             self._runs.keep_tickets(lambda other: other != attempt.id)
-            self._remains.clear(job, attempt, finished=finished)
+            self._runtime.clear(job, attempt, finished=finished)
         finally:
-            self._gpus.release(attempt)
+            self._runtime.release(attempt)
 
 
 def _never_run(attempt: Attempt) -> Attempt:

@@ -1,14 +1,12 @@
-"""A job's output as it comes: from its container while there is one, then from the log that was kept."""
+"""A job's output as it comes: from its runtime while that has it, then from the log that was kept."""
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound
-from mlops_desk.engines.engine import Engine
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.run.folder import AttemptFolder
 from mlops_desk.records.job import Attempt, Job
+from mlops_desk.runtimes.table import Runtimes
 
 _POLL_SECONDS = 0.5  # chosen: of a job that has no container yet; shorter than a person notices
 _GAP = "--- the log was interrupted here; lines may be missing or come twice ---"
@@ -17,10 +15,9 @@ _GAP = "--- the log was interrupted here; lines may be missing or come twice ---
 class Logs:
     """``ending`` tells that the agent is about to end."""
 
-    def __init__(self, book: JobBook, engine: Engine, root: Path, ending: Callable[[], bool]) -> None:
+    def __init__(self, book: JobBook, runtimes: Runtimes, ending: Callable[[], bool]) -> None:
         self._book = book
-        self._engine = engine
-        self._root = root
+        self._runtimes = runtimes
         self._ending = ending
 
     def read(self, job_id: str, tail: int | None) -> Iterator[str]:
@@ -30,23 +27,13 @@ class Logs:
             yield from self._written(job, job.attempts[-1], tail)
 
     def _written(self, job: Job, attempt: Attempt, tail: int | None) -> Iterator[str]:
-        """Yield the kept log, else the container's: that of a full disk's job waits there to be kept."""
-        kept = AttemptFolder(self._root, job.id, attempt)
-        if attempt.started_at is None or kept.log.exists():
-            yield from kept.lines(tail)
-            return
         try:
-            yield from self._engine.logs(attempt.container, tail=tail)
+            yield from self._runtimes.named(attempt.runtime).logs(job, attempt, tail=tail)
         except NotFound as error:
-            if kept.log.exists():  # kept since we looked
-                yield from kept.lines(tail)
-            elif not self._book.get(job.id).state.is_final:
+            if not self._book.get(job.id).state.is_final:
                 return  # its container is made, or noticed to be gone, in a moment
-            else:
-                text = f"The log of job {job.id} is lost: its container is gone, and it was not kept."
-                raise NotFound(
-                    text, Hint(f"mlops-desk jobs show {job.id}", before="What is known of its end: ")
-                ) from error
+            text = f"The log of job {job.id} is lost: its container is gone, and it was not kept."
+            raise NotFound(text, Hint(f"mlops-desk jobs show {job.id}", before="What is known of its end: ")) from error
 
     def follow(self, job_id: str, tail: int | None) -> Iterator[str]:
         """Yield what the newest attempt writes until the job is over, waiting for it to start if need be.
@@ -63,16 +50,16 @@ class Logs:
             if attempt is not None and attempt.started_at is not None:
                 if told and tail is not None:
                     yield _GAP
-                for number, line in enumerate(self._live(attempt, tail)):
+                for number, line in enumerate(self._live(job, attempt, tail)):
                     if number >= told or tail is not None:
                         told += 1
                         yield line
             time.sleep(_POLL_SECONDS)
 
-    def _live(self, attempt: Attempt, tail: int | None) -> Iterator[str]:
-        """Yield from the container; an engine that goes away ends it like the container's end does."""
+    def _live(self, job: Job, attempt: Attempt, tail: int | None) -> Iterator[str]:
+        """Yield from what runs; a runtime that goes away ends it like the attempt's end does."""
         try:
-            yield from self._engine.logs(attempt.container, follow=True, tail=tail)
+            yield from self._runtimes.named(attempt.runtime).logs(job, attempt, follow=True, tail=tail)
         except DeskError:
             return  # the job's state says what there is to say
 

@@ -1,6 +1,6 @@
-"""How a job ended: what its wrapper left behind, what the engine says, and the verdict from both. Pure.
+"""How a job ended: what its wrapper left behind, what its runtime says, and the verdict from both. Pure.
 
-The wrapper's word is the outcome. The engine's exit code is a hint, believed only for an end that this
+The wrapper's word is the outcome. The runtime's exit code is a hint, believed only for an end that this
 agent, or an engine that has lived on since the start, has watched, and never when it is one that a
 restarting engine makes up. Nothing else is guessed: without either the outcome is UNKNOWN.
 """
@@ -9,14 +9,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Hint, Invalid
+from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
-from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.records.job import JobState, Reason
-
-PROOF_FAILED_CODE = 96  # the wrapper's; shells take 126 and more for themselves, sysexits.h 64 to 78
-OUTCOME_LIMIT_BYTES = 16 * 1024  # it has a dozen short lines, but the job can write there too
+from mlops_desk.runtimes.outcome import Outcome
+from mlops_desk.runtimes.runtime import Sighting
 
 # An engine that was away reports 255 for what ended meanwhile, and 137 or 143 for what it stopped itself.
 _MADE_UP_CODES = frozenset({137, 143, 255})
@@ -35,32 +32,14 @@ _CODE_HINTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the wrapper wrote. ``signal`` is the one it was sent, if any; ``gpu_proof``: none, unchecked, ok, failed.
-
-    Uptimes are seconds since the machine began, which no setting of the clock moves.
-    """
-
-    attempt: str
-    exit_code: int
-    started_at: float | None = None
-    ended_at: float | None = None
-    started_uptime: float | None = None
-    ended_uptime: float | None = None
-    signal: str | None = None
-    gpu_proof: str = "none"
-    visible_gpus: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Ending:
-    """All that is known of an attempt that is over. ``facts`` None: the container is gone.
+    """All that is known of an attempt that is over. ``seen`` None: it is gone.
 
     ``stopped_for`` is why the desk itself stopped it, if it did.
     """
 
     outcome: Outcome | None
-    facts: ContainerFacts | None
+    seen: Sighting | None
     watched: bool
     cancel_requested: bool
     log_tail: Sequence[str] = ()
@@ -75,25 +54,14 @@ class AttemptVerdict:
     reason: Reason | None
 
 
-def parse_outcome(data: bytes, attempt_id: str) -> Outcome | None:
-    """Read an outcome file; None when it is not one, or another attempt's: the job could write there too."""
-    if len(data) > OUTCOME_LIMIT_BYTES:
-        return None
-    try:
-        outcome = wire.loads(data, Outcome)
-    except Invalid:
-        return None
-    return outcome if outcome.attempt == attempt_id and 0 <= outcome.exit_code <= 255 else None
-
-
 def judge(ending: Ending) -> AttemptVerdict:
     """Say how it ended."""
     if ending.outcome is not None:
         return _by_outcome(ending, ending.outcome)
     if ending.stopped_for is not None:
-        return AttemptVerdict(JobState.FAILED, _engine_code(ending), ending.stopped_for)
+        return AttemptVerdict(JobState.FAILED, _told_code(ending), ending.stopped_for)
     if ending.cancel_requested:
-        return AttemptVerdict(JobState.CANCELLED, _engine_code(ending), _cancelled(ending))
+        return AttemptVerdict(JobState.CANCELLED, _told_code(ending), _cancelled(ending))
     return _by_engine(ending)
 
 
@@ -113,30 +81,30 @@ def _by_outcome(ending: Ending, outcome: Outcome) -> AttemptVerdict:
 
 
 def _by_engine(ending: Ending) -> AttemptVerdict:
-    facts, code = ending.facts, _engine_code(ending)
-    if facts is None:
+    seen, code = ending.seen, _told_code(ending)
+    if seen is None:
         text = "The container is gone and left no outcome: nobody saw how the job ended."
         hint = "Somebody removed it, or the engine's data was reset. What the job wrote will tell."
         return AttemptVerdict(JobState.UNKNOWN, None, Reason("container_vanished", text, hint=hint))
-    if facts.oom_killed and code == 137:
+    if seen.oom_killed and code == 137:
         return AttemptVerdict(JobState.FAILED, code, _failed(ending, code))
     if ending.watched and code is not None and code not in _MADE_UP_CODES:
         if code == 0:
             return AttemptVerdict(JobState.SUCCEEDED, 0, None)
         return AttemptVerdict(JobState.FAILED, code, _failed(ending, code))
-    seen = "was watched" if ending.watched else "was not watched to its end"
-    evidence = f"The engine says {facts.status} with exit code {code}; the container {seen} and left no outcome file."
+    watched = "was watched" if ending.watched else "was not watched to its end"
+    evidence = f"The engine says {seen.status} with exit code {code}; the container {watched} and left no outcome file."
     text = "Nobody saw how the job ended."
     hint = "Its log and what it wrote will tell. It is not started again by itself."
     return AttemptVerdict(JobState.UNKNOWN, code, Reason("engine_lost", text, evidence, hint))
 
 
-def _engine_code(ending: Ending) -> int | None:
-    return None if ending.facts is None else ending.facts.exit_code
+def _told_code(ending: Ending) -> int | None:
+    return None if ending.seen is None else ending.seen.exit_code
 
 
 def _cancelled(ending: Ending) -> Reason:
-    killed = ending.outcome is None and _engine_code(ending) == 137
+    killed = ending.outcome is None and _told_code(ending) == 137
     evidence = "It did not end within the grace after TERM and was killed." if killed else None
     return Reason("cancelled", "The job was cancelled.", evidence)
 
@@ -158,7 +126,7 @@ def _proof_failed(ending: Ending, outcome: Outcome) -> Reason:
 
 def _failed(ending: Ending, code: int) -> Reason:
     last = next((line for line in reversed(ending.log_tail) if line.strip()), None)
-    if ending.facts is not None and ending.facts.oom_killed:
+    if ending.seen is not None and ending.seen.oom_killed:
         evidence = f"The engine reports an out-of-memory kill (OOMKilled: true); exit code {code}."
         hint = "Give it more with resources: {memory: ...}, or use smaller batches or fewer loader workers."
         return Reason("oom_kernel", "The job used more memory than it may, and the kernel killed it.", evidence, hint)

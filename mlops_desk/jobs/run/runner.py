@@ -1,31 +1,27 @@
-"""Compares what is wanted (the database) with what runs (the engine), and acts on the difference.
+"""Compares what is wanted (the database) with what a runtime runs, and acts on the difference.
 
-Every second one listing of our containers is held against the jobs that are not over. What needs doing
+Every second one survey of what is ours there is held against its jobs that are not over. What needs doing
 is done by hands: one thread for each job that needs something, never two on the same job, so that a
-slow pull, a grace or a hanging engine call holds up nobody else.
+slow pull, a grace or a call that hangs holds up nobody else. Each runtime has a runner of its own, so that
+one that does not answer holds up the jobs of no other.
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.pauses import pause_after
 from mlops_desk.base.text import plain
-from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.ports import GpuLeases, Outlook
 from mlops_desk.jobs.queue import Wanted, decide
-from mlops_desk.jobs.run.attempts import Attempts, Policy, Postponed
-from mlops_desk.jobs.run.container import ATTEMPT_LABEL, INSTANCE_LABEL, JOB_LABEL, is_probe
-from mlops_desk.jobs.run.images import Images
+from mlops_desk.jobs.run.attempts import Attempts, Postponed
 from mlops_desk.jobs.run.orphans import OrphanJobs
 from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.records.job import Job, JobState, Reason
+from mlops_desk.runtimes.runtime import Outlook, Runtime, Sighting
 
 _log = logging.getLogger(__name__)
 
@@ -43,36 +39,22 @@ _NO_SUCH_HOST = "no such host"
 _PULL_TRIES = 3  # a resolver that restarts is back by then
 _PAUSES_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 """Chosen: an engine that restarts is back within seconds, one that is down is asked once a minute."""
+_ENDLESS = 1_000_000
+"""Slots of a runtime that queues by itself: more than jobs that ever wait."""
 _UNDER_WAY = frozenset({JobState.STARTING, JobState.RUNNING})
 _IN_QUEUE = frozenset({JobState.QUEUED, JobState.BLOCKED})
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What the runner works with: the engine, the ledger of GPUs and the runs on the tracking server."""
-
-    engine: Engine
-    leases: GpuLeases
-    runs: JobRuns
-
-
 class Runner:
-    """``hand`` runs a piece of work, in a thread of its own or at once; ``root`` is the folder for attempts."""
+    """``hand`` runs a piece of work, in a thread of its own or at once."""
 
-    def __init__(self, book: JobBook, outside: Outside, root: Path, instance: str, policy: Policy, hand: Hand) -> None:
+    def __init__(self, book: JobBook, runtime: Runtime, runs: JobRuns, hand: Hand) -> None:
         self._book = book
-        self._engine = outside.engine
-        self._leases = outside.leases
-        self._runs = outside.runs
-        self._instance = instance
-        self._policy = policy
+        self._runtime = runtime
+        self._runs = runs
         self._hand = hand
-        self._images = Images(outside.engine, instance)
-        self._attempts = Attempts(
-            book, outside.engine, self._images, outside.leases, outside.runs, root, instance, policy
-        )
-        self._orphans = OrphanJobs(book, outside.engine, instance)
-        self._slots = max(2, os.cpu_count() or 1)
+        self._attempts = Attempts(book, runtime, runs)
+        self._orphans = OrphanJobs(book, runtime)
         self._lock = threading.Lock()
         self._ticking = threading.Lock()
         self._busy: dict[str, str] = {}
@@ -90,7 +72,7 @@ class Runner:
                 _log.warning("Jobs wait: %s", error.message)
             except Exception:  # noqa: BLE001 - a bug in one tick must not end the queue
                 _log.exception("A look at the jobs failed")
-            self._wake.wait(_TICK_SECONDS if self._book.active() or self._runs.owing else _IDLE_SECONDS)
+            self._wake.wait(_TICK_SECONDS if self._active() or self._runs.owing else _IDLE_SECONDS)
             self._wake.clear()
 
     def stop(self) -> None:
@@ -107,28 +89,32 @@ class Runner:
         with self._ticking:
             if self._runs.owing:
                 self._set_to_work("runs", "settle", lambda _key: self._runs.settle())
-            active = self._book.active()
+            active = self._active()
             if not active and time.monotonic() < self._sweep_due:
                 return
             try:
-                listed = self._engine.containers({INSTANCE_LABEL: self._instance})
+                listed = self._runtime.survey()
             except DeskError as error:
-                self._engine_is_away(active, error)
+                self._runtime_is_away(active, error)
                 return
             if self._orphans.take_up(listed):
-                active = self._book.active()
+                active = self._active()
             # What is left over goes first, before a hand makes anything that looks like it.
             if time.monotonic() >= self._sweep_due:
                 self._sweep_due = time.monotonic() + _SWEEP_SECONDS
                 self._sweep(listed)
-            seen = {facts.name: facts for facts in listed}
+            seen = {sighting.handle: sighting for sighting in listed}
             for job in active:
                 if job.state in _UNDER_WAY:
                     self._look_after_one(job, seen)
             self._serve([job for job in active if job.state in _IN_QUEUE])
 
+    def _active(self) -> list[Job]:
+        """Return the jobs of this runtime that are not over, oldest first."""
+        return [job for job in self._book.active() if job.runtime == self._runtime.name]
+
     def cancel(self, job_id: str) -> Job:
-        """Wish a job's end: at once while it is queued, else through its container."""
+        """Wish a job's end: at once while it is queued, else through its runtime."""
 
         def ask(job: Job) -> Job | None:
             if job.state.is_final:
@@ -147,20 +133,20 @@ class Runner:
 
     # -- under way -----------------------------------------------------------------------------
 
-    def _look_after_one(self, job: Job, seen: Mapping[str, ContainerFacts]) -> None:
+    def _look_after_one(self, job: Job, seen: Mapping[str, Sighting]) -> None:
         try:
             self._look_after(job, seen)
         except DeskError as error:  # a disk that takes no write about one job must not hide the others from us
             _log.warning("What is seen of %s can't be written down: %s", job.id, error.message)
 
-    def _look_after(self, job: Job, seen: Mapping[str, ContainerFacts]) -> None:
-        facts = seen.get(job.attempts[-1].container)
-        if facts is None or self._attempts.saw(job, facts):
+    def _look_after(self, job: Job, seen: Mapping[str, Sighting]) -> None:
+        sighting = seen.get(job.attempts[-1].handle)
+        if sighting is None or self._attempts.saw(job, sighting):
             self._set_to_work(job.id, "attend", self._attempts.attend)
         if self._attempts.counts_room(job):
             self._set_to_work(f"room-{job.id}", "count", lambda _key: self._attempts.count_room(job.id))
 
-    def _engine_is_away(self, active: list[Job], error: DeskError) -> None:
+    def _runtime_is_away(self, active: list[Job], error: DeskError) -> None:
         self._attempts.lost_sight()
         self._sweep_due = 0.0
         for job in active:
@@ -213,8 +199,11 @@ class Runner:
         return [job for job in map(self._book.get, ids) if job.state in _IN_QUEUE]
 
     def _free_slots(self, beginning: list[Job]) -> int:
-        under_way = [job for job in self._book.active() if job.state in _UNDER_WAY]
-        return self._slots - sum(not job.spec.resources.gpus for job in (*under_way, *beginning))
+        slots = self._runtime.abilities().slots
+        if slots is None:
+            return _ENDLESS
+        under_way = [job for job in self._active() if job.state in _UNDER_WAY]
+        return slots - sum(not job.spec.resources.gpus for job in (*under_way, *beginning))
 
     def _outlook_of_this_tick(self) -> Callable[[int, int | None], Outlook]:
         known: dict[tuple[int, int | None], Outlook] = {}
@@ -222,7 +211,7 @@ class Runner:
         def outlook(count: int, memory_bytes: int | None) -> Outlook:
             if (count, memory_bytes) not in known:
                 try:
-                    known[count, memory_bytes] = self._leases.outlook(count, memory_bytes)
+                    known[count, memory_bytes] = self._runtime.outlook(count, memory_bytes)
                 except DeskError as error:
                     known[count, memory_bytes] = Outlook(free=False, text=error.message)
             return known[count, memory_bytes]
@@ -235,15 +224,14 @@ class Runner:
         if job.state.is_final:
             return
         reference = job.spec.image
-        image = self._images.local(reference)
-        if image is None:
+        pinned = self._runtime.image(reference)
+        if pinned is None:
             self._give_reason(job, Reason("image_pulling", f"The image {plain(reference)} is being pulled."))
             try:
-                image = self._images.pull(reference)
+                pinned = self._runtime.fetch(reference)
             except DeskError as error:
                 self._judge_pull(job, error)
                 return
-        pinned = image.id
         self._book.change(
             job_id, lambda now: None if now.state.is_final else replace(now, image_id=pinned, reason=None)
         )
@@ -268,30 +256,24 @@ class Runner:
 
     # -- tidying -------------------------------------------------------------------------------
 
-    def _sweep(self, listed: list[ContainerFacts]) -> None:
-        """Remove containers of ours that no job needs any more; what belongs to no known job is left alone."""
-        self._attempts.release_leftovers()
-        self._leases.settle()
+    def _sweep(self, listed: list[Sighting]) -> None:
+        """Remove attempts of ours that no job needs any more; what belongs to no known job is left alone."""
+        self._runtime.settle()
         self._runs.keep_tickets(self._book.is_current)
-        for facts in listed:
+        for sighting in listed:
             try:
-                self._tidy_container(facts)
+                self._tidy_up(sighting)
             except DeskError as error:  # one that can't be removed now must not hold up the jobs
-                _log.warning("The container %s is left over for now: %s", plain(facts.name), error.message)
+                _log.warning("The container %s is left over for now: %s", plain(sighting.handle), error.message)
                 if isinstance(error, Unavailable):
                     return
 
-    def _tidy_container(self, facts: ContainerFacts) -> None:
-        if is_probe(facts, self._instance):
-            if not self._images.is_probing(facts.name):
-                self._engine.remove(facts.name)
-            return
-        job_id, attempt_id = facts.labels.get(JOB_LABEL, ""), facts.labels.get(ATTEMPT_LABEL, "")
+    def _tidy_up(self, sighting: Sighting) -> None:
         try:
-            job = self._book.get(job_id)
+            job = self._book.get(sighting.job_id)
         except NotFound:
             return
-        attempt = next((one for one in job.attempts if one.id == attempt_id), None)
+        attempt = next((one for one in job.attempts if one.id == sighting.attempt_id), None)
         if attempt is not None and (job.state.is_final or attempt.id != job.attempts[-1].id):
             newest = job.state.is_final and attempt.id == job.attempts[-1].id
             self._attempts.tidy(job, attempt, finished=newest and attempt.started_at is not None)

@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 
 from mlops_desk.base.process import boot_id
-from mlops_desk.engines.engine import ContainerFacts
-from mlops_desk.jobs.run.outcome import Outcome
 from mlops_desk.records.job import Attempt, StartMark
+from mlops_desk.runtimes.outcome import Outcome
+from mlops_desk.runtimes.runtime import Sighting
 
 _AGREE_SECONDS = 2.0
 """The wrapper counts its end in whole seconds, and a clock that is steered, not set, drifts no further."""
@@ -57,16 +57,14 @@ def moved_start(attempt: Attempt, moment: Now) -> float | None:
     return start if abs(start - attempt.started_at) > _AGREE_SECONDS else None
 
 
-def span(
-    attempt: Attempt, outcome: Outcome | None, facts: ContainerFacts | None, moment: Now
-) -> tuple[float | None, float]:
+def span(attempt: Attempt, outcome: Outcome | None, seen: Sighting | None, moment: Now) -> tuple[float | None, float]:
     """Return when an attempt that is over started and ended."""
     started = attempt.started_at
     if started is None:
         return None, moment.wall
     since = elapsed(attempt, moment)
-    lasted, pair = _counted(outcome, since), _engines_pair(facts, since)
-    ended = _told_end(outcome, facts)
+    lasted, pair = _counted(outcome, since), _engines_pair(seen, since)
+    ended = _told_end(outcome, seen)
     if since is None:
         lasted = pair if lasted is None else lasted
     else:
@@ -90,17 +88,17 @@ def _counted(outcome: Outcome | None, since: float | None) -> float | None:
     return seconds if seconds >= 0 and (since is None or seconds <= since + _AGREE_SECONDS) else None
 
 
-def _engines_pair(facts: ContainerFacts | None, since: float | None) -> float | None:
+def _engines_pair(seen: Sighting | None, since: float | None) -> float | None:
     """Return how long the container ran by the engine's clock; None where that was plainly set in between."""
-    if facts is None or facts.started_at is None or facts.ended_at is None:
+    if seen is None or seen.started_at is None or seen.ended_at is None:
         return None
-    seconds = facts.ended_at - facts.started_at
+    seconds = seen.ended_at - seen.started_at
     return seconds if seconds >= 0 and (since is None or seconds <= since + _AGREE_SECONDS) else None
 
 
-def _told_end(outcome: Outcome | None, facts: ContainerFacts | None) -> float | None:
+def _told_end(outcome: Outcome | None, seen: Sighting | None) -> float | None:
     """Prefer the engine's finer clock, unless it was away when the job ended."""
-    engine_says = None if facts is None else facts.ended_at
+    engine_says = None if seen is None else seen.ended_at
     wrapper_says = None if outcome is None else outcome.ended_at
     if engine_says is not None and (wrapper_says is None or abs(engine_says - wrapper_says) <= _AGREE_SECONDS):
         return engine_says

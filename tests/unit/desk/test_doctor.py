@@ -12,13 +12,13 @@ from mlops_desk.base.errors import Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import doctor, machine_checks
 from mlops_desk.engines.fake import FakeEngine
-from mlops_desk.jobs.run.shell import HostShell
 from mlops_desk.records.agent import AgentCost, AgentInfo, Check
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.host import Disk, Host
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.model import Registry
 from mlops_desk.records.status import Status
+from mlops_desk.runtimes.local.shell import HostShell
 
 INFO = AgentInfo("0", 1.0, AgentCost(0.004, 90 << 20, 0.002), 1, "/d", "i")
 STATUS = Status((), Host("h"), (), (), INFO, 1.0, gpu_note="No NVIDIA driver is loaded.", gpu_hint="modprobe nvidia")

@@ -11,11 +11,11 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.ports import Outlook, RunTicket
-from mlops_desk.jobs.run.attempts import Policy
-from mlops_desk.jobs.run.runner import Outside, Runner
+from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.records.job import Job, JobSpec, JobState, MlflowSpec, Resources
+from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
+from mlops_desk.runtimes.runtime import Outlook, RunTicket
 from mlops_desk.storage.state import State
 
 GIB = 1 << 30
@@ -147,20 +147,15 @@ class World:
             self._state.close()
         self._state = State(self.root / "state.db")
         self.book = JobBook(table(self._state.jobs) if table else self._state.jobs, self.announced.append)
-        self.runner = Runner(
-            self.book,
-            Outside(
-                engine, leases, JobRuns(self.root / "owed", self.runs.prepare, self.runs.finish, self.runs.keep_tickets)
-            ),
-            self.root / "jobs",
-            "cafe0123",
-            Policy(lambda: 5, lambda: self.keep, self._check_mounts, lambda: self.out_limit_bytes),
-            lambda _name, work: work(),
-        )
+        policy = Policy(lambda: 5, lambda: self.keep, self._check_mounts, lambda: self.out_limit_bytes)
+        self.runtime = LocalRuntime("local", engine, leases, self.root / "jobs", "cafe0123", policy)
+        runs = JobRuns(self.root / "owed", self.runs.prepare, self.runs.finish, self.runs.keep_tickets)
+        self.runner = Runner(self.book, self.runtime, runs, lambda _name, work: work())
 
-    def _check_mounts(self, job):
+    def _check_mounts(self, spec, _uid, _settled):
         if self.mount_trouble is not None:
             raise self.mount_trouble
+        return tuple(mount.source for mount in spec.mounts)
 
     def restart(self):
         self.leases.forget_dead({facts.name for facts in self.containers() if facts.status == "running"})

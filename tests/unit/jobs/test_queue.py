@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.jobs.ports import Outlook
 from mlops_desk.jobs.queue import Wanted, decide
+from mlops_desk.runtimes.runtime import Outlook
 
 queues = st.lists(st.integers(0, 6), max_size=12).map(
     lambda counts: [Wanted(str(number), count) for number, count in enumerate(counts)]

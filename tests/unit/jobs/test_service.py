@@ -24,10 +24,12 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.ports import Outlook
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.job import Job, JobSpec, JobState, LostJob, Reason
+from mlops_desk.runtimes.local.build import local_runtime
+from mlops_desk.runtimes.runtime import Outlook
+from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
 from tests.permission import ask_as
 
@@ -74,14 +76,16 @@ class Desk:
         self.bus = Bus()
         self.events = []
         self.bus.subscribe(JobChanged, self.events.append)
+        self.settings = SettingsStore(self.folder.settings)
+        self.runtime = local_runtime(
+            "local", self.engine, NoGpus(), self.folder, self.settings, lambda: [self.settings.text("engine.host")]
+        )
         self.jobs = JobsService(
             self.folder,
             self.state,
             self.bus,
             self.loop,
-            SettingsStore(self.folder.settings),
-            self.engine,
-            NoGpus(),
+            Runtimes([self.runtime]),
             no_run,
             no_run,
             lambda _is_current: None,
@@ -265,7 +269,7 @@ def test_a_log_that_waits_for_room_on_the_disk_is_read_from_the_container(desk, 
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mlops_desk.jobs.run.folder.AttemptFolder._spool", full)
+    monkeypatch.setattr("mlops_desk.runtimes.local.folder.AttemptFolder._spool", full)
     job = desk.jobs.submit(HEAD + "command: [short]")
     desk.wait(job.id, JobState.SUCCEEDED)
     assert list(desk.jobs.logs(job.id)) == list(desk.jobs.logs(job.id, follow=True)) == ["one", "two", "three"]
@@ -406,7 +410,7 @@ def test_another_agents_data_socket_leases_and_engine_are_no_mounts(short, desk,
         desk.jobs.submit(mount(tmp_path / "shared"))
     (tmp_path / "engine").mkdir()
     (tmp_path / "engine/odd-name").touch()
-    desk.jobs._settings.set("engine.host", f"unix://{tmp_path}/engine/odd-name")
+    desk.settings.set("engine.host", f"unix://{tmp_path}/engine/odd-name")
     with pytest.raises(Refused, match="own data"):
         desk.jobs.submit(mount(tmp_path / "engine"))
 
@@ -437,7 +441,7 @@ def test_mounts_are_judged_with_the_submitters_eyes(tmp_path):
     def look(source, mode):
         mounts = [{"source": str(source), "target": "/data", "mode": mode}]
         return run_worker(
-            "mlops_desk.jobs.mount_access", {"uid": 65534, "private": ["/nowhere"], "mounts": mounts}, 10.0
+            "mlops_desk.runtimes.local.mount_access", {"uid": 65534, "private": ["/nowhere"], "mounts": mounts}, 10.0
         )
 
     with pytest.raises(Refused, match="Permission denied"):

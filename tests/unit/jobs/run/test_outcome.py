@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.engines.engine import ContainerFacts
-from mlops_desk.jobs.run import vanished
-from mlops_desk.jobs.run.folder import AttemptFolder
-from mlops_desk.jobs.run.outcome import Ending, Outcome, judge, parse_outcome
+from mlops_desk.jobs.run.outcome import Ending, judge
 from mlops_desk.records.job import Attempt, JobState, Reason
+from mlops_desk.runtimes.local import vanished
+from mlops_desk.runtimes.local.folder import AttemptFolder
+from mlops_desk.runtimes.outcome import Outcome, parse_outcome
+from mlops_desk.runtimes.runtime import Phase, Sighting
 
 codes = st.one_of(st.sampled_from([0, 1, 96, 126, 127, 137, 143, 255]), st.integers(0, 255))
 outcomes = st.one_of(
@@ -27,7 +29,7 @@ outcomes = st.one_of(
 facts = st.one_of(
     st.none(),
     st.builds(
-        lambda code, oom, status: ContainerFacts("i", "n", "m", status, {}, exit_code=code, oom_killed=oom),
+        lambda code, oom, status: Sighting("n", Phase.ENDED, status=status, exit_code=code, oom_killed=oom),
         st.one_of(st.none(), codes),
         st.booleans(),
         st.sampled_from(["exited", "dead"]),
@@ -76,7 +78,7 @@ def test_the_outcome_file_may_be_anything_but_is_only_believed_as_a_file(tmp_pat
 
 
 def test_of_a_very_long_log_the_end_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("mlops_desk.jobs.run.folder._LOG_HALF_BYTES", 1000)
+    monkeypatch.setattr("mlops_desk.runtimes.local.folder._LOG_HALF_BYTES", 1000)
     folder = AttemptFolder(tmp_path, "job", Attempt(1, "a", "c", JobState.RUNNING))
     tail = folder.archive(f"line {number}" for number in range(1000))
     kept = list(folder.lines())
@@ -108,8 +110,8 @@ def test_a_process_on_another_machine_says_nothing(world, monkeypatch):
 
 
 def ending(outcome=None, code=None, *, watched=False, cancelled=False, oom=False, status="exited"):
-    facts = ContainerFacts("i", "n", "m", status, {}, exit_code=code, oom_killed=oom)
-    return Ending(outcome, facts, watched, cancelled)
+    seen = Sighting("n", Phase.ENDED, status=status, exit_code=code, oom_killed=oom)
+    return Ending(outcome, seen, watched, cancelled)
 
 
 @pytest.mark.parametrize("code", [137, 143, 255])
@@ -164,7 +166,7 @@ def test_a_process_is_gone_after_ten_seconds_and_not_before(monkeypatch):
         assert watcher.gone(facts)
         world.ticks = 1
         assert not watcher.gone(facts)  # it is back: an engine told of it too early
-    watcher.forget("i")
+    watcher.keep({"another"})
     world.ticks = None
     assert not watcher.gone(facts)
     world.now += 100.0

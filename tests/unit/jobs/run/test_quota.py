@@ -13,10 +13,10 @@ import pytest
 
 from mlops_desk.base.errors import TimedOut, Unavailable
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.jobs.run import quota
-from mlops_desk.jobs.run.folder import AttemptFolder
-from mlops_desk.jobs.run.quota import OutQuota, used_bytes
 from mlops_desk.records.job import Attempt, JobState
+from mlops_desk.runtimes.local import quota
+from mlops_desk.runtimes.local.folder import AttemptFolder
+from mlops_desk.runtimes.local.quota import OutQuota, used_bytes
 
 MIB = 1 << 20
 

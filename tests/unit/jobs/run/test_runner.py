@@ -11,9 +11,9 @@ from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.jobs.run.shell import HostShell
 from mlops_desk.jobs.run.times import Now
 from mlops_desk.records.job import JobState, Mount
+from mlops_desk.runtimes.local.shell import HostShell
 
 GIB = 1 << 30
 
@@ -286,7 +286,7 @@ def test_an_engine_that_can_not_tell_of_the_end_just_now_is_asked_again(world):
 def static_shell(world, architecture="amd64"):
     """Let the machine have a shell of its own for containers."""
     shell = HostShell(Path("/usr/bin/busybox"), architecture)
-    world.runner._images._find_shell = lambda: shell
+    world.runtime._images._find_shell = lambda: shell
 
 
 def made(world, job_id):
@@ -367,7 +367,7 @@ def test_probes_of_a_dead_agent_are_removed_before_any_work_and_those_in_use_nev
 
     def sweeps_meanwhile(name, path):
         at_look.append([facts.name for facts in world.containers()])
-        world.runner._sweep(world.containers())
+        world.runner._sweep(world.runtime.survey())
         return look(name, path)
 
     world.engine.has_file = sweeps_meanwhile
@@ -386,7 +386,7 @@ def test_a_job_whose_image_has_the_label_of_a_probe_is_not_swept(world):
     world.engine.create = with_the_images_labels
     job_id = world.submit("forever")
     world.tick(2)
-    world.runner._sweep(world.containers())
+    world.runner._sweep(world.runtime.survey())
     world.tick(2)
     assert world.job(job_id).state is JobState.RUNNING
 
@@ -470,7 +470,7 @@ def test_a_running_job_survives_an_engine_that_is_away(world):
     assert (world.job(job_id).state, world.job(job_id).reason) == (JobState.RUNNING, None)
 
 
-@pytest.mark.parametrize("frozen_call", range(10))
+@pytest.mark.parametrize("frozen_call", range(14))
 def test_an_engine_that_acts_without_answering_never_doubles_a_start(world, frozen_call):
     calls = 0
     act = world.engine._act
@@ -587,7 +587,7 @@ def test_gpus_taken_while_the_agent_was_dead_send_the_job_back_to_its_place(worl
         world.tick()
     world.engine.create = original
     world.restart()
-    from mlops_desk.jobs.ports import GpuHolder
+    from mlops_desk.runtimes.local.ports import GpuHolder
 
     stranger = GpuHolder("other", "theirs", "theirs", 1)
     assert world.leases.lease(stranger, 1, None) == ("GPU-a",)
@@ -666,7 +666,7 @@ def test_a_mount_that_leads_to_our_own_since_the_submit_fails_the_job_before_its
 
 
 def test_mounts_that_can_not_be_looked_at_now_are_looked_at_again(world):
-    world.mount_trouble = TimedOut("mlops_desk.jobs.mount_access gave no answer.")
+    world.mount_trouble = TimedOut("mlops_desk.runtimes.local.mount_access gave no answer.")
     job_id = world.submit("train")
     world.tick()
     assert world.job(job_id).reason.class_ == "postponed"

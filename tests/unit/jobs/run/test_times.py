@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.jobs.run import times
-from mlops_desk.jobs.run.outcome import Outcome
 from mlops_desk.jobs.run.times import Now
 from mlops_desk.records.job import Attempt, JobState, StartMark
+from mlops_desk.runtimes.outcome import Outcome
+from mlops_desk.runtimes.runtime import Phase, Sighting
 
 TEN_YEARS = 315_576_000.0
 jumps = st.one_of(st.sampled_from([0.0, TEN_YEARS, -TEN_YEARS, 3600.0, -3600.0, -45.0]), st.floats(-1e9, 1e9))
@@ -28,9 +28,7 @@ class Machine:
         self.attempt = Attempt(1, "a", "c", JobState.RUNNING, started_at=asked, mark=StartMark("boot", up))
         begun_wall = asked + starting + while_starting
         ended_wall = begun_wall + lasted + while_running
-        self.facts = ContainerFacts(
-            "i", "c", "m", "exited", {}, exit_code=0, started_at=begun_wall, ended_at=ended_wall
-        )
+        self.facts = Sighting("c", Phase.ENDED, exit_code=0, started_at=begun_wall, ended_at=ended_wall)
         self.outcome = Outcome("a", 0, math.floor(begun_wall), math.floor(ended_wall), began, ended)
         self.truth = starting + lasted
         self.end_by_now = self.now.wall - noticed
@@ -68,8 +66,7 @@ def test_a_clock_that_nobody_sets_leaves_the_engines_times_as_they_are():
 
 def test_an_engine_that_was_away_does_not_lengthen_the_job():
     machine = Machine(0.0, 0.0, 0.0, noticed=100.0)
-    late = ContainerFacts("i", "c", "m", "exited", {}, exit_code=255, started_at=1_800_000_001.0,
-                          ended_at=1_800_000_100.0)  # fmt: skip
+    late = Sighting("c", Phase.ENDED, exit_code=255, started_at=1_800_000_001.0, ended_at=1_800_000_100.0)
     assert times.span(machine.attempt, machine.outcome, late, machine.now) == (1_800_000_000.0, 1_800_000_011.0)
 
 

@@ -15,8 +15,8 @@ from mlops_desk.base.errors import Refused
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.engines.mounts import check_mounts
-from mlops_desk.jobs.own_folders import known_places, led_to
 from mlops_desk.records.job import Mount
+from mlops_desk.runtimes.local.own_folders import known_places, led_to
 
 
 def check(request: dict[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ gone. A process is followed only where /proc shows that it is this container's, 
 """
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from mlops_desk.base.process import start_ticks
@@ -34,9 +35,11 @@ class Sight:
             return False
         return time.monotonic() - self._missing_since.setdefault(facts.id, time.monotonic()) > _GONE_SECONDS
 
-    def forget(self, container_id: str) -> None:
-        self._seen.pop(container_id, None)
-        self._missing_since.pop(container_id, None)
+    def keep(self, container_ids: Collection[str]) -> None:
+        """Forget every container but these, which are all that there are."""
+        for container_id in self._seen.keys() - set(container_ids):
+            self._seen.pop(container_id, None)
+            self._missing_since.pop(container_id, None)
 
 
 def _belongs(pid: int, container_id: str) -> bool:

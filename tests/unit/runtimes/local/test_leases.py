@@ -3,12 +3,12 @@
 import time
 from dataclasses import replace
 
-from mlops_desk.jobs.ports import GpuHolder
-from mlops_desk.jobs.run.leases import LedgerGpus
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.metric import Reading
+from mlops_desk.runtimes.local.leases import LedgerGpus
+from mlops_desk.runtimes.local.ports import GpuHolder
 
 GIB = 1 << 30
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from mlops_desk.jobs.ports import GpuHolder, Outlook
 from mlops_desk.leases.allocation import Claim, DriverFacts, Standing, choose
 from mlops_desk.leases.ledger import LeaseLedger
+from mlops_desk.runtimes.local.ports import GpuHolder
+from mlops_desk.runtimes.runtime import Outlook
 
 
 class LedgerGpus:

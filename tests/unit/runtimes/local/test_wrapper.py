@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from mlops_desk.jobs.run.folder import AttemptFolder
 from mlops_desk.records.job import Attempt, JobState
+from mlops_desk.runtimes.local.folder import AttemptFolder
 
 BUSYBOX = shutil.which("busybox", path="/bin:/usr/bin:/usr/local/bin")
 # The desk's own shell, and those that images hold.

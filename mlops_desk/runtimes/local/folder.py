@@ -16,8 +16,8 @@ from pathlib import Path
 
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.jobs.run.outcome import OUTCOME_LIMIT_BYTES, Outcome, parse_outcome
 from mlops_desk.records.job import Attempt, Mount
+from mlops_desk.runtimes.outcome import OUTCOME_LIMIT_BYTES, Outcome, parse_outcome
 
 IN_TARGET = "/mlops-desk/in"
 OUT_TARGET = "/mlops-desk/out"
@@ -55,7 +55,9 @@ class AttemptFolder:
             self.out.mkdir(mode=0o700, exist_ok=True)
             self._own(self.out, uid, gid)
             self._reserve(uid, gid)
-            self._put("wrapper.sh", resources.files("mlops_desk.jobs.run").joinpath("wrapper.sh").read_bytes(), 0o555)
+            self._put(
+                "wrapper.sh", resources.files("mlops_desk.runtimes.local").joinpath("wrapper.sh").read_bytes(), 0o555
+            )
             self._put("attempt", f"{self._attempt.id}\n".encode(), 0o444)
             self._put("gpus", "".join(f"{uuid}\n" for uuid in self._attempt.gpus).encode(), 0o444)
             if held:

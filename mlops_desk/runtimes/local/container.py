@@ -5,10 +5,10 @@ import pwd
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, ImageFacts
-from mlops_desk.jobs.ports import RunTicket
-from mlops_desk.jobs.run.folder import WRAPPER, AttemptFolder
-from mlops_desk.jobs.run.shell import PACKAGE, Shell
 from mlops_desk.records.job import Attempt, Job
+from mlops_desk.runtimes.local.folder import WRAPPER, AttemptFolder
+from mlops_desk.runtimes.local.shell import PACKAGE, Shell
+from mlops_desk.runtimes.runtime import RunTicket
 
 INSTANCE_LABEL = "io.mlops-desk.instance"
 JOB_LABEL = "io.mlops-desk.job"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.jobs.run.shell import HostShell, Shell, host_shell
 from mlops_desk.records.job import Mount
+from mlops_desk.runtimes.local.shell import HostShell, Shell, host_shell
 
 
 def program(path, machine=62, kinds=(1, 1), mode=0o755, order="<", wide=True):

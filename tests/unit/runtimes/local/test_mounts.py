@@ -4,8 +4,8 @@ import pytest
 
 from mlops_desk.base.disk.mount_points import MountTable, mount_points
 from mlops_desk.base.errors import Refused
-from mlops_desk.jobs.run.mounts import check_mounted
 from mlops_desk.records.job import Mount
+from mlops_desk.runtimes.local.mounts import check_mounted
 
 HOST = """\
 20 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw

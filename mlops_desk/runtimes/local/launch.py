@@ -12,28 +12,21 @@ from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
-from mlops_desk.jobs.ports import RunTicket
-from mlops_desk.jobs.run.container import container_spec, runs_as
-from mlops_desk.jobs.run.folder import AttemptFolder
-from mlops_desk.jobs.run.images import Images
-from mlops_desk.jobs.run.mounts import check_mounted
-from mlops_desk.records.job import Attempt, Job, Reason
+from mlops_desk.records.job import Attempt, Job, JobSpec, Reason
+from mlops_desk.runtimes.local.container import container_spec, runs_as
+from mlops_desk.runtimes.local.folder import AttemptFolder
+from mlops_desk.runtimes.local.images import Images
+from mlops_desk.runtimes.local.mounts import check_mounted
+from mlops_desk.runtimes.runtime import AboutToStart, GoneBeforeStart, MakeTicket, NotStarted, RunTicket
 
 _log = logging.getLogger(__name__)
 
+CheckMounts = Callable[[JobSpec, int, bool], tuple[str, ...]]
+"""Look at a job's mounts as a user, and return where they really lie; True: they are real paths already, and must have
+stayed so. Raises Refused for what no job gets.
+"""
+
 _ENGINE_TEXT_LIMIT = 1000  # chosen: the engine quotes the runtime, which may quote all of a command
-
-
-class NotStarted(Exception):  # noqa: N818 - reads as a sentence where it is raised
-    """The attempt's command has not run and never will; ``reason`` says why."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.text)
-        self.reason = reason
-
-
-class GoneBeforeStart(Unavailable):
-    """The container is gone, and nobody else has started it: unless it was asked to start before, it has never run."""
 
 
 class Launch:
@@ -45,7 +38,7 @@ class Launch:
         images: Images,
         instance: str,
         folder: Callable[[Job, Attempt], AttemptFolder],
-        check_mounts: Callable[[Job], None],
+        check_mounts: CheckMounts,
         stop_grace_seconds: Callable[[], int],
     ) -> None:
         self._engine = engine
@@ -60,15 +53,15 @@ class Launch:
         job: Job,
         attempt: Attempt,
         facts: ContainerFacts | None,
-        ticket: Callable[[], RunTicket | None],
-        about_to_start: Callable[[], None],
+        ticket: MakeTicket,
+        about_to_start: AboutToStart,
     ) -> ContainerFacts:
         """Make the container unless ``facts`` show it, and start it; ``about_to_start`` is called right before that.
 
         Raises NotStarted, GoneBeforeStart, Unavailable (unknown: look again), and what the two callables raise.
         """
         try:
-            self._check_mounts(job)
+            self._check_mounts(job.spec, job.submitted_by, True)
         except Refused as error:
             text = "The job was not started: one of its mounts is not given to jobs any more."
             raise NotStarted(_mount_refused(error, text)) from error
@@ -84,8 +77,8 @@ class Launch:
         job: Job,
         attempt: Attempt,
         facts: ContainerFacts | None,
-        ticket: Callable[[], RunTicket | None],
-        about_to_start: Callable[[], None],
+        ticket: MakeTicket,
+        about_to_start: AboutToStart,
     ) -> ContainerFacts:
         try:
             if facts is None:
@@ -93,12 +86,12 @@ class Launch:
         except NotFound as error:
             if self._images.local(job.image_id or job.spec.image) is None:
                 raise
-            raise _removed_meanwhile(attempt, Unavailable) from error
-        about_to_start()
+            raise Unavailable(*_removed_meanwhile(attempt)) from error
+        about_to_start(self._engine.incarnation())
         try:
             return self._engine.start(attempt.container)
         except NotFound as error:
-            raise _removed_meanwhile(attempt, GoneBeforeStart) from error
+            raise gone_before_start(attempt) from error
 
     def _create(self, job: Job, attempt: Attempt, ticket: RunTicket | None) -> None:
         image_id = job.image_id or job.spec.image
@@ -139,9 +132,14 @@ class Launch:
         self._folder(job, attempt).let_go()
 
 
-def _removed_meanwhile(attempt: Attempt, kind: type[Unavailable]) -> Unavailable:
+def gone_before_start(attempt: Attempt) -> GoneBeforeStart:
+    """Return the error for a container that was there, or was asked to start, and is gone."""
+    return GoneBeforeStart(*_removed_meanwhile(attempt))
+
+
+def _removed_meanwhile(attempt: Attempt) -> tuple[str, str]:
     text = f"The container {attempt.container} was removed by somebody just when it was made."
-    return kind(text, "It is made again in a moment. A cleaner such as docker container prune does this.")
+    return text, "It is made again in a moment. A cleaner such as docker container prune does this."
 
 
 def _mount_refused(error: DeskError, text: str) -> Reason:

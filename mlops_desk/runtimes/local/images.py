@@ -7,8 +7,8 @@ from collections.abc import Callable
 from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerSpec, Engine, ImageFacts
-from mlops_desk.jobs.run.container import INSTANCE_LABEL, PROBE_LABEL, probe_name
-from mlops_desk.jobs.run.shell import IMAGE_SHELL, HostShell, Shell, host_shell
+from mlops_desk.runtimes.local.container import INSTANCE_LABEL, PROBE_LABEL, probe_name
+from mlops_desk.runtimes.local.shell import IMAGE_SHELL, HostShell, Shell, host_shell
 
 _PULL_TIMEOUT_SECONDS = 6 * 3600.0  # chosen: an image of 30 GB over a line of 1.4 MB/s
 _SHELL = "/bin/sh"

@@ -1,0 +1,265 @@
+"""A cluster in memory: the shipped double of a runtime that queues by itself. It runs nothing.
+
+What an attempt does is written down in ``programs``, as for the double of an engine. Time is the given clock's, and
+the cluster moves on whenever somebody asks. The switches ``absent`` and ``frozen`` play one that is not there and one
+that does what it is told without ever answering.
+"""
+
+import shlex
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from mlops_desk.base.errors import NotFound, TimedOut, Unavailable
+from mlops_desk.base.text import LINE_LIMIT, plain
+from mlops_desk.engines.fake import ScriptedProgram
+from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, Reason
+from mlops_desk.runtimes.outcome import Outcome
+from mlops_desk.runtimes.runtime import (
+    Abilities,
+    AboutToStart,
+    Aftermath,
+    GoneBeforeStart,
+    MakeTicket,
+    NotStarted,
+    Outlook,
+    Phase,
+    Sighting,
+    Stray,
+)
+
+_TERMINATED = 143
+_POLL_SECONDS = 0.02  # chosen: a double's clock is mostly faster than the wall's
+
+
+@dataclass(slots=True)
+class _Placed:
+    job: Job
+    program: ScriptedProgram
+    seen: Sighting
+    held: bool = True
+    stopped: bool = False
+
+
+class FakeRuntime:
+    """At most ``room`` attempts run at once, in the order in which they were placed. Safe for threads.
+
+    ``programs`` maps a piece of a command line to what such a command does; the longest piece that fits wins and ""
+    fits all. ``gpus`` is how many the cluster has; it chooses them itself.
+    """
+
+    def __init__(
+        self,
+        name: str = "fake",
+        *,
+        images: Iterable[str] = (),
+        programs: Mapping[str, ScriptedProgram] | None = None,
+        room: int = 4,
+        gpus: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._name = name
+        self.images = set(images)
+        self.programs = dict(programs or {})
+        self.room = room
+        self.gpus = gpus
+        self.absent = False
+        self.frozen = False
+        self.starts: list[str] = []
+        """The handle of each start, in order."""
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._placed: dict[str, _Placed] = {}
+        self._kept: dict[str, tuple[str, ...]] = {}
+        self._made = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def abilities(self) -> Abilities:
+        return Abilities("fake", None)
+
+    # -- before anything is placed -------------------------------------------------------------
+
+    def accept(self, spec: JobSpec, uid: int) -> JobSpec:  # noqa: ARG002 - it knows no users
+        return spec
+
+    def image(self, reference: str) -> str | None:
+        with self._act():
+            return reference if reference in self.images else None
+
+    def fetch(self, reference: str) -> str:
+        with self._act():
+            if reference not in self.images:
+                raise NotFound(f"Nobody has the image {plain(reference)}.", "Check its name and tag.")
+            return reference
+
+    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:  # noqa: ARG002 - its GPUs have no size
+        if count > self.gpus:
+            return Outlook(free=False, text=f"The cluster has {self.gpus} GPUs.", never=True)
+        return Outlook(free=True)
+
+    def draft(self, job: Job) -> Attempt:
+        number = len(job.attempts) + 1
+        id_ = f"{job.id}-a{number}"
+        return Attempt(number, id_, "", JobState.STARTING, runtime=self._name, handle=f"{self._name}/{id_}")
+
+    def reserve(self, job: Job, attempt: Attempt) -> tuple[str, ...] | str:  # noqa: ARG002 - it chooses them itself
+        return ()
+
+    # -- placing -------------------------------------------------------------------------------
+
+    def place(self, job: Job, attempt: Attempt, ticket: MakeTicket, about_to_start: AboutToStart) -> Sighting:
+        with self._act():
+            if attempt.handle not in self._placed:
+                if attempt.started_at is not None:
+                    raise GoneBeforeStart(f"{attempt.handle} was cancelled by somebody.")
+                if job.image_id not in self.images:
+                    raise NotStarted(Reason("image_missing", "The job's image is gone."))
+                ticket()
+                self._make(job, attempt)
+            placed = self._placed[attempt.handle]
+            if placed.held:
+                about_to_start(self._name)
+                placed.held = False
+            return self._look(attempt.handle)
+
+    def _make(self, job: Job, attempt: Attempt) -> None:
+        line = shlex.join(job.spec.command)
+        piece = max((piece for piece in self.programs if piece in line), key=len, default=None)
+        program = ScriptedProgram() if piece is None else self.programs[piece]
+        if program.start_error is not None:
+            raise NotStarted(Reason("start_failed", "The cluster did not start the job.", program.start_error))
+        self._made += 1
+        seen = Sighting(attempt.handle, Phase.WAITING, job.id, attempt.id, str(self._made), "pending")
+        self._placed[attempt.handle] = _Placed(job, program, seen)
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def survey(self) -> list[Sighting]:
+        with self._act():
+            self._advance()
+            return [placed.seen for placed in self._placed.values()]
+
+    def look(self, job: Job, attempt: Attempt) -> Sighting | None:  # noqa: ARG002 - the handle tells all
+        with self._act():
+            return self._look(attempt.handle) if attempt.handle in self._placed else None
+
+    def _look(self, handle: str) -> Sighting:
+        self._advance()
+        return self._placed[handle].seen
+
+    def saw_end(self, attempt: Attempt, seen: Sighting) -> bool:
+        with self._act():
+            return seen.handle == attempt.handle and attempt.mark is not None and attempt.mark.engine == self._name
+
+    def describe(self, seen: Sighting) -> Stray | None:
+        with self._act():
+            placed = self._placed.get(seen.handle)
+        if placed is None:
+            return None
+        number = int(seen.attempt_id.rpartition("-a")[2])
+        started_at = placed.seen.started_at or self._clock()
+        attempt = Attempt(
+            number, seen.attempt_id, "", JobState.RUNNING, started_at=started_at, runtime=self._name, handle=seen.handle
+        )
+        job = placed.job
+        return Stray(attempt, job.name, job.spec.image, job.image_id or "", job.submitted_by)
+
+    def overrun_due(self, attempt: Attempt) -> bool:  # noqa: ARG002 - there is nothing to look at
+        return False
+
+    def overrun(self, job: Job, attempt: Attempt) -> Reason | None:  # noqa: ARG002 - likewise
+        return None
+
+    # -- ending --------------------------------------------------------------------------------
+
+    def stop(self, job: Job, attempt: Attempt) -> None:  # noqa: ARG002 - the handle tells all
+        with self._act():
+            self._advance()
+            placed = self._placed.get(attempt.handle)
+            if placed is not None and placed.seen.phase is Phase.RUNNING:
+                placed.stopped = True
+                self._end(placed, self._clock(), _TERMINATED)
+
+    def aftermath(self, job: Job, attempt: Attempt, seen: Sighting | None) -> Aftermath:  # noqa: ARG002 - likewise
+        with self._act():
+            placed = self._placed.get(attempt.handle)
+            if placed is None or seen is None:
+                return Aftermath(None, self._kept.get(attempt.handle, ()))
+            self._kept[attempt.handle] = lines = self._printed(placed)
+            code = placed.seen.exit_code
+            if code is None:
+                return Aftermath(None, lines)
+            signal = "TERM" if placed.stopped else None
+            outcome = Outcome(attempt.id, code, placed.seen.started_at, placed.seen.ended_at, signal=signal)
+            return Aftermath(outcome, lines)
+
+    def clear(self, job: Job, attempt: Attempt, *, finished: bool) -> None:  # noqa: ARG002 - nothing stays here
+        with self._act():
+            self._placed.pop(attempt.handle, None)
+
+    def release(self, attempt: Attempt) -> None:
+        """Do nothing: nothing is reserved."""
+
+    def settle(self) -> None:
+        """Do nothing: nothing is left over."""
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def logs(self, job: Job, attempt: Attempt, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        told = None
+        while True:
+            with self._act():
+                placed = self._placed.get(attempt.handle)
+                self._advance()
+                if placed is None and attempt.started_at is not None and attempt.handle not in self._kept:
+                    raise NotFound(f"The cluster has no log of {plain(job.id)}.")
+                kept = self._kept.get(attempt.handle, ())
+                printed = kept if placed is None else self._printed(placed)
+                going_on = follow and placed is not None and placed.seen.phase is not Phase.ENDED
+            if told is None:
+                told = 0 if tail is None else max(0, len(printed) - tail)
+            for line in printed[told:]:
+                yield plain(line, LINE_LIMIT)
+            told = len(printed)
+            if not going_on:
+                return
+            time.sleep(_POLL_SECONDS)
+
+    # -- inside --------------------------------------------------------------------------------
+
+    @contextmanager
+    def _act(self) -> Iterator[None]:
+        """One call: refused by an absent cluster, carried out but never answered by a frozen one."""
+        if self.absent:
+            raise Unavailable("The cluster does not answer.", "Try again later.")
+        with self._lock:
+            yield
+        if self.frozen:
+            raise TimedOut("The cluster did not answer within 10 s.", "It may still have done it.")
+
+    def _advance(self) -> None:
+        now = self._clock()
+        for placed in self._placed.values():
+            started = placed.seen.started_at
+            if placed.seen.phase is Phase.RUNNING and started is not None and now >= started + placed.program.seconds:
+                self._end(placed, started + placed.program.seconds, placed.program.exit_code)
+        running = sum(placed.seen.phase is Phase.RUNNING for placed in self._placed.values())
+        for placed in self._placed.values():
+            if placed.seen.phase is Phase.WAITING and not placed.held and running < self.room:
+                placed.seen = replace(placed.seen, phase=Phase.RUNNING, status="running", started_at=now)
+                self.starts.append(placed.seen.handle)
+                running += 1
+
+    def _end(self, placed: _Placed, at: float, exit_code: int) -> None:
+        placed.seen = replace(
+            placed.seen, phase=Phase.ENDED, status="completed", exit_code=exit_code, ended_at=at,
+            oom_killed=placed.program.oom_killed,
+        )  # fmt: skip
+
+    def _printed(self, placed: _Placed) -> tuple[str, ...]:
+        return () if placed.seen.started_at is None else placed.program.lines

@@ -1,0 +1,28 @@
+"""Makes the local runtime of an engine, with what the settings say of it."""
+
+from collections.abc import Callable, Iterable
+
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.engines.engine import Engine
+from mlops_desk.runtimes.local.mount_check import MountCheck, private_paths
+from mlops_desk.runtimes.local.ports import GpuLeases
+from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
+
+
+def local_runtime(
+    name: str,
+    engine: Engine,
+    leases: GpuLeases,
+    folder: DataFolder,
+    settings: SettingsStore,
+    addresses: Callable[[], Iterable[str]],
+) -> LocalRuntime:
+    """Return the runtime ``name``; ``addresses`` are those of all engines, whose sockets no job gets."""
+    policy = Policy(
+        lambda: int(settings.number("jobs.stop_grace_seconds")),
+        lambda: settings.switch("jobs.keep_containers"),
+        MountCheck(lambda: private_paths(folder.root, addresses())),
+        lambda: int(settings.number("jobs.out_mebibytes")) << 20,
+    )
+    return LocalRuntime(name, engine, leases, folder.jobs, folder.instance, policy)

@@ -1,0 +1,43 @@
+"""What the local runtime needs of the ledger of GPUs, as plain types."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlops_desk.runtimes.runtime import Outlook
+
+
+@dataclass(frozen=True, slots=True)
+class GpuHolder:
+    """An attempt that holds GPUs, the name its container has or is about to get, and whose job it is."""
+
+    attempt_id: str
+    label: str
+    container: str
+    uid: int
+
+
+class GpuLeases(Protocol):
+    """The machine's ledger of GPUs."""
+
+    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:
+        """Tell whether ``count`` GPUs with so much memory each could be leased now; nothing is taken."""
+        ...
+
+    def lease(self, holder: GpuHolder, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
+        """Take GPUs and return their UUIDs, or say in words why not."""
+        ...
+
+    def keep(self, holder: GpuHolder, gpus: tuple[str, ...], pid: int | None = None) -> bool:
+        """Go on holding exactly these GPUs, also after a restart; from now on as long as the process ``pid`` lives.
+
+        False when one of them has gone to somebody else meanwhile. Raises Unavailable.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Find out who ended without giving back what they held; may ask the engine."""
+        ...
+
+    def release(self, attempt_id: str) -> None:
+        """Let go of what the attempt holds; no error when it holds nothing. Raises Unavailable."""
+        ...

@@ -1,0 +1,260 @@
+"""Jobs in containers of an engine, on the GPUs of this machine.
+
+A container's name is the attempt's handle, and carries instance, job and number: the engine has at most one of a
+name, so whoever makes it a second time adopts the first.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError, NotFound, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.engines.engine import ContainerFacts, Engine
+from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, Reason
+from mlops_desk.runtimes.local.container import (
+    ATTEMPT_LABEL,
+    INSTANCE_LABEL,
+    JOB_LABEL,
+    container_name,
+    is_probe,
+)
+from mlops_desk.runtimes.local.held_gpus import HeldGpus
+from mlops_desk.runtimes.local.images import Images
+from mlops_desk.runtimes.local.launch import CheckMounts, Launch, gone_before_start
+from mlops_desk.runtimes.local.ports import GpuLeases
+from mlops_desk.runtimes.local.quota import OutQuota, too_much
+from mlops_desk.runtimes.local.remains import Remains
+from mlops_desk.runtimes.local.strays import attempt_of, stray
+from mlops_desk.runtimes.local.vanished import Sight
+from mlops_desk.runtimes.runtime import (
+    Abilities,
+    AboutToStart,
+    Aftermath,
+    Displaced,
+    MakeTicket,
+    Outlook,
+    Phase,
+    Sighting,
+    Stray,
+)
+
+_log = logging.getLogger(__name__)
+
+_PHASES = {"created": Phase.WAITING, "exited": Phase.ENDED, "dead": Phase.ENDED}
+"""The engine's words; of all others (running, paused, restarting, removing) nothing is concluded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Settings that hold at the moment they are asked for, and the look at mounts."""
+
+    stop_grace_seconds: Callable[[], int]
+    keep_containers: Callable[[], bool]
+    check_mounts: CheckMounts
+    out_limit_bytes: Callable[[], int]
+
+
+class LocalRuntime:
+    """A ``Runtime`` on one engine. ``root`` is where the attempts' folders are; ``instance`` marks what is ours."""
+
+    def __init__(self, name: str, engine: Engine, leases: GpuLeases, root: Path, instance: str, policy: Policy) -> None:
+        self._name = name
+        self._engine = engine
+        self._leases = leases
+        self._instance = instance
+        self._policy = policy
+        self._gpus = HeldGpus(leases)
+        self._images = Images(engine, instance)
+        self._remains = Remains(engine, root, policy.keep_containers)
+        self._launch = Launch(
+            engine, self._images, instance, self._remains.folder, policy.check_mounts, policy.stop_grace_seconds
+        )
+        self._quota = OutQuota()
+        self._sight = Sight()
+        self._probes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def abilities(self) -> Abilities:
+        return Abilities("local", max(2, os.cpu_count() or 1))
+
+    # -- before anything is placed -------------------------------------------------------------
+
+    def accept(self, spec: JobSpec, uid: int) -> JobSpec:
+        """Check the mounts as the submitter and write down where they really lie, so that a link can't be turned."""
+        real = self._policy.check_mounts(spec, uid, False)
+        mounts = tuple(replace(mount, source=source) for mount, source in zip(spec.mounts, real, strict=True))
+        return replace(spec, mounts=mounts)
+
+    def image(self, reference: str) -> str | None:
+        found = self._images.local(reference)
+        return None if found is None else found.id
+
+    def fetch(self, reference: str) -> str:
+        return self._images.pull(reference).id
+
+    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:
+        return self._leases.outlook(count, memory_bytes)
+
+    def draft(self, job: Job) -> Attempt:
+        number = len(job.attempts) + 1
+        name = container_name(self._instance, job.id, number)
+        limit = self._policy.out_limit_bytes()
+        return Attempt(
+            number, f"{job.id}-a{number}", name, JobState.STARTING, out_limit_bytes=limit, runtime=self._name,
+            handle=name,
+        )  # fmt: skip
+
+    def reserve(self, job: Job, attempt: Attempt) -> tuple[str, ...] | str:
+        return self._gpus.lease(job, attempt)
+
+    # -- placing -------------------------------------------------------------------------------
+
+    def place(self, job: Job, attempt: Attempt, ticket: MakeTicket, about_to_start: AboutToStart) -> Sighting:
+        facts = self._inspect(attempt)
+        if facts is None and attempt.started_at is not None:
+            raise gone_before_start(attempt)
+        if facts is None or facts.status == "created":
+            if not self._gpus.still_held(job, attempt):
+                self._engine.remove(attempt.container)
+                text = "The agent ended before this attempt was started, and its GPUs are taken by now."
+                raise Displaced(Reason("not_started", text))
+            facts = self._launch.start(job, attempt, facts, ticket, about_to_start)
+        if self._launch.is_held(job, attempt):
+            self._launch.let_go(job, attempt)
+        self._gpus.bind(job, attempt, facts.pid)
+        return _sighting(facts)
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def survey(self) -> list[Sighting]:
+        listed = self._engine.containers({INSTANCE_LABEL: self._instance})
+        self._sight.keep({facts.id for facts in listed})
+        self._probes = tuple(facts.name for facts in listed if is_probe(facts, self._instance))
+        return [
+            self._seen(facts) for facts in listed if JOB_LABEL in facts.labels and not is_probe(facts, self._instance)
+        ]
+
+    def look(self, job: Job, attempt: Attempt) -> Sighting | None:
+        facts = self._inspect(attempt)
+        if facts is None:
+            return None
+        seen = self._seen(facts)
+        if self._launch.is_held(job, attempt):
+            return replace(seen, phase=Phase.WAITING)
+        if seen.phase is Phase.RUNNING:
+            self._gpus.bind(job, attempt, facts.pid)
+        return seen
+
+    def _seen(self, facts: ContainerFacts) -> Sighting:
+        """Return a container as it is: one whose process is gone is over, whatever the engine goes on saying."""
+        seen = _sighting(facts)
+        if seen.phase is Phase.RUNNING and self._sight.gone(facts):
+            return replace(seen, phase=Phase.ENDED, status="dead", exit_code=None)
+        return seen
+
+    def saw_end(self, attempt: Attempt, seen: Sighting) -> bool:
+        """Tell whether the engine lived on from start to end, or has the end in its log. Raises Unavailable."""
+        mark = attempt.mark
+        if mark is not None and mark.engine is not None and mark.engine == self._engine.incarnation():
+            return True
+        return self._engine.seen_end(seen.id) == seen.exit_code
+
+    def describe(self, seen: Sighting) -> Stray | None:
+        attempt = attempt_of(seen, self._name, self._instance)
+        facts = None if attempt is None else self._inspect(attempt)
+        return None if attempt is None or facts is None else stray(attempt, facts)
+
+    def overrun_due(self, attempt: Attempt) -> bool:
+        return attempt.out_limit_bytes is not None and self._quota.is_due(attempt.id)
+
+    def overrun(self, job: Job, attempt: Attempt) -> Reason | None:
+        """Look at how much a job has written to its folder.
+
+        It may write what it was started with, and more once more is allowed: a lower limit is for later jobs.
+        """
+        if attempt.out_limit_bytes is None:
+            return None
+        limit_bytes = max(attempt.out_limit_bytes, self._policy.out_limit_bytes())
+        folder = self._remains.folder(job, attempt).out
+        used = self._quota.used(attempt.id, folder)
+        if used is None or used <= limit_bytes:
+            return None
+        return too_much(used, limit_bytes, folder)
+
+    # -- ending --------------------------------------------------------------------------------
+
+    def stop(self, job: Job, attempt: Attempt) -> None:  # noqa: ARG002 - the name is all that the engine needs
+        self._engine.stop(attempt.container, self._policy.stop_grace_seconds())
+
+    def aftermath(self, job: Job, attempt: Attempt, seen: Sighting | None) -> Aftermath:
+        tail = self._remains.keep_log(job, attempt, gone=seen is None)
+        return Aftermath(self._remains.folder(job, attempt).outcome(), tail)
+
+    def clear(self, job: Job, attempt: Attempt, *, finished: bool) -> None:
+        self._quota.forget(attempt.id)
+        self._remains.clear(job, attempt, finished=finished)
+
+    def release(self, attempt: Attempt) -> None:
+        self._gpus.release(attempt)
+
+    def settle(self) -> None:
+        """Give back GPUs, find out who ended without giving back, and remove containers that only looked at images."""
+        self._gpus.release_leftovers()
+        self._leases.settle()
+        for name in self._probes:
+            try:
+                if not self._images.is_probing(name):
+                    self._engine.remove(name)
+            except DeskError as error:  # one that can't be removed now must not hold up the jobs
+                _log.warning("The container %s is left over for now: %s", plain(name), error.message)
+                if isinstance(error, Unavailable):
+                    return
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def logs(self, job: Job, attempt: Attempt, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        if follow:
+            return self._engine.logs(attempt.container, follow=True, tail=tail)
+        return self._written(job, attempt, tail)
+
+    def _written(self, job: Job, attempt: Attempt, tail: int | None) -> Iterator[str]:
+        """Yield the kept log, else the container's: that of a full disk's job waits there to be kept."""
+        kept = self._remains.folder(job, attempt)
+        if attempt.started_at is None or kept.log.exists():
+            yield from kept.lines(tail)
+            return
+        try:
+            yield from self._engine.logs(attempt.container, tail=tail)
+        except NotFound:
+            if not kept.log.exists():
+                raise
+            yield from kept.lines(tail)  # kept since we looked
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _inspect(self, attempt: Attempt) -> ContainerFacts | None:
+        try:
+            return self._engine.inspect(attempt.container)
+        except NotFound:
+            return None
+
+
+def _sighting(facts: ContainerFacts) -> Sighting:
+    return Sighting(
+        handle=facts.name,
+        phase=_PHASES.get(facts.status, Phase.RUNNING),
+        job_id=facts.labels.get(JOB_LABEL, ""),
+        attempt_id=facts.labels.get(ATTEMPT_LABEL, ""),
+        id=facts.id,
+        status=facts.status,
+        exit_code=facts.exit_code,
+        oom_killed=facts.oom_killed,
+        started_at=facts.started_at,
+        ended_at=facts.ended_at,
+    )

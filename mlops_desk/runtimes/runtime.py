@@ -1,0 +1,238 @@
+"""What jobs ask of whatever runs them: an engine of this machine today, a cluster later. Every call has a deadline.
+
+Jobs write an attempt down before anything is placed, under a handle that the runtime chooses beforehand. So a runtime
+must find whatever it has placed again by the handle alone, adopt it when it is placed once more, and never start it a
+second time. Errors are DeskErrors: Unavailable (TimedOut is one) means *unknown*, never failed, and the caller looks
+again; Refused means that the runtime said no; NotFound that what is asked for is not there.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.job import Attempt, Job, JobSpec, Reason
+from mlops_desk.runtimes.outcome import Outcome
+
+
+class Phase(StrEnum):
+    """How far an attempt is for its runtime. ``WAITING``: it is placed, and its command has not begun."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a runtime can. ``kind`` is its sort in a word.
+
+    ``slots`` is how many jobs without GPUs run there at once; None: it queues by itself, and takes any number.
+    """
+
+    kind: str
+    slots: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An attempt as its runtime tells of it. Times are Unix seconds.
+
+    ``job_id`` and ``attempt_id`` are what it carries itself, and so text from outside; ``id`` is the runtime's own
+    word for it, ``status`` the runtime's own for its phase. ``exit_code`` is a hint only: it may be made up.
+    """
+
+    handle: str
+    phase: Phase
+    job_id: str = ""
+    attempt_id: str = ""
+    id: str = ""
+    status: str = ""
+    exit_code: int | None = None
+    oom_killed: bool = False
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """What is left of an attempt that is over: what its wrapper wrote (None: nothing believable), its last lines."""
+
+    outcome: Outcome | None
+    log_tail: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """An attempt of ours as far as the runtime alone knows it, for when its record was lost.
+
+    ``name`` is the job's as it was placed (text from outside, plain and cut), "" where nothing tells it; ``uid`` is
+    whose it is.
+    """
+
+    attempt: Attempt
+    name: str
+    image: str
+    image_id: str
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Whether GPUs could be had now. Without ``free``, ``text`` says what is waited for, or why it is ``never``."""
+
+    free: bool
+    text: str = ""
+    never: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunTicket:
+    """A run that an attempt may log to; ``tracking_uri`` is the address as it sees it."""
+
+    run_id: str
+    tracking_uri: str
+    token: str | None = None
+
+
+MakeTicket = Callable[[], RunTicket | None]
+"""Make an attempt's ticket, which makes those that it had before void; None for one that logs nowhere."""
+
+AboutToStart = Callable[[str | None], None]
+"""Write down that the attempt is about to be asked to start, and which process will watch over it (see ``place``)."""
+
+
+class NotStarted(Exception):  # noqa: N818 - reads as a sentence where it is raised
+    """The attempt's command has not run and never will; ``reason`` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.text)
+        self.reason = reason
+
+
+class Displaced(Exception):  # noqa: N818 - reads as a sentence where it is raised
+    """What was reserved for the attempt went to somebody else before it was started; nothing of it is left."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.text)
+        self.reason = reason
+
+
+class GoneBeforeStart(Unavailable):
+    """It is gone, and this call has not started it: unless it was asked to start before, it has never run."""
+
+
+class Runtime(Protocol):
+    """Something that runs attempts of jobs. Safe to use from several threads; one at a time works on a job."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the settings, and in the records of what it runs."""
+        ...
+
+    def abilities(self) -> Abilities: ...
+
+    # -- before anything is placed -------------------------------------------------------------
+
+    def accept(self, spec: JobSpec, uid: int) -> JobSpec:
+        """Check as ``uid`` what a job asks for, and return it as it is frozen. Raises Refused, Unavailable."""
+        ...
+
+    def image(self, reference: str) -> str | None:
+        """Return what a job is pinned to for an image; None where it is to be fetched first. Raises Unavailable."""
+        ...
+
+    def fetch(self, reference: str) -> str:
+        """Fetch an image, however long it takes, and return what a job is pinned to. Raises NotFound, Refused."""
+        ...
+
+    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:
+        """Tell whether ``count`` GPUs with so much memory each could be had now; nothing is taken."""
+        ...
+
+    def draft(self, job: Job) -> Attempt:
+        """Return the attempt that would come next, with the handle that nothing else ever has. Takes nothing."""
+        ...
+
+    def reserve(self, job: Job, attempt: Attempt) -> tuple[str, ...] | str:
+        """Take the GPUs that an attempt needs, before it is written down, and return them; or say what is waited for.
+
+        A runtime that chooses them itself when it starts the attempt returns none.
+        """
+        ...
+
+    # -- placing -------------------------------------------------------------------------------
+
+    def place(self, job: Job, attempt: Attempt, ticket: MakeTicket, about_to_start: AboutToStart) -> Sighting:
+        """Bring an attempt on its way, from wherever it is: what was done by an earlier call is adopted.
+
+        It is made first, in a way that it can't begin (a container not started, a job held), and then let go.
+        ``about_to_start`` is called at the last moment at which its command can't have begun, with a word for the
+        process that will watch over it, which another process never has (None: not known). ``ticket`` is called only
+        if the attempt is made. Whatever these raise passes through.
+
+        Raises NotStarted, Displaced, GoneBeforeStart, and Unavailable: what was done is unknown, call again.
+        """
+        ...
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def survey(self) -> list[Sighting]:
+        """List all that is ours, also what no record names; cheap, for every second. Raises Unavailable."""
+        ...
+
+    def look(self, job: Job, attempt: Attempt) -> Sighting | None:
+        """Look closely at one attempt; None when there is none of its handle. Raises Unavailable."""
+        ...
+
+    def saw_end(self, attempt: Attempt, seen: Sighting) -> bool:
+        """Tell whether what watches over attempts saw this end itself, so that its exit code is true."""
+        ...
+
+    def describe(self, seen: Sighting) -> Stray | None:
+        """Tell of something surveyed that no record names; None when it is no attempt of ours. Raises Unavailable."""
+        ...
+
+    def overrun_due(self, attempt: Attempt) -> bool:
+        """Tell whether it is time to ask for an ``overrun``, which may be slow."""
+        ...
+
+    def overrun(self, job: Job, attempt: Attempt) -> Reason | None:
+        """Return why a running attempt is to be stopped, as it takes more than it may; None: it is not known to."""
+        ...
+
+    # -- ending --------------------------------------------------------------------------------
+
+    def stop(self, job: Job, attempt: Attempt) -> None:
+        """Let an attempt end: asked first, then by force. No error when it is gone."""
+        ...
+
+    def aftermath(self, job: Job, attempt: Attempt, seen: Sighting | None) -> Aftermath:
+        """Keep the log of an attempt that is over, or gone (None), and tell what it left. Raises Unavailable."""
+        ...
+
+    def clear(self, job: Job, attempt: Attempt, *, finished: bool) -> None:
+        """Remove what an attempt that is over has left, secrets first. Raises DeskError, to be asked again.
+
+        What has ``finished``, rather than never run, may stay to be looked into.
+        """
+        ...
+
+    def release(self, attempt: Attempt) -> None:
+        """Give back what was reserved; what can't be given back now is given back by ``settle``. Never raises."""
+        ...
+
+    def settle(self) -> None:
+        """Give back and remove what is left over from ends of long ago; may be slow. Raises DeskError."""
+        ...
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def logs(self, job: Job, attempt: Attempt, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        """Yield output lines, plain and capped: those that were kept, else those that the runtime has.
+
+        With ``follow`` those of what runs, until its end. Raises NotFound when there are none any more, and
+        Unavailable, also in between: then there may be more.
+        """
+        ...

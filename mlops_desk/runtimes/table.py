@@ -1,0 +1,32 @@
+"""The runtimes that there are, by name; the first is where jobs run that name none."""
+
+from collections.abc import Iterator, Sequence
+
+from mlops_desk.base.errors import Hint, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.runtimes.runtime import Runtime
+
+
+class Runtimes:
+    """A table of at least one runtime."""
+
+    def __init__(self, runtimes: Sequence[Runtime]) -> None:
+        self._table = {runtime.name: runtime for runtime in runtimes}
+        self._default = runtimes[0]
+
+    @property
+    def default(self) -> Runtime:
+        return self._default
+
+    def __iter__(self) -> Iterator[Runtime]:
+        return iter(self._table.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._table
+
+    def named(self, name: str) -> Runtime:
+        """Return the runtime of a name. Raises Unavailable: one that the settings named may come back."""
+        if name in self._table:
+            return self._table[name]
+        text = f"There is no engine or other runtime called {plain(name)} any more."
+        raise Unavailable(text, Hint("mlops-desk settings list", before="Name it again in engine.others: "))

@@ -1,0 +1,59 @@
+"""The local runtime, on an engine in memory."""
+
+import contextlib
+import json
+
+import pytest
+
+from mlops_desk.engines.fake import FakeEngine
+from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
+from tests.runtime_suite import PROGRAMS, FreeGpus, RuntimeSuite, UnreachableSuite
+from tests.unit.runtimes.test_fake import switched
+
+
+def wrapper_says(spec, ending):
+    """Leave what the wrapper would."""
+    signal = "TERM" if ending.exit_code == 143 else None
+    outcome = {"attempt": spec.labels["io.mlops-desk.attempt"], "exit_code": ending.exit_code, "signal": signal}
+    return {"/mlops-desk/out/outcome.json": json.dumps(outcome)}
+
+
+class TestLocalRuntime(RuntimeSuite, UnreachableSuite):
+    @pytest.fixture
+    def engine(self) -> FakeEngine:
+        return FakeEngine(images=["img"], gpus=["GPU-a"], programs=PROGRAMS, at_end=wrapper_says)
+
+    @pytest.fixture
+    def agent(self, engine: FakeEngine, tmp_path):
+        leases = FreeGpus(("GPU-a",))
+        policy = Policy(lambda: 1, lambda: False, lambda spec, _uid, _settled: (), lambda: 1 << 30)
+        return lambda: LocalRuntime("local", engine, leases, tmp_path / "jobs", "cafe0123", policy)
+
+    @pytest.fixture
+    def image(self, engine: FakeEngine) -> str:
+        return engine.image("img").id
+
+    @pytest.fixture
+    def away(self, engine: FakeEngine):
+        return lambda: switched(engine, "absent")
+
+    @pytest.fixture
+    def mute(self, engine: FakeEngine):
+        return lambda call: frozen_at(engine, call)
+
+
+@contextlib.contextmanager
+def frozen_at(engine: FakeEngine, call: int):
+    act, calls = engine._act, 0
+
+    def counted():
+        nonlocal calls
+        engine.frozen = calls == call
+        calls += 1
+        return act()
+
+    engine._act = counted
+    try:
+        yield
+    finally:
+        engine._act, engine.frozen = act, False
