@@ -7,7 +7,7 @@ from typing import Any
 
 from mlops_desk.base import wire
 from mlops_desk.base.text import THIN, decimal_name, plain
-from mlops_desk.cli.cells import ago, facts, number, reading, table
+from mlops_desk.cli.cells import ago, facts, moment, number, reading, table
 from mlops_desk.cli.forms import drift, events, machine, processes, records
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
@@ -19,7 +19,7 @@ from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SettingValue
-from mlops_desk.records.status import Status
+from mlops_desk.records.status import PastStatus, Status
 
 _LAST_CELL = 400  # chosen: a paragraph
 
@@ -68,6 +68,12 @@ def _status(status: Status) -> str:
         lines.append(plain(status.agent.note, _LAST_CELL))
     lines.append(f"Agent {status.agent.version}{simulated}, {ago(status.sampled_at)}")
     return "\n".join(lines)
+
+
+def _past(past: PastStatus) -> str:
+    if not past.recorded:
+        return f"Nothing was recorded at {moment(past.at)}: the agent did not run, or its history begins later."
+    return f"As it was at {moment(past.at)}:\n{_status(past.status)}"
 
 
 def _gpu_row(gpu: Gpu) -> list[str]:
@@ -182,6 +188,7 @@ def _checks(checks: Sequence[Check]) -> str:
 
 _FORMS: dict[type, Callable[[Any], str]] = {
     Status: _status,
+    PastStatus: _past,
     Job: _job,
     Endpoint: _endpoint,
     DriftReport: drift.report,

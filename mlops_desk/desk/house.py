@@ -176,6 +176,7 @@ class Desk(DeskVerbs):
             leases=self.leasing.known,
             container_name=container_name,
             job_name=container_job,
+            runs=lambda start, end: self.jobs.ran(start, end),  # noqa: PLW0108 - jobs are made later
             agent_info=lambda: self.agent.about(),  # noqa: PLW0108 - it is made after what it tells of
             simulated=self.simulated,
         )

@@ -9,7 +9,10 @@ from mlops_desk.records.owner import Owner
 
 
 class GpuState(StrEnum):
-    """What can be said of a GPU as a whole. A lost GPU stays listed."""
+    """What can be said of a GPU as a whole. A lost GPU stays listed.
+
+    ``NOT_RECORDED`` is only in a status of the past: the history has nothing of it then.
+    """
 
     OK = "ok"
     ASLEEP = "asleep"
@@ -18,6 +21,7 @@ class GpuState(StrEnum):
     RESET_REQUIRED = "reset_required"
     NO_PERMISSION = "no_permission"
     ERROR = "error"
+    NOT_RECORDED = "not_recorded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,3 +236,29 @@ class LostJob:
     @property
     def owner(self) -> Owner:
         return Owner(self.owner_uid)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """One attempt of a job: which GPUs (UUID) it had from when to when; ``ended_at`` is None while it has not ended.
+
+    ``state`` is the attempt's. Times are Unix seconds.
+    """
+
+    job_id: str
+    name: str
+    user: str
+    state: JobState
+    gpus: tuple[str, ...]
+    container: str
+    started_at: float
+    ended_at: float | None = None
+
+
+def runs_of(job: Job, start: float, end: float) -> list[JobRun]:
+    """Return the attempts of ``job`` that ran at some time between two Unix times, oldest first."""
+    return [
+        JobRun(job.id, job.name, job.user, one.state, one.gpus, one.container, one.started_at, one.ended_at)
+        for one in job.attempts
+        if one.started_at is not None and one.started_at <= end and (one.ended_at is None or one.ended_at >= start)
+    ]

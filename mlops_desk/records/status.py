@@ -44,3 +44,19 @@ class Status:
     cuda_version: str | None = None
     filesystems: tuple[Filesystem, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PastStatus:
+    """The workstation as it was at Unix time ``at``, as far as its history tells.
+
+    ``recorded``: whether it tells anything. ``status`` has the devices there are now. Their readings are the last ones
+    before ``at``, where older history is coarser the mean of the stretch around it; verdicts are of the ``seconds``
+    before. Holders are who held memory of a GPU, or whose job it was given to. What no history has is missing: facts
+    that change, links, MIG instances, what a process did.
+    """
+
+    at: float
+    seconds: float
+    recorded: bool
+    status: Status

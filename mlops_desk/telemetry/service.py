@@ -27,7 +27,7 @@ from mlops_desk.records.event import Sampled
 from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.history import Curves, History, ProcessMemory, Series, Window
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.status import Sample, Status
+from mlops_desk.records.status import PastStatus, Sample, Status
 from mlops_desk.storage.history.blocks import Block
 from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.storage.history.holders import MemoryHolding
@@ -37,6 +37,7 @@ from mlops_desk.telemetry.history.curves import CurveReader
 from mlops_desk.telemetry.history.disk import DiskHistory
 from mlops_desk.telemetry.history.memory import SPAN_SECONDS, Ring, parts_of, rows_for
 from mlops_desk.telemetry.history.recorder import Recorder
+from mlops_desk.telemetry.past import PastReader, Runs
 from mlops_desk.telemetry.pipe.sampler import Sampler
 from mlops_desk.telemetry.verdicts.keeper import Verdicts
 from mlops_desk.telemetry.verdicts.unclaimed_memory import Unclaimed
@@ -90,6 +91,7 @@ class TelemetryService:
         container_name: Callable[[str], str | None],
         job_name: Callable[[str], str | None] = lambda _id: None,
         agent_info: Callable[[], AgentInfo],
+        runs: Runs = lambda _start, _end: (),
         simulated: bool = False,
         collector_arguments: Sequence[str] = (),
     ) -> None:
@@ -114,6 +116,7 @@ class TelemetryService:
         self._ring = Ring(rows_for(settings.number("telemetry.interval_seconds")))
         self._history = DiskHistory(folder.telemetry_database, self._ring, bus.publish, holdings=self._holdings)
         self._reader = CurveReader(self._ring, self._history)
+        self._past = PastReader(self._reader, runs)
         self.recorder = Recorder(self._ring, self._history, self._reader)
         self._history.at_turn(self.recorder.turn)
         self._sampler = Sampler(
@@ -153,6 +156,12 @@ class TelemetryService:
         self._sampler.wait_for_first(max(0.0, self._started + _FIRST_SECONDS - time.monotonic()))
         listed_at, sample = self._sampler.listed_at(), self._sampler.sample()  # in this order: never newer than it is
         return self._status(sample, self._known_leases(sample, listed_at))
+
+    def status_at(self, moment: float) -> PastStatus:
+        """Return what was at a time. Raises Invalid for one that is not in the past, Unavailable, TimedOut."""
+        if not 0 <= moment <= time.time():
+            raise Invalid("That moment is not in the past.", "mlops-desk status shows what is now.")
+        return self._past.at(self.status(), moment)
 
     def window(self, seconds: float = _WINDOW_SECONDS) -> Window:
         """Return every curve over the last ``seconds`` (at most 15 min); gaps are None.

@@ -1,9 +1,10 @@
 """Verbs about training jobs."""
 
+from builtins import list as list_of
 from collections.abc import Iterator
 from typing import Annotated, Protocol
 
-from mlops_desk.records.job import Job, JobBrief, LostJob
+from mlops_desk.records.job import Job, JobBrief, JobRun, LostJob
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.verbs.declaration import CURSOR, FileText, FolderOf, Moment, Who, changes, reads
 
@@ -30,6 +31,11 @@ class Jobs(Protocol):
         cursor: Annotated[str | None, CURSOR] = None,
     ) -> ListPage[JobBrief]:
         """List a page of jobs in brief, newest first; optionally only those in one state, or submitted since a time."""
+        ...
+
+    @reads
+    def ran(self, start: Annotated[float, Moment()], end: Annotated[float, Moment()]) -> list_of[JobRun]:
+        """List what ran between two times: each attempt with the GPUs that it had, the newest first."""
         ...
 
     @reads

@@ -3,8 +3,8 @@
 from typing import Annotated, Protocol
 
 from mlops_desk.records.history import Curves, History, ProcessMemory, Window
-from mlops_desk.records.status import Status
-from mlops_desk.verbs.declaration import Option, reads
+from mlops_desk.records.status import PastStatus, Status
+from mlops_desk.verbs.declaration import Moment, Option, reads
 
 
 class Telemetry(Protocol):
@@ -13,6 +13,11 @@ class Telemetry(Protocol):
     @reads
     def status(self) -> Status:
         """Show GPUs, who uses them, host, disks and networks as they are now."""
+        ...
+
+    @reads
+    def status_at(self, moment: Annotated[float, Moment()]) -> PastStatus:
+        """Show GPUs, who held them, host, disks and networks as they were at a time, as far as the history tells."""
         ...
 
     @reads

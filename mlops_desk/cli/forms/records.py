@@ -8,7 +8,7 @@ from mlops_desk.base.text import span
 from mlops_desk.cli.cells import ago, facts, moment, number, step, table
 from mlops_desk.records.agent import Backup
 from mlops_desk.records.history import History
-from mlops_desk.records.job import LostJob
+from mlops_desk.records.job import JobRun, LostJob
 from mlops_desk.records.model import DatasetInput, Experiment, Model, Registry, Run
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SettingValue
@@ -165,6 +165,15 @@ TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "AGE": lambda item: ago(item.made_at),
         "SIZE": lambda item: f"{-(-item.size_bytes // 1024)} KiB",
         "WHY": lambda item: "each hour" if item.why == "hourly" else f"before schema {item.why[7:]} was left",
+    },
+    JobRun: {
+        "JOB": lambda item: item.job_id,
+        "NAME": lambda item: item.name,
+        "USER": lambda item: item.user,
+        "STATE": lambda item: item.state,
+        "GPUS": lambda item: ", ".join(item.gpus) or "none",
+        "FROM": lambda item: moment(item.started_at),
+        "TO": lambda item: "–" if item.ended_at is None else moment(item.ended_at),
     },
     Experiment: {
         "ID": lambda item: item.experiment_id,

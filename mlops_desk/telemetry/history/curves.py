@@ -29,6 +29,8 @@ PROCESS_METRIC = "process.gpu.memory"
 DEADLINE_SECONDS = 5.0  # below the six seconds after which a client takes the agent for lost
 CURVES_LIMIT = 512  # chosen: a page asks for about 100
 BUCKETS_LIMIT = 5000  # chosen: more than any screen has columns of pixels
+EDGE_SECONDS = 1e-3  # a row at the very end of a span is in it
+HOLDERS_SECONDS = 2.5 * FLUSH_SECONDS  # chosen: lists of holders are as far apart as flushes, and one may be late
 _AHEAD_SECONDS = 90.0  # chosen: the newest block and a minute of the next tier
 _UNITS = {metric.name: metric.unit for metric in METRICS}
 
@@ -109,6 +111,34 @@ class CurveReader:
             (join([*item.pieces, _recent(recent, place)]), recent.units[place] or item.unit)
             for place, item in enumerate(kept)
         ], used
+
+    def last_before(self, names: Sequence[Name], at: float, seconds: float) -> tuple[list[Rolled], float]:
+        """Return the rows of the last ``seconds`` before a time, and how many seconds each stands for.
+
+        Where the history is so coarse that no row begins in them, it is the row of the stretch that the time lies in.
+        Raises Invalid, Unavailable, TimedOut.
+        """
+        found, step = self._rows_before(names, at, seconds)
+        if any(len(rows.times) for rows in found):
+            return found, step
+        coarse, step = self._rows_before(names, at, TIER_SECONDS[-1])
+        if step <= seconds:
+            return found, step  # rows that end before: nothing was measured at that time
+        return [rows.between(at - step, at + EDGE_SECONDS) for rows in coarse], step
+
+    def _rows_before(self, names: Sequence[Name], at: float, seconds: float) -> tuple[list[Rolled], float]:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        request = CurvesRequest((), at - seconds, at + EDGE_SECONDS, 0, 0, deadline)
+        found, used = self._find(names, request)
+        return [rows.between(request.start, request.end) for rows, _ in found], TIER_SECONDS[used]
+
+    def held_bytes(self, gpu: str, pid: int, at: float) -> float | None:
+        """Return what the process of that pid held of a GPU at a time, None where no list tells."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        request = CurvesRequest((), at - HOLDERS_SECONDS, at + EDGE_SECONDS, 0, 0, deadline)
+        values = self._process((f"{gpu}/pid-{pid}", PROCESS_METRIC), request).mean
+        known = values[np.isfinite(values)]
+        return float(known[-1]) if len(known) else None
 
     def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
         """Return who held GPU memory in a span of time, those who held most first. Raises Invalid, Unavailable."""

@@ -15,6 +15,18 @@ _WORDS = (
     (0x100, "display clocks"),
 )
 
+THROTTLE_METRICS = (
+    ("hw.gpu.throttle.thermal_hardware", "thermal (hardware)"),
+    ("hw.gpu.throttle.power_brake", "power brake"),
+    ("hw.gpu.throttle.hardware_slowdown", "hardware slowdown"),
+    ("hw.gpu.throttle.thermal_software", "thermal (software)"),
+    ("hw.gpu.throttle.power_cap", "power cap"),
+    ("hw.gpu.throttle.reliability", "reliability"),
+    ("hw.gpu.throttle.board_limit", "board limit"),
+    ("hw.gpu.throttle.sync_boost", "sync boost"),
+)
+"""The shares of time that the history keeps, with the driver's word for each cause."""
+
 _IDLE = 0x001
 
 _UNKNOWN = "unknown reason "

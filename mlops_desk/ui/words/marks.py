@@ -43,6 +43,7 @@ GPU_MARKS = {
     GpuState.RESET_REQUIRED: Mark("alert", ALERT, "reset required"),
     GpuState.NO_PERMISSION: Mark("warning", WARNING, "no permission"),
     GpuState.ERROR: Mark("alert", ALERT, "error"),
+    GpuState.NOT_RECORDED: Mark("unknown", UNKNOWN, "not recorded"),
 }
 RETRAIN_MARKS = {
     RetrainState.TRAINING: Mark("info", INFO, "training"),
