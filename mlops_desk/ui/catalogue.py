@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from mlops_desk.ui.live.store import Loaded, Store
 
 PAGES: tuple[PageSpec, ...] = (
-    PageSpec("overview", "Overview", "M3 3h6v6H3zM11 3h6v6h-6zM3 11h6v6H3zM11 11h6v6h-6z", awaits=NUMBERS),
+    PageSpec(
+        "overview",
+        "Overview",
+        "M3 3h6v6H3zM11 3h6v6h-6zM3 11h6v6H3zM11 11h6v6h-6z",
+        awaits=NUMBERS,
+        moves=True,
+        is_now=True,
+    ),
     PageSpec(
         "gpus",
         "GPUs",
@@ -36,7 +43,11 @@ PAGES: tuple[PageSpec, ...] = (
     ),
     PageSpec("jobs", "Jobs", "M3 5h2M8 5h9M3 10h2M8 10h9M3 15h2M8 15h9"),
     PageSpec(
-        "endpoints", "Endpoints", "M10 3v5M10 8L4 13M10 8l6 5M2.5 13h3v3h-3zM14.500 13h3v3h-3zM8.500 13h3v3h-3zM10 8v5"
+        "endpoints",
+        "Endpoints",
+        "M10 3v5M10 8L4 13M10 8l6 5M2.5 13h3v3h-3zM14.500 13h3v3h-3zM8.500 13h3v3h-3zM10 8v5",
+        moves=True,
+        is_now=True,
     ),
     PageSpec(
         "models", "Models", "M10 2.500l7 3.800v7.400l-7 3.800l-7-3.800V6.300zM3 6.300l7 3.800l7-3.800M10 10.100v7.400"
@@ -45,7 +56,10 @@ PAGES: tuple[PageSpec, ...] = (
         "drift", "Drift", "M2 15c3 0 3-9 6-9s3 9 6 9M8 15c2.500 0 2.500-6 5-6s2.500 6 5 6", awaits="Drift reports"
     ),
     PageSpec(
-        "events", "Events", "M4 14h12l-1.500-2.500V9a4.500 4.500 0 0 0-9 0v2.500zM8.500 16.500a1.600 1.600 0 0 0 3 0"
+        "events",
+        "Events",
+        "M4 14h12l-1.500-2.500V9a4.500 4.500 0 0 0-9 0v2.500zM8.500 16.500a1.600 1.600 0 0 0 3 0",
+        is_now=True,
     ),
     PageSpec("settings", "Settings", "M4 4v12M10 4v12M16 4v12M2 7h4M8 12h4M14 6h4"),
 )

@@ -28,6 +28,8 @@ class PageSpec:
     ``drawing`` is its symbol as an SVG path in a box of 20 by 20. ``short`` is its title where there is little room.
     ``awaits`` is what it will show once the agent answers, as the subject of a sentence; its title by default.
     ``curves`` tells that it has curves on the window's time axis: elsewhere a range of time would mean nothing.
+    ``moves``: it has numbers of this moment, which a pause holds. ``is_now``: it shows what holds now, whatever time
+    the charts of other pages show, and says so.
     """
 
     id: str
@@ -36,6 +38,13 @@ class PageSpec:
     short: str | None = None
     awaits: str | None = None
     curves: bool = False
+    moves: bool = False
+    is_now: bool = False
+
+    @property
+    def stops(self) -> bool:
+        """Whether it does anything to let everything stand still while this page is seen."""
+        return self.curves or self.moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,15 @@ class Badge:
     mark: Callable[[Store], Mark | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Charted:
+    """A thing whose curves a page shows: its key there (None: the page as a whole), its title, other words for it."""
+
+    key: str | None
+    title: str
+    also: str = ""
+
+
 def _nothing(_asked: Any) -> tuple[()]:
     return ()
 
@@ -54,17 +72,18 @@ def _nothing(_asked: Any) -> tuple[()]:
 class Feature:
     """Everything a feature hands to the frame; it is loaded after the first paint.
 
-    ``things`` are what the palette can go to. ``wrong_now`` and ``of_late`` are lines of the overview: what is wrong
-    or waits for a person, and what has happened; a line's key is PAGE/THING. A notice from one of ``sources`` leads
-    to its page. ``shows`` are the kinds of things on it that a notice can be about: each makes of what is known and
-    of a kind's key the thing's key on this page, None for one that is not there. ``acts`` are what other features may
-    ask of it by a name.
+    ``things`` are what the palette can go to, ``charted`` those of them whose curves its page shows on the time axis.
+    ``wrong_now`` and ``of_late`` are lines of the overview: what is wrong or waits for a person, and what has happened;
+    a line's key is PAGE/THING. A notice from one of ``sources`` leads to its page. ``shows`` are the kinds of things on
+    it that a notice can be about: each makes of what is known and of a kind's key the thing's key on this page, None
+    for one that is not there. ``acts`` are what other features may ask of it by a name.
     """
 
     page: Callable[[Context], Page]
     loads: tuple[Loaded, ...] = ()
     badge: Badge | None = None
     things: Callable[[Context], Iterable[Action]] = _nothing
+    charted: Callable[[Store], Iterable[Charted]] = _nothing
     wrong_now: Callable[[Store], Iterable[Line]] = _nothing
     of_late: Callable[[Store], Iterable[Line]] = _nothing
     sources: frozenset[str] = frozenset()

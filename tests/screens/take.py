@@ -53,6 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scale", default="1,2")
     parser.add_argument("--looks", default="dark,light")
     parser.add_argument("--state", default="full", choices=["full", "empty", "nogpu", "loading", "error", "lost"])
+    parser.add_argument("--then", type=float, default=0.0, metavar="SECONDS", help="so long before now")
     parser.add_argument("--calm", action="store_true", help="without the welcome and without notices")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -114,6 +115,8 @@ def _child(options: argparse.Namespace) -> int:
     width, height = (int(part) for part in options.size.split("x"))
     program.window.resize(width, height)
     _wait_for_numbers(application, program, options)
+    if options.then:
+        program.context.axis.move(-options.then)
     pages = [spec.id for spec in PAGES if not options.only or spec.id in options.only]
     for page in pages:
         program.window.sidebar.choose(page)
@@ -128,6 +131,7 @@ def _child(options: argparse.Namespace) -> int:
                 program.window.notices.hide()
             _spin(application, 0.4)
             state = "" if options.state == "full" else f"-{options.state}"
+            state += "-then" if options.then else ""
             program.window.grab().save(str(options.out / f"{page}{state}-{look}-x{scale}.png"))
     program.stop()
     return 0

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from array import array
+from builtins import list as list_of
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,13 +25,14 @@ from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Histogram, Measure, Quality, Verdict
 from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
 from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
-from mlops_desk.records.history import Curve, Curves, Series, Window
+from mlops_desk.records.history import Curve, Curves, ProcessMemory, Series, Window
 from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network, Sensor
 from mlops_desk.records.incident import Absence, Incident
 from mlops_desk.records.job import (
     Attempt,
     Job,
     JobBrief,
+    JobRun,
     JobSpec,
     JobState,
     MlflowSpec,
@@ -38,13 +40,14 @@ from mlops_desk.records.job import (
     Reason,
     Resources,
     brief_of,
+    runs_of,
 )
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.records.setting import SettingValue
-from mlops_desk.records.status import Status
+from mlops_desk.records.status import PastStatus, Status
 
 if TYPE_CHECKING:
     from mlops_desk.records.agent import AuditEntry
@@ -84,6 +87,14 @@ class Telemetry(Service):
         self._double.asked_curves.append((tuple(curves), start, end, buckets))
         return self._double.curves(curves, start, end, buckets)
 
+    def status_at(self, moment: float) -> PastStatus:
+        self._double.asked_moments.append(moment)
+        return self._double.past(moment)
+
+    def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
+        self._double.asked_spans.append((start, end))
+        return [one for one in self._double.held if one.first_at <= end and one.last_at >= start]
+
 
 class Agent(Service):
     def info(self) -> AgentInfo:
@@ -93,7 +104,7 @@ class Agent(Service):
         return self._double.checks
 
     def audit(self, limit: int = 100) -> list[AuditEntry]:
-        return []
+        return self._double.audited[:limit]
 
 
 class Jobs(Service):
@@ -112,6 +123,12 @@ class Jobs(Service):
     ) -> ListPage[JobBrief]:
         found = [job for job in self._double.jobs_by_id.values() if state in {None, job.state}][:limit]
         return ListPage(tuple(map(brief_of, found)))
+
+    def ran(self, start: float, end: float) -> list_of[JobRun]:
+        jobs = self._double.jobs_by_id.values()
+        return [run for job in jobs for run in runs_of(job, start, end)] + [
+            run for run in self._double.job_runs if run.started_at <= end and (run.ended_at or end) >= start
+        ]
 
     def show(self, job_id: str) -> Job:
         return self._double.jobs_by_id[job_id]
@@ -383,6 +400,12 @@ class Double:
         self.alert_rules_by_name = {rule.name: rule for rule in some_alert_rules()}
         self.missed = Absence(0.0, 0.0, tuple(self.incidents_by_id.values()), {}, {} if empty else {"failed": 1})
         self.signals: list[tuple[int, int, str]] = []
+        self.asked_moments: list[float] = []
+        self.asked_spans: list[tuple[float, float]] = []
+        self.held: list[ProcessMemory] = []
+        self.job_runs: list[JobRun] = []
+        self.audited: list[AuditEntry] = []
+        self.recorded = True
         self.asked_curves: list[tuple[tuple[str, ...], float, float, int]] = []
         self.ended: set[int] = set()
         self.stubborn = False
@@ -539,6 +562,29 @@ class Double:
             low, high = (array("f", [value * factor for value in values]) for factor in (0.95, 1.05))
             found.append(Curve(device, metric, unit, low.tobytes(), values.tobytes(), high.tobytes()))
         return Curves(start, step, buckets, 1.0, tuple(found))
+
+    def past(self, moment: float) -> PastStatus:
+        """Return what was: other numbers and holders than now, so that a test can tell them apart."""
+        now = self.sample(moment)
+        gpus = tuple(
+            Gpu(
+                gpu.uuid, gpu.index, gpu.name, gpu.pci_bus_id, GpuState.OK if self.recorded else GpuState.NOT_RECORDED,
+                LeaseInfo("leased", user="then", label="job-then"),
+                {**gpu.metrics, "hw.gpu.utilization": Reading(0.123, "1")} if self.recorded else {},
+                (GpuProcess(777, "then", "python then.py", 3 * GIB, job="job-then"),),
+                processes_known=True,
+            )
+            for gpu in now.gpus
+        )  # fmt: skip
+        verdict = (
+            Diagnosis(gpus[0].uuid, "throttled", "Slowed down by heat then", "Heat held it down.") if gpus else None
+        )
+        host = replace(now.host, metrics={**now.host.metrics, "system.memory.usage": Reading(7.0 * GIB, "By")})
+        status = replace(
+            now, gpus=gpus, host=host, sampled_at=moment if self.recorded else None,
+            diagnoses=(verdict,) if verdict is not None and self.recorded else (),
+        )  # fmt: skip
+        return PastStatus(moment, 60.0, self.recorded, status)
 
     def sample(self, at: float) -> Status:
         gpus = tuple(gpu_record(index, at) for index in range(self.gpu_count))

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.incident import Incident
+from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.charts import plotting
 from mlops_desk.ui.charts.chart import Chart, align
 from mlops_desk.ui.events.detail import EventDetail
@@ -180,7 +181,6 @@ def test_a_range_of_time_is_offered_only_where_a_page_has_curves_on_it(start, do
     assert bar.range.isVisibleTo(bar)
     window.show_page("jobs")
     assert not bar.range.isVisibleTo(bar)
-    assert bar.mode.isVisibleTo(bar)
     before = axis.seconds
     qtbot.keyClick(window, "-")
     assert axis.seconds == before
@@ -188,6 +188,21 @@ def test_a_range_of_time_is_offered_only_where_a_page_has_curves_on_it(start, do
     window.show_page("host")
     qtbot.keyClick(window, "-")
     assert axis.seconds > before
+
+
+@pytest.mark.parametrize("spec", PAGES, ids=lambda spec: spec.id)
+def test_a_pause_is_offered_only_where_something_stands_still(start, double, qtbot, spec):
+    window = start(double).window
+    window.show_page(spec.id)
+    stops = spec.id in {"overview", "gpus", "host", "storage", "endpoints"}
+    bar, axis = window.title_row.time, window._context.axis
+    assert bar.mode.isVisibleTo(bar) is stops
+    assert ("pause" in {action.id for action in window._everything()}) is stops
+    qtbot.keyClick(window, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
+    assert axis.paused is stops
+    assert ("time.live" in {action.id for action in window._everything()}) is stops, (
+        "there is a way back only from then"
+    )
 
 
 def test_gpus_that_are_no_longer_heard_of_say_so(start, double, qtbot):

@@ -79,6 +79,7 @@ class Chart(QWidget):
         self._span = Span(0.0, 60.0)
         self._scale: scale.Scale | None = None
         self._moment: float | None = None
+        self._moments: Sequence[tuple[float, str]] = ()
         self._follower: Callable[[float | None], None] | None = None
         self._strong: str | None = None
         self.times = True
@@ -171,6 +172,12 @@ class Chart(QWidget):
         if moment != self._moment:
             self._moment = moment
             self._read()
+            self.update()
+
+    def show_moments(self, moments: Sequence[tuple[float, str]]) -> None:
+        """Draw a line at each time, in a token's colour."""
+        if moments != self._moments:
+            self._moments = moments
             self.update()
 
     def point_out(self, metric: str | None) -> None:
@@ -314,6 +321,7 @@ class Chart(QWidget):
         plotting.paint_grid(painter, frame, self._unit, times=self.times, values=not self._blank)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setClipRect(frame.area.adjusted(0, -1, 1, 1))
+        plotting.paint_moments(painter, frame, self._moments)
         if self._stacked:
             self._paint_stack(painter, frame)
         else:

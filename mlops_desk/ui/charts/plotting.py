@@ -221,6 +221,15 @@ def settled(before: Sequence[str], heights: Mapping[str, float]) -> list[str]:
     return order
 
 
+def paint_moments(painter: QPainter, frame: PlotArea, moments: Sequence[tuple[float, str]]) -> None:
+    """Paint a dotted line where something happened, below the curves; the colour is a token's."""
+    for at, token in moments:
+        if frame.span.holds(at):
+            x = round(frame.x(at)) + 0.5
+            painter.setPen(QPen(theme.faded(theme.colour(token), 0.7), 0, Qt.PenStyle.DotLine))
+            painter.drawLine(QPointF(x, frame.area.top()), QPointF(x, frame.area.bottom()))
+
+
 def paint_cursor(painter: QPainter, frame: PlotArea, moment: float, points: Sequence[tuple[float, QColor]]) -> None:
     """Paint the line under the pointer and a dot on each curve."""
     x = round(frame.x(moment)) + 0.5

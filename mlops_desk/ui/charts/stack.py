@@ -23,7 +23,10 @@ from mlops_desk.records.metric import MetricState
 from mlops_desk.ui.charts import export
 from mlops_desk.ui.charts.chart import Chart, align
 from mlops_desk.ui.charts.feed import Feed
+from mlops_desk.ui.charts.happened import Happened
 from mlops_desk.ui.charts.head import HEAD_HEIGHT
+from mlops_desk.ui.charts.strip import HappeningsStrip, Thing
+from mlops_desk.ui.curves.happenings import Flag
 from mlops_desk.ui.curves.track import Track
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
@@ -39,6 +42,7 @@ MOVE_SHARE, CURSOR_SHARE = 0.2, 0.01
 DRAG_FROM_PIXELS = 4
 REDRAW_PIXELS = 0.5
 RESCALE_TICKS, DESCRIBE_TICKS = 10, 5
+MARKED_RANK = 2  # warnings and alerts: lines for everything would hide the curves
 
 
 class ChartStack(Card):
@@ -54,6 +58,8 @@ class ChartStack(Card):
         self._context = context
         self._axis = context.axis if context is not None else None
         self.feed = Feed(context, self) if context is not None else None
+        self.happened = Happened(context, self) if context is not None else None
+        self.strip = HappeningsStrip(self.happened, self._across) if self.happened is not None else None
         self.subject = ""  # of what the charts are, where that changes; for who takes them along
         self._held: QPointF | None = None
         self._dragged = False
@@ -65,6 +71,9 @@ class ChartStack(Card):
         for chart in self._charts:
             chart.follow(self._read)
             chart.renamed.connect(self._dress)
+        if self.strip is not None:
+            self.column.addWidget(self.strip)
+            self.strip.opened.connect(self._open)
         self._area = self._scrolled(name) if scrolls else None
         if self._area is None:
             for chart in self._charts:
@@ -73,9 +82,10 @@ class ChartStack(Card):
         self._more.setParent(self)
         self._more.setVisible(context is not None)
         self._more.clicked.connect(self._open_export)
-        if self._axis is not None and self.feed is not None:
+        if self._axis is not None and self.feed is not None and self.happened is not None:
             self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             self._axis.changed.connect(self._show_all)
+            self.happened.changed.connect(self._mark)
             self._axis.cursor_moved.connect(self._point_at)
             self.feed.arrived.connect(self._show_all)
             self.feed.followed.connect(self._follow)
@@ -114,11 +124,12 @@ class ChartStack(Card):
         return [chart for chart in self._charts if not chart.isHidden()]
 
     def _dress(self) -> None:
-        """Give the times to the lowest chart, and room for the button to the highest."""
+        """Give the times to the lowest chart, and room for the button to the strip above the highest."""
         shown = self.charts
         for chart in shown:
             chart.times = chart is shown[-1]
-            chart.narrowed = self._more.sizeHint().width() if chart is shown[0] and self.feed is not None else 0
+        if self.strip is not None:
+            self.strip.narrowed = self._more.sizeHint().width()
         align(shown)
 
     # Curves.
@@ -143,6 +154,8 @@ class ChartStack(Card):
         for chart in self.charts:
             drawn = [Drawn(one.name, one.slot, feed.track(one.key) or _NOTHING) for one in chart.traces]
             chart.show_tracks(drawn, span, self._missing(chart))
+        if self.strip is not None:
+            self.strip.show_span(span, axis.now)
 
     def _missing(self, chart: Chart) -> list[MetricState]:
         feed = self.feed
@@ -167,23 +180,31 @@ class ChartStack(Card):
                 chart.move_on(axis.span(), self._missing(chart))
             else:
                 chart.read_newest()
+        if due and self.strip is not None:
+            self.strip.show_span(axis.span(), axis.now)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if self.feed is not None:
             self.feed.wake(awake=True)
             self.look()
+        if self.happened is not None:
+            self.happened.wake(awake=True)
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         if self.feed is not None:
             self.feed.wake(awake=False)
+        if self.happened is not None:
+            self.happened.wake(awake=False)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._more.setFixedSize(self._more.sizeHint().width(), HEAD_HEIGHT)
         self._more.move(self.width() - self._more.width() - theme.SPACE_8, theme.SPACE_4)
         self._more.raise_()
+        if self.strip is not None:
+            self.strip.fit(self.height())
 
     # The cursor.
 
@@ -198,6 +219,8 @@ class ChartStack(Card):
     def _point_at(self, moment: float | None) -> None:
         for chart in self.charts:
             chart.read_at(moment)
+        if self.strip is not None:
+            self.strip.read_at(moment)
 
     def _step_cursor(self, sign: int) -> None:
         axis = self._axis
@@ -205,15 +228,66 @@ class ChartStack(Card):
             return
         span = axis.span()
         at = axis.cursor if axis.cursor is not None else span.end
-        axis.point_at(min(max(at + sign * CURSOR_SHARE * span.seconds, span.start), span.end))
-        self.setAccessibleDescription(self.told())
+        self._put_cursor(min(max(at + sign * CURSOR_SHARE * span.seconds, span.start), span.end))
+
+    def _put_cursor(self, moment: float) -> None:
+        if self._axis is not None:
+            self._axis.point_at(moment)
+            self.setAccessibleDescription(self.told())
+
+    def _jump_cursor(self, sign: int) -> None:
+        """Go to where the next thing begins, ends or happened."""
+        axis, strip = self._axis, self.strip
+        if axis is None or strip is None:
+            return
+        at = axis.cursor if axis.cursor is not None else axis.span().end
+        beyond = [moment for moment in strip.stops() if (moment - at) * sign > 0]
+        if beyond:
+            self._put_cursor(beyond[0] if sign > 0 else beyond[-1])
 
     def told(self) -> str:
         """Return in words what is read at the cursor, or now."""
         at = self._axis.cursor if self._axis is not None else None
         when = numbers.absolute(at) if at is not None else "now"
         parts = [f"{chart.title}: {', '.join(text for text, _ in chart.said) or 'no data'}" for chart in self.charts]
-        return f"{when}; {'; '.join(parts)}"
+        there = self.strip.near(at) if self.strip is not None and at is not None and self._axis is not None else None
+        happened = [there.told(self._axis.now)] if there is not None and self._axis is not None else []
+        return f"{when}; {'; '.join([*happened, *parts])}"
+
+    # What happened.
+
+    def of(self, device: str | None, gpu: str | None = None) -> None:
+        """Say whose events are marked, and of which GPU the users are shown; of all GPUs for None."""
+        if self.happened is not None:
+            self.happened.of(device, gpu)
+
+    def _mark(self) -> None:
+        """Draw lines through the charts where something went wrong."""
+        flags = self.happened.flags if self.happened is not None else []
+        moments = tuple((flag.at, flag.mark.token) for flag in flags if flag.rank >= MARKED_RANK)
+        for chart in self._charts:
+            chart.show_moments(moments)
+
+    def _across(self) -> tuple[float, float]:
+        """Return where the plots begin and end, in the strip."""
+        lowest = self._charts[-1]
+        area, strip = lowest.plot_area(), self.strip
+        left = float((lowest.mapTo(self, QPoint()) - (strip.pos() if strip is not None else QPoint())).x())
+        return left + area.left(), left + area.right()
+
+    def _open(self, thing: Thing) -> None:
+        """Go to where a thing is told of closer; to a process that has ended, at the time when it did."""
+        context, axis = self._context, self._axis
+        if context is None or axis is None:
+            return
+        if isinstance(thing, Flag):
+            context.open_page(thing.page, thing.thing)
+        elif thing.job is not None:
+            context.open_page("jobs", thing.job)
+        else:
+            if thing.end is not None:
+                axis.show(thing.start, thing.end)
+            context.open_page("gpus", f"{thing.gpus[0]}/pid-{thing.pid}")
 
     # Moving and zooming.
 
@@ -267,8 +341,16 @@ class ChartStack(Card):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         axis, key = self._axis, event.key()
         shifted = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        if axis is not None and shifted and key in {Qt.Key.Key_Left, Qt.Key.Key_Right}:
-            self._step_cursor(-1 if key == Qt.Key.Key_Left else 1)
+        if axis is not None and event.modifiers() & Qt.KeyboardModifier.ControlModifier and key in _SIGNS:
+            self._jump_cursor(_SIGNS[key])
+            return
+        if key in {Qt.Key.Key_Return, Qt.Key.Key_Enter} and axis is not None and axis.cursor is not None:
+            thing = self.strip.near(axis.cursor) if self.strip is not None else None
+            if thing is not None:
+                self._open(thing)
+            return
+        if axis is not None and shifted and key in _SIGNS:
+            self._step_cursor(_SIGNS[key])
             return
         if axis is not None and key == Qt.Key.Key_Escape and axis.cursor is not None:
             axis.point_at(None)
@@ -306,3 +388,4 @@ class ChartStack(Card):
 
 
 _NOTHING = Track()
+_SIGNS = {Qt.Key.Key_Left.value: -1, Qt.Key.Key_Right.value: 1}

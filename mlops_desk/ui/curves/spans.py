@@ -99,8 +99,9 @@ def told(span: Span, now: float) -> str:
     if span.seconds > 30 * DAY:
         return f"{time.strftime('%d %b %Y', start)} – {time.strftime('%d %b %Y', end)}"
     clock = "%H:%M:%S" if span.seconds < HOUR else "%H:%M"
-    first = clock if start[:3] == today else f"%d %b {clock}"
-    last = clock if end[:3] == start[:3] else f"%d %b {clock}"
+    day = "%d %b" if start[0] == today[0] else "%d %b %Y"
+    first = clock if start[:3] == today else f"{day} {clock}"
+    last = clock if end[:3] == start[:3] else f"{day} {clock}"
     return f"{time.strftime(first, start)} – {time.strftime(last, end)}"
 
 

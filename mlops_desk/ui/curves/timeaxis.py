@@ -1,7 +1,7 @@
 """The one time axis of a window: all charts show its span and read at its cursor.
 
-*Live*: the end is the newest sample. *In history*: the end stays, charts show what was; tables and tiles stay true.
-*Paused*: the same, and the pages stand still too.
+*Live*: the end is the newest sample. *Paused*: the end stays, and the pages stand still with it. *In history*: another
+end was chosen; charts show what was, and what stands beside them is what was at the end of the span.
 """
 
 from PySide6.QtCore import QObject, Signal
@@ -41,6 +41,11 @@ class TimeAxis(QObject):
     def paused(self) -> bool:
         """Whether somebody asked for everything to stand still."""
         return self._paused and self._end is not None
+
+    @property
+    def in_history(self) -> bool:
+        """Whether a time was chosen that is neither now nor the moment at which everything was stopped."""
+        return self._end is not None and not self._paused
 
     def span(self) -> Span:
         end = self.now if self._end is None else self._end
@@ -109,7 +114,7 @@ class TimeAxis(QObject):
             self.cursor_moved.emit(moment)
 
     def _set(self, seconds: float, end: float | None, *, paused: bool) -> None:
-        paused = paused and end is not None
+        paused = paused and end is not None and (end == self._end or not self._paused)
         if (seconds, end, paused) != (self._seconds, self._end, self._paused):
             self._seconds, self._end, self._paused = seconds, end, paused
             self.changed.emit()

@@ -135,9 +135,9 @@ class EventDetail(QWidget):
 
     def _target(self, incident: Incident) -> tuple[str, str | None] | None:
         status = self._context.store.status
-        device = incident.device
-        if status is None or device is None:
+        if status is None:
             return None
+        device = (incident.device or "host").partition("/")[0]  # a link or a slice is on its GPU's page
         if any(gpu.uuid == device for gpu in status.gpus):
             return "gpus", device
         if device == "host":
@@ -154,7 +154,7 @@ class EventDetail(QWidget):
     def _jump(self) -> None:
         target = self._target(self._incident) if self._incident is not None else None
         if target is not None and self._incident is not None:
-            self._context.open_at(*target, self._incident.at)
+            self._context.open_at(*target, alerts.newest_moment(self._incident))
 
     # The recording.
 

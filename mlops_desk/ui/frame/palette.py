@@ -29,7 +29,10 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
-_ADVICE = "Pages, GPUs, disks, networks, jobs, models, events and settings are found by a part of their name."
+_ADVICE = (
+    "Pages, GPUs, disks, networks, jobs, models, events and settings are found by a part of their name, "
+    "a time as in gpu 7 03:00."
+)
 _ALSO = 0.1
 _WORD = re.compile(r"[^\W_]+")
 
@@ -102,11 +105,20 @@ class _Delegate(QStyledItemDelegate):
 
 
 class CommandPalette(QDialog):
-    """Lists actions that match every typed word; Enter does the chosen one."""
+    """Lists actions that match every typed word; Enter does the chosen one.
 
-    def __init__(self, parent: QWidget, offered: Callable[[], Iterable[Action]]) -> None:
+    What a text means as a whole, as a time does, comes first: ``typed`` says it.
+    """
+
+    def __init__(
+        self,
+        parent: QWidget,
+        offered: Callable[[], Iterable[Action]],
+        typed: Callable[[str], Iterable[Action]] = lambda _text: (),
+    ) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
         self._offered = offered
+        self._typed = typed
         self._actions: list[Action] = []
         self._field = Field("Command", "Type what to do or where to go")
         self._field.textChanged.connect(self._narrow)
@@ -142,7 +154,7 @@ class CommandPalette(QDialog):
 
     def _narrow(self, text: str) -> None:
         self._list.clear()
-        found = ranked(self._actions, text)
+        found = [*self._typed(text), *ranked(self._actions, text)]
         for action in found[:SHOWN]:
             item = QListWidgetItem(plain(action.title))
             item.setData(Qt.ItemDataRole.UserRole, action)

@@ -5,7 +5,7 @@ remember it. The first page is made after the frame has been painted, as everyth
 without: until then it says what is awaited.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -28,64 +28,27 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, Q
 from mlops_desk.base.text import plain
 from mlops_desk.ui.actions import Action, Actions
 from mlops_desk.ui.catalogue import feature, place_of
-from mlops_desk.ui.curves.timeaxis import TimeAxis
 from mlops_desk.ui.feature import PageSpec
 from mlops_desk.ui.frame import timebar
 from mlops_desk.ui.frame.bottomline import BottomLine
 from mlops_desk.ui.frame.notice import NoticeBar
 from mlops_desk.ui.frame.sidebar import Sidebar
-from mlops_desk.ui.frame.timebar import TimeBar
+from mlops_desk.ui.frame.title_row import TitleRow
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.states import StateView, starting
 
 if TYPE_CHECKING:
     from mlops_desk.records.event import Notice
     from mlops_desk.ui.frame.alarms import Alarm
     from mlops_desk.ui.frame.palette import CommandPalette
+    from mlops_desk.ui.frame.then_bar import ThenBar
     from mlops_desk.ui.parts.page import Page
 
 GEOMETRY_VERSION = 1
 PROGRAM = "MLOps Desk"
 SIMULATED = " (simulated)"
-
-
-class TitleRow(QWidget):
-    """The page's title, its acts, and what holds for all pages."""
-
-    def __init__(self, axis: TimeAxis) -> None:
-        super().__init__()
-        self.title = Label(points=theme.TITLE_POINTS, bold=True)
-        self.time = TimeBar(axis)
-        self.search = Button("Search  Ctrl+K", symbol="search", tip="Find what to do or where to go (Ctrl+K)")
-        self._acts = QHBoxLayout()
-        self._acts.setSpacing(theme.SPACE_8)
-        self.setFixedHeight(theme.TITLE_HEIGHT)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, 0)
-        row.setSpacing(theme.SPACE_8)
-        row.addWidget(self.title, 1)
-        row.addLayout(self._acts)
-        row.addWidget(self.time)
-        row.addWidget(self.search)
-
-    def show_acts(self, actions: Iterable[Action]) -> None:
-        """Show a page's acts that belong into the title row as buttons."""
-        while (item := self._acts.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
-        for action in actions:
-            if "title" in action.places:
-                button = Button(action.title, main="main" in action.places, tip=action.shortcut or "")
-                button.setAccessibleName(action.title)
-                button.clicked.connect(action.runner())
-                self._acts.addWidget(button)
-
 
 _GRAVITY = {"info": 0, "warning": 1, "alert": 2}  # of what came at once, the gravest is said
 _ALL_THE_TIME = frozenset({Topic.STATUS, Topic.CONNECTION, Topic.REGISTRY, Topic.CHECKS})
@@ -118,7 +81,7 @@ class MainWindow(QWidget):
         self.setWindowTitle(f"Simulated – {PROGRAM}" if context.options.demo else PROGRAM)
 
     def _arrange(self) -> None:
-        column = QVBoxLayout()
+        self._column = column = QVBoxLayout()
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.title_row)
@@ -136,6 +99,7 @@ class MainWindow(QWidget):
         self._context.axis.changed.connect(self._hear_axis)
         self._context.wanted_moment.connect(self._context.axis.look_at)
         self.title_row.search.clicked.connect(self.open_palette)
+        self.title_row.time.asked.connect(self.go_to_time)
         self._context.changed.connect(self._changed)
         self._context.said.connect(self.notices.say)
         self._context.open_page = self.open_thing
@@ -154,6 +118,7 @@ class MainWindow(QWidget):
             Action("palette", "Find a command …", self.open_palette, "Ctrl+K", places=frozenset({"menu"})),
             Action("reload", "Load this page anew", self.reload, "F5"),
             Action("filter", "Filter this page", self._go_to_filter, "/"),
+            Action("time.go", "Go to time …", self.go_to_time, "Ctrl+G", also="when date hour history moment"),
             *timebar.actions(self._context.axis, self.title_row.time),
             Action("escape", "Clear the filter", self._escape, "Esc", places=frozenset(), gentle=True),
         ]
@@ -184,7 +149,8 @@ class MainWindow(QWidget):
         self._shown = identifier
         spec = self._specs[identifier]
         self.title_row.title.show_text(spec.title)
-        self.title_row.time.fit(curves=spec.curves)
+        self.title_row.time.fit(curves=spec.curves, stops=spec.stops)
+        self._tell_time()
         self.sidebar.choose(identifier)
 
     def _made(self, identifier: str) -> "Page":
@@ -306,7 +272,7 @@ class MainWindow(QWidget):
     def _palette(self) -> "CommandPalette":
         from mlops_desk.ui.frame.palette import CommandPalette  # noqa: PLC0415 - after the first paint
 
-        return CommandPalette(self, self._everything)
+        return CommandPalette(self, self._everything, self._typed)
 
     def open_palette(self) -> None:
         self._palette.open_over(self)
@@ -315,6 +281,17 @@ class MainWindow(QWidget):
         from mlops_desk.ui.frame import badges  # noqa: PLC0415 - after the first paint
 
         return [*self._actions.placed("palette"), *badges.things(self._context)]
+
+    def _typed(self, text: str) -> list[Action]:
+        from mlops_desk.ui.frame import go_to  # noqa: PLC0415 - after the first paint
+
+        return go_to.typed(self._context, self._shown or "", text)
+
+    def go_to_time(self) -> None:
+        """Ask for a time to go to."""
+        from mlops_desk.ui.frame import go_to  # noqa: PLC0415 - after the first paint
+
+        go_to.open_form(self, self._context, self._shown or "")
 
     def _page_actions(self) -> list[Action]:
         page = self.page()
@@ -327,6 +304,28 @@ class MainWindow(QWidget):
             store.paused = paused
             if not paused:
                 self._context.changed.emit(frozenset({Topic.STATUS, Topic.ENDPOINTS}))
+        self._tell_time()
+
+    @cached_property
+    def then_bar(self) -> "ThenBar":
+        from mlops_desk.ui.frame.then_bar import ThenBar  # noqa: PLC0415 - most windows never show it
+
+        bar = ThenBar(self._context.axis, self._context.past)
+        bar.left.connect(self._enter)
+        bar.asked.connect(self.go_to_time)
+        self._column.insertWidget(1, bar)
+        return bar
+
+    def _tell_time(self) -> None:
+        """Say what time is seen, while that is not now."""
+        spec = self._specs.get(self._shown or "")
+        if spec is not None and (not self._context.axis.live or "then_bar" in self.__dict__):
+            self.then_bar.follow(spec)
+
+    def _enter(self) -> None:
+        page = self.page()
+        if page is not None:
+            page.enter()
 
     def _go_to_filter(self) -> None:
         page = self.page()

@@ -97,30 +97,33 @@ class GpuCurves:
         self.charts["memory"].setVisible(not on)
         self.stack.look()
 
-    def show(self, gpu: Gpu) -> None:
-        """Show the curves of ``gpu``; a metric has its colour whichever GPU that is."""
+    def show(self, gpu: Gpu, seen: Gpu) -> None:
+        """Show the curves of ``gpu``; a metric has its colour whichever GPU that is.
+
+        ``seen`` is the same GPU at the time that is seen: its limits and processes stand beside the curves.
+        """
         deep = has_activity(gpu)
         shown = self.charts["activity"], self.charts["utilization"]
         changed = shown[0].isHidden() is deep
         shown[0].setVisible(deep)
         shown[1].setVisible(not deep)
-        for name, traces, limits in self._wanted(gpu):
+        for name, traces, limits in self._wanted(gpu, seen):
             changed |= self.charts[name].show_traces(traces, limits)
         if changed:
             self.stack.look()
 
-    def _wanted(self, gpu: Gpu) -> Iterable[tuple[str, list[Trace], list[Limit]]]:
+    def _wanted(self, gpu: Gpu, seen: Gpu) -> Iterable[tuple[str, list[Trace], list[Limit]]]:
         def traces(*curves: tuple[str, str]) -> list[Trace]:
             return [Trace(name, gpu.uuid, metric, number) for number, (name, metric) in enumerate(curves)]
 
         yield "activity", traces(*_ACTIVITY), []
         yield "utilization", traces(*_UTILIZATION), []
-        yield "memory", traces(("", "hw.gpu.memory.usage")), _limits(gpu, ("of", "hw.gpu.memory.limit"))
-        yield "processes", _process_traces(gpu), []
+        yield "memory", traces(("", "hw.gpu.memory.usage")), _limits(seen, ("of", "hw.gpu.memory.limit"))
+        yield "processes", _process_traces(seen), []
         yield (
             "power",
             traces(("average", "hw.power"), ("instant", "hw.power.instant")),
-            _limits(gpu, ("limit", "hw.power.limit")),
+            _limits(seen, ("limit", "hw.power.limit")),
         )
         yield (
             "throttle",
@@ -131,10 +134,10 @@ class GpuCurves:
         yield (
             "temperature",
             traces(("core", "hw.temperature"), ("memory", "hw.temperature.memory")),
-            _limits(gpu, *heat),
+            _limits(seen, *heat),
         )
         clocks = (("SM at most", "hw.gpu.clock.sm.limit"), ("memory at most", "hw.gpu.clock.memory.limit"))
-        yield "clock", traces(("SM", "hw.gpu.clock.sm"), ("memory", "hw.gpu.clock.memory")), _limits(gpu, *clocks)
+        yield "clock", traces(("SM", "hw.gpu.clock.sm"), ("memory", "hw.gpu.clock.memory")), _limits(seen, *clocks)
         linked = value_of(gpu.metrics.get("hw.gpu.nvlink.limit")) or gpu.links
         yield "traffic", traces(*(_TRAFFIC if linked else _TRAFFIC[:2])), []
 

@@ -46,14 +46,18 @@ class HealthPanel(QWidget):
         whole.addLayout(above, 3)
         whole.addLayout(below, 2)
 
-    def show_gpu(self, gpu: Gpu) -> None:
+    def show_gpu(self, gpu: Gpu, until: float | None = None) -> None:
+        """Show a GPU, with what was reported of it ``until`` a time; None for all of it."""
         self.health.show_facts(facts.health(gpu))
         self.links.show_facts(facts.links(gpu))
         self.device.show_facts(facts.device(gpu))
         self._mig_card.setVisible(bool(gpu.mig))
         self.mig.show_records({part.fingerprint: part for part in gpu.mig})
         known = self._context.store.incidents.value or {}
-        mine = sorted((event for event in known.values() if event.device == gpu.uuid), key=lambda event: -event.at)
+        mine = sorted(
+            (one for one in known.values() if one.device == gpu.uuid and (until is None or one.at <= until)),
+            key=lambda one: -one.at,
+        )
         self.incidents.show_records({event.id: event for event in mine[:INCIDENTS_SHOWN]})
         self.incidents.setVisible(bool(mine))
         self._no_incident.setVisible(not mine)
@@ -81,7 +85,7 @@ class LinksPanel(QWidget):
         self._context = context
         self._machine: tuple[str, ...] = ()
         self._links_card, self._topology_card = Card("NVLink"), Card("How the GPUs reach one another")
-        self._no_link = Label("This GPU has no NVLink, or the driver does not tell of it.", tone="muted", wrap=True)
+        self._no_link = Label(_NO_LINK, tone="muted", wrap=True)
         self._links_card.column.addWidget(self._no_link)
         self.links: RecordTable[object] | None = None
         self.topology: RecordTable[object] | None = None
@@ -98,10 +102,12 @@ class LinksPanel(QWidget):
         column.addWidget(self._topology_card, 1)
         self._column = column
 
-    def show_gpu(self, status: Status, gpu: Gpu) -> None:
+    def show_gpu(self, status: Status, gpu: Gpu, *, then: bool = False) -> None:
+        """Show the links of a GPU; ``then``: of a time of the past, of which single links are not known."""
         self._fit(status.gpus)
         if self.links is None or self.topology is None:
             return
+        self._no_link.show_text(_LINKS_THEN if then else _NO_LINK)
         self.links.show_records({str(link.number): link for link in gpu.links})
         self.links.setVisible(bool(gpu.links))
         self._no_link.setVisible(not gpu.links)
@@ -123,3 +129,7 @@ class LinksPanel(QWidget):
         self.topology.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
         self._links_card.column.addWidget(self.links, 1)
         self._topology_card.column.insertWidget(1, self.topology, 1)
+
+
+_NO_LINK = "This GPU has no NVLink, or the driver does not tell of it."
+_LINKS_THEN = "What all its links carried together is among the curves. How each of them was is not kept."

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.holding import finding
 from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import gpus, numbers
 from mlops_desk.ui.words.numbers import value_of
@@ -43,6 +44,18 @@ def _used_by(gpu: Gpu) -> str:
     """Return who uses it; of a GPU that can't be read the note says why, and stands in a line of its own."""
     known = gpus.who(gpu)
     return numbers.NOTHING if not known or (gpu.note and known == plain(gpu.note)) else known
+
+
+def no_process(gpu: Gpu, *, then: bool = False) -> str:
+    """Say why no process is listed, now or at a time of the past."""
+    if then:
+        return gpu.note or "No process held much of its memory then."
+    held = gpu.held_by_nobody_bytes
+    if held is not None:
+        return f"No process is seen, yet {numbers.size(held)} are in use. {finding(gpu)}"
+    if gpu.processes_known:
+        return "No process uses this GPU."
+    return "The driver does not say which processes use this GPU."
 
 
 def health(gpu: Gpu) -> list[Fact]:

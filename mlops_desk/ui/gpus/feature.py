@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mlops_desk.records.gpu import GpuState
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Badge, Feature, go, later
+from mlops_desk.ui.feature import Badge, Charted, Feature, go, later
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
@@ -26,6 +26,11 @@ def _things(context: Context) -> Iterator[Action]:
         yield go(context, "gpus", gpu.uuid, title)
 
 
+def _charted(store: Store) -> Iterator[Charted]:
+    for gpu in store.status.gpus if store.status is not None else ():
+        yield Charted(gpu.uuid, f"GPU {gpu.index}", gpus.short_name(gpu.name))
+
+
 def _shown(store: Store, uuid: str) -> str | None:
     return next((gpu.uuid for gpu in store.status.gpus if gpu.uuid == uuid), None) if store.status is not None else None
 
@@ -34,6 +39,7 @@ FEATURE = Feature(
     later("mlops_desk.ui.gpus.page", "GpusPage"),
     badge=Badge(frozenset({Topic.STATUS}), _mark),
     things=_things,
+    charted=_charted,
     sources=frozenset({"telemetry"}),
     shows={"gpu": _shown},
     acts={"gpus.end_process": later("mlops_desk.ui.gpus.end_process_form", "open_end_process")},

@@ -8,17 +8,16 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedWidget, QVB
 
 from mlops_desk.base.trees import in_order_of_tree
 from mlops_desk.records.diagnosis import Evidence
-from mlops_desk.records.gpu import Gpu
-from mlops_desk.records.holding import finding
+from mlops_desk.records.gpu import Gpu, GpuProcess
 from mlops_desk.records.status import Status
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.gpus import facts, tables
 from mlops_desk.ui.gpus.accounts import Accounts
-from mlops_desk.ui.gpus.curves import GpuCurves
+from mlops_desk.ui.gpus.curves import JUDGED_SECONDS, GpuCurves
 from mlops_desk.ui.gpus.details import HealthPanel, LinksPanel
 from mlops_desk.ui.gpus.end_process_form import open_end_process
 from mlops_desk.ui.gpus.head import Head
-from mlops_desk.ui.gpus.verdict import VerdictCard
+from mlops_desk.ui.gpus.verdict import LAST_MINUTE, VerdictCard
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
@@ -42,6 +41,7 @@ class GpusPage(Page):
 
     topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATUS, Topic.CONNECTION, Topic.INCIDENTS})
     loads: ClassVar[tuple[Topic, ...]] = (Topic.INCIDENTS,)
+    goes_back: ClassVar[bool] = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -59,6 +59,7 @@ class GpusPage(Page):
         self.verdict = VerdictCard()
         self.verdict.asked.connect(self._show_evidence)
         self._depths: dict[int, int] = {}
+        self._wanted_process: str | None = None
         self.processes = RecordTable("Processes", tables.processes(self._depths), context.memory)
         self.processes.fill_more = self._fill_process_menu
         self.processes.chosen.connect(self._process_chosen)
@@ -99,10 +100,10 @@ class GpusPage(Page):
         below = QVBoxLayout(inner)
         below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(theme.SPACE_8)
-        card = Card("State")
-        card.column.addWidget(self.state)
+        self._state_card = Card("State")
+        self._state_card.column.addWidget(self.state)
         below.addWidget(self.verdict)
-        below.addWidget(card)
+        below.addWidget(self._state_card)
         below.addStretch()
         left = QWidget()
         left.setMinimumWidth(theme.COLUMN_MINIMUM + theme.SPACE_24)
@@ -133,8 +134,7 @@ class GpusPage(Page):
     # What holds now.
 
     def refresh(self, topics: frozenset[Topic]) -> None:
-        store = self.context.store
-        status = store.status
+        status = self.seen_status()
         if status is None:
             self.wait_for_numbers()
             return
@@ -158,50 +158,70 @@ class GpusPage(Page):
         return self.list
 
     def show_thing(self, thing: str) -> bool:
-        found = self.show_in(self.list, thing)
+        """Choose a GPU, or a process on it (``UUID/pid-N``)."""
+        uuid, _, process = thing.partition("/pid-")
+        found = self.show_in(self.list, uuid)
         if found:
-            self._choose(thing)
+            self._choose(uuid)
+        if found and process:
+            self.tabs.choose("processes")
+            self._wanted_process = process
+            self._show_chosen()
         return found
 
     def _choose(self, uuid: str | None) -> None:
         if uuid is not None and uuid != self._chosen:
             self._chosen = uuid
+            self._wanted_process = None
             self.curves.point_out(None)
             self._show_chosen()
 
     def gpu(self) -> Gpu | None:
-        """Return the chosen GPU."""
-        status = self.context.store.status
+        """Return the chosen GPU, as it is at the time that is seen."""
+        return self._gpu_of(self.seen_status())
+
+    def _gpu_of(self, status: Status | None) -> Gpu | None:
         return next((gpu for gpu in status.gpus if gpu.uuid == self._chosen), None) if status else None
 
     def _show_chosen(self) -> None:
-        status, gpu = self.context.store.status, self.gpu()
+        status, gpu = self.seen_status(), self.gpu()
         if status is None or gpu is None:
             return
         self._title.show_text(f"GPU {gpu.index}  {gpus.list_name(gpu.name)}")
+        self.curves.stack.of(gpu.uuid, gpu.uuid)
         self.curves.stack.subject = f"GPU {gpu.index} {gpus.list_name(gpu.name)}"
-        self.curves.show(gpu)
+        self.curves.show(self._gpu_of(self.context.store.status) or gpu, gpu)
         verdict = alerts.diagnosis_of(status, gpu.uuid)
+        self._state_card.heading.show_text(f"State{self.then_words()}")
         self.state.show_facts(facts.state(gpu, verdict))
-        self.verdict.show_diagnosis(verdict)
+        self.verdict.show_diagnosis(verdict, self._minute())
         self.tabs.count("processes", len(gpu.processes) if gpu.processes_known else None)
         self.head.fit()
         self._show_view(status, gpu)
+
+    def _minute(self) -> str:
+        """Say of what time the verdict is."""
+        past = self.context.past
+        if not self.is_then() or past.moment is None:
+            return LAST_MINUTE
+        length = "minute" if past.seconds <= JUDGED_SECONDS else numbers.duration(past.seconds)
+        return f"in the {length} before {numbers.day_and_clock(past.moment)}"
 
     def _show_view(self, status: Status, gpu: Gpu) -> None:
         """Paint the view that is seen; the others wait until they are."""
         view = self.tabs.current()
         if view == "processes":
             self._show_processes(gpu)
-            self._no_process.show_text(_no_process(gpu))
+            self._no_process.show_text(facts.no_process(gpu, then=self.is_then()))
             self._no_process.setVisible(not gpu.processes)
             self.processes.setVisible(bool(gpu.processes))
+            self.end.setVisible(not self.is_then())
             self._process_chosen(self.processes.key())
             self.accounts.show_gpu(gpu)
         elif view == "health":
-            self.health.show_gpu(gpu)
+            self.health.show_gpu(gpu, self.context.past.moment if self.is_then() else None)
         elif view == "links":
-            self.links.show_gpu(status, gpu)
+            self.links.show_gpu(status, gpu, then=self.is_then())
 
     def _show_processes(self, gpu: Gpu) -> None:
         known = {process.pid: process for process in gpu.processes}
@@ -209,6 +229,8 @@ class GpusPage(Page):
         self._depths.clear()
         self._depths.update(placed)
         self.processes.show_records({str(pid): known[pid] for pid, _ in placed})
+        if self._wanted_process is not None and self.processes.select(self._wanted_process):
+            self._wanted_process = None
 
     def _turn(self, view: str) -> None:
         self.views.setCurrentIndex([key for key, _ in VIEWS].index(view))
@@ -246,32 +268,28 @@ class GpusPage(Page):
         self.curves.point_out(evidence.metric)
 
     def _has_process(self) -> bool:
-        return self.tabs.current() == "processes" and self.processes.key() is not None
+        return self.tabs.current() == "processes" and self.processes.key() is not None and not self.is_then()
 
     def _process_chosen(self, key: str | None) -> None:
         self.end.setEnabled(key is not None)
 
     def _end_process(self) -> None:
-        gpu, key = self.gpu(), self.processes.key()
-        process = next((process for process in gpu.processes if str(process.pid) == key), None) if gpu else None
+        gpu, process = self.gpu(), self._process()
         if gpu is not None and process is not None:
             open_end_process(self.context, gpu, process)
 
-    def _fill_process_menu(self, menu: QMenu) -> None:
+    def _process(self) -> GpuProcess | None:
+        """Return the chosen process, while it is one of now: what ran then can't be ended."""
         gpu, key = self.gpu(), self.processes.key()
-        process = next((process for process in gpu.processes if str(process.pid) == key), None) if gpu else None
+        if gpu is None or self.is_then():
+            return None
+        return next((process for process in gpu.processes if str(process.pid) == key), None)
+
+    def _fill_process_menu(self, menu: QMenu) -> None:
+        process = self._process()
         if process is not None:
             menu.addAction(menu_text(f"End {process_title(process)} …")).triggered.connect(self._end_process)
             menu.addSeparator()
 
 
 _PALETTE = frozenset({"palette"})
-
-
-def _no_process(gpu: Gpu) -> str:
-    held = gpu.held_by_nobody_bytes
-    if held is not None:
-        return f"No process is seen, yet {numbers.size(held)} are in use. {finding(gpu)}"
-    if gpu.processes_known:
-        return "No process uses this GPU."
-    return "The driver does not say which processes use this GPU."

@@ -11,6 +11,7 @@ from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.words import alerts
 
 EVIDENCE_SHOWN = 5
+LAST_MINUTE = "in the last minute"
 
 
 class _Evidence(Button):
@@ -30,7 +31,10 @@ class VerdictCard(Card):
     asked = Signal(object)
 
     def __init__(self) -> None:
-        super().__init__("Why was it not busier in the last minute?")
+        super().__init__()
+        self.question = Label(points=theme.CAPTION_POINTS, bold=True, tone="muted", wrap=True)
+        self.column.addWidget(self.question)
+        self._ask_of(LAST_MINUTE)
         self._shown: Diagnosis | None = None
         self._title = Label(bold=True, wrap=True)
         self._text = Label(wrap=True, tone="muted")
@@ -42,8 +46,13 @@ class VerdictCard(Card):
         self.column.addLayout(self._evidence)
         self.hide()
 
-    def show_diagnosis(self, diagnosis: Diagnosis | None) -> None:
-        """Show a verdict; busy, and idle without a user, need none."""
+    def _ask_of(self, when: str) -> None:
+        self.question.show_text(f"Why was it not busier {when}?")
+        self.setAccessibleName(self.question.whole)
+
+    def show_diagnosis(self, diagnosis: Diagnosis | None, when: str = LAST_MINUTE) -> None:
+        """Show a verdict and of ``when`` it is; busy, and idle without a user, need none."""
+        self._ask_of(when)
         if diagnosis == self._shown:
             return
         before, self._shown = self._shown, diagnosis

@@ -1,5 +1,15 @@
 """The host, as the frame sees it."""
 
-from mlops_desk.ui.feature import Feature, later
+from collections.abc import Iterator
 
-FEATURE = Feature(later("mlops_desk.ui.host.page", "HostPage"))
+from mlops_desk.base.text import plain
+from mlops_desk.ui.feature import Charted, Feature, later
+from mlops_desk.ui.live.store import Store
+
+
+def _charted(store: Store) -> Iterator[Charted]:
+    if store.status is not None:
+        yield Charted(None, "Host", plain(store.status.host.name, 60))
+
+
+FEATURE = Feature(later("mlops_desk.ui.host.page", "HostPage"), charted=_charted)

@@ -35,10 +35,12 @@ class HostPage(Page):
     """Processors across the page; numbers at the left, curves at the right."""
 
     topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATUS, Topic.CONNECTION})
+    goes_back: ClassVar[bool] = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.cores = CoreBars()
+        self._heading = Label("Processors", points=theme.CAPTION_POINTS, bold=True, tone="muted")
         self._reading = Label(points=theme.CAPTION_POINTS)
         self._legend = [
             LegendLabel(word, slot)
@@ -57,12 +59,13 @@ class HostPage(Page):
             "load": Chart("Load", numbers.number),
         }
         self.stack = ChartStack(list(self.charts.values()), context, "Curves of the host")
+        self.stack.of("host")
         self._arrange()
 
     def _arrange(self) -> None:
         above = Card()
         head = QHBoxLayout()
-        head.addWidget(Label("Processors", points=theme.CAPTION_POINTS, bold=True, tone="muted"))
+        head.addWidget(self._heading)
         self._reading.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         head.addWidget(self._reading, 1)
         for label in self._legend:
@@ -102,21 +105,23 @@ class HostPage(Page):
         return scrolled(inner, "The host's numbers")
 
     def refresh(self, topics: frozenset[Topic]) -> None:  # noqa: ARG002 - all of it is one sample
-        store = self.context.store
-        if store.status is None:
+        status = self.seen_status()
+        if status is None:
             self.wait_for_numbers()
             return
         self.show_content()
         if self.takes_numbers():
-            self._show(store.status.host)
+            self._show(status.host)
 
     def _show(self, host: Host) -> None:
+        self._heading.show_text(f"Processors{self.then_words()}")
         views = words.cores(host)
         self.cores.show_cores(views, words.cores_told(views))
         self.memory.show_meters(words.memory(host))
         self.pressure.show_meters(words.pressure(host))
         self.load.show_facts(words.load(host))
-        self.machine.show_facts(words.machine(host, agent_clock.now()))
+        moment = self.context.past.moment if self.is_then() else None
+        self.machine.show_facts(words.machine(host, agent_clock.now() if moment is None else moment))
         self._show_sensors(host)
         self._show_curves(host)
 

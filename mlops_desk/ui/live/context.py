@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from mlops_desk.ui.live.bridge import Bridge
+    from mlops_desk.ui.live.past import MachineThen
     from mlops_desk.ui.live.store import Store
     from mlops_desk.ui.live.tasks import Done, Failed, Task, Tasks
     from mlops_desk.ui.live.topic import Topic
@@ -66,6 +68,15 @@ class Context(QObject):
     def ask(self, name: str, call: Callable[[ClientLike], T], done: Done[T], failed: Failed | None = None) -> Task:
         """Ask the agent in a worker thread; a failure nobody handles is said as a notice."""
         return self._tasks.run(name, lambda: call(self._client()), done, failed or self.complain)
+
+    @cached_property
+    def past(self) -> MachineThen:
+        """What was at the time that charts show, while that is in history."""
+        from mlops_desk.ui.live.past import MachineThen  # noqa: PLC0415 - it needs records
+
+        past = MachineThen(self.axis, self.store, self.ask, self)
+        self.changed.connect(past.hear)
+        return past
 
     def open_at(self, page: str, thing: str | None, moment: float) -> None:
         """Go to a thing on a page; pages with a time axis show Unix time ``moment``."""

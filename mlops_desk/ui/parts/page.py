@@ -5,7 +5,7 @@ is not heard, one line above its numbers says that they are not true now, and of
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
@@ -23,6 +23,9 @@ from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.states import NUMBERS, Empty, StateView, starting
 from mlops_desk.ui.words import numbers
 
+if TYPE_CHECKING:
+    from mlops_desk.records.status import Status
+
 REWORD_MILLISECONDS = 10_000
 _WALK = frozenset({Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown})
 
@@ -39,6 +42,8 @@ class Page(QWidget):
     loads: ClassVar[tuple[Topic, ...]] = ()
     stale: ClassVar[str] = "These numbers are"
     """What of the page is not true now while the agent is not heard, with its verb."""
+    goes_back: ClassVar[bool] = False
+    """Whether its numbers are those of the time that charts show, and not only of now (``seen_status``)."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
@@ -53,6 +58,7 @@ class Page(QWidget):
         self._stale = set(self.topics)
         self._asked = False
         self._has_numbers = False
+        self._past_shown: int | None = None
         self._wished: str | None = None
         self._wished_over: str | None = None
         self.refreshes = 0
@@ -60,6 +66,8 @@ class Page(QWidget):
         self.clock.setInterval(REWORD_MILLISECONDS)
         self.clock.timeout.connect(self.reword)
         context.changed.connect(self.take)
+        if self.goes_back:
+            context.past.changed.connect(self._see_other_time)
 
     def take(self, topics: frozenset[Topic]) -> None:
         """Hear what changed: paint it if the page is seen, remember it otherwise."""
@@ -69,10 +77,17 @@ class Page(QWidget):
         if self.isVisible():
             self.refreshes += 1
             self.refresh(mine)
-            self._stale_line.refresh(self.context.store)
+            self._say_stale()
             self._meet_wish()
         else:
             self._stale |= mine
+
+    def _say_stale(self) -> None:
+        """Say that numbers are old, unless they are of another time anyway, which the window says."""
+        self._stale_line.refresh(self.context.store, of_now=not self.is_then())
+
+    def _see_other_time(self) -> None:
+        self.take(self.topics)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -82,7 +97,7 @@ class Page(QWidget):
         if stale:
             self.refreshes += 1
             self.refresh(stale)
-            self._stale_line.refresh(self.context.store)
+            self._say_stale()
             self._meet_wish()
         self.reword()
         self.clock.start()
@@ -145,9 +160,26 @@ class Page(QWidget):
         self._state.show_loading(title, text, None)
         self._layers.setCurrentWidget(self._state)
 
+    def is_then(self) -> bool:
+        """Tell whether the page shows another time than now."""
+        return self.goes_back and self.context.axis.in_history
+
+    def then_words(self) -> str:
+        """Return of when what stands beside curves is, for a heading; nothing for now."""
+        moment = self.context.past.moment if self.is_then() else None
+        return "" if moment is None else f" at {numbers.day_and_clock(moment)}"
+
+    def seen_status(self) -> "Status | None":
+        """Return the machine at the time that is seen: the newest sample, or what was then."""
+        return self.context.past.status() if self.is_then() else self.context.store.status
+
     def takes_numbers(self) -> bool:
-        """Tell whether to paint a sample: the first one always, later ones unless charts stand still."""
-        takes = not (self.context.store.paused and self._has_numbers)
+        """Tell whether to paint what is known: the first always, more of it unless it stands still, or is of then."""
+        before, self._past_shown = self._past_shown, self.context.past.version if self.is_then() else None
+        if self._past_shown is not None:
+            takes = self._past_shown != before
+        else:
+            takes = not (self.context.store.paused and self._has_numbers) or before is not None
         self._has_numbers = True
         return takes
 
@@ -250,10 +282,11 @@ class StaleLine(Label):
         self._what = what
         self.hide()
 
-    def refresh(self, store: Store) -> None:
-        """Say what holds now."""
-        self.setVisible(not store.is_true_now)
-        if not store.is_true_now:
+    def refresh(self, store: Store, *, of_now: bool = True) -> None:
+        """Say what holds now; nothing where what is shown is not ``of_now``."""
+        stale = of_now and not store.is_true_now
+        self.setVisible(stale)
+        if stale:
             at = store.status.sampled_at if store.status is not None else None
             of = f"{self._what} of {numbers.day_and_clock(at)}: " if at is not None else ""
             since = numbers.clock(store.connection.stale_since or store.connection.since)

@@ -3,20 +3,27 @@
 from collections.abc import Iterator
 
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.feature import Feature, go, later
+from mlops_desk.ui.feature import Charted, Feature, go, later
 from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Store
 
 
 def _things(context: Context) -> Iterator[Action]:
-    status = context.store.status
+    for one in _charted(context.store):
+        if one.key is not None:
+            yield go(context, "storage", one.key, f"{one.title} {one.also}".strip())
+
+
+def _charted(store: Store) -> Iterator[Charted]:
+    status = store.status
     if status is None:
         return
     for disk in status.disks:
-        yield go(context, "storage", f"disk {disk.name}", f"Disk {disk.name} {disk.model or ''}")
+        yield Charted(f"disk {disk.name}", f"Disk {disk.name}", disk.model or "")
     for mounted in status.filesystems:
-        yield go(context, "storage", f"filesystem {mounted.mount}", f"Filesystem {mounted.mount}")
+        yield Charted(f"filesystem {mounted.mount}", f"Filesystem {mounted.mount}")
     for network in status.networks:
-        yield go(context, "storage", f"network {network.name}", f"Network {network.name}")
+        yield Charted(f"network {network.name}", f"Network {network.name}")
 
 
-FEATURE = Feature(later("mlops_desk.ui.storage.page", "StoragePage"), things=_things)
+FEATURE = Feature(later("mlops_desk.ui.storage.page", "StoragePage"), things=_things, charted=_charted)

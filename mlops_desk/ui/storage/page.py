@@ -11,7 +11,6 @@ from mlops_desk.records.status import Status
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.live.context import Context
-from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
@@ -95,6 +94,7 @@ class StoragePage(Page):
     """Three views, one at a time."""
 
     topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATUS, Topic.CONNECTION})
+    goes_back: ClassVar[bool] = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -120,15 +120,15 @@ class StoragePage(Page):
         self.tabs.choose("disk")
 
     def refresh(self, topics: frozenset[Topic]) -> None:  # noqa: ARG002 - all of it is one sample
-        store = self.context.store
-        if store.status is None:
+        status = self.seen_status()
+        if status is None:
             self.wait_for_numbers()
             return
         self.show_content()
         for kind in KINDS:
-            self.tabs.count(kind.key, len(kind.records(store.status)))
+            self.tabs.count(kind.key, len(kind.records(status)))
         if self.takes_numbers():
-            self.views[self.tabs.current()].refresh(store)
+            self.views[self.tabs.current()].refresh(status, self.then_words())
 
     def main_table(self) -> RecordTable[Any]:
         return self.views[self.tabs.current()].table
@@ -150,8 +150,9 @@ class StoragePage(Page):
 
     def _show_kind(self, key: str) -> None:
         self._stack.setCurrentWidget(self.views[key])
-        if self.context.store.status is not None:
-            self.views[key].refresh(self.context.store)
+        status = self.seen_status()
+        if status is not None:
+            self.views[key].refresh(status, self.then_words())
 
 
 class DeviceView(QWidget):
@@ -163,6 +164,7 @@ class DeviceView(QWidget):
         self.table: RecordTable[Any] = RecordTable(kind.title, kind.columns, context.memory)
         self.table.chosen.connect(self._chose)
         self.facts = FactGrid()
+        self._details = Card("Details")
         self._nothing = Label(kind.nothing, tone="muted", wrap=True)
         self._nothing.hide()
         self.charts = [Chart(curve.title, curve.unit, top=curve.top, step=curve.step) for curve in kind.curves]
@@ -170,7 +172,7 @@ class DeviceView(QWidget):
         self._arrange()
 
     def _arrange(self) -> None:
-        card = Card("Details")
+        card = self._details
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
@@ -194,9 +196,10 @@ class DeviceView(QWidget):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(split)
 
-    def refresh(self, store: Store) -> None:
-        """Show what holds now."""
-        records = self._kind.records(store.status) if store.status else {}
+    def refresh(self, status: Status, when: str) -> None:
+        """Show what holds; ``when`` says of what time it is, nothing for now."""
+        records = self._kind.records(status)
+        self._details.heading.show_text(f"Details{when}")
         self.table.show_records(records)
         self._nothing.setVisible(not records)
         if self.table.key() is None:
@@ -214,6 +217,7 @@ class DeviceView(QWidget):
         key = self.table.key()
         record = self.table.records.record(key) if key else None
         self.stack.subject = key or ""
+        self.stack.of(key)
         self.facts.show_facts(self._kind.facts(record) if record is not None else [])
         changed = False
         for chart, curve in zip(self.charts, self._kind.curves, strict=True):

@@ -81,6 +81,12 @@ def incident_mark(incident: Incident) -> Mark:
     return level(incident.level)
 
 
+def newest_moment(incident: Incident) -> float:
+    """Return when an event happened: of one that was repeated, its last occurrence; of a state, when it began."""
+    repeated = incident.count > 1 and incident.last_at is not None and not incident.lasting
+    return incident.last_at if repeated and incident.last_at is not None else incident.at
+
+
 def device_title(device: str | None, status: Status | None) -> str:
     """Return the name by which people know a device: ``GPU 3`` for a UUID, the host's name, or the kernel's name."""
     if device is None:

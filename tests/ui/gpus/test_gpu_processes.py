@@ -5,7 +5,7 @@ from dataclasses import replace
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.metric import Reading
 from mlops_desk.ui.gpus import tables
-from mlops_desk.ui.gpus.page import _no_process
+from mlops_desk.ui.gpus.facts import no_process
 from mlops_desk.ui.words import gpus
 
 USED = {"hw.gpu.memory.usage": Reading(70.0 * 2**30, "By")}
@@ -24,7 +24,7 @@ def test_memory_that_nobody_holds_is_a_state_of_its_own():
     assert gpus.gpu_mark(replace(ORPHANED, lease=LeaseInfo("unknown"))).text.endswith("held by nobody")
     assert "70" in gpus.who(ORPHANED)
     assert "no process that is seen" in gpus.who(ORPHANED)
-    assert "sudo fuser -v /dev/nvidia3" in _no_process(ORPHANED)
+    assert "sudo fuser -v /dev/nvidia3" in no_process(ORPHANED)
     assert gpus.gpu_mark(replace(ORPHANED, held_by_nobody_bytes=None)).text.endswith("free")
     leased = replace(ORPHANED, lease=LeaseInfo("leased", label="train"))
     assert gpus.gpu_mark(leased).text.endswith("leased")

@@ -1,0 +1,204 @@
+"""One idea of then: while charts show history the window says so, and what stands beside them is of that time too."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import Qt
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.gpu import GpuState
+from mlops_desk.ui.curves import spans
+from mlops_desk.ui.live.past import LOADING, NOTHING
+from mlops_desk.ui.words import numbers
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def gpus(start, double, qtbot):
+    page = start(double, "gpus").window.page()
+    qtbot.waitUntil(lambda: page.gpu() is not None)
+    return page
+
+
+def go_back(page, qtbot, double, seconds=HOUR):
+    """Go into history and wait until what was then is there."""
+    axis, asked = page.context.axis, len(double.asked_moments)
+    axis.move(-seconds)
+    qtbot.waitUntil(lambda: len(double.asked_moments) > asked and page.context.past.note != LOADING)
+    return axis
+
+
+def facts_of(page):
+    return {fact.name: fact.value for fact in page.state.shown}
+
+
+def test_a_window_that_is_live_has_no_bar_and_asks_nothing_of_the_past(gpus, double, qtbot):
+    window = gpus.window()
+    qtbot.wait(500)
+    assert "then_bar" not in vars(window)
+    assert double.asked_moments == []
+
+
+def test_history_is_told_under_the_title_with_the_way_back(gpus, double, qtbot):
+    window, axis = gpus.window(), gpus.context.axis
+    axis.move(-HOUR)
+    bar = window.then_bar
+    assert bar.isVisibleTo(window)
+    assert bar.told.startswith(f"You see {spans.told(axis.span(), axis.now)}.")
+    assert bar.accessibleName() == bar.told
+    assert window.title_row.geometry().bottom() < bar.geometry().top()
+    bar.live.setFocus()
+    qtbot.keyClick(bar.live, Qt.Key.Key_Space)
+    assert axis.live
+    assert not bar.isVisibleTo(window)
+    assert gpus.hasFocus(), "keys mean the page again"
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_L, Qt.Key.Key_Home])
+def test_a_key_leads_back_to_live(gpus, qtbot, key):
+    window, axis = gpus.window(), gpus.context.axis
+    axis.move(-HOUR)
+    gpus.enter()
+    qtbot.keyClick(gpus, key)
+    assert axis.live
+    assert not window.then_bar.isVisibleTo(window)
+
+
+def test_a_page_that_shows_now_says_so_and_one_without_time_says_nothing(gpus, qtbot):
+    window = gpus.window()
+    gpus.context.axis.move(-HOUR)
+    for page, told in (("overview", "This page shows now. Charts show"), ("host", "You see"), ("events", "This page")):
+        window.show_page(page)
+        assert window.then_bar.isVisibleTo(window)
+        assert window.then_bar.told.startswith(told)
+    window.show_page("jobs")
+    assert not window.then_bar.isVisibleTo(window)
+
+
+def test_what_stands_beside_past_curves_is_of_the_end_of_the_span(gpus, double, qtbot):
+    before = facts_of(gpus)
+    axis = go_back(gpus, qtbot, double)
+    assert double.asked_moments == [axis.span().end]
+    when = numbers.day_and_clock(axis.span().end)
+    assert facts_of(gpus)["Used by"] == "job-then · then" != before["Used by"]
+    assert gpus._state_card.heading.whole == f"State at {when}"
+    assert gpus.verdict.question.whole == f"Why was it not busier in the minute before {when}?"
+    assert "heat then" in gpus.verdict._title.whole
+    model = gpus.list.model()
+    assert {model.index(row, 1).data().split("\u202f")[0] for row in range(model.rowCount())} == {"12"}
+    gpus.tabs.choose("processes")
+    assert gpus.processes.key() == "777" or gpus.processes.select("777")
+    assert not gpus.end.isVisibleTo(gpus), "what ran then can't be ended"
+    assert "gpus.end" not in {action.id for action in gpus.window()._everything()}
+    axis.go_live()
+    assert facts_of(gpus) == before
+    assert gpus._state_card.heading.whole == "State"
+    assert gpus.end.isVisibleTo(gpus)
+
+
+def test_until_it_is_known_what_was_then_nothing_of_now_is_shown(gpus, double, qtbot):
+    double.frozen.add("telemetry")
+    gpus.context.axis.move(-HOUR)
+    assert gpus.gpu().state is GpuState.NOT_RECORDED
+    assert (facts_of(gpus)["Used by"], facts_of(gpus)["Note"]) == (numbers.NOTHING, LOADING)
+    assert not gpus.verdict.isVisibleTo(gpus)
+    assert gpus.window().then_bar.note.whole == LOADING
+    gpus.tabs.choose("processes")
+    assert gpus.processes.shown_rows() == 0
+    assert gpus._no_process.whole == LOADING
+    double.thaw.set()
+    double.frozen.clear()
+    qtbot.waitUntil(lambda: facts_of(gpus)["Used by"] == "job-then · then")
+
+
+def test_what_was_not_recorded_is_not_told(gpus, double, qtbot):
+    double.recorded = False
+    go_back(gpus, qtbot, double)
+    assert facts_of(gpus)["State"] == "? not recorded"
+    assert gpus.window().then_bar.note.whole == NOTHING
+
+
+def test_an_error_is_told_in_the_bar_and_what_was_then_is_asked_for_again_later(gpus, double, qtbot):
+    double.failing["telemetry"] = Unavailable("The disk does not answer.", "Look again.")
+    gpus.context.axis.move(-HOUR)
+    bar = gpus.window().then_bar
+    qtbot.waitUntil(lambda: "The disk does not answer. Look again." in bar.note.whole)
+    assert facts_of(gpus)["State"] == "? not recorded"
+    double.failing.clear()
+    double.break_off()
+    qtbot.waitUntil(lambda: facts_of(gpus)["Used by"] == "job-then · then", timeout=10_000)
+    assert not bar.note.whole
+
+
+def test_while_somebody_moves_only_the_last_place_is_asked_for(gpus, double, qtbot):
+    for _ in range(5):
+        gpus.context.axis.move(-HOUR)
+    axis = go_back(gpus, qtbot, double)
+    assert double.asked_moments == [axis.span().end]
+    axis.choose(axis.seconds * 2)
+    qtbot.wait(400)
+    assert double.asked_moments == [axis.span().end], "a longer span that ends there changes nothing of what was then"
+
+
+def test_a_page_that_nobody_sees_asks_nothing(gpus, double, qtbot):
+    gpus.window().show_page("jobs")
+    gpus.context.axis.move(-HOUR)
+    qtbot.wait(400)
+    assert double.asked_moments == []
+    gpus.window().show_page("gpus")
+    qtbot.waitUntil(lambda: facts_of(gpus)["Used by"] == "job-then · then")
+
+
+def test_samples_that_come_meanwhile_change_nothing_of_then(gpus, double, qtbot):
+    go_back(gpus, qtbot, double)
+    shown, seen = facts_of(gpus), gpus.context.store.status.sampled_at
+    calls = []
+    gpus.state.show_facts = calls.append
+    qtbot.waitUntil(lambda: gpus.context.store.status.sampled_at > seen + 0.5)
+    assert (calls, facts_of(gpus)) == ([], shown)
+
+
+def test_events_of_a_gpu_are_those_that_had_happened_by_then(gpus, double, qtbot):
+    gpus.tabs.choose("health")
+    mine = [one for one in double.incidents_by_id.values() if one.device]
+    gpus.reveal(mine[0].device)
+    qtbot.waitUntil(lambda: gpus.health.incidents.shown_rows() > 0)
+    go_back(gpus, qtbot, double, time.time() - min(one.at for one in mine) + HOUR)
+    assert gpus.health.incidents.shown_rows() == 0
+
+
+def test_the_host_and_disks_are_of_then_too(gpus, double, qtbot):
+    axis = go_back(gpus, qtbot, double)
+    when = numbers.day_and_clock(axis.span().end)
+    window = gpus.window()
+    window.show_page("host")
+    host = window.page()
+    assert host._heading.whole == f"Processors at {when}"
+    qtbot.waitUntil(lambda: host.memory.shown[0].text.startswith("7 "))
+    window.show_page("storage")
+    assert window.page().views["disk"]._details.heading.whole == f"Details at {when}"
+    axis.go_live()
+    assert window.page().views["disk"]._details.heading.whole == "Details"
+
+
+def test_paused_is_told_as_such_and_shows_what_it_showed(gpus, double, qtbot):
+    window, axis = gpus.window(), gpus.context.axis
+    qtbot.keyClick(window, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
+    assert window.then_bar.told.startswith("Paused: you see")
+    shown = facts_of(gpus)
+    qtbot.wait(500)
+    assert (facts_of(gpus), double.asked_moments) == (shown, [])
+    axis.move(-HOUR)
+    assert axis.in_history, "whoever moves on sees what was, not what stood still"
+    assert window.then_bar.told.startswith("You see")
+
+
+def test_a_stale_line_is_about_now_and_not_shown_beside_then(gpus, double, qtbot):
+    go_back(gpus, qtbot, double)
+    gpus.context.store.connection = replace(gpus.context.store.connection, stale_since=time.time())
+    gpus.take(gpus.topics)
+    assert not gpus._stale_line.isVisibleTo(gpus)
+    gpus.context.axis.go_live()
+    assert gpus._stale_line.isVisibleTo(gpus)
