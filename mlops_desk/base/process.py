@@ -12,14 +12,17 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from mlops_desk.base.errors import DeskError, TimedOut, Unavailable, heard
 from mlops_desk.base.text import plain
 
 _TAIL_CHARACTERS = 600  # chosen: the last lines of a traceback, which name the error
+_LOOK_SECONDS = 0.2  # chosen: below what an agent that ends waits for its threads
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -33,8 +36,12 @@ def run_worker(
     request: Mapping[str, Any],
     timeout_seconds: float,
     environment: Mapping[str, str] | None = None,
+    ending: Event | None = None,
 ) -> Any:
-    """Run a worker to its answer. Raises the DeskError it reports, TimedOut, or Unavailable if it died."""
+    """Run a worker to its answer. Raises the DeskError it reports, TimedOut, or Unavailable if it died.
+
+    Once ``ending`` is set it is ended at once, which raises Unavailable too.
+    """
     process = subprocess.Popen(
         python_command(module),
         stdin=subprocess.PIPE,
@@ -43,12 +50,22 @@ def run_worker(
         env={**os.environ, **(environment or {})},
         start_new_session=True,
     )
-    try:
-        output, errors = process.communicate(json.dumps(request).encode(), timeout_seconds)
-    except subprocess.TimeoutExpired as error:
-        end_group(process)
-        raise TimedOut(f"{module} gave no answer within {timeout_seconds:g} s and was ended.") from error
-    return _answer(module, process.returncode, output, errors)
+    deadline = time.monotonic() + timeout_seconds
+    wanted: bytes | None = json.dumps(request).encode()
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            output, errors = process.communicate(wanted, left if ending is None else min(left, _LOOK_SECONDS))
+        except subprocess.TimeoutExpired as error:
+            wanted = None  # what was written of it goes on being written
+            if ending is not None and ending.is_set():
+                end_group(process)
+                raise Unavailable(f"{module} was ended before it gave an answer: so does the agent.") from error
+            if time.monotonic() < deadline:
+                continue
+            end_group(process)
+            raise TimedOut(f"{module} gave no answer within {timeout_seconds:g} s and was ended.") from error
+        return _answer(module, process.returncode, output, errors)
 
 
 def _answer(module: str, code: int, output: bytes, errors: bytes) -> Any:

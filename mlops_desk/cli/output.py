@@ -8,12 +8,13 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, table
-from mlops_desk.cli.forms import drift, events, machine, processes, records
+from mlops_desk.cli.forms import drift, events, host_processes, machine, processes, records
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.holding import finding
+from mlops_desk.records.host import HostProcesses
 from mlops_desk.records.job import Job, JobBrief, Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run
@@ -192,6 +193,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     Job: _job,
     Endpoint: _endpoint,
     DriftReport: drift.report,
+    HostProcesses: host_processes.listed,
     AgentInfo: _agent,
     **events.FORMS,
     **records.FORMS,

@@ -1,4 +1,4 @@
-"""The machine without its GPUs at one moment: processors, sensors, disks, filesystems and networks."""
+"""The machine without its GPUs at one moment: processors, sensors, disks, filesystems, networks, processes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,3 +71,44 @@ class Network:
     link: str = "unknown"
     facts: Mapping[str, str] = field(default_factory=dict)
     numa_node: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostProcess:
+    """A process of the host. ``start_ticks`` tells it from a later owner of its pid; ``started_at`` is Unix time.
+
+    ``cpu_ratio`` is of one core, over the time since the last look; ``memory_bytes`` what it holds of the host's
+    memory, shared pages included. ``state`` is the kernel's word in a word: running, sleeping, waiting (for a disk),
+    stopped, zombie, idle. ``container`` is a container's name, ``job`` that of the desk's job in it, ``gpus`` the UUIDs
+    of those it is on. What may not be looked at is None.
+    """
+
+    pid: int
+    start_ticks: int
+    user: str | None = None
+    command: str | None = None
+    cpu_ratio: float | None = None
+    memory_bytes: int | None = None
+    threads: int | None = None
+    started_at: float | None = None
+    parent_pid: int | None = None
+    state: str | None = None
+    container: str | None = None
+    job: str | None = None
+    gpus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostProcesses:
+    """The ``most`` that take most of the processors, as many that take most of the memory, and those on GPUs.
+
+    ``count`` is how many there are altogether, as far as they may be seen, at Unix time ``read_at``; ``cpu_seconds``
+    the time that their shares of the processors are of; ``note`` says what may not be seen.
+    """
+
+    processes: tuple[HostProcess, ...]
+    count: int
+    most: int
+    read_at: float
+    cpu_seconds: float | None = None
+    note: str | None = None

@@ -3,7 +3,7 @@
 import json
 import logging
 from builtins import list as list_of
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
@@ -20,7 +20,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert, insert
 
 from mlops_desk.base import wire
 from mlops_desk.base.cursor import Position, cursor_of, position_of
@@ -71,7 +71,18 @@ class StoredRecords(Generic[R]):
                 raise
             self._put(record)
 
+    def put_all(self, records: Sequence[R]) -> None:
+        """Insert or replace records, all of them or none."""
+        with self._database.transaction() as connection:
+            for record in records:
+                connection.execute(self._insertion(record))
+
     def _put(self, record: R) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(self._insertion(record))
+        self.unreadable.pop(self._columns(record)[0], None)
+
+    def _insertion(self, record: R) -> Insert:
         key, state, parent, created_at = self._columns(record)
         row = {
             "key": key,
@@ -81,10 +92,7 @@ class StoredRecords(Generic[R]):
             "document": wire.to_builtins(record),
         }
         changed = {name: value for name, value in row.items() if name != "key"}
-        statement = insert(self._table).values(**row).on_conflict_do_update(index_elements=["key"], set_=changed)
-        with self._database.transaction() as connection:
-            connection.execute(statement)
-        self.unreadable.pop(key, None)
+        return insert(self._table).values(**row).on_conflict_do_update(index_elements=["key"], set_=changed)
 
     def get(self, key: str) -> R | None:
         """Return the record of ``key``, or None."""

@@ -26,6 +26,7 @@ from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.event import Sampled
 from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.history import Curves, History, ProcessMemory, Series, Window
+from mlops_desk.records.host import HostProcesses
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.status import PastStatus, Sample, Status
 from mlops_desk.storage.history.blocks import Block
@@ -33,12 +34,14 @@ from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.storage.history.holders import MemoryHolding
 from mlops_desk.telemetry.cost import Cost
 from mlops_desk.telemetry.devices import resolve_device
+from mlops_desk.telemetry.history.backfill import Backfill
 from mlops_desk.telemetry.history.curves import CurveReader
 from mlops_desk.telemetry.history.disk import DiskHistory
 from mlops_desk.telemetry.history.memory import SPAN_SECONDS, Ring, parts_of, rows_for
 from mlops_desk.telemetry.history.recorder import Recorder
 from mlops_desk.telemetry.past import PastReader, Runs
 from mlops_desk.telemetry.pipe.sampler import Sampler
+from mlops_desk.telemetry.processes.watch import ProcessWatch
 from mlops_desk.telemetry.verdicts.keeper import Verdicts
 from mlops_desk.telemetry.verdicts.unclaimed_memory import Unclaimed
 
@@ -118,7 +121,10 @@ class TelemetryService:
         self._reader = CurveReader(self._ring, self._history)
         self._past = PastReader(self._reader, runs)
         self.recorder = Recorder(self._ring, self._history, self._reader)
+        self.backfill = Backfill(self._ring, self._history)
         self._history.at_turn(self.recorder.turn)
+        arguments = ("--simulated", str(DEMO_SEED)) if simulated else ()
+        self._processes = ProcessWatch(loop, arguments, lambda: self._sampler.sample().gpus, self._names)
         self._sampler = Sampler(
             loop,
             lambda: settings.number("telemetry.interval_seconds"),
@@ -140,6 +146,7 @@ class TelemetryService:
 
     def stop(self) -> None:
         """End the collector, and write and close the history."""
+        self._processes.stop()
         self._sampler.stop()
         self._history.stop()
 
@@ -205,6 +212,10 @@ class TelemetryService:
     def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
         """Return who held memory of a GPU in a span of time, those who held most first."""
         return self._reader.processes_in(start, end)
+
+    def processes(self, most: int = 40) -> HostProcesses:
+        """Return the processes of the whole machine that take most of it. Raises Invalid, TimedOut, Unavailable."""
+        return self._processes.look(most)
 
     def sample(self) -> Sample:
         """Return the newest sample for the lease ledger.
@@ -330,7 +341,7 @@ class TelemetryService:
         if kept is not None and now < kept.due:
             return kept.named
         ids = {process.container for process in gpu.processes} if kept is None else kept.names.keys()
-        names = {one: (self._name(one), self._job_of(one)) for one in ids if one is not None}
+        names = {one: self._names(one) for one in ids if one is not None}
         if kept is not None and kept.names == names:
             named = kept.named
         else:
@@ -338,9 +349,10 @@ class TelemetryService:
         self._named_then[gpu.uuid] = _Named(gpu.processes, names, named, now + (_NAMES_SECONDS if names else math.inf))
         return named
 
-    def _job_of(self, container: str) -> str | None:
+    def _names(self, container: str) -> tuple[str, str | None]:
+        """Return the name of a container, and that of the job in it."""
         job = self._job_name(container)
-        return None if job is None else plain(job)
+        return self._name(container), None if job is None else plain(job)
 
     def _agent(self) -> AgentInfo:
         info = self._agent_info()

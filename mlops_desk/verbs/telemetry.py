@@ -3,6 +3,7 @@
 from typing import Annotated, Protocol
 
 from mlops_desk.records.history import Curves, History, ProcessMemory, Window
+from mlops_desk.records.host import HostProcesses
 from mlops_desk.records.status import PastStatus, Status
 from mlops_desk.verbs.declaration import Moment, Option, reads
 
@@ -45,4 +46,11 @@ class Telemetry(Protocol):
     @reads
     def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
         """Return the processes that held GPU memory between two Unix times, those who held most first."""
+        ...
+
+    @reads
+    def processes(
+        self, most: Annotated[int, Option("COUNT", "so many that take most of the one and of the other, 1 to 500")] = 40
+    ) -> HostProcesses:
+        """List the processes of the whole machine that take most of processors and memory, and those on GPUs."""
         ...

@@ -29,7 +29,8 @@ from mlops_desk.storage.history.blocks import Block
 from mlops_desk.storage.history.chunks import FRAMES_A_CHUNK, TIMES, get_times, put_times
 from mlops_desk.storage.history.store import TelemetryStore
 from mlops_desk.telemetry.history.curves import CurveReader
-from mlops_desk.telemetry.history.disk import DiskHistory, open_store, scale_of
+from mlops_desk.telemetry.history.disk import DiskHistory, open_store
+from mlops_desk.telemetry.history.exactness import scale_of
 from mlops_desk.telemetry.history.memory import Ring, parts_of
 from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost
 

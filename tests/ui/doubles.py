@@ -26,7 +26,7 @@ from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, His
 from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
 from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.history import Curve, Curves, ProcessMemory, Series, Window
-from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network, Sensor
+from mlops_desk.records.host import Core, Disk, Filesystem, Host, HostProcess, HostProcesses, Network, Sensor
 from mlops_desk.records.incident import Absence, Incident
 from mlops_desk.records.job import (
     Attempt,
@@ -94,6 +94,20 @@ class Telemetry(Service):
     def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
         self._double.asked_spans.append((start, end))
         return [one for one in self._double.held if one.first_at <= end and one.last_at >= start]
+
+    def processes(self, most: int = 40) -> HostProcesses:
+        self._double.enter("processes", "processes")
+        at = time.time()
+        on_gpus = [
+            HostProcess(process.pid, process.start_ticks or 0, process.user, process.command, 0.9, 8 << 30, 34, at - 600,
+                        gpus=(gpu.uuid,), container=process.container, job=process.job)
+            for gpu in self._double.sample(at).gpus
+            for process in gpu.processes
+        ]  # fmt: skip
+        named = (
+            replace(one, cpu_ratio=9.0) if one.command == self._double.busiest else one for one in some_processes(at)
+        )
+        return HostProcesses((*named, *on_gpus), 611, most, at, 3.0)
 
 
 class Agent(Service):
@@ -409,6 +423,7 @@ class Double:
         self.asked_curves: list[tuple[tuple[str, ...], float, float, int]] = []
         self.ended: set[int] = set()
         self.stubborn = False
+        self.busiest = ""
         self.webhook_works = True
         self.settings_by_key = {
             s.key: SettingValue(
@@ -627,6 +642,15 @@ ACCOUNTS = (
     AccountedProcess(4000, True, NOW - 600, None, 0.93, 0.4, 41 * GIB, "ana", "python train.py --lr 0.1"),
     AccountedProcess(3990, False, NOW - 9000, 7260.0, 0.88, None, 40 * GIB),
 )
+
+
+def some_processes(at: float) -> list[HostProcess]:
+    return [
+        HostProcess(1, 1, "root", "/usr/lib/systemd/systemd", 0.0, 14 << 20, 1, at - 190_000, state="sleeping"),
+        HostProcess(812, 400, "root", "/usr/bin/dockerd -H fd://", 0.06, 190 << 20, 62, at - 190_000, 1, "sleeping"),
+        HostProcess(4711, 9000, "bo", "rsync -a /scratch /archive", 0.42, 31 << 20, 1, at - 60, 1, "waiting"),
+        HostProcess(4712, 9001, None, None, None, None, None, None, state="zombie"),
+    ]
 
 
 def gpu_record(index: int, at: float) -> Gpu:

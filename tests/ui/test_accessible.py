@@ -76,3 +76,11 @@ def test_pause_is_a_button_that_stays_down(start, double):
     assert pause.role() is Role.Button
     window._context.axis.toggle()
     assert pause.state().checked
+
+
+def test_a_row_of_a_table_is_called_by_its_first_cell(start, double, qtbot):
+    page = start(double, "gpus").window.page()
+    qtbot.waitUntil(lambda: page.list.shown_rows() > 0)
+    heads = [one for one in walk(page.list) if one.role is Role.RowHeader]
+    assert len(heads) == page.list.shown_rows()
+    assert [one.name for one in heads] == [page.list.records.index(row, 0).data() for row in range(len(heads))]

@@ -1,5 +1,6 @@
 """What the simulated workstation works on: images, jobs, models, rules, and data of which some columns moved."""
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from mlops_desk.storage.requests import LogWindow
 
 _SEED = 1  # chosen: any will do, as long as it is the same each time
 _ROWS = 2000  # chosen: enough for each measure of drift to be sure
-_DAY_SECONDS = 86_400.0
+_PLANS, _PLANS_NOW = (0.5, 0.35, 0.15), (0.3, 0.33, 0.37)  # chosen: the share of one plan doubles
 
 Table = dict[str, "npt.NDArray[np.float64] | list[str]"]
 
@@ -47,6 +48,18 @@ JOBS = (
 )
 
 
+def run_id(model: str, version: int) -> str:
+    """Return the id of the run that made a version of a model."""
+    number = next(place for place, (name, *_) in enumerate(MODELS) if name == model)
+    return uuid.UUID(int=(number << 64) + version).hex
+
+
+def metric_of(model: str, version: int) -> float:
+    """Return the value of the metric by which a model's versions are compared: each a little better, as a rule."""
+    random = generator(int(run_id(model, version), 16) % (1 << 32) + version)
+    return min(0.78 + 0.02 * version + float(random.normal(0, 0.004)), 0.995)
+
+
 def generator(seed: int) -> np.random.Generator:
     """Return the demo's source of chance: the same on every start."""
     return np.random.default_rng(seed)
@@ -57,20 +70,22 @@ def write_reference(endpoint: str, folder: Path) -> Path:
     path = folder / f"{endpoint}.csv"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _write(_table(generator(_SEED), tenure=0.0, plans=(0.5, 0.35, 0.15)), path)
+        _write(_table(generator(_SEED), tenure=0.0, plans=_PLANS), path)
     return path
 
 
 def write_current(endpoint: str, rows: int, target: Path) -> LogWindow:
     """Write what the endpoint was asked lately; for the churn model two columns have moved."""
     moved = endpoint == "churn-prod"
-    table = _table(
-        generator(_SEED + 4 if moved else _SEED + 3),
-        tenure=9.0 if moved else 0.0,
-        plans=(0.3, 0.33, 0.37) if moved else (0.5, 0.35, 0.15),
-    )
-    _write({name: values[:rows] for name, values in table.items()}, target)
+    write_window(1.0 if moved else 0.0, 4 if moved else 3, rows, target)
     return LogWindow(min(rows, _ROWS), None, None)
+
+
+def write_window(moved: float, number: int, rows: int, target: Path) -> None:
+    """Write requests of which two columns have moved by a share (0-1) of how far they are by now."""
+    plans = [before + moved * (now - before) for before, now in zip(_PLANS, _PLANS_NOW, strict=True)]
+    table = _table(generator(_SEED + number), tenure=9.0 * moved, plans=(plans[0], plans[1], 1 - plans[0] - plans[1]))
+    _write({name: values[:rows] for name, values in table.items()}, target)
 
 
 def _table(random: np.random.Generator, tenure: float, plans: tuple[float, float, float]) -> Table:

@@ -1,4 +1,4 @@
-"""Endpoints that are only told of, for the demo; their load follows a slow wave."""
+"""Endpoints that are only told of, for the demo; their load follows the hours of the day, and slow waves."""
 
 import math
 import time
@@ -11,13 +11,16 @@ from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
 from mlops_desk.serving import plan
-from mlops_desk.serving.gateway.traffic import Past
+from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
 from mlops_desk.serving.service import EndpointsService
+from mlops_desk.telemetry.simulated.works import rhythm
 
 if TYPE_CHECKING:
     from mlops_desk.desk.house import Desk
 
 _TICK_SECONDS = 2.0  # chosen: the load moves while one looks
+_AGE_SECONDS = 21 * 86_400.0  # chosen: they are as old as the model's first version
+_DAILY = 0.5  # chosen: by day three times what is asked at night
 _DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("churn-eu", "churn@champion", 7.5))
 
 
@@ -35,8 +38,15 @@ class DemoEndpoints(EndpointsService):
         self._rates = {name: rate for name, _, rate in _DEPLOYED}
 
     def start(self) -> None:
-        for name, model, _ in _DEPLOYED:
-            self.deploy(model, name)
+        now = time.time()
+        for name, model, rate in _DEPLOYED:
+            made = replace(self.deploy(model, name), created_at=now - _AGE_SECONDS)
+            for ago in range(int(KEPT_SECONDS), 0, -int(_TICK_SECONDS)):
+                at = now - ago
+                made = replace(made, load=self._load(made, at, round(rate * (_AGE_SECONDS - ago))))
+                if made.load is not None:
+                    self._past.note(name, made.load, at)
+            self._tell(made)
         self._desk.loop.repeat("demo-endpoints", _TICK_SECONDS, self._move)
 
     def end_gateway(self) -> None:
@@ -100,12 +110,12 @@ class DemoEndpoints(EndpointsService):
         now = time.time()
         for endpoint in self.list():
             if endpoint.state is EndpointState.LIVE:
-                load = self._load(endpoint, now)
+                load = self._load(endpoint, now, endpoint.load.requests_total if endpoint.load else 0)
                 self._past.note(endpoint.name, load)
                 self._tell(replace(endpoint, load=load))
 
-    def _load(self, endpoint: Endpoint, now: float) -> Traffic:
-        rate = self._rates.get(endpoint.name, 1.0) * (1.0 + 0.3 * math.sin(now / 47.0) + 0.1 * math.sin(now / 7.0))
-        latency = 0.011 + 0.004 * (1 + math.sin(now / 31.0))
-        before = endpoint.load.requests_total if endpoint.load else 0
+    def _load(self, endpoint: Endpoint, at: float, before: int) -> Traffic:
+        usual = self._rates.get(endpoint.name, 1.0) * (1.0 + _DAILY * rhythm(at))
+        rate = usual * (1.0 + 0.2 * math.sin(at / 47.0) + 0.1 * math.sin(at / 7.0))
+        latency = 0.011 + 0.004 * (1 + math.sin(at / 31.0))
         return Traffic(rate, latency, latency * 2.6, 0.0, before + round(rate * _TICK_SECONDS), 0)

@@ -9,7 +9,6 @@ import logging
 import math
 import signal
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
-from mlops_desk.desk.demo import data
+from mlops_desk.desk.demo import data, history, past, past_drift
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
 from mlops_desk.desk.house import Desk
 from mlops_desk.desk.machine_wiring import ContainerWord, container_lives
@@ -40,11 +39,13 @@ from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.telemetry.gpu_service import GpusService
 from mlops_desk.telemetry.service import DEMO_SEED, SIMULATED_FAULTS
-from mlops_desk.telemetry.simulated import OWN_USER, SimulatedEnding, container_name, past
+from mlops_desk.telemetry.simulated import OWN_USER, SimulatedEnding, container_name
+from mlops_desk.telemetry.simulated import past as samples_before
 
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 30.0  # chosen: on a machine whose cores are all taken the first job takes seconds
 _TERMINATED = 128 + signal.SIGTERM
+_DATA = "demo-data"
 _PAST_SECONDS = 300  # chosen: what the live charts show at first
 
 
@@ -64,12 +65,19 @@ class DemoDesk(Desk):
         self._begin_with_a_past()
         super().start()
         self.loop.start("demo", self._fill)
+        self.loop.start("demo-drift", self._fill_drift)
+        self.loop.start("demo-history", partial(history.fill, self.telemetry.backfill, DEMO_SEED, self.loop.ending))
 
     def _begin_with_a_past(self) -> None:
-        """Show the last minutes at once, unless a demo that ran until just now has stored them."""
+        """Tell at once what happened lately, and show the last minutes unless a demo has just stored them."""
+        state, began = self.state, time.time()
+        state.incidents.put_all(past.incidents(DEMO_SEED, began))
+        state.jobs.put_all(past.jobs(DEMO_SEED, began))
+        state.retrainings.put_all(past.retrainings(DEMO_SEED, began))
+        state.rules.put(past.rule(began))
         now, stored = time.time(), self.folder.telemetry_database
         if not stored.exists() or now - stored.stat().st_mtime > _PAST_SECONDS:
-            self.telemetry.remember(past(DEMO_SEED, now, _PAST_SECONDS))
+            self.telemetry.remember(samples_before(DEMO_SEED, now, _PAST_SECONDS))
 
     def _engine(self) -> Engine:
         self._fake_engine = FakeEngine(images=data.IMAGES, programs=_programs(), at_end=self._at_end)
@@ -124,11 +132,14 @@ class DemoDesk(Desk):
         if version is not None:
             self.registry.set_alias("churn", "champion", version)
             self.endpoints.deploy("churn@champion", "churn-prod")
-        for rule in data.RULES:
-            self.rules.create(**rule)
         for _ in range(2):  # a monitor alarms only at the second bad window, and then the rule fires
             for endpoint in self.endpoints.list():
                 self._report(endpoint.name)
+
+    def _fill_drift(self) -> None:
+        endpoint = data.RULES[0]["endpoint"]
+        reference = data.write_reference(endpoint, self.folder.root / _DATA)
+        past_drift.write(self.state.reports, endpoint, reference, time.time(), self.loop.ending)
 
     def _version_of(self, job_id: str) -> str | None:
         run_id = self.jobs.show(job_id).mlflow_run_id
@@ -154,7 +165,7 @@ class _DemoModels(ModelWiring):
         return data.write_current(name, rows, target)
 
     def reference_file(self, endpoint: Endpoint) -> Path:
-        return data.write_reference(endpoint.name, self._folder.root / "demo-data")
+        return data.write_reference(endpoint.name, self._folder.root / _DATA)
 
     def kinds(self, endpoint: Endpoint) -> Mapping[str, str]:  # noqa: ARG002 - by the reference's own types
         return {}
@@ -193,19 +204,18 @@ class _DemoRegistries(Registries):
 
 def _filled_registry() -> FakeRegistry:
     registry = FakeRegistry()
-    random = data.generator(7)
-    now_ms = int(time.time() * 1000)
-    for number, (name, experiment, metric, count, champion) in enumerate(data.MODELS):
+    now = time.time()
+    for name, experiment, metric, count, champion in data.MODELS:
         for version in range(1, count + 1):
-            value = 0.78 + 0.02 * version + float(random.normal(0, 0.01))
+            ended_ms = int(past.trained_at(now, version, count) * 1000)
             run = Run(
-                run_id=uuid.UUID(int=(number << 64) + version).hex,
+                run_id=data.run_id(name, version),
                 name=f"{experiment}-{version}",
                 status="FINISHED",
-                start_time=now_ms - (count - version + 1) * 86_400_000,
-                metrics={metric: min(value, 0.995), "loss": 0.9 / version},
+                start_time=ended_ms - 3_600_000,
+                metrics={metric: data.metric_of(name, version), "loss": 0.9 / version},
                 params={"lr": str(10 ** -(2 + version % 3)), "epochs": str(10 * version)},
-                end_time=now_ms - (count - version + 1) * 86_400_000 + 3_600_000,
+                end_time=ended_ms,
             )
             registry.add_run(experiment, run)
             registry.add_version(name, run.run_id, f"models:/m-{run.run_id[:12]}")

@@ -104,12 +104,12 @@ class Past:
     def __init__(self) -> None:
         self._rings: dict[str, deque[PastTraffic]] = {}
 
-    def note(self, name: str, traffic: Traffic) -> None:
-        """Keep what the load is now; drop what is too old."""
+    def note(self, name: str, traffic: Traffic, at: float | None = None) -> None:
+        """Keep what the load is now, or was ``at`` a Unix time after the last; drop what is too old."""
         ring = self._rings.setdefault(name, deque(maxlen=_KEPT_POINTS))
         now = time.time()
-        ring.append(PastTraffic(now, traffic))
-        while ring[0].at < now - KEPT_SECONDS:
+        ring.append(PastTraffic(now if at is None else at, traffic))
+        while ring and ring[0].at < now - KEPT_SECONDS:
             ring.popleft()
 
     def since(self, name: str, seconds: float) -> list[PastTraffic]:

@@ -62,7 +62,7 @@ def holders_in(store: TelemetryStore, request: CurvesRequest) -> list[MemoryHold
             seen[number] = (max(before[0], last), max(before[1], peak))
     with store.database.transaction() as connection:
         query = select(PROCESSES).where(PROCESSES.c.first_at <= request.end)
-        rows = connection.execute(query.order_by(PROCESSES.c.id.desc()).limit(_PROCESSES_LIMIT)).all()
+        rows = connection.execute(query.order_by(PROCESSES.c.first_at.desc()).limit(_PROCESSES_LIMIT)).all()
     found = []
     for row in rows:
         last, peak = seen.get(row.id, (0.0, 0.0))

@@ -110,7 +110,7 @@ def _newest(store: TelemetryStore, left_out: int) -> tuple[dict[int, int], dict[
     """Return how many rows of each block, and of the newest chunks, are left when the newest rows are left out."""
     with store.database.transaction() as connection:
         blocks = connection.execute(select(BLOCKS.c.id, BLOCKS.c.rows).order_by(BLOCKS.c.id.desc())).all()
-        mine = (CHUNKS.c.tier == 0) & (CHUNKS.c.state == KEPT)
+        mine = (CHUNKS.c.tier == 0) & (CHUNKS.c.state == KEPT) & (CHUNKS.c.rows > 0)
         newest = select(CHUNKS.c.id, CHUNKS.c.rows).where(mine).order_by(CHUNKS.c.id.desc()).limit(4)
         chunks = connection.execute(newest).all()
     kept: list[dict[int, int]] = [{}, {}]

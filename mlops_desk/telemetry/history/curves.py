@@ -92,7 +92,8 @@ class CurveReader:
         by_name = {name: (rows, unit, every) for name, (rows, unit) in zip(plain, found, strict=True)}
         for name in names:
             if name not in by_name:
-                by_name[name] = (self._process(name, request), "By", FLUSH_SECONDS)
+                rows = self._process(name, request)
+                by_name[name] = (rows, "By", interval(rows.times) or FLUSH_SECONDS)
         return axis, [_reduced(name, *by_name[name], axis) for name in names]
 
     def rows(self, names: Sequence[Name], start: float, end: float) -> list[Found]:

@@ -17,16 +17,16 @@ from mlops_desk.base.errors import DeskError, TimedOut
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
 from mlops_desk.storage.database import Damaged
-from mlops_desk.storage.history import reading, sealing
-from mlops_desk.storage.history.blocks import Key
+from mlops_desk.storage.history import backfill, reading, sealing
+from mlops_desk.storage.history.backfill import Gap
 from mlops_desk.storage.history.holders import MemoryHolding
+from mlops_desk.storage.history.made import MadeHistory
 from mlops_desk.storage.history.reading import CurvesRequest
 from mlops_desk.storage.history.rollup import Rolled
-from mlops_desk.storage.history.scales import CurveScale
 from mlops_desk.storage.history.store import TelemetryStore
+from mlops_desk.telemetry.history.exactness import scale_of
 from mlops_desk.telemetry.history.memory import Ring
 from mlops_desk.telemetry.history.retries import Retrying
-from mlops_desk.telemetry.metrics.table import METRICS
 from mlops_desk.telemetry.notices import SOURCE
 
 _log = logging.getLogger(__name__)
@@ -41,13 +41,6 @@ _PACK_SECONDS = 7.0  # below the pause between two flushes, so that none is late
 _REST_SECONDS = 0.02  # chosen: packing lets readers through between two steps
 _STOP_SECONDS = 1.0  # chosen: below the agent's own hard end
 _TRIES = 3  # chosen: each is lost to a change of the database meanwhile
-_SCALES = {metric.name: CurveScale(metric.resolution, metric.kind == "rate") for metric in METRICS}
-_FINEST = CurveScale(1e-6)
-
-
-def scale_of(key: Key) -> CurveScale:
-    """Return how exact a curve is kept: in steps of its metric's resolution; rates to 0.05 % when that is more."""
-    return _SCALES.get(key[1], _FINEST)
 
 
 def open_store(path: Path) -> TelemetryStore:
@@ -125,6 +118,17 @@ class DiskHistory:
                     return
             if self._stopping.wait(_REST_SECONDS):
                 return
+
+    def gaps(self, start: float, end: float, shortest: float) -> list[Gap]:
+        """Return the stretches of which the disk has nothing; none while there is no database. Raises Unavailable."""
+        store = self._store
+        return backfill.gaps(store, start, end, shortest) if store is not None else []
+
+    def put_in(self, made: MadeHistory) -> None:
+        """Keep what somebody made for such a stretch; nothing any more after the end. Raises Unavailable."""
+        with self._lock:
+            if self._store is not None and not self._stopping.is_set():
+                backfill.put_in(self._store, made)
 
     def devices(self) -> list[str]:
         """Return every device of which something was kept; none while there is no database. Raises Unavailable."""

@@ -24,7 +24,7 @@ def accounts(seed: int, index: int, at: float) -> tuple[AccountedProcess, ...]:
         if index in work.gpus
         for turn in range(turn_at(seed, work, at), turn_at(seed, work, at) - _RUNS_KEPT, -1)
         for run in (run_of(seed, work, turn),)
-        if run.start < at and run.end > booted_at(at)
+        if run.start < min(at, run.until) and run.end > booted_at(at)
     ]
     listed = [_account(seed, run, index, at) for run in runs]
     return tuple(sorted(listed, key=lambda one: (not one.running, -(one.started_at or 0.0))))

@@ -4,7 +4,9 @@ The times follow from the seed. ``between`` is half open, so that reading again 
 source that begins tells those of the last quarter of an hour.
 """
 
+import math
 from collections.abc import Callable
+from functools import lru_cache
 
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.simulated.noise import number
@@ -14,6 +16,7 @@ from mlops_desk.telemetry.simulated.works import (
     WorkRun,
     booted_at,
     container_id,
+    ended_by_hand,
     pid_of,
     run_of,
     running,
@@ -58,7 +61,18 @@ def oom_kills(seed: int, since: float, until: float) -> tuple[DeviceEvent, ...]:
 
 def oom_count(seed: int, at: float) -> int:
     """Return how many processes were killed since the machine was started."""
-    return len(_ended(seed, _work(_EATER), booted_at(at), at))
+    eater, start = _work(_EATER), booted_at(at)
+    turn = turn_at(seed, eater, at)
+    return _kills_before(seed, start, turn, ended_by_hand()) + _ended_itself(run_of(seed, eater, turn), start, at)
+
+
+@lru_cache(16)
+def _kills_before(seed: int, start: float, turn: int, ended: int) -> int:
+    """Count the kills since ``start`` of runs before ``turn``; ``ended`` makes it anew when a person has ended one."""
+    del ended
+    eater = _work(_EATER)
+    runs = (run_of(seed, eater, number) for number in range(turn_at(seed, eater, start), turn))
+    return sum(_ended_itself(run, start, math.inf) for run in runs)
 
 
 def _work(name: str) -> Work:

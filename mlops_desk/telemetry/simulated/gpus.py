@@ -24,13 +24,14 @@ from mlops_desk.telemetry.simulated.works import WorkRun, container_id, end_run,
 from mlops_desk.telemetry.source import Busy, GpuSample
 
 GPU_COUNT = 8
+GPU_NAME = "NVIDIA H100 80GB HBM3 (simulated)"
 _SOCKET_GPUS = 4
 _SOCKET_CORES = 32
 _LINKS_SECONDS = 5.0
 
 
 class SimulatedGpus:
-    """Eight H100s that nobody owns. ``skip`` and ``only`` as for real ones."""
+    """Eight H100s that nobody owns. ``skip`` and ``only`` as for real ones; accounts cost as much as all the rest."""
 
     def __init__(
         self,
@@ -39,8 +40,11 @@ class SimulatedGpus:
         skip: frozenset[int] = frozenset(),
         only: int | None = None,
         clock: Callable[[], float] = time.time,
+        *,
+        with_accounts: bool = True,
     ) -> None:
         self._seed = seed
+        self._with_accounts = with_accounts
         self._faults = faults or SimulatedFaults(None)
         self._skip = skip
         self._only = only
@@ -113,7 +117,7 @@ class SimulatedGpus:
         gpu = Gpu(
             uuid=self._uuid(index),
             index=index,
-            name="NVIDIA H100 80GB HBM3 (simulated)",
+            name=GPU_NAME,
             pci_bus_id=f"00000000:{0x19 + 0x11 * index:02X}:00.0",
             state=state,
             facts=FACTS if index != MIG_GPU else {**FACTS, "MIG mode": "on", "Accounting mode": "off"},
@@ -135,7 +139,7 @@ class SimulatedGpus:
             peers=peers(index, count, self._uuid),
             numa_node=index // _SOCKET_GPUS,
             cpu_affinity=f"{first}-{first + _SOCKET_CORES - 1}",
-            accounting=self._accounts(index, at) if index != MIG_GPU else None,
+            accounting=self._accounts(index, at) if self._with_accounts and index != MIG_GPU else None,
         )
 
     def _board(self, index: int) -> SimulatedBoard:
@@ -185,7 +189,12 @@ class SimulatedGpus:
         return tuple(sorted(listed, key=lambda process: -(process.gpu_memory_bytes or 0)))
 
     def _uuid(self, index: int) -> str:
-        return self._name(str(index))
+        return gpu_uuid(self._seed, str(index))
 
     def _name(self, what: str) -> str:
-        return f"GPU-{uuid.UUID(bytes=hashlib.md5(f'{self._seed}.{what}'.encode()).digest())}"  # noqa: S324 - a name
+        return gpu_uuid(self._seed, what)
+
+
+def gpu_uuid(seed: int, what: str) -> str:
+    """Return the UUID of a GPU, by its index, or of a part of one."""
+    return f"GPU-{uuid.UUID(bytes=hashlib.md5(f'{seed}.{what}'.encode()).digest())}"  # noqa: S324 - a name

@@ -12,14 +12,14 @@ _LOADS = {
 }
 """By phase: cores in use, the busiest process's share of one, pressure on processors and disks, bytes read a second."""
 
-_WORKERS = 8
+WORKERS = 8
 _HOST_GIB = 12.0
 
 
 def host_load(run: WorkRun, at: float) -> HostLoad:
     """Return what the processes of a run did on the host in the last minute."""
     cores, busiest, cpu, disks, read = _LOADS[run.phase(at).kind]
-    return HostLoad(60.0, cores, busiest, _WORKERS + 1, cores, None, cpu, disks, read)
+    return HostLoad(60.0, cores, busiest, WORKERS + 1, cores, None, cpu, disks, read)
 
 
 def host_memory_bytes(run: WorkRun) -> int:

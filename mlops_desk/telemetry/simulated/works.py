@@ -1,11 +1,14 @@
 """The jobs of people who come and go: who runs what on which GPUs, and how hard, at any time.
 
-A work repeats itself in cycles: it runs for a share of each, in phases. Its load is linear in noise whose integral is
-known, so energy and heat follow exactly from the load, without remembering anything. The machine restarts once a week.
+A work repeats itself in cycles: it runs for a share of each, in phases; what people ask for follows the hours of the
+day (``daily``), and some nights a work rests (``rests``). Its load is linear in noise and in a rhythm whose integrals
+are known, so energy and heat follow exactly from the load, without remembering anything. The machine restarts once a
+week.
 What a person ended (``end_run``) is the one thing that is remembered, for as long as the process lives.
 """
 
 import math
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +19,12 @@ WEEK = 7 * 86_400.0
 _RESTART = 4 * 86_400.0 + 4 * 3600.0
 _LOAD_PERIOD = 17.0
 _DAY = 86_400.0
+_ZONE_SECONDS = float(-time.timezone)
+"""Day and night are those of the person who looks; an hour more or less in summer nobody would miss."""
+_MORNING = 9 * 3600.0  # chosen: half way up to what is most, at three in the afternoon
+_WEEKS_PART = 0.25  # chosen: a weekend is seen, and hides no day
+_SUNDAY = 3.5 * _DAY  # the Unix epoch was a Thursday: this is the first Sunday's noon
+_NIGHT = (22 * 3600.0, 6 * 3600.0)  # chosen: when a person who trains by day sleeps
 _ID_DIGITS = 64
 _FIRST_PID, _FIRST_TICKS = 4_200_000, 1000
 _PIDS = 90_000
@@ -42,6 +51,7 @@ class Work:
     """A kind of job. ``activity`` is its SM activity of its utilisation, ``tensor`` and ``dram`` likewise.
 
     ``watts`` is the share of the power range it draws at full load, ``grows_gib`` how much memory it takes on in a run.
+    ``daily`` is the share by which its load rises by day and falls by night, ``rests`` the share of nights without it.
     """
 
     name: str
@@ -58,6 +68,8 @@ class Work:
     watts: float = 0.9
     grows_gib: float = 0.0
     instance: int | None = None
+    daily: float = 0.0
+    rests: float = 0.0
 
 
 def _serving(utilization: float, swing: float) -> tuple[WorkPhase, ...]:
@@ -67,14 +79,15 @@ def _serving(utilization: float, swing: float) -> tuple[WorkPhase, ...]:
 WORKS = (
     Work("llama-70b", "maria", "python train.py --model llama-70b --tp 4 --bf16", (0, 1, 2, 3), 71.0, 1800.0, 0.8,
          (WorkPhase(0.03, 0.08, 0.04, "load"), WorkPhase(0.6, 0.95, 0.04, "train"), WorkPhase(0.62, 0.12, 0.04, "save"),
-          WorkPhase(1.0, 0.95, 0.04, "train")), 0.93, 0.62, 0.55, 0.93),
+          WorkPhase(1.0, 0.95, 0.04, "train")), 0.93, 0.62, 0.55, 0.93, rests=0.25),
     Work("vllm-mistral", "jonas", "python -m vllm.entrypoints.openai.api_server --model mistral", (4,), 62.0, _DAY, 1.0,
-         _serving(0.93, 0.05), 0.28, 0.12, 0.6, 0.5),
+         _serving(0.72, 0.05), 0.28, 0.12, 0.6, 0.5, daily=0.28),
     Work("triton", "jonas", "tritonserver --model-repository=/models", (5,), 24.0, _DAY, 1.0,
-         _serving(0.3, 0.2), 0.6, 0.3, 0.35, 0.7, instance=1),
+         _serving(0.3, 0.1), 0.6, 0.3, 0.35, 0.7, instance=1, daily=0.5),
     Work("finetune-lora", "wei", "python finetune.py --lora --epochs 3", (6,), 38.0, 900.0, 0.85,
          (WorkPhase(0.04, 0.06, 0.03, "load"), WorkPhase(0.35, 0.87, 0.08, "train"),
-          WorkPhase(0.75, 0.22, 0.1, "starved"), WorkPhase(1.0, 0.87, 0.08, "train")), 0.85, 0.5, 0.5, 0.85),
+          WorkPhase(0.75, 0.22, 0.1, "starved"), WorkPhase(1.0, 0.87, 0.08, "train")), 0.85, 0.5, 0.5, 0.85,
+         rests=0.35),
     Work("sweep", "amara", "python sweep.py --seed 3", (7,), 55.0, 600.0, 0.9,
          (WorkPhase(0.02, 0.1, 0.05, "load"), WorkPhase(1.0, 0.94, 0.02, "train")), 0.92, 0.55, 0.6, 0.93),
     Work("notebook", "amara", "jupyter-lab --no-browser", (7,), 1.5, _DAY, 1.0, _serving(0.02, 0.015), 0.5, 0.1, 0.3),
@@ -124,12 +137,43 @@ def _offset(seed: int, name: str, cycle: float) -> float:
     return float(number(seed, f"offset.{name}", int(cycle)))
 
 
-def run_of(seed: int, work: Work, turn: int) -> WorkRun:
-    """Return the run of a work in its cycle ``turn``."""
-    start = turn * work.cycle_seconds - _offset(seed, work.name, work.cycle_seconds)
-    return WorkRun(
-        work, turn, start, start + work.share * work.cycle_seconds, _ended.get((seed, work.name, turn), math.inf)
+def rhythm(at: float) -> float:
+    """Return how far people are at work: from -1 at night, most so on Sunday, to 1 by day."""
+    return (1 - _WEEKS_PART) * math.sin(_day_angle(at)) - _WEEKS_PART * math.sin(_week_angle(at))
+
+
+def _rhythm_integral(start: float, end: float) -> float:
+    days = (math.cos(_day_angle(start)) - math.cos(_day_angle(end))) * _DAY
+    weeks = (math.cos(_week_angle(start)) - math.cos(_week_angle(end))) * WEEK
+    return ((1 - _WEEKS_PART) * days - _WEEKS_PART * weeks) / (2 * math.pi)
+
+
+def _day_angle(at: float) -> float:
+    return 2 * math.pi * (at + _ZONE_SECONDS - _MORNING) / _DAY
+
+
+def _week_angle(at: float) -> float:
+    return 2 * math.pi * (at + _ZONE_SECONDS - _SUNDAY + WEEK / 4) / WEEK
+
+
+@lru_cache(1024)
+def _is_resting(seed: int, name: str, rests: float, start: float) -> bool:
+    """Tell whether a run that would begin at ``start`` is left out: all of a night's are, or none."""
+    evening, morning = _NIGHT
+    local = start + _ZONE_SECONDS
+    night = int((local - evening) // _DAY)
+    return (local - evening) % _DAY < morning - evening + _DAY and number(seed, f"rests.{name}.{night}", 100) < (
+        100 * rests
     )
+
+
+def run_of(seed: int, work: Work, turn: int) -> WorkRun:
+    """Return the run of a work in its cycle ``turn``; one that is left out ends where it begins."""
+    start = turn * work.cycle_seconds - _offset(seed, work.name, work.cycle_seconds)
+    cut = _ended.get((seed, work.name, turn), math.inf)
+    if work.rests and _is_resting(seed, work.name, work.rests, start):
+        cut = start
+    return WorkRun(work, turn, start, start + work.share * work.cycle_seconds, cut)
 
 
 def end_run(seed: int, pid: int, start_ticks: int, at: float) -> None:
@@ -139,6 +183,11 @@ def end_run(seed: int, pid: int, start_ticks: int, at: float) -> None:
         run = run_of(seed, work, turn)
         if any(pid_of(seed, run, gpu) == pid for gpu in work.gpus):
             _ended.setdefault((seed, work.name, turn), at)
+
+
+def ended_by_hand() -> int:
+    """Return how many runs people have ended."""
+    return len(_ended)
 
 
 def turn_at(seed: int, work: Work, at: float) -> int:
@@ -155,7 +204,8 @@ def running(seed: int, at: float, gpu: int | None = None) -> list[WorkRun]:
 def load(seed: int, run: WorkRun, gpu: int, at: float) -> float:
     """Return how busy a run keeps one of its GPUs."""
     phase = run.phase(at)
-    busy = phase.utilization + phase.swing * wave(seed, f"gpu{gpu}", at, _LOAD_PERIOD)
+    usual = phase.utilization * (1 + run.work.daily * rhythm(at)) if run.work.daily else phase.utilization
+    busy = usual + phase.swing * wave(seed, f"gpu{gpu}", at, _LOAD_PERIOD)
     return busy * _PACE.get(gpu, 1.0)
 
 
@@ -190,7 +240,8 @@ def _busy_within(seed: int, run: WorkRun, gpu: int, start: float, end: float) ->
         low, high = max(begin, start), min(finish, end, run.until)
         if high > low:
             noise = wave_integral(seed, f"gpu{gpu}", low, high, _LOAD_PERIOD)
-            total += (phase.utilization * (high - low) + phase.swing * noise) * _PACE.get(gpu, 1.0)
+            usual = high - low + (run.work.daily * _rhythm_integral(low, high) if run.work.daily else 0.0)
+            total += (phase.utilization * usual + phase.swing * noise) * _PACE.get(gpu, 1.0)
         begin = finish
     return total
 

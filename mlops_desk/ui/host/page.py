@@ -1,19 +1,22 @@
-"""Host: the machine without its GPUs: every processor, memory, what waits for what, temperatures, and their curves."""
+"""Host: the machine without its GPUs: processors, memory, what waits, temperatures, their curves, and the processes."""
 
+from functools import partial
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
-from mlops_desk.records.host import Host, Sensor
+from mlops_desk.records.host import Host, HostProcess, Sensor
+from mlops_desk.ui.actions import Action
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.head import LegendLabel
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.host import words
 from mlops_desk.ui.host.cores import BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT, CoreBars
 from mlops_desk.ui.host.meters import Meters
+from mlops_desk.ui.host.processes import ProcessView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
@@ -24,6 +27,7 @@ from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.tabs import Tabs
 from mlops_desk.ui.widgets.traces import Limit, Trace
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import value_of
@@ -31,8 +35,12 @@ from mlops_desk.ui.words.numbers import value_of
 _CPU = "system.cpu.utilization"
 
 
+VIEWS = (("curves", "Curves"), ("processes", "Processes"))
+_PALETTE = frozenset({"palette"})
+
+
 class HostPage(Page):
-    """Processors across the page; numbers at the left, curves at the right."""
+    """Processors across the page; numbers at the left, curves or processes at the right."""
 
     topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATUS, Topic.CONNECTION})
     goes_back: ClassVar[bool] = True
@@ -60,6 +68,10 @@ class HostPage(Page):
         }
         self.stack = ChartStack(list(self.charts.values()), context, "Curves of the host")
         self.stack.of("host")
+        self.processes = ProcessView(context)
+        self.tabs = Tabs("What to show of the host", VIEWS)
+        self.views = QStackedWidget()
+        self.tabs.chosen.connect(self._turn)
         self._arrange()
 
     def _arrange(self) -> None:
@@ -76,7 +88,7 @@ class HostPage(Page):
         self.cores.read.connect(self._reading.show_text)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self._numbers())
-        split.addWidget(self.stack)
+        split.addWidget(self._right())
         split.setStretchFactor(1, 1)
         split.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
         split.setHandleWidth(theme.SPACE_8)
@@ -86,6 +98,36 @@ class HostPage(Page):
         whole.addWidget(self._stale_line)
         whole.addWidget(above)
         whole.addWidget(split, 1)
+
+    def _right(self) -> QWidget:
+        right = QWidget()
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_8)
+        column.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignRight)
+        column.addWidget(self.views, 1)
+        for view in (self.stack, self.processes):
+            self.views.addWidget(view)
+        self.tabs.choose("curves")
+        return right
+
+    def _turn(self, view: str) -> None:
+        self.views.setCurrentIndex([key for key, _ in VIEWS].index(view))
+
+    def _sees_processes(self) -> bool:
+        return self.tabs.current() == "processes"
+
+    def main_table(self) -> RecordTable[HostProcess] | None:
+        return self.processes.table if self._sees_processes() else None
+
+    def filter_field(self) -> QLineEdit | None:
+        return self.processes.filter if self._sees_processes() else None
+
+    def actions_here(self) -> list[Action]:
+        return [
+            Action(f"host.{key}", f"Host: {title.lower()}", partial(self.tabs.choose, key), places=_PALETTE)
+            for key, title in VIEWS
+        ]
 
     def _numbers(self) -> QWidget:
         inner = QWidget()

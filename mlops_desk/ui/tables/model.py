@@ -163,7 +163,9 @@ class RecordModel(QAbstractTableModel, Generic[T]):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if orientation is not Qt.Orientation.Horizontal:
-            return None
+            # Rows have no heads that are seen; an assistive tool asks for their names nonetheless.
+            named = role == Qt.ItemDataRole.AccessibleTextRole
+            return self._row(self.order.keys[section])[0].text if named else None
         if role == Qt.ItemDataRole.DisplayRole:
             return self.columns[section].title
         if role == Qt.ItemDataRole.TextAlignmentRole:

@@ -45,3 +45,16 @@ def test_in_a_large_window_nothing_scrolls_and_all_charts_end_together(start, do
     stack = page.curves.stack
     assert stack._area.verticalScrollBar().maximum() == 0
     assert len({left_and_right(page, chart) for chart in stack.charts}) == 1
+
+
+def test_in_a_small_window_no_tab_of_a_gpu_is_cut(start, double, qtbot):
+    window = start(double, "gpus").window
+    page = window.page()
+    qtbot.waitUntil(lambda: page.gpu() is not None)
+    for width in (760, 1280, 760):
+        window.resize(width, 520)
+        qtbot.wait(50)
+        for button in page.tabs._buttons.values():
+            assert button.width() >= button.sizeHint().width(), (width, button.text())
+            assert button.visibleRegion().boundingRect() == button.rect(), (width, button.text())
+        assert page._by_process.visibleRegion().boundingRect() == page._by_process.rect(), width

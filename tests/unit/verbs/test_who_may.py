@@ -39,6 +39,7 @@ TABLE = {
     "/v1/telemetry/history": EVERYBODY,
     "/v1/telemetry/curves": EVERYBODY,
     "/v1/telemetry/processes_in": EVERYBODY,
+    "/v1/telemetry/processes": EVERYBODY,
     "/v1/gpus/list": EVERYBODY,
     "/v1/gpus/process": EVERYBODY,
     "/v1/gpus/end_process": OWNER,

@@ -17,7 +17,7 @@ from mlops_desk.storage.history.integers import (
     put_integers,
 )
 from mlops_desk.storage.history.scales import CurveScale, decode, encode, error_limit, grouped
-from mlops_desk.telemetry.history.disk import scale_of
+from mlops_desk.telemetry.history.exactness import scale_of
 from mlops_desk.telemetry.metrics.table import METRICS
 
 WHOLE = st.one_of(st.integers(-3, 3), st.integers(-70_000, 70_000), st.integers(-(1 << 60), 1 << 60))

@@ -1,0 +1,90 @@
+"""The processes of the simulated workstation: those of the jobs, with their loaders, and what runs on any machine."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from mlops_desk.records.host import HostProcess, HostProcesses
+from mlops_desk.telemetry.simulated.loads import WORKERS, host_load, host_memory_bytes
+from mlops_desk.telemetry.simulated.noise import positive
+from mlops_desk.telemetry.simulated.works import (
+    GIB,
+    OWN_USER,
+    WorkRun,
+    booted_at,
+    container_id,
+    pid_of,
+    running,
+    ticks_of,
+)
+
+_SYSTEM = (
+    ("root", "/usr/lib/systemd/systemd --system", 0.002, 0.014, 1),
+    ("root", "/usr/bin/dockerd -H fd://", 0.06, 0.19, 62),
+    ("root", "/usr/bin/containerd", 0.03, 0.07, 48),
+    ("root", "nvidia-persistenced --user nvidia-persistenced", 0.001, 0.002, 1),
+    ("root", "sshd: /usr/sbin/sshd -D", 0.0, 0.009, 1),
+    ("messagebus", "/usr/bin/dbus-daemon --system", 0.001, 0.005, 1),
+    ("root", "[kworker/u130:2-events_unbound]", 0.004, 0.0, 1),
+    (OWN_USER, "tmux new -s sweep", 0.001, 0.006, 1),
+    ("maria", "sshd: maria@pts/3", 0.0, 0.008, 1),
+    ("bo", "/usr/bin/rsync -a /scratch/bo/ /archive/bo/", 0.42, 0.03, 1),
+)
+"""User, command line, share of a core, GiB and threads."""
+
+_FIRST_PID = 6_000_000  # beyond what a kernel gives out, and what the jobs have
+_OTHERS = 612  # chosen: kernel threads and services of a machine of this size
+_LOADER_SHARE = 0.6  # chosen: some of what a job takes is its threads'
+_SECONDS = 3.0  # as often as the window asks
+
+
+class SimulatedProcesses:
+    """Makes what a reader of the machine would find."""
+
+    def __init__(self, seed: int, clock: Callable[[], float] = time.time) -> None:
+        self._seed = seed
+        self._clock = clock
+
+    def read(self, most: int, also: Iterable[int] = ()) -> HostProcesses:
+        """Return those that take most, as a real reader does."""
+        at = self._clock()
+        every = [*self._system(at), *(one for run in running(self._seed, at) for one in self._of_run(run, at))]
+        by_cpu = sorted(every, key=lambda one: -(one.cpu_ratio or 0.0))[:most]
+        by_memory = sorted(every, key=lambda one: -(one.memory_bytes or 0))[:most]
+        wanted = {one.pid for one in (*by_cpu, *by_memory)} | set(also)
+        shown = tuple(one for one in every if one.pid in wanted)
+        return HostProcesses(shown, len(every) + _OTHERS, most, at, _SECONDS)
+
+    def _system(self, at: float) -> list[HostProcess]:
+        booted = booted_at(at)
+        return [
+            HostProcess(
+                _FIRST_PID + number, number + 1, user, command, self._share(f"process.{number}", usual, at),
+                int(gib * GIB), threads, booted + 10.0 * number, 1, "sleeping" if usual < 0.1 else "running",
+            )
+            for number, (user, command, usual, gib, threads) in enumerate(_SYSTEM)
+        ]  # fmt: skip
+
+    def _of_run(self, run: WorkRun, at: float) -> list[HostProcess]:
+        """Return the processes of a run: one for each GPU, and the loaders of the first."""
+        load, container = host_load(run, at), container_id(run)
+        first, ticks = pid_of(self._seed, run, run.work.gpus[0]), ticks_of(run)
+        mains = [
+            HostProcess(
+                pid_of(self._seed, run, gpu), ticks, run.work.user, run.work.command, load.busiest_ratio,
+                host_memory_bytes(run), 34, run.start, None, "running", container,
+            )
+            for gpu in run.work.gpus
+        ]  # fmt: skip
+        spare = max(0.0, (load.cores or 0.0) - (load.busiest_ratio or 0.0) * len(mains))
+        loaders = [
+            HostProcess(
+                first + 100_000 * (number + 1), ticks, run.work.user, f"{run.work.command} (loader {number})",
+                self._share(f"{run.work.name}.{number}", _LOADER_SHARE * spare / WORKERS, at), int(0.4 * GIB), 2,
+                run.start + 2.0, first, "waiting" if run.phase(at).kind == "starved" else "running", container,
+            )
+            for number in range(WORKERS)
+        ]  # fmt: skip
+        return [*mains, *loaders]
+
+    def _share(self, name: str, usual: float, at: float) -> float:
+        return round(usual * (0.7 + 0.6 * positive(self._seed, name, at, 20.0)), 3)
