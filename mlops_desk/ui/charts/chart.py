@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import QFontMetrics, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.metric import MetricState
@@ -412,6 +412,13 @@ class Chart(QWidget):
         if self._follower is not None:
             self._follower(self.moment_at(event.position().x()))
         event.ignore()
+
+    def event(self, event: QEvent) -> bool:
+        """Explain the chart at its title alone: over the plot, an explanation would cover what is read there."""
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and event.pos().y() > HEAD_HEIGHT:
+            QToolTip.hideText()
+            return True
+        return super().event(event)
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)

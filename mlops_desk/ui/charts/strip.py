@@ -57,7 +57,9 @@ class HappeningsStrip(QWidget):
         self._now = 60.0
         self._moment: float | None = None
         self._pointed: Placed | None = None
+        self._rows: list[list[Occupant]] = []
         self._lanes: list[list[Occupant]] = []
+        self._flags: list[Flag] = []
         self._left_out = 0
         self._most = MOST_LANES
         self.narrowed = 0
@@ -75,13 +77,16 @@ class HappeningsStrip(QWidget):
         return QSize(theme.TILE_MINIMUM_WIDTH, self._height())
 
     def _height(self) -> int:
-        flags = FLAG_HEIGHT if self._happened.flags else 0
-        return HEAD_HEIGHT + flags + len(self._lanes) * LANE_HEIGHT + theme.SPACE_4
+        return self._lanes_top() + len(self._lanes) * LANE_HEIGHT + theme.SPACE_4
+
+    def _lanes_top(self) -> int:
+        return HEAD_HEIGHT + (FLAG_HEIGHT if self._flags else 0)
 
     def show_span(self, span: Span, now: float) -> None:
         """Show what happened in a span; ``now`` is where bars end that go on."""
         self._span, self._now = span, now
         if self.isVisible():
+            self._arrange()
             self.update()
 
     def read_at(self, moment: float | None) -> None:
@@ -99,13 +104,24 @@ class HappeningsStrip(QWidget):
 
     def _take(self) -> None:
         found = self._happened
-        rows = happenings.lanes(found.occupants, self._now)
-        self._lanes = rows[: self._most]
-        self._left_out = sum(len(row) for row in rows[self._most :])
+        self._rows = happenings.lanes(found.occupants, self._now)
         self._pointed = None
-        self.setFixedHeight(self._height())
+        self._arrange()
         self._describe()
         self.update()
+
+    def _arrange(self) -> None:
+        """Take the room that what is in sight needs: each keeps its row, rows with nothing in sight are left out."""
+        seen = [found for row in self._rows if (found := [one for one in row if self._is_seen(one)])]
+        self._lanes = seen[: self._most]
+        self._left_out = sum(len(row) for row in seen[self._most :])
+        self._flags = [flag for flag in self._happened.flags if self._span.holds(flag.at)]
+        height = self._height()
+        if height != self.height():
+            self.setFixedHeight(height)
+
+    def _is_seen(self, one: Occupant) -> bool:
+        return one.start <= self._span.end and one.ended_by(self._now) >= self._span.start
 
     def _describe(self) -> None:
         told = [one.told(self._now) for one in self._happened.occupants[-TOLD_FLAGS:]]
@@ -127,7 +143,7 @@ class HappeningsStrip(QWidget):
             return self._pointed.thing.told(self._now) + more
         moment = self._moment
         if moment is None:
-            return "" if self._lanes or self._happened.flags else self._nothing()
+            return "" if self._lanes or self._flags else self._nothing()
         return f"{spans.moment_told(moment, self._span)}   {self.who(moment)}".strip()
 
     def who(self, moment: float) -> str:
@@ -141,18 +157,15 @@ class HappeningsStrip(QWidget):
         """Return everything that is seen, with its place; what lies on top comes last."""
         left, right = self._across()
         scale = (right - left) / self._span.seconds
-        top = HEAD_HEIGHT + (FLAG_HEIGHT if self._happened.flags else 0)
+        top = self._lanes_top()
         found: list[Placed] = []
         for number, row in enumerate(self._lanes):
             for one in row:
                 begin = left + (max(one.start, self._span.start) - self._span.start) * scale
                 end = left + (min(one.ended_by(self._now), self._span.end) - self._span.start) * scale
-                if end < left or begin > right or one.start > self._span.end:
-                    continue
                 place = QRectF(begin, top + number * LANE_HEIGHT, max(end - begin - 1, 2.0), LANE_HEIGHT - 2)
                 found.append(Placed(place, one))
-        seen = [flag for flag in self._happened.flags if self._span.holds(flag.at)]
-        for group in happenings.clusters(seen, FLAGS_APART / max(scale, 1e-9)):
+        for group in happenings.clusters(self._flags, FLAGS_APART / max(scale, 1e-9)):
             shown = happenings.gravest(group)
             x = left + (group[0].at - self._span.start) * scale
             place = QRectF(x - FLAGS_APART / 2, HEAD_HEIGHT, FLAGS_APART, FLAG_HEIGHT)
@@ -183,9 +196,9 @@ class HappeningsStrip(QWidget):
         if found != self._pointed:
             self._pointed = found
             together = found.together if found is not None else ()
-            lines = [flag.told(self._now) for flag in together[:TOLD_FLAGS]]
-            thing = None if found is None else found.thing.told(self._now)
-            set_tip(self, "\n".join([*(lines or [thing or ""]), "Click to open it"]) if found is not None else "")
+            # One thing is read in the first line, which covers no curve; several need more than a line.
+            lines = [flag.told(self._now) for flag in together[:TOLD_FLAGS]] if len(together) > 1 else []
+            set_tip(self, "\n".join(lines))
             self.setCursor(Qt.CursorShape.PointingHandCursor if found is not None else Qt.CursorShape.ArrowCursor)
             self.update()
 

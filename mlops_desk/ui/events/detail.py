@@ -241,6 +241,7 @@ class EventDetail(QWidget):
         return chart
 
     def _read(self, moment: float | None) -> None:
+        self._recording.heading.show_text("Recording" if moment is None else f"Recording, {numbers.clock(moment)}")
         for chart in self.charts.values():
             if chart.isVisible():
                 chart.read_at(moment)

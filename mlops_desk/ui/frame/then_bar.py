@@ -17,6 +17,7 @@ from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 
 TINT = 0.14
+BELOW = theme.SPACE_8  # the page begins at its very top: this keeps it apart
 
 
 class ThenBar(QWidget):
@@ -38,7 +39,7 @@ class ThenBar(QWidget):
         self.note = Label(tone="muted")
         self.live = Button("Live", symbol="play", tip="Back to now (L, Home or Ctrl+P)")
         row = QHBoxLayout(self)
-        row.setContentsMargins(theme.SPACE_16, theme.SPACE_4, theme.SPACE_16, theme.SPACE_4)
+        row.setContentsMargins(theme.SPACE_16, theme.SPACE_4, theme.SPACE_16, theme.SPACE_4 + BELOW)
         row.setSpacing(theme.SPACE_8)
         row.addWidget(self._lead)
         row.addWidget(self.range)
@@ -81,8 +82,9 @@ class ThenBar(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         tint = theme.colour("paused")
-        painter.fillRect(self.rect(), theme.blended(theme.colour("window"), tint, TINT))
-        line = QRectF(0, self.height() - theme.BORDER, self.width(), theme.BORDER)
+        bar = self.rect().adjusted(0, 0, 0, -BELOW)
+        painter.fillRect(bar, theme.blended(theme.colour("window"), tint, TINT))
+        line = QRectF(0, bar.bottom() + 1 - theme.BORDER, self.width(), theme.BORDER)
         painter.fillRect(line, theme.blended(theme.colour("border"), tint, 0.5))
 
 

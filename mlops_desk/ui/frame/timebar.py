@@ -32,7 +32,7 @@ class _Lengths(ChoiceBox):
 
 
 class TimeBar(QWidget):
-    """Shows and moves one axis. ``mode`` is the button that pauses, and leads back to live; ``asked``: for a time."""
+    """Shows and moves one axis. ``mode`` is the button that pauses and goes on; ``asked``: for a time."""
 
     accessible_role = Role.Grouping
 
@@ -86,7 +86,8 @@ class TimeBar(QWidget):
         self._say_range(axis.seconds)
         self.forward.setEnabled(not axis.live)
         title, symbol, tip = _MODES["live" if axis.live else "paused" if axis.paused else "history"]
-        self.mode.setChecked(not axis.live)
+        self.mode.setChecked(axis.paused)
+        self.mode.setEnabled(not axis.in_history)
         self.mode.show_title(title)
         self.mode.set_symbol(symbol)
         set_tip(self.mode, tip)
@@ -143,5 +144,5 @@ def actions(axis: TimeAxis, bar: TimeBar) -> list[Action]:
 _MODES = {
     "live": ("Pause", "pause", "Let everything stand still (Ctrl+P)"),
     "paused": ("Paused", "play", "Go on, with the newest numbers (Ctrl+P)"),
-    "history": ("Live", "play", "Back to the newest numbers (Ctrl+P, Home or L)"),
+    "history": ("Pause", "pause", "What was stands still anyway; L leads back to now"),
 }

@@ -10,6 +10,7 @@ from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import gpus, numbers
 from mlops_desk.ui.words.numbers import value_of
 
+_NOT_NOW = "nothing at this moment, but within the last minute"
 _RECOVERY = {
     0: ("nothing", "text"),
     1: ("reset this GPU", "alert"),
@@ -22,14 +23,14 @@ _RECOVERY = {
 }
 
 
-def state(gpu: Gpu, verdict: Diagnosis | None = None) -> list[Fact]:
-    """Return what a person looks for first. ``verdict`` is of the last minute, the rest of now."""
+def state(gpu: Gpu, verdict: Diagnosis | None = None, *, then: bool = False) -> list[Fact]:
+    """Return what a person looks for first. ``verdict`` is of the minute before, the rest of now, or of ``then``."""
     mark = gpus.gpu_mark(gpu)
     performance = value_of(gpu.metrics.get("hw.gpu.performance_state"))
     # Of one that sleeps or may not be read it is not known: "nothing" would say that all is well.
     held = "nothing" if gpu.state is GpuState.OK else numbers.NOTHING
     if verdict is not None and verdict.cause == "throttled" and gpu.state is GpuState.OK:
-        held = "nothing at this moment, but within the last minute"
+        held = "nothing at that moment, but in the minute before" if then else _NOT_NOW
     return [
         Fact("State", mark.text, mark.token),
         Fact("Used by", _used_by(gpu)),

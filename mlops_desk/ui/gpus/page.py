@@ -193,7 +193,7 @@ class GpusPage(Page):
         self.curves.show(self._gpu_of(self.context.store.status) or gpu, gpu)
         verdict = alerts.diagnosis_of(status, gpu.uuid)
         self._state_card.heading.show_text(f"State{self.then_words()}")
-        self.state.show_facts(facts.state(gpu, verdict))
+        self.state.show_facts(facts.state(gpu, verdict, then=self.is_then()))
         self.verdict.show_diagnosis(verdict, self._minute())
         self.tabs.count("processes", len(gpu.processes) if gpu.processes_known else None)
         self.head.fit()

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 from doubles import uuid_of
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QHelpEvent
+from PySide6.QtWidgets import QApplication, QToolTip
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.agent import AuditEntry
@@ -71,13 +73,42 @@ def test_what_is_pointed_at_is_read_in_the_first_line_and_a_click_opens_it(page,
     job = next(thing for thing in things(strip) if isinstance(thing, Occupant) and thing.job)
     qtbot.mouseMove(strip, middle(strip, job))
     assert strip.said().startswith("job resnet · ana, from ")
-    assert "Click to open it" in strip.toolTip()
+    assert strip.toolTip() == "", "a tip would cover the curves below"
     qtbot.mouseClick(strip, Qt.MouseButton.LeftButton, pos=middle(strip, job))
     assert window.title_row.title.whole == "Jobs"
     window.show_page("gpus")
     flag = next(thing for thing in things(strip) if isinstance(thing, Flag) and thing.page == "events")
     qtbot.mouseClick(strip, Qt.MouseButton.LeftButton, pos=middle(strip, flag))
     assert (window.title_row.title.whole, window.page().log.key()) == ("Events", "x1")
+
+
+def test_several_events_at_one_place_are_told_in_a_tip(page, double, qtbot):
+    strip = page.curves.stack.strip
+    one = double.incidents_by_id["x1"]
+    double.put_incident(replace(one, id="x2", at=one.at + 0.5, level="info", title="Later"))
+    qtbot.waitUntil(lambda: len(page.curves.stack.happened.flags) == 3)
+    placed = next(placed for placed in strip.placed() if len(placed.together) == 2)
+    qtbot.mouseMove(strip, placed.area.center().toPoint())
+    assert "GPU 1: XID 79" in strip.said()
+    assert strip.said().endswith("(+1 more)")
+    assert [line.split(" ", 2)[2] for line in strip.toolTip().splitlines()] == ["GPU 1: XID 79", "Later"]
+
+
+def test_rows_with_nothing_in_sight_take_no_room(page, double, qtbot):
+    strip, axis = page.curves.stack.strip, page.context.axis
+    tall = strip.height()
+    axis.choose(60.0)
+    assert [one.thing.title for one in strip.placed() if isinstance(one.thing, Occupant)] == ["python · bo"]
+    assert strip.height() <= tall
+    assert len(strip._lanes) == 1
+
+
+def test_an_explanation_of_a_chart_covers_no_curve(page, qtbot):
+    chart = page.curves.stack.charts[0]
+    for height, told in ((HEAD_HEIGHT // 2, True), (chart.height() // 2, False)):
+        place = QPoint(40, height)
+        QApplication.sendEvent(chart, QHelpEvent(QEvent.Type.ToolTip, place, chart.mapToGlobal(place)))
+        qtbot.waitUntil(lambda told=told: QToolTip.isVisible() is told)
 
 
 def test_a_process_opens_among_those_of_its_time(page, double, qtbot):

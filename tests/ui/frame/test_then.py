@@ -56,6 +56,16 @@ def test_history_is_told_under_the_title_with_the_way_back(gpus, double, qtbot):
     assert gpus.hasFocus(), "keys mean the page again"
 
 
+def test_in_history_there_is_one_way_back_and_nothing_to_pause(gpus):
+    mode = gpus.window().title_row.time.mode
+    assert (mode.isEnabled(), mode.isChecked()) == (True, False)
+    gpus.context.axis.move(-HOUR)
+    assert (mode.text(), mode.isEnabled(), mode.isChecked()) == ("Pause", False, False)
+    gpus.context.axis.go_live()
+    gpus.context.axis.pause()
+    assert (mode.text(), mode.isEnabled(), mode.isChecked()) == ("Paused", True, True)
+
+
 @pytest.mark.parametrize("key", [Qt.Key.Key_L, Qt.Key.Key_Home])
 def test_a_key_leads_back_to_live(gpus, qtbot, key):
     window, axis = gpus.window(), gpus.context.axis

@@ -83,6 +83,15 @@ def test_an_event_without_a_recording_says_so(events):
     assert not any(chart.isVisible() for chart in events.detail.charts.values())
 
 
+def test_the_cursor_of_a_recording_tells_its_time_above_the_curves(events, qtbot):
+    at = events.context.store.incidents.value["oom1"].at
+    events.log.select("oom1")
+    events.detail._read(at)
+    assert events.detail._recording.heading.whole == f"Recording, {time.strftime('%H:%M:%S', time.localtime(at))}"
+    events.detail._read(None)
+    assert events.detail._recording.heading.whole == "Recording"
+
+
 def test_a_recording_that_can_not_be_had_is_told_in_its_place(events, double, qtbot):
     double.failing["incidents"] = Unavailable("The recording is gone.", "It is kept for a year.")
     events.log.select("oom1")

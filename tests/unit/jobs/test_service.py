@@ -132,6 +132,22 @@ def test_from_submit_to_success_announced_in_order(desk):
     assert set(states) == {JobState.QUEUED, JobState.STARTING, JobState.RUNNING, JobState.SUCCEEDED}
 
 
+def test_what_ran_between_two_times_is_told_the_newest_first(desk):
+    before = time.time()
+    jobs = [desk.jobs.submit(HEAD + f"command: [{program}]") for program in ("short", "forever")]
+    desk.wait(jobs[0].id, JobState.SUCCEEDED)
+    desk.wait(jobs[1].id, JobState.RUNNING)
+    ran = desk.jobs.ran(before, time.time())
+    assert [(run.job_id, run.state, run.ended_at is None) for run in ran] == [
+        (jobs[1].id, JobState.RUNNING, True), (jobs[0].id, JobState.SUCCEEDED, False)
+    ]  # fmt: skip
+    assert desk.jobs.ran(before - 100, before - 50) == []
+    later = time.time() + 100
+    assert [run.job_id for run in desk.jobs.ran(later, later + 1)] == [jobs[1].id]
+    with pytest.raises(Invalid, match="ends before it begins"):
+        desk.jobs.ran(2.0, 1.0)
+
+
 def test_jobs_are_found_by_the_beginning_of_their_id(desk):
     jobs = [desk.jobs.submit(HEAD + "command: [forever]") for _ in range(20)]
     assert desk.jobs.show(jobs[0].id[:10]).id == jobs[0].id
