@@ -60,7 +60,10 @@ HELP = {
     "rules.fire.name": "name of the rule",
     "rules.remove.name": "name of the rule",
     "rules.show.name": "name of the rule",
-    "telemetry.history.metric": "name of the metric, such as hw.gpu.utilization; status --json has them",
+    "runs.page.status": "RUNNING, SCHEDULED, FINISHED, FAILED or KILLED",
+    "telemetry.history.metric": "a metric, as hw.gpu.utilization; status --json and series have their names",
+    "telemetry.series.key": "only those of this endpoint, or of this ENDPOINT/COLUMN",
+    "telemetry.series.kind": "only those of endpoints (endpoint) or of drift (drift)",
 }
 
 

@@ -13,11 +13,12 @@ from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
 from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.history import SeriesBrief
 from mlops_desk.records.holding import finding
 from mlops_desk.records.host import HostProcesses
 from mlops_desk.records.job import Job, JobBrief, Resources
 from mlops_desk.records.list_page import ListPage
-from mlops_desk.records.model import Model, ModelVersion, Run
+from mlops_desk.records.model import Model, ModelVersion, Run, RunBrief
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import PastStatus, Status
@@ -211,6 +212,13 @@ _JOBS: dict[str, Callable[[Any], str]] = {
     "WHY": lambda job: job.reason.text if job.reason else "",
 }
 
+_RUNS: dict[str, Callable[[Any], str]] = {
+    "RUN": lambda run: run.run_id,
+    "NAME": lambda run: run.name or "–",
+    "STATUS": lambda run: run.status,
+    "METRICS": lambda run: ", ".join(f"{name}={number(value)}" for name, value in sorted(run.metrics.items())),
+}
+
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **events.TABLES,
     **records.TABLES,
@@ -228,12 +236,8 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "RUN": lambda version: version.run_id or "–",
         "CREATED": lambda version: ago(version.created_at),
     },
-    Run: {
-        "RUN": lambda run: run.run_id,
-        "NAME": lambda run: run.name or "–",
-        "STATUS": lambda run: run.status,
-        "METRICS": lambda run: ", ".join(f"{name}={number(value)}" for name, value in sorted(run.metrics.items())),
-    },
+    Run: _RUNS,
+    RunBrief: _RUNS,
     Endpoint: {
         "NAME": lambda endpoint: endpoint.name,
         "STATE": lambda endpoint: endpoint.state,
@@ -246,6 +250,13 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "ERRORS/S": lambda point: number(point.traffic.errors_per_second),
         "P50 S": lambda point: number(point.traffic.latency_p50_seconds),
         "P95 S": lambda point: number(point.traffic.latency_p95_seconds),
+    },
+    SeriesBrief: {
+        "OF": lambda series: series.device,
+        "METRIC": lambda series: series.metric,
+        "UNIT": lambda series: series.unit,
+        "NEWEST": lambda series: ago(series.last_at),
+        "WHAT": lambda series: series.help,
     },
     DriftBrief: {
         "ID": lambda report: report.id,

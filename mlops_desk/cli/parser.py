@@ -42,6 +42,7 @@ def build() -> Parser:
     _add_shortcut(commands, "history", "telemetry", "history")
     _add_shortcut(commands, "status-at", "telemetry", "status_at")
     _add_shortcut(commands, "processes", "telemetry", "processes")
+    _add_shortcut(commands, "series", "telemetry", "series")
     _add_shortcut(commands, "doctor", "agent", "doctor")
     _add_shortcut(commands, "audit", "agent", "audit")
     for service, protocol in PROTOCOLS.items():

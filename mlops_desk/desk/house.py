@@ -21,6 +21,7 @@ from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, contain
 from mlops_desk.desk.model_wiring import ModelWiring, finish_run, prepare_run
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
+from mlops_desk.drift import metrics as drift_metrics
 from mlops_desk.drift.service import DriftService
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.engine import DockerEngine
@@ -35,6 +36,7 @@ from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.local.build import local_runtime
 from mlops_desk.runtimes.local.leases import LedgerGpus
 from mlops_desk.runtimes.table import Runtimes
+from mlops_desk.serving import metrics as serving_metrics
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.gpu_service import GpusService
@@ -45,6 +47,8 @@ from mlops_desk.verbs.permission import Permission
 from mlops_desk.verbs.policy import AccessPolicy, SingleUser
 
 _log = logging.getLogger(__name__)
+RECORDED = (*serving_metrics.RECORDED, *drift_metrics.RECORDED)
+"""All metrics that features record of their things."""
 _TELEMETRY_STOP_SECONDS = 1.2  # the collector is given a second to end by itself, then the history is written
 
 
@@ -179,6 +183,7 @@ class Desk(DeskVerbs):
             runs=lambda start, end: self.jobs.ran(start, end),  # noqa: PLW0108 - jobs are made later
             agent_info=lambda: self.agent.about(),  # noqa: PLW0108 - it is made after what it tells of
             simulated=self.simulated,
+            recorded=RECORDED,
         )
 
     def _gpus(self) -> GpusService:
@@ -241,6 +246,7 @@ class Desk(DeskVerbs):
             self.engine,
             self.registry.find,
             self.registry.download_model,
+            self.telemetry.record,
         )
 
     def _model_wiring(self) -> ModelWiring:
@@ -257,6 +263,7 @@ class Desk(DeskVerbs):
             loop=self.loop,
             settings=self.store,
             kinds=wiring.kinds,
+            record=self.telemetry.record,
         )
 
     def _rules(self, wiring: ModelWiring) -> RulesService:

@@ -25,11 +25,13 @@ from mlops_desk.base.process import run_worker
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
+from mlops_desk.drift.metrics import points_of
 from mlops_desk.drift.notices import alarm_notice, failure_notice, quality_notice
 from mlops_desk.drift.windows import monitor_alarms
 from mlops_desk.records.drift import DriftBrief, DriftOptions, DriftReport, brief_of
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.records.event import DriftReported
+from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import StoredRecords
@@ -54,7 +56,8 @@ class DriftService:
     ``endpoint`` finds an endpoint by name (raises NotFound) and ``endpoints`` lists them with their load;
     ``request_window`` writes the newest rows that an endpoint (by name) answered as a Parquet file of features;
     ``reference_file`` gives the dataset logged with the run of an endpoint's model; ``kinds`` gives the kinds
-    of a model's inputs by its signature. All of them may raise DeskError and keep deadlines of their own.
+    of a model's inputs by its signature; ``record`` keeps the scores of a monitor's windows in the history. All of them
+    but the last may raise DeskError and keep deadlines of their own.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class DriftService:
         loop: Loop,
         settings: SettingsStore,
         kinds: Callable[[Endpoint], Mapping[str, str]] | None = None,
+        record: RecordPoints = forget_points,
         run: Callable[[str, Mapping[str, Any], float], Any] = run_worker,
     ) -> None:
         self._endpoint = endpoint
@@ -76,6 +80,7 @@ class DriftService:
         self._request_window = request_window
         self._reference_file = reference_file
         self._kinds = kinds
+        self._record = record
         self._reports = reports
         self._bus = bus
         self._loop = loop
@@ -196,6 +201,8 @@ class DriftService:
         if report.alarm is not None:
             report = replace(report, alarm=monitor_alarms([report, *history]))
         self._reports.put(report)
+        for series, at, value in points_of(report) if report.alarm is not None else ():
+            self._record(series, [(at, value)])
         self._prune(name, len(report.columns))
         self._bus.publish(DriftReported(report))
         before = history[0] if history else None

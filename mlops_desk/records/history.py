@@ -1,6 +1,11 @@
-"""Curves over a span of time, stored ones and those of the last minutes."""
+"""Curves over a span of time, stored ones and those of the last minutes, and what recorded series are called."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.text import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +86,55 @@ class Window:
 
     times: tuple[float, ...]
     series: tuple[Series, ...]
+
+
+KEY_LENGTH = 400
+"""Characters of a key: an endpoint's name and the longest name of a column that a request log has."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesName:
+    """One series: a metric of the thing ``key`` of a ``kind``, as the latency of the endpoint ``iris``."""
+
+    kind: str
+    key: str
+    metric: str
+
+    @property
+    def device(self) -> str:
+        """What stands where a device's name stands when the series is read as a curve: ``endpoint:iris``."""
+        return f"{self.kind}:{self.key}"
+
+    @classmethod
+    def of(cls, kind: str, device: str, metric: str) -> "SeriesName":
+        """Return the series that ``device`` names, with or without its kind. Raises Invalid."""
+        key = device.removeprefix(f"{kind}:")
+        if not 0 < len(key) <= KEY_LENGTH:
+            raise Invalid(f"{plain(device)!r} names nothing that {plain(metric)} is recorded of.")
+        return cls(kind, key, metric)
+
+
+Point: TypeAlias = tuple[float, float]
+"""Unix seconds, and a value in the metric's unit."""
+RecordPoints: TypeAlias = Callable[[SeriesName, Iterable[Point]], None]
+"""Keeps points of a series in the history."""
+
+
+def forget_points(series: SeriesName, points: Iterable[Point]) -> None:
+    """Stand for the history where none is kept."""
+    del series, points
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesBrief:
+    """What a list shows of a recorded series. Times are Unix seconds of its oldest and newest point.
+
+    ``device`` and ``metric`` are what ``history`` and ``curves`` ask for it with.
+    """
+
+    device: str
+    metric: str
+    unit: str
+    help: str
+    first_at: float
+    last_at: float

@@ -60,6 +60,47 @@ class Run:
     end_time: int | None = None
 
 
+RUN_STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
+"""MLflow's own."""
+BRIEF_METRICS = 20
+"""So many metrics of a run are in a list: as many columns as a screen has."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunBrief:
+    """What a list shows of a run; ``runs show`` has all of it. Times are Unix milliseconds, as MLflow's.
+
+    ``metrics`` are the first by name (what is sorted by in front), of ``n_metrics`` in all: one that is not among them
+    may be there all the same.
+    """
+
+    run_id: str
+    name: str | None
+    status: str
+    start_time: int | None
+    end_time: int | None = None
+    experiment_id: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    n_metrics: int = 0
+    n_params: int = 0
+
+
+def run_brief(run: Run, first_metric: str | None = None) -> RunBrief:
+    """Return what a list shows of a run; ``first_metric`` is the one that the list is sorted by."""
+    names = sorted(run.metrics, key=lambda name: (name != first_metric, name))[:BRIEF_METRICS]
+    return RunBrief(
+        run_id=run.run_id,
+        name=run.name,
+        status=run.status,
+        start_time=run.start_time,
+        end_time=run.end_time,
+        experiment_id=run.experiment_id,
+        metrics={name: run.metrics[name] for name in names},
+        n_metrics=len(run.metrics),
+        n_params=len(run.params),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetInput:
     """A dataset logged with a run: its name, digest, context (training, ...) and where it came from."""

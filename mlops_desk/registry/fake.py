@@ -14,6 +14,7 @@ from dataclasses import replace
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.registry.mlflow.order import SortKey, parse_sort
+from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
 
 _MISSING, _NAN, _THERE = 2, 1, 0  # the order in which MLflow puts them
 
@@ -79,6 +80,17 @@ class FakeRegistry:
             raise NotFound(f"There is no experiment {experiment!r}.")
         wanted = self._experiments[experiment]
         return in_order([run for run in self._runs.values() if run.experiment_id == wanted], key)[:limit]
+
+    def runs_page(self, asked: RunsAsked) -> RunsPage:
+        offset = int(asked.token or 0)
+        found = [
+            run
+            for run in self.runs(asked.experiment, asked.sort, len(self._runs) + 1)
+            if asked.status in {None, run.status}
+            and (asked.since_ms is None or (run.start_time or 0) >= asked.since_ms)
+        ]
+        end = offset + asked.limit
+        return RunsPage(tuple(found[offset:end]), str(end) if end < len(found) else None)
 
     def run(self, run_id: str) -> Run:
         if run_id not in self._runs:

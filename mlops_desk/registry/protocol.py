@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
 from mlops_desk.registry.mlflow.workers import Workers
 
 T = TypeVar("T")
@@ -38,6 +39,10 @@ class RegistryClient(Protocol):
 
     def runs(self, experiment: str, sort: str | None = None, limit: int = 100) -> list[Run]:
         """List an experiment's active runs: sorted, ties broken and missing values last as MLflow does it."""
+        ...
+
+    def runs_page(self, asked: RunsAsked) -> RunsPage:
+        """Return a page of an experiment's active runs, in the same order. Raises Invalid for a token of nobody."""
         ...
 
     def run(self, run_id: str) -> Run: ...
@@ -81,6 +86,9 @@ class MlflowRegistry:
 
     def runs(self, experiment: str, sort: str | None = None, limit: int = 100) -> list[Run]:
         return self._ask(list[Run], "runs", experiment=experiment, sort=sort, limit=limit)
+
+    def runs_page(self, asked: RunsAsked) -> RunsPage:
+        return self._ask(RunsPage, "runs_page", **asked._asdict())
 
     def run(self, run_id: str) -> Run:
         return self._ask(Run, "run", run_id=run_id)

@@ -21,6 +21,7 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.agent import Check
 from mlops_desk.records.endpoint import Endpoint, EndpointState, PastTraffic
+from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving import door, plan
 from mlops_desk.serving.board import EndpointBoard
@@ -45,7 +46,10 @@ Resolve = Callable[[str], ModelVersion]
 
 
 class EndpointsService:
-    """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means."""
+    """Implements ``verbs.Endpoints``. ``resolve`` finds the version that a MODEL[@ALIAS|/VERSION] means.
+
+    ``record`` keeps each minute's figures of an endpoint in the history.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class EndpointsService:
         engine: Engine,
         resolve: Resolve,
         download_model: Download,
+        record: RecordPoints = forget_points,
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -67,7 +72,7 @@ class EndpointsService:
         self._shelf = Shelf(folder.endpoints)
         maker = Maker(folder.instance, self._shelf, settings, engine, download_model)
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending)
-        self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, settings)
+        self._switchboard = Switchboard(folder.endpoints, self._board, self._shelf, settings, record)
         orphans = OrphanEndpoints(self._board, self._shelf, self._trial, self._switchboard, bus)
         self._watch = Watch(
             folder.instance, self._board, self._shelf, engine, self._trial, bus, loop, self._switchboard.route, orphans

@@ -7,7 +7,9 @@ from pathlib import Path
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.records.endpoint import Endpoint, EndpointState
+from mlops_desk.records.history import RecordPoints, forget_points
 from mlops_desk.serving.board import EndpointBoard
+from mlops_desk.serving.figures import MinuteFigures
 from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.traffic import LoadWindow, TrafficCounters, snapshot_of
@@ -21,13 +23,21 @@ _AT_REST = frozenset({EndpointState.STOPPED, EndpointState.FAILED})
 class Switchboard:
     """Owns the gateway on behalf of the service."""
 
-    def __init__(self, endpoints: Path, board: EndpointBoard, shelf: Shelf, settings: SettingsStore) -> None:
+    def __init__(
+        self,
+        endpoints: Path,
+        board: EndpointBoard,
+        shelf: Shelf,
+        settings: SettingsStore,
+        record: RecordPoints = forget_points,
+    ) -> None:
         self._endpoints = endpoints
         self._board = board
         self._shelf = shelf
         self._settings = settings
         self.gatekeeper = Gatekeeper(endpoints / "_gateway")
         self._windows: dict[str, LoadWindow] = {}
+        self._figures = MinuteFigures(record)
 
     def log_folder(self, name: str) -> Path:
         """Return where an endpoint's requests are logged; it stays when the endpoint goes."""
@@ -51,14 +61,15 @@ class Switchboard:
             self._revive()
             return
         silence = snapshot_of(TrafficCounters(), stats.at)  # the gateway counts an endpoint from its first request on
+        snapshots = {endpoint.name: stats.endpoints.get(endpoint.name, silence) for endpoint in self._board.all()}
         self._board.load(
-            {
-                endpoint.name: self._windows.setdefault(endpoint.name, LoadWindow()).add(
-                    stats.endpoints.get(endpoint.name, silence)
-                )
-                for endpoint in self._board.all()
-            }
+            {name: self._windows.setdefault(name, LoadWindow()).add(snapshot) for name, snapshot in snapshots.items()}
         )
+        self._figures.take({name: snapshots[name] for name in snapshots if not self._is_at_rest(name)})
+
+    def _is_at_rest(self, name: str) -> bool:
+        endpoint = self._board.find(name)
+        return endpoint is None or endpoint.state in _AT_REST
 
     def _revive(self) -> None:
         try:

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
@@ -25,11 +23,12 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.event import Sampled
 from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
-from mlops_desk.records.history import Curves, History, ProcessMemory, Series, Window
+from mlops_desk.records.history import Curves, History, Point, ProcessMemory, SeriesBrief, SeriesName, Window
 from mlops_desk.records.host import HostProcesses
 from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.list_page import ListPage
+from mlops_desk.records.metric import Metric
 from mlops_desk.records.status import PastStatus, Sample, Status
-from mlops_desk.storage.history.blocks import Block
 from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.storage.history.holders import MemoryHolding
 from mlops_desk.telemetry.cost import Cost
@@ -38,19 +37,21 @@ from mlops_desk.telemetry.history.backfill import Backfill
 from mlops_desk.telemetry.history.curves import CurveReader
 from mlops_desk.telemetry.history.disk import DiskHistory
 from mlops_desk.telemetry.history.memory import SPAN_SECONDS, Ring, parts_of, rows_for
+from mlops_desk.telemetry.history.recorded import Recorded
 from mlops_desk.telemetry.history.recorder import Recorder
+from mlops_desk.telemetry.history.window import window_of
 from mlops_desk.telemetry.past import PastReader, Runs
 from mlops_desk.telemetry.pipe.sampler import Sampler
 from mlops_desk.telemetry.processes.watch import ProcessWatch
 from mlops_desk.telemetry.verdicts.keeper import Verdicts
 from mlops_desk.telemetry.verdicts.unclaimed_memory import Unclaimed
+from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
 _log = logging.getLogger(__name__)
 
 _FIRST_SECONDS = 2.5
 """Chosen: the first answer has numbers where the driver is quick, and does not wait where it is not."""
 _WINDOW_SECONDS = 60.0  # the span of the verdicts
-_WINDOW_VALUES = 60_000  # chosen: an answer of half a megabyte
 DEMO_SEED = 8  # chosen: a machine that shows every kind of trouble
 SIMULATED_FAULTS = "simulated-faults.json"
 """In the demo's data folder: what goes wrong on purpose (``SimulatedFaults``), and which processes were ended."""
@@ -97,6 +98,7 @@ class TelemetryService:
         runs: Runs = lambda _start, _end: (),
         simulated: bool = False,
         collector_arguments: Sequence[str] = (),
+        recorded: Iterable[Metric] = (),
     ) -> None:
         self._bus = bus
         self._loop = loop
@@ -117,8 +119,11 @@ class TelemetryService:
         self._row_at = 0.0
         self._accounts: dict[str, tuple[_Accounts, _Accounts]] = {}
         self._ring = Ring(rows_for(settings.number("telemetry.interval_seconds")))
-        self._history = DiskHistory(folder.telemetry_database, self._ring, bus.publish, holdings=self._holdings)
-        self._reader = CurveReader(self._ring, self._history)
+        self._recorded = Recorded(recorded)
+        self._history = DiskHistory(
+            folder.telemetry_database, self._ring, bus.publish, holdings=self._holdings, recorded=self._recorded
+        )
+        self._reader = CurveReader(self._ring, self._history, self._recorded)
         self._past = PastReader(self._reader, runs)
         self.recorder = Recorder(self._ring, self._history, self._reader)
         self.backfill = Backfill(self._ring, self._history)
@@ -137,6 +142,13 @@ class TelemetryService:
         """Put samples into the history that were taken before the start, oldest first."""
         for sample in samples:
             self._ring.append_parts(sample.sampled_at, parts_of(sample))
+
+    def record(self, series: SeriesName, points: Iterable[Point]) -> None:
+        """Keep points of a feature's series in the history: late, out of order and again, as they come.
+
+        Never waits for the disk. Raises Invalid for a series that no feature declares.
+        """
+        self._recorded.record(series, points)
 
     def start(self) -> None:
         """Begin to sample and to write history."""
@@ -189,11 +201,13 @@ class TelemetryService:
         """Return one curve in about ``points`` buckets."""
         now = time.time()
         span = parse_moment(start, now), parse_moment(end, now)
-        name = self.device(device)
+        own = self._recorded.metrics.get(metric)
+        name = self.device(device) if own is None else SeriesName.of(own.device, device, metric).device
         axis, (curve,) = self._reader.reduce([(name, metric)], *span, points)
         if not curve.known:
             text = f"Nothing was ever measured of {plain(metric)} of {plain(name)}."
-            raise NotFound(text, "mlops-desk status --json names the metrics of each device.")
+            hint = "mlops-desk status --json names the metrics of each device."
+            raise NotFound(text, hint if own is None else Hint("mlops-desk series", after=" shows them all."))
         return History(
             name, metric, curve.unit, TIER_SECONDS[axis.tier], axis.step,
             tuple(axis.start + axis.step * number for number in range(axis.buckets)),
@@ -208,6 +222,12 @@ class TelemetryService:
         if len(pairs) < len(names):
             raise Invalid("A curve is not of the form DEVICE, tab, METRIC.")
         return self._reader.curves(pairs, start, end, buckets)
+
+    def series(
+        self, kind: str | None = None, key: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> ListPage[SeriesBrief]:
+        """List a page of the series that features record, in the order in which they were begun."""
+        return self._recorded.page(self._history.points, kind, key, check_limit(limit, MOST_ON_A_PAGE), cursor)
 
     def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
         """Return who held memory of a GPU in a span of time, those who held most first."""
@@ -408,32 +428,6 @@ def _for_leases(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
         replace(gpu, state=GpuState.ERROR) if gpu.state is GpuState.OK and not gpu.processes_known else gpu
         for gpu in gpus
     )
-
-
-def window_of(block: Block) -> Window:
-    """Return rows as a record; where it were very many values, only each n-th row, the newest one among them."""
-    every = max(1, math.ceil(block.values.size / _WINDOW_VALUES))
-    if every > 1:
-        kept = slice((len(block.times) - 1) % every, None, every)
-        block = Block(block.keys, block.times[kept], block.values[kept], block.states[kept])
-    return join([block])
-
-
-def join(blocks: Sequence[Block]) -> Window:
-    """Put blocks one after the other on one time axis; a curve that a block does not have is a gap there."""
-    times = np.concatenate([block.times for block in blocks]) if blocks else np.empty(0)
-    curves: dict[tuple[str, str, str], np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
-    offset = 0
-    for block in blocks:
-        for column, key in enumerate(block.keys):
-            curve = curves.setdefault(key, np.full(len(times), np.nan, np.float32))
-            curve[offset : offset + len(block.times)] = block.values[:, column]
-        offset += len(block.times)
-    series = tuple(
-        Series(device, metric, unit, tuple(None if np.isnan(value) else float(value) for value in curve))
-        for (device, metric, unit), curve in curves.items()
-    )
-    return Window(tuple(map(float, times)), series)
 
 
 def _with_names(process: GpuProcess, names: Mapping[str, tuple[str, str | None]]) -> GpuProcess:

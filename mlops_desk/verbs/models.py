@@ -3,10 +3,13 @@
 from builtins import list as list_of
 from typing import Annotated, Protocol
 
-from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Registry, Run
-from mlops_desk.verbs.declaration import Option, changes, reads
+from mlops_desk.records.list_page import ListPage
+from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Registry, Run, RunBrief
+from mlops_desk.verbs.declaration import CURSOR, Moment, Option, changes, reads
 
 URI = Option("URI", "tracking URI; without it the setting registry.uri, else the desk's own (the word: own)")
+SORT = Option("KEY", "metrics.NAME:desc, params.NAME:asc, tags.NAME:asc or start_time:desc")
+EXPERIMENT = Option("NAME", "the experiment; runs experiments lists them")
 LIMIT = Option("N", "list at most so many, 1 to 50000")
 VERSION = Option("VERSION", "number of the version that the alias is to mean")
 EXPECTED = Option("VERSION", "refuse if the alias points elsewhere by now (the word none: if it exists by now)")
@@ -60,14 +63,26 @@ class Runs(Protocol):
     @reads
     def list(
         self,
-        experiment: Annotated[str, Option("NAME", "the experiment; runs experiments lists them")],
+        experiment: Annotated[str, EXPERIMENT],
         uri: Uri = None,
-        sort: Annotated[
-            str | None, Option("KEY", "metrics.NAME:desc, params.NAME:asc, tags.NAME:asc or start_time:desc")
-        ] = None,
+        sort: Annotated[str | None, SORT] = None,
         limit: Annotated[int, LIMIT] = 100,
     ) -> list_of[Run]:
         """List an experiment's runs, in MLflow's order; without a sort key the newest first."""
+        ...
+
+    @reads
+    def page(
+        self,
+        experiment: Annotated[str, EXPERIMENT],
+        uri: Uri = None,
+        status: str | None = None,
+        since: Annotated[float | None, Moment()] = None,
+        sort: Annotated[str | None, SORT] = None,
+        limit: int = 100,
+        cursor: Annotated[str | None, CURSOR] = None,
+    ) -> ListPage[RunBrief]:
+        """List a page of an experiment's runs in brief, in MLflow's order, optionally of one status or since a time."""
         ...
 
     @reads

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Protocol
 
-from mlops_desk.records.history import Curves, History, ProcessMemory, Window
+from mlops_desk.records.history import Curves, History, ProcessMemory, SeriesBrief, Window
 from mlops_desk.records.host import HostProcesses
+from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.status import PastStatus, Status
-from mlops_desk.verbs.declaration import Moment, Option, reads
+from mlops_desk.verbs.declaration import CURSOR, Moment, Option, reads
 
 
 class Telemetry(Protocol):
@@ -30,7 +31,13 @@ class Telemetry(Protocol):
     def history(
         self,
         metric: str,
-        device: Annotated[str, Option("ID", "GPU (UUID, its beginning, gpu0), host, disk, network card or mount")],
+        device: Annotated[
+            str,
+            Option(
+                "ID",
+                "GPU (UUID, its beginning, gpu0), host, disk, network card, mount, or what a recorded metric is of",
+            ),
+        ],
         start: Annotated[str | float, Option("TIME", "-1h, -7d, a date, or Unix seconds", word="from")] = "-1h",
         end: Annotated[str | float, Option("TIME", "the same, or now", word="to")] = "now",
         points: int = 200,
@@ -41,6 +48,17 @@ class Telemetry(Protocol):
     @reads
     def curves(self, curves: list[str], start: float, end: float, buckets: int = 600) -> Curves:
         """Return curves (each ``DEVICE<tab>METRIC``) between two Unix times on one axis, NaN where there is a gap."""
+        ...
+
+    @reads
+    def series(
+        self,
+        kind: str | None = None,
+        key: str | None = None,
+        limit: int = 100,
+        cursor: Annotated[str | None, CURSOR] = None,
+    ) -> ListPage[SeriesBrief]:
+        """List a page of the series that are recorded of endpoints and of drift; history and curves show them."""
         ...
 
     @reads

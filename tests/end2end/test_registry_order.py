@@ -5,8 +5,10 @@ import random
 import pytest
 
 from mlops_desk.base import wire
+from mlops_desk.base.errors import DeskError
 from mlops_desk.registry.fake import in_order
 from mlops_desk.registry.mlflow.order import parse_sort
+from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from tests.end2end.registry_populate import populate
@@ -56,6 +58,34 @@ def test_ours_the_doubles_and_mlflows_order_are_one(ordered, sort):
     assert [run.run_id for run in runs] == truth[sort]
     assert [run.run_id for run in client.runs("hard", sort, limit=7)] == truth[sort][:7]
     assert [run.run_id for run in in_order(runs[::-1], parse_sort(sort) if sort else None)] == truth[sort]
+
+
+@pytest.mark.parametrize("sort", [None, "metrics.auc:desc", "params.lr:asc", "start_time:asc"])
+@pytest.mark.parametrize("limit", [7, 15, 45])
+def test_pages_make_up_the_same_order(ordered, sort, limit):
+    client, truth = ordered
+    asked = RunsAsked("hard", None, None, sort, limit, None)
+    ids, sizes = [], []
+    while True:
+        page = client.runs_page(asked)
+        ids += [run.run_id for run in page.runs]
+        sizes.append(len(page.runs))
+        if page.token is None:
+            break
+        asked = asked._replace(token=page.token)
+    assert ids == truth[sort]
+    assert sizes == [limit] * (45 // limit) + [45 % limit] * bool(45 % limit)
+
+
+def test_a_page_keeps_to_a_status_and_a_time(ordered):
+    client, _ = ordered
+    asked = RunsAsked("hard", "FINISHED", 1003, "start_time:desc", 1000, None)
+    found = client.runs_page(asked).runs
+    assert {run.start_time for run in found} == {1003, 1004, 1005}
+    assert len(found) == sum((run.start_time or 0) >= 1003 for run in client.runs("hard", limit=1000))
+    assert client.runs_page(asked._replace(status="RUNNING")) == RunsPage((), None)
+    with pytest.raises(DeskError):
+        client.runs_page(asked._replace(token="nonsense"))
 
 
 def test_what_is_no_number_travels_as_a_word(ordered):

@@ -21,6 +21,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
 from mlops_desk.registry.address import Address, check_artifact_location, check_local
 from mlops_desk.registry.mlflow.order import parse_sort
+from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage, filter_of
 
 _PAGE = 1000  # MLflow's own default, and below its limit of 50,000
 _MODEL_PAGE = 500  # below MLflow's limit of 1000 for models
@@ -104,6 +105,29 @@ def list_runs(client: MlflowClient, experiment: str, sort: str | None, limit: in
         if not token:
             break
     return runs
+
+
+def list_runs_page(
+    client: MlflowClient,
+    experiment: str,
+    status: str | None,
+    since_ms: int | None,
+    sort: str | None,
+    limit: int,
+    token: str | None,
+) -> RunsPage:
+    """Return a page of an experiment's runs, with MLflow's token of the next one."""
+    condition = filter_of(RunsAsked(experiment, status, since_ms, sort, limit, token))
+    where = [_experiment(client, experiment).experiment_id]
+    order = [parse_sort(sort).clause] if sort else None
+
+    def ask(most: int, at: str | None) -> Any:
+        return client.search_runs(where, condition, max_results=most, order_by=order, page_token=at)
+
+    found = ask(limit, token)
+    # MLflow gives a token after every full page, also after the last run.
+    following = found.token if found.token and ask(1, found.token) else None
+    return RunsPage(tuple(map(_run, found)), following)
 
 
 def show_run(client: MlflowClient, run_id: str) -> Run:
@@ -328,6 +352,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "set_alias": set_alias,
     "experiments": list_experiments,
     "runs": list_runs,
+    "runs_page": list_runs_page,
     "run": show_run,
     "datasets": list_datasets,
     "start_run": start_run,

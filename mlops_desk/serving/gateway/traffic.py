@@ -72,7 +72,7 @@ def load_between(first: Snapshot, last: Snapshot) -> Traffic:
     """Return rates and percentiles of what happened between two snapshots."""
     seconds = last.at - first.at
     requests = last.requests - first.requests
-    buckets = [after - before for before, after in zip(first.buckets, last.buckets, strict=True)]
+    buckets = _counted(first, last)
     return Traffic(
         requests_per_second=requests / seconds if seconds > 0 else 0.0,
         latency_p50_seconds=percentile(buckets, 0.50),
@@ -81,6 +81,15 @@ def load_between(first: Snapshot, last: Snapshot) -> Traffic:
         requests_total=last.requests,
         errors_total=last.errors,
     )
+
+
+def percentile_between(first: Snapshot, last: Snapshot, share: float) -> float | None:
+    """Return the latency below which ``share`` of what happened between two snapshots lies; None for nothing."""
+    return percentile(_counted(first, last), share)
+
+
+def _counted(first: Snapshot, last: Snapshot) -> list[int]:
+    return [after - before for before, after in zip(first.buckets, last.buckets, strict=True)]
 
 
 def percentile(buckets: Sequence[int], share: float) -> float | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,15 @@ class Rolled:
     def between(self, start: float, end: float) -> "Rolled":
         """Return the rows that begin in ``start`` ≤ t < ``end``."""
         keep = (self.times >= start) & (self.times < end)
-        if keep.all():
-            return self
-        return Rolled(self.times[keep], self.low[keep], self.mean[keep], self.high[keep], self.count[keep])
+        return self if keep.all() else self.only(keep)
 
     def first(self, rows: int) -> "Rolled":
         """Return the first ``rows`` rows."""
-        return Rolled(self.times[:rows], self.low[:rows], self.mean[:rows], self.high[:rows], self.count[:rows])
+        return self.only(slice(rows))
+
+    def only(self, which: Mask | slice) -> "Rolled":
+        """Return some of the rows."""
+        return Rolled(self.times[which], self.low[which], self.mean[which], self.high[which], self.count[which])
 
 
 def single(times: Floats, values: Floats) -> Rolled:

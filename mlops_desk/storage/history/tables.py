@@ -3,7 +3,7 @@
 ``series`` names every curve once; ``layouts`` which curves the columns of a block or chunk are, and on which
 scale. ``blocks`` are the newest rows, one block for each flush; ``chunks`` with their ``frames`` are what blocks
 are sealed into, and what chunks are rolled up into. ``processes`` says who held GPU memory, ``recordings`` which
-minutes the flight recorder keeps.
+minutes the flight recorder keeps. ``point_…`` hold the series that features record (``points/``).
 """
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
@@ -126,3 +126,58 @@ class StoredRecorded(TelemetryBase):
 
     incident: Mapped[str] = mapped_column(primary_key=True)
     recording: Mapped[int] = mapped_column(index=True)
+
+
+class StoredPointSeries(TelemetryBase):
+    """A series that is recorded point by point; it keeps the scale that it began with."""
+
+    __tablename__ = "point_series"
+    __table_args__ = (UniqueConstraint("kind", "key", "metric"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    key: Mapped[str]
+    metric: Mapped[str]
+    unit: Mapped[str]
+    scale: Mapped[str]
+
+
+class StoredBatch(TelemetryBase):
+    """Points of one flush that are not in their pages yet."""
+
+    __tablename__ = "point_batches"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rows: Mapped[int]
+    data: Mapped[bytes]
+
+
+class StoredPage(TelemetryBase):
+    """Rows of a series and tier by time; ``first`` and ``last`` are tenths of a second."""
+
+    __tablename__ = "point_pages"
+    __table_args__ = (Index("point_pages_by_series", "series", "tier", "first"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series: Mapped[int]
+    tier: Mapped[int]
+    first: Mapped[int]
+    last: Mapped[int]
+    data: Mapped[bytes]
+
+
+class StoredDay(TelemetryBase):
+    """A day (since 1970, UTC) on which points were written."""
+
+    __tablename__ = "point_days"
+
+    day: Mapped[int] = mapped_column(primary_key=True)
+
+
+class StoredTier(TelemetryBase):
+    """From which Unix time on a tier has all rows; what is older is in the next one alone."""
+
+    __tablename__ = "point_tiers"
+
+    tier: Mapped[int] = mapped_column(primary_key=True)
+    since: Mapped[float]

@@ -4,7 +4,8 @@ Rows keep the wall time that the clock showed when they were measured. After it 
 a jump ahead leaves a gap; after a jump back both stretches are shown, and where they overlap a bucket has the rows
 of both. Nothing is moved, hidden or deleted for it.
 
-GPU memory of a process is a curve of the device ``UUID/pid-PID``; its rows are kept apart (``holders``).
+GPU memory of a process is a curve of the device ``UUID/pid-PID``; its rows are kept apart (``holders``). So are those
+of the series that features record, whose metric tells them (``recorded``).
 """
 
 import math
@@ -23,6 +24,7 @@ from mlops_desk.storage.history.rollup import Rolled, join, single
 from mlops_desk.telemetry.history.buckets import Floats, binned, choose_tier, interval
 from mlops_desk.telemetry.history.disk import FLUSH_SECONDS, DiskHistory
 from mlops_desk.telemetry.history.memory import RecentCurves, Ring
+from mlops_desk.telemetry.history.recorded import Found, Recorded
 from mlops_desk.telemetry.metrics.table import METRICS
 
 PROCESS_METRIC = "process.gpu.memory"
@@ -35,7 +37,6 @@ _AHEAD_SECONDS = 90.0  # chosen: the newest block and a minute of the next tier
 _UNITS = {metric.name: metric.unit for metric in METRICS}
 
 Name = tuple[str, str]
-Found = tuple[Rolled, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,13 @@ class Reduced:
 
 
 class CurveReader:
-    """Merges ring and history."""
+    """Merges ring, history and what features record."""
 
-    def __init__(self, ring: Ring, history: DiskHistory) -> None:
+    def __init__(self, ring: Ring, history: DiskHistory, recorded: Recorded | None = None) -> None:
         self._ring = ring
         self._history = history
+        self._recorded = recorded or Recorded(())
+        self._units = _UNITS | {metric.name: metric.unit for metric in self._recorded.metrics.values()}
 
     def curves(self, names: Sequence[Name], start: float, end: float, buckets: int) -> Curves:
         """Return curves for a screen. Raises Invalid, Unavailable, TimedOut."""
@@ -83,18 +86,26 @@ class CurveReader:
         request = CurvesRequest(
             (), start, end, choose_tier(end - start, points), 0, time.monotonic() + DEADLINE_SECONDS
         )
-        plain = [name for name in names if name[1] != PROCESS_METRIC]
+        own = [name for name in names if name[1] in self._recorded.metrics]
+        plain = [name for name in names if name[1] != PROCESS_METRIC and name not in own]
         found, used = self._find(plain, request)
+        points_found, points_used = self._recorded.find(self._history.points, own, request) if own else ([], 0)
         # Blocks and memory bring rows from outside of the span, after a clock's jump from far outside.
         longest = max((rows.between(start, end).times for rows, _ in found), key=len, default=np.empty(0))
         every = TIER_SECONDS[used] if used else interval(longest) or TIER_SECONDS[0]
-        axis = _axis(start, end, points, every, used)
         by_name = {name: (rows, unit, every) for name, (rows, unit) in zip(plain, found, strict=True)}
+        for name, (rows, unit) in zip(own, points_found, strict=True):
+            by_name[name] = rows, unit, max(TIER_SECONDS[points_used], interval(rows.times) or 0.0)
+        if not any(len(rows.times) for rows, _ in found) and own:  # as fine as the finest of what was recorded
+            every = min(by_name[name][2] for name in own)
+        used = max(used, points_used)
+        axis = _axis(start, end, points, every, used)
         for name in names:
             if name not in by_name:
                 rows = self._process(name, request)
                 by_name[name] = (rows, "By", interval(rows.times) or FLUSH_SECONDS)
-        return axis, [_reduced(name, *by_name[name], axis) for name in names]
+        units = [by_name[name][1] or self._units.get(name[1], "") for name in names]
+        return axis, [_reduced(name, *by_name[name], axis, unit) for name, unit in zip(names, units, strict=True)]
 
     def rows(self, names: Sequence[Name], start: float, end: float) -> list[Found]:
         """Return curves at full rate, each with its unit. Raises Unavailable, TimedOut."""
@@ -192,9 +203,9 @@ def _recent(recent: RecentCurves, place: int) -> Rolled:
     return join([]) if values is None else single(recent.times, values.astype(np.float64))
 
 
-def _reduced(name: Name, rows: Rolled, unit: str | None, every: float, axis: Axis) -> Reduced:
+def _reduced(name: Name, rows: Rolled, known: str | None, every: float, axis: Axis, unit: str) -> Reduced:
     low, mean, high = binned(rows, axis.start, axis.step, axis.buckets, every)
-    return Reduced(*name, unit or _UNITS.get(name[1], ""), unit is not None, low, mean, high)
+    return Reduced(*name, unit, known is not None, low, mean, high)
 
 
 def _bytes(values: Floats) -> bytes:

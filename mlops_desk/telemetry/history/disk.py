@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from threading import Event, Lock
 
@@ -21,11 +22,13 @@ from mlops_desk.storage.history import backfill, reading, sealing
 from mlops_desk.storage.history.backfill import Gap
 from mlops_desk.storage.history.holders import MemoryHolding
 from mlops_desk.storage.history.made import MadeHistory
+from mlops_desk.storage.history.points.store import PointStore
 from mlops_desk.storage.history.reading import CurvesRequest
 from mlops_desk.storage.history.rollup import Rolled
 from mlops_desk.storage.history.store import TelemetryStore
 from mlops_desk.telemetry.history.exactness import scale_of
 from mlops_desk.telemetry.history.memory import Ring
+from mlops_desk.telemetry.history.recorded import Recorded
 from mlops_desk.telemetry.history.retries import Retrying
 from mlops_desk.telemetry.notices import SOURCE
 
@@ -59,7 +62,7 @@ class Kept:
 class DiskHistory:
     """Owns the telemetry database. ``open_store`` is called when it is first needed, off the caller's way.
 
-    ``holdings`` tells who holds GPU memory at the moment of a flush.
+    ``holdings`` tells who holds GPU memory at the moment of a flush; ``recorded`` holds what features record.
     """
 
     def __init__(
@@ -69,15 +72,18 @@ class DiskHistory:
         notify: Callable[[Notice], None],
         open_store: Callable[[Path], TelemetryStore] = open_store,
         holdings: Callable[[], Sequence[MemoryHolding]] = tuple,
+        recorded: Recorded | None = None,
     ) -> None:
         self._path = path
         self._ring = ring
+        self._recorded = recorded or Recorded(())
         self._notify = notify
         self._open_store = open_store
         self._holdings = holdings
         self._lock = Lock()
         self._stopping = Event()
         self._store: TelemetryStore | None = None
+        self._points: PointStore | None = None
         self._work: Iterator[None] | None = None
         self._next_row = 0
         self._paused: str | None = None
@@ -94,6 +100,11 @@ class DiskHistory:
     def store(self) -> TelemetryStore | None:
         """The database, once it is open."""
         return self._store
+
+    @property
+    def points(self) -> PointStore | None:
+        """What features recorded, once the database is open."""
+        return self._points
 
     def start(self, loop: Loop) -> None:
         """Begin to write; the database is opened in the background."""
@@ -114,7 +125,7 @@ class DiskHistory:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with self._lock:
-                if self._store is None or not self._step(self._store):
+                if self._store is None or self._points is None or not self._step(self._store, self._points):
                     return
             if self._stopping.wait(_REST_SECONDS):
                 return
@@ -176,7 +187,7 @@ class DiskHistory:
             if self._store is not None:
                 self._write()
                 self._store.close()
-                self._store = None
+                self._store, self._points = None, None
         finally:
             self._lock.release()
 
@@ -213,16 +224,18 @@ class DiskHistory:
             block, next_row = self._ring.since(self._next_row)
             store.append(block, self._holdings())
             self._next_row = next_row
+            if self._points is not None:
+                self._recorded.flush(self._points)
         except DeskError as error:
             self._failed(error)
         else:
             if not self._pack_failed:
                 self._resume()
 
-    def _step(self, store: TelemetryStore) -> bool:
+    def _step(self, store: TelemetryStore, points: PointStore) -> bool:
         """Do one step of the packing; tell whether there is more. What fails is begun anew at the next turn."""
         if self._work is None:
-            self._work = sealing.work(store)
+            self._work = chain(sealing.work(store), points.work())
         try:
             next(self._work)
         except StopIteration:
@@ -231,6 +244,7 @@ class DiskHistory:
         except DeskError as error:
             self._work, self._pack_failed = None, True
             store.layouts.forget()
+            points.forget()
             self._failed(error)
             return False
         return True
@@ -238,6 +252,7 @@ class DiskHistory:
     def _opened(self) -> TelemetryStore:
         if self._store is None:
             self._store = self._open_store(self._path)
+            self._points = PointStore(self._store.database)
             self._work = None
             if self._store.repair is not None:
                 text = self._store.repair.told("The telemetry history")
@@ -250,7 +265,7 @@ class DiskHistory:
         self._retrying.failed(time.monotonic(), room=self._has_room())
         if isinstance(error, Damaged) and self._store is not None:
             self._store.close()
-            self._store, self._work = None, None
+            self._store, self._points, self._work = None, None, None
 
     def _pause(self, error: DeskError) -> None:
         if self._paused is None:

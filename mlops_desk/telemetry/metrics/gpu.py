@@ -4,7 +4,7 @@ Names follow the OpenTelemetry hardware conventions where they have one; beside 
 ``.limit`` is a maximum of the hardware or a setting, and moves seldom or never.
 """
 
-from mlops_desk.telemetry.metrics.declaration import (
+from mlops_desk.records.metric import (
     BYTES,
     BYTES_PER_SECOND,
     COUNT,

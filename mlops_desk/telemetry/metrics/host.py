@@ -3,7 +3,7 @@
 The rows say where a number's meaning is narrower than its name.
 """
 
-from mlops_desk.telemetry.metrics.declaration import (
+from mlops_desk.records.metric import (
     BYTES,
     BYTES_PER_SECOND,
     COUNT,

@@ -8,8 +8,7 @@ only way a number becomes a reading: what lies outside its metric's limits (255 
 import math
 from collections.abc import Mapping
 
-from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.telemetry.metrics.declaration import Metric
+from mlops_desk.records.metric import Metric, MetricState, Reading
 from mlops_desk.telemetry.metrics.gpu import DEVICE_TABLE, GPU, GPU_TABLE, LINK, MIG
 from mlops_desk.telemetry.metrics.host import CORE, DISK, FILESYSTEM, HOST, HOST_METRICS, NETWORK, SENSOR
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.metric import Metric
 from mlops_desk.records.xid import CATALOGUE
-from mlops_desk.telemetry.metrics.declaration import Metric
 from mlops_desk.telemetry.metrics.table import GPU, TABLE
 from mlops_desk.telemetry.metrics.throttling import throttle_bits
 from mlops_desk.telemetry.prometheus.tallies import XID_WINDOW_SECONDS, Tallies

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.gpu import Gpu
-from mlops_desk.records.metric import Reading
+from mlops_desk.records.metric import Metric, Reading
 from mlops_desk.records.status import Status
-from mlops_desk.telemetry.metrics.declaration import Metric
 from mlops_desk.telemetry.metrics.table import CORE, DISK, FILESYSTEM, GPU, HOST, LINK, MIG, NETWORK, SENSOR, TABLE
 from mlops_desk.telemetry.prometheus import dcgm, users
 from mlops_desk.telemetry.prometheus.tallies import Tallies

@@ -1,6 +1,7 @@
 """The Desk as it is built: one attribute for each service of the list, and features that meet where they should."""
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Refused
+from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import open_desk
-from mlops_desk.desk.house import Desk
+from mlops_desk.desk.house import RECORDED, Desk
 from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.event import Notice
+from mlops_desk.records.history import SeriesName
 from mlops_desk.records.job import Job, JobSpec, JobState
 from mlops_desk.records.rule import Rule
+from mlops_desk.telemetry.metrics.table import METRICS
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.policy import SingleUser
 
@@ -49,6 +52,23 @@ def test_what_starts_first_is_what_listens_and_what_ends_last_is_what_is_written
         "jobs", "endpoints", "drift", "rules", "the exporter",
     ]  # fmt: skip
     assert sum(part.stop_seconds for part in desk._parts() if part.name == "telemetry") == 1.2
+
+
+def test_what_features_declare_can_be_recorded_and_read_back(desk: Desk) -> None:
+    names = [metric.name for metric in RECORDED]
+    assert len({*names, *(metric.name for metric in METRICS)}) == len(names) + len({m.name for m in METRICS})
+    now = time.time()
+    for record in (desk.telemetry.record, desk.drift._record):
+        for metric in RECORDED:
+            record(SeriesName(metric.device, "front", metric.name), [(now - 90, 0.25), (now - 30, 0.75)])
+    for metric in RECORDED:
+        for device in ("front", f"{metric.device}:front"):
+            found = desk.telemetry.history(metric.name, device, now - 120, now, 4)
+            assert (found.unit, found.device) == (metric.unit, f"{metric.device}:front")
+            assert [value for value in found.mean if value is not None] != []
+    with pytest.raises(NotFound, match="Nothing was ever measured") as caught:
+        desk.telemetry.history("drift.psi", "nobody", now - 120, now)
+    assert caught.value.command == "mlops-desk series"
 
 
 def test_a_rule_of_somebody_who_may_not_connect_does_not_fire(desk: Desk) -> None:

@@ -47,6 +47,7 @@ class World:
         self.loop = Loop("test")
         self.reports = []
         self.notices: list[Notice] = []
+        self.recorded = []
         self.bus.subscribe(DriftReported, lambda event: self.reports.append(event.report))
         self.bus.subscribe(Notice, self.notices.append)
         self.service = self.make()
@@ -61,6 +62,7 @@ class World:
             bus=self.bus,
             loop=self.loop,
             settings=self.settings,
+            record=lambda series, points: self.recorded.extend((series, *point) for point in points),
             run=self.run,
         )
 
@@ -301,3 +303,16 @@ def test_old_reports_are_forgotten(world, monkeypatch):
     world.service = world.make()
     world.ask(NORMAL)
     assert len(world.service.list("digits")) == 4
+
+
+def test_the_scores_of_a_window_are_recorded_and_those_of_a_persons_own_question_are_not(world) -> None:
+    report = world.ask(MOVED)
+    scores = {(series.key, series.metric): (at, value) for series, at, value in world.recorded}
+    assert scores["digits/x", "drift.wasserstein_normed"] == (
+        report.window_end, report.columns[0].measures["wasserstein_normed"].value,
+    )  # fmt: skip
+    assert scores["digits", "drift.drifted_ratio"] == (report.window_end, 1.0)
+    world.recorded.clear()
+    own = world.write(world.folder / "own.parquet", np.random.default_rng(2).normal(size=100))
+    world.service.check("digits", reference=str(own))
+    assert world.recorded == []

@@ -23,7 +23,8 @@ from mlops_desk.records.status import Sample
 from mlops_desk.storage.history.blocks import Block
 from mlops_desk.telemetry import service as service_module
 from mlops_desk.telemetry.cost import Cost, processor_seconds, proportional_bytes
-from mlops_desk.telemetry.service import TelemetryService, join, shown, window_of
+from mlops_desk.telemetry.history.window import join, window_of
+from mlops_desk.telemetry.service import TelemetryService, shown
 from mlops_desk.telemetry.verdicts.unclaimed_memory import Unclaimed
 
 ID = "ab" * 32
