@@ -1,6 +1,6 @@
 """The other side of the API, used by the window and the command line: verbs in, records out.
 
-``connect`` finds the data folder's agent and starts one when none answers. A ``Client`` has one
+``connect`` finds the agent at an address and starts one where none answers and one may be. A ``Client`` has one
 attribute for each service, of that service's protocol, and ``announcements()``.
 """
 
@@ -17,23 +17,31 @@ from mlops_desk.api import start as starting
 from mlops_desk.api.lean import httpx
 from mlops_desk.base import agent_clock, wire
 from mlops_desk.base.agent_clock import HEADER as CLOCK_HEADER
-from mlops_desk.base.changes import BadPatch, Listener
+from mlops_desk.base.changes import FORM, BadPatch, Listener
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.disk.lock import FolderLock
-from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Hint, TimedOut, Unavailable, heard
 from mlops_desk.records import event as announced
 from mlops_desk.verbs.declaration import Verb, verbs_of
 from mlops_desk.verbs.desk import PROTOCOLS, ClientLike
 
 START_TIMEOUT_SECONDS = 30.0  # chosen: on a machine whose cores are all taken loading takes many times the usual second
+_PROBE_SECONDS = 5.0  # as long as a call waits for its connection
 SILENCE_SECONDS = 6.0  # four heartbeats of the agent
+_FORWARDED = "Does the agent run there, and is its socket still forwarded, where it is (ssh -L)?"
 
 
 class Client(ClientLike):
-    """Speaks to one agent. Every call blocks, up to its verb's deadline; raises DeskError."""
+    """Speaks to the agent at an address. Every call blocks, up to its verb's deadline; raises DeskError.
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    Made without asking anything. Raises Unavailable where the address has no socket yet.
+    """
+
+    def __init__(self, address: AgentAddress) -> None:
+        self.address = address
+        socket = starting.socket_of(address)
+        if socket is None:
+            raise nobody_at(address)
         self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://agent")
         self._listening: network.socket | None = None
         self._heard = ""
@@ -50,7 +58,7 @@ class Client(ClientLike):
             return self._lines(verb, given)
         timeout = httpx.Timeout(timeout_seconds or verb.mark.timeout_seconds, connect=5.0)
         asked_at = time.time()
-        with _told(verb, timeout_seconds or verb.mark.timeout_seconds):
+        with _told(verb, timeout_seconds or verb.mark.timeout_seconds, self.address):
             if verb.mark.changes:
                 answer = self._http.post(verb.path, content=wire.dumps(given), timeout=timeout)
             else:
@@ -67,7 +75,7 @@ class Client(ClientLike):
         the call before it ended.
         """
         timeout = httpx.Timeout(SILENCE_SECONDS)
-        asked = {"changes": "1", "every_seconds": f"{every_seconds:g}", "after": self._heard}
+        asked = {"changes": FORM, "every_seconds": f"{every_seconds:g}", "after": self._heard}
         asked_at = time.time()
         try:
             with self._http.stream("GET", "/v1/events", params=asked, timeout=timeout) as answer:
@@ -90,13 +98,14 @@ class Client(ClientLike):
                     elif kind is not None:
                         yield wire.from_builtins(document["event"], kind)
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
+            raise _unreachable(error, self.address) from error
         except BadPatch as error:
             text = f"The agent told of a change that fits nothing it told before ({error})."
             raise Unavailable(text, "It is asked anew.") from error
         finally:
             self._listening = None
-        raise Unavailable("The agent closed the connection.", "It is started again by the next command.")
+        again = "It is started again by the next command." if self.address.can_start else _FORWARDED
+        raise Unavailable("The agent closed the connection.", again)
 
     def _greeted(self, hello: announced.Hello, asked_at: float) -> None:
         """Go on counting where one stands; of what was missed the last is not heard before it comes."""
@@ -124,7 +133,7 @@ class Client(ClientLike):
                         raise _error_of(document)
                     yield document["line"]
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
+            raise _unreachable(error, self.address) from error
 
 
 class _ServiceOfAgent:
@@ -154,8 +163,9 @@ class _ServiceOfAgent:
 class _told:  # noqa: N801 - used as a with-statement's verb
     """Turns httpx's errors into ours; a read time-out is *unknown*, not failed."""
 
-    def __init__(self, verb: Verb, timeout_seconds: float) -> None:
+    def __init__(self, verb: Verb, timeout_seconds: float, address: AgentAddress) -> None:
         self._verb = verb
+        self._address = address
         self._timeout_seconds = timeout_seconds
 
     def __enter__(self) -> None:
@@ -167,27 +177,26 @@ class _told:  # noqa: N801 - used as a with-statement's verb
             text = f"The agent gave no answer to '{what}' within {self._timeout_seconds:g} s; it may still happen."
             raise TimedOut(text, Hint("mlops-desk agent status", before="Look again in a moment: ")) from error
         if isinstance(error, httpx.HTTPError):
-            raise _unreachable(error) from error
+            raise _unreachable(error, self._address) from error
 
 
 def connect(
-    folder: DataFolder, *, start: bool = True, demo: bool = False, started: starting.Started | None = None
+    address: AgentAddress, *, start: bool = True, demo: bool = False, started: starting.Started | None = None
 ) -> Client:
-    """Return a client of the folder's agent; start one when none answers. Raises Unavailable.
+    """Return a client of the agent at an address; start one where none answers and one may be. Raises Unavailable.
 
     ``started`` is one that has been started just now.
     """
-    client = _running(folder)
+    client = _running(address)
     if client is not None:
         return client
-    if not start:
-        raise Unavailable(
-            f"No agent runs for {folder.root}.", Hint("mlops-desk status", before="Any command starts one: ")
-        )
+    folder = address.folder
+    if folder is None or not start:
+        raise nobody_at(address)
     started = started or starting.start(folder, demo=demo)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        client = _running(folder)
+        client = _running(address)
         if client is not None:
             return client
         started.check()
@@ -196,27 +205,55 @@ def connect(
     raise Unavailable(f"The agent for {folder.root} did not answer within {START_TIMEOUT_SECONDS:g} s.", f"See {log}")
 
 
-def _running(folder: DataFolder) -> Client | None:
-    """Return a client of the agent that holds the folder."""
-    socket = starting.socket_of(folder)
-    if socket is None:
+def nobody_at(address: AgentAddress) -> Unavailable:
+    """Return the error that says that no agent answers at an address."""
+    if address.can_start:
+        return Unavailable(
+            f"No agent runs for {address}.", Hint("mlops-desk status", before="Any command starts one: ")
+        )
+    return Unavailable(f"No agent answers at {address}.", _FORWARDED)
+
+
+def _running(address: AgentAddress) -> Client | None:
+    """Return a client of the agent that answers at an address."""
+    path = starting.socket_of(address)
+    if path is None or not _is_heard(path):
         return None
-    client = Client(socket)
+    client = Client(address)
     if _answers(client):
         return client
     client.close()
     return None
 
 
-def wait_until_gone(folder: DataFolder, timeout_seconds: float) -> bool:
-    """Wait until no agent holds the folder; False when one still does at the deadline."""
+def _is_heard(path: Path) -> bool:
+    """Tell whether anybody listens: the file of a forwarded socket stays when that ends, and httpx leaks one so met."""
+    with network.socket(network.AF_UNIX) as probe:
+        probe.settimeout(_PROBE_SECONDS)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def wait_until_gone(address: AgentAddress, timeout_seconds: float) -> bool:
+    """Wait until no agent holds the folder, or answers at the socket; False when one still does at the deadline."""
     deadline = time.monotonic() + timeout_seconds
-    lock = FolderLock(folder.lock)
-    while not lock.is_free():
+    while not _is_gone(address):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
+
+
+def _is_gone(address: AgentAddress) -> bool:
+    if address.folder is not None:
+        return FolderLock(address.folder.lock).is_free()
+    client = _running(address)
+    if client is not None:
+        client.close()
+    return client is None
 
 
 def _answers(client: Client) -> bool:
@@ -254,7 +291,6 @@ def _error_of(document: dict[str, Any]) -> DeskError:
     return heard(document)
 
 
-def _unreachable(error: Exception) -> Unavailable:
-    return Unavailable(
-        f"The agent can't be reached ({type(error).__name__}).", Hint("mlops-desk status", before="Start it: ")
-    )
+def _unreachable(error: Exception, address: AgentAddress) -> Unavailable:
+    text = f"The agent can't be reached ({type(error).__name__})."
+    return Unavailable(text, Hint("mlops-desk status", before="Start it: ") if address.can_start else _FORWARDED)

@@ -30,6 +30,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.agent_clock import HEADER as CLOCK_HEADER
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller, current_caller, set_caller
+from mlops_desk.base.changes import FORM
 from mlops_desk.base.disk.room import disk_trouble
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
@@ -179,7 +180,7 @@ class ApiServer:
             self._streams,
             self._backlog,
             self._newest,
-            changes=asked.get("changes") == "1",
+            changes=asked.get("changes") == FORM,
             every_seconds=_seconds(asked.get("every_seconds", "0")),
             after=asked.get("after"),
             hears=lambda event: self._hears(caller, event),

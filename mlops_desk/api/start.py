@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Unavailable
@@ -42,9 +43,11 @@ class Started:
         return Unavailable(f"The agent for {self.folder.root} ended at once.{last}", f"See {log}")
 
 
-def socket_of(folder: DataFolder) -> Path | None:
-    """Return the socket of the agent that holds the folder, wherever its own environment made it put it."""
-    socket = FolderLock(folder.lock).note()
+def socket_of(address: AgentAddress) -> Path | None:
+    """Return the socket of an address; of a data folder that of the agent that holds it, wherever it put it."""
+    if address.folder is None:
+        return address.socket
+    socket = FolderLock(address.folder.lock).note()
     return Path(socket) if socket and Path(socket).exists() else None
 
 
@@ -64,6 +67,8 @@ def start(folder: DataFolder, *, demo: bool) -> Started:
     return Started(folder, pid, out, said_before)
 
 
-def start_where_none_is(folder: DataFolder, *, demo: bool) -> Started | None:
-    """Start an agent where plainly none is; None where one may be, which only a client can tell."""
-    return None if socket_of(folder) is not None else start(folder, demo=demo)
+def start_where_none_is(address: AgentAddress, *, demo: bool) -> Started | None:
+    """Start an agent where plainly none is; None where one may be, as only a client can tell, or may not be started."""
+    if address.folder is None or socket_of(address) is not None:
+        return None
+    return start(address.folder, demo=demo)

@@ -1,28 +1,39 @@
 """Records that are told again and again: only what changed travels, and the other side puts it together again.
 
+Both ways of a sample use it: from the collector up the pipe to the agent, and from there to each window.
+
 ``Teller`` turns a record into a patch against the one it told before, ``Listener`` the patches into records; one of
 each stands at either end of one stream. A patch is made of JSON's and MessagePack's own types:
 
-    [0, value]                    the value itself
+    number or word                the value itself, where a number or a word was before; where a record was before, its
+                                  first field: most of what changes is the value of a reading, and nothing else of it
+    [0, value]                    the value itself, whatever was before
     [1, {field: patch}]           the same dataclass, with these fields (by position) changed
     [2, {key: patch}, [key …]]    the same mapping, with these keys changed or new, and these gone
     [3, {index: patch}]           the same tuple, with these items (by position) changed
 
-Numbers must be finite, for JSON knows no others.
+Numbers must be finite, for JSON knows no others. What is the same object as before did not change and is not looked
+into, which is what makes a tick cheap: mappings and records are compared object by object, in C.
 """
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
-from functools import cache
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from enum import Enum
+from functools import cache, partial
+from itertools import compress, count
+from operator import attrgetter, is_not
+from typing import Any, Generic, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 T = TypeVar("T")
 
-Patch = list[Any]
+Patch: TypeAlias = Any
+FORM = "2"
+"""Which form of patches this is; whoever listens names it, and hears whole records from whoever tells another one."""
 _WHOLE, _FIELDS, _KEYS, _ITEMS = range(4)
+_NOTHING_NEW: Patch = [_FIELDS, {}]
 _ABSENT = object()
 _LEAVES = frozenset({float, int, str, bool})
 _FLOATS = frozenset({float, float | None})
@@ -33,16 +44,21 @@ class BadPatch(Exception):  # noqa: N818 - reads as a sentence where it is raise
 
 
 class Teller:
-    """Remembers what it told last."""
+    """Remembers what it told last.
 
-    def __init__(self) -> None:
+    Records of the classes ``whole`` are told whole when anything of them changed, and so is a tuple of them: that is
+    more to send and less to compare.
+    """
+
+    def __init__(self, whole: frozenset[type] = frozenset()) -> None:
         self._told: Any = None
+        self._comparisons = _Comparisons(whole)
 
     def tell(self, record: object) -> Patch:
-        """Return what is new in ``record``, a dataclass."""
-        patch = _between(self._told, record)
+        """Return what is new in ``record``, a dataclass; it is to be encoded before anything else is told."""
+        patch = self._comparisons.between(self._told, record)
         self._told = record
-        return patch if patch is not None else [_FIELDS, {}]
+        return _NOTHING_NEW if patch is _ABSENT else patch
 
 
 class Listener(Generic[T]):
@@ -62,72 +78,123 @@ class Listener(Generic[T]):
         return heard
 
 
-def _between(old: Any, new: Any) -> Patch | None:
-    """Return the patch from ``old`` to ``new``, or None when they are equal."""
-    if old is new:
-        return None
-    kind = new.__class__
-    if kind is not old.__class__:
-        return [_WHOLE, msgspec.to_builtins(new)]
-    if kind in _LEAVES:
-        return None if old == new else [_WHOLE, new]
-    compare = _COMPARE.get(kind) or (_between_records if is_dataclass(new) else _between_values)
-    return compare(old, new)
+class _Comparisons(dict[type, Callable[[Any, Any], Patch]]):
+    """What compares two values of a class, made when it is first needed; ``whole`` as a ``Teller`` has it.
+
+    Each returns the patch from the first value to the second, or ``_ABSENT`` when they are equal.
+    """
+
+    def __init__(self, whole: frozenset[type]) -> None:
+        super().__init__({dict: self.mappings, tuple: self.tuples})
+        self._whole = whole
+
+    def __missing__(self, kind: type) -> Callable[[Any, Any], Patch]:
+        made = self[kind] = self._made(kind)
+        return made
+
+    def _made(self, kind: type) -> Callable[[Any, Any], Patch]:
+        if kind in _LEAVES:
+            return _between_leaves
+        if kind in self._whole or not is_dataclass(kind):
+            return _between_values
+        if len(_names(kind)) > 2 and all(map(_is_flat, _hints(kind))):
+            return self._flat(kind)
+        return partial(self.records, _values(kind))
+
+    def between(self, old: Any, new: Any) -> Patch:
+        """Compare two values that may be of different classes."""
+        if old is new:
+            return _ABSENT
+        kind = new.__class__
+        return self[kind](old, new) if kind is old.__class__ else [_WHOLE, new]
+
+    def records(self, values: Callable[[Any], tuple[Any, ...]], old: Any, new: Any) -> Patch:
+        """Compare two records, whose fields ``values`` gives."""
+        changed = self._items(values(old), values(new))
+        if len(changed) == 1 and (first := changed.get(0, _ABSENT)).__class__ in _LEAVES:
+            return first
+        return [_FIELDS, changed] if changed else _ABSENT
+
+    def _flat(self, kind: type) -> Callable[[Any, Any], Patch]:
+        """Return what compares records of numbers and words alone: of most of them the first field changed, if any."""
+        names = _names(kind)
+        first, rest, values = attrgetter(names[0]), attrgetter(*names[1:]), _values(kind)
+
+        def between(old: Any, new: Any) -> Patch:
+            before, after = first(old), first(new)
+            if after.__class__ is before.__class__ and after.__class__ in _LEAVES and rest(old) == rest(new):
+                return _ABSENT if before == after else after
+            return self.records(values, old, new)
+
+        return between
+
+    def mappings(self, old: dict[Any, Any], new: dict[Any, Any]) -> Patch:
+        """Compare two mappings."""
+        if list(old) == list(new):
+            gone: list[Any] = []
+            keys: Iterable[Any] = compress(new, map(is_not, old.values(), new.values()))
+        else:
+            gone, keys = [key for key in old if key not in new], new
+        changed = {}
+        for key in keys:
+            before, after = old.get(key, _ABSENT), new[key]
+            kind = after.__class__
+            patch = self[kind](before, after) if kind is before.__class__ else [_WHOLE, after]
+            if patch is not _ABSENT:
+                changed[key] = patch
+        return [_KEYS, changed, gone] if changed or gone else _ABSENT
+
+    def tuples(self, old: tuple[Any, ...], new: tuple[Any, ...]) -> Patch:
+        """Compare two tuples."""
+        if len(old) != len(new):
+            return [_WHOLE, new]
+        if new and new[0].__class__ in self._whole:
+            return _between_values(old, new)
+        changed = self._items(old, new)
+        return [_ITEMS, changed] if changed else _ABSENT
+
+    def _items(self, old: tuple[Any, ...], new: tuple[Any, ...]) -> dict[int, Patch]:
+        changed = {}
+        for number in compress(count(), map(is_not, old, new)):
+            patch = self.between(old[number], new[number])
+            if patch is not _ABSENT:
+                changed[number] = patch
+        return changed
 
 
-def _between_values(old: Any, new: Any) -> Patch | None:
-    return None if old == new else [_WHOLE, msgspec.to_builtins(new)]
+def _between_leaves(old: Any, new: Any) -> Patch:
+    return _ABSENT if old == new else new
 
 
-def _between_records(old: Any, new: Any) -> Patch | None:
-    changed = {}
-    for number, name in enumerate(_names(new.__class__)):
-        before, after = getattr(old, name), getattr(new, name)
-        if before is not after and (patch := _between(before, after)) is not None:
-            changed[number] = patch
-    return [_FIELDS, changed] if changed else None
+def _between_values(old: Any, new: Any) -> Patch:
+    return _ABSENT if old == new else [_WHOLE, new]
 
 
-def _between_mappings(old: dict[Any, Any], new: dict[Any, Any]) -> Patch | None:
-    changed = {}
-    for key, after in new.items():
-        before = old.get(key, _ABSENT)
-        if before is not after and (patch := _between(before, after)) is not None:
-            changed[key] = patch
-    gone = [key for key in old if key not in new] if len(old) + len(changed) > len(new) else []
-    if not changed and not gone:
-        return None
-    return [_KEYS, changed, gone]
-
-
-def _between_tuples(old: tuple[Any, ...], new: tuple[Any, ...]) -> Patch | None:
-    if len(old) != len(new):
-        return [_WHOLE, msgspec.to_builtins(new)]
-    changed = {}
-    for number, (before, after) in enumerate(zip(old, new, strict=True)):
-        if before is not after and (patch := _between(before, after)) is not None:
-            changed[number] = patch
-    return [_ITEMS, changed] if changed else None
-
-
-_COMPARE: dict[type, Callable[[Any, Any], Patch | None]] = {dict: _between_mappings, tuple: _between_tuples}
+def _is_flat(hint: Any) -> bool:
+    kinds = get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
+    return all(
+        kind in _LEAVES or (isinstance(kind, type) and issubclass(kind, (Enum, types.NoneType))) for kind in kinds
+    )
 
 
 def _applied(old: Any, patch: Any, kind: Any) -> Any:
+    if patch.__class__ in _LEAVES:
+        return _leaf_applied(old, patch, kind)
     what = patch[0]
     if what == _WHOLE:
         return _typed(patch[1], kind)
     kind = _real(kind)
     if what == _FIELDS:
-        names, hints = _names(old.__class__), _hints(old.__class__)
-        values = [getattr(old, name) for name in names]
+        values, hints = list(_values(old.__class__)(old)), _hints(old.__class__)
         for number, inner in patch[1].items():
             number = int(number)  # noqa: PLW2901 - JSON has no other keys than strings
             values[number] = _applied(values[number], inner, hints[number])
         return old.__class__(*values)
     if what == _KEYS:
         item = get_args(kind)[1]
-        merged = {**old, **{key: _applied(old.get(key), inner, item) for key, inner in patch[1].items()}}
+        merged = {**old}
+        for key, inner in patch[1].items():
+            merged[key] = _applied(old.get(key), inner, item)
         for key in patch[2]:
             del merged[key]
         return merged
@@ -140,6 +207,25 @@ def _applied(old: Any, patch: Any, kind: Any) -> Any:
     raise BadPatch(f"kind {what!r}")
 
 
+def _leaf_applied(old: Any, new: Any, kind: Any) -> Any:
+    if old.__class__ in _LEAVES:
+        return _typed(new, kind)
+    return _with_first(old.__class__)(old, new)
+
+
+@cache
+def _with_first(kind: type) -> Callable[[Any, Any], Any]:
+    """Return what gives a record of a class with another first field. Raises TypeError for what has no fields."""
+    hint, values = _hints(kind)[0], _values(kind)
+    is_float = hint in _FLOATS
+
+    def with_first(old: Any, new: Any) -> Any:
+        _, *rest = values(old)
+        return kind(new if is_float and new.__class__ is float else msgspec.convert(new, hint), *rest)
+
+    return with_first
+
+
 def _typed(value: Any, kind: Any) -> Any:
     if value.__class__ is float and kind in _FLOATS:
         return value
@@ -149,6 +235,15 @@ def _typed(value: Any, kind: Any) -> Any:
 @cache
 def _names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
+
+
+@cache
+def _values(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what gives all fields of a record, at once."""
+    names = _names(kind)
+    if len(names) == 1:
+        return lambda record: (getattr(record, names[0]),)
+    return attrgetter(*names)
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_desk.api.client import Client, connect, wait_until_gone
 from mlops_desk.base import wire
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import Hint, Invalid, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.cli import afterword, output
@@ -19,16 +19,16 @@ from mlops_desk.cli.watch import watch
 from mlops_desk.records.agent import Backup
 from mlops_desk.records.drift import DriftReport
 
-Act = Callable[[DataFolder, argparse.Namespace, bool], int]
+Act = Callable[[AgentAddress, argparse.Namespace, bool], int]
 _REPORT_TIMEOUT_SECONDS = 3600.0  # chosen: files of many gigabytes; a person watches and can press Ctrl+C
 _SELFTEST_TIMEOUT_SECONDS = 300.0  # chosen: it loads every library once, also from a slow disk
 _RESTORE_TIMEOUT_SECONDS = 600.0  # chosen: a database of gigabytes is unpacked and checked
 _RESTORING = "mlops_desk.storage.restore"
 
 
-def _verb(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
+def _verb(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     arguments = arguments_of(given.verb, given)
-    client = connect(folder, demo=given.demo)
+    client = connect(address, demo=given.demo)
     try:
         before = afterword.before(client, given.verb, arguments)
         answer = client.call(given.verb, arguments)
@@ -66,17 +66,17 @@ def _print_lines(lines: Iterator[str], *, as_json: bool) -> int:
     return 0
 
 
-def _agent(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - an Act
+def _agent(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - an Act
     from mlops_desk import agent  # noqa: PLC0415 - the agent's half of the program
 
-    return agent.main(folder, demo=given.demo, echo=sys.stderr.isatty())
+    return agent.main(address.files("Being the agent"), demo=given.demo, echo=sys.stderr.isatty())
 
 
-def _agent_status(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
-    client = _running(folder)
+def _agent_status(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
+    client = _running(address)
     if client is None:
-        document: dict[str, Any] = {"running": False, "data_dir": str(folder.root)}
-        show(document, f"No agent runs for {folder.root}.", as_json=as_json)
+        document: dict[str, Any] = {"running": False, "data_dir": _data_dir(address), "address": str(address)}
+        show(document, f"No agent runs for {address}.", as_json=as_json)
         return 0
     info = client.agent.info()
     client.close()
@@ -84,34 +84,35 @@ def _agent_status(folder: DataFolder, given: argparse.Namespace, as_json: bool) 
     return 0
 
 
-def _agent_stop(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
-    client = connect(folder, demo=given.demo) if given.everything else _running(folder)
+def _agent_stop(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
+    client = connect(address, demo=given.demo) if given.everything else _running(address)
     if client is None:
-        show({"stopped": False}, f"No agent runs for {folder.root}.", as_json=as_json)
+        show({"stopped": False}, f"No agent runs for {address}.", as_json=as_json)
         return 0
     info = client.agent.info()
     pid = info.pid
     asks = given.everything and not info.simulated  # a demo's endpoints have no containers
     staying = deployment.staying(client.endpoints.list()) if asks else []
-    _shut_down(client, folder, everything=given.everything)
-    if not wait_until_gone(folder, 10.0):
+    _shut_down(client, address, everything=given.everything)
+    if not wait_until_gone(address, 10.0):
         raise TimedOut(f"The agent (pid {pid}) was asked to end and still runs.", Hint(f"kill {pid}"))
     left = {"endpoints_left": staying} if given.everything else {}
-    text = f"The agent for {folder.root} has ended.{deployment.farewell(staying)}"
+    text = f"The agent for {address} has ended.{deployment.farewell(staying)}"
     show({"stopped": True, "pid": pid, **left}, text, as_json=as_json)
     return 0
 
 
-def _shut_down(client: Client, folder: DataFolder, *, everything: bool = False) -> None:
+def _shut_down(client: Client, address: AgentAddress, *, everything: bool = False) -> None:
     try:
         client.agent.shutdown(everything=everything)
     except Unavailable:  # it ends a moment later, which is too soon for the answer where the audit waits for the disk
-        if not wait_until_gone(folder, 5.0):
+        if not wait_until_gone(address, 5.0):
             raise
     client.close()
 
 
-def _agent_restore(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
+def _agent_restore(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
+    folder = address.files("Restoring a backup")
     request: dict[str, Any] = {"folder": str(folder.root)}
     if given.listed or given.name is None:
         document = run_worker(_RESTORING, request, _RESTORE_TIMEOUT_SECONDS)
@@ -119,9 +120,9 @@ def _agent_restore(folder: DataFolder, given: argparse.Namespace, as_json: bool)
         show(document, output.text(found, f"There is no backup in {folder.root} yet."), as_json=as_json)
         return 0
     known = [item["name"] for item in run_worker(_RESTORING, request, _RESTORE_TIMEOUT_SECONDS)]
-    client = _running(folder) if given.name in known else None  # no agent is ended for a name that was mistyped
+    client = _running(address) if given.name in known else None  # no agent is ended for a name that was mistyped
     if client is not None:
-        _shut_down(client, folder)
+        _shut_down(client, address)
     document = run_worker(_RESTORING, {**request, "name": given.name}, _RESTORE_TIMEOUT_SECONDS)
     document["stopped"] = client is not None
     kept = f" What was there is kept as {document['kept_as']}." if document["kept_as"] else ""
@@ -130,14 +131,18 @@ def _agent_restore(folder: DataFolder, given: argparse.Namespace, as_json: bool)
     return 0
 
 
-def _running(folder: DataFolder) -> Client | None:
+def _running(address: AgentAddress) -> Client | None:
     try:
-        return connect(folder, start=False)
+        return connect(address, start=False)
     except Unavailable:
         return None
 
 
-def _drift_report(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
+def _data_dir(address: AgentAddress) -> str | None:
+    return None if address.folder is None else str(address.folder.root)
+
+
+def _drift_report(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:  # noqa: ARG001 - all acts are called alike
     files = {name: str(Path(getattr(given, name)).absolute()) for name in ("reference", "current")}
     for path in files.values():
         if not Path(path).is_file():

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 _AGO = re.compile(r"-[0-9.]+[a-z]{1,3}")
 _OPTION = re.compile(r"--\w")
-_FIRST = {"--demo", "--data-dir", "--tray", "--selftest"}
+_FIRST = {"--demo", "--data-dir", "--address", "--tray", "--selftest"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,6 +52,8 @@ class _WindowParser(Parser):
 def add_first_words(parser: Parser) -> None:
     """Add what stands before a verb and says where and how, and what holds where no verb does."""
     parser.add_argument("--data-dir", metavar="DIR", help="data folder, and with it the agent (MLOPS_DESK_DATA_DIR)")
+    where = "agent: a data folder, machine, or unix:///SOCKET as ssh -L forwards one (MLOPS_DESK_ADDRESS)"
+    parser.add_argument("--address", metavar="ADDRESS", help=where)
     demo = "a simulated 8-GPU workstation, labelled as such; stands before the verb: mlops-desk --demo status"
     parser.add_argument("--demo", action="store_true", help=demo)
     parser.add_argument("--tray", action="store_true", help="start in the tray, where the desktop has one")

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mlops_desk.base.disk import paths
+from mlops_desk.base.disk import agent_address
 from mlops_desk.base.errors import DeskError
 from mlops_desk.cli.first_words import Parser, window_words
 
@@ -53,17 +53,19 @@ def _parsed(words: list[str]) -> argparse.Namespace:
 
 
 def _do(given: argparse.Namespace, *, as_json: bool) -> int:
-    root = paths.choose_root(given.data_dir)
-    folder = paths.DataFolder(root / "demo" if given.demo and root.name != "demo" else root)
+    where = agent_address.choose(given.address, given.data_dir)
+    if given.demo:
+        root = where.files("The demo").root
+        where = agent_address.AgentAddress.of_folder(root if root.name == "demo" else root / "demo")
     if given.act == "window" and not given.selftest:
         from mlops_desk.cli.window import open_window  # noqa: PLC0415 - the window has its own imports, few before Qt
 
-        return open_window(folder, given)
+        return open_window(where, given)
     from mlops_desk.cli import acts  # noqa: PLC0415 - usage errors and --help need none of it
 
     if given.selftest:
         return acts.selftest(given.selftest, as_json=as_json)
-    return acts.ACTS[given.act](folder, given, as_json)
+    return acts.ACTS[given.act](where, given, as_json)
 
 
 def _complain(error: DeskError, *, as_json: bool) -> None:

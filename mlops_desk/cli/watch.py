@@ -9,7 +9,7 @@ import sys
 
 from mlops_desk.api.client import connect
 from mlops_desk.base import wire
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.cli import output
 from mlops_desk.cli.cells import cut
 from mlops_desk.records.event import Sampled
@@ -21,9 +21,9 @@ _REST_OF_LINE = "\x1b[K"
 _REST_OF_SCREEN = "\x1b[J"
 
 
-def watch(folder: DataFolder, given: argparse.Namespace, as_json: bool) -> int:
+def watch(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     """Show each new sample. Raises Unavailable when the agent goes."""
-    client = connect(folder, demo=given.demo)
+    client = connect(address, demo=given.demo)
     painter = _Painter(as_json=as_json)
     try:
         painter.show(client.telemetry.status())

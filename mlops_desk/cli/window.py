@@ -5,14 +5,14 @@ import gc
 import os
 from typing import TYPE_CHECKING
 
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.cli.screen import check_screen
 
 if TYPE_CHECKING:
     from mlops_desk.verbs.desk import ClientLike
 
 
-def open_window(folder: DataFolder, given: argparse.Namespace) -> int:
+def open_window(address: AgentAddress, given: argparse.Namespace) -> int:
     """Show the window until it is closed; returns the exit code. Raises Unavailable without a screen."""
     check_screen(os.environ)
     gc.disable()  # the window collects by itself (ui/garbage.py), and what is loaded until then is no garbage
@@ -21,9 +21,9 @@ def open_window(folder: DataFolder, given: argparse.Namespace) -> int:
     def connect() -> "ClientLike":
         from mlops_desk.api.start import start_where_none_is  # noqa: PLC0415 - after the first paint
 
-        started = start_where_none_is(folder, demo=given.demo)
+        started = start_where_none_is(address, demo=given.demo)
         from mlops_desk.api import client  # noqa: PLC0415 - a tenth of a second, while the agent comes up
 
-        return client.connect(folder, demo=given.demo, started=started)
+        return client.connect(address, demo=given.demo, started=started)
 
-    return run(connect, UiOptions(data_dir_text=str(folder.root), demo=given.demo, tray=given.tray))
+    return run(connect, UiOptions(address, demo=given.demo, tray=given.tray))

@@ -59,13 +59,13 @@ def run(connect: Connect, options: UiOptions) -> int:
     application = QApplication(["mlops-desk"])
     application.setApplicationName("mlops-desk")
     application.setApplicationDisplayName(PROGRAM)
-    instance = Instance(options.data_dir_text)
+    instance = Instance(str(options.address))
     if not instance.is_first():
         if instance.hand_over():
             return 0
         print("The window that is open already does not answer.", file=sys.stderr)  # noqa: T201 - no window to say it in
         return 1
-    written = WindowLog(options.data_dir_text)
+    written = WindowLog(options.address)
     written.start()
     program = Program(application, connect, options)
     program.opened.connect(written.open)
@@ -108,7 +108,7 @@ class Program(QObject):
         self.actions.add(
             Action(
                 "start_agent",
-                "Start the agent",
+                "Start the agent" if options.address.can_start else "Connect again",
                 self.bridge.start_agent,
                 when=lambda: self.store.connection.state == "lost",
             ),

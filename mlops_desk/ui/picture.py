@@ -6,6 +6,7 @@ from typing import Any
 from PySide6.QtCore import QEventLoop, QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import DeskError, Unavailable
 from mlops_desk.base.process import serve_one
 from mlops_desk.ui.app import Program
@@ -22,7 +23,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     folder = str(Path(request["picture"]).parent)
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
     application = QApplication(["mlops-desk"])
-    program = Program(application, _no_agent, UiOptions(data_dir_text=request.get("data_dir", "/nowhere")))
+    program = Program(application, _no_agent, UiOptions(AgentAddress.of_folder(Path("/nowhere"))))
     program.window.resize(_WIDTH, _HEIGHT)
     program.window.show_page("overview")
     program.window.show()

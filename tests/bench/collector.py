@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.telemetry.pipe.frames import read_frame
+from mlops_desk.telemetry.pipe.frames import FrameReader
 from tests import nvml_sim
 
 _COLLECTOR = [sys.executable, "-m", "mlops_desk.telemetry.collector"]
@@ -91,7 +91,8 @@ def first_numbers(arguments: list[str], environment: dict[str, str]) -> float:
     )
     with process:
         gpu = host = False
-        while not (gpu and host) and (frame := read_frame(process.stdout)) is not None:
+        frames = FrameReader(process.stdout)
+        while not (gpu and host) and (frame := frames.read()) is not None:
             gpu, host = gpu or frame.gpu is not None, host or frame.host is not None
         taken = time.monotonic() - started
         process.kill()

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from mlops_desk.telemetry.host.filesystems import Filesystems
 from mlops_desk.telemetry.host.machine import LinuxHost
-from mlops_desk.telemetry.pipe.frames import Frame, encode
+from mlops_desk.telemetry.pipe.frames import Frame, FrameWriter
 
 _CORES = 64
 _PRESSURE = "some avg10=0.{0} avg60=0.00 avg300=0.00 total={1}\nfull avg10=0.{0} avg60=0.00 avg300=0.00 total={1}\n"
@@ -96,13 +96,14 @@ def main() -> None:
 def measure(source: LinuxHost, passes: int, tick: Callable[[], None]) -> tuple[float, float, int]:
     """Return CPU seconds to read and to encode one sample, and how many readings it has."""
     source.read()
+    writer = FrameWriter()
     read = coded = 0.0
     for number in range(passes):
         tick()
         began = time.process_time()
         sample = source.read()
         done = time.process_time()
-        encode(Frame(number, None, sample))
+        writer.encode(Frame(number, None, sample))
         coded += time.process_time() - done
         read += done - began
     parts = (sample.host, *sample.host.cores, *sample.host.sensors, *sample.disks, *sample.networks)

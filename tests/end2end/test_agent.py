@@ -39,7 +39,11 @@ def agents_of(folder: Path) -> list[psutil.Process]:
 
 
 def test_a_verb_starts_the_agent_and_stop_ends_it_with_its_children(desk: Desk) -> None:
-    assert desk.json("agent", "status") == {"running": False, "data_dir": str(desk.folder)}
+    assert desk.json("agent", "status") == {
+        "running": False,
+        "data_dir": str(desk.folder),
+        "address": str(desk.folder),
+    }
     assert desk.json("jobs", "list") == []
     info = desk.json("agent", "status")
     assert info["running"] is True

@@ -17,7 +17,7 @@ from PySide6.QtCore import QObject, QSocketNotifier, QTimer
 from PySide6.QtWidgets import QApplication
 
 from mlops_desk.api.client import connect
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.ui.app import Program
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.live.context import UiOptions
@@ -57,9 +57,9 @@ class Pulse(QObject):
 
 
 def main() -> None:
-    folder = DataFolder(Path(sys.argv[1]))
+    address = AgentAddress.of_folder(Path(sys.argv[1]))
     application = QApplication(["mlops-desk"])
-    program = Program(application, lambda: connect(folder), UiOptions(str(folder.root)))
+    program = Program(application, lambda: connect(address), UiOptions(address))
     own_calls = counted()
     program.start()
     pulse = Pulse(program)

@@ -21,7 +21,7 @@ from PySide6.QtCore import QObject, QSocketNotifier, QTimer
 from PySide6.QtWidgets import QApplication, QListWidget, QWidget
 
 from mlops_desk.api.client import connect
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.ui.app import Program
 from mlops_desk.ui.live.context import UiOptions
 from mlops_desk.ui.look.text import Label
@@ -88,9 +88,9 @@ def said(view: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    folder = DataFolder(Path(sys.argv[1]))
+    address = AgentAddress.of_folder(Path(sys.argv[1]))
     application = QApplication(["mlops-desk"])
-    program = Program(application, lambda: connect(folder), UiOptions(str(folder.root)))
+    program = Program(application, lambda: connect(address), UiOptions(address))
     teller = Teller(application, program)
     program.start()
     application.exec()

@@ -73,11 +73,12 @@ def _display() -> tuple[str, subprocess.Popen[bytes] | None]:
 def _connect(options: argparse.Namespace):
     if options.agent:
         from mlops_desk.api.client import connect
-        from mlops_desk.base.disk.paths import DataFolder, choose_root
+        from mlops_desk.base.disk.agent_address import AgentAddress
+        from mlops_desk.base.disk.paths import choose_root
 
         root = choose_root(options.data_dir)
-        folder = DataFolder(root / "demo" if options.demo else root)
-        return lambda: connect(folder, demo=options.demo)
+        address = AgentAddress.of_folder(root / "demo" if options.demo else root)
+        return lambda: connect(address, demo=options.demo)
     from doubles import Double
 
     from mlops_desk.base.errors import Unavailable
@@ -100,13 +101,16 @@ def _child(options: argparse.Namespace) -> int:
     faulthandler.enable()
     from PySide6.QtWidgets import QApplication
 
+    from mlops_desk.base.disk.agent_address import AgentAddress
     from mlops_desk.ui.app import Program, UiOptions
     from mlops_desk.ui.catalogue import PAGES
     from mlops_desk.ui.look import theme
 
     scale = options.child
     application = QApplication(["mlops-desk"])
-    program = Program(application, _connect(options), UiOptions("/tmp", demo=not options.agent or options.demo))
+    program = Program(
+        application, _connect(options), UiOptions(AgentAddress.parse("/tmp"), demo=not options.agent or options.demo)
+    )
     if options.calm:
         from mlops_desk.ui.overview import notes
 

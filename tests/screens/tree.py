@@ -28,12 +28,13 @@ def main() -> int:
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QApplication
 
+    from mlops_desk.base.disk.agent_address import AgentAddress
     from mlops_desk.ui.app import Program, UiOptions
     from mlops_desk.ui.catalogue import PAGES
 
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, tempfile.mkdtemp(prefix="desk-tree-"))
     application = QApplication(["mlops-desk"])
-    program = Program(application, Double().connect, UiOptions("/nowhere"))
+    program = Program(application, Double().connect, UiOptions(AgentAddress.parse("/nowhere")))
     program.start()
     _spin(application)
     for spec in PAGES:

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from doubles import Double
 
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.ui.app import Program, UiOptions
 
 gc.disable()
@@ -43,7 +44,7 @@ def start(qapp, qtbot, tmp_path: Path) -> Iterator[Start]:
     started: list[Program] = []
 
     def begin(double: Double, page: str | None = None, *, wait: bool = True, **options: bool) -> Program:
-        program = Program(qapp, double.connect, UiOptions(str(tmp_path), **options))
+        program = Program(qapp, double.connect, UiOptions(AgentAddress.of_folder(tmp_path), **options))
         started.append(program)
         program.start()
         if wait:

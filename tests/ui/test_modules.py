@@ -12,6 +12,7 @@ import json, sys
 sys.path.insert(0, "tests/ui")
 from PySide6.QtCore import QTimer
 from doubles import Double
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.ui import app
 seen = {}
 def begin(program):
@@ -33,7 +34,7 @@ class Watched(app.Program):
         super().start()
         begin(self)
 app.Program = Watched
-status = app.run(Double(beat_seconds=0.2).connect, app.UiOptions(sys.argv[1]))
+status = app.run(Double(beat_seconds=0.2).connect, app.UiOptions(AgentAddress.parse(sys.argv[1])))
 print(json.dumps({"status": status, **seen}))
 """
 

@@ -33,6 +33,12 @@ def choose_root(argument: str | None = None) -> Path:
     return Path(chosen).expanduser().absolute() if chosen else default_root().absolute()
 
 
+def state_folder() -> Path:
+    """Return the folder for what a window writes down that has no data folder here, as its log."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "mlops-desk"
+
+
 def runtime_folder() -> Path:
     """Return (and make, 0700) the folder for sockets; refuse one that somebody else owns."""
     base = os.environ.get("XDG_RUNTIME_DIR")

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.process import python_command
 from mlops_desk.base.text import LINE_LIMIT, plain
-from mlops_desk.telemetry.pipe.frames import BrokenStream, Frame, read_frame
-from mlops_desk.telemetry.pipe.patches import Restorer
+from mlops_desk.telemetry.pipe.frames import BrokenStream, Frame, FrameReader
 
 _log = logging.getLogger(__name__)
 _MODULE = "mlops_desk.telemetry.collector"
@@ -57,10 +56,10 @@ class Child:
         if stream is None:
             return
         try:
-            restorer = Restorer()
+            reader = FrameReader(stream)
             with stream:
-                while (frame := read_frame(stream)) is not None:
-                    heard(self, restorer.restore(frame))
+                while (frame := reader.read()) is not None:
+                    heard(self, frame)
         except (BrokenStream, ValueError) as error:
             _log.warning("The collector %s sent something that is no frame: %s", self.pid, plain(str(error)))
         finally:

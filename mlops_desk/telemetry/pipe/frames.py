@@ -1,7 +1,8 @@
 """What goes up the pipe from the collector to the agent: length, then one MessagePack frame.
 
-A frame is a heartbeat that carries samples when there are new ones. The reader trusts nothing: a
-frame that is too long or malformed ends the stream, and the collector with it.
+A frame is a heartbeat that carries samples when there are new ones, of which only what changed since the last one
+travels (``base.changes``). The reader trusts nothing: a frame that is too long or malformed, or a change of what was
+never told, ends the stream, and the collector with it.
 """
 
 import struct
@@ -10,43 +11,38 @@ from typing import IO
 
 import msgspec
 
-from mlops_desk.records.gpu import GpuProcess, MigInstance
+from mlops_desk.base.changes import BadPatch, Listener, Patch, Teller
+from mlops_desk.records.gpu import GpuProcess
+from mlops_desk.records.host import Core
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.metric import Reading
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
 
 LIMIT_BYTES = 16 << 20  # chosen: many times the sample of a machine with 16 GPUs; a longer one is damage
 _LENGTH = struct.Struct("<I")
-
-
-Patched = float | Reading
-"""A reading that changed: its number, where unit and state are as before."""
-
-
-class GpuPatch(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What changed of a GPU since the frame before; None and nothing mean: as before. Links go by their place."""
-
-    uuid: str
-    readings: dict[str, Patched] = {}
-    links: dict[int, dict[str, Patched]] = {}
-    processes: tuple[GpuProcess, ...] | None = None
-    mig: tuple[MigInstance, ...] | None = None
-    reasons: tuple[str, ...] | None = None
+_TOLD_WHOLE = frozenset({GpuProcess, Core})
+"""Nearly all of these change with each tick: on 8 GPUs with 100 processes and 64 cores, looking into them makes a frame
+10 instead of 25 kB and costs the collector 0.2 ms more, of the 3 ms that a tick takes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A sign of life; ``busy`` names the driver call that is under way, ``events`` the driver reported just now.
-
-    ``gpu`` lists the GPUs that are told whole, ``patches`` what changed of the others.
-    """
+    """A sign of life; ``busy`` names the driver call that is under way, ``events`` the driver reported just now."""
 
     sequence: int
     gpu: GpuSample | None = None
     host: HostSample | None = None
     busy: Busy | None = None
     events: tuple[DeviceEvent, ...] = ()
-    patches: tuple[GpuPatch, ...] = ()
+
+
+class _Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A frame on its way: of the samples what changed; None where there is no new one."""
+
+    sequence: int
+    gpu: Patch = None
+    host: Patch = None
+    busy: Busy | None = None
+    events: tuple[DeviceEvent, ...] = ()
 
 
 class BrokenStream(Exception):  # noqa: N818 - reads as a sentence where it is raised
@@ -54,30 +50,58 @@ class BrokenStream(Exception):  # noqa: N818 - reads as a sentence where it is r
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Frame)
+_decoder = msgspec.msgpack.Decoder(_Told)
 
 
-def encode(frame: Frame) -> bytes:
-    """Return ``frame`` with its length in front."""
-    body = _encoder.encode(frame)
-    return _LENGTH.pack(len(body)) + body
+class FrameWriter:
+    """The collector's end of one pipe."""
+
+    def __init__(self) -> None:
+        self._gpu, self._host = Teller(_TOLD_WHOLE), Teller(_TOLD_WHOLE)
+
+    def encode(self, frame: Frame) -> bytes:
+        """Return ``frame`` with its length in front; the frames after it are told against it."""
+        body = _encoder.encode(
+            _Told(
+                frame.sequence,
+                None if frame.gpu is None else self._gpu.tell(frame.gpu),
+                None if frame.host is None else self._host.tell(frame.host),
+                frame.busy,
+                frame.events,
+            )
+        )
+        return _LENGTH.pack(len(body)) + body
 
 
-def read_frame(stream: IO[bytes]) -> Frame | None:
-    """Return the next frame, or None at the end of the stream. Raises BrokenStream."""
-    head = _read_exactly(stream, _LENGTH.size)
-    if head is None:
-        return None
-    (length,) = _LENGTH.unpack(head)
-    if length > LIMIT_BYTES:
-        raise BrokenStream(f"a frame of {length} bytes")
-    body = _read_exactly(stream, length)
-    if body is None:
-        return None
-    try:
-        return _decoder.decode(body)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise BrokenStream(str(error)) from error
+class FrameReader:
+    """The agent's end of one pipe."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._gpu, self._host = Listener(GpuSample), Listener(HostSample)
+
+    def read(self) -> Frame | None:
+        """Return the next frame, or None at the end of the stream. Raises BrokenStream."""
+        head = _read_exactly(self._stream, _LENGTH.size)
+        if head is None:
+            return None
+        (length,) = _LENGTH.unpack(head)
+        if length > LIMIT_BYTES:
+            raise BrokenStream(f"a frame of {length} bytes")
+        body = _read_exactly(self._stream, length)
+        if body is None:
+            return None
+        try:
+            told = _decoder.decode(body)
+            return Frame(
+                told.sequence,
+                None if told.gpu is None else self._gpu.hear(told.gpu),
+                None if told.host is None else self._host.hear(told.host),
+                told.busy,
+                told.events,
+            )
+        except (msgspec.DecodeError, ValueError, BadPatch) as error:
+            raise BrokenStream(str(error)) from error
 
 
 def _read_exactly(stream: IO[bytes], count: int) -> bytes | None:

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.telemetry.pipe.frames import Frame, encode
-from mlops_desk.telemetry.pipe.patches import Thinner
+from mlops_desk.telemetry.pipe.frames import Frame, FrameWriter
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample
 
 _NEVER = -2
@@ -41,7 +40,7 @@ class Outbox:
         self._host: HostSample | None = None
         self._gpu_tick = self._host_tick = _NEVER
         self._pipe = threading.Lock()
-        self._thinner = Thinner()
+        self._writer = FrameWriter()
         self._sequence = 0
         self.sent_at = float("-inf")
         self.told_busy = False
@@ -75,7 +74,7 @@ class Outbox:
             self._sequence += 1
             busy = self._busy()
             frame = Frame(self._sequence, gpu, host, busy, self._events())
-            data = memoryview(encode(self._thinner.thin(frame)))
+            data = memoryview(self._writer.encode(frame))
             while data:
                 data = data[os.write(self._output, data) :]
             self.sent_at, self.told_busy = time.monotonic(), busy is not None

@@ -29,11 +29,12 @@ class BottomLine(QWidget):
 
     start_agent = Signal()
 
-    def __init__(self, *, demo: bool) -> None:
+    def __init__(self, *, demo: bool, can_start: bool = True) -> None:
         super().__init__()
         self._demo = demo
+        self._can_start = can_start
         self._agent = _statement()
-        self._start = Button("Start the agent")
+        self._start = Button("Start the agent" if can_start else "Connect again")
         self._start.clicked.connect(self.start_agent)
         self._start.hide()
         self._engine = _statement()
@@ -90,7 +91,7 @@ class BottomLine(QWidget):
     def _say_agent(self, connection: AgentConnection, info: AgentInfo | None) -> None:
         self._start.setVisible(connection.state == "lost")
         if connection.state == "starting":
-            token, text = "info", f"{numbers.INFO} starting the agent …"
+            token, text = "info", f"{numbers.INFO} {'starting the agent' if self._can_start else 'connecting'} …"
         elif connection.state == "lost":
             token, text = "alert", f"{numbers.ALERT} agent not reachable since {numbers.clock(connection.since)}"
         elif connection.stale_since is not None:

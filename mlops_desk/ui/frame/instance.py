@@ -1,4 +1,4 @@
-"""One window for each user and data folder: a second start hands over to the first and ends with 0.
+"""One window for each user and address: a second start hands over to the first and ends with 0.
 
 A lock that the kernel gives back however the first one ended decides who is first; the local socket,
 in the user's private runtime folder, only carries the request to come up.
@@ -27,9 +27,9 @@ class Instance(QObject):
 
     asked_up = Signal(str)
 
-    def __init__(self, data_dir_text: str) -> None:
+    def __init__(self, address_text: str) -> None:
         super().__init__()
-        digest = hashlib.sha256(f"{os.getuid()}:{data_dir_text}".encode()).hexdigest()[:12]
+        digest = hashlib.sha256(f"{os.getuid()}:{address_text}".encode()).hexdigest()[:12]
         folder = runtime_folder()
         self._name = str(folder / f"window-{digest}.sock")
         self._lock = FolderLock(folder / f"window-{digest}.lock")

@@ -1,6 +1,7 @@
 """The window's log: uncaught errors, Qt's messages, and the stacks of a crash in a file beside it."""
 
 import faulthandler
+import hashlib
 import logging
 from pathlib import Path
 from typing import TextIO
@@ -8,7 +9,8 @@ from typing import TextIO
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
 from mlops_desk.base import log
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.agent_address import AgentAddress
+from mlops_desk.base.disk.paths import state_folder
 from mlops_desk.base.disk.private_files import make_private
 from mlops_desk.base.errors import DeskError
 
@@ -18,8 +20,8 @@ _log = logging.getLogger(__name__)
 class WindowLog:
     """Remembers from ``start`` on what is said, and writes it down from ``open`` on."""
 
-    def __init__(self, data_dir_text: str) -> None:
-        self._path = DataFolder(Path(data_dir_text)).logs / "window.crash"
+    def __init__(self, address: AgentAddress) -> None:
+        self._path = _folder(address) / "window.crash"
         self._crashes: TextIO | None = None
 
     def start(self) -> None:
@@ -42,6 +44,13 @@ class WindowLog:
             faulthandler.disable()
             self._crashes.close()
         qInstallMessageHandler(None)
+
+
+def _folder(address: AgentAddress) -> Path:
+    """Return where a window writes: beside its agent's log, or for itself where those files are on another machine."""
+    if address.folder is not None:
+        return address.folder.logs
+    return state_folder() / f"window-{hashlib.sha256(str(address).encode()).hexdigest()[:12]}"
 
 
 _LEVELS = {

@@ -73,7 +73,7 @@ class MainWindow(QWidget):
         self._was_painted = False
         self.sidebar = Sidebar(specs, self.fill_menu)
         self.title_row = TitleRow(context.axis)
-        self.bottom = BottomLine(demo=context.options.demo)
+        self.bottom = BottomLine(demo=context.options.demo, can_start=context.options.address.can_start)
         self._stack = QStackedWidget()
         self._arrange()
         self._wire()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QWidget
 
+    from mlops_desk.base.disk.agent_address import AgentAddress
     from mlops_desk.ui.live.bridge import Bridge
     from mlops_desk.ui.live.past import MachineThen
     from mlops_desk.ui.live.store import Store
@@ -30,9 +31,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class UiOptions:
-    """How the window was asked for."""
+    """How the window was asked for: whose agent it shows, and how it begins."""
 
-    data_dir_text: str
+    address: AgentAddress
     demo: bool = False
     tray: bool = False
 

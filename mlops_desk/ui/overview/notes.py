@@ -40,7 +40,8 @@ class Notes(QWidget):
         if context.memory.contains(_WELCOMED):
             self.hide()  # never shown here: without a parent it would be a window of its own
         else:
-            seen = _WELCOME_DEMO if context.options.demo else _WELCOME
+            here = _WELCOME if context.options.address.folder is not None else _WELCOME_AFAR
+            seen = _WELCOME_DEMO if context.options.demo else here
             self.welcome.tell("Welcome to MLOps Desk", seen, self._welcome_facts())
 
     def look(self) -> None:
@@ -91,14 +92,16 @@ class Notes(QWidget):
         self.setVisible(self.welcome.isVisibleTo(self) or self.away.isVisibleTo(self))
 
     def _welcome_facts(self) -> list[Fact]:
-        folder = self._context.options.data_dir_text
+        address = self._context.options.address
+        where = str(address) if address.folder is not None else f"With the agent, at the other end of {address}"
         return [
             Fact("What runs", "The agent, a process without a window. It samples, keeps history and runs jobs."),
             Fact("After closing", "The agent goes on, and a tray icon stays where the desktop has a tray."),
-            Fact("Where data lies", folder, fixed=True),
+            Fact("Where data lies", where, fixed=True),
             Fact("Help", "Ctrl+K finds everything. In a terminal: mlops-desk doctor, mlops-desk --help."),
         ]
 
 
 _WELCOME = "You see this machine as it is now. Nothing leaves it, and nothing on it was changed."
+_WELCOME_AFAR = "You see the machine whose agent answers at the address you gave. Nothing on it was changed."
 _WELCOME_DEMO = "You see a simulated workstation, to try everything on: its GPUs, jobs and people are not real."

@@ -16,6 +16,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, "tests/ui")
 from doubles import Double
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.ui import app
 class Told(app.Program):
     def start(self):
@@ -25,7 +26,7 @@ class Told(app.Program):
         super().come_up(token)
         print("came up", token, self.window.isVisible(), flush=True)
 app.Program = Told
-sys.exit(app.run(Double(beat_seconds=0.2).connect, app.UiOptions(sys.argv[1])))
+sys.exit(app.run(Double(beat_seconds=0.2).connect, app.UiOptions(AgentAddress.parse(sys.argv[1]))))
 """
 
 

@@ -17,6 +17,7 @@ sys.path.insert(0, "tests/ui")
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QSystemTrayIcon
 from doubles import Double
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.ui import app
 class Told(app.Program):
     def start(self):
@@ -40,7 +41,7 @@ class Told(app.Program):
             self.clock.stop()
             self.end()
 app.Program = Told
-sys.exit(app.run(Double(beat_seconds=0.2).connect, app.UiOptions(sys.argv[1], tray="--tray" in sys.argv)))
+sys.exit(app.run(Double(beat_seconds=0.2).connect, app.UiOptions(AgentAddress.parse(sys.argv[1]), tray="--tray" in sys.argv)))
 """
 
 

@@ -274,7 +274,7 @@ def test_the_first_start_explains_itself_once(start, qtbot):
     page = start(Double(beat_seconds=0.2), "overview").window.page()
     card = page._notes.welcome
     assert card.isVisible()
-    for part in ("agent", "tray", "mlops-desk doctor", page.context.options.data_dir_text):
+    for part in ("agent", "tray", "mlops-desk doctor", str(page.context.options.address)):
         assert part in card.said()
     click(qtbot, card.dismiss)
     assert not page._notes.isVisible()

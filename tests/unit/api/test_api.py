@@ -19,6 +19,7 @@ from mlops_desk.api.server import ApiServer
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry
@@ -130,7 +131,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     while not socket.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.05)
-    client = Client(socket)
+    client = Client(AgentAddress(socket=socket))
     yield World(client=client, bus=bus, jobs=jobs, socket=socket, audit=audit, server=server, thread=thread)
     client.close()
     server.stop()
@@ -271,7 +272,7 @@ def test_events_reach_every_listener_with_a_heartbeat_in_silence(world: World) -
 
 
 def test_streams_that_are_open_at_the_end_are_ended_quietly(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    other = Client(world.socket)
+    other = Client(AgentAddress(socket=world.socket))
     events, lines = after_hello(world.client.announcements()), other.jobs.logs("1", follow=True)
     assert isinstance(next(events), Heartbeat)
     assert next(lines) == "first"
@@ -319,10 +320,14 @@ def test_the_newest_sample_is_told_before_anything_happens(world: World) -> None
     events.close()
 
 
-def test_who_does_not_ask_for_changes_gets_whole_samples(world: World) -> None:
+@pytest.mark.parametrize("asked", ["", "?changes=1"])  # nothing, or the form of patches of an older window
+def test_who_does_not_ask_for_changes_gets_whole_samples(asked: str, world: World) -> None:
     sample = Sampled(status(300.0))
     transport = httpx.HTTPTransport(uds=str(world.socket))
-    with httpx.Client(transport=transport, base_url="http://agent") as http, http.stream("GET", "/v1/events") as answer:
+    with (
+        httpx.Client(transport=transport, base_url="http://agent") as http,
+        http.stream("GET", f"/v1/events{asked}") as answer,
+    ):
         lines = answer.iter_lines()
         next(lines)
         for _ in range(2):

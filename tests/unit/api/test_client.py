@@ -8,7 +8,7 @@ import pytest
 
 from mlops_desk.api import client as clients
 from mlops_desk.api.client import Client
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import DeskError, NotFound, TimedOut, Unavailable
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import verbs_of
@@ -21,7 +21,7 @@ def client(tmp_path) -> Iterator[Callable[[Answer], Client]]:
     made: list[Client] = []
 
     def make(answer: Answer) -> Client:
-        one = Client(tmp_path / "no.sock")
+        one = Client(AgentAddress(socket=tmp_path / "no.sock"))
         one.close()
         one._http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://agent")
         made.append(one)
@@ -78,9 +78,14 @@ def test_an_answer_that_does_not_come_in_time_is_unknown_and_not_failed(client) 
     assert "Look again" in (caught.value.hint or "")
 
 
-def test_an_agent_that_is_not_there_is_unavailable_with_a_way_out(client) -> None:
+def test_an_agent_that_is_not_there_is_unavailable_with_a_way_out(client, tmp_path) -> None:
+    one = client(raising(httpx.ConnectError("refused")))
     with pytest.raises(Unavailable, match="ConnectError") as caught:
-        client(raising(httpx.ConnectError("refused"))).jobs.show("a")
+        one.jobs.show("a")
+    assert "ssh -L" in (caught.value.hint or "")  # no agent may be started at a socket
+    one.address = AgentAddress.of_folder(tmp_path)
+    with pytest.raises(Unavailable, match="ConnectError") as caught:
+        one.jobs.show("a")
     assert caught.value.hint == "Start it: mlops-desk status"
 
 
@@ -152,7 +157,7 @@ def test_a_change_that_fits_nothing_told_before_is_no_silence(client) -> None:
 
 def test_without_an_agent_none_is_started_when_that_was_not_asked_for(tmp_path) -> None:
     with pytest.raises(Unavailable, match="No agent runs") as caught:
-        clients.connect(DataFolder(tmp_path), start=False)
+        clients.connect(AgentAddress.of_folder(tmp_path), start=False)
     assert caught.value.hint
 
 
@@ -162,18 +167,18 @@ def test_an_agent_that_never_answers_is_given_up_with_the_place_of_its_log(tmp_p
 
     monkeypatch.setattr(clients, "START_TIMEOUT_SECONDS", 0.1)
     with pytest.raises(Unavailable, match=r"did not answer within 0\.1 s") as caught:
-        clients.connect(DataFolder(tmp_path), started=Silent())
+        clients.connect(AgentAddress.of_folder(tmp_path), started=Silent())
     assert "agent.log" in (caught.value.hint or "")
 
 
 def test_who_waits_for_an_agent_to_go_is_told_when_it_stays(tmp_path) -> None:
     from mlops_desk.base.disk.lock import FolderLock
 
-    folder = DataFolder(tmp_path)
-    lock = FolderLock(folder.lock)
-    assert clients.wait_until_gone(folder, 1.0)
+    address = AgentAddress.of_folder(tmp_path)
+    lock = FolderLock(tmp_path / "agent.lock")
+    assert clients.wait_until_gone(address, 1.0)
     assert lock.acquire()
     try:
-        assert not clients.wait_until_gone(folder, 0.1)
+        assert not clients.wait_until_gone(address, 0.1)
     finally:
         lock.release()

@@ -69,11 +69,20 @@ def test_what_is_nothing_is_told_to_be_there(courses):
 
 
 @pytest.mark.parametrize("over", [as_json, as_msgpack])
+@pytest.mark.parametrize("whole", [frozenset(), frozenset({GpuProcess, Disk})], ids=["in parts", "whole"])
 @given(samples=st.lists(SAMPLES, min_size=1, max_size=4))
-def test_what_is_told_is_heard(over, samples):
-    teller, listener = Teller(), Listener(Sample)
+def test_what_is_told_is_heard(over, whole, samples):
+    teller, listener = Teller(whole), Listener(Sample)
     for sample in samples:
         assert listener.hear(over(teller.tell(sample))) == sample
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Several of them."""
+
+    notes: tuple[Notes, ...]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +101,26 @@ def test_only_what_changed_is_told():
     first = Note("a", {"x": 1, "y": 2}, (1, 2, 3))
     assert told(first, first) == [1, {}]
     assert told(first, Note("a", {"x": 1, "y": 2}, (1, 2, 3))) == [1, {}]
-    assert told(first, replace(first, text="b")) == [1, {0: [0, "b"]}]
+    assert told(first, replace(first, text="b")) == "b"
     assert told(first, replace(first, marks={"x": 1, "z": 3})) == [1, {1: [2, {"z": [0, 3]}, ["y"]]}]
-    assert told(first, replace(first, items=(1, 5, 3))) == [1, {2: [3, {1: [0, 5]}]}]
+    assert told(first, replace(first, marks={"y": 2, "x": 4})) == [1, {1: [2, {"x": 4}, []]}]
+    assert told(first, replace(first, items=(1, 5, 3))) == [1, {2: [3, {1: 5}]}]
+    assert told(first, replace(first, text="b", items=())) == [1, {0: "b", 2: [0, ()]}]
+    reading = Reading(1.0, "W")
+    assert told(reading, Reading(2.5, "W")) == 2.5
+    assert told(reading, Reading(2.5, "V")) == [1, {0: 2.5, 1: "V"}]
+    assert told(reading, Reading(None, "W", MetricState.LOST)) == [1, {0: [0, None], 2: [0, "lost"]}]
+
+
+def test_what_is_to_be_told_whole_is_so_when_anything_of_it_changed():
+    parts = Notes({"a": 1.0}), Notes({"a": 2.0}), Notes({"a": 2.0})
+    teller = Teller(frozenset({Notes}))
+    assert [as_json(teller.tell(notes)) for notes in parts][1:] == [[0, {"by_name": {"a": 2.0}}], [1, {}]]
+    tuples = [Shelf((one, parts[0])) for one in parts]
+    teller = Teller(frozenset({Notes}))
+    assert [as_json(teller.tell(shelf)) for shelf in tuples][1:] == [
+        [1, {"0": [0, [{"by_name": {"a": 2.0}}, {"by_name": {"a": 1.0}}]]}], [1, {}],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -107,7 +133,18 @@ def test_a_patch_that_fits_nothing_is_refused(patch):
 
 
 @pytest.mark.parametrize(
-    "patch", [[1, {"7": [0, 1]}], [1, {"0": [0, 1]}], [1, {"2": [3, {"9": [0, 1]}]}], [2, {}, ["q"]]]
+    "patch",
+    [
+        [1, {"7": [0, 1]}],
+        [1, {"0": [0, 1]}],
+        [1, {"2": [3, {"9": [0, 1]}]}],
+        [2, {}, ["q"]],
+        5,
+        [1, {"0": 5}],
+        [1, {"1": "text"}],
+        [1, {"1": [2, {"x": 1}, []]}],
+        [1, {"2": [3, {"0": "text"}]}],
+    ],
 )
 def test_a_patch_that_does_not_fit_what_was_heard_is_refused(patch):
     listener = Listener(Note)

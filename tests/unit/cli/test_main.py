@@ -180,7 +180,7 @@ def test_the_demo_has_a_data_folder_of_its_own(
     folder: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setitem(acts.ACTS, "agent-status", lambda data, _given, _json: asked.append(data.root) or 0)
+    monkeypatch.setitem(acts.ACTS, "agent-status", lambda data, _given, _json: asked.append(data.folder.root) or 0)
     assert main(["--demo", "--data-dir", str(tmp_path / folder), "agent", "status"]) == 0
     assert asked == [tmp_path / root]
 

@@ -13,9 +13,8 @@ from mlops_desk.records.host import Host
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.collector import Collector
 from mlops_desk.telemetry.pipe import outbox as module
-from mlops_desk.telemetry.pipe.frames import Frame, read_frame
+from mlops_desk.telemetry.pipe.frames import Frame, FrameReader
 from mlops_desk.telemetry.pipe.outbox import Outbox
-from mlops_desk.telemetry.pipe.patches import Restorer
 from mlops_desk.telemetry.relay import Relay
 from mlops_desk.telemetry.source import Busy, GpuSample, HostSample, SourceLane
 
@@ -87,8 +86,7 @@ def test_while_one_gpu_hangs_the_others_go_on_and_the_thread_that_hung_ends_with
     loop = Loop("test")
     thread = loop.start("collector", Collector(gpus, None, 0.1, lifeline, output).run)
     with os.fdopen(reader, "rb") as stream:
-        restorer = Restorer()
-        stream_of = map(restorer.restore, iter(lambda: read_frame(stream), None))
+        stream_of = iter(FrameReader(stream).read, None)
         heard = [frame for _, frame in zip(range(30), stream_of, strict=False)]
         of_gpus = [frame for frame in heard if frame.gpu is not None]
         assert len(of_gpus) > 10
@@ -113,7 +111,7 @@ def frames() -> Iterator[tuple[HostWithDeadDisk, Iterator[Frame]]]:
     collector = Collector(Gpus(), host, 0.1, lifeline, output)
     thread = loop.start("collector", collector.run)
     with os.fdopen(reader, "rb") as stream:
-        yield host, iter(lambda: read_frame(stream), None)
+        yield host, iter(FrameReader(stream).read, None)
         host.end.set()
         os.close(agent)
         thread.join(10)
@@ -142,6 +140,8 @@ class Sent:
         reader, self._output = os.pipe()
         os.set_blocking(reader, False)
         self._stream = os.fdopen(reader, "rb", buffering=0)
+        self._data = io.BytesIO()
+        self._reader = FrameReader(self._data)
         self.now = 100.01
         monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
         self.outbox = Outbox(self._output, 1.0, lambda: None, tuple)
@@ -155,8 +155,11 @@ class Sent:
     def frames(self) -> list[Frame]:
         found = []
         while (head := self._stream.read(4)) is not None:
-            data = head + self._stream.read(int.from_bytes(head, "little"))
-            frame = read_frame(io.BytesIO(data))
+            self._data.seek(0)
+            self._data.truncate()
+            self._data.write(head + self._stream.read(int.from_bytes(head, "little")))
+            self._data.seek(0)
+            frame = self._reader.read()
             assert frame is not None
             found.append(frame)
         return found
