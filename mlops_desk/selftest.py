@@ -19,7 +19,7 @@ from typing import Any
 
 from mlops_desk import __version__
 from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.process import python_command, run_worker, serve_one
+from mlops_desk.base.process import end_group, python_command, run_command, run_worker, serve_one, start_child
 
 _DEADLINE_SECONDS = 120.0
 
@@ -72,13 +72,12 @@ def _databases(folder: Path) -> str:
 
 def _collector(_folder: Path) -> str:
     command = python_command("mlops_desk.telemetry.collector", "--simulated", "1", "--interval", "0.5")
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = start_child(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         if process.stdout is None or not process.stdout.read(4):
             raise ValueError("the collector sent nothing")
     finally:
-        process.kill()
-        process.communicate()
+        end_group(process)
     return "the collector process sends samples"
 
 
@@ -107,9 +106,9 @@ def _registry(folder: Path) -> str:
             "c.create_registered_model('try'); print(len(c.search_registered_models()))"
         )
         command = [*python_command("x")[:1], "-c", code, f"sqlite:///{place}/store.db"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_SECONDS, check=False)
-    if done.stdout.strip() != "1":
-        raise ValueError(done.stderr.strip()[-500:] or "no answer")
+        done = run_command(command, _DEADLINE_SECONDS)
+    if done.output.strip() != b"1":
+        raise ValueError(done.errors.decode("utf-8", "replace").strip()[-500:] or "no answer")
     return "an MLflow store was made and a model registered in it"
 
 

@@ -1,7 +1,8 @@
-"""Child processes that may hang: started by module name, spoken to in JSON, killed at their deadline.
+"""Child processes that may hang: each in a session of its own, and killed at its deadline. None is started elsewhere.
 
-A worker is ``python -m MODULE``; it reads one JSON document from stdin and writes one to stdout:
-``{"ok": ...}`` or ``{"error": ..., "hint": ..., "code": ...}``. It holds no lock, socket or database.
+A worker is ``python -m MODULE``, spoken to in JSON: it reads one document from stdin and writes one to stdout:
+``{"ok": ...}`` or ``{"error": ..., "hint": ..., "code": ...}``. It holds no lock, socket or database. One that works
+on somebody's behalf becomes that person before it loads anything (``person``, ``become``).
 """
 
 import contextlib
@@ -13,12 +14,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import IO, Any
 
 from mlops_desk.base.errors import DeskError, TimedOut, Unavailable, heard
+from mlops_desk.base.people import become
+from mlops_desk.base.people.person import Person, person
 from mlops_desk.base.text import plain
 
 _TAIL_CHARACTERS = 600  # chosen: the last lines of a traceback, which name the error
@@ -31,27 +35,77 @@ def python_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def run_worker(
-    module: str,
-    request: Mapping[str, Any],
-    timeout_seconds: float,
-    environment: Mapping[str, str] | None = None,
-    ending: Event | None = None,
-) -> Any:
-    """Run a worker to its answer. Raises the DeskError it reports, TimedOut, or Unavailable if it died.
+Stream = int | IO[bytes] | None
+"""What a child reads from or writes to; None: what this process has."""
 
-    Once ``ending`` is set it is ended at once, which raises Unavailable too.
+
+def start_child(
+    command: Sequence[str],
+    *,
+    stdin: Stream = subprocess.DEVNULL,
+    stdout: Stream = subprocess.PIPE,
+    stderr: Stream = subprocess.PIPE,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    buffer_bytes: int = -1,
+    as_person: Person | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a child that leads its own session, so that ``end_group`` ends it and all it starts. Raises OSError.
+
+    ``environment`` is added to this process's, or to that of the person whom it becomes first.
     """
-    process = subprocess.Popen(
-        python_command(module),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
+    inherited = os.environ if as_person is None else as_person.environment()
+    words = list(command) if as_person is None else _as_person(as_person, command)
+    return subprocess.Popen(
+        words,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        bufsize=buffer_bytes,
+        env={**inherited, **(environment or {})},
+        cwd=folder,
         start_new_session=True,
     )
+
+
+def _as_person(who: Person, command: Sequence[str]) -> list[str]:
+    groups = ",".join(map(str, who.groups))
+    # Isolated: root's interpreter loads nothing that an environment or a home names.
+    return [sys.executable, "-I", "-S", become.__file__, str(who.uid), str(who.gid), groups, *command]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that has ended by itself."""
+
+    code: int
+    output: bytes
+    errors: bytes
+
+
+def run_command(
+    command: Sequence[str],
+    timeout_seconds: float,
+    *,
+    name: str | None = None,
+    given: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+    ending: Event | None = None,
+    as_person: Person | None = None,
+) -> Finished:
+    """Run a command to its end, with ``given`` on its stdin; ``name`` is what errors call it.
+
+    Raises TimedOut, when it was ended, and Unavailable. Once ``ending`` is set it is ended at once, which raises
+    Unavailable too.
+    """
+    shown = plain(name or command[0])
+    try:
+        process = start_child(command, stdin=subprocess.PIPE, environment=environment, as_person=as_person)
+    except OSError as error:
+        text = f"{shown} can't be started: {error.strerror}."
+        raise Unavailable(text, "Is it installed, and may this user run it?") from error
     deadline = time.monotonic() + timeout_seconds
-    wanted: bytes | None = json.dumps(request).encode()
+    wanted: bytes | None = given
     while True:
         left = deadline - time.monotonic()
         try:
@@ -60,12 +114,40 @@ def run_worker(
             wanted = None  # what was written of it goes on being written
             if ending is not None and ending.is_set():
                 end_group(process)
-                raise Unavailable(f"{module} was ended before it gave an answer: so does the agent.") from error
+                raise Unavailable(f"{shown} was ended before it gave an answer: so does the agent.") from error
             if time.monotonic() < deadline:
                 continue
             end_group(process)
-            raise TimedOut(f"{module} gave no answer within {timeout_seconds:g} s and was ended.") from error
-        return _answer(module, process.returncode, output, errors)
+            raise TimedOut(f"{shown} gave no answer within {timeout_seconds:g} s and was ended.") from error
+        return Finished(process.returncode, output, errors)
+
+
+def run_worker(
+    module: str,
+    request: Mapping[str, Any],
+    timeout_seconds: float,
+    environment: Mapping[str, str] | None = None,
+    ending: Event | None = None,
+    *,
+    as_uid: int | None = None,
+    as_gid: int | None = None,
+) -> Any:
+    """Run a worker to its answer, as the user ``as_uid`` if one is given (with ``as_gid`` for their group).
+
+    Raises the DeskError it reports, TimedOut, Unavailable if it died, and Refused where nobody can be become. Once
+    ``ending`` is set it is ended at once, which raises Unavailable too.
+    """
+    who = None if as_uid is None else person(as_uid, as_gid)
+    done = run_command(
+        python_command(module),
+        timeout_seconds,
+        name=module,
+        given=json.dumps(request).encode(),
+        environment=environment,
+        ending=ending,
+        as_person=who,
+    )
+    return _answer(module, done.code, done.output, done.errors)
 
 
 def _answer(module: str, code: int, output: bytes, errors: bytes) -> Any:
@@ -106,14 +188,7 @@ def limit_memory(limit_bytes: int) -> None:
 def start_detached(command: list[str], log: Path, environment: Mapping[str, str] | None = None) -> int:
     """Start a process that outlives this one, its output in ``log``; return its pid."""
     with open(log, "ab", opener=_private) as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**os.environ, **(environment or {})},
-            start_new_session=True,
-        )
+        process = start_child(command, stdout=output, stderr=output, environment=environment)
     # Kept, so that those which ended are collected at the next start and none is warned about as forgotten.
     _detached[:] = [known for known in _detached if known.poll() is None]
     _detached.append(process)

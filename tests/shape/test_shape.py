@@ -74,6 +74,28 @@ def test_only_the_loop_starts_threads() -> None:
     assert not starters
 
 
+PROCESS_STARTERS = {
+    ("subprocess", name) for name in ("Popen", "run", "call", "check_call", "check_output", "getoutput")
+} | {("os", name) for name in ("fork", "forkpty", "system", "popen", "posix_spawn", "posix_spawnp", "execv", "execvp")}
+START_PROCESSES = {
+    "base/process.py": "the one place: a session of its own, a deadline, whom it becomes",
+    "base/people/become.py": "takes the place of itself, once it is the person",
+    "registry/server/process.py": "the server's child is made of what the keeper has loaded already",
+}
+
+
+def test_child_processes_are_started_in_one_place() -> None:
+    starters = {
+        path.relative_to(PACKAGE).as_posix()
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (getattr(node.func.value, "id", None), node.func.attr) in PROCESS_STARTERS
+    }
+    assert starters == set(START_PROCESSES)
+
+
 def test_no_error_is_swallowed_in_silence() -> None:
     silent = [
         f"{path}:{node.lineno}"

@@ -1,12 +1,12 @@
 """The self-test says of everything that is broken what it is, goes on with the rest, and never calls it well."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from mlops_desk import selftest
+from mlops_desk.base.process import Finished
 
 
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **checks) -> dict[str, object]:
@@ -80,8 +80,7 @@ def test_a_file_that_differs_from_itself_is_no_success(tmp_path: Path, monkeypat
 def test_a_registry_that_does_not_answer_is_no_success(
     said: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = subprocess.CompletedProcess([], 1, "", said)
-    monkeypatch.setattr(subprocess, "run", lambda *_words, **_more: done)
+    monkeypatch.setattr(selftest, "run_command", lambda *_words: Finished(1, b"", said.encode()))
     with pytest.raises(ValueError, match=told):
         selftest._registry(tmp_path)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.errors import TimedOut, Unavailable, heard
-from mlops_desk.base.process import end_group, python_command
+from mlops_desk.base.process import end_group, python_command, start_child
 from mlops_desk.base.text import plain
 
 _MODULE = "mlops_desk.registry.mlflow.worker"
@@ -60,15 +60,13 @@ class Worker:
         self.used_at = 0.0
         self._ready = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
-        self._process = subprocess.Popen(
+        self._process = start_child(
             python_command(_MODULE, "--idle-seconds", str(idle_seconds), *(["--with-sql"] if with_sql else [])),
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
             stderr=self._errors,
-            bufsize=0,  # nothing is left to be written when a worker that has ended is cleared away
-            env={**os.environ, **ENVIRONMENT},
-            cwd=scratch,  # MLflow may make ./mlruns wherever it stands
-            start_new_session=True,
+            environment=ENVIRONMENT,
+            folder=scratch,  # MLflow may make ./mlruns wherever it stands
+            buffer_bytes=0,  # nothing is left to be written when a worker that has ended is cleared away
         )
 
     @property

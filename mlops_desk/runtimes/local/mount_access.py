@@ -5,13 +5,14 @@ says nothing about what this person may see.
 """
 
 import os
-import pwd
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.disk.mount_points import MountTable, RealPlace
 from mlops_desk.base.errors import Refused
+from mlops_desk.base.people.become import become
+from mlops_desk.base.people.person import person
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.engines.mounts import check_mounts
@@ -27,7 +28,9 @@ def check(request: dict[str, Any]) -> list[str]:
     """
     uid, table = int(request["uid"]), MountTable()
     known = known_places(table, request["private"])
-    _become(uid)
+    if os.geteuid() == 0 != uid:
+        who = person(uid)
+        become(who.uid, who.gid, who.groups)
     mounts = tuple(Mount(**mount) for mount in request["mounts"])
     checked = check_mounts(mounts, str(uid))
     for mount, given in zip(checked, mounts, strict=True):
@@ -44,19 +47,6 @@ def _check_ours(mount: Mount, table: MountTable, known: Sequence[tuple[str, Real
     if found is not None:
         text = f"{plain(mount.source)} leads to MLOps Desk's own data or to a socket that gives power over the machine"
         raise Refused(f"{text}, {plain(found)}, and is not mounted.", "Mount the folder of your data.")
-
-
-def _become(uid: int) -> None:
-    if os.geteuid() != 0 or uid == 0:
-        return
-    try:
-        account = pwd.getpwuid(uid)
-        groups, gid = os.getgrouplist(account.pw_name, account.pw_gid), account.pw_gid
-    except KeyError:
-        groups, gid = [], uid
-    os.setgroups(groups)
-    os.setgid(gid)
-    os.setuid(uid)
 
 
 def _check_rights(mount: Mount) -> None:

@@ -7,12 +7,12 @@ can't tell in time is not known rather than too much.
 
 import os
 import stat
-import subprocess
 import threading
 import time
 from pathlib import Path
 
-from mlops_desk.base.process import end_group
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.process import run_command
 from mlops_desk.records.job import Reason
 
 _EVERY_SECONDS = 5.0  # chosen: a disk of 1 GB/s gets 5 GB beyond the limit in between
@@ -72,19 +72,13 @@ def _few_files(folder: Path) -> int | None:
 
 
 def _counted_by_child(folder: Path, deadline_seconds: float) -> int | None:
-    process = subprocess.Popen(
-        ["du", "--summarize", "--one-file-system", "--block-size=1", "--", str(folder)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # files that go while it counts
-        start_new_session=True,
-    )
     try:
-        output, _ = process.communicate(timeout=deadline_seconds)
-    except subprocess.TimeoutExpired:
-        end_group(process)
+        done = run_command(
+            ["du", "--summarize", "--one-file-system", "--block-size=1", "--", str(folder)], deadline_seconds
+        )
+    except Unavailable:
         return None
-    word = output.partition(b"\t")[0]
+    word = done.output.partition(b"\t")[0]
     return int(word) if word.isdigit() else None
 
 

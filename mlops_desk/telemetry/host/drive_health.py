@@ -5,20 +5,20 @@ need the device's file, which belongs to root. Every question has a deadline; a 
 child process. Whoever may not ask is told what to do.
 """
 
-import contextlib
 import json
 import os
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
+
+from mlops_desk.base import process
+from mlops_desk.base.errors import Unavailable
 
 Run = Callable[[list[str], float], str | None]
 
 HEALTH_SECONDS = 300.0  # chosen: wear moves in weeks, and asking costs the drive a command
 _BUS_SECONDS = 10.0
 _DRIVE_SECONDS = 10.0
-_GRACE_SECONDS = 0.5
 _PERCENT = 100.0
 _HOUR = 3600.0
 _NVME_UNIT = 512_000  # a data unit of NVMe's SMART log is a thousand times 512 bytes
@@ -177,22 +177,7 @@ def _object(text: str | None) -> dict[str, Any]:
 def run_command(command: list[str], timeout_seconds: float) -> str | None:
     """Return what a command wrote, or None when it is not there, does not answer in time, or says nothing."""
     try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError:
+        done = process.run_command(command, timeout_seconds)
+    except Unavailable:
         return None
-    try:
-        output, _ = process.communicate(timeout=timeout_seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):  # it hangs in the kernel and is left behind
-            process.wait(_GRACE_SECONDS)
-        if process.stdout is not None:
-            process.stdout.close()
-        return None
-    return output.decode("utf-8", "replace") or None
+    return done.output.decode("utf-8", "replace") or None

@@ -6,11 +6,12 @@ be killed is left behind, and remembered as long as it hangs.
 
 import os
 import select
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
+
+from mlops_desk.base.process import start_child
 
 COMMAND = ("stat", "--file-system", "--format=%b %f %a %S %c %d %n", "--")
 _NUMBERS = 6
@@ -39,14 +40,7 @@ class Probe:
         self.found: dict[str, Space] = {}
         self.denied: frozenset[str] = frozenset()
         self._output, self._errors = bytearray(), bytearray()
-        self._process = subprocess.Popen(
-            [*command, *points],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={"LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath)},
-            start_new_session=True,
-        )
+        self._process = start_child([*command, *points], environment={"LC_ALL": "C"})
 
     @property
     def answered(self) -> bool:

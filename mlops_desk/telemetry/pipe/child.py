@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.process import python_command
+from mlops_desk.base.process import python_command, start_child
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.telemetry.pipe.frames import BrokenStream, Frame, FrameReader
 
@@ -27,13 +27,7 @@ class Child:
 
     def __init__(self, arguments: Sequence[str], loop: Loop, heard: Heard) -> None:
         self.started = time.monotonic()
-        self._process = subprocess.Popen(
-            python_command(_MODULE, *arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._process = start_child(python_command(_MODULE, *arguments), stdin=subprocess.PIPE)
         self.pid = self._process.pid
         loop.start("collector-frames", lambda: self._listen(heard))
         loop.start("collector-log", self._log_errors)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from mlops_desk.base import wire
 from mlops_desk.base.errors import DeskError, Invalid, TimedOut, Unavailable
 from mlops_desk.base.loop import Loop
-from mlops_desk.base.process import end_group, python_command
+from mlops_desk.base.process import end_group, python_command, start_child
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.host import HostProcess, HostProcesses
 
@@ -34,12 +34,7 @@ class ProcessChild:
     """A running child. Not for several threads at once."""
 
     def __init__(self, arguments: Sequence[str], loop: Loop) -> None:
-        self._process = subprocess.Popen(
-            python_command(_MODULE, *arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._process = start_child(python_command(_MODULE, *arguments), stdin=subprocess.PIPE, stderr=None)
         self.pid = self._process.pid
         loop.start("processes-end", self._take_note)
 
