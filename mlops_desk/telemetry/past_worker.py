@@ -2,7 +2,7 @@
 
 Request: {"seed": number, "tier": 0-2, "start": Unix seconds, "end": Unix seconds, "every": seconds between samples}.
 The answer is a MadeHistory. It is made by the simulated sources themselves, so it ends where the live numbers begin;
-samples are taken at whole multiples of ``every``, so it is the same whenever it is made.
+when samples are taken follows from the time alone, so it is the same whenever it is made.
 """
 
 import math
@@ -32,6 +32,7 @@ _HOLDERS_SECONDS = (10.0, 60.0, 300.0)
 minutes, so none is missed."""
 _HOLDERS_TABLE_SECONDS = 86_400.0  # chosen: some hundred processes, a table of a megabyte
 _HOLDING_BYTES = 64 << 20  # as live
+_GOLDEN = 0.6180339887  # the multiples of the golden ratio are spread most evenly
 _MEBIBYTE = 1 << 20  # the unit of the table
 
 
@@ -55,11 +56,15 @@ def make(seed: int, tier: int, start: float, end: float, every: float) -> MadeHi
 
 
 def _times(tier: int, start: float, end: float, every: float) -> Iterator[float]:
-    """Yield when samples are taken: those of a coarse row in the middle of its parts."""
-    shift = every / 2 if tier else 0.0
-    number = math.ceil((start - shift) / every)
-    while (at := number * every + shift) < end:
-        yield at
+    """Yield when samples are taken: live ones on the second, others anywhere in each ``every``.
+
+    At an even pace they would meet the works, which come and go in quarters of an hour, always at the same point.
+    """
+    number = math.floor(start / every)
+    while (first := number * every) < end:
+        at = first + every * (number * _GOLDEN % 1.0) if tier else first
+        if start <= at < end:
+            yield at
         number += 1
 
 

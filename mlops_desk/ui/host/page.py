@@ -87,7 +87,8 @@ class HostPage(Page):
         above.column.addWidget(self.cores)
         self.cores.read.connect(self._reading.show_text)
         split = QSplitter(Qt.Orientation.Horizontal)
-        split.addWidget(self._numbers())
+        self._left = self._numbers()
+        split.addWidget(self._left)
         split.addWidget(self._right())
         split.setStretchFactor(1, 1)
         split.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
@@ -113,6 +114,7 @@ class HostPage(Page):
 
     def _turn(self, view: str) -> None:
         self.views.setCurrentIndex([key for key, _ in VIEWS].index(view))
+        self._left.setVisible(view == "curves")  # a table of processes needs the whole width for command lines
 
     def _sees_processes(self) -> bool:
         return self.tabs.current() == "processes"

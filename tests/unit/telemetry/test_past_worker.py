@@ -17,7 +17,7 @@ from mlops_desk.storage.history.scales import error_limit
 from mlops_desk.telemetry.history.disk import open_store
 from mlops_desk.telemetry.history.exactness import scale_of
 from mlops_desk.telemetry.history.memory import parts_of
-from mlops_desk.telemetry.past_worker import MODULE, make
+from mlops_desk.telemetry.past_worker import MODULE, _times, make
 from mlops_desk.telemetry.simulated.past import samples_at
 from mlops_desk.telemetry.simulated.works import WORKS, load, pid_of, rhythm, run_of, turn_at
 
@@ -79,6 +79,14 @@ def test_rows_of_minutes_and_quarters_have_a_least_and_a_most_and_weigh_as_live_
     assert found.count.tolist() == [900.0, 900.0]
     assert (found.low < found.mean).all()
     assert (found.mean < found.high).all()
+
+
+def test_samples_of_coarse_rows_meet_works_at_every_point_of_theirs() -> None:
+    times = np.array([*_times(2, NOON, NOON + 86_400.0, 300.0)])
+    assert len(times) == 288
+    assert (np.diff(times) > 0).all()
+    assert len(set(np.floor(times / 300.0))) == 288
+    assert np.histogram(times % 1800.0, 12, (0.0, 1800.0))[0].min() > 12
 
 
 def test_a_row_that_the_gap_cuts_off_is_made_of_the_samples_inside(tmp_path: Path) -> None:
