@@ -234,7 +234,8 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 def start_ticks(pid: int) -> int | None:
     """Return when ``pid`` started, in clock ticks since boot; None if there is no such process.
 
-    Pid and start ticks together name a process for the life of the machine (field 22 of proc(5) stat).
+    Pid and start ticks together name a process for the life of the machine (field 22 of proc(5) stat). Not by psutil:
+    its time of creation moves with the clock.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()

@@ -4,6 +4,9 @@ Whole devices only: no partitions, loop devices, memory disks or device-mapper l
 counted on the device below). Latency is time spent over operations completed since the last pass;
 where nothing was read there is no read latency. A drive's temperature is a command to the drive, its health a question
 to another program: both are asked for away from the rest, and withdrawn when there is no answer.
+
+Not by psutil: it tells neither the requests in flight nor the time they wait, of which queue and latency are made, and
+takes three times as long (42 µs to 16 µs).
 """
 
 import time

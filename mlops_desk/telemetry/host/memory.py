@@ -2,6 +2,9 @@
 
 Used is what is not available to new work, as ``free`` counts it; for a node the kernel does not say that, so it is what
 is neither free nor cache.
+
+Not by psutil: it tells no pages that are dirty, written back, locked or huge, no node and no kill, so both files would
+be read a second time for what it leaves out.
 """
 
 import os

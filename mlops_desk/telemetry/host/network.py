@@ -2,6 +2,9 @@
 
 Real interfaces only: the loopback and the many virtual ends that containers bring and take
 (veth, bridges, taps) would drown them; they are those without a device of their own.
+
+Not by psutil: it opens the same file each time (40 µs to 26 µs), and asks every virtual end for its link and address
+by system calls, a hundred on a machine with as many containers.
 """
 
 from dataclasses import dataclass, field

@@ -3,6 +3,9 @@
 Idle and iowait counters of the kernel run backwards at times (an idle processor's are estimated): that is no work
 done, not a spike. Guests count as user already. Clocks are asked of a few processors a pass, in turns, for a kernel
 may let each question wait 10 ms.
+
+Not by psutil: it opens and reads the same file four times for what one read of an open one gives here (14 µs to 75 µs
+for two processors), tells no tasks that run or wait, and asks every clock at once.
 """
 
 import os

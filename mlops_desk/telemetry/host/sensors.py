@@ -2,6 +2,8 @@
 
 A drive's thermometer belongs to the drive and is left out here, and so is that of a GPU which sleeps: asking would
 wake it. A chip may take its time to answer, so ``measure`` asks, and ``read`` hands on what is young.
+
+Not by psutil: it asks every chip, also those that sleep and those that hang, and looks for all of them each time.
 """
 
 import time
