@@ -66,7 +66,7 @@ class HostPage(Page):
             "pressure": Chart("Waiting for", numbers.percent),
             "load": Chart("Load", numbers.number),
         }
-        self.stack = ChartStack(list(self.charts.values()), context, "Curves of the host")
+        self.stack = ChartStack(list(self.charts.values()), context, "Curves of the host", scrolls=True)
         self.stack.of("host")
         self.processes = ProcessView(context)
         self.tabs = Tabs("What to show of the host", VIEWS)

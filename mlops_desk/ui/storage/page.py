@@ -168,7 +168,7 @@ class DeviceView(QWidget):
         self._nothing = Label(kind.nothing, tone="muted", wrap=True)
         self._nothing.hide()
         self.charts = [Chart(curve.title, curve.unit, top=curve.top, step=curve.step) for curve in kind.curves]
-        self.stack = ChartStack(self.charts, context, f"Curves of the chosen one of: {kind.title}")
+        self.stack = ChartStack(self.charts, context, f"Curves of the chosen one of: {kind.title}", scrolls=True)
         self._arrange()
 
     def _arrange(self) -> None:
