@@ -23,7 +23,6 @@ PAGES: tuple[PageSpec, ...] = (
         "M3 3h6v6H3zM11 3h6v6h-6zM3 11h6v6H3zM11 11h6v6h-6z",
         awaits=NUMBERS,
         moves=True,
-        is_now=True,
     ),
     PageSpec(
         "gpus",

@@ -15,6 +15,7 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.words import numbers
 
 TINT = 0.14
 BELOW = theme.SPACE_8  # the page begins at its very top: this keeps it apart
@@ -73,8 +74,16 @@ class ThenBar(QWidget):
         self.range.show_title(spans.told(axis.span(), axis.now))
         self.range.setAccessibleName(f"{self.range.text()}. Go to another time …")
         self.range.updateGeometry()
-        self.note.show_text(self._past.note if spec.curves and axis.in_history else "")
+        self.note.show_text(self._noted(spec))
         self.setAccessibleName(self.told)
+
+    def _noted(self, spec: PageSpec) -> str:
+        """Say what is known of that time, or of when numbers are that no curve stands beside."""
+        moment = self._past.moment
+        if moment is None or spec.is_now:
+            return ""
+        of_when = "" if spec.curves else f"Numbers are of {numbers.day_and_clock(moment)}."
+        return self._past.note or of_when
 
     def _go_live(self) -> None:
         self._axis.go_live()

@@ -10,6 +10,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.job import JobBrief, JobState
 from mlops_desk.records.status import Status
 from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, menu_text
@@ -18,6 +19,7 @@ from mlops_desk.ui.overview.attention import attention, wrong_now
 from mlops_desk.ui.overview.grid import Grid
 from mlops_desk.ui.overview.notes import Notes
 from mlops_desk.ui.overview.strip import Strip
+from mlops_desk.ui.overview.then import TilesThen
 from mlops_desk.ui.overview.tile_views import gpu_view, host_views
 from mlops_desk.ui.overview.tiles import Tile
 from mlops_desk.ui.parts.page import Page
@@ -46,9 +48,11 @@ class OverviewPage(Page):
         }
     )  # fmt: skip
     loads: ClassVar[tuple[Topic, ...]] = (Topic.JOBS, Topic.ALERTS, Topic.INCIDENTS)
+    goes_back: ClassVar[bool] = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._then = TilesThen(context, self._show_tiles)
         self._gpus: dict[str, Tile] = {}
         self._hosts: dict[str, Tile] = {}
         self._gpu_grid = Grid(theme.TILE_HEIGHT, 4)
@@ -96,15 +100,12 @@ class OverviewPage(Page):
         whole.addWidget(scroll)
 
     def refresh(self, topics: frozenset[Topic]) -> None:
-        status = self.context.store.status
-        if status is None:
+        if self.seen_status() is None:
             self.wait_for_numbers()
             return
         self.show_content()
         if topics & {Topic.STATUS, Topic.CONNECTION} and self.takes_numbers():
-            self._show_gpus(status)
-            self._show_host(status)
-            self._strip.say(glance.pieces(status))
+            self._show_tiles()
         if topics - {Topic.STATUS}:
             self._show_verdict()
         if topics & {Topic.ALERTS, Topic.CONNECTION}:
@@ -128,10 +129,21 @@ class OverviewPage(Page):
         nothing = _NOTHING_NEW
         if store.alerts.value is None or store.incidents.value is None:
             nothing = f"It is not known what changed: {error.message}" if error else "Loading what changed …"
-        self._notices.show_lines("Alerts and what changed", attention(store), nothing)
+        title = "Alerts now, and what changed" if self.is_then() else "Alerts and what changed"
+        self._notices.show_lines(title, attention(store), nothing)
 
-    def _show_gpus(self, status: Status) -> None:
-        store = self.context.store
+    def _show_tiles(self) -> None:
+        """Show the machine at the time that is seen."""
+        status = self.seen_status()
+        if status is None:
+            return
+        store = self._then.store(status) if self.is_then() else self.context.store
+        self._show_gpus(store, status)
+        self._show_host(store, status)
+        self._strip.say(glance.pieces(status))
+        self._alerts.setVisible(not self.is_then())
+
+    def _show_gpus(self, store: Store, status: Status) -> None:
         stale = None if store.is_true_now else store.connection
         wanted = [gpu.uuid for gpu in status.gpus]
         if list(self._gpus) != wanted:
@@ -143,8 +155,8 @@ class OverviewPage(Page):
         self._gpu_grid.setVisible(bool(wanted))
         self._none.say(None if wanted else status)
 
-    def _show_host(self, status: Status) -> None:
-        views = dict(list(host_views(self.context.store, status).items())[:HOST_TILES])
+    def _show_host(self, store: Store, status: Status) -> None:
+        views = dict(list(host_views(store, status).items())[:HOST_TILES])
         if list(self._hosts) != list(views):
             self._hosts = {key: self._hosts.get(key) or self._host_tile(key) for key in views}
             self._host_grid.set_tiles(list(self._hosts.values()))
@@ -177,7 +189,7 @@ class OverviewPage(Page):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction(f"Open GPU {gpu.index}").triggered.connect(lambda: self.context.open_page("gpus", uuid))
-        for process in gpu.processes[:PROCESSES_OFFERED]:
+        for process in () if self.is_then() else gpu.processes[:PROCESSES_OFFERED]:
             action = menu.addAction(menu_text(f"End {gpus.process_title(process)} …"))
             action.triggered.connect(
                 lambda _on=False, process=process: self.context.act("gpus.end_process", self.context, gpu, process)
@@ -206,7 +218,7 @@ class OverviewPage(Page):
         done = [job for job in jobs if job.state.is_final]
         waiting.sort(key=lambda job: job.submitted_at)
         done.sort(key=lambda job: -(job.ended_at or job.submitted_at))
-        title = f"Queue: {len(running)} running, {len(waiting)} waiting"
+        title = f"Queue{' now' if self.is_then() else ''}: {len(running)} running, {len(waiting)} waiting"
         lines = [_job_line(job) for job in (*running, *waiting, *done)[:JOBS_SHOWN]]
         nothing = "No jobs yet. What runs, waits and has ended will be here."
         if part.value is None:

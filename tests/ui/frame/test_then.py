@@ -79,7 +79,7 @@ def test_a_key_leads_back_to_live(gpus, qtbot, key):
 def test_a_page_that_shows_now_says_so_and_one_without_time_says_nothing(gpus, qtbot):
     window = gpus.window()
     gpus.context.axis.move(-HOUR)
-    for page, told in (("overview", "This page shows now. Charts show"), ("host", "You see"), ("events", "This page")):
+    for page, told in (("endpoints", "This page shows now. Charts show"), ("host", "You see"), ("events", "This page")):
         window.show_page(page)
         assert window.then_bar.isVisibleTo(window)
         assert window.then_bar.told.startswith(told)
@@ -191,6 +191,28 @@ def test_the_host_and_disks_are_of_then_too(gpus, double, qtbot):
     assert window.page().views["disk"]._details.heading.whole == f"Details at {when}"
     axis.go_live()
     assert window.page().views["disk"]._details.heading.whole == "Details"
+
+
+def test_tiles_are_of_then_with_the_minutes_before_and_what_is_now_is_called_so(gpus, double, qtbot):
+    window = gpus.window()
+    window.show_page("overview")
+    overview = window.page()
+    uuid = gpus.gpu().uuid
+    axis = go_back(gpus, qtbot, double)
+    end = axis.span().end
+    qtbot.waitUntil(lambda: len(overview._gpus[uuid].view.curves[0].points) > 30)
+    tile = overview._gpus[uuid].view
+    assert (tile.number, tile.foot, tile.dim) == ("12", "job-then · then", False)
+    times = [at for at, _ in tile.curves[0].points]
+    assert end - 61 <= min(times) <= max(times) <= end
+    assert overview._queue.heading.whole.startswith("Queue now: ")
+    assert overview._notices.heading.whole == "Alerts now, and what changed"
+    assert not overview._alerts.isVisibleTo(overview)
+    assert window.then_bar.note.whole == f"Numbers are of {numbers.day_and_clock(end)}."
+    axis.go_live()
+    assert overview._gpus[uuid].view.foot != "job-then · then"
+    assert overview._queue.heading.whole.startswith("Queue: ")
+    assert overview._alerts.isVisibleTo(overview)
 
 
 def test_paused_is_told_as_such_and_shows_what_it_showed(gpus, double, qtbot):
