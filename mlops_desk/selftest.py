@@ -22,6 +22,7 @@ from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.process import end_group, python_command, run_command, run_worker, serve_one, start_child
 
 _DEADLINE_SECONDS = 120.0
+"""Chosen: each part loads its libraries, perhaps from a slow disk; what hangs is told all the same."""
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from mlops_desk.alerts.causes import LOST_XID, UNKNOWN, XID_RULES, Cause, of_gpu
 from mlops_desk.alerts.links import NvLinks
 from mlops_desk.alerts.rule_rows import RuleRow, RuleRows
 from mlops_desk.alerts.silences import Silences, Spot, spot_of
-from mlops_desk.alerts.table import WATCHED, Watched, gone
+from mlops_desk.alerts.table import WATCHED, gone
+from mlops_desk.alerts.watched import Watched
 from mlops_desk.base.hysteresis import Condition, Holding, span_words, step
 from mlops_desk.base.text import THIN, amount, percent, plain
 from mlops_desk.records.alert import Alert, AlertRule
@@ -307,7 +308,7 @@ class AlertEngine:
             device=spot[1],
             device_title=title,
             text=text,
-            hint=cause.hint or watched.hint.replace("MOUNT", spot[1]).replace("/dev/NAME", f"/dev/{spot[1]}"),
+            hint=cause.hint or watched.next_step(spot[1]),
             since=at,
             value=value,
             unit=rule.unit,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from mlops_desk.alerts.table import Watched
+from mlops_desk.alerts.watched import Watched
 from mlops_desk.base.hysteresis import Condition
 from mlops_desk.records.alert import AlertRule
 

@@ -4,12 +4,13 @@ DCGM's and GPUd's thresholds are used where they have one. A measure returns Non
 neither fires nor ends an alert.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from mlops_desk.alerts.causes import OOM_RULE
 from mlops_desk.alerts.links import NVLINKS, PCIE, pcie_share
+from mlops_desk.alerts.watched import NAME, Gauge, Watched
+from mlops_desk.base.errors import Hint
 from mlops_desk.records.alert import AlertRule
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.holding import LEAST_BYTES
@@ -27,40 +28,6 @@ _DAY = 86_400.0
 _MIB = float(1 << 20)
 _REPLAYS_PER_LANE = {1: 0.15, 2: 0.30, 3: 0.48, 4: 0.96, 5: 1.92, 6: 3.84}
 _READ_ONLY_KINDS = {"squashfs", "iso9660", "udf", "erofs", "cramfs", "fuse.snapfuse"}
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """``of`` tells a device's number from nothing but the readings and attributes that are named here.
-
-    ``reads`` None: from whatever there is.
-    """
-
-    of: Callable[[Any], float | None]
-    reads: tuple[str, ...] | None = ()
-    facts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A rule with its measure.
-
-    ``grown_over``: the measure is a counter, and what counts is its growth within so many seconds, in units of
-    ``grown_in``. ``pulse``: it is set off by an incident, not by a number. ``measured`` False: the rule's metric says
-    only where to look. ``logged`` False: the event log has the matter itself; ``noticed``: a notice of telemetry's
-    tells it to the person already. ``said`` is what there is to say of the device besides.
-    """
-
-    rule: AlertRule
-    measure: Gauge
-    hint: str
-    grown_over: float = 0.0
-    grown_in: Callable[[Any], float] = lambda _: 1.0
-    pulse: bool = False
-    measured: bool = True
-    logged: bool = True
-    noticed: bool = False
-    said: Callable[[Any], str | None] = lambda _: None
 
 
 def _number(device: Any, metric: str) -> float | None:
@@ -194,6 +161,7 @@ def _rule(
 
 _FLAG = (1.0, 0.0, 0.0)  # fires at 1, ends at 0, at once: an incident needs no time to be believed
 _SET_OFF = Gauge(lambda _: 0.0)
+_WHICH = Hint("mlops-desk events", after=" tells which, and what to do.")
 _EXAMINE = "Take the GPU out of use and have the board examined; results of running jobs may be wrong."
 _COOL = "Check air flow, fans, dust and the room's temperature."
 _LIMITS = ("hw.temperature.limit.slowdown", "hw.temperature.limit.gpu")
@@ -210,20 +178,21 @@ _GPU = (
     Watched(
         _rule("gpu_silent", "Does not respond", ("gpu", "hw.gpu.utilization", "1"), (1.0, 0.0, 15.0), "alert",
               "A call to the driver about the GPU does not return."),
-        Gauge(_mute, facts=("state",)), "sudo dmesg | grep -i nvrm says more. No new job should start on it.",
+        Gauge(_mute, facts=("state",)), Hint("sudo dmesg | grep -i nvrm", after=" says more. No new job should start "
+        "on it."),
         measured=False, logged=False, noticed=True,
     ),
     Watched(
         _rule("gpu_xid", "Grave error of the driver (XID)", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "alert",
               "An XID that makes the GPU unusable or its results doubtful, one alert for each number and job. It ends "
               "10 min after the last one; XID 79 when the GPU is back."),
-        _SET_OFF, "mlops-desk events tells which, and what to do.", pulse=True, measured=False, logged=False,
+        _SET_OFF, _WHICH, pulse=True, measured=False, logged=False,
     ),
     Watched(
         _rule("gpu_xid_warning", "Error of the driver (XID)", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "warning",
               "An XID that ended a program or may grow worse (31, 94 …), one alert for each number and job. It ends 10 "
               "min after the last one. XID 45 only says that a program was ended, and rings nobody."),
-        _SET_OFF, "mlops-desk events tells which, and what to do.", pulse=True, measured=False, logged=False,
+        _SET_OFF, _WHICH, pulse=True, measured=False, logged=False,
     ),
     Watched(
         _rule("gpu_lease", "Its lease file was damaged", ("gpu", "hw.gpu.utilization", "1"), _FLAG, "warning",
@@ -272,7 +241,7 @@ _GPU = (
     Watched(
         _rule("gpu_row_remap_pending", "Memory row waits for a reset to be replaced",
               ("gpu", "hw.gpu.row_remap.pending", "1"), _FLAG, "warning", "A reset of the GPU replaces it."),
-        _value("hw.gpu.row_remap.pending"), "When its jobs are done: sudo nvidia-smi --gpu-reset",
+        _value("hw.gpu.row_remap.pending"), Hint("sudo nvidia-smi --gpu-reset", before="When its jobs are done: "),
     ),
     Watched(
         _rule("gpu_recovery", "The driver asks for a reset or more", ("gpu", "hw.gpu.recovery_action", "1"), _FLAG,
@@ -300,7 +269,8 @@ _GPU = (
               (float(LEAST_BYTES), float(LEAST_BYTES) / 2, 60.0), "warning",
               "Memory in use that no process is seen to hold: of a dead process, or of one that is hidden."),
         Gauge(_unclaimed, facts=("held_by_nobody_bytes", "processes_known")),
-        "sudo fuser -v /dev/nvidia* tells who has it open; mlops-desk doctor says what else to look for.",
+        Hint("sudo fuser -v /dev/nvidia*", after=" tells who has it open; mlops-desk doctor says what else to look "
+             "for."),
     ),
     Watched(
         _rule("gpu_pcie_replays", "PCIe link is unreliable", ("gpu", "hw.gpu.pcie.replays", "1"),
@@ -312,15 +282,16 @@ _GPU = (
     Watched(
         _rule("gpu_nvlink_down", "NVLinks are down", ("gpu", "hw.gpu.nvlink.up", "1"), (1.0, 0.0, 30.0), "warning",
               "NVLinks of the GPU that are down, where it or another one of its model had some up.", counted="links"),
-        Gauge(lambda _: None, NVLINKS), "mlops-desk status --json names them. Check bridges and switches (systemctl "
-        "status nvidia-fabricmanager); jobs on several GPUs are slow until then.",
+        Gauge(lambda _: None, NVLINKS), Hint("mlops-desk status --json", after=" names them. Check bridges and "
+        "switches (systemctl status nvidia-fabricmanager); jobs on several GPUs are slow until then."),
     ),
     Watched(
         _rule("gpu_pcie_link", "PCIe link is narrower or slower than it can be",
               ("gpu", "hw.gpu.pcie.width", "1"), (0.25, 0.49, 30.0), "warning",
               "Share of the speed of generation and lanes that GPU and slot can do, while the GPU works.", above=False),
-        Gauge(pcie_share, PCIE), "Check the board's seat, the riser and the slot's settings in the firmware (lanes, "
-        "generation); nvidia-smi -q -d PCIE shows both ends.",
+        Gauge(pcie_share, PCIE),
+        Hint("nvidia-smi -q -d PCIE", after=" shows both ends.",
+             before="Check the board's seat, the riser and the slot's settings in the firmware (lanes, generation); "),
     ),
     Watched(
         _rule("gpu_nvlink_errors", "NVLinks are unreliable", ("gpu", "hw.gpu.nvlink.errors.crc", "1"),
@@ -387,7 +358,8 @@ _DISK = (
     Watched(
         _rule("disk_critical_warning", "Raises a critical warning", ("disk", "hw.disk.critical_warning", "1"),
               _FLAG, "alert", "Bits: 1 spare low, 2 temperature, 4 unreliable, 8 read only, 16 backup failed."),
-        _value("hw.disk.critical_warning"), "sudo smartctl -a /dev/NAME tells more. Copy the data away.",
+        _value("hw.disk.critical_warning"),
+        Hint(f"sudo smartctl -a /dev/{NAME}", after=" tells more. Copy the data away."),
     ),
 )  # fmt: skip
 
@@ -397,7 +369,7 @@ _FILESYSTEM = (
               ("filesystem", "system.filesystem.utilization", "1"), (0.95, 0.93, 60.0), "warning",
               "Share of the space that ordinary users may fill."),
         Gauge(_full, ("system.filesystem.utilization",), ("kind",)),
-        "sudo du -xh --max-depth=2 MOUNT | sort -h | tail",
+        Hint(f"sudo du -xh --max-depth=2 {NAME} | sort -h | tail"),
     ),
     Watched(
         _rule("filesystem_inodes", "Hardly any room for more files",

@@ -7,14 +7,15 @@ the file that ``SSL_CERT_FILE`` names.
 import socket
 import ssl
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.base.text import plain
 
-_ADD_AUTHORITY = (
-    "Have this machine trust its authority: sudo cp CA.pem /usr/local/share/ca-certificates/webhook.crt && "
-    "sudo update-ca-certificates. Or start the agent with SSL_CERT_FILE=/path/to/CA.pem."
+_ADD_AUTHORITY = Hint(
+    "sudo cp CA.pem /usr/local/share/ca-certificates/webhook.crt && sudo update-ca-certificates",
+    before="Have this machine trust its authority: ",
+    after=". Or start the agent with SSL_CERT_FILE=/path/to/CA.pem.",
 )
-_RENEW = "Its owner has to renew it; with a wrong clock on this machine it looks the same: date"
+_RENEW = Hint("date", before="Its owner has to renew it; with a wrong clock on this machine it looks the same: ")
 _OTHER_NAME = "Set the webhook's address with a name that is in the certificate, or have one made for this name."
 _TROUBLE = {
     9: ("is not valid yet", _RENEW),

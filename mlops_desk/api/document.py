@@ -24,6 +24,7 @@ def describe(verb: Verb) -> dict[str, Any]:
         "summary": verb.doc.partition("\n")[0],
         "description": verb.doc,
         "x-who": verb.mark.who.value,
+        **({"x-why": verb.mark.why} if verb.mark.why else {}),
     }
     answer = {"200": {"description": "The answer", "content": _content(verb)}}
     if verb.mark.changes:

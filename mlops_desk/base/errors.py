@@ -9,13 +9,13 @@ DeskError              what happened, to what and why, with a hint: what to do n
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 
 class Hint(str):
     """A hint that holds a command, as a text: ``before``, the command, ``after``, as they are.
 
-    Records keep the command in a field of their own beside the text, where only that travels.
+    Records keep the command in a field of their own beside the text, where only that travels (``keep_command``).
     """
 
     __slots__ = ("command",)
@@ -28,23 +28,62 @@ class Hint(str):
         return made
 
 
+def hint_of(text: str | None, command: str | None) -> str | None:
+    """Return a hint that travelled as a text and a field as the ``Hint`` that it was."""
+    if text is None or isinstance(text, Hint) or not command or command not in text:
+        return text
+    before, _, after = text.partition(command)
+    return Hint(command, before=before, after=after)
+
+
+def command_of(hint: str | None) -> str | None:
+    """Return the command that a hint holds; None where it is a sentence."""
+    return hint.command if isinstance(hint, Hint) else None
+
+
+def keep_command(record: object, hint: str = "hint", command: str = "command") -> None:
+    """Make the two fields of a frozen record tell the same: called at its making, whatever it is made from."""
+    whole = hint_of(getattr(record, hint), getattr(record, command))
+    object.__setattr__(record, hint, whole)
+    object.__setattr__(record, command, command_of(whole))
+
+
+class Place(NamedTuple):
+    """Where in a text something is wrong, as editors count it: from 1.
+
+    ``column`` is None where nothing stands any more (at the end), ``field`` where it is about no field.
+    """
+
+    line: int
+    column: int | None = None
+    field: str | None = None
+
+    def __str__(self) -> str:
+        return f"Line {self.line}" if self.column is None else f"Line {self.line}, column {self.column}"
+
+
 class DeskError(Exception):
     """Something a person should read: ``message`` says what happened, ``hint`` what to do next.
 
-    ``command`` is the command in the hint that can be run as it is; a ``Hint`` carries its own.
+    ``command`` is the command in the hint, which a ``Hint`` carries; it is given where only the text of one is there.
+    ``place`` is where it stands in the text that was sent, which the message says too.
     """
 
     code = "error"
 
-    def __init__(self, message: str, hint: str | None = None, command: str | None = None) -> None:
+    def __init__(
+        self, message: str, hint: str | None = None, command: str | None = None, place: Place | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
-        self.command: str | None = hint.command if isinstance(hint, Hint) else command
+        self.hint = hint_of(hint, command)
+        self.command = command_of(self.hint)
+        self.place = place
 
-    def told(self) -> dict[str, str | None]:
+    def told(self) -> dict[str, Any]:
         """Return what of it travels as JSON."""
-        return {"error": self.message, "hint": self.hint, "command": self.command, "code": self.code}
+        place = {} if self.place is None else {"place": self.place._asdict()}
+        return {"error": self.message, "hint": self.hint, "command": self.command, "code": self.code, **place}
 
 
 class NotFound(DeskError):  # noqa: N818 - reads as a sentence where it is raised
@@ -85,8 +124,6 @@ BY_CODE: dict[str, type[DeskError]] = {
 def heard(document: Mapping[str, Any]) -> DeskError:
     """Return the error of which ``DeskError.told`` told; an older program tells no command."""
     kind = BY_CODE.get(document.get("code") or "", DeskError)
-    hint, command = document.get("hint"), document.get("command")
-    if hint is not None and command and command in hint:
-        before, _, after = hint.partition(command)
-        hint = Hint(command, before=before, after=after)
-    return kind(str(document.get("error")), hint, command)
+    told = document.get("place")
+    place = None if told is None else Place(told["line"], told.get("column"), told.get("field"))
+    return kind(str(document.get("error")), document.get("hint"), document.get("command"), place)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.base.disk.files import set_aside, write_atomically
-from mlops_desk.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.base.errors import Hint, Invalid, NotFound, Unavailable
 from mlops_desk.base.text import plain, span
 
 _log = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ class SettingsStore:
     def set(self, key: str, text: str) -> Value:
         """Check and store a value. Raises NotFound, Invalid, OSError."""
         if key not in self._table:
-            raise NotFound(f"There is no setting {key!r}.", "mlops-desk settings list shows them all.")
+            raise NotFound(f"There is no setting {key!r}.", Hint("mlops-desk settings list", after=" shows them all."))
         value = self._table[key].parse(text)
         with self._lock:
             values = {**self._values, key: value}
@@ -210,7 +210,8 @@ class SettingsStore:
         except OSError as error:
             if not self._path.is_dir():
                 text = f"The settings in {self._path} can't be read: {error.strerror}."
-                raise Unavailable(text, f"Check the permissions of the file: ls -la {self._path}") from error
+                hint = Hint(f"ls -la {self._path}", before="Check the permissions of the file: ")
+                raise Unavailable(text, hint) from error
             return self._damaged()
         except (ValueError, RecursionError):
             return self._damaged()

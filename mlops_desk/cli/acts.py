@@ -9,12 +9,12 @@ from typing import Any
 from mlops_desk.api.client import Client, connect, wait_until_gone
 from mlops_desk.base import wire
 from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.base.errors import Hint, Invalid, TimedOut, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, Invalid, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.cli import afterword, output
 from mlops_desk.cli.forms import deployment
 from mlops_desk.cli.output import show
-from mlops_desk.cli.parser import arguments_of
+from mlops_desk.cli.parser import arguments_of, file_of
 from mlops_desk.cli.watch import watch
 from mlops_desk.records.agent import Backup
 from mlops_desk.records.drift import DriftReport
@@ -31,7 +31,10 @@ def _verb(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> in
     client = connect(address, demo=given.demo)
     try:
         before = afterword.before(client, given.verb, arguments)
-        answer = client.call(given.verb, arguments)
+        try:
+            answer = client.call(given.verb, arguments)
+        except DeskError as error:
+            raise _with_file(error, file_of(given.verb, given)) from error
         if given.verb.streams:
             followed = None if as_json else afterword.followed(given.verb, arguments)
             _say(followed and afterword.waiting(client, followed))
@@ -47,6 +50,13 @@ def _verb(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> in
     finally:
         client.close()
     return 0
+
+
+def _with_file(error: DeskError, path: str | None) -> DeskError:
+    """Return the error with the name of the file that it is about, which the agent never heard."""
+    if error.place is None or path is None:
+        return error
+    return type(error)(f"{path}: {error.message}", error.hint, error.command, error.place)
 
 
 def _say(text: str | None) -> None:

@@ -1,7 +1,7 @@
 """From arguments to an exit code: 0 done, 1 a DeskError, 2 usage.
 
 With ``--json`` (which may stand last) stdout is one JSON document and nothing else, and an error is
-``{"error", "hint", "command"}`` on stderr.
+``{"error", "hint", "command"}`` on stderr, with the ``"place"`` in the file that was sent where there is one.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def _complain(error: DeskError, *, as_json: bool) -> None:
     if as_json:
         from mlops_desk.base import wire  # noqa: PLC0415 - 10 ms that only an error needs
 
-        sys.stderr.write(wire.dumps({"error": error.message, "hint": error.hint, "command": error.command}) + "\n")
+        sys.stderr.write(wire.dumps({key: value for key, value in error.told().items() if key != "code"}) + "\n")
         return
     sys.stderr.write(f"mlops-desk: {error.message}\n")
     if error.hint:

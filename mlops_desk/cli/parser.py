@@ -10,6 +10,7 @@ from typing import Any
 from mlops_desk import __version__
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.moments import parse_length, parse_moment
+from mlops_desk.base.text import plain
 from mlops_desk.cli.first_words import Parser, add_first_words
 from mlops_desk.cli.help import help_of, sentence
 from mlops_desk.verbs import PROTOCOLS
@@ -186,6 +187,12 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
             value = _pairs(parameter.name, value, form)
         arguments[parameter.name] = _absolute_uri(parameter.name, value)
     return arguments
+
+
+def file_of(verb: Verb, given: argparse.Namespace) -> str | None:
+    """Return the path of the file whose text is sent for ``verb``, as it was given; None where none is."""
+    files = [getattr(given, item.name) for item in verb.parameters if isinstance(item.form, FileText)]
+    return plain(files[0]) if files else None
 
 
 def _absolute_uri(name: str, value: Any) -> Any:

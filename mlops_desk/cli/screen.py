@@ -8,10 +8,10 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.base.text import plain
 
-_HINT = "Without one: mlops-desk status"
+_HINT = Hint("mlops-desk status", before="Without one: ")
 _DEADLINE_SECONDS = 3.0
 """Chosen: a display server on this machine answers at once, one behind ssh after a round trip or two."""
 _X_PORT = 6000  # X11's own: display n listens on 6000 + n

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlops_desk.base.disk import room
-from mlops_desk.base.errors import DeskError, TimedOut
+from mlops_desk.base.errors import DeskError, TimedOut, command_of
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import size_text
 from mlops_desk.desk import machine_checks
@@ -64,8 +64,6 @@ def examine(
     return [_made(name, work, loop) for name, work in checks.items()]
 
 
-_COMMANDS = {"sudo", "mlops-desk", "modprobe", "systemctl", "export", "nvidia-smi", "kill", "chmod", "df", "du"}
-"""First words of the lines that can be pasted."""
 _LIVE_RESTORE = (
     """sudo python3 -c 'import json, pathlib; f = pathlib.Path("/etc/docker/daemon.json"); """
     """d = json.loads(f.read_text()) if f.exists() else {}; d["live-restore"] = True; """
@@ -159,10 +157,9 @@ def _gpu_route_check(engine: Engine, status: Status) -> Check:
 
 
 def _told(name: str, state: str, text: str, hint: str | None) -> Check:
-    """Return a check whose fix is a line to paste: a hint that is a sentence belongs to the text."""
-    if hint is None or hint.partition(" ")[0] in _COMMANDS:
-        return Check(name, state, text, hint)
-    return Check(name, state, f"{text} {hint}")
+    """Return a check whose fix is a line to paste: a hint that says more than its command belongs to the text."""
+    command = command_of(hint)
+    return Check(name, state, text if hint == command else f"{text} {hint}", command)
 
 
 def _made(name: str, work: Callable[[], Check], loop: Loop) -> Check:

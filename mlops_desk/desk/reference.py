@@ -10,14 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mlops_desk.base.errors import NotFound, Refused
+from mlops_desk.base.errors import Hint, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.job import Job
 from mlops_desk.records.model import DatasetInput
 
 _REMOTE = ("mlflow-artifacts:", "runs:", "models:")
-_HINT = "Name a file instead: mlops-desk drift check {name} --reference FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class ReferenceParts:
 
 def reference_file(endpoint: Endpoint, cache: Path, parts: ReferenceParts) -> Path:
     """Return the file of the dataset logged with the endpoint's model. Raises NotFound, Refused."""
-    hint = _HINT.format(name=endpoint.name)
+    hint = Hint(f"mlops-desk drift check {endpoint.name} --reference FILE", before="Name a file instead: ")
     run_id = endpoint.model.run_id
     if run_id is None:
         raise NotFound(f"Version {endpoint.model.version} of {plain(endpoint.model.name)} names no run.", hint)

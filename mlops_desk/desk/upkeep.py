@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.disk.reserve import Reserve
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
@@ -24,9 +24,9 @@ BACKUP_SECONDS = 3600.0  # chosen: what a person would mind to lose
 _LOOK_SECONDS = 300.0  # chosen: room on a disk is lost in minutes
 _NAMED = 3  # chosen: as many as stand in one line
 _STATE = ("file", "state")
-_RESTORE = "mlops-desk agent restore --list"
-_SETTINGS = "mlops-desk settings list"
-_FORGET = "`mlops-desk jobs forget JOB` puts the folder aside of one that is not missed."
+_RESTORE = Hint("mlops-desk agent restore --list")
+_SETTINGS = Hint("mlops-desk settings list")
+_FORGET = Hint("mlops-desk jobs forget JOB", after=" puts the folder aside of one that is not missed.")
 
 
 @dataclass(frozen=True, slots=True)

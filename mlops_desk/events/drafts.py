@@ -11,7 +11,7 @@ from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import percent, plain
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import Notice
-from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo, Slowdown
 from mlops_desk.records.incident import DeviceEvent, Incident
 from mlops_desk.records.job import Job
 from mlops_desk.records.xid import Blame, explain_xid
@@ -20,15 +20,6 @@ Key = tuple[str, str | None, str, str]
 
 _TEXT_LIMIT = 1000  # chosen: a paragraph; the driver's own line is shorter
 _SHOWN = 3  # chosen: as many as stand in one line
-_MEMORY_ERRORS = {
-    "corrected memory error": "info",
-    "many corrected memory errors": "warning",
-    "memory retired": "warning",
-    "poisoned memory was contained": "warning",
-    "uncorrected memory error": "alert",
-    "memory could not be retired": "alert",
-    "poisoned memory was not contained": "alert",
-}
 _DOUBTFUL = "Results of what runs there may be wrong. If it comes back, have the board examined."
 _HAPPENED = {
     "bind": ("info", "was bound to the driver"),
@@ -36,7 +27,14 @@ _HAPPENED = {
     "unavailable": ("alert", "can't be used, says the driver"),
     "recovery": ("warning", "may need to be repaired: what the driver asks for has changed"),
 }
+_AIR = "Check air flow, fans and dust."
+_SLOWDOWNS = {
+    Slowdown.HEAT: ("heat", _AIR),
+    Slowdown.POWER_SUPPLY: ("power supply", "Check the power supply and its cables."),
+    Slowdown.HARDWARE: ("hardware (heat or power supply)", _AIR),
+}
 _REPAIR = "Its page says under Health what the driver asks for."
+_BINDINGS = frozenset({"bind", "unbind"})
 _BUS_ID = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.[0-7]", re.IGNORECASE)
 KERNEL = "oom_kernel"
 """The class of an end for lack of memory of the machine or of a group, not of a GPU."""
@@ -105,7 +103,7 @@ def gpu_title(gpu: Gpu | None, device: str | None) -> str:
 
 def located(event: DeviceEvent, gpus: Iterable[Gpu]) -> DeviceEvent:
     """Name the GPU of an event that tells only a place on the PCI bus: domain, bus and device in one number."""
-    if event.kind not in {"bind", "unbind"} or event.device is not None or event.code is None:
+    if event.kind not in _BINDINGS or event.device is not None or event.code is None:
         return event
     for gpu in gpus:
         if gpu.pci_bus_id is not None and _place(gpu.pci_bus_id) == event.code:
@@ -129,13 +127,14 @@ def of_event(
     if event.kind == "xid":
         return Draft(_xid(event, title, _whose(event, owner, users), details), record=True)
     if event.kind == "ecc":
-        level = _MEMORY_ERRORS.get(event.text, "warning")
-        grave, happened = level == "alert", f"{title}: {plain(event.text, 80) or 'memory error'}"
+        level = event.level or "warning"
+        what = plain(event.text, 80) or "memory error"
+        grave, happened = level == "alert", f"{title}: {what}"
         advice, whose = _DOUBTFUL if grave else None, _whose(event, owner, users)
-        return Draft(_incident(event, "ecc", level, happened, whose, advice, details), grave)
+        return Draft(_incident(event, "ecc", level, happened, whose, advice, details, what), grave)
     grade, words = _HAPPENED.get(event.kind, ("warning", plain(event.kind, 40)))
-    happened, next_step = f"{title[:1].upper()}{title[1:]} {words}", None if "bind" in event.kind else _REPAIR
-    return Draft(_incident(event, "gpu", grade, happened, text, next_step, details), grade == "alert")
+    happened, next_step = f"{title[:1].upper()}{title[1:]} {words}", None if event.kind in _BINDINGS else _REPAIR
+    return Draft(_incident(event, "gpu", grade, happened, text, next_step, details, words), grade == "alert")
 
 
 def of_kill(event: DeviceEvent, killed: Killed) -> Draft:
@@ -146,12 +145,14 @@ def of_kill(event: DeviceEvent, killed: Killed) -> Draft:
     who = "a process" if process is None else f"{process} (process {event.pid})"
     why = "The machine had no memory left."
     if process is None:
-        why = "Only the kernel's log says which, and it may not be read here: sudo dmesg | grep -i 'killed process'"
+        why = "Only the kernel's log says which, and it may not be read here."
     elif event.limited:
         why = "Its container reached its memory limit." if killed.container else "Its group reached its memory limit."
     hint = "Give jobs a memory limit (resources: memory), so that one of them can't take the others down."
     if event.limited:
         hint = "Give it more with resources: {memory: ...}, or use smaller batches or fewer loader workers."
+    if process is None:
+        hint = Hint("sudo dmesg | grep -i 'killed process'", before="See who it was: ", after=f". {hint}")
     text = plain(f"The kernel killed {who}{where} for lack of memory. {why}", _TEXT_LIMIT)
     names = {"container": killed.container, "job": killed.job}
     details = {**victim_facts(event), **{name: plain(value) for name, value in names.items() if value}}
@@ -175,8 +176,8 @@ def _xid(event: DeviceEvent, title: str, whose: str, details: dict[str, str]) ->
     details = {**details, "xid": str(code), "cause": known.blame.value}
     if known.brief:
         details["meaning"] = known.brief
-    title = f"{title}: XID {code}" + (f", {known.brief}" if known.brief else "")
-    return _incident(event, "xid", known.level, title, text, known.hint, details)
+    what = f"XID {code}" + (f", {known.brief}" if known.brief else "")
+    return _incident(event, "xid", known.level, f"{title}: {what}", text, known.hint, details, what)
 
 
 def _whose(event: DeviceEvent, owner: ProcessOwner | None, users: Sequence[ProcessOwner]) -> str:
@@ -193,9 +194,17 @@ def _whose(event: DeviceEvent, owner: ProcessOwner | None, users: Sequence[Proce
 
 
 def _incident(
-    event: DeviceEvent, kind: str, level: str, title: str, text: str, hint: str | None, details: Mapping[str, str]
+    event: DeviceEvent,
+    kind: str,
+    level: str,
+    title: str,
+    text: str,
+    hint: str | None,
+    details: Mapping[str, str],
+    what: str = "",
 ) -> Incident:
-    return Incident("", event.at, kind, level, title, text, hint, event.device, max(1, event.count), details=details)
+    count = max(1, event.count)
+    return Incident("", event.at, kind, level, title, text, hint, event.device, count, details=details, what=what)
 
 
 def owner_words(owner: ProcessOwner) -> str:
@@ -248,10 +257,10 @@ def of_state(gpu: Gpu, at: float) -> Draft | None:
         return None
     word, text, record = found
     title = f"{gpu_title(gpu, gpu.uuid)} {word}"
-    return Draft(
-        Incident("", at, "gpu", "alert", title, text, gpu.note, gpu.uuid, details={"gpu": gpu.name}, lasting=True),
-        record,
+    incident = Incident(
+        "", at, "gpu", "alert", title, text, gpu.note, gpu.uuid, details={"gpu": gpu.name}, lasting=True, what=word
     )
+    return Draft(incident, record)
 
 
 def of_driver_silence(at: float) -> Draft:
@@ -262,18 +271,21 @@ def of_driver_silence(at: float) -> Draft:
 
 
 def of_return(gpu: Gpu, at: float) -> Draft:
-    return Draft(Incident("", at, "gpu", "info", f"{gpu_title(gpu, gpu.uuid)} is back", device=gpu.uuid))
+    title = f"{gpu_title(gpu, gpu.uuid)} is back"
+    return Draft(Incident("", at, "gpu", "info", title, device=gpu.uuid, what="is back"))
 
 
-def of_throttling(gpu: Gpu, cause: str, share: float, at: float) -> Draft:
+def of_throttling(gpu: Gpu, cause: Slowdown, share: float, at: float) -> Draft:
     """Say that a GPU is slowed down by ``cause`` for ``share`` of the time."""
-    title = f"{gpu_title(gpu, gpu.uuid)} is slowed down: {cause}"
+    word, hint = _SLOWDOWNS[cause]
+    what = f"is slowed down: {word}"
+    title = f"{gpu_title(gpu, gpu.uuid)} {what}"
     text = f"Its clocks are held down {percent(share)} of the time."
-    hint = "Check air flow, fans and dust." if "heat" in cause else "Check the power supply and its cables."
     owner = gpu.lease.label if gpu.lease is not None and gpu.lease.label else None
     details = {"gpu": gpu.name, **({"job": plain(owner)} if owner else {})}
     return Draft(
-        Incident("", at, "throttle", "warning", title, text, hint, gpu.uuid, details=details, lasting=True), record=True
+        Incident("", at, "throttle", "warning", title, text, hint, gpu.uuid, details=details, lasting=True, what=what),
+        record=True,
     )
 
 
@@ -331,7 +343,7 @@ def of_alert(alert: Alert) -> Draft:
     title = f"{alert.device_title}: {alert.title}"
     return Draft(
         Incident("", alert.since, "alert", alert.level, title, alert.text, alert.hint, alert.device,
-                 details={"rule": alert.rule, "alert": alert.id}, lasting=True, command=alert.command)
+                 details={"rule": alert.rule, "alert": alert.id}, lasting=True, what=alert.title)
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mlops_desk.base.hysteresis import Condition, Holding, step
 from mlops_desk.events import drafts
 from mlops_desk.events.drafts import Draft
-from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.gpu import SLOWDOWN_METRICS, Gpu, GpuState, Slowdown, slowdowns_of
 from mlops_desk.records.incident import Incident
 
 SILENT_SECONDS = 5.0
@@ -15,11 +15,6 @@ SILENT_SECONDS = 5.0
 SLOWED = Condition(above=True, threshold=0.10, clear_at=0.02, for_seconds=15.0, averaged=True)
 """Clocks held down for a tenth of the time is a slowdown, once it goes on for 15 s; after 37 s without it ends."""
 
-_CAUSES = (
-    ("hw.gpu.throttle.thermal", "heat", "thermal"),
-    ("hw.gpu.throttle.power_brake", "power supply", "power brake"),
-    ("hw.gpu.throttle.hardware_slowdown", "hardware (heat or power supply)", "hardware slowdown"),
-)
 _GRAVE = {GpuState.LOST, GpuState.RESET_REQUIRED}
 
 
@@ -93,7 +88,7 @@ class GpuWatch:
             self.holdings.pop(gpu.uuid, None)
         else:
             self.holdings[gpu.uuid] = after
-        if after.on and not before.on:
+        if after.on and not before.on and cause is not None:
             draft = self.slowed[gpu.uuid] = drafts.of_throttling(gpu, cause, before.mean or share or 0.0, at)
             yield draft
         elif before.on and not after.on:
@@ -102,17 +97,18 @@ class GpuWatch:
                 yield Ended(ended.incident)
 
 
-def slowdown_of(gpu: Gpu) -> tuple[str, float | None]:
+def slowdown_of(gpu: Gpu) -> tuple[Slowdown | None, float | None]:
     """Return by what the hardware or heat slows a GPU down, and for what share of time; None: it is not known."""
-    worst, share = "", None
-    for metric, cause, word in _CAUSES:
+    worst: Slowdown | None = None
+    share: float | None = None
+    for metric, cause in SLOWDOWN_METRICS.items():
         reading = gpu.metrics.get(metric)
         if reading is not None and reading.value is not None:
             value: float | None = reading.value
         elif gpu.state is not GpuState.OK:
             value = None
         else:  # no counters: the reasons of this moment are all there is
-            value = 1.0 if any(word in reason for reason in gpu.throttle_reasons) else 0.0
+            value = 1.0 if cause in slowdowns_of(gpu) else 0.0
         if value is not None and (share is None or value > share):
             worst, share = cause, value
     return worst, share

@@ -137,6 +137,4 @@ class Kills:
 
 def _with(entry: Incident, facts: Mapping[str, str], hint: str | None) -> Incident:
     """Return the entry with what was learned; what stood there stays."""
-    return replace(
-        entry, hint=hint or entry.hint, command=None if hint else entry.command, details={**facts, **entry.details}
-    )
+    return replace(entry, hint=hint or entry.hint, details={**facts, **entry.details})

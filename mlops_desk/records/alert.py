@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from mlops_desk.base.errors import Hint
+from mlops_desk.base.errors import keep_command
+from mlops_desk.records.owner import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +76,9 @@ class Alert:
     command: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.hint, Hint):
-            object.__setattr__(self, "command", self.hint.command)
+        keep_command(self)
+
+    @property
+    def owner(self) -> Owner:
+        """Whose process is behind it; what is the machine's own belongs to the agent's user."""
+        return Owner(user=self.user)

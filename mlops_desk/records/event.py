@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import get_args
 
-from mlops_desk.base.errors import Hint
+from mlops_desk.base.errors import keep_command
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
@@ -155,8 +155,7 @@ class Notice(Announcement):
     command: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.hint, Hint):
-            object.__setattr__(self, "command", self.hint.command)
+        keep_command(self)
 
 
 @dataclass(frozen=True, slots=True)

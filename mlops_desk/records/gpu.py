@@ -174,3 +174,37 @@ class Gpu:
     cpu_affinity: str | None = None
     accounting: tuple[AccountedProcess, ...] | None = None
     held_by_nobody_bytes: int | None = None
+
+
+class Slowdown(StrEnum):
+    """Why clocks are held down though nobody wants them to be: not by a power limit, nor by what a person set."""
+
+    HEAT = "heat"
+    POWER_SUPPLY = "power supply"
+    HARDWARE = "hardware"
+
+
+THERMAL_HARDWARE = "thermal (hardware)"
+THERMAL_SOFTWARE = "thermal (software)"
+POWER_BRAKE = "power brake"
+HARDWARE_SLOWDOWN = "hardware slowdown"
+"""Among ``Gpu.throttle_reasons``."""
+
+_SLOWDOWN_OF_REASON = {
+    THERMAL_HARDWARE: Slowdown.HEAT,
+    THERMAL_SOFTWARE: Slowdown.HEAT,
+    POWER_BRAKE: Slowdown.POWER_SUPPLY,
+    HARDWARE_SLOWDOWN: Slowdown.HARDWARE,
+}
+
+SLOWDOWN_METRICS: Mapping[str, Slowdown] = {
+    "hw.gpu.throttle.thermal": Slowdown.HEAT,
+    "hw.gpu.throttle.power_brake": Slowdown.POWER_SUPPLY,
+    "hw.gpu.throttle.hardware_slowdown": Slowdown.HARDWARE,
+}
+"""The shares of time that tell of them, where the driver counts them."""
+
+
+def slowdowns_of(gpu: Gpu) -> set[Slowdown]:
+    """Return which of them a GPU's reasons of this moment are."""
+    return {_SLOWDOWN_OF_REASON[reason] for reason in gpu.throttle_reasons if reason in _SLOWDOWN_OF_REASON}

@@ -1,5 +1,6 @@
 """Memory of a GPU that is in use though no process is seen to hold it: a dead or a hidden holder's."""
 
+from mlops_desk.base.errors import Hint
 from mlops_desk.records.gpu import Gpu
 
 LEAST_BYTES = 1 << 30
@@ -45,9 +46,10 @@ def unexplained_bytes(gpu: Gpu, claimed: int | None) -> float | None:
 
 def finding(gpu: Gpu) -> str:
     """Return what may hold such memory, and how a person finds out and frees it."""
-    return (
-        "Its holder has died without letting go (a zombie, or one that hangs in the driver), or is hidden: a client of "
-        "MPS, a virtual machine, or a process that the driver does not list. Who has the device open: "
-        f"sudo fuser -v /dev/nvidia{gpu.index}. What has ended but stays: ps -eo pid,ppid,stat,cmd | grep ' [ZD]'. "
-        f"When nobody needs it: sudo nvidia-smi --gpu-reset -i {gpu.index}"
+    return Hint(
+        f"sudo fuser -v /dev/nvidia{gpu.index}",
+        before="Its holder has died without letting go (a zombie, or one that hangs in the driver), or is hidden: a "
+        "client of MPS, a virtual machine, or a process that the driver does not list. Who has the device open: ",
+        after=". What has ended but stays: ps -eo pid,ppid,stat,cmd | grep ' [ZD]'. "
+        f"When nobody needs it: sudo nvidia-smi --gpu-reset -i {gpu.index}",
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mlops_desk.base.errors import Hint
+from mlops_desk.base.errors import keep_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,7 @@ class DeviceEvent:
     wants repaired). ``device`` is a GPU's UUID or ``host``; ``code`` the number (of an XID, say); ``count`` how often
     within one tick, for a storm is folded into one. Of a process that was killed, ``process`` is its name,
     ``container`` the engine's id of its container, and ``limited`` says that its group's limit was the reason.
+    ``level`` is how grave the driver's kind of event is, of kinds that differ in it.
     """
 
     at: float
@@ -26,6 +27,7 @@ class DeviceEvent:
     process: str | None = None
     container: str | None = None
     limited: bool = False
+    level: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Incident:
 
     ``device`` is a GPU's UUID, ``host`` or a kernel name. ``count`` says how often the same happened between ``at``
     and ``last_at``; ``ended_at`` when a state that lasts was over. ``recorded`` tells that the minutes around it are
-    kept at full rate. ``command`` is the command in the hint that can be run as it is.
+    kept at full rate. ``command`` is the command in the hint. ``what`` is the title without the device, for where the
+    device stands beside it; "" where the title does not name it.
     """
 
     id: str
@@ -55,10 +58,10 @@ class Incident:
     details: Mapping[str, str] = field(default_factory=dict)
     lasting: bool = False
     command: str | None = None
+    what: str = ""
 
     def __post_init__(self) -> None:
-        if isinstance(self.hint, Hint):
-            object.__setattr__(self, "command", self.hint.command)
+        keep_command(self)
 
 
 @dataclass(frozen=True, slots=True)

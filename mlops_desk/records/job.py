@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from mlops_desk.base.errors import Hint
+from mlops_desk.base.errors import keep_command
 from mlops_desk.records.owner import Owner
 
 LOCAL_RUNTIME = "local"
@@ -85,8 +85,7 @@ class Reason:
     command: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.hint, Hint):
-            object.__setattr__(self, "command", self.hint.command)
+        keep_command(self)
 
 
 @dataclass(frozen=True, slots=True)

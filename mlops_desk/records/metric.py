@@ -56,11 +56,11 @@ class Metric:
 # Limits that many share: (resolution, lowest, highest) in the metric's unit.
 RATIO = (0.001, 0.0, 1.0)
 BYTES = (float(1 << 20), 0.0, float(1 << 50))
-WATTS = (0.5, 0.0, 5000.0)
-DEGREES = (0.5, -40.0, 150.0)
-HERTZ = (1e6, 0.0, 2e10)
-PER_SECOND = (1.0, 0.0, 1e9)
+WATTS = (0.5, 0.0, 5000.0)  # NVML gives milliwatts, and boards measure to a watt or so
+DEGREES = (0.5, -40.0, 150.0)  # sensors tell whole or half degrees; beyond this no board works
+HERTZ = (1e6, 0.0, 2e10)  # NVML gives whole MHz
+PER_SECOND = (1.0, 0.0, 1e9)  # chosen: single events count
 BYTES_PER_SECOND = (1024.0, 0.0, float(1 << 40))
-SECONDS = (1e-5, 0.0, 3600.0)
-COUNT = (1.0, 0.0, 1e15)
-FLAG = (1.0, 0.0, 1.0)
+SECONDS = (1e-5, 0.0, 3600.0)  # chosen: latencies of drives begin at some 10 µs
+COUNT = (1.0, 0.0, 1e15)  # whole, and within what a float counts exactly
+FLAG = (1.0, 0.0, 1.0)  # yes or no

@@ -51,7 +51,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """One firing of a rule, from the resubmitted job to a person's decision."""
+    """One firing of a rule, from the resubmitted job to a person's decision. ``created_by`` made the rule."""
 
     id: str
     rule: str
@@ -66,3 +66,8 @@ class Retraining:
     decided_by: str | None = None
     decided_at: float | None = None
     text: str | None = None
+    created_by: int | None = None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.created_by)

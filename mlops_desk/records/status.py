@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mlops_desk.base.errors import keep_command
 from mlops_desk.records.agent import AgentInfo
 from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.gpu import Gpu
@@ -11,7 +12,7 @@ from mlops_desk.records.incident import DeviceEvent
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the collector saw in one tick. ``sampled_at`` is Unix time in seconds."""
+    """What the collector saw in one tick. ``sampled_at`` is Unix time, ``gpu_command`` the command in ``gpu_hint``."""
 
     sequence: int
     sampled_at: float
@@ -26,11 +27,18 @@ class Sample:
     cuda_version: str | None = None
     filesystems: tuple[Filesystem, ...] = ()
     events: tuple[DeviceEvent, ...] = ()
+    gpu_command: str | None = None
+
+    def __post_init__(self) -> None:
+        keep_command(self, "gpu_hint", "gpu_command")
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The answer to ``mlops-desk status``. ``gpu_note`` says why there is no GPU, ``gpu_hint`` what to do."""
+    """The answer to ``mlops-desk status``. ``gpu_note`` says why there is no GPU, ``gpu_hint`` what to do.
+
+    ``gpu_command`` is the command in the hint.
+    """
 
     gpus: tuple[Gpu, ...]
     host: Host
@@ -44,6 +52,10 @@ class Status:
     cuda_version: str | None = None
     filesystems: tuple[Filesystem, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
+    gpu_command: str | None = None
+
+    def __post_init__(self) -> None:
+        keep_command(self, "gpu_hint", "gpu_command")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ Levels: *alert* for what makes a GPU unusable or its results doubtful, *warning*
 worse, *info* for what the driver has dealt with. A number that is not in the table is shown as it is, as a warning.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from mlops_desk.base.errors import Hint
 
 
 class Blame(StrEnum):
@@ -32,24 +33,27 @@ class Xid:
     @property
     def brief(self) -> str:
         """What happened in a few words for a title, without a full stop; "" for a number that nobody has explained."""
-        if self.code in _BRIEF or self.code not in CATALOGUE:
-            return _BRIEF.get(self.code, "")
-        words = _ARTICLE.sub("", _CLAUSE.split(self.text.rstrip("."), maxsplit=1)[0])
-        return words[0].lower() + words[1:] if words[1].islower() else words  # not of GPU, NVLink, JPEG
+        return _TITLES.get(self.code, "")
 
 
-_ARTICLE = re.compile(r"^(An?|The) ")
-_CLAUSE = re.compile(r"[,:;]")
 _FIX_PROGRAM = "The driver is fine. Look for a bug in the program: compute-sanitizer finds most of them."
 _RESTART_PROGRAM = "Start the program again. If it comes back with other programs, update the driver."
 _UPDATE = "Update the driver; if it comes back, save nvidia-bug-report.sh's output for NVIDIA."
-_RESET = "End what runs on the GPU, then: sudo nvidia-smi --gpu-reset. If it comes back, have the board examined."
+_RESET = Hint(
+    "sudo nvidia-smi --gpu-reset",
+    before="End what runs on the GPU, then: ",
+    after=". If it comes back, have the board examined.",
+)
 _RESTART_MACHINE = "Save what can be saved and restart the machine. If it comes back, have the board examined."
 _EXCHANGE = "Take the GPU out of use and have the board examined; results of running jobs may be wrong."
 _WATCH = "Nothing now. If it comes often, have the board examined."
 _CABLING = "Check the board's seat, its power cables and cooling, then restart the machine."
 _LINKS = "End what runs on the GPUs and reset them together; if it comes back, check bridges, switches and cables."
-_FABRIC = "See the fabric manager: systemctl status nvidia-fabricmanager. Then end the jobs and reset the GPUs."
+_FABRIC = Hint(
+    "systemctl status nvidia-fabricmanager",
+    before="See the fabric manager: ",
+    after=". Then end the jobs and reset the GPUs.",
+)
 
 _A, _D, _H, _U = Blame.APPLICATION, Blame.DRIVER, Blame.HARDWARE, Blame.UNKNOWN
 
@@ -184,41 +188,132 @@ _ROWS: tuple[tuple[int, Blame, str, str, str], ...] = (
     (172, _H, "info", "Further detail of an uncorrectable memory error: in SRAM.", _WATCH),
 )  # fmt: skip
 
-_BRIEF: Mapping[int, str] = {
+_TITLES: Mapping[int, str] = {
+    1: "invalid or damaged commands reached the GPU",
+    2: "invalid or damaged commands reached the GPU",
+    3: "invalid or damaged commands reached the GPU",
+    4: "invalid or damaged commands reached the GPU",
+    6: "invalid or damaged commands reached the GPU",
+    7: "invalid or damaged commands reached the GPU",
     8: "GPU stopped working on a program",
+    9: "driver has programmed the GPU wrongly",
+    11: "invalid or damaged commands reached the GPU",
     12: "driver failed twice",
     13: "invalid access or instruction",
+    16: "display engine hung",
+    18: "bus mastering of the GPU failed",
+    19: "display engine failed",
+    24: "semaphore of the GPU timed out",
+    25: "invalid or damaged commands reached the GPU",
     31: "memory page fault",
     32: "damaged commands",
+    37: "driver's firmware failed",
+    38: "driver's firmware failed",
     43: "a program's work stopped",
     44: "graphics engine failed",
     45: "a program's work was ended",
+    46: "GPU stopped working",
+    47: "video engine failed",
+    48: "uncorrectable memory error",
     54: "board's extra power failed",
+    56: "display engine failed",
+    57: "GPU failed while programming its memory",
+    58: "GPU's memory clock is unstable",
+    59: "GPU's power management controller failed",
+    60: "video processor failed",
+    61: "GPU's power management controller stopped",
+    62: "GPU's power management controller halted",
     63: "damaged memory row noted",
     64: "damaged memory row not noted",
+    65: "video processor failed",
+    66: "driver made an illegal access",
+    67: "driver made an illegal access",
+    68: "video decoder failed on a program's data",
     69: "invalid graphics method",
+    70: "copy engine failed",
+    71: "copy engine failed",
+    72: "copy engine failed",
+    73: "video encoder failed",
+    74: "NVLink failed",
+    75: "copy engine failed",
+    76: "copy engine failed",
+    77: "copy engine failed",
+    78: "virtual GPU could not start",
+    79: "GPU has fallen off the bus",
+    80: "damaged data reached the GPU",
+    81: "display engine failed",
+    82: "JPEG engine failed",
+    83: "video decoder failed",
+    84: "video decoder failed",
+    85: "copy engine failed",
+    86: "optical flow accelerator failed",
+    88: "video decoder failed",
+    89: "video decoder failed",
+    92: "many corrected memory errors",
     93: "InfoROM not written",
     94: "contained memory error",
     95: "uncontained memory error",
+    96: "video decoder failed",
+    97: "video decoder failed",
+    98: "video decoder failed",
+    99: "JPEG engine failed",
+    100: "copy engine failed",
+    101: "copy engine failed",
+    102: "copy engine failed",
+    103: "copy engine failed",
     109: "switch between programs timed out",
+    110: "security fault stopped the GPU",
+    111: "display engine failed",
+    112: "display supervisor failed",
+    113: "display link could not be trained",
+    114: "display failed to take new data in time",
+    116: "display head failed",
+    118: "driver's firmware took long to answer",
     119: "GSP no longer answers",
+    120: "GPU's system processor (GSP) crashed",
     121: "corrected error on the processor's link",
     122: "board's own memory failed",
     123: "power management could not be started",
+    124: "driver's firmware could not be read",
+    125: "board's InfoROM could not be read or written",
+    126: "fault of memory access between GPUs",
+    127: "fault of memory access between GPUs",
+    134: "firmware's service was ended",
+    135: "firmware's service was ended",
+    136: "link could not be trained",
     137: "invalid access over NVLink",
     140: "uncorrectable error of unknown cause",
+    141: "GPU's firmware made an invalid access",
+    143: "GPU could not be started",
+    144: "NVLink reported a fault in its serialiser",
+    145: "NVLink reported a fault in its receiver",
+    146: "NVLink reported a fault in its sender",
+    147: "NVLink reported a fault in its routing",
+    148: "NVLink reported a fault in its protection",
+    149: "NVLink reported a fault of its network part",
+    150: "NVLink reported a fault of its management",
+    151: "key for protected memory was lost",
     154: "GPU wants another recovery",
+    155: "NVLink was taken out of use",
+    156: "damaged part of the GPU was noted for repair",
     157: "damaged part can be repaired at the next reset",
+    158: "fatal time-out inside the GPU",
     159: "corrected error between chips",
     160: "memory channel repaired at the next reset",
+    161: "memory channel's repair failed",
     162: "power smoothing reported a fault",
     163: "power smoothing has little life left",
     164: "power smoothing is worn out",
+    165: "firmware part reported an error",
+    166: "firmware reported an illegal access",
+    167: "fatal time-out on PCIe",
+    168: "protected memory is used up",
     169: "firmware processor's uncorrectable error",
+    170: "interrupt of the GPU could not be handled",
     171: "detail of a memory error, in DRAM",
     172: "detail of a memory error, in SRAM",
 }
-"""Words for a title where the beginning of the text is too long for a table."""
+"""Each number in a few words for a title."""
 
 CATALOGUE: Mapping[int, Xid] = {code: Xid(code, text, blame, level, hint) for code, blame, level, text, hint in _ROWS}
 
@@ -228,5 +323,9 @@ def explain_xid(code: int) -> Xid:
     known = CATALOGUE.get(code)
     if known is not None:
         return known
-    hint = "Look the number up in NVIDIA's list of XIDs; sudo dmesg | grep -i xid shows the driver's own words."
+    hint = Hint(
+        "sudo dmesg | grep -i xid",
+        before="Look the number up in NVIDIA's list of XIDs; ",
+        after=" shows the driver's own words.",
+    )
     return Xid(code, "An error of the NVIDIA driver that has no explanation here.", _U, "warning", hint)

@@ -7,13 +7,14 @@ back: nobody who typed no address would guess where it came from.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mlops_desk.base.errors import DeskError, Invalid
+from mlops_desk.base.errors import DeskError, Hint, Invalid
 from mlops_desk.registry.address import Address, parse_address
 
 SETTING = "registry.uri"
 OWN = "own"
 """The word for the desk's own registry, where another is the default."""
-BACK = f"Back to the desk's own registry: mlops-desk settings set {SETTING} ''"
+BACK = f"mlops-desk settings set {SETTING} ''"
+"""Leads back to the desk's own registry."""
 
 
 class Default:
@@ -38,8 +39,9 @@ class Default:
             if given or named is None or isinstance(error, Invalid):
                 raise
             hint = f"{error.hint} " if error.hint else ""
-            text = f"{hint}This is the registry {_shown(named)} of the setting {SETTING}. {BACK}"
-            raise type(error)(error.message, text) from error
+            where = f"This is the registry {_shown(named)} of the setting {SETTING}."
+            back = Hint(BACK, before=f"{hint}{where} Back to the desk's own registry: ")
+            raise type(error)(error.message, back) from error
 
 
 def check(uri: str) -> None:

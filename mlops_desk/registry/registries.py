@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlops_desk.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.base.text import plain
 from mlops_desk.registry.address import host_of, parse_address
@@ -46,9 +46,9 @@ class Registries:
     def read(self, uri: str | None) -> RegistryClient:
         """Return a registry to read from: while nothing was recorded in the desk's own, its server stays down."""
         if uri is None and self.own_is_empty:
-            hint = (
-                "Submit a job that names an mlflow experiment, or choose another registry: "
-                "mlops-desk settings set registry.uri URI"
+            hint = Hint(
+                "mlops-desk settings set registry.uri URI",
+                before="Submit a job that names an mlflow experiment, or choose another registry: ",
             )
             raise NotFound("Nothing was recorded in the desk's own registry yet.", hint)
         return self.open(uri)

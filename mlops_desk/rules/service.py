@@ -152,7 +152,7 @@ class RulesService:
         try:
             self._model(model)
         except NotFound as error:
-            hint = error.hint or "mlops-desk models list --uri own shows what there is."
+            hint = error.hint or Hint("mlops-desk models list --uri own", after=" shows what there is.")
             raise NotFound(f"The rule {name} would watch a model that is not there: {error.message}", hint) from error
         except Unavailable as error:
             text = f"Whether the rule {name}'s model {plain(model)} exists could not be seen: {error.message}"
@@ -275,6 +275,7 @@ class RulesService:
                 champion_version=champion.version,
                 champion_value=value,
                 created_at=time.time(),
+                created_by=rule.created_by,
             )
             self._ledger.put(retraining)
             try:
@@ -295,7 +296,7 @@ class RulesService:
             return
         if underway.state is RetrainState.TRAINING:
             text = f"A retraining of the rule {rule.name} is not finished yet."
-            raise Refused(text, f"Its job is {underway.job_id}; mlops-desk jobs cancel ends it.")
+            raise Refused(text, Hint(f"mlops-desk jobs cancel {underway.job_id}", after=" ends its job."))
         text = f"A retraining of the rule {rule.name} waits for approval."
         raise Refused(text, Hint(f"mlops-desk rules approve {underway.id}", after=" (or reject) decides it."))
 
@@ -305,7 +306,8 @@ class RulesService:
         job = self._job_of_run(champion.run_id) if champion.run_id else None
         if job is None or champion.run_id is None:
             text = f"{shown} was not trained by a job of this desk, so there is no job to run again."
-            raise Refused(text, "Train a version with mlops-desk jobs submit, then point the alias at it.")
+            after = " trains a version; then point the alias at it."
+            raise Refused(text, Hint("mlops-desk jobs submit SPEC.yaml", after=after))
         value = self._metric(champion.run_id, rule.metric)
         if value is None or not math.isfinite(value):
             found = "no such metric" if value is None else f"{value} for it"

@@ -30,7 +30,7 @@ from mlops_desk.runtimes.runtime import (
     Stray,
 )
 
-_TERMINATED = 143
+_TERMINATED = 143  # 128 and the number of TERM, as a shell tells it
 _POLL_SECONDS = 0.02  # chosen: a double's clock is mostly faster than the wall's
 
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 from mlops_desk.base.bus import Bus
+from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.records.endpoint import Endpoint, EndpointState, Replica
@@ -55,14 +56,18 @@ class OrphanEndpoints:
                 facts.name,
                 name,
                 f"Container {plain(facts.name)} serves endpoint {name}, which is {known.state} as far as is recorded.",
-                f"Is the state database an older copy? mlops-desk endpoints stop {name} ends the container.",
+                Hint(
+                    f"mlops-desk endpoints stop {name}",
+                    before="Is the state database an older copy? ",
+                    after=" ends the container.",
+                ),
             )
             return
         address = self._trial.address_of(name, revision.number, facts)
         self._board.put(self._record(revision, known, Replica(facts.name, revision.number, "running", address)))
         self._switchboard.route()
         text = f"Endpoint {name} runs and its record was lost, or is older; it was made again from its files."
-        self._tell(facts.name, name, text, f"mlops-desk endpoints show {name}")
+        self._tell(facts.name, name, text, Hint(f"mlops-desk endpoints show {name}"))
 
     def _record(self, revision: Revision, known: Endpoint | None, replica: Replica) -> Endpoint:
         name = revision.endpoint

@@ -25,13 +25,13 @@ from mlops_desk.records.agent import Backup
 _log = logging.getLogger(__name__)
 
 HOURLY = "hourly"
-_HOURLY_KEPT, _DAYS_KEPT, _MIGRATIONS_KEPT = 48, 14, 3
+_HOURLY_KEPT, _DAYS_KEPT, _MIGRATIONS_KEPT = 48, 14, 3  # chosen: two days by the hour, then two weeks by the day
 _STAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"(?P<stem>[a-z]+)-(?P<stamp>\d{8}T\d{6}Z)-(?P<why>hourly|before-[a-z]\d{4})\.db\.zst")
 _OLD = re.compile(r"(?P<stem>[a-z]+)\.db\.backup-(?P<why>[a-z]\d{4})")
 _ROOM_FACTOR = 2
 """A backup lies there whole for a moment, beside what it is compressed into."""
-_SPARE_BYTES = 16 << 20
+_SPARE_BYTES = 16 << 20  # chosen: is left to whatever else writes meanwhile
 
 
 class Backups:

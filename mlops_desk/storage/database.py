@@ -29,7 +29,7 @@ from mlops_desk.storage.pages import PAGE_BYTES
 from mlops_desk.storage.salvage import RowJudge
 
 _log = logging.getLogger(__name__)
-_PRIMARY = 0xFF
+_PRIMARY = 0xFF  # the low byte of SQLite's result codes is the primary one (sqlite.org/rescode.html)
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _CLOSED = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _TAKEN = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
@@ -235,7 +235,11 @@ class Database:
         swap = (
             f"cd {shlex.quote(str(self.path.parent))} && mv state.db x && mv telemetry.db state.db && mv x telemetry.db"
         )
-        hint = f"If the two were swapped: {swap}. If not, mlops-desk agent restore --list shows the backups."
+        hint = Hint(
+            swap,
+            before="If the two were swapped: ",
+            after=". If not, mlops-desk agent restore --list shows the backups.",
+        )
         return Refused(text_, hint)
 
     def _migrate(self) -> None:

@@ -9,9 +9,9 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-_HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24
-_LITTLE, _BIG = 0x377F0682, 0x377F0683
-_WORD = 0xFFFFFFFF
+_HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24  # sqlite.org/fileformat2.html, 4.1
+_LITTLE, _BIG = 0x377F0682, 0x377F0683  # sqlite.org/fileformat2.html, 4.1: the order of bytes in checksums
+_WORD = 0xFFFFFFFF  # checksums are of 32 bits
 
 
 @dataclass(frozen=True, slots=True)

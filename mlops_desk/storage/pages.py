@@ -18,11 +18,12 @@ PAGE_BYTES = 4096
 """SQLite's default, which all databases of this program have; the header that says so may be what is damaged."""
 
 _INDEX_INTERIOR, _TABLE_INTERIOR, _INDEX_LEAF, _TABLE_LEAF = 2, 5, 10, 13
-_FILE_HEADER_BYTES = 100
-_FREE_AT = 32
-_MOST_PAYLOAD_BYTES = 64 << 20
-_INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
-_FLOAT, _ZERO, _ONE, _FIRST_BYTES = 7, 8, 9, 12
+"""Sqlite.org/fileformat2.html, 1.6: kinds of pages."""
+_FILE_HEADER_BYTES = 100  # sqlite.org/fileformat2.html, 1.3
+_FREE_AT = 32  # sqlite.org/fileformat2.html, 1.3: where the first page of the free list is named
+_MOST_PAYLOAD_BYTES = 64 << 20  # chosen: far above any row of ours; a damaged length must not take all memory
+_INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)  # sqlite.org/fileformat2.html, 2.1: how long an integer of each serial type is
+_FLOAT, _ZERO, _ONE, _FIRST_BYTES = 7, 8, 9, 12  # sqlite.org/fileformat2.html, 2.1: serial types
 
 Value: TypeAlias = int | float | str | bytes | None
 

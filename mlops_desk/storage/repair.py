@@ -27,7 +27,7 @@ from mlops_desk.storage.salvage import Columns, RowJudge, Salvaged, revision, sa
 
 _log = logging.getLogger(__name__)
 _BESIDE = ("-wal", "-shm", "-journal", "")
-_NAMED = 5
+_NAMED = 5  # chosen: as many as one reads in a notice
 
 
 @dataclass(frozen=True, slots=True)

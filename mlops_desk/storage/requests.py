@@ -25,13 +25,13 @@ META: dict[str, str] = {
     "_prediction": "VARCHAR",
     "_extra": "VARCHAR",
 }
-_COLUMNS_LIMIT = 1000
-_NAME_LIMIT = 200
-_TEXT_LIMIT = 4096
-_EXTRA_LIMIT = 65_536
-_MERGE_FROM = 32
-_READ_TRIES = 3
-_FIRST_ERROR_STATUS = 400
+_COLUMNS_LIMIT = 1000  # chosen: more columns than anybody reads a drift report of
+_NAME_LIMIT = 200  # chosen: longer ones are values that stand where a name should
+_TEXT_LIMIT = 4096  # chosen: longer texts are no categories to compare
+_EXTRA_LIMIT = 65_536  # chosen: what fits no column is kept to be looked at, not to be measured
+_MERGE_FROM = 32  # chosen: reading opens each file, and merging writes all of it again
+_READ_TRIES = 3  # chosen: a merge takes files away while they are read, and seldom twice
+_FIRST_ERROR_STATUS = 400  # RFC 9110, 15: client errors begin here
 _FILE = re.compile(r"requests-(\d{13})(?:-(\d{13}))?\.parquet")
 
 

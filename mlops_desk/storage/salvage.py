@@ -40,7 +40,7 @@ class AnyRow:
         return True
 
 
-_BATCH = 200
+_BATCH = 200  # chosen: so many rows are in memory and written at once
 _KINDS: dict[str, tuple[type, ...]] = {"INTEGER": (int,), "BOOLEAN": (int,), "FLOAT": (float, int), "BLOB": (bytes,)}
 _TEXT: tuple[type, ...] = (str,)
 

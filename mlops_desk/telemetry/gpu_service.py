@@ -61,7 +61,7 @@ def send_signal(process: GpuProcess, start_ticks: int, force: bool) -> None:
     except ProcessLookupError as error:
         raise NotFound(f"{named} has ended already.") from error
     except OSError as error:
-        raise Unavailable(f"{named} can't be addressed: {error.strerror}.", "sudo kill " + str(pid)) from error
+        raise Unavailable(f"{named} can't be addressed: {error.strerror}.", Hint(f"sudo kill {pid}")) from error
     try:
         # Looked at only now: what the descriptor holds can't change any more.
         _check(pid, start_ticks, named)
@@ -106,7 +106,7 @@ def _owner(pid: int) -> str:
 
 def ask_owner(pid: int) -> str:
     """Return what to do about a process that one may not end."""
-    return f"Ask its owner, or an administrator: sudo kill {pid}"
+    return Hint(f"sudo kill {pid}", before="Ask its owner, or an administrator: ")
 
 
 def shown(process: GpuProcess) -> str:

@@ -179,7 +179,7 @@ class TelemetryService:
     def status_at(self, moment: float) -> PastStatus:
         """Return what was at a time. Raises Invalid for one that is not in the past, Unavailable, TimedOut."""
         if not 0 <= moment <= time.time():
-            raise Invalid("That moment is not in the past.", "mlops-desk status shows what is now.")
+            raise Invalid("That moment is not in the past.", Hint("mlops-desk status", after=" shows what is now."))
         return self._past.at(self.status(), moment)
 
     def window(self, seconds: float = _WINDOW_SECONDS) -> Window:
@@ -206,7 +206,7 @@ class TelemetryService:
         axis, (curve,) = self._reader.reduce([(name, metric)], *span, points)
         if not curve.known:
             text = f"Nothing was ever measured of {plain(metric)} of {plain(name)}."
-            hint = "mlops-desk status --json names the metrics of each device."
+            hint = Hint("mlops-desk status --json", after=" names the metrics of each device.")
             raise NotFound(text, hint if own is None else Hint("mlops-desk series", after=" shows them all."))
         return History(
             name, metric, curve.unit, TIER_SECONDS[axis.tier], axis.step,
@@ -313,6 +313,7 @@ class TelemetryService:
             sampled_at=sample.sampled_at or None,
             gpu_note=sample.gpu_note,
             gpu_hint=sample.gpu_hint,
+            gpu_command=sample.gpu_command,
             driver_version=sample.driver_version,
             cuda_version=sample.cuda_version,
             diagnoses=self._verdicts.current,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 IDENTITY = "org.mlopsdesk.desk"
-END_SECONDS = 0.5
+END_SECONDS = 0.5  # chosen: the window is gone already; threads that hang are left behind
 UNSEEN_MILLISECONDS = 500  # a window that opens minimised, or on another desktop, is not painted
 HIDDEN_SECONDS = 5.0  # for the tray's icon, while nobody sees a page
 _WISHED = "window/look"

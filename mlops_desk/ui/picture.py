@@ -13,8 +13,8 @@ from mlops_desk.ui.app import Program
 from mlops_desk.ui.live.context import UiOptions
 from mlops_desk.verbs.desk import ClientLike
 
-_SETTLE_MS = 600
-_WIDTH, _HEIGHT = 1280, 800
+_SETTLE_MS = 600  # chosen: what opens after the first paint has opened
+_WIDTH, _HEIGHT = 1280, 800  # pixels: as the window opens
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:

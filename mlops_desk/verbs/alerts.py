@@ -43,16 +43,17 @@ class Alerts(Protocol):
         """Change a rule; what is not given stays. ``level``: info, warning or alert."""
         ...
 
-    @changes(before="show")
+    @changes(before="show", why="it stays listed with the name of who saw it, and whoever looks first should say so")
     def acknowledge(self, alert_id: str) -> Alert:
         """Say that an alert was seen: it stays listed, and is silent until it ends."""
         ...
 
-    @changes(before="show")
+    @changes(who=Who.OWNER, before="show", of=("alert", "alert_id"))
     def silence(self, alert_id: str, seconds: Annotated[float, Length("for")]) -> Alert:
         """Tell nobody of an alert for a while, also when it ends and begins again; 0 ends that.
 
-        It stays listed. When the time is over and the alert still fires, it is told anew.
+        It stays listed. When the time is over and the alert still fires, it is told anew. It is silent for everybody,
+        so that is for whose process is behind it, and of the machine's own alerts for administrators.
         """
         ...
 

@@ -34,7 +34,7 @@ class VerbMark:
     """What a verb does, who of those that reach the agent may ask, and its deadline.
 
     ``before`` names the reading verb of the same service that shows the thing: how it was, for the audit trail, and
-    whose it is. ``of`` says what the thing is called, and which argument names it.
+    whose it is. ``of`` says what the thing is called, and which argument names it. ``why`` everybody may change it.
     """
 
     changes: bool
@@ -42,6 +42,7 @@ class VerbMark:
     timeout_seconds: float = 60.0
     before: str | None = None
     of: tuple[str, str] | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +174,22 @@ def changes(
     timeout_seconds: float = 60.0,
     before: str | None = None,
     of: tuple[str, str] | None = None,
+    why: str = "",
 ) -> Callable[[F], F]:
     """Mark a verb that changes something: a POST that is audited; ``who`` may ask for it.
 
     ``before`` is the verb that shows the thing, asked with those of the arguments that it takes. What is for the
-    owner of a thing has to say how it is shown, and (``of``) what it is called and which argument names it.
+    owner of a thing has to say how it is shown, and (``of``) what it is called and which argument names it; what is
+    for everybody, ``why`` it is, among people who share a machine.
     """
     if who is Who.OWNER and (before is None or of is None):
         raise TypeError("A verb for the owner of a thing names the verb that shows it, and the argument that names it.")
 
+    if (who is Who.EVERYBODY) is not bool(why):
+        raise TypeError("A verb by which everybody may change something says why, and no other.")
+
     def mark(method: F) -> F:
-        made = VerbMark(changes=True, who=who, timeout_seconds=timeout_seconds, before=before, of=of)
+        made = VerbMark(changes=True, who=who, timeout_seconds=timeout_seconds, before=before, of=of, why=why)
         setattr(method, _MARK, made)
         return method
 
@@ -221,7 +227,7 @@ def _parameter(parameter: inspect.Parameter, hint: Any) -> Parameter:
     return Parameter(parameter.name, plain, parameter.default, forms[0] if forms else None)
 
 
-MOST_LISTED = 10_000
+MOST_LISTED = 10_000  # chosen: some ten megabytes of JSON
 MOST_ON_A_PAGE = 1000
 """Entries on one page of a list: whoever wants more goes on with its cursor."""
 

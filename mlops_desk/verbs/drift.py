@@ -11,7 +11,7 @@ from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, changes, reads
 class Drift(Protocol):
     """Reference: the dataset logged with the model's run. Current: the endpoint's request log."""
 
-    @changes(timeout_seconds=600.0)
+    @changes(timeout_seconds=600.0, why="it only adds a report")
     def check(
         self, endpoint: str, window: int = 1000, reference: Annotated[str | None, AbsolutePath("FILE")] = None
     ) -> DriftReport:

@@ -12,7 +12,7 @@ from mlops_desk.verbs.declaration import CURSOR, FileText, FolderOf, Moment, Who
 class Jobs(Protocol):
     """A first-in-first-out queue of containers with GPUs of their own."""
 
-    @changes()
+    @changes(why="the job is theirs")
     def submit(self, spec: Annotated[str, FileText("SPEC")], folder: Annotated[str, FolderOf("spec")] = "/") -> Job:
         """Queue the job that a YAML file describes; relative mount sources are taken from the file's folder."""
         ...

@@ -34,7 +34,10 @@ class Models(Protocol):
         """Show one model and its aliases."""
         ...
 
-    @changes(before="show")
+    @changes(
+        before="show",
+        why="MLflow knows no owner of a model: a registry is its team's, and the audit trail has who moved what",
+    )
     def alias(
         self,
         model: str,
@@ -46,7 +49,7 @@ class Models(Protocol):
         """Point ALIAS of MODEL at a version. With ``expected``, only if it still points where it was seen."""
         ...
 
-    @changes(timeout_seconds=180.0, before="server")
+    @changes(timeout_seconds=180.0, before="server", why="it starts by itself at the first use of it too")
     def start(self) -> Registry:
         """Start the desk's own tracking server if it does not run, and wait until it answers."""
         ...

@@ -11,7 +11,7 @@ from mlops_desk.base.caller import Caller, user_name
 from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.records.owner import Owner
 
-ROOT = 0
+ROOT = 0  # the uid of the superuser, on every Linux
 
 
 class Relation(StrEnum):

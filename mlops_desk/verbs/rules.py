@@ -14,7 +14,7 @@ EXPECTED = Option("VERSION", "refuse if another version than this one is champio
 class Rules(Protocol):
     """When a model drifts, run its job again; a person decides whether the alias moves."""
 
-    @changes(before="show")
+    @changes(before="show", why="the rule is theirs")
     def create(
         self,
         name: str,
@@ -45,7 +45,7 @@ class Rules(Protocol):
         """Forget a rule; its retrainings stay."""
         ...
 
-    @changes()
+    @changes(who=Who.OWNER, before="show", of=("rule", "name"))
     def fire(
         self, name: str, data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None
     ) -> Retraining:
@@ -73,12 +73,12 @@ class Rules(Protocol):
         """Show one retraining by its id, or by the beginning of it."""
         ...
 
-    @changes(before="retraining")
+    @changes(who=Who.OWNER, before="retraining", of=("retraining", "retraining_id"))
     def approve(self, retraining_id: str, expected: Annotated[str | None, EXPECTED] = None) -> Retraining:
         """Move the alias to the better challenger. With ``expected``, only if that is still the champion."""
         ...
 
-    @changes(before="retraining")
+    @changes(who=Who.OWNER, before="retraining", of=("retraining", "retraining_id"))
     def reject(self, retraining_id: str) -> Retraining:
         """Leave the alias where it is."""
         ...

@@ -12,7 +12,7 @@ import pytest
 
 from tests.end2end.chamber import Chamber, chamber, fill, possible
 from tests.end2end.desk import Desk
-from tests.end2end.seen import window
+from tests.end2end.window_screen import window
 
 pytestmark = [
     pytest.mark.end2end,

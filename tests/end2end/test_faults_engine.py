@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.end2end.desk import Desk
-from tests.end2end.seen import window
+from tests.end2end.window_screen import window
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(120)]
 

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from tests.end2end.desk import Desk
-from tests.end2end.seen import Window, window
 from tests.end2end.telemetry.rigs import NvmlRig
+from tests.end2end.window_screen import Window, window
 
 pytestmark = [pytest.mark.end2end, pytest.mark.nvml, pytest.mark.timeout(180)]
 

@@ -18,20 +18,29 @@ ROOT = Path(__file__).resolve().parents[2]
 SHARED = {"base", "records", "verbs"}
 """Folders that belong to no feature: what they name, everybody names so."""
 UNITS = frozenset(
-    {
+    [
         "GIB",
-        "_GIB",
-        "_MIB",
-        "_KIB",
-        "_MEGABYTE",
-        "_GIGABYTE",
-        "_MINUTE",
-        "_HOUR",
-        "_DAY",
-        "_DAY_SECONDS",
-        "_FIVE_MINUTES",
-        "_MILLI",
-    }
+        "MIB",
+        "KIB",
+        "MEGABYTE",
+        "GIGABYTE",
+        "GIGABIT_BYTES",
+        "MEGABIT_BYTES",
+        "KILO",
+        "KHZ",
+        "MILLI",
+        "PERCENT",
+        "HUNDRED",
+        "NANOSECONDS",
+        "MICROSECONDS",
+        "MILLISECONDS",
+        "MINUTE",
+        "HOUR",
+        "DAY",
+        "WEEK",
+        "DAY_SECONDS",
+        "FIVE_MINUTES",
+    ]
 )
 """Names that say all there is to say of their number."""
 _COMMENT = re.compile(r"  # (?!noqa|type:|fmt:)")
@@ -73,7 +82,7 @@ def numbers(package: Path) -> Iterator[tuple[str, str, bool]]:
         body, lines = ast.parse(text).body, text.split("\n")
         for node, after in zip(body, [*body[1:], None], strict=True):
             names = _names_of(node)
-            if names and not UNITS.issuperset(names):
+            if names and not UNITS.issuperset(name.lstrip("_") for name in names):
                 beside = any(_COMMENT.search(line) for line in lines[node.lineno - 1 : node.end_lineno])
                 above = node.lineno > 1 and lines[node.lineno - 2].startswith("# ")
                 below = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)

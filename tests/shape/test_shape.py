@@ -137,9 +137,10 @@ MADE_ANEW = {
     "/v1/alerts/try_webhook": "changes nothing here",
     "/v1/drift/check": "makes a report",
     "/v1/jobs/submit": "makes a job",
-    "/v1/rules/fire": "makes a retraining",
 }
 """The changes that have nothing to show from before."""
+MADE_OF = {"/v1/rules/fire": "makes a retraining of the rule that is shown, whose owner may"}
+"""The changes that show what something new is made of."""
 
 
 @pytest.mark.parametrize("service", sorted(PROTOCOLS))
@@ -153,7 +154,8 @@ def test_each_change_of_a_thing_names_the_verb_that_shows_how_it_was(service: st
             shows = verbs[verb.mark.before]
             needed = {parameter.name for parameter in shows.parameters if parameter.required}
             assert not shows.mark.changes
-            assert shows.returns == verb.returns, "the same kind of thing, before and after"
+            if verb.path not in MADE_OF:
+                assert shows.returns == verb.returns, "the same kind of thing, before and after"
             assert needed <= {parameter.name for parameter in verb.parameters}, verb.path
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.settings import SETTINGS
 from mlops_desk.records import event as events
 from mlops_desk.records.agent import AgentCost, AgentInfo, Check
@@ -203,7 +203,7 @@ class Runs(Service):
 class Endpoints(Service):
     def deploy(self, model: str, name: str, *, wait: bool = True) -> Endpoint:
         if "/" not in model and "@" not in model and model not in self._double.models_by_name:
-            raise NotFound(f"There is no model {model!r}.", "mlops-desk models list")
+            raise NotFound(f"There is no model {model!r}.", Hint("mlops-desk models list"))
         endpoint = endpoint_record(
             name, EndpointState.BUILDING, model.split("@", maxsplit=1)[0].split("/", maxsplit=1)[0]
         )
@@ -466,7 +466,7 @@ class Double:
                     yield from self.moved_load(time.time())
                 continue
             if event is None:
-                raise Unavailable("The agent closed the connection.", "mlops-desk agent status")
+                raise Unavailable("The agent closed the connection.", Hint("mlops-desk agent status"))
             yield event
 
     def hang_up(self) -> None:
@@ -606,7 +606,7 @@ class Double:
         note = hint = None
         if not gpus:
             note = "The NVIDIA driver's library libnvidia-ml.so.1 is not installed, and lspci lists no NVIDIA device."
-            hint = "sudo apt-get install nvidia-driver"
+            hint = Hint("sudo apt-get install nvidia-driver")
         gpus = tuple(
             replace(gpu, processes=tuple(process for process in gpu.processes if process.pid not in self.ended))
             for gpu in gpus
@@ -858,7 +858,7 @@ def uuid_of(index: int) -> str:
 def some_incidents() -> list[Incident]:
     return [
         Incident("x79", NOW - 500, "xid", "alert", "XID 79: the GPU has fallen off the bus",
-                 "The driver can no longer reach the board over PCIe.", "Reset it: sudo nvidia-smi -r -i 6", uuid_of(6),
+                 "The driver can no longer reach the board over PCIe.", Hint("sudo nvidia-smi -r -i 6", before="Reset it: "), uuid_of(6),
                  recorded=True, details={"XID": "79", "Meaning": "GPU has fallen off the bus", "Whose fault": "hardware"}),
         Incident("oom1", NOW - 4000, "oom", "warning", "python3 was killed for lack of memory",
                  "pid 4411 of bo grew 18 GiB before.", "Ask for more memory.", "host", recorded=True,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.records.incident import Incident
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.charts import plotting
@@ -109,7 +109,7 @@ def test_of_what_the_kernel_lists_the_one_in_use_is_shown(text, shown):
 def test_an_error_gives_its_command_to_paste_and_copies_it(qtbot):
     view = StateView()
     qtbot.addWidget(view)
-    error = Unavailable("The engine does not answer.", "Start it: sudo systemctl start docker")
+    error = Unavailable("The engine does not answer.", Hint("sudo systemctl start docker", before="Start it: "))
     view.show_error("Jobs can't be shown", error, lambda: None)
     assert view._command.command() == "sudo systemctl start docker"
     assert view._hint.whole == "Start it:"
@@ -162,7 +162,7 @@ def test_a_hint_that_is_all_command_is_said_once_and_ids_are_left_to_programs(st
             title="Nearly full",
             text="96 %",
             device=None,
-            hint="sudo du -xh /data",
+            hint=Hint("sudo du -xh /data"),
             details={"rule": "filesystem_space", "alert": "4539052011f349b3"},
         )
     )
@@ -266,17 +266,15 @@ def test_a_list_in_a_card_ends_with_a_whole_row(start, double, qtbot):
 
 
 @pytest.mark.parametrize(
-    ("title", "device", "shown"),
+    ("title", "what", "shown"),
     [
-        ("host: Swapping", "host", "Swapping"),
-        ("nvme0n1 is back", "nvme0n1", "is back"),
-        ("ws-lab-1: Swapping", "host", "ws-lab-1: Swapping"),
-        ("nvme0n1p1 is back", "nvme0n1", "nvme0n1p1 is back"),
-        ("The NVIDIA driver does not answer", None, "The NVIDIA driver does not answer"),
+        ("GPU 3: XID 79", "XID 79", "XID 79"),
+        ("GPU 3 is back", "is\nback", "is\\nback"),
+        ("The NVIDIA driver does not answer", "", "The NVIDIA driver does not answer"),
     ],
 )
-def test_an_event_beside_its_device_does_not_name_it_again(title, device, shown):
-    assert alerts.title_without_device(Incident("i", 0.0, "gpu", "info", title, device=device), None) == shown
+def test_an_event_beside_its_device_does_not_name_it_again(title, what, shown):
+    assert alerts.title_without_device(Incident("i", 0.0, "gpu", "info", title, what=what)) == shown
 
 
 def test_a_title_goes_above_its_controls_where_both_find_no_room(qtbot):

@@ -9,7 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox
 
-from mlops_desk.base.errors import Refused
+from mlops_desk.base.errors import Invalid, Place, Refused
 from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.job import JobState
 from mlops_desk.records.rule import RetrainState
@@ -59,6 +59,20 @@ def test_a_refused_job_keeps_what_was_typed_and_says_why_in_place(jobs, qtbot):
     assert dialog.isVisible()
     assert dialog.text() == "name: x\n"
     assert dialog.act.isEnabled()
+
+
+def test_the_cursor_stands_where_the_job_description_is_wrong(jobs, qtbot):
+    jobs.submit()
+    dialog = opened(jobs, SubmitDialog)
+    dialog.set_text("name: \U0001f600\nenv: {A: \U0001f600, B: [1]}\n")
+    dialog._refused(Invalid("Line 2, column 16: env.B is a list.", place=Place(2, 16, "env.B")))
+    cursor = dialog._text.textCursor()
+    assert (cursor.blockNumber(), cursor.block().text().encode("utf-16-le")[2 * cursor.positionInBlock() :]) == (
+        1, "[1]}".encode("utf-16-le"),
+    )  # fmt: skip
+    assert dialog.focusWidget() is dialog._text
+    dialog._refused(Invalid("Line 1: this is not YAML.", place=Place(1)))
+    assert (dialog._text.textCursor().blockNumber(), dialog._text.textCursor().atBlockEnd()) == (0, True)
 
 
 def test_a_file_is_read_into_the_form_with_its_folder(jobs, double, qtbot, tmp_path):

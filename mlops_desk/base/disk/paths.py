@@ -14,7 +14,7 @@ from mlops_desk.base.disk.mounts import UNSAFE, filesystem_of
 from mlops_desk.base.disk.private_files import make_private
 from mlops_desk.base.disk.reserve import Reserve
 from mlops_desk.base.disk.room import check_room
-from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.base.errors import Hint, Refused, Unavailable
 
 ENVIRONMENT = "MLOPS_DESK_DATA_DIR"
 ALLOW_ANY_FILESYSTEM = "MLOPS_DESK_ALLOW_ANY_FILESYSTEM"
@@ -51,7 +51,7 @@ def runtime_folder() -> Path:
         raise Unavailable(f"The folder for sockets, {folder}, can't be made: {error.strerror}.", hint) from error
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
         text = f"{folder} is not a private folder of this user, so no socket is put there."
-        raise Unavailable(text, f"Remove it, or: chmod 700 {folder}")
+        raise Unavailable(text, Hint(f"chmod 700 {folder}", before="Remove it, or: "))
     return folder
 
 

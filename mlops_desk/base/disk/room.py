@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, Unavailable
 
 LEAST_BYTES = 1 << 20  # chosen: a SQLite transaction with its journal needs more than one that is nearly nothing
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -26,8 +26,8 @@ def check_room(folder: Path, hint: str) -> None:
     free = _free_bytes(facts)
     if free is not None and free < LEAST_BYTES:
         text = f"The disk of {folder} is full: {free >> 10} KiB are free."
-        here = f"Free some space (df -h {folder} tells how much there is)."
-        raise Unavailable(text, f"{here} Or {hint[:1].lower()}{hint[1:]}")
+        after = f" tells how much there is). Or {hint[:1].lower()}{hint[1:]}"
+        raise Unavailable(text, Hint(f"df -h {folder}", before="Free some space (", after=after))
 
 
 def free_bytes(folder: Path) -> int | None:

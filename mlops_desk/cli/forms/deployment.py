@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mlops_desk.base.errors import DeskError, Refused, TimedOut
+from mlops_desk.base.errors import DeskError, Hint, Refused, TimedOut
 from mlops_desk.base.text import plain
 from mlops_desk.records.endpoint import Endpoint, EndpointState
 from mlops_desk.verbs.declaration import Verb
@@ -18,7 +18,7 @@ def failure(verb: Verb, arguments: Mapping[str, Any], answer: Any) -> DeskError 
     if (verb.service, verb.name) != _DEPLOY or not isinstance(answer, Endpoint) or not arguments.get("wait", True):
         return None
     asked = f"{plain(str(arguments['model']))} as {answer.name}"
-    look = f"mlops-desk endpoints show {answer.name}"
+    look = Hint(f"mlops-desk endpoints show {answer.name}")
     if answer.state in _UNDER_WAY:
         return TimedOut(f"The deployment of {asked} goes on, but took too long to wait for.", look)
     why = answer.reason

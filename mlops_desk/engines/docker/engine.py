@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlops_desk.base.disk.mount_points import MountPoint, mount_points
-from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.daemon import incarnation
 from mlops_desk.engines.docker import trouble
@@ -175,7 +175,7 @@ class DockerEngine:
             return None
         if not spec.labels.items() <= facts.labels.items():
             text = f"Creating the container {plain(spec.name)}: another container has that name."
-            raise Refused(text, f"docker rm {plain(spec.name)}    if it is not needed.") from taken
+            raise Refused(text, Hint(f"docker rm {plain(spec.name)}", after="    if it is not needed.")) from taken
         return facts
 
     def start(self, name: str) -> ContainerFacts:

@@ -7,21 +7,26 @@ engine says itself is quoted, capped and plain.
 import errno
 from collections.abc import Iterator
 
-from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 
 _TEXT_LIMIT = 600  # chosen: a paragraph
-_START = "sudo systemctl start docker    (not installed: sudo apt-get install docker.io)"
-_RIGHTS = "sudo usermod -aG docker $USER    then log in again. Members of that group are as good as root."
-_TOOLKIT = (
+_START = Hint("sudo systemctl start docker", after="    (not installed: sudo apt-get install docker.io)")
+_RIGHTS = Hint(
+    "sudo usermod -aG docker $USER", after="    then log in again. Members of that group are as good as root."
+)
+_TOOLKIT = Hint(
     "sudo apt-get install nvidia-container-toolkit && sudo nvidia-ctk runtime configure --runtime=docker"
     " && sudo systemctl restart docker"
 )
+_DRIVER = Hint(
+    "nvidia-smi", before="Look whether ", after=" works on the host; after a driver update, restart the machine."
+)
 _HINTS = (
     ("could not select device driver", _TOOLKIT),
-    ("nvidia-container-cli", "Look whether nvidia-smi works on the host; after a driver update, restart the machine."),
-    ("unresolvable cdi devices", "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"),
-    ("no space left on device", "docker system df    shows what the engine keeps."),
+    ("nvidia-container-cli", _DRIVER),
+    ("unresolvable cdi devices", Hint("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml")),
+    ("no space left on device", Hint("docker system df", after="    shows what the engine keeps.")),
     ("executable file not found", "The image has no such program: check the command."),
 )
 _BROKEN = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED})

@@ -1,15 +1,16 @@
-"""Reads a YAML document into plain tables, lists and texts that remember their line.
+"""Reads a YAML document into plain tables, lists and texts that remember where they stand.
 
-Nothing is constructed: every scalar stays the text that was written (``0.10`` stays ``0.10``). Size and
-depth are capped; aliases, anchors, tags, repeated keys and several documents are refused, because
+Nothing is constructed: every scalar stays the text that was written (``0.10`` stays ``0.10``, ``on`` stays ``on``).
+Size and depth are capped; aliases, anchors, tags, repeated keys and several documents are refused, because
 each is a way to make a small file do something large or unseen.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import Invalid, Place
 from mlops_desk.base.text import plain
 
 _LIMIT_BYTES = 64 * 1024
@@ -17,14 +18,15 @@ _LIMIT_BYTES = 64 * 1024
 _LIMIT_DEPTH = 8  # a job file is two deep; the parser recurses
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _SYNTAX_HINT = "The README shows a whole job file."
+_TAB_HINT = "Indent with spaces: YAML takes no tab there."
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A scalar as written; ``null`` when it was left empty without quotes. Lines count from 1."""
+    """A scalar as written; ``null`` when it was left empty without quotes."""
 
     text: str
-    line: int
+    place: Place
     null: bool = False
 
 
@@ -33,19 +35,24 @@ class Items:
     """A list."""
 
     items: tuple["Node", ...]
-    line: int
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A mapping with text keys; ``key_lines`` says where each key stands."""
+    """A mapping with text keys; ``key_places`` says where each key stands."""
 
     entries: dict[str, "Node"]
-    key_lines: dict[str, int]
-    line: int
+    key_places: dict[str, Place]
+    place: Place
 
 
 Node = Text | Items | Table
+
+
+def wrong(place: Place, text: str, hint: str) -> Invalid:
+    """Return the error about what stands at ``place``."""
+    return Invalid(f"{place}: {text}", hint, place=place)
 
 
 def read_document(text: str) -> Node:
@@ -56,10 +63,7 @@ def read_document(text: str) -> Node:
         _check_events(text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        # At the end of a file that ends with a line break the mark stands on a line that no editor shows.
-        line = "" if mark is None else f"Line {min(mark.line, text.rstrip().count(chr(10))) + 1}: "
-        raise Invalid(f"{line}this is not YAML: {plain(str(error.problem))}.", _SYNTAX_HINT) from error
+        raise _not_yaml(text, error) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise Invalid(f"This is not YAML: {plain(str(error))}.", _SYNTAX_HINT) from error
     if root is None:
@@ -67,38 +71,62 @@ def read_document(text: str) -> Node:
     return _node(root)
 
 
+def _not_yaml(text: str, error: yaml.MarkedYAMLError) -> Invalid:
+    mark = error.problem_mark or error.context_mark
+    problem = plain(str(error.problem))
+    if mark is None:
+        return Invalid(f"This is not YAML: {problem}.", _SYNTAX_HINT)
+    last = text.rstrip().count("\n")
+    if mark.index >= len(text.rstrip()):  # at the end, maybe on a line that no editor shows: nothing stands there
+        return wrong(Place(min(mark.line, last) + 1), f"this is not YAML: {problem}.", _SYNTAX_HINT)
+    hint = _TAB_HINT if text[mark.index] == "\t" else _SYNTAX_HINT
+    return wrong(_place(mark), f"this is not YAML: {problem}.", hint)
+
+
+def _place(mark: Any) -> Place:  # of the parser in Python or of the one in C, which have no type in common
+    return Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
+
+
 def _check_events(text: str) -> None:
     """Go through the document without building anything, so that nothing deep or shared is ever built."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        mark = event.start_mark
-        line = 1 if mark is None else mark.line + 1
+        place = _place(event.start_mark)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise Invalid(f"Line {line}: anchors and aliases (& and *) are not allowed.", "Write the value out.")
+            raise wrong(place, "anchors and aliases (& and *) are not allowed.", "Write the value out.")
         if getattr(event, "tag", None) is not None:
-            raise Invalid(f"Line {line}: tags (!) are not allowed.", "Write the value without its tag.")
+            raise wrong(place, "tags (!) are not allowed.", "Write the value without its tag.")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _LIMIT_DEPTH:
-                raise Invalid(f"Line {line}: nested deeper than {_LIMIT_DEPTH} levels.", "A job file is two deep.")
+                raise wrong(place, f"nested deeper than {_LIMIT_DEPTH} levels.", "A job file is two deep.")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
 
 def _node(node: yaml.Node) -> Node:
-    line = node.start_mark.line + 1
+    place = _place(node.start_mark)
     if isinstance(node, yaml.ScalarNode):
-        return Text(node.value, line, null=node.style is None and node.value in _NULLS)
+        return Text(_whole(node.value), place, null=node.style is None and node.value in _NULLS)
     if isinstance(node, yaml.SequenceNode):
-        return Items(tuple(_node(item) for item in node.value), line)
+        return Items(tuple(_node(item) for item in node.value), place)
     entries: dict[str, Node] = {}
-    key_lines: dict[str, int] = {}
+    key_places: dict[str, Place] = {}
     for key, value in node.value:
-        key_line = key.start_mark.line + 1
+        here = _place(key.start_mark)
         if not isinstance(key, yaml.ScalarNode):
-            raise Invalid(f"Line {key_line}: a key is a plain word, not a list or a table.", _SYNTAX_HINT)
-        if key.value in entries:
-            raise Invalid(f"Line {key_line}: {plain(key.value)!r} stands here a second time.", "Keep one of them.")
-        entries[key.value] = _node(value)
-        key_lines[key.value] = key_line
-    return Table(entries, key_lines, line)
+            raise wrong(here, "a key is a plain word, not a list or a table.", _SYNTAX_HINT)
+        name = _whole(key.value)
+        if name in entries:
+            first = key_places[name].line
+            raise wrong(here, f"{plain(name)!r} stands here a second time, after line {first}.", "Keep one of them.")
+        entries[name] = _node(value)
+        key_places[name] = here
+    return Table(entries, key_places, place)
+
+
+def _whole(text: str) -> str:
+    """Put together what JSON writes in halves: a character beyond U+FFFF is a pair of escapes there."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")

@@ -21,17 +21,25 @@ _AMOUNT = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?([A-Za-z]{0,3})", re.ASCI
 _LIMIT_BYTES = 1 << 60  # an exbibyte: more than any machine has, and well within the 64 bits that the engine reads
 
 
+class Unfit(ValueError):  # noqa: N818 - reads as a sentence where it is raised
+    """A text is not what it should be; ``wanted`` says what would have been."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(wanted)
+        self.wanted = wanted
+
+
 def parse_bytes(text: str) -> int:
-    """Return the bytes that ``text`` names. Raises ValueError saying what is wrong."""
+    """Return the bytes that ``text`` names. Raises Unfit."""
     match = _AMOUNT.fullmatch(text)
     if match is None or match[2] not in _FACTORS:
         letter = "" if match is None else match[2][:1].upper()
         if match is not None and letter in _LETTERS and match[2].upper() in {letter, f"{letter}B", f"{letter}IB"}:
-            raise ValueError(f"expected {match[1]}{letter}B (powers of 1000) or {match[1]}{letter}iB (powers of 1024)")
-        raise ValueError(f"expected {EXPECTED}")
+            raise Unfit(f"{match[1]}{letter}B (powers of 1000) or {match[1]}{letter}iB (powers of 1024)")
+        raise Unfit(EXPECTED)
     amount = int(Fraction(match[1]) * _FACTORS[match[2]])
     if not 0 < amount <= _LIMIT_BYTES:
-        raise ValueError(f"expected {EXPECTED}, more than nothing and less than an exbibyte")
+        raise Unfit(f"{EXPECTED}, more than nothing and less than an exbibyte")
     return amount
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlops_desk.base import wire
 from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.base.errors import Hint, Invalid, NotFound, Unavailable
 from mlops_desk.base.short_ids import the_one
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.run.runs import UNFINISHED
@@ -54,7 +54,9 @@ def find(lost: list[str], prefix: str) -> str:
     """Return the one lost job whose id begins with ``prefix``. Raises NotFound, Invalid."""
     matches = [job for job in lost if prefix and job.startswith(prefix)]
     if not matches:
-        hint = "mlops-desk doctor names those that are; jobs with a record stay in mlops-desk jobs list."
+        hint = Hint(
+            "mlops-desk doctor", after=" names those that are; jobs with a record stay in mlops-desk jobs list."
+        )
         raise NotFound(f"No job {plain(prefix)!r} has lost its record.", hint)
     return the_one(prefix, matches, noun="lost job", hint=None, key=str)
 

@@ -3,7 +3,7 @@
 import os
 import pwd
 
-from mlops_desk.base.errors import Refused
+from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, ImageFacts
 from mlops_desk.records.job import Attempt, Job
 from mlops_desk.runtimes.local.folder import WRAPPER, AttemptFolder
@@ -16,6 +16,10 @@ ATTEMPT_LABEL = "io.mlops-desk.attempt"
 PROBE_LABEL = "io.mlops-desk.probe"
 NAME_LABEL = "io.mlops-desk.name"
 """The job's name, for whoever finds a container of which no record is left."""
+
+
+def _shell_hint(otherwise: str) -> Hint:
+    return Hint(f"sudo apt-get install {PACKAGE}", after=f"    {otherwise}")
 
 
 def container_name(instance: str, job_id: str, number: int) -> str:
@@ -64,10 +68,10 @@ def container_spec(
         raise Refused("Neither the job nor its image names a command.", "Add a line command: [...] to the job file.")
     if ticket is not None and ticket.token is not None and shell is None:
         text = "Nothing here can run a shell in this image, so the token of the tracking server can't be handed over."
-        raise Refused(text, f"sudo apt-get install {PACKAGE}    or use an image with a shell, or leave out mlflow.")
+        raise Refused(text, _shell_hint("or use an image with a shell, or leave out mlflow."))
     if job.spec.mounts and os.geteuid() == 0 != job.submitted_by and (shell is None or not shell.mounts):
         text = "No shell of the desk runs in this image, so its command can't be held until its mounts are compared."
-        raise Refused(text, f"sudo apt-get install {PACKAGE}    or use an image of this machine's architecture.")
+        raise Refused(text, _shell_hint("or use an image of this machine's architecture."))
     uid, gid = runs_as(job)
     resources = job.spec.resources
     return ContainerSpec(

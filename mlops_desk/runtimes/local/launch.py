@@ -139,7 +139,7 @@ def gone_before_start(attempt: Attempt) -> GoneBeforeStart:
 
 def _removed_meanwhile(attempt: Attempt) -> tuple[str, str]:
     text = f"The container {attempt.container} was removed by somebody just when it was made."
-    return text, "It is made again in a moment. A cleaner such as docker container prune does this."
+    return text, "It is made again in a moment. A cleaner of unused containers does this."
 
 
 def _mount_refused(error: DeskError, text: str) -> Reason:

@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.base.process import run_command
 from mlops_desk.records.job import Reason
 
@@ -85,8 +85,6 @@ def _counted_by_child(folder: Path, deadline_seconds: float) -> int | None:
 def too_much(used: int, limit_bytes: int, folder: Path) -> Reason:
     """Return why a job that wrote more than it may is stopped."""
     evidence = f"{folder} holds {used / 2**30:.3g} GiB; {limit_bytes / 2**30:.3g} GiB are allowed."
-    hint = (
-        "Write large results to a mount (mounts: [{source: ..., target: ..., mode: rw}]), or allow more: "
-        "mlops-desk settings set jobs.out_mebibytes N"
-    )
+    mount = "Write large results to a mount (mounts: [{source: ..., target: ..., mode: rw}]), or allow more: "
+    hint = Hint("mlops-desk settings set jobs.out_mebibytes N", before=mount)
     return Reason("disk_quota", "The job wrote more to /mlops-desk/out than it may and was stopped.", evidence, hint)

@@ -21,6 +21,7 @@ from mlops_desk.runtimes.local.container import (
     container_name,
     is_probe,
 )
+from mlops_desk.runtimes.local.container_process import Sight
 from mlops_desk.runtimes.local.held_gpus import HeldGpus
 from mlops_desk.runtimes.local.images import Images
 from mlops_desk.runtimes.local.launch import CheckMounts, Launch, gone_before_start
@@ -28,7 +29,6 @@ from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.runtimes.local.quota import OutQuota, too_much
 from mlops_desk.runtimes.local.remains import Remains
 from mlops_desk.runtimes.local.strays import attempt_of, stray
-from mlops_desk.runtimes.local.vanished import Sight
 from mlops_desk.runtimes.runtime import (
     Abilities,
     AboutToStart,

@@ -19,11 +19,11 @@ from mlops_desk.storage.history.scales import Groups, decode, encode
 
 __all__ = ["Block", "Coded", "DamagedBlock", "Key", "coded", "held", "pack", "uncoded", "unpack", "unpack_old"]
 
-OK = 1
+OK = 1  # part of the format
 OLD_VERSION = b"\x01"
 _VERSION = b"\x02"
-_LEVEL = 4
-_LIMIT_BYTES = 256 << 20
+_LEVEL = 4  # chosen: one above zstd's default, for which there is time at a flush every 10 s
+_LIMIT_BYTES = 256 << 20  # chosen: far above any block; a damaged length must not take all memory
 
 Key: TypeAlias = tuple[str, str, str]
 

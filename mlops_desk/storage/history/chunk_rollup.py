@@ -27,9 +27,9 @@ from mlops_desk.storage.history.rollup import Floats, Rolled, join, roll, stretc
 from mlops_desk.storage.history.store import TelemetryStore
 from mlops_desk.storage.history.tables import KEPT, StoredChunk
 
-CHUNKS_A_ROLL = (96, 30)
-CHUNKS_LEFT = (4, 0)
-_CURVES_A_STEP = 2
+CHUNKS_A_ROLL = (96, 30)  # a day of quarters of an hour, a month of days
+CHUNKS_LEFT = (4, 0)  # chosen: the newest hour stays, for what is still shown at full rate
+_CURVES_A_STEP = 2  # chosen: a flush and a reader get their turn between two steps
 
 Times = tuple[Floats, Codes]
 

@@ -22,12 +22,12 @@ from mlops_desk.storage.history.integers import (
 from mlops_desk.storage.history.rollup import Floats, Rolled, single
 from mlops_desk.storage.history.scales import CurveScale, decode, encode
 
-FRAMES_A_CHUNK = 1 << 16
-TIMES, HOLDERS, FIRST = 0, 1, 2
-CURVES_A_FRAME = 16
-TIER_SECONDS = (1.0, 60.0, 900.0)
-_MEAN_PARTS = 4
-_ROLLED_COLUMNS = 4
+FRAMES_A_CHUNK = 1 << 16  # part of the format: a chunk with more curves than a million could not be numbered
+TIMES, HOLDERS, FIRST = 0, 1, 2  # part of the format
+CURVES_A_FRAME = 16  # part of the format; chosen: one curve is read without many others
+TIER_SECONDS = (1.0, 60.0, 900.0)  # full rate, minutes, quarters of an hour
+_MEAN_PARTS = 4  # part of the format: a mean is kept to a quarter of the step of what it is of
+_ROLLED_COLUMNS = 4  # part of the format: low, high, mean, and how many samples are missing
 
 
 def frame_of(column: int) -> int:

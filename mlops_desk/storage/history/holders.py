@@ -24,7 +24,7 @@ from mlops_desk.storage.history.integers import (
 )
 
 MEBIBYTE = float(1 << 20)
-_LIMIT_BYTES = 1 << 22
+_LIMIT_BYTES = 1 << 22  # chosen: far above any table; a damaged length must not take all memory
 
 
 @dataclass(frozen=True, slots=True)

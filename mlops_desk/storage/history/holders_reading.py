@@ -17,8 +17,8 @@ from mlops_desk.storage.history.store import BLOCKS, PROCESSES, TelemetryStore
 from mlops_desk.storage.history.tables import KEPT
 
 _log = logging.getLogger(__name__)
-_CHUNKS_A_TURN = 64
-_PROCESSES_LIMIT = 5000
+_CHUNKS_A_TURN = 64  # chosen: so few frames are in memory at once
+_PROCESSES_LIMIT = 5000  # chosen: more lines than a chart has pixels for
 
 
 @dataclass(frozen=True, slots=True)

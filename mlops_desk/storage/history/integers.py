@@ -19,10 +19,10 @@ Codes = NDArray[np.int64]
 States = NDArray[np.uint8]
 Places = NDArray[np.intp]
 
-_ROWS_LIMIT = 1 << 22
-_CONSTANT, _PACKED, _PLAIN = 0, 1, 2
-_ONE_STATE, _MANY_STATES = 0, 1
-_GROUP_VERSION = 2
+_ROWS_LIMIT = 1 << 22  # chosen: far above any chunk; a damaged length must not take all memory
+_CONSTANT, _PACKED, _PLAIN = 0, 1, 2  # part of the format
+_ONE_STATE, _MANY_STATES = 0, 1  # part of the format
+_GROUP_VERSION = 2  # part of the format
 # A curve of a quarter of an hour is small: without its size the library takes 11 MB for each compressor.
 _PARAMETERS = zstandard.ZstdCompressionParameters.from_level(
     12, source_size=4096, format=zstandard.FORMAT_ZSTD1_MAGICLESS, write_content_size=False, write_checksum=False

@@ -13,7 +13,7 @@ from mlops_desk.storage.history.scales import CurveScale, Groups, grouped
 from mlops_desk.storage.history.tables import StoredBlock, StoredChunk, StoredLayout, StoredSeries
 
 _log = logging.getLogger(__name__)
-_CACHED = 12
+_CACHED = 12  # chosen: layouts change when devices come and go, and a span has few of them
 _SERIES = StoredSeries.__table__
 _LAYOUTS = StoredLayout.__table__
 

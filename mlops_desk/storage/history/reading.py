@@ -34,7 +34,7 @@ from mlops_desk.storage.history.tables import KEPT, StoredSeries
 
 _log = logging.getLogger(__name__)
 
-_FRAMES_A_TURN = 96
+_FRAMES_A_TURN = 96  # chosen: a day of one curve; between two turns a flush comes through
 _SERIES = StoredSeries.__table__
 
 

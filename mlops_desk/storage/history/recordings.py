@@ -36,11 +36,11 @@ from mlops_desk.storage.history.tables import (
     StoredSeries,
 )
 
-KEPT_RECORDINGS = 200
-KEPT_BYTES = 200 << 20
-BEFORE_SECONDS = 300.0
-AFTER_SECONDS = 120.0
-LONGEST_SECONDS = 840.0
+KEPT_RECORDINGS = 200  # chosen: the grave events of months
+KEPT_BYTES = 200 << 20  # chosen: small beside the history's own size
+BEFORE_SECONDS = 300.0  # chosen: what led to an error shows within minutes
+AFTER_SECONDS = 120.0  # chosen: what came of it shows sooner
+LONGEST_SECONDS = 840.0  # two recordings in a row, so that a storm of events makes no endless one
 _RECORDINGS = StoredRecording.__table__
 _RECORDED = StoredRecorded.__table__
 _SERIES = StoredSeries.__table__

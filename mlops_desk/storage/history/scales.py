@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_MANTISSA_BITS = 10
+_MANTISSA_BITS = 10  # part of the format: a rate is kept to a thousandth of itself
 _LIMIT = float(1 << 60)
 
 Floats = NDArray[np.float64]

@@ -27,12 +27,12 @@ from mlops_desk.storage.history.tables import KEPT, StoredBlock, StoredChunk, St
 
 _log = logging.getLogger(__name__)
 
-BLOCKS_A_CHUNK = 90
-ROWS_A_CHUNK = 1800
-BLOCKS_LEFT = 6
-CHUNKS_KEPT = (2880, 365, 61)
+BLOCKS_A_CHUNK = 90  # a quarter of an hour of flushes every 10 s
+ROWS_A_CHUNK = 1800  # a quarter of an hour at two samples a second
+BLOCKS_LEFT = 6  # chosen: the newest minute, which is read most, stays as it was flushed
+CHUNKS_KEPT = (2880, 365, 61)  # a month of quarters of an hour, a year of days, five years of months
 _SLICE = 8 * CURVES_A_FRAME
-_HALF = 2
+_HALF = 2  # chosen: what is rolled up late waits for half of what is kept, and goes then
 
 
 def work(store: TelemetryStore) -> Iterator[None]:

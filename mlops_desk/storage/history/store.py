@@ -30,7 +30,7 @@ _FINEST = CurveScale(1e-6)
 # Pages that were freed need no zeros written over them: there are no secrets here. And the longer the log is, the
 # fewer pages of short-lived blocks ever reach the file.
 _PRAGMAS = ("secure_delete=OFF", "wal_autocheckpoint=4000")
-_PROCESSES_KNOWN = 4096
+_PROCESSES_KNOWN = 4096  # chosen: what is forgotten costs a look into the table
 _KIND = DatabaseKind(
     "telemetry", frozenset(TelemetryBase.metadata.tables), AnyRow(), "NORMAL", thorough=False, pragmas=_PRAGMAS
 )

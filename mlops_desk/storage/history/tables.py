@@ -9,8 +9,8 @@ minutes the flight recorder keeps. ``point_…`` hold the series that features r
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-BUILDING, KEPT, DEAD = 0, 1, 2
-RECORDING_TIER = -1
+BUILDING, KEPT, DEAD = 0, 1, 2  # part of the format
+RECORDING_TIER = -1  # part of the format
 
 
 class TelemetryBase(DeclarativeBase):

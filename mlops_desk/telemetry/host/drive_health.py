@@ -17,8 +17,8 @@ from mlops_desk.base.errors import Unavailable
 Run = Callable[[list[str], float], str | None]
 
 HEALTH_SECONDS = 300.0  # chosen: wear moves in weeks, and asking costs the drive a command
-_BUS_SECONDS = 10.0
-_DRIVE_SECONDS = 10.0
+_BUS_SECONDS = 10.0  # chosen: UDisks2 answers in milliseconds, unless it reads a drive just then
+_DRIVE_SECONDS = 10.0  # chosen: a drive that is busy may take seconds
 _PERCENT = 100.0
 _HOUR = 3600.0
 _NVME_UNIT = 512_000  # a data unit of NVMe's SMART log is a thousand times 512 bytes

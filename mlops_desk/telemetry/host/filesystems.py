@@ -20,9 +20,9 @@ from mlops_desk.telemetry.host.mounts import MountedFilesystem, mounts
 from mlops_desk.telemetry.metrics.table import FILESYSTEM, ReadingMaker
 
 FILESYSTEMS_SECONDS = 15.0  # chosen: a disk of 1 GB/s fills 15 GB meanwhile
-_REMOTE_SECONDS = 25.0
+_REMOTE_SECONDS = 25.0  # chosen: what is asked of a file server disturbs others
 _DEADLINE_SECONDS = 3.0  # chosen: a filesystem on this machine answers in microseconds, a file server in milliseconds
-_LONGEST_PAUSE_SECONDS = 300.0
+_LONGEST_PAUSE_SECONDS = 300.0  # chosen: a mount that is back shows within minutes
 _ABANDONED_LIMIT = 6  # chosen: each that hangs in the kernel can't be ended
 _STALE_SECONDS = 4 * FILESYSTEMS_SECONDS
 

@@ -15,12 +15,12 @@ from mlops_desk.telemetry.host.kernel_files import link_name, node_of, word
 from mlops_desk.telemetry.host.network import Link, rates, readings
 from mlops_desk.telemetry.metrics.table import NETWORK, ReadingMaker
 
-_LOOK_SECONDS = 30.0
-_LINK_SECONDS = 2.0
+_LOOK_SECONDS = 30.0  # chosen: ports come with a driver, seldom
+_LINK_SECONDS = 2.0  # chosen: a cable that is pulled shows at once to a person
 _WORD_BYTES = 4  # port_rcv_data and port_xmit_data count four bytes at a time
 _GIGABIT_BYTES = 125_000_000
 _FULL = (1 << 32) - 1  # the old counters of 32 bits stop there
-_LIMIT = 32
+_LIMIT = 32  # chosen: a machine with eight cards of two ports has half as many
 _SUMS = {
     "receive": ("port_rcv_data",),
     "transmit": ("port_xmit_data",),

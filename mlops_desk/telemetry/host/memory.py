@@ -16,7 +16,7 @@ from mlops_desk.telemetry.host.processors import number_after
 from mlops_desk.telemetry.metrics.host import NUMA_NODES
 from mlops_desk.telemetry.metrics.table import HOST, ReadingMaker
 
-_NODES_SECONDS = 5.0
+_NODES_SECONDS = 5.0  # chosen: a node costs a file each, and the whole is read every tick
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _PLAIN = {
     "MemTotal": "system.memory.limit",

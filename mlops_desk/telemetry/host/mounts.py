@@ -6,7 +6,7 @@ Left out are the kernel's own, containers' layers, read-only images, and the sec
 import re
 from dataclasses import dataclass
 
-LIMIT = 40
+LIMIT = 40  # chosen: more filesystems than one person watches
 
 _OF_THE_KERNEL = frozenset((
     "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs",

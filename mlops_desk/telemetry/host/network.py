@@ -17,7 +17,7 @@ from mlops_desk.telemetry.host.counters import Counters, KernelFile, integers
 from mlops_desk.telemetry.host.kernel_files import link_name, node_of, number, word
 from mlops_desk.telemetry.metrics.table import NETWORK, ReadingMaker
 
-_LINK_SECONDS = 2.0
+_LINK_SECONDS = 2.0  # chosen: a cable that is pulled shows at once to a person
 _MEGABIT_BYTES = 125_000
 _KINDS = {1: "ethernet", 32: "infiniband", 801: "wireless", 802: "wireless", 803: "wireless"}
 

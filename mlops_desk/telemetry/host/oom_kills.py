@@ -14,8 +14,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.metrics.table import HOST
 
-_LINES_A_LOOK = 20_000
-_EVENTS_A_LOOK = 32
+_LINES_A_LOOK = 20_000  # chosen: more than the kernel keeps; a storm of lines must not hold up a tick for ever
+_EVENTS_A_LOOK = 32  # chosen: more kills within a tick are one catastrophe
 _RECORD_BYTES = 8192  # the kernel's own limit for a record of /dev/kmsg
 _KILLED = re.compile(r"Killed process (\d{1,10}) \((.{0,64}?)\),? (?:UID[: ]?\d+|total-vm)")
 _WHY = re.compile(r"oom-kill:constraint=(\w+).*?task_memcg=([^,]*),.*?pid=(\d{1,10})")

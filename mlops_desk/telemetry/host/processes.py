@@ -21,10 +21,10 @@ from mlops_desk.telemetry.host.cgroups import ROOT as CGROUPS
 from mlops_desk.telemetry.host.cgroups import Cgroups
 from mlops_desk.telemetry.host.workloads import HostUse, Workloads
 
-_COMMAND_LIMIT = 400
-_READ_LIMIT = 4096
-_REMEMBERED = 10_000
-_WATCHED = 256
+_COMMAND_LIMIT = 400  # chosen: a command line with its options, in a tool tip
+_READ_LIMIT = 4096  # the kernel's page, which was all of a command line for long; stat and status are shorter
+_REMEMBERED = 10_000  # chosen: more than a machine has on its GPUs; then all is looked up again
+_WATCHED = 256  # chosen: each costs a descriptor, and a service's own limit is 1024
 _CLOCK_SECONDS = 2.0
 """By so much two clocks may differ as to when a process began."""
 _PROC = Path("/proc")

@@ -26,7 +26,7 @@ _CLOCKS_A_PASS = 8
 """Chosen: each costs a system call into the driver of the clock, and 64 cores have a turn in 8 passes."""
 _KHZ = 1000.0
 _CLOCK = "cpufreq/scaling_cur_freq"
-_MOVED_SECONDS = 2.0
+_MOVED_SECONDS = 2.0  # the kernel's btime, in whole seconds, wavers by one
 _NO_CLOCKS_SECONDS = 60.0
 """A machine that tells no clock (most virtual ones) is asked again after this."""
 

@@ -18,8 +18,8 @@ from mlops_desk.telemetry.metrics.table import SENSOR, ReadingMaker
 
 SENSORS_SECONDS = 5.0  # chosen: temperatures move slowly, and a chip on a slow bus takes milliseconds
 _STALE_SECONDS = 3 * SENSORS_SECONDS
-_LOOK_AGAIN_SECONDS = 60.0
-_LIMIT = 64
+_LOOK_AGAIN_SECONDS = 60.0  # chosen: thermometers come with a driver, seldom
+_LIMIT = 64  # chosen: more thermometers than boards have
 _OF_DRIVES = ("nvme", "drivetemp")
 _MILLI = 1000.0
 

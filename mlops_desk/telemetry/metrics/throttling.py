@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
+from mlops_desk.records.gpu import HARDWARE_SLOWDOWN, POWER_BRAKE, THERMAL_HARDWARE, THERMAL_SOFTWARE
+
 _WORDS = (
-    (0x040, "thermal (hardware)"),
-    (0x080, "power brake"),
-    (0x008, "hardware slowdown"),
-    (0x020, "thermal (software)"),
+    (0x040, THERMAL_HARDWARE),
+    (0x080, POWER_BRAKE),
+    (0x008, HARDWARE_SLOWDOWN),
+    (0x020, THERMAL_SOFTWARE),
     (0x004, "power cap"),
     (0x400, "reliability"),
     (0x200, "board limit"),
@@ -16,10 +18,10 @@ _WORDS = (
 )
 
 THROTTLE_METRICS = (
-    ("hw.gpu.throttle.thermal_hardware", "thermal (hardware)"),
-    ("hw.gpu.throttle.power_brake", "power brake"),
-    ("hw.gpu.throttle.hardware_slowdown", "hardware slowdown"),
-    ("hw.gpu.throttle.thermal_software", "thermal (software)"),
+    ("hw.gpu.throttle.thermal_hardware", THERMAL_HARDWARE),
+    ("hw.gpu.throttle.power_brake", POWER_BRAKE),
+    ("hw.gpu.throttle.hardware_slowdown", HARDWARE_SLOWDOWN),
+    ("hw.gpu.throttle.thermal_software", THERMAL_SOFTWARE),
     ("hw.gpu.throttle.power_cap", "power cap"),
     ("hw.gpu.throttle.reliability", "reliability"),
     ("hw.gpu.throttle.board_limit", "board limit"),
@@ -27,7 +29,7 @@ THROTTLE_METRICS = (
 )
 """The shares of time that the history keeps, with the driver's word for each cause."""
 
-_IDLE = 0x001
+_IDLE = 0x001  # nvmlClocksEventReasonGpuIdle
 
 _UNKNOWN = "unknown reason "
 

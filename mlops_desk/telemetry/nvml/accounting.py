@@ -15,13 +15,13 @@ from mlops_desk.telemetry.host.processes import Processes
 from mlops_desk.telemetry.nvml.device import NvmlDevice
 from mlops_desk.telemetry.nvml.door import CallError
 
-_SHOWN = 50
-_ASKED_AT_ONCE = 64
+_SHOWN = 50  # chosen: as many lines as somebody reads
+_ASKED_AT_ONCE = 64  # chosen: each costs a call; the rest has its turn at the next look
 _HUNDRED = 100
-_MOST_BYTES = 1 << 50
+_MOST_BYTES = 1 << 50  # chosen: beyond any GPU's memory; what is more is the driver's word for not known
 _MICROSECONDS = 1e6
 _MILLISECONDS = 1e3
-_FUTURE_SECONDS = 60.0
+_FUTURE_SECONDS = 60.0  # chosen: clocks differ by less; later ones are not times
 
 
 class AccountingReader:

@@ -52,6 +52,7 @@ _KINDS = {
 }
 _GONE = frozenset({ErrorKind.LOST, ErrorKind.CLOSED})
 UNABLE = frozenset({ErrorKind.NOT_SUPPORTED, ErrorKind.NOT_IN_DRIVER})
+UNABLE_SECONDS = 60.0  # chosen: what a GPU can't say it may with another setting, and asking in vain costs too
 
 
 class NvmlError(Exception):

@@ -11,18 +11,19 @@ from mlops_desk.telemetry.nvml.door import Nvml, NvmlError
 from mlops_desk.telemetry.nvml.events import EventSet, Raw
 
 _XID = 0x8  # nvmlEventTypeXidCriticalError
-_TYPES: Mapping[int, tuple[str, str]] = {
-    _XID: ("xid", ""),
-    0x1: ("ecc", "corrected memory error"),
-    0x2: ("ecc", "uncorrected memory error"),
-    0x200: ("ecc", "many corrected memory errors"),
-    0x400: ("ecc", "memory retired"),
-    0x800: ("ecc", "memory could not be retired"),
-    0x1000: ("ecc", "poisoned memory was contained"),
-    0x2000: ("ecc", "poisoned memory was not contained"),
-    0x4000: ("unavailable", ""),
-    0x8000: ("recovery", ""),
+_TYPES: Mapping[int, tuple[str, str, str | None]] = {
+    _XID: ("xid", "", None),
+    0x1: ("ecc", "corrected memory error", "info"),
+    0x2: ("ecc", "uncorrected memory error", "alert"),
+    0x200: ("ecc", "many corrected memory errors", "warning"),
+    0x400: ("ecc", "memory retired", "warning"),
+    0x800: ("ecc", "memory could not be retired", "alert"),
+    0x1000: ("ecc", "poisoned memory was contained", "warning"),
+    0x2000: ("ecc", "poisoned memory was not contained", "alert"),
+    0x4000: ("unavailable", "", None),
+    0x8000: ("recovery", "", None),
 }
+"""By nvml.h's nvmlEventType…: the kind, what it says, and how grave that is."""
 _WANTED = sum(_TYPES)
 _BASIC = _XID | 0x1 | 0x2
 _BINDINGS = {
@@ -30,8 +31,8 @@ _BINDINGS = {
     pynvml.nvmlSystemEventTypeGpuDriverBind: "bind",
 } if hasattr(pynvml, "nvmlSystemEventTypeGpuDriverUnbind") else {}  # fmt: skip
 _WAIT = "nvmlEventSetWait_v2"
-_MOST_AT_ONCE = 16
-_MOST_EVER = 1024
+_MOST_AT_ONCE = 16  # chosen: as many GPUs as a machine has
+_MOST_EVER = 1024  # chosen: a driver that says there are more is not believed
 
 
 class NvmlEventSource:
@@ -90,11 +91,11 @@ class _NvmlEventSet:
             return None
         if code:
             raise NvmlError.of(code, _WAIT)
-        kind, text = _TYPES.get(self._data.eventType, ("", ""))
+        kind, text, level = _TYPES.get(self._data.eventType, ("", "", None))
         if not kind:
             return None
         uuid = self._uuids.get(_address(self._data.device))
-        return Raw(uuid, kind, int(self._data.eventData) if kind == "xid" else None, text)
+        return Raw(uuid, kind, int(self._data.eventData) if kind == "xid" else None, text, level)
 
     def close(self) -> None:
         with contextlib.suppress(NvmlError):  # the library is shut or the driver gone: nothing is left to free

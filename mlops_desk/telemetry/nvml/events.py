@@ -16,13 +16,13 @@ from mlops_desk.base.pauses import pause_after
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.telemetry.nvml.door import NvmlError
 
-_WAIT_SECONDS = 1.0
-_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
-_LEAVE_SECONDS = 1.5
-_MOST_KINDS = 256
-_TURN_SECONDS = 0.1
-_REST_SECONDS = 0.05
-_RING_SECONDS = 0.25
+_WAIT_SECONDS = 1.0  # chosen: so late other GPUs are listened to
+_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)  # chosen: what fails for minutes fails for a reason
+_LEAVE_SECONDS = 1.5  # longer than the one second of a wait
+_MOST_KINDS = 256  # chosen: more kinds within a tick are a broken driver
+_TURN_SECONDS = 0.1  # chosen: so late it begins where a first GPU came
+_REST_SECONDS = 0.05  # chosen: 1,280 events a second are enough to know of a storm
+_RING_SECONDS = 0.25  # chosen: an XID is told soon, and a storm rings four times a second
 BINDINGS = frozenset({"bind", "unbind"})
 _STORM = 64
 """So many events are taken one after the other before the thread rests a moment."""
@@ -36,6 +36,7 @@ class Raw:
     kind: str
     code: int | None = None
     text: str = ""
+    level: str | None = None
 
 
 class EventSet(Protocol):
@@ -170,7 +171,9 @@ class EventListener:
             if known is not None:
                 self._heard[key] = replace(known, count=known.count + 1)
             elif len(self._heard) < _MOST_KINDS:
-                self._heard[key] = DeviceEvent(time.time(), event.kind, event.uuid, event.code, None, event.text)
+                self._heard[key] = DeviceEvent(
+                    time.time(), event.kind, event.uuid, event.code, None, event.text, level=event.level
+                )
         now = time.monotonic()
         if now - self._rang_at >= _RING_SECONDS:
             self._rang_at = now

@@ -13,8 +13,8 @@ from mlops_desk.telemetry.nvml.device import NvmlDevice
 from mlops_desk.telemetry.nvml.door import CallError
 from mlops_desk.telemetry.nvml.words import ARCHITECTURES, COMPUTE_MODES, ON_OFF
 
-_LIMIT = 100
-_CPU_WORDS = 64
+_LIMIT = 100  # chosen: one line of facts
+_CPU_WORDS = 64  # 4,096 processors; Linux is built for 8,192 at most, and no board hangs on so many
 _WORD_BITS = 64  # an unsigned long
 
 

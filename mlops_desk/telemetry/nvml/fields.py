@@ -14,16 +14,15 @@ from enum import Enum
 import pynvml
 
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import UNABLE, CallError, NvmlError
+from mlops_desk.telemetry.nvml.door import UNABLE, UNABLE_SECONDS, CallError, NvmlError
 
-_ASK_ALL_SECONDS = 60.0
 _CALL = "nvmlDeviceGetFieldValues"
 _RECORD = struct.Struct("<24xii8s")
 """Of a record: the type of the value, the error, the value."""
 _TYPES = tuple(struct.Struct(f"<{letter}") for letter in "dIQQqiH")
 _SLACK = 1.25
 """Counters and clock are not read at the same instant: a share of a little more than 1 is 1, of much more an error."""
-ALL_LINKS = 0xFFFF_FFFF
+ALL_LINKS = 0xFFFF_FFFF  # NVML: a scope of all ones is the sum over links
 _UNKNOWN_FIELD = {pynvml.NVML_ERROR_INVALID_ARGUMENT: pynvml.NVML_ERROR_FUNCTION_NOT_FOUND}
 """What an older driver says to the number of a field that it does not know."""
 
@@ -90,7 +89,7 @@ class FieldReader:
         found = self._decode(now)
         self._read_at = now
         if asks_all:
-            self._ask_all = now + _ASK_ALL_SECONDS
+            self._ask_all = now + UNABLE_SECONDS
             self._ask([position for position in self._asked if not _is_unable(found.get(self._fields[position].name))])
         return found
 

@@ -12,12 +12,11 @@ from typing import Any
 import pynvml
 
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import UNABLE, CallError, ErrorKind, NvmlError
+from mlops_desk.telemetry.nvml.door import UNABLE, UNABLE_SECONDS, CallError, ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.fields import GAP, Value
 
 _LEAST_SECONDS = 0.1  # NVML's manual: two samples lie at least 100 ms apart
-_ASK_ALL_SECONDS = 60.0
-_LONGEST_SECONDS = 60.0
+_LONGEST_SECONDS = 60.0  # chosen: a mean over more than a minute is not what the GPU does now
 _RECORD = struct.Struct("<Iid24x")
 _PERCENT = 0.01
 _MIB = float(1 << 20)
@@ -121,7 +120,7 @@ class GpmReader:
         data = memoryview(self._bytes)[start : start + _RECORD.size * question.numMetrics]
         answers = list(_RECORD.iter_unpack(data))
         if now >= self._ask_all:
-            self._ask_all = now + _ASK_ALL_SECONDS
+            self._ask_all = now + UNABLE_SECONDS
             able = tuple(number for number, code, _ in answers if not code or NvmlError.of(code, "").kind not in UNABLE)
             self._ask(able or self._metrics[:1])
         return values(answers)

@@ -28,12 +28,12 @@ from mlops_desk.telemetry.pipe.supervision import STALE_SECONDS
 from mlops_desk.telemetry.relay import Relay
 from mlops_desk.telemetry.source import Busy, GpuSample
 
-_OPEN_PAUSES = (1.0, 2.0, 4.0)
-_BUS_SECONDS = 4.0
+_OPEN_PAUSES = (1.0, 2.0, 4.0)  # chosen: a driver that is loaded shows within seconds
+_BUS_SECONDS = 4.0  # chosen: a GPU that comes or goes shows within seconds, and a look reads some files
 _SETTLE_SECONDS = 3.0
 """So long after a driver was bound or unbound all is opened once more: it is told before the driver is ready."""
-_LOST_SECONDS = 1.0
-_TOPOLOGY_SECONDS = 600.0
+_LOST_SECONDS = 1.0  # chosen: each call to a lost GPU may take long
+_TOPOLOGY_SECONDS = 600.0  # chosen: it changes with the board alone
 
 _GPU_STATES = {
     ErrorKind.NO_PERMISSION: GpuState.NO_PERMISSION,

@@ -9,13 +9,13 @@ from collections import deque
 from dataclasses import dataclass, field
 
 BUDGET = 0.005  # of the time: monitors that took more were noticed in frame rates and as load of a core
-_ON_END_SECONDS = 5.0
-_QUIET_SECONDS = 60.0
-_MOST_STRETCH = 64
-_STEP = 4
-_REST_SHARE = 0.25
-_SETTLE_SECONDS = 5.0
-_SHORTEST_SECONDS = 1.0
+_ON_END_SECONDS = 5.0  # chosen: a driver that is held up for a moment costs nobody anything
+_QUIET_SECONDS = 60.0  # chosen: slow to come back, so that it does not swing
+_MOST_STRETCH = 64  # three steps: what is asked each second is asked each minute
+_STEP = 4  # chosen: a quarter as often is felt at once
+_REST_SHARE = 0.25  # chosen: without the slowest call a quarter of what is allowed is no burden
+_SETTLE_SECONDS = 5.0  # chosen: the first tick asks everything
+_SHORTEST_SECONDS = 1.0  # chosen: a second, the usual tick's length
 _EARLY_SECONDS = 0.1
 """A tick that comes a little early still counts as the one a question is due in."""
 

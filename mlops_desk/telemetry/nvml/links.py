@@ -18,7 +18,7 @@ from mlops_desk.telemetry.nvml.fields import As, DriverField, FieldReader, Gap, 
 from mlops_desk.telemetry.nvml.pci import address
 from mlops_desk.telemetry.nvml.words import LINK_VERSIONS
 
-_MOST_LINKS = 36
+_MOST_LINKS = 36  # chosen: twice the 18 of an H100; each costs calls
 _KIB = 1024.0  # the driver's unit of these fields
 _MEGABYTES = 1e6  # the driver's unit of this field
 _SWITCH = 2  # NVML_NVLINK_DEVICE_TYPE_SWITCH

@@ -13,12 +13,11 @@ from mlops_desk.records.gpu import MigInstance
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import CallError, ErrorKind, NvmlError
+from mlops_desk.telemetry.nvml.door import UNABLE_SECONDS, CallError, ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.fields import Gap, Value
 from mlops_desk.telemetry.nvml.gpm import ACTIVITIES_OF_INSTANCE, OF_INSTANCE, GpmReader
 
-_MOST = 16
-_ASK_AGAIN_SECONDS = 60.0
+_MOST = 16  # chosen: twice the 7 that GPUs can be split into
 _MEMORY = ("hw.gpu.memory.usage", "hw.gpu.memory.limit", "hw.gpu.memory.free")
 _STATES = {
     ErrorKind.NOT_SUPPORTED: MetricState.NOT_SUPPORTED,
@@ -136,7 +135,7 @@ def _read_activity(instance: _Instance, now: float) -> None:
     try:
         found = instance.gpm.read(now)
     except CallError as error:
-        instance.ask_activity = now + _ASK_AGAIN_SECONDS
+        instance.ask_activity = now + UNABLE_SECONDS
         found = dict.fromkeys(ACTIVITIES_OF_INSTANCE, error)
     instance.readings.update({name: _reading(name, value) for name, value in found.items()})
 

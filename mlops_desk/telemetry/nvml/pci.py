@@ -10,7 +10,7 @@ from pathlib import Path
 
 _DEVICES = Path("/sys/bus/pci/devices")
 _NVIDIA = "0x10de"
-_TEXT_LIMIT = 400
+_TEXT_LIMIT = 400  # chosen: files of sysfs with one word or list in it
 _ASLEEP = {b"suspended\n", b"suspending\n"}
 _STATUS_BYTES = 32  # power/runtime_status is one word
 _DISPLAY_CLASSES = ("0x0300", "0x0302")

@@ -11,9 +11,9 @@ from mlops_desk.telemetry.nvml.door import CallError, NvmlError
 
 Values = dict[str, float | NvmlError]
 
-OFTEN_SECONDS = 5.0
-SELDOM_SECONDS = 30.0
-RARELY_SECONDS = 300.0
+OFTEN_SECONDS = 5.0  # chosen: what somebody may watch
+SELDOM_SECONDS = 30.0  # chosen: what changes with a load
+RARELY_SECONDS = 300.0  # chosen: what changes with a restart or an act of an administrator
 
 
 @dataclass(frozen=True, slots=True)

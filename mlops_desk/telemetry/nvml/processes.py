@@ -17,12 +17,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import UNABLE, CallError, ErrorKind, NvmlError
+from mlops_desk.telemetry.nvml.door import UNABLE, UNABLE_SECONDS, CallError, ErrorKind, NvmlError
 
 _NOT_AVAILABLE = {(1 << 64) - 1, (1 << 32) - 1}
 _NO_INSTANCE = 0xFFFF_FFFF  # what NVML writes where MIG is off
-_FIRST_ROOM = 32
-_MOST = 4096
+_FIRST_ROOM = 32  # chosen: more than a GPU usually has; a second call makes room
+_MOST = 4096  # chosen: a driver that says there are more is not believed
 _AGREED = struct.Struct("<I4xQII")
 _LONGER = struct.Struct("<I4xQIIQ")
 _WITHOUT_INSTANCE = struct.Struct("<I4xQ")
@@ -32,8 +32,7 @@ _MICROSECONDS = 1_000_000
 _FIRST_SPAN = 2 * _MICROSECONDS
 _FUTURE = 60 * _MICROSECONDS
 _VERSIONS = ("_v3", "_v2", "")
-_CLIENTS_SECONDS = 10.0
-_NO_CLIENTS_SECONDS = 60.0
+_CLIENTS_SECONDS = 10.0  # chosen: MPS is rare, and who is new is looked for at once
 
 
 class Shares(NamedTuple):
@@ -107,7 +106,7 @@ class ProcessLister:
         except CallError as error:
             self._has_clients = False
             if error.kind in UNABLE:
-                self._ask_clients = now + _NO_CLIENTS_SECONDS
+                self._ask_clients = now + UNABLE_SECONDS
             return []
         self._has_clients = bool(found)
         return found

@@ -16,7 +16,7 @@ from mlops_desk.telemetry.host.workloads import HostUse
 from mlops_desk.telemetry.metrics import table
 from mlops_desk.telemetry.nvml.accounting import AccountingReader
 from mlops_desk.telemetry.nvml.device import NvmlDevice
-from mlops_desk.telemetry.nvml.door import UNABLE, CallError, ErrorKind, NvmlError
+from mlops_desk.telemetry.nvml.door import UNABLE, UNABLE_SECONDS, CallError, ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.facts import read_affinity, read_facts
 from mlops_desk.telemetry.nvml.field_table import EVERY_TICK, SELDOM
 from mlops_desk.telemetry.nvml.fields import GAP, FieldReader, Gap, Value
@@ -27,9 +27,8 @@ from mlops_desk.telemetry.nvml.mig import MigReader
 from mlops_desk.telemetry.nvml.probes import OFTEN_SECONDS, PROBES, RARELY_SECONDS, SELDOM_SECONDS, Probe
 from mlops_desk.telemetry.nvml.processes import ProcessLister, RawProcess
 
-_UNSUPPORTED_SECONDS = 60.0
-_PROCESS_SECONDS = 2.0
-_REASONS_SECONDS = 10.0
+_PROCESS_SECONDS = 2.0  # chosen: a program that starts shows at once to a person
+_REASONS_SECONDS = 10.0  # chosen: asking makes some GPUs stutter, and nobody waits for a reason
 _HEAT = ("hw.gpu.throttle.thermal_software", "hw.gpu.throttle.thermal_hardware")
 _SLOWDOWN = ("hw.gpu.throttle.thermal_hardware", "hw.gpu.throttle.power_brake")
 _LIMITING = tuple(
@@ -45,7 +44,7 @@ _METRIC_STATES = {
     ErrorKind.NO_PERMISSION: MetricState.NO_PERMISSION,
     ErrorKind.LOST: MetricState.LOST,
 }
-_MOST_DESCRIBED = 1024
+_MOST_DESCRIBED = 1024  # chosen: more than a GPU's processes; then all are described anew
 _APART_SECONDS = 3.5
 """So far apart the slow question after the traffic is put to one GPU and the next: never to several in one tick."""
 _LATER_SECONDS = 0.5
@@ -219,7 +218,7 @@ class GpuReader:
         except CallError as error:
             self._lacks_gpm = error.kind in UNABLE
             self._put_all(dict.fromkeys(ACTIVITIES if self._samples_traffic else (*ACTIVITIES, *TRAFFIC), error))
-            return _UNSUPPORTED_SECONDS if error.kind in UNABLE else None
+            return UNABLE_SECONDS if error.kind in UNABLE else None
         self._lacks_gpm = self._samples_traffic = False
         self._put_all({name: value for name, value in found.items() if name not in NVLINKS or isinstance(value, float)})
         return None
@@ -332,7 +331,7 @@ class GpuReader:
             self.accounting = self._accounts.read(running)
         except CallError as error:
             self.accounting = None
-            return _UNSUPPORTED_SECONDS if error.kind in UNABLE else None
+            return UNABLE_SECONDS if error.kind in UNABLE else None
         return None
 
     def _quietly(self, work: Callable[[], None]) -> float | None:
@@ -340,7 +339,7 @@ class GpuReader:
         try:
             work()
         except CallError as error:
-            return _UNSUPPORTED_SECONDS if error.kind in UNABLE else None
+            return UNABLE_SECONDS if error.kind in UNABLE else None
         return None
 
     def _pause_after(self, values: Collection[Value], seconds: float) -> float | None:
@@ -349,7 +348,7 @@ class GpuReader:
             return seconds
         self.needs_reset |= any(error.kind is ErrorKind.RESET_REQUIRED for error in errors)
         if len(errors) == len(values) and all(error.kind in UNABLE for error in errors):
-            return _UNSUPPORTED_SECONDS
+            return UNABLE_SECONDS
         return seconds
 
     def _put_all(self, values: Mapping[str, Value]) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pynvml
 
+from mlops_desk.base.errors import Hint
 from mlops_desk.telemetry.nvml.door import ErrorKind, NvmlError
 from mlops_desk.telemetry.nvml.pci import Pci
 
@@ -29,9 +30,12 @@ def explain(error: NvmlError, pci: Pci) -> DriverTrouble:
         return _library_missing(present)
     if error.code == pynvml.NVML_ERROR_DRIVER_NOT_LOADED:
         note = "The NVIDIA driver is installed but not loaded."
-        return DriverTrouble(
-            note, "Load it: sudo modprobe nvidia. If that fails, sudo dmesg | grep -i nvidia says why."
+        hint = Hint(
+            "sudo modprobe nvidia",
+            before="Load it: ",
+            after=". If that fails, sudo dmesg | grep -i nvidia says why.",
         )
+        return DriverTrouble(note, hint)
     if error.code == pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
         note = (
             "The NVIDIA driver in the kernel and its library are of different versions, as after an upgrade"
@@ -40,11 +44,11 @@ def explain(error: NvmlError, pci: Pci) -> DriverTrouble:
         return DriverTrouble(note, "Restart the machine when the running jobs are done.", fresh_process=True)
     if error.kind is ErrorKind.NO_PERMISSION:
         note = "This user may not use the NVIDIA driver."
-        return DriverTrouble(
-            note, "Join the group of /dev/nvidia*, then log in again. On Debian: sudo usermod -aG video $USER"
-        )
+        before = "Join the group of /dev/nvidia*, then log in again. On Debian: "
+        return DriverTrouble(note, Hint("sudo usermod -aG video $USER", before=before))
     note = f"The NVIDIA driver does not start ({error})."
-    return DriverTrouble(note, "sudo dmesg | grep -iE 'nvidia|nvrm' says more. A restart of the machine may be needed.")
+    after = " says more. A restart of the machine may be needed."
+    return DriverTrouble(note, Hint("sudo dmesg | grep -iE 'nvidia|nvrm'", after=after))
 
 
 def no_gpu(pci: Pci) -> DriverTrouble:
@@ -53,17 +57,29 @@ def no_gpu(pci: Pci) -> DriverTrouble:
     note = "The NVIDIA driver runs but reports no GPU."
     if present:
         note = f"The NVIDIA driver runs but reports none of the machine's {present} NVIDIA GPU(s)."
-    hint = "Compare: nvidia-smi -L and lspci -d 10de:. sudo dmesg | grep -i nvrm says more."
+    hint = Hint(
+        "sudo dmesg | grep -i nvrm",
+        before="Compare what nvidia-smi -L and lspci -d 10de: show. ",
+        after=" says more.",
+    )
     return DriverTrouble(note, hint, certain=present == 0)
 
 
 def _library_missing(present: int) -> DriverTrouble:
     if present:
         note = f"This machine has {present} NVIDIA GPU(s), but the driver (libnvidia-ml.so.1) is not installed."
-        hint = "Debian: sudo apt install nvidia-driver. Ubuntu: sudo ubuntu-drivers install. Then restart the machine."
+        hint = Hint(
+            "sudo apt install nvidia-driver",
+            before="Debian: ",
+            after=". Ubuntu: sudo ubuntu-drivers install. Then restart the machine.",
+        )
     else:
         note = "No NVIDIA GPU was found, and the NVIDIA driver is not installed."
-        hint = "Everything but GPU jobs works without one. mlops-desk --demo shows a simulated workstation."
+        hint = Hint(
+            "mlops-desk --demo",
+            before="Everything but GPU jobs works without one. ",
+            after=" shows a simulated workstation.",
+        )
     return DriverTrouble(note, hint, certain=present == 0)
 
 

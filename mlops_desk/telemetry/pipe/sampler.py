@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event, Lock, RLock
 
+from mlops_desk.base.errors import Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import Notice
 from mlops_desk.records.gpu import Gpu
@@ -422,5 +423,6 @@ class Sampler:
         if sample is None:
             return _NOT_YET, "It is asked in the background; the rest of the program does not wait."
         if not fresh:
-            return "The NVIDIA driver does not answer; its last values are withdrawn.", "sudo dmesg | grep -i nvrm"
+            text = "The NVIDIA driver does not answer; its last values are withdrawn."
+            return text, Hint("sudo dmesg | grep -i nvrm")
         return sample.note, sample.hint

@@ -12,8 +12,8 @@ from mlops_desk.telemetry.simulated.works import (
     turn_at,
 )
 
-ACCOUNTS_SECONDS = 30.0
-_RUNS_KEPT = 6
+ACCOUNTS_SECONDS = 30.0  # as often as the real driver is asked
+_RUNS_KEPT = 6  # made up: a table of some lines
 
 
 def accounts(seed: int, index: int, at: float) -> tuple[AccountedProcess, ...]:

@@ -31,16 +31,16 @@ from mlops_desk.telemetry.simulated.works import (
     running,
 )
 
-HOT_GPU = 7
-MIG_GPU = 5
+HOT_GPU = 7  # made up: the one that runs against its limit
+MIG_GPU = 5  # made up: the one that is split
 
 _CONTEXT_BYTES = 0.45 * GIB
-_HEAT_SECONDS = 60.0
-_HOT_DEGREES = 78.0
-_LOCKED_CLOCK, _THROTTLED_CLOCK, _IDLE_CLOCK = 1410e6, 1305e6, 345e6
+_HEAT_SECONDS = 60.0  # made up: a cooler follows the load within a minute
+_HOT_DEGREES = 78.0  # made up: below the H100's slowdown temperature
+_LOCKED_CLOCK, _THROTTLED_CLOCK, _IDLE_CLOCK = 1410e6, 1305e6, 345e6  # made up, within what an H100 can do
 _WATTS_OF = {HOT_GPU: 0.88, STRAGGLER_GPU: 0.7}
-_LINKED_GPUS = (0, 1, 2, 3)
-_NVLINK_BYTES = 180e9
+_LINKED_GPUS = (0, 1, 2, 3)  # made up: those of the job on several GPUs
+_NVLINK_BYTES = 180e9  # made up: a good part of an H100's 450 GB/s each way
 _OF_NO_INSTANCE = frozenset(name for name in GPU_METRICS if name.startswith("hw.gpu.utilization"))
 
 

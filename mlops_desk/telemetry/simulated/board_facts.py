@@ -4,10 +4,10 @@ from mlops_desk.telemetry.simulated.works import GIB
 
 MEMORY_BYTES = 80 * GIB
 RESERVED_BYTES = 0.6 * GIB
-IDLE_WATTS = 70.0
-LIMIT_WATTS = 700.0
-FULL_CLOCK = 1980e6
-LINKS = 18
+IDLE_WATTS = 70.0  # about what an H100 SXM draws that does nothing
+LIMIT_WATTS = 700.0  # an H100 SXM's
+FULL_CLOCK = 1980e6  # an H100 SXM's boost clock
+LINKS = 18  # an H100 SXM's
 
 STEADY = {
     "hw.gpu.memory.limit": MEMORY_BYTES,

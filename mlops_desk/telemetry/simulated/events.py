@@ -23,9 +23,9 @@ from mlops_desk.telemetry.simulated.works import (
     turn_at,
 )
 
-LOOK_BACK_SECONDS = 900.0
-CONTAINED_GPU = 1
-_CONTAINED_EVERY = 21_600.0
+LOOK_BACK_SECONDS = 900.0  # made up: a first look finds a few
+CONTAINED_GPU = 1  # made up
+_CONTAINED_EVERY = 21_600.0  # made up: a few a day
 _FAULTY = "sweep"
 _EATER = "evaluate"
 

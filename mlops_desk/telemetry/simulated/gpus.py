@@ -23,11 +23,11 @@ from mlops_desk.telemetry.simulated.loads import bandwidth_ratio, host_load, hos
 from mlops_desk.telemetry.simulated.works import WorkRun, container_id, end_run, load, pid_of, running, ticks_of
 from mlops_desk.telemetry.source import Busy, GpuSample
 
-GPU_COUNT = 8
+GPU_COUNT = 8  # as many as an HGX board has
 GPU_NAME = "NVIDIA H100 80GB HBM3 (simulated)"
-_SOCKET_GPUS = 4
-_SOCKET_CORES = 32
-_LINKS_SECONDS = 5.0
+_SOCKET_GPUS = 4  # half of them at each of two sockets
+_SOCKET_CORES = 32  # half of the 64 cores
+_LINKS_SECONDS = 5.0  # as often as real links are read
 
 
 class SimulatedGpus:

@@ -13,8 +13,8 @@ from mlops_desk.telemetry.simulated.storage import Storage
 from mlops_desk.telemetry.simulated.works import GIB, WorkRun, booted_at, running
 from mlops_desk.telemetry.source import HostSample, SourceLane
 
-CORES = 64
-_NODES = 2
+CORES = 64  # made up: two sockets of 32
+_NODES = 2  # one for each socket
 _MEMORY = 1024 * GIB
 _SWAP = 32 * GIB
 _CORES_OF = {"llama-70b": range(24), "vllm-mistral": range(32, 36), "triton": range(36, 40),

@@ -9,8 +9,8 @@ from mlops_desk.telemetry.simulated.board_facts import LINKS
 from mlops_desk.telemetry.simulated.noise import positive
 from mlops_desk.telemetry.simulated.works import GIB, WorkRun, load
 
-_LINK_BYTES = 25e9
-_BAD_GPU, _BAD_LINK = 1, 7
+_LINK_BYTES = 25e9  # NVLink 4: 25 GB/s each way
+_BAD_GPU, _BAD_LINK = 1, 7  # made up: one link has errors
 _SLICES = {1: ("3g.40gb", 40.0, 3 / 7), 2: ("4g.40gb", 40.0, 4 / 7)}
 
 

@@ -12,8 +12,8 @@ _LOADS = {
 }
 """By phase: cores in use, the busiest process's share of one, pressure on processors and disks, bytes read a second."""
 
-WORKERS = 8
-_HOST_GIB = 12.0
+WORKERS = 8  # made up: a loader of eight
+_HOST_GIB = 12.0  # made up: a training with its loader
 
 
 def host_load(run: WorkRun, at: float) -> HostLoad:

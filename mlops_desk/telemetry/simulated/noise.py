@@ -4,8 +4,12 @@ import hashlib
 import math
 from functools import lru_cache
 
-_PARTS = ((1.0, 0.5), (2.7, 0.3), (7.3, 0.2))
-_STEPS = 10_000
+_PARTS = (
+    (1.0, 0.5),
+    (2.7, 0.3),
+    (7.3, 0.2),
+)  # chosen: waves from slow and large to quick and small
+_STEPS = 10_000  # chosen: so finely their beginnings differ
 
 
 def number(seed: int, name: str, below: int) -> int:

@@ -16,11 +16,11 @@ from mlops_desk.telemetry.simulated.works import GIB, WorkRun, booted_at
 DISKS = ("nvme0n1", "nvme1n1", "nvme2n1", "nvme3n1")
 LOADER_DISK = "nvme2n1"
 REMOTE = "/mnt/datasets"
-_SIZE = 3.84e12
+_SIZE = 3.84e12  # a drive of 3.84 TB
 _HOUR = 3600.0
-_SILENT_SECONDS = 60.0
+_SILENT_SECONDS = 60.0  # made up: long enough to be told
 _WEAR = {"nvme0n1": 0.07, "nvme1n1": 0.22, "nvme2n1": 0.35, "nvme3n1": 0.91}
-_LIFETIME_BYTES = 7e15
+_LIFETIME_BYTES = 7e15  # what such drives are promised for: one write of the whole a day for five years
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from mlops_desk.telemetry.simulated.noise import number, wave, wave_integral
 
 GIB = float(1 << 30)
 WEEK = 7 * 86_400.0
-_RESTART = 4 * 86_400.0 + 4 * 3600.0
-_LOAD_PERIOD = 17.0
+_RESTART = 4 * 86_400.0 + 4 * 3600.0  # made up: Mondays at 4 in the morning (day 0 of Unix time was a Thursday)
+_LOAD_PERIOD = 17.0  # made up: a load swings within seconds
 _DAY = 86_400.0
 _ZONE_SECONDS = float(-time.timezone)
 """Day and night are those of the person who looks; an hour more or less in summer nobody would miss."""
@@ -25,13 +25,13 @@ _MORNING = 9 * 3600.0  # chosen: half way up to what is most, at three in the af
 _WEEKS_PART = 0.25  # chosen: a weekend is seen, and hides no day
 _SUNDAY = 3.5 * _DAY  # the Unix epoch was a Thursday: this is the first Sunday's noon
 _NIGHT = (22 * 3600.0, 6 * 3600.0)  # chosen: when a person who trains by day sleeps
-_ID_DIGITS = 64
-_FIRST_PID, _FIRST_TICKS = 4_200_000, 1000
-_PIDS = 90_000
+_ID_DIGITS = 64  # as long as an engine's ids
+_FIRST_PID, _FIRST_TICKS = 4_200_000, 1000  # above the highest pid there can be, 2^22: no real one is meant
+_PIDS = 90_000  # made up: so many later than the first
 OWN_USER = "amara"
 """Whom the simulated workstation takes whoever looks at it for."""
 
-STRAGGLER_GPU = 2
+STRAGGLER_GPU = 2  # made up: the one that holds up its job
 _PACE = {0: 0.68, 1: 0.68, 3: 0.68}
 """The other GPUs of the straggler's job wait for it at each step."""
 

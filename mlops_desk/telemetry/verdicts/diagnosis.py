@@ -12,7 +12,7 @@ from statistics import median
 
 from mlops_desk.base.text import amount, percent, plain
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
-from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.gpu import Gpu, GpuState, Slowdown, slowdowns_of
 from mlops_desk.records.status import Status
 from mlops_desk.telemetry.verdicts import slow_links
 from mlops_desk.telemetry.verdicts.exclusions import looked_at
@@ -53,7 +53,7 @@ _THROTTLES = (
     ("hw.gpu.throttle.hardware_slowdown", "the hardware"),
     ("hw.gpu.throttle.reliability", "a reliability limit"),
 )
-_REASONS = {"thermal": "heat", "power brake": "the power supply", "hardware slowdown": "the hardware"}
+_REASONS = {Slowdown.HEAT: "heat", Slowdown.POWER_SUPPLY: "the power supply", Slowdown.HARDWARE: "the hardware"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +185,11 @@ def _throttled(item: Used, means: Means) -> Diagnosis | None:
         text = f"{cause} holds its clocks down {percent(share)} of the time"
         return _slowed(item, cause, Evidence(text, uuid, metric))
     if not any((uuid, metric) in means for metric, _ in _THROTTLES):
-        word = next((word for word in _REASONS if any(word in reason for reason in item.gpu.throttle_reasons)), None)
-        if word is not None:
+        told = slowdowns_of(item.gpu)
+        if told:
             text = f"the driver gives as reason: {', '.join(item.gpu.throttle_reasons)}"
-            return _slowed(item, _REASONS[word], Evidence(text, uuid, "hw.gpu.clock.sm"))
+            cause = next(words for reason, words in _REASONS.items() if reason in told)
+            return _slowed(item, cause, Evidence(text, uuid, "hw.gpu.clock.sm"))
     capped = means.get((uuid, "hw.gpu.throttle.power_cap"), 0.0)
     limit, default = means.get((uuid, "hw.power.limit")), means.get((uuid, "hw.power.limit.default"))
     if capped >= POWER_CAPPED and limit is not None and default is not None and limit < LOWERED_LIMIT * default:

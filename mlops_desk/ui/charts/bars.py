@@ -18,8 +18,8 @@ from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.words import numbers
 
-REFERENCE_SLOT, CURRENT_SLOT = 7, 1
-MOST_LABELS = 12
+REFERENCE_SLOT, CURRENT_SLOT = 7, 1  # of theme.series: gray for what was, orange for what is
+MOST_LABELS = 12  # chosen: as many as stand side by side
 
 
 @dataclass(frozen=True, slots=True)

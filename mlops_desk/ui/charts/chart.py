@@ -27,10 +27,14 @@ from mlops_desk.ui.widgets.traces import Drawn, Limit, Line, Trace
 from mlops_desk.ui.words import numbers
 
 LIMIT_HEADROOM, LIMIT_ROOM = 1.12, 15.0
-SILENT_SECONDS = 3.5
-NAME_LIMIT, NAMES_WIDEST = 28, 112
-TIMES_HEIGHT, MARK_HEIGHT = 18, 26
-ABOVE = 5
+"""A limit's name stands above its line: 15 pixels, and an eighth of a small chart."""
+SILENT_SECONDS = 3.5  # chosen: three ticks and a little; one that is late is no silence
+NAME_LIMIT, NAMES_WIDEST = (
+    28,
+    112,
+)  # chosen: letters and pixels; the curves need the rest
+TIMES_HEIGHT, MARK_HEIGHT = 18, 26  # pixels: a line of the caption; each so many have a mark
+ABOVE = 5  # pixels; chosen: the top line of the grid is not cut
 
 
 class Chart(QWidget):

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 PROCESS_MEMORY = "process.gpu.memory"
-BUCKETS = 600
-LIVE_BUCKET_SECONDS = 1.0
-WAIT_MILLISECONDS = 120
-STALE_MILLISECONDS = 1000
-MARGIN = 0.5
+BUCKETS = 600  # chosen: a point for each other pixel of a wide chart
+LIVE_BUCKET_SECONDS = 1.0  # a sample a second is what there is
+WAIT_MILLISECONDS = 120  # chosen: a drag or a wheel asks once it rests
+STALE_MILLISECONDS = 1000  # the axis goes on by a second when no sample comes
+MARGIN = 0.5  # chosen: half a span at both sides is there before one moves
 
 
 class Feed(QObject):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WAIT_MILLISECONDS = 200  # chosen: while somebody drags, only where the drag rests is asked for
 AGAIN_MILLISECONDS = 20_000  # chosen: a new holder is seen within two lists of holders; each question costs some ms
-MARGIN = 0.5
+MARGIN = 0.5  # chosen: half a span at both sides is there before one moves, as of curves
 ASKED_LOOKED_AT = 200  # chosen: the deployments and moved aliases of a team in weeks
 
 

@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QFontMetrics, QPainter
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 
-HEAD_HEIGHT = 20
+HEAD_HEIGHT = 20  # pixels: one line of the caption
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 
 

@@ -17,8 +17,9 @@ from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.words import numbers
 
-LABEL_GAP, SURE_PIXELS = 13.0, 4.0
+LABEL_GAP, SURE_PIXELS = 13.0, 4.0  # pixels: one line of the caption; what is sure to be seen between two points
 BAND, AREA, STACK = 0.22, 0.10, 0.75
+"""Chosen: how much of a colour covers: a band lies behind its curve, a stack is the curve."""
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _CENTRE = int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)

@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
-DECADES_FROM = 1000.0
-HEADROOM = 1.04
-_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0, 20.0)
+DECADES_FROM = 1000.0  # chosen: what is a thousandth of the largest is no pixel high on a straight scale
+HEADROOM = 1.04  # chosen: the highest point is not at the edge
+_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0, 20.0)  # what people read as round
 
 
 @dataclass(frozen=True, slots=True)

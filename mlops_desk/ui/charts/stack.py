@@ -37,11 +37,12 @@ from mlops_desk.ui.widgets.scroll import ScrollArea
 from mlops_desk.ui.widgets.traces import Drawn
 from mlops_desk.ui.words import numbers
 
-ZOOM_STEP = 1.25
-MOVE_SHARE, CURSOR_SHARE = 0.2, 0.01
-DRAG_FROM_PIXELS = 4
-REDRAW_PIXELS = 0.5
+ZOOM_STEP = 1.25  # chosen: three notches of a wheel double it
+MOVE_SHARE, CURSOR_SHARE = 0.2, 0.01  # chosen: a notch is a fifth of the span, a step of the cursor a hundredth
+DRAG_FROM_PIXELS = 4  # chosen: a hand that clicks trembles by less
+REDRAW_PIXELS = 0.5  # chosen: less than half a pixel is not seen
 RESCALE_TICKS, DESCRIBE_TICKS = 10, 5
+"""Chosen: a scale that changes at every tick is not read, and a reader must not be interrupted at each."""
 MARKED_RANK = 2  # warnings and alerts: lines for everything would hide the curves
 
 

@@ -20,12 +20,13 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import set_tip
 
-FLAG_HEIGHT, LANE_HEIGHT = 15, 17
-MOST_LANES, FEW_LANES = 3, 1
+FLAG_HEIGHT, LANE_HEIGHT = 15, 17  # pixels: a flag, and a bar with its name
+MOST_LANES, FEW_LANES = 3, 1  # chosen: bars of users above curves, where there is room and where not
 ROOMY = 3 * theme.CHART_HEIGHT  # below it, more than one lane would take a chart's room
 FLAGS_APART = 14  # pixels: as wide as a shape
-TOLD_FLAGS = 6
+TOLD_FLAGS = 6  # chosen: as many as one reads in a tip
 JOB_SHARE, OUTSIDE_SHARE = 0.38, 0.22
+"""Chosen: how much of a colour fills a bar; of a job more than of a process outside."""
 _LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _CENTRE = int(Qt.AlignmentFlag.AlignCenter)

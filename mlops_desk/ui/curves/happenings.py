@@ -16,7 +16,7 @@ from mlops_desk.ui.words.numbers import Mark
 STILL_SECONDS = 40.0
 """Who was seen so shortly before now still runs: lists are written every ten seconds, and one may be late."""
 
-NAME_LIMIT = 40
+NAME_LIMIT = 40  # chosen: a name and a user in a bar
 _ASKED = {
     "endpoints.deploy": ("endpoints", "deployed"),
     "endpoints.remove": ("endpoints", "removed"),

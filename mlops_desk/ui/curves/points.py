@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.history import Curve, Curves
 
 Point = tuple[float, float | None]
-GAP_FACTOR = 3.0
+GAP_FACTOR = 3.0  # chosen: more than two samples that are missing are a gap
 
 
 def runs_of(points: Sequence[Point]) -> list[list[tuple[float, float]]]:

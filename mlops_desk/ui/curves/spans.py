@@ -4,7 +4,7 @@ import math
 import time
 from dataclasses import dataclass
 
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0  # seconds
 YEAR = 365.25 * DAY
 SHORTEST, LONGEST = MINUTE, 5 * YEAR
 RANGES = (
@@ -20,10 +20,11 @@ RANGES = (
     (5 * YEAR, "5 y"),
 )
 _CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200)
-_DAY_STEPS = (1, 2, 7)
-_MONTH_STEPS = (1, 3, 6, 12)
-TICK_WIDTH = 104.0
-MOST_TICKS = 60
+"""Seconds that a clock shows as round."""
+_DAY_STEPS = (1, 2, 7)  # days and a week
+_MONTH_STEPS = (1, 3, 6, 12)  # months, a quarter, half a year, a year
+TICK_WIDTH = 104.0  # pixels: a date with its time, and as much room
+MOST_TICKS = 60  # chosen: more than any screen is wide for
 
 
 @dataclass(frozen=True, slots=True)

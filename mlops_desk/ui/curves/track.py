@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from mlops_desk.records.history import Curve, Curves
 
-FINE_SECONDS = 2.0
+FINE_SECONDS = 2.0  # twice the usual tick: coarser steps are folds
 GAP_FACTOR, FINE_GAP_FACTOR = 1.5, 2.2
-KEPT_BEYOND = 1.5
+"""Chosen: of what is folded no step is missing; of samples one may be, and two are a gap."""
+KEPT_BEYOND = 1.5  # chosen: an array is copied when a third of it is too old, not at each sample
 NAN = math.nan
 
 

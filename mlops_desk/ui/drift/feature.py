@@ -16,7 +16,7 @@ from mlops_desk.ui.words import marks, numbers
 from mlops_desk.ui.words.numbers import Mark
 from mlops_desk.verbs.desk import ClientLike
 
-REPORTS_LOADED = 50
+REPORTS_LOADED = 50  # chosen: what one scrolls through; the page asks for more
 _MOVED = {Verdict.DRIFT, Verdict.CRITICAL}
 
 

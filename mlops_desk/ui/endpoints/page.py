@@ -31,8 +31,8 @@ from mlops_desk.ui.widgets.states import Empty
 from mlops_desk.ui.widgets.traces import Line
 from mlops_desk.ui.words import numbers
 
-SECONDS = 300.0
-LOG_TAIL = 500
+SECONDS = 300.0  # chosen: what a person who looks at a deployment waits through
+LOG_TAIL = 500  # chosen: a traceback and what led to it
 _RUNNING = {EndpointState.BUILDING, EndpointState.STARTING, EndpointState.LIVE, EndpointState.UNHEALTHY}
 
 

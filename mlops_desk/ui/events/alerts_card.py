@@ -15,7 +15,7 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.words import alerts, numbers
 
-ROWS = 4
+ROWS = 4  # chosen: more scroll, so that the log keeps its place
 
 
 class AlertsCard(Card):

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mlops_desk.ui.curves.points import Point
     from mlops_desk.ui.live.tasks import Task
 
-LINES_A_CHART = 6
-RECORDING_SECONDS = 600.0
+LINES_A_CHART = 6  # chosen: as many as colours tell apart
+RECORDING_SECONDS = 600.0  # a recording ends 9 min after its first event at the latest, and is written then
 _RECORDED = frozenset({"xid", "ecc", "gpu", "oom", "throttle"})
 _OF_HOST = "system."
 _FOR_PROGRAMS = frozenset({"alert", "class", "job_id"})  # ids and words that lead nowhere in the window

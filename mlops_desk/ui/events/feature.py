@@ -18,9 +18,9 @@ from mlops_desk.ui.words import alerts, numbers
 from mlops_desk.ui.words.numbers import Mark
 from mlops_desk.verbs.desk import ClientLike
 
-INCIDENTS_LOADED = 2000
-INCIDENTS_OFFERED = 100
-INCIDENTS_SHOWN, INCIDENT_SECONDS = 12, 86_400.0
+INCIDENTS_LOADED = 2000  # chosen: a bad month
+INCIDENTS_OFFERED = 100  # chosen: the palette is for what happened lately
+INCIDENTS_SHOWN, INCIDENT_SECONDS = 12, 86_400.0  # chosen: a screen of lines, of the last day
 
 
 def _ask_incidents(desk: ClientLike, _store: Store) -> dict[str, Incident]:

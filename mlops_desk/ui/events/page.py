@@ -213,7 +213,7 @@ def _columns(store: Store) -> tuple[Column[Incident], ...]:
     def what(incident: Incident) -> Cell:
         # The tip has the whole title, which the device begins.
         tip = "\n".join(filter(None, (incident.title, incident.text)))
-        return Cell(alerts.title_without_device(incident, store.status), tip=tip)
+        return Cell(alerts.title_without_device(incident), tip=tip)
 
     return (
         Column("level", "Level", _level_cell),

@@ -13,7 +13,7 @@ from mlops_desk.ui.words.alerts import firing, is_silent, level
 from mlops_desk.ui.words.numbers import Mark
 
 LOUD = frozenset({"warning", "alert"})
-KEPT = 2000
+KEPT = 2000  # chosen: more alerts than fire in the life of a window
 _SILENT = "silent"
 """An alert of which nobody wants to hear for a while; when that is over and it still fires, it is told."""
 

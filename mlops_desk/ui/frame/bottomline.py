@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.model import Registry
     from mlops_desk.ui.live.store import AgentConnection, Store
 
-_NOTE_CHARACTERS = 70
+_NOTE_CHARACTERS = 70  # chosen: half of the line at 1280 pixels
 _REGISTRY = {"running": ("ok", numbers.OK), "failed": ("alert", numbers.ALERT), "starting": ("info", numbers.INFO)}
 _CHECK = {"ok": ("ok", numbers.OK), "warning": ("warning", numbers.WARNING), "problem": ("alert", numbers.ALERT)}
 

@@ -9,7 +9,7 @@ import gc
 
 from PySide6.QtCore import QObject, QTimer
 
-CHECK_MILLISECONDS = 1000
+CHECK_MILLISECONDS = 1000  # chosen: the garbage of a second is small
 
 
 class GuiCollector(QObject):

@@ -19,7 +19,7 @@ from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.words import moments, numbers
 from mlops_desk.ui.words.moments import WantedTime
 
-OFFERED = 5
+OFFERED = 5  # chosen: the palette has other things to offer
 _PALETTE = frozenset({"palette"})
 
 Place = tuple[str, Charted | None]

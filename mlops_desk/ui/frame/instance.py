@@ -17,9 +17,9 @@ from mlops_desk.base.disk.paths import runtime_folder
 if TYPE_CHECKING:
     from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
-HAND_OVER_SECONDS = 5.0
-_TRY_MILLISECONDS = 300
-_LIMIT_BYTES = 4096
+HAND_OVER_SECONDS = 5.0  # chosen: the first window may be starting, or be busy for a moment
+_TRY_MILLISECONDS = 300  # chosen: a local socket answers at once
+_LIMIT_BYTES = 4096  # chosen: a request is one line of some words
 
 
 class Instance(QObject):

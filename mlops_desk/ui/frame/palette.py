@@ -24,7 +24,7 @@ from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.scroll import thin
 
-SHOWN = 60
+SHOWN = 60  # chosen: nobody scrolls further; one types another letter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
@@ -33,7 +33,7 @@ _ADVICE = (
     "Pages, GPUs, disks, networks, jobs, models, events and settings are found by a part of their name, "
     "a time as in gpu 7 03:00."
 )
-_ALSO = 0.1
+_ALSO = 0.1  # chosen: what only its other words match stands behind what its title does
 _WORD = re.compile(r"[^\W_]+")
 
 

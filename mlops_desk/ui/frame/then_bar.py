@@ -17,7 +17,7 @@ from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.words import numbers
 
-TINT = 0.14
+TINT = 0.14  # chosen: seen at once, and its words are still readable
 BELOW = theme.SPACE_8  # the page begins at its very top: this keeps it apart
 
 

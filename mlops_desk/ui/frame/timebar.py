@@ -15,7 +15,7 @@ from mlops_desk.ui.look.text import set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import ChoiceBox
 
-MOVE_SHARE = 0.5
+MOVE_SHARE = 0.5  # chosen: half of what was seen stays in sight
 PAUSE_KEY = "Ctrl+P"  # works wherever the focus is; Space only where nobody else wants it, as on a chart
 
 

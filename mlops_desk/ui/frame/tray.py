@@ -19,10 +19,10 @@ from mlops_desk.ui.look.text import menu_text, notification_text
 from mlops_desk.ui.words import gpus, numbers
 from mlops_desk.ui.words.numbers import Mark
 
-SIZES = (22, 24, 32, 64)
-FIRST_MILLISECONDS, UPDATE_MILLISECONDS = 100, 3000
-LOOK_FOR_TRAY_MILLISECONDS = 3000
-GPU_LINES = 16
+SIZES = (22, 24, 32, 64)  # pixels that desktops ask for
+FIRST_MILLISECONDS, UPDATE_MILLISECONDS = 100, 3000  # chosen: soon at first, then seldom: each icon crosses D-Bus
+LOOK_FOR_TRAY_MILLISECONDS = 3000  # chosen: at log-in the tray comes seconds later
+GPU_LINES = 16  # chosen: a menu that fits on a screen
 
 
 class Tray(QObject):

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from mlops_desk.ui.frame.then_bar import ThenBar
     from mlops_desk.ui.parts.page import Page
 
-GEOMETRY_VERSION = 1
+GEOMETRY_VERSION = 1  # what is remembered under another one is not used
 PROGRAM = "MLOps Desk"
 SIMULATED = " (simulated)"
 

@@ -14,7 +14,7 @@ from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.gpus import process_name
 from mlops_desk.ui.words.numbers import value_of
 
-PROCESSES_DRAWN = 8
+PROCESSES_DRAWN = 8  # as many as colours tell apart
 # Bytes a second: what a link carries while nobody uses it, a few commands of the driver.
 LEAST_TRAFFIC = 1000.0
 # Over this the agent judges why a GPU is not busier: what stands beside the verdict is of the same time.

@@ -14,7 +14,7 @@ from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.scroll import scrolled
 
-INCIDENTS_SHOWN = 50
+INCIDENTS_SHOWN = 50  # chosen: what one reads of one GPU; the events page has all
 
 
 class HealthPanel(QWidget):

@@ -22,8 +22,8 @@ from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.gpus import process_title
 
-PATIENCE_MILLISECONDS = 10_000
-COMMAND_LIMIT = 300
+PATIENCE_MILLISECONDS = 10_000  # chosen: what a program needs to save its work, before Kill is offered
+COMMAND_LIMIT = 300  # chosen: some lines of a dialog
 
 
 def open_end_process(context: Context, gpu: Gpu, process: GpuProcess) -> "EndProcess":

@@ -151,7 +151,7 @@ class GpusPage(Page):
 
     def _show_none(self, status: Status) -> None:
         why = status.gpu_note or "The agent has not said why. Everything else works without one."
-        sentence, command = hints.parts(status.gpu_hint)
+        sentence, command = hints.parts(status.gpu_hint, status.gpu_command)
         self.show_nothing("No NVIDIA GPU can be read on this machine", f"{why} {sentence}".strip(), command)
 
     def main_table(self) -> RecordTable[Gpu]:

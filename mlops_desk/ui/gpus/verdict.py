@@ -10,7 +10,7 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.words import alerts
 
-EVIDENCE_SHOWN = 5
+EVIDENCE_SHOWN = 5  # chosen: as many as prove a point
 LAST_MINUTE = "in the last minute"
 
 

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.roles import Role
 
-BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT = 0, 1, 3
-WIDEST = 64
+BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT = 0, 1, 3  # of theme.series, as the curves of the same have them
+WIDEST = 64  # pixels; chosen: of a machine with few cores no bar is a wall
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,7 @@ class HostPage(Page):
             self.stack.look()
 
 
-SENSORS_SHOWN = 8
+SENSORS_SHOWN = 8  # chosen: more scroll
 _WAITS = (("CPU", "cpu", 0), ("disk", "io", 2), ("memory", "memory", 3))
 
 

@@ -11,9 +11,9 @@ from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import tone_of, value_of
 
-NUMA_NODES = 16
-PRESSED, HARD_PRESSED = 0.05, 0.2
-HOT_BELOW_LIMIT = 10.0
+NUMA_NODES = 16  # as many as have metrics of their own
+PRESSED, HARD_PRESSED = 0.05, 0.2  # chosen: waiting for a twentieth of the time is felt, for a fifth is trouble
+HOT_BELOW_LIMIT = 10.0  # chosen: °C; at its limit a processor slows down
 _PRESSURE = (
     ("cpu.some", "CPU, some wait", "at least one task"),
     ("memory.some", "Memory, some wait", "at least one task"),

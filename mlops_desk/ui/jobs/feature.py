@@ -14,7 +14,7 @@ from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import Mark
 from mlops_desk.verbs.desk import ClientLike
 
-JOBS_LOADED = 1000
+JOBS_LOADED = 1000  # as many as a page of the agent holds
 _BUSY = {JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING}
 
 

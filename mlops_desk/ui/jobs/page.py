@@ -25,7 +25,7 @@ from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
 
-LOG_TAIL = 2000
+LOG_TAIL = 2000  # chosen: a training of some hundred steps
 _WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED})
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPlainTextEdit, QWidget
 
-from mlops_desk.base.errors import DeskError
+from mlops_desk.base.errors import DeskError, Place
 from mlops_desk.records.job import Job
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
@@ -15,7 +15,7 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.widgets.scroll import thin
 
-SPEC_LIMIT_BYTES = 1 << 20
+SPEC_LIMIT_BYTES = 1 << 20  # as much as the command line reads of a file; the agent takes less
 TEMPLATE = """\
 apiVersion: mlops-desk/v1
 kind: Job
@@ -91,12 +91,29 @@ class SubmitDialog(FormDialog):
     def _submit_text(self) -> None:
         text, folder = self.text(), self._folder
         self.begin("Submitting …")
-        self._context.ask("submit job", lambda desk: desk.jobs.submit(text, folder), self._submitted, self.fail)
+        self._context.ask("submit job", lambda desk: desk.jobs.submit(text, folder), self._submitted, self._refused)
+
+    def _refused(self, error: DeskError) -> None:
+        """Show what is wrong, and stand where it is."""
+        self.fail(error)
+        if error.place is not None:
+            self._text.setTextCursor(cursor_at(self._text, error.place))
+            self._text.setFocus()
 
     def _submitted(self, job: Job) -> None:
         self._context.say("info", f"Job {job.name} is in the queue.")
         self._context.open_page("jobs", job.id)
         self.accept()
+
+
+def cursor_at(text: QPlainTextEdit, place: Place) -> QTextCursor:
+    """Return a cursor at a place; where the column is not known, at the end of its line."""
+    block = text.document().findBlockByNumber(place.line - 1)
+    line = block.text()
+    before = line if place.column is None else line[: place.column - 1]
+    cursor = text.textCursor()
+    cursor.setPosition(block.position() + len(before.encode("utf-16-le")) // 2)  # Qt counts in UTF-16
+    return cursor
 
 
 def _read(path: Path) -> str:

@@ -8,8 +8,8 @@ import time
 
 from PySide6.QtCore import QObject, QSettings, Signal
 
-AWAY_SECONDS = 1800.0
-WRITE_SECONDS = 60.0
+AWAY_SECONDS = 1800.0  # chosen: who is back after half an hour does not know what happened
+WRITE_SECONDS = 60.0  # chosen: each write is a file
 _KEY = "overview/seen_at"
 
 

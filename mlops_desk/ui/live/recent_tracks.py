@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.history import Curves
     from mlops_desk.records.metric import Reading
 
-SECONDS = 120.0
+SECONDS = 120.0  # twice what a tile shows
 TILE_METRICS = frozenset(
     {
         "hw.gpu.utilization", "hw.gpu.memory.usage", "hw.power",

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from mlops_desk.ui.live.topic import Topic
     from mlops_desk.verbs.desk import ClientLike
 
-STALE_SECONDS = 3.0
-NOTICES = 100
-LOAD_POINTS = 600
+STALE_SECONDS = 3.0  # chosen: two samples that did not come
+NOTICES = 100  # chosen: more than one reads
+LOAD_POINTS = 600  # chosen: more points than its chart has pixels for
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 Done = Callable[[T], None]
 Failed = Callable[[DeskError], None]
 
-LINES_KEPT = 5000
+LINES_KEPT = 5000  # as many as the log view keeps
 
 
 class Task:

@@ -27,8 +27,8 @@ _PORTAL = "org.freedesktop.portal.Desktop"
 _PATH = "/org/freedesktop/portal/desktop"
 _INTERFACE = "org.freedesktop.portal.Settings"
 _GROUP, _KEY = "org.freedesktop.appearance", "color-scheme"
-_DARK = 1
-ANSWER_SECONDS = 3.0
+_DARK = 1  # org.freedesktop.appearance color-scheme: 1 prefers dark
+ANSWER_SECONDS = 3.0  # chosen: a bus answers in milliseconds; one that does not is no reason to wait
 
 
 class Look(QObject):

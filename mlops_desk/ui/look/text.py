@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 from mlops_desk.base.text import LINE_LIMIT, NAME_LIMIT, plain
 from mlops_desk.ui.look import theme
 
-PARAGRAPH_LIMIT = 2000
-LABEL_LIMIT = 400
+PARAGRAPH_LIMIT = 2000  # chosen: a screen of text
+LABEL_LIMIT = 400  # chosen: a line on the widest screen
 
 
 def paragraph(text: str, limit: int = PARAGRAPH_LIMIT) -> str:

@@ -11,27 +11,34 @@ from PySide6.QtCore import QRect, QRectF
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
-SPACE_4, SPACE_8, SPACE_12, SPACE_16, SPACE_24 = 4, 8, 12, 16, 24
-RADIUS = 6
-BORDER = 1
-LINE = 1.5
+SPACE_4, SPACE_8, SPACE_12, SPACE_16, SPACE_24 = 4, 8, 12, 16, 24  # pixels: the steps of every distance
+RADIUS = 6  # pixels: corners of cards and fields
+BORDER = 1  # pixel
+LINE = 1.5  # pixels: a curve
 SIDEBAR_WIDTH, SIDEBAR_NARROW_WIDTH, NARROW_BELOW = 168, 52, 1100
+"""Pixels: with words, with icons alone, and below which window."""
 TITLE_HEIGHT, BOTTOM_HEIGHT, ROW_HEIGHT, SIDEBAR_ROW_HEIGHT, FIELD_HEIGHT = 52, 30, 28, 38, 32
-SYMBOL = 18
+"""Pixels: a line of its text with the distances around it."""
+SYMBOL = 18  # pixels: an icon beside the body
 WINDOW_SIZE, WINDOW_MINIMUM = (1280, 800), (760, 520)
+"""Pixels: a small screen, and what one of 1520 by 1040 has left at 200 %."""
 FRAME_WIDTH, FRAME_HEIGHT = 8, 40  # what a desktop puts around a window, until it has told
-DIALOG_WIDTH, DIALOG_TALL = 560, 560
+DIALOG_WIDTH, DIALOG_TALL = 560, 560  # pixels: seventy letters of the body
 TILE_HEIGHT, HOST_TILE_HEIGHT, TILE_MINIMUM_WIDTH, HOST_TILE_MINIMUM_WIDTH = 148, 92, 200, 164
+"""Pixels: a number, a curve and two lines."""
 LIST_WIDTH, DETAIL_WIDTH, COLUMN_MINIMUM = 304, 380, 200
+"""Pixels: a name with its state; facts in two columns; a column that is still read."""
 CHART_HEIGHT, CHART_MINIMUM_HEIGHT, THIN_CHART_HEIGHT, AXIS_WIDTH = 150, 72, 48, 68
-METER_HEIGHT, SEVERITY_WIDTH, SCROLL_WIDTH = 4, 3, 10
+"""Pixels: five lines of a grid; two; a thin one; and its numbers."""
+METER_HEIGHT, SEVERITY_WIDTH, SCROLL_WIDTH = 4, 3, 10  # pixels
 RING = 2  # whole pixels: half of one would take half of the contrast
-READING_WIDTH, STATE_WIDTH = 640, 690
-STRIP_HEIGHT, STRIP_BAR_WIDTH, LINES_HEIGHT = 28, 56, 128
-CORE_WIDTH, CORE_HEIGHT, CORE_GAP, METER_ROW_HEIGHT = 7, 44, 3, 22
-FADE_MILLISECONDS = 120
-INK_SHARE = 0.2
+READING_WIDTH, STATE_WIDTH = 640, 690  # pixels: eighty letters of the body; a message in the middle of a page
+STRIP_HEIGHT, STRIP_BAR_WIDTH, LINES_HEIGHT = 28, 56, 128  # pixels
+CORE_WIDTH, CORE_HEIGHT, CORE_GAP, METER_ROW_HEIGHT = 7, 44, 3, 22  # pixels: 128 cores in a row of a 1280-pixel window
+FADE_MILLISECONDS = 120  # chosen: long enough to be seen as one movement
+INK_SHARE = 0.2  # chosen: with so much of the text's colour a curve's is readable as a word
 BODY_POINTS, CAPTION_POINTS, TITLE_POINTS, NUMBER_POINTS = 11, 9, 14, 20
+"""Points: body, captions (never smaller), titles, the one number a tile is about."""
 
 
 @dataclass(frozen=True, slots=True)

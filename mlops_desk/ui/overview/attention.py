@@ -7,7 +7,7 @@ from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.widgets.lines import Line
 from mlops_desk.ui.words import numbers
 
-NOTICES_SHOWN = 30
+NOTICES_SHOWN = 30  # chosen: nobody scrolls further; the events page has all
 _WORST_FIRST = {"alert": 0, "warning": 1}
 
 

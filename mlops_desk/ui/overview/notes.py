@@ -14,7 +14,7 @@ from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import alerts, numbers
 
 _WELCOMED = "overview/welcomed"
-INCIDENTS_SHOWN = 4
+INCIDENTS_SHOWN = 4  # chosen: a card of some lines, and how many more there are
 
 
 class Notes(QWidget):

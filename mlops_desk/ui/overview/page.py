@@ -32,9 +32,9 @@ from mlops_desk.ui.words import alerts, gpus, hints, marks, numbers
 
 _WAITING = (JobState.QUEUED, JobState.BLOCKED)
 _RUNNING = (JobState.STARTING, JobState.RUNNING)
-JOBS_SHOWN = 12
-HOST_TILES = 12
-PROCESSES_OFFERED = 12
+JOBS_SHOWN = 12  # chosen: what fits beside the GPUs
+HOST_TILES = 12  # chosen: two rows of a wide window
+PROCESSES_OFFERED = 12  # chosen: a menu that fits on a screen
 _NOTHING_NEW = "Nothing to report since this window was opened."
 
 
@@ -258,7 +258,7 @@ class _NoGpu(Card):
         self.setVisible(status is not None)
         if status is not None:
             self._title.show_text("No NVIDIA GPU can be read on this machine")
-            sentence, command = hints.parts(status.gpu_hint)
+            sentence, command = hints.parts(status.gpu_hint, status.gpu_command)
             why = status.gpu_note or "The agent has not said why. Everything else works without one."
             self._why.show_text(f"{why}\n{sentence}".strip())
             self._command.show_command(command)

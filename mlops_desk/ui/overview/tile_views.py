@@ -11,8 +11,8 @@ from mlops_desk.ui.overview.tiles import WINDOW_SECONDS, TileCurve, TileView
 from mlops_desk.ui.words import gpus, numbers
 from mlops_desk.ui.words.numbers import Mark, value_of
 
-QUIET = 0.005
-SILENT_TILES = 4
+QUIET = 0.005  # chosen: half a per cent of waiting is nobody's trouble
+SILENT_TILES = 4  # chosen: a server that is down takes all its mounts along
 
 
 def gpu_view(
@@ -139,11 +139,11 @@ def _memory(store: Store, host: Host, dim: bool) -> TileView:
     used = value_of(host.metrics.get("system.memory.usage"))
     limit = value_of(host.metrics.get("system.memory.limit"))
     swap = value_of(host.metrics.get("system.paging.usage"))
-    number, _, unit = numbers.size_of(used, limit).partition(" / ")
+    number, whole = numbers.size_of_parts(used, limit)
     return TileView(
         title="Memory",
         number=number,
-        unit=f"/ {unit}" if unit else "",
+        unit=f"/ {whole}" if whole else "",
         note=f"swap {numbers.size(swap)}" if swap else "",
         curves=(TileCurve(tuple(store.curve("host", "system.memory.usage", WINDOW_SECONDS)), limit or 0.0, 1),),
         tip=f"Waiting for memory: {numbers.percent(value_of(host.metrics.get('system.pressure.memory.some')), 1)}",
@@ -157,7 +157,7 @@ def _disk(store: Store, disk: Disk, dim: bool) -> TileView:
     slow = [value_of(disk.metrics.get(f"system.disk.{way}.latency")) for way in ("read", "write")]
     latency = max((value for value in slow if value is not None), default=None)
     both = None if reads is None and writes is None else (reads or 0.0) + (writes or 0.0)
-    number, _, unit = numbers.byte_rate(both).partition(numbers.THIN)
+    number, unit = numbers.byte_rate_parts(both)
     curves = _pair(store, disk.name, "system.disk.read", "system.disk.write", 2)
     return TileView(
         title=plain(disk.name, 40),
@@ -174,7 +174,7 @@ def _disk(store: Store, disk: Disk, dim: bool) -> TileView:
 def _network(store: Store, network: Network, dim: bool) -> TileView:
     down = value_of(network.metrics.get("system.network.receive"))
     up = value_of(network.metrics.get("system.network.transmit"))
-    number, _, unit = numbers.bit_rate(down).partition(numbers.THIN)
+    number, unit = numbers.bit_rate_parts(down)
     return TileView(
         title=plain(network.name, 40),
         number=f"↓{number}",

@@ -13,7 +13,7 @@ from mlops_desk.ui.look.text import set_tip
 from mlops_desk.ui.widgets.card import CardButton
 from mlops_desk.ui.words.numbers import Mark
 
-WINDOW_SECONDS = 60.0
+WINDOW_SECONDS = 60.0  # chosen: the newest minute
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 

@@ -15,8 +15,8 @@ from mlops_desk.verbs.desk import ClientLike
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
-CHOOSE_MILLISECONDS = 150
-MOST_READERS = 6
+CHOOSE_MILLISECONDS = 150  # chosen: who goes through a list by the arrow keys rests no longer
+MOST_READERS = 6  # chosen: each that hangs keeps a thread
 
 
 @dataclass(frozen=True, slots=True)

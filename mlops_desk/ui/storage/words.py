@@ -11,7 +11,7 @@ from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.disks import Metrics, ratio, space
 from mlops_desk.ui.words.numbers import Mark, value_of
 
-WORN = 0.9
+WORN = 0.9  # as the alert on it
 _OK = Mark("ok", numbers.OK, "ok")
 _NO_PERMISSION = Mark("unknown", numbers.UNKNOWN, "needs permission")
 _NOT_TOLD = Mark("muted", numbers.IDLE, "not reported")

@@ -19,8 +19,8 @@ Index = QModelIndex | QPersistentModelIndex
 
 KEY_ROLE = Qt.ItemDataRole.UserRole + 1
 BAR_ROLE = Qt.ItemDataRole.UserRole + 2
-MOST_MOVES = 64
-CUT_FROM = 12
+MOST_MOVES = 64  # chosen: more rows at once are laid out anew
+CUT_FROM = 12  # chosen: shorter texts are not cut in any column
 _NO_PARENT = QModelIndex()
 
 __all__ = ["BAR_ROLE", "CELL_LIMIT", "KEY_ROLE", "Cell", "Column", "RecordModel"]

@@ -10,7 +10,7 @@ from mlops_desk.ui.look import symbols, theme
 from mlops_desk.ui.look.roles import Role
 from mlops_desk.ui.look.text import menu_text, set_tip
 
-COPIED_MILLISECONDS = 1500
+COPIED_MILLISECONDS = 1500  # chosen: long enough to be read
 
 
 class Button(QPushButton):

@@ -12,7 +12,7 @@ from mlops_desk.ui.widgets.choice import CheckBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.scroll import thin
 
-LINES_KEPT = 5000
+LINES_KEPT = 5000  # chosen: some ten screens to scroll; the file has all
 
 
 class LogView(QWidget):

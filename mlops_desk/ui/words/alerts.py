@@ -100,17 +100,9 @@ def device_title(device: str | None, status: Status | None) -> str:
     return plain(device, 60) if not device.startswith("GPU-") else f"GPU {device[4:12]}"
 
 
-def title_without_device(incident: Incident, status: Status | None) -> str:
-    """Return an event's title without the device at its start, for where the device stands beside it."""
-    title = plain(incident.title)
-    names = [device_title(incident.device, status)]
-    if incident.device == "host" and status is not None:
-        names.append(plain(status.host.name, 80))
-    for name in names:
-        for joint in (": ", " "):
-            if name and title.startswith(name + joint):
-                return title.removeprefix(name + joint)
-    return title
+def title_without_device(incident: Incident) -> str:
+    """Return an event's title without the device, for where the device stands beside it."""
+    return plain(incident.what or incident.title)
 
 
 def quantity(value: float | None, unit: str) -> str:

@@ -9,7 +9,7 @@ from mlops_desk.records.metric import MetricState, Reading
 
 Written = Callable[[float | None], str]
 
-FEW = 4.0
+FEW = 4.0  # chosen: below four of a unit its tenths are too coarse
 THIN = text.THIN
 NOTHING = "–"
 
@@ -81,29 +81,47 @@ def size(count: float | None) -> str:
 
 def size_of(used: float | None, limit: float | None) -> str:
     """Return ``71.2 / 80 GiB``, both in the limit's unit; in the smaller one where the limit is a few of the larger."""
+    number, whole = size_of_parts(used, limit)
+    return f"{number} / {whole}" if whole else number
+
+
+def size_of_parts(used: float | None, limit: float | None) -> tuple[str, str]:
+    """Return the same in two: what is used, and the limit with the unit of both; "" where there is none."""
     if limit is None:
-        return size(used)
+        return size(used), ""
     units = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
     scaled, unit = _scaled(limit, 1024.0, units)
     if scaled < FEW and unit != units[0]:
         unit = units[units.index(unit) - 1]
     factor = 1024.0 ** units.index(unit)
     shown = NOTHING if used is None else _short(used / factor)
-    return f"{shown} / {_short(limit / factor)}{THIN}{unit}"
+    return shown, f"{_short(limit / factor)}{THIN}{unit}"
 
 
 def byte_rate(per_second: float | None) -> str:
-    if per_second is None:
-        return NOTHING
-    scaled, unit = _scaled(per_second, 1000.0, ("B/s", "kB/s", "MB/s", "GB/s", "TB/s"))
-    return f"{_short(scaled)}{THIN}{unit}"
+    return THIN.join(filter(None, byte_rate_parts(per_second)))
+
+
+def byte_rate_parts(per_second: float | None) -> tuple[str, str]:
+    """Return the number and its unit."""
+    return _parts(per_second, ("B/s", "kB/s", "MB/s", "GB/s", "TB/s"))
 
 
 def bit_rate(bytes_per_second: float | None) -> str:
-    if bytes_per_second is None:
-        return NOTHING
-    scaled, unit = _scaled(bytes_per_second * 8, 1000.0, ("b/s", "kb/s", "Mb/s", "Gb/s", "Tb/s"))
-    return f"{_short(scaled)}{THIN}{unit}"
+    return THIN.join(filter(None, bit_rate_parts(bytes_per_second)))
+
+
+def bit_rate_parts(bytes_per_second: float | None) -> tuple[str, str]:
+    """Return the number and its unit."""
+    bits = None if bytes_per_second is None else bytes_per_second * 8
+    return _parts(bits, ("b/s", "kb/s", "Mb/s", "Gb/s", "Tb/s"))
+
+
+def _parts(value: float | None, units: tuple[str, ...]) -> tuple[str, str]:
+    if value is None:
+        return NOTHING, ""
+    scaled, unit = _scaled(value, 1000.0, units)
+    return _short(scaled), unit
 
 
 def watts(value: float | None) -> str:
@@ -218,7 +236,7 @@ UNITS: dict[Written, Unit] = {
 }
 
 
-HIGH, FULL = 0.85, 0.95
+HIGH, FULL = 0.85, 0.95  # the alerts on memory and filesystems begin at the second; chosen: a while before
 
 
 def tone_of(share: float) -> str:

@@ -14,8 +14,8 @@ from mlops_desk.events.folding import Folding
 from mlops_desk.records.gpu import GpuState
 from mlops_desk.telemetry.pipe.frames import LIMIT_BYTES
 from tests.end2end.desk import Desk as CommandLine
-from tests.end2end.seen import window
 from tests.end2end.telemetry.rigs import Desk, NvmlRig
+from tests.end2end.window_screen import window
 
 pytestmark = [pytest.mark.end2end, pytest.mark.nvml, pytest.mark.timeout(180)]
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.records.diagnosis import Diagnosis, Evidence
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.ui.charts import export, plotting
@@ -18,6 +18,7 @@ from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.curves.track import of_points
 from mlops_desk.ui.gpus.accounts import ACCOUNTS
 from mlops_desk.ui.gpus.curves import has_activity
+from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.traces import Drawn
 from mlops_desk.ui.words import hints
 from mlops_desk.ui.words.numbers import percent
@@ -287,30 +288,25 @@ def test_memory_can_be_split_by_process(page):
     assert shown(page, "memory").isHidden()
 
 
-@pytest.mark.parametrize(
-    ("hint", "expected"),
-    [
-        (None, ("", None)),
-        ("sudo modprobe nvidia", ("", "sudo modprobe nvidia")),
-        ("Restart the machine, then look again.", ("Restart the machine, then look again.", None)),
-        ("Load the driver: sudo modprobe nvidia", ("Load the driver:", "sudo modprobe nvidia")),
-        ("Try `nvidia-smi -q` first.", ("Try nvidia-smi -q first.", "nvidia-smi -q")),
-        ("Install the driver that fits your kernel.", ("Install the driver that fits your kernel.", None)),
-        ("docker is not running.", ("docker is not running.", None)),
-    ],
-)
-def test_commands_are_told_from_sentences(hint, expected):
-    assert hints.parts(hint) == expected
-
-
 def test_without_a_gpu_a_sentence_is_read_and_not_copied(start, qtbot, monkeypatch):
     double = Double(gpus=0, beat_seconds=0.2)
     whole = double.sample
-    monkeypatch.setattr(double, "sample", lambda at: replace(whole(at), gpu_hint="Put a card in and start again."))
+    monkeypatch.setattr(double, "sample", lambda at: replace(whole(at), gpu_hint="sudo is not enough."))
     program = start(double, "gpus")
     page = program.window.page()
     assert page._state._command.isHidden()
-    assert "Put a card in" in page._state._text.whole
+    assert "sudo is not enough." in page._state._text.whole
+
+
+@pytest.mark.parametrize("name", ["gpus", "overview"])
+def test_without_a_gpu_the_command_that_helps_can_be_copied(start, qtbot, monkeypatch, name):
+    double = Double(gpus=0, beat_seconds=0.2)
+    whole = double.sample
+    hint = Hint("my-tool load", before="Load it: ", after=". If that fails, restart.")
+    monkeypatch.setattr(double, "sample", lambda at: replace(whole(at), gpu_hint=hint))
+    page = start(double, name).window.page()
+    shown = [line for line in page.findChildren(CommandLine) if line.isVisible()]
+    assert [line.command() for line in shown] == ["my-tool load"]
 
 
 @pytest.mark.parametrize(
@@ -320,6 +316,8 @@ def test_without_a_gpu_a_sentence_is_read_and_not_copied(start, qtbot, monkeypat
         ("Reset it: sudo reset-all", "sudo reset-all", "Reset it:"),
         ("Reset it: sudo reset-all.", "sudo reset-all", "Reset it:"),
         ("anything at all", "anything at all", ""),
+        ("sudo reset-all", None, None),
+        (None, None, ""),
         ("my-own-tool --now helps.", "my-own-tool --now", None),
     ],
 )

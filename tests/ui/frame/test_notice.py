@@ -9,7 +9,7 @@ from PySide6.QtGui import QEnterEvent, QScreen
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication, QLineEdit
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.records.event import Notice
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.ui.catalogue import place_of
@@ -155,7 +155,7 @@ def test_a_retraining_that_waits_is_opened_with_its_buttons_and_not_typed(progra
     waiting = next(
         one for one in program.store.retrainings.value.values() if one.state is RetrainState.WAITING_FOR_APPROVAL
     )
-    hint = f"mlops-desk rules approve {waiting.id}"
+    hint = Hint(f"mlops-desk rules approve {waiting.id}")
     text = f"The retraining of the rule {waiting.rule} waits for approval."
     double.announce(told("rules", text, hint, ("retraining", waiting.id)))
     bar = program.window.notices

@@ -8,7 +8,7 @@ from doubles import Double, job_record
 from PySide6.QtCore import QEvent, QObject, QSettings, Qt
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QTableView, QWidget
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.records import event as events
 from mlops_desk.records.job import JobState
 from mlops_desk.ui.catalogue import PAGES
@@ -67,7 +67,7 @@ def test_silence_is_told_and_so_is_the_loss_and_the_return(start, double, qtbot)
     assert "stale since" in tile.view.mark.word
     double.silent = False
     qtbot.waitUntil(lambda: "agent 0.1.0" in program.window.bottom._agent.whole)
-    double.failing["events"] = Unavailable("The agent can't be reached.", "mlops-desk status")
+    double.failing["events"] = Unavailable("The agent can't be reached.", Hint("mlops-desk status"))
     double.break_off()
     qtbot.waitUntil(lambda: "not reachable since" in program.window.bottom._agent.whole)
     assert program.window.bottom._start.isVisible()
@@ -80,7 +80,7 @@ def test_silence_is_told_and_so_is_the_loss_and_the_return(start, double, qtbot)
 
 def test_start_the_agent_connects_anew(start, double, qtbot):
     program = start(double)
-    double.failing["events"] = Unavailable("The agent can't be reached.", "mlops-desk status")
+    double.failing["events"] = Unavailable("The agent can't be reached.", Hint("mlops-desk status"))
     double.break_off()
     qtbot.waitUntil(program.window.bottom._start.isVisible)
     calls = double.calls.count(("connect", "connect"))
@@ -200,7 +200,7 @@ def test_every_control_has_an_accessible_name(start, double, qtbot, page):
 
 @pytest.mark.parametrize("service", ["jobs", "models", "endpoints", "drift", "settings"])
 def test_a_refused_question_is_an_error_on_its_page_and_nowhere_else(start, double, qtbot, service):
-    double.failing[service] = Unavailable("The engine is not there.", "sudo systemctl start docker")
+    double.failing[service] = Unavailable("The engine is not there.", Hint("sudo systemctl start docker"))
     page = service if service in {"jobs", "models", "endpoints", "drift", "settings"} else "overview"
     program = start(double, page, wait=False)
     qtbot.waitUntil(lambda: program.store.status is not None)
@@ -245,7 +245,9 @@ def test_eight_gpus_fit_at_1280_by_800_without_scrolling(start, double, qtbot):
 def test_a_notice_of_the_agent_is_shown(start, double, qtbot):
     program = start(double)
     double.announce(
-        events.Notice("alert", "telemetry", "GPU 6 is lost.", "Reset it: sudo nvidia-smi -r -i 6", time.time())
+        events.Notice(
+            "alert", "telemetry", "GPU 6 is lost.", Hint("sudo nvidia-smi -r -i 6", before="Reset it: "), time.time()
+        )
     )
     qtbot.waitUntil(lambda: "GPU 6 is lost." in program.window.notices._text.whole)
     assert any(line.text == "GPU 6 is lost." for line in program.window.page()._notices._lines)

@@ -17,7 +17,7 @@ from mlops_desk.ui.gpus.end_process_form import EndProcess, open_end_process
 from mlops_desk.ui.live import presence
 from mlops_desk.ui.live.presence import Presence
 from mlops_desk.ui.widgets.value import Value
-from mlops_desk.ui.words import alerts, gpus, hints
+from mlops_desk.ui.words import alerts, gpus
 
 
 def click(qtbot, button):
@@ -212,27 +212,6 @@ def test_a_secret_is_not_shown_and_not_sent_back_by_editing_around_it(events, do
     qtbot.keyClick(row.field, Qt.Key.Key_Return)
     assert "type all of it anew" in row.error_text()
     assert ("settings", "set") not in double.calls
-
-
-@pytest.mark.parametrize(
-    ("hint", "command"),
-    [
-        ("Reset it: sudo nvidia-smi -r -i 6", "sudo nvidia-smi -r -i 6"),
-        ("Look with `mlops-desk events show x`, then decide.", "mlops-desk events show x"),
-        ("mlops-desk jobs list shows them all.", "mlops-desk jobs list"),
-        ("sudo dmesg | grep -i nvrm says more. No new job should start.", "sudo dmesg | grep -i nvrm"),
-        (
-            "sudo systemctl start docker    (not installed: sudo apt-get install docker.io)",
-            "sudo systemctl start docker",
-        ),
-        ("Try: ls -l /dev/nvidia*. On Debian: sudo usermod -aG video me, then log in.", None),
-        ("docker build . --tag x", "docker build . --tag x"),
-        ("Ask for more memory.", None),
-        (None, None),
-    ],
-)
-def test_the_command_of_a_hint_can_be_pasted(hint, command):
-    assert hints.parts(hint)[1] == command
 
 
 # The overview.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mlops_desk.alerts.engine import GONE_SECONDS, PULSE_SECONDS, AlertEngine, describe
 from mlops_desk.alerts.service import check
 from mlops_desk.alerts.table import WATCHED
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import Invalid, command_of
 from mlops_desk.records.gpu import Gpu, GpuState, LeaseInfo
 from mlops_desk.records.host import Disk, Filesystem, Host, Network
 from mlops_desk.records.metric import MetricState, Reading
@@ -447,3 +447,20 @@ def test_an_alert_says_what_was_measured_and_at_what_it_begins_and_ends():
 def test_the_programs_own_rules_pass():
     for item in WATCHED:
         check(item.rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "device", "command"),
+    [
+        ("filesystem_space", "/data", "sudo du -xh --max-depth=2 /data | sort -h | tail"),
+        ("filesystem_space", "/my data; x", "sudo du -xh --max-depth=2 '/my data; x' | sort -h | tail"),
+        ("disk_critical_warning", "nvme0n1", "sudo smartctl -a /dev/nvme0n1"),
+        ("gpu_row_remap_pending", "GPU-3", "sudo nvidia-smi --gpu-reset"),
+        ("gpu_temperature", "GPU-3", None),
+    ],
+)
+def test_the_command_of_an_alert_is_about_its_device(rule, device, command):
+    (watched,) = [each for each in WATCHED if each.rule.name == rule]
+    hint = watched.next_step(device)
+    assert command_of(hint) == command
+    assert "<" not in hint

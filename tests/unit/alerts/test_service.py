@@ -415,6 +415,19 @@ def test_a_silence_is_no_longer_than_thirty_days(rig, seconds):
         rig.service.silence("nothing", 60.0)
 
 
+def test_an_alert_is_silenced_by_whose_process_is_behind_it_and_the_machines_own_by_administrators(rig):
+    rig.bus.publish(heard(31, "warning", user="uid 4321", job="train-x"))
+    rig.service.take(status(1.0))
+    theirs, machines = sorted(rig.service.list(), key=lambda alert: alert.user is None)
+    assert (theirs.user, machines.user) == ("uid 4321", None)
+    for uid, alert in ((4321, theirs), (os.getuid(), theirs), (os.getuid(), machines), (0, machines)):
+        ask_as(uid, rig.service, "alerts.silence", alert_id=alert.id, seconds=60.0)
+    for uid, alert in ((4322, theirs), (4321, machines), (4322, machines)):
+        with pytest.raises(Refused, match=f"Alert {alert.id} belongs to"):
+            ask_as(uid, rig.service, "alerts.silence", alert_id=alert.id, seconds=60.0)
+    ask_as(4322, rig.service, "alerts.acknowledge", alert_id=machines.id)
+
+
 def test_only_the_agents_own_user_changes_rules(rig):
     ask_as(os.getuid(), rig.service, "alerts.configure", name="gpu_temperature")
     with pytest.raises(Refused):

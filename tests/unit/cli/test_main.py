@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import Invalid, Place, Unavailable
 from mlops_desk.cli import acts
 from mlops_desk.cli.main import main
 from mlops_desk.cli.watch import _Painter
@@ -19,6 +20,7 @@ from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.host import Host
 from mlops_desk.records.job import Job, JobSpec, JobState, Reason
 from mlops_desk.records.status import Status
+from mlops_desk.verbs.declaration import Verb
 
 
 def test_an_answer_that_finds_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -200,3 +202,40 @@ def test_a_watched_status_is_written_once_for_each_sample(capsys: pytest.Capture
     for at in (1.0, 1.0, 2.0):
         painter.show(Status((), Host("ws"), (), (), AgentInfo("1", 2.0, AgentCost(), 3, "/data", "i"), at))
     assert [json.loads(line)["sampled_at"] for line in capsys.readouterr().out.splitlines()] == [1.0, 2.0]
+
+
+def test_what_is_wrong_in_a_file_is_told_with_the_files_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "train.yaml"
+    spec.write_text("name: x")
+
+    def call(verb: Verb, arguments: dict[str, Any]) -> None:
+        assert (verb.name, arguments["spec"]) == ("submit", "name: x")
+        raise Invalid("Line 5, column 9: gpus is a list.", "Expected: 1.", place=Place(5, 9, "gpus"))
+
+    monkeypatch.setattr(acts, "connect", lambda *_, **__: SimpleNamespace(call=call, close=lambda: None))
+    assert main(["--data-dir", str(tmp_path), "jobs", "submit", str(spec)]) == 1
+    told = capsys.readouterr().err
+    assert told == f"mlops-desk: {spec}: Line 5, column 9: gpus is a list.\n  Expected: 1.\n"
+    assert main(["--data-dir", str(tmp_path), "jobs", "submit", str(spec), "--json"]) == 1
+    assert json.loads(capsys.readouterr().err) == {
+        "error": f"{spec}: Line 5, column 9: gpus is a list.",
+        "hint": "Expected: 1.",
+        "command": None,
+        "place": {"line": 5, "column": 9, "field": "gpus"},
+    }
+
+
+def test_an_error_about_no_place_in_the_file_does_not_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "train.yaml"
+    spec.write_text("name: x")
+
+    def call(_verb: Verb, _arguments: dict[str, Any]) -> None:
+        raise Invalid("The disk is full.")
+
+    monkeypatch.setattr(acts, "connect", lambda *_, **__: SimpleNamespace(call=call, close=lambda: None))
+    assert main(["--data-dir", str(tmp_path), "jobs", "submit", str(spec)]) == 1
+    assert capsys.readouterr().err == "mlops-desk: The disk is full.\n"

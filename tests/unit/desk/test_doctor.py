@@ -8,7 +8,7 @@ import pytest
 
 from mlops_desk.base.disk import paths
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Refused
+from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import doctor, machine_checks
 from mlops_desk.engines.fake import FakeEngine
@@ -21,7 +21,9 @@ from mlops_desk.records.status import Status
 from mlops_desk.runtimes.local.shell import HostShell
 
 INFO = AgentInfo("0", 1.0, AgentCost(0.004, 90 << 20, 0.002), 1, "/d", "i")
-STATUS = Status((), Host("h"), (), (), INFO, 1.0, gpu_note="No NVIDIA driver is loaded.", gpu_hint="modprobe nvidia")
+STATUS = Status(
+    (), Host("h"), (), (), INFO, 1.0, gpu_note="No NVIDIA driver is loaded.", gpu_hint=Hint("modprobe nvidia")
+)
 KERNEL = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {}  Release Build  (dvs-builder)\nGCC version: 12\n"
 
 
@@ -69,6 +71,8 @@ def test_a_fix_is_a_line_to_paste_and_a_sentence_belongs_to_the_text():
     check = doctor.gpu_check(replace(STATUS, gpu_hint="Everything but GPU jobs works without one."))
     assert (check.fix, check.state) == (None, "problem")
     assert check.text == "No NVIDIA driver is loaded. Everything but GPU jobs works without one."
+    check = doctor.gpu_check(replace(STATUS, gpu_hint=Hint("my-tool", before="Load it: ", after=" or restart.")))
+    assert (check.fix, check.text) == ("my-tool", "No NVIDIA driver is loaded. Load it: my-tool or restart.")
 
 
 @pytest.mark.parametrize(

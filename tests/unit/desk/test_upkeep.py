@@ -70,7 +70,7 @@ def test_an_emptied_state_beside_old_jobs_is_a_loud_warning_that_stays_and_is_to
         keep.turn()
         note = keep.note() or ""
         assert "30 jobs are not known any more" in note
-        assert "`mlops-desk jobs forget JOB` puts the folder aside" in note
+        assert "mlops-desk jobs forget JOB puts the folder aside" in note
         assert ("The state database is new" in note) is (start == 0)
         check = keep.check_records()
         fix = "mlops-desk agent restore --list"

@@ -10,7 +10,7 @@ from mlops_desk.events import drafts
 from mlops_desk.events.drafts import Killed, ProcessOwner
 from mlops_desk.events.folding import FOLD_SECONDS, Folding
 from mlops_desk.events.gpu_watch import SILENT_SECONDS, Ended, GpuWatch
-from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
+from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo, Slowdown
 from mlops_desk.records.incident import DeviceEvent, Incident
 from mlops_desk.records.job import Job, JobSpec, JobState, Reason
 from mlops_desk.records.metric import MetricState, Reading
@@ -85,19 +85,36 @@ def test_a_process_is_of_the_gpus_job_when_it_is_in_its_container(container, lea
 
 
 @pytest.mark.parametrize(
-    ("text", "level"),
-    [
-        ("corrected memory error", "info"),
-        ("uncorrected memory error", "alert"),
-        ("poisoned memory was contained", "warning"),
-        ("poisoned memory was not contained", "alert"),
-        ("something new", "warning"),
-    ],
+    ("told", "level"), [("info", "info"), ("alert", "alert"), ("warning", "warning"), (None, "warning")]
 )
-def test_a_memory_error_is_as_grave_as_it_is(text, level):
-    draft = drafts.of_event(DeviceEvent(5.0, "ecc", "GPU-3", text=text), GPU, None)
+def test_a_memory_error_is_as_grave_as_the_driver_says(told, level):
+    draft = drafts.of_event(DeviceEvent(5.0, "ecc", "GPU-3", text="memory error", level=told), GPU, None)
     assert (draft.incident.level, draft.record) == (level, level == "alert")
-    assert text in draft.incident.title
+    assert draft.incident.title == "GPU 3: memory error"
+
+
+def test_what_happened_stands_without_the_gpu_too():
+    unbound = DeviceEvent(5.0, "unbind", "GPU-3")
+    found = [
+        (drafts.of_event(DeviceEvent(5.0, "ecc", "GPU-3", text="memory retired"), GPU, None), "memory retired"),
+        (drafts.of_event(unbound, GPU, None), "was unbound from the driver"),
+        (drafts.of_event(DeviceEvent(5.0, "xid", "GPU-3", 4711), GPU, None), "XID 4711"),
+        (drafts.of_return(GPU, 5.0), "is back"),
+        (drafts.of_throttling(GPU, Slowdown.HEAT, 0.5, 5.0), "is slowed down: heat"),
+        (drafts.of_state(replace(GPU, state=GpuState.LOST), 5.0), "is lost"),
+        (drafts.of_driver_silence(5.0), ""),
+    ]
+    for draft, what in found:
+        assert draft.incident.what == what
+        assert draft.incident.title.endswith(what)
+    assert "GPU 3" in drafts.of_return(GPU, 5.0).incident.title
+
+
+@pytest.mark.parametrize(
+    ("cause", "word"), [(Slowdown.HEAT, "air flow"), (Slowdown.HARDWARE, "air flow"), (Slowdown.POWER_SUPPLY, "cables")]
+)
+def test_a_slowdown_says_what_to_check(cause, word):
+    assert word in drafts.of_throttling(GPU, cause, 0.5, 5.0).incident.hint
 
 
 def test_hostile_text_stays_one_line():
@@ -127,7 +144,10 @@ def test_a_kill_names_program_container_and_job_and_says_why():
     assert "The machine had no memory left." in host.text
     unnamed = drafts.of_kill(DeviceEvent(5.0, "oom", "host", count=2), Killed()).incident
     assert (unnamed.title, unnamed.count) == ("The kernel killed a process", 2)
-    assert "sudo dmesg" in unnamed.text
+    assert "it may not be read here" in unnamed.text
+    assert unnamed.command == "sudo dmesg | grep -i 'killed process'"
+    assert "memory limit" in unnamed.hint
+    assert host.command is None
 
 
 @given(st.lists(st.tuples(st.sampled_from([31, 79]), st.floats(0.0, 300.0), st.integers(1, 1000)), min_size=1))

@@ -221,6 +221,27 @@ def test_only_its_owner_removes_a_rule(world):
     world.service.remove("theirs")
 
 
+def test_only_its_owner_fires_a_rule_and_decides_what_it_proposes(world):
+    world.as_user(4321)
+    world.service.create("theirs", "digits", "accuracy")
+    world.as_user(0)  # an administrator fires it: it stays theirs
+    retraining = world.service.fire("theirs")
+    world.as_user(4322)
+    world.service.create("mine", "digits", "accuracy")
+    assert retraining.created_by == 4321
+    asked = [
+        ("rules.fire", {"name": "theirs"}, "Rule theirs"),
+        ("rules.approve", {"retraining_id": retraining.id}, f"Retraining {retraining.id}"),
+        ("rules.reject", {"retraining_id": retraining.id[:8]}, f"Retraining {retraining.id[:8]}"),
+    ]
+    for verb, arguments, thing in asked:
+        with pytest.raises(Refused, match=f"{thing} belongs to uid 4321"):
+            ask_as(4322, world.service, verb, **arguments)
+        for uid in (4321, 0, os.getuid()):
+            ask_as(uid, world.service, verb, **arguments)
+    ask_as(4322, world.service, "rules.fire", name="mine")
+
+
 # -- firing ----------------------------------------------------------------------------------------
 
 

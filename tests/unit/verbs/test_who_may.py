@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from mlops_desk.api.document import describe
 from mlops_desk.api.server import ApiServer
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import Caller
@@ -55,7 +56,7 @@ TABLE = {
     "/v1/alerts/rule": EVERYBODY,
     "/v1/alerts/configure": ADMINISTRATOR,
     "/v1/alerts/acknowledge": EVERYBODY,
-    "/v1/alerts/silence": EVERYBODY,
+    "/v1/alerts/silence": OWNER,
     "/v1/alerts/try_webhook": ADMINISTRATOR,
     "/v1/jobs/submit": EVERYBODY,
     "/v1/jobs/list": EVERYBODY,
@@ -92,12 +93,12 @@ TABLE = {
     "/v1/rules/list": EVERYBODY,
     "/v1/rules/show": EVERYBODY,
     "/v1/rules/remove": OWNER,
-    "/v1/rules/fire": EVERYBODY,
+    "/v1/rules/fire": OWNER,
     "/v1/rules/retrainings": EVERYBODY,
     "/v1/rules/retrainings_page": EVERYBODY,
     "/v1/rules/retraining": EVERYBODY,
-    "/v1/rules/approve": EVERYBODY,
-    "/v1/rules/reject": EVERYBODY,
+    "/v1/rules/approve": OWNER,
+    "/v1/rules/reject": OWNER,
     "/v1/settings/list": EVERYBODY,
     "/v1/settings/show": EVERYBODY,
     "/v1/settings/set": ADMINISTRATOR,
@@ -211,6 +212,18 @@ def test_a_verb_for_owners_can_not_be_declared_without_what_shows_the_owner() ->
     for half in ({"before": "show"}, {"of": ("job", "job_id")}, {}):
         with pytest.raises(TypeError, match="names the verb"):
             changes(who=Who.OWNER, **half)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.mark.changes], ids=lambda verb: verb.path)
+def test_why_everybody_may_change_something_is_declared(verb: Verb) -> None:
+    assert (verb.mark.who is Who.EVERYBODY) is bool(verb.mark.why)
+    assert describe(verb).get("x-why", "") == verb.mark.why
+
+
+def test_a_verb_for_everybody_can_not_be_declared_without_saying_why() -> None:
+    for half in ({}, {"who": Who.ADMINISTRATOR, "why": "it is theirs"}):
+        with pytest.raises(TypeError, match="says why"):
+            changes(**half)
 
 
 def test_a_refusal_says_what_whose_and_what_to_do(made: list[Agent]) -> None:

@@ -14,7 +14,7 @@ from mlops_desk.storage.history.blocks import OK
 from mlops_desk.storage.history.integers import Codes, DamagedBlock, get_column, get_group, put_column, put_group
 from mlops_desk.storage.history.rollup import Floats, Rolled, single
 
-STEPS_A_SECOND = 10
+STEPS_A_SECOND = 10  # part of the format
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.jobs.run.outcome import Ending, judge
 from mlops_desk.records.job import Attempt, JobState, Reason
-from mlops_desk.runtimes.local import vanished
+from mlops_desk.runtimes.local import container_process
 from mlops_desk.runtimes.local.folder import AttemptFolder
 from mlops_desk.runtimes.outcome import Outcome, parse_outcome
 from mlops_desk.runtimes.runtime import Phase, Sighting
@@ -90,9 +90,9 @@ def test_of_a_very_long_log_the_end_is_kept(tmp_path, monkeypatch):
 
 def test_a_process_that_is_gone_is_noticed_though_the_engine_says_running(world, monkeypatch):
     alive = {"ticks": 1}
-    monkeypatch.setattr(vanished, "start_ticks", lambda pid: alive["ticks"])
-    monkeypatch.setattr(vanished, "_belongs", lambda pid, container: True)
-    monkeypatch.setattr(vanished, "_GONE_SECONDS", -1.0)
+    monkeypatch.setattr(container_process, "start_ticks", lambda pid: alive["ticks"])
+    monkeypatch.setattr(container_process, "_belongs", lambda pid, container: True)
+    monkeypatch.setattr(container_process, "_GONE_SECONDS", -1.0)
     job_id = world.submit("forever")
     world.tick(3)
     assert world.job(job_id).state is JobState.RUNNING
@@ -102,8 +102,8 @@ def test_a_process_that_is_gone_is_noticed_though_the_engine_says_running(world,
 
 
 def test_a_process_on_another_machine_says_nothing(world, monkeypatch):
-    monkeypatch.setattr(vanished, "start_ticks", lambda pid: None)
-    monkeypatch.setattr(vanished, "_GONE_SECONDS", -1.0)
+    monkeypatch.setattr(container_process, "start_ticks", lambda pid: None)
+    monkeypatch.setattr(container_process, "_GONE_SECONDS", -1.0)
     job_id = world.submit("forever")
     world.tick(4)
     assert world.job(job_id).state is JobState.RUNNING
@@ -148,13 +148,13 @@ class Processes:
 
     def __init__(self, monkeypatch):
         self.now, self.ticks = 100.0, 1
-        monkeypatch.setattr(vanished, "start_ticks", lambda pid: self.ticks)
-        monkeypatch.setattr(vanished, "_belongs", lambda pid, container: True)
-        monkeypatch.setattr(vanished.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(container_process, "start_ticks", lambda pid: self.ticks)
+        monkeypatch.setattr(container_process, "_belongs", lambda pid, container: True)
+        monkeypatch.setattr(container_process.time, "monotonic", lambda: self.now)
 
 
 def test_a_process_is_gone_after_ten_seconds_and_not_before(monkeypatch):
-    world, watcher = Processes(monkeypatch), vanished.Sight()
+    world, watcher = Processes(monkeypatch), container_process.Sight()
     facts = ContainerFacts("i", "n", "m", "running", {}, pid=7)
     assert not watcher.gone(facts)
     for ticks in (None, 2):  # no such process, and another one of that number

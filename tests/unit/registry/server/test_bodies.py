@@ -8,7 +8,7 @@ import pytest
 
 from mlops_desk.registry.server import guard
 from mlops_desk.registry.server.tickets import Grant
-from tests.unit.registry.judged import HOST, OTHER, OWN, OWNER, Door
+from tests.unit.registry.guard_rig import HOST, OTHER, OWN, OWNER, Door
 
 MIB = 1 << 20
 CALL = "/api/2.0/mlflow/runs/log-batch"

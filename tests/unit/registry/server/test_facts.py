@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from mlops_desk.registry.server.facts import ModelFacts, RunFacts, StoreFacts, VersionFacts
-from tests.unit.registry.judged import CHILD, GRANDCHILD, OTHER, OWN, OWN_MODEL, make_store
+from tests.unit.registry.guard_rig import CHILD, GRANDCHILD, OTHER, OWN, OWN_MODEL, make_store
 
 
 @pytest.fixture

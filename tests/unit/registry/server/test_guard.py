@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.registry.server import bodies
-from tests.unit.registry.judged import HOST, OWNER, Door
+from tests.unit.registry.guard_rig import HOST, OWNER, Door
 
 PATH = "/api/2.0/mlflow/runs/search"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mlops_desk.registry.server.tickets import Grant
-from tests.unit.registry.judged import (
+from tests.unit.registry.guard_rig import (
     CHILD,
     GRANDCHILD,
     OTHER,

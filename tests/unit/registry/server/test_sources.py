@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.registry.location import NamedSource, is_plain_path, is_stored, named_by
-from tests.unit.registry.judged import OTHER, OUTSIDE, OUTSIDE_MODEL, OWN, OWN_MODEL, OWNER, Door
+from tests.unit.registry.guard_rig import OTHER, OUTSIDE, OUTSIDE_MODEL, OWN, OWN_MODEL, OWNER, Door
 
 
 @pytest.fixture(scope="module")

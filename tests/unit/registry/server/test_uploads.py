@@ -7,7 +7,7 @@ import pytest
 
 from mlops_desk.registry.server import uploads
 from mlops_desk.registry.server.tickets import Grant
-from tests.unit.registry.judged import CHILD, OTHER, OWN, OWN_MODEL, OWNER, UPLOAD, Door
+from tests.unit.registry.guard_rig import CHILD, OTHER, OWN, OWN_MODEL, OWNER, UPLOAD, Door
 
 KIB = 1 << 10
 OWN_FILES = f"1/{OWN}/artifacts"

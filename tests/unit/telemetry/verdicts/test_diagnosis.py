@@ -350,6 +350,7 @@ def test_without_numbers_nothing_is_claimed():
 def test_older_gpus_without_counters_are_judged_by_the_reasons_of_the_moment():
     (verdict,) = diagnose(status(gpu(throttle_reasons=("thermal (software)",))), use(0.99), AWAKE)
     assert verdict.cause == "throttled"
+    assert "heat" in f"{verdict.title} {verdict.text}"
 
 
 names = st.sampled_from(

@@ -1,0 +1,216 @@
+"""Binds a document to typed tables, knowing where each value stands; and makes a document of typed tables again.
+
+msgspec has the tables (their fields, types and bounds) and checks each value; what is wrong is said here, because only
+the document knows where it stands. A field of a table is one of: a value with a ``Form``, another table, a list of
+either, or a mapping of values; each may be None, which is what is left empty.
+"""
+
+import difflib
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, NoReturn, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct
+
+from mlops_desk.base.errors import Place
+from mlops_desk.base.text import plain
+from mlops_desk.jobs.file.document import Items, Node, Table, Text, wrong
+from mlops_desk.jobs.file.scalars import Forbidden, Form
+from mlops_desk.jobs.file.units import Unfit
+
+_TEXT_LIMIT = 32 * 1024  # the kernel takes at most 128 KiB for one argument or variable, of up to 4 bytes a character
+_SHOWN_LIMIT = 80  # chosen: most of a line
+_NAME_LIMIT = 100  # chosen: comparing longer ones with what is known takes long, and none is near
+
+S = TypeVar("S", bound=Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound(Generic[S]):
+    """A table that was read. ``places`` says where each field of it stands, by its path (``mounts[0].target``)."""
+
+    table: S
+    places: Mapping[str, Place]
+
+    def unfit(self, path: str, found: str, wanted: str) -> NoReturn:
+        """Refuse a value that only the whole table shows to be wrong. Raises Invalid."""
+        raise _unfit(self.places[path], found, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A field's type, without None and without what is annotated; ``most`` is how long it may be."""
+
+    type: Any
+    whole: Any
+    form: Form | None = None
+    most: int | None = None
+
+    @property
+    def is_table(self) -> bool:
+        return isinstance(self.type, type) and issubclass(self.type, Struct)
+
+
+def bind(document: Node, kind: type[S]) -> Bound[S]:
+    """Read a document as the table ``kind``. Raises Invalid."""
+    binder = _Binder(kind)
+    table: S = binder.table(document, kind, "")
+    return Bound(table, binder.places)
+
+
+def written(table: Struct) -> dict[str, Any]:
+    """Return a table as YAML writes it, without what is at its default."""
+    found = {}
+    for item in msgspec.structs.fields(table):
+        value = getattr(table, item.name)
+        if item.required or value != _default(item):
+            found[item.encode_name] = _written(value, _kind(item.type))
+    return found
+
+
+def _written(value: Any, kind: _Kind) -> Any:
+    if isinstance(value, Struct):
+        return written(value)
+    if isinstance(value, tuple):
+        return [_written(item, _kind(get_args(kind.type)[0])) for item in value]
+    if isinstance(value, dict):
+        return {key: _written(item, _kind(get_args(kind.type)[1])) for key, item in value.items()}
+    return value if kind.form is None else kind.form.write(value)
+
+
+def _default(item: msgspec.structs.FieldInfo) -> Any:
+    return item.default if item.default_factory is msgspec.NODEFAULT else item.default_factory()
+
+
+def _kind(declared: Any) -> _Kind:
+    if get_origin(declared) in {Union, types.UnionType}:
+        (declared,) = (option for option in get_args(declared) if option is not types.NoneType)
+    if get_origin(declared) is not Annotated:
+        return _Kind(declared, declared)
+    metas = [meta for meta in declared.__metadata__ if isinstance(meta, Meta)]
+    form = next((meta.extra["form"] for meta in reversed(metas) if meta.extra is not None), None)
+    most = next((meta.max_length for meta in reversed(metas) if meta.max_length is not None), None)
+    return _Kind(get_args(declared)[0], declared, form, most)
+
+
+class _Binder:
+    def __init__(self, top: type[Struct]) -> None:
+        self._top = top
+        self.places: dict[str, Place] = {}
+
+    def table(self, node: Node, kind: type[Struct], path: str) -> Any:
+        given = self._table(node, path)
+        for name, place in given.key_places.items():
+            if name not in _keys(kind):
+                raise self._unknown(name, place._replace(field=path or None), kind, path)
+        values = {}
+        for item in msgspec.structs.fields(kind):
+            key = item.encode_name
+            here = f"{path}.{key}" if path else key
+            found = given.entries.get(key)
+            if found is None and item.required:
+                place = given.place._replace(field=here)
+                raise wrong(place, f"{here} is missing.", f"Add a line {key}: ... to {path or 'the file'}.")
+            if found is None or (not item.required and isinstance(found, Text) and found.null):
+                continue
+            values[item.name] = self._value(found, _kind(item.type), here)
+        return kind(**values)
+
+    def _value(self, node: Node, kind: _Kind, path: str) -> Any:
+        self.places[path] = node.place._replace(field=path)
+        if kind.is_table:
+            return self.table(node, kind.type, path)
+        arguments = get_args(kind.type)
+        if get_origin(kind.type) is tuple:
+            item_kind = _kind(arguments[0])
+            found = enumerate(self._items(node, path, kind.most))
+            return tuple(self._value(item, item_kind, f"{path}[{index}]") for index, item in found)
+        if get_origin(kind.type) is dict:
+            return self._mapping(node, _kind(arguments[0]), _kind(arguments[1]), path, kind.most)
+        return self._scalar(node, kind, path)
+
+    def _mapping(self, node: Node, key_kind: _Kind, kind: _Kind, path: str, most: int | None) -> dict[Any, Any]:
+        given = self._table(node, path)
+        self._check_length(node, len(given.entries), path, most, "entries")
+        keys = {name: _read(name, key_kind, given.key_places[name]._replace(field=path)) for name in given.entries}
+        return {keys[name]: self._value(value, kind, f"{path}.{name}") for name, value in given.entries.items()}
+
+    def _scalar(self, node: Node, kind: _Kind, path: str) -> Any:
+        place, form = self.places[path], _form(kind)
+        if not isinstance(node, Text):
+            raise wrong(place, f"{path} is {_shape(node)}.", f"Expected: {form.wanted}.")
+        if node.null or (not node.text and not form.empty):
+            raise wrong(place, f"{path} is empty.", f"Expected: {form.wanted}.")
+        if "\0" in node.text or any("\ud800" <= character <= "\udfff" for character in node.text):
+            wanted = f"{form.wanted}, without characters that no program can be given"
+            raise _unfit(place, node.text, wanted)
+        if len(node.text) > _TEXT_LIMIT:
+            raise wrong(place, f"{path} is longer than {_TEXT_LIMIT} characters.", "Put it into a file.")
+        return _read(node.text, kind, place)
+
+    def _table(self, node: Node, path: str) -> Table:
+        if not isinstance(node, Table):
+            place = node.place._replace(field=path or None)
+            text = f"{path or 'the file'} is {_shape(node)}."
+            raise wrong(place, text, "Expected: a table of KEY: VALUE lines.")
+        return node
+
+    def _items(self, node: Node, path: str, most: int | None) -> tuple[Node, ...]:
+        if not isinstance(node, Items):
+            raise wrong(self.places[path], f"{path} is {_shape(node)}.", "Expected: a list such as [a, b, c].")
+        self._check_length(node, len(node.items), path, most, "items")
+        return node.items
+
+    def _check_length(self, node: Node, length: int, path: str, most: int | None, of: str) -> None:
+        if most is not None and length > most:
+            place = node.place._replace(field=path)
+            raise wrong(place, f"{path} has more than {most} {of}.", "Put them into a file.")
+
+    def _unknown(self, name: str, place: Place, kind: type[Struct], path: str) -> Exception:
+        known = _keys(kind)
+        inside = [key for key, value in known.items() if value.is_table and name in _keys(value.type)]
+        if inside:
+            meant = f"It belongs under {inside[0]}. "
+        elif path and name in _keys(self._top):
+            meant = f"It belongs outside of {path}. "
+        else:
+            near = difflib.get_close_matches(name[:_NAME_LIMIT], known, n=1)
+            meant = f"Did you mean {near[0]}? " if near else ""
+        text = f"{plain(name)!r} is not a key of {path or 'the file'}."
+        return wrong(place, text, f"{meant}Known keys: {', '.join(known)}.")
+
+
+def _keys(kind: type[Struct]) -> dict[str, _Kind]:
+    return {item.encode_name: _kind(item.type) for item in msgspec.structs.fields(kind)}
+
+
+def _form(kind: _Kind) -> Form:
+    if kind.form is None:
+        raise TypeError(f"{kind.whole} says nowhere how it is written.")
+    return kind.form
+
+
+def _read(text: str, kind: _Kind, place: Place) -> Any:
+    form = _form(kind)
+    try:
+        return msgspec.convert(form.read(text), kind.whole)
+    except Forbidden as error:
+        raise wrong(place, f"{place.field}: {error.text}", error.wanted) from error
+    except Unfit as error:
+        raise _unfit(place, text, error.wanted) from error
+    except msgspec.ValidationError as error:
+        raise _unfit(place, text, form.wanted) from error
+
+
+def _unfit(place: Place, found: str, wanted: str) -> Exception:
+    return wrong(place, f"{place.field}: {plain(found, _SHOWN_LIMIT)!r} does not fit.", f"Expected: {wanted}.")
+
+
+def _shape(node: Node) -> str:
+    if isinstance(node, Table):
+        return "a table"
+    if isinstance(node, Items):
+        return "a list"
+    return "empty" if node.null else f"the text {plain(node.text, _SHOWN_LIMIT)!r}"

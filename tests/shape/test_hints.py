@@ -1,0 +1,105 @@
+"""A command stands in a ``Hint``, which carries it as a field, and never in a sentence that somebody takes apart."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "mlops_desk"
+
+_COMMAND = re.compile(
+    r"mlops-desk [a-z-]|`[^`]+`|\bsudo \S|\b(docker|podman) [a-z]+ |\b(docker|podman) (rm|ps|info)\b|nvidia-smi -|"
+    r"nvidia-ctk |\bkill -?[\d{]|\bdf -|\bdu -|\bls -|\bps -|\bchmod \d|\bapt(-get)? install|journalctl|systemctl |"
+    r"modprobe |\bcurl -|\bexport [A-Z]|\bmv \S+ \S|\blspci -|\blsmod\b"
+)
+_ERRORS = {"DeskError", "NotFound", "Refused", "Invalid", "Unavailable", "TimedOut", "Notice", "Reason", "Incident"}
+_FIXES = {
+    "desk/machine_checks.py": "a check's fix is a field that is nothing but the command",
+    "desk/doctor.py": "a check's fix is a field that is nothing but the command",
+    "desk/ledger_watch.py": "a check's fix is a field that is nothing but the command",
+    "serving/service.py": "a check's fix is a field that is nothing but the command",
+    "telemetry/prometheus/exporter.py": "a check's fix is a field that is nothing but the command",
+    "cli/afterword.py": "what a terminal shows is read there, and goes nowhere else",
+    "cli/first_words.py": "what a terminal shows is read there, and goes nowhere else",
+    "cli/forms/deployment.py": "what a terminal shows is read there, and goes nowhere else",
+    "cli/forms/events.py": "what a terminal shows is read there, and goes nowhere else",
+    "cli/forms/records.py": "what a terminal shows is read there, and goes nowhere else",
+    "ui/drift/page.py": "an empty page has its command in a field",
+    "ui/endpoints/page.py": "an empty page has its command in a field",
+    "ui/gpus/end_process_form.py": "a line to copy has its command in a field",
+    "ui/jobs/page.py": "an empty page has its command in a field",
+    "ui/models/page.py": "an empty page has its command in a field",
+    "ui/overview/notes.py": "a note for who starts here, which names two commands to try",
+    "base/settings.py": "the help of a setting is read beside it",
+    "registry/server/permits.py": "the answer to a program that speaks MLflow, which knows no fields",
+    "registry/server/uploads.py": "the answer to a program that speaks MLflow, which knows no fields",
+    "registry/default_registry.py": "the command alone, which goes into a hint",
+    "registry/mlflow/order.py": "MLflow's own notation for a column",
+    "storage/database.py": "the command alone, which goes into a hint",
+    "telemetry/nvml/gpus.py": "the note of a GPU is read beside it",
+    "telemetry/host/drive_health.py": "why a reading is missing is read beside it",
+}
+"""Files in which a text may name a command, and why; in an error, a notice, a reason or an incident not there either."""
+
+
+def texts(tree: ast.AST) -> Iterator[tuple[ast.AST, str, bool]]:
+    """Yield each text outside of a ``Hint`` and of docstrings, and whether it is in an error or a notice."""
+    skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    yield from _below(tree, skipped, in_error=False)
+
+
+def _below(node: ast.AST, skipped: set[int], *, in_error: bool) -> Iterator[tuple[ast.AST, str, bool]]:
+    if id(node) in skipped and isinstance(node, ast.Constant):
+        return
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if name == "Hint":
+            return
+        in_error = in_error or name in _ERRORS
+    if isinstance(node, ast.JoinedStr):
+        parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
+        yield node, "".join(map(str, parts)), in_error
+        return
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node, node.value, in_error
+    for child in ast.iter_child_nodes(node):
+        yield from _below(child, skipped, in_error=in_error)
+
+
+def prose_commands(package: Path) -> list[tuple[str, int, str, bool]]:
+    """Return each command in a text: file, line, text, and whether it is in an error or a notice."""
+    return [
+        (path.relative_to(package).as_posix(), getattr(node, "lineno", 0), text, in_error)
+        for path in sorted(package.rglob("*.py"))
+        for node, text, in_error in texts(ast.parse(path.read_text(encoding="utf-8")))
+        if _COMMAND.search(text)
+    ]
+
+
+def test_a_command_stands_in_a_hint():
+    found = [
+        f"{file}:{line}: {text}"
+        for file, line, text, in_error in prose_commands(PACKAGE)
+        if in_error or file not in _FIXES
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_what_may_name_a_command_does():
+    assert {file for file, *_ in prose_commands(PACKAGE)} >= _FIXES.keys()
+
+
+def test_the_search_finds_commands_and_no_words():
+    for text in (
+        "Look: mlops-desk jobs list",
+        "`date` says it",
+        "sudo kill 1",
+        "docker rm x    if not needed",
+        "du -xh /",
+        "ls -la {}",
+        "chmod 700 {}",
+    ):
+        assert _COMMAND.search(text)
+    for text in ("MLOps Desk is here", "the docker engine", "kill it", "free some space", "df", "of mlops-desk."):
+        assert not _COMMAND.search(text)
