@@ -5,6 +5,7 @@ import pytest
 from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.records.model import DatasetInput, Run
 from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.mlflow.paging import RunsAsked
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from tests.end2end.registry_populate import populate
@@ -108,6 +109,21 @@ def test_runs_come_in_the_order_asked_for(stocked, sort, expected):
     client, _ = stocked
     assert "".join(run.name for run in client.runs("digits", sort)) == expected
     assert "".join(run.name for run in client.runs("digits", sort, limit=3)) == expected[:3]
+
+
+@pytest.mark.parametrize(("sort", "expected"), [(None, "dcba"), ("metrics.auc:desc", "abcd")])
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
+def test_runs_come_page_by_page(stocked, sort, expected, limit):
+    client, _ = stocked
+    asked, pages = RunsAsked("digits", "FINISHED", 1000, sort, limit, None), []
+    while True:
+        page = client.runs_page(asked)
+        pages.append("".join(run.name for run in page.runs))
+        if page.token is None:
+            break
+        asked = asked._replace(token=page.token)
+    assert pages == [expected[first : first + limit] for first in range(0, 4, limit)]
+    assert client.runs_page(RunsAsked("digits", "RUNNING", None, None, 10, None)).runs == ()
 
 
 def test_a_run_comes_back_as_it_was_logged(stocked):

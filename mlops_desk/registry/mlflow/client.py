@@ -127,7 +127,8 @@ def list_runs_page(
     found = ask(limit, token)
     # MLflow gives a token after every full page, also after the last run.
     following = found.token if found.token and ask(1, found.token) else None
-    return RunsPage(tuple(map(_run, found)), following)
+    # Its stores give bytes, its server text.
+    return RunsPage(tuple(map(_run, found)), following.decode() if isinstance(following, bytes) else following)
 
 
 def show_run(client: MlflowClient, run_id: str) -> Run:
