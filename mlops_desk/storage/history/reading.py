@@ -35,6 +35,7 @@ from mlops_desk.storage.history.tables import KEPT, StoredSeries
 _log = logging.getLogger(__name__)
 
 _FRAMES_A_TURN = 96  # chosen: a day of one curve; between two turns a flush comes through
+_DEVICES_A_TURN = 500  # chosen: far below SQLite's limit of bound values
 _SERIES = StoredSeries.__table__
 
 
@@ -76,13 +77,16 @@ class _Chunk:
 
 def find_series(store: TelemetryStore, names: Sequence[tuple[str, str]]) -> list[tuple[int, str] | None]:
     """Return number and unit of each curve (device, metric); None where nothing of it was ever kept."""
-    query = select(_SERIES.c.id, _SERIES.c.unit).order_by(_SERIES.c.id.desc()).limit(1)
-    found: list[tuple[int, str] | None] = []
+    # All series of their devices at once: a question for each of a thousand names takes a third of a second.
+    wanted = sorted({device for device, _ in names})
+    columns = (_SERIES.c.id, _SERIES.c.unit, _SERIES.c.device, _SERIES.c.metric)
+    newest: dict[tuple[str, str], tuple[int, str]] = {}
     with store.database.transaction() as connection:
-        for device, metric in names:
-            row = connection.execute(query.where(_SERIES.c.device == device, _SERIES.c.metric == metric)).first()
-            found.append(None if row is None else (int(row.id), str(row.unit)))
-    return found
+        for first in range(0, len(wanted), _DEVICES_A_TURN):
+            some = wanted[first : first + _DEVICES_A_TURN]
+            for row in connection.execute(select(*columns).where(_SERIES.c.device.in_(some)).order_by(_SERIES.c.id)):
+                newest[row.device, row.metric] = int(row.id), str(row.unit)
+    return [newest.get(name) for name in names]
 
 
 def devices(store: TelemetryStore) -> list[str]:

@@ -134,8 +134,6 @@ class CurveReader:
         if any(len(rows.times) for rows in found):
             return found, step
         coarse, step = self._rows_before(names, at, TIER_SECONDS[-1])
-        if step <= seconds:
-            return found, step  # rows that end before: nothing was measured at that time
         return [rows.between(at - step, at + EDGE_SECONDS) for rows in coarse], step
 
     def _rows_before(self, names: Sequence[Name], at: float, seconds: float) -> tuple[list[Rolled], float]:

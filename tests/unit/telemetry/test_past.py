@@ -103,9 +103,10 @@ def test_readings_are_the_last_ones_of_that_time_and_none_is_of_now(machine: Mac
     assert found.status.filesystems == (Filesystem("/nas", "nas:/x", "nfs", {}),)
 
 
-def test_what_was_not_recorded_is_said_to_be_so(machine: Machine) -> None:
+@pytest.mark.parametrize("after", [130.0, 800.0, 4000.0])
+def test_what_was_not_recorded_is_said_to_be_so(machine: Machine, after: float) -> None:
     machine.run(NOW, 60, use=0.5)
-    found = machine.at(NOW + 4000.0)
+    found = machine.at(NOW + after)
     gpu = found.status.gpus[0]
     assert (found.recorded, found.status.sampled_at, gpu.state) == (False, None, GpuState.NOT_RECORDED)
     assert (gpu.metrics, gpu.lease, gpu.processes, gpu.processes_known) == (
