@@ -62,6 +62,7 @@ class HappeningsStrip(QWidget):
         self._lanes: list[list[Occupant]] = []
         self._flags: list[Flag] = []
         self._left_out = 0
+        self._seen: list[tuple[int, int, int]] = []
         self._most = MOST_LANES
         self.narrowed = 0
         self.painted = 0
@@ -88,7 +89,10 @@ class HappeningsStrip(QWidget):
         self._span, self._now = span, now
         if self.isVisible():
             self._arrange()
-            self.update()
+            seen = [(id(one.thing), round(one.area.left()), round(one.area.right())) for one in self.placed()]
+            if seen != self._seen:  # a bar that fills the span looks the same at each tick
+                self._seen = seen
+                self.update()
 
     def read_at(self, moment: float | None) -> None:
         """Tell the time of the cursor and who was there then; None for none."""
@@ -177,7 +181,7 @@ class HappeningsStrip(QWidget):
         """Return what stands at a time: a flag before a bar."""
         left, right = self._across()
         x = left + (moment - self._span.start) / self._span.seconds * (right - left)
-        there = [one for one in self.placed() if one.area.left() <= x <= one.area.right()]
+        there = [one for one in self.placed() if one.area.left() - 1 <= x <= one.area.right() + 1]
         found = sorted(there, key=lambda one: isinstance(one.thing, Flag))
         return found[-1].thing if found else None
 

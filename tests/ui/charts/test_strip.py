@@ -196,6 +196,20 @@ def test_a_stack_that_nobody_sees_asks_nothing_and_a_live_one_seldom(page, doubl
     assert len(double.asked_spans) == asked + 1, "some beyond the span was asked for"
 
 
+def test_a_holder_that_fills_the_span_is_not_painted_at_each_tick(page, double, qtbot):
+    double.held = [replace(double.held[0], first_at=time.time() - 4000)]
+    double.job_runs = []
+    double.incidents_by_id.clear()
+    page.context.store.incidents.value.clear()
+    stack = page.curves.stack
+    stack.happened._ask()
+    qtbot.waitUntil(lambda: [one.name for one in stack.happened.occupants] == ["python"])
+    qtbot.wait(300)
+    strip, chart = stack.strip.painted, stack.charts[0].painted
+    qtbot.waitUntil(lambda: stack.charts[0].painted >= chart + 3, timeout=10_000)
+    assert stack.strip.painted <= strip + 1
+
+
 def test_what_can_not_be_asked_for_is_said_and_asked_for_again(page, double, qtbot):
     double.failing["telemetry"] = Unavailable("The disk does not answer.", None)
     stack = page.curves.stack
