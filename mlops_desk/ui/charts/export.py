@@ -49,9 +49,11 @@ def acts(context: Context, stack: QWidget) -> list[tuple[str, Callable[[], None]
 def picture(context: Context, stack: QWidget) -> QPixmap:
     """Return the charts as they are seen, and above them of what and of when they are; without what one presses."""
     charts = _charts(stack)
+    strip: QWidget | None = getattr(stack, "strip", None)
+    shown: list[QWidget] = [*([strip] if strip is not None else []), *charts]
     ratio = stack.devicePixelRatioF()
-    width = max((chart.width() for chart in charts), default=1)
-    height = theme.TITLE_HEIGHT + sum(chart.height() + theme.SPACE_4 for chart in charts)
+    width = max((one.width() for one in shown), default=1)
+    height = theme.TITLE_HEIGHT + sum(one.height() + theme.SPACE_4 for one in shown)
     made = QPixmap(round(width * ratio), round(height * ratio))
     made.setDevicePixelRatio(ratio)
     made.fill(theme.colour("surface"))
@@ -66,9 +68,9 @@ def picture(context: Context, stack: QWidget) -> QPixmap:
         painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
         area.translate(0, theme.TITLE_HEIGHT / 2)
     top = theme.TITLE_HEIGHT
-    for chart in charts:
-        painter.drawPixmap(0, top, chart.grab())
-        top += chart.height() + theme.SPACE_4
+    for one in shown:
+        painter.drawPixmap(0, top, one.grab())
+        top += one.height() + theme.SPACE_4
     painter.end()
     return made
 

@@ -56,6 +56,7 @@ class Happened(QObject):
         self.error: DeskError | None = None
         self.occupants: list[Occupant] = []
         self.flags: list[Flag] = []
+        self.processes: list[ProcessMemory] = []
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._ask)
@@ -137,6 +138,7 @@ class Happened(QObject):
         now = self._axis.now
         known = (self._context.store.incidents.value or {}).values()
         whole = Span(held.span.start, max(held.span.end, now) if self._axis.live else held.span.end)
+        self.processes = [one for one in held.processes if self._gpu in {None, one.gpu}]
         self.occupants = happenings.occupants(held.processes, held.runs, self._gpu, now)
         self.flags = happenings.flags(known, held.runs, held.asked, self._device, whole)
         self.changed.emit()

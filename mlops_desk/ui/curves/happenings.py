@@ -10,7 +10,7 @@ from mlops_desk.records.history import ProcessMemory
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.job import JobRun
 from mlops_desk.ui.curves.spans import Span
-from mlops_desk.ui.words import alerts, marks, numbers
+from mlops_desk.ui.words import alerts, gpus, marks, numbers
 from mlops_desk.ui.words.numbers import Mark
 
 STILL_SECONDS = 40.0
@@ -92,12 +92,11 @@ def occupants(
 
 def _outside(together: Sequence[ProcessMemory], now: float) -> Occupant:
     largest = max(together, key=lambda one: one.peak_bytes)
-    program = (largest.command or "").split(" ")[0].rsplit("/", 1)[-1]
     last = max(one.last_at for one in together)
     return Occupant(
         min(one.first_at for one in together),
         None if now - last <= STILL_SECONDS else last,
-        largest.container or program or f"pid {largest.pid}",
+        gpus.memory_name(largest),
         largest.user,
         tuple(sorted({one.gpu for one in together})),
         pid=largest.pid,

@@ -11,7 +11,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.widgets.traces import Limit, Trace
 from mlops_desk.ui.words import numbers
-from mlops_desk.ui.words.gpus import process_name
+from mlops_desk.ui.words.gpus import memory_name, process_name
 from mlops_desk.ui.words.numbers import value_of
 
 PROCESSES_DRAWN = 8  # as many as colours tell apart
@@ -90,6 +90,10 @@ class GpuCurves:
         self.charts["utilization"].hide()
         self.stack = ChartStack(list(self.charts.values()), context, "Curves of the GPU", scrolls=True)
         self._pointed: str | None = None
+        self._axis = context.axis
+        self._shown: tuple[Gpu, Gpu] | None = None
+        if self.stack.happened is not None:
+            self.stack.happened.changed.connect(self._show_again)
 
     def by_process(self, *, on: bool) -> None:
         """Show memory by process instead of its sum."""
@@ -102,6 +106,7 @@ class GpuCurves:
 
         ``seen`` is the same GPU at the time that is seen: its limits and processes stand beside the curves.
         """
+        self._shown = gpu, seen
         deep = has_activity(gpu)
         shown = self.charts["activity"], self.charts["utilization"]
         changed = shown[0].isHidden() is deep
@@ -119,7 +124,7 @@ class GpuCurves:
         yield "activity", traces(*_ACTIVITY), []
         yield "utilization", traces(*_UTILIZATION), []
         yield "memory", traces(("", "hw.gpu.memory.usage")), _limits(seen, ("of", "hw.gpu.memory.limit"))
-        yield "processes", _process_traces(seen), []
+        yield "processes", self._processes(seen), []
         yield (
             "power",
             traces(("average", "hw.power"), ("instant", "hw.power.instant")),
@@ -140,6 +145,22 @@ class GpuCurves:
         yield "clock", traces(("SM", "hw.gpu.clock.sm"), ("memory", "hw.gpu.clock.memory")), _limits(seen, *clocks)
         linked = value_of(gpu.metrics.get("hw.gpu.nvlink.limit")) or gpu.links
         yield "traffic", traces(*(_TRAFFIC if linked else _TRAFFIC[:2])), []
+
+    def _show_again(self) -> None:
+        """Hear who held memory in the span that is seen: in history, their curves are those of the chart."""
+        if self._shown is not None and self._axis.in_history:
+            self.show(*self._shown)
+
+    def _processes(self, seen: Gpu) -> list[Trace]:
+        """Return the processes of now, or in history all that held memory within the span, those who held most."""
+        happened = self.stack.happened
+        if happened is None or not self._axis.in_history:
+            return _process_traces(seen)
+        span = self._axis.span()
+        there = [one for one in happened.processes if one.first_at <= span.end and one.last_at >= span.start]
+        largest = {one.device: one for one in sorted(there, key=lambda one: one.peak_bytes)[-PROCESSES_DRAWN:]}
+        ordered = sorted(largest.values(), key=lambda one: (one.first_at, one.pid))
+        return [Trace(memory_name(one), one.device, PROCESS_MEMORY, number) for number, one in enumerate(ordered)]
 
     def point_out(self, metric: str | None) -> bool:
         """Draw the curve of a metric before the others of its chart; False when no chart has it."""

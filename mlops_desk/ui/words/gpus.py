@@ -5,6 +5,7 @@ import re
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, slowdowns_of
+from mlops_desk.records.history import ProcessMemory
 from mlops_desk.ui.words import alerts, marks, numbers
 from mlops_desk.ui.words.numbers import Mark, value_of
 
@@ -96,6 +97,12 @@ def process_name(process: GpuProcess) -> str:
         or (process.command or "").split(" ")[0].rsplit("/", 1)[-1]
         or f"pid {process.pid}"
     )
+
+
+def memory_name(process: ProcessMemory) -> str:
+    """Return what a process of the past is known by: its container, its program, or its pid."""
+    program = (process.command or "").split(" ")[0].rsplit("/", 1)[-1]
+    return plain(process.container or program or f"pid {process.pid}")
 
 
 def short_name(name: str) -> str:

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.gpu import GpuState
+from mlops_desk.records.history import ProcessMemory
 from mlops_desk.ui.curves import spans
 from mlops_desk.ui.live.past import LOADING, NOTHING
 from mlops_desk.ui.words import numbers
@@ -177,6 +178,27 @@ def test_events_of_a_gpu_are_those_that_had_happened_by_then(gpus, double, qtbot
     qtbot.waitUntil(lambda: gpus.health.incidents.shown_rows() > 0)
     go_back(gpus, qtbot, double, time.time() - min(one.at for one in mine) + HOUR)
     assert gpus.health.incidents.shown_rows() == 0
+
+
+def test_memory_by_process_is_of_all_who_held_some_in_the_span_that_is_seen(gpus, double, qtbot):
+    now, uuid = time.time(), gpus.gpu().uuid
+    double.held = [
+        ProcessMemory(f"{uuid}/pid-{pid}", uuid, pid, "bo", "/usr/bin/python x", name, first, last, 5.0)
+        for pid, name, first, last in (
+            (41, None, now - 4000, now - HOUR - 200),
+            (42, "vllm", now - HOUR - 150, now - 100),
+            (43, None, now - 90_000, now - 80_000),
+        )
+    ]
+    chart = gpus.curves.charts["processes"]
+    before = [trace.device for trace in chart.traces]
+    go_back(gpus, qtbot, double)
+    qtbot.waitUntil(lambda: len(chart.traces) == 2)
+    assert [(trace.name, trace.device) for trace in chart.traces] == [
+        ("python", f"{uuid}/pid-41"), ("vllm", f"{uuid}/pid-42")
+    ]  # fmt: skip
+    gpus.context.axis.go_live()
+    assert [trace.device for trace in chart.traces] == before
 
 
 def test_the_host_and_disks_are_of_then_too(gpus, double, qtbot):

@@ -22,7 +22,7 @@ from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Model, Registry
 from mlops_desk.records.rule import Rule
 from mlops_desk.records.setting import SettingValue
-from mlops_desk.records.status import Status
+from mlops_desk.records.status import PastStatus, Status
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import Verb, verbs_of
 
@@ -47,6 +47,16 @@ def test_every_verb_answers_in_words() -> None:
             if (get_args(kind)[0] if is_list else kind) not in known:
                 wordless.append(declared.path)
     assert wordless == []
+
+
+def test_a_past_status_says_of_when_it_is_or_that_nothing_was_recorded() -> None:
+    at = time.mktime((2026, 11, 25, 3, 0, 0, 0, 0, -1))
+    agent = AgentInfo("0.1", 3.0, AgentCost(), 1, "/d", "i")
+    status = Status((), Host("box"), (), (), agent, at, "No GPU.")
+    assert output.text(PastStatus(at, 60.0, True, status)).splitlines()[:2] == [
+        "As it was at 2026-11-25 03:00:00:", "No GPU."
+    ]  # fmt: skip
+    assert output.text(PastStatus(at, 60.0, False, status)).startswith("Nothing was recorded at 2026-11-25 03:00:00: ")
 
 
 def test_of_an_orphan_it_is_said_that_its_record_was_lost() -> None:
