@@ -28,6 +28,7 @@ _NIGHT = (22 * 3600.0, 6 * 3600.0)  # chosen: when a person who trains by day sl
 _ID_DIGITS = 64  # as long as an engine's ids
 _FIRST_PID, _FIRST_TICKS = 4_200_000, 1000  # above the highest pid there can be, 2^22: no real one is meant
 _PIDS = 90_000  # made up: so many later than the first
+_NAMES = 10_000  # chosen: no two runs within thirty days are called alike
 OWN_USER = "amara"
 """Whom the simulated workstation takes whoever looks at it for."""
 
@@ -258,7 +259,7 @@ def ticks_of(run: WorkRun) -> int:
 
 def container_id(run: WorkRun) -> str:
     """Return the id of a run's container: nothing but its name in hexadecimal digits."""
-    return f"{run.work.name}-{run.turn % 100}".encode().hex().ljust(_ID_DIGITS, "0")
+    return f"{run.work.name}-{run.turn % _NAMES}".encode().hex().ljust(_ID_DIGITS, "0")
 
 
 def container_name(container_id: str) -> str | None:
