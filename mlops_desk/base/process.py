@@ -100,18 +100,20 @@ def run_command(
     """
     shown = plain(name or command[0])
     try:
-        process = start_child(command, stdin=subprocess.PIPE, environment=environment, as_person=as_person)
+        # A file in memory and no pipe: one that is written in parts, between looks, would have to be read in time.
+        with os.fdopen(os.memfd_create("given"), "w+b") as stdin:
+            stdin.write(given)
+            stdin.seek(0)
+            process = start_child(command, stdin=stdin.fileno(), environment=environment, as_person=as_person)
     except OSError as error:
         text = f"{shown} can't be started: {error.strerror}."
         raise Unavailable(text, "Is it installed, and may this user run it?") from error
     deadline = time.monotonic() + timeout_seconds
-    wanted: bytes | None = given
     while True:
         left = deadline - time.monotonic()
         try:
-            output, errors = process.communicate(wanted, left if ending is None else min(left, _LOOK_SECONDS))
+            output, errors = process.communicate(timeout=left if ending is None else min(left, _LOOK_SECONDS))
         except subprocess.TimeoutExpired as error:
-            wanted = None  # what was written of it goes on being written
             if ending is not None and ending.is_set():
                 end_group(process)
                 raise Unavailable(f"{shown} was ended before it gave an answer: so does the agent.") from error

@@ -65,10 +65,14 @@ class ProcessChild:
         self._process.wait()
 
     def end(self) -> None:
-        """End it at once. Of one that has ended only the pipes are closed: its pid may be somebody else's by now."""
-        with contextlib.suppress(BrokenPipeError):  # closing a pipe writes what is left in it
-            if self._process.poll() is None:
+        """End it at once, unless it has ended: its pid may be somebody else's by now."""
+        if self._process.poll() is None:
+            with contextlib.suppress(BrokenPipeError):  # closing a pipe writes what is left in it
                 end_group(self._process)
+        self.close()
+
+    def close(self) -> None:
+        """Close its pipes, which ends it if it is still there."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):  # likewise
@@ -115,7 +119,8 @@ class ProcessWatch:
                 answer = self._child.ask(request, deadline)
                 if answer is not None:
                     return wire.loads(answer, HostProcesses)
-                self.stop()
+                self._child.close()
+                self._child = None
         except DeskError:
             self.stop()
             raise

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from threading import Event, Timer
 
 import pytest
 
+from mlops_desk.base import process
 from mlops_desk.base.errors import Refused, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker, start_ticks
 
@@ -78,3 +80,32 @@ def test_start_ticks_are_the_twenty_second_field_whatever_the_program_is_called(
         stat = Path(f"/proc/{running.pid}/stat").read_text()
         assert start_ticks(running.pid) == int(stat.rpartition(") ")[2].split()[19]) > 1000
         running.kill()
+
+
+def test_a_worker_that_nobody_needs_any_more_is_ended(worker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+    real = process.end_group
+
+    def end(child: subprocess.Popen[bytes], grace_seconds: float = 0.0) -> None:
+        ended.append(child)
+        real(child, grace_seconds)
+
+    monkeypatch.setattr(process, "end_group", end)
+    ending = Event()
+    Timer(0.5, ending.set).start()
+    with pytest.raises(Unavailable, match="ended before"):
+        run_worker(worker, {"do": "hang"}, 20, ending=ending)
+    (child,) = ended
+    assert child.returncode is not None
+
+
+def test_a_worker_is_waited_for_while_the_agent_goes_on(worker: str) -> None:
+    assert run_worker(worker, {"do": "echo", "x": "y" * 300_000}, 20, ending=Event()) == {
+        "do": "echo",
+        "x": "y" * 300_000,
+    }
+
+
+def test_a_worker_past_its_deadline_is_ended_also_where_the_agents_end_is_watched(worker: str) -> None:
+    with pytest.raises(TimedOut):
+        run_worker(worker, {"do": "hang"}, 0.5, ending=Event())

@@ -117,6 +117,8 @@ def test_no_child_is_left_as_a_zombie(loop: Loop, monkeypatch: pytest.MonkeyPatc
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not Path(f"/proc/{pid}").exists()
+    while seen._child is not None and seen._child._process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
     killed = []
     monkeypatch.setattr(os, "killpg", lambda *what: killed.append(what))
     seen.stop()
