@@ -84,7 +84,6 @@ class PointStore:
                 connection.execute(insert(StoredBatch).values(values))
                 today = int(time.time() // _DAY)
                 connection.execute(upsert(StoredDay).values(day=today).on_conflict_do_nothing())
-                connection.execute(delete(StoredDay).where(StoredDay.day > today + 1))  # a clock was wrong
         except BaseException:
             self.forget()
             raise
@@ -127,14 +126,14 @@ class PointStore:
 
     def work(self) -> Iterator[None]:
         """Merge what is due and delete what is too old, a step between two yields."""
-        if self._is_due():
-            yield from self._merge()
         today = int(time.time() // _DAY)
-        if self._tidied != today:
+        if self._tidied != today:  # before the merge, which goes by how far back each tier reaches
             for tier in range(len(DAYS_KEPT)):
                 yield
-                self._expire(tier)
+                self._expire(tier, today)
             self._tidied = today
+        if self._is_due():
+            yield from self._merge()
 
     def _is_due(self) -> bool:
         if self._waiting is None:
@@ -173,9 +172,11 @@ class PointStore:
         if made.lost:
             _log.warning("%d points of a recorded series are older than all that is kept", made.lost)
 
-    def _expire(self, tier: int) -> None:
+    def _expire(self, tier: int, today: int) -> None:
         """Let a tier begin later, and delete the pages that lie before; then the series that have none any more."""
         with self.database.transaction() as connection:
+            connection.execute(delete(StoredDay).where(StoredDay.day > today + 1))  # a clock was wrong
+            connection.execute(delete(StoredTier).where(StoredTier.since > (today + 1) * _DAY))  # likewise
             days = select(StoredDay.day).order_by(StoredDay.day.desc()).offset(DAYS_KEPT[tier] - 1).limit(1)
             oldest = connection.execute(days).scalar()
             if oldest is None:
@@ -185,8 +186,10 @@ class PointStore:
             connection.execute(statement.on_conflict_do_update(index_elements=["tier"], set_={"since": since}))
             gone = (PAGES.c.tier == tier) & (PAGES.c.last < since * STEPS_A_SECOND)
             connection.execute(delete(StoredPage).where(gone))
-            if tier == len(DAYS_KEPT) - 1 and not connection.execute(select(BATCHES.c.id).limit(1)).first():
-                connection.execute(delete(StoredPointSeries).where(SERIES.c.id.not_in(select(PAGES.c.series))))
+            if tier == len(DAYS_KEPT) - 1:
+                waiting = np.unique(self.waiting(connection).series).tolist()
+                lost = SERIES.c.id.not_in(select(PAGES.c.series)) & SERIES.c.id.not_in(waiting)
+                connection.execute(delete(StoredPointSeries).where(lost))
                 connection.execute(delete(StoredDay).where(StoredDay.day < oldest))
                 self._known.clear()
 

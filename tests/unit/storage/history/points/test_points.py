@@ -274,6 +274,70 @@ def test_a_clock_that_jumps_deletes_nothing(opened: Opened, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("small")
+def test_a_clock_that_ran_ahead_for_long_does_not_age_what_comes_after(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DAYS_KEPT", (2, 3, 4))
+    for day in (0, 1000, 1001, 1002, 1003, 1, 2):
+        monkeypatch.setattr(module.time, "time", lambda day=day: float(BEGIN + day * DAY))
+        opened.points.append([named([(day * DAY * 10, float(day % 7))])])
+        opened.points._waiting = (3, 0)
+        work(opened.points)
+    work(opened.points)
+    fine = read(opened.points, 0, span=(BEGIN + DAY, BEGIN + 3 * DAY))
+    assert (fine.times - BEGIN).tolist() == [DAY, 2 * DAY]
+    assert fine.mean.tolist() == [1.0, 2.0]
+    opened.points.append([named([((2 * DAY + 10) * 10, 3.0)])])  # a point of today is kept as exactly as any
+    assert read(opened.points, 0, span=(BEGIN + 2 * DAY, BEGIN + 3 * DAY)).mean.tolist() == [2.0, 3.0]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_tier_never_claims_what_it_threw_away(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DAYS_KEPT", (2, 5, 9))
+    for day in (0, 1, 2, 3):
+        monkeypatch.setattr(module.time, "time", lambda day=day: float(BEGIN + day * DAY))
+        opened.points.append([named([(day * DAY * 10 + 5, 4.0)])])
+        opened.points._waiting = (3, 0)
+        work(opened.points)
+    with opened.store.database.transaction() as connection:
+        connection.execute(text("DELETE FROM point_days WHERE day > (SELECT min(day) FROM point_days) + 1"))
+    opened.points._tidied = None
+    work(opened.points)
+    rows = read(opened.points, 0)
+    assert len(rows.times) == 4  # full rate, or minutes where that is gone: each day once
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_flushed_during_a_merge_stays(opened: Opened) -> None:
+    opened.points.append([named([(0, 1.0)]), named([(0, 2.0)], SCORE)])
+    opened.points._waiting = (3, 0)
+    steps = opened.points.work()
+    for _ in range(5):  # into the merge, past its reading of what waits
+        next(steps, None)
+    opened.points.append([named([(0, 5.0), (10, 6.0)])])
+    for _ in steps:
+        pass
+    assert read(opened.points).mean.tolist() == [5.0, 6.0]
+    opened.points._waiting = (3, 0)
+    work(opened.points)
+    assert read(opened.points).mean.tolist() == [5.0, 6.0]
+    assert count(opened, "point_batches") == 0
+
+
+def test_a_flush_that_fails_leaves_no_number_behind(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_batch: Batch) -> bytes:
+        raise OSError("no")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no"):
+        patch.setattr(module, "put_batch", refuse)
+        opened.points.append([named([(0, 1.0)])])
+    assert count(opened, "point_series") == 0
+    opened.points.append([named([(0, 2.0)])])
+    assert read(opened.points).mean.tolist() == [2.0]
+    assert count(opened, "point_series") == 1
+
+
+@pytest.mark.usefixtures("small")
 def test_a_series_whose_last_row_is_gone_is_forgotten(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DAYS_KEPT", (1, 1, 2))
     for day in range(4):
