@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from mlops_desk.records.endpoint import Traffic
 from mlops_desk.records.history import RecordPoints, SeriesName
 from mlops_desk.serving.gateway.traffic import Snapshot, load_between, percentile_between
 from mlops_desk.serving.metrics import ENDPOINT
@@ -15,6 +16,17 @@ from mlops_desk.serving.metrics import ENDPOINT
 MINUTE_SECONDS = 60.0  # the finest roll-up of the history
 _LEAST_SECONDS, _MOST_SECONDS = 30.0, 90.0  # chosen: half a minute is seen, and at most half of another one
 _P99 = 0.99  # what it is called
+
+
+def figures_of(load: Traffic, p99_seconds: float | None) -> dict[str, float | None]:
+    """Return what is recorded of a load, by metric; None where there was no request."""
+    return {
+        "endpoint.requests": load.requests_per_second,
+        "endpoint.errors": load.errors_per_second,
+        "endpoint.latency.p50": load.latency_p50_seconds,
+        "endpoint.latency.p95": load.latency_p95_seconds,
+        "endpoint.latency.p99": p99_seconds,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +61,7 @@ class MinuteFigures:
         self._begun = kept
 
     def _tell(self, name: str, begun: _Begun, last: Snapshot) -> None:
-        load, at = load_between(begun.first, last), begun.minute * MINUTE_SECONDS
-        figures = {
-            "endpoint.requests": load.requests_per_second,
-            "endpoint.errors": load.errors_per_second,
-            "endpoint.latency.p50": load.latency_p50_seconds,
-            "endpoint.latency.p95": load.latency_p95_seconds,
-            "endpoint.latency.p99": percentile_between(begun.first, last, _P99),
-        }
-        for metric, value in figures.items():
+        at, p99 = begun.minute * MINUTE_SECONDS, percentile_between(begun.first, last, _P99)
+        for metric, value in figures_of(load_between(begun.first, last), p99).items():
             if value is not None:
                 self._record(SeriesName(ENDPOINT, name, metric), [(at, value)])

@@ -3,24 +3,30 @@
 import math
 import time
 from builtins import list as list_of
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, PastTraffic, Replica, Traffic
 from mlops_desk.records.event import EndpointChanged, EndpointRemoved
+from mlops_desk.records.history import SeriesName
 from mlops_desk.serving import plan
+from mlops_desk.serving.figures import MINUTE_SECONDS, figures_of
 from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
+from mlops_desk.serving.metrics import ENDPOINT
 from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.history.chunks import TIER_SECONDS
 from mlops_desk.telemetry.simulated.works import rhythm
 
 if TYPE_CHECKING:
     from mlops_desk.desk.house import Desk
 
+QUARTER_SECONDS = TIER_SECONDS[-1]
 _TICK_SECONDS = 2.0  # chosen: the load moves while one looks
 _AGE_SECONDS = 21 * 86_400.0  # chosen: they are as old as the model's first version
 _DAILY = 0.5  # chosen: by day three times what is asked at night
+_P99_TIMES = 3.4  # chosen: of the median, as a small model behind a queue has it
 _DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("churn-eu", "churn@champion", 7.5))
 
 
@@ -35,6 +41,7 @@ class DemoEndpoints(EndpointsService):
         self._desk = desk
         self._played: dict[str, Endpoint] = {}
         self._past = Past()
+        self._told_until = time.time()
         self._rates = {name: rate for name, _, rate in _DEPLOYED}
 
     def start(self) -> None:
@@ -47,6 +54,8 @@ class DemoEndpoints(EndpointsService):
                 if made.load is not None:
                     self._past.note(name, made.load, at)
             self._tell(made)
+            self._record(made, _starts(now - _AGE_SECONDS, now, QUARTER_SECONDS))
+        self._told_until = now
         self._desk.loop.repeat("demo-endpoints", _TICK_SECONDS, self._move)
 
     def end_gateway(self) -> None:
@@ -113,9 +122,24 @@ class DemoEndpoints(EndpointsService):
                 load = self._load(endpoint, now, endpoint.load.requests_total if endpoint.load else 0)
                 self._past.note(endpoint.name, load)
                 self._tell(replace(endpoint, load=load))
+                self._record(endpoint, _starts(self._told_until, now, MINUTE_SECONDS))
+        self._told_until = now
+
+    def _record(self, endpoint: Endpoint, times: Sequence[float]) -> None:
+        """Put figures of some times into the history; they follow from the time, so a second start tells the same."""
+        loads = [self._load(endpoint, at, 0) for at in times]
+        figures = [figures_of(load, (load.latency_p50_seconds or 0.0) * _P99_TIMES) for load in loads]
+        for metric in figures[0] if figures else ():
+            points = [(at, value) for at, one in zip(times, figures, strict=True) if (value := one[metric]) is not None]
+            self._desk.telemetry.record(SeriesName(ENDPOINT, endpoint.name, metric), points)
 
     def _load(self, endpoint: Endpoint, at: float, before: int) -> Traffic:
         usual = self._rates.get(endpoint.name, 1.0) * (1.0 + _DAILY * rhythm(at))
         rate = usual * (1.0 + 0.2 * math.sin(at / 47.0) + 0.1 * math.sin(at / 7.0))
         latency = 0.011 + 0.004 * (1 + math.sin(at / 31.0))
         return Traffic(rate, latency, latency * 2.6, 0.0, before + round(rate * _TICK_SECONDS), 0)
+
+
+def _starts(start: float, end: float, every: float) -> list[float]:
+    """Return where the stretches of ``every`` seconds begin that begin between two times."""
+    return [number * every for number in range(math.ceil(start / every), math.ceil(end / every))]

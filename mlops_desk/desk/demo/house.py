@@ -139,7 +139,7 @@ class DemoDesk(Desk):
     def _fill_drift(self) -> None:
         endpoint = data.RULES[0]["endpoint"]
         reference = data.write_reference(endpoint, self.folder.root / _DATA)
-        past_drift.write(self.state.reports, endpoint, reference, time.time(), self.loop.ending)
+        past_drift.write(self.state.reports, endpoint, reference, time.time(), self.loop.ending, self.telemetry.record)
 
     def _version_of(self, job_id: str) -> str | None:
         run_id = self.jobs.show(job_id).mlflow_run_id

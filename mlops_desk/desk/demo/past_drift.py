@@ -11,8 +11,10 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.process import run_worker
 from mlops_desk.desk.demo import past
+from mlops_desk.drift.metrics import points_of
 from mlops_desk.drift.windows import monitor_alarms
 from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.history import RecordPoints
 from mlops_desk.storage.state import StoredRecords
 
 _log = logging.getLogger(__name__)
@@ -42,15 +44,26 @@ def days(until: float) -> list[_Day]:
     return [day for day in found if day.at < until]
 
 
-def write(reports: StoredRecords[DriftReport], endpoint: str, reference: Path, until: float, ending: Event) -> None:
-    """Compare the windows of each day and keep the reports; a start that is broken off leaves none."""
+def write(
+    reports: StoredRecords[DriftReport],
+    endpoint: str,
+    reference: Path,
+    until: float,
+    ending: Event,
+    record: RecordPoints,
+) -> None:
+    """Compare the windows of each day, keep the reports and record their scores; a start broken off leaves none."""
     windows = days(until)
     try:
         with tempfile.TemporaryDirectory(prefix="mlops-desk-demo-") as folder:
             request = {"reference": str(reference), "moved": [day.moved for day in windows], "folder": folder}
             answer = run_worker(_WORKER, request, _WORKER_SECONDS, ending=ending)
         found = [wire.from_builtins(one, DriftReport) for one in answer]
-        reports.put_all(_told(found, windows, endpoint))
+        told = _told(found, windows, endpoint)
+        for report in told:
+            for series, at, value in points_of(report):
+                record(series, [(at, value)])
+        reports.put_all(told)
     except DeskError as error:
         if not ending.is_set():
             _log.warning("The demo has no earlier drift reports: %s", error.message)

@@ -37,3 +37,22 @@ def test_a_job_that_is_cancelled_ends_as_cancelled(demo: DemoDesk) -> None:
     while not demo.jobs.show(number).state.is_final and time.monotonic() < deadline:
         time.sleep(0.05)
     assert demo.jobs.show(number).state is JobState.CANCELLED
+
+
+def test_endpoints_have_a_past_of_weeks_with_each_time_once(demo: DemoDesk) -> None:
+    now = time.time()
+    week = demo.telemetry.history("endpoint.requests", "churn-prod", now - 7 * 86_400, now, 168)
+    assert (week.unit, week.device) == ("1/s", "endpoint:churn-prod")
+    there = [value for value in week.mean if value is not None]
+    assert len(there) >= 167
+    assert max(there) > 1.5 * min(there)  # by day more is asked than at night
+    slow = demo.telemetry.history("endpoint.latency.p99", "churn-prod", now - 86_400, now, 24)
+    median = demo.telemetry.history("endpoint.latency.p50", "churn-prod", now - 86_400, now, 24)
+    assert all(low < high for low, high in zip(median.mean, slow.mean, strict=True) if low is not None is not high)
+    later = time.time() + 130
+    demo.endpoints._told_until = now + 10
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: later)
+        demo.endpoints._move()
+        minutes = demo.telemetry.history("endpoint.requests", "churn-prod", now - now % 60, later, 500)
+    assert sum(value is not None for value in minutes.mean) >= 2

@@ -99,11 +99,17 @@ def test_each_later_version_came_of_a_retraining_whose_job_is_known() -> None:
 def test_data_move_away_until_the_model_is_trained_again(tmp_path: Path) -> None:
     state = State(tmp_path / "state.db")
     reference = data.write_reference("churn-prod", tmp_path)
+    scores: dict[str, dict[float, float]] = {}
     for _ in range(2):
-        past_drift.write(state.reports, "churn-prod", reference, NOW, Event())
+        past_drift.write(
+            state.reports, "churn-prod", reference, NOW, Event(),
+            lambda series, points: scores.setdefault(f"{series.key} {series.metric}", {}).update(points),
+        )  # fmt: skip
     reports = [*reversed(state.reports.list(parent="churn-prod"))]
     state.close()
     assert len(reports) == len(past_drift.days(NOW)) == 18
+    assert len(scores["churn-prod/tenure_months drift.wasserstein_normed"]) == 18
+    assert min(scores["churn-prod drift.drifted_ratio"].values()) == 0.0
     for version in ("1", "2", "3"):
         of_version = [report for report in reports if report.model == f"churn/{version}"]
         assert of_version[0].verdict is not Verdict.DRIFT
@@ -119,7 +125,7 @@ def test_data_move_away_until_the_model_is_trained_again(tmp_path: Path) -> None
 def test_a_worker_that_is_ended_leaves_no_report(tmp_path: Path) -> None:
     state, ending = State(tmp_path / "state.db"), Event()
     ending.set()
-    past_drift.write(state.reports, "churn-prod", data.write_reference("churn-prod", tmp_path), NOW, ending)
+    past_drift.write(state.reports, "churn-prod", data.write_reference("churn-prod", tmp_path), NOW, ending, print)
     assert state.reports.count() == 0
     state.close()
 
