@@ -7,6 +7,7 @@ defaults hold; a value that no longer fits its declaration is ignored and stays 
 import json
 import logging
 import math
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,13 +21,16 @@ _log = logging.getLogger(__name__)
 
 Value = str | int | float | bool
 _NAMED = 5  # chosen: as many as stand in one line
+_SHOWN = 200  # chosen: enough to see what is meant
+_ENGINE = r"[a-z][a-z0-9-]{0,31}=([a-z]+:)?(unix:///|tcp://|https?://)\S{1,200}"  # as engines/table.py reads them
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A declaration. ``kind``: text, path, choice, integer, number or switch; limits are in ``unit``.
 
-    A ``secret`` value is never shown, logged or written into the audit trail.
+    ``form`` is the regular expression that all of a text must match, "" for any. A ``secret`` value is never shown,
+    logged or written into the audit trail.
     """
 
     key: str
@@ -40,6 +44,7 @@ class Setting:
     maximum: float | None = None
     unit: str | None = None
     secret: bool = False
+    form: str = ""
 
     def parse(self, text: str) -> Value:
         """Turn text into a value of this setting's kind within its limits; raises Invalid."""
@@ -55,6 +60,8 @@ class Setting:
             raise self._wrong(value)
         if isinstance(value, float) and not math.isfinite(value):
             raise self._wrong(value)
+        if isinstance(value, str) and self.form and not re.fullmatch(self.form, value, re.ASCII):
+            raise Invalid(f"{self.title}: {plain(value, _SHOWN)!r} is not of the form that is asked for.", self.help)
         if self.choices and value not in self.choices:
             raise Invalid(f"{self.title}: {value!r} is none of {', '.join(self.choices)}.", self.help)
         low, high = self.minimum, self.maximum
@@ -104,6 +111,10 @@ SETTINGS: tuple[Setting, ...] = (
             "How often GPUs and host are read.", "number", 1.0, minimum=0.5, maximum=60.0, unit="s"),
     Setting("engine.host", "Containers", "Container engine",
             "Address of the engine; empty means DOCKER_HOST or the machine's own socket.", "text", ""),
+    Setting("engine.others", "Containers", "Further engines",
+            "Engines that jobs can be sent to by name (jobs submit --runtime NAME), written NAME=ADDRESS with blanks "
+            "between, as lab=unix:///run/lab/docker.sock; a new name counts from the agent's next start.",
+            "text", "", form=rf"({_ENGINE}( +{_ENGINE})*)?"),
     Setting("jobs.keep_containers", "Containers", "Keep finished containers",
             "Leave the container of a finished job for inspection.", "switch", False),
     Setting("jobs.stop_grace_seconds", "Containers", "Grace before a job is killed",

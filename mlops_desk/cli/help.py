@@ -53,6 +53,7 @@ HELP = {
     "events.list.device": "only what happened on this device",
     "events.list.level": "the least that is listed: info, warning or alert",
     "jobs.ran.end": "end of the span: the same, or now",
+    "jobs.submit.runtime": "name of the engine to run on; without it this machine's own",
     "jobs.ran.start": "beginning of the span: -1h, -7d, a date, or Unix seconds",
     "rules.create.alias": "alias that marks the champion, and that is moved to a better version",
     "rules.create.endpoint": "endpoint whose drift sets the rule off; without it only by hand",

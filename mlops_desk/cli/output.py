@@ -16,7 +16,7 @@ from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import SeriesBrief
 from mlops_desk.records.holding import finding
 from mlops_desk.records.host import HostProcesses
-from mlops_desk.records.job import Job, JobBrief, Resources
+from mlops_desk.records.job import LOCAL_RUNTIME, Job, JobBrief, Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run, RunBrief
 from mlops_desk.records.rule import Retraining, Rule
@@ -65,6 +65,8 @@ def _status(status: Status) -> str:
         for verdict in status.diagnoses
         if verdict.cause != "busy"
     ]
+    if len(status.agent.engines) > 1:
+        lines.append(f"Engines: {', '.join(map(plain, status.agent.engines))}")
     simulated = " (simulated)" if status.agent.simulated else ""
     if status.agent.note:
         lines.append(plain(status.agent.note, _LAST_CELL))
@@ -119,6 +121,7 @@ def _job(job: Job) -> str:
         "asks for": _asked(job.spec.resources),
         "submitted": f"{ago(job.submitted_at)} by {job.user}",
         "GPUs": ", ".join(job.gpus) or "none",
+        **({} if job.runtime == LOCAL_RUNTIME else {"runs on": job.runtime}),
         "container": job.container or "–",
         "exit code": "–" if job.exit_code is None else str(job.exit_code),
         "MLflow run": job.mlflow_run_id or "–",

@@ -25,6 +25,7 @@ class AgentParts:
     end: Callable[[], None]
     end_outliving: Callable[[], None]
     note: Callable[[], str | None]
+    engines: tuple[str, ...] = ()
 
 
 class AgentService:
@@ -66,6 +67,7 @@ class AgentService:
             simulated=self._simulated,
             note=self._parts.note(),
             user=self._user,
+            engines=self._parts.engines,
         )
 
     def doctor(self) -> list[Check]:

@@ -8,6 +8,7 @@ import os
 import shlex
 import sqlite3
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from mlops_desk.base.disk import room
@@ -24,6 +25,7 @@ from mlops_desk.runtimes.local.shell import PACKAGE, HostShell, host_shell
 _log = logging.getLogger(__name__)
 
 _DEADLINE_SECONDS = 8.0  # chosen: a check that hangs is told as one, and the others go on
+_CHECK_OF = "container engine {}"
 _LOW_SPACE_BYTES = 2 << 30  # chosen: a week of telemetry and the log of one job
 _WAL_FAULT = ((3, 7, 0), (3, 51, 2))  # sqlite.org/wal.html: a WAL may be reset while it is written
 
@@ -137,13 +139,21 @@ def screen_check(environment: dict[str, str]) -> Check:
     return Check("screen", "warning", "no screen in the agent's environment; the command line does everything")
 
 
-def _engine_check(engine: Engine) -> Check:
+def engine_checks(others: Mapping[str, Engine], trouble: str | None) -> dict[str, Callable[[], Check]]:
+    """Return the checks of further engines, each by its name; ``trouble`` says why the settings' are not known."""
+    if trouble is not None:
+        fix = "mlops-desk settings set engine.others ''"
+        return {"further engines": lambda: Check("further engines", "warning", trouble, fix)}
+    return {_CHECK_OF.format(name): partial(_engine_check, one, _CHECK_OF.format(name)) for name, one in others.items()}
+
+
+def _engine_check(engine: Engine, name: str = "container engine") -> Check:
     info = engine.info()
     text = f"{info.name} {info.version} (API {info.api_version}) at {info.address}"
     if not info.live_restore:
         fix = _LIVE_RESTORE
-        return Check("container engine", "warning", f"{text}; restarting it stops jobs (live-restore is off)", fix)
-    return Check("container engine", "ok", text)
+        return Check(name, "warning", f"{text}; restarting it stops jobs (live-restore is off)", fix)
+    return Check(name, "ok", text)
 
 
 def _gpu_route_check(engine: Engine, status: Status) -> Check:

@@ -1,7 +1,7 @@
 """Builds the services and wires them: features meet here, by plain arguments, and nowhere else."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from mlops_desk.alerts.service import AlertsService
@@ -24,8 +24,8 @@ from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.drift import metrics as drift_metrics
 from mlops_desk.drift.service import DriftService
 from mlops_desk.engines.docker.address import choose_address
-from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import Engine
+from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
@@ -34,7 +34,7 @@ from mlops_desk.records.job import LOCAL_RUNTIME
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.local.build import local_runtime
-from mlops_desk.runtimes.local.leases import LedgerGpus
+from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.serving import metrics as serving_metrics
 from mlops_desk.serving.service import EndpointsService
@@ -83,7 +83,9 @@ class Desk(DeskVerbs):
         self.audit = AuditTrail(self.state.audit)
         self.on_shutdown = loop.ending.set
         self.policy: AccessPolicy = SingleUser()
+        self.engines = EngineTable(partial(self.store.text, "engine.host"), partial(self.store.text, "engine.others"))
         self.engine = self._engine()
+        self.other_engines = self._other_engines()
         self.ledger = self._ledger()
         self.leasing = Leasing(self.ledger, folder.instance, lambda: self.store.number("telemetry.interval_seconds"))
         self._watch_machine()
@@ -109,7 +111,7 @@ class Desk(DeskVerbs):
     def _parts(self) -> list[Service]:
         """Return what begins and ends with the agent, in the order in which it begins."""
         return [
-            Part("the engine", stop=self._close_engine),
+            Part("the engine", stop=self.engines.close),
             Part("the state", stop=self.state.close),
             Part("the audit trail", stop=self.audit.flush),
             Part("events", self.events.start, self.events.stop),
@@ -152,16 +154,17 @@ class Desk(DeskVerbs):
     # -- the parts ---------------------------------------------------------------------------
 
     def _engine(self) -> Engine:
-        return DockerEngine(lambda: self.store.text("engine.host"))
+        """Return this machine's own engine."""
+        return self.engines.open(LOCAL_RUNTIME)
 
-    def _close_engine(self) -> None:
-        if isinstance(self.engine, DockerEngine):
-            self.engine.close()
+    def _other_engines(self) -> Mapping[str, Engine]:
+        """Return the further engines that the settings name."""
+        return {name: self.engines.open(name) for name in self.engines.names if name != LOCAL_RUNTIME}
 
     def _ledger(self) -> LeaseLedger:
-        return LeaseLedger(
-            LeaseOwner(self.folder.instance, self._engine_address()), partial(container_lives, self.engine)
-        )
+        owner = LeaseOwner(self.folder.instance, self._engine_address())
+        others = {self.engines.address(name): partial(container_lives, one) for name, one in self.other_engines.items()}
+        return LeaseLedger(owner, partial(container_lives, self.engine), others=others)
 
     def _engine_address(self) -> str:
         """Name the engine as every other agent names it, so that leases of one engine are known as such."""
@@ -229,12 +232,14 @@ class Desk(DeskVerbs):
         )
 
     def _runtimes(self) -> Runtimes:
-        gpus = LedgerGpus(self.ledger, self.machine.driver_facts)
-
-        def addresses() -> list[str]:
-            return [choose_address(self.store.text("engine.host"))]
-
-        return Runtimes([local_runtime(LOCAL_RUNTIME, self.engine, gpus, self.folder, self.store, addresses)])
+        """Return a runtime for each engine; the GPUs of this machine go to those that run here."""
+        found = []
+        for name, engine in {LOCAL_RUNTIME: self.engine, **self.other_engines}.items():
+            address = None if name == LOCAL_RUNTIME else self.engines.address(name)
+            here = address is None or is_here(address)
+            gpus = LedgerGpus(self.ledger, self.machine.driver_facts, address) if here else ForeignGpus(name)
+            found.append(local_runtime(name, engine, gpus, self.folder, self.store, self.engines.addresses))
+        return Runtimes(found)
 
     def _endpoints(self) -> EndpointsService:
         return EndpointsService(
@@ -291,6 +296,7 @@ class Desk(DeskVerbs):
             end=lambda: self.on_shutdown(),  # noqa: PLW0108 - it is set after this is made
             end_outliving=self._end_outliving,
             note=self.upkeep.note,
+            engines=(LOCAL_RUNTIME, *self.other_engines),
         )
         return AgentService(
             self.folder, self.state, self.loop, parts, simulated=self.simulated, user=self.simulated_user
@@ -299,6 +305,7 @@ class Desk(DeskVerbs):
     # -- about the agent ---------------------------------------------------------------------
 
     def _checks(self) -> list[Check]:
+        engines = doctor.engine_checks(self.other_engines, self.engines.trouble)
         more = {"metrics endpoint": self.exporter.check, "gpu leases": self.leasing.check, **self.upkeep.checks()}
         return doctor.examine(
             self.folder.root,
@@ -306,7 +313,7 @@ class Desk(DeskVerbs):
             self.telemetry.status,
             self.models.server,
             self.loop,
-            more,
+            {**engines, **more},
             self.telemetry.paused,
         )
 

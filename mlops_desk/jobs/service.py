@@ -11,7 +11,7 @@ from functools import partial
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller, user_name
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError, Hint, Invalid, Refused
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
@@ -94,10 +94,14 @@ class JobsService:
 
     # -- verbs ---------------------------------------------------------------------------------
 
-    def submit(self, spec: str, folder: str = "/") -> Job:
+    def submit(self, spec: str, folder: str = "/", runtime: str | None = None) -> Job:
         if not folder.startswith("/"):
             raise Invalid(f"The folder {plain(folder)!r} is not absolute.", "Send the job file's absolute folder.")
-        return self._queue(parse_spec(spec, folder), current_caller().uid)
+        if runtime is not None and runtime not in self._runtimes:
+            known = ", ".join(one.name for one in self._runtimes)
+            raise NotFound(f"There is no engine called {plain(runtime)}.", f"There are: {known}.")
+        where = self._runtimes.default if runtime is None else self._runtimes.named(runtime)
+        return self._queue(parse_spec(spec, folder), current_caller().uid, where)
 
     def list(self, state: str | None = None, limit: int = 200) -> list[Job]:
         return self._book.newest(_states(state), check_limit(limit))
@@ -158,7 +162,8 @@ class JobsService:
         caller = current_caller()
         is_other = self._policy.relation(caller, job.owner) is Relation.OTHER
         uid = caller.uid if is_other else job.submitted_by
-        return self._queue(replace(job.spec, mounts=mounts), uid, image_id=job.image_id, origin=origin)
+        runtime = self._runtimes.named(job.runtime)
+        return self._queue(replace(job.spec, mounts=mounts), uid, runtime, image_id=job.image_id, origin=origin)
 
     def find_by_run(self, run_id: str) -> Job | None:
         """Return the job that logged to a run."""
@@ -175,8 +180,9 @@ class JobsService:
         """Return who looks after a job; of one whose runtime is gone a wish to end it is at least written down."""
         return self._runners.get(job.runtime) or self._runners[self._runtimes.default.name]
 
-    def _queue(self, spec: JobSpec, uid: int, image_id: str | None = None, origin: str | None = None) -> Job:
-        runtime = self._runtimes.default
+    def _queue(
+        self, spec: JobSpec, uid: int, runtime: Runtime, image_id: str | None = None, origin: str | None = None
+    ) -> Job:
         job = Job(
             id=secrets.token_hex(6),
             name=spec.name,

@@ -67,7 +67,8 @@ class LeaseLedger:
     """Leases taken, kept and given back by one agent (or by ``mlops-desk exec``). Safe to use from several threads.
 
     ``container_lives`` tells whether the engine has a running or startable container of a name; None when
-    the engine does not say. It may take its time: no lock is held while it is asked.
+    the engine does not say. It may take its time: no lock is held while it is asked. ``others`` is the same for
+    further engines of ours, by their addresses.
     """
 
     def __init__(
@@ -77,11 +78,13 @@ class LeaseLedger:
         *,
         folders: LeaseFolders | None = None,
         host: ThisHost | None = None,
+        others: Mapping[str, ContainerLives] | None = None,
     ) -> None:
         self._owner = owner
         self._folders = folders or LeaseFolders()
         self._host = host or ThisHost()
-        self._judge = LeaseJudge(self._host, owner.engine, container_lives)
+        cut = {address[:_WORD_LIMIT]: lives for address, lives in (others or {}).items()}
+        self._judge = LeaseJudge(self._host, owner.engine[:_WORD_LIMIT], container_lives, cut)
         self._held: dict[str, Lease] = {}
         self._told: dict[str, tuple[str, float]] = {}
         self._places = 0
@@ -107,18 +110,19 @@ class LeaseLedger:
         memory_bytes: int | None = None,
         container: str | None = None,
         uid: int | None = None,
+        engine: str | None = None,
     ) -> GpuChoice:
         """Lease ``count`` GPUs to ``attempt``, all of them or none; the choice says why not.
 
         ``container`` is the name that the attempt's container is about to get: from now on the lease
-        outlives this process for as long as a container of that name lives.
+        outlives this process for as long as a container of that name lives, on ``engine`` or else on our own.
         """
         if count == 0 or facts is None:
             return choose(count, memory_bytes, facts, {})
         for word in (attempt, container or ""):
             if len(word) > _WORD_LIMIT:
                 raise Invalid(f"{plain(word)} is too long for a lease.")
-        lease = self._lease(attempt, label, container, uid)
+        lease = self._lease(attempt, label, container, uid, engine)
         try:
             for _ in range(_TRIES):
                 verdicts = self._judge.ask(self._folders.read())
@@ -157,6 +161,7 @@ class LeaseLedger:
         container: str | None = None,
         container_pid: int | None = None,
         uid: int | None = None,
+        engine: str | None = None,
     ) -> tuple[str, ...]:
         """Take over, after a restart, the GPUs of an attempt that still runs; return those that are now ours.
 
@@ -165,7 +170,7 @@ class LeaseLedger:
         """
         uuids = tuple(gpus)
         process = None if container_pid is None else self._host.process(container_pid)
-        lease = replace(self._lease(attempt, label, container, uid), container_process=process)
+        lease = replace(self._lease(attempt, label, container, uid, engine), container_process=process)
         try:
             verdicts = self._judge.ask(self._folders.read())
             with self._folders.own() as own:
@@ -219,7 +224,7 @@ class LeaseLedger:
 
     # -- taking -------------------------------------------------------------------------------
 
-    def _lease(self, attempt: str, label: str, container: str | None, uid: int | None) -> Lease:
+    def _lease(self, attempt: str, label: str, container: str | None, uid: int | None, engine: str | None) -> Lease:
         return Lease(
             gpu="",
             instance=self._owner.instance,
@@ -229,7 +234,7 @@ class LeaseLedger:
             owner=self._host.this_process(),
             boot_id=self._host.boot_id,
             taken_at=self._host.now(),
-            engine=self._owner.engine[:_WORD_LIMIT],
+            engine=(self._owner.engine if engine is None else engine)[:_WORD_LIMIT],
             container=container,
         )
 

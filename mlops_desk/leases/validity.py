@@ -41,11 +41,15 @@ class Judged:
 
 @dataclass(slots=True)
 class LeaseJudge:
-    """Judges what files say; ``engine`` is the address of the one that ``container_lives`` asks."""
+    """Judges what files say; ``engine`` is the address of the one that ``container_lives`` asks.
+
+    ``others`` asks further engines of ours, by their addresses.
+    """
 
     host: ThisHost
     engine: str
     container_lives: ContainerLives
+    others: Mapping[str, ContainerLives] = field(default_factory=dict)
     _ends: dict[Lease, float] = field(default_factory=dict)
     _doubts: dict[tuple[object, str], float] = field(default_factory=dict)
     _gone: frozenset[Lease] = frozenset()
@@ -131,10 +135,11 @@ class LeaseJudge:
 
     def _container_of(self, lease: Lease) -> bool | None:
         """Ask the engine; on an engine that is not ours nobody can, and doubt ends after a while."""
-        if lease.engine != self.engine:
+        lives = self.container_lives if lease.engine == self.engine else self.others.get(lease.engine)
+        if lives is None:
             return self.host.now() - lease.taken_at < DOUBT_SECONDS
         try:
-            return self.container_lives(lease.container or "")
+            return lives(lease.container or "")
         except DeskError:
             return None
 

@@ -15,7 +15,10 @@ class AgentCost:
 
 @dataclass(frozen=True, slots=True)
 class AgentInfo:
-    """The agent that answers. ``user`` is who one is at a simulated workstation; None at a real one."""
+    """The agent that answers. ``user`` is who one is at a simulated workstation; None at a real one.
+
+    ``engines`` names the engines that it runs containers on, this machine's own first.
+    """
 
     version: str
     uptime_seconds: float
@@ -27,6 +30,7 @@ class AgentInfo:
     sampling: str = "ok"
     note: str | None = None
     user: str | None = None
+    engines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

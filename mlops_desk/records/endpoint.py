@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mlops_desk.records.job import Reason
+from mlops_desk.records.job import LOCAL_RUNTIME, Reason
 from mlops_desk.records.owner import Owner
 
 
@@ -69,7 +69,7 @@ class Endpoint:
     """An endpoint and its live revision. ``traffic`` is revision -> share of requests (sums to 1).
 
     While a new revision is built and started, ``revision``, ``model`` and ``replicas`` still tell of the one
-    that answers; ``reason`` says why the newest attempt did not make it.
+    that answers; ``reason`` says why the newest attempt did not make it. ``engine`` names the one that runs it.
     """
 
     name: str
@@ -86,6 +86,7 @@ class Endpoint:
     load: Traffic | None = None
     request_log: str | None = None
     created_by: int | None = None
+    engine: str = LOCAL_RUNTIME
 
     @property
     def owner(self) -> Owner:

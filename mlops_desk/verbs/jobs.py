@@ -13,8 +13,16 @@ class Jobs(Protocol):
     """A first-in-first-out queue of containers with GPUs of their own."""
 
     @changes(why="the job is theirs")
-    def submit(self, spec: Annotated[str, FileText("SPEC")], folder: Annotated[str, FolderOf("spec")] = "/") -> Job:
-        """Queue the job that a YAML file describes; relative mount sources are taken from the file's folder."""
+    def submit(
+        self,
+        spec: Annotated[str, FileText("SPEC")],
+        folder: Annotated[str, FolderOf("spec")] = "/",
+        runtime: str | None = None,
+    ) -> Job:
+        """Queue the job that a YAML file describes; relative mount sources are taken from the file's folder.
+
+        It runs on the engine that is named, else on this machine's own.
+        """
         ...
 
     @reads

@@ -83,6 +83,9 @@ class DemoDesk(Desk):
         self._fake_engine = FakeEngine(images=data.IMAGES, programs=_programs(), at_end=self._at_end)
         return self._fake_engine
 
+    def _other_engines(self) -> Mapping[str, Engine]:
+        return {}  # nothing real is touched from here
+
     def _ledger(self) -> LeaseLedger:
         # Leases of GPUs that do not exist stay out of the machine's own ledger.
         folder = self.folder.root / "leases"

@@ -9,11 +9,15 @@ from mlops_desk.runtimes.runtime import Outlook
 
 
 class LedgerGpus:
-    """``facts`` returns what the driver showed last, or None while it can't be asked (then no GPU is given out)."""
+    """``facts`` returns what the driver showed last, or None while it can't be asked (then no GPU is given out).
 
-    def __init__(self, ledger: LeaseLedger, facts: Callable[[], DriverFacts | None]) -> None:
+    ``engine`` is the address of the engine whose containers hold the leases, where that is not the ledger's own.
+    """
+
+    def __init__(self, ledger: LeaseLedger, facts: Callable[[], DriverFacts | None], engine: str | None = None) -> None:
         self._ledger = ledger
         self._facts = facts
+        self._engine = engine
 
     def outlook(self, count: int, memory_bytes: int | None) -> Outlook:
         facts = self._facts()
@@ -35,12 +39,19 @@ class LedgerGpus:
             memory_bytes=memory_bytes,
             container=holder.container,
             uid=holder.uid,
+            engine=self._engine,
         )
         return choice.gpus if choice.gpus is not None else choice.reason or "No GPU is given out."
 
     def keep(self, holder: GpuHolder, gpus: tuple[str, ...], pid: int | None = None) -> bool:
         kept = self._ledger.adopt(
-            holder.attempt_id, holder.label, gpus, container=holder.container, container_pid=pid, uid=holder.uid
+            holder.attempt_id,
+            holder.label,
+            gpus,
+            container=holder.container,
+            container_pid=pid,
+            uid=holder.uid,
+            engine=self._engine,
         )
         return set(kept) == set(gpus)
 
@@ -49,3 +60,26 @@ class LedgerGpus:
 
     def release(self, attempt_id: str) -> None:
         self._ledger.release(attempt_id)
+
+
+class ForeignGpus:
+    """The GPUs of an engine on another machine, ``name``: of them nothing is known here, so none is given out."""
+
+    def __init__(self, name: str) -> None:
+        self._text = f"Engine {name} is on another machine, whose GPUs are not known here."
+
+    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:  # noqa: ARG002 - one answer for all
+        return Outlook(free=False, text=self._text, never=True)
+
+    def lease(self, holder: GpuHolder, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:  # noqa: ARG002 - likewise
+        return self._text
+
+    def keep(self, holder: GpuHolder, gpus: tuple[str, ...], pid: int | None = None) -> bool:  # noqa: ARG002 - likewise
+        """Tell that nobody else holds what only that machine knows."""
+        return True
+
+    def settle(self) -> None:
+        """Do nothing: nothing is held."""
+
+    def release(self, attempt_id: str) -> None:
+        """Do nothing: nothing is held."""

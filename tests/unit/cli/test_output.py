@@ -215,6 +215,9 @@ def test_the_status_tells_of_disks_networks_and_filesystems() -> None:
     assert "Disks: nvme0n1 5.0 MB/s read, 0.0 write" in lines
     assert "Networks: eno1 1.0 MB/s in, – out; eno2 down" in lines
     assert "Filesystems: /data 93 % full; / –" in lines
+    assert not any(line.startswith("Engines") for line in lines)
+    named = replace(status, agent=replace(status.agent, engines=("local", "lab")))
+    assert "Engines: local, lab" in output.text(named).split("\n")
 
 
 def test_the_agent_says_what_its_work_suffers_from() -> None:

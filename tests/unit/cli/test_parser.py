@@ -23,7 +23,9 @@ def parsed(*words: str) -> tuple[str, dict[str, object]]:
 def test_submit_sends_the_files_text_and_its_absolute_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "job.yaml").write_text("name: x")
     monkeypatch.chdir(tmp_path)
-    assert parsed("jobs", "submit", "job.yaml") == ("jobs.submit", {"spec": "name: x", "folder": str(tmp_path)})
+    sent = {"spec": "name: x", "folder": str(tmp_path), "runtime": None}
+    assert parsed("jobs", "submit", "job.yaml") == ("jobs.submit", sent)
+    assert parsed("jobs", "submit", "job.yaml", "--runtime", "lab") == ("jobs.submit", {**sent, "runtime": "lab"})
 
 
 @pytest.mark.parametrize(

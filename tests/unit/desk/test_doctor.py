@@ -222,3 +222,26 @@ def test_a_tracking_server_that_nothing_keeps_from_other_files_is_told(wall, sta
     assert check.state == state
     assert "http://127.0.0.1:5000" in check.text
     assert ("every file of this user" in check.text) is (wall == "none")
+
+
+def test_each_further_engine_is_told_of_by_its_name_and_one_that_is_away_costs_no_other():
+    lab, far = FakeEngine(), FakeEngine()
+    far.absent = True
+    loop = Loop("test")
+    try:
+        made = {
+            name: doctor._made(name, work, loop)
+            for name, work in doctor.engine_checks({"lab": lab, "far": far}, None).items()
+        }
+    finally:
+        loop.stop(5.0)
+    assert {name: check.state for name, check in made.items()} == {
+        "container engine lab": "ok",
+        "container engine far": "problem",
+    }
+    assert [check.name for check in made.values()] == list(made)
+
+
+def test_engines_that_the_settings_do_not_name_rightly_are_said_to_be_unknown():
+    ((name, work),) = doctor.engine_checks({}, "Two engines are called lab.").items()
+    assert work() == Check(name, "warning", "Two engines are called lab.", "mlops-desk settings set engine.others ''")

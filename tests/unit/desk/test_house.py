@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import NotFound, Refused
+from mlops_desk.base.errors import NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import open_desk
 from mlops_desk.desk.house import RECORDED, Desk
@@ -106,3 +106,30 @@ def test_jobs_that_ended_are_counted_by_outcome_since_then(desk: Desk) -> None:
     ):
         desk.state.jobs.put(replace(job, id=f"{number:012d}", state=state, ended_at=ended_at))
     assert desk.machine.jobs_ended(100.0) == {"succeeded": 1, "failed": 1}
+
+
+def test_each_engine_of_the_settings_runs_jobs_under_its_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLOPS_DESK_LEASE_DIR", str(tmp_path / "leases"))
+    folder, loop = DataFolder(tmp_path / "data"), Loop("test")
+    folder.make()
+    lab = f"unix://{tmp_path}/lab.sock"
+    folder.settings.write_text(f'{{"engine.others": "lab={lab} far=tcp://192.0.2.1:2375"}}')
+    desk = Desk(folder, loop)
+    try:
+        assert desk.agent.about().engines == ("local", "lab", "far")
+        runtimes = {one.name: one for one in desk.jobs._runtimes}
+        assert list(runtimes) == ["local", "lab", "far"]
+        assert desk.jobs._runtimes.default is runtimes["local"]
+        assert "another machine" in runtimes["far"].outlook(1, None).text
+        assert "another machine" not in runtimes["lab"].outlook(1, None).text
+        with pytest.raises(Unavailable, match="lab"):
+            runtimes["lab"].survey()
+        job = desk.jobs.submit("apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: img\n", runtime="lab")
+        assert job.runtime == "lab"
+        (tmp_path / "lab.sock").touch()
+        mounted = f"apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: img\nmounts: [{{source: {tmp_path}/lab.sock, target: /x}}]\n"
+        with pytest.raises(Refused, match="own data"):
+            desk.jobs.submit(mounted)
+    finally:
+        desk.stop()
+        assert loop.stop(10.0) == []

@@ -12,7 +12,7 @@ import pytest
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.jobs.book import JobBook
@@ -25,6 +25,7 @@ from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
 from tests.unit.jobs.test_kill import Killed, Tripwire, Watched
 
+TEXT = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: img\ncommand: [train]\n"
 PROGRAMS = {
     "train": ScriptedProgram(lines=("epoch 1", "done")),
     "fail": ScriptedProgram(exit_code=3, lines=("ValueError: x",)),
@@ -201,7 +202,7 @@ def test_a_runtime_that_hangs_holds_up_no_other(tmp_path, monkeypatch):
             folder, state, Bus(), loop, Runtimes([near, far]), lambda *_: None, lambda *_: None, lambda _: None
         )
         jobs.start()
-        job = jobs.submit("apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: img\ncommand: [train]\n")
+        job = jobs.submit(TEXT)
         assert job.runtime == "near"
         for _ in range(1000):
             if jobs.show(job.id).state is JobState.SUCCEEDED:
@@ -211,6 +212,30 @@ def test_a_runtime_that_hangs_holds_up_no_other(tmp_path, monkeypatch):
     jobs.stop()
     loop.stop(10.0)
     state.close()
+
+
+@pytest.fixture
+def two(tmp_path):
+    """The verbs about jobs on two clusters, of which the first is meant where none is named."""
+    folder, loop = DataFolder(tmp_path / "data"), Loop("test")
+    folder.make()
+    state = State(folder.state_database)
+    runtimes = Runtimes([FakeRuntime(name, images=["img"], programs=PROGRAMS) for name in ("near", "far")])
+    jobs = JobsService(folder, state, Bus(), loop, runtimes, lambda *_: None, lambda *_: None, lambda _: None)
+    yield jobs
+    jobs.stop()
+    loop.stop(10.0)
+    state.close()
+
+
+def test_a_job_is_sent_where_it_is_told_and_goes_there_again(two):
+    assert two.submit(TEXT).runtime == "near"
+    job = two.submit(TEXT, runtime="far")
+    assert (job.runtime, two.show(job.id).runtime) == ("far", "far")
+    assert two.resubmit(job.id, {}, "rule").runtime == "far"
+    with pytest.raises(NotFound, match="no engine called moon") as told:
+        two.submit(TEXT, runtime="moon")
+    assert told.value.hint == "There are: near, far."
 
 
 def test_a_job_whose_runtime_is_named_no_more_says_so_and_stays_as_it_is(tmp_path):

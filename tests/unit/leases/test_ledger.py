@@ -197,6 +197,37 @@ def test_on_a_foreign_engine_doubt_ends_after_a_while(machine: Machine) -> None:
     assert other.acquire("b1", "x", 1, machine.facts).gpus is not None
 
 
+def test_a_lease_on_a_further_engine_of_ours_is_asked_after_there(machine: Machine) -> None:
+    there: set[str] = {"mld-a1"}
+    far = "unix:///" + "x" * 200
+    machine.world.spawn(10)
+    machine.world.spawn(20)
+
+    def agent(pid: int) -> LeaseLedger:
+        others = {far: lambda name: name in there}
+        return LeaseLedger(
+            LeaseOwner("one", "unix:///engine"),
+            lambda _name: False,
+            folders=LeaseFolders((machine.folder,)),
+            host=machine.world.seen_by(pid),
+            others=others,
+        )
+
+    agent(10).acquire("a1", "train", 2, machine.facts, container="mld-a1", engine=far)
+    machine.kill(10)
+    later = agent(20)
+    assert [later.acquire("b1", "x", 1, machine.facts).gpus for _ in range(2)] == [None, None]
+    machine.world.clock[0] += 600 + 1
+    assert [later.acquire("b1", "x", 1, machine.facts).gpus for _ in range(2)] == [None, None]
+    assert later.adopt("a1", "train", [uuid(0), uuid(1)], container="mld-a1", engine=far) == (uuid(0), uuid(1))
+    machine.kill(20)
+    machine.world.spawn(30)
+    there.clear()
+    last = agent(30)
+    last.acquire("b1", "x", 1, machine.facts)
+    assert last.acquire("b1", "x", 1, machine.facts).gpus == (uuid(0),)
+
+
 def test_adopting_after_a_restart_keeps_the_gpus(machine: Machine) -> None:
     machine.agent(10).acquire("a1", "train", 2, machine.facts, container="mld-a1")
     machine.containers.add("mld-a1")

@@ -7,7 +7,7 @@ from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.metric import Reading
-from mlops_desk.runtimes.local.leases import LedgerGpus
+from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
 from mlops_desk.runtimes.local.ports import GpuHolder
 
 GIB = 1 << 30
@@ -20,6 +20,17 @@ def gpu(index):
 
 def holder(name):
     return GpuHolder(name, "a job", f"c-{name}", 1000)
+
+
+def test_of_an_engine_on_another_machine_no_gpu_is_given_out():
+    far = ForeignGpus("far")
+    told = far.outlook(1, None)
+    assert (told.free, told.never) == (False, True)
+    assert (
+        told.text
+        == far.lease(holder("a"), 1, None)
+        == "Engine far is on another machine, whose GPUs are not known here."
+    )
 
 
 def test_the_ledger_as_jobs_use_it(tmp_path):
