@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from mlops_desk.base.errors import keep_command
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.host import Disk, Filesystem, Host, Network
@@ -24,7 +25,7 @@ class GpuSample:
     ``driver_seconds`` was spent inside the driver; ``fresh_process`` asks for a new collector (the library
     that is loaded no longer fits the driver). ``processes_at`` is when the oldest list of processes among them
     was read. ``certain`` is False when there may be GPUs that could not be listed.
-    ``events`` happened since the last pass. ``driver_calls`` were made in this one.
+    ``events`` happened since the last pass. ``driver_calls`` were made in this one. ``command`` is that in the hint.
     """
 
     at: float
@@ -39,6 +40,10 @@ class GpuSample:
     events: tuple[DeviceEvent, ...] = ()
     cuda_version: str | None = None
     driver_calls: int = 0
+    command: str | None = None
+
+    def __post_init__(self) -> None:
+        keep_command(self)
 
 
 @dataclass(frozen=True, slots=True)

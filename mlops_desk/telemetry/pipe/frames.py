@@ -12,6 +12,7 @@ from typing import IO
 import msgspec
 
 from mlops_desk.base.changes import BadPatch, Listener, Patch, Teller
+from mlops_desk.base.errors import Hint
 from mlops_desk.records.gpu import GpuProcess
 from mlops_desk.records.host import Core
 from mlops_desk.records.incident import DeviceEvent
@@ -49,7 +50,14 @@ class BrokenStream(Exception):  # noqa: N818 - reads as a sentence where it is r
     """What came up the pipe is no frame."""
 
 
-_encoder = msgspec.msgpack.Encoder()
+def _text(value: object) -> str:
+    """Return a hint as the text that it is: its command travels in a field of its own."""
+    if isinstance(value, Hint):
+        return str(value)
+    raise TypeError(type(value))
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_text)
 _decoder = msgspec.msgpack.Decoder(_Told)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.base.errors import Hint
 from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, HostLoad, LeaseInfo, MigInstance, NvLink
 from mlops_desk.records.host import Host
 from mlops_desk.records.metric import MetricState, Reading
@@ -70,6 +71,17 @@ def test_a_frame_arrives_as_it_was_sent() -> None:
     assert reader.read() == Frame(8)
     assert reader.read() == FRAME
     assert reader.read() is None
+
+
+def test_a_hint_arrives_with_its_command() -> None:
+    hint = Hint("sudo modprobe nvidia", before="Load the driver: ")
+    frame = Frame(1, GpuSample(1.5, (), "No driver is loaded.", hint))
+    arrived = Pipe().through(frame)
+    assert arrived == frame
+    assert (str(arrived.gpu.hint), arrived.gpu.command) == (
+        "Load the driver: sudo modprobe nvidia",
+        "sudo modprobe nvidia",
+    )
 
 
 @given(st.integers(0, len(encode(FRAME)) - 1))
