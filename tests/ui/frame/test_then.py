@@ -4,7 +4,9 @@ import time
 from dataclasses import replace
 
 import pytest
+from accessible import walk
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.gpu import GpuState
@@ -247,6 +249,19 @@ def test_paused_is_told_as_such_and_shows_what_it_showed(gpus, double, qtbot):
     axis.move(-HOUR)
     assert axis.in_history, "whoever moves on sees what was, not what stood still"
     assert window.then_bar.told.startswith("You see")
+
+
+def test_an_assistive_tool_is_told_what_time_is_seen_and_finds_the_ways_out(gpus, double, qtbot):
+    go_back(gpus, qtbot, double)
+    bar = gpus.window().then_bar
+    found = {one.widget: one for one in walk(gpus.window())}
+    assert (found[bar].role, found[bar].name) == (QAccessible.Role.Grouping, bar.told)
+    assert found[bar.range].name == f"{bar.range.text()}. Go to another time …"
+    assert (found[bar.live].role, found[bar.live].name) == (QAccessible.Role.Button, "Live")
+    strip = gpus.curves.stack.strip
+    assert (found[strip].role, found[strip].name) == (QAccessible.Role.Chart, "What happened, and who had it")
+    assert found[strip].widget.accessibleDescription()
+    assert [str(one) for one in found.values() if one.focusable and not one.name] == []
 
 
 def test_a_stale_line_is_about_now_and_not_shown_beside_then(gpus, double, qtbot):
