@@ -41,10 +41,13 @@ def command_of(hint: str | None) -> str | None:
     return hint.command if isinstance(hint, Hint) else None
 
 
-def keep_command(record: object, hint: str = "hint", command: str = "command") -> None:
-    """Make the two fields of a frozen record tell the same: called at its making, whatever it is made from."""
+def keep_command(record: object, hint: str = "hint", command: str = "command", *, plain: bool = False) -> None:
+    """Make the two fields of a frozen record tell the same: called at its making, whatever it is made from.
+
+    ``plain``: the hint stays a text, for records that travel by an encoder which knows no text but str.
+    """
     whole = hint_of(getattr(record, hint), getattr(record, command))
-    object.__setattr__(record, hint, whole)
+    object.__setattr__(record, hint, str(whole) if plain and whole is not None else whole)
     object.__setattr__(record, command, command_of(whole))
 
 

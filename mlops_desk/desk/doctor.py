@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from mlops_desk.base.disk import room
-from mlops_desk.base.errors import DeskError, TimedOut, command_of
+from mlops_desk.base.errors import DeskError, TimedOut, command_of, hint_of
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import size_text
 from mlops_desk.desk import machine_checks
@@ -80,8 +80,12 @@ def gpu_check(status: Status) -> Check:
         text = f"{len(status.gpus)} GPUs, driver {status.driver_version or 'unknown'}"
         return Check("gpu driver", "ok", text)
     if status.gpus:
-        return _told("gpu driver", "warning", status.gpu_note or "", status.gpu_hint)
-    return _told("gpu driver", "problem", status.gpu_note or "No GPU is known.", status.gpu_hint)
+        return _told("gpu driver", "warning", status.gpu_note or "", _hint(status))
+    return _told("gpu driver", "problem", status.gpu_note or "No GPU is known.", _hint(status))
+
+
+def _hint(status: Status) -> str | None:
+    return hint_of(status.gpu_hint, status.gpu_command)
 
 
 def registry_check(registry: Registry) -> Check:

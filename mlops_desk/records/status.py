@@ -30,7 +30,7 @@ class Sample:
     gpu_command: str | None = None
 
     def __post_init__(self) -> None:
-        keep_command(self, "gpu_hint", "gpu_command")
+        keep_command(self, "gpu_hint", "gpu_command", plain=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Status:
     gpu_command: str | None = None
 
     def __post_init__(self) -> None:
-        keep_command(self, "gpu_hint", "gpu_command")
+        keep_command(self, "gpu_hint", "gpu_command", plain=True)
 
 
 @dataclass(frozen=True, slots=True)

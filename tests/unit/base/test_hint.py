@@ -5,6 +5,7 @@ import json
 import pickle
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -81,6 +82,8 @@ def test_a_sample_keeps_the_command_on_its_way_from_the_collector() -> None:
     again = wire.from_builtins(document, Sample)
     assert (again.gpu_hint, again.gpu_command) == (str(HINT), HINT.command)
     assert replace(again, gpu_hint=None).gpu_command is None
+    fresh = Sample(1, 2.0, (), Host("h"), gpu_hint=HINT)
+    assert msgspec.json.decode(msgspec.json.encode(fresh))["gpu_command"] == HINT.command
 
 
 @given(st.text(), st.text(), st.text())

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from mlops_desk.base.errors import Hint
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.host import Core, Filesystem, Host, Network, Sensor
@@ -357,3 +358,10 @@ def test_filesystems_cores_and_sensors_of_a_silent_host_are_withdrawn() -> None:
     for device in (stale.host, *stale.host.cores, *stale.host.sensors, *stale.networks, *stale.filesystems):
         assert device.metrics["x"].value is None
     assert stale.networks[0].link == "unknown"
+
+
+def test_what_a_driver_in_trouble_asks_for_keeps_its_command(rig: Rig) -> None:
+    hint = Hint("sudo modprobe nvidia", before="Load it: ", after=".")
+    sample = rig.step(1.0, Frame(1, GpuSample(1.0, (), "Not loaded.", hint), HostSample(1.0, Host("box"))))
+    assert sample is not None
+    assert (sample.gpu_hint, sample.gpu_command) == ("Load it: sudo modprobe nvidia.", "sudo modprobe nvidia")
