@@ -67,13 +67,12 @@ def _kind(event: DeviceEvent) -> str:
 
 
 def _folded(seed: int, name: str, events: Sequence[DeviceEvent]) -> Incident:
-    """Return one entry for the same thing happening again and again; what differs between them is left out."""
-    drafted = [_draft(seed, event).incident for event in events]
-    first, last = drafted[0], drafted[-1]
-    facts = {name: value for name, value in first.details.items() if all(d.details.get(name) == value for d in drafted)}
-    if len(drafted) > 1 and first.text != last.text:
-        first = replace(first, text=f"{first.text} That was the first time of {len(drafted)}.")
-    return replace(first, id=_id(seed, name), count=len(drafted), last_at=last.at, details=facts)
+    """Return one entry for the same thing happening again and again; what differs from first to last is left out."""
+    first, last = (_draft(seed, event).incident for event in (events[0], events[-1]))
+    facts = {name: value for name, value in first.details.items() if last.details.get(name) == value}
+    if first.text != last.text:
+        first = replace(first, text=f"{first.text} That was the first time of {len(events)}.")
+    return replace(first, id=_id(seed, name), count=len(events), last_at=last.at, details=facts)
 
 
 def _draft(seed: int, event: DeviceEvent) -> Draft:

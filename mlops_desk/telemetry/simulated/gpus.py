@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, NvLink
@@ -195,6 +196,7 @@ class SimulatedGpus:
         return gpu_uuid(self._seed, what)
 
 
+@lru_cache(64)
 def gpu_uuid(seed: int, what: str) -> str:
     """Return the UUID of a GPU, by its index, or of a part of one."""
     return f"GPU-{uuid.UUID(bytes=hashlib.md5(f'{seed}.{what}'.encode()).digest())}"  # noqa: S324 - a name
