@@ -92,8 +92,6 @@ class GpuCurves:
         self._pointed: str | None = None
         self._axis = context.axis
         self._shown: tuple[Gpu, Gpu] | None = None
-        if self.stack.happened is not None:
-            self.stack.happened.changed.connect(self._show_again)
 
     def by_process(self, *, on: bool) -> None:
         """Show memory by process instead of its sum."""
@@ -146,7 +144,7 @@ class GpuCurves:
         linked = value_of(gpu.metrics.get("hw.gpu.nvlink.limit")) or gpu.links
         yield "traffic", traces(*(_TRAFFIC if linked else _TRAFFIC[:2])), []
 
-    def _show_again(self) -> None:
+    def show_again(self) -> None:
         """Hear who held memory in the span that is seen: in history, their curves are those of the chart."""
         if self._shown is not None and self._axis.in_history:
             self.show(*self._shown)

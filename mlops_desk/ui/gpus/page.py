@@ -52,6 +52,8 @@ class GpusPage(Page):
         self.tabs = Tabs("What to show of the GPU", VIEWS)
         self.tabs.chosen.connect(self._turn)
         self.curves = GpuCurves(context)
+        if self.curves.stack.happened is not None:
+            self.curves.stack.happened.changed.connect(self._hear_what_happened)
         self._by_process = CheckBox("By process")
         set_tip(self._by_process, "Show the memory of each process, above one another")
         self._by_process.toggled.connect(self._split_memory)
@@ -236,6 +238,9 @@ class GpusPage(Page):
         self.views.setCurrentIndex([key for key, _ in VIEWS].index(view))
         self._by_process.setVisible(view == "curves")
         self._show_chosen()
+
+    def _hear_what_happened(self) -> None:
+        self.curves.show_again()
 
     def _split_memory(self, on: bool) -> None:
         self.curves.by_process(on=on)
