@@ -11,7 +11,7 @@ ids = st.text("ab", min_size=1, max_size=3)
 
 
 def find(wanted: str, known: list[str]) -> str:
-    found = [one for one in known if wanted and one.startswith(wanted)]
+    found = [one for one in known if one.startswith(wanted)]
     return the_one(wanted, found, noun="job", hint="mlops-desk jobs list", key=str)
 
 

@@ -2,7 +2,8 @@
 
 import json
 import math
-from typing import Any, get_origin
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, get_origin
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,8 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.job import Attempt, Job, JobBrief, JobSpec, JobState, Mount, Reason, Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Run
+
+T = TypeVar("T")
 
 texts = st.text(max_size=20)
 numbers = st.floats(allow_nan=False)
@@ -67,6 +70,16 @@ def test_a_page_of_waiting_jobs_survives_the_wire() -> None:
     page = ListPage((waits,), "more")
     assert wire.loads(wire.dumps(page), ListPage[JobBrief]) == page
     assert wire.to_builtins(page)["items"][0]["reason"]["class"] == "waiting"
+
+
+@dataclass(frozen=True)
+class Box(Generic[T]):
+    inside: T
+
+
+def test_what_stands_in_brackets_is_read_where_a_field_is_just_that() -> None:
+    box = Box(Reason("waiting", "waits"))
+    assert wire.loads(wire.dumps(box), Box[Reason]) == box
 
 
 def test_class_is_class_outside_python() -> None:

@@ -37,6 +37,7 @@ def test_any_text_is_an_address_or_an_error_that_says_what_would_be(text: str) -
         hint = error.hint or ""
     else:
         assert (address.folder is None) != (address.socket is None)
+        assert address.socket is None or address.socket.is_absolute()
     assert "unix:///" in hint
 
 
