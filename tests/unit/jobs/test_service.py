@@ -134,8 +134,9 @@ def test_from_submit_to_success_announced_in_order(desk):
 
 def test_what_ran_between_two_times_is_told_the_newest_first(desk):
     before = time.time()
-    jobs = [desk.jobs.submit(HEAD + f"command: [{program}]") for program in ("short", "forever")]
-    desk.wait(jobs[0].id, JobState.SUCCEEDED)
+    jobs = [desk.jobs.submit(HEAD + "command: [short]")]
+    desk.wait(jobs[0].id, JobState.SUCCEEDED)  # else it is chance which of the two begins first
+    jobs.append(desk.jobs.submit(HEAD + "command: [forever]"))
     desk.wait(jobs[1].id, JobState.RUNNING)
     ran = desk.jobs.ran(before, time.time())
     assert [(run.job_id, run.state, run.ended_at is None) for run in ran] == [
