@@ -120,14 +120,8 @@ def list_runs_page(
     condition = filter_of(RunsAsked(experiment, status, since_ms, sort, limit, token))
     where = [_experiment(client, experiment).experiment_id]
     order = [parse_sort(sort).clause] if sort else None
-
-    def ask(most: int, at: str | None) -> Any:
-        return client.search_runs(where, condition, max_results=most, order_by=order, page_token=at)
-
-    found = ask(limit, token)
-    # MLflow gives a token after every full page, also after the last run.
-    following = found.token if found.token and ask(1, found.token) else None
-    # Its stores give bytes, its server text.
+    found = client.search_runs(where, condition, max_results=limit, order_by=order, page_token=token)
+    following = found.token or None  # bytes of MLflow's stores, text of its server
     return RunsPage(tuple(map(_run, found)), following.decode() if isinstance(following, bytes) else following)
 
 

@@ -89,7 +89,7 @@ def _bounds(request: CurvesRequest, since: Since) -> list[tuple[float, float]]:
         if tier < request.tier:
             spans.append((0.0, 0.0))
             continue
-        start = max(request.start, since[tier]) if tier + 1 < len(since) else request.start
+        start = max(request.start, since[tier])
         spans.append((start, end))
         end = min(end, start)
     return spans

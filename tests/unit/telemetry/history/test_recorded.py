@@ -120,15 +120,15 @@ def test_a_disk_that_refuses_loses_no_point(telemetry: Telemetry, monkeypatch: p
         raise Unavailable("The disk is full.")
 
     monkeypatch.setattr(PointStore, "append", refuse)
-    telemetry.recorded.record(WIDTH, [(NOW - 60, 1.0)])
+    telemetry.recorded.record(WIDTH, [(NOW - 120, 1.0), (NOW - 60, 1.0)])
     telemetry.history.flush()
     assert telemetry.history.paused == "The disk is full."
     telemetry.recorded.record(WIDTH, [(NOW - 60, 2.0)])
-    assert telemetry.means(WIDTH, NOW - 60, NOW, 1) == [2.0]
+    assert telemetry.means(WIDTH, NOW - 120, NOW, 2) == [1.0, 2.0]
     monkeypatch.setattr(PointStore, "append", append)
     telemetry.history.flush()
     assert telemetry.history.paused is None
-    assert telemetry.means(WIDTH, NOW - 60, NOW, 1) == [2.0]
+    assert telemetry.means(WIDTH, NOW - 120, NOW, 2) == [1.0, 2.0]
     assert not telemetry.recorded._waiting
 
 

@@ -97,6 +97,7 @@ def count(opened: Opened, table: str, where: str = "1") -> int:
 
 def assert_is(rows: Rolled, expected: dict[int, float], seconds: float) -> None:
     """Compare with what plain Python makes of the points, which are at tenths of a second."""
+    assert (np.diff(rows.times) > 0).all()
     if seconds < 60:
         got = dict(zip(np.rint((rows.times - BEGIN) * 10).astype(int).tolist(), rows.mean.tolist(), strict=True))
         assert got == expected
@@ -134,6 +135,15 @@ OPERATIONS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(OPERATIONS)
 @example([("record", [(0, 1.0)]), ("flush", []), ("record", [(0, 2.0)]), ("flush", []), ("record", [(0, 1.0)])])
+@example(
+    [
+        *[("record", [(0, 1.0), (9, 5.0)]), ("flush", [])] * 3, *[("step", [(0, 0.0)] * 6)] * 3,
+        *[("record", [(4, 3.0), (300, 2.0)]), ("flush", [])] * 2,
+    ]
+)  # fmt: skip
+@example(
+    [*[("record", [(n, 1.0) for n in range(8)]), ("flush", [])] * 4, *[("step", [(0, 0.0)] * 6)] * 3, ("again", [])]
+)
 @example([("record", [(9000, 1.0), (8999, 3.0)]), ("flush", []), *[("step", [(0, 0.0)] * 6)] * 3, ("again", [])])
 def test_every_point_counts_once_in_every_tier_whatever_happens(operations: list[tuple[str, Points]]) -> None:
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
@@ -192,6 +202,7 @@ def test_every_point_counts_once_in_every_tier_whatever_happens(operations: list
     st.tuples(st.integers(0, 20 * DAY), st.integers(1, 20 * DAY)),
 )
 @example([(1, [(0, 1.0)])] * 12, (0, 20 * DAY))
+@example([(1, [(0, 0.0)])] * 8, (0, 193_141))
 def test_tiers_age_by_days_and_a_span_has_each_time_once(days: list[tuple[int, Points]], span: tuple[int, int]) -> None:
     """Points of the day that is: the fine tier has the last 2 days with points, minutes 4, quarters 7."""
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
@@ -241,7 +252,8 @@ def test_a_point_older_than_the_fine_tier_goes_into_its_minute_once(
     monkeypatch.setattr(module, "DAYS_KEPT", (1, 3, 5))
     for day in range(3):
         monkeypatch.setattr(module.time, "time", lambda day=day: float(BEGIN + day * DAY))
-        opened.points.append([named([(day * DAY * 10, 4.0)])])
+        others = [(3000, 6.0)] if day == 0 else []
+        opened.points.append([named([(day * DAY * 10, 4.0), *others])])
         opened.points._waiting = (3, 0)
         work(opened.points)
     late = [(700, 1.0), (710, 3.0), (50, 8.0)]  # of day 0: a minute without points, and one that was rolled up
@@ -256,7 +268,7 @@ def test_a_point_older_than_the_fine_tier_goes_into_its_minute_once(
         assert minutes[1.0] == (1.0, 3.0, 2.0)
         assert minutes[0.0] == (8.0, 8.0, 1.0)  # its points are gone: what comes later takes its place, whole
         quarter = read(opened.points, 2)
-        assert (quarter.low[0], quarter.high[0], quarter.count[0]) == (1.0, 8.0, 3.0)
+        assert (quarter.low[0], quarter.high[0], quarter.count[0]) == (1.0, 8.0, 4.0)
         assert read(opened.points, 0).times.tolist() == [*rows.times.tolist()[:-1], float(BEGIN + 2 * DAY)]
 
 
@@ -294,6 +306,7 @@ def test_a_clock_that_ran_ahead_for_long_does_not_age_what_comes_after(
 @pytest.mark.usefixtures("small")
 def test_a_tier_never_claims_what_it_threw_away(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DAYS_KEPT", (2, 5, 9))
+    monkeypatch.setattr(pages, "ROWS_A_PAGE", 1)
     for day in (0, 1, 2, 3):
         monkeypatch.setattr(module.time, "time", lambda day=day: float(BEGIN + day * DAY))
         opened.points.append([named([(day * DAY * 10 + 5, 4.0)])])
@@ -305,6 +318,21 @@ def test_a_tier_never_claims_what_it_threw_away(opened: Opened, monkeypatch: pyt
     work(opened.points)
     rows = read(opened.points, 0)
     assert len(rows.times) == 4  # full rate, or minutes where that is gone: each day once
+
+
+@pytest.mark.usefixtures("small")
+def test_what_waits_is_merged_when_it_is_many_batches_or_much(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    for second in range(3):
+        work(opened.points)
+        assert count(opened, "point_batches") == second
+        opened.points.append([named([(second * 10, 1.0)])])
+    work(opened.points)
+    assert count(opened, "point_batches") == 0
+    monkeypatch.setattr(module, "ROWS_A_MERGE", 5)
+    opened.points.append([named([(n, 1.0) for n in range(5)])])
+    work(opened.points)
+    assert count(opened, "point_batches") == 0
+    assert len(read(opened.points).times) == 7
 
 
 @pytest.mark.usefixtures("small")
