@@ -7,7 +7,7 @@ each stands at either end of one stream. A patch is made of JSON's and MessagePa
 
     number or word                the value itself, where a number or a word was before; where a record was before, its
                                   first field: most of what changes is the value of a reading, and nothing else of it
-    [0, value]                    the value itself, whatever was before
+    [0, value]                    the value itself, whatever was before; as bytes it is MessagePack of it
     [1, {field: patch}]           the same dataclass, with these fields (by position) changed
     [2, {key: patch}, [key …]]    the same mapping, with these keys changed or new, and these gone
     [3, {index: patch}]           the same tuple, with these items (by position) changed
@@ -35,6 +35,7 @@ FORM = "2"
 _WHOLE, _FIELDS, _KEYS, _ITEMS = range(4)
 _NOTHING_NEW: Patch = [_FIELDS, {}]
 _ABSENT = object()
+_packer = msgspec.msgpack.Encoder()
 _LEAVES = frozenset({float, int, str, bool})
 _FLOATS = frozenset({float, float | None})
 
@@ -46,8 +47,8 @@ class BadPatch(Exception):  # noqa: N818 - reads as a sentence where it is raise
 class Teller:
     """Remembers what it told last.
 
-    Records of the classes ``whole`` are told whole when anything of them changed, and so is a tuple of them: that is
-    more to send and less to compare.
+    Records of the classes ``whole`` are told whole when anything of them changed, and so is a tuple of them, packed as
+    MessagePack: that is more to send, and less to compare and to take apart. JSON can't carry it.
     """
 
     def __init__(self, whole: frozenset[type] = frozenset()) -> None:
@@ -72,7 +73,7 @@ class Listener(Generic[T]):
         """Return the record that was told. Raises BadPatch."""
         try:
             heard: T = _applied(self._heard, patch, self._kind)
-        except (msgspec.ValidationError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except (msgspec.DecodeError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise BadPatch(f"{type(error).__name__}: {error}") from error
         self._heard = heard
         return heard
@@ -95,7 +96,9 @@ class _Comparisons(dict[type, Callable[[Any, Any], Patch]]):
     def _made(self, kind: type) -> Callable[[Any, Any], Patch]:
         if kind in _LEAVES:
             return _between_leaves
-        if kind in self._whole or not is_dataclass(kind):
+        if kind in self._whole:
+            return _between_packed
+        if not is_dataclass(kind):
             return _between_values
         if len(_names(kind)) > 2 and all(map(_is_flat, _hints(kind))):
             return self._flat(kind)
@@ -146,10 +149,10 @@ class _Comparisons(dict[type, Callable[[Any, Any], Patch]]):
 
     def tuples(self, old: tuple[Any, ...], new: tuple[Any, ...]) -> Patch:
         """Compare two tuples."""
+        if new and new[0].__class__ in self._whole:
+            return _between_packed(old, new)
         if len(old) != len(new):
             return [_WHOLE, new]
-        if new and new[0].__class__ in self._whole:
-            return _between_values(old, new)
         changed = self._items(old, new)
         return [_ITEMS, changed] if changed else _ABSENT
 
@@ -177,13 +180,17 @@ def _is_flat(hint: Any) -> bool:
     )
 
 
+def _between_packed(old: Any, new: Any) -> Patch:
+    return _ABSENT if old == new else [_WHOLE, _packer.encode(new)]
+
+
 def _applied(old: Any, patch: Any, kind: Any) -> Any:
     if patch.__class__ in _LEAVES:
-        return _leaf_applied(old, patch, kind)
+        before = old.__class__
+        return _typed(patch, kind) if before in _LEAVES else _FIRST[before](old, patch)
     what = patch[0]
     if what == _WHOLE:
-        return _typed(patch[1], kind)
-    kind = _real(kind)
+        return _unpacker(kind).decode(patch[1]) if patch[1].__class__ is bytes else _typed(patch[1], kind)
     if what == _FIELDS:
         values, hints = list(_values(old.__class__)(old)), _hints(old.__class__)
         for number, inner in patch[1].items():
@@ -191,15 +198,9 @@ def _applied(old: Any, patch: Any, kind: Any) -> Any:
             values[number] = _applied(values[number], inner, hints[number])
         return old.__class__(*values)
     if what == _KEYS:
-        item = get_args(kind)[1]
-        merged = {**old}
-        for key, inner in patch[1].items():
-            merged[key] = _applied(old.get(key), inner, item)
-        for key in patch[2]:
-            del merged[key]
-        return merged
+        return _merged(old, patch[1], patch[2], _item(kind, 1))
     if what == _ITEMS:
-        item = get_args(kind)[0]
+        item = _item(kind, 0)
         items = list(old)
         for number, inner in patch[1].items():
             items[int(number)] = _applied(items[int(number)], inner, item)
@@ -207,29 +208,48 @@ def _applied(old: Any, patch: Any, kind: Any) -> Any:
     raise BadPatch(f"kind {what!r}")
 
 
-def _leaf_applied(old: Any, new: Any, kind: Any) -> Any:
-    if old.__class__ in _LEAVES:
-        return _typed(new, kind)
-    return _with_first(old.__class__)(old, new)
+def _merged(old: Any, patches: Any, gone: Any, item: Any) -> dict[Any, Any]:
+    """Return a mapping with what changed, which nearly always is the number of a reading."""
+    merged = {**old}
+    for key, inner in patches.items():
+        before = old.get(key)
+        kind = before.__class__
+        if inner.__class__ in _LEAVES and kind not in _LEAVES:
+            merged[key] = _FIRST[kind](before, inner)
+        else:
+            merged[key] = _applied(before, inner, item)
+    for key in gone:
+        del merged[key]
+    return merged
 
 
-@cache
-def _with_first(kind: type) -> Callable[[Any, Any], Any]:
-    """Return what gives a record of a class with another first field. Raises TypeError for what has no fields."""
-    hint, values = _hints(kind)[0], _values(kind)
-    is_float = hint in _FLOATS
+class _FirstFields(dict[type, Callable[[Any, Any], Any]]):
+    """What gives a record of a class with another first field. Raises TypeError for what has no fields."""
 
-    def with_first(old: Any, new: Any) -> Any:
-        _, *rest = values(old)
-        return kind(new if is_float and new.__class__ is float else msgspec.convert(new, hint), *rest)
+    def __missing__(self, kind: type) -> Callable[[Any, Any], Any]:
+        names, hint = _names(kind), _hints(kind)[0]
+        rest = _getter(names[1:])
+        is_float = hint in _FLOATS
 
-    return with_first
+        def with_first(old: Any, new: Any) -> Any:
+            return kind(new if is_float and new.__class__ is float else msgspec.convert(new, hint), *rest(old))
+
+        made = self[kind] = with_first
+        return made
+
+
+_FIRST = _FirstFields()
 
 
 def _typed(value: Any, kind: Any) -> Any:
     if value.__class__ is float and kind in _FLOATS:
         return value
     return msgspec.convert(value, kind)
+
+
+@cache
+def _unpacker(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind)
 
 
 @cache
@@ -240,10 +260,13 @@ def _names(kind: Any) -> tuple[str, ...]:
 @cache
 def _values(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
     """Return what gives all fields of a record, at once."""
-    names = _names(kind)
-    if len(names) == 1:
-        return lambda record: (getattr(record, names[0]),)
-    return attrgetter(*names)
+    return _getter(_names(kind))
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda record: tuple(getattr(record, name) for name in names)
 
 
 @cache
@@ -253,8 +276,8 @@ def _hints(kind: Any) -> tuple[Any, ...]:
 
 
 @cache
-def _real(kind: Any) -> Any:
-    """Return the one type beside None."""
+def _item(kind: Any, place: int) -> Any:
+    """Return what the items of a mapping (place 1) or tuple (0) are, which may also be None."""
     if get_origin(kind) in {Union, types.UnionType}:
-        return next(item for item in get_args(kind) if item is not type(None))
-    return kind
+        kind = next(item for item in get_args(kind) if item is not types.NoneType)
+    return get_args(kind)[place]
