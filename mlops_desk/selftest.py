@@ -82,6 +82,15 @@ def _collector(_folder: Path) -> str:
     return "the collector process sends samples"
 
 
+def _processes(_folder: Path) -> str:
+    from mlops_desk.telemetry.processes.reading import ProcessReader  # noqa: PLC0415 - that it can be loaded is tried
+
+    found = ProcessReader().read(1, [os.getpid()])
+    if not any(one.pid == os.getpid() and one.user for one in found.processes):
+        raise ValueError("this process is not found among those of the machine")
+    return f"{found.count} processes of this machine are seen"
+
+
 def _nvml(_folder: Path) -> str:
     import pynvml  # noqa: PLC0415 - that it can be loaded is what is tried
 
@@ -140,6 +149,7 @@ _CHECKS: dict[str, Callable[[Path], str]] = {
     "resources": _resources,
     "databases": _databases,
     "collector": _collector,
+    "processes": _processes,
     "nvml binding": _nvml,
     "container sdk": _engine,
     "registry store": _registry,

@@ -35,12 +35,12 @@ def test_all_well_is_ok(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_everything_an_installation_can_lose_has_a_check() -> None:
     assert set(selftest._CHECKS) == {
-        "resources", "databases", "collector", "nvml binding", "container sdk", "registry store",
+        "resources", "databases", "collector", "processes", "nvml binding", "container sdk", "registry store",
         "data files and drift", "window",
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["resources", "databases", "collector", "nvml binding", "container sdk"])
+@pytest.mark.parametrize("name", ["resources", "databases", "collector", "processes", "nvml binding", "container sdk"])
 def test_what_is_there_is_well(name: str, tmp_path: Path) -> None:
     assert selftest._CHECKS[name](tmp_path)
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
@@ -106,3 +106,14 @@ def test_the_window_is_drawn_without_a_screen_where_there_is_none(
     monkeypatch.setattr(selftest, "run_worker", draw)
     assert "2 KiB" in selftest._window(tmp_path)
     assert given == [platform]
+
+
+def test_a_machine_whose_processes_nobody_tells_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlops_desk.telemetry.processes import reading
+
+    def refused(pid: int) -> object:
+        raise reading.psutil.AccessDenied(pid)
+
+    monkeypatch.setattr(reading.psutil, "Process", refused)
+    with pytest.raises(ValueError, match="not found among"):
+        selftest._processes(tmp_path)
