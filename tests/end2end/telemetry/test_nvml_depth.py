@@ -263,6 +263,7 @@ def test_what_the_driver_reports_is_heard_once(start, tmp_path: Path) -> None:
     found = sorted((event.kind, event.device, event.code, event.count) for event in heard)
     one, other = desk.gpu(0).uuid, desk.gpu(1).uuid
     assert found == [("ecc", other, None, 1), *sorted([("xid", one, 31, 1), ("xid", other, 48, 1)])]
+    assert {event.kind: event.level for event in heard} == {"ecc": "alert", "xid": None}
 
 
 def test_a_gpu_that_wants_to_be_repaired_is_heard_and_says_how(start, tmp_path: Path) -> None:
