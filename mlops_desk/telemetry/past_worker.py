@@ -1,8 +1,8 @@
 """The worker that makes the demonstration's past: ``python -m mlops_desk.telemetry.past_worker``, a stretch on stdin.
 
-Request: {"seed": number, "tier": 0-2, "start": Unix seconds, "end": Unix seconds, "every": seconds between samples}.
-The answer is a MadeHistory. It is made by the simulated sources themselves, so it ends where the live numbers begin;
-when samples are taken follows from the time alone, so it is the same whenever it is made.
+Request: {"seed": number, "tier": 0-2, "start": Unix seconds, "end": Unix seconds, "every": seconds between samples,
+"niceness": of nice(2)}. The answer is a MadeHistory. It is made by the simulated sources themselves, so it ends where
+the live numbers begin; when samples are taken follows from the time alone, so it is the same whenever it is made.
 """
 
 import math
@@ -26,7 +26,6 @@ from mlops_desk.telemetry.simulated import container_name
 from mlops_desk.telemetry.simulated.past import samples_at
 
 MODULE = "mlops_desk.telemetry.past_worker"
-_LEAST_PRIORITY = 19  # of nice(2)
 _HOLDERS_SECONDS = (10.0, 60.0, 300.0)
 """By tier, how often it is noted who holds memory: live every ten seconds; a run of the shortest work lasts nine
 minutes, so none is missed."""
@@ -141,6 +140,10 @@ def answer(request: dict[str, Any]) -> Any:
     return wire.to_builtins(made)
 
 
+def _answer_in_turn(request: dict[str, Any]) -> Any:
+    os.nice(int(request["niceness"]))
+    return answer(request)
+
+
 if __name__ == "__main__":
-    os.nice(_LEAST_PRIORITY)  # whoever looks at the demonstration comes first
-    serve_one(answer)
+    serve_one(_answer_in_turn)

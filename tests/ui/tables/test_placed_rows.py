@@ -141,9 +141,12 @@ def test_a_long_reason_is_shown_whole_without_a_gap_above(jobs, double, qtbot):
     double.put_job(replace(job_record("wait", "waits", JobState.QUEUED, submitted_at=time.time()), reason=reason))
     qtbot.waitUntil(lambda: jobs.table.records.record("wait") is not None)
     jobs.table.select("wait")
-    qtbot.wait(100)
-    for name, value in jobs._facts._rows:
-        assert value.height() >= value.heightForWidth(value.width()), name.whole
+    qtbot.waitUntil(lambda: any("GPU 4" in value.whole for _, value in jobs._facts._rows))
+
+    def cut() -> list[str]:
+        return [name.whole for name, value in jobs._facts._rows if value.height() < value.heightForWidth(value.width())]
+
+    qtbot.waitUntil(lambda: not cut())
     assert jobs._facts._rows[0][0].y() == 0
 
 

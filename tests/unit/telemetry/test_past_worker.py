@@ -137,5 +137,5 @@ def test_some_nights_a_long_training_rests_and_others_not() -> None:
 
 
 def test_the_worker_answers_what_the_history_takes() -> None:
-    request = {"seed": SEED, "tier": 1, "start": NOON, "end": NOON + 60.0, "every": 20.0}
+    request = {"seed": SEED, "tier": 1, "start": NOON, "end": NOON + 60.0, "every": 20.0, "niceness": 0}
     assert wire.from_builtins(run_worker(MODULE, request, 60.0), MadeHistory) == make(SEED, 1, NOON, NOON + 60.0, 20.0)
