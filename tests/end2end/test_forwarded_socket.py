@@ -60,6 +60,7 @@ def test_verbs_and_announcements_come_through(relay: tuple[AgentAddress, subproc
     kinds = [type(next(heard)).__name__ for _ in range(3)]
     assert kinds[0] == "Hello"
     process.kill()
+    process.wait()  # else one may still be let in that is then thrown out
     with pytest.raises(Unavailable) as lost:
         list(heard)
     assert "ssh -L" in (lost.value.hint or "")
