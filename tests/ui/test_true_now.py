@@ -10,6 +10,7 @@ from mlops_desk.records.endpoint import ModelRef
 from mlops_desk.records.model import Model
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.endpoints import words as endpoint_words
+from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.overview import glance
 from mlops_desk.ui.parts.page import StaleLine
 from mlops_desk.ui.widgets.lines import Line
@@ -84,3 +85,18 @@ def test_without_alerts_the_overview_counts_what_else_is_wrong(start, double, qt
     page = start(double, "overview").window.page()
     qtbot.waitUntil(lambda: "to look at" in page._alerts.text())
     assert "■" in page._alerts.text()
+
+
+def test_what_came_before_the_first_numbers_is_shown_with_them(start, double, qtbot, monkeypatch):
+    page = start(double, "overview").window.page()
+    qtbot.waitUntil(lambda: bool(page._alerts.text()))
+    page._alerts.show_title("")
+    with monkeypatch.context() as before:
+        before.setattr(page, "seen_status", lambda: None)
+        page.refresh(frozenset({Topic.ALERTS}))
+        assert page._alerts.text() == ""
+    page.refresh(frozenset({Topic.STATUS}))
+    assert page._alerts.text()
+    page._alerts.show_title("")
+    page.refresh(frozenset({Topic.STATUS}))
+    assert page._alerts.text() == "", "it is shown anew only when something of it came"

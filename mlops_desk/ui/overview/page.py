@@ -58,6 +58,7 @@ class OverviewPage(Page):
         self._gpu_grid = Grid(theme.TILE_HEIGHT, 4)
         self._host_grid = Grid(theme.HOST_TILE_HEIGHT, 6, theme.HOST_TILE_MINIMUM_WIDTH)
         self._none = _NoGpu()
+        self._waiting: frozenset[Topic] = frozenset()  # what came before the first numbers, and is shown with them
         self._strip = Strip("The machine at a glance")
         self._alerts = Button("")
         self._alerts.clicked.connect(self._to_events)
@@ -101,8 +102,10 @@ class OverviewPage(Page):
 
     def refresh(self, topics: frozenset[Topic]) -> None:
         if self.seen_status() is None:
+            self._waiting |= topics
             self.wait_for_numbers()
             return
+        topics, self._waiting = topics | self._waiting, frozenset()
         self.show_content()
         if topics & {Topic.STATUS, Topic.CONNECTION} and self.takes_numbers():
             self._show_tiles()
