@@ -310,7 +310,7 @@ def test_the_uid_decides_then_the_name_and_what_neither_names_is_the_agents(
 def test_somebody_on_whose_behalf_the_agent_acts_is_held_to_the_same() -> None:
     called: list[str] = []
     services = {"rules": Service("rules", called, Thing())}
-    with pytest.raises(Refused, match="and uid 64003 asked"):
+    with pytest.raises(Refused, match=r"^This agent belongs to .*, and uid 64003 asked"):
         Permission(services, SingleUser(AGENT)).check_named("rules", "fire", {"name": "r"}, Caller(BO, -1, 0))
     Permission(services, SingleUser(AGENT)).check_named("rules", "fire", {"name": "r"}, Caller(AGENT, -1, 0))
     with pytest.raises(Refused, match="Rule r belongs to uid 64002"):
