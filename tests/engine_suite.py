@@ -18,7 +18,7 @@ from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 
 LABEL = "io.mlops-desk.test-run"
 

@@ -16,7 +16,8 @@ import pytest
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, Resources, StartMark
+from mlops_desk.records.jobs.job import Attempt, Job, JobState, StartMark
+from mlops_desk.records.jobs.spec import JobSpec, Resources
 from mlops_desk.runtimes.runtime import GoneBeforeStart, NotStarted, Outlook, Phase, RunTicket, Runtime, Sighting
 
 SAYS = ("sh", "-c", "echo one; sleep 0.3; echo two; exit 3")

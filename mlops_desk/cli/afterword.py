@@ -8,7 +8,7 @@ from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import span
 from mlops_desk.records.gpu import GpuProcess
-from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.verbs.declaration import Verb
 
 _NO_FILTER = {"limit", "uri"}

@@ -16,7 +16,9 @@ from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import SeriesBrief
 from mlops_desk.records.holding import finding
 from mlops_desk.records.host import HostProcesses
-from mlops_desk.records.job import LOCAL_RUNTIME, Job, JobBrief, Resources
+from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
+from mlops_desk.records.jobs.spec import Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run, RunBrief
 from mlops_desk.records.rule import Retraining, Rule

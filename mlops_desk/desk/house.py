@@ -30,7 +30,7 @@ from mlops_desk.events.service import EventsService
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.agent import AuditEntry, Check
-from mlops_desk.records.job import LOCAL_RUNTIME
+from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.local.build import local_runtime

@@ -13,7 +13,7 @@ from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.job import JobState
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.status import Status
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.prometheus.exporter import Exporter

@@ -7,7 +7,8 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.desk.reference import ReferenceParts, reference_file
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.endpoint import Endpoint
-from mlops_desk.records.job import Job, JobSpec
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.runtime import RunTicket

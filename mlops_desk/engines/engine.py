@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlops_desk.base.disk.mount_points import MountPoint
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from mlops_desk.base.caller import current_caller, user_name
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.text import plain
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 
 # Neither these, nor anything in them, nor a folder that holds one of them.
 _CLOSED = (

@@ -13,7 +13,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.limits import FileLimits
 from mlops_desk.engines.mounts import check_mounts
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 
 MEMORY_SHARE = 0.9  # the rest is for the machine: without it the kernel may end other people's processes
 PIDS_LIMIT = 4096  # chosen: hundreds of loader processes with their threads, and no fork bomb

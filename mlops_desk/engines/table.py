@@ -15,7 +15,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.job import LOCAL_RUNTIME
+from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 
 _log = logging.getLogger(__name__)
 

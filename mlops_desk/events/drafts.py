@@ -13,7 +13,7 @@ from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import Notice
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo, Slowdown
 from mlops_desk.records.incident import DeviceEvent, Incident
-from mlops_desk.records.job import Job
+from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.xid import Blame, explain_xid
 
 Key = tuple[str, str | None, str, str]

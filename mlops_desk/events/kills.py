@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from mlops_desk.events import drafts
 from mlops_desk.events.drafts import Draft, Killed
 from mlops_desk.records.incident import DeviceEvent, Incident
-from mlops_desk.records.job import Job
+from mlops_desk.records.jobs.job import Job
 
 WAIT_SECONDS = 15.0
 """So long a kill without a name waits: the engine tells of a job's end within a few seconds, more on a busy machine."""

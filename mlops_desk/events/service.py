@@ -33,7 +33,7 @@ from mlops_desk.records.event import IncidentLogged, JobChanged, Notice
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import Absence, DeviceEvent, GpuUse, Incident
-from mlops_desk.records.job import Job
+from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.status import Status
 from mlops_desk.storage.state import StoredRecords

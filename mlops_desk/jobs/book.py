@@ -11,7 +11,9 @@ from dataclasses import replace
 from mlops_desk.base.errors import Hint, Invalid, NotFound
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
 from mlops_desk.base.text import plain
-from mlops_desk.records.job import Attempt, Job, JobBrief, JobState, Reason, brief_of
+from mlops_desk.records.jobs.brief import JobBrief, brief_of
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.storage.state import StoredRecords
 

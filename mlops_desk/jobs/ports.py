@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mlops_desk.records.job import JobSpec
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.runtime import RunTicket
 
 PrepareRun = Callable[[JobSpec, str, str], RunTicket]

@@ -8,7 +8,7 @@ that can never run on this machine is blocked, and a blocked job holds nobody ba
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlops_desk.records.job import Reason
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.runtime import Outlook
 
 WAITING_FOR_GPUS = "waiting_for_gpus"

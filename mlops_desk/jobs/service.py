@@ -22,7 +22,10 @@ from mlops_desk.jobs.run.log import Logs
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
 from mlops_desk.records.event import JobChanged
-from mlops_desk.records.job import Job, JobBrief, JobRun, JobSpec, JobState, LostJob, Reason, runs_of
+from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob, runs_of
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.runtimes.runtime import Runtime
 from mlops_desk.runtimes.table import Runtimes

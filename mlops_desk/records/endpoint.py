@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mlops_desk.records.job import LOCAL_RUNTIME, Reason
+from mlops_desk.records.jobs.job import LOCAL_RUNTIME
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.owner import Owner
 
 

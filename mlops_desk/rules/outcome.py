@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.rules.decision import decide

@@ -22,7 +22,7 @@ from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.event import DriftReported, JobChanged, Notice
-from mlops_desk.records.job import Job
+from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import Retraining, RetrainState, Rule

@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 from mlops_desk.base.errors import NotFound, TimedOut, Unavailable
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, Reason
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.outcome import Outcome
 from mlops_desk.runtimes.runtime import (
     Abilities,

@@ -12,7 +12,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.job import Attempt, Job, JobSpec, Reason
+from mlops_desk.records.jobs.job import Attempt, Job
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.outcome import Outcome
 
 

@@ -16,7 +16,7 @@ from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.endpoint import Endpoint, EndpointState, ModelRef, Replica
-from mlops_desk.records.job import Reason
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.serving.board import EndpointBoard
 from mlops_desk.serving.image.maker import Maker

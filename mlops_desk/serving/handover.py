@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.serving import door
 
 INSIDE = "/mlops-desk"

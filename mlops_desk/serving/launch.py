@@ -16,7 +16,7 @@ from mlops_desk.base.errors import DeskError, Hint, NotFound, Unavailable
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.serving import plan
 from mlops_desk.serving.gateway.upstream import Lost, NotConnected, Question, ask_at_once
 from mlops_desk.serving.handover import COMMAND, Handover, address_of

@@ -9,7 +9,7 @@ from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.records.endpoint import ModelRef
-from mlops_desk.records.job import Reason
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.storage.requests import LoggedFeature
 

@@ -12,7 +12,7 @@ from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.job import Job
+from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.storage.database import Database, DatabaseKind
 from mlops_desk.storage.pages import Value

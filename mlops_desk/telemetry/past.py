@@ -14,7 +14,7 @@ import numpy as np
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.history import ProcessMemory
 from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network, Sensor
-from mlops_desk.records.job import JobRun
+from mlops_desk.records.jobs.brief import JobRun
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import PastStatus, Status
 from mlops_desk.storage.history.rollup import Rolled

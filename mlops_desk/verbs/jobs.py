@@ -4,7 +4,8 @@ from builtins import list as list_of
 from collections.abc import Iterator
 from typing import Annotated, Protocol
 
-from mlops_desk.records.job import Job, JobBrief, JobRun, LostJob
+from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob
+from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.verbs.declaration import CURSOR, FileText, FolderOf, Moment, Who, changes, reads
 

@@ -19,7 +19,7 @@ from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.gpu import Gpu, GpuState
-from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.runtimes.local.build import local_runtime
 from mlops_desk.runtimes.local.leases import LedgerGpus
 from mlops_desk.runtimes.runtime import RunTicket

@@ -17,7 +17,7 @@ import pytest
 from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec, Engine
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 from tests.engine_suite import LABEL, SAYS, WAITS, EngineSuite, ended
 from tests.gpu_engine import PrivateEngine
 from tests.images import busybox_image, engine_client

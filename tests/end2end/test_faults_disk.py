@@ -100,7 +100,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from mlops_desk.base.disk.reserve import Reserve
-from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.storage.database import DiskFull
 from mlops_desk.storage.state import State
 from tests.end2end.chamber import fill

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.records.job import JobState
+from mlops_desk.records.jobs.job import JobState
 from tests.end2end.jobs_desk import HEAD, TOKEN, Workshop, as_uid, killed_agent
 from tests.images import bare_image, busybox_image, engine_client
 

@@ -28,20 +28,10 @@ from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, 
 from mlops_desk.records.history import Curve, Curves, ProcessMemory, Series, Window
 from mlops_desk.records.host import Core, Disk, Filesystem, Host, HostProcess, HostProcesses, Network, Sensor
 from mlops_desk.records.incident import Absence, Incident
-from mlops_desk.records.job import (
-    Attempt,
-    Job,
-    JobBrief,
-    JobRun,
-    JobSpec,
-    JobState,
-    MlflowSpec,
-    Mount,
-    Reason,
-    Resources,
-    brief_of,
-    runs_of,
-)
+from mlops_desk.records.jobs.brief import JobBrief, JobRun, brief_of, runs_of
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.records.job import JobState
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.jobs.submit_form import SubmitDialog
 from mlops_desk.ui.models.alias import AliasDialog

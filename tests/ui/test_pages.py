@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox
 
 from mlops_desk.base.errors import Invalid, Place, Refused
 from mlops_desk.records.endpoint import EndpointState
-from mlops_desk.records.job import JobState
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.ui.drift.rule import RuleDialog
 from mlops_desk.ui.endpoints.deploy_form import DeployDialog

@@ -10,7 +10,7 @@ from mlops_desk.records import event as events
 from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.event import IncidentLogged
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.job import JobState
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.rule import Retraining, RetrainState
 
 

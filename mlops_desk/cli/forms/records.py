@@ -8,7 +8,7 @@ from mlops_desk.base.text import span
 from mlops_desk.cli.cells import ago, facts, moment, number, step, table
 from mlops_desk.records.agent import Backup
 from mlops_desk.records.history import History
-from mlops_desk.records.job import JobRun, LostJob
+from mlops_desk.records.jobs.brief import JobRun, LostJob
 from mlops_desk.records.model import DatasetInput, Experiment, Model, Registry, Run
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SettingValue

@@ -15,7 +15,9 @@ from mlops_desk.events import drafts
 from mlops_desk.events.drafts import Draft, Killed, ProcessOwner
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.incident import DeviceEvent, Incident
-from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, MlflowSpec, Reason, Resources
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Resources
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.rules.service import ORIGIN
 from mlops_desk.telemetry.simulated.events import gpu_events, oom_kills

@@ -8,7 +8,7 @@ from mlops_desk.jobs.file.binding import Bound, bind, written
 from mlops_desk.jobs.file.document import read_document
 from mlops_desk.jobs.file.fields import API_VERSION, JobFile, MlflowFields, MountFields, ResourcesFields
 from mlops_desk.jobs.file.scalars import clean_path
-from mlops_desk.records.job import JobSpec, MlflowSpec, Mount, Resources
+from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Resources
 
 _LINE_BREAKS = frozenset("\x85\u2028\u2029")
 _WIDTH = 4096  # chosen: nobody's line is folded

@@ -15,7 +15,8 @@ from mlops_desk.jobs.queue import WAITING_FOR_GPUS
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.outcome import AttemptVerdict, Ending, judge
 from mlops_desk.jobs.run.runs import JobRuns
-from mlops_desk.records.job import Attempt, Job, JobState, Reason
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.runtime import (
     Displaced,
     GoneBeforeStart,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.records.job import Attempt, Job
+from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.runtimes.table import Runtimes
 
 _POLL_SECONDS = 0.5  # chosen: of a job that has no container yet; shorter than a person notices

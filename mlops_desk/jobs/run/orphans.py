@@ -14,7 +14,8 @@ from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook, with_attempt
-from mlops_desk.records.job import Job, JobSpec, JobState, Resources
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec, Resources
 from mlops_desk.runtimes.runtime import Runtime, Sighting, Stray
 
 _log = logging.getLogger(__name__)

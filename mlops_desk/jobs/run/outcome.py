@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
-from mlops_desk.records.job import JobState, Reason
+from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.outcome import Outcome
 from mlops_desk.runtimes.runtime import Sighting
 

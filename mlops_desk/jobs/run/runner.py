@@ -20,7 +20,8 @@ from mlops_desk.jobs.queue import Wanted, decide
 from mlops_desk.jobs.run.attempts import Attempts, Postponed
 from mlops_desk.jobs.run.orphans import OrphanJobs
 from mlops_desk.jobs.run.runs import JobRuns
-from mlops_desk.records.job import Job, JobState, Reason
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.runtime import Outlook, Runtime, Sighting
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from pathlib import Path
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Refused
 from mlops_desk.jobs.ports import FinishRun, KeepTickets, PrepareRun
-from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.runtimes.runtime import RunTicket
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from mlops_desk.base.process import boot_id
-from mlops_desk.records.job import Attempt, StartMark
+from mlops_desk.records.jobs.job import Attempt, StartMark
 from mlops_desk.runtimes.outcome import Outcome
 from mlops_desk.runtimes.runtime import Sighting
 

@@ -5,7 +5,7 @@ import pwd
 
 from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, ImageFacts
-from mlops_desk.records.job import Attempt, Job
+from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.runtimes.local.folder import WRAPPER, AttemptFolder
 from mlops_desk.runtimes.local.shell import PACKAGE, Shell
 from mlops_desk.runtimes.runtime import RunTicket

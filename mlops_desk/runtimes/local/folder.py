@@ -16,7 +16,8 @@ from pathlib import Path
 
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.job import Attempt, Mount
+from mlops_desk.records.jobs.job import Attempt
+from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.runtimes.outcome import OUTCOME_LIMIT_BYTES, Outcome, parse_outcome
 
 IN_TARGET = "/mlops-desk/in"

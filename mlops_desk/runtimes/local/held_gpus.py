@@ -4,7 +4,7 @@ import logging
 import threading
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.records.job import Attempt, Job
+from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.runtimes.local.ports import GpuHolder, GpuLeases
 
 _log = logging.getLogger(__name__)

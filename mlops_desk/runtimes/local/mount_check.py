@@ -7,7 +7,7 @@ from mlops_desk.base.disk.paths import default_root, runtime_folder
 from mlops_desk.base.process import run_worker
 from mlops_desk.leases.folders import PREFIX as LEASES
 from mlops_desk.leases.folders import folders_from_environment
-from mlops_desk.records.job import JobSpec
+from mlops_desk.records.jobs.spec import JobSpec
 
 _TIMEOUT_SECONDS = 10.0  # a mount that is looked at may lie on a file server that does not answer
 

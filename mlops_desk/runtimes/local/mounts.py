@@ -12,7 +12,7 @@ from mlops_desk.base.disk.mount_points import MountPoint, MountTable, RealPlace
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.text import plain
 from mlops_desk.engines.mounts import target_of
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 
 _ROOT = PurePosixPath("/")
 

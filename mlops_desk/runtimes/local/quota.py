@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.base.process import run_command
-from mlops_desk.records.job import Reason
+from mlops_desk.records.jobs.reason import Reason
 
 _EVERY_SECONDS = 5.0  # chosen: a disk of 1 GB/s gets 5 GB beyond the limit in between
 _REST = 20.0

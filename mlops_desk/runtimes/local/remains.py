@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.job import Attempt, Job
+from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.runtimes.local.folder import AttemptFolder
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,9 @@ from pathlib import Path
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
-from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, Reason
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.local.container import (
     ATTEMPT_LABEL,
     INSTANCE_LABEL,

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts
-from mlops_desk.records.job import Attempt, JobState, Reason
+from mlops_desk.records.jobs.job import Attempt, JobState
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.local.container import NAME_LABEL, container_name
 from mlops_desk.runtimes.runtime import Sighting, Stray
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.history import ProcessMemory
-from mlops_desk.records.job import JobRun
+from mlops_desk.records.jobs.brief import JobRun
 from mlops_desk.ui.curves import happenings
 from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.live.context import Context

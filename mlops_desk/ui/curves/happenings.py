@@ -8,7 +8,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.history import ProcessMemory
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.job import JobRun
+from mlops_desk.records.jobs.brief import JobRun
 from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.words import alerts, gpus, marks, numbers
 from mlops_desk.ui.words.numbers import Mark

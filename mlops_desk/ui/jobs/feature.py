@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from mlops_desk.records import event as events
-from mlops_desk.records.job import JobBrief, JobState, brief_of
+from mlops_desk.records.jobs.brief import JobBrief, brief_of
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.feature import Badge, Feature, as_it_is, go, later
 from mlops_desk.ui.live import announcements

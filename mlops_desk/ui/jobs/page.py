@@ -7,7 +7,8 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.records.job import Job, JobBrief, JobState
+from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.jobs import words
 from mlops_desk.ui.jobs.submit_form import SubmitDialog

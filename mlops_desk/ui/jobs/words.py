@@ -1,7 +1,9 @@
 """Words for a job: the facts beside its output, and the cells of its row."""
 
 from mlops_desk.base.text import decimal_name, plain
-from mlops_desk.records.job import Attempt, Job, JobBrief, JobSpec
+from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.records.jobs.job import Attempt, Job
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.widgets.facts import Fact, moment_fact, reason_facts

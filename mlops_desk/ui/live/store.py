@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlops_desk.records.drift import DriftReport
     from mlops_desk.records.endpoint import Endpoint, PastTraffic, Traffic
     from mlops_desk.records.incident import Incident
-    from mlops_desk.records.job import JobBrief
+    from mlops_desk.records.jobs.brief import JobBrief
     from mlops_desk.records.model import Model, Registry
     from mlops_desk.records.rule import Retraining, Rule
     from mlops_desk.records.setting import SettingValue

@@ -7,7 +7,8 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.job import JobBrief, JobState
+from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.status import Status
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store

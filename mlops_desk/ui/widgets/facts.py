@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
-from mlops_desk.records.job import Reason
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.value import Value

@@ -13,7 +13,8 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.history import ProcessMemory
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.job import JobRun, JobState
+from mlops_desk.records.jobs.brief import JobRun
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.charts.head import HEAD_HEIGHT
 from mlops_desk.ui.curves.happenings import Flag, Occupant
 

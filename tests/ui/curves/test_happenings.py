@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.history import ProcessMemory
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.job import JobRun, JobState
+from mlops_desk.records.jobs.brief import JobRun
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.curves import happenings
 from mlops_desk.ui.curves.happenings import Occupant
 from mlops_desk.ui.curves.spans import Span

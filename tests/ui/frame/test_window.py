@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdi
 
 from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.records import event as events
-from mlops_desk.records.job import JobState
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.look import theme
 

@@ -16,7 +16,9 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from mlops_desk.base.text import NAME_LIMIT
 from mlops_desk.records import event as events
-from mlops_desk.records.job import JobState, Reason, brief_of
+from mlops_desk.records.jobs.brief import brief_of
+from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.drift import retraining
 from mlops_desk.ui.drift import words as drift_words

@@ -11,7 +11,8 @@ from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.records.gpu import GpuState
-from mlops_desk.records.job import JobState, Reason
+from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.tables.paint import COLUMN_SHARE
 from mlops_desk.ui.words import gpus

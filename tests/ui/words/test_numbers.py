@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mlops_desk.records.drift import Verdict
 from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
-from mlops_desk.records.job import JobState
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.ui.gpus import facts, tables

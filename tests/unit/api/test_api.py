@@ -27,7 +27,8 @@ from mlops_desk.records.event import Heartbeat, Hello, JobChanged, Notice, Sampl
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.history import Curve, Curves
 from mlops_desk.records.host import Host
-from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Run
 from mlops_desk.records.rule import Rule

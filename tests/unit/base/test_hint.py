@@ -16,7 +16,7 @@ from mlops_desk.records.alert import Alert
 from mlops_desk.records.event import Notice
 from mlops_desk.records.host import Host
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.job import Reason
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.status import Sample
 
 HINT = Hint("mlops-desk jobs list", before="Look: ", after=" shows them all.")

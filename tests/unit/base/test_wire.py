@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
-from mlops_desk.records.job import Attempt, Job, JobBrief, JobSpec, JobState, Mount, Reason, Resources
+from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec, Mount, Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Run
 

@@ -18,7 +18,9 @@ from mlops_desk.cli.main import main
 from mlops_desk.cli.watch import _Painter
 from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.host import Host
-from mlops_desk.records.job import Job, JobSpec, JobState, Reason
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.status import Status
 from mlops_desk.verbs.declaration import Verb
 

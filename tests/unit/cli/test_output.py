@@ -16,7 +16,9 @@ from mlops_desk.records.agent import AgentCost, AgentInfo, Check
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.history import History
 from mlops_desk.records.host import Disk, Filesystem, Host, Network
-from mlops_desk.records.job import Job, JobSpec, JobState, LostJob, Resources, brief_of
+from mlops_desk.records.jobs.brief import LostJob, brief_of
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec, Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Model, Registry

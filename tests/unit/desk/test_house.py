@@ -17,7 +17,8 @@ from mlops_desk.desk.house import RECORDED, Desk
 from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.event import Notice
 from mlops_desk.records.history import SeriesName
-from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.rule import Rule
 from mlops_desk.telemetry.metrics.table import METRICS
 from mlops_desk.verbs import PROTOCOLS

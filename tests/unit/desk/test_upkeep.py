@@ -10,7 +10,8 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk import upkeep as module
 from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.records.event import Notice
-from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.storage.state import State
 from tests.unit.storage.damage import fill_state
 

@@ -11,7 +11,7 @@ from mlops_desk.desk.machine_wiring import MachineWiring, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring, finish_run, prepare_run
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
-from mlops_desk.records.job import JobSpec, MlflowSpec
+from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec
 
 
 def test_a_container_lives_while_it_is_there_and_has_not_ended() -> None:

@@ -7,7 +7,7 @@ import pytest
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines.engine import ContainerSpec, Engine
 from mlops_desk.engines.fake import FakeEngine, ScriptedEnding, ScriptedProgram
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 from tests.engine_suite import PROGRAMS, EngineSuite
 
 GPU = "GPU-00000000-0000-4000-8000-000000000000"

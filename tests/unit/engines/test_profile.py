@@ -11,7 +11,7 @@ from mlops_desk.base.errors import Refused
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.limits import FileLimits, engine_limits
 from mlops_desk.engines.profile import Machine, container_body
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 
 GIB = 1 << 30
 MACHINE = Machine(64 * GIB, "nvidia")

@@ -12,7 +12,9 @@ from mlops_desk.events.folding import FOLD_SECONDS, Folding
 from mlops_desk.events.gpu_watch import SILENT_SECONDS, Ended, GpuWatch
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo, Slowdown
 from mlops_desk.records.incident import DeviceEvent, Incident
-from mlops_desk.records.job import Job, JobSpec, JobState, Reason
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.metric import MetricState, Reading
 
 GPU = Gpu("GPU-3", 3, "H100", "0000:19:00.0", GpuState.OK)

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from mlops_desk.events.kills import Kills, Outlets
 from mlops_desk.records.incident import DeviceEvent, Incident
-from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, Reason
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
 
 ID = "0123456789abcdef" * 4
 OTHER = "f" * 64

@@ -18,7 +18,9 @@ from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.history import Curves
 from mlops_desk.records.host import Host
 from mlops_desk.records.incident import DeviceEvent, Incident
-from mlops_desk.records.job import Job, JobSpec, JobState, Reason
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Status
 from tests.service_rig import AGENT, ServiceRig

@@ -13,7 +13,8 @@ from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
-from mlops_desk.records.job import Job, JobSpec, JobState, MlflowSpec, Resources
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Resources
 from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
 from mlops_desk.runtimes.runtime import Outlook, RunTicket
 from mlops_desk.storage.state import State

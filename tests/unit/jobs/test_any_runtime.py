@@ -19,7 +19,8 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.jobs.service import JobsService
-from mlops_desk.records.job import Attempt, Job, JobSpec, JobState, Resources
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec, Resources
 from mlops_desk.runtimes.fake import FakeRuntime
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State

@@ -6,7 +6,7 @@ Whoever comes next has the same database and the same engine, and no job may be 
 import pytest
 
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.job import JobState
+from mlops_desk.records.jobs.job import JobState
 
 
 class Killed(BaseException):

@@ -26,7 +26,10 @@ from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.event import JobChanged
-from mlops_desk.records.job import Job, JobSpec, JobState, LostJob, Reason
+from mlops_desk.records.jobs.brief import LostJob
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.local.build import local_runtime
 from mlops_desk.runtimes.runtime import Outlook
 from mlops_desk.runtimes.table import Runtimes

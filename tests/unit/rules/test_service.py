@@ -13,7 +13,9 @@ from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavail
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.event import DriftReported, JobChanged, Notice, RetrainingChanged, RuleChanged, RuleRemoved
-from mlops_desk.records.job import Job, JobSpec, JobState, Reason
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.model import ModelVersion
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.rules.service import ORIGIN, RulesService

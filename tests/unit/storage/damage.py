@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.incident import Incident
-from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.rule import Rule
 from mlops_desk.storage.state import State
 

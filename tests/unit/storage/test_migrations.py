@@ -13,7 +13,8 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 
 from mlops_desk.base import wire
-from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.storage import schema
 from mlops_desk.storage.history.blocks import Block
 from mlops_desk.storage.history.store import TelemetryStore

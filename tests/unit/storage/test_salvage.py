@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.storage import repair
 from mlops_desk.storage.history.store import TelemetryStore
 from mlops_desk.storage.pages import Pages
@@ -161,7 +161,7 @@ def fill_state_without_end(path: Path) -> None:
 
 
 def made(number: int) -> Job:
-    from mlops_desk.records.job import JobSpec
+    from mlops_desk.records.jobs.spec import JobSpec
 
     return Job(f"job{number:04}", "train", JobState.FAILED, JobSpec("train", "i"), float(number), 0, "me")
 

@@ -14,7 +14,8 @@ from sqlalchemy import create_engine, text
 
 from mlops_desk.base import wire
 from mlops_desk.base.errors import Refused
-from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.rule import Rule
 from mlops_desk.storage import schema
 from mlops_desk.storage.state import State

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import event
 
 from mlops_desk.records.agent import AuditEntry
-from mlops_desk.records.job import Job, JobSpec, JobState
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.storage.state import State
 
 

@@ -9,7 +9,9 @@ import pytest
 from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
 from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network
-from mlops_desk.records.job import Attempt, Job, JobRun, JobSpec, JobState, runs_of
+from mlops_desk.records.jobs.brief import JobRun, runs_of
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import PastStatus, Status
 from mlops_desk.storage.history.holders import MemoryHolding

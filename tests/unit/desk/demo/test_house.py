@@ -10,7 +10,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import open_desk
 from mlops_desk.desk.demo.house import DemoDesk
-from mlops_desk.records.job import JobState
+from mlops_desk.records.jobs.job import JobState
 
 
 @pytest.fixture

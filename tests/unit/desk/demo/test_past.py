@@ -15,7 +15,7 @@ from mlops_desk.desk import open_desk
 from mlops_desk.desk.demo import data, history, past, past_drift
 from mlops_desk.desk.demo.house import DemoDesk
 from mlops_desk.records.drift import Verdict
-from mlops_desk.records.job import JobState
+from mlops_desk.records.jobs.job import JobState
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.history import backfill
 from mlops_desk.telemetry.history.backfill import Stretch

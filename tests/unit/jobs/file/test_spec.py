@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mlops_desk.base.errors import Invalid, Place
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.jobs.file.units import format_bytes, parse_bytes
-from mlops_desk.records.job import JobSpec, MlflowSpec, Mount, Resources
+from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Resources
 
 EXAMPLE = """
 apiVersion: mlops-desk/v1

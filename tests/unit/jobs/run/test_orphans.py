@@ -8,7 +8,7 @@ import pytest
 from mlops_desk.base.errors import TimedOut, Unavailable
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.job import Job, JobState
+from mlops_desk.records.jobs.job import Job, JobState
 
 OURS = "mld-cafe0123-0123456789ab-a1"
 LABELS = {

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.jobs.run.outcome import Ending, judge
-from mlops_desk.records.job import Attempt, JobState, Reason
+from mlops_desk.records.jobs.job import Attempt, JobState
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.local import container_process
 from mlops_desk.runtimes.local.folder import AttemptFolder
 from mlops_desk.runtimes.outcome import Outcome, parse_outcome

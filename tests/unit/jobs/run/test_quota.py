@@ -13,7 +13,7 @@ import pytest
 
 from mlops_desk.base.errors import TimedOut, Unavailable
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.job import Attempt, JobState
+from mlops_desk.records.jobs.job import Attempt, JobState
 from mlops_desk.runtimes.local import quota
 from mlops_desk.runtimes.local.folder import AttemptFolder
 from mlops_desk.runtimes.local.quota import OutQuota, used_bytes

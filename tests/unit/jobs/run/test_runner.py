@@ -12,7 +12,8 @@ from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.jobs.run.times import Now
-from mlops_desk.records.job import JobState, Mount
+from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.runtimes.local.shell import HostShell
 
 GIB = 1 << 30

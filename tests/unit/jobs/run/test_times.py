@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.times import Now
-from mlops_desk.records.job import Attempt, JobState, StartMark
+from mlops_desk.records.jobs.job import Attempt, JobState, StartMark
 from mlops_desk.runtimes.outcome import Outcome
 from mlops_desk.runtimes.runtime import Phase, Sighting
 

@@ -4,7 +4,7 @@ import pytest
 
 from mlops_desk.base.disk.mount_points import MountTable, mount_points
 from mlops_desk.base.errors import Refused
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.runtimes.local.mounts import check_mounted
 
 HOST = """\

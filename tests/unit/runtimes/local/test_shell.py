@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.records.job import Mount
+from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.runtimes.local.shell import HostShell, Shell, host_shell
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from mlops_desk.records.job import Attempt, JobState
+from mlops_desk.records.jobs.job import Attempt, JobState
 from mlops_desk.runtimes.local.folder import AttemptFolder
 
 BUSYBOX = shutil.which("busybox", path="/bin:/usr/bin:/usr/local/bin")

@@ -1,0 +1,77 @@
+"""GPUs as the queue sees them: how each stands, who has it, and until when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class CardState(StrEnum):
+    """How a GPU stands in the machine-wide ledger. Only a free one, or room on a shared one, is given out.
+
+    UNKNOWN and EXTERNAL fail closed: nobody knows what runs there, or it is somebody's who asked for no lease.
+    """
+
+    FREE = "free"
+    LEASED = "leased"
+    SHARED = "shared"
+    RESERVED = "reserved"
+    EXTERNAL = "external"
+    DRAINING = "draining"
+    FAULTED = "faulted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CardHolder:
+    """Who has a GPU, or a share of it. Times are Unix seconds; None: not known.
+
+    ``label`` is what a person calls it (a job's name, a program); ``job_id`` is of a job of this desk. ``until`` is
+    when it must have let go at the latest (a time limit, the end of a reservation). ``share_bytes``: what it declared.
+    """
+
+    label: str
+    user: str | None = None
+    uid: int | None = None
+    job_id: str | None = None
+    since: float | None = None
+    until: float | None = None
+    pid: int | None = None
+    share_bytes: int | None = None
+    external: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A reservation of a GPU for a user. Times are Unix seconds; ``ends_at`` None: until it is taken back."""
+
+    id: str
+    gpu: str
+    uid: int
+    user: str
+    starts_at: float
+    ends_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuCard:
+    """One GPU, or one MIG instance, that jobs could be given.
+
+    ``state`` and ``text`` (a few words why) are the ledger's. ``memory_bytes`` is its size, ``room_bytes`` what is not
+    in use nor declared by anybody; None: not known. ``peers`` ranks how near another card is: 0 is NVLink, then 1 the
+    same switch, up to 5 across the machine; a card that is not named there is farther than all. ``parent`` is the GPU
+    of a MIG instance, ``profile`` its size. ``bookings`` are the reservations that are not over.
+    """
+
+    uuid: str
+    index: int
+    name: str
+    state: CardState
+    text: str = ""
+    memory_bytes: int | None = None
+    room_bytes: int | None = None
+    holders: tuple[CardHolder, ...] = ()
+    peers: Mapping[str, int] = field(default_factory=dict)
+    numa_node: int | None = None
+    parent: str | None = None
+    profile: str | None = None
+    bookings: tuple[Booking, ...] = ()

@@ -1,0 +1,129 @@
+"""Training jobs: what was asked for, what became of it, and why."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mlops_desk.records.jobs.capsule import Capsule
+from mlops_desk.records.jobs.place import WaitingFor
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.records.jobs.usage import JobUsage, Progress
+from mlops_desk.records.owner import Owner
+
+LOCAL_RUNTIME = "local"
+"""The runtime of this machine's own engine, which records without a runtime's name are of."""
+
+
+class JobState(StrEnum):
+    """Where a job stands. ``UNKNOWN`` is an honest answer: nobody saw how it ended."""
+
+    QUEUED = "queued"
+    BLOCKED = "blocked"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_final(self) -> bool:
+        return self in _FINAL
+
+
+_FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class StartMark:
+    """Where a start stands on what nobody can set: seconds since a boot, and the engine's process (None: not known)."""
+
+    boot_id: str
+    uptime_seconds: float
+    engine: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One start of a job. Written before its container is created; the container's name carries its id.
+
+    ``mark`` is where its start stands on clocks that nobody sets. ``stopped_for`` is why the desk itself stops it.
+    ``out_limit_bytes`` is what it was told that it may write to /mlops-desk/out; None: nobody told it a limit.
+    ``runtime`` names what runs it, ``handle`` is what that calls it, and what it is found by: where it is a container,
+    the container's name. ``proof`` says how it was proven that its GPUs are the leased ones: uuid, minor, or none.
+    """
+
+    number: int
+    id: str
+    container: str
+    state: JobState
+    gpus: tuple[str, ...] = ()
+    started_at: float | None = None
+    ended_at: float | None = None
+    exit_code: int | None = None
+    reason: Reason | None = None
+    mark: StartMark | None = None
+    stopped_for: Reason | None = None
+    out_limit_bytes: int | None = None
+    runtime: str = LOCAL_RUNTIME
+    handle: str = ""
+    proof: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.handle:
+            object.__setattr__(self, "handle", self.container)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job and all that is known of it. Times are Unix seconds.
+
+    ``orphan``: its record was lost and made anew from its container, so what was asked for is known in part only.
+    ``runtime`` names what runs it, ``handle`` is what that calls its newest attempt. ``group`` is the id of the sweep
+    or array that it was submitted with, ``group_index`` its place there. ``not_before`` is when it may start at the
+    earliest. ``position`` (1 is next), ``forecast_start`` and ``waiting_for`` are the scheduler's, as of now, and not
+    stored.
+    """
+
+    id: str
+    name: str
+    state: JobState
+    spec: JobSpec
+    submitted_at: float
+    submitted_by: int
+    user: str
+    image_id: str | None = None
+    exit_code: int | None = None
+    reason: Reason | None = None
+    gpus: tuple[str, ...] = ()
+    container: str | None = None
+    mlflow_run_id: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    started_at: float | None = None
+    ended_at: float | None = None
+    cancel_requested: bool = False
+    origin: str | None = None
+    orphan: bool = False
+    runtime: str = LOCAL_RUNTIME
+    handle: str | None = None
+    priority: int = 0
+    group: str | None = None
+    group_index: int | None = None
+    not_before: float | None = None
+    capsule: Capsule | None = None
+    usage: JobUsage | None = None
+    progress: Progress | None = None
+    position: int | None = None
+    forecast_start: float | None = None
+    waiting_for: tuple[WaitingFor, ...] = ()
+    owner_name: str = field(default="", metadata={"json": "owner"})
+
+    def __post_init__(self) -> None:
+        if self.handle is None:
+            object.__setattr__(self, "handle", self.container)
+        if not self.owner_name:
+            object.__setattr__(self, "owner_name", self.user)
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.submitted_by, self.user)

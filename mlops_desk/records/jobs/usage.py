@@ -1,0 +1,34 @@
+"""What a job has used, as telemetry saw it. None: not known, never 0."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class JobUsage:
+    """Over all attempts and GPUs of a job.
+
+    ``gpu_seconds`` is GPU time held; ``energy_measured`` tells whether the energy is the GPUs' own counter's, or else
+    power integrated over time. ``gpu_utilization_mean`` is a ratio from 0 to 1.
+    """
+
+    gpu_seconds: float | None = None
+    energy_joules: float | None = None
+    energy_measured: bool | None = None
+    gpu_memory_peak_bytes: int | None = None
+    gpu_utilization_mean: float | None = None
+    throttled_seconds: float | None = None
+    cpu_seconds: float | None = None
+    memory_peak_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job says it is, read from its log. ``ratio`` is from 0 to 1, ``seen_at`` in Unix seconds.
+
+    ``text`` is a few plain words (``epoch 3/10``), ``left_seconds`` what remains by its own or our reckoning.
+    """
+
+    text: str
+    seen_at: float
+    ratio: float | None = None
+    left_seconds: float | None = None
