@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.storage.history import backfill, chunk_rollup, sealing
 from mlops_desk.storage.history.backfill import gaps, put_in
 from mlops_desk.storage.history.blocks import OK, Block, Key
+from mlops_desk.storage.history.chunk_writer import CHUNKS
 from mlops_desk.storage.history.chunks import put_curves, put_rolled, put_times
 from mlops_desk.storage.history.holders import MemoryHolding
 from mlops_desk.storage.history.holders_reading import holders_in, memory_of
@@ -199,6 +200,18 @@ def test_rolling_up_and_forgetting_leaves_it_until_its_turn(
             pass
     assert 2.0 not in rows(store, 2)
     assert [who.pid for who in holders_in(store, CurvesRequest((), 0.0, 1e7, 0, 0, FOREVER))] == []
+
+
+def test_tables_of_processes_are_no_source_of_a_roll_up(store: TelemetryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunk_rollup, "CHUNKS_A_ROLL", (2, 2))
+    monkeypatch.setattr(chunk_rollup, "CHUNKS_LEFT", (0, 0))
+    tables = tuple(MadeHolders(((901 + number) * 1000,), (process(11, 0, (500,)),)) for number in range(4))
+    put_in(store, coarse(2, [900.0], [2.0], tables))
+    for _ in chunk_rollup.roll_up(store, 0):
+        pass
+    with store.database.transaction() as connection:
+        tiers = connection.execute(select(CHUNKS.c.tier).order_by(CHUNKS.c.tier)).scalars().all()
+    assert tiers == [0, 0, 0, 0, 2]
 
 
 def test_many_processes_are_written_in_turns_that_no_flush_waits_for(store: TelemetryStore) -> None:
