@@ -6,8 +6,11 @@ A parameter means the same in all verbs that have it; where it does not, a row n
 from mlops_desk.verbs.declaration import Option, Parameter, Verb
 
 HELP = {
+    "a": "id of one job, or the beginning of it",
     "alert_id": "id of the alert, or the beginning of it",
     "alias": "alias of the model, such as champion",
+    "b": "id of the other job, or the beginning of it",
+    "changed": "a field of the job file with its new value, as resources.gpus=2; may be given several times",
     "clear_at": "value at which the alert ends, so that it does not flicker",
     "cooldown_seconds": "least time between two retrainings that drift sets off",
     "data": "new path on this machine for a mount target of the job; may be given several times",

@@ -8,7 +8,7 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, table
-from mlops_desk.cli.forms import drift, events, host_processes, machine, processes, records
+from mlops_desk.cli.forms import drift, events, host_processes, machine, processes, records, repeating
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
@@ -127,6 +127,7 @@ def _job(job: Job) -> str:
         "container": job.container or "–",
         "exit code": "–" if job.exit_code is None else str(job.exit_code),
         "MLflow run": job.mlflow_run_id or "–",
+        **repeating.told(job),
     }
     if job.orphan:
         told["record"] = "lost, and made anew from its container"
@@ -227,6 +228,7 @@ _RUNS: dict[str, Callable[[Any], str]] = {
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **events.TABLES,
     **records.TABLES,
+    **repeating.TABLES,
     Job: _JOBS,
     JobBrief: _JOBS,
     Model: {

@@ -118,14 +118,14 @@ def _add_drift_report(verbs: Any) -> None:
 def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Parameter) -> None:
     form = parameter.form
     text = _escaped(help_of(verb, parameter))
-    word = (form.word if isinstance(form, (Option, Length)) else None) or parameter.name
+    word = (form.word if isinstance(form, (Option, Length, Pairs)) else None) or parameter.name
     option = "--" + word.replace("_", "-")
     if isinstance(form, FolderOf):
         return
     if parameter.type is bool:
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default, help=text)
     elif isinstance(form, Pairs):
-        parser.add_argument(option, metavar=form.metavar, action="append", default=None, help=text)
+        parser.add_argument(option, dest=parameter.name, metavar=form.metavar, action="append", help=text)
     elif parameter.required and not isinstance(form, (Option, Moment, Length)):
         metavar = form.metavar if isinstance(form, (FileText, AbsolutePath)) else parameter.name.upper()
         parser.add_argument(parameter.name, metavar=metavar, type=_type(parameter), help=text)
@@ -184,7 +184,7 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
         elif isinstance(form, AbsolutePath) and value is not None:
             value = str(Path(value).expanduser().absolute())
         elif isinstance(form, Pairs) and value is not None:
-            value = _pairs(parameter.name, value, form)
+            value = _pairs(form.word or parameter.name, value, form)
         arguments[parameter.name] = _absolute_uri(parameter.name, value)
     return arguments
 

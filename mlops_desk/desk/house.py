@@ -18,7 +18,7 @@ from mlops_desk.desk.container_names import ContainerNames
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
-from mlops_desk.desk.model_wiring import ModelWiring, finish_run, prepare_run
+from mlops_desk.desk.model_wiring import ModelWiring, finish_run, prepare_run, run_metrics
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.drift import metrics as drift_metrics
@@ -229,6 +229,7 @@ class Desk(DeskVerbs):
             partial(finish_run, self.registry),
             self.registry.keep_tickets,
             self.policy,
+            partial(run_metrics, self.registry),
         )
 
     def _runtimes(self) -> Runtimes:

@@ -34,6 +34,11 @@ def finish_run(registry: RegistryCore, run_id: str, status: str) -> None:
     registry.finish_run(run_id, status)
 
 
+def run_metrics(registry: RegistryCore, run_id: str) -> Mapping[str, float]:
+    """Return the newest metrics of a job's run. Raises DeskError."""
+    return registry.run(run_id).metrics
+
+
 class ModelWiring:
     """Joins registry, jobs and endpoints for drift and for rules."""
 

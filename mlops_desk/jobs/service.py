@@ -5,7 +5,6 @@ import secrets
 import time
 from builtins import list as list_of
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 
 from mlops_desk.base.bus import Bus
@@ -15,6 +14,7 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
 from mlops_desk.jobs.file.spec import parse_spec
 from mlops_desk.jobs.ports import FinishRun, KeepTickets, PrepareRun
 from mlops_desk.jobs.run import lost_jobs
@@ -23,6 +23,7 @@ from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob, runs_of
+from mlops_desk.records.jobs.capsule import Difference, Repeat
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
@@ -31,7 +32,7 @@ from mlops_desk.runtimes.runtime import Runtime
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
-from mlops_desk.verbs.policy import AccessPolicy, Relation, SingleUser
+from mlops_desk.verbs.policy import AccessPolicy, SingleUser
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ _JOBS_LOOKED_AT = 2000  # chosen: years of a small team; reading so many takes a
 class JobsService:
     """Queue, runners and logs of jobs, as ``verbs.jobs.Jobs`` declares them; ``runtimes`` is where they run.
 
-    ``prepare_run``, ``finish_run`` and ``keep_tickets`` reach the tracking server, for jobs that ask for MLflow.
+    ``prepare_run``, ``finish_run``, ``keep_tickets`` and ``metrics`` reach the tracking server, for jobs that ask for
+    MLflow.
     """
 
     def __init__(
@@ -55,8 +57,8 @@ class JobsService:
         finish_run: FinishRun,
         keep_tickets: KeepTickets,
         policy: AccessPolicy | None = None,
+        metrics: RunMetrics | None = None,
     ) -> None:
-        self._policy = policy or SingleUser()
         self._folder = folder
         self._loop = loop
         self._runtimes = runtimes
@@ -64,6 +66,7 @@ class JobsService:
         self._announcements = Lane(loop, "jobs-announce")
         self._table = state.jobs
         self._book = JobBook(state.jobs, self._announce)
+        self._repeating = Repeating(self._book, policy or SingleUser(), metrics)
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         self._runners = {one.name: Runner(self._book, one, runs, loop.start) for one in runtimes}
         self._logs = Logs(self._book, runtimes, loop.ending.is_set)
@@ -130,6 +133,14 @@ class JobsService:
             raise Refused(f"Job {job.id} is over already: {job.state.value}.")
         return self._runner_of(job).cancel(job.id)
 
+    def rerun(
+        self, job_id: str, changed: Mapping[str, str] | None = None, data: Mapping[str, str] | None = None
+    ) -> Job:
+        return self._queue_again(self._repeating.repeat(job_id, changed or {}, data or {}))
+
+    def diff(self, a: str, b: str) -> list_of[Difference]:
+        return list_of(self._repeating.diff(a, b))
+
     def lost(self, job_id: str) -> LostJob:
         found, owner_uid = self._lost(job_id)
         return LostJob(plain(found), str(self._folder.jobs / found), owner_uid)
@@ -148,25 +159,8 @@ class JobsService:
     # -- for rules -----------------------------------------------------------------------------
 
     def resubmit(self, job_id: str, data: Mapping[str, str], origin: str) -> Job:
-        """Queue a job again, on the same image, with other sources for some of its mount targets.
-
-        It runs as the first submitter if who asks may act for them; else as who asks.
-        """
-        job = self._book.find(job_id)
-        if job.orphan:
-            text = f"What job {job.id} was asked to do is not known: no record was left when its container was found."
-            raise Refused(text, "Submit its job file again.")
-        targets = {mount.target for mount in job.spec.mounts}
-        for target in data:
-            if target not in targets:
-                known = ", ".join(sorted(targets)) or "none"
-                raise Invalid(f"Job {job.id} has no mount at {plain(target)!r}.", f"Its mount targets: {known}.")
-        mounts = tuple(replace(mount, source=data.get(mount.target, mount.source)) for mount in job.spec.mounts)
-        caller = current_caller()
-        is_other = self._policy.relation(caller, job.owner) is Relation.OTHER
-        uid = caller.uid if is_other else job.submitted_by
-        runtime = self._runtimes.named(job.runtime)
-        return self._queue(replace(job.spec, mounts=mounts), uid, runtime, image_id=job.image_id, origin=origin)
+        """Queue a job again, on the same image, with other sources for some of its mount targets."""
+        return self._queue_again(self._repeating.again(job_id, {}, data), origin)
 
     def find_by_run(self, run_id: str) -> Job | None:
         """Return the job that logged to a run."""
@@ -183,8 +177,18 @@ class JobsService:
         """Return who looks after a job; of one whose runtime is gone a wish to end it is at least written down."""
         return self._runners.get(job.runtime) or self._runners[self._runtimes.default.name]
 
+    def _queue_again(self, again: Again, origin: str | None = None) -> Job:
+        runtime = self._runtimes.named(again.job.runtime)
+        return self._queue(again.spec, again.uid, runtime, again.image_id, origin, again.repeat)
+
     def _queue(
-        self, spec: JobSpec, uid: int, runtime: Runtime, image_id: str | None = None, origin: str | None = None
+        self,
+        spec: JobSpec,
+        uid: int,
+        runtime: Runtime,
+        image_id: str | None = None,
+        origin: str | None = None,
+        repeat: Repeat | None = None,
     ) -> Job:
         job = Job(
             id=secrets.token_hex(6),
@@ -197,6 +201,7 @@ class JobsService:
             image_id=image_id or _local_image(runtime, spec.image),
             origin=origin,
             runtime=runtime.name,
+            repeat=repeat,
         )
         job = self._book.add(job)
         self._runner_of(job).wake()

@@ -81,10 +81,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """On the command line: repeated ``--name KEY=VALUE`` (the value an absolute path if ``paths``)."""
+    """On the command line: repeated ``--name KEY=VALUE`` (the value an absolute path if ``paths``).
+
+    ``word`` stands there instead of the name (``set``, which Python keeps for itself).
+    """
 
     metavar: str = "KEY=VALUE"
     paths: bool = False
+    word: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

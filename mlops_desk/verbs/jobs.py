@@ -1,13 +1,14 @@
 """Verbs about training jobs."""
 
 from builtins import list as list_of
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Protocol
 
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob
+from mlops_desk.records.jobs.capsule import Difference
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.list_page import ListPage
-from mlops_desk.verbs.declaration import CURSOR, FileText, FolderOf, Moment, Who, changes, reads
+from mlops_desk.verbs.declaration import CURSOR, FileText, FolderOf, Moment, Pairs, Who, changes, reads
 
 
 class Jobs(Protocol):
@@ -55,6 +56,24 @@ class Jobs(Protocol):
     @changes(who=Who.OWNER, before="show", of=("job", "job_id"))
     def cancel(self, job_id: str) -> Job:
         """Take a job out of the queue, or stop its container."""
+        ...
+
+    @changes(why="what is queued is theirs")
+    def rerun(
+        self,
+        job_id: str,
+        changed: Annotated[Mapping[str, str] | None, Pairs("FIELD=VALUE", word="set")] = None,
+        data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
+    ) -> Job:
+        """Queue a job once more: the same image, code and job file, and say in what it differs all the same."""
+        ...
+
+    @reads
+    def diff(self, a: str, b: str) -> list_of[Difference]:
+        """List in what two jobs differ: what was asked for, what they were made of, how they ended and what they used.
+
+        Only what differs is listed, with the metrics of their runs.
+        """
         ...
 
     @reads

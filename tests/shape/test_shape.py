@@ -137,6 +137,7 @@ MADE_ANEW = {
     "/v1/alerts/try_webhook": "changes nothing here",
     "/v1/drift/check": "makes a report",
     "/v1/jobs/submit": "makes a job",
+    "/v1/jobs/rerun": "makes a job",
 }
 """The changes that have nothing to show from before."""
 MADE_OF = {"/v1/rules/fire": "makes a retraining of the rule that is shown, whose owner may"}

@@ -66,3 +66,12 @@ class Difference:
     path: str
     a: str | None
     b: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """That a job is another one once more (``of``, its id): in what the two differ, and what nobody can promise."""
+
+    of: str
+    differs: tuple[Difference, ...] = ()
+    notes: tuple[str, ...] = ()

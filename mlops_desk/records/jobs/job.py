@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mlops_desk.records.jobs.capsule import Capsule
+from mlops_desk.records.jobs.capsule import Capsule, Repeat
 from mlops_desk.records.jobs.place import WaitingFor
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
@@ -81,8 +81,8 @@ class Job:
     ``orphan``: its record was lost and made anew from its container, so what was asked for is known in part only.
     ``runtime`` names what runs it, ``handle`` is what that calls its newest attempt. ``group`` is the id of the sweep
     or array that it was submitted with, ``group_index`` its place there. ``not_before`` is when it may start at the
-    earliest. ``position`` (1 is next), ``forecast_start`` and ``waiting_for`` are the scheduler's, as of now, and not
-    stored.
+    earliest. ``repeat`` says of which job it is the same once more. ``position`` (1 is next), ``forecast_start`` and
+    ``waiting_for`` are the scheduler's, as of now, and not stored.
     """
 
     id: str
@@ -117,6 +117,7 @@ class Job:
     forecast_start: float | None = None
     waiting_for: tuple[WaitingFor, ...] = ()
     owner_name: str = field(default="", metadata={"json": "owner"})
+    repeat: Repeat | None = None
 
     def __post_init__(self) -> None:
         if self.handle is None:

@@ -64,6 +64,8 @@ TABLE = {
     "/v1/jobs/ran": EVERYBODY,
     "/v1/jobs/show": EVERYBODY,
     "/v1/jobs/cancel": OWNER,
+    "/v1/jobs/rerun": EVERYBODY,
+    "/v1/jobs/diff": EVERYBODY,
     "/v1/jobs/lost": EVERYBODY,
     "/v1/jobs/forget": OWNER,
     "/v1/jobs/logs": EVERYBODY,

@@ -1,0 +1,136 @@
+"""A job once more, and two jobs beside each other.
+
+A repetition has the same image by its id, the same snapshot of the code and the same spec, but for what a person
+changes. It is told from the start in what it differs, and again once it is known on what it runs.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import DeskError, Hint, Invalid, Refused
+from mlops_desk.base.text import plain
+from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.changes import changed_spec
+from mlops_desk.jobs.capsule.differences import capsule_document, differences, job_document, spec_document
+from mlops_desk.records.jobs.capsule import Capsule, Difference, Repeat
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.verbs.policy import AccessPolicy, Relation
+
+_log = logging.getLogger(__name__)
+
+RunMetrics = Callable[[str], Mapping[str, float]]
+"""Return the newest metrics of a run (id). Raises DeskError."""
+
+_NO_SEED = "No seed was set (seed: in the job file), so whatever draws lots may come out otherwise."
+_OTHER_DATA = "The data are other ones: "
+_UNPINNED = "The image of the first one was never found here, so it is looked for by its name again."
+_OF_THE_CAPSULE = ("image", "git", "source_sha256", "packages_sha256", "data", "driver", "versions", "gpu_models")
+"""What of the capsule tells of a drift; that its GPUs are others of the same model is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What is to be queued once more, and for whom."""
+
+    job: Job
+    spec: JobSpec
+    uid: int
+    image_id: str | None
+    repeat: Repeat | None
+
+
+class Repeating:
+    """``metrics`` reaches the tracking server; None where there is none."""
+
+    def __init__(self, book: JobBook, policy: AccessPolicy, metrics: RunMetrics | None) -> None:
+        self._book = book
+        self._policy = policy
+        self._metrics = metrics
+
+    def again(self, job_id: str, changed: Mapping[str, str], data: Mapping[str, str]) -> Again:
+        """Return a job as it is queued once more: with fields changed, other sources for some of its mount targets.
+
+        It runs as the first submitter if who asks may act for them; else as who asks. Raises NotFound, Invalid, and
+        Refused.
+        """
+        job = self._book.find(job_id)
+        if job.orphan:
+            text = f"What job {job.id} was asked to do is not known: no record was left when its container was found."
+            raise Refused(text, "Submit its job file again.")
+        spec = _with_data(job, changed_spec(job.spec, changed), data)
+        caller = current_caller()
+        is_other = self._policy.relation(caller, job.owner) is Relation.OTHER
+        if is_other and job.capsule is not None and job.capsule.source_sha256 is not None:
+            text = f"Job {job.id} runs code of {job.user}, of which only their own snapshot is kept."
+            raise Refused(text, f"Ask {job.user}, or submit a job file with your own source.")
+        same_image = spec.image == job.spec.image
+        return Again(
+            job, spec, caller.uid if is_other else job.submitted_by, job.image_id if same_image else None, None
+        )
+
+    def repeat(self, job_id: str, changed: Mapping[str, str], data: Mapping[str, str]) -> Again:
+        """Return the same with what can be told now of how it differs."""
+        again = self.again(job_id, changed, data)
+        differs = differences(spec_document(again.job.spec), spec_document(again.spec), "spec")
+        notes = [_NO_SEED] if again.spec.seed is None else []
+        if data:
+            notes.append(_OTHER_DATA + ", ".join(plain(target) for target in sorted(data)) + ".")
+        if again.job.image_id is None:
+            notes.append(_UNPINNED)
+        return replace(again, repeat=Repeat(again.job.id, differs, tuple(notes)))
+
+    def diff(self, a: str, b: str) -> tuple[Difference, ...]:
+        """Return in what two jobs differ. Raises NotFound, Invalid."""
+        return differences(self._document(self._book.find(a)), self._document(self._book.find(b)))
+
+    def metrics(self, job: Job) -> dict[str, float]:
+        """Return the newest metrics of a job's run, none where it has no run. Raises DeskError."""
+        if self._metrics is None or job.mlflow_run_id is None:
+            return {}
+        return dict(self._metrics(job.mlflow_run_id))
+
+    def _document(self, job: Job) -> dict[str, Any]:
+        try:
+            return job_document(job, self.metrics(job))
+        except DeskError as error:
+            _log.info("The metrics of job %s can't be had: %s", job.id, error.message)
+            return {**job_document(job, {}), "metrics": f"not known: {error.message}"}
+
+    def told(self, job: Job) -> Job:
+        """Return a repetition with how it differs, now that its capsule is whole; other jobs as they are."""
+        if job.repeat is None or job.capsule is None:
+            return job
+        try:
+            first = self._book.get(job.repeat.of)
+        except DeskError:
+            return job  # its record is gone: what was told at the submit is all that will be
+        kept = tuple(one for one in job.repeat.differs if not one.path.startswith("capsule"))
+        return replace(job, repeat=replace(job.repeat, differs=(*kept, *drift(first.capsule, job.capsule))))
+
+
+def drift(first: Capsule | None, now: Capsule) -> tuple[Difference, ...]:
+    """Return in what a capsule differs from the first one; what one of them does not know is not compared."""
+    if first is None:
+        return ()
+    before, after = capsule_document(first), capsule_document(now)
+    found = differences(
+        {name: before[name] for name in _OF_THE_CAPSULE}, {name: after[name] for name in _OF_THE_CAPSULE}, "capsule"
+    )
+    return tuple(one for one in found if one.a is not None and one.b is not None)
+
+
+def _with_data(job: Job, spec: JobSpec, data: Mapping[str, str]) -> JobSpec:
+    targets = {mount.target for mount in spec.mounts}
+    for target, source in data.items():
+        if target not in targets:
+            known = ", ".join(sorted(targets)) or "none"
+            raise Invalid(f"Job {job.id} has no mount at {plain(target)!r}.", f"Its mount targets: {known}.")
+        if not source.startswith("/"):
+            text = f"{plain(source)!r} for {plain(target)} is not an absolute path."
+            raise Invalid(text, Hint(f"mlops-desk jobs rerun {job.id} --data {plain(target)}=/PATH"))
+    mounts = tuple(replace(mount, source=data.get(mount.target, mount.source)) for mount in spec.mounts)
+    return replace(spec, mounts=mounts)
