@@ -6,6 +6,7 @@ A class that inherits ``EngineSuite`` gives three fixtures: ``engine``, ``image`
 
 import math
 import os
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pytest
 from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
-from mlops_desk.engines.fake import ScriptedProgram
+from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
 from mlops_desk.records.jobs.spec import Mount
 
 LABEL = "io.mlops-desk.test-run"
@@ -25,6 +26,11 @@ LABEL = "io.mlops-desk.test-run"
 SAYS = ("sh", "-c", "echo one; sleep 0.3; echo two >&2; exit 3")
 WAITS = ("sh", "-c", "echo up; exec sleep 600")
 STUBBORN = ("sh", "-c", "trap '' TERM; echo up; while true; do sleep 1; done")
+LISTENS = (
+    "sh",
+    "-c",
+    "save() { echo saved; }; trap save USR1; trap 'exit 7' USR2; echo up; while true; do sleep 0.1; done",
+)
 HOSTILE = (
     "sh",
     "-c",
@@ -36,6 +42,11 @@ PROGRAMS = {
     "one; sleep": ScriptedProgram(seconds=0.3, lines=("one", "two"), exit_code=3),
     "exec sleep": ScriptedProgram(seconds=math.inf, lines=("up",)),
     "trap": ScriptedProgram(seconds=math.inf, lines=("up",), ignores_term=True),
+    "echo saved;": ScriptedProgram(
+        seconds=math.inf,
+        lines=("up",),
+        replies={"USR1": ScriptedReply(("saved",)), "USR2": ScriptedReply(exit_code=7)},
+    ),
     "033": ScriptedProgram(lines=("\033[31mred\033[0m", "x" * 9000, "100%")),
     "result.txt": ScriptedProgram(files={"/out/result.txt": "done\n"}),
 }
@@ -158,6 +169,28 @@ class EngineSuite:
         engine.stop(name, 1)
         facts = ended(engine, name)
         assert (facts.exit_code, facts.oom_killed) == (137, False)
+
+    def test_a_signal_is_heard_and_ends_nothing_by_itself(self, engine: Engine, image: str, name: str) -> None:
+        engine.create(self.spec(name, image, LISTENS))
+        engine.kill(name, "USR1")
+        engine.start(name)
+        lines = engine.logs(name, follow=True)
+        assert next(lines) == "up"
+        engine.kill(name, "USR1")
+        assert next(lines) == "saved"
+        assert engine.inspect(name).status == "running"
+        engine.kill(name, "USR2")
+        assert ended(engine, name).exit_code == 7
+        engine.kill(name, "USR1")
+        engine.remove(name)
+        engine.kill(name, "USR1")
+
+    def test_a_signal_that_nobody_handles_ends_it(self, engine: Engine, image: str, name: str) -> None:
+        engine.create(self.spec(name, image, WAITS))
+        engine.start(name)
+        assert next(engine.logs(name, follow=True)) == "up"
+        engine.kill(name, "USR1")
+        assert ended(engine, name).exit_code == 128 + signal.SIGUSR1
 
     def test_removing_ends_what_runs_and_can_be_repeated(self, engine: Engine, image: str, name: str) -> None:
         engine.create(self.spec(name, image, WAITS))

@@ -15,16 +15,28 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
-from mlops_desk.engines.fake import ScriptedProgram
+from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
 from mlops_desk.records.jobs.job import Attempt, Job, JobState, StartMark
 from mlops_desk.records.jobs.spec import JobSpec, Resources
 from mlops_desk.runtimes.runtime import GoneBeforeStart, NotStarted, Outlook, Phase, RunTicket, Runtime, Sighting
 
 SAYS = ("sh", "-c", "echo one; sleep 0.3; echo two; exit 3")
 WAITS = ("sh", "-c", "echo up; trap 'exit 5' TERM; while true; do sleep 0.1; done")
+STUBBORN = ("sh", "-c", "trap '' TERM; echo up; while true; do sleep 0.1; done")
+LISTENS = (
+    "sh",
+    "-c",
+    "save() { echo saved; }; trap save USR1; trap 'save; exit 0' TERM; echo up; while true; do sleep 0.1; done",
+)
 
 PROGRAMS = {
     "one; sleep": ScriptedProgram(seconds=0.3, lines=("one", "two"), exit_code=3),
+    "save() { echo saved; }": ScriptedProgram(
+        seconds=math.inf,
+        lines=("up",),
+        replies={"USR1": ScriptedReply(("saved",)), "TERM": ScriptedReply(("saved",), 0)},
+    ),
+    "TERM; echo up": ScriptedProgram(seconds=math.inf, lines=("up",), ignores_term=True),
     "echo up": ScriptedProgram(seconds=math.inf, lines=("up",)),
 }
 
@@ -244,6 +256,36 @@ class RuntimeSuite:
         seen = seen_as(runtime, job, attempt, Phase.ENDED)
         assert runtime.aftermath(job, begun(attempt), seen).outcome.signal == "TERM"
         runtime.stop(job, attempt)
+
+    def test_a_signal_reaches_the_command_and_one_to_stop_is_told_in_the_outcome(self, runtime: Runtime, made) -> None:
+        job, attempt = made(LISTENS)
+        runtime.signal(job, attempt, "USR1")
+        Placing().place(runtime, job, attempt)
+        lines = runtime.logs(job, begun(attempt), follow=True)
+        assert next(lines) == "up"
+        runtime.signal(job, attempt, "USR1")
+        assert "saved" in lines  # the shell may say first that the signal ended its sleep
+        assert runtime.look(job, attempt).phase is Phase.RUNNING
+        runtime.signal(job, attempt, "TERM")
+        seen = seen_as(runtime, job, attempt, Phase.ENDED)
+        left = runtime.aftermath(job, begun(attempt), seen)
+        assert (left.outcome.exit_code, left.outcome.signal) == (0, "TERM")
+        assert left.log_tail.count("saved") == 2
+        runtime.signal(job, attempt, "USR1")
+
+    def test_the_grace_is_the_jobs_own_or_one_for_all(self, runtime: Runtime, made) -> None:
+        job, _ = made()
+        assert runtime.grace_seconds(job) >= 0
+        assert runtime.grace_seconds(replace(job, spec=replace(job.spec, grace_seconds=7.5))) == 7.5
+
+    def test_stopping_with_a_grace_of_its_own_is_over_then(self, runtime: Runtime, made) -> None:
+        job, attempt = made(STUBBORN)
+        Placing().place(runtime, job, attempt)
+        assert next(iter(runtime.logs(job, begun(attempt), follow=True))) == "up"
+        runtime.stop(job, attempt, 0.2)
+        seen = seen_as(runtime, job, attempt, Phase.ENDED)
+        assert seen.exit_code == 137
+        assert runtime.aftermath(job, begun(attempt), seen).outcome is None
 
     def test_clearing_leaves_nothing_but_the_log(self, runtime: Runtime, made) -> None:
         job, attempt = made(SAYS)

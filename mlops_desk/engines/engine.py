@@ -122,6 +122,10 @@ class Engine(Protocol):
         """TERM, then KILL after the grace. No error when it is gone."""
         ...
 
+    def kill(self, name: str, signal: str) -> None:
+        """Send a signal (``USR1``) to a container's first process. No error when it does not run, or is gone."""
+        ...
+
     def remove(self, name: str) -> None:
         """Remove a container by force. No error when it is gone."""
         ...

@@ -11,6 +11,7 @@ import itertools
 import math
 import os
 import shlex
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +26,16 @@ from mlops_desk.engines.mounts import target_of
 from mlops_desk.engines.profile import check_spec
 
 _POLL_SECONDS = 0.02  # chosen: a double's clock is mostly faster than the wall's
+_SIGNALLED = 128  # a shell tells an end by a signal as 128 and its number (POSIX, 2.8.2)
+_KILLED = 137  # 128 and the number of KILL
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedReply:
+    """What a command does about a signal that it handles: it prints ``lines``, and ends with ``exit_code`` if any."""
+
+    lines: tuple[str, ...] = ()
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,8 @@ class ScriptedProgram:
 
     It runs for ``seconds`` (``math.inf``: until stopped), prints ``lines`` evenly over that time, ends
     with ``exit_code`` and then leaves ``files`` (path in the container: text), as far as those paths lie
-    in its writable folders. ``start_error`` makes every start fail with that text.
+    in its writable folders. ``start_error`` makes every start fail with that text. ``replies`` names the signals
+    that it handles; any other ends it.
     """
 
     seconds: float = 0.0
@@ -43,15 +55,23 @@ class ScriptedProgram:
     oom_killed: bool = False
     ignores_term: bool = False
     start_error: str | None = None
+    replies: Mapping[str, ScriptedReply] = field(default_factory=dict)
+
+    def reply(self, sent: str) -> ScriptedReply:
+        """Return what it does about a signal."""
+        if self.ignores_term and sent == "TERM":
+            return ScriptedReply()
+        return self.replies.get(sent) or ScriptedReply(exit_code=_SIGNALLED + signal.Signals[f"SIG{sent}"])
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptedEnding:
-    """How a container ended, for ``at_end``. Times are the clock's."""
+    """How a container ended, for ``at_end``. Times are the clock's. ``signal``: it had been told to stop by that."""
 
     exit_code: int
     started_at: float
     ended_at: float
+    signal: str | None = None
 
 
 Script = ScriptedProgram | Callable[[ContainerSpec], ScriptedProgram]
@@ -63,6 +83,8 @@ class _Container:
     spec: ContainerSpec
     facts: ContainerFacts
     program: ScriptedProgram = field(default_factory=ScriptedProgram)
+    said: list[str] = field(default_factory=list)
+    signal: str | None = None
 
 
 class FakeEngine:
@@ -214,9 +236,14 @@ class FakeEngine:
             container = self._containers.get(name)
             if container is None:
                 return
-            self._advance(container)
+            self._hear(container, "TERM")
             if container.facts.status == "running":
-                self._end(container, self._clock(), 137 if container.program.ignores_term else 143)
+                self._end(container, self._clock(), _KILLED)
+
+    def kill(self, name: str, signal: str) -> None:
+        with self._act():
+            if name in self._containers:
+                self._hear(self._containers[name], signal)
 
     def remove(self, name: str) -> None:
         with self._act():
@@ -323,6 +350,17 @@ class FakeEngine:
             if self._clock() >= due:
                 self._end(container, due, container.program.exit_code)
 
+    def _hear(self, container: _Container, sent: str) -> None:
+        self._advance(container)
+        if container.facts.status != "running":
+            return
+        if sent in {"TERM", "INT"}:
+            container.signal = sent
+        reply = container.program.reply(sent)
+        container.said += reply.lines
+        if reply.exit_code is not None:
+            self._end(container, self._clock(), reply.exit_code)
+
     def _end(self, container: _Container, ended_at: float, exit_code: int) -> None:
         started = container.facts.started_at or ended_at
         container.facts = replace(
@@ -337,7 +375,7 @@ class FakeEngine:
         self._ends[container.facts.id] = exit_code
         files = dict(container.program.files)
         if self.at_end is not None:
-            files.update(self.at_end(container.spec, ScriptedEnding(exit_code, started, ended_at)))
+            files.update(self.at_end(container.spec, ScriptedEnding(exit_code, started, ended_at, container.signal)))
         for path, text in files.items():
             _leave(container.spec, path, text)
 
@@ -347,9 +385,9 @@ class FakeEngine:
             return ()
         lasted = (facts.ended_at or self._clock()) - facts.started_at
         if program.seconds <= 0 or lasted >= program.seconds:
-            return program.lines
+            return (*program.lines, *container.said)
         whole = program.seconds if math.isfinite(program.seconds) else float(len(program.lines) or 1)
-        return program.lines[: int(len(program.lines) * lasted / whole) + 1]
+        return (*program.lines[: int(len(program.lines) * lasted / whole) + 1], *container.said)
 
     def _lines(self, name: str, *, follow: bool, tail: int | None) -> Iterator[str]:
         told = None

@@ -32,7 +32,8 @@ from mlops_desk.runtimes.runtime import (
     Stray,
 )
 
-_TERMINATED = 143  # 128 and the number of TERM, as a shell tells it
+_KILLED = 137  # 128 and the number of KILL, as a shell tells it
+_GRACE_SECONDS = 30.0  # what clusters give: Slurm's KillWait, Kubernetes' terminationGracePeriodSeconds
 _POLL_SECONDS = 0.02  # chosen: a double's clock is mostly faster than the wall's
 
 
@@ -42,7 +43,8 @@ class _Placed:
     program: ScriptedProgram
     seen: Sighting
     held: bool = True
-    stopped: bool = False
+    signal: str | None = None
+    said: tuple[str, ...] = ()
 
 
 class FakeRuntime:
@@ -179,13 +181,19 @@ class FakeRuntime:
 
     # -- ending --------------------------------------------------------------------------------
 
-    def stop(self, job: Job, attempt: Attempt) -> None:  # noqa: ARG002 - the handle tells all
+    def grace_seconds(self, job: Job) -> float:
+        own = job.spec.grace_seconds
+        return _GRACE_SECONDS if own is None else own
+
+    def signal(self, job: Job, attempt: Attempt, signal: str) -> None:  # noqa: ARG002 - the handle tells all
         with self._act():
-            self._advance()
-            placed = self._placed.get(attempt.handle)
+            self._hear(attempt, signal)
+
+    def stop(self, job: Job, attempt: Attempt, grace_seconds: float | None = None) -> None:  # noqa: ARG002 - a script obeys at once or never
+        with self._act():
+            placed = self._hear(attempt, "TERM")
             if placed is not None and placed.seen.phase is Phase.RUNNING:
-                placed.stopped = True
-                self._end(placed, self._clock(), _TERMINATED)
+                self._end(placed, self._clock(), _KILLED)
 
     def aftermath(self, job: Job, attempt: Attempt, seen: Sighting | None) -> Aftermath:  # noqa: ARG002 - likewise
         with self._act():
@@ -196,8 +204,9 @@ class FakeRuntime:
             code = placed.seen.exit_code
             if code is None:
                 return Aftermath(None, lines)
-            signal = "TERM" if placed.stopped else None
-            outcome = Outcome(attempt.id, code, placed.seen.started_at, placed.seen.ended_at, signal=signal)
+            if code == _KILLED:
+                return Aftermath(None, lines)
+            outcome = Outcome(attempt.id, code, placed.seen.started_at, placed.seen.ended_at, signal=placed.signal)
             return Aftermath(outcome, lines)
 
     def clear(self, job: Job, attempt: Attempt, *, finished: bool) -> None:  # noqa: ARG002 - nothing stays here
@@ -257,6 +266,18 @@ class FakeRuntime:
                 self.starts.append(placed.seen.handle)
                 running += 1
 
+    def _hear(self, attempt: Attempt, sent: str) -> _Placed | None:
+        self._advance()
+        placed = self._placed.get(attempt.handle)
+        if placed is not None and placed.seen.phase is Phase.RUNNING:
+            reply = placed.program.reply(sent)
+            placed.said += reply.lines
+            if sent in {"TERM", "INT"}:
+                placed.signal = sent
+            if reply.exit_code is not None:
+                self._end(placed, self._clock(), reply.exit_code)
+        return placed
+
     def _end(self, placed: _Placed, at: float, exit_code: int) -> None:
         placed.seen = replace(
             placed.seen, phase=Phase.ENDED, status="completed", exit_code=exit_code, ended_at=at,
@@ -264,4 +285,4 @@ class FakeRuntime:
         )  # fmt: skip
 
     def _printed(self, placed: _Placed) -> tuple[str, ...]:
-        return () if placed.seen.started_at is None else placed.program.lines
+        return () if placed.seen.started_at is None else (*placed.program.lines, *placed.said)

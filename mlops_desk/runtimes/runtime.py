@@ -206,8 +206,19 @@ class Runtime(Protocol):
 
     # -- ending --------------------------------------------------------------------------------
 
-    def stop(self, job: Job, attempt: Attempt) -> None:
-        """Let an attempt end: asked first, then by force. No error when it is gone."""
+    def grace_seconds(self, job: Job) -> float:
+        """Return how long an attempt of a job is given between being asked to end and being ended by force."""
+        ...
+
+    def signal(self, job: Job, attempt: Attempt, signal: str) -> None:
+        """Send a signal (``USR1``) to all that an attempt runs. No error when it is gone."""
+        ...
+
+    def stop(self, job: Job, attempt: Attempt, grace_seconds: float | None = None) -> None:
+        """Let an attempt end: asked first, then, after the job's grace or the one given, by force.
+
+        No error when it is gone.
+        """
         ...
 
     def aftermath(self, job: Job, attempt: Attempt, seen: Sighting | None) -> Aftermath:

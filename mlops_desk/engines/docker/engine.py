@@ -192,6 +192,11 @@ class DockerEngine:
             # The SDK adds its own deadline to the grace.
             self._call(what, lambda client: client.stop(name, timeout=grace_seconds))
 
+    def kill(self, name: str, signal: str) -> None:
+        with contextlib.suppress(NotFound, _NameTaken):  # gone, or it does not run
+            what = f"Sending {plain(signal)} to the container {plain(name)}"
+            self._call(what, lambda client: client.kill(name, f"SIG{signal}"), again=False)
+
     def remove(self, name: str) -> None:
         with contextlib.suppress(NotFound, _NameTaken):  # gone, or being removed already
             what = f"Removing the container {plain(name)}"
@@ -377,7 +382,7 @@ class DockerEngine:
 
 
 class _NameTaken(Refused):
-    """Status 409: for a create, another container has the name."""
+    """Status 409: for a create, another container has the name; for a signal, the container does not run."""
 
 
 class _Broken(Exception):  # noqa: N818 - reads as a sentence where it is raised

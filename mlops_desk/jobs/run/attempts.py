@@ -5,7 +5,6 @@ written with its handle, the attempt placed, the wish to start it written, the a
 looks at record and runtime and goes on at the right step; one that was asked to start is never made a second time.
 """
 
-import threading
 import time
 from dataclasses import replace
 
@@ -13,7 +12,9 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.jobs.book import JobBook, with_attempt
 from mlops_desk.jobs.queue import WAITING_FOR_GPUS
 from mlops_desk.jobs.run import times
-from mlops_desk.jobs.run.outcome import AttemptVerdict, Ending, judge
+from mlops_desk.jobs.run.ending import Endings, queued_again
+from mlops_desk.jobs.run.outcome import AttemptVerdict
+from mlops_desk.jobs.run.preemption import PREEMPTED, Preemption
 from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
@@ -46,8 +47,8 @@ class Attempts:
         self._book = book
         self._runtime = runtime
         self._runs = runs
-        self._lock = threading.Lock()
-        self._watched: set[str] = set()
+        self._preemption = Preemption(book, runtime)
+        self._endings = Endings(book, runtime, runs, self._preemption.saved)
 
     # -- beginning -----------------------------------------------------------------------------
 
@@ -109,11 +110,11 @@ class Attempts:
     def _bring_up(self, job: Job, attempt: Attempt, ticket: RunTicket | None) -> None:
         seen = self._runtime.look(job, attempt)
         if seen is None and attempt.started_at is not None:
-            self._finish(job, attempt, None)
+            self._endings.finish(job, attempt, None)
             return
         if seen is None or seen.phase is Phase.WAITING:
             if self._book.get(job.id).cancel_requested:
-                self._conclude(job, _never_run(attempt), _cancelled_before_start())
+                self._endings.conclude(job, _never_run(attempt), _cancelled_before_start())
                 return
             try:
                 seen = self._place(job, attempt, ticket)
@@ -121,7 +122,7 @@ class Attempts:
                 self._give_up(job, attempt, displaced.reason)
                 return
             except NotStarted as never:
-                self._conclude(job, _never_run(attempt), AttemptVerdict(JobState.FAILED, None, never.reason))
+                self._endings.conclude(job, _never_run(attempt), AttemptVerdict(JobState.FAILED, None, never.reason))
                 return
         if seen.phase is not Phase.WAITING:
             self._mark_running(job, seen)
@@ -141,8 +142,7 @@ class Attempts:
                 self._book.change(job.id, lambda current: with_attempt(current, attempt))
             raise
         if asked:
-            with self._lock:
-                self._watched.add(attempt.id)
+            self._endings.watch(attempt)
         return seen
 
     def _note_start(self, job: Job, attempt: Attempt, watcher: str | None) -> None:
@@ -164,14 +164,7 @@ class Attempts:
         """Send a job back to its place in the queue: what was reserved for it went elsewhere before it started."""
         self._runtime.release(attempt)
         given_up = replace(attempt, state=JobState.CANCELLED, reason=reason)
-
-        def requeue(current: Job) -> Job:
-            job = with_attempt(current, given_up)
-            return replace(
-                job, state=JobState.QUEUED, gpus=(), container=None, handle=None, reason=None, started_at=None
-            )
-
-        self._book.change(job.id, requeue)
+        self._book.change(job.id, lambda current: queued_again(current, given_up, None))
 
     # -- watching ------------------------------------------------------------------------------
 
@@ -181,9 +174,7 @@ class Attempts:
         ending = job.cancel_requested or attempt.stopped_for is not None
         if seen.phase is not Phase.RUNNING or job.state is not JobState.RUNNING or ending:
             return True
-        with self._lock:
-            first = attempt.id not in self._watched
-            self._watched.add(attempt.id)
+        first = self._endings.watch(attempt)
         moved = times.moved_start(attempt, times.now())
         if moved is not None:  # the clock was set: what is shown of the job goes on at its own pace
             self._book.change(
@@ -218,59 +209,36 @@ class Attempts:
 
     def lost_sight(self) -> None:
         """Note that the runtime does not answer: an end from now on was not watched."""
-        with self._lock:
-            self._watched.clear()
+        self._endings.lost_sight()
+
+    def tidy(self, job: Job, attempt: Attempt, *, finished: bool) -> None:
+        """Remove what an attempt that is over has left, its secrets, and what was reserved. Raises DeskError."""
+        self._endings.tidy(job, attempt, finished=finished)
+
+    def preempt(self, job_id: str, reason: Reason) -> None:
+        """Ask a running preemptible job to save its work and end, for what ``reason`` says; then it is queued again.
+
+        It keeps its place by the time of its submit, and this is no failure. Nothing happens to a job that is not
+        running, not preemptible, or ending already. Raises DeskError.
+        """
+        self._preemption.begin(job_id, reason)
+
+    def _end(self, job: Job, attempt: Attempt) -> None:
+        why = attempt.stopped_for
+        if why is not None and why.class_ == PREEMPTED and not job.cancel_requested:
+            self._preemption.step(job, attempt)
+        else:
+            self._runtime.stop(job, attempt)
 
     def _watch(self, job: Job, attempt: Attempt) -> None:
         seen = self._runtime.look(job, attempt)
         if seen is not None and seen.phase is Phase.RUNNING:
             if not (job.cancel_requested or attempt.stopped_for):
                 return
-            self._runtime.stop(job, attempt)
+            self._end(job, attempt)
             seen = self._runtime.look(job, attempt)
         if seen is None or seen.phase is Phase.ENDED:
-            self._finish(job, attempt, seen)
-
-    # -- ending --------------------------------------------------------------------------------
-
-    def _finish(self, job: Job, attempt: Attempt, seen: Sighting | None) -> None:
-        left = self._runtime.aftermath(job, attempt, seen)
-        job = self._book.get(job.id)
-        outcome = left.outcome
-        watched = outcome is None and seen is not None and self._was_watched(attempt, seen)
-        stopped_for = job.attempts[-1].stopped_for
-        verdict = judge(Ending(outcome, seen, watched, job.cancel_requested, left.log_tail, attempt.gpus, stopped_for))
-        started_at, ended_at = times.span(job.attempts[-1], outcome, seen, times.now())
-        self._conclude(job, replace(job.attempts[-1], started_at=started_at), verdict, ended_at)
-
-    def _was_watched(self, attempt: Attempt, seen: Sighting) -> bool:
-        """Tell whether this agent, or the runtime without a break, saw the end. Raises Unavailable."""
-        if seen.exit_code is None:
-            return False
-        with self._lock:
-            if attempt.id in self._watched:
-                return True
-        return self._runtime.saw_end(attempt, seen)
-
-    def _conclude(self, job: Job, attempt: Attempt, verdict: AttemptVerdict, ended_at: float | None = None) -> None:
-        """Write the verdict, then tidy up. What can't be tidied now is left to ``tidy``."""
-        ended = time.time() if ended_at is None else ended_at
-        final = replace(
-            attempt, state=verdict.state, exit_code=verdict.exit_code, reason=verdict.reason, ended_at=ended
-        )
-        self._runs.owe(self._book.get(job.id).mlflow_run_id, verdict.state)
-        self._book.change(job.id, lambda current: with_attempt(current, final))
-        with self._lock:
-            self._watched.discard(attempt.id)
-        self.tidy(job, final, finished=attempt.started_at is not None)
-
-    def tidy(self, job: Job, attempt: Attempt, *, finished: bool) -> None:
-        """Remove what an attempt that is over has left, its secrets, and what was reserved. Raises DeskError."""
-        try:
-            self._runs.keep_tickets(lambda other: other != attempt.id)
-            self._runtime.clear(job, attempt, finished=finished)
-        finally:
-            self._runtime.release(attempt)
+            self._endings.finish(job, attempt, seen)
 
 
 def _never_run(attempt: Attempt) -> Attempt:

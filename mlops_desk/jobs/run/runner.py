@@ -275,8 +275,10 @@ class Runner:
         except NotFound:
             return
         attempt = next((one for one in job.attempts if one.id == sighting.attempt_id), None)
-        if attempt is not None and (job.state.is_final or attempt.id != job.attempts[-1].id):
-            newest = job.state.is_final and attempt.id == job.attempts[-1].id
+        if attempt is None:
+            return
+        newest = attempt.id == job.attempts[-1].id
+        if attempt.state.is_final or not newest:
             self._attempts.tidy(job, attempt, finished=newest and attempt.started_at is not None)
 
     # -- hands ---------------------------------------------------------------------------------

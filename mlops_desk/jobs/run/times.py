@@ -42,8 +42,12 @@ def mark_start(moment: Now, engine: str | None) -> StartMark:
 
 def elapsed(attempt: Attempt, moment: Now) -> float | None:
     """Return the seconds since the attempt was asked to start; None when its boot is over or nobody noted it."""
-    mark = attempt.mark
-    if mark is None or mark.boot_id != moment.boot_id:
+    return None if attempt.mark is None else passed(attempt.mark, moment)
+
+
+def passed(mark: StartMark, moment: Now) -> float | None:
+    """Return the seconds since a mark was set; None when its boot is over."""
+    if mark.boot_id != moment.boot_id:
         return None
     return max(0.0, moment.uptime_seconds - mark.uptime_seconds)
 

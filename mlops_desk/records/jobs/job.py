@@ -51,6 +51,8 @@ class Attempt:
     ``out_limit_bytes`` is what it was told that it may write to /mlops-desk/out; None: nobody told it a limit.
     ``runtime`` names what runs it, ``handle`` is what that calls it, and what it is found by: where it is a container,
     the container's name. ``proof`` says how it was proven that its GPUs are the leased ones: uuid, minor, or none.
+    ``asked`` is when it was asked to save its work and end, so that another job gets its place; ``warned``: it was
+    told that its time limit is near.
     """
 
     number: int
@@ -68,6 +70,8 @@ class Attempt:
     runtime: str = LOCAL_RUNTIME
     handle: str = ""
     proof: str | None = None
+    asked: StartMark | None = None
+    warned: bool = False
 
     def __post_init__(self) -> None:
         if not self.handle:

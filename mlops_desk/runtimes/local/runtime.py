@@ -5,6 +5,7 @@ name, so whoever makes it a second time adopts the first.
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -191,8 +192,16 @@ class LocalRuntime:
 
     # -- ending --------------------------------------------------------------------------------
 
-    def stop(self, job: Job, attempt: Attempt) -> None:  # noqa: ARG002 - the name is all that the engine needs
-        self._engine.stop(attempt.container, self._policy.stop_grace_seconds())
+    def grace_seconds(self, job: Job) -> float:
+        own = job.spec.grace_seconds
+        return self._policy.stop_grace_seconds() if own is None else own
+
+    def signal(self, job: Job, attempt: Attempt, signal: str) -> None:  # noqa: ARG002 - the name is all that the engine needs
+        self._engine.kill(attempt.container, signal)
+
+    def stop(self, job: Job, attempt: Attempt, grace_seconds: float | None = None) -> None:
+        seconds = self.grace_seconds(job) if grace_seconds is None else grace_seconds
+        self._engine.stop(attempt.container, math.ceil(seconds))
 
     def aftermath(self, job: Job, attempt: Attempt, seen: Sighting | None) -> Aftermath:
         tail = self._remains.keep_log(job, attempt, gone=seen is None)

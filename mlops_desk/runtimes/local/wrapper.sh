@@ -62,6 +62,14 @@ forward() {
     trap 'forward INT' INT
 }
 
+# The others tell the command something and end nothing by themselves: it gets them as they are.
+hand_on() {
+    interrupted=1
+    trap '' "$1"
+    kill -"$1" 0
+    trap "hand_on $1" "$1"
+}
+
 # Compare the UUIDs that the driver shows in here with the leased ones. The parent of a leased slice is no stranger.
 prove() {
     [ -s "$IN/gpus" ] || { proof=none; return 0; }
@@ -126,6 +134,7 @@ esac
 
 trap 'forward TERM' TERM
 trap 'forward INT' INT
+for told in HUP USR1 USR2; do trap "hand_on $told" "$told"; done
 if [ -z "$OWN" ]; then
     "$@" &
 elif find "$1"; then

@@ -26,7 +26,7 @@ def wrapper_says(spec, ending):
     """Leave what the wrapper would: nothing when it was killed, a signal when it was told to stop."""
     if spec.entrypoint is None or ending.exit_code == 137:
         return {}
-    signal = "TERM" if ending.exit_code == 143 else None
+    signal = ending.signal
     outcome = {"attempt": spec.labels["io.mlops-desk.attempt"], "exit_code": ending.exit_code, "signal": signal}
     return {"/mlops-desk/out/outcome.json": json.dumps(outcome)}
 
@@ -162,7 +162,9 @@ class World:
         self.leases.forget_dead({facts.name for facts in self.containers() if facts.status == "running"})
         self.agent(self.engine, self.leases)
 
-    def submit(self, *command, gpus=0, gpu_memory=None, mlflow=False, image="img", pinned=True, mounts=(), uid=0):
+    def submit(
+        self, *command, gpus=0, gpu_memory=None, mlflow=False, image="img", pinned=True, mounts=(), uid=0, **more
+    ):
         self._numbers += 1
         spec = JobSpec(
             name=f"job {self._numbers}",
@@ -171,6 +173,7 @@ class World:
             resources=Resources(gpus=gpus, gpu_memory_bytes=gpu_memory),
             mounts=tuple(mounts),
             mlflow=MlflowSpec("digits") if mlflow else None,
+            **more,
         )
         job_id = f"{self._numbers:012x}"
         image_id = self.engine.image(image).id if pinned else None

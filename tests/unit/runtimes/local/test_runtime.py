@@ -12,9 +12,11 @@ from tests.unit.runtimes.test_fake import switched
 
 
 def wrapper_says(spec, ending):
-    """Leave what the wrapper would."""
-    signal = "TERM" if ending.exit_code == 143 else None
-    outcome = {"attempt": spec.labels["io.mlops-desk.attempt"], "exit_code": ending.exit_code, "signal": signal}
+    """Leave what the wrapper would: nothing when it was killed."""
+    if ending.exit_code == 137:
+        return {}
+    attempt = spec.labels["io.mlops-desk.attempt"]
+    outcome = {"attempt": attempt, "exit_code": ending.exit_code, "signal": ending.signal}
     return {"/mlops-desk/out/outcome.json": json.dumps(outcome)}
 
 

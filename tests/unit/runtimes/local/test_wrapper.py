@@ -173,6 +173,24 @@ def test_a_stop_reaches_the_command_and_its_children_which_may_take_their_time(t
     assert (outcome.exit_code, outcome.signal) == (7, number.name.removeprefix("SIG"))
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP])
+def test_a_word_reaches_the_command_and_its_children_as_it_is_and_is_no_stop(tmp_path, shell, number):
+    name = number.name.removeprefix("SIG")
+    ready = tmp_path / "ready"
+    child = f"trap 'echo child > {tmp_path}/child' {name}; : > {ready}; until [ -e {tmp_path}/child ]; do sleep 0.05; done"
+    script = f"trap 'echo saved' {name}; sh -c {child!r} & wait; wait; exit 9"
+    box = Box(tmp_path)
+    process = box.start(shell, "sh", "-c", script)
+    while not ready.exists():
+        time.sleep(0.02)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=20)
+    assert "saved" in output.splitlines()
+    assert (tmp_path / "child").read_text() == "child\n"
+    outcome = box.folder.outcome()
+    assert (process.returncode, outcome.exit_code, outcome.signal) == (9, 9, None)
+
+
 def test_two_stops_in_a_row_do_not_lose_the_exit_code(tmp_path, shell):
     box = Box(tmp_path)
     process = box.start(
