@@ -15,7 +15,7 @@ from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
-from mlops_desk.jobs.file.spec import parse_spec
+from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.jobs.ports import FinishRun, KeepTickets, PrepareRun
 from mlops_desk.jobs.run import lost_jobs
 from mlops_desk.jobs.run.log import Logs
@@ -126,6 +126,9 @@ class JobsService:
 
     def show(self, job_id: str) -> Job:
         return self._book.find(job_id)
+
+    def yaml(self, job_id: str) -> str:
+        return format_spec(self.show(job_id).spec)
 
     def cancel(self, job_id: str) -> Job:
         job = self._book.find(job_id)

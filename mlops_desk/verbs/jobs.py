@@ -53,6 +53,11 @@ class Jobs(Protocol):
         """Show one job by its id, by the beginning of it, or by its container."""
         ...
 
+    @reads
+    def yaml(self, job_id: str) -> str:
+        """Print the job file that would submit a job again."""
+        ...
+
     @changes(who=Who.OWNER, before="show", of=("job", "job_id"))
     def cancel(self, job_id: str) -> Job:
         """Take a job out of the queue, or stop its container."""

@@ -30,8 +30,10 @@ from mlops_desk.records.host import Core, Disk, Filesystem, Host, HostProcess, H
 from mlops_desk.records.incident import Absence, Incident
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, brief_of, runs_of
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.place import WaitingFor
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Resources
+from mlops_desk.records.jobs.usage import Progress
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
@@ -125,8 +127,10 @@ class Jobs(Service):
     def page(
         self, state: str | None = None, since: float | None = None, limit: int = 100, cursor: str | None = None
     ) -> ListPage[JobBrief]:
-        found = [job for job in self._double.jobs_by_id.values() if state in {None, job.state}][:limit]
-        return ListPage(tuple(map(brief_of, found)))
+        found = [job for job in self._double.jobs_by_id.values() if state in {None, job.state}]
+        first = int(cursor or 0)
+        more = str(first + limit) if len(found) > first + limit else None
+        return ListPage(tuple(map(brief_of, found[first : first + limit])), more)
 
     def ran(self, start: float, end: float) -> list_of[JobRun]:
         jobs = self._double.jobs_by_id.values()
@@ -136,6 +140,10 @@ class Jobs(Service):
 
     def show(self, job_id: str) -> Job:
         return self._double.jobs_by_id[job_id]
+
+    def yaml(self, job_id: str) -> str:
+        spec = self._double.jobs_by_id[job_id].spec
+        return f"apiVersion: mlops-desk/v1\nkind: Job\nname: {spec.name}\nimage: {spec.image}\n"
 
     def cancel(self, job_id: str) -> Job:
         job = replace(self._double.jobs_by_id[job_id], state=JobState.CANCELLED, ended_at=time.time())
@@ -919,9 +927,12 @@ def some_jobs() -> list[Job]:
     return [
         job_record("7c1d2e3f4a5b", "resnet50", JobState.RUNNING, gpus=(uuid[0], uuid[1]), started_at=NOW - 10_800, container="mld-7c1d2e3f-a1",
                    attempts=(Attempt(1, "7c1d2e3f-a1", "mld-7c1d2e3f-a1", JobState.RUNNING, (uuid[0], uuid[1]), NOW - 10_800),)),
-        job_record("8d2e3f4a5b6c", "llm-ft", JobState.RUNNING, "chen", gpus=(uuid[4], uuid[5]), started_at=NOW - 5400, container="mld-8d2e3f4a-a1"),
-        job_record("9e3f4a5b6c7d", "sweep-lr-0.3", JobState.QUEUED, submitted_at=NOW - 700),
-        job_record("af4a5b6c7d8e", "sweep-lr-1.0", JobState.QUEUED, submitted_at=NOW - 690),
+        job_record("8d2e3f4a5b6c", "llm-ft", JobState.RUNNING, "chen", gpus=(uuid[4], uuid[5]), started_at=NOW - 5400, container="mld-8d2e3f4a-a1",
+                   progress=Progress("epoch 3/4", NOW - 5, 0.74, 1900.0)),
+        job_record("9e3f4a5b6c7d", "sweep-lr-0.3", JobState.QUEUED, submitted_at=NOW - 700, position=1, group="sweep1",
+                   forecast_start=NOW + 1900, waiting_for=(
+                       WaitingFor(uuid[4], "llm-ft", "chen", NOW - 5400, NOW + 1900), WaitingFor(uuid[2], "sweep.py", "bo", NOW - 7400))),
+        job_record("af4a5b6c7d8e", "sweep-lr-1.0", JobState.QUEUED, submitted_at=NOW - 690, position=2, group="sweep1"),
         job_record("b05b6c7d8e9f", "eval-nightly", JobState.BLOCKED, "bo", submitted_at=NOW - 400,
                    reason=Reason("image_missing", "The image registry.lab/eval:nightly is not on this machine.", None, "docker pull registry.lab/eval:nightly")),
         job_record("3f9a0c1e2b4d", "vit-large", JobState.FAILED, "bo", exit_code=1, started_at=NOW - 9000, ended_at=NOW - 8200, gpus=(uuid[3],), reason=oom, attempts=(attempt,)),

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication
 
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.jobs.submit_form import SubmitDialog
+from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.models.alias import AliasDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 

@@ -1,21 +1,16 @@
 """What a person does on the pages, and what they see of it."""
 
-from dataclasses import replace
-
 import pytest
-from doubles import Double, job_record
+from doubles import Double
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox
 
-from mlops_desk.base.errors import Invalid, Place, Refused
+from mlops_desk.base.errors import Refused
 from mlops_desk.records.endpoint import EndpointState
-from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.ui.drift.rule import RuleDialog
 from mlops_desk.ui.endpoints.deploy_form import DeployDialog
-from mlops_desk.ui.jobs.submit_form import SubmitDialog
 from mlops_desk.ui.models.alias import AliasDialog
 from mlops_desk.ui.widgets.confirmation import Confirm
 
@@ -26,166 +21,6 @@ def opened(page, kind):
 
 def click(qtbot, button):
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-@pytest.fixture
-def jobs(start, double, qtbot):
-    page = start(double, "jobs").window.page()
-    qtbot.waitUntil(lambda: page.table.shown_rows() == len(double.jobs_by_id))
-    return page
-
-
-def test_a_job_is_submitted_and_shown_when_the_agent_announced_it(jobs, double, qtbot):
-    jobs.submit()
-    dialog = opened(jobs, SubmitDialog)
-    click(qtbot, dialog.act)
-    qtbot.waitUntil(lambda: any(job.name == "submitted" for job in double.jobs_by_id.values()))
-    qtbot.waitUntil(lambda: jobs.table.records.record("j9") is not None)
-
-
-def test_what_was_written_is_sent_from_the_keyboard(jobs, double, qtbot):
-    jobs.submit()
-    dialog = opened(jobs, SubmitDialog)
-    QTest.keyClick(dialog._text, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: any(job.name == "submitted" for job in double.jobs_by_id.values()))
-
-
-def test_a_refused_job_keeps_what_was_typed_and_says_why_in_place(jobs, qtbot):
-    jobs.submit()
-    dialog = opened(jobs, SubmitDialog)
-    dialog.set_text("name: x\n")
-    click(qtbot, dialog.act)
-    qtbot.waitUntil(lambda: "'image' is missing" in dialog.error_text())
-    assert dialog.isVisible()
-    assert dialog.text() == "name: x\n"
-    assert dialog.act.isEnabled()
-
-
-def test_the_cursor_stands_where_the_job_description_is_wrong(jobs, qtbot):
-    jobs.submit()
-    dialog = opened(jobs, SubmitDialog)
-    dialog.set_text("name: \U0001f600\nenv: {A: \U0001f600, B: [1]}\n")
-    dialog._refused(Invalid("Line 2, column 16: env.B is a list.", place=Place(2, 16, "env.B")))
-    cursor = dialog._text.textCursor()
-    assert (cursor.blockNumber(), cursor.block().text().encode("utf-16-le")[2 * cursor.positionInBlock() :]) == (
-        1, "[1]}".encode("utf-16-le"),
-    )  # fmt: skip
-    assert dialog.focusWidget() is dialog._text
-    dialog._refused(Invalid("Line 1: this is not YAML.", place=Place(1)))
-    assert (dialog._text.textCursor().blockNumber(), dialog._text.textCursor().atBlockEnd()) == (0, True)
-
-
-def test_a_file_is_read_into_the_form_with_its_folder(jobs, double, qtbot, tmp_path):
-    spec = tmp_path / "job.yaml"
-    spec.write_text("image: a\nname: from-file\n")
-    jobs.submit()
-    dialog = opened(jobs, SubmitDialog)
-    dialog._load(str(spec))
-    qtbot.waitUntil(lambda: "from-file" in dialog.text())
-    assert dialog._folder == str(tmp_path)
-    dialog._load(str(tmp_path / "absent.yaml"))
-    qtbot.waitUntil(lambda: "can't be read" in dialog.error_text())
-
-
-def test_a_running_job_is_stopped_only_after_the_question_that_names_the_act(jobs, double, qtbot):
-    jobs.table.select("7c1d2e3f4a5b")
-    click(qtbot, jobs._cancel)
-    question = opened(jobs, Confirm)
-    assert question.act.text() == "Stop job"
-    click(qtbot, question.back)
-    assert ("jobs", "cancel") not in double.calls
-    click(qtbot, jobs._cancel)
-    click(qtbot, opened(jobs, Confirm).act)
-    qtbot.waitUntil(lambda: double.jobs_by_id["7c1d2e3f4a5b"].state is JobState.CANCELLED)
-    qtbot.waitUntil(lambda: not jobs._cancel.isVisible())
-
-
-def facts(page):
-    return {fact.name: fact.value for fact in page._facts._shown}
-
-
-def test_the_list_is_brief_and_the_chosen_job_is_asked_for_whole_once_for_each_news_of_it(jobs, double, qtbot):
-    job = double.jobs_by_id["7c1d2e3f4a5b"]
-    assert not hasattr(next(iter(jobs.context.store.jobs.value.values())), "spec")
-    assert ("jobs", "list") not in double.calls
-    jobs.table.select(job.id)
-    qtbot.waitUntil(lambda: "Command" in facts(jobs))
-    assert facts(jobs)["Command"] == " ".join(job.spec.command)
-    asked = double.calls.count(("jobs", "show"))
-    jobs.refresh(jobs.topics)
-    jobs.refresh(jobs.topics)
-    assert double.calls.count(("jobs", "show")) == asked
-    again = replace(job.attempts[0], number=2, container="elsewhere")
-    double.put_job(replace(job, attempts=(*job.attempts, again)))
-    qtbot.waitUntil(lambda: "elsewhere" in facts(jobs).get("Attempt 2", ""))
-    assert double.calls.count(("jobs", "show")) == asked + 1
-
-
-def test_while_the_whole_job_is_on_its_way_the_brief_one_is_shown(jobs, double, qtbot):
-    double.frozen.add("jobs")
-    jobs.table.select("3f9a0c1e2b4d")
-    assert facts(jobs)["Why"] == "The GPU's memory was used up."
-    assert "Command" not in facts(jobs)
-    double.thaw.set()
-    qtbot.waitUntil(lambda: "Command" in facts(jobs))
-
-
-def test_a_failed_job_says_why_with_evidence_and_what_next(jobs, qtbot):
-    jobs.table.select("3f9a0c1e2b4d")
-    qtbot.waitUntil(lambda: "Evidence" in facts(jobs))
-    told = facts(jobs)
-    assert told["Why"] == "The GPU's memory was used up."
-    assert "OutOfMemoryError" in told["Evidence"]
-    assert "halve the batch" in told["What next"]
-
-
-def test_the_output_is_capped_followed_and_searched(jobs, double, qtbot):
-    double.log_lines = [f"line {n}" for n in range(7000)]
-    jobs.table.select("c16c7d8e9f01")
-    qtbot.waitUntil(lambda: "line 6999" in jobs.log.text(), timeout=10_000)
-    assert jobs.log.line_count() <= 5000
-    bar = jobs.log._text.verticalScrollBar()
-    assert bar.value() == bar.maximum()
-    jobs.log._search.setText("line 4321")
-    jobs.log.find_next()
-    assert jobs.log._text.textCursor().selectedText() == "line 4321"
-
-
-def test_a_new_choice_forgets_the_output_of_the_old_one(jobs, double, qtbot):
-    jobs.table.select("c16c7d8e9f01")
-    qtbot.waitUntil(lambda: "epoch" in jobs.log.text())
-    jobs.table.select("9e3f4a5b6c7d")
-    qtbot.waitUntil(lambda: "has not started" in jobs.log._says.whole)
-    assert jobs.log.text() == ""
-
-
-def test_only_the_changed_row_is_announced_and_rows_keep_their_place(jobs, double, qtbot):
-    jobs.table.sort_by(0, Qt.SortOrder.AscendingOrder)
-    model = jobs.table.records
-    changed, resets = [], []
-    model.dataChanged.connect(lambda first, last: changed.append((first.row(), last.row())))
-    model.modelReset.connect(lambda: resets.append(True))
-    order = [jobs.table.model().index(row, 0).data() for row in range(jobs.table.shown_rows())]
-    job = double.jobs_by_id["9e3f4a5b6c7d"]
-    double.put_job(job_record(job.id, job.name, JobState.RUNNING, submitted_at=job.submitted_at))
-    qtbot.waitUntil(lambda: bool(changed))
-    assert [first for first, _ in changed] == [model.row_of(job.id)]
-    assert not resets
-    assert [jobs.table.model().index(row, 0).data() for row in range(jobs.table.shown_rows())] == order
-
-
-def test_a_table_is_copied_as_csv(jobs):
-    jobs.table.copy_all("csv")
-    lines = QGuiApplication.clipboard().text().splitlines()
-    assert lines[0].startswith("Job,State,By")
-    assert any(line.startswith("vit-large,■ failed,bo") for line in lines)
-
-
-def test_an_empty_page_offers_the_act_that_fills_it(start, qtbot):
-    page = start(Double(empty=True, beat_seconds=0.2), "jobs").window.page()
-    qtbot.waitUntil(lambda: "No jobs yet" in page._state._title.whole)
-    click(qtbot, page._state._act)
-    assert opened(page, SubmitDialog) is not None
 
 
 def test_the_tracking_server_is_started_from_the_empty_models_page(start, qtbot):

@@ -22,30 +22,30 @@ def jobs(start, double, qtbot):
 
 
 def test_a_job_that_the_agent_tells_of_later_is_chosen_then(jobs, double, qtbot):
-    jobs._filter.setText("sweep")
+    jobs.filters.words.setText("sweep")
     qtbot.waitUntil(lambda: jobs.table.shown_rows() == 2)
     jobs.table.select_first()
     other = jobs.table.key()
     assert other is not None, "another row, which would stay chosen"
     jobs.reveal("late")
-    assert (jobs._filter.text(), jobs.table.key()) == ("sweep", other)
+    assert (jobs.filters.words.text(), jobs.table.key()) == ("sweep", other)
     double.put_job(job_record("late", "sweep-late", JobState.QUEUED))
     qtbot.waitUntil(lambda: jobs.table.key() == "late")
-    assert jobs._filter.text() == "sweep"
+    assert jobs.filters.words.text() == "sweep"
 
 
 def test_a_filter_is_taken_back_where_it_hides_what_was_made(jobs, double, qtbot):
-    jobs._filter.setText("nothing like it")
+    jobs.filters.words.setText("nothing like it")
     jobs.reveal("late")
     double.put_job(job_record("late", "submitted", JobState.QUEUED))
     qtbot.waitUntil(lambda: jobs.table.key() == "late")
-    assert jobs._filter.text() == ""
+    assert jobs.filters.words.text() == ""
 
 
 def test_a_filter_stays_where_what_is_asked_for_is_not_there(jobs):
-    jobs._filter.setText("res")
+    jobs.filters.words.setText("res")
     jobs.reveal("nobody")
-    assert jobs._filter.text() == "res"
+    assert jobs.filters.words.text() == "res"
 
 
 def test_who_chose_another_row_meanwhile_is_not_taken_away_from_it(jobs, double, qtbot):

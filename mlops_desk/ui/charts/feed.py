@@ -14,6 +14,7 @@ from mlops_desk.records.history import Curves
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Status
 from mlops_desk.ui.curves.spans import Span
+from mlops_desk.ui.curves.timeaxis import TimeAxis
 from mlops_desk.ui.curves.track import Track, of_curve, of_points
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import devices_of
@@ -37,10 +38,10 @@ class Feed(QObject):
     arrived = Signal()
     followed = Signal()
 
-    def __init__(self, context: Context, parent: QObject | None = None) -> None:
+    def __init__(self, context: Context, parent: QObject | None = None, axis: TimeAxis | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self._axis = context.axis
+        self._axis = axis or context.axis
         self._keys: tuple[Key, ...] = ()
         self._tracks: dict[Key, Track] = {}
         self._states: dict[Key, MetricState] = {}

@@ -15,6 +15,7 @@ from mlops_desk.records.history import ProcessMemory
 from mlops_desk.records.jobs.brief import JobRun
 from mlops_desk.ui.curves import happenings
 from mlops_desk.ui.curves.spans import Span
+from mlops_desk.ui.curves.timeaxis import TimeAxis
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.verbs.desk import ClientLike
@@ -44,10 +45,10 @@ class Happened(QObject):
 
     changed = Signal()
 
-    def __init__(self, context: Context, parent: QObject | None = None) -> None:
+    def __init__(self, context: Context, parent: QObject | None = None, axis: TimeAxis | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self._axis = context.axis
+        self._axis = axis or context.axis
         self._device: str | None = None
         self._gpu: str | None = None
         self._answer: _Answer | None = None

@@ -27,6 +27,7 @@ from mlops_desk.ui.charts.happened import Happened
 from mlops_desk.ui.charts.head import HEAD_HEIGHT
 from mlops_desk.ui.charts.strip import HappeningsStrip, Thing
 from mlops_desk.ui.curves.happenings import Flag
+from mlops_desk.ui.curves.timeaxis import TimeAxis
 from mlops_desk.ui.curves.track import Track
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
@@ -47,19 +48,25 @@ MARKED_RANK = 2  # warnings and alerts: lines for everything would hide the curv
 
 
 class ChartStack(Card):
-    """The lowest chart that is shown has the times."""
+    """The lowest chart that is shown has the times. ``axis`` is the window's unless another is given."""
 
     accessible_role = Role.Grouping
 
     def __init__(
-        self, charts: Sequence[Chart], context: Context | None = None, name: str = "Charts", *, scrolls: bool = False
+        self,
+        charts: Sequence[Chart],
+        context: Context | None = None,
+        name: str = "Charts",
+        *,
+        scrolls: bool = False,
+        axis: TimeAxis | None = None,
     ) -> None:
         super().__init__()
         self._charts = list(charts)
         self._context = context
-        self._axis = context.axis if context is not None else None
-        self.feed = Feed(context, self) if context is not None else None
-        self.happened = Happened(context, self) if context is not None else None
+        self._axis = axis or (context.axis if context is not None else None)
+        self.feed = Feed(context, self, self._axis) if context is not None else None
+        self.happened = Happened(context, self, self._axis) if context is not None else None
         self.strip = HappeningsStrip(self.happened, self._across) if self.happened is not None else None
         self.subject = ""  # of what the charts are, where that changes; for who takes them along
         self._held: QPointF | None = None

@@ -3,29 +3,33 @@
 from collections.abc import Iterator
 
 from mlops_desk.records import event as events
-from mlops_desk.records.jobs.brief import JobBrief, brief_of
+from mlops_desk.records.jobs.brief import brief_of
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.feature import Badge, Feature, as_it_is, go, later
+from mlops_desk.ui.jobs.loads import OLDER, ask_newest, ask_older
 from mlops_desk.ui.live import announcements
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Loaded, Store
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import Mark
-from mlops_desk.verbs.desk import ClientLike
 
-JOBS_LOADED = 1000  # as many as a page of the agent holds
 _BUSY = {JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING}
-
-
-def _ask(desk: ClientLike, _store: Store) -> dict[str, JobBrief]:
-    return {job.id: job for job in desk.jobs.page(limit=JOBS_LOADED).items}
 
 
 def _mark(store: Store) -> Mark | None:
     busy = sum(job.state in _BUSY for job in (store.jobs.value or {}).values())
     return Mark("info", str(busy), numbers.count(busy, "job") + " waiting or running") if busy else None
+
+
+def _keep_older(store: Store, event: events.JobChanged) -> bool:
+    """Keep what is news of an older job: a newer one is among the newest."""
+    older = store.part(OLDER).value
+    if not older or event.job.id not in older:
+        return False
+    older[event.job.id] = brief_of(event.job)
+    return True
 
 
 def _things(context: Context) -> Iterator[Action]:
@@ -38,7 +42,7 @@ FEATURE = Feature(
     loads=(
         Loaded(
             Topic.JOBS,
-            _ask,
+            ask_newest,
             {
                 events.JobChanged: announcements.put_first(
                     lambda store: store.jobs, lambda event: (event.job.id, brief_of(event.job))
@@ -46,6 +50,7 @@ FEATURE = Feature(
             },
             early=True,
         ),
+        Loaded(OLDER, ask_older, {events.JobChanged: _keep_older}),
     ),
     badge=Badge(frozenset({Topic.JOBS}), _mark),
     things=_things,

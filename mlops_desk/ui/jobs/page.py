@@ -1,123 +1,120 @@
-"""Jobs: the queue as a table, below it the chosen job: state and reason, what it was asked to do, its output."""
+"""Jobs: the queue as a table, below it the chosen job: why it stands as it does, its output, its GPUs, its run."""
 
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtGui import QGuiApplication, QShowEvent
+from PySide6.QtWidgets import QLineEdit, QSplitter, QVBoxLayout
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.jobs.brief import JobBrief
-from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.job import Job
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.jobs import words
-from mlops_desk.ui.jobs.submit_form import SubmitDialog
+from mlops_desk.ui.jobs.detail.pane import JobPane
+from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
+from mlops_desk.ui.jobs.loads import OLDER, known
+from mlops_desk.ui.jobs.stop import ask_to_stop
+from mlops_desk.ui.jobs.table.columns import COLUMNS, search_text
+from mlops_desk.ui.jobs.table.filters import Filters
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.parts.output import OutputPane, OutputSource
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.confirmation import ask
-from mlops_desk.ui.widgets.facts import FactGrid
-from mlops_desk.ui.widgets.field import filter_field
-from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.widgets.card import framed
 from mlops_desk.ui.widgets.states import Empty
-
-LOG_TAIL = 2000  # chosen: a training of some hundred steps
-_WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED})
 
 
 class JobsPage(Page):
     """Table above, the chosen job below."""
 
     stale: ClassVar[str] = "These states are"
-    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.JOBS, Topic.CONNECTION})
-    loads: ClassVar[tuple[Topic, ...]] = (Topic.JOBS,)
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.JOBS, OLDER, Topic.CONNECTION})
+    loads: ClassVar[tuple[Topic, ...]] = (Topic.JOBS, OLDER)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.table = RecordTable("Jobs", words.COLUMNS, context.memory)
-        self.table.sort_by_key("submitted", Qt.SortOrder.DescendingOrder)
+        self.table: RecordTable[JobBrief] = RecordTable("Jobs", COLUMNS, context.memory, search_text)
+        self.table.sort_by_key("position", Qt.SortOrder.AscendingOrder)
         self.table.chosen.connect(self._chose)
-        self._filter = filter_field("Filter jobs")
-        self._filter.textChanged.connect(self.table.narrow)
-        self._facts = FactGrid()
+        self.filters = Filters()
+        self.filters.words.textChanged.connect(self.table.narrow)
+        self.filters.changed.connect(lambda: self.table.keep(self.filters.fits()))
         self._cancel = Button("Stop job …", harmful=True)
         self._cancel.clicked.connect(self._ask_to_stop)
-        self._output = OutputPane(context, "Output of the job")
-        self.log = self._output.log
-        self._shown: tuple[str, int, bool] | None = None
+        self._again = Button("Resubmit …", tip="Open the form with this job's file")
+        self._again.clicked.connect(self._resubmit)
+        self._copy = Button("Copy YAML", symbol="copy", tip="Copy the file that would submit it again")
+        self._copy.clicked.connect(self._copy_file)
+        self.pane = JobPane(context, (self._cancel, self._again, self._copy))
         self._asked_for: JobBrief | None = None
         self._whole: Job | None = None
         self._arrange()
 
     def _arrange(self) -> None:
-        facts = Card("Job")
-        inner = QWidget()
-        column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._facts)
-        column.addStretch()
-        facts.column.addWidget(scrolled(inner, "Details of the job"), 1)
-        facts.column.addWidget(self._cancel)
-        below = QSplitter(Qt.Orientation.Horizontal)
-        below.addWidget(facts)
-        below.addWidget(self._output)
-        below.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
-        below.setStretchFactor(1, 1)
-        below.setHandleWidth(theme.SPACE_8)
         split = QSplitter(Qt.Orientation.Vertical)
         split.addWidget(framed(self.table))
-        split.addWidget(below)
+        split.addWidget(self.pane)
         split.setSizes([theme.DIALOG_TALL // 2, theme.DIALOG_TALL // 2])
         split.setHandleWidth(theme.SPACE_8)
-        row = QHBoxLayout()
-        row.addWidget(self._filter, 1)
-        row.addStretch(1)
+        split.setChildrenCollapsible(False)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
         whole.addWidget(self._stale_line)
-        whole.addLayout(row)
+        whole.addWidget(self.filters)
         whole.addWidget(split, 1)
 
     # What is shown.
 
-    def refresh(self, topics: frozenset[Topic]) -> None:  # noqa: ARG002 - one thing is shown, whatever changed
+    def refresh(self, topics: frozenset[Topic]) -> None:
         part = self.context.store.jobs
         if not self.show_part(part, "Jobs", self._empty):
             return
-        self.table.show_records(part.value or {})
+        jobs = known(self.context.store)
+        if topics & {Topic.JOBS, OLDER}:
+            self.filters.offer(jobs.values())
+            self.table.show_records(jobs)
         if self.table.key() is None:
             self.table.select_first()
         self._show_chosen()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._shown = None
+        self.table.sort_again()
         self._show_chosen()
 
     def left(self) -> None:
-        self._output.stop()
+        self.pane.left()
 
     def reload(self) -> None:
-        self._shown = self._asked_for = None
+        self._asked_for = None
         super().reload()
 
     def main_table(self) -> RecordTable[JobBrief]:
         return self.table
 
     def filter_field(self) -> QLineEdit | None:
-        return self._filter
+        return self.filters.words
+
+    def escape(self) -> None:
+        self.filters.clear()
+
+    def show_thing(self, thing: str) -> bool:
+        if not self.table.holds(thing):
+            return False
+        if not self.table.select(thing):
+            self.filters.clear()
+        return self.table.select(thing)
 
     def actions_here(self) -> list[Action]:
         places = frozenset({"title", "main", "menu", "palette"})
         return [
-            Action("jobs.submit", "Submit a job …", self.submit, places=places),
+            Action("jobs.submit", "New job …", self.submit, places=places),
             Action("jobs.cancel", "Stop the chosen job …", self._ask_to_stop, when=self._can_stop),
+            Action("jobs.resubmit", "Resubmit the chosen job …", self._resubmit, when=self._is_chosen),
+            Action("jobs.copy", "Copy the chosen job's YAML", self._copy_file, when=self._is_chosen),
         ]
 
     def submit(self) -> None:
@@ -126,11 +123,14 @@ class JobsPage(Page):
 
     def _empty(self) -> Empty:
         text = "Training jobs will be here: waiting, running and done, each with its output and, where it failed, why."
-        return Empty("No jobs yet", text, "Submit a job …", self.submit, "mlops-desk jobs submit SPEC.yaml")
+        return Empty("No jobs yet", text, "New job …", self.submit, "mlops-desk jobs submit SPEC.yaml")
 
     def _chosen(self) -> JobBrief | None:
         key = self.table.key()
         return self.table.records.record(key) if key else None
+
+    def _is_chosen(self) -> bool:
+        return self._chosen() is not None
 
     def _chose(self, _key: str | None) -> None:
         self._show_chosen()
@@ -138,17 +138,9 @@ class JobsPage(Page):
     def _show_chosen(self) -> None:
         job = self._chosen()
         self._cancel.setVisible(self._can_stop())
-        if job is None:
-            self._facts.show_facts([])
-            self._output.say("")
-            self._shown = None
-            return
-        whole = self._whole_of(job)
-        self._facts.show_facts(words.facts_of(job, whole, self.context.store))
-        now = (job.id, job.attempts, job.state in _WAITING)
-        if self._shown != now and self.isVisible():
-            self._shown = now
-            self._show_output(job)
+        self._again.setVisible(job is not None)
+        self._copy.setVisible(job is not None)
+        self.pane.show_job(job, self._whole_of(job) if job is not None else None)
 
     def _whole_of(self, job: JobBrief) -> Job | None:
         """Return all that is known of a job, asked for when the list has news of it; None before the first answer."""
@@ -165,21 +157,13 @@ class JobsPage(Page):
         self._asked_for = None  # the next news, or choosing it anew, asks again
         self.context.complain(error)
 
+    def reword(self) -> None:
+        super().reword()
+        if self.isVisible():
+            self._show_chosen()
+
     def enter(self) -> None:
         self.table.setFocus()
-
-    def _show_output(self, job: JobBrief) -> None:
-        if job.state in _WAITING:
-            self._output.say("It has not started, so there is no output yet.")
-            return
-        identifier = job.id
-        self._output.read(
-            OutputSource(
-                identifier,
-                lambda desk, follow: desk.jobs.logs(identifier, follow=follow, tail=LOG_TAIL),
-                follow=not job.state.is_final,
-            )
-        )
 
     # Acts.
 
@@ -189,16 +173,8 @@ class JobsPage(Page):
 
     def _ask_to_stop(self) -> None:
         job = self._chosen()
-        if job is None or not self._can_stop():
-            return
-        if job.state in _WAITING:
-            title, act = f"Take {job.name} out of the queue?", "Take out of queue"
-            text = "It has not started, so nothing is lost. Submit it again to put it back at the end."
-        else:
-            title, act = f"Stop {job.name}?", "Stop job"
-            text = "Its container is asked to end and gets some time to save; what it hasn't saved by then is lost."
-        identifier = job.id
-        ask(self, title, text, act, lambda: self._stop(identifier))
+        if job is not None and self._can_stop():
+            ask_to_stop(self, job, lambda: self._stop(job.id))
 
     def _stop(self, identifier: str) -> None:
         self._cancel.setEnabled(False)
@@ -211,3 +187,24 @@ class JobsPage(Page):
             self.context.complain(error)
 
         self.context.ask("stop job", lambda desk: desk.jobs.cancel(identifier), done, failed)
+
+    def _with_file(self, then: str) -> None:
+        """Ask for the chosen job's file, then open the form with it or copy it."""
+        job = self._chosen()
+        if job is None:
+            return
+
+        def take(text: str) -> None:
+            if then == "copy":
+                QGuiApplication.clipboard().setText(text)
+                self.context.say("info", f"The file of {job.name} is copied.")
+            else:
+                SubmitDialog(self, self.context, text).open()
+
+        self.context.ask("file of the job", lambda desk: desk.jobs.yaml(job.id), take)
+
+    def _resubmit(self) -> None:
+        self._with_file("resubmit")
+
+    def _copy_file(self) -> None:
+        self._with_file("copy")

@@ -29,9 +29,16 @@ __all__ = ["BAR_ROLE", "CELL_LIMIT", "KEY_ROLE", "Cell", "Column", "RecordModel"
 class RecordModel(QAbstractTableModel, Generic[T]):
     """Rows of records, sorted and narrowed here; ``order`` says which are shown and where."""
 
-    def __init__(self, columns: tuple[Column[T], ...], parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        columns: tuple[Column[T], ...],
+        parent: QObject | None = None,
+        words: Callable[[T], str] | None = None,
+    ) -> None:
+        """``words`` is what a filter looks through of a record; without it all its cells, which are then prepared."""
         super().__init__(parent)
         self.columns = columns
+        self._words = words
         self.order: Order[T] = Order(columns)
         self._records: dict[str, T] = {}
         self._cells: dict[str, tuple[Cell, ...]] = {}
@@ -81,6 +88,8 @@ class RecordModel(QAbstractTableModel, Generic[T]):
         for key in changed:
             self._records[key] = records[key]
             self._cells.pop(key, None)
+        # One that now belongs among those that are shown comes; one that does no more stays until it is narrowed anew.
+        self._place(records, [key for key in changed if self.order.row_of(key) is None])
         self._tell(sorted(row for key in changed if (row := self.order.row_of(key)) is not None))
 
     def _tell(self, rows: list[int]) -> None:
@@ -95,7 +104,10 @@ class RecordModel(QAbstractTableModel, Generic[T]):
     def _insert(self, records: Mapping[str, T], new: list[str]) -> None:
         for key in new:
             self._records[key] = records[key]
-        for key in new:
+        self._place(records, new)
+
+    def _place(self, records: Mapping[str, T], keys: list[str]) -> None:
+        for key in keys:
             row = self.order.place_of(key, self._records, records, self._text)
             if row is not None:
                 self.beginInsertRows(_NO_PARENT, row, row)
@@ -125,12 +137,22 @@ class RecordModel(QAbstractTableModel, Generic[T]):
         """Show only rows in which every word of ``text`` is found."""
         wanted = plain(text).lower().split()
         if wanted != self.order.words:
-            self.beginResetModel()
             self.order.words = wanted
-            self.order.arrange(self._records, self._text)
-            self.endResetModel()
+            self._arrange()
+
+    def keep(self, fits: Callable[[T], bool] | None) -> None:
+        """Show only records of which ``fits`` says so; None: all."""
+        self.order.fits = fits
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self.beginResetModel()
+        self.order.arrange(self._records, self._text)
+        self.endResetModel()
 
     def _text(self, key: str) -> str:
+        if self._words is not None:
+            return self._words(self._records[key]).lower()
         return " ".join(cell.text for cell in self._row(key)).lower()
 
     def _row(self, key: str) -> tuple[Cell, ...]:

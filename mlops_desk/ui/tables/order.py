@@ -36,7 +36,8 @@ class Cell:
 class Column(Generic[T]):
     """A column: its key (remembered), its title, and how a record becomes its cell.
 
-    ``stretch`` takes the room that is left; with ``whole``, for one of a table, never less than it needs.
+    ``stretch`` takes the room that is left; with ``whole``, for one of a table, never less than it needs. ``order`` is
+    what it is sorted by where that is cheaper than the whole cell; all its values have one type.
     """
 
     key: str
@@ -47,21 +48,26 @@ class Column(Generic[T]):
     whole: bool = False
     fixed: bool = False
     hidden: bool = False
+    order: Callable[[T], Any] | None = None
 
 
 class Order(Generic[T]):
-    """The keys that are shown, in order; ``sort`` is a column and whether the largest come first."""
+    """The keys that are shown, in order; ``sort`` is a column and whether the largest come first.
+
+    ``words`` have to be found in a row, and ``fits`` (None: every record does) has to say that it belongs there.
+    """
 
     def __init__(self, columns: tuple[Column[T], ...]) -> None:
         self._columns = columns
         self.keys: list[str] = []
         self.words: list[str] = []
+        self.fits: Callable[[T], bool] | None = None
         self.sort: tuple[int, bool] | None = None
         self._rows: dict[str, int] | None = None
 
     def arrange(self, records: Mapping[str, T], text: Callable[[str], str]) -> None:
         """Filter and sort everything anew; ``text`` returns a row's words in small letters."""
-        keys = [key for key in records if self._fits(key, text)]
+        keys = [key for key, record in records.items() if self._is_wanted(key, record, text)]
         if self.sort is not None:
             column, descending = self.sort
             values = {key: self._value(records[key], column) for key in keys}
@@ -75,7 +81,7 @@ class Order(Generic[T]):
         self, key: str, known: Mapping[str, T], order: Mapping[str, T], text: Callable[[str], str]
     ) -> int | None:
         """Return the row a new record belongs to, or None when the filter leaves it out."""
-        if not self._fits(key, text):
+        if not self._is_wanted(key, known[key], text):
             return None
         return self._sorted_place(key, known) if self.sort is not None else self._place_after(key, order)
 
@@ -116,12 +122,17 @@ class Order(Generic[T]):
             self._rows = {key: row for row, key in enumerate(self.keys)}
         return self._rows.get(key)
 
-    def _fits(self, key: str, text: Callable[[str], str]) -> bool:
+    def _is_wanted(self, key: str, record: T, text: Callable[[str], str]) -> bool:
+        if self.fits is not None and not self.fits(record):
+            return False
         if not self.words:
             return True
         found = text(key)
         return all(word in found for word in self.words)
 
     def _value(self, record: T, column: int) -> Any:
+        order = self._columns[column].order
+        if order is not None:
+            return order(record)
         cell = self._columns[column].cell(record)
         return cell.text.lower() if cell.sort is None else cell.sort

@@ -34,11 +34,17 @@ class RecordTable(QTableView, Generic[T]):
 
     chosen = Signal(object)
 
-    def __init__(self, name: str, columns: tuple[Column[T], ...], memory: QSettings) -> None:
+    def __init__(
+        self,
+        name: str,
+        columns: tuple[Column[T], ...],
+        memory: QSettings,
+        words: Callable[[T], str] | None = None,
+    ) -> None:
         super().__init__()
         self._name = name
         self._memory = memory
-        self.records: RecordModel[T] = RecordModel(columns, self)
+        self.records: RecordModel[T] = RecordModel(columns, self, words)
         self.setModel(self.records)
         self.setAccessibleName(name)
         self._dress()
@@ -154,9 +160,16 @@ class RecordTable(QTableView, Generic[T]):
 
     def narrow(self, text: str) -> None:
         """Keep rows in which every word of ``text`` is found; the chosen one stays chosen while it is shown."""
+        self._show_fewer(lambda: self.records.narrow(text))
+
+    def keep(self, fits: Callable[[T], bool] | None) -> None:
+        """Keep the rows of records of which ``fits`` says so; the chosen one stays chosen while it is shown."""
+        self._show_fewer(lambda: self.records.keep(fits))
+
+    def _show_fewer(self, narrow: Callable[[], None]) -> None:
         chosen = self.key()
         self._silent = True
-        self.records.narrow(text)
+        narrow()
         nothing = self.nothing()
         self.setAccessibleDescription(nothing)
         if chosen is not None:
@@ -168,8 +181,10 @@ class RecordTable(QTableView, Generic[T]):
     def nothing(self) -> str:
         """Return what is said in the place of rows when the filter leaves none of them."""
         words, shown = self.records.order.words, self.records.rowCount()
-        if not words or shown or not self.records.known():
+        if shown or not self.records.known():
             return ""
+        if not words:
+            return "Nothing here is as the choices above ask for." if self.records.order.fits is not None else ""
         return f"Nothing matches \u201c{plain(' '.join(words), 60)}\u201d. Esc clears the filter."
 
     def shown_rows(self) -> int:
@@ -183,6 +198,12 @@ class RecordTable(QTableView, Generic[T]):
         self.horizontalHeader().setSortIndicatorShown(True)
         self.horizontalHeader().setSortIndicator(column, order)
         self.records.sort_by(column, descending=order is Qt.SortOrder.DescendingOrder)
+
+    def sort_again(self) -> None:
+        """Put rows where they belong by now, as when somebody comes back to them; the chosen one stays chosen."""
+        sort = self.records.order.sort
+        if sort is not None:
+            self.records.sort_by(sort[0], descending=sort[1])
 
     def _sort_by(self, column: int) -> None:
         again = self.records.order.sort == (column, False)

@@ -23,7 +23,8 @@ from mlops_desk.ui.catalogue import PAGES
 from mlops_desk.ui.drift import retraining
 from mlops_desk.ui.drift import words as drift_words
 from mlops_desk.ui.endpoints import words as endpointwords
-from mlops_desk.ui.jobs import words as jobwords
+from mlops_desk.ui.jobs.detail import facts as jobfacts
+from mlops_desk.ui.jobs.table import columns as jobcolumns
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.look import text, theme
 from mlops_desk.ui.look.text import Label
@@ -188,7 +189,7 @@ def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):
     double = poisoned(hostile.encode("utf-8", "replace").decode())
     store = Store()
     tables = [
-        (jobwords.COLUMNS, map(brief_of, double.jobs_by_id.values())),
+        (jobcolumns.COLUMNS, map(brief_of, double.jobs_by_id.values())),
         (page._MODEL_COLUMNS, double.models_by_name.values()),
         (endpointwords.COLUMNS, double.endpoints_by_name.values()),
         (drift_words.REPORT_COLUMNS, double.reports),
@@ -207,7 +208,7 @@ def test_no_cell_and_no_fact_carries_control_characters_or_markup(hostile):
                 assert not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in shown)
                 assert is_inert(index.data(Qt.ItemDataRole.ToolTipRole) or "")
     job = double.jobs_by_id["j1"]
-    assert jobwords.facts_of(brief_of(job), job, store)
+    assert jobfacts.facts_of(brief_of(job), job, store)
 
 
 def rich(window: QWidget) -> list[str]:

@@ -63,6 +63,7 @@ TABLE = {
     "/v1/jobs/page": EVERYBODY,
     "/v1/jobs/ran": EVERYBODY,
     "/v1/jobs/show": EVERYBODY,
+    "/v1/jobs/yaml": EVERYBODY,
     "/v1/jobs/cancel": OWNER,
     "/v1/jobs/rerun": EVERYBODY,
     "/v1/jobs/diff": EVERYBODY,

@@ -32,12 +32,12 @@ resources: {gpus: 0, cpus: 1, memory: 1GiB}
 class SubmitDialog(FormDialog):
     """Sends the text to the agent, which checks it."""
 
-    def __init__(self, parent: QWidget, context: Context) -> None:
+    def __init__(self, parent: QWidget, context: Context, text: str = TEMPLATE) -> None:
         about = "A job is a YAML file: an image, a command, and what it may use. It waits until its GPUs are free."
         super().__init__(parent, "Submit a job", about, "Submit job")
         self._context = context
         self._folder = str(Path.home())
-        self._text = QPlainTextEdit(TEMPLATE)
+        self._text = QPlainTextEdit(text)
         thin(self._text)
         self._text.setFont(theme.fixed_font())
         self._text.setAccessibleName("Job description")

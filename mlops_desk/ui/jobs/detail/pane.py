@@ -1,0 +1,76 @@
+"""The chosen job in tabs, above them what can be done with it. A tab is made when it is first chosen."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.ui.jobs.detail.gpus import JobGpusView
+from mlops_desk.ui.jobs.detail.made_of import MadeOfView
+from mlops_desk.ui.jobs.detail.output import OutputView
+from mlops_desk.ui.jobs.detail.run import JobRunView
+from mlops_desk.ui.jobs.detail.view import DetailView
+from mlops_desk.ui.jobs.detail.why import WhyView
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.tabs import Tabs
+
+TABS = (("why", "Why"), ("output", "Output"), ("gpus", "GPUs"), ("run", "Run"), ("spec", "Spec"))
+_VIEWS: dict[str, Callable[[Context], DetailView]] = {
+    "why": WhyView, "output": OutputView, "gpus": JobGpusView, "run": JobRunView, "spec": MadeOfView,
+}  # fmt: skip
+
+
+class JobPane(QWidget):
+    """Shows one job at a time; only the tab that is seen is shown it."""
+
+    def __init__(self, context: Context, acts: Sequence[Button]) -> None:
+        super().__init__()
+        self._context = context
+        self._views: dict[str, DetailView] = {}
+        self._job: JobBrief | None = None
+        self._whole: Job | None = None
+        self.tabs = Tabs("What is shown of the job", TABS)
+        self._layers = QStackedWidget()
+        head = QHBoxLayout()
+        head.setSpacing(theme.SPACE_4)
+        head.addWidget(self.tabs)
+        head.addStretch(1)
+        for act in acts:
+            head.addWidget(act)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_8)
+        column.addLayout(head)
+        column.addWidget(self._layers, 1)
+        self.tabs.chosen.connect(self._choose)
+        self.tabs.choose("why")
+
+    def view(self, key: str) -> DetailView:
+        """Return a tab's view, made when it is first asked for."""
+        view = self._views.get(key)
+        if view is None:
+            view = self._views[key] = _VIEWS[key](self._context)
+            self._layers.addWidget(view)
+        return view
+
+    def show_job(self, job: JobBrief | None, whole: Job | None) -> None:
+        """Show a job in the tab that is seen."""
+        self._job, self._whole = job, whole
+        if self.isVisible():
+            self.view(self.tabs.current()).show_job(job, whole)
+
+    def left(self) -> None:
+        """Hear that nothing of it is seen."""
+        for view in self._views.values():
+            view.left()
+
+    def _choose(self, key: str) -> None:
+        before = self._layers.currentWidget()
+        view = self.view(key)
+        if isinstance(before, DetailView) and before is not view:
+            before.left()
+        self._layers.setCurrentWidget(view)
+        self.show_job(self._job, self._whole)

@@ -1,0 +1,107 @@
+"""Why a job stands as it does: in a line, then who is in its way or what ended it, and the facts."""
+
+from collections.abc import Sequence
+
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.ui.jobs import words
+from mlops_desk.ui.jobs.detail import facts, sentences
+from mlops_desk.ui.jobs.detail.sentences import Chip
+from mlops_desk.ui.jobs.detail.view import DetailView
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.widgets.command import CommandLine
+from mlops_desk.ui.widgets.facts import Fact, FactGrid, reason_facts
+from mlops_desk.ui.widgets.flow import FlowLayout
+from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.ui.words import hints
+
+
+class WhyView(DetailView):
+    """``facts`` are what is told below the first line."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.headline = Label(bold=True, wrap=True)
+        self.needs = Label(tone="muted", wrap=True)
+        self.chips = _Chips(context)
+        self.facts = FactGrid()
+        self.command = CommandLine("What to do next, to paste")
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_8)
+        for widget in (self.headline, self.needs, self.chips, self.command, self.facts):
+            column.addWidget(widget)
+        column.addStretch()
+        card = Card()
+        card.column.addWidget(scrolled(inner, "Why the job stands as it does"), 1)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(card)
+
+    def show_job(self, job: JobBrief | None, whole: Job | None) -> None:
+        if job is None:
+            self._show("", "text", "", (), [])
+            self.command.show_command(None)
+            return
+        now = whole if whole is not None and whole.state is job.state else None
+        reason = now.reason if now is not None else job.reason
+        waits = job.state in words.WAITING
+        chips = sentences.chips(now.waiting_for, self.context.store.jobs.value or {}, self.context.store) if now else []
+        told = [*_told(reason, waits=waits), *_progress(job), *facts.facts_of(job, whole, self.context.store)]
+        needs = sentences.needs(job, whole) if waits else ""
+        self._show(*sentences.headline(job), needs, chips, told)
+        self.command.show_command(reason.command if reason is not None else None)
+
+    def _show(self, text: str, token: str, needs: str, chips: Sequence[Chip], told: list[Fact]) -> None:
+        self.headline.show_text(text)
+        self.headline.tint(token)
+        self.needs.show_text(needs)
+        self.needs.setVisible(bool(needs))
+        self.chips.show_chips(chips)
+        self.facts.show_facts(told)
+
+
+class _Chips(QWidget):
+    """A row of links, one for each GPU; made anew only when they differ."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._context = context
+        self._shown: tuple[Chip, ...] = ()
+        self._row = FlowLayout(self)
+        self.setAccessibleName("GPUs that it waits for")
+        self.hide()
+
+    def show_chips(self, chips: Sequence[Chip]) -> None:
+        if tuple(chips) == self._shown:
+            return
+        self._shown = tuple(chips)
+        self._row.clear()
+        for chip in chips:
+            button = Button(chip.title, tip=chip.said)
+            button.setAccessibleName(chip.said)
+            button.clicked.connect(lambda _on=False, chip=chip: self._context.open_page(chip.page, chip.thing))
+            self._row.addWidget(button)
+        self.setVisible(bool(chips))
+
+
+def _told(reason: Reason | None, *, waits: bool) -> list[Fact]:
+    """Return the facts about a reason; what waits has its words above, and the command has a line of its own."""
+    left_out = {"To paste", "Why"} if waits else {"To paste"}
+    told = [fact for fact in reason_facts(reason) if fact.name not in left_out]
+    sentence, _ = hints.parts(reason.hint, reason.command) if reason is not None else ("", None)
+    return [fact for fact in told if fact.name != "What next" or sentence.strip(": ")]
+
+
+def _progress(job: JobBrief) -> list[Fact]:
+    if job.progress is None or job.state.is_final:
+        return []
+    return [Fact("Progress", words.progress_words(job.progress))]

@@ -1,0 +1,1 @@
+"""A new job: as a form, and as the file that it is."""

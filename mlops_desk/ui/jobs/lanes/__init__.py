@@ -1,0 +1,1 @@
+"""One lane a GPU: who had it, who has it, and who is expected to get it."""

@@ -1,0 +1,1 @@
+"""The queue as a table: its columns, and what narrows it."""

@@ -1,0 +1,91 @@
+"""What narrows the queue: words, a state, a person, a sweep or array."""
+
+from collections.abc import Callable, Iterable
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from mlops_desk.base.text import plain
+from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.records.jobs.job import JobState
+from mlops_desk.ui.jobs import words
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.widgets.choice import ChoiceBox
+from mlops_desk.ui.widgets.field import filter_field
+
+_ANY = ""
+_ENDED_BADLY = frozenset({JobState.FAILED, JobState.UNKNOWN})
+STATES: dict[str, tuple[str, frozenset[JobState]]] = {
+    _ANY: ("All states", frozenset(JobState)),
+    "on": ("Running", words.ON),
+    "waiting": ("Waiting", words.WAITING),
+    "blocked": ("Blocked", frozenset({JobState.BLOCKED})),
+    "failed": ("Failed or unknown", _ENDED_BADLY),
+    "over": ("Ended", frozenset(state for state in JobState if state.is_final)),
+}
+
+
+class Filters(QWidget):
+    """``changed``: other jobs are wanted. A choice that has nothing to offer is not shown."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = filter_field("Filter jobs")
+        self.state = ChoiceBox("State")
+        for key, (title, _) in STATES.items():
+            self.state.addItem(title, key)
+        self.user = ChoiceBox("User")
+        self.group = ChoiceBox("Sweep or array")
+        self.offer(())
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(self.words, 2)
+        for box in (self.state, self.user, self.group):
+            box.activated.connect(self.changed)
+            row.addWidget(box)
+        row.addStretch(1)
+
+    def offer(self, jobs: Iterable[JobBrief]) -> None:
+        """Offer the people and groups that there are; what is chosen stays, be it gone."""
+        users, groups = set(), {}
+        for job in jobs:
+            users.add(job.user)
+            if job.group is not None:
+                groups[job.group] = job.name
+        _fill(self.user, "Everybody", {user: plain(user, 40) for user in users})
+        _fill(self.group, "All jobs", {key: f"{plain(name, 30)} ({key[:8]})" for key, name in groups.items()})
+        self.user.setVisible(self.user.count() > 2)  # nobody, and one person
+        self.group.setVisible(self.group.count() > 1)
+
+    def clear(self) -> None:
+        """Take every choice back."""
+        self.words.clear()
+        narrowed = self.fits() is not None
+        for box in (self.state, self.user, self.group):
+            box.setCurrentIndex(0)
+        if narrowed:
+            self.changed.emit()
+
+    def fits(self) -> Callable[[JobBrief], bool] | None:
+        """Return what tells of a job whether it is wanted; None where all are."""
+        state, user, group = (str(box.currentData() or _ANY) for box in (self.state, self.user, self.group))
+        if not (state or user or group):
+            return None
+        states = STATES[state][1]
+        return lambda job: job.state in states and user in {_ANY, job.user} and group in {_ANY, job.group}
+
+
+def _fill(box: ChoiceBox, every: str, offered: dict[str, str]) -> None:
+    chosen = str(box.currentData() or _ANY)
+    if chosen and chosen not in offered:
+        offered = {**offered, chosen: plain(chosen, 40)}
+    wanted = [(_ANY, every), *sorted(offered.items(), key=lambda item: item[1].lower())]
+    if wanted == [(box.itemData(number), box.itemText(number)) for number in range(box.count())]:
+        return
+    box.clear()
+    for key, title in wanted:
+        box.addItem(title, key)
+    box.setCurrentIndex(max(box.findData(chosen), 0))
