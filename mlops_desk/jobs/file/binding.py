@@ -2,13 +2,15 @@
 
 msgspec has the tables (their fields, types and bounds) and checks each value; what is wrong is said here, because only
 the document knows where it stands. A field of a table is one of: a value with a ``Form``, another table, a list of
-either, or a mapping of values; each may be None, which is what is left empty.
+either, or a mapping to any of these; each may be None, which is what is left empty. Where a table or a list may stand,
+what stands there decides.
 """
 
 import difflib
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Annotated, Any, Generic, NoReturn, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -38,19 +40,42 @@ class Bound(Generic[S]):
         """Refuse a value that only the whole table shows to be wrong. Raises Invalid."""
         raise _unfit(self.places[path], found, wanted)
 
+    def refuse(self, path: str, text: str, hint: str) -> NoReturn:
+        """Refuse what makes no sense beside the rest of the table. Raises Invalid."""
+        raise wrong(self.places[path], f"{path}: {text}", hint)
+
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """A field's type, without None and without what is annotated; ``most`` is how long it may be."""
+class Kind:
+    """A field's type, without None and without what is annotated; ``least`` and ``most`` are how long it may be.
+
+    ``other`` is what it is where no table stands. ``told`` is what the field is for.
+    """
 
     type: Any
     whole: Any
     form: Form | None = None
+    least: int = 0
     most: int | None = None
+    told: str | None = None
+    other: "Kind | None" = None
 
     @property
     def is_table(self) -> bool:
         return isinstance(self.type, type) and issubclass(self.type, Struct)
+
+    @property
+    def is_list(self) -> bool:
+        return get_origin(self.type) is tuple
+
+    @property
+    def is_mapping(self) -> bool:
+        return get_origin(self.type) is dict
+
+    @property
+    def parts(self) -> tuple["Kind", ...]:
+        """The kind of a list's items; those of a mapping's keys and values."""
+        return tuple(kind_of(part) for part in get_args(self.type) if part is not Ellipsis)
 
 
 def bind(document: Node, kind: type[S]) -> Bound[S]:
@@ -66,17 +91,18 @@ def written(table: Struct) -> dict[str, Any]:
     for item in msgspec.structs.fields(table):
         value = getattr(table, item.name)
         if item.required or value != _default(item):
-            found[item.encode_name] = _written(value, _kind(item.type))
+            found[item.encode_name] = _written(value, kind_of(item.type))
     return found
 
 
-def _written(value: Any, kind: _Kind) -> Any:
+def _written(value: Any, kind: Kind) -> Any:
     if isinstance(value, Struct):
         return written(value)
     if isinstance(value, tuple):
-        return [_written(item, _kind(get_args(kind.type)[0])) for item in value]
+        items = kind.other or kind
+        return [_written(item, items.parts[0]) for item in value]
     if isinstance(value, dict):
-        return {key: _written(item, _kind(get_args(kind.type)[1])) for key, item in value.items()}
+        return {key: _written(item, kind.parts[1]) for key, item in value.items()}
     return value if kind.form is None else kind.form.write(value)
 
 
@@ -84,15 +110,25 @@ def _default(item: msgspec.structs.FieldInfo) -> Any:
     return item.default if item.default_factory is msgspec.NODEFAULT else item.default_factory()
 
 
-def _kind(declared: Any) -> _Kind:
+@cache
+def kind_of(declared: Any) -> Kind:
+    """Return what a field's declaration says."""
     if get_origin(declared) in {Union, types.UnionType}:
-        (declared,) = (option for option in get_args(declared) if option is not types.NoneType)
+        options = [option for option in get_args(declared) if option is not types.NoneType]
+        found = kind_of(options[0])
+        return found if len(options) == 1 else replace(found, other=kind_of(options[1]))
     if get_origin(declared) is not Annotated:
-        return _Kind(declared, declared)
-    metas = [meta for meta in declared.__metadata__ if isinstance(meta, Meta)]
-    form = next((meta.extra["form"] for meta in reversed(metas) if meta.extra is not None), None)
-    most = next((meta.max_length for meta in reversed(metas) if meta.max_length is not None), None)
-    return _Kind(get_args(declared)[0], declared, form, most)
+        return Kind(declared, declared)
+    metas = [meta for meta in reversed(declared.__metadata__) if isinstance(meta, Meta)]
+    inner = get_args(declared)[0]
+    return Kind(
+        inner,
+        declared,
+        form=next((meta.extra["form"] for meta in metas if meta.extra is not None), None),
+        least=next((meta.min_length for meta in metas if meta.min_length is not None), 0),
+        most=next((meta.max_length for meta in metas if meta.max_length is not None), None),
+        told=next((meta.description for meta in metas if meta.description is not None), None),
+    )
 
 
 class _Binder:
@@ -115,29 +151,30 @@ class _Binder:
                 raise wrong(place, f"{here} is missing.", f"Add a line {key}: ... to {path or 'the file'}.")
             if found is None or (not item.required and isinstance(found, Text) and found.null):
                 continue
-            values[item.name] = self._value(found, _kind(item.type), here)
+            values[item.name] = self._value(found, kind_of(item.type), here)
         return kind(**values)
 
-    def _value(self, node: Node, kind: _Kind, path: str) -> Any:
+    def _value(self, node: Node, kind: Kind, path: str) -> Any:
         self.places[path] = node.place._replace(field=path)
+        if kind.other is not None and not isinstance(node, Table):
+            kind = kind.other
         if kind.is_table:
             return self.table(node, kind.type, path)
-        arguments = get_args(kind.type)
-        if get_origin(kind.type) is tuple:
-            item_kind = _kind(arguments[0])
-            found = enumerate(self._items(node, path, kind.most))
-            return tuple(self._value(item, item_kind, f"{path}[{index}]") for index, item in found)
-        if get_origin(kind.type) is dict:
-            return self._mapping(node, _kind(arguments[0]), _kind(arguments[1]), path, kind.most)
+        if kind.is_list:
+            found = enumerate(self._items(node, path, kind))
+            return tuple(self._value(item, kind.parts[0], f"{path}[{index}]") for index, item in found)
+        if kind.is_mapping:
+            return self._mapping(node, kind, path)
         return self._scalar(node, kind, path)
 
-    def _mapping(self, node: Node, key_kind: _Kind, kind: _Kind, path: str, most: int | None) -> dict[Any, Any]:
+    def _mapping(self, node: Node, kind: Kind, path: str) -> dict[Any, Any]:
         given = self._table(node, path)
-        self._check_length(node, len(given.entries), path, most, "entries")
-        keys = {name: _read(name, key_kind, given.key_places[name]._replace(field=path)) for name in given.entries}
-        return {keys[name]: self._value(value, kind, f"{path}.{name}") for name, value in given.entries.items()}
+        self._check_length(node, len(given.entries), path, kind, "entries")
+        key, value = kind.parts
+        keys = {name: _read(name, key, given.key_places[name]._replace(field=path)) for name in given.entries}
+        return {keys[name]: self._value(node, value, f"{path}.{name}") for name, node in given.entries.items()}
 
-    def _scalar(self, node: Node, kind: _Kind, path: str) -> Any:
+    def _scalar(self, node: Node, kind: Kind, path: str) -> Any:
         place, form = self.places[path], _form(kind)
         if not isinstance(node, Text):
             raise wrong(place, f"{path} is {_shape(node)}.", f"Expected: {form.wanted}.")
@@ -157,16 +194,18 @@ class _Binder:
             raise wrong(place, text, "Expected: a table of KEY: VALUE lines.")
         return node
 
-    def _items(self, node: Node, path: str, most: int | None) -> tuple[Node, ...]:
+    def _items(self, node: Node, path: str, kind: Kind) -> tuple[Node, ...]:
         if not isinstance(node, Items):
             raise wrong(self.places[path], f"{path} is {_shape(node)}.", "Expected: a list such as [a, b, c].")
-        self._check_length(node, len(node.items), path, most, "items")
+        self._check_length(node, len(node.items), path, kind, "items")
         return node.items
 
-    def _check_length(self, node: Node, length: int, path: str, most: int | None, of: str) -> None:
-        if most is not None and length > most:
-            place = node.place._replace(field=path)
-            raise wrong(place, f"{path} has more than {most} {of}.", "Put them into a file.")
+    def _check_length(self, node: Node, length: int, path: str, kind: Kind, of: str) -> None:
+        place = node.place._replace(field=path)
+        if kind.most is not None and length > kind.most:
+            raise wrong(place, f"{path} has more than {kind.most} {of}.", "Put them into a file.")
+        if length < kind.least:
+            raise wrong(place, f"{path} has no {of}.", "Expected: a list such as [a, b, c].")
 
     def _unknown(self, name: str, place: Place, kind: type[Struct], path: str) -> Exception:
         known = _keys(kind)
@@ -182,17 +221,17 @@ class _Binder:
         return wrong(place, text, f"{meant}Known keys: {', '.join(known)}.")
 
 
-def _keys(kind: type[Struct]) -> dict[str, _Kind]:
-    return {item.encode_name: _kind(item.type) for item in msgspec.structs.fields(kind)}
+def _keys(kind: type[Struct]) -> dict[str, Kind]:
+    return {item.encode_name: kind_of(item.type) for item in msgspec.structs.fields(kind)}
 
 
-def _form(kind: _Kind) -> Form:
+def _form(kind: Kind) -> Form:
     if kind.form is None:
         raise TypeError(f"{kind.whole} says nowhere how it is written.")
     return kind.form
 
 
-def _read(text: str, kind: _Kind, place: Place) -> Any:
+def _read(text: str, kind: Kind, place: Place) -> Any:
     form = _form(kind)
     try:
         return msgspec.convert(form.read(text), kind.whole)

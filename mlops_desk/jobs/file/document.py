@@ -15,7 +15,7 @@ from mlops_desk.base.text import plain
 
 _LIMIT_BYTES = 64 * 1024
 """A job file is a page of text; YAML's aliases could make more of a larger one than memory holds."""
-_LIMIT_DEPTH = 8  # a job file is two deep; the parser recurses
+_LIMIT_DEPTH = 8  # a job file is four deep; the parser recurses
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _SYNTAX_HINT = "The README shows a whole job file."
 _TAB_HINT = "Indent with spaces: YAML takes no tab there."
@@ -51,8 +51,8 @@ Node = Text | Items | Table
 
 
 def wrong(place: Place, text: str, hint: str) -> Invalid:
-    """Return the error about what stands at ``place``."""
-    return Invalid(f"{place}: {text}", hint, place=place)
+    """Return the error about what stands at ``place``; what was given beside the file has no place in it."""
+    return Invalid(f"{place}: {text}", hint, place=place if type(place) is Place else None)
 
 
 def read_document(text: str) -> Node:
@@ -99,7 +99,7 @@ def _check_events(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _LIMIT_DEPTH:
-                raise wrong(place, f"nested deeper than {_LIMIT_DEPTH} levels.", "A job file is two deep.")
+                raise wrong(place, f"nested deeper than {_LIMIT_DEPTH} levels.", "A job file is four deep at most.")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

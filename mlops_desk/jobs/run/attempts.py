@@ -16,6 +16,7 @@ from mlops_desk.jobs.run.ending import Endings, queued_again
 from mlops_desk.jobs.run.outcome import AttemptVerdict
 from mlops_desk.jobs.run.preemption import PREEMPTED, Preemption
 from mlops_desk.jobs.run.runs import JobRuns
+from mlops_desk.records.jobs.filling import filled
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.runtime import (
@@ -136,7 +137,8 @@ class Attempts:
             asked = True
 
         try:
-            seen = self._runtime.place(job, attempt, lambda: ticket or self._ticket(job, attempt), about_to_start)
+            asked_for = replace(job, spec=filled(job.spec))
+            seen = self._runtime.place(asked_for, attempt, lambda: ticket or self._ticket(job, attempt), about_to_start)
         except GoneBeforeStart:
             if attempt.started_at is None:  # nobody has asked before, so it has never run and can be made again
                 self._book.change(job.id, lambda current: with_attempt(current, attempt))

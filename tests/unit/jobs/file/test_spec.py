@@ -2,7 +2,6 @@
 
 import json
 import math
-import string
 
 import pytest
 import yaml
@@ -13,6 +12,7 @@ from mlops_desk.base.errors import Invalid, Place
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.jobs.file.units import format_bytes, parse_bytes
 from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Resources
+from tests.job_specs import specs
 
 EXAMPLE = """
 apiVersion: mlops-desk/v1
@@ -214,7 +214,7 @@ def test_an_error_names_place_field_what_was_found_and_what_is_wanted(text, mess
     [
         ("resource: {gpus: 1}", "Did you mean resources? Known keys: apiVersion, kind, name, image, command, env, "),
         ("commnad: [a]", "Did you mean command? Known keys: "),
-        ("resources: {gpu_mem: 1GiB}", "Did you mean gpu_memory? Known keys: gpus, gpu_memory, cpus, memory, shm."),
+        ("resources: {gpu_mem: 1GiB}", "Did you mean gpu_memory? Known keys: gpus, gpu_memory, cpus, memory, shm, "),
         ("gpus: 1", "It belongs under resources. Known keys: "),
         ("resources: {image: c}", "It belongs outside of resources. Known keys: "),
         ("volumes: [/a]", "Known keys: apiVersion, "),
@@ -287,43 +287,6 @@ def test_amounts_in_a_job_are_finite(text):
             continue
         for amount in (resources.cpus, resources.memory_bytes, resources.shm_bytes, resources.gpu_memory_bytes):
             assert amount is None or (math.isfinite(amount) and amount > 0)
-
-
-_VISIBLE = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=30)
-_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40)
-_PATH = st.lists(st.text(string.ascii_letters + "._- é", min_size=1, max_size=8), min_size=1, max_size=3)
-_BYTES = st.one_of(st.none(), st.integers(6 << 20, 1 << 60))
-
-
-@st.composite
-def specs(draw):
-    targets = draw(st.sets(st.text(string.ascii_lowercase, min_size=4, max_size=8), max_size=3))
-    mounts = tuple(
-        Mount(
-            "/" + "/".join(part.strip(".") or "x" for part in draw(_PATH)),
-            f"/{name}",
-            draw(st.sampled_from(["ro", "rw"])),
-        )
-        for name in sorted(targets)
-    )
-    names = st.from_regex(r"[A-Z_][A-Z0-9_]{0,10}", fullmatch=True).filter(
-        lambda name: not name.startswith(("NVIDIA_", "LD_"))
-    )
-    return JobSpec(
-        name=draw(_VISIBLE),
-        image=draw(st.from_regex(r"[a-z][a-z0-9/:._-]{0,20}", fullmatch=True)),
-        command=tuple(draw(st.lists(_TEXT, max_size=4))),
-        env=draw(st.dictionaries(names, _TEXT, max_size=3)),
-        resources=Resources(
-            gpus=draw(st.integers(0, 999)),
-            gpu_memory_bytes=draw(_BYTES),
-            cpus=draw(st.one_of(st.none(), st.integers(1, 9_999_999).map(lambda thousandths: thousandths / 1000))),
-            memory_bytes=draw(_BYTES),
-            shm_bytes=draw(_BYTES),
-        ),
-        mounts=mounts,
-        mlflow=draw(st.one_of(st.none(), st.builds(MlflowSpec, _VISIBLE))),
-    )
 
 
 @given(specs())

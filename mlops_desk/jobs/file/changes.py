@@ -1,0 +1,111 @@
+"""Puts values from a command line (``--set resources.gpus=2``) into a document, before it is read as a job file.
+
+A path's steps are parted by dots; an item of a list is named by its number (``mounts[0].source``). Where a list or a
+table belongs, the value is read as YAML (``command=[python, train.py]``); an empty value takes the field away.
+"""
+
+import re
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from mlops_desk.base.errors import Invalid, Place
+from mlops_desk.base.text import plain
+from mlops_desk.jobs.file.binding import Kind, kind_of
+from mlops_desk.jobs.file.document import Items, Node, Table, Text, read_document
+
+_ITEM = re.compile(r"\[([0-9]{1,4})\]")
+_SHOWN = 80  # chosen: most of a line
+_GUESSED = ("{", "[")
+"""What a table or a list begins with."""
+
+
+class GivenPlace(Place):
+    """Stands in no file: it was given beside it."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "--set"
+
+
+GIVEN = GivenPlace(1)
+
+
+def changed(document: Node, changes: Mapping[str, str], top: type[Struct]) -> Node:
+    """Return ``document`` with ``changes`` in it. Raises Invalid."""
+    for path, text in changes.items():
+        steps = [step for step in _ITEM.sub(r".\1", path).split(".") if step]
+        if not steps:
+            raise Invalid(f"--set: {plain(path, _SHOWN)!r} names no field.", "Write it as resources.gpus=2.")
+        document = _put(document, Kind(top, top), steps, path, text)
+    return document
+
+
+def _put(node: Node | None, kind: Kind | None, steps: list[str], path: str, text: str) -> Node:
+    """Return what stands in the place of ``node``, which is of ``kind`` (None: nobody knows such a field)."""
+    if not steps:
+        return _value(kind, path, text)
+    if kind is not None and kind.is_list:
+        return _in_list(node, kind, steps, path, text)
+    entries = dict(node.entries) if isinstance(node, Table) else {}
+    places = dict(node.key_places) if isinstance(node, Table) else {}
+    key, rest = _step(kind, steps, entries)
+    entries[key] = _put(entries.get(key), _inner(kind, key), rest, path, text)
+    places.setdefault(key, GIVEN)
+    return Table(entries, places, node.place if isinstance(node, Table) else GIVEN)
+
+
+def _in_list(node: Node | None, kind: Kind, steps: list[str], path: str, text: str) -> Node:
+    items = list(node.items) if isinstance(node, Items) else []
+    number = int(steps[0]) if steps[0].isdecimal() else -1
+    if not 0 <= number <= len(items):
+        last = f"0 to {len(items)}, where {len(items)} adds one"
+        raise Invalid(f"--set: {plain(path, _SHOWN)!r} names no item of that list.", f"Its items are numbered: {last}.")
+    made = _put(items[number] if number < len(items) else None, kind.parts[0], steps[1:], path, text)
+    items[number : number + 1] = [made]
+    return Items(tuple(items), node.place if isinstance(node, Items) else GIVEN)
+
+
+def _step(kind: Kind | None, steps: list[str], entries: Mapping[str, Node]) -> tuple[str, list[str]]:
+    """Return the key that comes next, and what is left. A parameter's name may have dots in it."""
+    if kind is None or not kind.is_mapping:
+        return steps[0], steps[1:]
+    if not kind.parts[1].is_table:
+        return ".".join(steps), []
+    for count in range(len(steps), 0, -1):
+        key = ".".join(steps[:count])
+        if key in entries:
+            return key, steps[count:]
+    return steps[0], steps[1:]
+
+
+def _inner(kind: Kind | None, key: str) -> Kind | None:
+    if kind is None:
+        return None
+    if kind.is_mapping:
+        return kind.parts[1]
+    if kind.is_table:
+        return next((kind_of(item.type) for item in fields(kind.type) if item.encode_name == key), None)
+    return None
+
+
+def _value(kind: Kind | None, path: str, text: str) -> Node:
+    composed = kind is not None and (kind.is_list or kind.is_mapping or kind.is_table)
+    if not composed or not text.startswith(_GUESSED):
+        return Text(text, GIVEN, null=not text)
+    try:
+        return _given(read_document(text))
+    except Invalid as error:
+        raise Invalid(f"--set {plain(path, _SHOWN)}: {error.message}", error.hint) from error
+
+
+def _given(node: Node) -> Node:
+    """Return a node as if it stood nowhere."""
+    if isinstance(node, Text):
+        return Text(node.text, GIVEN, null=node.null)
+    if isinstance(node, Items):
+        return Items(tuple(_given(item) for item in node.items), GIVEN)
+    entries = {key: _given(item) for key, item in node.entries.items()}
+    return Table(entries, dict.fromkeys(node.entries, GIVEN), GIVEN)

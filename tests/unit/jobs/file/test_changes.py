@@ -1,0 +1,89 @@
+"""``--set``: values put into a job file from beside it."""
+
+import pytest
+from hypothesis import given, settings
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.jobs.file.spec import change_spec, parse_spec
+from mlops_desk.records.jobs.spec import Mount, Sweep, ValueSpan
+from tests.job_specs import specs
+
+HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: b\n"
+TEXT = (
+    HEAD
+    + """command: [train, '{lr}']
+params: {lr: 1, model.depth: 2}
+mounts:
+- {source: /x, target: /d}
+sweep: {random: {lr: {low: 1, high: 2}}, samples: 3}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "found"),
+    [
+        ("resources.gpus", "2", lambda spec: spec.resources.gpus == 2),
+        ("params.lr", "0.10", lambda spec: spec.params["lr"] == "0.10"),
+        ("params.new.one", "x", lambda spec: spec.params["new.one"] == "x"),
+        ("params.model.depth", "3", lambda spec: spec.params["model.depth"] == "3"),
+        ("params.lr", "[1, 2]", lambda spec: spec.params["lr"] == "[1, 2]"),
+        ("params", "", lambda spec: spec.params == {}),
+        ("params", "{a: 1, lr: 2}", lambda spec: spec.params == {"a": "1", "lr": "2"}),
+        ("command", "[python, 'x y', 0.10]", lambda spec: spec.command == ("python", "x y", "0.10")),
+        ("command[0]", "fit", lambda spec: spec.command == ("fit", "{lr}")),
+        ("command.2", "--fast", lambda spec: spec.command == ("train", "{lr}", "--fast")),
+        ("mounts[0].source", "/y", lambda spec: spec.mounts == (Mount("/y", "/d"),)),
+        ("mounts[1]", "{source: /y, target: /e}", lambda spec: spec.mounts[1] == Mount("/y", "/e")),
+        ("sweep.random.lr.high", "9", lambda spec: spec.sweep.spans["lr"] == ValueSpan(1.0, 9.0)),
+        ("sweep", "{grid: {lr: [1, 2]}}", lambda spec: spec.sweep == Sweep(grid={"lr": ("1", "2")})),
+        ("timeLimit", "90m", lambda spec: spec.time_limit_seconds == 5400.0),
+        ("name", "{a: 1}", lambda spec: spec.name == "{a: 1}"),
+    ],
+)
+def test_a_value_takes_the_place_of_what_stands_there(path, value, found):
+    assert found(parse_spec(TEXT, changes={path: value}))
+
+
+def test_changes_are_put_in_one_after_the_other():
+    spec = parse_spec(TEXT, changes={"sweep": "", "params": "", "command": "[a]", "env.A": "b"})
+    assert (spec.sweep, spec.params, spec.command, spec.env) == (None, {}, ("a",), {"A": "b"})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message", "hint"),
+    [
+        ("resources.gpu", "2", "--set: 'gpu' is not a key of resources.", "Did you mean gpus? "),
+        ("resources.gpus", "two", "--set: resources.gpus: 'two' does not fit.", "Expected: a whole number of GPUs"),
+        ("gpus", "2", "--set: 'gpus' is not a key of the file.", "It belongs under resources. "),
+        ("command", "python train.py", "--set: command is the text 'python train.py'.", "Expected: a list such as"),
+        ("command", "[a", "--set command: Line 1: this is not YAML:", ""),
+        ("command[9]", "a", "--set: 'command[9]' names no item of that list.", "Its items are numbered: 0 to 2,"),
+        ("command.x", "a", "--set: 'command.x' names no item of that list.", "Its items are numbered: 0 to 2,"),
+        ("image", "", "--set: image is empty.", "Expected: an image"),
+        ("", "2", "--set: '' names no field.", "Write it as resources.gpus=2."),
+        ("name.x", "2", "--set: name is a table.", "Expected: a name"),
+        ("env.A", "{nope}", "--set: env.A: {nope} is no parameter.", "Known: index, lr, model.depth."),
+    ],
+)
+def test_a_change_that_is_wrong_is_told_as_given_beside_the_file(path, value, message, hint):
+    with pytest.raises(Invalid) as caught:
+        parse_spec(TEXT, changes={path: value})
+    assert caught.value.message.startswith(message)
+    assert str(caught.value.hint).startswith(hint)
+    assert caught.value.place is None
+
+
+def test_what_stands_in_the_file_keeps_its_place_beside_a_change():
+    with pytest.raises(Invalid) as caught:
+        parse_spec(HEAD + "priority: x\n", changes={"resources.gpus": "1"})
+    assert caught.value.place is not None
+    assert caught.value.place.line == 5
+
+
+@given(specs())
+@settings(deadline=None)
+def test_a_stored_job_is_changed_where_it_is_told_and_nowhere_else(spec):
+    changed = change_spec(spec, {"priority": "7"})
+    assert changed.priority == 7
+    assert change_spec(changed, {"priority": str(spec.priority)}) == spec
