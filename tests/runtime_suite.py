@@ -16,6 +16,7 @@ import pytest
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
+from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job, JobState, StartMark
 from mlops_desk.records.jobs.spec import JobSpec, Resources
 from mlops_desk.runtimes.runtime import GoneBeforeStart, NotStarted, Outlook, Phase, RunTicket, Runtime, Sighting
@@ -57,12 +58,22 @@ class FreeGpus:
             return Outlook(free=False, text=f"This machine has {len(self.gpus)} GPUs.", never=True)
         return Outlook(free=count <= len(self._free()), text="Waits for a GPU.")
 
-    def lease(self, holder: object, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
+    def cards(self) -> tuple[GpuCard, ...]:
         free = self._free()
-        if count > len(free):
+        return tuple(
+            GpuCard(uuid, index, "GPU", CardState.FREE if uuid in free else CardState.LEASED)
+            for index, uuid in enumerate(self.gpus)
+        )
+
+    def choose(self, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
+        free = self._free()
+        return tuple(free[:count]) if count <= len(free) else "Waits for a GPU."
+
+    def lease(self, holder: object, gpus: tuple[str, ...]) -> tuple[str, ...] | str:
+        if not set(gpus) <= set(self._free()):
             return "Somebody was faster."
-        self.held[holder.attempt_id] = tuple(free[:count])
-        return self.held[holder.attempt_id]
+        self.held[holder.attempt_id] = gpus
+        return gpus
 
     def keep(self, holder: object, gpus: tuple[str, ...], pid: int | None = None) -> bool:
         self.held[holder.attempt_id] = gpus

@@ -2,21 +2,24 @@
 
 FREE       nobody holds it and the driver shows no compute process
 LEASED     a lease names a holder that lives
+SHARED     leases name holders of parts of its memory; whoever declares what fits may join them
 DRAINING   the holder has let go (or died), but the driver has not yet shown the GPU without its processes
 EXTERNAL   compute processes of somebody who did not ask for a lease
+FAULTED    broken, and not to be trusted before somebody has mended it
 UNKNOWN    the driver or the lease file can't be believed, or memory is in use by nobody: not given out
 
 Display servers and compositors do not make a GPU EXTERNAL.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from mlops_desk.base.text import plain
+from mlops_desk.leases.faults import GpuFault, fault_of
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.holding import held_by_nobody_bytes
+from mlops_desk.records.jobs.card import CardState
 from mlops_desk.records.metric import Reading
 
 DISPLAY_COMMANDS = frozenset({
@@ -32,35 +35,45 @@ _GIB = 1 << 30
 _TOTAL = "hw.gpu.memory.limit"
 
 
-class Standing(StrEnum):
-    """Whether a GPU can be given out, and if not, why."""
+@dataclass(frozen=True, slots=True)
+class ShareClaim:
+    """A part of a GPU that somebody has: ``declared_bytes`` of its memory. ``pids`` are the processes known as theirs.
 
-    FREE = "free"
-    LEASED = "leased"
-    DRAINING = "draining"
-    EXTERNAL = "external"
-    UNKNOWN = "unknown"
+    LEASED or DRAINING; ``released_at`` is when a draining one was let go, in seconds since boot.
+    """
+
+    standing: CardState
+    text: str
+    declared_bytes: int
+    released_at: float | None = None
+    pids: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the lease files say of a GPU, already judged: LEASED, DRAINING or UNKNOWN, and who or why in ``text``.
+    """What the lease files say of a GPU, already judged: who or why in ``text``.
 
-    ``released_at`` is when a draining GPU was let go, in seconds since boot.
+    LEASED, DRAINING or UNKNOWN as a whole; SHARED with the ``shares`` that people have of it. ``released_at`` is when
+    a draining GPU was let go, in seconds since boot.
     """
 
-    standing: Standing
+    standing: CardState
     text: str
     released_at: float | None = None
+    shares: tuple[ShareClaim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DriverFacts:
-    """What the driver showed at ``seen_at`` (seconds since boot)."""
+    """What the driver showed at ``seen_at`` (seconds since boot).
+
+    ``faults`` is what it announced once of broken GPUs, by UUID.
+    """
 
     gpus: tuple[Gpu, ...]
     seen_at: float
     ticks_per_second: int = 100
+    faults: Mapping[str, GpuFault] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +85,47 @@ class GpuChoice:
     impossible: bool = False
 
 
-def standing(gpu: Gpu, claim: Claim | None, facts: DriverFacts) -> tuple[Standing, str]:
-    """Return how ``gpu`` stands, and a few words why."""
-    if claim is not None and claim.standing is not Standing.DRAINING:
-        return claim.standing, claim.text
+def standing(gpu: Gpu, claim: Claim | None, facts: DriverFacts) -> tuple[CardState, str]:
+    """Return how ``gpu`` stands, and a few words why. A holder keeps a broken GPU: it may still have results there."""
+    fault = fault_of(gpu, facts.faults)
+    if claim is not None and claim.standing in {CardState.LEASED, CardState.UNKNOWN}:
+        return claim.standing, claim.text if fault is None else f"{claim.text}, and is broken: {fault.text}"
+    if fault is not None:
+        return CardState.FAULTED, fault.text
     if gpu.state not in _USABLE:
-        return Standing.UNKNOWN, f"the driver says {gpu.state.value.replace('_', ' ')}"
-    foreign = [process for process in gpu.processes if _computes(process)]
-    if claim is not None and _still_draining(claim, foreign, facts):
-        return Standing.DRAINING, claim.text
+        return CardState.UNKNOWN, f"the driver says {gpu.state.value.replace('_', ' ')}"
+    return _used(gpu, claim, facts)
+
+
+def _used(gpu: Gpu, claim: Claim | None, facts: DriverFacts) -> tuple[CardState, str]:
+    """Return how a sound GPU stands that nobody has as a whole."""
+    sharers = living_shares(claim)
+    theirs = {pid for share in sharers for pid in share.pids}
+    foreign = [process for process in gpu.processes if computes(process) and process.pid not in theirs]
+    if claim is not None and still_draining(claim, foreign, facts):
+        return CardState.SHARED if sharers else CardState.DRAINING, claim.text
     if foreign:
-        return Standing.EXTERNAL, f"used by {_named(foreign[0])}, which holds no lease"
+        return CardState.EXTERNAL, f"used by {named(foreign[0])}, which holds no lease"
     unclaimed = held_by_nobody_bytes(gpu)
     if unclaimed is not None:
-        return Standing.UNKNOWN, f"{_gib(unclaimed)} of its memory are in use by no process that the driver shows"
-    return Standing.FREE, "free"
+        return CardState.UNKNOWN, f"{_gib(unclaimed)} of its memory are in use by no process that the driver shows"
+    if claim is not None and sharers:
+        return CardState.SHARED, claim.text
+    return CardState.FREE, "free"
+
+
+def living_shares(claim: Claim | None) -> tuple[ShareClaim, ...]:
+    """Return the shares whose holders live."""
+    return tuple(share for share in (claim.shares if claim else ()) if share.standing is CardState.LEASED)
+
+
+def still_draining(claim: Claim, processes: Iterable[GpuProcess], facts: DriverFacts) -> bool:
+    """Tell whether something of a GPU was let go, and no later look has shown it without processes from before that."""
+    leavers: list[Claim | ShareClaim] = [one for one in claim.shares if one.standing is CardState.DRAINING]
+    if claim.standing is CardState.DRAINING or claim.released_at is not None:
+        leavers.append(claim)
+    processes = tuple(processes)
+    return any(_still_draining(one.released_at, processes, facts) for one in leavers)
 
 
 def choose(count: int, memory_bytes: int | None, facts: DriverFacts | None, claims: Mapping[str, Claim]) -> GpuChoice:
@@ -103,9 +142,9 @@ def choose(count: int, memory_bytes: int | None, facts: DriverFacts | None, clai
     waits: list[str] = []
     for gpu in large:
         state, text = standing(gpu, claims.get(gpu.uuid), facts)
-        if state is Standing.FREE and not _has_room(gpu, memory_bytes):
+        if state is CardState.FREE and not _has_room(gpu, memory_bytes):
             waits.append(f"GPU {gpu.index}: {_no_room(gpu, memory_bytes)}")
-        elif state is Standing.FREE:
+        elif state is CardState.FREE:
             chosen.append(gpu.uuid)
         else:
             waits.append(f"GPU {gpu.index}: {text}")
@@ -125,23 +164,29 @@ def _is_display_command(command: str) -> bool:
     return bool(words and words[0].rpartition("/")[2] in DISPLAY_COMMANDS)
 
 
-def _computes(process: GpuProcess) -> bool:
+def computes(process: GpuProcess) -> bool:
+    """Tell whether a process is there to compute, so that whoever else came would meet it."""
     return not is_display(process)
 
 
-def _still_draining(claim: Claim, processes: Iterable[GpuProcess], facts: DriverFacts) -> bool:
+def _still_draining(released_at: float | None, processes: Iterable[GpuProcess], facts: DriverFacts) -> bool:
     """Tell whether no look at the GPU, later than the release, has shown it without processes from before it."""
-    if claim.released_at is None or facts.seen_at <= claim.released_at:
+    if released_at is None or facts.seen_at <= released_at:
         return True
-    released_ticks = claim.released_at * facts.ticks_per_second
+    released_ticks = released_at * facts.ticks_per_second
     return any(process.start_ticks is None or process.start_ticks <= released_ticks for process in processes)
 
 
-def _named(process: GpuProcess) -> str:
-    words = (process.command or "").split()
-    name = words[0].rpartition("/")[2] if words else "a process"
+def named(process: GpuProcess) -> str:
+    """Return how a process is called in a sentence: by its program, its pid and its user."""
     whose = f" of {plain(process.user, 40)}" if process.user else ""
-    return f"{plain(name, 40)} (pid {process.pid}){whose}"
+    return f"{program(process)} (pid {process.pid}){whose}"
+
+
+def program(process: GpuProcess) -> str:
+    """Return the name of a process's program."""
+    words = (process.command or "").split()
+    return plain(words[0].rpartition("/")[2] if words else "a process", 40)
 
 
 def _value(reading: Reading | None) -> float | None:

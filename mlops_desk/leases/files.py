@@ -20,16 +20,27 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.leases.host import Process
 
 SUFFIX = ".lease"
+SHARE_SUFFIX = ".share"  # agents of before shares must not take it for a lease of the whole
+SLOTS = 16  # chosen: of one user on one GPU; of 80 GiB that is 5 GiB for each
 
 _BLOCK_BYTES = 4096  # a page, so that one call each reads and writes it
 _TEXT_LIMIT = 200  # chosen: longer than ids, labels and addresses of engines are
 _LOOKS = 5  # chosen: a writer is between two states for one call only
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_SHARE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._:-]{0,127})\.\d{1,2}\.share")
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who holds a GPU. Times are seconds since boot. ``released_at`` is set once the holder has let go."""
+    """Who holds a GPU. Times are seconds since boot. ``released_at`` is set once the holder has let go.
+
+    ``since`` (when it was first taken) and ``until`` (when the holder must have let go) are Unix seconds. One of
+    several that share the GPU has a ``slot``, and ``share_bytes`` is how much of the memory it declared. Of a MIG
+    instance, ``parent`` is the GPU.
+
+    Agents of before shares know one holder of a GPU and no instances. For their sake alone whoever holds a part of a
+    GPU has a ``stand_in`` where a lease of the whole would be: to them it is one that lives until it is given back.
+    """
 
     gpu: str
     instance: str
@@ -43,6 +54,22 @@ class Lease:
     container: str | None = None
     container_process: Process | None = None
     released_at: float | None = None
+    until: float | None = None
+    since: float | None = None
+    slot: int | None = None
+    share_bytes: int | None = None
+    parent: str | None = None
+    stand_in: bool = False
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file that it is written to."""
+        return file_name(self.gpu, self.slot)
+
+    @property
+    def whole(self) -> str | None:
+        """The GPU of which this holds only a part; None for a lease of a whole one."""
+        return self.parent or (self.gpu if self.slot is not None else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +83,9 @@ class Doubt:
 Content = Lease | Doubt | None
 
 
-def file_name(gpu: str) -> str:
-    """Return the name of a GPU's lease file. Raises Invalid for what can't be a GPU's UUID."""
-    return f"{stem(gpu)}{SUFFIX}"
+def file_name(gpu: str, slot: int | None = None) -> str:
+    """Return the name of a GPU's lease file, or of a share of it. Raises Invalid for what can't be a GPU's UUID."""
+    return f"{stem(gpu)}{SUFFIX}" if slot is None else f"{stem(gpu)}.{slot}{SHARE_SUFFIX}"
 
 
 def stem(gpu: str) -> str:
@@ -70,8 +97,19 @@ def stem(gpu: str) -> str:
 
 
 def is_lease_file(name: str) -> bool:
-    """Tell whether a file's name is that of a lease file."""
+    """Tell whether a file's name is that of a lease file, as agents of before shares had them too."""
     return name.endswith(SUFFIX) and _NAME.fullmatch(name.removesuffix(SUFFIX)) is not None
+
+
+def is_share_file(name: str) -> bool:
+    """Tell whether a file's name is that of a share's file."""
+    return _SHARE.fullmatch(name) is not None
+
+
+def stem_of(name: str) -> str:
+    """Return what a lease file or a share's file of this name calls its GPU."""
+    share = _SHARE.fullmatch(name)
+    return name.removesuffix(SUFFIX) if share is None else share[1]
 
 
 def read_lease(path: Path, speaker: int | None) -> Content:
@@ -88,7 +126,7 @@ def read_lease(path: Path, speaker: int | None) -> Content:
         except OSError as error:
             return Doubt(f"can't be read ({error.strerror})")
         try:
-            content = _read(descriptor, path.name.removesuffix(SUFFIX), speaker)
+            content = _read(descriptor, path.name, speaker)
         finally:
             os.close(descriptor)
         if not isinstance(content, Doubt):
@@ -172,14 +210,14 @@ def _read(descriptor: int, name: str, speaker: int | None) -> Content:
 def _what_is_wrong(lease: Lease, name: str, owner: int, speaker: int | None) -> str | None:
     if speaker is not None and (owner != speaker or speaker not in {lease.uid, 0}):
         return "speaks for another user"
-    if name != _stem_or_empty(lease.gpu) or not _plausible(lease):
+    if name != _name_or_empty(lease) or not _plausible(lease):
         return "makes no sense"
     return None
 
 
-def _stem_or_empty(gpu: str) -> str:
+def _name_or_empty(lease: Lease) -> str:
     try:
-        return stem(gpu)
+        return lease.file_name
     except Invalid:
         return ""
 
@@ -187,9 +225,11 @@ def _stem_or_empty(gpu: str) -> str:
 def _plausible(lease: Lease) -> bool:
     processes = [lease.owner] + ([lease.container_process] if lease.container_process else [])
     texts = (lease.instance, lease.attempt, lease.label, lease.boot_id, lease.engine, lease.container or "")
+    times = (lease.taken_at, lease.released_at or 0.0, lease.until or 0.0, lease.since or 0.0)
     return (
         all(0 < process.pid < 1 << 31 for process in processes)
-        and all(len(text) <= _TEXT_LIMIT for text in texts)
-        and math.isfinite(lease.taken_at)
-        and (lease.released_at is None or math.isfinite(lease.released_at))
+        and all(len(text) <= _TEXT_LIMIT for text in (*texts, lease.parent or ""))
+        and all(math.isfinite(at) for at in times)
+        and (lease.slot is None) == (lease.share_bytes is None)
+        and (lease.share_bytes is None or lease.share_bytes > 0)
     )

@@ -26,7 +26,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from mlops_desk.leases.files import Content, Doubt, Lease, file_name, is_lease_file, read_lease, write_lease
+from mlops_desk.leases.files import (
+    Content,
+    Doubt,
+    Lease,
+    is_lease_file,
+    is_share_file,
+    read_lease,
+    stem_of,
+    write_lease,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +68,11 @@ class UserFile:
     path: Path
     content: Content
     former: bool = False
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is about one of several that share the GPU."""
+        return is_share_file(self.path.name)
 
 
 class Stamp(NamedTuple):
@@ -110,14 +124,14 @@ class Own:
         """How many folders everything is written to."""
         return len(self._folders)
 
-    def write(self, gpu: str, lease: Lease | None) -> None:
-        """Make ``lease`` what this user says of a GPU. Raises OSError."""
+    def write(self, name: str, lease: Lease | None) -> None:
+        """Make ``lease`` what this user says in the file of that name. Raises OSError."""
         for folder in self._folders:
-            write_lease(folder / file_name(gpu), lease)
+            write_lease(folder / name, lease)
 
-    def read(self, gpu: str) -> list[Content]:
-        """Return what this user says of a GPU in each folder."""
-        return [read_lease(folder / file_name(gpu), os.geteuid()) for folder in self._folders]
+    def read(self, name: str) -> list[Content]:
+        """Return what this user says in each folder's file of that name."""
+        return [read_lease(folder / name, os.geteuid()) for folder in self._folders]
 
 
 class LeaseFolders:
@@ -194,11 +208,11 @@ class LeaseFolders:
         self, only: int | None, read: Callable[[Path, int | None], Content], names: Callable[[Path], list[str]]
     ) -> list[UserFile]:
         return [
-            UserFile(path.stem, uid, path, read(path, uid))
+            UserFile(stem_of(path.name), uid, path, read(path, uid))
             for shared in self._candidates
             for folder, uid in _users_folders(shared, names(shared))
             if only is None or uid == only
-            for path in _lease_paths(folder)
+            for path in _paths(folder, lambda name: is_lease_file(name) or is_share_file(name))
         ]
 
     def _read_former(
@@ -213,7 +227,7 @@ class LeaseFolders:
         ]
         contents = ((path, read(path, None)) for path in paths)
         return [
-            UserFile(path.stem, content.uid, path, content, former=True)
+            UserFile(stem_of(path.name), content.uid, path, content, former=True)
             for path, content in contents
             if isinstance(content, Lease)
         ]
@@ -258,14 +272,14 @@ def _may_be_a_users(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def _lease_paths(folder: Path) -> list[Path]:
+def _paths(folder: Path, is_wanted: Callable[[str], bool]) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in itertools.islice(entries, _FILE_LIMIT)]
     except OSError as error:  # its owner does not want to be heard
         _log.debug("The leases in %s can't be read: %s", folder, error.strerror)
         return []
-    return [folder / name for name in sorted(names) if is_lease_file(name)]
+    return [folder / name for name in sorted(names) if is_wanted(name)]
 
 
 def _former_paths(shared: Path) -> list[Path]:
@@ -273,7 +287,7 @@ def _former_paths(shared: Path) -> list[Path]:
         is_folder = stat.S_ISDIR((shared / FORMER).lstat().st_mode)  # and no link to who knows where
     except OSError:
         return []
-    return _lease_paths(shared / FORMER) if is_folder else []
+    return _paths(shared / FORMER, is_lease_file) if is_folder else []
 
 
 def _own_folder(shared: Path) -> Path | None:

@@ -16,22 +16,25 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
 
-from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.leases.allocation import Claim, DriverFacts, GpuChoice, Standing, choose, standing
-from mlops_desk.leases.files import Content, Doubt, Lease, stem
+from mlops_desk.leases.allocation import Claim, DriverFacts, GpuChoice, choose, standing
+from mlops_desk.leases.cards import Clocks, card_of
+from mlops_desk.leases.claims import ClaimReader, by_stem, is_same
+from mlops_desk.leases.devices import Device, devices_of
+from mlops_desk.leases.files import Content, Lease, stem
 from mlops_desk.leases.folders import LeaseFolders, Own, UserFile
 from mlops_desk.leases.host import ThisHost
-from mlops_desk.leases.validity import LABEL_LIMIT, ContainerLives, Judged, LeaseJudge
-from mlops_desk.records.gpu import Gpu, LeaseInfo
+from mlops_desk.leases.kept import KeptLeases
+from mlops_desk.leases.parts import free_slot, idle_stand_ins, stand_in
+from mlops_desk.leases.shares import room_of
+from mlops_desk.leases.survey import Stand, info_of, survey
+from mlops_desk.leases.validity import LABEL_LIMIT, ContainerLives, LeaseJudge
+from mlops_desk.records.gpu import Gpu, GpuState, LeaseInfo
+from mlops_desk.records.jobs.card import CardState, GpuCard
 
 _log = logging.getLogger(__name__)
-
-TOLD_SECONDS = 60.0
-"""How long it is shown that a lease had to be written anew: everybody who looks now and then must see it."""
 
 _WORD_LIMIT = 128  # below the files' limit of 200 characters, so that what is written is read
 _TRIES = 4  # each is lost to another agent that took a GPU at that moment
@@ -52,15 +55,24 @@ class LeaseOwner:
 
 
 @dataclass(frozen=True, slots=True)
-class Pick:
-    """What is asked for, and what the driver shows."""
+class LeaseHolder:
+    """Who is to have GPUs, and of each ``share_bytes`` of its memory (None: all of it).
 
-    count: int
-    memory_bytes: int | None
-    facts: DriverFacts
+    ``container`` is the name that the attempt's container is about to get: the lease outlives this process for as long
+    as a container of that name lives, on ``engine`` or else on our own. ``until`` (Unix seconds): it ends by then.
+    """
 
-    def choose(self, claims: Mapping[str, Claim]) -> GpuChoice:
-        return choose(self.count, self.memory_bytes, self.facts, claims)
+    attempt: str
+    label: str
+    container: str | None = None
+    uid: int | None = None
+    engine: str | None = None
+    share_bytes: int | None = None
+    until: float | None = None
+
+
+Pick = Callable[[Mapping[str, Claim]], GpuChoice]
+"""Chooses GPUs, knowing what is claimed of each."""
 
 
 class LeaseLedger:
@@ -85,10 +97,7 @@ class LeaseLedger:
         self._host = host or ThisHost()
         cut = {address[:_WORD_LIMIT]: lives for address, lives in (others or {}).items()}
         self._judge = LeaseJudge(self._host, owner.engine[:_WORD_LIMIT], container_lives, cut)
-        self._held: dict[str, Lease] = {}
-        self._told: dict[str, tuple[str, float]] = {}
-        self._places = 0
-        self._lock = Lock()
+        self._kept = KeptLeases(owner.instance, self._host)
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -112,22 +121,28 @@ class LeaseLedger:
         uid: int | None = None,
         engine: str | None = None,
     ) -> GpuChoice:
-        """Lease ``count`` GPUs to ``attempt``, all of them or none; the choice says why not.
-
-        ``container`` is the name that the attempt's container is about to get: from now on the lease
-        outlives this process for as long as a container of that name lives, on ``engine`` or else on our own.
-        """
+        """Lease ``count`` GPUs to ``attempt``, all of them or none; the choice says why not."""
         if count == 0 or facts is None:
             return choose(count, memory_bytes, facts, {})
-        for word in (attempt, container or ""):
+        holder = LeaseHolder(attempt, label, container, uid, engine)
+        return self._acquire(holder, facts, lambda claims: choose(count, memory_bytes, facts, claims))
+
+    def take(self, holder: LeaseHolder, gpus: Sequence[str], facts: DriverFacts | None) -> str | None:
+        """Lease exactly these GPUs or MIG instances, all of them or none; return in words why not, None when done."""
+        if facts is None:
+            return choose(len(gpus), None, None, {}).reason
+        return self._acquire(holder, facts, lambda _claims: GpuChoice(tuple(gpus))).reason
+
+    def _acquire(self, holder: LeaseHolder, facts: DriverFacts, pick: Pick) -> GpuChoice:
+        for word in (holder.attempt, holder.container or ""):
             if len(word) > _WORD_LIMIT:
                 raise Invalid(f"{plain(word)} is too long for a lease.")
-        lease = self._lease(attempt, label, container, uid, engine)
+        lease = self._lease(holder)
         try:
             for _ in range(_TRIES):
                 verdicts = self._judge.ask(self._folders.read())
                 with self._folders.own() as own:
-                    choice = self._acquire_in_turn(own, lease, Pick(count, memory_bytes, facts), verdicts)
+                    choice = self._acquire_in_turn(own, lease, facts, pick, verdicts)
                 if choice is not None:
                     return choice
                 time.sleep(random.uniform(0, _STEP_BACK_SECONDS))  # noqa: S311 - not a secret
@@ -152,17 +167,7 @@ class LeaseLedger:
         """Let go of what ``attempt`` holds; its GPUs drain. No error when it holds nothing. Raises Unavailable."""
         self._rewrite(attempt, lambda lease: replace(lease, released_at=lease.released_at or self._host.now()))
 
-    def adopt(
-        self,
-        attempt: str,
-        label: str,
-        gpus: Iterable[str],
-        *,
-        container: str | None = None,
-        container_pid: int | None = None,
-        uid: int | None = None,
-        engine: str | None = None,
-    ) -> tuple[str, ...]:
+    def adopt(self, holder: LeaseHolder, gpus: Iterable[str], container_pid: int | None = None) -> tuple[str, ...]:
         """Take over, after a restart, the GPUs of an attempt that still runs; return those that are now ours.
 
         A lease that was lost meanwhile is made anew; a GPU that a living stranger holds stays theirs.
@@ -170,7 +175,7 @@ class LeaseLedger:
         """
         uuids = tuple(gpus)
         process = None if container_pid is None else self._host.process(container_pid)
-        lease = replace(self._lease(attempt, label, container, uid, engine), container_process=process)
+        lease = replace(self._lease(holder), container_process=process)
         try:
             verdicts = self._judge.ask(self._folders.read())
             with self._folders.own() as own:
@@ -184,13 +189,15 @@ class LeaseLedger:
         The snapshot tells of it for a while.
         """
         try:
-            if self._fallen(self._folders.glance_own()):
+            glanced = self._folders.glance_own()
+            if self._kept.fallen(glanced) or self._idle_stand_ins(glanced):
                 with self._folders.own() as own:  # only in our turn does it say what another thread is not doing
-                    fallen = self._fallen(self._folders.read_own())
-                    for gpu, (lease, text) in fallen.items():
-                        own.write(gpu, lease)
+                    fallen = self._kept.fallen(self._folders.read_own())
+                    for name, (lease, text) in fallen.items():
+                        own.write(name, lease)
                         if text is not None:
-                            self._tell(gpu, text)
+                            self._kept.tell(lease, text)
+                    self._give_back_stand_ins(own)
         except OSError as error:
             raise _unwritable(error) from error
 
@@ -203,85 +210,136 @@ class LeaseLedger:
 
     def snapshot(self, facts: DriverFacts | None = None) -> Mapping[str, LeaseInfo]:
         """Return who holds what, by UUID; free GPUs are left out. Never asks the engine, never waits."""
+        return {
+            stand.device.uuid: info_of(stand, self._kept.told_of(stand.device.uuid))
+            for stand in self.survey(facts)
+            if stand.state is not CardState.FREE
+        }
+
+    def survey(self, facts: DriverFacts | None) -> list[Stand]:
+        """Return how each device stands, also those that only files know. Never asks the engine, never waits."""
         everything = self._folders.glance()
         self._judge.forget(everything)
-        found = _by_stem(everything)
-        gpus = {gpu.uuid: gpu for gpu in facts.gpus} if facts else {}
-        infos = {}
-        for uuid in {*(_uuid(name, each) for name, each in found.items()), *gpus}:
-            judged = self._judge.strictest(found.get(stem(uuid), []), {})
-            claim = judged.claim if judged else None
-            if claim is not None and facts is not None and claim.standing is Standing.DRAINING:
-                # Nobody may have noted yet when a killed holder was found dead; this look will do for showing.
-                claim = replace(claim, released_at=claim.released_at or math.nextafter(facts.seen_at, 0))
-            state, text = (claim.standing, claim.text) if claim else (Standing.FREE, "")
-            if facts is not None and uuid in gpus:
-                state, text = standing(gpus[uuid], claim, facts)
-            trouble = (judged.trouble if judged else None) or self._told_of(stem(uuid))
-            if state is not Standing.FREE:
-                infos[uuid] = _info(state, judged, text, trouble)
-        return infos
+        found = by_stem(everything)
+        devices = devices_of(facts.gpus) if facts else ()
+        shown = {stem(device.uuid) for device in devices}
+        unseen = [_unseen(_uuid(name, files)) for name, files in found.items() if name not in shown]
+        # Nobody may have noted yet when a killed holder was found dead; this look will do for showing.
+        ended_at = None if facts is None else math.nextafter(facts.seen_at, 0)
+        reader = ClaimReader(self._judge, found, {}, ended_at=ended_at)
+        return [*survey(devices, reader, facts), *survey(unseen, reader, None)]
+
+    def cards(self, facts: DriverFacts) -> tuple[GpuCard, ...]:
+        """Return what could be leased, as the queue sees it; likewise."""
+        clocks = Clocks(time.time(), self._host.now(), self._owner.instance)
+        shown = {device.uuid for device in devices_of(facts.gpus)}
+        return tuple(card_of(stand, clocks) for stand in self.survey(facts) if stand.device.uuid in shown)
 
     # -- taking -------------------------------------------------------------------------------
 
-    def _lease(self, attempt: str, label: str, container: str | None, uid: int | None, engine: str | None) -> Lease:
+    def _lease(self, holder: LeaseHolder) -> Lease:
+        """Return the lease of a holder, which GPUs are to be put into."""
+        uid, engine = holder.uid, holder.engine
         return Lease(
             gpu="",
             instance=self._owner.instance,
             uid=uid if uid is not None and os.geteuid() == 0 else os.geteuid(),  # files speak for their owner
-            attempt=attempt,
-            label=plain(label, LABEL_LIMIT)[:LABEL_LIMIT],
+            attempt=holder.attempt,
+            label=plain(holder.label, LABEL_LIMIT)[:LABEL_LIMIT],
             owner=self._host.this_process(),
             boot_id=self._host.boot_id,
             taken_at=self._host.now(),
             engine=(self._owner.engine if engine is None else engine)[:_WORD_LIMIT],
-            container=container,
+            container=holder.container,
+            until=holder.until,
+            since=time.time(),
+            share_bytes=holder.share_bytes,
         )
 
-    def _acquire_in_turn(self, own: Own, lease: Lease, pick: Pick, verdicts: Mapping[Lease, bool]) -> GpuChoice | None:
+    def _acquire_in_turn(
+        self, own: Own, lease: Lease, facts: DriverFacts, pick: Pick, verdicts: Mapping[Lease, bool]
+    ) -> GpuChoice | None:
         """Take GPUs; None when somebody else took one at the same moment."""
-        choice = pick.choose(self._claims(pick.facts, None, verdicts))
-        wanted = {gpu: replace(lease, gpu=gpu) for gpu in choice.gpus or ()}
-        if not wanted:
+        devices = {device.uuid: device for device in devices_of(facts.gpus)}
+        before = ClaimReader(self._judge, by_stem(self._folders.read()), verdicts, note=True)
+        claims = {uuid: claim for uuid, device in devices.items() if (claim := before.held(device).claim) is not None}
+        choice = pick(claims)
+        if not choice.gpus:
             return choice
+        chosen = [devices[uuid] for uuid in choice.gpus if uuid in devices]
+        why_not = _why_not(choice.gpus, devices) or self._refusal(chosen, lease, facts, before)
+        if why_not is not None:
+            return GpuChoice(None, why_not)
+        own_files = self._folders.read_own()
+        wanted: dict[str, Lease] = {}
+        for device in chosen:
+            slot = None
+            if lease.share_bytes is not None:
+                slot = free_slot(device.uuid, own_files, self._kept.names(), lambda each: self._is_over(each, facts))
+                if slot is None:
+                    return GpuChoice(None, f"You share {_called(device)} so many times already that no more fit.")
+            one = replace(lease, gpu=device.uuid, slot=slot, parent=device.parent)
+            wanted |= {each.file_name: each for each in (stand_in(one), one) if each is not None}
 
         def is_ours() -> bool:
-            others = self._claims(pick.facts, lease, verdicts)
-            shown = {gpu.uuid: gpu for gpu in pick.facts.gpus}
-            return all(standing(shown[gpu], others.get(gpu), pick.facts)[0] is Standing.FREE for gpu in wanted)
+            found = [each for each in self._folders.read() if not is_same(each.content, lease)]
+            after = ClaimReader(self._judge, by_stem(found), verdicts, note=True)
+            return self._refusal(chosen, lease, facts, after) is None
 
         return choice if self._write_then_look(own, wanted, is_ours) else None
 
+    def _refusal(self, devices: Iterable[Device], lease: Lease, facts: DriverFacts, reader: ClaimReader) -> str | None:
+        """Return why a device can't be given to this lease now; None when all can."""
+        for device in devices:
+            claim = reader.held(device).claim
+            state, text = standing(device.gpu, claim, facts)
+            if state is CardState.FREE and lease.share_bytes is None:
+                continue
+            room = room_of(device.gpu, state, claim, facts).room_bytes or 0
+            if lease.share_bytes is None or device.instances or room < lease.share_bytes:
+                return f"{_called(device)} is not given out: {text}."
+        return None
+
+    def _is_over(self, found: UserFile, facts: DriverFacts | None = None) -> bool:
+        """Tell whether nothing in one of our files holds a GPU, nor will in looks that are older than ``facts``."""
+        judged = self._judge.judge(found, {})
+        if judged is None:
+            return True
+        end = judged.claim.released_at
+        draining = judged.claim.standing is CardState.DRAINING
+        return draining and facts is not None and end is not None and end < facts.seen_at
+
     def _adopt_in_turn(self, own: Own, lease: Lease, verdicts: Mapping[Lease, bool]) -> bool:
-        name = stem(lease.gpu)
-        with self._lock:
-            held = self._held.get(name)
-        if any(content is not None and _same(content, lease) for content in (held, *own.read(lease.gpu))):
-            return self._write_then_look(own, {lease.gpu: lease}, lambda: True)
+        own_files = self._folders.read_own()
+        ours = [one for one in self._kept.of_attempt(lease.attempt, own_files) if one.gpu == lease.gpu]
+        if ours:
+            known = ours[0]
+            lease = replace(
+                lease, slot=known.slot, share_bytes=known.share_bytes, parent=known.parent, since=known.since
+            )
+        elif lease.share_bytes is not None:
+            slot = free_slot(lease.gpu, own_files, self._kept.names(), self._is_over)
+            if slot is None:
+                return False
+            lease = replace(lease, slot=slot)
+        wanted = {each.file_name: each for each in (stand_in(lease), lease) if each is not None}
+        if ours:
+            return self._write_then_look(own, wanted, lambda: True)
 
         def is_ours() -> bool:
-            found = _by_stem(self._folders.read()).get(name, [])
-            judged = self._judge.strictest((each for each in found if not _same(each.content, lease)), verdicts)
-            return judged is None or judged.claim.standing is not Standing.LEASED
+            found = by_stem(each for each in self._folders.read() if not is_same(each.content, lease))
+            claim = ClaimReader(self._judge, found, verdicts).held(_unseen(lease.gpu)).claim
+            taken = {CardState.LEASED} if lease.share_bytes is not None else {CardState.LEASED, CardState.SHARED}
+            return claim is None or claim.standing not in taken
 
-        return is_ours() and self._write_then_look(own, {lease.gpu: lease}, is_ours)
-
-    def _claims(self, facts: DriverFacts, but: Lease | None, verdicts: Mapping[Lease, bool]) -> dict[str, Claim]:
-        """Return what is claimed of each GPU, by anybody ``but`` one."""
-        found = _by_stem(each for each in self._folders.read() if but is None or not _same(each.content, but))
-        claims = {}
-        for gpu in facts.gpus:
-            judged = self._judge.strictest(found.get(stem(gpu.uuid), []), verdicts, note=True)
-            if judged is not None:
-                claims[gpu.uuid] = judged.claim
-        return claims
+        return is_ours() and self._write_then_look(own, wanted, is_ours)
 
     def _write_then_look(self, own: Own, wanted: Mapping[str, Lease], is_ours: Callable[[], bool]) -> bool:
-        """Write leases, by UUID, all of them or none; they stay only when ``is_ours`` after that."""
-        before = {gpu: _first_lease(own.read(gpu)) for gpu in wanted}
+        """Write leases, by their files' names, all of them or none; they stay only when ``is_ours`` after that."""
+        before = {name: _first_lease(own.read(name)) for name in wanted}
         try:
-            for gpu, lease in wanted.items():
-                own.write(gpu, lease)
+            for name, lease in wanted.items():
+                own.write(name, lease)
             kept = is_ours()
         except OSError:
             _put_back(own, before)
@@ -289,9 +347,7 @@ class LeaseLedger:
         if not kept:
             _put_back(own, before)
             return False
-        with self._lock:
-            self._held |= {stem(gpu): lease for gpu, lease in wanted.items()}
-            self._places = own.places
+        self._kept.keep((lease for lease in wanted.values() if not lease.stand_in), own.places)
         return True
 
     # -- keeping ------------------------------------------------------------------------------
@@ -300,60 +356,45 @@ class LeaseLedger:
         """Change the leases of an attempt, also those whose files somebody damaged."""
         try:
             with self._folders.own() as own:
-                leases = self._leases_of(attempt, self._folders.read_own())
-                for name, lease in leases.items():
+                for lease in self._kept.of_attempt(attempt, self._folders.read_own()):
                     changed = change(lease)
-                    own.write(lease.gpu, changed)
-                    with self._lock:
-                        self._held.pop(name, None)
-                        self._held |= {name: changed} if changed.released_at is None else {}
+                    own.write(changed.file_name, changed)
+                    self._kept.update(changed)
+                self._give_back_stand_ins(own)
         except OSError as error:
             raise _unwritable(error) from error
 
-    def _fallen(self, found: Iterable[UserFile]) -> dict[str, tuple[Lease, str | None]]:
-        """Return what our files should say, by UUID, where they say something else, and what was wrong.
+    def _idle_stand_ins(self, own_files: Iterable[UserFile]) -> Mapping[str, Lease]:
+        def holds(found: UserFile) -> bool:
+            judged = self._judge.judge(found, {})
+            return judged is not None and judged.claim.standing is not CardState.DRAINING
 
-        A lease that only a file knows was being taken when the disk refused; it is given back without a word.
-        """
-        with self._lock:
-            held = dict(self._held)
-        by_stem = _by_stem(found)
-        fallen: dict[str, tuple[Lease, str | None]] = {}
-        for name, lease in held.items():
-            known = by_stem.pop(name, [])
-            wrong = next((each for each in known if each.content != lease), None)
-            if wrong is not None or len(known) < self._places:
-                fallen[lease.gpu] = lease, _what_befell(wrong)
-        for stray in (each.content for others in by_stem.values() for each in others):
-            if isinstance(stray, Lease) and self._is_mine(stray) and stray.released_at is None:
-                fallen[stray.gpu] = replace(stray, released_at=self._host.now()), None
-        return fallen
+        return idle_stand_ins(own_files, holds, self._host.now())
 
-    def _is_mine(self, lease: Lease) -> bool:
-        return lease.instance == self._owner.instance and lease.owner == self._host.this_process()
-
-    def _leases_of(self, attempt: str, found: Iterable[UserFile]) -> dict[str, Lease]:
-        """Return what an attempt of ours holds by our files, and before all by what we know to have written."""
-        ours = (self._owner.instance, attempt)
-        contents = (each.content for each in found)
-        leases = [each for each in contents if isinstance(each, Lease) and (each.instance, each.attempt) == ours]
-        with self._lock:
-            leases += [lease for lease in self._held.values() if lease.attempt == attempt]
-        return {stem(lease.gpu): lease for lease in leases}
-
-    def _tell(self, gpu: str, text: str) -> None:
-        _log.warning("The lease of %s %s", gpu, text)
-        with self._lock:
-            self._told[stem(gpu)] = text, self._host.now()
-
-    def _told_of(self, name: str) -> str | None:
-        with self._lock:
-            text, at = self._told.get(name, ("", -math.inf))
-        return f"Our lease file {text}" if self._host.now() - at < TOLD_SECONDS else None
+    def _give_back_stand_ins(self, own: Own) -> None:
+        for name, lease in self._idle_stand_ins(self._folders.read_own()).items():
+            own.write(name, lease)
 
 
-def _same(content: Content, lease: Lease) -> bool:
-    return isinstance(content, Lease) and (content.instance, content.attempt) == (lease.instance, lease.attempt)
+def _why_not(wanted: Sequence[str], devices: Mapping[str, Device]) -> str | None:
+    """Return why such a set of GPUs makes no sense; None when it does."""
+    missing = [uuid for uuid in wanted if uuid not in devices]
+    if missing:
+        return f"{plain(missing[0])} is not a GPU of this machine now."
+    overlapping = {other for uuid in wanted for other in devices[uuid].overlapping}
+    if len(set(wanted)) < len(wanted) or overlapping & set(wanted):
+        return "The same GPU is asked for twice."
+    return None
+
+
+def _called(device: Device) -> str:
+    """Return the words by which people know a device."""
+    return f"GPU {device.gpu.index}" + (f" ({device.profile})" if device.profile else "")
+
+
+def _unseen(uuid: str) -> Device:
+    """Return a device of which only files tell."""
+    return Device(Gpu(uuid, -1, "", None, GpuState.LOST))
 
 
 def _first_lease(contents: Iterable[Content]) -> Lease | None:
@@ -362,47 +403,16 @@ def _first_lease(contents: Iterable[Content]) -> Lease | None:
 
 def _put_back(own: Own, before: Mapping[str, Lease | None]) -> None:
     """Undo what was written; what can't be undone now is a lease that nobody keeps in mind, and ``uphold`` ends it."""
-    for gpu, lease in before.items():
+    for name, lease in before.items():
         try:
-            own.write(gpu, lease)
+            own.write(name, lease)
         except OSError as error:
-            _log.warning("The lease of %s can't be taken back yet: %s", gpu, error.strerror)
-
-
-def _by_stem(found: Iterable[UserFile]) -> dict[str, list[UserFile]]:
-    by_stem: dict[str, list[UserFile]] = {}
-    for each in found:
-        by_stem.setdefault(each.stem, []).append(each)
-    return by_stem
+            _log.warning("The lease in %s can't be taken back yet: %s", name, error.strerror)
 
 
 def _uuid(name: str, found: Iterable[UserFile]) -> str:
     """Return the UUID behind a file's name, where a lease in it tells; the name may have lost its slashes."""
     return next((each.content.gpu for each in found if isinstance(each.content, Lease)), name)
-
-
-def _what_befell(wrong: UserFile | None) -> str:
-    if wrong is None or wrong.content is None:
-        return "was removed or emptied, and has been written anew."
-    if isinstance(wrong.content, Doubt):
-        return f"{wrong.path} {wrong.content.text}, and has been written anew."
-    return f"{wrong.path} named another holder, {plain(wrong.content.label, LABEL_LIMIT)}, and has been written anew."
-
-
-def _info(state: Standing, judged: Judged | None, text: str, trouble: str | None) -> LeaseInfo:
-    lease = judged.lease if judged else None
-    if lease is None or state not in {Standing.LEASED, Standing.DRAINING}:
-        return LeaseInfo(state.value, text=text, trouble=trouble)
-    return LeaseInfo(
-        state.value,
-        plain(lease.instance),
-        lease.uid,
-        plain(user_name(lease.uid)),
-        plain(lease.attempt),
-        plain(lease.label, LABEL_LIMIT),
-        text,
-        trouble,
-    )
 
 
 def _unwritable(error: OSError) -> Unavailable:

@@ -10,10 +10,11 @@ from threading import Lock
 from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
-from mlops_desk.leases.allocation import Claim, Standing
+from mlops_desk.leases.allocation import Claim
 from mlops_desk.leases.files import Doubt, Lease
 from mlops_desk.leases.folders import UserFile
 from mlops_desk.leases.host import Process, ThisHost
+from mlops_desk.records.jobs.card import CardState
 
 ContainerLives = Callable[[str], bool | None]
 
@@ -21,7 +22,7 @@ DOUBT_SECONDS = 600.0
 """How long what can't be read, or can't be asked after, holds its GPU: longer than any agent needs to come back."""
 
 LABEL_LIMIT = 100  # chosen: part of one line
-_RANK = {Standing.DRAINING: 0, Standing.UNKNOWN: 1, Standing.LEASED: 2}
+_RANK = {CardState.DRAINING: 0, CardState.UNKNOWN: 1, CardState.LEASED: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,34 +70,33 @@ class LeaseJudge:
             self._gone = gone
             self._ends = {**dict.fromkeys(gone, self.host.now()), **self._ends}
 
-    def strictest(
-        self, found: Iterable[UserFile], verdicts: Mapping[Lease, bool], *, note: bool = False
+    def judge(
+        self, found: UserFile, verdicts: Mapping[Lease, bool], *, note: bool = False, ended_at: float | None = None
     ) -> Judged | None:
-        """Judge all files of one GPU and return the strictest word; with ``note`` remember who was found dead now."""
-        judged = (self.judge(each, verdicts, note=note) for each in found)
-        return max((each for each in judged if each is not None), key=lambda each: each.rank, default=None)
+        """Judge one file; None when it does not hold the GPU.
 
-    def judge(self, found: UserFile, verdicts: Mapping[Lease, bool], *, note: bool = False) -> Judged | None:
-        """Judge one file; None when it does not hold the GPU."""
+        With ``note`` who is found dead now is remembered; else ``ended_at`` stands for when, where nobody noted it yet.
+        """
         content = found.content
         if content is None:
             return None
         if isinstance(content, Doubt):
             return self._doubted(found, content)
-        if content.boot_id != self.host.boot_id:
+        if content.boot_id != self.host.boot_id or content.stand_in:
             return None
         whose = f"{plain(content.label, LABEL_LIMIT)} of {plain(user_name(content.uid))}"
         if found.former:
             whose += f", by an older agent's lease file {plain(str(found.path))}"
         if content.released_at is not None:
-            return Judged(Claim(Standing.DRAINING, f"still being freed by {whose}", content.released_at), content)
+            return Judged(Claim(CardState.DRAINING, f"still being freed by {whose}", content.released_at), content)
         alive = self._alive_by_processes(content)
         if alive is None:
             alive = verdicts.get(content, content not in self._gone)
         if alive:
-            return Judged(Claim(Standing.LEASED, f"leased to {whose}"), content)
+            return Judged(Claim(CardState.LEASED, f"leased to {whose}"), content)
         text = f"still being freed by {whose}, which ended"
-        return Judged(Claim(Standing.DRAINING, text, self._end_of(content, note=note)), content)
+        end = self._end_of(content, note=note)
+        return Judged(Claim(CardState.DRAINING, text, ended_at if end is None else end), content)
 
     def forget(self, found: Iterable[UserFile]) -> None:
         """Keep in mind only what is still there."""
@@ -114,7 +114,7 @@ class LeaseJudge:
         if max(now - since, doubt.age_seconds or 0.0) > DOUBT_SECONDS:
             return None
         text = f"the lease file {plain(str(found.path))} of {plain(user_name(found.uid))} {doubt.text}"
-        return Judged(Claim(Standing.UNKNOWN, text), trouble=f"T{text[1:]}.")
+        return Judged(Claim(CardState.UNKNOWN, text), trouble=f"T{text[1:]}.")
 
     def _end_of(self, lease: Lease, *, note: bool) -> float | None:
         """Return when a dead holder was first found dead, so that only a later look at the GPU frees it."""

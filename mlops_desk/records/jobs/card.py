@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mlops_desk.base.errors import keep_command
+
 
 class CardState(StrEnum):
     """How a GPU stands in the machine-wide ledger. Only a free one, or room on a shared one, is given out.
@@ -26,7 +28,8 @@ class CardHolder:
     """Who has a GPU, or a share of it. Times are Unix seconds; None: not known.
 
     ``label`` is what a person calls it (a job's name, a program); ``job_id`` is of a job of this desk. ``until`` is
-    when it must have let go at the latest (a time limit, the end of a reservation). ``share_bytes``: what it declared.
+    when it must have let go at the latest (a time limit, the end of a reservation). ``share_bytes``: what it declared,
+    ``used_bytes`` what its processes are measured to hold.
     """
 
     label: str
@@ -38,6 +41,7 @@ class CardHolder:
     pid: int | None = None
     share_bytes: int | None = None
     external: bool = False
+    used_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ class GpuCard:
     ``state`` and ``text`` (a few words why) are the ledger's. ``memory_bytes`` is its size, ``room_bytes`` what is not
     in use nor declared by anybody; None: not known. ``peers`` ranks how near another card is: 0 is NVLink, then 1 the
     same switch, up to 5 across the machine; a card that is not named there is farther than all. ``parent`` is the GPU
-    of a MIG instance, ``profile`` its size. ``bookings`` are the reservations that are not over.
+    of a MIG instance, ``profile`` its size. ``bookings`` are the reservations that are not over. ``fix`` is what to do
+    about a broken one, and ``fix_command`` the command in it.
     """
 
     uuid: str
@@ -75,3 +80,8 @@ class GpuCard:
     parent: str | None = None
     profile: str | None = None
     bookings: tuple[Booking, ...] = ()
+    fix: str | None = None
+    fix_command: str | None = None
+
+    def __post_init__(self) -> None:
+        keep_command(self, "fix", "fix_command")

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.jobs.job import Attempt, Job
@@ -23,7 +24,8 @@ class HeldGpus:
         wanted = job.spec.resources
         if wanted.gpus == 0:
             return ()
-        return self._leases.lease(_holder(job, attempt), wanted.gpus, wanted.gpu_memory_bytes)
+        chosen = self._leases.choose(wanted.gpus, wanted.gpu_memory_bytes)
+        return chosen if isinstance(chosen, str) else self._leases.lease(_holder(job, attempt), chosen)
 
     def still_held(self, job: Job, attempt: Attempt) -> bool:
         """Go on holding an attempt's GPUs, also after a restart; False when one has gone to somebody else."""
@@ -56,4 +58,7 @@ class HeldGpus:
 
 
 def _holder(job: Job, attempt: Attempt) -> GpuHolder:
-    return GpuHolder(attempt.id, job.name, attempt.container, job.submitted_by)
+    wanted, limit = job.spec.resources, job.spec.time_limit_seconds
+    share = None if wanted.exclusive else wanted.share_bytes
+    until = None if limit is None else (attempt.started_at or time.time()) + limit + (job.spec.grace_seconds or 0.0)
+    return GpuHolder(attempt.id, job.name, attempt.container, job.submitted_by, share, until)

@@ -1,11 +1,15 @@
 """The ledger of GPU leases as jobs use it: looked at, taken from, kept over a restart, given back."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from mlops_desk.leases.allocation import Claim, DriverFacts, Standing, choose
-from mlops_desk.leases.ledger import LeaseLedger
+from mlops_desk.leases.allocation import Claim, DriverFacts, GpuChoice, choose
+from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger
+from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.runtimes.local.ports import GpuHolder
 from mlops_desk.runtimes.runtime import Outlook
+
+_SILENT = "the GPU driver can't be asked"
 
 
 class LedgerGpus:
@@ -18,42 +22,51 @@ class LedgerGpus:
         self._ledger = ledger
         self._facts = facts
         self._engine = engine
+        self._last: tuple[GpuCard, ...] = ()
 
     def outlook(self, count: int, memory_bytes: int | None) -> Outlook:
+        choice = self._choice(count, memory_bytes)
+        return Outlook(choice.gpus is not None, choice.reason or "", choice.impossible)
+
+    def _choice(self, count: int, memory_bytes: int | None) -> GpuChoice:
         facts = self._facts()
         # What is EXTERNAL the choice finds out for itself, and names the program.
         claims = {
-            uuid: Claim(Standing(info.state), info.text or info.state)
+            uuid: Claim(CardState(info.state), info.text or info.state)
             for uuid, info in self._ledger.snapshot(facts).items()
-            if info.state != Standing.EXTERNAL
+            if info.state not in {CardState.EXTERNAL, CardState.FAULTED}
         }
-        choice = choose(count, memory_bytes, facts, claims)
-        return Outlook(choice.gpus is not None, choice.reason or "", choice.impossible)
+        return choose(count, memory_bytes, facts, claims)
 
-    def lease(self, holder: GpuHolder, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
-        choice = self._ledger.acquire(
-            holder.attempt_id,
-            holder.label,
-            count,
-            self._facts(),
-            memory_bytes=memory_bytes,
-            container=holder.container,
-            uid=holder.uid,
-            engine=self._engine,
-        )
+    def cards(self) -> tuple[GpuCard, ...]:
+        """Return how each GPU stands. While the driver can't be asked, those of before, as unknown (none: no card)."""
+        facts = self._facts()
+        if facts is None:
+            return tuple(replace(card, state=CardState.UNKNOWN, text=_SILENT, room_bytes=None) for card in self._last)
+        self._last = self._ledger.cards(facts)
+        return self._last
+
+    def choose(self, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
+        choice = self._choice(count, memory_bytes)
         return choice.gpus if choice.gpus is not None else choice.reason or "No GPU is given out."
 
+    def lease(self, holder: GpuHolder, gpus: tuple[str, ...]) -> tuple[str, ...] | str:
+        """Take exactly these GPUs or MIG instances, all of them or none; else the words say why not."""
+        return self._ledger.take(self._lease_holder(holder), gpus, self._facts()) or gpus
+
     def keep(self, holder: GpuHolder, gpus: tuple[str, ...], pid: int | None = None) -> bool:
-        kept = self._ledger.adopt(
+        return set(self._ledger.adopt(self._lease_holder(holder), gpus, pid)) == set(gpus)
+
+    def _lease_holder(self, holder: GpuHolder) -> LeaseHolder:
+        return LeaseHolder(
             holder.attempt_id,
             holder.label,
-            gpus,
-            container=holder.container,
-            container_pid=pid,
-            uid=holder.uid,
-            engine=self._engine,
+            holder.container,
+            holder.uid,
+            self._engine,
+            holder.share_bytes,
+            holder.until,
         )
-        return set(kept) == set(gpus)
 
     def settle(self) -> None:
         self._ledger.settle()
@@ -71,7 +84,13 @@ class ForeignGpus:
     def outlook(self, count: int, memory_bytes: int | None) -> Outlook:  # noqa: ARG002 - one answer for all
         return Outlook(free=False, text=self._text, never=True)
 
-    def lease(self, holder: GpuHolder, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:  # noqa: ARG002 - likewise
+    def cards(self) -> None:
+        """Tell that nothing is known of them."""
+
+    def choose(self, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:  # noqa: ARG002 - likewise
+        return self._text
+
+    def lease(self, holder: GpuHolder, gpus: tuple[str, ...]) -> tuple[str, ...] | str:  # noqa: ARG002 - likewise
         return self._text
 
     def keep(self, holder: GpuHolder, gpus: tuple[str, ...], pid: int | None = None) -> bool:  # noqa: ARG002 - likewise

@@ -3,17 +3,23 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.runtimes.runtime import Outlook
 
 
 @dataclass(frozen=True, slots=True)
 class GpuHolder:
-    """An attempt that holds GPUs, the name its container has or is about to get, and whose job it is."""
+    """An attempt that holds GPUs, the name its container has or is about to get, and whose job it is.
+
+    Of each GPU it has all, or ``share_bytes`` of the memory. ``until`` (Unix seconds): its time limit ends then.
+    """
 
     attempt_id: str
     label: str
     container: str
     uid: int
+    share_bytes: int | None = None
+    until: float | None = None
 
 
 class GpuLeases(Protocol):
@@ -23,8 +29,16 @@ class GpuLeases(Protocol):
         """Tell whether ``count`` GPUs with so much memory each could be leased now; nothing is taken."""
         ...
 
-    def lease(self, holder: GpuHolder, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
-        """Take GPUs and return their UUIDs, or say in words why not."""
+    def cards(self) -> tuple[GpuCard, ...] | None:
+        """Return how each GPU and MIG instance stands; None when the GPUs of that engine are not known here."""
+        ...
+
+    def choose(self, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
+        """Choose GPUs that could be leased now, or say in words why there are none; nothing is taken."""
+        ...
+
+    def lease(self, holder: GpuHolder, gpus: tuple[str, ...]) -> tuple[str, ...] | str:
+        """Take exactly these, all of them or none, and return them, or say in words why not."""
         ...
 
     def keep(self, holder: GpuHolder, gpus: tuple[str, ...], pid: int | None = None) -> bool:

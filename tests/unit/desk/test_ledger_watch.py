@@ -64,7 +64,7 @@ def test_that_ours_can_not_be_upheld_is_told_with_them_alone(tmp_path: Path, mon
     ours.acquire("a1", "train", 1, ours.facts(GPUS, time.time()))
     others.acquire("b1", "train", 1, ours.facts(GPUS, time.time()))
     with monkeypatch.context() as broken:
-        broken.setattr(ours, "_fallen", lambda _found: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        broken.setattr(LeaseFolders, "glance_own", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         infos = leasing.known(sample())
     assert infos["GPU-0"].trouble == "The lease of a GPU could not be written: Input/output error."
     assert infos["GPU-1"].trouble is None

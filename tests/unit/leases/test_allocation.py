@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.leases.allocation import Claim, DriverFacts, Standing, choose, is_display, standing
+from mlops_desk.leases.allocation import Claim, DriverFacts, choose, is_display, standing
 from mlops_desk.records.gpu import GpuState
+from mlops_desk.records.jobs.card import CardState
 from mlops_desk.records.metric import MetricState, Reading
 from tests.unit.leases.world import GIB, gpu, process, uuid
 
-LEASED = Claim(Standing.LEASED, "leased to train of alice")
+LEASED = Claim(CardState.LEASED, "leased to train of alice")
 
 
 def facts(*gpus, seen_at: float = 100.0) -> DriverFacts:
@@ -32,11 +33,12 @@ def test_all_or_none_and_the_reason_names_who_has_the_others() -> None:
 
 @pytest.mark.parametrize("state", [state for state in GpuState if state not in {GpuState.OK, GpuState.ASLEEP}])
 def test_what_the_driver_does_not_vouch_for_is_not_given_out(state: GpuState) -> None:
-    assert standing(gpu(0, state=state), None, facts())[0] is Standing.UNKNOWN
+    broken = state in {GpuState.LOST, GpuState.RESET_REQUIRED}
+    assert standing(gpu(0, state=state), None, facts())[0] is (CardState.FAULTED if broken else CardState.UNKNOWN)
 
 
 def test_a_sleeping_gpu_is_given_out() -> None:
-    assert standing(gpu(0, state=GpuState.ASLEEP, gib=None), None, facts())[0] is Standing.FREE
+    assert standing(gpu(0, state=GpuState.ASLEEP, gib=None), None, facts())[0] is CardState.FREE
     assert choose(1, None, facts(gpu(0, state=GpuState.ASLEEP, gib=None)), {}).gpus == (uuid(0),)
 
 
@@ -66,7 +68,7 @@ def test_a_job_without_gpus_needs_no_driver() -> None:
 
 def test_somebody_elses_computing_makes_it_external_and_is_named() -> None:
     state, text = standing(gpu(0, processes=(process(4242, "/usr/bin/python3 train.py"),)), None, facts())
-    assert state is Standing.EXTERNAL
+    assert state is CardState.EXTERNAL
     assert text == "used by python3 (pid 4242) of eve, which holds no lease"
 
 
@@ -79,7 +81,7 @@ def test_the_screen_does_not_make_it_external(command: str) -> None:
         standing(gpu(0, processes=(process(command=command), process(command="game", kind="graphics"))), None, facts())[
             0
         ]
-        is Standing.FREE
+        is CardState.FREE
     )
 
 
@@ -91,22 +93,22 @@ def test_what_is_not_known_to_be_the_screen_counts_as_computing(command: str | N
 @pytest.mark.parametrize(
     ("released_at", "seen_at", "started", "expected"),
     [
-        (None, 100.0, None, Standing.DRAINING),  # nobody has written down when it ended
-        (100.0, 100.0, None, Standing.DRAINING),  # the look is from before the end
-        (100.0, 101.0, None, Standing.FREE),
-        (100.0, 101.0, 50, Standing.DRAINING),  # still there from before
-        (100.0, 101.0, 150, Standing.EXTERNAL),  # somebody new
+        (None, 100.0, None, CardState.DRAINING),  # nobody has written down when it ended
+        (100.0, 100.0, None, CardState.DRAINING),  # the look is from before the end
+        (100.0, 101.0, None, CardState.FREE),
+        (100.0, 101.0, 50, CardState.DRAINING),  # still there from before
+        (100.0, 101.0, 150, CardState.EXTERNAL),  # somebody new
     ],
 )
 def test_draining_ends_when_a_later_look_shows_nothing_left(released_at, seen_at, started, expected) -> None:
     left = () if started is None else (process(start_ticks=started * 100),)
-    claim = Claim(Standing.DRAINING, "still being freed", released_at)
+    claim = Claim(CardState.DRAINING, "still being freed", released_at)
     assert standing(gpu(0, processes=left), claim, facts(seen_at=seen_at))[0] is expected
 
 
 def test_a_process_of_unknown_age_keeps_it_draining() -> None:
-    claim = Claim(Standing.DRAINING, "still being freed", 100.0)
-    assert standing(gpu(0, processes=(process(),)), claim, facts(seen_at=101.0))[0] is Standing.DRAINING
+    claim = Claim(CardState.DRAINING, "still being freed", 100.0)
+    assert standing(gpu(0, processes=(process(),)), claim, facts(seen_at=101.0))[0] is CardState.DRAINING
 
 
 def test_memory_must_be_there_and_free() -> None:
@@ -120,19 +122,19 @@ def test_memory_must_be_there_and_free() -> None:
 
 def test_memory_that_no_process_holds_is_not_given_out() -> None:
     state, text = standing(gpu(0, gib=80, used_gib=70), None, facts())
-    assert state is Standing.UNKNOWN
+    assert state is CardState.UNKNOWN
     assert text == "70 GiB of its memory are in use by no process that the driver shows"
     choice = choose(1, None, facts(gpu(0, gib=80, used_gib=70)), {})
     assert choice.reason == f"Waits for 1 GPU; 0 free. GPU 0: {text}."
     assert not choice.impossible
-    drained = Claim(Standing.DRAINING, "still being freed", 50.0)
-    assert standing(gpu(0, gib=80, used_gib=70), drained, facts())[0] is Standing.UNKNOWN
+    drained = Claim(CardState.DRAINING, "still being freed", 50.0)
+    assert standing(gpu(0, gib=80, used_gib=70), drained, facts())[0] is CardState.UNKNOWN
 
 
 def test_memory_that_the_screen_holds_is_nobodys_secret() -> None:
     screen = process(command="Xorg", kind="graphics", gib=3)
-    assert standing(gpu(0, used_gib=3.5, processes=(screen,)), None, facts())[0] is Standing.FREE
-    assert standing(gpu(0, used_gib=9, processes=(screen,)), None, facts())[0] is Standing.UNKNOWN
+    assert standing(gpu(0, used_gib=3.5, processes=(screen,)), None, facts())[0] is CardState.FREE
+    assert standing(gpu(0, used_gib=9, processes=(screen,)), None, facts())[0] is CardState.UNKNOWN
 
 
 def test_what_no_waiting_brings_is_said() -> None:
@@ -144,7 +146,7 @@ def test_what_no_waiting_brings_is_said() -> None:
 
 
 CLAIMS = st.none() | st.sampled_from(
-    [LEASED, Claim(Standing.UNKNOWN, "?"), Claim(Standing.DRAINING, "d", 50.0), Claim(Standing.DRAINING, "d")]
+    [LEASED, Claim(CardState.UNKNOWN, "?"), Claim(CardState.DRAINING, "d", 50.0), Claim(CardState.DRAINING, "d")]
 )
 CARD = st.tuples(st.sampled_from(GpuState), st.sampled_from([None, 8, 24]), st.integers(0, 8), st.booleans(), CLAIMS)
 
@@ -164,7 +166,7 @@ def test_whatever_is_given_out_is_free_and_enough(cards, count: int, gib: int | 
     assert len(choice.gpus) == len(set(choice.gpus)) == count
     for chosen in choice.gpus:
         card = next(card for card in gpus if card.uuid == chosen)
-        assert standing(card, claims.get(chosen), shown)[0] is Standing.FREE
+        assert standing(card, claims.get(chosen), shown)[0] is CardState.FREE
         assert not card.processes
         assert card.metrics.get("hw.gpu.memory.usage", Reading(0, "By")).value < GIB
         if gib is not None:

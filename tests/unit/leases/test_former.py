@@ -8,7 +8,7 @@ import pytest
 from mlops_desk.leases import folders
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
 from tests.unit.leases.world import World, gpu, uuid
 
 ANNA = 4242
@@ -98,7 +98,7 @@ def test_a_container_of_an_older_agent_that_ended_keeps_its_gpu(machine: Machine
     # The same agent, newer by now, takes its running job's GPUs over.
     ours = machine.ours("0a1b2c3d")
     wanted = (uuid(0), uuid(1))
-    assert ours.adopt("4be0643f1d98-a1", "train", wanted, container="mld-0a1b2c3d-4be0643f1d98-a1") == wanted
+    assert ours.adopt(LeaseHolder("4be0643f1d98-a1", "train", "mld-0a1b2c3d-4be0643f1d98-a1"), wanted) == wanted
 
 
 @pytest.mark.parametrize(

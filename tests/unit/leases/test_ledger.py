@@ -16,7 +16,7 @@ from mlops_desk.leases import folders
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.host import ThisHost
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
 from tests.unit.leases.world import World, gpu, process, uuid
 
 
@@ -219,7 +219,7 @@ def test_a_lease_on_a_further_engine_of_ours_is_asked_after_there(machine: Machi
     assert [later.acquire("b1", "x", 1, machine.facts).gpus for _ in range(2)] == [None, None]
     machine.world.clock[0] += 600 + 1
     assert [later.acquire("b1", "x", 1, machine.facts).gpus for _ in range(2)] == [None, None]
-    assert later.adopt("a1", "train", [uuid(0), uuid(1)], container="mld-a1", engine=far) == (uuid(0), uuid(1))
+    assert later.adopt(LeaseHolder("a1", "train", "mld-a1", engine=far), [uuid(0), uuid(1)]) == (uuid(0), uuid(1))
     machine.kill(20)
     machine.world.spawn(30)
     there.clear()
@@ -238,7 +238,7 @@ def test_adopting_after_a_restart_keeps_the_gpus(machine: Machine) -> None:
         folders=LeaseFolders((machine.folder,)),
         host=machine.agent(11) and machine.world.seen_by(11),
     )
-    assert again.adopt("a1", "train", (uuid(0), uuid(1)), container="mld-a1") == (uuid(0), uuid(1))
+    assert again.adopt(LeaseHolder("a1", "train", "mld-a1"), (uuid(0), uuid(1))) == (uuid(0), uuid(1))
     machine.containers.clear()
     assert [machine.agent(20).acquire("b1", "x", 1, machine.facts).gpus for _ in range(3)] == [None] * 3
 
@@ -246,7 +246,7 @@ def test_adopting_after_a_restart_keeps_the_gpus(machine: Machine) -> None:
 def test_adopting_makes_a_lost_lease_anew_but_takes_nothing_from_the_living(machine: Machine) -> None:
     machine.agent(20).acquire("b1", "x", 1, machine.facts)
     ledger = machine.agent(10)
-    assert ledger.adopt("a1", "train", (uuid(0), uuid(1))) == (uuid(1),)
+    assert ledger.adopt(LeaseHolder("a1", "train"), (uuid(0), uuid(1))) == (uuid(1),)
     assert ledger.snapshot(machine.facts)[uuid(0)].instance == "agent20"
     assert ledger.snapshot(machine.facts)[uuid(1)].attempt == "a1"
 
@@ -528,7 +528,7 @@ def test_without_a_folder_nothing_is_given_out(machine: Machine, tmp_path: Path)
     assert choice.gpus is None
     assert "no shared folder" in (choice.reason or "")
     with pytest.raises(Unavailable):
-        ledger.adopt("a1", "x", (uuid(0),))
+        ledger.adopt(LeaseHolder("a1", "x"), (uuid(0),))
 
 
 def test_writing_is_all_or_nothing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -601,7 +601,7 @@ def test_of_two_who_take_a_gpu_at_the_same_moment_none_takes_it_blindly(
     assert "leased to rival" in (choice.reason or "")
     assert len(writes) == 2  # written, seen, and taken back
     assert {info.attempt for info in ledger.snapshot(machine.facts).values()} == {"b1"}
-    assert ledger.adopt("a2", "x", (uuid(0),)) == ()
+    assert ledger.adopt(LeaseHolder("a2", "x"), (uuid(0),)) == ()
 
 
 def test_who_always_meets_somebody_gives_up_with_a_word(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

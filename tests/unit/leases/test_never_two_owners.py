@@ -16,7 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
 from mlops_desk.records.gpu import GpuState
 from tests.unit.leases.world import World, gpu, process, uuid
 
@@ -234,7 +234,7 @@ class Machine(RuleBasedStateMachine):
                 container = f"c-{attempt}"
                 with user(UIDS[agent]):
                     kept = self.ledgers[agent].adopt(
-                        attempt, "x", gpus, container=container, container_pid=self.containers[container]
+                        LeaseHolder(attempt, "x", container), gpus, self.containers[container]
                     )
                 assert kept == gpus
                 self.held[attempt] = (self.pids[agent], gpus)

@@ -51,13 +51,14 @@ class World:
     boot: list[str] = field(default_factory=lambda: ["boot-1"])
     me: int = 1
     ticks_per_second: int = 100
+    children: dict[int, int] = field(default_factory=dict)
 
     @property
     def boot_id(self) -> str:
         return self.boot[0]
 
     def seen_by(self, pid: int) -> "World":
-        return World(self.processes, self.clock, self.hidden, self.boot, pid)
+        return World(self.processes, self.clock, self.hidden, self.boot, pid, children=self.children)
 
     def now(self) -> float:
         self.clock[0] += 0.001
@@ -73,6 +74,11 @@ class World:
     def process(self, pid: int) -> Process | None:
         ticks = self.processes.get(pid)
         return None if ticks is None else Process(pid, ticks, NAMESPACE)
+
+    def works_for(self, pid: int, holder: Process) -> bool:
+        """Only a holder's own process works for it here, unless ``children`` names more."""
+        holders = {pid, self.children.get(pid)}
+        return holder.pid in holders and holder.namespace == NAMESPACE and pid not in self.hidden
 
     def lives(self, process: Process) -> bool | None:
         if process.pid in self.hidden or process.namespace != NAMESPACE:

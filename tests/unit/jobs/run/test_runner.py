@@ -591,7 +591,7 @@ def test_gpus_taken_while_the_agent_was_dead_send_the_job_back_to_its_place(worl
     from mlops_desk.runtimes.local.ports import GpuHolder
 
     stranger = GpuHolder("other", "theirs", "theirs", 1)
-    assert world.leases.lease(stranger, 1, None) == ("GPU-a",)
+    assert world.leases.lease(stranger, ("GPU-a",)) == ("GPU-a",)
     world.tick()
     job = world.job(job_id)
     assert (job.state, job.attempts[0].state) == (JobState.QUEUED, JobState.CANCELLED)

@@ -26,11 +26,7 @@ def test_of_an_engine_on_another_machine_no_gpu_is_given_out():
     far = ForeignGpus("far")
     told = far.outlook(1, None)
     assert (told.free, told.never) == (False, True)
-    assert (
-        told.text
-        == far.lease(holder("a"), 1, None)
-        == "Engine far is on another machine, whose GPUs are not known here."
-    )
+    assert told.text == far.choose(1, None) == "Engine far is on another machine, whose GPUs are not known here."
 
 
 def test_the_ledger_as_jobs_use_it(tmp_path):
@@ -41,11 +37,11 @@ def test_the_ledger_as_jobs_use_it(tmp_path):
     assert ours.outlook(2, 80 * GIB).free
     assert ours.outlook(3, None).never
     assert ours.outlook(1, 90 * GIB).never
-    assert ours.lease(holder("a"), 1, None) == ("GPU-0",)
+    assert ours.lease(holder("a"), ("GPU-0",)) == ("GPU-0",)
     answer = ours.outlook(2, None)
     assert (answer.free, answer.never) == (False, False)
     assert "a job" in answer.text
-    assert isinstance(ours.lease(holder("b"), 2, None), str)
+    assert ours.lease(holder("b"), ("GPU-0",)) == "GPU 0 is not given out: leased to a job of uid 1000."
     assert ours.keep(holder("a"), ("GPU-0",))
     assert not ours.keep(holder("b"), ("GPU-0",))
     gpus[1] = replace(gpus[1], processes=(GpuProcess(1, "eve", "python x.py", None),))
@@ -60,4 +56,4 @@ def test_an_unknown_driver_gives_nothing_out_and_blocks_nobody(tmp_path):
     ours = LedgerGpus(ledger, lambda: None)
     answer = ours.outlook(1, None)
     assert (answer.free, answer.never) == (False, False)
-    assert isinstance(ours.lease(holder("a"), 1, None), str)
+    assert isinstance(ours.lease(holder("a"), ("GPU-0",)), str)

@@ -1,0 +1,77 @@
+"""How each device stands now: what the driver shows and what the lease files say, put side by side for showing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mlops_desk.base.caller import user_name
+from mlops_desk.base.text import plain
+from mlops_desk.leases.allocation import DriverFacts, standing
+from mlops_desk.leases.claims import Claimed, ClaimReader
+from mlops_desk.leases.devices import Device
+from mlops_desk.leases.faults import GpuFault, fault_of
+from mlops_desk.leases.files import Lease
+from mlops_desk.leases.shares import Room, room_of
+from mlops_desk.leases.validity import LABEL_LIMIT
+from mlops_desk.records.gpu import LeaseInfo
+from mlops_desk.records.jobs.card import CardState
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How a device stands, why in a few words, what is claimed of it, what could still be had, and what is broken."""
+
+    device: Device
+    state: CardState
+    text: str
+    held: Claimed
+    room: Room
+    fault: GpuFault | None = None
+
+    @property
+    def holders(self) -> tuple[Lease, ...]:
+        """The leases of those who have it, or are only just letting go."""
+        if self.held.sharers:
+            return tuple(each.lease for each in self.held.sharers if each.claim.standing is CardState.LEASED)
+        lease = self.held.judged.lease if self.held.judged else None
+        return (lease,) if lease is not None and self.state in {CardState.LEASED, CardState.DRAINING} else ()
+
+
+def survey(devices: Iterable[Device], reader: ClaimReader, facts: DriverFacts | None) -> list[Stand]:
+    """Return how devices stand; without ``facts`` by the files alone."""
+    return [_stand(device, reader.held(device), facts) for device in devices]
+
+
+def _stand(device: Device, held: Claimed, facts: DriverFacts | None) -> Stand:
+    claim = held.claim
+    if facts is None:
+        state, text = (claim.standing, claim.text) if claim else (CardState.FREE, "")
+        return Stand(device, state, text, held, Room(None))
+    state, text = standing(device.gpu, claim, facts)
+    room = room_of(device.gpu, state, claim, facts)
+    return Stand(
+        device,
+        state,
+        f"{text}; {room.overuse}" if room.overuse else text,
+        held,
+        room,
+        fault_of(device.gpu, facts.faults),
+    )
+
+
+def info_of(stand: Stand, told: str | None) -> LeaseInfo:
+    """Return what is shown beside a GPU; ``told`` is what was lately wrong with our own file."""
+    trouble = (stand.held.judged.trouble if stand.held.judged else None) or told
+    holders = stand.holders
+    if len(holders) != 1:  # of several the text tells, each with its share
+        return LeaseInfo(stand.state.value, text=stand.text, trouble=trouble)
+    (lease,) = holders
+    return LeaseInfo(
+        stand.state.value,
+        plain(lease.instance),
+        lease.uid,
+        plain(user_name(lease.uid)),
+        plain(lease.attempt),
+        plain(lease.label, LABEL_LIMIT),
+        stand.text,
+        trouble,
+    )
