@@ -54,6 +54,13 @@ def size_text(size_bytes: int) -> str:
     return f"{size_bytes / 2**30:.1f} GiB" if size_bytes >= _LITTLE_BYTES else f"{size_bytes >> 20} MiB"
 
 
+def duration_text(seconds: float) -> str:
+    """Write a time that something lasts in one unit: 90 s, 90 min, 36 h."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+
+
 def percent(ratio: float, digits: int = 0) -> str:
     """Return a ratio (0-1) in per cent: ``65 %``."""
     return amount(ratio * 100.0, "%", digits)

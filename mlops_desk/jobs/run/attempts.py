@@ -13,6 +13,7 @@ from mlops_desk.jobs.book import JobBook, with_attempt
 from mlops_desk.jobs.queue import WAITING_FOR_GPUS
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.ending import Endings, queued_again
+from mlops_desk.jobs.run.limits import Due, Limits, what_is_due
 from mlops_desk.jobs.run.outcome import AttemptVerdict
 from mlops_desk.jobs.run.preemption import PREEMPTED, Preemption
 from mlops_desk.jobs.run.runs import JobRuns
@@ -49,6 +50,7 @@ class Attempts:
         self._runtime = runtime
         self._runs = runs
         self._preemption = Preemption(book, runtime)
+        self._limits = Limits(book, runtime)
         self._endings = Endings(book, runtime, runs, self._preemption.saved)
 
     # -- beginning -----------------------------------------------------------------------------
@@ -177,6 +179,8 @@ class Attempts:
         if seen.phase is not Phase.RUNNING or job.state is not JobState.RUNNING or ending:
             return True
         first = self._endings.watch(attempt)
+        if what_is_due(job.spec, attempt, times.now()) is not Due.NOTHING:
+            return True
         moved = times.moved_start(attempt, times.now())
         if moved is not None:  # the clock was set: what is shown of the job goes on at its own pace
             self._book.change(
@@ -235,6 +239,9 @@ class Attempts:
     def _watch(self, job: Job, attempt: Attempt) -> None:
         seen = self._runtime.look(job, attempt)
         if seen is not None and seen.phase is Phase.RUNNING:
+            self._limits.heed(job, attempt)
+            job = self._book.get(job.id)
+            attempt = job.attempts[-1]
             if not (job.cancel_requested or attempt.stopped_for):
                 return
             self._end(job, attempt)

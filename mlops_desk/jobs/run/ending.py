@@ -55,7 +55,7 @@ class Endings:
         ending = Ending(
             outcome, seen, watched, job.cancel_requested, left.log_tail, attempt.gpus, newest.stopped_for
         )  # fmt: skip
-        verdict = verdict_of(ending, newest, lambda: self._has_saved(newest, left.log_tail))
+        verdict = verdict_of(ending, job, newest, lambda: self._has_saved(newest, left.log_tail))
         started_at, ended_at = times.span(newest, outcome, seen, times.now())
         self.conclude(job, replace(newest, started_at=started_at), verdict, ended_at)
 
@@ -83,12 +83,14 @@ class Endings:
 
     def _came_back(self, job: Job, final: Attempt) -> bool:
         """Queue a job again whose attempt is over and whose work is not, unless its user has cancelled it."""
-        reason = comes_back(final)
-        if reason is None:
+        again = comes_back(job, final, time.time())
+        if again is None:
             return False
 
         def requeue(current: Job) -> Job | None:
-            return None if current.cancel_requested else queued_again(current, final, reason)
+            if current.cancel_requested:
+                return None
+            return replace(queued_again(current, final, again.reason), not_before=again.not_before)
 
         return self._book.change(job.id, requeue) is not None
 

@@ -168,7 +168,7 @@ class Runner:
     def _serve(self, queue: list[Job]) -> None:
         ready = []
         for job in queue:
-            if self._is_busy(job.id) or self._is_paused(job.id):
+            if self._is_busy(job.id) or self._is_paused(job.id) or (job.not_before or 0.0) > time.time():
                 continue
             if job.image_id is None:
                 if self._count_busy("fetch") < _PULLS_AT_ONCE:

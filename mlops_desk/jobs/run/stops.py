@@ -1,25 +1,43 @@
-"""What it means that an attempt ended which the desk itself had asked to end. Pure.
+"""What it means that an attempt ended which the desk itself had asked to end, and whether its job comes back. Pure.
 
 Giving way is no failure, and what ended well in its grace has ended well. Where nobody saw how it ended the answer
 stays UNKNOWN, as for any other: such a job is never started again by itself.
 """
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 
+from mlops_desk.base.text import plain
+from mlops_desk.jobs.run.limits import too_long
 from mlops_desk.jobs.run.outcome import AttemptVerdict, Ending, judge
 from mlops_desk.jobs.run.preemption import PREEMPTED
-from mlops_desk.records.jobs.job import Attempt, JobState
-from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.jobs.run.retries import Retry, retry_after
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
 
+_SIGNALLED = 128  # a shell tells an end by a signal as 128 and its number (POSIX, 2.8.2)
 _MADE_UP_CODE = 255  # an engine that was away reports it for whatever ended meanwhile, a success too
 
 
-def verdict_of(ending: Ending, attempt: Attempt, has_saved: Callable[[], bool]) -> AttemptVerdict:
+def verdict_of(ending: Ending, job: Job, attempt: Attempt, has_saved: Callable[[], bool]) -> AttemptVerdict:
     """Say how an attempt ended; ``has_saved`` is asked of one that gave way and ended with 0."""
     stopped_for = ending.stopped_for
-    if stopped_for is None or stopped_for.class_ != PREEMPTED:
-        return judge(ending)
+    if stopped_for is not None and stopped_for.class_ == PREEMPTED:
+        return _gave_way(ending, attempt, has_saved)
+    if stopped_for is None and attempt.warned and not ending.cancel_requested:
+        return _warned(ending, job)
+    return judge(ending)
+
+
+def comes_back(job: Job, final: Attempt, now: float) -> Retry | None:
+    """Return why, and from when on, a job waits again whose attempt is over; None: the job is over with it."""
+    reason = final.reason
+    if final.state is JobState.CANCELLED and reason is not None and reason.class_ == PREEMPTED:
+        return Retry(None, reason)
+    return retry_after(job, final, now)
+
+
+def _gave_way(ending: Ending, attempt: Attempt, has_saved: Callable[[], bool]) -> AttemptVerdict:
     plainly = judge(replace(ending, stopped_for=None))
     if ending.cancel_requested or attempt.asked is None or _is_lost(ending):
         return plainly
@@ -28,14 +46,21 @@ def verdict_of(ending: Ending, attempt: Attempt, has_saved: Callable[[], bool]) 
     code = _code(ending)
     if code == 0 and not has_saved():
         return AttemptVerdict(JobState.SUCCEEDED, 0, None)
-    return AttemptVerdict(JobState.CANCELLED, code, stopped_for)
+    return AttemptVerdict(JobState.CANCELLED, code, ending.stopped_for)
 
 
-def comes_back(attempt: Attempt) -> Reason | None:
-    """Return why the job of an attempt that is over waits again; None: the job is over with it."""
-    reason = attempt.reason
-    gave_way = attempt.state is JobState.CANCELLED and reason is not None and reason.class_ == PREEMPTED
-    return reason if gave_way else None
+def _warned(ending: Ending, job: Job) -> AttemptVerdict:
+    """Say how one ended that was told that its time limit is near: to save and to end in time is what that is for."""
+    outcome, warning = ending.outcome, job.spec.warning
+    if outcome is None or warning is None:
+        return judge(ending)
+    if outcome.exit_code == 0:
+        return judge(replace(ending, outcome=replace(outcome, signal=None)))
+    by_signal = outcome.exit_code == _SIGNALLED + signal.Signals[f"SIG{warning.signal}"]
+    if outcome.signal is None and not by_signal:
+        return judge(ending)
+    evidence = f"It was sent {plain(warning.signal)} ahead of the limit and ended with exit code {outcome.exit_code}."
+    return AttemptVerdict(JobState.FAILED, outcome.exit_code, replace(too_long(job), evidence=evidence))
 
 
 def _is_lost(ending: Ending) -> bool:

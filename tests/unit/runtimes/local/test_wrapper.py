@@ -177,7 +177,9 @@ def test_a_stop_reaches_the_command_and_its_children_which_may_take_their_time(t
 def test_a_word_reaches_the_command_and_its_children_as_it_is_and_is_no_stop(tmp_path, shell, number):
     name = number.name.removeprefix("SIG")
     ready = tmp_path / "ready"
-    child = f"trap 'echo child > {tmp_path}/child' {name}; : > {ready}; until [ -e {tmp_path}/child ]; do sleep 0.05; done"
+    child = (
+        f"trap 'echo child > {tmp_path}/child' {name}; : > {ready}; until [ -e {tmp_path}/child ]; do sleep 0.05; done"
+    )
     script = f"trap 'echo saved' {name}; sh -c {child!r} & wait; wait; exit 9"
     box = Box(tmp_path)
     process = box.start(shell, "sh", "-c", script)

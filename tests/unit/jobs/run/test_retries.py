@@ -1,0 +1,114 @@
+"""Another attempt after a failure: for the classes that the job names, as often as it says, after growing pauses."""
+
+import contextlib
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.engines.fake import ScriptedProgram
+from mlops_desk.jobs.run.retries import retry_after
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
+
+
+def again(world, job_id):
+    """Let the pause before the next attempt be over."""
+    world.book.change(job_id, lambda job: replace(job, not_before=None))
+
+
+def test_a_failure_of_a_named_class_is_tried_again_with_its_reason_shown(world):
+    world.engine.programs["train"] = ScriptedProgram(exit_code=137, oom_killed=True)
+    job_id = world.submit("train", gpus=1, mlflow=True, retries={"oom_kernel": 2})
+    world.tick(3)
+    job = world.job(job_id)
+    assert (job.state, len(job.attempts), job.reason.class_) == (JobState.QUEUED, 1, "retrying")
+    assert job.reason.text == "Attempt 2 of 3 after oom_kernel, in 10 s."
+    assert job.not_before > job.attempts[0].ended_at
+    assert (job.attempts[0].state, job.attempts[0].reason.class_) == (JobState.FAILED, "oom_kernel")
+    assert (world.containers(), world.leases.held) == ([], {})
+    assert world.runs.status == {f"run-{job_id}": None}
+    world.tick(3)
+    assert len(world.job(job_id).attempts) == 1  # it waits
+    again(world, job_id)
+    world.tick(3)
+    assert world.job(job_id).reason.text == "Attempt 3 of 3 after oom_kernel, in 40 s."
+    again(world, job_id)
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_, len(job.attempts)) == (JobState.FAILED, "oom_kernel", 3)
+    assert world.runs.status == {f"run-{job_id}": "FAILED"}
+    assert world.engine.starts[job_id] == 3
+
+
+def test_a_later_agent_keeps_the_pause_and_what_is_left_is_tidied(world):
+    world.engine.programs["train"] = ScriptedProgram(exit_code=3)
+    job_id = world.submit("train", gpus=1, retries={"exit_nonzero": 1})
+    world.tick()
+    clear, world.runtime.clear = world.runtime.clear, lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+    with contextlib.suppress(KeyboardInterrupt):
+        world.tick(2)
+    world.runtime.clear = clear
+    job = world.job(job_id)
+    assert (job.state, len(world.containers())) == (JobState.QUEUED, 1)
+    world.restart()
+    world.tick(2)
+    assert (world.job(job_id), world.containers(), world.leases.held) == (job, [], {})
+    world.engine.programs["train"] = ScriptedProgram()
+    again(world, job_id)
+    assert world.run(job_id).state is JobState.SUCCEEDED
+
+
+def test_a_cancel_between_two_attempts_ends_it(world):
+    world.engine.programs["train"] = ScriptedProgram(exit_code=3)
+    job_id = world.submit("train", mlflow=True, retries={"exit_nonzero": 5})
+    world.tick(3)
+    world.runner.cancel(job_id)
+    world.tick(2)
+    job = world.job(job_id)
+    assert (job.state, len(job.attempts)) == (JobState.CANCELLED, 1)
+    assert world.runs.status == {f"run-{job_id}": "KILLED"}
+
+
+def test_another_class_of_failure_is_not_tried_again(world):
+    world.engine.programs["train"] = ScriptedProgram(exit_code=3)
+    assert world.run(world.submit("train", retries={"oom_kernel": 5})).state is JobState.FAILED
+
+
+CLASSES = st.sampled_from(["oom_kernel", "exit_nonzero", "gpu_proof_failed", "preempted", "engine_lost"])
+STATES = st.sampled_from([JobState.FAILED, JobState.CANCELLED, JobState.UNKNOWN, JobState.SUCCEEDED])
+
+
+@given(
+    st.lists(st.tuples(STATES, CLASSES), min_size=1, max_size=8),
+    st.dictionaries(CLASSES, st.integers(0, 3), max_size=5),
+)
+def test_there_are_never_more_attempts_than_were_asked_for(history, retries):
+    attempts = tuple(
+        Attempt(number, f"a{number}", "c", state, reason=Reason(class_, "x"))
+        for number, (state, class_) in enumerate(history, 1)
+    )
+    job = Job("j", "j", JobState.RUNNING, JobSpec("j", "img", retries=retries), 1.0, 0, "me", attempts=attempts)
+    state, class_ = history[-1]
+    retry = retry_after(job, attempts[-1], 100.0)
+    failed = history.count((JobState.FAILED, class_))
+    expected = state is JobState.FAILED and class_ != "gpu_proof_failed" and failed <= retries.get(class_, 0)
+    assert (retry is not None) == expected
+    if retry is not None:
+        assert retry.not_before >= 110.0
+        assert f"Attempt {failed + 1} of {retries[class_] + 1}" in retry.reason.text
+
+
+def test_pauses_grow_up_to_ten_minutes():
+    pauses = []
+    for number in range(1, 8):
+        attempts = tuple(
+            Attempt(n, f"a{n}", "c", JobState.FAILED, reason=Reason("x", "x")) for n in range(1, number + 1)
+        )
+        spec = JobSpec("j", "img", retries={"x": 9})
+        pauses.append(
+            retry_after(
+                Job("j", "j", JobState.RUNNING, spec, 1.0, 0, "me", attempts=attempts), attempts[-1], 0.0
+            ).not_before
+        )
+    assert pauses == [10.0, 40.0, 160.0, 600.0, 600.0, 600.0, 600.0]
