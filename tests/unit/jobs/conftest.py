@@ -13,6 +13,7 @@ from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
+from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Resources
 from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
@@ -69,11 +70,21 @@ class MemoryLeases:
         free = len(self._free(memory_bytes))
         return Outlook(free=free >= count, text=f"Waits for {count} GPUs; {free} free.")
 
-    def lease(self, holder, count, memory_bytes):
+    def cards(self):
+        free = self._free(None)
+        return tuple(
+            GpuCard(uuid, index, "GPU", CardState.FREE if uuid in free else CardState.LEASED, memory_bytes=size)
+            for index, (uuid, size) in enumerate(self.gpus.items())
+        )
+
+    def choose(self, count, memory_bytes):
         free = self._free(memory_bytes)
-        if len(free) < count:
+        return "Somebody was faster." if len(free) < count else tuple(free[:count])
+
+    def lease(self, holder, gpus):
+        if not set(gpus) <= set(self._free(None)):
             return "Somebody was faster."
-        self.held[holder.attempt_id] = tuple(free[:count])
+        self.held[holder.attempt_id] = tuple(gpus)
         self.handed_out.append(self.held[holder.attempt_id])
         return self.held[holder.attempt_id]
 

@@ -50,7 +50,13 @@ class NoGpus:
     def outlook(self, count, memory_bytes):
         return Outlook(free=False, text="This machine has no GPU.", never=True)
 
-    def lease(self, holder, count, memory_bytes):
+    def cards(self):
+        return ()
+
+    def choose(self, count, memory_bytes):
+        return "This machine has no GPU."
+
+    def lease(self, holder, gpus):
         return "This machine has no GPU."
 
     def keep(self, holder, gpus, pid=None):

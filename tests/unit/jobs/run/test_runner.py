@@ -816,8 +816,8 @@ def with_lease_hook(world, hook):
     world.agent(world.engine, world.leases, lambda table: tables.append(Interrupted(table)) or tables[-1])
     lease = world.leases.lease
 
-    def leased(holder, count, memory_bytes):
-        answer = lease(holder, count, memory_bytes)
+    def leased(holder, gpus):
+        answer = lease(holder, gpus)
         hook(tables[-1])
         return answer
 
