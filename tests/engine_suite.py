@@ -61,6 +61,9 @@ def ended(engine: Engine, name: str) -> ContainerFacts:
 
 
 class EngineSuite:
+    UNKNOWN_GPU = "unknown device"
+    """What the engine says of a GPU that it has not."""
+
     @pytest.fixture
     def name(self, engine: Engine) -> Iterator[str]:
         name = f"mld-test-{uuid.uuid4().hex[:12]}"
@@ -265,12 +268,12 @@ class EngineSuite:
 
     def test_gpu_trouble_shows_at_start_and_leaves_the_container(self, engine: Engine, image: str, name: str) -> None:
         engine.create(self.spec(name, image, gpus=("GPU-99999999-0000-4000-8000-000000000000",)))
-        with pytest.raises(Refused, match="unknown device"):
+        with pytest.raises(Refused, match=self.UNKNOWN_GPU):
             engine.start(name)
         facts = engine.inspect(name)
         assert (facts.status, facts.exit_code, facts.started_at) == ("created", 128, None)
         assert facts.error is not None
-        assert "unknown device" in facts.error
+        assert self.UNKNOWN_GPU in facts.error
 
     def test_a_container_without_network_has_no_address(self, engine: Engine, image: str, name: str) -> None:
         engine.create(self.spec(name, image, WAITS, network="none"))

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.engines.docker.address import choose_address
-from mlops_desk.engines.docker.engine import connect
+from mlops_desk.engines.docker.connection import connect
 from tests.wheels import closure
 
 LABEL = "io.mlops-desk.test"

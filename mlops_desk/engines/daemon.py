@@ -2,7 +2,8 @@
 
 A restarted engine makes up the exit codes of what ended while it was away; one that has lived since before
 a container began has seen its end. The process is found by the credentials of the socket, or, where the
-init system listens in its place, by the engine's pid file.
+init system listens in its place, by the engine's pid file. Podman has a watcher for each container, which sees its
+end whatever becomes of the service that answers us: only a restart of the machine ends them.
 """
 
 import socket
@@ -12,6 +13,8 @@ from pathlib import Path
 from mlops_desk.base.process import boot_id, start_ticks
 
 _PROGRAMS = frozenset({"dockerd"})
+_PODMAN = "podman"
+_INIT = "systemd"
 _MACHINE_SOCKETS = frozenset({"/run/docker.sock", "/var/run/docker.sock"})
 _PID_FILE = Path("/run/docker.pid")
 _TIMEOUT_SECONDS = 2.0  # chosen: an engine on this machine's socket accepts at once or hangs
@@ -24,6 +27,8 @@ def incarnation(address: str) -> str | None:
     path = address.removeprefix("unix://")
     try:
         pid = listener(path)
+        if _is_podman(pid, path):
+            return f"{boot_id()}:podman"
         if not _is_engine(pid) and path in _MACHINE_SOCKETS:
             pid = int(_PID_FILE.read_text("ascii"))
     except (OSError, ValueError):
@@ -43,7 +48,17 @@ def listener(path: str) -> int:
 
 def _is_engine(pid: int) -> bool:
     """Tell by the kernel's name of the process; a socket that init listens on has init's credentials."""
+    return _name(pid) in _PROGRAMS
+
+
+def _is_podman(pid: int, path: str) -> bool:
+    """Tell whether Podman answers there, or is started by init when somebody asks."""
+    name = _name(pid)
+    return name == _PODMAN or (name == _INIT and path.endswith("podman.sock"))
+
+
+def _name(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/comm").read_text("ascii", "replace").strip() in _PROGRAMS
+        return Path(f"/proc/{pid}/comm").read_text("ascii", "replace").strip()
     except OSError:
-        return False
+        return ""  # gone since

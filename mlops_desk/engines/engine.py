@@ -16,7 +16,10 @@ from mlops_desk.records.jobs.spec import Mount
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """Which engine answers. ``gpu_route`` is how GPUs are handed over, or None when no way was found."""
+    """Which engine answers. ``gpu_route`` is how GPUs are handed over, or None when no way was found.
+
+    ``live_restore``: containers outlive a restart of the engine. ``rootless``: it runs as a person, not as root.
+    """
 
     name: str
     version: str
@@ -24,6 +27,7 @@ class EngineInfo:
     gpu_route: str | None
     live_restore: bool
     address: str
+    rootless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

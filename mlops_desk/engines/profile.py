@@ -10,6 +10,7 @@ from typing import Any
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.text import plain
+from mlops_desk.engines.dialects import CDI, DOCKER, GPUS_LABEL, Dialect
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.limits import FileLimits
 from mlops_desk.engines.mounts import check_mounts
@@ -17,13 +18,10 @@ from mlops_desk.records.jobs.spec import Mount
 
 MEMORY_SHARE = 0.9  # the rest is for the machine: without it the kernel may end other people's processes
 PIDS_LIMIT = 4096  # chosen: hundreds of loader processes with their threads, and no fork bomb
-NVIDIA_HOOK = "nvidia"
-CDI = "cdi"
 
 _SHM_PER_GPU_BYTES = 16 << 30
 """Chosen: loaders of PyTorch and NCCL share batches there; Docker's own 64 MiB are too few."""
 _SHM_LEAST_BYTES = 64 << 20  # Docker's own default
-_LOG = {"Type": "json-file", "Config": {"max-size": "50m", "max-file": "3"}}
 _FILES_SOFT, _FILES_HARD = 65_536, 524_288
 """The hard one is what systemd gives. The soft one is chosen: loaders of many shards need more than the usual 1,024."""
 # Peers talk through pinned memory and deep stacks as soon as there is more than one GPU.
@@ -34,11 +32,16 @@ _RESERVED_NETWORKS = ("host", "container:")
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the profile needs to know of the engine's machine. ``gpu_route``: nvidia, cdi or None (not known)."""
+    """What the profile needs to know of the engine's machine. ``gpu_route``: nvidia, cdi or None (not known).
+
+    ``rootless``: root in its containers is the person who started the engine, and all others are nobody outside.
+    """
 
     memory_bytes: int
     gpu_route: str | None
     limits: FileLimits = field(default_factory=FileLimits)
+    dialect: Dialect = DOCKER
+    rootless: bool = False
 
 
 def container_body(spec: ContainerSpec, machine: Machine) -> dict[str, Any]:
@@ -47,7 +50,7 @@ def container_body(spec: ContainerSpec, machine: Machine) -> dict[str, Any]:
     body: dict[str, Any] = {
         "Image": spec.image,
         "Env": _environment(spec, machine),
-        "Labels": dict(spec.labels),
+        "Labels": {**spec.labels, GPUS_LABEL: ",".join(spec.gpus)},
         "Tty": False,
         "OpenStdin": False,
         "StopTimeout": spec.stop_grace_seconds,
@@ -59,12 +62,15 @@ def container_body(spec: ContainerSpec, machine: Machine) -> dict[str, Any]:
             "ShmSize": _shared_memory(spec, machine),
             "NanoCpus": round((spec.cpus or 0) * 1e9),
             "Mounts": [_bind(mount) for mount in (*check_mounts(spec.mounts, spec.user), *spec.own_mounts)],
-            "DeviceRequests": _device_requests(spec.gpus, machine.gpu_route),
+            "LogConfig": dict(machine.dialect.log),
+            **machine.dialect.gpus(spec.gpus, machine.gpu_route),
         },
     }
     optional = {"Cmd": spec.command, "Entrypoint": spec.entrypoint}
     body.update({key: list(value) for key, value in optional.items() if value is not None})
-    body.update({"User": spec.user} if spec.user else {})
+    # Without root an engine gives other numbers to all but root: only root's files belong to the person outside.
+    user = "0:0" if machine.rootless else spec.user
+    body.update({"User": user} if user else {})
     body.update({"WorkingDir": spec.working_dir} if spec.working_dir else {})
     return body
 
@@ -95,7 +101,6 @@ def _isolation(spec: ContainerSpec) -> dict[str, Any]:
         "IpcMode": "private",
         "NetworkMode": spec.network or "bridge",
         "PidsLimit": PIDS_LIMIT,
-        "LogConfig": _LOG,
         "RestartPolicy": {"Name": "no"},
         "PortBindings": {},
         "PublishAllPorts": False,
@@ -143,13 +148,3 @@ def _bind(mount: Mount) -> dict[str, Any]:
         "ReadOnly": mount.mode == "ro",
         "BindOptions": {"Propagation": "rprivate", "CreateMountpoint": False},
     }
-
-
-def _device_requests(gpus: tuple[str, ...], route: str | None) -> list[Mapping[str, Any]]:
-    """Name GPUs by UUID, never by count: engines turn a count into the first n, free or not."""
-    if not gpus:
-        return []
-    if route == CDI:
-        return [{"Driver": CDI, "DeviceIDs": [f"nvidia.com/gpu={gpu}" for gpu in gpus]}]
-    capabilities = [["gpu", "utility", "compute"]]
-    return [{"Driver": NVIDIA_HOOK, "DeviceIDs": list(gpus), "Capabilities": capabilities}]

@@ -8,11 +8,12 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from mlops_desk.base.errors import DeskError, Invalid, NotFound, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.engines.docker.address import choose_address
+from mlops_desk.engines.docker.address import choose_address, choose_podman
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
@@ -32,8 +33,15 @@ class ClosableEngine(Engine, Protocol):
     def close(self) -> None: ...
 
 
-KINDS: Mapping[str, Callable[[Callable[[], str]], ClosableEngine]] = {"docker": DockerEngine}
-"""What opens an engine of each kind; it is handed what returns the address from the settings."""
+KINDS: Mapping[str, Callable[[Callable[[], str]], ClosableEngine]] = {
+    "docker": DockerEngine,
+    "podman": partial(DockerEngine, choose=choose_podman),
+}
+"""What opens an engine of each kind; it is handed what returns the address from the settings.
+
+A kind says where to look when no address is given. Which one answers there is asked each time: Podman also listens in
+Docker's place.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,8 @@ class EngineTable:
 
     def addresses(self) -> list[str]:
         """Return where the engines listen. Raises Invalid for an ``engine.host`` that is no address."""
-        return [choose_address(entry.address) for entry in self._entries()]
+        choosing = {"podman": choose_podman}
+        return [choosing.get(entry.kind, choose_address)(entry.address) for entry in self._entries()]
 
     def close(self) -> None:
         """Close all connections."""

@@ -7,6 +7,7 @@ import pytest
 
 from tests.gpu_engine import gpu_engine  # noqa: F401 - a fixture for every test below
 from tests.images import engine_client, python_image
+from tests.podman_engine import podman  # noqa: F401 - likewise
 from tests.wheels import closure, wheelhouse
 
 _MODEL_NEEDS = ("mlflow-skinny", "scikit-learn", "skops", "pandas", "numpy")

@@ -119,7 +119,7 @@ def test_what_the_engine_wrote_down_is_the_profile(
     assert host["PidsLimit"] == 4096
     assert host["Memory"] == host["MemorySwap"] == 64 << 20
     assert host["RestartPolicy"]["Name"] == "no"
-    assert host["LogConfig"]["Config"] == {"max-size": "50m", "max-file": "3"}
+    assert host["LogConfig"] == {"Type": "local", "Config": {"max-size": "10m", "max-file": "5"}}
     assert not host["PortBindings"]
     assert not host["PublishAllPorts"]
     (request,) = host["DeviceRequests"]

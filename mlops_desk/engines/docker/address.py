@@ -1,4 +1,4 @@
-"""Where the container engine listens: the setting, DOCKER_HOST, the machine's socket, the user's own."""
+"""Where a container engine listens: the setting, DOCKER_HOST, the machine's socket, the user's own."""
 
 import os
 import socket
@@ -9,17 +9,38 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 
 MACHINE_SOCKET = Path("/var/run/docker.sock")
+PODMAN_SOCKET = Path("/run/podman/podman.sock")
 
 
 def choose_address(setting: str, environment: Mapping[str, str] | None = None) -> str:
     """Return the engine's address. Raises Invalid for one of a kind that is not spoken here."""
     env = os.environ if environment is None else environment
-    wanted = setting.strip() or env.get("DOCKER_HOST", "").strip()
+    return _chosen(setting.strip() or env.get("DOCKER_HOST", "").strip(), docker_sockets(env))
+
+
+def choose_podman(setting: str, environment: Mapping[str, str] | None = None) -> str:
+    """Return the address of Podman's Docker-compatible socket, likewise."""
+    env = os.environ if environment is None else environment
+    return _chosen(setting.strip() or env.get("CONTAINER_HOST", "").strip(), podman_sockets(env))
+
+
+def docker_sockets(env: Mapping[str, str]) -> list[Path]:
+    """Return where Docker listens as it is set up: the machine's engine, then the person's own."""
+    return [MACHINE_SOCKET, *_own(env, "docker.sock")]
+
+
+def podman_sockets(env: Mapping[str, str]) -> list[Path]:
+    """Return where Podman listens as it is set up, likewise."""
+    return [PODMAN_SOCKET, *_own(env, "podman/podman.sock")]
+
+
+def _own(env: Mapping[str, str], name: str) -> list[Path]:
+    return [Path(env["XDG_RUNTIME_DIR"]) / name] if env.get("XDG_RUNTIME_DIR") else []
+
+
+def _chosen(wanted: str, sockets: list[Path]) -> str:
     if wanted:
         return _known(f"unix://{wanted}" if wanted.startswith("/") else wanted)
-    sockets = [MACHINE_SOCKET]
-    if env.get("XDG_RUNTIME_DIR"):
-        sockets.append(Path(env["XDG_RUNTIME_DIR"]) / "docker.sock")
     usable = [path for path in sockets if os.access(path, os.R_OK | os.W_OK)]
     there = [path for path in sockets if path.exists()]
     return f"unix://{(usable or there or sockets)[0]}"

@@ -7,34 +7,38 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.text import plain
+from mlops_desk.engines.dialects import CDI, CDI_KIND, DOCKER, GPUS_LABEL, NVIDIA_HOOK, PODMAN, Dialect
 from mlops_desk.engines.engine import ContainerFacts, ImageFacts
-from mlops_desk.engines.profile import CDI, NVIDIA_HOOK
 
 ENDED = frozenset({"exited", "dead"})
 
 _HOOK_PROGRAM = "nvidia-container-runtime-hook"
+_NOT_STARTED = 128  # Docker's own for a container that could not be started
 _TEXT_LIMIT = 1000  # chosen: a paragraph; the engine may quote a command
 
 
-def engine_name(version: Mapping[str, Any]) -> str:
-    parts = [str(part.get("Name", "")) for part in version.get("Components") or []]
-    return "Podman" if any("podman" in part.lower() for part in parts) else "Docker"
+def is_rootless(info: Mapping[str, Any]) -> bool:
+    """Tell whether an engine runs without root, so that root in its containers is the person who started it."""
+    options = [str(option) for option in info.get("SecurityOptions") or []]
+    return bool(info.get("Rootless")) or any(option.startswith("name=rootless") for option in options)
 
 
-def gpu_route(info: Mapping[str, Any]) -> str | None:
+def gpu_route(info: Mapping[str, Any], dialect: Dialect = DOCKER) -> str | None:
     """Return how this engine hands over GPUs: by NVIDIA's hook, which also serves MIG, else by CDI."""
+    if dialect is PODMAN:
+        return CDI
     if NVIDIA_HOOK in (info.get("Runtimes") or {}):
         return NVIDIA_HOOK
     found = [str(device.get("ID", "")) for device in info.get("DiscoveredDevices") or []]
     folders = [Path(folder) for folder in info.get("CDISpecDirs") or []]
-    if any(name.startswith("nvidia.com/gpu=") for name in found) or any(map(_has_gpu_spec, folders)):
+    if any(name.startswith(f"{CDI_KIND}=") for name in found) or any(map(_has_gpu_spec, folders)):
         return CDI
     return NVIDIA_HOOK if shutil.which(_HOOK_PROGRAM) else None
 
 
 def _has_gpu_spec(folder: Path) -> bool:
     try:
-        return any("nvidia.com/gpu" in path.read_text("utf-8", "replace")[:65_536] for path in folder.iterdir())
+        return any(CDI_KIND in path.read_text("utf-8", "replace")[:65_536] for path in folder.iterdir())
     except OSError:
         return False  # no such folder on this machine
 
@@ -45,12 +49,12 @@ def gateway_of(network: Mapping[str, Any]) -> str | None:
     return found[0].partition("/")[0] if found else None
 
 
-def image_facts(data: Mapping[str, Any]) -> ImageFacts:
+def image_facts(data: Mapping[str, Any], dialect: Dialect = DOCKER) -> ImageFacts:
     config = data.get("Config") or {}
     return ImageFacts(
         id=str(data["Id"]),
-        tags=tuple(data.get("RepoTags") or ()),
-        repo_digests=tuple(data.get("RepoDigests") or ()),
+        tags=tuple(map(dialect.image_name, data.get("RepoTags") or ())),
+        repo_digests=tuple(map(dialect.image_name, data.get("RepoDigests") or ())),
         entrypoint=tuple(config.get("Entrypoint") or ()),
         command=tuple(config.get("Cmd") or ()),
         working_dir=str(config.get("WorkingDir") or ""),
@@ -59,10 +63,10 @@ def image_facts(data: Mapping[str, Any]) -> ImageFacts:
     )
 
 
-def container_facts(data: Mapping[str, Any]) -> ContainerFacts:
+def container_facts(data: Mapping[str, Any], dialect: Dialect = DOCKER) -> ContainerFacts:
     state = data["State"]
     status, error = str(state["Status"]), str(state.get("Error") or "")
-    over = status in ENDED or (status == "created" and bool(error))
+    status = dialect.states.get(status, status)
     networks = (data.get("NetworkSettings") or {}).get("Networks") or {}
     config = data.get("Config") or {}
     return ContainerFacts(
@@ -71,24 +75,35 @@ def container_facts(data: Mapping[str, Any]) -> ContainerFacts:
         image_id=str(data["Image"]),
         status=status,
         labels=dict(config.get("Labels") or {}),
-        exit_code=int(state["ExitCode"]) if over else None,
+        exit_code=_exit_code(status, int(state["ExitCode"]), error),
         oom_killed=bool(state.get("OOMKilled")),
         error=plain(error, _TEXT_LIMIT) if error else None,
         pid=int(state["Pid"]) if state.get("Pid") else None,
         started_at=unix_time(state.get("StartedAt")),
         ended_at=unix_time(state.get("FinishedAt")),
         addresses={name: str(net["IPAddress"]) for name, net in networks.items() if net.get("IPAddress")},
-        image=str(config.get("Image") or ""),
+        image=dialect.image_name(str(config.get("Image") or "")),
         user=str(config.get("User") or ""),
-        gpus=_gpus(data.get("HostConfig") or {}),
+        gpus=_gpus(data, dialect),
     )
 
 
-def _gpus(host_config: Mapping[str, Any]) -> tuple[str, ...]:
+def _exit_code(status: str, code: int, error: str) -> int | None:
+    """Return a container's exit code once it has one; Podman has 0 for one that could not start, and -1 for unknown."""
+    if status == "created" and error:
+        return code or _NOT_STARTED
+    return code if status in ENDED and code >= 0 else None
+
+
+def _gpus(data: Mapping[str, Any], dialect: Dialect) -> tuple[str, ...]:
     """Return the UUIDs that a container was created with, by whichever route."""
-    asked = [request.get("DeviceIDs") or [] for request in host_config.get("DeviceRequests") or []]
-    names = [str(name).removeprefix("nvidia.com/gpu=") for names in asked for name in names]
-    return tuple(name for name in names if name.startswith(("GPU-", "MIG-")))
+    if dialect is PODMAN:  # it tells of device files only
+        names = str(((data.get("Config") or {}).get("Labels") or {}).get(GPUS_LABEL, "")).split(",")
+    else:
+        requests = (data.get("HostConfig") or {}).get("DeviceRequests") or []
+        names = [str(name) for request in requests for name in request.get("DeviceIDs") or []]
+    uuids = [name.removeprefix(f"{CDI_KIND}=") for name in names]
+    return tuple(uuid for uuid in uuids if uuid.startswith(("GPU-", "MIG-")))
 
 
 def last_exit_code(events: Sequence[Mapping[str, Any]]) -> int | None:

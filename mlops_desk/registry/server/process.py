@@ -47,6 +47,7 @@ _PAUSES_SECONDS = (0.0, 0.2, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Chosen: the first is replaced at once, as jobs wait; one that never works is tried every 30 s."""
 _TOLD_AFTER = 3
 """So many short lives in a row are told as a failure."""
+_IP_FREEBIND = 15  # linux/in.h; Python has no name for it before 3.14
 _TAKE_OVER_SECONDS = 2.0  # chosen: a keeper that is asked to end has nothing to finish
 _DYING_SECONDS = 3.0  # chosen: a process that was killed keeps its port until the kernel has freed its memory
 
@@ -75,6 +76,8 @@ def _bound(address: str, port: int) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Podman makes its bridge, and so the address, when the first container starts.
+        made.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
         made.bind((address, port))
     except OSError:
         made.close()

@@ -63,6 +63,17 @@ def test_a_socket_that_something_else_listens_on_tells_nothing(place: Path) -> N
         assert incarnation(f"unix://{place}/a.sock") is None
 
 
+def test_podmans_containers_are_watched_whatever_becomes_of_its_service(place: Path) -> None:
+    words = set()
+    for _ in range(2):
+        with listening(place / "a.sock", "podman"):
+            words.add(incarnation(f"unix://{place}/a.sock"))
+        (place / "a.sock").unlink()
+    with listening(place / "podman.sock", "systemd"):
+        words.add(incarnation(f"unix://{place}/podman.sock"))
+    assert words == {f"{boot_id()}:podman"}
+
+
 def test_where_init_listens_the_engines_pid_file_tells(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon, "_MACHINE_SOCKETS", frozenset({f"{place}/docker.sock"}))
     monkeypatch.setattr(daemon, "_PID_FILE", place / "docker.pid")

@@ -21,9 +21,10 @@ def table(host="", others=LAB):
 
 def test_names_kinds_and_addresses_are_read():
     assert parse_engines("") == parse_engines("  ") == ()
-    assert parse_engines(f"{LAB}  far=docker:tcp://10.0.0.5:2375") == (
+    assert parse_engines(f"{LAB}  far=docker:tcp://10.0.0.5:2375 pod=podman:unix:///run/podman/podman.sock") == (
         EngineEntry("lab", "docker", "unix:///run/lab/docker.sock"),
         EngineEntry("far", "docker", "tcp://10.0.0.5:2375"),
+        EngineEntry("pod", "podman", "unix:///run/podman/podman.sock"),
     )
 
 
@@ -36,7 +37,7 @@ def test_names_kinds_and_addresses_are_read():
         ("lab=", "is no address"),
         ("lab=/run/docker.sock", "is no address"),
         ("lab=ssh://host", "is no address"),
-        ("lab=podman:unix:///x", "is no kind of engine"),
+        ("lab=lxc:unix:///x", "is no kind of engine"),
         (f"{LAB} {LAB}", "Two engines are called lab"),
         ("local=unix:///x", "Two engines are called local"),
         (" ".join(f"e{number}=unix:///x" for number in range(17)), "17 engines are too many"),

@@ -1,0 +1,62 @@
+"""What a container has written, read from the engine once or followed to the container's end."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mlops_desk.base.errors import NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.engines.docker.answers import unix_time
+from mlops_desk.engines.docker.connection import Connections
+
+_OVERLAP_SECONDS = 2.0  # lines of one moment may come in another order when asked anew; those seen are dropped
+
+Frame = tuple[bytes, bytes]
+"""When it was written, as the engine's text, and what."""
+
+
+def followed(connections: Connections, name: str, tail: int | None, is_running: Callable[[], bool]) -> Iterator[Frame]:
+    """Yield until the container ends; a silent stream is opened anew. Raises Unavailable: the log may go on.
+
+    Only so can a frozen engine be told from a job that has nothing to say.
+    """
+    since, recent = 0.0, set[Frame]()
+    while True:
+        try:
+            running = is_running()
+            for stamp, text in frames(connections, name, None if since else tail, since=since, follow=running):
+                if (stamp, text) not in recent:
+                    at = unix_time(stamp.decode("ascii", "replace")) or since
+                    since = max(since, at)
+                    recent = {seen for seen in recent if (unix_time(seen[0].decode()) or 0) >= since - _OVERLAP_SECONDS}
+                    recent.add((stamp, text))
+                    yield stamp, text
+        except NotFound:
+            return  # removed meanwhile
+        if not running:
+            return
+
+
+def frames(
+    connections: Connections, name: str, tail: int | None, *, since: float = 0.0, follow: bool = False
+) -> Iterator[Frame]:
+    """Yield what was written, until there is no more or, with ``follow``, silence.
+
+    Raises TimedOut when the engine falls silent before that: half of a log must not look like a whole one.
+    """
+    import urllib3  # noqa: PLC0415 - comes with the SDK, behind the same door
+
+    what = f"Reading the log of {plain(name)}"
+    options: dict[str, Any] = {"since": max(0.001, since - _OVERLAP_SECONDS)} if since else {}
+    with connections.lent(what, connections.deadline_seconds, fresh=True) as client:
+        stream = client.logs(
+            name, stream=True, follow=follow, timestamps=True, tail="all" if tail is None else tail, **options
+        )
+        try:
+            for frame in stream:
+                stamp, _, text = frame.partition(b" ")
+                yield stamp, text
+        except urllib3.exceptions.ReadTimeoutError:
+            if not follow:
+                raise
+        finally:
+            stream._response.close()  # noqa: SLF001 - its own close() leaves half of the socket open
