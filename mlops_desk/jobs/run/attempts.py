@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.jobs.book import JobBook, with_attempt
-from mlops_desk.jobs.queue import WAITING_FOR_GPUS
+from mlops_desk.jobs.queue.old import WAITING_FOR_GPUS
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.ending import Endings, queued_again
 from mlops_desk.jobs.run.limits import Due, Limits, what_is_due

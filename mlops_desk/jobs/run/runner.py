@@ -16,7 +16,7 @@ from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.pauses import pause_after
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.queue import Wanted, decide
+from mlops_desk.jobs.queue.old import Wanted, decide
 from mlops_desk.jobs.run.attempts import Attempts, Postponed
 from mlops_desk.jobs.run.orphans import OrphanJobs
 from mlops_desk.jobs.run.runs import JobRuns

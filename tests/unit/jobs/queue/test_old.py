@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.jobs.queue import Wanted, decide
+from mlops_desk.jobs.queue.old import Wanted, decide
 from mlops_desk.runtimes.runtime import Outlook
 
 queues = st.lists(st.integers(0, 6), max_size=12).map(

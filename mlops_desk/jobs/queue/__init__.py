@@ -1,0 +1,1 @@
+"""Who starts when, and on which GPUs. Pure: what waits, what runs and what there is goes in, a plan comes out."""

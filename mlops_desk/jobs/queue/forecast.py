@@ -1,0 +1,155 @@
+"""When those who wait are expected to start: the scheduler itself, asked again at each moment at which something ends.
+
+What runs ends when it is expected to, or at its time limit; of what nobody knows when it ends nothing is made up, so
+a job that waits for it has no time. Foreign processes, and cards that are out of order, are taken to stay.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from mlops_desk.jobs.queue.lines import Turns, line_up
+from mlops_desk.jobs.queue.schedule import schedule
+from mlops_desk.jobs.queue.table import DRAINING_SECONDS
+from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
+from mlops_desk.records.jobs.card import CardState, GpuCard
+
+FORESEEN = 200
+"""Chosen: how many are looked at, the next first; one moment of them costs about a millisecond."""
+_MOMENTS = 400
+"""Chosen: after so many ends the times are a guess anyway."""
+_A_MOMENT_SECONDS = 1.0  # what is overdue ends at the next look
+
+
+def foresee(view: QueueView, job_id: str | None = None) -> dict[str, float]:
+    """Return when each of those who wait is expected to start (Unix seconds), as far as that can be told.
+
+    With ``job_id`` it is looked no further than until that one starts.
+    """
+    view = _cut(view)
+    starts: dict[str, float] = {}
+    for _ in range(_MOMENTS):
+        plan = schedule(view)
+        starts.update(dict.fromkeys(plan.starts, view.now))
+        if job_id is not None and job_id in starts:
+            break
+        view = _begin(view, plan.starts, {one.job_id for one in plan.preempts})
+        if not view.waiting and not view.held:
+            break
+        moment = _next_moment(view)
+        if moment is None:
+            break
+        view = _advance(view, moment)
+    return starts
+
+
+def _cut(view: QueueView) -> QueueView:
+    """Leave out those who stand too far behind."""
+    if sum(len(line.wishes) for line in view.waiting) > FORESEEN:
+        first = Turns(view).sorted(view.waiting)[:FORESEEN]
+        view = replace(view, waiting=line_up(first))
+    return replace(view, held=view.held[:FORESEEN])
+
+
+def _begin(view: QueueView, given: Mapping[str, tuple[str, ...]], stopped: set[str]) -> QueueView:
+    """Return the view with those running that start, and those ending that are stopped."""
+    left = [wish for line in view.waiting for wish in line.wishes]
+    held = [wish for wish in view.held if wish.job_id not in given]
+    begun = [wish for wish in (*left, *view.held) if wish.job_id in given]
+    grace = view.now + view.policy.grace_seconds
+    running = [
+        replace(job, ending=True, until=grace, expected_until=grace) if job.job_id in stopped else job
+        for job in view.running
+    ]
+    running += [started(view, wish, given[wish.job_id]) for wish in begun]
+    waiting = view.waiting if not begun else line_up(wish for wish in left if wish.job_id not in given)
+    return replace(view, waiting=waiting, held=tuple(held), running=tuple(running))
+
+
+def started(view: QueueView, wish: Wish, gpus: tuple[str, ...]) -> RunningJob:
+    """Return a job as it runs from now on."""
+    now, expected = view.now, view.expected.get((wish.uid, wish.kind))
+    return RunningJob(
+        wish.job_id,
+        wish.uid,
+        gpus,
+        since=now,
+        until=None if wish.seconds is None else now + wish.seconds,
+        expected_until=None if expected is None else now + expected,
+        priority=wish.priority,
+        preemptible=wish.preemptible,
+        share_bytes=wish.need.share_bytes if wish.need.shares else None,
+        name=wish.name,
+        user=wish.user,
+    )
+
+
+def end_of(job: RunningJob, now: float) -> float | None:
+    """Return when a running job is expected to end; None: nobody knows."""
+    known = [at for at in (job.expected_until, job.until) if at is not None]
+    later = [at for at in known if at > now]
+    if later:
+        return min(later)
+    return now + _A_MOMENT_SECONDS if job.until is not None else None
+
+
+def _next_moment(view: QueueView) -> float | None:
+    """Return when something changes next."""
+    moments = [end_of(job, view.now) for job in view.running]
+    moments += [wish.begin_at for wish in view.held if not wish.after]
+    for card in view.cards or ():
+        moments += [at for booking in card.bookings for at in (booking.starts_at, booking.ends_at)]
+        moments.append(_let_go(card, view))
+    later = [at for at in moments if at is not None and view.now < at < math.inf]
+    return min(later, default=None)
+
+
+def _let_go(card: GpuCard, view: QueueView) -> float | None:
+    """Return when a card becomes free that others have, as far as they say."""
+    if card.state is CardState.DRAINING:
+        return view.now + DRAINING_SECONDS
+    if card.state not in {CardState.LEASED, CardState.SHARED} or any(card.uuid in job.gpus for job in view.running):
+        return None
+    ends = [holder.until for holder in card.holders]
+    if not ends or None in ends:
+        return None
+    return max(view.now + _A_MOMENT_SECONDS, *(at for at in ends if at is not None))
+
+
+def _advance(view: QueueView, moment: float) -> QueueView:
+    over = [job for job in view.running if (end := end_of(job, view.now)) is not None and end <= moment]
+    ended = {job.job_id for job in over}
+    cards = view.cards and tuple(_card_at(card, view, moment, over) for card in view.cards)
+    held = tuple(replace(wish, after=tuple(one for one in wish.after if one not in ended)) for wish in view.held)
+    usage = dict(view.policy.usage)
+    for job in over:
+        usage[job.uid] = usage.get(job.uid, 0.0) + len(job.gpus) * max(0.0, moment - (job.since or moment))
+    return replace(
+        view,
+        now=moment,
+        running=tuple(job for job in view.running if job.job_id not in ended),
+        cards=cards,
+        held=held,
+        policy=replace(view.policy, usage=usage),
+    )
+
+
+def _card_at(card: GpuCard, view: QueueView, moment: float, over: Iterable[RunningJob]) -> GpuCard:
+    let_go = _let_go(card, view)
+    gone = {job.job_id for job in over if card.uuid in job.gpus}
+    if let_go is not None and let_go <= moment:
+        return _emptied(card)
+    if not gone:
+        return card
+    holders = tuple(holder for holder in card.holders if holder.job_id not in gone)
+    if card.state is CardState.FREE or holders == card.holders:  # noted as ours alone
+        stays = sum(card.uuid in job.gpus for job in view.running) > len(gone) or card.holders
+        return card if stays or card.state is CardState.FREE else _emptied(card)
+    if not holders:
+        return _emptied(card)
+    freed = sum(holder.share_bytes or 0 for holder in card.holders if holder.job_id in gone)
+    return replace(card, holders=holders, room_bytes=None if card.room_bytes is None else card.room_bytes + freed)
+
+
+def _emptied(card: GpuCard) -> GpuCard:
+    return replace(card, state=CardState.FREE, holders=(), room_bytes=card.memory_bytes, text="")

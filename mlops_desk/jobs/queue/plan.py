@@ -1,0 +1,49 @@
+"""What the scheduler answers: who starts on which GPUs, who is stopped for whom, who waits and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mlops_desk.records.jobs.reason import Reason
+
+WAITING_FOR_GPUS = "waiting_for_gpus"
+WAITING_FOR_SLOT = "waiting_for_slot"
+WAITING_FOR_TIME = "waiting_for_time"
+WAITING_FOR_JOBS = "waiting_for_jobs"
+WAITING_FOR_QUOTA = "waiting_for_quota"
+NEVER_ENOUGH_GPUS = "never_enough_gpus"
+DEPENDENCY_FAILED = "dependency_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a job waits, and for which GPUs (UUIDs); ``starts_at`` is when they are its own at the latest, if known."""
+
+    reason: Reason
+    gpus: tuple[str, ...] = ()
+    starts_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preempted:
+    """A running job that is to save its work and stop, so that another one can start."""
+
+    job_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The decision about everything that waits. ``starts`` maps a job to its GPUs, in the order in which they start.
+
+    Who is in none of them waits their turn; ``waits`` names those of whom more can be said.
+    """
+
+    starts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    waits: Mapping[str, Wait] = field(default_factory=dict)
+    blocked: Mapping[str, Reason] = field(default_factory=dict)
+    preempts: tuple[Preempted, ...] = ()
+    spare: Wait = field(default_factory=lambda: Wait(Reason(WAITING_FOR_GPUS, "Waits its turn.")))
+
+    def wait_of(self, job_id: str) -> Wait:
+        """Return why a job that neither starts nor is blocked waits."""
+        return self.waits.get(job_id, self.spare)

@@ -1,0 +1,65 @@
+"""Who is asked to stop so that another can start: as few as possible, the least important, the youngest first.
+
+Only jobs that said they may be preempted, of a lower priority, and that have run long enough to have got somewhere.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from mlops_desk.jobs.queue.placement import place
+from mlops_desk.jobs.queue.table import Table
+from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
+from mlops_desk.records.jobs.card import GpuCard
+
+
+class Preemptions:
+    """The running jobs that may be stopped during one decision."""
+
+    def __init__(self, view: QueueView, table: Table) -> None:
+        self._table = table
+        spared = view.policy.spared_seconds
+        may = [
+            job
+            for job in view.running
+            if job.preemptible and not job.ending and job.gpus and job.share_bytes is None
+            and job.since is not None and view.now - job.since >= spared
+        ]  # fmt: skip
+        self._left = sorted(may, key=lambda job: (job.priority, -(job.since or 0.0), job.job_id))
+
+    def possible_for(self, priority: int) -> bool:
+        """Tell whether anybody is there whom a job of this priority could stop."""
+        return bool(self._left) and self._left[0].priority < priority
+
+    def choose(self, wish: Wish) -> tuple[tuple[RunningJob, ...], tuple[str, ...]] | None:
+        """Return who is to stop for a job, and the cards that it then has; None where that would not be enough."""
+        lower = [job for job in self._left if job.priority < wish.priority and self._frees_something(job, wish)]
+        victims: list[RunningJob] = []
+        for job in lower:
+            victims.append(job)
+            if self._placed(wish, victims) is not None:
+                break
+        else:
+            return None
+        for job in reversed(victims[:-1]):
+            fewer = [one for one in victims if one is not job]
+            if self._placed(wish, fewer) is not None:
+                victims = fewer
+        gpus = self._placed(wish, victims)
+        if gpus is None:
+            return None
+        for job in victims:
+            self._left.remove(job)
+        return tuple(victims), gpus
+
+    def _frees_something(self, job: RunningJob, wish: Wish) -> bool:
+        return any(spot.card.uuid in job.gpus and spot.kept_until is None for spot in self._table.fitting(wish.need))
+
+    def _placed(self, wish: Wish, victims: Sequence[RunningJob]) -> tuple[str, ...] | None:
+        return place(wish.need, [*self._table.open_to(wish), *self._freed(wish, victims)])
+
+    def _freed(self, wish: Wish, victims: Iterable[RunningJob]) -> list[GpuCard]:
+        freed = {uuid for job in victims for uuid in job.gpus}
+        return [
+            spot.card
+            for spot in self._table.fitting(wish.need)
+            if spot.card.uuid in freed and spot.kept_until is None and self._table.is_unbooked(spot, wish)
+        ]

@@ -1,0 +1,236 @@
+"""The one function that decides: who starts on which GPUs, who is stopped for whom, who waits for what.
+
+Jobs are looked at in their order. The first that finds no GPUs has those kept for it that it can have soonest; a
+later job starts only on other GPUs, or where its time limit ends before that. So nobody is starved by smaller jobs.
+A job that can't be started by waiting (too large for the machine, or in need of a card that is not in the queue's
+hands) keeps nobody back.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from enum import Enum
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+from mlops_desk.jobs.queue import words
+from mlops_desk.jobs.queue.lines import Turns, line_up
+from mlops_desk.jobs.queue.placement import place
+from mlops_desk.jobs.queue.plan import Plan, Preempted, Wait
+from mlops_desk.jobs.queue.preemption import Preemptions
+from mlops_desk.jobs.queue.table import Spot, Table
+from mlops_desk.jobs.queue.view import QueueLine, QueueView, Wish
+
+if TYPE_CHECKING:
+    from mlops_desk.records.jobs.reason import Reason
+
+UNKNOWN_WAIT_SECONDS = 3600.0
+"""Chosen: while nobody knows when a job's GPUs become free, others may use those kept for it for so long at most."""
+_TOLD = 50
+"""Chosen: of so many lines it is said in full why they wait; what is behind them waits its turn."""
+_WORTH_SECONDS = 120.0
+"""Chosen: GPUs that are free in two minutes are waited for; saving and loading a checkpoint costs as much."""
+
+
+class _Chance(Enum):
+    """Which of a line may still start, when one of it was looked at."""
+
+    ANY = "any"
+    SHORTER = "shorter"
+    NONE = "none"
+
+
+def schedule(view: QueueView) -> Plan:
+    """Decide about everything that waits, as of ``view.now``."""
+    return _Decision(view).plan()
+
+
+class _Decision:
+    def __init__(self, view: QueueView) -> None:
+        self._view = view
+        self._order = Turns(view)
+        self._table = Table(view)
+        self._preemptions = Preemptions(view, self._table)
+        self._starts: dict[str, tuple[str, ...]] = {}
+        self._waits: dict[str, Wait] = {}
+        self._blocked: dict[str, Reason] = {}
+        self._preempts: list[Preempted] = []
+        self._keepers: list[Wish] = []
+        self._busy_slots = sum(not job.gpus for job in view.running)
+        self._held: dict[int, int] = {}
+        for job in view.running:
+            self._held[job.uid] = self._held.get(job.uid, 0) + len(job.gpus)
+
+    def plan(self) -> Plan:
+        lines = [*self._view.waiting, *line_up(self._released())]
+        if self._view.slots is None:
+            for wish in self._order.sorted(lines):
+                self._starts[wish.job_id] = ()
+        else:
+            self._serve([line for line in lines if line.need.gpus == 0], self._start_without_gpu)
+            self._serve_gpus([line for line in lines if line.need.gpus > 0])
+        return Plan(self._starts, self._waits, self._blocked, tuple(self._preempts))
+
+    def _released(self) -> list[Wish]:
+        """Return the jobs that have nothing more to wait for than room; say of the others what they wait for."""
+        ready = []
+        for wish in self._view.held:
+            if wish.hopeless is not None:
+                self._blocked[wish.job_id] = wish.hopeless
+            elif wish.unready is not None:
+                self._waits[wish.job_id] = Wait(wish.unready)
+            elif wish.after:
+                self._waits[wish.job_id] = Wait(words.until_jobs(wish))
+            elif wish.begin_at is not None and wish.begin_at > self._view.now:
+                self._waits[wish.job_id] = Wait(words.LATER)
+            else:
+                ready.append(wish)
+        return ready
+
+    # -- one after the other -------------------------------------------------------------------
+
+    def _serve(self, lines: Sequence[QueueLine], offer: Callable[[Wish], _Chance]) -> None:
+        """Offer a start to the first of each line, in order; a line is done where nothing more comes of that."""
+        heap = [(self._order.key(line, 0), number, 0) for number, line in enumerate(lines)]
+        heapify(heap)
+        while heap:
+            _, number, index = heappop(heap)
+            line = lines[number]
+            following = self._following(line, index, offer(line.wishes[index]))
+            if following is not None:
+                heappush(heap, (self._order.key(line, following), number, following))
+
+    def _following(self, line: QueueLine, index: int, chance: _Chance) -> int | None:
+        """Return the next of a line that is worth a look."""
+        if chance is _Chance.ANY:
+            return index + 1 if index + 1 < len(line.wishes) else None
+        longest = self._table.longest_seconds
+        if chance is _Chance.NONE or longest is None:
+            return None
+        failed = line.wishes[index].seconds
+        below = min(longest, math.nextafter(math.inf if failed is None else failed, 0.0))
+        later = range(index + 1, len(line.wishes))
+        return next((one for one in later if (line.wishes[one].seconds or math.inf) <= below), None)
+
+    def _start_without_gpu(self, wish: Wish) -> _Chance:
+        if self._busy_slots < (self._view.slots or 0):
+            self._busy_slots += 1
+            self._starts[wish.job_id] = ()
+            return _Chance.ANY
+        self._waits[wish.job_id] = Wait(words.NO_SLOT)
+        return _Chance.NONE
+
+    def _serve_gpus(self, lines: Sequence[QueueLine]) -> None:
+        if self._view.cards is None:
+            for line in lines:
+                self._waits.update((wish.job_id, Wait(words.NO_DRIVER)) for wish in line.wishes)
+            return
+        possible = [line for line in lines if not self._is_hopeless(line)]
+        if not possible:
+            return
+        highest = max(line.priority for line in possible)
+        if self._table.longest_seconds is None and not self._preemptions.possible_for(highest):
+            # Nothing can be given out, so all that is to be decided is for whom the next GPUs are kept.
+            possible = [min(possible, key=lambda line: self._order.key(line, 0))]
+        self._serve(possible, self._start_on_gpus)
+
+    def _is_hopeless(self, line: QueueLine) -> bool:
+        """Block jobs that this machine can never start."""
+        need, most = line.need, self._view.policy.gpus_per_user
+        fitting = len(self._table.fitting(need))
+        if fitting < need.gpus:
+            reason = words.never(need, fitting, len(self._table.spots))
+        elif 0 < most < need.gpus:
+            reason = words.over_quota(need, most)
+        else:
+            return False
+        self._blocked.update((wish.job_id, reason) for wish in line.wishes)
+        return True
+
+    # -- on GPUs -------------------------------------------------------------------------------
+
+    def _start_on_gpus(self, wish: Wish) -> _Chance:
+        """Start a job, have others stopped for it, or say what it waits for."""
+        most, held = self._view.policy.gpus_per_user, self._held.get(wish.uid, 0)
+        if most and held + wish.need.gpus > most:
+            self._waits[wish.job_id] = Wait(words.quota(most, held))
+            return _Chance.NONE
+        if self._may_find_some(wish):
+            free = self._table.open_to(wish)
+            gpus = place(wish.need, free)
+            if gpus is not None:
+                self._table.take(wish, gpus)
+                self._held[wish.uid] = held + len(gpus)
+                self._starts[wish.job_id] = gpus
+                return _Chance.ANY
+        if len(self._waits) < _TOLD or self._may_keep(wish):
+            stopped = len(self._preempts)
+            self._waits[wish.job_id] = self._wait(wish)
+            if len(self._preempts) > stopped:
+                return _Chance.ANY
+        return _Chance.SHORTER
+
+    def _may_keep(self, wish: Wish) -> bool:
+        """Tell whether a job that can't start could have cards kept for it."""
+        return self._preemptions.possible_for(wish.priority) or not any(
+            spot.kept_until is not None for spot in self._table.fitting(wish.need)
+        )
+
+    def _may_find_some(self, wish: Wish) -> bool:
+        """Tell at little cost whether it makes sense to look at the cards."""
+        longest = self._table.longest_seconds
+        return longest is not None and (longest == math.inf or (wish.seconds is not None and wish.seconds <= longest))
+
+    def _wait(self, wish: Wish) -> Wait:
+        """Keep cards for a job that can't start, if it is the first for these, and say what it waits for."""
+        fitting = self._table.fitting(wish.need)
+        if not self._may_keep(wish):
+            return self._wait_behind(wish, fitting)
+        preempting = self._preemptions.possible_for(wish.priority)
+        free = len(self._table.open_to(wish))
+        ends = [(self._table.free_at(spot, wish), spot) for spot in fitting if spot.kept_until is None]
+        within = sorted(
+            ((at, spot.card.index, spot.card.uuid) for at, spot in ends if at is not None), key=lambda end: end
+        )
+        soonest = within[: wish.need.gpus]
+        is_enough = len(soonest) == wish.need.gpus
+        starts_at = soonest[-1][0] if is_enough else math.inf
+        if preempting and not (is_enough and self._frees_soon(soonest)):
+            stopped = self._preempt(wish, free)
+            if stopped is not None:
+                return stopped
+        if any(spot.kept_until is not None for spot in fitting):
+            return self._wait_behind(wish, fitting)
+        if not is_enough:
+            away = [spot.card for at, spot in ends if at is None]
+            return Wait(words.out_of_reach(wish.need, free, away), tuple(card.uuid for card in away))
+        kept = tuple(uuid for _, _, uuid in soonest)
+        is_known = starts_at < math.inf
+        self._table.keep(kept, starts_at if is_known else self._view.now + UNKNOWN_WAIT_SECONDS)
+        self._keepers.append(wish)
+        return Wait(words.first(wish.need, free), kept, starts_at if is_known else None)
+
+    def _frees_soon(self, soonest: Sequence[tuple[float, int, str]]) -> bool:
+        """Tell whether all cards are free, or on the point of it."""
+        for at, _, uuid in soonest:
+            ending = all(job.ending for job in self._table.spots[uuid].jobs) and self._table.spots[uuid].jobs
+            if at > self._view.now + _WORTH_SECONDS and not ending:
+                return False
+        return True
+
+    def _preempt(self, wish: Wish, free: int) -> Wait | None:
+        chosen = self._preemptions.choose(wish)
+        if chosen is None:
+            return None
+        victims, gpus = chosen
+        self._preempts += [Preempted(job.job_id, wish.job_id) for job in victims]
+        at = self._view.now + self._view.policy.grace_seconds
+        self._table.keep(gpus, at)
+        self._keepers.append(wish)
+        return Wait(words.stopping(wish.need, free, [job.name or job.job_id for job in victims]), gpus, at)
+
+    def _wait_behind(self, wish: Wish, fitting: Sequence[Spot]) -> Wait:
+        """Say for whom cards are kept that this job could use as well."""
+        kept = [spot for spot in fitting if spot.kept_until is not None and spot.is_open]
+        if not kept or not self._keepers:
+            return Wait(words.turn(wish.need, len(self._table.open_to(wish))))
+        return Wait(words.behind(wish.need, len(kept), self._keepers[0].name or self._keepers[0].job_id))

@@ -1,0 +1,93 @@
+"""What is told of a decision: a few words, never a paragraph."""
+
+from collections.abc import Sequence
+
+from mlops_desk.base.errors import Hint
+from mlops_desk.base.text import plain
+from mlops_desk.jobs.queue.plan import (
+    NEVER_ENOUGH_GPUS,
+    WAITING_FOR_GPUS,
+    WAITING_FOR_JOBS,
+    WAITING_FOR_QUOTA,
+    WAITING_FOR_SLOT,
+    WAITING_FOR_TIME,
+)
+from mlops_desk.jobs.queue.view import Need, Wish
+from mlops_desk.records.jobs.card import GpuCard
+from mlops_desk.records.jobs.reason import Reason
+
+_GIB = 1 << 30
+_NAME_LIMIT = 40  # chosen: enough to know a job by, and the sentence stays short
+_NAMED = 3  # chosen: as many ids as a short line takes
+NO_DRIVER = Reason(WAITING_FOR_GPUS, "The GPU driver can't be asked, so no GPU is given out.")
+LATER = Reason(WAITING_FOR_TIME, "Is to begin at a time that has not come.")
+NO_SLOT = Reason(WAITING_FOR_SLOT, "Waits until another job without GPUs has ended.")
+
+
+def gpus_word(count: int) -> str:
+    return "1 GPU" if count == 1 else f"{count} GPUs"
+
+
+def asked(need: Need) -> str:
+    """Say what GPUs are asked for: "2 GPUs with 40 GiB of memory"."""
+    text = gpus_word(need.gpus)
+    if need.model is not None:
+        text += f" like {plain(need.model, _NAME_LIMIT)}"
+    if need.memory_bytes is not None:
+        text += f" with {need.memory_bytes / _GIB:.4g} GiB of memory"
+    if need.shares:
+        text += f", {(need.share_bytes or 0) / _GIB:.4g} GiB of {'it' if need.gpus == 1 else 'each'}"
+    return text + (f" ({', '.join(plain(uuid, _NAME_LIMIT) for uuid in need.uuids[:_NAMED])})" if need.uuids else "")
+
+
+def never(need: Need, fitting: int, total: int) -> Reason:
+    """Say why a job can't start on this machine however long it waits."""
+    if total == 0:
+        text = f"Asks for {gpus_word(need.gpus)}; this machine has none."
+    elif need.gpus > total:
+        text = f"Asks for {gpus_word(need.gpus)}; this machine has {total}."
+    else:
+        text = f"Asks for {asked(need)}; this machine has {fitting}."
+    return Reason(NEVER_ENOUGH_GPUS, text, hint="Ask for less, or cancel the job.")
+
+
+def first(need: Need, free: int) -> Reason:
+    return Reason(WAITING_FOR_GPUS, f"Needs {asked(need)}, {free} free; first in line.")
+
+
+def stopping(need: Need, free: int, names: Sequence[str]) -> Reason:
+    """Say that others are asked to stop for a job."""
+    told = ", ".join(plain(name, _NAME_LIMIT) for name in names[:_NAMED])
+    return Reason(WAITING_FOR_GPUS, f"Needs {asked(need)}, {free} free; {told} is saved and stopped for it.")
+
+
+def behind(need: Need, free: int, name: str) -> Reason:
+    """Say for whom the free GPUs are kept."""
+    text = f"Needs {asked(need)}; the {free} free are kept for {plain(name, _NAME_LIMIT)}, which is first in line."
+    return Reason(WAITING_FOR_GPUS, text)
+
+
+def turn(need: Need, free: int) -> Reason:
+    return Reason(WAITING_FOR_GPUS, f"Needs {asked(need)}, {free} free.")
+
+
+def out_of_reach(need: Need, free: int, cards: Sequence[GpuCard]) -> Reason:
+    """Say which cards nobody can give out, where a job can't do without them."""
+    told = "; ".join(f"GPU {card.index}: {plain(card.text or card.state.value, 80)}" for card in cards[:_NAMED])
+    return Reason(WAITING_FOR_GPUS, f"Needs {asked(need)}, {free} free. {told}.")
+
+
+def quota(most: int, held: int) -> Reason:
+    return Reason(WAITING_FOR_QUOTA, f"You hold {held} of the {gpus_word(most)} that one person may hold at once.")
+
+
+def over_quota(need: Need, most: int) -> Reason:
+    text = f"Asks for {gpus_word(need.gpus)}; one person may hold {most} at once."
+    hint = Hint("mlops-desk settings set queue.gpus_per_user 0", after=" lifts the limit.")
+    return Reason(WAITING_FOR_QUOTA, text, hint=hint)
+
+
+def until_jobs(wish: Wish) -> Reason:
+    told = ", ".join(wish.after[:_NAMED])
+    more = f" and {len(wish.after) - _NAMED} more" if len(wish.after) > _NAMED else ""
+    return Reason(WAITING_FOR_JOBS, f"Waits for the end of {told}{more}.")

@@ -1,0 +1,323 @@
+"""Who starts, who waits and for what: one decision."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_desk.jobs.queue.plan import (
+    DEPENDENCY_FAILED,
+    NEVER_ENOUGH_GPUS,
+    WAITING_FOR_GPUS,
+    WAITING_FOR_JOBS,
+    WAITING_FOR_QUOTA,
+    WAITING_FOR_SLOT,
+    WAITING_FOR_TIME,
+    Preempted,
+)
+from mlops_desk.jobs.queue.schedule import schedule
+from mlops_desk.jobs.queue.view import QueuePolicy, QueueView
+from mlops_desk.records.jobs.card import Booking, CardHolder, CardState
+from mlops_desk.records.jobs.reason import Reason
+from tests.unit.jobs.queue.views import GIB, HOUR, NOW, card, cards, driverless, running, view, wish
+
+
+def started(view):
+    return list(schedule(view).starts)
+
+
+def test_several_start_at_once_each_on_gpus_of_their_own():
+    plan = schedule(view([wish("a", 2, 0), wish("b", 4, 1), wish("c", 1, 2), wish("d", 1, 3)]))
+    assert list(plan.starts) == ["a", "b", "c", "d"]
+    given_out = [uuid for gpus in plan.starts.values() for uuid in gpus]
+    assert len(given_out) == len(set(given_out)) == 8
+
+
+def test_the_first_that_finds_no_gpus_has_them_kept_and_smaller_ones_do_not_pass_it():
+    plan = schedule(view([wish("big", 8, 0), wish("small", 1, 1)], runs=[running("x", 0)]))
+    assert not plan.starts
+    assert plan.waits["big"].reason == Reason(WAITING_FOR_GPUS, "Needs 8 GPUs, 7 free; first in line.")
+    assert plan.waits["small"].reason.text == "Needs 1 GPU; the 7 free are kept for big, which is first in line."
+
+
+def test_a_later_job_goes_first_where_its_time_limit_ends_before_the_gpus_are_needed():
+    runs = [running("x", 0, until=NOW + HOUR)]
+    fits = wish("fits", 1, 1, seconds=HOUR)
+    late = wish("late", 1, 2, seconds=HOUR + 1)
+    plan = schedule(view([wish("big", 8, 0), late, fits], runs=runs))
+    assert list(plan.starts) == ["fits"]
+    assert plan.waits["big"].starts_at == NOW + HOUR
+    assert not started(view([wish("big", 8, 0), wish("endless", 1, 1)], runs=runs))
+
+
+def test_a_later_job_goes_first_on_cards_that_the_first_does_not_need():
+    have = (*cards(4), card(4, gib=24), card(5, gib=24))
+    runs = [running("x", 0)]
+    plan = schedule(view([wish("big", 4, 0, memory_bytes=40 * GIB), wish("small", 1, 1)], have, runs=runs))
+    assert plan.starts == {"small": ("GPU-4",)}
+
+
+def test_only_as_many_are_kept_as_are_needed_and_the_soonest():
+    runs = [running("x", 0, until=NOW + 9 * HOUR), running("y", 1, until=NOW + HOUR)]
+    plan = schedule(view([wish("three", 3, 0), wish("one", 1, 1)], cards(4), runs=runs))
+    assert set(plan.waits["three"].gpus) == {"GPU-1", "GPU-2", "GPU-3"}
+    assert not plan.starts
+
+
+def test_while_nobody_knows_when_gpus_become_free_only_short_jobs_use_those_that_are_kept():
+    jobs = [wish("big", 8, 0), wish("hour", 1, 1, seconds=HOUR), wish("longer", 1, 2, seconds=HOUR + 1)]
+    assert started(view(jobs, runs=[running("x", 0)])) == ["hour"]
+
+
+@pytest.mark.parametrize("state", [CardState.EXTERNAL, CardState.FAULTED, CardState.UNKNOWN])
+def test_a_job_that_needs_a_card_which_is_in_nobodys_hands_keeps_nobody_waiting(state):
+    have = (card(0, state, text="used by python (pid 7) of bo"), *cards(8)[1:])
+    plan = schedule(view([wish("big", 8, 0), wish("small", 1, 1)], have))
+    assert list(plan.starts) == ["small"]
+    assert plan.waits["big"].reason.text == "Needs 8 GPUs, 7 free. GPU 0: used by python (pid 7) of bo."
+    assert "GPU-0" not in plan.starts["small"]
+
+
+@pytest.mark.parametrize("state", [one for one in CardState if one is not CardState.FREE])
+def test_only_free_cards_are_given_out(state):
+    assert not started(view([wish("a")], (card(0, state),)))
+    assert started(view([wish("a")], (card(0),))) == ["a"]
+
+
+def test_memory_that_is_not_shown_to_be_free_is_not_counted_on():
+    assert not started(view([wish("a", memory_bytes=GIB)], (card(0, room_bytes=None),)))
+    assert not started(view([wish("a", memory_bytes=40 * GIB)], (card(0, room_bytes=39 * GIB),)))
+    assert started(view([wish("a")], (card(0, room_bytes=None),))) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ({"gpus": 999}, "Asks for 999 GPUs; this machine has 8."),
+        ({"gpus": 2, "memory_bytes": 90 * GIB}, "Asks for 2 GPUs with 90 GiB of memory; this machine has 0."),
+        ({"gpus": 1, "model": "H100*"}, "Asks for 1 GPU like H100*; this machine has 0."),
+        ({"gpus": 1, "uuids": ("GPU-x",)}, "Asks for 1 GPU (GPU-x); this machine has 0."),
+    ],
+)
+def test_what_this_machine_never_has_is_blocked_and_keeps_nobody_back(asked, text):
+    plan = schedule(view([wish("never", at=0, **asked), wish("small", 1, 1)]))
+    assert (plan.blocked["never"].class_, plan.blocked["never"].text) == (NEVER_ENOUGH_GPUS, text)
+    assert list(plan.starts) == ["small"]
+
+
+def test_without_cards_gpu_jobs_are_blocked_and_without_the_driver_they_wait():
+    plan = schedule(view([wish("a"), wish("cpu", 0)], ()))
+    assert plan.blocked["a"].text == "Asks for 1 GPU; this machine has none."
+    plan = schedule(driverless([wish("a"), wish("cpu", 0), wish("never", 999)]))
+    assert list(plan.starts) == ["cpu"]
+    assert not plan.blocked
+    assert "can't be asked" in plan.waits["a"].reason.text
+
+
+def test_jobs_without_gpus_pass_those_that_wait_for_some_while_there_are_slots():
+    jobs = [wish("big", 9, 0), *(wish(f"cpu{n}", 0, n + 1) for n in range(3))]
+    plan = schedule(view(jobs, cards(9), runs=[running("x", 0), running("busy")], slots=3))
+    assert list(plan.starts) == ["cpu0", "cpu1"]
+    assert plan.waits["cpu2"].reason.class_ == WAITING_FOR_SLOT
+
+
+def test_what_queues_by_itself_takes_everything_that_is_ready_in_order():
+    jobs = [wish("late", 99, 1), wish("first", 0, 0), wish("important", 1, 2, priority=1)]
+    later = wish("tomorrow", begin_at=NOW + HOUR)
+    plan = schedule(QueueView(NOW, view(jobs).waiting, (later,), cards=None, slots=None))
+    assert list(plan.starts) == ["important", "first", "late"]
+    assert set(plan.starts.values()) == {()}
+
+
+# -- order --------------------------------------------------------------------------------------
+
+
+def order(jobs, policy=None, runs=()):
+    """Start one after the other on a machine with one card."""
+    left, found = list(jobs), []
+    while left:
+        (name,) = schedule(view(left, cards(1), runs=runs, policy=policy)).starts
+        found.append(name)
+        left = [job for job in left if job.job_id != name]
+    return found
+
+
+@given(st.permutations(range(5)))
+def test_larger_priorities_go_first_then_who_came_first(numbers):
+    jobs = [wish(f"j{n}", 1, n, priority=10 if n == 3 else 0) for n in numbers]
+    assert order(jobs) == ["j3", "j0", "j1", "j2", "j4"]
+
+
+def test_priorities_at_the_ends_of_integers_are_only_numbers():
+    jobs = [wish("low", at=0, priority=-(2**70)), wish("high", at=2, priority=2**70), wish("none", at=1)]
+    assert order(jobs) == ["high", "none", "low"]
+
+
+def test_who_has_used_less_goes_first_within_a_priority():
+    jobs = [wish("heavy", at=0, uid=1), wish("light", at=1, uid=2), wish("urgent", at=2, uid=1, priority=1)]
+    assert order(jobs, QueuePolicy(usage={1: 50_000.0, 2: 1.0})) == ["urgent", "light", "heavy"]
+
+
+def test_a_burst_does_not_go_before_another_users_first_job():
+    jobs = [*(wish(f"a{n}", 1, n, uid=1) for n in range(4)), wish("b", 1, 9, uid=2)]
+    assert started(view(jobs, cards(2))) == ["a0", "b"]
+
+
+def test_what_somebody_holds_now_counts_from_the_moment_of_its_start():
+    jobs = [wish("again", at=0, uid=1), wish("other", at=1, uid=2)]
+    runs = [running("x", 1, uid=1, since=NOW)]
+    assert started(view(jobs, cards(2), runs=runs)) == ["other"]
+
+
+def test_whoever_had_no_start_for_too_long_goes_first_and_has_gpus_kept():
+    old = replace(wish("old", 2, uid=2, priority=-5), submitted_at=NOW - 86_401)
+    jobs = [old, wish("urgent", 1, uid=1, priority=100)]
+    plan = schedule(view(jobs, cards(2), runs=[running("x", 0)]))
+    assert not plan.starts
+    assert set(plan.waits["old"].gpus) == {"GPU-0", "GPU-1"}
+    served = QueuePolicy(last_starts={(2, -5): NOW - 60})
+    assert started(view(jobs, cards(2), policy=served)) == ["urgent"]
+
+
+def test_the_overdue_take_turns_by_when_they_were_last_served():
+    jobs = [
+        replace(wish("a", uid=1), submitted_at=NOW - 200_000),
+        replace(wish("b", uid=2), submitted_at=NOW - 100_000),
+    ]
+    policy = QueuePolicy(last_starts={(1, 0): NOW - 90_000, (2, 0): NOW - 95_000})
+    assert started(view(jobs, cards(1), policy=policy)) == ["b"]
+
+
+def test_a_last_start_that_the_clock_was_set_back_behind_makes_nobody_wait_longer():
+    old = replace(wish("old", uid=2, priority=-5), submitted_at=NOW - 86_401)
+    policy = QueuePolicy(last_starts={(2, -5): NOW + 10 * 365 * 86_400})
+    assert started(view([old, wish("urgent", priority=9)], cards(1), policy=policy)) == ["old"]
+
+
+# -- what else is waited for ---------------------------------------------------------------------
+
+
+def test_what_waits_for_a_time_or_for_jobs_starts_when_that_is_over():
+    held = [
+        wish("later", begin_at=NOW + 1),
+        wish("due", begin_at=NOW),
+        wish("after", after=("x",)),
+        wish("hopeless", hopeless=Reason(DEPENDENCY_FAILED, "Job x failed.")),
+        wish("pulled", unready=Reason("image_pulling", "The image is being pulled.")),
+    ]
+    plan = schedule(view([], held=held))
+    assert list(plan.starts) == ["due"]
+    assert plan.waits["later"].reason.class_ == WAITING_FOR_TIME
+    assert plan.waits["after"].reason == Reason(WAITING_FOR_JOBS, "Waits for the end of x.")
+    assert plan.waits["pulled"].reason.class_ == "image_pulling"
+    assert plan.blocked["hopeless"].class_ == DEPENDENCY_FAILED
+
+
+def test_a_quota_holds_back_its_user_alone_and_keeps_no_cards():
+    policy = QueuePolicy(gpus_per_user=3)
+    jobs = [wish("a", 2, 0), wish("b", 2, 1), wish("other", 2, 2, uid=2), wish("never", 4, 3)]
+    plan = schedule(view(jobs, policy=policy, runs=[running("x", 0, uid=9)]))
+    assert list(plan.starts) == ["a", "other"]
+    assert plan.waits["b"].reason.text == "You hold 2 of the 3 GPUs that one person may hold at once."
+    assert plan.blocked["never"].class_ == WAITING_FOR_QUOTA
+
+
+# -- sharing, slices, bookings -------------------------------------------------------------------
+
+
+def test_those_who_declare_their_memory_share_a_card_until_it_is_full():
+    jobs = [wish(f"s{n}", 1, n, exclusive=False, share_bytes=40 * GIB) for n in range(3)]
+    plan = schedule(view(jobs, cards(1)))
+    assert plan.starts == {"s0": ("GPU-0",), "s1": ("GPU-0",)}
+
+
+def test_a_shared_card_is_nobodys_alone_and_one_held_alone_is_not_shared():
+    shared = card(0, CardState.SHARED, room_bytes=40 * GIB)
+    assert started(view([wish("alone")], (shared,))) == []
+    assert started(view([wish("s", exclusive=False, share_bytes=40 * GIB)], (shared,))) == ["s"]
+    assert started(view([wish("s", exclusive=False, share_bytes=41 * GIB)], (shared,))) == []
+    assert started(view([wish("undeclared", exclusive=False)], (shared,))) == []
+    plan = schedule(view([wish("a", at=0), wish("s", at=1, exclusive=False, share_bytes=GIB)], cards(1)))
+    assert list(plan.starts) == ["a"]
+
+
+def test_a_promise_that_the_ledger_does_not_show_yet_is_kept_in_mind():
+    promised = running("p", 0, share_bytes=60 * GIB)
+    free = (card(0, CardState.SHARED),)
+    s = wish("s", exclusive=False, share_bytes=40 * GIB)
+    assert started(QueueView(NOW, view([s]).waiting, running=(promised,), cards=free, slots=1)) == []
+    noted = (card(0, CardState.SHARED, room_bytes=40 * GIB, holders=(CardHolder("p", job_id="p"),)),)
+    assert started(QueueView(NOW, view([s]).waiting, running=(promised,), cards=noted, slots=1)) == ["s"]
+    alone = running("q", 0)
+    assert started(QueueView(NOW, view([s]).waiting, running=(alone,), cards=cards(1), slots=1)) == []
+
+
+def test_a_booked_card_is_its_users_and_nobody_runs_into_a_booking():
+    mine = Booking("b", "GPU-0", 1, "user1", NOW - 1, NOW + HOUR)
+    booked = (card(0, CardState.RESERVED, bookings=(mine,)),)
+    assert started(view([wish("other", uid=2)], booked)) == []
+    assert started(view([wish("mine", uid=1)], booked)) == ["mine"]
+    soon = (card(0, bookings=(Booking("b", "GPU-0", 1, "user1", NOW + HOUR, NOW + 2 * HOUR),)),)
+    assert started(view([wish("short", uid=2, seconds=HOUR)], soon)) == ["short"]
+    assert started(view([wish("long", uid=2, seconds=HOUR + 1)], soon)) == []
+    assert started(view([wish("endless", uid=2)], soon)) == []
+    assert started(view([wish("mine", uid=1)], soon)) == ["mine"]
+
+
+# -- preemption ----------------------------------------------------------------------------------
+
+
+def cheap(name, *indexes, **more):
+    return running(name, *indexes, preemptible=True, **more)
+
+
+def test_the_youngest_and_least_important_are_stopped_and_no_more_than_needed():
+    runs = [
+        cheap("old", 0, since=NOW - 9 * HOUR),
+        cheap("young", 1, since=NOW - HOUR),
+        cheap("important", 2, since=NOW - HOUR, priority=3),
+        cheap("pair", 3, 4, since=NOW - 2 * HOUR),
+    ]
+    plan = schedule(view([wish("urgent", 1, priority=5)], cards(5), runs=runs))
+    assert plan.preempts == (Preempted("young", "urgent"),)
+    assert plan.waits["urgent"].gpus == ("GPU-1",)
+    assert plan.waits["urgent"].reason.text == "Needs 1 GPU, 0 free; young is saved and stopped for it."
+    plan = schedule(view([wish("urgent", 2, priority=5)], cards(5), runs=runs))
+    assert plan.preempts == (Preempted("pair", "urgent"),)
+
+
+@pytest.mark.parametrize(
+    ("run", "text"),
+    [
+        (running("x", 0), "nobody said that it may be stopped"),
+        (cheap("x", 0, priority=5), "it is as important"),
+        (cheap("x", 0, since=NOW - 599), "it has hardly begun"),
+        (cheap("x", 0, since=None), "it has not begun"),
+        (cheap("x", 0, ending=True, until=NOW + 30), "it is being stopped already"),
+        (cheap("x", 0, until=NOW + 60), "it ends in a minute"),
+        (cheap("x", 0, share_bytes=GIB), "it is not alone there"),
+    ],
+)
+def test_a_job_is_left_alone_where(run, text):
+    assert schedule(view([wish("urgent", priority=5)], cards(1), runs=[run])).preempts == (), text
+
+
+def test_nobody_is_stopped_where_it_would_not_be_enough():
+    runs = [cheap("x", 0), running("y", 1)]
+    assert schedule(view([wish("urgent", 2, priority=5)], cards(2), runs=runs)).preempts == ()
+
+
+def test_several_urgent_jobs_each_stop_one_and_none_stops_two():
+    runs = [cheap(f"x{n}", n) for n in range(3)]
+    plan = schedule(view([wish("u1", at=0, priority=5), wish("u2", at=1, priority=5)], cards(3), runs=runs))
+    assert sorted(one.by for one in plan.preempts) == ["u1", "u2"]
+    assert len({one.job_id for one in plan.preempts}) == 2
+
+
+def test_whoever_is_stopped_for_a_job_makes_room_for_that_one_alone():
+    stopping = cheap("x", 0, ending=True, until=NOW + 30)
+    jobs = [wish("urgent", at=0, priority=5), wish("x", at=-100)]
+    plan = schedule(view(jobs, cards(1), runs=[stopping]))
+    assert not plan.starts
+    assert started(view(jobs, cards(1))) == ["urgent"]
