@@ -12,6 +12,7 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.jobs.detail.pane import JobPane
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
+from mlops_desk.ui.jobs.lanes.view import LanesView
 from mlops_desk.ui.jobs.loads import OLDER, known
 from mlops_desk.ui.jobs.stop import ask_to_stop
 from mlops_desk.ui.jobs.table.columns import COLUMNS, search_text
@@ -23,6 +24,7 @@ from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import framed
+from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
 
 
@@ -48,6 +50,11 @@ class JobsPage(Page):
         self._copy = Button("Copy YAML", symbol="copy", tip="Copy the file that would submit it again")
         self._copy.clicked.connect(self._copy_file)
         self.pane = JobPane(context, (self._cancel, self._again, self._copy))
+        self.lanes = LanesView(context)
+        self.lanes.chosen.connect(self.reveal)
+        self.lanes.gpu_chosen.connect(lambda gpu: context.open_page("gpus", gpu))
+        self._lanes = framed(scrolled(self.lanes, "Lanes of the GPUs"))
+        self.lanes.grew.connect(self._fit_lanes)
         self._asked_for: JobBrief | None = None
         self._whole: Job | None = None
         self._arrange()
@@ -55,8 +62,11 @@ class JobsPage(Page):
     def _arrange(self) -> None:
         split = QSplitter(Qt.Orientation.Vertical)
         split.addWidget(framed(self.table))
+        split.addWidget(self._lanes)
         split.addWidget(self.pane)
-        split.setSizes([theme.DIALOG_TALL // 2, theme.DIALOG_TALL // 2])
+        split.setSizes([theme.DIALOG_TALL // 3, theme.DIALOG_TALL, theme.DIALOG_TALL // 3])
+        split.setStretchFactor(0, 1)
+        split.setStretchFactor(2, 1)
         split.setHandleWidth(theme.SPACE_8)
         split.setChildrenCollapsible(False)
         whole = QVBoxLayout(self.content)
@@ -65,6 +75,11 @@ class JobsPage(Page):
         whole.addWidget(self._stale_line)
         whole.addWidget(self.filters)
         whole.addWidget(split, 1)
+
+    def _fit_lanes(self) -> None:
+        """Give the lanes no more room than they fill, and less where there is little: then they scroll."""
+        self._lanes.setVisible(bool(self.lanes.lanes))
+        self._lanes.setMaximumHeight(self.lanes.height() + 2 * theme.SPACE_4)
 
     # What is shown.
 
@@ -76,6 +91,7 @@ class JobsPage(Page):
         if topics & {Topic.JOBS, OLDER}:
             self.filters.offer(jobs.values())
             self.table.show_records(jobs)
+            self.lanes.show_jobs(jobs)
         if self.table.key() is None:
             self.table.select_first()
         self._show_chosen()
@@ -137,6 +153,7 @@ class JobsPage(Page):
 
     def _show_chosen(self) -> None:
         job = self._chosen()
+        self.lanes.choose_job(job.id if job is not None else None)
         self._cancel.setVisible(self._can_stop())
         self._again.setVisible(job is not None)
         self._copy.setVisible(job is not None)

@@ -20,6 +20,11 @@ class ChoiceBox(QComboBox):
         self.setAccessibleName(name)
         self.setMinimumHeight(theme.FIELD_HEIGHT)
 
+    def sizeHint(self) -> QSize:
+        """Ask for the room that its own margins and arrow take, which are wider than Qt's."""
+        hint = super().sizeHint()
+        return QSize(hint.width() + theme.SYMBOL, hint.height())
+
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

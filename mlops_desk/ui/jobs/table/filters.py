@@ -45,6 +45,7 @@ class Filters(QWidget):
         row.addWidget(self.words, 2)
         for box in (self.state, self.user, self.group):
             box.activated.connect(self.changed)
+            box.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToContents)
             row.addWidget(box)
         row.addStretch(1)
 
@@ -56,7 +57,7 @@ class Filters(QWidget):
             if job.group is not None:
                 groups[job.group] = job.name
         _fill(self.user, "Everybody", {user: plain(user, 40) for user in users})
-        _fill(self.group, "All jobs", {key: f"{plain(name, 30)} ({key[:8]})" for key, name in groups.items()})
+        _fill(self.group, "Any group", {key: f"{plain(name, 30)} ({key[:8]})" for key, name in groups.items()})
         self.user.setVisible(self.user.count() > 2)  # nobody, and one person
         self.group.setVisible(self.group.count() > 1)
 
