@@ -120,7 +120,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jobs.stop_grace_seconds", "Containers", "Grace before a job is killed",
             "Time a cancelled job has to save its work.", "integer", 30, minimum=0, maximum=3600, unit="s"),
     Setting("jobs.out_mebibytes", "Containers", "Largest output folder of a job",
-            "A job that writes more than this to /mlops-desk/out is stopped; large results belong on a mount.",
+            "A job that writes more than this to /mlops-desk/out, its outputs and its checkpoint is stopped; large "
+            "results belong on a mount.",
             "integer", 10_240, minimum=16, maximum=1_073_741_824, unit="MiB"),
     # 100 GiB: seven whole checkpoints of a model of 7 billion parameters (14 GB each), and no disk of a GPU machine.
     Setting("jobs.artifact_mebibytes", "Containers", "Largest artifacts of a job",

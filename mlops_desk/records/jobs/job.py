@@ -44,6 +44,18 @@ class StartMark:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptFolder:
+    """A folder of the container (``target``) whose content stays, and where it lies on this machine (``path``).
+
+    ``checkpoint``: it is the same one for all attempts of the job.
+    """
+
+    target: str
+    path: str
+    checkpoint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One start of a job. Written before its container is created; the container's name carries its id.
 
@@ -52,7 +64,7 @@ class Attempt:
     ``runtime`` names what runs it, ``handle`` is what that calls it, and what it is found by: where it is a container,
     the container's name. ``proof`` says how it was proven that its GPUs are the leased ones: uuid, minor, or none.
     ``asked`` is when it was asked to save its work and end, so that another job gets its place; ``warned``: it was
-    told that its time limit is near.
+    told that its time limit is near. ``kept`` are the folders whose content stays.
     """
 
     number: int
@@ -72,6 +84,7 @@ class Attempt:
     proof: str | None = None
     asked: StartMark | None = None
     warned: bool = False
+    kept: tuple[KeptFolder, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.handle:

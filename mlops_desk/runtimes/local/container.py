@@ -6,6 +6,7 @@ import pwd
 from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, ImageFacts
 from mlops_desk.records.jobs.job import Attempt, Job
+from mlops_desk.runtimes.local import kept_folders
 from mlops_desk.runtimes.local.folder import WRAPPER, AttemptFolder
 from mlops_desk.runtimes.local.shell import PACKAGE, Shell
 from mlops_desk.runtimes.runtime import RunTicket
@@ -82,7 +83,7 @@ def container_spec(
         env=_environment(job, attempt, ticket),
         labels={INSTANCE_LABEL: instance, JOB_LABEL: job.id, ATTEMPT_LABEL: attempt.id, NAME_LABEL: job.name},
         mounts=job.spec.mounts,
-        own_mounts=(*folder.mounts, *(shell.mounts if shell else ())),
+        own_mounts=(*folder.mounts, *kept_folders.kept_mounts(attempt), *(shell.mounts if shell else ())),
         gpus=attempt.gpus,
         cpus=resources.cpus,
         memory_bytes=resources.memory_bytes,
@@ -97,6 +98,7 @@ def _environment(job: Job, attempt: Attempt, ticket: RunTicket | None) -> dict[s
     environment = {"HOME": "/tmp", "USER": job.user, "LOGNAME": job.user, **job.spec.env}  # noqa: S108 - the container's
     environment["MLD_JOB_ID"] = job.id
     environment["MLD_ATTEMPT"] = str(attempt.number)
+    environment.update(kept_folders.environment(job, attempt))
     if ticket is not None and job.spec.mlflow is not None:
         environment["MLFLOW_TRACKING_URI"] = ticket.tracking_uri
         environment["MLFLOW_RUN_ID"] = ticket.run_id

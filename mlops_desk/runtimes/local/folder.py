@@ -2,6 +2,8 @@
 
 jobs/<job>/a<n>/in/     mounted read only:  wrapper.sh, attempt, gpus, token, and hold while the command has to wait
 jobs/<job>/a<n>/out/    mounted read-write, the job's own: outcome.json
+jobs/<job>/a<n>/outputs/    what it keeps of the folders that its job file names
+jobs/<job>/checkpoint/      likewise, and the same one for all attempts
 jobs/<job>/a<n>/log.txt
 """
 

@@ -5,6 +5,7 @@ started is not started again.
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.local.container import container_spec, runs_as
 from mlops_desk.runtimes.local.folder import AttemptFolder
 from mlops_desk.runtimes.local.images import Images
+from mlops_desk.runtimes.local.kept_folders import make_kept
 from mlops_desk.runtimes.local.mounts import check_mounted
 from mlops_desk.runtimes.runtime import AboutToStart, GoneBeforeStart, MakeTicket, NotStarted, RunTicket
 
@@ -108,10 +110,15 @@ class Launch:
             folder,
             ticket,
             shell=shell,
-            stop_grace_seconds=self._stop_grace_seconds(),
+            stop_grace_seconds=self._grace_seconds(job),
         )
+        make_kept(attempt, *runs_as(job))
         folder.prepare(*runs_as(job), None if ticket is None else ticket.token, held=bool(job.spec.mounts))
         self._engine.create(spec)
+
+    def _grace_seconds(self, job: Job) -> int:
+        own = job.spec.grace_seconds
+        return self._stop_grace_seconds() if own is None else math.ceil(own)
 
     def is_held(self, job: Job, attempt: Attempt) -> bool:
         """Tell whether the command waits until its mounts were compared."""

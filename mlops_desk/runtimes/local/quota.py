@@ -1,7 +1,7 @@
-"""How much a running job has written to its own folder, /mlops-desk/out, looked at now and then.
+"""How much a running job has written to its own folders (/mlops-desk/out, outputs, checkpoint), looked at now and then.
 
-The folder lies on the disk of the desk's own data, so a job that fills it would stop everybody's. It may
-hold millions of files and be changed while it is looked at: a child counts, with a deadline, and what it
+They lie on the disk of the desk's own data, so a job that fills it would stop everybody's. They may hold
+millions of files and be changed while they are looked at: a child counts, with a deadline, and what it
 can't tell in time is not known rather than too much.
 """
 
@@ -9,6 +9,7 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlops_desk.base.errors import Hint, Unavailable
@@ -36,10 +37,10 @@ class OutQuota:
         with self._lock:
             return now >= self._due.setdefault(attempt_id, now + _EVERY_SECONDS)
 
-    def used(self, attempt_id: str, folder: Path) -> int | None:
-        """Return the bytes that the folder takes on its disk; None when that can't be told now."""
+    def used(self, attempt_id: str, folders: Sequence[Path]) -> int | None:
+        """Return the bytes that the folders take on their disk; None when that can't be told now."""
         began = time.monotonic()
-        found = used_bytes(folder)
+        found = _all(used_bytes(folder) for folder in folders)
         ended = time.monotonic()
         with self._lock:
             self._due[attempt_id] = ended + max(_EVERY_SECONDS, _REST * (ended - began))
@@ -48,6 +49,15 @@ class OutQuota:
     def forget(self, attempt_id: str) -> None:
         with self._lock:
             self._due.pop(attempt_id, None)
+
+
+def _all(parts: Iterable[int | None]) -> int | None:
+    total = 0
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return total
 
 
 def used_bytes(folder: Path, deadline_seconds: float = _DEADLINE_SECONDS) -> int | None:
@@ -82,9 +92,10 @@ def _counted_by_child(folder: Path, deadline_seconds: float) -> int | None:
     return int(word) if word.isdigit() else None
 
 
-def too_much(used: int, limit_bytes: int, folder: Path) -> Reason:
+def too_much(used: int, limit_bytes: int, folders: Sequence[Path]) -> Reason:
     """Return why a job that wrote more than it may is stopped."""
-    evidence = f"{folder} holds {used / 2**30:.3g} GiB; {limit_bytes / 2**30:.3g} GiB are allowed."
+    holds = " and ".join([*map(str, folders[:-1]), f"{folders[-1]} hold{'s' if len(folders) == 1 else ''}"])
+    evidence = f"{holds} {used / 2**30:.3g} GiB; {limit_bytes / 2**30:.3g} GiB are allowed."
     mount = "Write large results to a mount (mounts: [{source: ..., target: ..., mode: rw}]), or allow more: "
     hint = Hint("mlops-desk settings set jobs.out_mebibytes N", before=mount)
-    return Reason("disk_quota", "The job wrote more to /mlops-desk/out than it may and was stopped.", evidence, hint)
+    return Reason("disk_quota", "The job wrote more to its own folders than it may and was stopped.", evidence, hint)

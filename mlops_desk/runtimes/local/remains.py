@@ -10,8 +10,9 @@ from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.jobs.job import Attempt, Job
+from mlops_desk.records.jobs.job import Attempt, Job, KeptFolder
 from mlops_desk.runtimes.local.folder import AttemptFolder
+from mlops_desk.runtimes.local.kept_folders import kept_folders
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,10 @@ class Remains:
 
     def folder(self, job: Job, attempt: Attempt) -> AttemptFolder:
         return AttemptFolder(self._root, job.id, attempt)
+
+    def kept(self, job: Job, number: int) -> tuple[KeptFolder, ...]:
+        """Return what is to be kept of an attempt of a job."""
+        return kept_folders(self._root, job, number)
 
     def keep_log(self, job: Job, attempt: Attempt, *, gone: bool) -> tuple[str, ...]:
         """Keep the container's log and return its last lines. Raises Unavailable, to be asked again.

@@ -27,6 +27,7 @@ from mlops_desk.runtimes.local.container import (
 from mlops_desk.runtimes.local.container_process import Sight
 from mlops_desk.runtimes.local.held_gpus import HeldGpus
 from mlops_desk.runtimes.local.images import Images
+from mlops_desk.runtimes.local.kept_folders import check_kept
 from mlops_desk.runtimes.local.launch import CheckMounts, Launch, gone_before_start
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.runtimes.local.quota import OutQuota, too_much
@@ -91,6 +92,7 @@ class LocalRuntime:
     def accept(self, spec: JobSpec, uid: int) -> JobSpec:
         """Check the mounts as the submitter and write down where they really lie, so that a link can't be turned."""
         real = self._policy.check_mounts(spec, uid, False)
+        check_kept(spec)
         mounts = tuple(replace(mount, source=source) for mount, source in zip(spec.mounts, real, strict=True))
         return replace(spec, mounts=mounts)
 
@@ -110,7 +112,7 @@ class LocalRuntime:
         limit = self._policy.out_limit_bytes()
         return Attempt(
             number, f"{job.id}-a{number}", name, JobState.STARTING, out_limit_bytes=limit, runtime=self._name,
-            handle=name,
+            handle=name, kept=self._remains.kept(job, number),
         )  # fmt: skip
 
     def reserve(self, job: Job, attempt: Attempt) -> tuple[str, ...] | str:
@@ -177,18 +179,18 @@ class LocalRuntime:
         return attempt.out_limit_bytes is not None and self._quota.is_due(attempt.id)
 
     def overrun(self, job: Job, attempt: Attempt) -> Reason | None:
-        """Look at how much a job has written to its folder.
+        """Look at how much a job has written to its folders.
 
         It may write what it was started with, and more once more is allowed: a lower limit is for later jobs.
         """
         if attempt.out_limit_bytes is None:
             return None
         limit_bytes = max(attempt.out_limit_bytes, self._policy.out_limit_bytes())
-        folder = self._remains.folder(job, attempt).out
-        used = self._quota.used(attempt.id, folder)
+        folders = (self._remains.folder(job, attempt).out, *(Path(one.path) for one in attempt.kept))
+        used = self._quota.used(attempt.id, folders)
         if used is None or used <= limit_bytes:
             return None
-        return too_much(used, limit_bytes, folder)
+        return too_much(used, limit_bytes, folders)
 
     # -- ending --------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -208,6 +209,22 @@ def test_a_log_that_can_not_be_read_leaves_the_whole_grace(world, hours):
     hours.passed = 31.0
     world.runner._attempts.attend(job_id)
     assert world.job(job_id).state is JobState.QUEUED
+
+
+def test_the_next_attempt_finds_the_checkpoint_of_the_last_and_outputs_of_its_own(world):
+    job_id = running(world, ("TERM", ScriptedReply((), 143)), outputs=("/out",), checkpoint="/ck")
+    (one,) = world.job(job_id).attempts
+    places = {kept.target: Path(kept.path) for kept in one.kept}
+    (places["/ck"] / "last").write_text("epoch 3")
+    ask(world, job_id, ticks=2)
+    two = world.job(job_id).attempts[1]
+    spec = world.engine._containers[two.container].spec
+    assert spec.env["MLD_CHECKPOINT_DIR"] == "/ck"
+    assert (spec.env["MLD_ATTEMPT"], spec.env["MLD_RESUME"]) == ("2", "1")
+    mounts = {mount.target: Path(mount.source) for mount in spec.own_mounts if mount.mode == "rw"}
+    assert (mounts["/ck"] / "last").read_text() == "epoch 3"
+    assert mounts["/out"] != places["/out"]
+    assert mounts["/out"].is_dir()
 
 
 LINE = st.sampled_from(["a", "b", SAVED, "INFO:root:MLD_CHECKPOINT x", "MLD_CHECKPOINTS", "xMLD_CHECKPOINT y"])

@@ -69,7 +69,7 @@ def test_a_slow_count_rests_for_twenty_times_as_long(tmp_path, monkeypatch):
     assert not out.is_due("a")
     clock[0] += 5.0
     assert out.is_due("a")
-    assert out.used("a", tmp_path) == 7
+    assert out.used("a", [tmp_path]) == 7
     clock[0] += 199.0
     assert not out.is_due("a")
     clock[0] += 1.0
@@ -106,6 +106,20 @@ def test_a_job_that_writes_more_than_it_may_is_stopped_and_told_why(world):
     assert world.leases.held == {}
     assert world.job(other).state is JobState.RUNNING
     assert (out / "results").exists()
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("target", ["/out", "/ck"])
+def test_outputs_and_checkpoint_count_too(world, target):
+    world.out_limit_bytes = MIB
+    job_id = world.submit("forever", outputs=("/out",), checkpoint="/ck")
+    world.tick(3)
+    kept = {one.target: Path(one.path) for one in world.job(job_id).attempts[-1].kept}
+    (kept[target] / "big").write_bytes(b"x" * (2 * MIB))
+    world.runner._attempts.count_room(job_id)
+    job = world.run(job_id)
+    assert (job.state, job.reason.class_) == (JobState.FAILED, "disk_quota")
+    assert str(kept[target]) in job.reason.evidence
 
 
 @pytest.mark.usefixtures("often")
