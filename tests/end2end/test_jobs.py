@@ -119,7 +119,7 @@ def test_an_image_without_a_shell_that_ends_while_no_agent_looks(tmp_path, bare,
 
 def test_a_command_that_the_image_does_not_have(desk, image):
     job = desk.run(image, "command: [no-such-program]")
-    assert (job.state, job.exit_code, job.reason.class_) == (JobState.FAILED, 127, "exit_nonzero")
+    assert (job.state, job.exit_code, job.reason.class_) == (JobState.FAILED, 127, "command_missing")
     assert "not found" in job.reason.hint
 
 

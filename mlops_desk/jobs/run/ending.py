@@ -52,9 +52,8 @@ class Endings:
         newest = job.attempts[-1]
         outcome = left.outcome
         watched = outcome is None and seen is not None and self._was_watched(attempt, seen)
-        ending = Ending(
-            outcome, seen, watched, job.cancel_requested, left.log_tail, attempt.gpus, newest.stopped_for
-        )  # fmt: skip
+        asked, tail = job.cancel_requested, left.log_tail
+        ending = Ending(outcome, seen, watched, asked, tail, attempt.gpus, newest.stopped_for, job.spec)
         verdict = verdict_of(ending, job, newest, lambda: self._has_saved(newest, left.log_tail))
         started_at, ended_at = times.span(newest, outcome, seen, times.now())
         self.conclude(job, replace(newest, started_at=started_at), verdict, ended_at)

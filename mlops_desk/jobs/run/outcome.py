@@ -5,38 +5,29 @@ agent, or an engine that has lived on since the start, has watched, and never wh
 restarting engine makes up. Nothing else is guessed: without either the outcome is UNKNOWN.
 """
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
+from mlops_desk.jobs.causes.facts import EndFacts, GpuFacts
+from mlops_desk.jobs.causes.judge import why
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.outcome import Outcome
 from mlops_desk.runtimes.runtime import Sighting
 
 # An engine that was away reports 255 for what ended meanwhile, and 137 or 143 for what it stopped itself.
 _MADE_UP_CODES = frozenset({137, 143, 255})
-_CUDA_OUT_OF_MEMORY = re.compile(
-    r"CUDA out of memory|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|HIP out of memory"
-    r"|torch(?:\.cuda)?\.OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED: Out of memory"
-)
-_EVIDENCE_LIMIT = 500  # chosen: one long line of a log
-_CODE_HINTS = {
-    126: "The command is there but can't be executed: is the file executable, and for this machine?",
-    127: "The command was not found in the image: check its name and the image's PATH.",
-    134: "The program aborted itself (SIGABRT).",
-    137: "Something sent SIGKILL to the program.",
-    139: "The program crashed (segmentation fault).",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
     """All that is known of an attempt that is over. ``seen`` None: it is gone.
 
-    ``stopped_for`` is why the desk itself stopped it, if it did.
+    ``stopped_for`` is why the desk itself stopped it, if it did; ``spec`` what it was asked to be, ``gpus`` what
+    telemetry saw of its GPUs.
     """
 
     outcome: Outcome | None
@@ -46,6 +37,8 @@ class Ending:
     log_tail: Sequence[str] = ()
     leased: tuple[str, ...] = ()
     stopped_for: Reason | None = None
+    spec: JobSpec | None = None
+    gpus: GpuFacts = field(default_factory=GpuFacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +119,14 @@ def _proof_failed(ending: Ending, outcome: Outcome) -> Reason:
 
 
 def _failed(ending: Ending, code: int) -> Reason:
-    last = next((line for line in reversed(ending.log_tail) if line.strip()), None)
-    if ending.seen is not None and ending.seen.oom_killed:
-        evidence = f"The engine reports an out-of-memory kill (OOMKilled: true); exit code {code}."
-        hint = "Give it more with resources: {memory: ...}, or use smaller batches or fewer loader workers."
-        return Reason("oom_kernel", "The job used more memory than it may, and the kernel killed it.", evidence, hint)
-    out_of_memory = next((line for line in reversed(ending.log_tail) if _CUDA_OUT_OF_MEMORY.search(line)), None)
-    if out_of_memory is not None:
-        hint = "Use a smaller batch or model, or ask for a larger GPU with resources: {gpu_memory: ...}."
-        return Reason("oom_cuda", "The GPU's memory was not enough.", plain(out_of_memory, _EVIDENCE_LIMIT), hint)
-    quoted = None if last is None else f"Its last line: {plain(last, _EVIDENCE_LIMIT)}"
-    return Reason("exit_nonzero", f"The command ended with exit code {code}.", quoted, _CODE_HINTS.get(code))
+    spec = ending.spec
+    return why(
+        EndFacts(
+            exit_code=code,
+            log=ending.log_tail,
+            oom_killed=ending.seen is not None and ending.seen.oom_killed,
+            memory_limit_bytes=None if spec is None else spec.resources.memory_bytes,
+            mounts=() if spec is None else tuple((mount.source, mount.target) for mount in spec.mounts),
+            gpus=ending.gpus,
+        )
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mlops_desk.base.pauses import pause_after
 from mlops_desk.base.text import duration_text, plain
+from mlops_desk.jobs.causes.judge import words_for
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 
@@ -31,12 +32,14 @@ def retry_after(job: Job, final: Attempt, now: float) -> Retry | None:
     failure = final.reason
     if final.state is not JobState.FAILED or failure is None or failure.class_ in _NEVER:
         return None
-    allowed = job.spec.retries.get(failure.class_, 0)
+    word = next((word for word in words_for(failure.class_) if word in job.spec.retries), None)
+    if word is None:
+        return None
+    allowed = job.spec.retries[word]
     earlier = (one for one in job.attempts if one.id != final.id and one.state is JobState.FAILED)
-    failed = 1 + sum(one.reason is not None and one.reason.class_ == failure.class_ for one in earlier)
+    failed = 1 + sum(one.reason is not None and word in words_for(one.reason.class_) for one in earlier)
     if failed > allowed:
         return None
     pause = pause_after(failed - 1, _PAUSES_SECONDS)
-    word = plain(failure.class_)
-    text = f"Attempt {failed + 1} of {allowed + 1} after {word}, in {duration_text(pause)}."
+    text = f"Attempt {failed + 1} of {allowed + 1} after {plain(failure.class_)}, in {duration_text(pause)}."
     return Retry(now + pause, Reason(RETRYING, text, evidence=failure.text))

@@ -112,3 +112,20 @@ def test_pauses_grow_up_to_ten_minutes():
             ).not_before
         )
     assert pauses == [10.0, 40.0, 160.0, 600.0, 600.0, 600.0, 600.0]
+
+
+def test_a_finer_class_of_failure_is_tried_again_by_the_word_for_them_all():
+    def retry(retries, *classes):
+        spec = JobSpec("n", "i", retries=retries)
+        attempts = tuple(
+            Attempt(number, f"a{number}", "c", JobState.FAILED, reason=Reason(class_, "x"))
+            for number, class_ in enumerate(classes)
+        )
+        job = Job("j", "n", JobState.FAILED, spec, 0.0, 0, "u", attempts=attempts)
+        return retry_after(job, attempts[-1], 0.0)
+
+    assert retry({"exit_nonzero": 1}, "network_failed") is not None
+    assert retry({"exit_nonzero": 1}, "network_failed", "port_in_use") is None
+    assert retry({"exit_nonzero": 3, "network_failed": 0}, "network_failed") is None
+    for class_ in ("oom_kernel", "oom_cuda", "disk_quota", "image_missing"):
+        assert retry({"exit_nonzero": 1}, class_) is None
