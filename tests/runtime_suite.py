@@ -19,7 +19,7 @@ from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job, JobState, StartMark
 from mlops_desk.records.jobs.spec import JobSpec, Resources
-from mlops_desk.runtimes.runtime import GoneBeforeStart, NotStarted, Outlook, Phase, RunTicket, Runtime, Sighting
+from mlops_desk.runtimes.runtime import GoneBeforeStart, NotStarted, Phase, RunTicket, Runtime, Sighting
 
 SAYS = ("sh", "-c", "echo one; sleep 0.3; echo two; exit 3")
 WAITS = ("sh", "-c", "echo up; trap 'exit 5' TERM; while true; do sleep 0.1; done")
@@ -53,21 +53,12 @@ class FreeGpus:
         taken = {uuid for uuids in self.held.values() for uuid in uuids}
         return [uuid for uuid in self.gpus if uuid not in taken]
 
-    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:
-        if count > len(self.gpus):
-            return Outlook(free=False, text=f"This machine has {len(self.gpus)} GPUs.", never=True)
-        return Outlook(free=count <= len(self._free()), text="Waits for a GPU.")
-
     def cards(self) -> tuple[GpuCard, ...]:
         free = self._free()
         return tuple(
             GpuCard(uuid, index, "GPU", CardState.FREE if uuid in free else CardState.LEASED)
             for index, uuid in enumerate(self.gpus)
         )
-
-    def choose(self, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
-        free = self._free()
-        return tuple(free[:count]) if count <= len(free) else "Waits for a GPU."
 
     def lease(self, holder: object, gpus: tuple[str, ...]) -> tuple[str, ...] | str:
         if not set(gpus) <= set(self._free()):
@@ -326,22 +317,24 @@ class RuntimeSuite:
         with pytest.raises(NotFound):
             list(runtime.logs(job, begun(attempt)))
 
-    def test_what_can_never_be_had_is_said_beforehand(self, runtime: Runtime) -> None:
-        told = runtime.outlook(99, None)
-        assert (told.free, told.never) == (False, True)
-        assert told.text
+    def test_what_chooses_gpus_itself_shows_none_and_takes_any_number_and_all_else_shows_each(self, runtime, made):
+        shown = runtime.cards()
+        assert (shown is not None) is self.reserves
+        assert (runtime.abilities().slots is not None) is self.reserves
+        assert {card.state for card in shown or ()} <= {CardState.FREE}
 
     def test_what_is_reserved_is_nobody_elses_until_it_is_given_back(self, runtime: Runtime, made) -> None:
         job, attempt = made(gpus=1)
         other, another = made(gpus=1)
-        first = runtime.reserve(job, attempt)
         if not self.reserves:
-            assert first == ()
+            assert runtime.reserve(job, attempt, ()) == ()
             return
-        assert len(first) == 1
-        assert isinstance(runtime.reserve(other, another), str)
-        runtime.release(replace(attempt, gpus=first))
-        assert runtime.reserve(other, another) == first
+        chosen = (runtime.cards()[0].uuid,)
+        assert runtime.reserve(job, attempt, chosen) == chosen
+        assert runtime.cards()[0].state is CardState.LEASED
+        assert isinstance(runtime.reserve(other, another, chosen), str)
+        runtime.release(replace(attempt, gpus=chosen))
+        assert runtime.reserve(other, another, chosen) == chosen
 
     def test_what_asks_for_nothing_special_is_accepted_as_it_is(self, runtime: Runtime, made) -> None:
         job, _ = made()

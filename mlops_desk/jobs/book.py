@@ -18,6 +18,7 @@ from mlops_desk.records.list_page import ListPage
 from mlops_desk.storage.state import StoredRecords
 
 _ACTIVE = (JobState.QUEUED, JobState.BLOCKED, JobState.STARTING, JobState.RUNNING)
+_IN_QUEUE = frozenset({JobState.QUEUED, JobState.BLOCKED})
 
 Change = Callable[[Job], Job | None]
 
@@ -59,6 +60,18 @@ class JobBook:
                 f"There is no job {plain(job_id)!r}.", Hint("mlops-desk jobs list", after=" shows them all.")
             )
         return job
+
+    def current(self, job_id: str) -> Job | None:
+        """Return a job that is not over; None for everything else."""
+        with self._lock:
+            return self._active.get(job_id)
+
+    def known(self, job_id: str) -> Job | None:
+        """Return a job; None where there is none any more."""
+        try:
+            return self.get(job_id)
+        except NotFound:
+            return None
 
     def find(self, prefix: str) -> Job:
         """Return the one job whose id begins with ``prefix``. Raises NotFound, or Invalid when several do."""
@@ -113,8 +126,19 @@ class JobBook:
             self._put(new)
             return new
 
+    def give_reason(self, job: Job, reason: Reason | None, state: JobState | None = None) -> None:
+        """Write down why a job waits, and its state in the queue, if it is given and the job is still there."""
+
+        def put(current: Job) -> Job | None:
+            if current.state.is_final or (state is not None and current.state not in _IN_QUEUE):
+                return None
+            return replace(current, reason=reason, state=state or current.state)
+
+        if job.reason != reason or (state is not None and job.state is not state):
+            self.change(job.id, put)
+
     def tell(self, job_id: str, reason: Reason) -> None:
-        """Show why a job waits though that can't be written down, as on a full disk; the next change forgets it."""
+        """Show why a job waits without writing it down: it changes often, or the disk is full."""
         with self._lock:
             job = self._active.get(job_id)
             if job is not None and job.reason != reason:

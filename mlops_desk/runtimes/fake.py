@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from mlops_desk.base.errors import NotFound, TimedOut, Unavailable
+from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
@@ -26,7 +26,6 @@ from mlops_desk.runtimes.runtime import (
     GoneBeforeStart,
     MakeTicket,
     NotStarted,
-    Outlook,
     Phase,
     Sighting,
     Stray,
@@ -89,6 +88,10 @@ class FakeRuntime:
     # -- before anything is placed -------------------------------------------------------------
 
     def accept(self, spec: JobSpec, uid: int) -> JobSpec:  # noqa: ARG002 - it knows no users
+        if spec.resources.gpus > self.gpus:
+            raise Refused(
+                f"The cluster has {self.gpus} GPUs, and {spec.resources.gpus} are asked for.", "Ask for less."
+            )
         return spec
 
     def image(self, reference: str) -> str | None:
@@ -101,17 +104,15 @@ class FakeRuntime:
                 raise NotFound(f"Nobody has the image {plain(reference)}.", "Check its name and tag.")
             return reference
 
-    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:  # noqa: ARG002 - its GPUs have no size
-        if count > self.gpus:
-            return Outlook(free=False, text=f"The cluster has {self.gpus} GPUs.", never=True)
-        return Outlook(free=True)
+    def cards(self) -> None:
+        """Tell that it chooses its GPUs itself."""
 
     def draft(self, job: Job) -> Attempt:
         number = len(job.attempts) + 1
         id_ = f"{job.id}-a{number}"
         return Attempt(number, id_, "", JobState.STARTING, runtime=self._name, handle=f"{self._name}/{id_}")
 
-    def reserve(self, job: Job, attempt: Attempt) -> tuple[str, ...] | str:  # noqa: ARG002 - it chooses them itself
+    def reserve(self, job: Job, attempt: Attempt, gpus: tuple[str, ...]) -> tuple[str, ...] | str:  # noqa: ARG002 - it chooses them itself
         return ()
 
     # -- placing -------------------------------------------------------------------------------

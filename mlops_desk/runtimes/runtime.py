@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
@@ -81,15 +82,6 @@ class Stray:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """Whether GPUs could be had now. Without ``free``, ``text`` says what is waited for, or why it is ``never``."""
-
-    free: bool
-    text: str = ""
-    never: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class RunTicket:
     """A run that an attempt may log to; ``tracking_uri`` is the address as it sees it."""
 
@@ -149,18 +141,21 @@ class Runtime(Protocol):
         """Fetch an image, however long it takes, and return what a job is pinned to. Raises NotFound, Refused."""
         ...
 
-    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:
-        """Tell whether ``count`` GPUs with so much memory each could be had now; nothing is taken."""
+    def cards(self) -> tuple[GpuCard, ...] | None:
+        """Return how each GPU stands that jobs may be given there; None: it chooses by itself, and queues by itself.
+
+        Raises Unavailable while nobody can tell; then no GPU is given out.
+        """
         ...
 
     def draft(self, job: Job) -> Attempt:
         """Return the attempt that would come next, with the handle that nothing else ever has. Takes nothing."""
         ...
 
-    def reserve(self, job: Job, attempt: Attempt) -> tuple[str, ...] | str:
-        """Take the GPUs that an attempt needs, before it is written down, and return them; or say what is waited for.
+    def reserve(self, job: Job, attempt: Attempt, gpus: tuple[str, ...]) -> tuple[str, ...] | str:
+        """Take exactly these GPUs for an attempt, before it is written down, and return them; or say in words why not.
 
-        A runtime that chooses them itself when it starts the attempt returns none.
+        Somebody else may have been faster. A runtime that chooses them itself returns none.
         """
         ...
 

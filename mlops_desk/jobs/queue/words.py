@@ -43,7 +43,7 @@ def asked(need: Need) -> str:
 def never(need: Need, fitting: int, total: int) -> Reason:
     """Say why a job can't start on this machine however long it waits."""
     if total == 0:
-        text = f"Asks for {gpus_word(need.gpus)}; this machine has none."
+        text = f"Asks for {gpus_word(need.gpus)}; no GPU is known where it is to run."
     elif need.gpus > total:
         text = f"Asks for {gpus_word(need.gpus)}; this machine has {total}."
     else:
@@ -63,7 +63,8 @@ def stopping(need: Need, free: int, names: Sequence[str]) -> Reason:
 
 def behind(need: Need, free: int, name: str) -> Reason:
     """Say for whom the free GPUs are kept."""
-    text = f"Needs {asked(need)}; the {free} free are kept for {plain(name, _NAME_LIMIT)}, which is first in line."
+    are = "one that is free is" if free == 1 else f"{free} that are free are"
+    text = f"Needs {asked(need)}; the {are} kept for {plain(name, _NAME_LIMIT)}, which is first in line."
     return Reason(WAITING_FOR_GPUS, text)
 
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.jobs.book import JobBook, with_attempt
-from mlops_desk.jobs.queue.old import WAITING_FOR_GPUS
+from mlops_desk.jobs.queue.plan import WAITING_FOR_GPUS
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.ending import Endings, queued_again
+from mlops_desk.jobs.run.hands import Postponed
 from mlops_desk.jobs.run.limits import Due, Limits, what_is_due
 from mlops_desk.jobs.run.outcome import AttemptVerdict
 from mlops_desk.jobs.run.preemption import PREEMPTED, Preemption
@@ -31,14 +32,6 @@ from mlops_desk.runtimes.runtime import (
 )
 
 
-class Postponed(Exception):  # noqa: N818 - reads as a sentence where it is raised
-    """The job stays in the queue for now; ``reason`` is shown there."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.text)
-        self.reason = reason
-
-
 class Attempts:
     """Starts, watches and ends the attempts of one runtime.
 
@@ -55,14 +48,17 @@ class Attempts:
 
     # -- beginning -----------------------------------------------------------------------------
 
-    def begin(self, job_id: str) -> None:
-        """Take a queued job out of the queue. Raises Postponed when something that it needs is not to be had."""
+    def begin(self, job_id: str, gpus: tuple[str, ...] = ()) -> None:
+        """Take a queued job out of the queue, on the GPUs that the scheduler chose for it.
+
+        Raises Postponed when something that it needs is not to be had.
+        """
         job = self._book.get(job_id)
         if job.state is not JobState.QUEUED or job.image_id is None:
             return
         attempt = self._runtime.draft(job)
         ticket = self._ticket(job, attempt)
-        attempt = replace(attempt, gpus=self._reserve(job, attempt))
+        attempt = replace(attempt, gpus=self._reserve(job, attempt, gpus))
 
         def claim(current: Job) -> Job | None:
             if current.state is not JobState.QUEUED:
@@ -94,10 +90,10 @@ class Attempts:
             self._runs.owe(ticket.run_id, JobState.CANCELLED)
         return ticket
 
-    def _reserve(self, job: Job, attempt: Attempt) -> tuple[str, ...]:
-        answer = self._runtime.reserve(job, attempt)
+    def _reserve(self, job: Job, attempt: Attempt, gpus: tuple[str, ...]) -> tuple[str, ...]:
+        answer = self._runtime.reserve(job, attempt, gpus)
         if isinstance(answer, str):
-            raise Postponed(Reason(WAITING_FOR_GPUS, answer))
+            raise Postponed(Reason(WAITING_FOR_GPUS, answer), keeps_place=True)
         return answer
 
     # -- going on ------------------------------------------------------------------------------

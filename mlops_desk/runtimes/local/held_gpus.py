@@ -19,13 +19,9 @@ class HeldGpus:
         self._lock = threading.Lock()
         self._unreleased: set[str] = set()
 
-    def lease(self, job: Job, attempt: Attempt) -> tuple[str, ...] | str:
-        """Take the GPUs that a job wants and return their UUIDs, or say in words why not."""
-        wanted = job.spec.resources
-        if wanted.gpus == 0:
-            return ()
-        chosen = self._leases.choose(wanted.gpus, wanted.gpu_memory_bytes)
-        return chosen if isinstance(chosen, str) else self._leases.lease(_holder(job, attempt), chosen)
+    def lease(self, job: Job, attempt: Attempt, gpus: tuple[str, ...]) -> tuple[str, ...] | str:
+        """Take exactly these GPUs for an attempt, or say in words why not."""
+        return self._leases.lease(_holder(job, attempt), gpus) if gpus else ()
 
     def still_held(self, job: Job, attempt: Attempt) -> bool:
         """Go on holding an attempt's GPUs, also after a restart; False when one has gone to somebody else."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from mlops_desk.leases.allocation import Claim, DriverFacts, GpuChoice, choose
+from mlops_desk.base.errors import Hint, Unavailable
+from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.runtimes.local.ports import GpuHolder
-from mlops_desk.runtimes.runtime import Outlook
 
 _SILENT = "the GPU driver can't be asked"
 
@@ -24,31 +24,18 @@ class LedgerGpus:
         self._engine = engine
         self._last: tuple[GpuCard, ...] = ()
 
-    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:
-        choice = self._choice(count, memory_bytes)
-        return Outlook(choice.gpus is not None, choice.reason or "", choice.impossible)
-
-    def _choice(self, count: int, memory_bytes: int | None) -> GpuChoice:
-        facts = self._facts()
-        # What is EXTERNAL the choice finds out for itself, and names the program.
-        claims = {
-            uuid: Claim(CardState(info.state), info.text or info.state)
-            for uuid, info in self._ledger.snapshot(facts).items()
-            if info.state not in {CardState.EXTERNAL, CardState.FAULTED}
-        }
-        return choose(count, memory_bytes, facts, claims)
-
     def cards(self) -> tuple[GpuCard, ...]:
-        """Return how each GPU stands. While the driver can't be asked, those of before, as unknown (none: no card)."""
+        """Return how each GPU stands. While the driver can't be asked, those of before, as unknown.
+
+        Raises Unavailable where it has never answered.
+        """
         facts = self._facts()
+        if facts is None and not self._last:
+            raise Unavailable("The GPU driver can't be asked, so no GPU is given out.", Hint("mlops-desk doctor"))
         if facts is None:
             return tuple(replace(card, state=CardState.UNKNOWN, text=_SILENT, room_bytes=None) for card in self._last)
         self._last = self._ledger.cards(facts)
         return self._last
-
-    def choose(self, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
-        choice = self._choice(count, memory_bytes)
-        return choice.gpus if choice.gpus is not None else choice.reason or "No GPU is given out."
 
     def lease(self, holder: GpuHolder, gpus: tuple[str, ...]) -> tuple[str, ...] | str:
         """Take exactly these GPUs or MIG instances, all of them or none; else the words say why not."""
@@ -81,16 +68,10 @@ class ForeignGpus:
     def __init__(self, name: str) -> None:
         self._text = f"Engine {name} is on another machine, whose GPUs are not known here."
 
-    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:  # noqa: ARG002 - one answer for all
-        return Outlook(free=False, text=self._text, never=True)
+    def cards(self) -> tuple[GpuCard, ...]:
+        return ()
 
-    def cards(self) -> None:
-        """Tell that nothing is known of them."""
-
-    def choose(self, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:  # noqa: ARG002 - likewise
-        return self._text
-
-    def lease(self, holder: GpuHolder, gpus: tuple[str, ...]) -> tuple[str, ...] | str:  # noqa: ARG002 - likewise
+    def lease(self, holder: GpuHolder, gpus: tuple[str, ...]) -> tuple[str, ...] | str:  # noqa: ARG002 - one answer for all
         return self._text
 
     def keep(self, holder: GpuHolder, gpus: tuple[str, ...], pid: int | None = None) -> bool:  # noqa: ARG002 - likewise

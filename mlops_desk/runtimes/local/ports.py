@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlops_desk.records.jobs.card import GpuCard
-from mlops_desk.runtimes.runtime import Outlook
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +24,11 @@ class GpuHolder:
 class GpuLeases(Protocol):
     """The machine's ledger of GPUs."""
 
-    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:
-        """Tell whether ``count`` GPUs with so much memory each could be leased now; nothing is taken."""
-        ...
+    def cards(self) -> tuple[GpuCard, ...]:
+        """Return how each GPU and MIG instance stands; none when those of that engine are not known here.
 
-    def cards(self) -> tuple[GpuCard, ...] | None:
-        """Return how each GPU and MIG instance stands; None when the GPUs of that engine are not known here."""
-        ...
-
-    def choose(self, count: int, memory_bytes: int | None) -> tuple[str, ...] | str:
-        """Choose GPUs that could be leased now, or say in words why there are none; nothing is taken."""
+        Raises Unavailable where the driver has never answered.
+        """
         ...
 
     def lease(self, holder: GpuHolder, gpus: tuple[str, ...]) -> tuple[str, ...] | str:

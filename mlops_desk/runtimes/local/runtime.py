@@ -14,6 +14,7 @@ from pathlib import Path
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
+from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
@@ -39,7 +40,6 @@ from mlops_desk.runtimes.runtime import (
     Aftermath,
     Displaced,
     MakeTicket,
-    Outlook,
     Phase,
     Sighting,
     Stray,
@@ -103,8 +103,8 @@ class LocalRuntime:
     def fetch(self, reference: str) -> str:
         return self._images.pull(reference).id
 
-    def outlook(self, count: int, memory_bytes: int | None) -> Outlook:
-        return self._leases.outlook(count, memory_bytes)
+    def cards(self) -> tuple[GpuCard, ...]:
+        return self._leases.cards()
 
     def draft(self, job: Job) -> Attempt:
         number = len(job.attempts) + 1
@@ -115,8 +115,8 @@ class LocalRuntime:
             handle=name, kept=self._remains.kept(job, number),
         )  # fmt: skip
 
-    def reserve(self, job: Job, attempt: Attempt) -> tuple[str, ...] | str:
-        return self._gpus.lease(job, attempt)
+    def reserve(self, job: Job, attempt: Attempt, gpus: tuple[str, ...]) -> tuple[str, ...] | str:
+        return self._gpus.lease(job, attempt, gpus)
 
     # -- placing -------------------------------------------------------------------------------
 

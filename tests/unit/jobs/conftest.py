@@ -17,7 +17,7 @@ from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Resources
 from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
-from mlops_desk.runtimes.runtime import Outlook, RunTicket
+from mlops_desk.runtimes.runtime import RunTicket
 from mlops_desk.storage.state import State
 
 GIB = 1 << 30
@@ -64,22 +64,12 @@ class MemoryLeases:
         taken = {uuid for uuids in self.held.values() for uuid in uuids}
         return [uuid for uuid, size in self.gpus.items() if uuid not in taken and size >= (memory_bytes or 0)]
 
-    def outlook(self, count, memory_bytes):
-        if sum(size >= (memory_bytes or 0) for size in self.gpus.values()) < count:
-            return Outlook(free=False, text=f"This machine has {len(self.gpus)} GPUs.", never=True)
-        free = len(self._free(memory_bytes))
-        return Outlook(free=free >= count, text=f"Waits for {count} GPUs; {free} free.")
-
     def cards(self):
         free = self._free(None)
         return tuple(
-            GpuCard(uuid, index, "GPU", CardState.FREE if uuid in free else CardState.LEASED, memory_bytes=size)
+            GpuCard(uuid, index, "GPU", CardState.FREE if uuid in free else CardState.LEASED, "", size, size)
             for index, (uuid, size) in enumerate(self.gpus.items())
         )
-
-    def choose(self, count, memory_bytes):
-        free = self._free(memory_bytes)
-        return "Somebody was faster." if len(free) < count else tuple(free[:count])
 
     def lease(self, holder, gpus):
         if not set(gpus) <= set(self._free(None)):
@@ -194,7 +184,7 @@ class World:
 
     def tick(self, times=1):
         for _ in range(times):
-            self.runner._pauses.clear()
+            self.runner._hands.forget_pause()
             self.runner._sweep_due = 0.0
             self.runner.tick()
 

@@ -73,7 +73,7 @@ class Site:
     def tick(self, times=1):
         for _ in range(times):
             for runner in self.runners.values():
-                runner._pauses.clear()
+                runner._hands.forget_pause()
                 runner._sweep_due = 0.0
                 runner.tick()
 

@@ -31,7 +31,6 @@ from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.local.build import local_runtime
-from mlops_desk.runtimes.runtime import Outlook
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
 from tests.permission import ask_as
@@ -47,14 +46,8 @@ def wrapper_says(spec, ending):
 
 
 class NoGpus:
-    def outlook(self, count, memory_bytes):
-        return Outlook(free=False, text="This machine has no GPU.", never=True)
-
     def cards(self):
         return ()
-
-    def choose(self, count, memory_bytes):
-        return "This machine has no GPU."
 
     def lease(self, holder, gpus):
         return "This machine has no GPU."

@@ -38,7 +38,9 @@ def test_the_first_that_finds_no_gpus_has_them_kept_and_smaller_ones_do_not_pass
     plan = schedule(view([wish("big", 8, 0), wish("small", 1, 1)], runs=[running("x", 0)]))
     assert not plan.starts
     assert plan.waits["big"].reason == Reason(WAITING_FOR_GPUS, "Needs 8 GPUs, 7 free; first in line.")
-    assert plan.waits["small"].reason.text == "Needs 1 GPU; the 7 free are kept for big, which is first in line."
+    assert (
+        plan.waits["small"].reason.text == "Needs 1 GPU; the 7 that are free are kept for big, which is first in line."
+    )
 
 
 def test_a_later_job_goes_first_where_its_time_limit_ends_before_the_gpus_are_needed():
@@ -108,7 +110,7 @@ def test_what_this_machine_never_has_is_blocked_and_keeps_nobody_back(asked, tex
 
 def test_without_cards_gpu_jobs_are_blocked_and_without_the_driver_they_wait():
     plan = schedule(view([wish("a"), wish("cpu", 0)], ()))
-    assert plan.blocked["a"].text == "Asks for 1 GPU; this machine has none."
+    assert plan.blocked["a"].text == "Asks for 1 GPU; no GPU is known where it is to run."
     plan = schedule(driverless([wish("a"), wish("cpu", 0), wish("never", 999)]))
     assert list(plan.starts) == ["cpu"]
     assert not plan.blocked

@@ -3,6 +3,9 @@
 import time
 from dataclasses import replace
 
+import pytest
+
+from mlops_desk.base.errors import Unavailable
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
@@ -22,11 +25,14 @@ def holder(name):
     return GpuHolder(name, "a job", f"c-{name}", 1000)
 
 
+def states(gpus):
+    return [card.state.value for card in gpus.cards()]
+
+
 def test_of_an_engine_on_another_machine_no_gpu_is_given_out():
     far = ForeignGpus("far")
-    told = far.outlook(1, None)
-    assert (told.free, told.never) == (False, True)
-    assert told.text == far.choose(1, None) == "Engine far is on another machine, whose GPUs are not known here."
+    assert far.cards() == ()
+    assert far.lease(holder("a"), ("GPU-0",)) == "Engine far is on another machine, whose GPUs are not known here."
 
 
 def test_the_ledger_as_jobs_use_it(tmp_path):
@@ -34,26 +40,23 @@ def test_the_ledger_as_jobs_use_it(tmp_path):
     folders = LeaseFolders((tmp_path / "leases",))
     ledger = LeaseLedger(LeaseOwner("one"), folders=folders)
     ours = LedgerGpus(ledger, lambda: ledger.facts(gpus, time.time()))
-    assert ours.outlook(2, 80 * GIB).free
-    assert ours.outlook(3, None).never
-    assert ours.outlook(1, 90 * GIB).never
+    assert states(ours) == ["free", "free"]
     assert ours.lease(holder("a"), ("GPU-0",)) == ("GPU-0",)
-    answer = ours.outlook(2, None)
-    assert (answer.free, answer.never) == (False, False)
-    assert "a job" in answer.text
+    assert states(ours) == ["leased", "free"]
     assert ours.lease(holder("b"), ("GPU-0",)) == "GPU 0 is not given out: leased to a job of uid 1000."
     assert ours.keep(holder("a"), ("GPU-0",))
     assert not ours.keep(holder("b"), ("GPU-0",))
     gpus[1] = replace(gpus[1], processes=(GpuProcess(1, "eve", "python x.py", None),))
-    assert "python" in ours.outlook(1, None).text
+    assert states(ours) == ["leased", "external"]
+    assert "python" in ours.cards()[1].text
     ours.release("a")
     ours.release("a")
-    assert ours.outlook(1, None).free
+    assert states(ours) == ["free", "external"]
 
 
 def test_an_unknown_driver_gives_nothing_out_and_blocks_nobody(tmp_path):
     ledger = LeaseLedger(LeaseOwner("one"), folders=LeaseFolders((tmp_path / "leases",)))
     ours = LedgerGpus(ledger, lambda: None)
-    answer = ours.outlook(1, None)
-    assert (answer.free, answer.never) == (False, False)
+    with pytest.raises(Unavailable, match="can't be asked"):
+        ours.cards()
     assert isinstance(ours.lease(holder("a"), ("GPU-0",)), str)

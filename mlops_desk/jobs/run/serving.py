@@ -1,0 +1,140 @@
+"""Serves the queue of one runtime: what the scheduler decides is done, what it says is shown.
+
+Each look makes the scheduler's view from the records and has it decide; nothing else here chooses anything.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
+from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.queue import words
+from mlops_desk.jobs.queue.building import IN_QUEUE, QueueMoment, Views
+from mlops_desk.jobs.queue.plan import Plan
+from mlops_desk.jobs.queue.rules import QueueRules
+from mlops_desk.jobs.queue.schedule import schedule
+from mlops_desk.jobs.queue.usage import Usage
+from mlops_desk.jobs.queue.view import QueueView
+from mlops_desk.jobs.run.attempts import Attempts
+from mlops_desk.jobs.run.fetching import PULLS_AT_ONCE, Fetching
+from mlops_desk.jobs.run.hands import Hands
+from mlops_desk.records.jobs.card import GpuCard
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.runtimes.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+BEGIN = "begin"
+
+
+class Serving:
+    """``rules`` returns the rules that hold now; ``usage`` is what all users have used, in all runtimes."""
+
+    def __init__(
+        self,
+        book: JobBook,
+        runtime: Runtime,
+        attempts: Attempts,
+        hands: Hands,
+        usage: Usage,
+        rules: Callable[[], QueueRules],
+    ) -> None:
+        self._book = book
+        self._runtime = runtime
+        self._attempts = attempts
+        self._hands = hands
+        self._rules = rules
+        self._fetching = Fetching(book, runtime, hands.tries)
+        self._views = Views(usage, runtime.grace_seconds, book.known)
+        self._lock = threading.Lock()
+        self._promised: dict[str, tuple[str, ...]] = {}
+
+    def serve(self) -> None:
+        """Look at the queue once, and set to work whatever may start."""
+        active = self._active()
+        queue = [job for job in active if job.state in IN_QUEUE]
+        if not queue:
+            return
+        self._fetch(queue)
+        view = self.view()
+        plan = schedule(view)
+        for one in plan.preempts:
+            self._preempt(one.job_id, one.by)
+        jobs = {job.id: job for job in queue}
+        for job_id, gpus in plan.starts.items():
+            if job_id in jobs:
+                self._begin(jobs[job_id], gpus)
+        self._tell(queue, plan)
+
+    def view(self) -> QueueView:
+        """Return the scheduler's view of this moment."""
+        with self._lock:
+            begun = set(self._hands.busy_with(BEGIN))
+            self._promised = {job_id: gpus for job_id, gpus in self._promised.items() if job_id in begun}
+            active = self._active()
+            moment = QueueMoment(
+                time.time(),
+                self._cards(),
+                self._runtime.abilities().slots,
+                self._rules(),
+                dict(self._promised),
+                {job.id: self._unready(job) for job in active if self._is_unready(job)},
+            )
+            return self._views.view(active, moment)
+
+    def _active(self) -> list[Job]:
+        return [job for job in self._book.active() if job.runtime == self._runtime.name]
+
+    def _cards(self) -> tuple[GpuCard, ...] | None:
+        try:
+            return self._runtime.cards()
+        except DeskError as error:
+            _log.info("No GPU is given out: %s", error.message)
+            return None
+
+    def _is_unready(self, job: Job) -> bool:
+        if job.state not in IN_QUEUE or job.id in self._promised:
+            return False
+        return self._hands.is_busy(job.id) or (self._hands.is_paused(job.id) and not self._hands.keeps_place(job.id))
+
+    def _unready(self, job: Job) -> Reason:
+        return job.reason or Reason("postponed", "Is being looked after.")
+
+    def _fetch(self, queue: Sequence[Job]) -> None:
+        for job in queue:
+            if job.image_id is None and len(self._hands.busy_with("fetch")) < PULLS_AT_ONCE:
+                self._hands.set_to_work(job.id, "fetch", self._fetching.fetch)
+
+    def _preempt(self, job_id: str, by: str) -> None:
+        other = self._book.get(by)
+        reason = Reason("preempted", f"Made room for {plain(other.name)} ({by}), which has a higher priority.")
+        self._attempts.preempt(job_id, reason)
+
+    def _begin(self, job: Job, gpus: tuple[str, ...]) -> None:
+        if self._hands.is_paused(job.id) or self._hands.is_busy(job.id):
+            return
+        if job.state is JobState.BLOCKED:
+            self._book.give_reason(job, None, JobState.QUEUED)
+        with self._lock:
+            self._promised[job.id] = gpus
+        self._hands.set_to_work(job.id, BEGIN, partial(self._attempts.begin, gpus=gpus))
+
+    def _tell(self, queue: Sequence[Job], plan: Plan) -> None:
+        """Show of each job why it waits; that it is blocked, or is not any more, is written down as well."""
+        for job in queue:
+            if job.id in plan.starts or self._is_unready(job):
+                continue
+            reason = plan.blocked.get(job.id)
+            if reason is not None:
+                self._book.give_reason(job, reason, JobState.BLOCKED)
+                continue
+            reason = plan.wait_of(job.id).reason
+            if job.state is JobState.BLOCKED:
+                self._book.give_reason(job, reason, JobState.QUEUED)
+            elif job.reason is not reason and not (reason is words.LATER and job.reason is not None):
+                self._book.tell(job.id, reason)  # why it is to begin later, as after a failure, says more
