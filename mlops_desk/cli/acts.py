@@ -42,7 +42,9 @@ def _verb(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> in
             _say(followed and afterword.over(client, followed))
             return code
         text = afterword.ended(given.verb, arguments, answer) or (
-            afterword.after(before, answer) + output.text(answer, afterword.nothing(given.verb, arguments))
+            afterword.after(before, answer)
+            + output.text(answer, afterword.nothing(given.verb, arguments))
+            + ("" if as_json else afterword.group(client, given.verb, answer))
         )
         show(wire.to_builtins(answer), text, as_json=as_json)
         if (failed := deployment.failure(given.verb, arguments, answer)) is not None:

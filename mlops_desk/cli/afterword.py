@@ -15,6 +15,8 @@ _NO_FILTER = {"limit", "uri"}
 _CANCEL = ("jobs", "cancel")
 _END = ("gpus", "end_process")
 _LOGS = ("jobs", "logs")
+_SUBMITS = {("jobs", "submit"), ("jobs", "rerun")}
+_MOST_TOLD = 1000  # as many as one file makes
 _REASON = 300  # chosen: two or three lines of a terminal
 _ENDS = {
     JobState.SUCCEEDED: "succeeded",
@@ -83,6 +85,16 @@ def ended(verb: Verb, arguments: Mapping[str, Any], answer: Any) -> str:
     ticks = arguments.get("start_ticks")
     again = f"mlops-desk gpus end-process {answer.pid} --start-ticks {ticks} --force"
     return f"{named} was asked to end (TERM); it may save its work first. If it stays, kill it: {again}"
+
+
+def group(client: Client, verb: Verb, answer: Any) -> str:
+    """Tell of an array or a sweep that was submitted which jobs it became; "" for every other verb."""
+    if (verb.service, verb.name) not in _SUBMITS or not isinstance(answer, Job) or answer.group is None:
+        return ""
+    jobs = client.jobs.list(limit=_MOST_TOLD, group=answer.group)
+    ids = " ".join(job.id for job in jobs)
+    again = f"mlops-desk jobs list --group {answer.group}"
+    return f"\nQueued {len(jobs)} jobs as one group: {ids}\nLook again: {again}"
 
 
 def nothing(verb: Verb, arguments: Mapping[str, Any]) -> str:

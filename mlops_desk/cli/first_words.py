@@ -49,6 +49,12 @@ class _WindowParser(Parser):
         raise _OtherWordsError(message)
 
 
+def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what stands before the first ``--``, and what after it."""
+    at = words.index("--") if "--" in words else len(words)
+    return list(words[:at]), list(words[at + 1 :])
+
+
 def add_first_words(parser: Parser) -> None:
     """Add what stands before a verb and says where and how, and what holds where no verb does."""
     parser.add_argument("--data-dir", metavar="DIR", help="data folder, and with it the agent (MLOPS_DESK_DATA_DIR)")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from mlops_desk.base.disk import agent_address
 from mlops_desk.base.errors import DeskError
-from mlops_desk.cli.first_words import Parser, window_words
+from mlops_desk.cli.first_words import Parser, split, window_words
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -20,8 +20,9 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    as_json = "--json" in words
-    words = [word for word in words if word != "--json"]
+    head, _ = split(words)
+    as_json = "--json" in head  # what follows -- is somebody else's
+    words = [*(word for word in head if word != "--json"), *words[len(head) :]]
     Parser.json = as_json
     if sys.stdout is None:  # as with >&-
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for as long as the process lives
@@ -47,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parsed(words: list[str]) -> argparse.Namespace:
-    from mlops_desk.cli.parser import build  # noqa: PLC0415 - all verbs, which the window's first paint needs none of
+    from mlops_desk.cli.parser import parse  # noqa: PLC0415 - all verbs, which the window's first paint needs none of
 
-    return build().parse_args(words)
+    return parse(words)
 
 
 def _do(given: argparse.Namespace, *, as_json: bool) -> int:

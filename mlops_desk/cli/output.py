@@ -9,6 +9,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, table
 from mlops_desk.cli.forms import drift, events, host_processes, machine, processes, records, repeating
+from mlops_desk.cli.forms.job import asked_beside, named
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
@@ -17,6 +18,7 @@ from mlops_desk.records.history import SeriesBrief
 from mlops_desk.records.holding import finding
 from mlops_desk.records.host import HostProcesses
 from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.records.jobs.filling import filled
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
 from mlops_desk.records.jobs.spec import Resources
 from mlops_desk.records.list_page import ListPage
@@ -43,6 +45,8 @@ def text(answer: Any, nothing: str = "Nothing yet.") -> str:
     if isinstance(answer, ListPage):
         goes_on = f"\n\nThere are more: --cursor {answer.next}" if answer.next is not None else ""
         return text(answer.items, nothing) + goes_on
+    if isinstance(answer, str):
+        return answer.rstrip("\n")
     form = _FORMS.get(type(answer))
     return form(answer) if form is not None else wire.dumps(answer, indent=2)
 
@@ -119,7 +123,8 @@ def _job(job: Job) -> str:
         "job": f"{job.id}  {job.name}",
         "state": f"{job.state}, stopping" if job.cancel_requested and not job.state.is_final else job.state,
         "image": job.spec.image,
-        "command": shlex.join(job.spec.command) or ("not known" if job.orphan else "the image's own"),
+        "command": shlex.join(filled(job.spec).command) or ("not known" if job.orphan else "the image's own"),
+        **asked_beside(job),
         "asks for": _asked(job.spec.resources),
         "submitted": f"{ago(job.submitted_at)} by {job.user}",
         "GPUs": ", ".join(job.gpus) or "none",
@@ -211,7 +216,7 @@ _MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed}
 
 _JOBS: dict[str, Callable[[Any], str]] = {
     "ID": lambda job: job.id,
-    "NAME": lambda job: job.name,
+    "NAME": named,
     "STATE": lambda job: job.state,
     "USER": lambda job: job.user,
     "SUBMITTED": lambda job: ago(job.submitted_at),

@@ -1,7 +1,10 @@
 """The argument parser, made from the declared verbs plus what is done without an agent."""
 
 import argparse
+import itertools
+import json
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +14,7 @@ from mlops_desk import __version__
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.moments import parse_length, parse_moment
 from mlops_desk.base.text import plain
-from mlops_desk.cli.first_words import Parser, add_first_words
+from mlops_desk.cli.first_words import Parser, add_first_words, split
 from mlops_desk.cli.help import help_of, sentence
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import (
@@ -28,6 +31,7 @@ from mlops_desk.verbs.declaration import (
 )
 
 HIDDEN_SERVICES = {"agent", "telemetry"}
+_STANDARD_INPUT = "-"
 _LISTED = {"events"}
 """Services whose word alone lists."""
 
@@ -125,7 +129,9 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
     if parameter.type is bool:
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default, help=text)
     elif isinstance(form, Pairs):
-        parser.add_argument(option, dest=parameter.name, metavar=form.metavar, action="append", help=text)
+        _add_pairs(parser, parameter, form, option, text)
+    elif isinstance(form, FileText) and not parameter.required:
+        parser.add_argument(parameter.name, metavar=form.metavar, nargs="?", help=text)
     elif parameter.required and not isinstance(form, (Option, Moment, Length)):
         metavar = form.metavar if isinstance(form, (FileText, AbsolutePath)) else parameter.name.upper()
         parser.add_argument(parameter.name, metavar=metavar, type=_type(parameter), help=text)
@@ -136,6 +142,37 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
             option, dest=parameter.name, metavar=metavar, required=parameter.required, default=default,
             type=_type(parameter), help=text,
         )  # fmt: skip
+
+
+def _add_pairs(parser: argparse.ArgumentParser, parameter: Parameter, form: Pairs, option: str, text: str) -> None:
+    parser.add_argument(option, dest=parameter.name, metavar=form.metavar, action="append", help=text)
+    for short, key in form.short.items():
+        parser.add_argument(f"--{short}", dest=_short(parameter, short), help=f"short for {option} {key}=...")
+    if form.rest is not None:
+        parser.usage = f"{parser.format_usage().partition(':')[2].strip()} [-- {form.rest.upper()} ...]"
+
+
+def _short(parameter: Parameter, short: str) -> str:
+    return f"{parameter.name}.{short}"
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Return what ``words`` say. What follows ``--`` is a command for a verb that takes one, and as ever for others."""
+    head, rest = split(words)
+    if not rest or not any(pair in _TAKE_REST for pair in itertools.pairwise(head)):
+        return build().parse_args(words)
+    given = build().parse_args(head)
+    given.rest = rest
+    return given
+
+
+_TAKE_REST = {
+    (verb.service, verb.name)
+    for service, protocol in PROTOCOLS.items()
+    for verb in verbs_of(service, protocol)
+    if any(isinstance(item.form, Pairs) and item.form.rest is not None for item in verb.parameters)
+}
+"""The verbs, as they stand among the words, that take a command."""
 
 
 def _type(parameter: Parameter) -> Any:
@@ -172,7 +209,9 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
     for parameter in verb.parameters:
         form = parameter.form
         if isinstance(form, FolderOf):
-            arguments[parameter.name] = str(Path(getattr(given, form.parameter)).absolute().parent)
+            path = getattr(given, form.parameter)
+            folder = Path.cwd() if path in {None, _STANDARD_INPUT} else Path(path).absolute().parent
+            arguments[parameter.name] = str(folder)
             continue
         value = getattr(given, parameter.name)
         if isinstance(form, Moment) and value is not None:
@@ -180,11 +219,11 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
         if isinstance(form, Length):
             value = parse_length(value)
         if isinstance(form, FileText):
-            value = _read(value, form)
+            value = parameter.default if value is None else _read(value, form)
         elif isinstance(form, AbsolutePath) and value is not None:
             value = str(Path(value).expanduser().absolute())
-        elif isinstance(form, Pairs) and value is not None:
-            value = _pairs(form.word or parameter.name, value, form)
+        elif isinstance(form, Pairs):
+            value = _all_pairs(parameter, form, given)
         arguments[parameter.name] = _absolute_uri(parameter.name, value)
     return arguments
 
@@ -192,7 +231,7 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
 def file_of(verb: Verb, given: argparse.Namespace) -> str | None:
     """Return the path of the file whose text is sent for ``verb``, as it was given; None where none is."""
     files = [getattr(given, item.name) for item in verb.parameters if isinstance(item.form, FileText)]
-    return plain(files[0]) if files else None
+    return plain(files[0]) if files and files[0] is not None else None
 
 
 def _absolute_uri(name: str, value: Any) -> Any:
@@ -207,7 +246,7 @@ def _absolute_uri(name: str, value: Any) -> Any:
 
 def _read(path: str, form: FileText) -> str:
     try:
-        with Path(path).open("rb") as file:
+        with sys.stdin.buffer if path == _STANDARD_INPUT else Path(path).open("rb") as file:
             data = file.read(form.limit_bytes + 1)
     except OSError as error:
         raise Invalid(f"{path} can't be read: {error.strerror}.", f"Give the path of a {form.metavar} file.") from error
@@ -217,6 +256,20 @@ def _read(path: str, form: FileText) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Invalid(f"{path} is not text in UTF-8.") from error
+
+
+def _all_pairs(parameter: Parameter, form: Pairs, given: argparse.Namespace) -> Mapping[str, str] | None:
+    """Return the pairs that were given, those of their own options, and the command after ``--``; None without any."""
+    values = getattr(given, parameter.name)
+    pairs = {} if values is None else dict(_pairs(form.word or parameter.name, values, form))
+    for short, key in form.short.items():
+        value = getattr(given, _short(parameter, short))
+        if value is not None:
+            pairs[key] = value
+    rest = getattr(given, "rest", None)
+    if form.rest is not None and rest:
+        pairs[form.rest] = json.dumps(rest)  # which is YAML, whatever is in it
+    return pairs or None
 
 
 def _pairs(name: str, values: Sequence[str], form: Pairs) -> Mapping[str, str]:

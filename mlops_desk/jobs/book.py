@@ -5,8 +5,9 @@ writes. The database is written first: what was announced is durable.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from mlops_desk.base.errors import Hint, Invalid, NotFound
 from mlops_desk.base.short_ids import LOOKED_FOR, the_one
@@ -40,11 +41,18 @@ class JobBook:
 
     def add(self, job: Job) -> Job:
         """Add a new job at the end of the queue, whatever the clock has done since the last one."""
+        return self.add_all([job])[0]
+
+    def add_all(self, jobs: Sequence[Job]) -> list[Job]:
+        """Add new jobs at the end of the queue, in their order, all of them or none."""
         with self._lock:
-            job = replace(job, submitted_at=max(job.submitted_at, self._latest + 1e-6))
-            self._put(job)
-            self._latest = job.submitted_at
-            return job
+            at = [max(job.submitted_at, self._latest + 1e-6 * number) for number, job in enumerate(jobs, start=1)]
+            added = [replace(job, submitted_at=moment) for job, moment in zip(jobs, accumulate(at, max), strict=True)]
+            self._table.put_all(added)
+            for job in added:
+                self._keep(job)
+            self._latest = added[-1].submitted_at
+            return added
 
     def restore(self, job: Job) -> None:
         """Make the record of a job that has none any more; it keeps its time."""
@@ -102,6 +110,17 @@ class JobBook:
         """Return the newest job that logged to a run, or None."""
         return self._table.newest_with("mlflow_run_id", run_id)
 
+    def newest_named(self, name: str) -> Job | None:
+        """Return the newest job of a name, or None."""
+        return self._table.newest_with("name", name)
+
+    def group(self, group: str) -> list[Job]:
+        """Return the jobs of an array or a sweep in their order; of what is none, none."""
+        found = self._table.all_with("group", group)
+        with self._lock:
+            jobs = [self._active.get(job.id, job) for job in found]
+        return sorted(jobs, key=lambda job: job.group_index or 0)
+
     def newest(self, states: tuple[str, ...] | None = None, limit: int | None = None) -> list[Job]:
         """Return jobs from the database, newest first, each with what is told of it now."""
         found = self._table.list(states=states, limit=limit)
@@ -147,6 +166,10 @@ class JobBook:
 
     def _put(self, job: Job) -> None:
         self._table.put(job)
+        self._keep(job)
+
+    def _keep(self, job: Job) -> None:
+        """Hold in memory what was written, if it is not over, and announce it."""
         if job.state.is_final:
             self._active.pop(job.id, None)
         else:

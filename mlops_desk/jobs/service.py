@@ -1,21 +1,21 @@
 """The verbs about jobs."""
 
 import logging
-import secrets
-import time
 from builtins import list as list_of
 from collections.abc import Iterator, Mapping
 from functools import partial
 
 from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import current_caller, user_name
+from mlops_desk.base.caller import current_caller
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
+from mlops_desk.jobs.file.changes import without_file
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
+from mlops_desk.jobs.intake import Intake
 from mlops_desk.jobs.ports import FinishRun, KeepTickets, PrepareRun
 from mlops_desk.jobs.run import lost_jobs
 from mlops_desk.jobs.run.log import Logs
@@ -70,6 +70,7 @@ class JobsService:
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         self._runners = {one.name: Runner(self._book, one, runs, loop.start) for one in runtimes}
         self._logs = Logs(self._book, runtimes, loop.ending.is_set)
+        self._intake = Intake(self._book, lambda job: self._runner_of(job).wake())
 
     def start(self) -> None:
         """Begin to run jobs; those of an earlier agent are taken up where they are."""
@@ -100,17 +101,28 @@ class JobsService:
 
     # -- verbs ---------------------------------------------------------------------------------
 
-    def submit(self, spec: str, folder: str = "/", runtime: str | None = None) -> Job:
+    def submit(
+        self,
+        spec: str = "",
+        folder: str = "/",
+        runtime: str | None = None,
+        changed: Mapping[str, str] | None = None,
+    ) -> Job:
         if not folder.startswith("/"):
             raise Invalid(f"The folder {plain(folder)!r} is not absolute.", "Send the job file's absolute folder.")
         if runtime is not None and runtime not in self._runtimes:
             known = ", ".join(one.name for one in self._runtimes)
             raise NotFound(f"There is no engine called {plain(runtime)}.", f"There are: {known}.")
         where = self._runtimes.default if runtime is None else self._runtimes.named(runtime)
-        return self._queue(parse_spec(spec, folder), current_caller().uid, where)
+        text = spec or without_file(changed or {})
+        return self._queue(parse_spec(text, folder, changed), current_caller().uid, where)
 
-    def list(self, state: str | None = None, limit: int = 200) -> list[Job]:
-        return self._book.newest(_states(state), check_limit(limit))
+    def list(self, state: str | None = None, limit: int = 200, group: str | None = None) -> list[Job]:
+        states, limit = _states(state), check_limit(limit)
+        if group is None:
+            return self._book.newest(states, limit)
+        found = self._book.group(self._book.find(group).group or group)
+        return [job for job in found if states is None or job.state in states][:limit]
 
     def page(
         self, state: str | None = None, since: float | None = None, limit: int = 100, cursor: str | None = None
@@ -193,34 +205,10 @@ class JobsService:
         origin: str | None = None,
         repeat: Repeat | None = None,
     ) -> Job:
-        job = Job(
-            id=secrets.token_hex(6),
-            name=spec.name,
-            state=JobState.QUEUED,
-            spec=runtime.accept(spec, uid),
-            submitted_at=time.time(),
-            submitted_by=uid,
-            user=user_name(uid),
-            image_id=image_id or _local_image(runtime, spec.image),
-            origin=origin,
-            runtime=runtime.name,
-            repeat=repeat,
-        )
-        job = self._book.add(job)
-        self._runner_of(job).wake()
-        return job
+        return self._intake.queue(spec, uid, runtime, image_id, origin, repeat)[0]
 
     def _announce(self, job: Job) -> None:
         self._announcements.put(lambda: self._bus.publish(JobChanged(job)))
-
-
-def _local_image(runtime: Runtime, reference: str) -> str | None:
-    """Return what a job is pinned to; None when its image is to be found or pulled before the start."""
-    try:
-        return runtime.image(reference)
-    except DeskError as error:
-        _log.info("The image %s is not pinned yet: %s", plain(reference), error.message)
-        return None
 
 
 def _states(state: str | None) -> tuple[str, ...] | None:

@@ -161,10 +161,16 @@ class StoredRecords(Generic[R]):
 
     def newest_with(self, member: str, value: str) -> R | None:
         """Return the newest record whose document has ``value`` in its ``member``; a walk unless that is indexed."""
+        return next(iter(self._read(self._with(member, value), 1)), None)
+
+    def all_with(self, member: str, value: str) -> list_of[R]:
+        """Return the records whose document has ``value`` in its ``member``, newest first; likewise a walk."""
+        return self._read(self._with(member, value), None)
+
+    def _with(self, member: str, value: str) -> Select[Any]:
         # SQLite takes an index of an expression only for the very same one: the path can't be a bound value.
         found = func.json_extract(self._table.document, literal_column(f"'$.{member}'"))
-        statement = self._select().where(found == value).order_by(self._table.created_at.desc())
-        return next(iter(self._read(statement, 1)), None)
+        return self._select().where(found == value).order_by(self._table.created_at.desc())
 
     def remove(self, key: str) -> None:
         """Forget the record of ``key``."""

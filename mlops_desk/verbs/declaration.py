@@ -9,8 +9,8 @@ file), ``FolderOf`` sends the absolute folder of that file, ``AbsolutePath`` res
 import inspect
 import math
 import types
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -47,7 +47,7 @@ class VerbMark:
 
 @dataclass(frozen=True, slots=True)
 class FileText:
-    """On the command line: a file's path, whose text is sent (at most ``limit_bytes``)."""
+    """On the command line: a file's path (``-``: standard input), whose text is sent (at most ``limit_bytes``)."""
 
     metavar: str = "FILE"
     limit_bytes: int = 1 << 20
@@ -83,12 +83,15 @@ class Option:
 class Pairs:
     """On the command line: repeated ``--name KEY=VALUE`` (the value an absolute path if ``paths``).
 
-    ``word`` stands there instead of the name (``set``, which Python keeps for itself).
+    ``word`` stands there instead of the name (``set``, which Python keeps for itself). ``short`` has options of their
+    own for some keys, ``rest`` is the key of what follows ``--``, as a list.
     """
 
     metavar: str = "KEY=VALUE"
     paths: bool = False
     word: str | None = None
+    short: Mapping[str, str] = field(default_factory=dict)
+    rest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

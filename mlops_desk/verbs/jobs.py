@@ -10,6 +10,14 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.verbs.declaration import CURSOR, FileText, FolderOf, Moment, Pairs, Who, changes, reads
 
+SUBMITTED = Pairs(
+    "FIELD=VALUE",
+    word="set",
+    short={"image": "image", "name": "name", "gpus": "resources.gpus"},
+    rest="command",
+)
+"""Fields of the job file beside it: ``--set resources.gpus=2``, ``--gpus 2``, and the command after ``--``."""
+
 
 class Jobs(Protocol):
     """A first-in-first-out queue of containers with GPUs of their own."""
@@ -17,19 +25,21 @@ class Jobs(Protocol):
     @changes(why="the job is theirs")
     def submit(
         self,
-        spec: Annotated[str, FileText("SPEC")],
+        spec: Annotated[str, FileText("SPEC")] = "",
         folder: Annotated[str, FolderOf("spec")] = "/",
         runtime: str | None = None,
+        changed: Annotated[Mapping[str, str] | None, SUBMITTED] = None,
     ) -> Job:
         """Queue the job that a YAML file describes; relative mount sources are taken from the file's folder.
 
-        It runs on the engine that is named, else on this machine's own.
+        It runs on the engine that is named, else on this machine's own. Without a file it takes an image, and a
+        command after --. An array or a sweep becomes a group of jobs, of which this is the first.
         """
         ...
 
     @reads
-    def list(self, state: str | None = None, limit: int = 200) -> list[Job]:
-        """List jobs, newest first, optionally only those in one state."""
+    def list(self, state: str | None = None, limit: int = 200, group: str | None = None) -> list[Job]:
+        """List jobs, newest first, optionally only those in one state; or those of an array or a sweep, in order."""
         ...
 
     @reads

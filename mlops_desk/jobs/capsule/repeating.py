@@ -13,8 +13,8 @@ from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import DeskError, Hint, Invalid, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.capsule.changes import changed_spec
 from mlops_desk.jobs.capsule.differences import capsule_document, differences, job_document, spec_document
+from mlops_desk.jobs.file.spec import change_spec
 from mlops_desk.records.jobs.capsule import Capsule, Difference, Repeat
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.spec import JobSpec
@@ -61,7 +61,7 @@ class Repeating:
         if job.orphan:
             text = f"What job {job.id} was asked to do is not known: no record was left when its container was found."
             raise Refused(text, "Submit its job file again.")
-        spec = _with_data(job, changed_spec(job.spec, changed), data)
+        spec = _with_data(job, change_spec(job.spec, changed), data)
         caller = current_caller()
         is_other = self._policy.relation(caller, job.owner) is Relation.OTHER
         if is_other and job.capsule is not None and job.capsule.source_sha256 is not None:

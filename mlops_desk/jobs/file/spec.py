@@ -32,6 +32,8 @@ def parse_spec(text: str, folder: str = "/", changes: Mapping[str, str] | None =
 
 def change_spec(spec: JobSpec, changes: Mapping[str, str], folder: str = "/") -> JobSpec:
     """Return ``spec`` with some of its fields changed, as the job file writes them. Raises Invalid."""
+    if not changes:
+        return spec
     return parse_spec(format_spec(spec), folder, changes)
 
 

@@ -41,6 +41,7 @@ class JobBrief:
     forecast_start: float | None = None
     time_limit_seconds: float | None = None
     progress: Progress | None = None
+    group_index: int | None = None
 
 
 def brief_of(job: Job) -> JobBrief:
@@ -72,6 +73,7 @@ def brief_of(job: Job) -> JobBrief:
         forecast_start=job.forecast_start,
         time_limit_seconds=job.spec.time_limit_seconds,
         progress=job.progress,
+        group_index=job.group_index,
     )
 
 

@@ -242,7 +242,7 @@ def test_what_is_of_another_kind_is_told_in_words(world: World, path: str, said:
 
 def test_every_single_value_that_a_verb_takes_has_words() -> None:
     parameters = [one for name, kind in PROTOCOLS.items() for verb in verbs_of(name, kind) for one in verb.parameters]
-    assert {one.name for one in parameters if one.wanted is None} == {"curves", "data"}
+    assert {one.name for one in parameters if one.wanted is None} == {"changed", "curves", "data"}
     assert {one.wanted for one in parameters if one.name == "enabled"} == {"true or false"}
 
 
@@ -372,7 +372,7 @@ def test_the_openapi_document_has_every_verb(world: World) -> None:
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(world.socket)), base_url="http://agent") as raw:
         document = raw.get("/openapi.json").json()
     submit = document["paths"]["/v1/jobs/submit"]["post"]
-    assert submit["requestBody"]["content"]["application/json"]["schema"]["required"] == ["spec"]
+    assert submit["requestBody"]["content"]["application/json"]["schema"]["required"] == []
     assert "get" in document["paths"]["/v1/drift/list"]
     paths = ("/v1/settings/set", "/v1/jobs/cancel", "/v1/jobs/submit")
     assert [document["paths"][path]["post"]["x-who"] for path in paths] == ["administrator", "owner", "everybody"]

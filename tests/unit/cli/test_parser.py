@@ -1,5 +1,6 @@
 """The command line is the declared verbs; other programs rely on its words."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.cli.first_words import window_words
 from mlops_desk.cli.help import help_of
 from mlops_desk.cli.main import main
-from mlops_desk.cli.parser import arguments_of, build
+from mlops_desk.cli.parser import arguments_of, build, parse
 from mlops_desk.events.service import KEPT
 from mlops_desk.telemetry.history.curves import BUCKETS_LIMIT
 from mlops_desk.verbs import PROTOCOLS
@@ -16,16 +17,52 @@ from mlops_desk.verbs.declaration import MOST_LISTED, FolderOf, Length, Moment, 
 
 
 def parsed(*words: str) -> tuple[str, dict[str, object]]:
-    given = build().parse_args(list(words))
+    given = parse(words)
     return f"{given.verb.service}.{given.verb.name}", arguments_of(given.verb, given)
 
 
 def test_submit_sends_the_files_text_and_its_absolute_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "job.yaml").write_text("name: x")
     monkeypatch.chdir(tmp_path)
-    sent = {"spec": "name: x", "folder": str(tmp_path), "runtime": None}
+    sent = {"spec": "name: x", "folder": str(tmp_path), "runtime": None, "changed": None}
     assert parsed("jobs", "submit", "job.yaml") == ("jobs.submit", sent)
     assert parsed("jobs", "submit", "job.yaml", "--runtime", "lab") == ("jobs.submit", {**sent, "runtime": "lab"})
+
+
+def test_submit_takes_fields_beside_the_file_or_instead_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "job.yaml").write_text("name: x")
+    monkeypatch.chdir(tmp_path)
+    sent = {"spec": "name: x", "folder": str(tmp_path), "runtime": None}
+    changed = {"resources.gpus": "2", "params.lr": "a=b"}
+    words = ("jobs", "submit", "job.yaml", "--set", "resources.gpus=2", "--set", "params.lr=a=b")
+    assert parsed(*words) == ("jobs.submit", {**sent, "changed": changed})
+    words = ("jobs", "submit", "--image", "python:3.12", "--gpus", "1", "--", "python", "-c", "x", "--json", "--")
+    command = '["python", "-c", "x", "--json", "--"]'
+    asked = {"image": "python:3.12", "resources.gpus": "1", "command": command}
+    assert parsed(*words) == ("jobs.submit", {**sent, "spec": "", "changed": asked})
+
+
+def test_what_follows_two_dashes_is_an_argument_as_ever_for_verbs_that_take_no_command() -> None:
+    assert parsed("jobs", "cancel", "--", "-a") == ("jobs.cancel", {"job_id": "-a"})
+
+
+def test_a_job_file_is_read_from_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("name: é".encode())))
+    sent = {"spec": "name: é", "folder": str(tmp_path), "runtime": None, "changed": None}
+    assert parsed("jobs", "submit", "-") == ("jobs.submit", sent)
+
+
+def test_json_is_asked_for_before_the_command_of_a_job_and_not_in_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "mlops_desk.cli.acts.ACTS", {"verb": lambda _where, given, as_json: asked.append((given.rest, as_json)) or 0}
+    )
+    assert main(["jobs", "submit", "--image", "a", "--", "train", "--json"]) == 0
+    assert main(["jobs", "submit", "--image", "a", "--json", "--", "train"]) == 0
+    assert asked == [(["train", "--json"], False), (["train"], True)]
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_a_limit_that_is_none_is_refused(desk, limit):
 
 def test_jobs_are_listed_newest_first_whatever_the_clock_does(desk, monkeypatch):
     for now in (2000.0, 2000.0, 1000.0):
-        monkeypatch.setattr("mlops_desk.jobs.service.time.time", lambda now=now: now)
+        monkeypatch.setattr("mlops_desk.jobs.intake.time.time", lambda now=now: now)
         job = desk.jobs.submit(HEAD + "command: [ended]")
         assert desk.jobs.list()[0].id == job.id
         monkeypatch.undo()
@@ -503,3 +503,42 @@ def test_a_job_that_lost_its_record_is_forgotten_by_its_owner_and_none_with_a_re
         os.chown(folder / "a1" / "out", 4242, 4242)
         ask_as(4242, desk.jobs, "jobs.forget", job_id="0123")
         assert as_uid(4242, lambda: desk.jobs.forget("0123")).folder.endswith("0123456789ab.2")
+
+
+def test_a_sweep_is_submitted_as_a_group_whose_jobs_can_be_listed(desk):
+    text = HEAD + "command: [short, '{lr}']\nsweep: {grid: {lr: [1, 2, 3]}}\n"
+    first = desk.jobs.submit(text)
+    jobs = desk.jobs.list(group=first.id[:8])
+    assert [(job.group, job.group_index, job.spec.params["lr"]) for job in jobs] == [
+        (first.id, 0, "1"),
+        (first.id, 1, "2"),
+        (first.id, 2, "3"),
+    ]
+    for job in jobs:
+        desk.wait(job.id, JobState.SUCCEEDED)
+    assert len(desk.jobs.list(state="succeeded", group=first.id)) == 3
+    assert desk.jobs.list(state="failed", group=first.id) == []
+    assert desk.jobs.list(limit=1, group=first.id)[0].id == first.id
+    single = desk.jobs.submit(HEAD + "command: [short]\n")
+    assert desk.jobs.list(group=single.id) == []
+
+
+def test_a_command_starts_with_its_parameters_in_it(desk, monkeypatch):
+    made: list[ContainerSpec] = []
+    create = desk.engine.create
+    monkeypatch.setattr(desk.engine, "create", lambda spec: made.append(spec) or create(spec))
+    job = desk.jobs.submit(HEAD + "command: [short, '--lr={lr}', '{{x}}']\nenv: {A: '{lr}'}\nparams: {lr: 0.10}\n")
+    desk.wait(job.id, JobState.SUCCEEDED)
+    (of_the_job,) = [spec for spec in made if "short" in (spec.command or ())]
+    assert of_the_job.command[-3:] == ("short", "--lr=0.10", "{x}")
+    assert of_the_job.env["A"] == "0.10"
+    assert desk.jobs.show(job.id).spec.command == ("short", "--lr={lr}", "{{x}}")
+
+
+def test_a_job_is_submitted_with_fields_beside_its_file_or_without_one(desk):
+    job = desk.jobs.submit(HEAD + "command: [forever]\n", changed={"command[0]": "short", "priority": "3"})
+    assert (job.spec.command, job.priority) == (("short",), 3)
+    job = desk.jobs.submit(changed={"image": "img", "command": "[short, x]"})
+    assert (job.name, job.spec.image, job.spec.command) == ("short x", "img", ("short", "x"))
+    with pytest.raises(Invalid, match="Neither a job file nor an image"):
+        desk.jobs.submit()

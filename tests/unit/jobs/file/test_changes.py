@@ -1,9 +1,13 @@
 """``--set``: values put into a job file from beside it."""
 
+import string
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.jobs.file.changes import without_file
 from mlops_desk.jobs.file.spec import change_spec, parse_spec
 from mlops_desk.records.jobs.spec import Mount, Sweep, ValueSpan
 from tests.job_specs import specs
@@ -39,6 +43,12 @@ sweep: {random: {lr: {low: 1, high: 2}}, samples: 3}
         ("sweep", "{grid: {lr: [1, 2]}}", lambda spec: spec.sweep == Sweep(grid={"lr": ("1", "2")})),
         ("timeLimit", "90m", lambda spec: spec.time_limit_seconds == 5400.0),
         ("name", "{a: 1}", lambda spec: spec.name == "{a: 1}"),
+        ("name", "'a: # 1'", lambda spec: spec.name == "a: # 1"),
+        ("env.A", "a: b # c", lambda spec: spec.env == {"A": "a: b # c"}),
+        ("env.A", "on", lambda spec: spec.env == {"A": "on"}),
+        ("mounts[0]", "null", lambda spec: spec.mounts == ()),
+        ("params.lr", "~", lambda spec: "lr" not in spec.params),
+        ("mlflow.server", "", lambda spec: spec.mlflow is None),
     ],
 )
 def test_a_value_takes_the_place_of_what_stands_there(path, value, found):
@@ -60,7 +70,21 @@ def test_changes_are_put_in_one_after_the_other():
         ("command", "[a", "--set command: Line 1: this is not YAML:", ""),
         ("command[9]", "a", "--set: 'command[9]' names no item of that list.", "Its items are numbered: 0 to 2,"),
         ("command.x", "a", "--set: 'command.x' names no item of that list.", "Its items are numbered: 0 to 2,"),
-        ("image", "", "--set: image is empty.", "Expected: an image"),
+        ("image", "", "Line 1, column 1: image is missing.", "Add a line image: ... "),
+        ("name", "null", "Line 1, column 1: name is missing.", "Add a line name: ... "),
+        ("command[0].x", "a", "--set: command[0] is a table.", "Expected: a text"),
+        ("a..b", "2", "--set: 'a..b' names no field.", ""),
+        (".".join("a" * 40), "2", "--set: 'a.a.", ""),
+        ("a" * 5000, "2", "--set: 'aaa", ""),
+        ("a[x]", "2", "--set: 'a[x]' is not a key of the file.", ""),
+        ("env.LD_PRELOAD", "x", "--set: env: LD_PRELOAD can't be set", ""),
+        ("mounts[1].source", "/x", "--set: mounts[1].target is missing.", "Add a line target: ... to mounts[1]."),
+        ("mounts[0].mode", "rx", "--set: mounts[0].mode: 'rx' does not fit.", "Expected: ro"),
+        ("apiVersion", "v2", "--set: apiVersion: 'v2' does not fit.", "Expected: mlops-desk/v1."),
+        ("command", "[a, *x]", "--set command: Line 1, column 5: anchors", ""),
+        ("command", "[!!python/object:os.system x]", "--set command: Line 1, column 2: tags", ""),
+        ("command", "[" * 5000, "--set command: Line 1, column 9: nested deeper", ""),
+        ("env.A", "'b", "--set env.A: Line 1: this is not YAML", ""),
         ("", "2", "--set: '' names no field.", "Write it as resources.gpus=2."),
         ("name.x", "2", "--set: name is a table.", "Expected: a name"),
         ("env.A", "{nope}", "--set: env.A: {nope} is no parameter.", "Known: index, lr, model.depth."),
@@ -71,7 +95,7 @@ def test_a_change_that_is_wrong_is_told_as_given_beside_the_file(path, value, me
         parse_spec(TEXT, changes={path: value})
     assert caught.value.message.startswith(message)
     assert str(caught.value.hint).startswith(hint)
-    assert caught.value.place is None
+    assert caught.value.place is None or message.startswith("Line")
 
 
 def test_what_stands_in_the_file_keeps_its_place_beside_a_change():
@@ -79,6 +103,54 @@ def test_what_stands_in_the_file_keeps_its_place_beside_a_change():
         parse_spec(HEAD + "priority: x\n", changes={"resources.gpus": "1"})
     assert caught.value.place is not None
     assert caught.value.place.line == 5
+
+
+_WORDS = st.text(string.printable, max_size=20)
+
+
+@given(st.dictionaries(_WORDS, _WORDS, max_size=3))
+@example({"env.A": "x\n..."})
+@example({"mounts[0]": "&a [*a]"})
+@example({"command[0]": "{a: b}"})
+@settings(deadline=None)
+def test_whatever_is_given_is_put_in_or_refused_in_words(changes):
+    try:
+        parse_spec(TEXT, changes=changes)
+    except Invalid as error:
+        assert error.message  # noqa: PT017 - either outcome is right; anything else raised fails the test
+
+
+@given(st.text("0123456789abc: '\"#[]{}\\", max_size=12))
+def test_a_text_in_quotes_is_itself(text):
+    quoted = "'" + text.replace("'", "''") + "'"
+    assert parse_spec(HEAD, changes={"env.A": quoted}).env["A"] == text
+
+
+def test_a_job_without_a_file_is_an_image_and_a_command():
+    changes = {"image": "python:3.12", "command": '["python", "train.py", "--x y"]', "resources.gpus": "1"}
+    spec = parse_spec(without_file(changes), changes=changes)
+    assert (spec.name, spec.image, spec.resources.gpus) == ("python train.py --x y", "python:3.12", 1)
+    assert spec.command == ("python", "train.py", "--x y")
+    assert parse_spec(without_file({"image": "a"}), changes={"image": "a"}).name == "a"
+
+
+@pytest.mark.parametrize("command", ['["python", "-c", "a\\nb"]', '["' + "x" * 4000 + '"]', '["\u202e"]', "[' ']"])
+def test_a_command_that_is_no_name_gives_one_all_the_same(command):
+    changes = {"image": "a", "command": command}
+    spec = parse_spec(without_file(changes), changes=changes)
+    assert spec.name
+    assert len(spec.name) <= 100
+
+
+def test_neither_a_file_nor_an_image_is_no_job():
+    with pytest.raises(Invalid, match="Neither a job file nor an image is given") as caught:
+        without_file({"command": "[a]"})
+    assert caught.value.command == "mlops-desk jobs submit --image python:3.12 -- python train.py"
+
+
+def test_nothing_changed_is_the_same_job():
+    spec = parse_spec(TEXT)
+    assert change_spec(spec, {}) is spec
 
 
 @given(specs())

@@ -1,0 +1,47 @@
+"""What a job was asked to be, beside its image, its command and its resources, as text."""
+
+from collections.abc import Iterator, Mapping
+
+from mlops_desk.cli.cells import moment, step
+from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.spec import JobKind
+
+
+def named(job: Job | JobBrief) -> str:
+    """Return a job's name, with its place in its array or sweep."""
+    return job.name if job.group_index is None else f"{job.name} [{job.group_index}]"
+
+
+def asked_beside(job: Job) -> dict[str, str]:
+    """Return the lines about what a job's file says, in order; what it does not say has none."""
+    return {name: text for name, text in _lines(job) if text}
+
+
+def _lines(job: Job) -> Iterator[tuple[str, str]]:
+    spec = job.spec
+    yield "sort", "" if spec.kind is JobKind.TRAINING else spec.kind
+    yield "parameters", _pairs(spec.params)
+    yield "seed", "" if spec.seed is None else str(spec.seed)
+    yield "group", "" if job.group is None else f"{job.group}, number {job.group_index}"
+    yield "priority", str(job.priority or "")
+    yield "preemptible", "yes" if spec.preemptible else ""
+    yield "time limit", _span(spec.time_limit_seconds)
+    yield "grace", _span(spec.grace_seconds)
+    yield "starts", "" if spec.begin_at is None else f"at {moment(spec.begin_at)} at the earliest"
+    yield "after", " ".join(spec.after)
+    yield "after success of", " ".join(spec.after_success)
+    yield "retries", _pairs({name: str(count) for name, count in spec.retries.items()})
+    if spec.source is not None:
+        yield "code", " ".join(filter(None, (spec.source.folder or spec.source.git, spec.source.ref)))
+    yield "secrets", ", ".join(spec.secrets)
+    yield "ports", ", ".join(str(port) for port in spec.ports)
+    yield "relaxed", ", ".join(spec.relax)
+
+
+def _span(seconds: float | None) -> str:
+    return "" if seconds is None else step(seconds)
+
+
+def _pairs(pairs: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in pairs.items())

@@ -1,0 +1,126 @@
+"""Taking jobs in: what they wait for is found, arrays and sweeps become jobs, and all of them are queued or none."""
+
+import difflib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from mlops_desk.base.caller import user_name
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.members import is_several, members
+from mlops_desk.records.jobs.capsule import Repeat
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.runtimes.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+_NEAR_LOOKED_AT = 500  # chosen: the jobs that people still have in mind
+_MOST_WAITS = 20_000
+"""Chosen: jobs of one file times what each waits for; all of it is written down with each of them."""
+
+
+class Intake:
+    """``wake`` makes who looks after a job look at it now."""
+
+    def __init__(self, book: JobBook, wake: Callable[[Job], None]) -> None:
+        self._book = book
+        self._wake = wake
+
+    def queue(
+        self,
+        spec: JobSpec,
+        uid: int,
+        runtime: Runtime,
+        image_id: str | None = None,
+        origin: str | None = None,
+        repeat: Repeat | None = None,
+    ) -> Sequence[Job]:
+        """Queue what ``spec`` asks for, in the order of its points. Raises Invalid, NotFound, and what runtimes raise.
+
+        The group of an array or a sweep has the id of its first job.
+        """
+        accepted = runtime.accept(self.with_ids(spec), uid)
+        pinned = image_id or _local_image(runtime, accepted.image)
+        made = members(accepted)
+        ids = [secrets.token_hex(6) for _ in made]
+        several = is_several(spec)
+        jobs = [
+            Job(
+                id=job_id,
+                name=one.name,
+                state=JobState.QUEUED,
+                spec=one,
+                submitted_at=time.time(),
+                submitted_by=uid,
+                user=user_name(uid),
+                image_id=pinned,
+                origin=origin,
+                runtime=runtime.name,
+                priority=one.priority,
+                group=ids[0] if several else None,
+                group_index=index if several else None,
+                not_before=one.begin_at,
+                repeat=repeat,
+            )
+            for index, (job_id, one) in enumerate(zip(ids, made, strict=True))
+        ]
+        added = self._book.add_all(jobs)
+        self._wake(added[0])
+        return added
+
+    def with_ids(self, spec: JobSpec) -> JobSpec:
+        """Return ``spec`` with the ids of the jobs that it waits for. Raises NotFound, and Invalid."""
+        after = self._ids("after", spec.after)
+        after_success = self._ids("afterSuccess", spec.after_success)
+        waits = len(members(spec)) * (len(after) + len(after_success))
+        if waits > _MOST_WAITS:
+            text = f"{len(members(spec))} jobs would wait for {len(after) + len(after_success)} others each."
+            raise Invalid(text, "Let them wait for one job that comes after the others.")
+        return replace(spec, after=after, after_success=after_success)
+
+    def _ids(self, field: str, given: Sequence[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(job_id for name in given for job_id in self._meant(field, name)))
+
+    def _meant(self, field: str, name: str) -> list[str]:
+        """Return the ids of what a name, an id or the beginning of one means: all of a group by its name or its id."""
+        job = self._named(field, name)
+        if job.group is None or (job.name != name and job.id != job.group):
+            return [job.id]
+        return [one.id for one in self._book.group(job.group)]
+
+    def _named(self, field: str, name: str) -> Job:
+        try:
+            found = self._book.find(name)
+        except NotFound as error:
+            named = self._book.newest_named(name)
+            if named is None:
+                raise self._unknown(field, name) from error
+            return named
+        except Invalid:
+            named = self._book.newest_named(name)
+            if named is None:
+                raise
+            return named
+        # An id is meant for certain only if it is whole: what begins so may be a name as well.
+        return found if found.id == name else self._book.newest_named(name) or found
+
+    def _unknown(self, field: str, name: str) -> NotFound:
+        known = dict.fromkeys(job.name for job in self._book.newest(limit=_NEAR_LOOKED_AT))
+        near = difflib.get_close_matches(name, known, n=1)
+        meant = f"Did you mean {plain(near[0])}? " if near else ""
+        text = f"{field}: there is no job called {plain(name)!r}, and none whose id begins so."
+        return NotFound(text, Hint("mlops-desk jobs list", before=meant, after=" shows them all."))
+
+
+def _local_image(runtime: Runtime, reference: str) -> str | None:
+    """Return what a job is pinned to; None when its image is to be found or pulled before the start."""
+    try:
+        return runtime.image(reference)
+    except DeskError as error:
+        _log.info("The image %s is not pinned yet: %s", plain(reference), error.message)
+        return None
