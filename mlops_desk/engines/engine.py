@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlops_desk.base.disk.mount_points import MountPoint
+from mlops_desk.base.errors import Refused
 from mlops_desk.records.jobs.spec import Mount
 
 
@@ -93,6 +94,14 @@ class ImageFacts:
     working_dir: str
     user: str
     architecture: str = ""
+
+
+class Obstacle(Refused):
+    """The engine can't do it before something on its machine is mended. ``word`` says what, in a stable word."""
+
+    def __init__(self, word: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.word = word
 
 
 class Engine(Protocol):

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from mlops_desk.base.disk.mount_points import MountPoint, MountTable, RealPlace
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import LINE_LIMIT, plain
+from mlops_desk.engines.docker import trouble
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
 from mlops_desk.engines.mounts import target_of
 from mlops_desk.engines.profile import check_spec
@@ -112,6 +113,7 @@ class FakeEngine:
         self.absent = False
         self.frozen = False
         self.build_error: str | None = None
+        self.pull_error: str | None = None
         self._clock = clock
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
@@ -173,6 +175,8 @@ class FakeEngine:
 
     def pull(self, reference: str, timeout_seconds: float) -> ImageFacts:  # noqa: ARG002 - takes no time here
         with self._act():
+            if self.pull_error is not None:
+                raise Unavailable(f"Pulling the image {plain(reference)} failed: {self.pull_error}")
             if reference not in self.remote:
                 raise NotFound(f"No registry has the image {plain(reference)}.", "Check the name and the tag.")
             return self.add_image(reference)
@@ -218,7 +222,7 @@ class FakeEngine:
             error = self._start_error(container)
             if error is not None:
                 container.facts = replace(container.facts, exit_code=128, error=error)
-                raise Refused(f"The engine did not start {name}: {error}")
+                raise trouble.from_engine(500, error, f"Starting the container {name}")
             container.facts = replace(
                 container.facts,
                 status="running",

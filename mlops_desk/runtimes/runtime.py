@@ -105,6 +105,17 @@ class NotStarted(Exception):  # noqa: N818 - reads as a sentence where it is rai
         self.reason = reason
 
 
+class Obstructed(Exception):  # noqa: N818 - reads as a sentence where it is raised
+    """Something on the machine, or an image's registry, has to be mended first; nothing has run, and it may go on then.
+
+    ``reason`` says what, with the command that mends it.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.text)
+        self.reason = reason
+
+
 class Displaced(Exception):  # noqa: N818 - reads as a sentence where it is raised
     """What was reserved for the attempt went to somebody else before it was started; nothing of it is left."""
 
@@ -138,7 +149,10 @@ class Runtime(Protocol):
         ...
 
     def fetch(self, reference: str) -> str:
-        """Fetch an image, however long it takes, and return what a job is pinned to. Raises NotFound, Refused."""
+        """Fetch an image, however long it takes, and return what a job is pinned to.
+
+        Raises NotFound, Refused; Obstructed while nobody can be asked for it; Unavailable.
+        """
         ...
 
     def cards(self) -> tuple[GpuCard, ...] | None:
@@ -169,7 +183,7 @@ class Runtime(Protocol):
         process that will watch over it, which another process never has (None: not known). ``ticket`` is called only
         if the attempt is made. Whatever these raise passes through.
 
-        Raises NotStarted, Displaced, GoneBeforeStart, and Unavailable: what was done is unknown, call again.
+        Raises NotStarted, Obstructed, Displaced, GoneBeforeStart, and Unavailable: what was done is unknown, ask again.
         """
         ...
 

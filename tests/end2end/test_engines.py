@@ -65,7 +65,7 @@ def test_jobs_go_where_they_are_sent_and_a_frozen_engine_holds_up_no_other(
     lost = desk.wait(lambda: desk.json("jobs", "show", first["id"]), lambda job: job["reason"] is not None)
     assert (lost["state"], lost["reason"]["class"]) == ("running", "engine_unavailable")
     gone = desk.wait(lambda: desk.json("jobs", "show", waits["id"]), lambda job: job["reason"] is not None)
-    assert (gone["state"], gone["reason"]["class"]) == ("queued", "engine_unavailable")
+    assert (gone["state"], gone["reason"]["class"]) == ("blocked", "engine_unavailable")
     gpu_engine.thaw()
     again = desk.wait(lambda: desk.json("jobs", "show", first["id"]), lambda job: job["reason"] is None)
     assert again["state"] == "running"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain
+from mlops_desk.engines.engine import Obstacle
 
 _TEXT_LIMIT = 600  # chosen: a paragraph
 _START = Hint("sudo systemctl start docker", after="    (not installed: sudo apt-get install docker.io)")
@@ -22,11 +23,21 @@ _TOOLKIT = Hint(
 _DRIVER = Hint(
     "nvidia-smi", before="Look whether ", after=" works on the host; after a driver update, restart the machine."
 )
+_CDI_FILE = "/etc/cdi/nvidia.yaml"
+# With UUIDs for names: the generator's own choice is numbers, which change with the next card.
+_CDI = Hint(f"sudo nvidia-ctk cdi generate --device-name-strategy=uuid --output={_CDI_FILE}")
+_OBSTACLES = (
+    ("could not select device driver", "gpu_toolkit_missing", _TOOLKIT),
+    ("unknown or invalid runtime name: nvidia", "gpu_toolkit_missing", _TOOLKIT),
+    ("unresolvable cdi devices", "cdi_stale", _CDI),
+    ("driver/library version mismatch", "gpu_driver", _DRIVER),
+    ("nvidia-container-cli: initialization error", "gpu_driver", _DRIVER),
+    ("no space left on device", "engine_disk_full", Hint("docker system df", after="    shows what the engine keeps.")),
+    ("lookup init binary", "engine_init_missing", Hint("sudo apt-get install catatonit")),
+)
+"""What keeps an engine from starting a container until a person mends it: what it says, our word, what mends it."""
 _HINTS = (
-    ("could not select device driver", _TOOLKIT),
     ("nvidia-container-cli", _DRIVER),
-    ("unresolvable cdi devices", Hint("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml")),
-    ("no space left on device", Hint("docker system df", after="    shows what the engine keeps.")),
     ("executable file not found", "The image has no such program: check the command."),
 )
 _BROKEN = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED})
@@ -39,6 +50,9 @@ def from_engine(status: int, text: str, what: str) -> DeskError:
     if status == 404:
         return NotFound(f"{what}: {said}")
     lowered = text.lower()
+    for mark, word, mending in _OBSTACLES:
+        if mark in lowered:
+            return Obstacle(word, f"{what}: the engine refused. {said}", mending)
     hint = next((hint for mark, hint in _HINTS if mark in lowered), None)
     return Refused(f"{what}: the engine refused. {said}", hint)
 

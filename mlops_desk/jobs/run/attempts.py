@@ -25,6 +25,7 @@ from mlops_desk.runtimes.runtime import (
     Displaced,
     GoneBeforeStart,
     NotStarted,
+    Obstructed,
     Phase,
     RunTicket,
     Runtime,
@@ -120,6 +121,9 @@ class Attempts:
             except Displaced as displaced:
                 self._give_up(job, attempt, displaced.reason)
                 return
+            except Obstructed as obstructed:
+                self._block(job, attempt, obstructed.reason)
+                return
             except NotStarted as never:
                 self._endings.conclude(job, _never_run(attempt), AttemptVerdict(JobState.FAILED, None, never.reason))
                 return
@@ -165,6 +169,20 @@ class Attempts:
         self._runtime.release(attempt)
         given_up = replace(attempt, state=JobState.CANCELLED, reason=reason)
         self._book.change(job.id, lambda current: queued_again(current, given_up, None))
+
+    def _block(self, job: Job, attempt: Attempt, reason: Reason) -> None:
+        """Let a job wait until what is in its way was mended; of the attempt, which never ran, nothing is kept."""
+        if self._book.get(job.id).cancel_requested:
+            self._endings.conclude(job, _never_run(attempt), _cancelled_before_start())
+            return
+
+        def forget(current: Job) -> Job:
+            blocked = replace(current, attempts=current.attempts[:-1], state=JobState.BLOCKED, reason=reason)
+            return replace(blocked, gpus=(), container=None, handle=None, started_at=None)
+
+        self._book.change(job.id, forget)
+        self._endings.tidy(job, attempt, finished=False)
+        raise Postponed(reason, blocked=True)
 
     # -- watching ------------------------------------------------------------------------------
 

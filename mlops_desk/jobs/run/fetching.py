@@ -10,7 +10,7 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.run.hands import Postponed
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.runtimes.runtime import Runtime
+from mlops_desk.runtimes.runtime import Obstructed, Runtime
 
 PULLS_AT_ONCE = 2  # the engine itself fetches three layers of an image at once
 # What a registry says that will say the same tomorrow. A host that no name server knows is asked for a few times.
@@ -38,6 +38,8 @@ class Fetching:
             self._book.give_reason(job, Reason("image_pulling", f"The image {plain(reference)} is being pulled."))
             try:
                 pinned = self._runtime.fetch(reference)
+            except Obstructed as obstructed:
+                raise Postponed(obstructed.reason, blocked=True) from obstructed
             except DeskError as error:
                 self._judge(job, error)
                 return

@@ -13,8 +13,8 @@ from mlops_desk.records.jobs.reason import Reason
 _log = logging.getLogger(__name__)
 
 Hand = Callable[[str, Callable[[], None]], object]
-Excuse = Callable[[str, Reason], None]
-"""Show why the work on a job (by its key) was put off."""
+Excuse = Callable[[str, Reason, bool], None]
+"""Show why the work on a job (by its key) was put off; True: it is blocked until somebody mends something."""
 Stand = Callable[[str], object]
 """How what a key names stands; the runner looks again at once where that changed."""
 
@@ -26,12 +26,14 @@ _RACE_SECONDS = 1.0  # another agent was faster: its lease is seen at the next l
 class Postponed(Exception):  # noqa: N818 - reads as a sentence where it is raised
     """The job stays in the queue for now; ``reason`` is shown there.
 
-    ``keeps_place``: it goes on waiting for nothing but GPUs, and what is free is not given past it.
+    ``keeps_place``: it goes on waiting for nothing but GPUs, and what is free is not given past it. ``blocked``: it
+    waits for something that a person has to mend.
     """
 
-    def __init__(self, reason: Reason, *, keeps_place: bool = False) -> None:
+    def __init__(self, reason: Reason, *, keeps_place: bool = False, blocked: bool = False) -> None:
         super().__init__(reason.text)
         self.reason = reason
+        self.blocked = blocked
         self.keeps_place = keeps_place
 
 
@@ -72,9 +74,9 @@ class Hands:
                 failed = False
             except Postponed as postponed:
                 keeps_place = postponed.keeps_place
-                self._excuse(key, postponed.reason)
+                self._excuse(key, postponed.reason, postponed.blocked)
             except DeskError as error:
-                self._excuse(key, Reason("postponed", error.message, hint=error.hint))
+                self._excuse(key, Reason("postponed", error.message, hint=error.hint), False)
             finally:
                 self._put_down(key, failed=failed, keeps_place=keeps_place)
                 if self._stand(key) is not before:

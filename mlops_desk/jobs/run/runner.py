@@ -148,7 +148,8 @@ class Runner:
         self._sweep_due = 0.0
         for job in active:
             running = "The job may go on; its state is not known. " if job.state in UNDER_WAY else ""
-            self._book.give_reason(job, Reason("engine_unavailable", f"{running}{error.message}", hint=error.hint))
+            reason = Reason("engine_unavailable", f"{running}{error.message}", hint=error.hint)
+            self._book.give_reason(job, reason, None if running else JobState.BLOCKED)
 
     # -- tidying -------------------------------------------------------------------------------
 
@@ -176,14 +177,14 @@ class Runner:
         if attempt.state.is_final or not newest:
             self._attempts.tidy(job, attempt, finished=newest and attempt.started_at is not None)
 
-    def _excuse(self, key: str, reason: Reason) -> None:
+    def _excuse(self, key: str, reason: Reason, blocked: bool) -> None:
         """Show why work was put off; some hands work on something else than a job."""
         _log.info("%s has to wait: %s", key, reason.text)
         job = self._book.current(key)
         if job is None:
             return
         try:
-            self._book.give_reason(job, reason)
+            self._book.give_reason(job, reason, JobState.BLOCKED if blocked else None)
         except DeskError as error:
             _log.warning("Why %s waits can't be written down: %s", key, error.message)
             self._book.tell(key, reason)

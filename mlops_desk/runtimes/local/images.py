@@ -4,11 +4,13 @@ import secrets
 import threading
 from collections.abc import Callable
 
-from mlops_desk.base.errors import NotFound, Unavailable
+from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerSpec, Engine, ImageFacts
 from mlops_desk.runtimes.local.container import INSTANCE_LABEL, PROBE_LABEL, probe_name
+from mlops_desk.runtimes.local.obstructions import unreachable
 from mlops_desk.runtimes.local.shell import IMAGE_SHELL, HostShell, Shell, host_shell
+from mlops_desk.runtimes.runtime import Obstructed
 
 _PULL_TIMEOUT_SECONDS = 6 * 3600.0  # chosen: an image of 30 GB over a line of 1.4 MB/s
 _SHELL = "/bin/sh"
@@ -36,8 +38,14 @@ class Images:
             return None
 
     def pull(self, reference: str) -> ImageFacts:
-        """Pull an image, however long it takes. Raises NotFound, Refused, Unavailable."""
-        return self._engine.pull(reference, _PULL_TIMEOUT_SECONDS)
+        """Pull an image, however long it takes. Raises NotFound, Refused, Obstructed, Unavailable."""
+        try:
+            return self._engine.pull(reference, _PULL_TIMEOUT_SECONDS)
+        except DeskError as error:
+            reason = unreachable(reference, error)
+            if reason is None:
+                raise
+            raise Obstructed(reason) from error
 
     def shell_for(self, image: ImageFacts) -> Shell | None:
         """Return what can run our wrapper in an image; None when nothing can. Raises NotFound for the image alone."""

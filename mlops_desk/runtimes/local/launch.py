@@ -12,7 +12,7 @@ from collections.abc import Callable
 from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.engines.engine import ContainerFacts, Engine
+from mlops_desk.engines.engine import ContainerFacts, Engine, Obstacle
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
@@ -21,7 +21,15 @@ from mlops_desk.runtimes.local.folder import AttemptFolder
 from mlops_desk.runtimes.local.images import Images
 from mlops_desk.runtimes.local.kept_folders import make_kept
 from mlops_desk.runtimes.local.mounts import check_mounted
-from mlops_desk.runtimes.runtime import AboutToStart, GoneBeforeStart, MakeTicket, NotStarted, RunTicket
+from mlops_desk.runtimes.local.obstructions import obstruction
+from mlops_desk.runtimes.runtime import (
+    AboutToStart,
+    GoneBeforeStart,
+    MakeTicket,
+    NotStarted,
+    Obstructed,
+    RunTicket,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +70,7 @@ class Launch:
     ) -> ContainerFacts:
         """Make the container unless ``facts`` show it, and start it; ``about_to_start`` is called right before that.
 
-        Raises NotStarted, GoneBeforeStart, Unavailable (unknown: look again), and what the two callables raise.
+        Raises NotStarted, Obstructed, GoneBeforeStart, Unavailable (unknown: look again), and what the callables raise.
         """
         try:
             self._check_mounts(job.spec, job.submitted_by, True)
@@ -73,6 +81,8 @@ class Launch:
             return self._create_and_start(job, attempt, facts, ticket, about_to_start)
         except Unavailable:
             raise
+        except Obstacle as error:
+            raise Obstructed(obstruction(error, self._engine)) from error
         except DeskError as error:
             raise NotStarted(_start_failed(error)) from error
 

@@ -124,6 +124,9 @@ class LocalRuntime:
         facts = self._inspect(attempt)
         if facts is None and attempt.started_at is not None:
             raise gone_before_start(attempt)
+        if facts is not None and facts.status == "created" and facts.error is not None:
+            self._engine.remove(attempt.container)  # it could not be started as it was made: perhaps it can anew
+            facts = None
         if facts is None or facts.status == "created":
             if not self._gpus.still_held(job, attempt):
                 self._engine.remove(attempt.container)

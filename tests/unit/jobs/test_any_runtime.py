@@ -183,7 +183,7 @@ def test_one_runtime_that_does_not_answer_holds_up_no_other(tmp_path):
         site.clusters["far"].absent = True
         assert site.run(here).state is JobState.SUCCEEDED
         waits = site.book.get(away)
-        assert (waits.state, waits.reason.class_) == (JobState.QUEUED, "engine_unavailable")
+        assert (waits.state, waits.reason.class_) == (JobState.BLOCKED, "engine_unavailable")
         site.clusters["far"].absent = False
         assert site.run(away).state is JobState.SUCCEEDED
     finally:

@@ -439,6 +439,55 @@ def test_an_image_is_pulled_before_gpus_are_taken(world):
     assert (job.state, job.image_id) == (JobState.SUCCEEDED, world.engine.image("far:1").id)
 
 
+def test_a_registry_out_of_reach_blocks_the_job_until_it_answers(world):
+    world.engine.remote.add("far:1")
+    world.engine.pull_error = "dial tcp 10.0.0.9:443: connect: connection refused"
+    job_id = world.submit(image="far:1", pinned=False)
+    world.tick(9)
+    job = world.job(job_id)
+    assert (job.state, job.reason.class_) == (JobState.BLOCKED, "registry_unreachable")
+    assert job.reason.command == "docker pull far:1"
+    world.engine.pull_error = None
+    assert world.run(job_id).state is JobState.SUCCEEDED
+    assert world.job(job_id).reason is None
+
+
+@pytest.mark.parametrize(
+    ("said", "class_", "command"),
+    [
+        ('could not select device driver "nvidia" with capabilities: [[gpu]]', "gpu_toolkit_missing", "nvidia-ctk"),
+        ("unresolvable CDI devices nvidia.com/gpu=GPU-1", "cdi_stale", "--device-name-strategy=uuid"),
+        ("write /var/lib/docker/x: no space left on device", "engine_disk_full", "docker system df"),
+        ('lookup init binary: exec: "catatonit": not found', "engine_init_missing", "apt-get install catatonit"),
+    ],
+)
+def test_what_a_person_has_to_mend_blocks_the_job_and_it_goes_on_by_itself(world, said, class_, command):
+    world.engine.programs["train"] = ScriptedProgram(start_error=said)
+    job_id = world.submit("train", gpus=1)
+    for _ in range(5):
+        world.tick(3)
+        job = world.job(job_id)
+        assert (job.state, job.reason.class_) == (JobState.BLOCKED, class_)
+        assert command in job.reason.command
+        assert said in job.reason.evidence
+        # Nothing is held and nothing left over while it waits, however long.
+        assert (job.attempts, job.gpus, job.container, job.started_at) == ((), (), None, None)
+        assert (world.containers(), world.leases.held) == ([], {})
+    world.engine.programs["train"] = ScriptedProgram()
+    job = world.run(job_id)
+    assert (job.state, job.reason, len(job.attempts)) == (JobState.SUCCEEDED, None, 1)
+
+
+def test_a_blocked_job_can_be_cancelled(world):
+    world.engine.programs["train"] = ScriptedProgram(start_error="no space left on device")
+    job_id = world.submit("train", gpus=1)
+    world.tick(3)
+    assert world.job(job_id).state is JobState.BLOCKED
+    world.runner.cancel(job_id)
+    world.tick()
+    assert (world.job(job_id).state, world.containers()) == (JobState.CANCELLED, [])
+
+
 def test_an_image_that_nobody_has_fails_the_job(world):
     job = world.run(world.submit(image="nowhere:1", pinned=False, gpus=1))
     assert (job.state, job.reason.class_, job.attempts) == (JobState.FAILED, "image_missing", ())
@@ -456,7 +505,7 @@ def test_without_an_engine_jobs_wait_with_a_reason_and_then_run(world):
     job_id = world.submit("train")
     world.engine.absent = True
     world.tick(2)
-    assert (world.job(job_id).state, world.job(job_id).reason.class_) == (JobState.QUEUED, "engine_unavailable")
+    assert (world.job(job_id).state, world.job(job_id).reason.class_) == (JobState.BLOCKED, "engine_unavailable")
     world.engine.absent = False
     assert world.run(job_id).state is JobState.SUCCEEDED
     assert world.job(job_id).reason is None
