@@ -60,11 +60,10 @@ class JobsPage(Page):
         self._arrange()
 
     def _arrange(self) -> None:
-        split = QSplitter(Qt.Orientation.Vertical)
+        split = self._split = QSplitter(Qt.Orientation.Vertical)
         split.addWidget(framed(self.table))
         split.addWidget(self._lanes)
         split.addWidget(self.pane)
-        split.setSizes([theme.DIALOG_TALL // 3, theme.DIALOG_TALL, theme.DIALOG_TALL // 3])
         split.setStretchFactor(0, 1)
         split.setStretchFactor(2, 1)
         split.setHandleWidth(theme.SPACE_8)
@@ -79,7 +78,11 @@ class JobsPage(Page):
     def _fit_lanes(self) -> None:
         """Give the lanes no more room than they fill, and less where there is little: then they scroll."""
         self._lanes.setVisible(bool(self.lanes.lanes))
-        self._lanes.setMaximumHeight(self.lanes.height() + 2 * theme.SPACE_4)
+        height = self.lanes.height() + 2 * theme.SPACE_4
+        self._lanes.setMaximumHeight(height)
+        most = self._split.height()
+        lanes = min(height, most // 3)
+        self._split.setSizes([(most - lanes) // 2, lanes, (most - lanes) // 2])
 
     # What is shown.
 

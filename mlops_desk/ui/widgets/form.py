@@ -71,7 +71,7 @@ class FormDialog(QDialog):
         buttons.setSpacing(theme.SPACE_8)
         buttons.addWidget(self.cancel)
         buttons.addWidget(self.act)
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(*(theme.SPACE_16,) * 4)
         column.setSpacing(theme.SPACE_12)
         column.addWidget(self._about)
@@ -79,6 +79,11 @@ class FormDialog(QDialog):
         column.addWidget(self._error)
         column.addLayout(buttons)
         self.resize(theme.DIALOG_WIDTH, self.sizeHint().height())
+
+    def fill(self, widget: QWidget) -> None:
+        """Put a widget below the fields that takes all the room that is left."""
+        self._column.insertWidget(self._column.indexOf(self._error), widget, 1)
+        self._column.setStretchFactor(self.fields, 0)
 
     def add(self, title: str, field: QWidget, help_text: str = "") -> None:
         """Add a field with its name and, below it, what it means."""

@@ -1,70 +1,94 @@
-"""Submit a job: open a YAML file, or write one from the template; errors are shown beside what is wrong."""
+"""A new job: the form at the left, the file that it is at the right; each follows the other while one types.
+
+The agent checks the file. What the form has no field for stays in the file as it is.
+"""
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent, QTextCursor
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPlainTextEdit, QWidget
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSplitter, QWidget
 
-from mlops_desk.base.errors import DeskError, Place
+from mlops_desk.base.errors import DeskError
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.ui.jobs.form import yaml_text
+from mlops_desk.ui.jobs.form.editor import YamlEditor
+from mlops_desk.ui.jobs.form.pane import FieldsPane
+from mlops_desk.ui.jobs.form.yaml_text import NoForm, Value, path_at
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.form import FormDialog
-from mlops_desk.ui.widgets.scroll import thin
+from mlops_desk.ui.widgets.scroll import scrolled
 
 SPEC_LIMIT_BYTES = 1 << 20  # as much as the command line reads of a file; the agent takes less
+READ_MILLISECONDS = 150  # chosen: who types rests so long between words
 TEMPLATE = """\
 apiVersion: mlops-desk/v1
 kind: Job
 name: my-job
 image: python:3.12-slim
 command: [python, -c, "print('hello')"]
-# env: {OMP_NUM_THREADS: "2"}
 resources: {gpus: 0, cpus: 1, memory: 1GiB}
-# mounts: [{source: /data/digits, target: /data, mode: ro}]
-# mlflow: {experiment: digits}
 """
+_ABOUT = (
+    "A job is a container with GPUs of its own, described by a YAML file. It waits until its GPUs are free. "
+    "Comments in a value that the form changes are lost."
+)
 
 
 class SubmitDialog(FormDialog):
     """Sends the text to the agent, which checks it."""
 
     def __init__(self, parent: QWidget, context: Context, text: str = TEMPLATE) -> None:
-        about = "A job is a YAML file: an image, a command, and what it may use. It waits until its GPUs are free."
-        super().__init__(parent, "Submit a job", about, "Submit job")
+        super().__init__(parent, "New job", _ABOUT, "Submit job")
         self._context = context
         self._folder = str(Path.home())
-        self._text = QPlainTextEdit(text)
-        thin(self._text)
-        self._text.setFont(theme.fixed_font())
-        self._text.setAccessibleName("Job description")
-        self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self._text.setTabChangesFocus(True)
+        self._source_text = "Written here"
+        self._text = YamlEditor(text)
+        self.pane = FieldsPane()
         self._source = Label("Written here", points=theme.CAPTION_POINTS, tone="muted")
         self._open = Button("Open a file …")
         self._open.clicked.connect(self._choose)
-        row = QHBoxLayout()
-        row.addWidget(self._source, 1)
-        row.addWidget(self._open)
-        self.fields.addRow(row)
-        self.fields.addRow(self._text)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(READ_MILLISECONDS)
+        self._soon.timeout.connect(self._read)
+        self.pane.typed.connect(self._put)
+        self._text.textChanged.connect(self._written)
+        self._arrange()
         self.first = self._text
         self.submit = self._submit_text
         set_tip(self.act, "Ctrl+Enter")
-        self.resize(theme.READING_WIDTH, theme.DIALOG_TALL)
+        self._read()
         self._text.setFocus()
+
+    def _arrange(self) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(self._source, 1)
+        row.addWidget(self._open)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.addWidget(scrolled(self.pane, "Fields of the job"))
+        split.addWidget(self._text)
+        split.setSizes([theme.DETAIL_WIDTH, theme.READING_WIDTH])
+        split.setStretchFactor(1, 1)
+        split.setHandleWidth(theme.SPACE_8)
+        split.setChildrenCollapsible(False)
+        self.fields.addRow(row)
+        self.fill(split)
+        wished = theme.DETAIL_WIDTH + theme.READING_WIDTH, theme.DIALOG_TALL + theme.CHART_HEIGHT
+        room = self.screen().availableSize()
+        self.resize(min(wished[0], room.width()), min(wished[1], room.height() - theme.FRAME_HEIGHT))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Submit by Ctrl+Enter: Enter alone begins a line."""
-        if (
-            event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter}
-            and event.modifiers() & Qt.KeyboardModifier.ControlModifier
-        ):
+        if event.key() not in {Qt.Key.Key_Return, Qt.Key.Key_Enter}:
+            super().keyPressEvent(event)
+        elif event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.act.click()
-        else:
+        elif isinstance(self.focusWidget(), QPushButton):
             super().keyPressEvent(event)
 
     def text(self) -> str:
@@ -72,6 +96,42 @@ class SubmitDialog(FormDialog):
 
     def set_text(self, text: str) -> None:
         self._text.setPlainText(text)
+
+    # Form and file.
+
+    def _put(self, path: yaml_text.Path, value: Value | None) -> None:
+        """Put what was typed in a field into the file."""
+        try:
+            self._text.write(yaml_text.put(self.text(), path, value))
+        except NoForm as error:
+            self._say_no_form(error)
+
+    def _written(self) -> None:
+        self._text.mark(None)
+        if self._text.written:
+            self._read()  # other fields may lie in the same place
+        else:
+            self._soon.start()
+
+    def _read(self) -> None:
+        """Show in the fields what the file says."""
+        try:
+            node = yaml_text.read(self.text())
+        except NoForm as error:
+            self._say_no_form(error)
+            return
+        self.pane.show_file(node)
+        self._source_says(self._source_text)
+
+    def _say_no_form(self, error: NoForm) -> None:
+        self.pane.show_file(None, str(error))
+        self._source_says(str(error), "warning")
+
+    def _source_says(self, text: str, tone: str = "muted") -> None:
+        self._source.show_text(text)
+        self._source.tint(tone)
+
+    # A file that is there.
 
     def _choose(self) -> None:
         chooser = QFileDialog(self, "Open a job's file", self._folder, "Job descriptions (*.yaml *.yml);;All files (*)")
@@ -85,8 +145,10 @@ class SubmitDialog(FormDialog):
 
     def _loaded(self, path: Path, text: str) -> None:
         self._folder = str(path.parent.absolute())
-        self._source.show_text(str(path))
+        self._source_text = str(path)
         self.set_text(text)
+
+    # Submitting.
 
     def _submit_text(self) -> None:
         text, folder = self.text(), self._folder
@@ -96,24 +158,20 @@ class SubmitDialog(FormDialog):
     def _refused(self, error: DeskError) -> None:
         """Show what is wrong, and stand where it is."""
         self.fail(error)
+        self._show_wrong(error)
         if error.place is not None:
-            self._text.setTextCursor(cursor_at(self._text, error.place))
-            self._text.setFocus()
+            self._text.go_to(error.place)
+
+    def _show_wrong(self, error: DeskError) -> None:
+        """Mark the line, and say it under the field that it is about."""
+        self._text.mark(error.place)
+        place = error.place
+        self.pane.point_at(path_at(self.text(), place.line, place.column) if place is not None else None, error.message)
 
     def _submitted(self, job: Job) -> None:
         self._context.say("info", f"Job {job.name} is in the queue.")
         self._context.open_page("jobs", job.id)
         self.accept()
-
-
-def cursor_at(text: QPlainTextEdit, place: Place) -> QTextCursor:
-    """Return a cursor at a place; where the column is not known, at the end of its line."""
-    block = text.document().findBlockByNumber(place.line - 1)
-    line = block.text()
-    before = line if place.column is None else line[: place.column - 1]
-    cursor = text.textCursor()
-    cursor.setPosition(block.position() + len(before.encode("utf-16-le")) // 2)  # Qt counts in UTF-16
-    return cursor
 
 
 def _read(path: Path) -> str:
