@@ -20,12 +20,14 @@ from pathlib import Path
 from threading import Event
 from typing import IO, Any
 
-from mlops_desk.base.errors import DeskError, TimedOut, Unavailable, heard
+from mlops_desk.base.errors import DeskError, Refused, TimedOut, Unavailable, heard
 from mlops_desk.base.people import become
 from mlops_desk.base.people.person import Person, person
 from mlops_desk.base.text import plain
 
 _TAIL_CHARACTERS = 600  # chosen: the last lines of a traceback, which name the error
+_ERRORS_BYTES = 1 << 20  # chosen: many tracebacks
+_FIRST_LOOK_SECONDS = 0.02  # chosen: a worker that has little to do is not waited for
 _LOOK_SECONDS = 0.2  # chosen: below what an agent that ends waits for its threads
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -122,6 +124,44 @@ def run_command(
             end_group(process)
             raise TimedOut(f"{shown} gave no answer within {timeout_seconds:g} s and was ended.") from error
         return Finished(process.returncode, output, errors)
+
+
+def run_into(
+    command: Sequence[str],
+    output: IO[bytes],
+    timeout_seconds: float,
+    limit_bytes: int,
+    *,
+    name: str,
+    given: bytes = b"",
+    as_person: Person | None = None,
+) -> Finished:
+    """Run a command to its end, what it prints going into the file ``output``, of at most ``limit_bytes``.
+
+    Raises TimedOut, when it was ended, Refused, when it wrote more, and Unavailable.
+    """
+    with os.fdopen(os.memfd_create("given"), "w+b") as stdin, os.fdopen(os.memfd_create("errors"), "w+b") as errors:
+        stdin.write(given)
+        stdin.seek(0)
+        try:
+            process = start_child(command, stdin=stdin.fileno(), stdout=output, stderr=errors, as_person=as_person)
+        except OSError as error:
+            text = f"{name} can't be started: {error.strerror}."
+            raise Unavailable(text, "Is it installed, and may this user run it?") from error
+        deadline = time.monotonic() + timeout_seconds
+        pause = _FIRST_LOOK_SECONDS
+        while process.poll() is None:
+            if os.fstat(output.fileno()).st_size > limit_bytes:
+                end_group(process)
+                raise Refused(f"{name} wrote more than {limit_bytes >> 20} MiB and was ended.")
+            if time.monotonic() > deadline:
+                end_group(process)
+                raise TimedOut(f"{name} gave no answer within {timeout_seconds:g} s and was ended.")
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it goes on: looked at again
+                process.wait(pause)
+            pause = min(2 * pause, _LOOK_SECONDS)
+        errors.seek(0)
+        return Finished(process.returncode, b"", errors.read(_ERRORS_BYTES))
 
 
 def run_worker(

@@ -127,6 +127,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jobs.artifact_mebibytes", "Containers", "Largest artifacts of a job",
             "The tracking server takes no more files than this for a job's run and its children; it holds for jobs "
             "that start from then on.", "integer", 102_400, minimum=16, maximum=1_073_741_824, unit="MiB"),
+    Setting("jobs.source_mebibytes", "Containers", "Largest source of a job",
+            "A submit whose code (source:) is larger is refused; data belong on a mount.", "integer", 256, minimum=1,
+            maximum=16_384, unit="MiB"),
+    Setting("jobs.snapshots_mebibytes", "Containers", "Disk for snapshots of code",
+            "Snapshots of jobs that are over are cleared away beyond this, those first that were used longest ago.",
+            "integer", 10_240, minimum=16, maximum=10_485_760, unit="MiB"),
     Setting("registry.uri", "Registry", "Tracking server",
             "Registry that is meant when none is named; empty means the desk's own server, where jobs always log.",
             "text", ""),

@@ -7,7 +7,7 @@ from functools import partial
 from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
@@ -27,6 +27,7 @@ from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
+from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.agent import AuditEntry, Check
@@ -230,6 +231,16 @@ class Desk(DeskVerbs):
             self.registry.keep_tickets,
             self.policy,
             partial(run_metrics, self.registry),
+            self._snapshots(),
+        )
+
+    def _snapshots(self) -> Snapshots:
+        private = (self.folder.root, default_root(), runtime_folder())
+        return Snapshots(
+            self.folder.sources,
+            lambda: int(self.store.number("jobs.source_mebibytes")) << 20,
+            lambda: int(self.store.number("jobs.snapshots_mebibytes")) << 20,
+            tuple(map(str, private)),
         )
 
     def _runtimes(self) -> Runtimes:

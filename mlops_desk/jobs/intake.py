@@ -11,8 +11,10 @@ from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.freezing import Freezing, with_spec
+from mlops_desk.jobs.capsule.repeating import Again
 from mlops_desk.jobs.members import is_several, members
-from mlops_desk.records.jobs.capsule import Repeat
+from mlops_desk.records.jobs.capsule import Capsule
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.runtime import Runtime
@@ -25,10 +27,11 @@ _MOST_WAITS = 20_000
 
 
 class Intake:
-    """``wake`` makes who looks after a job look at it now."""
+    """``freezing`` keeps their code as it is now; ``wake`` makes who looks after a job look at it now."""
 
-    def __init__(self, book: JobBook, wake: Callable[[Job], None]) -> None:
+    def __init__(self, book: JobBook, freezing: Freezing, wake: Callable[[Job], None]) -> None:
         self._book = book
+        self._freezing = freezing
         self._wake = wake
 
     def queue(
@@ -36,20 +39,34 @@ class Intake:
         spec: JobSpec,
         uid: int,
         runtime: Runtime,
-        image_id: str | None = None,
+        again: Again | None = None,
         origin: str | None = None,
-        repeat: Repeat | None = None,
     ) -> Sequence[Job]:
-        """Queue what ``spec`` asks for, in the order of its points. Raises Invalid, NotFound, and what runtimes raise.
+        """Queue what ``spec`` asks for, in the order of its points, or ``again`` what another job was.
 
+        Raises Invalid, NotFound, and what runtimes and snapshots raise.
         The group of an array or a sweep has the id of its first job.
         """
         accepted = runtime.accept(self.with_ids(spec), uid)
-        pinned = image_id or _local_image(runtime, accepted.image)
+        with self._freezing.frozen(accepted, uid, None if again is None else again.first) as capsule:
+            added = self._book.add_all(self._made(accepted, uid, runtime, capsule, again, origin))
+        self._wake(added[0])
+        return added
+
+    def _made(
+        self,
+        accepted: JobSpec,
+        uid: int,
+        runtime: Runtime,
+        capsule: Capsule,
+        again: Again | None,
+        origin: str | None,
+    ) -> list[Job]:
+        pinned = (None if again is None else again.image_id) or _local_image(runtime, accepted.image)
         made = members(accepted)
         ids = [secrets.token_hex(6) for _ in made]
-        several = is_several(spec)
-        jobs = [
+        several = is_several(accepted)
+        return [
             Job(
                 id=job_id,
                 name=one.name,
@@ -65,13 +82,11 @@ class Intake:
                 group=ids[0] if several else None,
                 group_index=index if several else None,
                 not_before=one.begin_at,
-                repeat=repeat,
+                capsule=with_spec(capsule, one),
+                repeat=None if again is None else again.repeat,
             )
             for index, (job_id, one) in enumerate(zip(ids, made, strict=True))
         ]
-        added = self._book.add_all(jobs)
-        self._wake(added[0])
-        return added
 
     def with_ids(self, spec: JobSpec) -> JobSpec:
         """Return ``spec`` with the ids of the jobs that it waits for. Raises NotFound, and Invalid."""

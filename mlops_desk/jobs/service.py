@@ -12,7 +12,9 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.freezing import Freezing
 from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
+from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.file.changes import without_file
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.jobs.intake import Intake
@@ -23,12 +25,10 @@ from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob, runs_of
-from mlops_desk.records.jobs.capsule import Difference, Repeat
+from mlops_desk.records.jobs.capsule import Difference
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.list_page import ListPage
-from mlops_desk.runtimes.runtime import Runtime
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
@@ -36,6 +36,7 @@ from mlops_desk.verbs.policy import AccessPolicy, SingleUser
 
 _log = logging.getLogger(__name__)
 
+_TIDY_SECONDS = 600.0  # chosen: the budget may be exceeded for so long by what was submitted since
 _JOBS_LOOKED_AT = 2000  # chosen: years of a small team; reading so many takes a fifth of a second
 
 
@@ -43,7 +44,7 @@ class JobsService:
     """Queue, runners and logs of jobs, as ``verbs.jobs.Jobs`` declares them; ``runtimes`` is where they run.
 
     ``prepare_run``, ``finish_run``, ``keep_tickets`` and ``metrics`` reach the tracking server, for jobs that ask for
-    MLflow.
+    MLflow. ``snapshots`` keeps their code.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class JobsService:
         keep_tickets: KeepTickets,
         policy: AccessPolicy | None = None,
         metrics: RunMetrics | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self._folder = folder
         self._loop = loop
@@ -66,17 +68,23 @@ class JobsService:
         self._announcements = Lane(loop, "jobs-announce")
         self._table = state.jobs
         self._book = JobBook(state.jobs, self._announce)
+        self._freezing = Freezing(snapshots or Snapshots(folder.sources, private=(str(folder.root),)))
         self._repeating = Repeating(self._book, policy or SingleUser(), metrics)
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         self._runners = {one.name: Runner(self._book, one, runs, loop.start) for one in runtimes}
         self._logs = Logs(self._book, runtimes, loop.ending.is_set)
-        self._intake = Intake(self._book, lambda job: self._runner_of(job).wake())
+        self._intake = Intake(self._book, self._freezing, lambda job: self._runner_of(job).wake())
 
     def start(self) -> None:
         """Begin to run jobs; those of an earlier agent are taken up where they are."""
         self._tell_homeless()
         for name, runner in self._runners.items():
             self._loop.start(f"jobs-on-{name}", partial(runner.run, self._loop.ending))
+        self._loop.repeat("jobs-snapshots", _TIDY_SECONDS, self._tidy_snapshots)
+
+    def _tidy_snapshots(self) -> None:
+        """Keep the snapshots within their budget; never those of jobs that are not over."""
+        self._freezing.tidy(lambda: [job.capsule for job in self._book.active()])
 
     def _tell_homeless(self) -> None:
         """Say of each job why nobody looks after it, if its runtime is not in the settings any more."""
@@ -115,7 +123,7 @@ class JobsService:
             raise NotFound(f"There is no engine called {plain(runtime)}.", f"There are: {known}.")
         where = self._runtimes.default if runtime is None else self._runtimes.named(runtime)
         text = spec or without_file(changed or {})
-        return self._queue(parse_spec(text, folder, changed), current_caller().uid, where)
+        return self._intake.queue(parse_spec(text, folder, changed), current_caller().uid, where)[0]
 
     def list(self, state: str | None = None, limit: int = 200, group: str | None = None) -> list[Job]:
         states, limit = _states(state), check_limit(limit)
@@ -193,19 +201,7 @@ class JobsService:
         return self._runners.get(job.runtime) or self._runners[self._runtimes.default.name]
 
     def _queue_again(self, again: Again, origin: str | None = None) -> Job:
-        runtime = self._runtimes.named(again.job.runtime)
-        return self._queue(again.spec, again.uid, runtime, again.image_id, origin, again.repeat)
-
-    def _queue(
-        self,
-        spec: JobSpec,
-        uid: int,
-        runtime: Runtime,
-        image_id: str | None = None,
-        origin: str | None = None,
-        repeat: Repeat | None = None,
-    ) -> Job:
-        return self._intake.queue(spec, uid, runtime, image_id, origin, repeat)[0]
+        return self._intake.queue(again.spec, again.uid, self._runtimes.named(again.job.runtime), again, origin)[0]
 
     def _announce(self, job: Job) -> None:
         self._announcements.put(lambda: self._bus.publish(JobChanged(job)))

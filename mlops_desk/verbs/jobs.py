@@ -10,6 +10,7 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.verbs.declaration import CURSOR, FileText, FolderOf, Moment, Pairs, Who, changes, reads
 
+_FREEZE_SECONDS = 150.0  # its code is read or fetched first, which is given 110 s at most
 SUBMITTED = Pairs(
     "FIELD=VALUE",
     word="set",
@@ -22,7 +23,7 @@ SUBMITTED = Pairs(
 class Jobs(Protocol):
     """A first-in-first-out queue of containers with GPUs of their own."""
 
-    @changes(why="the job is theirs")
+    @changes(why="the job is theirs", timeout_seconds=_FREEZE_SECONDS)
     def submit(
         self,
         spec: Annotated[str, FileText("SPEC")] = "",
@@ -73,7 +74,7 @@ class Jobs(Protocol):
         """Take a job out of the queue, or stop its container."""
         ...
 
-    @changes(why="what is queued is theirs")
+    @changes(why="what is queued is theirs", timeout_seconds=_FREEZE_SECONDS)
     def rerun(
         self,
         job_id: str,

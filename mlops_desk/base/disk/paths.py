@@ -101,6 +101,11 @@ class DataFolder:
         return self.root / "jobs"
 
     @property
+    def sources(self) -> Path:
+        """Snapshots of the code of jobs."""
+        return self.root / "sources"
+
+    @property
     def endpoints(self) -> Path:
         return self.root / "endpoints"
 

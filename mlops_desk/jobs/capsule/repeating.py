@@ -40,7 +40,8 @@ class Again:
     spec: JobSpec
     uid: int
     image_id: str | None
-    repeat: Repeat | None
+    first: Capsule | None
+    repeat: Repeat | None = None
 
 
 class Repeating:
@@ -67,10 +68,9 @@ class Repeating:
         if is_other and job.capsule is not None and job.capsule.source_sha256 is not None:
             text = f"Job {job.id} runs code of {job.user}, of which only their own snapshot is kept."
             raise Refused(text, f"Ask {job.user}, or submit a job file with your own source.")
-        same_image = spec.image == job.spec.image
-        return Again(
-            job, spec, caller.uid if is_other else job.submitted_by, job.image_id if same_image else None, None
-        )
+        uid = caller.uid if is_other else job.submitted_by
+        image_id = job.image_id if spec.image == job.spec.image else None
+        return Again(job, spec, uid, image_id, job.capsule if spec.source == job.spec.source else None)
 
     def repeat(self, job_id: str, changed: Mapping[str, str], data: Mapping[str, str]) -> Again:
         """Return the same with what can be told now of how it differs."""

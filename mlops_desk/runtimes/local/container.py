@@ -6,6 +6,7 @@ import pwd
 from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, ImageFacts
 from mlops_desk.records.jobs.job import Attempt, Job
+from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.runtimes.local import kept_folders
 from mlops_desk.runtimes.local.folder import WRAPPER, AttemptFolder
 from mlops_desk.runtimes.local.shell import PACKAGE, Shell
@@ -58,11 +59,12 @@ def container_spec(
     *,
     shell: Shell | None,
     stop_grace_seconds: int,
+    code: Mount | None = None,
 ) -> ContainerSpec:
     """Describe the attempt's container. Raises Refused for what can't be run.
 
-    With a ``shell`` our wrapper runs the command: the image's entrypoint, then the job's command or else
-    the image's, as the engine itself would put them together.
+    ``code`` is where its source is mounted, which is where it starts. With a ``shell`` our wrapper runs the command:
+    the image's entrypoint, then the job's command or else the image's, as the engine itself would put them together.
     """
     arguments = job.spec.command or image.command
     if not (image.entrypoint or arguments):
@@ -83,7 +85,13 @@ def container_spec(
         env=_environment(job, attempt, ticket),
         labels={INSTANCE_LABEL: instance, JOB_LABEL: job.id, ATTEMPT_LABEL: attempt.id, NAME_LABEL: job.name},
         mounts=job.spec.mounts,
-        own_mounts=(*folder.mounts, *kept_folders.kept_mounts(attempt), *(shell.mounts if shell else ())),
+        own_mounts=(
+            *folder.mounts,
+            *kept_folders.kept_mounts(attempt),
+            *(shell.mounts if shell else ()),
+            *((code,) if code else ()),
+        ),
+        working_dir=None if code is None else code.target,
         gpus=attempt.gpus,
         cpus=resources.cpus,
         memory_bytes=resources.memory_bytes,

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
@@ -16,6 +17,7 @@ from mlops_desk.engines.engine import ContainerFacts, Engine, Obstacle
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.runtimes.local.code import code_mount
 from mlops_desk.runtimes.local.container import container_spec, runs_as
 from mlops_desk.runtimes.local.folder import AttemptFolder
 from mlops_desk.runtimes.local.images import Images
@@ -42,7 +44,10 @@ _ENGINE_TEXT_LIMIT = 1000  # chosen: the engine quotes the runtime, which may qu
 
 
 class Launch:
-    """``check_mounts`` looks at a job's mounts once more, as its submitter; ``folder`` names an attempt's folder."""
+    """``check_mounts`` looks at a job's mounts once more, as its submitter; ``folder`` names an attempt's folder.
+
+    ``sources`` is where snapshots of code lie.
+    """
 
     def __init__(
         self,
@@ -52,6 +57,7 @@ class Launch:
         folder: Callable[[Job, Attempt], AttemptFolder],
         check_mounts: CheckMounts,
         stop_grace_seconds: Callable[[], int],
+        sources: Path | None = None,
     ) -> None:
         self._engine = engine
         self._images = images
@@ -59,6 +65,7 @@ class Launch:
         self._folder = folder
         self._check_mounts = check_mounts
         self._stop_grace_seconds = stop_grace_seconds
+        self._sources = sources
 
     def start(
         self,
@@ -121,6 +128,7 @@ class Launch:
             ticket,
             shell=shell,
             stop_grace_seconds=self._grace_seconds(job),
+            code=code_mount(job, self._sources),
         )
         make_kept(attempt, *runs_as(job))
         folder.prepare(*runs_as(job), None if ticket is None else ticket.token, held=bool(job.spec.mounts))

@@ -53,12 +53,13 @@ _PHASES = {"created": Phase.WAITING, "exited": Phase.ENDED, "dead": Phase.ENDED}
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Settings that hold at the moment they are asked for, and the look at mounts."""
+    """Settings that hold at the moment they are asked for, the look at mounts, and where snapshots of code lie."""
 
     stop_grace_seconds: Callable[[], int]
     keep_containers: Callable[[], bool]
     check_mounts: CheckMounts
     out_limit_bytes: Callable[[], int]
+    sources: Path | None = None
 
 
 class LocalRuntime:
@@ -74,7 +75,13 @@ class LocalRuntime:
         self._images = Images(engine, instance)
         self._remains = Remains(engine, root, policy.keep_containers)
         self._launch = Launch(
-            engine, self._images, instance, self._remains.folder, policy.check_mounts, policy.stop_grace_seconds
+            engine,
+            self._images,
+            instance,
+            self._remains.folder,
+            policy.check_mounts,
+            policy.stop_grace_seconds,
+            policy.sources,
         )
         self._quota = OutQuota()
         self._sight = Sight()

@@ -6,6 +6,9 @@ import pytest
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.freezing import Freezing
+from mlops_desk.jobs.capsule.repeating import Again
+from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.intake import Intake
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, Mount, Sweep
@@ -38,7 +41,7 @@ class Office:
         self.announced = []
         self.woken = []
         self.book = JobBook(self.state.jobs, self.announced.append)
-        self.intake = Intake(self.book, self.woken.append)
+        self.intake = Intake(self.book, Freezing(Snapshots(root / "sources")), self.woken.append)
         self.runtime = AnyRuntime()
 
     def queue(self, spec, **about):
@@ -89,7 +92,7 @@ def test_a_sweep_of_one_point_is_a_group_too(office):
 
 def test_a_job_of_a_group_that_is_queued_again_is_one_job(office):
     first = office.queue(JobSpec("a", "img", array=3))[1]
-    (again,) = office.queue(first.spec, image_id="sha256:old", origin="rule")
+    (again,) = office.queue(first.spec, again=Again(first, first.spec, 1000, "sha256:old", None), origin="rule")
     assert (again.group, again.spec.params, again.image_id, again.origin) == (
         None,
         {"index": "1"},

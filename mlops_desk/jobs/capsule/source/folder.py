@@ -1,0 +1,202 @@
+"""The files of a folder, as its snapshot holds them: read without following what could be exchanged meanwhile."""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.text import plain, size_text
+from mlops_desk.jobs.capsule.source import checkout
+from mlops_desk.jobs.capsule.source.git import Git
+from mlops_desk.jobs.capsule.source.ignore import NAME, Ignored
+from mlops_desk.jobs.capsule.source.packing import FileEntry, Limits, LinkEntry, leads_inside
+
+_IGNORE_LIMIT_BYTES = 64 << 10  # chosen: as much as a job file may have
+_LARGEST_NAMED = 3  # chosen: as many as stand in one line
+_LEFT_OUT = f"Name it in {NAME}, or mount it instead."
+_MARKERS = (frozenset({"agent.lock", "state.db"}), frozenset({"agent.lock", "settings.json"}))
+"""A folder that holds all of one of these is some agent's, with its tokens."""
+
+
+def real_folder(path: str, private: Iterable[str]) -> str:
+    """Return where a source's folder really is. Raises NotFound, Invalid, Refused."""
+    folder = os.path.realpath(path)
+    try:
+        mode = os.stat(folder).st_mode  # noqa: PTH116 - a text, as all paths here: names need not be UTF-8
+    except OSError as error:
+        raise NotFound(
+            f"The source folder {plain(path)} can't be read: {error.strerror}.", "Check its path."
+        ) from error
+    if not stat.S_ISDIR(mode):
+        raise Invalid(f"The source {plain(path)} is no folder.", "Name the folder that holds the code.")
+    for one in private:
+        if _is_below(folder, os.path.realpath(one)):
+            raise Refused(f"The source {plain(path)} lies in MLOps Desk's own data.", "Name the folder of your code.")
+    return folder
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def listing(folder: str, git: Git | None, depth: int = 0) -> checkout.CodeFiles:
+    """Return the paths of what belongs to the snapshot, in order; ``git`` where the folder is in a checkout."""
+    ignored = Ignored(_lines(folder))
+    if git is None:
+        return checkout.CodeFiles(tuple(sorted(_walk(folder, ignored))))
+    found, files = checkout.listed(git), []
+    for path in found.files:
+        if ignored.leaves_out(path.rstrip("/")):
+            continue
+        inner = os.path.join(folder, path)  # noqa: PTH118 - as above
+        if os.path.isdir(inner) and not os.path.islink(inner):  # noqa: PTH112, PTH114 - as above
+            files += [f"{path.rstrip('/')}/{name}" for name in _inner(inner, git, depth)]
+        else:
+            files.append(path)
+    there = [path for path in dict.fromkeys(files) if os.path.lexists(os.path.join(folder, path))]  # noqa: PTH118 - as above
+    loose = tuple(path for path in found.untracked if not ignored.leaves_out(path.rstrip("/")))
+    return checkout.CodeFiles(tuple(sorted(there)), found.tracked, loose)
+
+
+def _inner(folder: str, git: Git, depth: int) -> tuple[str, ...]:
+    """Return the files of a checkout within a checkout: a submodule, or a clone that nobody added."""
+    if depth >= checkout.DEEPEST:
+        raise Refused(f"The checkouts in {plain(folder)} are nested too deep.", _LEFT_OUT)
+    inner = Git(folder, git.left_seconds)
+    return listing(folder, inner if checkout.is_checkout(inner) else None, depth + 1).files
+
+
+def _lines(folder: str) -> list[str]:
+    try:
+        descriptor = os.open(os.path.join(folder, NAME), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # noqa: PTH118 - as above
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise Invalid(f"{NAME} can't be read: {error.strerror}.", "It has to be a plain file.") from error
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(_IGNORE_LIMIT_BYTES).decode("utf-8", "surrogateescape").splitlines()
+
+
+def _walk(folder: str, ignored: Ignored) -> Iterator[str]:
+    def fail(error: OSError) -> None:
+        raise _unreadable(str(error.filename), error)
+
+    for here, folders, names in os.walk(folder, onerror=fail):
+        above = os.path.relpath(here, folder)
+        prefix = "" if above == "." else f"{above}/"
+        links = [name for name in folders if os.path.islink(os.path.join(here, name))]  # noqa: PTH114, PTH118 - as above
+        folders[:] = sorted(
+            name for name in folders if name not in links and not ignored.leaves_out(prefix + name, is_folder=True)
+        )
+        yield from (prefix + name for name in (*names, *links) if not ignored.leaves_out(prefix + name))
+
+
+def examined(folder: str, paths: Iterable[str], private: Iterable[str], limits: Limits) -> list[FileEntry | LinkEntry]:
+    """Look at each path and return what it is. Raises Refused for what no snapshot holds, or holds no more of."""
+    entries: list[FileEntry | LinkEntry] = []
+    ours = [os.path.realpath(one) for one in private]
+    beside: dict[str, set[str]] = {}
+    for path in paths:
+        where, _, name = path.rpartition("/")
+        beside.setdefault(where, set()).add(name)
+        whole = os.path.join(folder, path)  # noqa: PTH118 - as above
+        if any(_is_below(whole, one) for one in ours) or any(marker <= beside[where] for marker in _MARKERS):
+            raise Refused(f"The source {plain(folder)} holds MLOps Desk's own data ({plain(path)}).", _LEFT_OUT)
+        entries.append(_examined(folder, path))
+    _check_size(folder, entries, limits)
+    return entries
+
+
+def _examined(folder: str, path: str) -> FileEntry | LinkEntry:
+    whole = os.path.join(folder, path)  # noqa: PTH118 - as above
+    try:
+        facts = os.lstat(whole)
+        if stat.S_ISLNK(facts.st_mode):
+            return _link(folder, path, os.readlink(whole))  # noqa: PTH115 - as above
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not stat.S_ISREG(facts.st_mode):
+        raise Refused(f"{plain(path)} in the source is no file, and can't be kept.", _LEFT_OUT)
+    return FileEntry(path, facts.st_size, bool(facts.st_mode & stat.S_IXUSR))
+
+
+def _link(folder: str, path: str, target: str) -> LinkEntry:
+    real = os.path.realpath(os.path.join(folder, path))  # noqa: PTH118 - as above
+    if not leads_inside(path, target) or not _is_below(real, folder):
+        text = f"The link {plain(path)} in the source leads out of it, to {plain(target)}."
+        raise Refused(text, f"What it leads to would not be in the snapshot. {_LEFT_OUT}")
+    return LinkEntry(path, target)
+
+
+def _check_size(folder: str, entries: list[FileEntry | LinkEntry], limits: Limits) -> None:
+    sizes: Counter[str] = Counter()
+    for entry in entries:
+        if isinstance(entry, FileEntry):
+            sizes[entry.path.split("/", 1)[0]] += entry.size_bytes
+    total = sum(sizes.values())
+    if total <= limits.size_bytes and len(entries) <= limits.files:
+        return
+    largest = ", ".join(f"{plain(name)} {size_text(size)}" for name, size in sizes.most_common(_LARGEST_NAMED))
+    text = (
+        f"The source {plain(folder)} has {len(entries):,} files of {size_text(total)} in all; a snapshot holds at most "
+        f"{limits.files:,} of {size_text(limits.size_bytes)}. The largest: {largest}."
+    )
+    settings = Hint("mlops-desk settings set jobs.source_mebibytes MIB", before=f"{_LEFT_OUT} Or allow more: ")
+    raise Refused(text, settings)
+
+
+def content(folder: str, entry: FileEntry) -> bytes:
+    """Return a file's bytes, which are as many as it was seen to have. Raises Unavailable, Refused."""
+    descriptor = open_beneath(folder, entry.path)
+    with os.fdopen(descriptor, "rb") as file:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise Refused(f"{plain(entry.path)} in the source is no file any more.", "Submit the job again.")
+        data = file.read(entry.size_bytes + 1)
+        after = os.fstat(descriptor)
+    if len(data) != entry.size_bytes or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+        text = f"{plain(entry.path)} in the source was written to while it was read."
+        raise Unavailable(text, f"Submit the job again when nothing writes there. {_LEFT_OUT}")
+    return data
+
+
+def open_beneath(folder: str, path: str, opened: Callable[..., int] = os.open) -> int:
+    """Open a file below ``folder`` for reading; no link is followed on the way. Raises DeskErrors."""
+    *folders, name = path.split("/")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    here = -1
+    try:
+        here = opened(folder, flags | os.O_DIRECTORY)
+        for one in folders:
+            deeper = opened(one, flags | os.O_DIRECTORY, dir_fd=here)
+            os.close(here)
+            here = deeper
+        return opened(name, flags | os.O_NONBLOCK, dir_fd=here)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        if here >= 0:
+            os.close(here)
+
+
+def _unreadable(path: str, error: OSError) -> DeskError:
+    text = f"{plain(path)} in the source can't be read: {error.strerror}."
+    return Refused(text, f"You have to be able to read what you submit. {_LEFT_OUT}")
+
+
+def git_beside(folder: str, seconds: float) -> Git | None:
+    """Return git for a folder in a checkout that it trusts; None without one, or without git."""
+    git = Git(folder, seconds)
+    try:
+        return (
+            git
+            if any((place / ".git").exists() for place in (Path(folder), *Path(folder).parents))
+            and (checkout.is_checkout(git))
+            else None
+        )
+    except TimedOut:
+        raise  # it is no answer that there is none
+    except Unavailable:
+        return None  # no git here: a folder is a folder

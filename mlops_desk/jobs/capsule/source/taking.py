@@ -1,0 +1,122 @@
+"""Taking a snapshot: the worker that reads as the submitter, and the store that keeps what it reads."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlops_desk.base.errors import Refused, TimedOut, Unavailable
+from mlops_desk.base.people.person import person
+from mlops_desk.base.process import python_command, run_into
+from mlops_desk.base.text import plain
+from mlops_desk.jobs.capsule.source.packing import Limits
+from mlops_desk.jobs.capsule.source.store import CodeSnapshot, SnapshotStore
+from mlops_desk.records.jobs.capsule import GitIdentity
+from mlops_desk.records.jobs.spec import JobSpec, Source
+
+_WORKER = "mlops_desk.jobs.capsule.source.worker"
+_FOLDER_SECONDS = 45.0  # below what a submit may take in all; 256 MiB of code are read in a few
+_FETCH_SECONDS = 110.0  # chosen: a whole repository of some hundred MiB over a slow line
+_MARGIN_SECONDS = 5.0  # the worker ends its git itself, before it is ended
+_HEADS_BYTES = 256 << 20  # chosen: the heads of all files that a snapshot may have, and what git tells
+_MOST_FILES = 50_000  # chosen: code has fewer; each is a link to make
+_ERRORS_SHOWN = 600  # chosen: the last lines of a traceback, which name the error
+
+
+class Snapshots:
+    """``limit_bytes`` and ``budget_bytes`` are settings, with their defaults; ``private`` paths are in no snapshot."""
+
+    def __init__(
+        self,
+        root: Path,
+        limit_bytes: Callable[[], int] = lambda: 256 << 20,
+        budget_bytes: Callable[[], int] = lambda: 10 << 30,
+        private: Iterable[str] = (),
+    ) -> None:
+        self.store = SnapshotStore(root)
+        self._root = root
+        self._limit_bytes = limit_bytes
+        self._budget_bytes = budget_bytes
+        self._private = tuple(private)
+
+    @contextmanager
+    def taken(self, source: Source, uid: int) -> Iterator[CodeSnapshot]:
+        """Take a snapshot as the user ``uid``; it is safe from being cleared away until this is left.
+
+        Raises the DeskErrors of the worker, TimedOut, Unavailable.
+        """
+        snapshot = self._take(source, uid)
+        try:
+            yield snapshot
+        finally:
+            self.store.let_go(snapshot.sha256)
+
+    def _take(self, source: Source, uid: int) -> CodeSnapshot:
+        limits = Limits(self._limit_bytes(), _MOST_FILES)
+        seconds = _FOLDER_SECONDS if source.git is None else _FETCH_SECONDS
+        request = {
+            "folder": source.folder,
+            "git": source.git,
+            "ref": source.ref,
+            "private": self._private,
+            "limit_bytes": limits.size_bytes,
+            "limit_files": limits.files,
+            "seconds": seconds - _MARGIN_SECONDS,
+        }
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._root) as packed:
+                most = limits.size_bytes + _HEADS_BYTES
+                done = run_into(
+                    python_command(_WORKER), packed, seconds, most, name="The snapshot of the code",
+                    given=json.dumps(request).encode(), as_person=person(uid),
+                )  # fmt: skip
+                packed.seek(0)
+                return self._kept(packed, limits, done.code, done.errors)
+        except TimedOut as error:
+            what = plain(source.folder or source.git or "")
+            text = f"The source {what} could not be read within {seconds:g} s; the job was not queued."
+            raise TimedOut(text, "Does it lie on a share that does not answer?") from error
+        except OSError as error:
+            raise Unavailable(f"The snapshot of the code can't be kept: {error.strerror}.") from error
+
+    def _kept(self, packed: Any, limits: Limits, code: int, errors: bytes) -> CodeSnapshot:
+        if code != 0:
+            tail = plain(errors.decode("utf-8", "replace").strip()[-_ERRORS_SHOWN:], _ERRORS_SHOWN)
+            raise Unavailable(f"The snapshot of the code failed with code {code}. It last wrote: {tail}")
+        return self.store.keep(packed, limits)
+
+    def tidy(self, active: Callable[[], Iterable[str]]) -> int:
+        """Clear away what is beyond the budget; never what jobs that are not over use (``active``)."""
+        return self.store.tidy(active, self._budget_bytes())
+
+
+def git_identity(facts: dict[str, Any]) -> GitIdentity:
+    """Return what the worker told of a checkout, as far as it is of the right form."""
+    untracked = facts.get("untracked")
+    dirty = facts.get("dirty")
+    return GitIdentity(
+        commit=_word(facts.get("commit")),
+        dirty=dirty if isinstance(dirty, bool) else None,
+        branch=_word(facts.get("branch")),
+        remote=_word(facts.get("remote")),
+        diff_sha256=_word(facts.get("diff_sha256")),
+        untracked=tuple(plain(str(name)) for name in untracked) if isinstance(untracked, list) else (),
+    )
+
+
+def _word(value: object) -> str | None:
+    return plain(value, _ERRORS_SHOWN) if isinstance(value, str) and value else None
+
+
+def places_in_source(spec: JobSpec) -> list[str]:
+    """Return the paths in the source's folder on which something else is mounted. Raises Refused."""
+    if spec.source is None:
+        return []
+    top = spec.source.target.rstrip("/")
+    targets = [mount.target.rstrip("/") for mount in spec.mounts]
+    if top in targets:
+        raise Refused(f"Both the source and a mount have the target {plain(top)}.", "Give one of them another target.")
+    return [target.removeprefix(f"{top}/") for target in targets if target.startswith(f"{top}/")]

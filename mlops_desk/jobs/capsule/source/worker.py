@@ -1,0 +1,76 @@
+"""Worker: read the code of a job as its submitter, and write its snapshot to stdout (see ``packing``).
+
+In a process of its own because a share can hang in the kernel, and because what the agent may read says nothing about
+what this person may read.
+"""
+
+import json
+import os
+import sys
+from typing import IO, Any
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.process import end_with_parent
+from mlops_desk.jobs.capsule.source import checkout, fetching
+from mlops_desk.jobs.capsule.source.folder import content, examined, git_beside, listing, real_folder
+from mlops_desk.jobs.capsule.source.git import checked_address
+from mlops_desk.jobs.capsule.source.packing import FileEntry, Limits, LinkEntry, file_head, link_head, write_head
+
+
+def write_folder(request: dict[str, Any], to: IO[bytes]) -> None:
+    """Write the snapshot of a folder."""
+    private = [str(path) for path in request["private"]]
+    folder = real_folder(request["folder"], private)
+    git = git_beside(folder, float(request["seconds"]))
+    found = listing(folder, git)
+    entries = examined(folder, found.files, private, _limits(request))
+    if git is not None:
+        write_head(to, {"kind": "facts", "facts": checkout.facts(git, folder, found)})
+    for entry in entries:
+        if isinstance(entry, LinkEntry):
+            write_head(to, link_head(entry))
+        else:
+            data = content(folder, entry)
+            write_head(to, file_head(entry))
+            to.write(data)
+
+
+def write_fetched(request: dict[str, Any], to: IO[bytes]) -> None:
+    """Write the snapshot of a commit that is fetched first."""
+    address, ref = str(request["git"]), request["ref"]
+    fetching.checked_ref(ref)
+    checked_address(address)
+    with fetching.mirror(address, float(request["seconds"])) as git:
+        commit = fetching.fetched(git, address, ref)
+        entries = fetching.tree(git, commit, _limits(request))
+        write_head(to, {"kind": "facts", "facts": fetching.facts(address, ref, commit)})
+        blobs = fetching.Blobs(git)
+        try:
+            for entry, blob in entries:
+                if isinstance(entry, FileEntry):
+                    write_head(to, file_head(entry))
+                    blobs.copy(blob, entry.size_bytes, to)
+                else:
+                    write_head(to, link_head(entry))
+        finally:
+            blobs.close()
+
+
+def _limits(request: dict[str, Any]) -> Limits:
+    return Limits(int(request["limit_bytes"]), int(request["limit_files"]))
+
+
+def main() -> None:
+    end_with_parent()
+    with os.fdopen(os.dup(1), "wb") as to:
+        os.dup2(2, 1)  # what anything prints goes to stderr, never into the snapshot
+        request = json.load(sys.stdin)
+        try:
+            (write_folder if request["git"] is None else write_fetched)(request, to)
+            write_head(to, {"kind": "end"})
+        except DeskError as error:
+            write_head(to, {"kind": "error", **error.told()})
+
+
+if __name__ == "__main__":
+    main()
