@@ -2,6 +2,8 @@
 
 import os
 import pwd
+import re
+from pathlib import Path
 
 from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, ImageFacts
@@ -18,6 +20,8 @@ ATTEMPT_LABEL = "io.mlops-desk.attempt"
 PROBE_LABEL = "io.mlops-desk.probe"
 NAME_LABEL = "io.mlops-desk.name"
 """The job's name, for whoever finds a container of which no record is left."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def _shell_hint(otherwise: str) -> Hint:
@@ -47,6 +51,20 @@ def runs_as(job: Job) -> tuple[int, int]:
         return job.submitted_by, pwd.getpwuid(job.submitted_by).pw_gid
     except KeyError:
         return job.submitted_by, job.submitted_by
+
+
+def code_mount(job: Job, sources: Path | None) -> Mount | None:
+    """Return where a job's snapshot is mounted; None for a job without a source. Raises Refused where it is gone."""
+    source = job.spec.source
+    if source is None:
+        return None
+    sha256 = None if job.capsule is None else job.capsule.source_sha256
+    if sources is None or sha256 is None or not _SHA256.fullmatch(sha256):
+        raise Refused("The job has a source and no snapshot of it.", "Submit its job file again.")
+    tree = sources / "trees" / sha256
+    if not tree.is_dir():
+        raise Refused("The snapshot of the job's code is gone.", "Submit its job file again.")
+    return Mount(str(tree), source.target, "ro")
 
 
 def container_spec(

@@ -17,8 +17,7 @@ from mlops_desk.engines.engine import ContainerFacts, Engine, Obstacle
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
-from mlops_desk.runtimes.local.code import code_mount
-from mlops_desk.runtimes.local.container import container_spec, runs_as
+from mlops_desk.runtimes.local.container import code_mount, container_spec, runs_as
 from mlops_desk.runtimes.local.folder import AttemptFolder
 from mlops_desk.runtimes.local.images import Images
 from mlops_desk.runtimes.local.kept_folders import make_kept

@@ -10,7 +10,7 @@ from mlops_desk.jobs.capsule.source.taking import Snapshots, places_in_source
 from mlops_desk.records.jobs.capsule import Capsule, Difference
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, Mount, Source
-from mlops_desk.runtimes.local.code import code_mount
+from mlops_desk.runtimes.local.container import code_mount
 from tests.unit.jobs.test_service import HEAD, desk
 
 __all__ = ["desk"]
