@@ -48,10 +48,8 @@ def _started(process: GpuProcess) -> Cell:
 
 
 def _job(process: GpuProcess) -> Cell:
-    name = process.job or process.container
-    return Cell(
-        plain(name or numbers.NOTHING), tip="\n".join(part for part in (process.job, process.container) if part)
-    )
+    names = [part for part in (process.job, process.container) if part]
+    return Cell(" · ".join(map(plain, names)) or numbers.NOTHING, tip="\n".join(names))
 
 
 def _kind(process: GpuProcess) -> Cell:
@@ -87,7 +85,7 @@ def processes(depths: Mapping[int, int]) -> tuple[Column[GpuProcess], ...]:
     return (
         Column("pid", "pid", lambda process: Cell(str(process.pid), process.pid), right=True),
         Column("user", "User", lambda process: Cell(plain(process.user or numbers.NOTHING))),
-        Column("job", "Job or container", _job),
+        Column("job", "Job and container", _job),
         Column("command", "Command", command, stretch=True),
         Column("memory", "Memory", lambda process: _number(process.gpu_memory_bytes, numbers.size), right=True),
         _share("sm", "SM share", lambda process: process.sm_ratio, hidden=False),

@@ -6,8 +6,8 @@ from PySide6.QtWidgets import QWidget
 
 from mlops_desk.base import agent_clock
 from mlops_desk.records.jobs.brief import JobBrief
-from mlops_desk.ui.jobs import words
 from mlops_desk.ui.widgets.confirmation import ask
+from mlops_desk.ui.words import jobs as words
 from mlops_desk.ui.words import numbers
 
 

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayo
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
-from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.status import Status
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.store import Store
@@ -30,9 +29,8 @@ from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.lines import Line, LinesCard
 from mlops_desk.ui.widgets.scroll import thin
 from mlops_desk.ui.words import alerts, gpus, hints, marks, numbers
+from mlops_desk.ui.words import jobs as words
 
-_WAITING = (JobState.QUEUED, JobState.BLOCKED)
-_RUNNING = (JobState.STARTING, JobState.RUNNING)
 JOBS_SHOWN = 12  # chosen: what fits beside the GPUs
 HOST_TILES = 12  # chosen: two rows of a wide window
 PROCESSES_OFFERED = 12  # chosen: a menu that fits on a screen
@@ -217,12 +215,12 @@ class OverviewPage(Page):
     def _show_queue(self) -> None:
         part = self.context.store.jobs
         jobs = list((part.value or {}).values())
-        running = [job for job in jobs if job.state in _RUNNING]
-        waiting = [job for job in jobs if job.state in _WAITING]
+        running = [job for job in jobs if job.state in words.ON]
+        waiting = [job for job in jobs if job.state in words.WAITING]
         done = [job for job in jobs if job.state.is_final]
-        waiting.sort(key=lambda job: job.submitted_at)
+        waiting.sort(key=lambda job: (job.position if job.position is not None else len(jobs), job.submitted_at))
         done.sort(key=lambda job: -(job.ended_at or job.submitted_at))
-        title = f"Queue{' now' if self.is_then() else ''}: {len(running)} running, {len(waiting)} waiting"
+        title = words.queue_title(jobs, then=self.is_then())
         lines = [_job_line(job) for job in (*running, *waiting, *done)[:JOBS_SHOWN]]
         nothing = "No jobs yet. What runs, waits and has ended will be here."
         if part.value is None:
@@ -243,7 +241,9 @@ def _job_line(job: JobBrief) -> Line:
     about = f"{plain(job.name)} · {plain(job.user)}"
     if job.reason is not None:
         about += f" · {plain(job.reason.text)}"
-    return Line(marks.JOB_MARKS[job.state], about, numbers.ago(moment), job.id, numbers.absolute(moment))
+    elif job.progress is not None and job.state in words.ON:
+        about += f" · {plain(words.progress_words(job.progress))}"
+    return Line(marks.JOB_MARKS[job.state], about, words.aside(job), job.id, numbers.absolute(moment))
 
 
 class _NoGpu(Card):

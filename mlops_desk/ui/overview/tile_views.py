@@ -54,7 +54,7 @@ def _gpu_tip(gpu: Gpu, verdict: Diagnosis | None) -> str:
     told = [verdict.title, verdict.text, *(piece.text for piece in verdict.evidence)] if verdict else []
     parts = [*told, gpu.name, gpu.uuid, f"PCI {gpu.pci_bus_id or numbers.NOTHING}", f"Slowed by: {reasons}"]
     parts += [
-        f"pid {process.pid} {process.user or ''} {(process.command or '')[:60]} "
+        f"pid {process.pid} {gpus.process_holder(process)} {(process.command or '')[:60]} "
         f"{numbers.size(process.gpu_memory_bytes)}"
         for process in gpu.processes[:6]
     ]

@@ -2,6 +2,7 @@
 
 import re
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, slowdowns_of
@@ -11,10 +12,16 @@ from mlops_desk.ui.words.numbers import Mark, value_of
 
 _LEASE_MARKS = {
     "leased": Mark("ok", numbers.OK, "leased"),
+    "shared": Mark("ok", numbers.OK, "shared"),
+    "reserved": Mark("paused", numbers.PAUSED, "reserved"),
     "draining": Mark("paused", numbers.PAUSED, "draining"),
+    "faulted": Mark("alert", numbers.ALERT, "faulted"),
     "external": Mark("info", numbers.INFO, "outside job"),
     "unknown": Mark("unknown", numbers.UNKNOWN, "unknown"),
 }
+
+_TOLD = frozenset({"shared", "reserved", "faulted"})
+"""States of which the ledger's own words say more than who is on it."""
 
 _MEMORY_KIND = re.compile(r"(\d+ ?GB) (HBM|GDDR)\w*")
 
@@ -46,7 +53,7 @@ def gpu_mark(gpu: Gpu) -> Mark:
 
 def is_held_by_nobody(gpu: Gpu) -> bool:
     """Tell whether memory is in use that nobody is seen to hold, and no lease explains it."""
-    held_by_lease = gpu.lease is not None and gpu.lease.state in {"leased", "draining"}
+    held_by_lease = gpu.lease is not None and gpu.lease.state in {"leased", "shared", "draining"}
     return not gpu.processes and not held_by_lease and gpu.held_by_nobody_bytes is not None
 
 
@@ -69,16 +76,16 @@ def slowed(gpu: Gpu) -> bool:
 
 
 def who(gpu: Gpu) -> str:
-    """Return who uses a GPU: the lease's label, a container, or a process, and the user."""
+    """Return who uses a GPU: the lease's label, a container, or a process, the user, and for how long."""
     if gpu.state is not GpuState.OK and gpu.note:
         return plain(gpu.note)
     lease = gpu.lease
     if lease is not None and (lease.label or lease.user):
-        return " · ".join(plain(part) for part in (lease.label or "a job", lease.user) if part)
+        return " · ".join(plain(part) for part in (lease.label or "a job", lease.user, _age(gpu)) if part)
     compute = [process for process in gpu.processes if process.kind != "graphics"] or list(gpu.processes)
     if not compute and is_held_by_nobody(gpu):
         return f"{numbers.size(gpu.held_by_nobody_bytes)} by no process that is seen"
-    if not compute and lease is not None and lease.text:
+    if lease is not None and lease.text and (not compute or lease.state in _TOLD):
         return plain(lease.text)
     if not compute:
         idle = "no process is seen" if busy(gpu) else "nobody"
@@ -86,7 +93,13 @@ def who(gpu: Gpu) -> str:
     first = compute[0]
     name = process_name(first)
     more = f" +{len(compute) - 1}" if len(compute) > 1 else ""
-    return " · ".join(plain(part) for part in (name, first.user) if part) + more
+    return " · ".join(plain(part) for part in (name, first.user, _age(gpu)) if part) + more
+
+
+def _age(gpu: Gpu) -> str:
+    """Return for how long the oldest process on a GPU that computes has been there; nothing where that is not told."""
+    began = [process.started_at for process in gpu.processes if process.kind != "graphics" and process.started_at]
+    return numbers.duration(agent_clock.now() - min(began)).split(" ", 1)[0] if began else ""
 
 
 def process_name(process: GpuProcess) -> str:
@@ -97,6 +110,11 @@ def process_name(process: GpuProcess) -> str:
         or (process.command or "").split(" ")[0].rsplit("/", 1)[-1]
         or f"pid {process.pid}"
     )
+
+
+def process_holder(process: GpuProcess) -> str:
+    """Return job, container and user of a process, as far as it has them."""
+    return " · ".join(plain(part) for part in (process.job, process.container, process.user) if part)
 
 
 def memory_name(process: ProcessMemory) -> str:

@@ -31,7 +31,7 @@ def test_memory_that_nobody_holds_is_a_state_of_its_own():
 
 
 def test_a_process_shows_its_job_both_kinds_and_that_it_is_dead():
-    assert cell("job", PROCESS).text == "resnet"
+    assert cell("job", PROCESS).text == "resnet · mld-x"
     assert cell("job", replace(PROCESS, job=None)).text == "mld-x"
     assert cell("kind", PROCESS).text == "compute + graphics, zombie"
     assert cell("kind", replace(PROCESS, zombie=False, kind="graphics")).text == "graphics"

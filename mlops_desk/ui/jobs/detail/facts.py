@@ -8,10 +8,9 @@ from mlops_desk.records.jobs.capsule import Capsule
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.jobs.usage import JobUsage
-from mlops_desk.ui.jobs import words
 from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.widgets.facts import Fact, moment_fact
-from mlops_desk.ui.words import marks, numbers
+from mlops_desk.ui.words import alerts, marks, numbers
 
 _SHORT_HASH = 19  # characters: "sha256:" and as much as tells two apart
 
@@ -26,7 +25,7 @@ def facts_of(job: JobBrief, whole: Job | None, store: Store) -> list[Fact]:
         *([moment_fact("Ended", job.ended_at)] if job.ended_at else []),
         *([Fact("Time limit", numbers.duration(job.time_limit_seconds))] if job.time_limit_seconds else []),
         *([Fact("Exit code", str(job.exit_code))] if job.exit_code is not None else []),
-        *([Fact("GPUs", ", ".join(words.gpu_names(job.gpus, store)))] if job.gpus else []),
+        *([Fact("GPUs", ", ".join(alerts.device_title(gpu, store.status) for gpu in job.gpus))] if job.gpus else []),
         *([Fact("Priority", str(job.priority))] if job.priority else []),
         *([Fact("May be preempted", "yes: it is asked to save and goes on later")] if job.preemptible else []),
         *([Fact("Runs after", ", ".join(asked.after + asked.after_success), fixed=True)]

@@ -8,7 +8,6 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.curves.timeaxis import TimeAxis
-from mlops_desk.ui.jobs import words
 from mlops_desk.ui.jobs.detail import facts
 from mlops_desk.ui.jobs.detail.view import DetailView
 from mlops_desk.ui.live.context import Context
@@ -17,7 +16,7 @@ from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.states import Empty, StateView
 from mlops_desk.ui.widgets.traces import Trace
-from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words import alerts, numbers
 
 _GIB = 1 << 30
 ROOM = 1.02  # chosen: a little beyond both ends of its life, so that they are seen
@@ -64,7 +63,7 @@ class JobGpusView(DetailView):
         slots = {gpu.uuid: gpu.index for gpu in status.gpus} if status is not None else {}
         for chart, metric in ((self._activity, "hw.gpu.utilization"), (self._memory, "hw.gpu.memory.usage")):
             chart.show_traces(
-                [Trace(words.gpu_name(uuid, self.context.store), uuid, metric, slots.get(uuid, number))
+                [Trace(alerts.device_title(uuid, self.context.store.status), uuid, metric, slots.get(uuid, number))
                  for number, uuid in enumerate(job.gpus)]
             )  # fmt: skip
         self.stack.of(job.gpus[0], job.gpus[0])

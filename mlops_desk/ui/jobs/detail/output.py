@@ -4,10 +4,10 @@ from PySide6.QtWidgets import QVBoxLayout
 
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
-from mlops_desk.ui.jobs import words
 from mlops_desk.ui.jobs.detail.view import DetailView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.parts.output import OutputPane, OutputSource
+from mlops_desk.ui.words import jobs as words
 
 LOG_TAIL = 2000  # chosen: a training of some hundred steps
 

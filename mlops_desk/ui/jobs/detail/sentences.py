@@ -7,9 +7,9 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.place import WaitingFor
-from mlops_desk.ui.jobs import words
 from mlops_desk.ui.live.store import Store
-from mlops_desk.ui.words import marks, numbers
+from mlops_desk.ui.words import alerts, marks, numbers
+from mlops_desk.ui.words import jobs as words
 
 _PART_LIMIT = 40  # chosen: a name in a chip
 
@@ -69,7 +69,7 @@ def chips(waiting_for: tuple[WaitingFor, ...], jobs: dict[str, JobBrief], store:
 
 
 def _chip(one: WaitingFor, jobs: dict[str, JobBrief], store: Store) -> Chip:
-    name = words.gpu_name(one.gpu, store)
+    name = alerts.device_title(one.gpu, store.status)
     now = agent_clock.now()
     age = numbers.duration(max(now - one.since, 0.0)).split(" ", 1)[0] if one.since is not None else ""
     until = f"until {words.about(one.until, now)}" if one.until is not None else ""

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.ui.jobs import words
 from mlops_desk.ui.jobs.detail import facts, sentences
 from mlops_desk.ui.jobs.detail.sentences import Chip
 from mlops_desk.ui.jobs.detail.view import DetailView
@@ -21,6 +20,7 @@ from mlops_desk.ui.widgets.facts import Fact, FactGrid, reason_facts
 from mlops_desk.ui.widgets.flow import FlowLayout
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.words import hints
+from mlops_desk.ui.words import jobs as words
 
 
 class WhyView(DetailView):

@@ -13,8 +13,8 @@ from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.curves.happenings import Occupant
-from mlops_desk.ui.jobs import words
 from mlops_desk.ui.words import gpus, marks, numbers
+from mlops_desk.ui.words import jobs as words
 from mlops_desk.ui.words.numbers import Mark
 
 MOST_EXPECTED = 200  # chosen: more forecasts than lanes have room for

@@ -3,8 +3,8 @@
 from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
-from mlops_desk.ui.jobs import words
 from mlops_desk.ui.tables.model import Cell, Column
+from mlops_desk.ui.words import jobs as words
 from mlops_desk.ui.words import marks, numbers
 
 _NEVER = 1e12

@@ -8,10 +8,10 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import JobState
-from mlops_desk.ui.jobs import words
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import filter_field
+from mlops_desk.ui.words import jobs as words
 
 _ANY = ""
 _ENDED_BADLY = frozenset({JobState.FAILED, JobState.UNKNOWN})

@@ -1,12 +1,12 @@
-"""Words for a job that more than one view of it says: when it starts or ends, how far it is, which GPUs it has."""
+"""Jobs in words, the same on every page: when one starts or ends, how far it is, where it stands. No Qt here."""
 
 import time
+from collections.abc import Iterable
 
 from mlops_desk.base import agent_clock
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.usage import Progress
-from mlops_desk.ui.live.store import Store
 from mlops_desk.ui.words import numbers
 
 WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED})
@@ -59,12 +59,18 @@ def progress_words(progress: Progress) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def gpu_name(uuid: str, store: Store) -> str:
-    """Return the number by which people know a GPU; its UUID where the machine has it no more."""
-    known = store.status.gpus if store.status is not None else ()
-    return next((f"GPU {gpu.index}" for gpu in known if gpu.uuid == uuid), uuid)
+def queue_title(jobs: Iterable[JobBrief], *, then: bool = False) -> str:
+    """Return the queue in a line: ``Queue: 2 running, 3 waiting · next ~16:40``; ``then``: beside past numbers."""
+    known = list(jobs)
+    running = sum(job.state in ON for job in known)
+    waiting = [job for job in known if job.state in WAITING]
+    starts = [job.forecast_start for job in waiting if job.forecast_start is not None]
+    upcoming = f" · next {about(min(starts))}" if starts else ""
+    return f"Queue{' now' if then else ''}: {running} running, {len(waiting)} waiting{upcoming}"
 
 
-def gpu_names(uuids: tuple[str, ...], store: Store) -> list[str]:
-    """Return the numbers by which people know these GPUs."""
-    return [gpu_name(uuid, store) for uuid in uuids]
+def aside(job: JobBrief) -> str:
+    """Return when a job starts, is over, or was: what stands at the end of its line."""
+    if job.state in WAITING and job.forecast_start is not None:
+        return f"starts {about(job.forecast_start)}"
+    return numbers.ago(job.ended_at or job.started_at or job.submitted_at)
