@@ -53,6 +53,7 @@ def card_of(stand: Stand, clocks: Clocks) -> GpuCard:
         numa_node=gpu.numa_node,
         parent=stand.device.parent,
         profile=stand.device.profile,
+        bookings=stand.bookings,
         fix=None if stand.fault is None else stand.fault.fix,
     )
 

@@ -120,6 +120,11 @@ class Own:
         self._folders = folders
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that everything is written to."""
+        return tuple(self._folders)
+
+    @property
     def places(self) -> int:
         """How many folders everything is written to."""
         return len(self._folders)
@@ -180,6 +185,15 @@ class LeaseFolders:
     def glance_own(self) -> list[UserFile]:
         """Look at this user's lease files likewise."""
         return self._read(os.geteuid(), self._look, self._glanced_names)
+
+    def users_files(self, is_wanted: Callable[[str], bool]) -> list[tuple[Path, int]]:
+        """Return the files of such names in all users' folders, and whose folder it is."""
+        return [
+            (path, uid)
+            for shared in self._candidates
+            for folder, uid in _users_folders(shared, self._glanced_names(shared))
+            for path in _paths(folder, is_wanted)
+        ]
 
     def _glanced_names(self, shared: Path) -> list[str]:
         stamp, now = _stamp_of(shared), time.monotonic()

@@ -20,6 +20,7 @@ from pathlib import Path
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.leases.allocation import Claim, DriverFacts, GpuChoice, choose, standing
+from mlops_desk.leases.bookings import in_the_way
 from mlops_desk.leases.cards import Clocks, card_of
 from mlops_desk.leases.claims import ClaimReader, by_stem, is_same
 from mlops_desk.leases.devices import Device, devices_of
@@ -29,10 +30,10 @@ from mlops_desk.leases.host import ThisHost
 from mlops_desk.leases.kept import KeptLeases
 from mlops_desk.leases.parts import free_slot, idle_stand_ins, stand_in
 from mlops_desk.leases.shares import room_of
-from mlops_desk.leases.survey import Stand, info_of, survey
+from mlops_desk.leases.survey import Stand, booked_words, bookings_of, info_of, survey
 from mlops_desk.leases.validity import LABEL_LIMIT, ContainerLives, LeaseJudge
 from mlops_desk.records.gpu import Gpu, GpuState, LeaseInfo
-from mlops_desk.records.jobs.card import CardState, GpuCard
+from mlops_desk.records.jobs.card import Booking, CardState, GpuCard
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class LeaseHolder:
     until: float | None = None
 
 
+Bookings = Mapping[str, tuple[Booking, ...]]
 Pick = Callable[[Mapping[str, Claim]], GpuChoice]
 """Chooses GPUs, knowing what is claimed of each."""
 
@@ -80,7 +82,7 @@ class LeaseLedger:
 
     ``container_lives`` tells whether the engine has a running or startable container of a name; None when
     the engine does not say. It may take its time: no lock is held while it is asked. ``others`` is the same for
-    further engines of ours, by their addresses.
+    further engines of ours, by their addresses. ``bookings`` are those that count.
     """
 
     def __init__(
@@ -91,12 +93,14 @@ class LeaseLedger:
         folders: LeaseFolders | None = None,
         host: ThisHost | None = None,
         others: Mapping[str, ContainerLives] | None = None,
+        bookings: Callable[[], Bookings] = dict,
     ) -> None:
         self._owner = owner
         self._folders = folders or LeaseFolders()
         self._host = host or ThisHost()
         cut = {address[:_WORD_LIMIT]: lives for address, lives in (others or {}).items()}
         self._judge = LeaseJudge(self._host, owner.engine[:_WORD_LIMIT], container_lives, cut)
+        self._bookings = bookings
         self._kept = KeptLeases(owner.instance, self._host)
 
     @property
@@ -227,7 +231,8 @@ class LeaseLedger:
         # Nobody may have noted yet when a killed holder was found dead; this look will do for showing.
         ended_at = None if facts is None else math.nextafter(facts.seen_at, 0)
         reader = ClaimReader(self._judge, found, {}, ended_at=ended_at)
-        return [*survey(devices, reader, facts), *survey(unseen, reader, None)]
+        stands = survey(devices, reader, facts, self._bookings(), time.time())
+        return [*stands, *survey(unseen, reader, None)]
 
     def cards(self, facts: DriverFacts) -> tuple[GpuCard, ...]:
         """Return what could be leased, as the queue sees it; likewise."""
@@ -293,11 +298,13 @@ class LeaseLedger:
         for device in devices:
             claim = reader.held(device).claim
             state, text = standing(device.gpu, claim, facts)
-            if state is CardState.FREE and lease.share_bytes is None:
-                continue
             room = room_of(device.gpu, state, claim, facts).room_bytes or 0
-            if lease.share_bytes is None or device.instances or room < lease.share_bytes:
+            is_open = state is CardState.FREE and lease.share_bytes is None
+            if not is_open and (lease.share_bytes is None or device.instances or room < lease.share_bytes):
                 return f"{_called(device)} is not given out: {text}."
+            booked = in_the_way(bookings_of(device, self._bookings()), lease.uid, time.time(), lease.until)
+            if booked is not None:
+                return f"{_called(device)} is not given out: {booked_words(booked)}."
         return None
 
     def _is_over(self, found: UserFile, facts: DriverFacts | None = None) -> bool:

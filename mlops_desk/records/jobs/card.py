@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mlops_desk.base.errors import keep_command
+from mlops_desk.records.owner import Owner
 
 
 class CardState(StrEnum):
@@ -54,6 +55,23 @@ class Booking:
     user: str
     starts_at: float
     ends_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """GPUs booked together by somebody. Times are Unix seconds. ``note`` says why it does not count (None: it does)."""
+
+    id: str
+    gpus: tuple[str, ...]
+    uid: int
+    user: str
+    starts_at: float
+    ends_at: float
+    note: str | None = None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.uid, self.user)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,154 @@
+"""Other papers that users leave for each other in their lease folders: bookings, what is withdrawn, notes.
+
+As with leases, nobody writes but into their own folder, and what is found in somebody's folder is their word and
+nobody else's. A paper is one small file of JSON under a name of its own; it never changes, only comes and goes. What
+can't be read, or is not of the expected form, is not there.
+
+Shared folders may be emptied at a restart of the machine, so an agent keeps its own papers in its own folder too
+(``kept``), and puts them back.
+"""
+
+import errno
+import logging
+import os
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from mlops_desk.base import wire
+from mlops_desk.base.errors import Invalid, Unavailable
+from mlops_desk.leases.folders import LeaseFolders
+
+_log = logging.getLogger(__name__)
+
+_LIMIT_BYTES = 4096  # a page: some eighty UUIDs of GPUs, or a note
+_PER_USER = 64  # chosen: more nobody reads, and a crowd of them costs every agent of the machine time
+_ID = re.compile(r"[a-z0-9]{4,32}")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Paper(Generic[T]):
+    """What a file said. ``uid`` is whose it is, ``changed_ns`` when it was written: both as the kernel tells it."""
+
+    id: str
+    uid: int
+    content: T
+    changed_ns: int
+
+
+class Papers(Generic[T]):
+    """The papers of one sort: files ``ID.suffix`` that hold a ``kind``. ``kept`` is the folder of our own copies."""
+
+    def __init__(self, folders: LeaseFolders, suffix: str, kind: type[T], kept: Path | None = None) -> None:
+        self._folders = folders
+        self._suffix = suffix
+        self._kind = kind
+        self._kept = kept
+
+    def read(self) -> list[Paper[T]]:
+        """Return all users' papers; one that lies in several folders once, as it was first seen there."""
+        found: dict[tuple[int, str], Paper[T]] = {}
+        heard: dict[tuple[int, Path], int] = {}
+        for path, uid in self._folders.users_files(self._is_ours):
+            heard[uid, path.parent] = heard.get((uid, path.parent), 0) + 1
+            if heard[uid, path.parent] > _PER_USER:
+                continue
+            paper = self._read(path, uid)
+            if paper is not None:
+                known = found.get((uid, paper.id))
+                found[uid, paper.id] = paper if known is None or paper.changed_ns < known.changed_ns else known
+        return sorted(found.values(), key=lambda paper: (paper.changed_ns, paper.uid, paper.id))
+
+    def own(self) -> list[Paper[T]]:
+        """Return this user's papers."""
+        return [paper for paper in self.read() if paper.uid == os.geteuid()]
+
+    def write(self, id_: str, content: T) -> None:
+        """Leave a paper. Raises Unavailable."""
+        block = wire.dumps(content).encode()
+        if len(block) > _LIMIT_BYTES or not _ID.fullmatch(id_):
+            raise ValueError(content)  # a bug: every text was capped
+        name = f"{id_}{self._suffix}"
+        try:
+            if self._kept is not None:
+                self._kept.mkdir(mode=0o700, exist_ok=True)
+                _put(self._kept / name, block)
+            with self._folders.own() as own:
+                for folder in own.folders:
+                    _put(folder / name, block)
+        except OSError as error:
+            if self._kept is not None:  # what was refused must not come by itself later
+                (self._kept / name).unlink(missing_ok=True)
+            text = f"It could not be written where other users look for it: {error.strerror or error}."
+            raise Unavailable(text, "Look at the lease folder's rights and free space.") from error
+
+    def remove(self, id_: str) -> None:
+        """Take back a paper of ours. Raises Unavailable."""
+        name = f"{id_}{self._suffix}"
+        try:
+            if self._kept is not None:
+                (self._kept / name).unlink(missing_ok=True)
+            with self._folders.own() as own:
+                for folder in own.folders:
+                    (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            text = f"It could not be removed from where other users look for it: {error.strerror or error}."
+            raise Unavailable(text, "Look at the lease folder's rights and free space.") from error
+
+    def put_back(self) -> None:
+        """Put those of ours back that were kept and are gone from the shared folders. Raises Unavailable."""
+        if self._kept is None:
+            return
+        there = {paper.id for paper in self.own()}
+        for id_, content in self._copies():
+            if id_ not in there:
+                _log.info("%s%s was gone from the shared folders and is put back.", id_, self._suffix)
+                self.write(id_, content)
+
+    def _copies(self) -> Iterable[tuple[str, T]]:
+        if self._kept is None or not self._kept.is_dir():
+            return
+        for path in sorted(self._kept.iterdir())[:_PER_USER]:
+            paper = self._read(path, os.geteuid()) if self._is_ours(path.name) else None
+            if paper is not None:
+                yield paper.id, paper.content
+
+    def _is_ours(self, name: str) -> bool:
+        return name.endswith(self._suffix) and _ID.fullmatch(name.removesuffix(self._suffix)) is not None
+
+    def _read(self, path: Path, uid: int) -> Paper[T] | None:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return None  # gone since, or its owner does not want to be heard
+        try:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LIMIT_BYTES or facts.st_uid != uid:
+                return None
+            content = wire.loads(os.pread(descriptor, _LIMIT_BYTES, 0), self._kind)
+        except (OSError, Invalid) as error:
+            _log.debug("%s is no paper: %s", path, error)
+            return None
+        finally:
+            os.close(descriptor)
+        return Paper(path.name.removesuffix(self._suffix), uid, content, facts.st_ctime_ns)
+
+
+def _put(path: Path, block: bytes) -> None:
+    """Put a whole file there, which others may read; under its name it is never half written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o644)  # the process's umask must not hide it from other users
+        if os.write(descriptor, block) != len(block):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        temporary.rename(path)
+    finally:
+        os.close(descriptor)
+        temporary.unlink(missing_ok=True)
