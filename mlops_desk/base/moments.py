@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mlops_desk.base.errors import Invalid
 
@@ -10,13 +10,18 @@ ACCEPTED = "Give now, a time ago such as -90s, -30m, -1h, -7d or -2w, a date suc
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 365.25 * 86_400.0}
 _AGO = re.compile(r"([+-])(\d{1,9}(?:\.\d{1,6})?)(s|m|min|h|d|w|y)")
 _LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(s|m|min|h|d|w)?")
+_TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
 _LIMIT = 4e9  # seconds: the year 2096, as milliseconds given by mistake lie far beyond
 
 
-def parse_moment(text: str | float, now: float) -> float:
-    """Return the Unix time that ``text`` names, seen at ``now``; a date without a zone is local. Raises Invalid."""
-    at = text if isinstance(text, (int, float)) else _read(text.strip(), now)
+def parse_moment(text: str | float, now: float, *, ahead: bool = False) -> float:
+    """Return the Unix time that ``text`` names, seen at ``now``; a date without a zone is local. Raises Invalid.
+
+    ``ahead``: it lies ahead, and a time of day (``18:00``) is the next one.
+    """
+    at = text if isinstance(text, (int, float)) else (_next(text.strip(), now) if ahead else None)
+    at = _read(text.strip(), now) if at is None and isinstance(text, str) else at
     if at is None or not (math.isfinite(at) and 0 <= at <= _LIMIT):
         raise Invalid(f"{str(text)[:60]!r} is no time.", ACCEPTED)
     return float(at)
@@ -30,6 +35,19 @@ def parse_length(text: str) -> float:
             f"{text[:60]!r} is no length of time.", "Give seconds, or a number with s, m, h, d or w: 30m, 1h."
         )
     return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+def _next(text: str, now: float) -> float | None:
+    """Return when it is next that time of day, local; None for what is none."""
+    found = _TIME_OF_DAY.fullmatch(text)
+    if found is None:
+        return None
+    today = datetime.fromtimestamp(now)  # noqa: DTZ006 - a time of day is local
+    for day in (today, today + timedelta(days=1)):
+        at = day.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0).timestamp()
+        if at > now:
+            return at
+    return None
 
 
 def _read(text: str, now: float) -> float | None:

@@ -109,6 +109,13 @@ SETTINGS: tuple[Setting, ...] = (
             "Closing the window keeps the tray icon, where the desktop has a tray.", "switch", True),
     Setting("telemetry.interval_seconds", "Telemetry", "Sampling interval",
             "How often GPUs and host are read.", "number", 1.0, minimum=0.5, maximum=60.0, unit="s"),
+    Setting("gpus.booking_days", "GPUs", "Book ahead",
+            "How far ahead of its beginning a GPU can be booked (gpus reserve).", "integer", 14, minimum=1, maximum=365,
+            unit="days"),
+    # 96: a day of four GPUs, or the nights of a week on one.
+    Setting("gpus.booking_gpu_hours", "GPUs", "Booked by one person",
+            "GPU-hours that one person may have booked and not used up; further bookings of theirs do not count here.",
+            "integer", 96, minimum=1, maximum=100_000, unit="h"),
     Setting("engine.host", "Containers", "Container engine",
             "Address of the engine; empty means DOCKER_HOST or the machine's own socket.", "text", ""),
     Setting("engine.others", "Containers", "Further engines",

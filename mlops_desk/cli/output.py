@@ -8,7 +8,7 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, table
-from mlops_desk.cli.forms import drift, events, host_processes, machine, processes, records, repeating
+from mlops_desk.cli.forms import cards, drift, events, host_processes, machine, processes, records, repeating
 from mlops_desk.cli.forms.job import asked_beside, named
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
@@ -207,6 +207,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     DriftReport: drift.report,
     HostProcesses: host_processes.listed,
     AgentInfo: _agent,
+    **cards.FORMS,
     **events.FORMS,
     **records.FORMS,
 }
@@ -231,6 +232,7 @@ _RUNS: dict[str, Callable[[Any], str]] = {
 }
 
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    **cards.TABLES,
     **events.TABLES,
     **records.TABLES,
     **repeating.TABLES,

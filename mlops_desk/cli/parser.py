@@ -122,7 +122,7 @@ def _add_drift_report(verbs: Any) -> None:
 def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Parameter) -> None:
     form = parameter.form
     text = _escaped(help_of(verb, parameter))
-    word = (form.word if isinstance(form, (Option, Length, Pairs)) else None) or parameter.name
+    word = (form.word if isinstance(form, (Option, Length, Pairs, Moment)) else None) or parameter.name
     option = "--" + word.replace("_", "-")
     if isinstance(form, FolderOf):
         return
@@ -215,7 +215,7 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
             continue
         value = getattr(given, parameter.name)
         if isinstance(form, Moment) and value is not None:
-            value = parse_moment(value, time.time())
+            value = parse_moment(value, time.time(), ahead=form.ahead)
         if isinstance(form, Length):
             value = parse_length(value)
         if isinstance(form, FileText):

@@ -15,6 +15,8 @@ from mlops_desk.desk import doctor
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.container_names import ContainerNames
+from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
+from mlops_desk.desk.gpu_faults import FaultMemory
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
@@ -29,7 +31,12 @@ from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.service import JobsService
+from mlops_desk.leases.booking_desk import BookingDesk
+from mlops_desk.leases.bookings import BookingLimits, BookingPaper, WithdrawnPaper
+from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.notes import NotePaper
+from mlops_desk.leases.papers import Papers
 from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
@@ -40,7 +47,6 @@ from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.serving import metrics as serving_metrics
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.state import State
-from mlops_desk.telemetry.gpu_service import GpusService
 from mlops_desk.telemetry.prometheus.exporter import Exporter
 from mlops_desk.telemetry.service import TelemetryService
 from mlops_desk.verbs.desk import PROTOCOLS, DeskVerbs
@@ -58,7 +64,7 @@ class Desk(DeskVerbs):
 
     agent: AgentService
     telemetry: TelemetryService
-    gpus: GpusService
+    gpus: GpuDesk
     events: EventsService
     alerts: AlertsService
     jobs: JobsService
@@ -87,8 +93,13 @@ class Desk(DeskVerbs):
         self.engines = EngineTable(partial(self.store.text, "engine.host"), partial(self.store.text, "engine.others"))
         self.engine = self._engine()
         self.other_engines = self._other_engines()
+        self.lease_folders = self._lease_folders()
+        self.bookings = self._bookings()
         self.ledger = self._ledger()
-        self.leasing = Leasing(self.ledger, folder.instance, lambda: self.store.number("telemetry.interval_seconds"))
+        self.faults = FaultMemory()
+        self.leasing = Leasing(
+            self.ledger, folder.instance, lambda: self.store.number("telemetry.interval_seconds"), self.faults.now
+        )
         self._watch_machine()
         self._keep_models()
         self.settings = SettingsService(self.store, self.bus)
@@ -132,7 +143,9 @@ class Desk(DeskVerbs):
         """Make what knows of the machine and of what happens on it."""
         container_name, container_job = self._container_names()
         self.telemetry = self._telemetry(container_name, container_job)
-        self.machine = MachineWiring(self.telemetry, self.leasing, self.state, container_name, container_job)
+        self.machine = MachineWiring(
+            self.telemetry, self.leasing, self.state, container_name, container_job, self.faults
+        )
         self.gpus = self._gpus()
         self.events = self._events()
         self.alerts = self._alerts()
@@ -140,6 +153,7 @@ class Desk(DeskVerbs):
         self.exporter = Exporter(token, self.store, self.bus, self.loop, self.telemetry.status)
         self.machine.join(self.events, self.alerts, self.exporter)
         self.telemetry.at_turn(self.audit.flush)
+        self.telemetry.at_turn(self.gpus.turn)
 
     def _keep_models(self) -> None:
         """Make what trains, keeps, serves and watches models."""
@@ -165,7 +179,22 @@ class Desk(DeskVerbs):
     def _ledger(self) -> LeaseLedger:
         owner = LeaseOwner(self.folder.instance, self._engine_address())
         others = {self.engines.address(name): partial(container_lives, one) for name, one in self.other_engines.items()}
-        return LeaseLedger(owner, partial(container_lives, self.engine), others=others)
+        lives = partial(container_lives, self.engine)
+        folders, bookings = self.lease_folders, self.bookings.by_gpu
+        return LeaseLedger(owner, lives, folders=folders, others=others, bookings=bookings)
+
+    def _lease_folders(self) -> LeaseFolders:
+        """Return the folders that the agents of all users share."""
+        return LeaseFolders()
+
+    def _bookings(self) -> BookingDesk:
+        def limits() -> BookingLimits:
+            days, hours = self.store.number("gpus.booking_days"), self.store.number("gpus.booking_gpu_hours")
+            return BookingLimits(days * 86_400.0, hours * 3600.0)
+
+        kept = self.folder.root / "bookings"
+        written = Papers(self.lease_folders, ".booking", BookingPaper, kept)
+        return BookingDesk(written, Papers(self.lease_folders, ".withdrawn", WithdrawnPaper, kept), limits)
 
     def _engine_address(self) -> str:
         """Name the engine as every other agent names it, so that leases of one engine are known as such."""
@@ -190,8 +219,18 @@ class Desk(DeskVerbs):
             recorded=RECORDED,
         )
 
-    def _gpus(self) -> GpusService:
-        return GpusService(self.telemetry.status)
+    def _gpus(self) -> GpuDesk:
+        return GpuDesk(self.telemetry.status, self._gpu_parts())
+
+    def _gpu_parts(self) -> GpuDeskParts:
+        return GpuDeskParts(
+            LedgerGpus(self.ledger, self.machine.driver_facts).cards,
+            self.bookings,
+            Papers(self.lease_folders, ".note", NotePaper),
+            self.faults,
+            self.bus.publish,
+            self.folder.root / "notes_seen.json",
+        )
 
     def _events(self) -> EventsService:
         file = self.folder.root / "events.json"

@@ -13,6 +13,7 @@ from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.leases.allocation import DriverFacts
+from mlops_desk.leases.faults import GpuFault
 from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.agent import Check
 from mlops_desk.records.gpu import LeaseInfo
@@ -24,9 +25,19 @@ _LATE_SECONDS = 5.0  # so much later than two intervals comes the sample of a co
 
 
 class Leasing:
-    """``instance`` is our agent's; ``interval_seconds`` says how often telemetry samples at the moment."""
+    """``instance`` is our agent's; ``interval_seconds`` says how often telemetry samples at the moment.
 
-    def __init__(self, ledger: LeaseLedger, instance: str, interval_seconds: Callable[[], float]) -> None:
+    ``faults`` are what the driver announced of broken GPUs, by UUID.
+    """
+
+    def __init__(
+        self,
+        ledger: LeaseLedger,
+        instance: str,
+        interval_seconds: Callable[[], float],
+        faults: Callable[[], Mapping[str, GpuFault]] = dict,
+    ) -> None:
+        self._faults = faults
         self._ledger = ledger
         self._instance = instance
         self._interval_seconds = interval_seconds
@@ -37,7 +48,7 @@ class Leasing:
         limit = max(_STALE_FACTS_SECONDS, _LATE_SECONDS + 2.0 * self._interval_seconds())
         if time.time() - sample.sampled_at > limit:
             return None
-        return self._ledger.facts(sample.gpus, sample.sampled_at)
+        return replace(self._ledger.facts(sample.gpus, sample.sampled_at), faults=self._faults())
 
     def known(self, sample: Sample) -> Mapping[str, LeaseInfo]:
         """Return who holds which GPU of a sample; what is wrong with our own leases is told with them."""

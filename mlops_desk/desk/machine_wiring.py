@@ -1,11 +1,13 @@
 """Where features meet about the machine: samples and who judges them, GPUs and who holds them, and what happened."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.desk.gpu_faults import FaultMemory
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.engines.engine import Engine
 from mlops_desk.events.service import EventParts, EventsService
@@ -48,7 +50,9 @@ class MachineWiring:
         state: State,
         container_name: ContainerWord,
         container_job: ContainerWord,
+        faults: FaultMemory,
     ) -> None:
+        self._faults = faults
         self._telemetry = telemetry
         self._leasing = leasing
         self._state = state
@@ -59,6 +63,7 @@ class MachineWiring:
         """Hand each sample to who judges it."""
 
         def judge(heard: tuple[DeviceEvent, ...], status: Status, is_tick: bool) -> None:
+            self._faults.take(heard, status.gpus, time.monotonic())
             events.take(heard, status)
             exporter.take(heard, status.gpus, is_tick=is_tick)
             if is_tick:

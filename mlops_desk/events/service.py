@@ -240,7 +240,8 @@ class EventsService:
 
     def _on_notice(self, notice: Notice) -> None:
         # What is said of a single GPU is logged from its state.
-        if notice.source in _LOGGED and (notice.about is None or notice.about[0] != "gpu"):
+        of_the_machine = notice.source in _LOGGED and (notice.about is None or notice.about[0] != "gpu")
+        if of_the_machine or notice.source == "gpus":
             self._put(drafts.of_notice(notice, time.time()))
 
     def _look_at_driver(self, version: str | None, at: float) -> None:

@@ -22,7 +22,7 @@ _TRIES = 4  # each is lost to another agent that booked at that moment
 _STEP_BACK_SECONDS = 0.05  # chosen: several times what writing one needs
 _KEPT_SECONDS = 1.0  # chosen: the queue asks at every decision, and nobody books twice a second
 _GPUS_LIMIT = 64  # chosen: as many as a file has room for
-_ID_BYTES = 4
+_ID_BYTES = 4  # chosen: a person types it, and bookings are some dozens
 
 
 class BookingDesk:

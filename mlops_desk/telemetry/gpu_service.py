@@ -81,14 +81,14 @@ def _check(pid: int, start_ticks: int, named: str) -> None:
     if found != start_ticks:
         text = f"Process {pid} is not the one that was meant: another one has its number now."
         raise Refused(text, Hint("mlops-desk gpus list", before="Look again: "))
-    uid, caller = _uid(pid), current_caller()
+    uid, caller = uid_of(pid), current_caller()
     if uid is None:
         raise NotFound(f"{named} has ended already.")
     if caller.uid not in {0, uid}:
         raise Refused(f"{named} belongs to {user_name(uid)}, not to {caller.user}.", ask_owner(pid))
 
 
-def _uid(pid: int) -> int | None:
+def uid_of(pid: int) -> int | None:
     """Return the effective user of a process; None when it has ended."""
     try:
         for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines():
@@ -100,7 +100,7 @@ def _uid(pid: int) -> int | None:
 
 
 def _owner(pid: int) -> str:
-    uid = _uid(pid)
+    uid = uid_of(pid)
     return "another user" if uid is None else user_name(uid)
 
 

@@ -96,9 +96,14 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """On the command line: a time as ``-1h`` (ago), ``2026-11-24 13:00`` or Unix seconds; sent as Unix seconds."""
+    """On the command line: a time as ``-1h`` (ago), ``2026-11-24 13:00`` or Unix seconds; sent as Unix seconds.
+
+    ``word`` stands there instead of the name. ``ahead``: it lies ahead, so that ``18:00`` is the next one.
+    """
 
     metavar: str = "TIME"
+    word: str | None = None
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

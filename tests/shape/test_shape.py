@@ -136,6 +136,9 @@ MADE_ANEW = {
     "/v1/agent/shutdown": "the answer is about the agent that ends",
     "/v1/alerts/try_webhook": "changes nothing here",
     "/v1/drift/check": "makes a report",
+    "/v1/gpus/note": "leaves a note",
+    "/v1/gpus/reserve": "makes a booking",
+    "/v1/gpus/tell_when_free": "only asks to be told",
     "/v1/jobs/submit": "makes a job",
     "/v1/jobs/rerun": "makes a job",
 }

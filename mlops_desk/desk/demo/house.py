@@ -20,6 +20,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk.demo import data, history, past, past_drift
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
+from mlops_desk.desk.gpu_desk import GpuDesk
 from mlops_desk.desk.house import Desk
 from mlops_desk.desk.machine_wiring import ContainerWord, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring
@@ -37,7 +38,6 @@ from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.outcome import Outcome
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
-from mlops_desk.telemetry.gpu_service import GpusService
 from mlops_desk.telemetry.service import DEMO_SEED, SIMULATED_FAULTS
 from mlops_desk.telemetry.simulated import OWN_USER, SimulatedEnding, container_name
 from mlops_desk.telemetry.simulated import past as samples_before
@@ -87,16 +87,20 @@ class DemoDesk(Desk):
         return {}  # nothing real is touched from here
 
     def _ledger(self) -> LeaseLedger:
-        # Leases of GPUs that do not exist stay out of the machine's own ledger.
-        folder = self.folder.root / "leases"
         return LeaseLedger(
             LeaseOwner(self.folder.instance, "demo"),
             partial(container_lives, self.engine),
-            folders=LeaseFolders((folder,)),
+            folders=self.lease_folders,
+            bookings=self.bookings.by_gpu,
         )
 
-    def _gpus(self) -> GpusService:
-        return GpusService(self.telemetry.status, SimulatedEnding(self.folder.root / SIMULATED_FAULTS).end)
+    def _lease_folders(self) -> LeaseFolders:
+        # Leases of GPUs that do not exist stay out of the machine's own ledger.
+        return LeaseFolders((self.folder.root / "leases",))
+
+    def _gpus(self) -> GpuDesk:
+        end = SimulatedEnding(self.folder.root / SIMULATED_FAULTS).end
+        return GpuDesk(self.telemetry.status, self._gpu_parts(), end)
 
     def _container_names(self) -> tuple[ContainerWord, ContainerWord]:
         return container_name, lambda _id: None

@@ -75,6 +75,28 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuWish:
+    """So many GPUs with so much free memory each (None: any) that a user wants to hear of once they are free."""
+
+    uid: int
+    gpus: int
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuNote:
+    """Word that was left for whose process is on a GPU; ``uid`` and ``user`` are whom it is for, ``at`` Unix time."""
+
+    id: str
+    pid: int
+    gpu_index: int
+    uid: int
+    user: str
+    text: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class GpuCard:
     """One GPU, or one MIG instance, that jobs could be given.
 

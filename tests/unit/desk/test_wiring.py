@@ -58,7 +58,7 @@ class Telemetry:
 def test_how_busy_a_gpu_was_is_the_mean_of_what_is_known_and_left_out_where_nothing_is() -> None:
     telemetry: Any = Telemetry()
     unused: Any = None
-    machine = MachineWiring(telemetry, unused, unused, lambda _: None, lambda _: None)
+    machine = MachineWiring(telemetry, unused, unused, lambda _: None, lambda _: None, unused)
     assert machine.busy_ratio(10.0, 20.0) == {"GPU-0": 0.75}
     assert telemetry.asked[0] == ("hw.gpu.utilization", "GPU-0", 10.0, 20.0)
 
@@ -66,7 +66,7 @@ def test_how_busy_a_gpu_was_is_the_mean_of_what_is_known_and_left_out_where_noth
 def test_sampling_that_is_in_trouble_is_stale_and_one_whose_history_is_paused_is_not() -> None:
     telemetry: Any = Telemetry()
     unused: Any = None
-    machine = MachineWiring(telemetry, unused, unused, lambda _: None, lambda _: None)
+    machine = MachineWiring(telemetry, unused, unused, lambda _: None, lambda _: None, unused)
     assert machine.sampling() == ("stale", "The collector is silent.")
     telemetry.trouble = lambda: None
     assert machine.sampling() == ("ok", "The history is paused.")

@@ -75,7 +75,7 @@ def test_a_process_that_is_on_no_gpu_is_spared(child):
 
 def test_anothers_process_is_spared_and_its_owner_named(child, monkeypatch):
     ticks = start_ticks(child.pid)
-    monkeypatch.setattr(gpu_service, "_uid", lambda _pid: 65_534)
+    monkeypatch.setattr(gpu_service, "uid_of", lambda _pid: 65_534)
 
     def end_as(uid: int) -> None:
         set_caller(Caller(uid, 1, 1))

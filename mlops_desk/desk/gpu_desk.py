@@ -1,0 +1,261 @@
+"""The GPUs' verbs that need the ledger: how each stands, bookings, being told when one is free, notes to others."""
+
+import json
+import logging
+import os
+import secrets
+import time
+from builtins import list as list_of
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from mlops_desk.base.caller import current_caller, user_name
+from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
+from mlops_desk.base.text import plain
+from mlops_desk.desk.gpu_faults import FaultMemory
+from mlops_desk.jobs.file.units import Unfit, parse_bytes
+from mlops_desk.leases.booking_desk import BookingDesk
+from mlops_desk.leases.notes import FROM_ONE, KEPT_SECONDS, TEXT_LIMIT, NotePaper, for_user, said
+from mlops_desk.leases.papers import Papers
+from mlops_desk.records.event import Notice
+from mlops_desk.records.jobs.card import CardState, GpuCard, GpuNote, GpuWish, Reservation
+from mlops_desk.records.status import Status
+from mlops_desk.telemetry.gpu_service import End, GpusService, uid_of
+
+_log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 1.0  # chosen: as often as GPUs are sampled
+_SEEN_LIMIT = 500  # chosen: notes are kept for a week, and nobody gets as many
+_ID_BYTES = 6  # chosen: notes are few, and two writers may draw the same number
+
+
+@dataclass(frozen=True, slots=True)
+class GpuDeskParts:
+    """What the verbs stand on: ``cards`` asks the ledger, ``publish`` tells window and event log.
+
+    ``seen`` is a file of our own that remembers which notes were shown.
+    """
+
+    cards: Callable[[], Sequence[GpuCard]]
+    bookings: BookingDesk
+    notes: Papers[NotePaper]
+    faults: FaultMemory
+    publish: Callable[[Notice], None]
+    seen: Path
+
+
+class GpuDesk(GpusService):
+    """Implements ``verbs.Gpus``. ``turn`` is called every few seconds, in a thread that may wait for the disk."""
+
+    def __init__(self, status: Callable[[], Status], parts: GpuDeskParts, end: End | None = None) -> None:
+        super().__init__(status, end)
+        self._parts = parts
+        self._lock = Lock()
+        self._wishes: set[GpuWish] = set()
+
+    # -- how they stand ------------------------------------------------------------------------
+
+    def cards(self) -> list_of[GpuCard]:
+        return [*self._parts.cards()]
+
+    def card(self, gpu: str) -> GpuCard:
+        """Return the GPU or MIG instance that a person means by its index or UUID. Raises NotFound."""
+        name = gpu.strip().lower().removeprefix("gpu") if gpu.strip()[3:].isdigit() else gpu.strip()
+        cards = self.cards()
+        for card in cards:
+            if name == card.uuid or (name == str(card.index) and card.parent is None):
+                return card
+        known = ", ".join(str(card.index) for card in whole(cards)) or "none"
+        raise NotFound(f"There is no GPU {plain(gpu, 60)}; there are {known}.", Hint("mlops-desk gpus cards"))
+
+    def trust(self, gpu: str) -> GpuCard:
+        """Take a GPU back into use that was withheld after an error. Raises NotFound, Refused."""
+        card = self.card(gpu)
+        if not self._parts.faults.trust(card.uuid):
+            text = f"GPU {card.index} is not withheld because of an error that was announced: it is {card.state}"
+            raise Refused(f"{text}, {card.text}." if card.text else f"{text}.")
+        return self.card(gpu)
+
+    # -- bookings ------------------------------------------------------------------------------
+
+    def bookings(self) -> list_of[Reservation]:
+        return self._parts.bookings.list()
+
+    def booking(self, booking_id: str) -> Reservation:
+        return self._parts.bookings.show(booking_id)
+
+    def reserve(
+        self, ends_at: float, gpus: int | None = None, which: str | None = None, starts_at: float | None = None
+    ) -> Reservation:
+        """Book GPUs for the caller. Raises Invalid, NotFound, Refused, Unavailable."""
+        begins = time.time() if starts_at is None else starts_at
+        if which is not None:
+            chosen = [self.card(word).uuid for word in which.replace(",", " ").split()]
+            if gpus is not None and gpus != len(chosen):
+                raise Invalid(f"--which names {len(chosen)} GPUs, and --gpus says {gpus}.", "One of the two is enough.")
+        else:
+            chosen = self._unbooked(gpus or 1, begins, ends_at)
+        return self._parts.bookings.book(current_caller().uid, chosen, begins, ends_at)
+
+    def release(self, booking_id: str) -> Reservation:
+        return self._parts.bookings.withdraw(booking_id)
+
+    def _unbooked(self, count: int, begins: float, ends: float) -> list_of[str]:
+        """Choose GPUs that nobody has booked for that time, those first that are free now."""
+        booked = {
+            gpu
+            for one in self._parts.bookings.list()
+            if one.note is None and one.starts_at < ends and begins < one.ends_at
+            for gpu in one.gpus
+        }
+        cards = [
+            card for card in whole(self.cards()) if card.uuid not in booked and card.state is not CardState.FAULTED
+        ]
+        if len(cards) < count:
+            text = f"{count} GPUs are asked for, and {len(cards)} of this machine's are sound and not booked then."
+            raise Refused(text, Hint("mlops-desk gpus bookings"))
+        cards.sort(key=lambda card: (card.state is not CardState.FREE, card.index))
+        return [card.uuid for card in cards[:count]]
+
+    # -- being told ----------------------------------------------------------------------------
+
+    def wait(self, gpus: int = 1, gpu_memory: str | None = None, *, notify: bool = False) -> Iterator[str]:
+        """Yield what is waited for whenever it changes, and at last which GPUs are free. Raises Invalid."""
+        wish = self._wish(gpus, gpu_memory)
+        if notify:
+            self.tell_when_free(gpus, gpu_memory)
+        return self._waited_for(wish)
+
+    def tell_when_free(self, gpus: int = 1, gpu_memory: str | None = None) -> GpuWish:
+        """Have a notice say when so many GPUs are free; asked twice, it is said once. Raises Invalid."""
+        wish = self._wish(gpus, gpu_memory)
+        with self._lock:
+            self._wishes.add(wish)
+        return wish
+
+    def _wish(self, gpus: int, gpu_memory: str | None) -> GpuWish:
+        known = whole(self.cards())
+        if not 1 <= gpus <= max(1, len(known)):
+            raise Invalid(f"{gpus} GPUs are asked for; this machine has {len(known)}.")
+        return GpuWish(current_caller().uid, gpus, None if gpu_memory is None else _bytes(gpu_memory))
+
+    def _waited_for(self, wish: GpuWish) -> Iterator[str]:
+        told = ""
+        while True:
+            cards = self.cards()
+            free = free_for(cards, wish.uid, wish.memory_bytes)
+            if len(free) >= wish.gpus:
+                yield from (f"{_called(card)} ({card.uuid}) is free." for card in free)
+                return
+            others = "; ".join(
+                f"{_called(card)}: {card.text or card.state}" for card in whole(cards) if card not in free
+            )
+            text = f"Waits for {wish.gpus} free; {len(free)} now. {others}"
+            if text != told:
+                told = text
+                yield text
+            time.sleep(_LOOK_SECONDS)
+
+    # -- notes ---------------------------------------------------------------------------------
+
+    def note(self, pid: int, text: str) -> GpuNote:
+        """Leave word for whose process is on a GPU. Raises Invalid, Refused, Unavailable."""
+        word = plain(text, TEXT_LIMIT).strip()
+        if not word or len(text) > TEXT_LIMIT:
+            raise Invalid(f"A note is of 1 to {TEXT_LIMIT} characters, and this has {len(text)}.")
+        process, caller, uid = self.process(pid), current_caller(), uid_of(pid)
+        if uid is None or uid == caller.uid:
+            text = f"Process {pid} is your own." if uid is not None else f"Process {pid} has ended already."
+            raise Refused(text, Hint("mlops-desk gpus list", after=" shows the others."))
+        index = next(gpu.index for gpu in self.list() if process in gpu.processes)
+        now = time.time()
+        mine = self._parts.notes.own()
+        for paper in mine:
+            if now - paper.changed_ns / 1e9 >= KEPT_SECONDS:
+                self._parts.notes.remove(paper.id)
+        fresh = [one for one in mine if one.content.to_uid == uid and now - one.changed_ns / 1e9 < KEPT_SECONDS]
+        if len(fresh) >= FROM_ONE:
+            raise Refused(f"You have left {user_name(uid)} {len(fresh)} notes within a week already.", "Talk to them.")
+        id_ = secrets.token_hex(_ID_BYTES)
+        self._parts.notes.write(id_, NotePaper(uid, pid, index, word, now, process.start_ticks))
+        return GpuNote(id_, pid, index, uid, user_name(uid), word, now)
+
+    # -- every few seconds ---------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Put lost bookings back, show notes that came, and tell who wanted to know that GPUs are free."""
+        try:
+            self._parts.bookings.uphold()
+            self._deliver_notes()
+        except (DeskError, OSError) as error:
+            _log.warning("Bookings and notes can't be kept up: %s", error)
+        with self._lock:
+            wishes = [*self._wishes]
+        cards = self.cards() if wishes else []
+        for wish in wishes:
+            free = free_for(cards, wish.uid, wish.memory_bytes)
+            if len(free) >= wish.gpus:
+                with self._lock:
+                    self._wishes.discard(wish)
+                named = ", ".join(map(_called, free))
+                text = f"Free now: {named}. You asked to be told."
+                self._parts.publish(Notice("info", "gpus", text, about=("gpu", free[0].uuid)))
+
+    def _deliver_notes(self) -> None:
+        found = for_user(self._parts.notes.read(), os.geteuid(), time.time())
+        if not found:
+            return
+        seen = _read_seen(self._parts.seen)
+        fresh = [paper for paper in found if f"{paper.uid}-{paper.id}" not in seen]
+        for paper in fresh:
+            who, content = user_name(paper.uid), paper.content
+            title = f"{plain(who)} left a note about your process {content.pid} on GPU {content.gpu_index}"
+            uuid = next((gpu.uuid for gpu in self.list() if gpu.index == content.gpu_index), None)
+            about = None if uuid is None else ("gpu", uuid)
+            self._parts.publish(Notice("info", "gpus", f"{title}. {said(paper)}", about=about))
+        if fresh:
+            kept = [*seen, *(f"{paper.uid}-{paper.id}" for paper in fresh)][-_SEEN_LIMIT:]
+            write_atomically(self._parts.seen, json.dumps(kept).encode())
+
+
+def _bytes(text: str) -> int:
+    try:
+        return parse_bytes(text)
+    except Unfit as error:
+        raise Invalid(f"{plain(text, 40)!r} is no amount of memory.", f"Give {error.wanted}.") from error
+
+
+def whole(cards: Sequence[GpuCard]) -> list_of[GpuCard]:
+    """Return the cards that are given out one by one: of a GPU that is cut into instances, those."""
+    cut = {card.parent for card in cards}
+    return [card for card in cards if card.uuid not in cut]
+
+
+def _called(card: GpuCard) -> str:
+    return f"GPU {card.index}" + (f" {card.profile}" if card.profile else "")
+
+
+def free_for(cards: Sequence[GpuCard], uid: int, memory_bytes: int | None) -> list_of[GpuCard]:
+    """Return the cards that a user could have now, with so much free memory each."""
+    return [
+        card
+        for card in whole(cards)
+        if (card.state is CardState.FREE or (card.state is CardState.RESERVED and _is_theirs(card, uid)))
+        and (memory_bytes is None or (card.room_bytes is not None and card.room_bytes >= memory_bytes))
+    ]
+
+
+def _is_theirs(card: GpuCard, uid: int) -> bool:
+    now = time.time()
+    return any(one.uid == uid and one.starts_at <= now < (one.ends_at or now + 1) for one in card.bookings)
+
+
+def _read_seen(path: Path) -> list_of[str]:
+    try:
+        known = json.loads(path.read_bytes()[: 64 * _SEEN_LIMIT])
+    except (OSError, ValueError, RecursionError):
+        return []
+    return [str(one) for one in known] if isinstance(known, list) else []

@@ -1,0 +1,63 @@
+"""Remembers which GPUs an error has made untrustworthy, until the driver or a person takes it back. Pure.
+
+An error (XID) is announced once. A driver that says what it wants done (the recovery action) is believed as soon as
+it says so; of an older one nobody hears that a GPU was reset, so a person says it.
+"""
+
+from collections.abc import Iterable, Mapping
+from threading import Lock
+
+from mlops_desk.leases.faults import GpuFault
+from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.xid import explain_xid
+
+SETTLING_SECONDS = 30.0
+"""Chosen: the driver's wish follows an error within a few samples; a 0 that is read sooner may be of before it."""
+
+_GONE = frozenset({GpuState.LOST, GpuState.RESET_REQUIRED})
+
+
+class FaultMemory:
+    """What was announced of broken GPUs, by UUID. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._faults: dict[str, tuple[GpuFault, float]] = {}
+        self._was_gone: set[str] = set()
+
+    def take(self, heard: Iterable[DeviceEvent], gpus: Iterable[Gpu], now: float) -> None:
+        """Take in what the driver announced and what it shows now; ``now`` is monotonic seconds."""
+        with self._lock:
+            for event in heard:
+                if event.kind == "xid" and event.device is not None and event.code is not None:
+                    known = explain_xid(event.code)
+                    if known.level == "alert":
+                        text = f"XID {event.code}: {known.brief or 'an error of the hardware'}"
+                        self._faults[event.device] = GpuFault(text, known.hint), now
+            if self._faults:
+                self._forgive(gpus, now)
+
+    def now(self) -> Mapping[str, GpuFault]:
+        """Return what is known to be broken."""
+        with self._lock:
+            return {uuid: fault for uuid, (fault, _) in self._faults.items()}
+
+    def trust(self, uuid: str) -> bool:
+        """Take a person's word that a GPU is mended; tell whether it was known as broken."""
+        with self._lock:
+            return self._faults.pop(uuid, None) is not None
+
+    def _forgive(self, gpus: Iterable[Gpu], now: float) -> None:
+        for gpu in gpus:
+            known = self._faults.get(gpu.uuid)
+            if gpu.state in _GONE:
+                self._was_gone.add(gpu.uuid)
+                continue
+            returned = gpu.state is GpuState.OK and gpu.uuid in self._was_gone
+            if returned:
+                self._was_gone.discard(gpu.uuid)
+            action = gpu.metrics.get("hw.gpu.recovery_action")
+            asks_nothing = action is not None and action.value == 0.0
+            if known is not None and (returned or (asks_nothing and now - known[1] > SETTLING_SECONDS)):
+                del self._faults[gpu.uuid]
