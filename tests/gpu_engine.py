@@ -28,7 +28,8 @@ _END_SECONDS = 30.0
 class PrivateEngine:
     """An engine that a test may freeze, kill and restart. ``address`` is what clients use."""
 
-    def __init__(self, folder: Path, gpu_count: int) -> None:
+    def __init__(self, folder: Path, gpu_count: int, *, by_cdi: bool = False) -> None:
+        self.by_cdi = by_cdi
         self.folder = folder
         self.gpus = tuple(f"GPU-{number:08d}-0000-4000-8000-{os.getpid():012d}" for number in range(gpu_count))
         self.address = f"unix://{folder}/engine.sock"
@@ -50,6 +51,11 @@ class PrivateEngine:
             "live-restore": True,
             "runtimes": {"nvidia": {"path": shutil.which("runc")}},
         }
+        if self.by_cdi:
+            (self.folder / "cdi").mkdir()
+            (self.folder / "cdi/nvidia.json").write_text(json.dumps(cdi_spec(self.gpus)))
+            configuration |= {"features": {"cdi": True}, "cdi-spec-dirs": [f"{self.folder}/cdi"], "runtimes": {}}
+            hook.unlink()
         (self.folder / "daemon.json").write_text(json.dumps(configuration))
 
     @property
@@ -127,6 +133,17 @@ class PrivateEngine:
             time.sleep(0.1)
 
 
+def cdi_spec(uuids: tuple[str, ...]) -> dict[str, object]:
+    """Return what NVIDIA's toolkit would write for GPUs that are not there, each named by its UUID."""
+
+    def device(index: int, uuid: str) -> dict[str, object]:
+        node = {"path": f"/dev/nvidia{index}", "hostPath": "/dev/null", "type": "c", "major": 1, "minor": 3}
+        return {"name": uuid, "containerEdits": {"deviceNodes": [node]}}
+
+    devices = [device(index, uuid) for index, uuid in enumerate(uuids)]
+    return {"cdiVersion": "0.6.0", "kind": "nvidia.com/gpu", "devices": devices}
+
+
 def can_run() -> str | None:
     """Say why no private engine can be run here; None when it can."""
     missing = [
@@ -138,8 +155,8 @@ def can_run() -> str | None:
 
 
 @contextlib.contextmanager
-def private_engine(gpu_count: int = 4) -> Iterator[PrivateEngine]:
-    engine = PrivateEngine(Path(tempfile.mkdtemp(prefix="mlops-desk-test-engine-")), gpu_count)
+def private_engine(gpu_count: int = 4, *, by_cdi: bool = False) -> Iterator[PrivateEngine]:
+    engine = PrivateEngine(Path(tempfile.mkdtemp(prefix="mlops-desk-test-engine-")), gpu_count, by_cdi=by_cdi)
     try:
         engine.start()
         yield engine
@@ -154,4 +171,14 @@ def gpu_engine() -> Iterator[PrivateEngine]:
     if reason is not None and not os.environ.get("CI"):
         pytest.skip(reason)
     with private_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def cdi_engine() -> Iterator[PrivateEngine]:
+    """One that hands the same GPUs over by CDI alone."""
+    reason = can_run()
+    if reason is not None and not os.environ.get("CI"):
+        pytest.skip(reason)
+    with private_engine(by_cdi=True) as engine:
         yield engine

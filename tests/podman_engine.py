@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.gpu_engine import cdi_spec
 from tests.images import engine_client
 
 _CDI = Path("/run/cdi")  # Podman 5.4 looks nowhere else but there and in /etc/cdi, whatever its configuration says
@@ -38,11 +39,7 @@ class PrivatePodman:
     def _write_files(self) -> None:
         for name in ("cdi", "networks", "hooks"):
             (self.folder / name).mkdir()
-        devices = [
-            {"name": uuid, "containerEdits": {"deviceNodes": [_node(index)]}} for index, uuid in enumerate(self.gpus)
-        ]
-        spec = {"cdiVersion": "0.6.0", "kind": "nvidia.com/gpu", "devices": devices}
-        (self.folder / "cdi/nvidia.json").write_text(json.dumps(spec))
+        (self.folder / "cdi/nvidia.json").write_text(json.dumps(cdi_spec(self.gpus)))
         lines = [
             "[engine]",
             'runtime = "runc"',
@@ -116,10 +113,6 @@ class PrivatePodman:
         self.end()
         subprocess.run(["umount", "-q", f"{self.folder}/root/overlay"], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _node(index: int) -> dict[str, object]:
-    return {"path": f"/dev/nvidia{index}", "hostPath": "/dev/null", "type": "c", "major": 1, "minor": 3}
 
 
 def can_run() -> str | None:

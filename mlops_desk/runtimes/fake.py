@@ -174,6 +174,9 @@ class FakeRuntime:
         job = placed.job
         return Stray(attempt, job.name, job.spec.image, job.image_id or "", job.submitted_by)
 
+    def proof(self, job: Job, attempt: Attempt) -> str | None:  # noqa: ARG002 - it hands over no GPUs of its own
+        return None
+
     def overrun_due(self, attempt: Attempt) -> bool:  # noqa: ARG002 - there is nothing to look at
         return False
 

@@ -6,12 +6,14 @@ from mlops_desk.base import wire
 from mlops_desk.base.errors import Invalid
 
 PROOF_FAILED_CODE = 96  # the wrapper's; shells take 126 and more for themselves, sysexits.h 64 to 78
+PROOFS = frozenset({"uuid", "minor", "none"})
+"""How an attempt's GPUs were proven to be the leased ones: by UUID, by device file, or not, as nothing tells."""
 OUTCOME_LIMIT_BYTES = 16 * 1024  # it has a dozen short lines, but the job can write there too
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the wrapper wrote. ``signal`` is the one it was sent, if any; ``gpu_proof``: none, unchecked, ok, failed.
+    """What the wrapper wrote. ``signal`` is the one it was sent, if any; ``gpu_proof``: uuid, minor, none, failed.
 
     Uptimes are seconds since the machine began, which no setting of the clock moves.
     """

@@ -205,6 +205,10 @@ class Runtime(Protocol):
         """Tell of something surveyed that no record names; None when it is no attempt of ours. Raises Unavailable."""
         ...
 
+    def proof(self, job: Job, attempt: Attempt) -> str | None:
+        """Tell how an attempt's GPUs were proven to be its own: uuid, minor or none; None while it is not known."""
+        ...
+
     def overrun_due(self, attempt: Attempt) -> bool:
         """Tell whether it is time to ask for an ``overrun``, which may be slow."""
         ...

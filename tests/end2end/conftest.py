@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gpu_engine import gpu_engine  # noqa: F401 - a fixture for every test below
+from tests.gpu_engine import cdi_engine, gpu_engine  # noqa: F401 - fixtures for every test below
 from tests.images import engine_client, python_image
 from tests.podman_engine import podman  # noqa: F401 - likewise
 from tests.wheels import closure, wheelhouse

@@ -2,7 +2,9 @@
 
 import io
 import os
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -134,15 +136,38 @@ def test_a_job_that_writes_more_than_it_may_is_stopped_and_the_other_goes_on(des
     assert desk.jobs.show(other.id).state is JobState.RUNNING
 
 
+class EmptyRegistry(BaseHTTPRequestHandler):
+    """A registry that has no image."""
+
+    def answer(self):
+        known = self.path == "/v2/"
+        body = b"{}" if known else b'{"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}'
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_GET = do_HEAD = answer  # noqa: N815 - the library calls them so
+
+    def log_message(self, *_arguments):
+        """Say nothing."""
+
+
 def test_an_image_that_is_nowhere(desk):
-    job = desk.run("mlops-desk-test/no-such-image:1", "command: [true]")
+    with ThreadingHTTPServer(("127.0.0.1", 0), EmptyRegistry) as registry:
+        threading.Thread(target=registry.serve_forever, daemon=True).start()
+        job = desk.run(f"127.0.0.1:{registry.server_port}/no/image:1", "command: [true]")
+        registry.shutdown()
     assert (job.state, job.reason.class_, job.attempts) == (JobState.FAILED, "image_missing", ())
 
 
-def test_a_registry_that_does_not_answer_keeps_the_job_in_the_queue(desk):
+def test_a_registry_that_does_not_answer_blocks_the_job(desk):
     job = desk.submit("127.0.0.1:9/some/image:1", "command: [true]")
-    job = desk.wait(job.id, lambda now: now.reason is not None and now.reason.class_ == "image_missing")
-    assert (job.state, job.attempts) == (JobState.QUEUED, ())
+    job = desk.wait(job.id, JobState.BLOCKED)
+    assert (job.reason.class_, job.attempts) == ("registry_unreachable", ())
+    assert job.reason.command == "docker pull 127.0.0.1:9/some/image:1"
     desk.jobs.cancel(job.id)
 
 

@@ -16,6 +16,7 @@ from mlops_desk.engines.docker.stages import clearing_stages
 from mlops_desk.engines.engine import ImageFacts
 
 _TEXT_LIMIT = 1000  # chosen: a paragraph; a registry may answer with a page
+_MISSING = ("not found", "manifest unknown", "does not exist", "pull access denied", "name unknown")
 _REMOVE_DEADLINES = 4  # chosen: removing tens of layers from a slow disk takes a while
 
 
@@ -37,7 +38,12 @@ def pull(connections: Connections, reference: str, timeout_seconds: float) -> Im
             if time.monotonic() > deadline:
                 raise trouble.no_answer(what, client.base_url, timeout_seconds)
 
-    connections.call(what, work, timeout_seconds, again=False)
+    try:
+        connections.call(what, work, timeout_seconds, again=False)
+    except Refused as error:  # some engines pass what the registry said on as a fault of their own
+        if _is_missing(error.message):
+            raise _pull_error(error.message, what) from error
+        raise
     return look_up(connections, reference)
 
 
@@ -75,8 +81,11 @@ def remove(connections: Connections, reference: str) -> None:
         connections.call(what, lambda client: client.remove_image(reference, force=True), seconds)
 
 
+def _is_missing(said: str) -> bool:
+    return any(mark in said.lower() for mark in _MISSING)
+
+
 def _pull_error(said: str, what: str) -> DeskError:
-    missing = ("not found", "manifest unknown", "does not exist", "pull access denied", "name unknown")
-    if any(mark in said.lower() for mark in missing):
+    if _is_missing(said):
         return NotFound(f"{what}: no registry has it. {plain(said, _TEXT_LIMIT)}", "Check its name and tag.")
     return Unavailable(f"{what} failed: {plain(said, _TEXT_LIMIT)}", "Check the network, or load the image by hand.")

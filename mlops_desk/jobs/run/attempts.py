@@ -202,7 +202,15 @@ class Attempts:
             )
         elif job.reason is not None:
             self._book.change(job.id, lambda current: replace(current, reason=None))
+        elif attempt.gpus and attempt.proof is None:
+            self._note_proof(job, attempt)
         return first
+
+    def _note_proof(self, job: Job, attempt: Attempt) -> None:
+        """Write down how its GPUs were proven, once its wrapper has told."""
+        proof = self._runtime.proof(job, attempt)
+        if proof is not None:
+            self._book.change(job.id, lambda current: with_attempt(current, replace(current.attempts[-1], proof=proof)))
 
     def counts_room(self, job: Job) -> bool:
         """Tell whether it is time to look whether a running job takes more than it may."""

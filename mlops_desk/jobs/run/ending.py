@@ -56,7 +56,8 @@ class Endings:
         ending = Ending(outcome, seen, watched, asked, tail, attempt.gpus, newest.stopped_for, job.spec)
         verdict = verdict_of(ending, job, newest, lambda: self._has_saved(newest, left.log_tail))
         started_at, ended_at = times.span(newest, outcome, seen, times.now())
-        self.conclude(job, replace(newest, started_at=started_at), verdict, ended_at)
+        proof = newest.proof or (self._runtime.proof(job, newest) if newest.gpus else None)
+        self.conclude(job, replace(newest, started_at=started_at, proof=proof), verdict, ended_at)
 
     def _was_watched(self, attempt: Attempt, seen: Sighting) -> bool:
         """Tell whether this agent, or the runtime without a break, saw the end. Raises Unavailable."""

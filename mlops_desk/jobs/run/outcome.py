@@ -110,9 +110,8 @@ def _stopped(outcome: Outcome) -> Reason:
 
 
 def _proof_failed(ending: Ending, outcome: Outcome) -> Reason:
-    evidence = (
-        f"Leased: {', '.join(ending.leased)}. Visible in the container: {plain(outcome.visible_gpus, 300) or 'none'}."
-    )
+    visible = plain(outcome.visible_gpus.strip(), 300) or "none"
+    evidence = f"Leased: {', '.join(ending.leased)}. Visible in the container: {visible}."
     hint = Hint("mlops-desk doctor", before="Check the NVIDIA container toolkit and its CDI files: ", after=".")
     text = "The GPUs in the container were not the ones leased for it, so the command was not started."
     return Reason("gpu_proof_failed", text, evidence, hint)

@@ -1,7 +1,7 @@
 """An attempt's folder on the host: what goes into the container, what comes out, and the log that stays.
 
-jobs/<job>/a<n>/in/     mounted read only:  wrapper.sh, attempt, gpus, token, and hold while the command has to wait
-jobs/<job>/a<n>/out/    mounted read-write, the job's own: outcome.json
+jobs/<job>/a<n>/in/     mounted read only:  wrapper.sh, attempt, gpus, minors, token; hold while the command has to wait
+jobs/<job>/a<n>/out/    mounted read-write, the job's own: outcome.json, proof
 jobs/<job>/a<n>/outputs/    what it keeps of the folders that its job file names
 jobs/<job>/checkpoint/      likewise, and the same one for all attempts
 jobs/<job>/a<n>/log.txt
@@ -20,7 +20,7 @@ from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.job import Attempt
 from mlops_desk.records.jobs.spec import Mount
-from mlops_desk.runtimes.outcome import OUTCOME_LIMIT_BYTES, Outcome, parse_outcome
+from mlops_desk.runtimes.outcome import OUTCOME_LIMIT_BYTES, PROOFS, Outcome, parse_outcome
 
 IN_TARGET = "/mlops-desk/in"
 OUT_TARGET = "/mlops-desk/out"
@@ -28,6 +28,7 @@ WRAPPER = f"{IN_TARGET}/wrapper.sh"
 
 _LOG_HALF_BYTES = 32 << 20  # chosen: of an endless log beginning and end are kept
 _OUTCOME_ROOM_BYTES = 4096  # one block of the filesystem: on a full disk the wrapper writes its outcome over it
+_WORD_BYTES = 16  # the longest word is a third of it
 _TAIL_LINES = 2000  # what the window's log shows at once
 
 
@@ -47,10 +48,10 @@ class AttemptFolder:
     def mounts(self) -> tuple[Mount, ...]:
         return (Mount(str(self._inside), IN_TARGET, "ro"), Mount(str(self.out), OUT_TARGET, "rw"))
 
-    def prepare(self, uid: int, gid: int, token: str | None, *, held: bool = False) -> None:
+    def prepare(self, uid: int, gid: int, token: str | None, *, held: bool = False, minors: Iterable[int] = ()) -> None:
         """Make the folder for a job that runs as ``uid``:``gid``; with ``held`` its command waits for ``let_go``.
 
-        Raises Unavailable.
+        ``minors`` are the numbers of its GPUs' device files, as far as they are known. Raises Unavailable.
         """
         try:
             self._inside.mkdir(parents=True, exist_ok=True)
@@ -63,6 +64,7 @@ class AttemptFolder:
             )
             self._put("attempt", f"{self._attempt.id}\n".encode(), 0o444)
             self._put("gpus", "".join(f"{uuid}\n" for uuid in self._attempt.gpus).encode(), 0o444)
+            self._put("minors", "".join(f"{minor}\n" for minor in minors).encode(), 0o444)
             if held:
                 self._put("hold", b"", 0o444)
             if token is not None:
@@ -90,15 +92,25 @@ class AttemptFolder:
 
     def outcome(self) -> Outcome | None:
         """Return what the wrapper left behind; None when there is nothing believable."""
+        data = self._left("outcome.json", OUTCOME_LIMIT_BYTES)
+        return None if data is None else parse_outcome(data, self._attempt.id)
+
+    def proof(self) -> str | None:
+        """Return how the wrapper told its GPUs: uuid, minor or none; None while it has not, or for no such word."""
+        word = (self._left("proof", _WORD_BYTES) or b"").decode("ascii", "replace").strip()
+        return word if word in PROOFS else None
+
+    def _left(self, name: str, limit_bytes: int) -> bytes | None:
+        """Return what is in a file of ``out`` (a byte more than the limit, if there is more); None for no such file."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(self.out / "outcome.json", flags)
+            descriptor = os.open(self.out / name, flags)
         except OSError:
             return None  # not there, or a link: the job may do as it likes in its folder
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
-            return parse_outcome(os.read(descriptor, OUTCOME_LIMIT_BYTES + 1), self._attempt.id)
+            return os.read(descriptor, limit_bytes + 1)
         finally:
             os.close(descriptor)
 

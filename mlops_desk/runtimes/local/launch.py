@@ -7,7 +7,7 @@ started is not started again.
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlops_desk.base.disk.mount_points import MountTable
@@ -56,6 +56,7 @@ class Launch:
         folder: Callable[[Job, Attempt], AttemptFolder],
         check_mounts: CheckMounts,
         stop_grace_seconds: Callable[[], int],
+        device_minors: Callable[[], Mapping[str, int]],
         sources: Path | None = None,
     ) -> None:
         self._engine = engine
@@ -65,6 +66,7 @@ class Launch:
         self._check_mounts = check_mounts
         self._stop_grace_seconds = stop_grace_seconds
         self._sources = sources
+        self._device_minors = device_minors
 
     def start(
         self,
@@ -130,8 +132,14 @@ class Launch:
             code=code_mount(job, self._sources),
         )
         make_kept(attempt, *runs_as(job))
-        folder.prepare(*runs_as(job), None if ticket is None else ticket.token, held=bool(job.spec.mounts))
+        token = None if ticket is None else ticket.token
+        folder.prepare(*runs_as(job), token, held=bool(job.spec.mounts), minors=self._minors(attempt))
         self._engine.create(spec)
+
+    def _minors(self, attempt: Attempt) -> list[int]:
+        """Return the numbers of an attempt's device files; none unless they are known of all its GPUs."""
+        known = self._device_minors() if attempt.gpus else {}
+        return [known[uuid] for uuid in attempt.gpus] if set(attempt.gpus) <= known.keys() else []
 
     def _grace_seconds(self, job: Job) -> int:
         own = job.spec.grace_seconds

@@ -7,7 +7,7 @@ name, so whoever makes it a second time adopts the first.
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from mlops_desk.runtimes.local.container import (
     is_probe,
 )
 from mlops_desk.runtimes.local.container_process import Sight
+from mlops_desk.runtimes.local.gpu_files import device_minors
 from mlops_desk.runtimes.local.held_gpus import HeldGpus
 from mlops_desk.runtimes.local.images import Images
 from mlops_desk.runtimes.local.kept_folders import check_kept
@@ -51,14 +52,24 @@ _PHASES = {"created": Phase.WAITING, "exited": Phase.ENDED, "dead": Phase.ENDED}
 """The engine's words; of all others (running, paused, restarting, removing) nothing is concluded."""
 
 
+def _unheard(_level: str, _gpus: tuple[str, ...]) -> None:
+    """Keep nothing of a proof."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Settings that hold at the moment they are asked for, the look at mounts, and where snapshots of code lie."""
+    """Settings that hold at the moment they are asked for, the look at mounts, and where snapshots of code lie (``sources``).
+
+    ``device_minors`` names the device files of this machine's GPUs; ``proven`` hears that GPUs were seen in a container
+    of this engine, by uuid or minor.
+    """
 
     stop_grace_seconds: Callable[[], int]
     keep_containers: Callable[[], bool]
     check_mounts: CheckMounts
     out_limit_bytes: Callable[[], int]
+    device_minors: Callable[[], Mapping[str, int]] = device_minors
+    proven: Callable[[str, tuple[str, ...]], None] = _unheard
     sources: Path | None = None
 
 
@@ -81,6 +92,7 @@ class LocalRuntime:
             self._remains.folder,
             policy.check_mounts,
             policy.stop_grace_seconds,
+            policy.device_minors,
             policy.sources,
         )
         self._quota = OutQuota()
@@ -184,6 +196,12 @@ class LocalRuntime:
         attempt = attempt_of(seen, self._name, self._instance)
         facts = None if attempt is None else self._inspect(attempt)
         return None if attempt is None or facts is None else stray(attempt, facts)
+
+    def proof(self, job: Job, attempt: Attempt) -> str | None:
+        word = self._remains.folder(job, attempt).proof()
+        if word in {"uuid", "minor"}:
+            self._policy.proven(word, attempt.gpus)
+        return word
 
     def overrun_due(self, attempt: Attempt) -> bool:
         return attempt.out_limit_bytes is not None and self._quota.is_due(attempt.id)

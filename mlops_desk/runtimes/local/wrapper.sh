@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a job's command inside its container and leaves behind how it ended.
 #
-#   wrapper.sh COMMAND...      with  /mlops-desk/in/{attempt,gpus,token,hold}  and  /mlops-desk/out/
+#   wrapper.sh COMMAND...      with  /mlops-desk/in/{attempt,gpus,minors,token,hold}  and  /mlops-desk/out/
 #
 # Run by the shell that the desk brings along (/mlops-desk/busybox), or else by the image's own, where no
 # program is taken for granted: the image may hold a shell and nothing else. POSIX sh but for `exec -a`,
@@ -11,6 +11,8 @@
 IN=/mlops-desk/in
 OUT=/mlops-desk/out
 OWN=/mlops-desk/busybox
+DEV=/dev
+DRIVER=/proc/driver/nvidia/gpus
 
 # What the desk's shell has in its environment and the command would not have without it.
 [ -x "$OWN" ] && unset SHLVL || OWN=
@@ -70,15 +72,25 @@ hand_on() {
     trap "hand_on $1" "$1"
 }
 
-# Compare the UUIDs that the driver shows in here with the leased ones. The parent of a leased slice is no stranger.
+# Prove that the GPUs in here are the leased ones: sets $proof to how that was told (uuid, minor, none: nothing tells)
+# or to failed, and $visible to what is seen. Any word but none comes from what is here, none of them from a setting.
 prove() {
-    [ -s "$IN/gpus" ] || { proof=none; return 0; }
-    find nvidia-smi || { proof=unchecked; return 0; }
+    proof=none
+    [ -s "$IN/gpus" ] || return 0
     leased=" " slices=
     while read -r uuid; do
         leased="$leased$uuid "
         case $uuid in MIG-*) slices=1 ;; esac
     done <"$IN/gpus"
+    if find nvidia-smi; then
+        by_program
+    elif [ -n "$slices" ] || ! by_files; then
+        by_nodes
+    fi
+}
+
+# Compare the UUIDs that nvidia-smi shows with the leased ones. The parent of a leased slice is no stranger.
+by_program() {
     if has timeout; then shown=$(tool timeout 60 "$found" -L 2>&1); else shown=$("$found" -L 2>&1); fi
     visible=" " foreign=
     while read -r line; do
@@ -93,11 +105,58 @@ prove() {
     done <<END
 $shown
 END
-    for uuid in $leased; do
-        case $visible in *" $uuid "*) ;; *) foreign=1 ;; esac
+    judge uuid "$leased"
+}
+
+# judge LEVEL WANTED: is all of WANTED visible, and was nothing foreign seen?
+judge() {
+    proof=$1
+    for one in $2; do
+        case $visible in *" $one "*) ;; *) foreign=1 ;; esac
     done
-    proof=ok
     [ -z "$foreign" ] || proof=failed
+}
+
+# Compare the UUIDs in the driver's files with the leased ones. NVIDIA's hook leaves only the container's GPUs there,
+# CDI all of the machine: then they tell the leased ones' device files, which are looked at next. A driver that sleeps
+# names none.
+by_files() {
+    visible=" " wanted=" " foreign=
+    for file in "$DRIVER"/*/information; do
+        [ -r "$file" ] || return 1
+        uuid= minor=
+        while read -r one two three _; do
+            case "$one $two" in "GPU UUID:") uuid=$three ;; "Device Minor:") minor=$three ;; esac
+        done <"$file"
+        case $uuid in "" | *[!A-Za-z0-9-]*) return 1 ;; esac
+        visible="$visible$uuid "
+        case $leased in *" $uuid "*) wanted="$wanted$minor " ;; *) foreign=1 ;; esac
+    done
+    extra=$foreign foreign=
+    judge uuid "$leased"
+    [ "$proof" = failed ] || [ -z "$extra" ]
+}
+
+# Compare the device files in here with those of the leased GPUs, as the desk or the driver's files named them.
+by_nodes() {
+    if [ -s "$IN/minors" ]; then
+        wanted=" "
+        while read -r minor; do wanted="$wanted$minor "; done <"$IN/minors"
+    fi
+    proof=none
+    case ${wanted:-} in *[0-9]*) ;; *) return 0 ;; esac
+    visible=" " foreign=
+    for node in "$DEV"/nvidia[0-9]*; do
+        [ -e "$node" ] || continue
+        number=${node##*/nvidia}
+        case $number in *[!0-9]*) continue ;; esac
+        visible="$visible$number "
+        case $wanted in *" $number "*) ;; *) foreign=1 ;; esac
+    done
+    judge minor "$wanted"
+    seen=$visible visible=
+    for number in $seen; do visible="$visible/dev/nvidia$number "; done
+    [ "$proof" = minor ] || leased="/dev/nvidia with one of$wanted"
 }
 
 # Nothing of the image runs before the desk has seen that what is mounted here is what may be. An image without
@@ -111,6 +170,7 @@ started_at=$(now)
 started_uptime=$(uptime)
 signal=null
 visible=
+wanted=
 
 prove
 if [ "$proof" = failed ]; then
@@ -118,6 +178,7 @@ if [ "$proof" = failed ]; then
     leave 96 failed "$visible"
     exit 96
 fi
+[ ! -s "$IN/gpus" ] || echo "$proof" >"$OUT/proof"
 if [ -r "$IN/token" ]; then
     IFS= read -r MLFLOW_TRACKING_TOKEN <"$IN/token"
     export MLFLOW_TRACKING_TOKEN

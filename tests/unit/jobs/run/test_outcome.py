@@ -24,7 +24,7 @@ outcomes = st.one_of(
         attempt=st.just("a"),
         exit_code=codes,
         signal=st.sampled_from([None, "TERM"]),
-        gpu_proof=st.sampled_from(["none", "unchecked", "ok", "failed"]),
+        gpu_proof=st.sampled_from(["none", "minor", "uuid", "failed"]),
     ),
 )
 facts = st.one_of(

@@ -22,13 +22,16 @@ SHELLS = [OWN, *(shell for shell in (["dash"], ["busybox", "sh"], ["bash"]) if s
 class Box:
     """A job's folders outside any container: the wrapper's fixed paths are pointed at them."""
 
-    def __init__(self, root, gpus=()):
+    def __init__(self, root, gpus=(), minors=()):
+        self.root = root
         self.folder = AttemptFolder(root, "job", Attempt(1, "job-a1", "c", JobState.STARTING, tuple(gpus)))
-        self.folder.prepare(os.getuid(), os.getgid(), "s3cr3t")
+        self.folder.prepare(os.getuid(), os.getgid(), "s3cr3t", minors=minors)
         self.bin = root / "bin"
         self.bin.mkdir()
         inside = self.folder.path / "in"
         script = (inside / "wrapper.sh").read_text().replace("/mlops-desk/", f"{self.folder.path}/")
+        script = script.replace("DEV=/dev\n", f"DEV={root}/dev\n")
+        script = script.replace("DRIVER=/proc/driver/nvidia/gpus", f"DRIVER={root}/driver")
         self.script = root / "wrapper.sh"
         self.script.write_text(script)
 
@@ -36,6 +39,18 @@ class Box:
         path = self.bin / name
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
+
+    def device(self, *names):
+        for name in names:
+            (self.root / "dev").mkdir(exist_ok=True)
+            (self.root / "dev" / name).touch()
+
+    def driver_file(self, uuid, minor):
+        """What the driver shows of a GPU in the container's /proc."""
+        folder = self.root / "driver" / f"0000:{minor:02x}:00.0"
+        folder.mkdir(parents=True)
+        text = f"Model: \t\t NVIDIA H100 80GB HBM3\nGPU UUID: \t {uuid}\nDevice Minor: \t {minor}\nGPU Excluded:\t No\n"
+        (folder / "information").write_text(text)
 
     def start(self, shell, *command, path=None):
         environment = {"PATH": path if path is not None else f"{self.bin}:{os.environ['PATH']}"}
@@ -219,12 +234,12 @@ def test_a_full_or_closed_folder_does_not_change_how_the_command_ended(tmp_path,
 @pytest.mark.parametrize(
     ("leased", "listing", "proof"),
     [
-        (["GPU-a"], "GPU 0: X (UUID: GPU-a)", "ok"),
-        (["GPU-a", "GPU-b"], "GPU 0: X (UUID: GPU-b)\nGPU 1: X (UUID: GPU-a)", "ok"),
+        (["GPU-a"], "GPU 0: X (UUID: GPU-a)", "uuid"),
+        (["GPU-a", "GPU-b"], "GPU 0: X (UUID: GPU-b)\nGPU 1: X (UUID: GPU-a)", "uuid"),
         (["GPU-a"], "GPU 0: X (UUID: GPU-a)\nGPU 1: X (UUID: GPU-b)", "failed"),
         (["GPU-a"], "GPU 0: X (UUID: GPU-ab)", "failed"),
         (["GPU-a"], "Failed to initialize NVML: Unknown Error", "failed"),
-        (["MIG-1"], "GPU 0: X (UUID: GPU-a)\n  MIG 1g.10gb Device 0: (UUID: MIG-1)", "ok"),
+        (["MIG-1"], "GPU 0: X (UUID: GPU-a)\n  MIG 1g.10gb Device 0: (UUID: MIG-1)", "uuid"),
         (["MIG-1"], "GPU 0: X (UUID: GPU-a)\n  MIG 1g.10gb Device 0: (UUID: MIG-2)", "failed"),
     ],
 )
@@ -233,14 +248,84 @@ def test_visible_gpus_are_held_against_the_leased_ones(tmp_path, shell, leased, 
     box.program("nvidia-smi", f'[ "$1" = -L ] && printf "%s\\n" "{listing}"')
     returned, output, outcome = box.run(shell, "echo", "started")
     assert outcome.gpu_proof == proof
-    assert returned == (0 if proof == "ok" else 96)
-    assert ("started\n" in output.splitlines(keepends=True)) is (proof == "ok")
+    assert returned == (0 if proof == "uuid" else 96)
+    assert ("started\n" in output.splitlines(keepends=True)) is (proof == "uuid")
+    assert box.folder.proof() == (None if proof == "failed" else "uuid")
 
 
-def test_without_nvidia_smi_nothing_is_proved_and_the_command_runs(tmp_path, shell):
-    (tmp_path / "empty").mkdir()
-    returned, _, outcome = Box(tmp_path, ["GPU-a"]).run(shell, "/bin/true", path=str(tmp_path / "empty"))
-    assert (returned, outcome.gpu_proof) == (0, "unchecked")
+def run_bare(box, shell):
+    """In an image without nvidia-smi, and with no other program either."""
+    (box.root / "empty").mkdir()
+    returned, _, outcome = box.run(shell, "/bin/true", path=str(box.root / "empty"))
+    assert returned == (96 if outcome.gpu_proof == "failed" else 0)
+    assert box.folder.proof() == (None if outcome.gpu_proof == "failed" else outcome.gpu_proof)
+    return outcome
+
+
+def test_where_nothing_tells_nothing_is_proved_and_the_command_runs(tmp_path, shell):
+    assert run_bare(Box(tmp_path, ["GPU-a"]), shell).gpu_proof == "none"
+
+
+@pytest.mark.parametrize(
+    ("there", "proof"),
+    [
+        (["nvidia0", "nvidia3", "nvidiactl", "nvidia-uvm"], "minor"),
+        (["nvidia0"], "failed"),
+        (["nvidia0", "nvidia1", "nvidia3"], "failed"),
+        (["nvidia0", "nvidia30"], "failed"),
+        ([], "failed"),  # what Podman makes of a request that it does not know: a job on the processor
+    ],
+)
+def test_device_files_are_held_against_the_leased_gpus(tmp_path, shell, there, proof):
+    box = Box(tmp_path, ["GPU-a", "GPU-b"], minors=[3, 0])
+    box.device(*there)
+    outcome = run_bare(box, shell)
+    assert outcome.gpu_proof == proof
+    assert outcome.visible_gpus.split() == sorted(f"/dev/{name}" for name in there if name[6:].isdecimal())
+
+
+@pytest.mark.parametrize(
+    ("shown", "there", "proof"),
+    [
+        ([("GPU-b", 3), ("GPU-a", 0)], [], "uuid"),  # NVIDIA's hook shows the container's GPUs alone
+        ([("GPU-a", 0), ("GPU-b", 3), ("GPU-c", 1)], ["nvidia0", "nvidia3"], "minor"),  # CDI shows all
+        ([("GPU-a", 0), ("GPU-b", 3), ("GPU-c", 1)], ["nvidia0", "nvidia1"], "failed"),
+        ([("GPU-a", 0), ("GPU-c", 1)], ["nvidia0", "nvidia1"], "failed"),  # one is gone
+        ([("GPU-????????-????", 0), ("GPU-b", 3)], ["nvidia0", "nvidia3"], "none"),  # the driver sleeps
+    ],
+)
+def test_the_drivers_files_tell_uuids_and_device_files(tmp_path, shell, shown, there, proof):
+    box = Box(tmp_path, ["GPU-a", "GPU-b"])
+    for uuid, minor in shown:
+        box.driver_file(uuid, minor)
+    box.device(*there)
+    assert run_bare(box, shell).gpu_proof == proof
+
+
+def test_a_slice_is_not_proven_by_the_files_of_its_gpu(tmp_path, shell):
+    box = Box(tmp_path, ["MIG-1"])
+    box.driver_file("GPU-a", 0)
+    assert run_bare(box, shell).gpu_proof == "none"
+
+
+def test_a_job_without_gpus_has_nothing_to_prove(tmp_path, shell):
+    box = Box(tmp_path)
+    box.device("nvidia0")
+    _, _, outcome = box.run(shell, "true")
+    assert (outcome.gpu_proof, box.folder.proof()) == ("none", None)
+
+
+@pytest.mark.parametrize("word", ["uuid\n", "none", "failed\n", "uuid uuid", "", "x" * 5000, "ü"])
+def test_a_job_can_put_no_other_word_in_its_proofs_place(tmp_path, word):
+    box = Box(tmp_path)
+    (box.folder.out / "proof").write_text(word)
+    assert box.folder.proof() == {"uuid\n": "uuid", "none": "none"}.get(word)
+    (box.folder.out / "proof").unlink()
+    (box.folder.out / "proof").symlink_to("outcome.json")
+    assert box.folder.proof() is None
+    (box.folder.out / "proof").unlink()
+    os.mkfifo(box.folder.out / "proof")
+    assert box.folder.proof() is None
 
 
 def test_the_outcome_is_json_whatever_the_driver_says(tmp_path, shell):
