@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
-from mlops_desk.runtimes.local.mount_check import MountCheck, private_paths
+from mlops_desk.runtimes.local.mounting.check import MountCheck, private_paths
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
 

@@ -21,7 +21,7 @@ from mlops_desk.runtimes.local.container import code_mount, container_spec, runs
 from mlops_desk.runtimes.local.folder import AttemptFolder
 from mlops_desk.runtimes.local.images import Images
 from mlops_desk.runtimes.local.kept_folders import make_kept
-from mlops_desk.runtimes.local.mounts import check_mounted
+from mlops_desk.runtimes.local.mounting.mounted import check_mounted
 from mlops_desk.runtimes.local.obstructions import obstruction
 from mlops_desk.runtimes.runtime import (
     AboutToStart,

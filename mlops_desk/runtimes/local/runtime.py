@@ -58,7 +58,7 @@ def _unheard(_level: str, _gpus: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Settings that hold at the moment they are asked for, the look at mounts, and where snapshots of code lie (``sources``).
+    """Settings that hold at the moment they are asked for, the look at mounts, and where snapshots of code lie.
 
     ``device_minors`` names the device files of this machine's GPUs; ``proven`` hears that GPUs were seen in a container
     of this engine, by uuid or minor.

@@ -460,7 +460,7 @@ def test_mounts_are_judged_with_the_submitters_eyes(tmp_path):
     def look(source, mode):
         mounts = [{"source": str(source), "target": "/data", "mode": mode}]
         return run_worker(
-            "mlops_desk.runtimes.local.mount_access", {"uid": 65534, "private": ["/nowhere"], "mounts": mounts}, 10.0
+            "mlops_desk.runtimes.local.mounting.access", {"uid": 65534, "private": ["/nowhere"], "mounts": mounts}, 10.0
         )
 
     with pytest.raises(Refused, match="Permission denied"):

@@ -718,7 +718,7 @@ def test_a_mount_that_leads_to_our_own_since_the_submit_fails_the_job_before_its
 
 
 def test_mounts_that_can_not_be_looked_at_now_are_looked_at_again(world):
-    world.mount_trouble = TimedOut("mlops_desk.runtimes.local.mount_access gave no answer.")
+    world.mount_trouble = TimedOut("mlops_desk.runtimes.local.mounting.access gave no answer.")
     job_id = world.submit("train")
     world.tick()
     assert world.job(job_id).reason.class_ == "postponed"

@@ -36,4 +36,4 @@ class MountCheck:
             "settled": settled,
             "mounts": [{"source": m.source, "target": m.target, "mode": m.mode} for m in spec.mounts],
         }
-        return tuple(run_worker("mlops_desk.runtimes.local.mount_access", request, _TIMEOUT_SECONDS))
+        return tuple(run_worker("mlops_desk.runtimes.local.mounting.access", request, _TIMEOUT_SECONDS))

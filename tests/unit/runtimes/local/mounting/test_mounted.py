@@ -5,7 +5,7 @@ import pytest
 from mlops_desk.base.disk.mount_points import MountTable, mount_points
 from mlops_desk.base.errors import Refused
 from mlops_desk.records.jobs.spec import Mount
-from mlops_desk.runtimes.local.mounts import check_mounted
+from mlops_desk.runtimes.local.mounting.mounted import check_mounted
 
 HOST = """\
 20 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw

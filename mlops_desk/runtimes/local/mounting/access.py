@@ -17,7 +17,7 @@ from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.engines.mounts import check_mounts
 from mlops_desk.records.jobs.spec import Mount
-from mlops_desk.runtimes.local.own_folders import known_places, led_to
+from mlops_desk.runtimes.local.mounting.own_folders import known_places, led_to
 
 
 def check(request: dict[str, Any]) -> list[str]:

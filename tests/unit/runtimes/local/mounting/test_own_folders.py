@@ -14,8 +14,8 @@ import pytest
 from mlops_desk.base.disk.mount_points import MountTable, RealPlace
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.process import run_worker
-from mlops_desk.runtimes.local import own_folders
-from mlops_desk.runtimes.local.own_folders import known_places, led_to, live_sockets
+from mlops_desk.runtimes.local.mounting import own_folders
+from mlops_desk.runtimes.local.mounting.own_folders import known_places, led_to, live_sockets
 
 TABLE = r"""
 21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
@@ -173,11 +173,11 @@ def request(source, private, settled=False):
 def test_what_was_a_folder_at_submit_and_is_a_link_at_start_is_refused(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "data").symlink_to("real")
-    assert run_worker("mlops_desk.runtimes.local.mount_access", request(tmp_path / "data", "/x"), 20.0) == [
+    assert run_worker("mlops_desk.runtimes.local.mounting.access", request(tmp_path / "data", "/x"), 20.0) == [
         str(tmp_path / "real")
     ]
     with pytest.raises(Refused, match="become a link"):
-        run_worker("mlops_desk.runtimes.local.mount_access", request(tmp_path / "data", "/x", settled=True), 20.0)
+        run_worker("mlops_desk.runtimes.local.mounting.access", request(tmp_path / "data", "/x", settled=True), 20.0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
@@ -188,7 +188,7 @@ def test_a_bind_mount_of_the_data_folder_is_no_way_in(tmp_path, what):
     elsewhere.mkdir(parents=True)
     bound = {"folder": private, "above": private.parent, "inside": private / "mlflow"}[what]
     for source in (elsewhere, elsewhere.parent):
-        line = f'mount --bind "{bound}" "{elsewhere}" && exec "$0" -m mlops_desk.runtimes.local.mount_access'
+        line = f'mount --bind "{bound}" "{elsewhere}" && exec "$0" -m mlops_desk.runtimes.local.mounting.access'
         done = subprocess.run(
             ["unshare", "--mount", "sh", "-c", line, sys.executable],
             input=json.dumps(request(source, private)),
