@@ -24,6 +24,6 @@ def local_runtime(
         lambda: settings.switch("jobs.keep_containers"),
         MountCheck(lambda: private_paths(folder.root, addresses())),
         lambda: int(settings.number("jobs.out_mebibytes")) << 20,
-        folder.sources,
+        sources=folder.sources,
     )
     return LocalRuntime(name, engine, leases, folder.jobs, folder.instance, policy)
