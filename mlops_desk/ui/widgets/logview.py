@@ -1,25 +1,41 @@
-"""The output of a job or an endpoint: capped lines, follows the end, can be searched, never wraps or guesses."""
+"""The output of a job or an endpoint: capped lines, follows the end, can be searched, never wraps or guesses.
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QTextCursor, QTextDocument
+Colours are shown in ours, progress bars as they were drawn last, and a link to a run leads there (``run_chosen``).
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import groupby
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QFont, QMouseEvent, QTextCharFormat, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
-from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.choice import CheckBox
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.scroll import thin
+from mlops_desk.ui.widgets.terminal_text import Piece, is_redrawn, pieces
 
 LINES_KEPT = 5000  # chosen: some ten screens to scroll; the file has all
 
 
 class LogView(QWidget):
-    """Shows lines as they come."""
+    """Shows lines as they come. ``run_chosen`` carries the id of a run whose link was followed.
+
+    ``leads_to_runs``: somebody hears of that, so that the newest run has a button too.
+    """
+
+    run_chosen = Signal(str)
 
     def __init__(self, name: str) -> None:
         super().__init__()
+        self.leads_to_runs = False
+        self._raw: deque[str] = deque(maxlen=LINES_KEPT)
+        self._run = ""
+        self._ends_in_bar = False
         self._text = QPlainTextEdit()
         thin(self._text)
         self._text.setReadOnly(True)
@@ -32,20 +48,24 @@ class LogView(QWidget):
         self._text.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
+        self._text.viewport().installEventFilter(self)
+        self._text.viewport().setMouseTracking(True)
         self._says = Label(points=theme.CAPTION_POINTS, tone="muted")
         self._follow = CheckBox("Follow")
         self._follow.setChecked(True)
         self._search = Field("Search the output")
         self._search.setMaximumWidth(theme.LIST_WIDTH)
         self._search.returnPressed.connect(self.find_next)
+        self._open_run = Button("Open run", tip="Show the run that the output names last")
+        self._open_run.hide()
+        self._open_run.clicked.connect(lambda: self.run_chosen.emit(self._run))
         find = Button("Find next")
         find.clicked.connect(self.find_next)
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_8)
         row.addWidget(self._says, 1)
-        row.addWidget(self._search)
-        row.addWidget(find)
-        row.addWidget(self._follow)
+        for widget in (self._open_run, self._search, find, self._follow):
+            row.addWidget(widget)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
@@ -54,6 +74,9 @@ class LogView(QWidget):
 
     def clear(self, says: str = "") -> None:
         """Forget all lines and say what is awaited."""
+        self._raw.clear()
+        self._run, self._ends_in_bar = "", False
+        self._open_run.hide()
         self._text.clear()
         self._says.show_text(says)
 
@@ -62,12 +85,45 @@ class LogView(QWidget):
         self._says.show_text(text)
 
     def append(self, lines: list[str]) -> None:
-        """Add lines at the end."""
+        """Add lines at the end; one that is drawn again takes the place of the last."""
+        new = lines[-LINES_KEPT:]
+        self._raw.extend(new)
         bar = self._text.verticalScrollBar()
         place = bar.value()
-        shown = "\n".join(plain(line.rstrip("\n"), LINE_LIMIT) for line in lines[-LINES_KEPT:])
-        self._text.appendPlainText(shown)
+        self._write(new)
         bar.setValue(bar.maximum() if self._follow.isChecked() else place)
+
+    def _write(self, lines: Iterable[str]) -> None:
+        cursor = QTextCursor(self._text.document())
+        cursor.beginEditBlock()
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        # Most lines have no colour: those that follow one another are put in at once.
+        for fancy, group in groupby(((line, pieces(line)) for line in lines), lambda one: _is_fancy(*one)):
+            if fancy:
+                for line, parts in group:
+                    self._write_fancy(cursor, line, parts)
+            else:
+                text = "\n".join("".join(piece.text for piece in parts) for _, parts in group)
+                cursor.insertText(self._break(cursor) + text, QTextCharFormat())
+                self._ends_in_bar = False
+        cursor.endEditBlock()
+
+    def _write_fancy(self, cursor: QTextCursor, line: str, parts: list[Piece]) -> None:
+        if is_redrawn(line) and self._ends_in_bar:
+            cursor.select(QTextCursor.SelectionType.BlockUnderCursor)
+            cursor.removeSelectedText()
+            cursor.movePosition(QTextCursor.MoveOperation.End)
+        self._ends_in_bar = is_redrawn(line)
+        start = self._break(cursor)
+        for piece in parts or [Piece("")]:
+            cursor.insertText(start + piece.text, _dress(piece))
+            start = ""
+            if piece.run is not None and self.leads_to_runs:
+                self._run = piece.run
+                self._open_run.show()
+
+    def _break(self, cursor: QTextCursor) -> str:
+        return "" if cursor.document().isEmpty() else "\n"
 
     def text(self) -> str:
         return self._text.toPlainText()
@@ -85,3 +141,39 @@ class LogView(QWidget):
             found = self._text.find(wanted, QTextDocument.FindFlag(0))
             self._says.show_text("" if found else "Not found")
         self._follow.setChecked(False)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Follow a link that is clicked, and show where one is."""
+        if isinstance(event, QMouseEvent):
+            run = self._text.anchorAt(event.position().toPoint())
+            if event.type() is QEvent.Type.MouseMove:
+                shape = Qt.CursorShape.PointingHandCursor if run else Qt.CursorShape.IBeamCursor
+                self._text.viewport().setCursor(shape)
+            elif run and event.type() is QEvent.Type.MouseButtonRelease and not self._text.textCursor().hasSelection():
+                self.run_chosen.emit(run)
+        return super().eventFilter(watched, event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Write everything anew in the colours of the other look."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and self._raw:
+            self._text.clear()
+            self._ends_in_bar = False
+            self._write(self._raw)
+
+
+def _is_fancy(line: str, parts: list[Piece]) -> bool:
+    return is_redrawn(line) or len(parts) != 1 or parts[0] != Piece(parts[0].text)
+
+
+def _dress(piece: Piece) -> QTextCharFormat:
+    look = QTextCharFormat()
+    if piece.token is not None:
+        look.setForeground(theme.colour(piece.token))
+    if piece.bold:
+        look.setFontWeight(QFont.Weight.Bold)
+    if piece.run is not None:
+        look.setAnchor(True)
+        look.setAnchorHref(piece.run)
+        look.setFontUnderline(True)
+    return look

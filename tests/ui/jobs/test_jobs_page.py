@@ -344,3 +344,17 @@ def test_older_jobs_are_asked_for_by_pages_and_their_news_is_kept(start, qtbot):
 def choose(box, key):
     box.setCurrentIndex(box.findData(key))
     box.activated.emit(box.currentIndex())
+
+
+def test_the_link_that_mlflow_prints_leads_to_the_run(jobs, double, qtbot):
+    run = "0123456789abcdef0123456789abcdef"
+    double.log_lines = [f"View run owl at: http://127.0.0.1:5000/#/experiments/1/runs/{run}"]
+    jobs.table.select("3f9a0c1e2b4d")
+    output = log(jobs)
+    qtbot.waitUntil(output._open_run.isVisible)
+    click(qtbot, output._open_run)
+    view = jobs.pane.view("run")
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 8)
+    assert {fact.name: fact.value for fact in view.facts.shown}["Id"] == run
+    jobs.table.select("e38e9f011223")
+    assert "records none" in view.state._text.whole

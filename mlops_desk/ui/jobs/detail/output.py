@@ -1,5 +1,6 @@
 """What the job writes: followed while it is seen, and not read at all while it is not."""
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout
 
 from mlops_desk.records.jobs.brief import JobBrief
@@ -13,12 +14,16 @@ LOG_TAIL = 2000  # chosen: a training of some hundred steps
 
 
 class OutputView(DetailView):
-    """``log`` is what shows the lines."""
+    """``log`` is what shows the lines; ``run_chosen`` carries the id of a run that a line of it leads to."""
+
+    run_chosen = Signal(str)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.pane = OutputPane(context, "Output of the job")
         self.log = self.pane.log
+        self.log.leads_to_runs = True
+        self.log.run_chosen.connect(self.run_chosen)
         self._shown: tuple[str, int, bool] | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -53,6 +53,8 @@ class JobPane(QWidget):
         view = self._views.get(key)
         if view is None:
             view = self._views[key] = _VIEWS[key](self._context)
+            if isinstance(view, OutputView):
+                view.run_chosen.connect(self.show_run)
             self._layers.addWidget(view)
         return view
 
@@ -61,6 +63,13 @@ class JobPane(QWidget):
         self._job, self._whole = job, whole
         if self.isVisible():
             self.view(self.tabs.current()).show_job(job, whole)
+
+    def show_run(self, run_id: str) -> None:
+        """Show a run, whether or not it is the chosen job's own."""
+        view = self.view("run")
+        if isinstance(view, JobRunView):
+            view.want(run_id)
+        self.tabs.choose("run")
 
     def left(self) -> None:
         """Hear that nothing of it is seen."""

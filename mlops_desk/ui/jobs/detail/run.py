@@ -55,8 +55,7 @@ class JobRunView(DetailView):
         self.facts = FactGrid()
         self.state = StateView(theme.LIST_WIDTH)
         self._run_id: str | None = None
-        self._wanted: str | None = None
-        self._job: JobBrief | None = None
+        self._wanted: tuple[str | None, str] | None = None  # beside which job a link was followed, and to which run
         self._task: Task | None = None
         self._again = QTimer(self)
         self._again.setInterval(AGAIN_MILLISECONDS)
@@ -84,13 +83,15 @@ class JobRunView(DetailView):
 
     def want(self, run_id: str) -> None:
         """Show this run, whichever job is chosen, until another one is."""
-        self._wanted = run_id
+        self._wanted = None, run_id
 
     def show_job(self, job: JobBrief | None, whole: Job | None) -> None:  # noqa: ARG002 - the brief one names the run
-        if job is None or self._job is None or job.id != self._job.id:
-            self._wanted = None if self._job is not None else self._wanted
-        self._job = job
-        run_id = self._wanted or (job.mlflow_run_id if job is not None else None)
+        key = job.id if job is not None else None
+        if self._wanted is not None and self._wanted[0] not in {None, key}:
+            self._wanted = None  # another job was chosen since
+        elif self._wanted is not None:
+            self._wanted = key, self._wanted[1]
+        run_id = self._wanted[1] if self._wanted is not None else (job.mlflow_run_id if job is not None else None)
         if run_id is None:
             self._stop()
             self._run_id = None
