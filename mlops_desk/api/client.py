@@ -172,7 +172,7 @@ class _told:  # noqa: N801 - used as a with-statement's verb
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        what = f"{self._verb.service} {self._verb.name}"
+        what = f"{self._verb.service} {self._verb.word}"
         if isinstance(error, httpx.ReadTimeout):
             text = f"The agent gave no answer to '{what}' within {self._timeout_seconds:g} s; it may still happen."
             raise TimedOut(text, Hint("mlops-desk agent status", before="Look again in a moment: ")) from error

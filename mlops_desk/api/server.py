@@ -232,10 +232,10 @@ async def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
     known = {parameter.name: parameter for parameter in verb.parameters}
     unknown = given.keys() - known.keys()
     if unknown:
-        raise Invalid(f"{verb.service} {verb.name} takes no {', '.join(sorted(unknown))}.")
+        raise Invalid(f"{verb.service} {verb.word} takes no {', '.join(sorted(unknown))}.")
     missing = [name for name, parameter in known.items() if parameter.required and name not in given]
     if missing:
-        raise Invalid(f"{verb.service} {verb.name} needs {', '.join(missing)}.")
+        raise Invalid(f"{verb.service} {verb.word} needs {', '.join(missing)}.")
     return {name: _convert(known[name], value) for name, value in given.items()}
 
 
@@ -268,7 +268,7 @@ def _entry(
         at=time.time(),
         uid=caller.uid,
         user=caller.user,
-        verb=f"{verb.service}.{verb.name}",
+        verb=f"{verb.service}.{verb.word}",
         arguments=plain(wire.dumps(arguments), _AUDIT_LIMIT),
         outcome=None if outcome is None else plain(outcome, _AUDIT_LIMIT),
         error=None if error is None else plain(error, _AUDIT_LIMIT),

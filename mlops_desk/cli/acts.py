@@ -12,7 +12,7 @@ from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import DeskError, Hint, Invalid, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 from mlops_desk.cli import afterword, output
-from mlops_desk.cli.forms import deployment
+from mlops_desk.cli.forms import deployment, job_files
 from mlops_desk.cli.output import show
 from mlops_desk.cli.parser import arguments_of, file_of
 from mlops_desk.cli.watch import watch
@@ -46,6 +46,7 @@ def _verb(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> in
             + output.text(answer, afterword.nothing(given.verb, arguments))
             + ("" if as_json else afterword.group(client, given.verb, answer))
         )
+        _say(None if as_json else job_files.losses(answer))
         show(wire.to_builtins(answer), text, as_json=as_json)
         if (failed := deployment.failure(given.verb, arguments, answer)) is not None:
             raise failed

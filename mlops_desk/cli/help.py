@@ -65,9 +65,15 @@ HELP = {
     "gpus.wait.notify": "let the window say it too, also when nobody waits here any more",
     "events.list.device": "only what happened on this device",
     "events.list.level": "the least that is listed: info, warning or alert",
+    "jobs.import.docker_run": "a whole line of docker run, in quotes",
+    "jobs.import.file": "Compose file or MLproject; - is standard input",
+    "jobs.import.only": "only this service or entry point",
     "jobs.ran.end": "end of the span: the same, or now",
     "jobs.submit.runtime": "name of the engine to run on; without it this machine's own",
     "jobs.ran.start": "beginning of the span: -1h, -7d, a date, or Unix seconds",
+    "jobs.remove_template.name": "name of one's own template",
+    "jobs.save_template.name": "name of the new template: small letters, digits and -",
+    "jobs.template.name": "name of the template; jobs templates lists them",
     "rules.create.alias": "alias that marks the champion, and that is moved to a better version",
     "rules.create.endpoint": "endpoint whose drift sets the rule off; without it only by hand",
     "rules.create.name": "name of the new rule",
@@ -85,7 +91,7 @@ def help_of(verb: Verb, parameter: Parameter) -> str | None:
     """Return the help of a parameter, with its default where it has one that says something."""
     form = parameter.form
     own = form.help if isinstance(form, Option) else None
-    text = own or HELP.get(f"{verb.service}.{verb.name}.{parameter.name}") or HELP.get(parameter.name)
+    text = own or HELP.get(f"{verb.service}.{verb.word}.{parameter.name}") or HELP.get(parameter.name)
     if text is None:
         return None
     default = parameter.default

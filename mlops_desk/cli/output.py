@@ -8,7 +8,7 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, table
-from mlops_desk.cli.forms import cards, drift, events, host_processes, machine, processes, records, repeating
+from mlops_desk.cli.forms import cards, drift, events, host_processes, job_files, machine, processes, records, repeating
 from mlops_desk.cli.forms.job import asked_beside, named
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
@@ -210,6 +210,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **cards.FORMS,
     **events.FORMS,
     **records.FORMS,
+    **job_files.FORMS,
 }
 
 _MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed}
@@ -236,6 +237,7 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **events.TABLES,
     **records.TABLES,
     **repeating.TABLES,
+    **job_files.TABLES,
     Job: _JOBS,
     JobBrief: _JOBS,
     Model: {

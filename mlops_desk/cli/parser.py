@@ -93,7 +93,7 @@ def _add_service(commands: Any, service: str, protocol: type) -> None:
     if service in _LISTED:
         _fill(parser, _verb(service, "list"))
     for verb in verbs_of(service, protocol):
-        _add_verb(verbs, verb.name.replace("_", "-"), verb)
+        _add_verb(verbs, verb.word.replace("_", "-"), verb)
     if service == "drift":
         _add_drift_report(verbs)
 

@@ -17,6 +17,7 @@ from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.file.changes import without_file
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
+from mlops_desk.jobs.files import JobFiles
 from mlops_desk.jobs.intake import Intake
 from mlops_desk.jobs.ports import FinishRun, KeepTickets, PrepareRun
 from mlops_desk.jobs.run import lost_jobs
@@ -40,7 +41,7 @@ _TIDY_SECONDS = 600.0  # chosen: the budget may be exceeded for so long by what 
 _JOBS_LOOKED_AT = 2000  # chosen: years of a small team; reading so many takes a fifth of a second
 
 
-class JobsService:
+class JobsService(JobFiles):
     """Queue, runners and logs of jobs, as ``verbs.jobs.Jobs`` declares them; ``runtimes`` is where they run.
 
     ``prepare_run``, ``finish_run``, ``keep_tickets`` and ``metrics`` reach the tracking server, for jobs that ask for
@@ -61,6 +62,7 @@ class JobsService:
         metrics: RunMetrics | None = None,
         snapshots: Snapshots | None = None,
     ) -> None:
+        super().__init__(folder.root / "templates")
         self._folder = folder
         self._loop = loop
         self._runtimes = runtimes

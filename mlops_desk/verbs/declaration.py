@@ -170,8 +170,13 @@ class Verb:
         return get_origin(self.returns) is Iterator
 
     @property
+    def word(self) -> str:
+        """What it is called by people: its name without the ``_`` that keeps it apart from a word of Python's."""
+        return self.name.rstrip("_")
+
+    @property
     def path(self) -> str:
-        return f"/v1/{self.service}/{self.name}"
+        return f"/v1/{self.service}/{self.word}"
 
 
 def reads(method: F) -> F:

@@ -2,11 +2,13 @@
 
 from builtins import list as list_of
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob
 from mlops_desk.records.jobs.capsule import Difference
+from mlops_desk.records.jobs.imported import ImportedJobs
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.verbs.declaration import CURSOR, FileText, FolderOf, Moment, Pairs, Who, changes, reads
 
@@ -36,6 +38,50 @@ class Jobs(Protocol):
         It runs on the engine that is named, else on this machine's own. Without a file it takes an image, and a
         command after --. An array or a sweep becomes a group of jobs, of which this is the first.
         """
+        ...
+
+    @changes(why="it makes job files of what was sent, and queues nothing")
+    def import_(
+        self,
+        file: Annotated[str, FileText("FILE")] = "",
+        folder: Annotated[str, FolderOf("file")] = "/",
+        docker_run: str | None = None,
+        only: str | None = None,
+    ) -> ImportedJobs:
+        """Make job files of a docker run line, a Compose file or an MLproject, and say what was lost on the way.
+
+        Nothing is queued. The job files are printed; what was lost or changed is told beside them, each by its name.
+        """
+        ...
+
+    @reads
+    def schema(self) -> dict[str, Any]:
+        """Print the JSON Schema of job files, for editors and other programs."""
+        ...
+
+    @reads
+    def templates(self) -> list_of[JobTemplate]:
+        """List job files to begin with: one's own, and those that come along."""
+        ...
+
+    @reads
+    def template(self, name: str) -> JobTemplate:
+        """Print a job file to begin with."""
+        ...
+
+    @changes(why="each keeps their own")
+    def save_template(
+        self,
+        name: str,
+        spec: Annotated[str, FileText("SPEC")],
+        folder: Annotated[str, FolderOf("spec")] = "/",
+    ) -> JobTemplate:
+        """Keep a job file to begin with under a name of one's own."""
+        ...
+
+    @changes(why="each keeps their own", before="template")
+    def remove_template(self, name: str) -> JobTemplate:
+        """Forget a job file that one has kept to begin with."""
         ...
 
     @reads

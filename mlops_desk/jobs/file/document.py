@@ -55,12 +55,12 @@ def wrong(place: Place, text: str, hint: str) -> Invalid:
     return Invalid(f"{place}: {text}", hint, place=place if type(place) is Place else None)
 
 
-def read_document(text: str) -> Node:
-    """Read one YAML document. Raises Invalid, and nothing else, whatever the text holds."""
+def read_document(text: str, depth: int = _LIMIT_DEPTH) -> Node:
+    """Read one YAML document of at most so many levels. Raises Invalid, and nothing else, whatever the text holds."""
     if len(text) > _LIMIT_BYTES or len(text.encode("utf-8", "replace")) > _LIMIT_BYTES:
         raise Invalid(f"The file is larger than {_LIMIT_BYTES // 1024} KiB.", "A job file is a page of text.")
     try:
-        _check_events(text)
+        _check_events(text, depth)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(text, error) from error
@@ -69,6 +69,15 @@ def read_document(text: str) -> Node:
     if root is None:
         raise Invalid("The file is empty.", _SYNTAX_HINT)
     return _node(root)
+
+
+def values_of(node: Node) -> Any:
+    """Return a document as plain tables, lists and texts; what was left empty is None."""
+    if isinstance(node, Text):
+        return None if node.null else node.text
+    if isinstance(node, Items):
+        return [values_of(item) for item in node.items]
+    return {name: values_of(value) for name, value in node.entries.items()}
 
 
 def _not_yaml(text: str, error: yaml.MarkedYAMLError) -> Invalid:
@@ -87,7 +96,7 @@ def _place(mark: Any) -> Place:  # of the parser in Python or of the one in C, w
     return Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
 
 
-def _check_events(text: str) -> None:
+def _check_events(text: str, most: int) -> None:
     """Go through the document without building anything, so that nothing deep or shared is ever built."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -98,8 +107,8 @@ def _check_events(text: str) -> None:
             raise wrong(place, "tags (!) are not allowed.", "Write the value without its tag.")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > _LIMIT_DEPTH:
-                raise wrong(place, f"nested deeper than {_LIMIT_DEPTH} levels.", "A job file is four deep at most.")
+            if depth > most:
+                raise wrong(place, f"nested deeper than {most} levels.", "A job file is four deep at most.")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

@@ -38,6 +38,11 @@ _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 _CPU_DIGITS = 3  # the engine counts CPUs in thousandths and finer; nobody else does
 
 
+def _whole(pattern: re.Pattern[str]) -> str:
+    """Return a pattern for all of a text, as a schema writes it."""
+    return f"^({pattern.pattern})$"
+
+
 class Forbidden(Unfit):
     """A text that is of the right form and will not be taken; ``text`` says why."""
 
@@ -50,7 +55,8 @@ class Forbidden(Unfit):
 class Form:
     """How a value is written. ``read`` makes it of its text and raises Unfit; ``write`` makes what YAML shows of it.
 
-    ``types`` are JSON's words for what other programs may send, of which the text counts.
+    ``types`` are JSON's words for what other programs may send, of which the text counts; ``pattern`` is what a schema
+    says of its text.
     """
 
     wanted: str
@@ -58,6 +64,7 @@ class Form:
     write: Callable[[Any], str | int | float] = str
     empty: bool = False
     types: tuple[str, ...] = ("string",)
+    pattern: str | None = None
 
 
 def _fits(pattern: re.Pattern[str], text: str, wanted: str) -> str:
@@ -193,10 +200,10 @@ def _experiment(text: str) -> str:
 _SCALAR = ("string", "number", "boolean")
 ARGUMENT = Form("a text or a number", empty=True, types=_SCALAR)
 NAME = Form(f"a name of up to {NAME_LIMIT} visible characters, without blanks around it", _name)
-IMAGE = Form("an image such as registry/name:tag", _image)
-VARIABLE = Form("the name of a variable: letters, digits and _", _variable)
+IMAGE = Form("an image such as registry/name:tag", _image, pattern=_whole(_IMAGE))
+VARIABLE = Form("the name of a variable: letters, digits and _", _variable, pattern=_whole(_ENV_NAME))
 _WHOLES = ("integer", "string")
-GPUS = Form("a whole number of GPUs, 0 to 999", _gpus, int, types=_WHOLES)
+GPUS = Form("a whole number of GPUs, 0 to 999", _gpus, int, types=_WHOLES, pattern=_whole(_WHOLE))
 CPUS = Form(
     "a number of CPUs above 0 such as 2 or 0.5",
     _cpus,
@@ -208,15 +215,19 @@ SOURCE = Form("a path on this machine", _source)
 TARGET = Form("an absolute path in the container", _target)
 INSIDE = Form("a path in the folder, neither absolute nor with .. out of it", _inside)
 MODE = Form("ro (read only) or rw")
-PARAMETER = Form("a parameter's name: letters, digits, _, . and -, beginning with a letter or _", _parameter)
-SECRET = Form("a secret's name: letters, digits, _, . and -", _secret)
-WORD = Form("a word in small letters, with digits, _ and -", _word)
+PARAMETER = Form(
+    "a parameter's name: letters, digits, _, . and -, beginning with a letter or _",
+    _parameter,
+    pattern=_whole(_PARAMETER),
+)
+SECRET = Form("a secret's name: letters, digits, _, . and -", _secret, pattern=_whole(_SECRET))
+WORD = Form("a word in small letters, with digits, _ and -", _word, pattern=_whole(_WORD))
 MODEL = Form("a GPU's name or a pattern for it such as H100*", _model)
-UUID = Form("a GPU's UUID such as GPU-5a1b0c7e (an index may be another card's tomorrow)", _uuid)
+UUID = Form("a GPU's UUID such as GPU-5a1b0c7e (an index may be another card's tomorrow)", _uuid, pattern=_whole(_UUID))
 FLAG = Form("true or false", _flag, bool, types=("boolean", "string"))
 NUMBER = Form("a number such as 0.1, 3 or 1e-5", _number, _written_number, types=("number", "string"))
-PORT = Form("a port from 1 to 65535", _port, int, types=_WHOLES)
-GIT = Form("an address such as https://host/repo.git or git@host:repo.git", _git)
-REF = Form("a branch, a tag or a commit", _ref)
-ADDRESS = Form("an address such as http://host:5000", _address)
+PORT = Form("a port from 1 to 65535", _port, int, types=_WHOLES, pattern=_whole(_PORT))
+GIT = Form("an address such as https://host/repo.git or git@host:repo.git", _git, pattern=_whole(_GIT))
+REF = Form("a branch, a tag or a commit", _ref, pattern=_whole(_REF))
+ADDRESS = Form("an address such as http://host:5000", _address, pattern=_whole(_ADDRESS))
 EXPERIMENT = Form(f"an experiment's name, up to {EXPERIMENT_LIMIT} visible characters", _experiment)

@@ -108,7 +108,8 @@ def _int(number: Any) -> int:
     return int(number)
 
 
-LENGTH = Form("a length of time such as 90m, 1h30m, 2d or 45s", read_length, written_length)
+_LENGTH_PATTERN = "^(?=[0-9])" + "".join(f"({_AMOUNT}{unit})?" for unit in _UNITS) + "$"
+LENGTH = Form("a length of time such as 90m, 1h30m, 2d or 45s", read_length, written_length, pattern=_LENGTH_PATTERN)
 MOMENT = Form("a time such as 2026-11-24T22:00 (here), 2026-11-24T22:00+01:00, 22:00 or +2h", _moment, written_moment)
 SIGNAL = Form(f"a signal: {', '.join(SIGNALS[:-1])} or {SIGNALS[-1]}", _signal)
 WHOLE = whole("a whole number")

@@ -114,7 +114,7 @@ def test_every_verb_has_a_command_and_a_help_text(capsys: pytest.CaptureFixture[
     for service, protocol in PROTOCOLS.items():
         for verb in verbs_of(service, protocol):
             assert verb.doc.endswith("."), verb.path
-            name = verb.name.replace("_", "-")
+            name = verb.word.replace("_", "-")
             words = {"agent": [name], "telemetry": [name]}.get(service, [service, name])
             if words in (["info"], ["shutdown"], ["window"], ["curves"], ["processes-in"]):
                 continue  # reached as `agent status`, `agent stop`, and by the window

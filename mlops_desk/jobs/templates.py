@@ -1,0 +1,107 @@
+"""Job files to begin with: those in ``resources/job_templates``, and those that people keep in the data folder.
+
+A template is a job file; the comments at its beginning are its title and its help. Each user keeps their own.
+"""
+
+import re
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.jobs.file.spec import parse_spec
+from mlops_desk.records.jobs.template import JobTemplate
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
+_ENDING = ".yaml"
+_MOST_OWN = 200  # chosen: nobody looks through more
+_TITLE_LIMIT = 100  # chosen: a cell of a table
+_HELP_LIMIT = 1000  # chosen: a paragraph
+
+
+class Templates:
+    """``folder`` holds what people keep, in a folder for each user id."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def all(self, uid: int) -> tuple[JobTemplate, ...]:
+        """Return one's own and then those that come along, by name. Raises Unavailable."""
+        return (*self._own(uid), *shipped())
+
+    def find(self, name: str, uid: int) -> JobTemplate:
+        """Return a template, one's own before one that comes along. Raises NotFound, Unavailable."""
+        known = self.all(uid)
+        for template in known:
+            if template.name == name:
+                return template
+        names = ", ".join(template.name for template in known)
+        raise NotFound(f"There is no template called {plain(name)!r}.", f"There are: {names}.")
+
+    def save(self, name: str, text: str, folder: str, uid: int) -> JobTemplate:
+        """Keep a job file as a template of one's own. Raises Invalid, Refused, Unavailable."""
+        if not _NAME.fullmatch(name):
+            raise Invalid(f"{plain(name)!r} is no name of a template.", "Use up to 40 small letters, digits and -.")
+        parse_spec(text, folder)
+        own = self._own(uid)
+        if any(template.name == name for template in own):
+            hint = Hint(f"mlops-desk jobs remove-template {name}", before="Take another name, or first: ")
+            raise Refused(f"You have a template called {name} already.", hint)
+        if len(own) >= _MOST_OWN:
+            raise Refused(f"You keep {_MOST_OWN} templates already.", "Remove some of them first.")
+        path = self._of(uid) / f"{name}{_ENDING}"
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(path, text.encode())
+        except OSError as error:
+            raise Unavailable(f"The template can't be written: {error.strerror}.") from error
+        return _template(name, text, own=True)
+
+    def remove(self, name: str, uid: int) -> JobTemplate:
+        """Forget a template of one's own. Raises NotFound, Refused, Unavailable."""
+        template = self.find(name, uid)
+        if not template.own:
+            raise Refused(f"The template {name} comes along, and stays.", "Save one of that name, which hides it.")
+        try:
+            (self._of(uid) / f"{name}{_ENDING}").unlink()
+        except OSError as error:
+            raise Unavailable(f"The template can't be removed: {error.strerror}.") from error
+        return template
+
+    def _of(self, uid: int) -> Path:
+        return self._folder / str(uid)
+
+    def _own(self, uid: int) -> list[JobTemplate]:
+        try:
+            return _read(self._of(uid), own=True) if self._of(uid).is_dir() else []
+        except OSError as error:
+            raise Unavailable(f"The templates in {self._of(uid)} can't be read: {error.strerror}.") from error
+
+
+def shipped() -> list[JobTemplate]:
+    """Return the templates that come along, by name."""
+    return _read(resource_folder() / "job_templates", own=False)
+
+
+def resource_folder() -> Traversable:
+    """Return where the program's own files lie: in a checkout beside the package, else where they were installed."""
+    beside = Path(__file__).resolve().parents[2] / "resources"
+    return beside if beside.is_dir() else files("mlops_desk_resources")
+
+
+def _read(folder: Traversable, *, own: bool) -> list[JobTemplate]:
+    found = [file for file in folder.iterdir() if file.name.endswith(_ENDING)]
+    texts = {file.name.removesuffix(_ENDING): file.read_text("utf-8") for file in found}
+    return [_template(name, texts[name], own=own) for name in sorted(texts)]
+
+
+def _template(name: str, text: str, *, own: bool) -> JobTemplate:
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# ").rstrip())
+    title = plain(lines[0], _TITLE_LIMIT) if lines and lines[0] else name
+    return JobTemplate(name, title, plain(" ".join(lines[1:]), _HELP_LIMIT), text, own)
