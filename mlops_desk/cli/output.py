@@ -8,8 +8,19 @@ from typing import Any
 from mlops_desk.base import wire
 from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.cli.cells import ago, facts, moment, number, reading, table
-from mlops_desk.cli.forms import cards, drift, events, host_processes, job_files, machine, processes, records, repeating
-from mlops_desk.cli.forms.job import asked_beside, named
+from mlops_desk.cli.forms import (
+    cards,
+    drift,
+    events,
+    group,
+    host_processes,
+    job_files,
+    machine,
+    processes,
+    records,
+    repeating,
+)
+from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
@@ -132,6 +143,7 @@ def _job(job: Job) -> str:
         "container": job.container or "–",
         "exit code": "–" if job.exit_code is None else str(job.exit_code),
         "MLflow run": job.mlflow_run_id or "–",
+        **lived(job),
         **repeating.told(job),
     }
     if job.orphan:
@@ -209,6 +221,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     AgentInfo: _agent,
     **cards.FORMS,
     **events.FORMS,
+    **group.FORMS,
     **records.FORMS,
     **job_files.FORMS,
 }

@@ -271,6 +271,7 @@ class Desk(DeskVerbs):
             self.policy,
             partial(run_metrics, self.registry),
             self._snapshots(),
+            self.registry.metric_histories,
         )
 
     def _snapshots(self) -> Snapshots:

@@ -1,7 +1,10 @@
-"""What jobs need from the rest of the house, as plain types: runs on the tracking server."""
+"""What jobs need from the rest of the house, as plain types: runs on the tracking server; and of groups."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.runtime import RunTicket
 
@@ -17,3 +20,30 @@ FinishRun = Callable[[str, str], None]
 
 KeepTickets = Callable[[Callable[[str], bool]], None]
 """Make void the tokens of all attempts but those (by id) that are current. Raises Unavailable."""
+
+MetricHistories = Callable[[Sequence[str], str], Mapping[str, Sequence[float]]]
+"""Tell what runs (by id) have logged of a metric, oldest first; those of which nothing is known are left out.
+
+Raises DeskError while the tracking server can't be asked.
+"""
+
+
+def no_histories(_run_ids: Sequence[str], _metric: str) -> Mapping[str, Sequence[float]]:
+    """Know nothing of any run."""
+    return {}
+
+
+class GroupWatch(Protocol):
+    """Who looks after the jobs of sweeps and arrays."""
+
+    def held(self, active: Sequence[Job]) -> Mapping[str, Reason]:
+        """Return which waiting jobs are not to be started now, and why. Raises DeskError."""
+        ...
+
+    def is_due(self, active: Sequence[Job]) -> bool:
+        """Tell whether it is time to ``compare``."""
+        ...
+
+    def compare(self, active: Sequence[Job]) -> None:
+        """End the running jobs that are behind; may be slow. Raises DeskError."""
+        ...

@@ -18,8 +18,10 @@ from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.file.changes import without_file
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.jobs.files import JobFiles
+from mlops_desk.jobs.group.groups import Groups
+from mlops_desk.jobs.group.verbs import GroupVerbs
 from mlops_desk.jobs.intake import Intake
-from mlops_desk.jobs.ports import FinishRun, KeepTickets, PrepareRun
+from mlops_desk.jobs.ports import FinishRun, KeepTickets, MetricHistories, PrepareRun, no_histories
 from mlops_desk.jobs.run import lost_jobs
 from mlops_desk.jobs.run.log import Logs
 from mlops_desk.jobs.run.runner import Runner
@@ -27,6 +29,7 @@ from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob, runs_of
 from mlops_desk.records.jobs.capsule import Difference
+from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.list_page import ListPage
@@ -61,6 +64,7 @@ class JobsService(JobFiles):
         policy: AccessPolicy | None = None,
         metrics: RunMetrics | None = None,
         snapshots: Snapshots | None = None,
+        histories: MetricHistories = no_histories,
     ) -> None:
         super().__init__(folder.root / "templates")
         self._folder = folder
@@ -73,7 +77,9 @@ class JobsService(JobFiles):
         self._freezing = Freezing(snapshots or Snapshots(folder.sources, private=(str(folder.root),)))
         self._repeating = Repeating(self._book, policy or SingleUser(), metrics)
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
-        self._runners = {one.name: Runner(self._book, one, runs, loop.start) for one in runtimes}
+        groups = Groups(self._book, histories)
+        self._runners = {one.name: Runner(self._book, one, runs, loop.start, groups=groups) for one in runtimes}
+        self._groups = GroupVerbs(self._book, histories, lambda job: self._runner_of(job).cancel(job.id))
         self._logs = Logs(self._book, runtimes, loop.ending.is_set)
         self._intake = Intake(self._book, self._freezing, lambda job: self._runner_of(job).wake())
 
@@ -165,6 +171,18 @@ class JobsService(JobFiles):
 
     def diff(self, a: str, b: str) -> list_of[Difference]:
         return list_of(self._repeating.diff(a, b))
+
+    def group(self, job_id: str) -> JobGroup:
+        return self._groups.show(job_id)
+
+    def go_on(self, job_id: str) -> JobGroup:
+        found = self._groups.go_on(job_id)
+        for runner in self._runners.values():
+            runner.wake()
+        return found
+
+    def cancel_group(self, job_id: str) -> JobGroup:
+        return self._groups.cancel(job_id)
 
     def lost(self, job_id: str) -> LostJob:
         found, owner_uid = self._lost(job_id)

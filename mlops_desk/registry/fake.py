@@ -8,7 +8,7 @@ import itertools
 import math
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mlops_desk.base.errors import Invalid, NotFound
@@ -28,11 +28,19 @@ class FakeRegistry:
         self._models: dict[str, Model] = {}
         self._versions: dict[str, list[ModelVersion]] = {}
         self._datasets: dict[str, list[DatasetInput]] = {}
+        self._logged: dict[tuple[str, str], list[float]] = {}
         self._numbers = itertools.count(1)
 
     def add_run(self, experiment: str, run: Run) -> None:
         """Record a run as it is; the experiment is created where there is none."""
         self._runs[run.run_id] = replace(run, experiment_id=self._experiment_id(experiment))
+        self._logged.update({(run.run_id, name): [value] for name, value in run.metrics.items()})
+
+    def log_metric(self, run_id: str, name: str, value: float) -> None:
+        """Log a value of a metric after those that there are."""
+        run = self.run(run_id)
+        self._logged.setdefault((run_id, name), []).append(value)
+        self._runs[run_id] = replace(run, metrics={**run.metrics, name: value})
 
     def add_dataset(self, run_id: str, dataset: DatasetInput) -> None:
         self._datasets.setdefault(run_id, []).append(dataset)
@@ -96,6 +104,9 @@ class FakeRegistry:
         if run_id not in self._runs:
             raise NotFound(f"There is no run {run_id!r}.")
         return self._runs[run_id]
+
+    def metric_histories(self, run_ids: Sequence[str], name: str) -> dict[str, list[float]]:
+        return {run_id: list(self._logged.get((run_id, name), [])) for run_id in run_ids}
 
     def datasets(self, run_id: str) -> list[DatasetInput]:
         self.run(run_id)

@@ -1,6 +1,6 @@
 """A registry as the rest of the program sees it, and the one that asks MLflow through a worker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -47,6 +47,10 @@ class RegistryClient(Protocol):
 
     def run(self, run_id: str) -> Run: ...
 
+    def metric_histories(self, run_ids: Sequence[str], name: str) -> dict[str, list[float]]:
+        """Return the values that runs have logged of a metric, oldest first; a run that is gone has none."""
+        ...
+
     def datasets(self, run_id: str) -> list[DatasetInput]: ...
 
     def start_run(self, experiment: str, tags: Mapping[str, str]) -> str:
@@ -92,6 +96,9 @@ class MlflowRegistry:
 
     def run(self, run_id: str) -> Run:
         return self._ask(Run, "run", run_id=run_id)
+
+    def metric_histories(self, run_ids: Sequence[str], name: str) -> dict[str, list[float]]:
+        return self._ask(dict[str, list[float]], "metric_histories", run_ids=list(run_ids), name=name)
 
     def datasets(self, run_id: str) -> list[DatasetInput]:
         return self._ask(list[DatasetInput], "datasets", run_id=run_id)

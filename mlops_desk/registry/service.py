@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from builtins import list as list_of
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -241,6 +241,11 @@ class RegistryCore:
 
     def run(self, run_id: str, uri: str | None = None) -> Run:
         return self.registries.read(uri).run(run_id)
+
+    def metric_histories(self, run_ids: Sequence[str], name: str) -> Mapping[str, Sequence[float]]:
+        """Return what runs on the own server have logged of a metric; nothing while no server runs."""
+        own = self.registries.running()
+        return {} if own is None else own.metric_histories(run_ids, name)
 
     def versions_of_run(self, run_id: str, uri: str | None = None) -> list_of[ModelVersion]:
         """List the model versions that a run registered, oldest first."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Protocol
 
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob
 from mlops_desk.records.jobs.capsule import Difference
+from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.records.jobs.imported import ImportedJobs
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.template import JobTemplate
@@ -136,6 +137,21 @@ class Jobs(Protocol):
 
         Only what differs is listed, with the metrics of their runs.
         """
+        ...
+
+    @reads
+    def group(self, job_id: str) -> JobGroup:
+        """Show the jobs of a sweep or an array: the parameters of each, what it has reached, and which is best."""
+        ...
+
+    @changes(who=Who.OWNER, before="group", of=("group", "job_id"))
+    def go_on(self, job_id: str) -> JobGroup:
+        """Let the rest of a group start that stopped itself because its first jobs failed at once."""
+        ...
+
+    @changes(who=Who.OWNER, before="group", of=("group", "job_id"))
+    def cancel_group(self, job_id: str) -> JobGroup:
+        """Cancel all jobs of a sweep or an array that are not over."""
         ...
 
     @reads

@@ -38,6 +38,9 @@ def log_run(client, experiment_id, wanted):
     run_id = client.create_run(experiment_id, start_time=wanted["start_time"], tags=tags).info.run_id
     for key, value in wanted.get("metrics", {}).items():
         client.log_metric(run_id, key, float(value), timestamp=1, step=0)
+    for key, values in wanted.get("histories", {}).items():
+        for step, value in reversed(list(enumerate(values))):  # logged in another order than they belong
+            client.log_metric(run_id, key, float(value), timestamp=1, step=step)
     for key, value in wanted.get("params", {}).items():
         client.log_param(run_id, key, value)
     for name in wanted.get("datasets", []):

@@ -1,5 +1,7 @@
 """One suite for every RegistryClient: the double, MLflow on SQLite, and MLflow through the desk's own server."""
 
+import math
+
 import pytest
 
 from mlops_desk.base.errors import Invalid, NotFound
@@ -15,7 +17,8 @@ pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
 RUNS = [
     {"name": "a", "start_time": 1000, "metrics": {"auc": 0.9, "val loss": 2}, "params": {"lr": "0.1", "class": "big"},
      "datasets": ["digits"]},
-    {"name": "b", "start_time": 2000, "metrics": {"auc": 0.8}, "params": {"lr": "0.2"}, "tags": {"team": "x"}},
+    {"name": "b", "start_time": 2000, "metrics": {"auc": 0.8}, "params": {"lr": "0.2"}, "tags": {"team": "x"},
+     "histories": {"loss": [3, "nan", 1]}},
     {"name": "c", "start_time": 3000, "metrics": {"auc": "nan"}},
     {"name": "d", "start_time": 4000},
 ]  # fmt: skip
@@ -42,6 +45,8 @@ def stocked(request, tmp_path_factory):
             metrics = {key: float(value) for key, value in run.get("metrics", {}).items()}
             double.add_run("digits", Run(run["name"] * 32, run["name"], "FINISHED", run["start_time"], metrics,
                                          run.get("params", {}), run.get("tags", {})))  # fmt: skip
+        for value in (3.0, math.nan, 1.0):
+            double.log_metric("b" * 32, "loss", value)
         double.add_dataset("a" * 32, DatasetInput("digits", "d1", "training", "local", '{"uri": "/data/x.csv"}', "{}"))
         for version in VERSIONS:
             double.add_version(version["name"], version["run"] * 32)
@@ -88,6 +93,16 @@ def test_versions_of_a_run_have_their_aliases_too(stocked):
     assert [(version.name, version.version) for version in found] == [("digits-clf", "2"), ("other's", "1")]
     assert found[1].aliases == ("x",)
     assert client.versions_of_run(ids["d"]) == []
+
+
+def test_what_runs_have_logged_of_a_metric_comes_in_the_order_of_its_steps(stocked):
+    client, ids = stocked
+    found = client.metric_histories([ids["b"], ids["a"], ids["d"], "f" * 32], "loss")
+    first, second, third = found[ids["b"]]
+    assert (first, math.isnan(second), third) == (3.0, True, 1.0)
+    assert (found[ids["a"]], found[ids["d"]], found["f" * 32]) == ([], [], [])
+    assert client.metric_histories([ids["a"]], "auc") == {ids["a"]: [0.9]}
+    assert client.metric_histories([], "auc") == {}
 
 
 @pytest.mark.parametrize(

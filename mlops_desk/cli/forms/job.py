@@ -18,6 +18,19 @@ def asked_beside(job: Job) -> dict[str, str]:
     return {name: text for name, text in _lines(job) if text}
 
 
+def lived(job: Job) -> dict[str, str]:
+    """Return the lines about a job's attempts, where there were several, and about what is kept of them."""
+    told = {}
+    if len(job.attempts) > 1:
+        told["attempts"] = ", ".join(
+            f"{one.number} {one.state}" + (f" ({one.reason.class_})" if one.reason else "") for one in job.attempts
+        )
+    kept = {one.path: one.target for attempt in job.attempts for one in attempt.kept}
+    if kept:
+        told["keeps"] = ", ".join(f"{target} in {path}" for path, target in kept.items())
+    return told
+
+
 def _lines(job: Job) -> Iterator[tuple[str, str]]:
     spec = job.spec
     yield "sort", "" if spec.kind is JobKind.TRAINING else spec.kind

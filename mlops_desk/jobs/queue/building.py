@@ -23,7 +23,7 @@ class QueueMoment:
     """What is so at ``now`` (Unix seconds), besides the jobs.
 
     ``promised`` are the GPUs of jobs that are being taken out of the queue; ``unready`` says of jobs why they can't be
-    started though there may be room.
+    started though there may be room, ``stopped`` why they won't be, as those of a group that fails.
     """
 
     now: float
@@ -32,6 +32,7 @@ class QueueMoment:
     rules: QueueRules
     promised: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unready: Mapping[str, Reason] = field(default_factory=dict)
+    stopped: Mapping[str, Reason] = field(default_factory=dict)
 
 
 class Views:
@@ -93,6 +94,8 @@ class Views:
             wish = self.wish(job)
             if job.id in tied:
                 wish = _tied(wish, job, lambda one: self._state(one, states), in_circle=job.id in circles)
+            if job.id in moment.stopped:
+                wish = replace(wish, hopeless=moment.stopped[job.id])
             if job.id in moment.unready or job.image_id is None:
                 wish = replace(wish, unready=moment.unready.get(job.id, NO_IMAGE))
             is_held = wish.after or wish.hopeless or wish.unready or (wish.begin_at or 0.0) > moment.now

@@ -15,6 +15,7 @@ from dataclasses import replace
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.ports import GroupWatch
 from mlops_desk.jobs.queue.building import IN_QUEUE, UNDER_WAY
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import Usage
@@ -47,13 +48,15 @@ class Runner:
         hand: Hand,
         usage: Usage | None = None,
         rules: Callable[[], QueueRules] = QueueRules,
+        groups: GroupWatch | None = None,
     ) -> None:
         self._book = book
         self._runtime = runtime
         self._runs = runs
         self._hands = Hands(hand, self._excuse, book.current, self.wake)
         self._attempts = Attempts(book, runtime, runs)
-        self._serving = Serving(book, runtime, self._attempts, self._hands, usage or Usage(), rules)
+        self._serving = Serving(book, runtime, self._attempts, self._hands, usage or Usage(), rules, groups)
+        self._groups = groups
         self._orphans = OrphanJobs(book, runtime)
         self._ticking = threading.Lock()
         self._sweep_due = 0.0
@@ -104,7 +107,13 @@ class Runner:
             for job in active:
                 if job.state in UNDER_WAY:
                     self._look_after_one(job, seen)
+            self._compare(active)
             self._serving.serve()
+
+    def _compare(self, active: list[Job]) -> None:
+        groups = self._groups
+        if groups is not None and groups.is_due(active):
+            self._hands.set_to_work("groups", "compare", lambda _key: groups.compare(active))
 
     def _active(self) -> list[Job]:
         """Return the jobs of this runtime that are not over, oldest first."""

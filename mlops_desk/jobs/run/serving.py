@@ -12,6 +12,7 @@ from functools import partial
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.ports import GroupWatch
 from mlops_desk.jobs.queue import words
 from mlops_desk.jobs.queue.building import IN_QUEUE, QueueMoment, Views
 from mlops_desk.jobs.queue.plan import Plan
@@ -43,12 +44,14 @@ class Serving:
         hands: Hands,
         usage: Usage,
         rules: Callable[[], QueueRules],
+        groups: GroupWatch | None = None,
     ) -> None:
         self._book = book
         self._runtime = runtime
         self._attempts = attempts
         self._hands = hands
         self._rules = rules
+        self._groups = groups
         self._fetching = Fetching(book, runtime, hands.tries)
         self._views = Views(usage, runtime.grace_seconds, book.known)
         self._lock = threading.Lock()
@@ -84,6 +87,7 @@ class Serving:
                 self._rules(),
                 dict(self._promised),
                 {job.id: self._unready(job) for job in active if self._is_unready(job)},
+                {} if self._groups is None else self._groups.held(active),
             )
             return self._views.view(active, moment)
 

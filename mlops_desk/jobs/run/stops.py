@@ -15,6 +15,8 @@ from mlops_desk.jobs.run.preemption import PREEMPTED
 from mlops_desk.jobs.run.retries import Retry, retry_after
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 
+SWEEP_STOPPED = "sweep_stopped"
+"""The class of the reason for which a job is ended early that is behind the others of its sweep: no failure."""
 _SIGNALLED = 128  # a shell tells an end by a signal as 128 and its number (POSIX, 2.8.2)
 _MADE_UP_CODE = 255  # an engine that was away reports it for whatever ended meanwhile, a success too
 
@@ -24,6 +26,9 @@ def verdict_of(ending: Ending, job: Job, attempt: Attempt, has_saved: Callable[[
     stopped_for = ending.stopped_for
     if stopped_for is not None and stopped_for.class_ == PREEMPTED:
         return _gave_way(ending, attempt, has_saved)
+    if stopped_for is not None and stopped_for.class_ == SWEEP_STOPPED:
+        verdict = judge(replace(ending, stopped_for=None) if ending.cancel_requested else ending)
+        return replace(verdict, state=JobState.CANCELLED) if verdict.reason == stopped_for else verdict
     if stopped_for is None and attempt.warned and not ending.cancel_requested:
         return _warned(ending, job)
     return judge(ending)

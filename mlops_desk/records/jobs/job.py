@@ -99,7 +99,8 @@ class Job:
     ``runtime`` names what runs it, ``handle`` is what that calls its newest attempt. ``group`` is the id of the sweep
     or array that it was submitted with, ``group_index`` its place there. ``not_before`` is when it may start at the
     earliest. ``repeat`` says of which job it is the same once more. ``position`` (1 is next), ``forecast_start`` and
-    ``waiting_for`` are the scheduler's, as of now, and not stored.
+    ``waiting_for`` are the scheduler's, as of now, and not stored. ``insisted``: it starts although its group stopped
+    itself.
     """
 
     id: str
@@ -134,6 +135,7 @@ class Job:
     forecast_start: float | None = None
     waiting_for: tuple[WaitingFor, ...] = ()
     owner_name: str = field(default="", metadata={"json": "owner"})
+    insisted: bool = False
     repeat: Repeat | None = None
 
     def __post_init__(self) -> None:

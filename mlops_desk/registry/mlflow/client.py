@@ -26,6 +26,7 @@ from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage, filter_of
 _PAGE = 1000  # MLflow's own default, and below its limit of 50,000
 _MODEL_PAGE = 500  # below MLflow's limit of 1000 for models
 _LONGEST_LIST = 50_000  # MLflow's own limit for one search of runs
+_LONGEST_HISTORY = 10_000  # chosen: a value for each minute of a week; hundreds of runs of it fit into one answer
 _CONTEXT_TAG = "mlflow.data.context"
 _NAME_TAG = "mlflow.runName"
 _SUGGESTIONS = 3  # chosen: as many as stand in one line
@@ -127,6 +128,15 @@ def list_runs_page(
 
 def show_run(client: MlflowClient, run_id: str) -> Run:
     return _run(client.get_run(run_id))
+
+
+def metric_histories(client: MlflowClient, run_ids: Sequence[str], name: str) -> dict[str, list[float]]:
+    """Return all values that runs have logged of a metric, by step and time; a run that is gone has none."""
+    found: dict[str, list[float]] = {}
+    for run_id in run_ids:
+        logged = sorted(client.get_metric_history(run_id, name), key=lambda one: (one.step, one.timestamp))
+        found[run_id] = [one.value for one in logged[-_LONGEST_HISTORY:]]
+    return found
 
 
 def list_datasets(client: MlflowClient, run_id: str) -> list[DatasetInput]:
@@ -349,6 +359,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "runs": list_runs,
     "runs_page": list_runs_page,
     "run": show_run,
+    "metric_histories": metric_histories,
     "datasets": list_datasets,
     "start_run": start_run,
     "end_run": end_run,
