@@ -1,6 +1,7 @@
 """Jobs, as the frame sees them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mlops_desk.records import event as events
 from mlops_desk.records.jobs.brief import brief_of
@@ -23,6 +24,18 @@ def _mark(store: Store) -> Mark | None:
     return Mark("info", str(busy), numbers.count(busy, "job") + " waiting or running") if busy else None
 
 
+def _keep_newest(store: Store, event: events.JobChanged) -> bool:
+    """Keep what is news of a job; where it stands in the queue is not announced, and stays as it was told."""
+    new = brief_of(event.job)
+    old = (store.jobs.value or {}).get(new.id)
+    if old is not None and new.position is None and old.state is new.state is JobState.QUEUED:
+        new = replace(new, position=old.position, forecast_start=old.forecast_start, reason=new.reason or old.reason)
+    return _put(store, new)
+
+
+_put = announcements.put_first(lambda store: store.jobs, lambda brief: (brief.id, brief))
+
+
 def _keep_older(store: Store, event: events.JobChanged) -> bool:
     """Keep what is news of an older job: a newer one is among the newest."""
     older = store.part(OLDER).value
@@ -43,11 +56,7 @@ FEATURE = Feature(
         Loaded(
             Topic.JOBS,
             ask_newest,
-            {
-                events.JobChanged: announcements.put_first(
-                    lambda store: store.jobs, lambda event: (event.job.id, brief_of(event.job))
-                )
-            },
+            {events.JobChanged: _keep_newest},
             early=True,
         ),
         Loaded(OLDER, ask_older, {events.JobChanged: _keep_older}),

@@ -21,6 +21,7 @@ from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.page import Page
+from mlops_desk.ui.parts.queue_places import QueuePlaces
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import framed
@@ -55,6 +56,7 @@ class JobsPage(Page):
         self.lanes.gpu_chosen.connect(lambda gpu: context.open_page("gpus", gpu))
         self._lanes = framed(scrolled(self.lanes, "Lanes of the GPUs"))
         self.lanes.grew.connect(self._fit_lanes)
+        self._places = QueuePlaces(context, self)
         self._asked_for: JobBrief | None = None
         self._whole: Job | None = None
         self._arrange()
@@ -95,16 +97,20 @@ class JobsPage(Page):
             self.filters.offer(jobs.values())
             self.table.show_records(jobs)
             self.lanes.show_jobs(jobs)
+            self._places.look()
         if self.table.key() is None:
             self.table.select_first()
         self._show_chosen()
 
     def showEvent(self, event: QShowEvent) -> None:
+        self._places.wake(awake=True)
         super().showEvent(event)
+        self._places.look()
         self.table.sort_again()
         self._show_chosen()
 
     def left(self) -> None:
+        self._places.wake(awake=False)
         self.pane.left()
 
     def reload(self) -> None:

@@ -23,6 +23,7 @@ from mlops_desk.ui.overview.then import TilesThen
 from mlops_desk.ui.overview.tile_views import gpu_view, host_views
 from mlops_desk.ui.overview.tiles import Tile
 from mlops_desk.ui.parts.page import Page
+from mlops_desk.ui.parts.queue_places import QueuePlaces
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.command import CommandLine
@@ -66,6 +67,7 @@ class OverviewPage(Page):
         self._queue = LinesCard("Queue", "", "Open Jobs")
         self._queue.acted.connect(lambda: self.context.open_page("jobs", None))
         self._queue.chosen.connect(self._to_job)
+        self._places = QueuePlaces(context, self)
         self._notices = LinesCard("Alerts and what changed", _NOTHING_NEW)
         self._notices.chosen.connect(self._to_source)
         self._arrange()
@@ -114,6 +116,8 @@ class OverviewPage(Page):
             self._notes.look()
         if topics & {Topic.JOBS, Topic.STATUS, Topic.CONNECTION}:
             self._show_queue()
+        if Topic.JOBS in topics:
+            self._places.look()
         if topics - {Topic.STATUS, Topic.JOBS}:
             self._show_notices()
         # Laid out now: a paint that comes before would show tiles in the room that they had until now.
@@ -209,8 +213,13 @@ class OverviewPage(Page):
         self.context.open_page("events", None)
 
     def showEvent(self, event: QShowEvent) -> None:
+        self._places.wake(awake=True)
         super().showEvent(event)
         self._notes.look()
+        self._places.look()
+
+    def left(self) -> None:
+        self._places.wake(awake=False)
 
     def _show_queue(self) -> None:
         part = self.context.store.jobs

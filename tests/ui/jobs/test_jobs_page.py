@@ -9,6 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Invalid, Place
+from mlops_desk.records.jobs.capsule import Difference, Repeat
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.widgets.button import Button
@@ -358,3 +359,37 @@ def test_the_link_that_mlflow_prints_leads_to_the_run(jobs, double, qtbot):
     assert {fact.name: fact.value for fact in view.facts.shown}["Id"] == run
     jobs.table.select("e38e9f011223")
     assert "records none" in view.state._text.whole
+
+
+def test_places_are_asked_for_anew_when_the_queue_moves_and_kept_over_news_that_tells_none(jobs, double, qtbot):
+    def asked():
+        return double.calls.count(("jobs", "page"))
+
+    def brief():
+        return jobs.table.records.record("af4a5b6c7d8e")
+
+    qtbot.waitUntil(lambda: not jobs._places._soon.isActive())
+    before = asked()
+    waits = double.jobs_by_id["af4a5b6c7d8e"]
+    double.jobs_by_id["af4a5b6c7d8e"] = replace(waits, position=1, forecast_start=waits.submitted_at + 9000)
+    first = double.jobs_by_id["9e3f4a5b6c7d"]
+    double.put_job(replace(first, state=JobState.RUNNING, started_at=first.submitted_at, position=None))
+    qtbot.waitUntil(lambda: brief().position == 1)
+    assert asked() == before + 1
+    double.put_job(replace(waits, position=None, priority=3))
+    qtbot.waitUntil(lambda: brief().priority == 3)
+    assert (brief().position, brief().forecast_start) == (1, waits.submitted_at + 9000)
+    jobs.window().sidebar.choose("models")
+    assert not jobs._places._again.isActive()
+
+
+def test_what_a_repeated_job_differs_in_is_told(jobs, double, qtbot):
+    job = double.jobs_by_id["c16c7d8e9f01"]
+    told = Repeat("3f9a0c1e2b4d", (Difference("spec.params.lr", "0.1", None),), ("the data may have changed",))
+    double.put_job(replace(job, repeat=told))
+    jobs.pane.tabs.choose("spec")
+    jobs.table.select(job.id)
+    qtbot.waitUntil(lambda: "What differs" in facts(jobs))
+    assert facts(jobs)["What differs"] == "spec.params.lr: 0.1 → –"
+    assert facts(jobs)["Once more"] == "job 3f9a0c1e2b4d"
+    assert "may have changed" in facts(jobs)["Not promised"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mlops_desk.base.text import decimal_name
 from mlops_desk.records.jobs.brief import JobBrief
-from mlops_desk.records.jobs.capsule import Capsule
+from mlops_desk.records.jobs.capsule import Capsule, Repeat
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.jobs.usage import JobUsage
@@ -111,6 +111,21 @@ def usage_facts(usage: JobUsage | None) -> list[Fact]:
 
 def _known(value: float | None, written: numbers.Written) -> str | None:
     return None if value is None else written(value)
+
+
+def repeat_facts(repeat: Repeat | None) -> list[Fact]:
+    """Return of which job it is a repetition, in what it differs from that, and what nobody can promise."""
+    if repeat is None:
+        return []
+    differs = "\n".join(
+        f"{one.path}: {numbers.NOTHING if one.a is None else one.a} → {numbers.NOTHING if one.b is None else one.b}"
+        for one in repeat.differs
+    )
+    return [
+        Fact("Once more", f"job {repeat.of}", fixed=True),
+        Fact("What differs", differs or "nothing that is known", fixed=bool(differs)),
+        *([Fact("Not promised", "\n".join(repeat.notes))] if repeat.notes else []),
+    ]
 
 
 def capsule_facts(capsule: Capsule | None) -> list[Fact]:

@@ -78,6 +78,7 @@ class MadeOfView(DetailView):
         self.facts.show_facts(
             [
                 *map(facts.attempt_fact, whole.attempts),
+                *facts.repeat_facts(whole.repeat),
                 *facts.usage_facts(whole.usage),
                 *facts.spec_facts(whole.spec, whole.image_id),
                 *facts.capsule_facts(whole.capsule),
