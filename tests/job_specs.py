@@ -128,7 +128,7 @@ def specs(draw):
         begin_at=draw(st.none() | st.integers(0, 4_000_000_000_000_000).map(lambda micros: micros / 1_000_000)),
         after=tuple(sorted(draw(st.sets(VISIBLE, max_size=2)) - {name})),
         after_success=tuple(sorted(draw(st.sets(VISIBLE, max_size=2)) - {name})),
-        retries=draw(st.dictionaries(WORDS, st.integers(0, 100), max_size=3)),
+        retries=draw(st.dictionaries(WORDS.map(lambda word: f"x-{word}"), st.integers(0, 100), max_size=3)),
         array=array,
         sweep=sweep,
         secrets=tuple(sorted(draw(st.sets(WORDS, max_size=2)))),

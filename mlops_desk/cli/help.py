@@ -95,7 +95,7 @@ def help_of(verb: Verb, parameter: Parameter) -> str | None:
     if text is None:
         return None
     default = parameter.default
-    if parameter.required or default is None or isinstance(default, bool):
+    if parameter.required or default in {None, ""} or isinstance(default, bool):
         return text
     return f"{text} (default {default:g})" if isinstance(default, float) else f"{text} (default {default})"
 

@@ -147,7 +147,8 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
 def _add_pairs(parser: argparse.ArgumentParser, parameter: Parameter, form: Pairs, option: str, text: str) -> None:
     parser.add_argument(option, dest=parameter.name, metavar=form.metavar, action="append", help=text)
     for short, key in form.short.items():
-        parser.add_argument(f"--{short}", dest=_short(parameter, short), help=f"short for {option} {key}=...")
+        about = f"short for {option} {key}=..."
+        parser.add_argument(f"--{short}", dest=_short(parameter, short), metavar=short.upper(), help=about)
     if form.rest is not None:
         parser.usage = f"{parser.format_usage().partition(':')[2].strip()} [-- {form.rest.upper()} ...]"
 
@@ -231,7 +232,9 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
 def file_of(verb: Verb, given: argparse.Namespace) -> str | None:
     """Return the path of the file whose text is sent for ``verb``, as it was given; None where none is."""
     files = [getattr(given, item.name) for item in verb.parameters if isinstance(item.form, FileText)]
-    return plain(files[0]) if files and files[0] is not None else None
+    if not files or files[0] is None:
+        return None
+    return "standard input" if files[0] == _STANDARD_INPUT else plain(files[0])
 
 
 def _absolute_uri(name: str, value: Any) -> Any:

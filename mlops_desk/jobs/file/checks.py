@@ -2,6 +2,7 @@
 
 import difflib
 
+from mlops_desk.jobs.causes.table import CAUSES
 from mlops_desk.jobs.file.binding import Bound
 from mlops_desk.jobs.file.document import Node, Table, wrong
 from mlops_desk.jobs.file.fields import JobFile
@@ -9,6 +10,9 @@ from mlops_desk.jobs.file.schedule import written_length
 from mlops_desk.jobs.file.sweeps import check_sweep
 from mlops_desk.records.jobs.filling import INDEX, is_filled, known_names, names_in
 from mlops_desk.records.jobs.spec import JobSpec
+
+_CLASSES = tuple({cause.class_ for cause in CAUSES} | {"exit_nonzero", "time_limit", "start_failed", "disk_quota"})
+_MISTYPED = 0.8  # chosen: a letter or two of ten
 
 
 def check_file(bound: Bound[JobFile], document: Node) -> None:
@@ -19,6 +23,7 @@ def check_file(bound: Bound[JobFile], document: Node) -> None:
     _check_source(bound)
     _check_warning(bound)
     _check_dependencies(bound)
+    _check_retries(bound)
     for path in ("ports", "secrets", "outputs", "relax", "resources.gpu_uuids"):
         _check_repeated(bound, path)
     if bound.table.sweep is not None:
@@ -124,6 +129,14 @@ def _check_dependencies(bound: Bound[JobFile]) -> None:
             if name == bound.table.name:
                 text = f"{name!r} is this job itself: it would wait for ever."
                 bound.refuse(f"{key}[{index}]", text, "Name an earlier job of that name by its id.")
+
+
+def _check_retries(bound: Bound[JobFile]) -> None:
+    """Refuse what is nearly the word of a class; what is like none may be one of a runtime's own."""
+    for word in bound.table.retries:
+        near = [] if word in _CLASSES else difflib.get_close_matches(word, _CLASSES, n=1, cutoff=_MISTYPED)
+        if near:
+            bound.refuse(f"retries.{word}", "that is no class of failure.", f"Did you mean {near[0]}?")
 
 
 def _check_repeated(bound: Bound[JobFile], path: str) -> None:

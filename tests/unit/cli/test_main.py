@@ -1,5 +1,6 @@
 """What becomes of an answer that can't be written, and of words in the wrong place."""
 
+import io
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from mlops_desk.cli.main import main
 from mlops_desk.cli.watch import _Painter
 from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.host import Host
+from mlops_desk.records.jobs.imported import ImportedJob, ImportedJobs, ImportNote
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
@@ -241,3 +243,68 @@ def test_an_error_about_no_place_in_the_file_does_not_name_it(
     monkeypatch.setattr(acts, "connect", lambda *_, **__: SimpleNamespace(call=call, close=lambda: None))
     assert main(["--data-dir", str(tmp_path), "jobs", "submit", str(spec)]) == 1
     assert capsys.readouterr().err == "mlops-desk: The disk is full.\n"
+
+
+class Answering:
+    """A client that answers one verb, and lists jobs."""
+
+    def __init__(self, answer: object, jobs: Sequence[Job] = ()) -> None:
+        self.call = lambda _verb, _arguments: answer
+        self.asked: list[object] = []
+        self.jobs = SimpleNamespace(list=lambda **given: self.asked.append(given) or list(jobs))
+
+    def close(self) -> None:
+        pass
+
+
+def test_of_a_group_that_was_submitted_all_jobs_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = Job("a1", "tune", JobState.QUEUED, JobSpec("tune", "i"), 0.0, 0, "root", group="a1", group_index=0)
+    client = Answering(first, [first, replace(first, id="b2", group_index=1)])
+    monkeypatch.setattr(acts, "connect", lambda *_, **__: client)
+    assert main(["--data-dir", str(tmp_path), "jobs", "submit", "--image", "i"]) == 0
+    told = capsys.readouterr().out
+    assert told.endswith("Queued 2 jobs as one group: a1 b2\nLook again: mlops-desk jobs list --group a1\n")
+    assert client.asked == [{"limit": 1000, "group": "a1"}]
+    assert main(["--data-dir", str(tmp_path), "jobs", "submit", "--image", "i", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == "a1"
+
+
+def test_a_job_that_is_alone_has_no_group_to_tell_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = Answering(Job("a1", "one", JobState.QUEUED, JobSpec("one", "i"), 0.0, 0, "root"))
+    monkeypatch.setattr(acts, "connect", lambda *_, **__: client)
+    assert main(["--data-dir", str(tmp_path), "jobs", "submit", "--image", "i"]) == 0
+    assert "group" not in capsys.readouterr().out
+    assert client.asked == []
+
+
+def test_job_files_are_printed_and_what_was_lost_is_told_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = ImportNote("--privileged", "", True, "Why.")
+    client = Answering(ImportedJobs("docker run", (ImportedJob("a", "name: a\n", (note,)),)))
+    monkeypatch.setattr(acts, "connect", lambda *_, **__: client)
+    words = ["--data-dir", str(tmp_path), "jobs", "import", "--docker-run", "docker run --privileged a"]
+    assert main(words) == 0
+    told = capsys.readouterr()
+    assert told.out == "name: a\n"
+    assert told.err == "a (from docker run): 1 lost, 0 changed.\n  lost    --privileged: Why.\n"
+    assert main([*words, "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["jobs"][0]["notes"][0]["option"] == "--privileged"
+    assert told.err == ""
+
+
+def test_an_error_in_what_came_from_standard_input_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def call(_verb: Verb, _arguments: dict[str, Any]) -> Any:
+        raise Invalid("Line 5: no.", "Mend it.", place=Place(5))
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"name: x")))
+    monkeypatch.setattr(acts, "connect", lambda *_, **__: SimpleNamespace(call=call, close=lambda: None))
+    assert main(["--data-dir", str(tmp_path), "jobs", "submit", "-"]) == 1
+    assert capsys.readouterr().err == "mlops-desk: standard input: Line 5: no.\n  Mend it.\n"

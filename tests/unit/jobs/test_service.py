@@ -542,3 +542,35 @@ def test_a_job_is_submitted_with_fields_beside_its_file_or_without_one(desk):
     assert (job.name, job.spec.image, job.spec.command) == ("short x", "img", ("short", "x"))
     with pytest.raises(Invalid, match="Neither a job file nor an image"):
         desk.jobs.submit()
+
+
+HOSTILE = {
+    "a name over lines": HEAD.replace("name: a", 'name: "a\\nb"'),
+    "a name with a NUL": HEAD.replace("name: a", 'name: "a\\0b"'),
+    "a name that turns the writing round": HEAD.replace("name: a", 'name: "a\\u202eb"'),
+    "a long name": HEAD.replace("name: a", "name: " + "a" * 4000),
+    "a file of 10 MB": HEAD + "# " + "x" * 10_000_000,
+    "a bomb": "a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: [*b,*b,*b]\n",
+    "deep": "[" * 10_000,
+    "wrong types": HEAD + "resources: [1]\n",
+    "waits for itself": HEAD + "after: [a]\n",
+    "waits for nobody": HEAD + "after: [nobody]\n",
+    "too many jobs": HEAD + "array: 100000\n",
+    "a system folder": HEAD + "mounts: [{source: /etc, target: /x}]\n",
+    "out of its folder": HEAD + "mounts: [{source: ../../../../../etc, target: /x}]\n",
+    "over the kernel's": HEAD + "mounts: [{source: /tmp, target: /x/../proc}]\n",
+    "no job at all": "\x00\x01",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_bad_input_is_refused_in_words_and_no_job_is_lost_or_queued(desk, text):
+    job = desk.jobs.submit(HEAD + "command: [forever]\n")
+    with pytest.raises(DeskError) as caught:
+        desk.jobs.submit(text, "/home/ada/w")
+    assert caught.value.message
+    assert caught.value.hint
+    assert len(caught.value.message) < 1000
+    assert [one.id for one in desk.jobs.list()] == [job.id]
+    desk.jobs.cancel(job.id)
+    desk.wait(job.id, JobState.CANCELLED)

@@ -295,6 +295,11 @@ def test_what_is_built_has_a_name_that_no_other_registry_has():
         ("secrets: [../x]", "Line 5, column 11: secrets[0]: '../x' does not fit.", "Expected: a secret's name: letters, digits, _, . and -."),
         ("retries: {OOM: 1}", "Line 5, column 11: retries: 'OOM' does not fit.", "Expected: a word in small letters, with digits, _ and -."),
         ("retries: {oom_kernel: -1}", "Line 5, column 23: retries.oom_kernel: '-1' does not fit.", "Expected: a whole number of retries, 0 to 100."),
+        (
+            "retries: {oom_kernal: 1}",
+            "Line 5, column 23: retries.oom_kernal: that is no class of failure.",
+            "Did you mean oom_kernel?",
+        ),
         ("priority: 1.5", "Line 5, column 11: priority: '1.5' does not fit.", "Expected: a whole number from -1000 to 1000; larger goes first."),
         ("preemptible: maybe", "Line 5, column 14: preemptible: 'maybe' does not fit.", "Expected: true or false."),
         ("type: notebook", "Line 5, column 7: type: 'notebook' does not fit.", "Expected: training, batch, session or shell."),
@@ -314,6 +319,10 @@ def test_a_key_written_as_in_python_is_told_with_the_one_that_was_meant():
     with pytest.raises(Invalid, match="is not a key") as caught:
         parse_spec(HEAD + "time_limit: 3h")
     assert str(caught.value.hint).startswith("Did you mean timeLimit? ")
+
+
+def test_a_class_of_failure_that_is_like_none_may_be_a_runtimes_own():
+    assert parse_spec(HEAD + "retries: {node_lost: 1, time_limit: 1, nccl_timeout: 2}").retries["node_lost"] == 1
 
 
 def test_an_image_or_what_builds_one_is_needed():
