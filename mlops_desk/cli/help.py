@@ -69,6 +69,8 @@ HELP = {
     "jobs.import.file": "Compose file or MLproject; - is standard input",
     "jobs.import.only": "only this service or entry point",
     "jobs.ran.end": "end of the span: the same, or now",
+    "jobs.preview.runtime": "name of the engine it would run on; without it this machine's own",
+    "jobs.prioritize.priority": "a whole number; larger goes first",
     "jobs.submit.runtime": "name of the engine to run on; without it this machine's own",
     "jobs.ran.start": "beginning of the span: -1h, -7d, a date, or Unix seconds",
     "jobs.remove_template.name": "name of one's own template",

@@ -17,6 +17,7 @@ from mlops_desk.cli.forms import (
     job_files,
     machine,
     processes,
+    queue,
     records,
     repeating,
 )
@@ -137,6 +138,7 @@ def _job(job: Job) -> str:
         "command": shlex.join(filled(job.spec).command) or ("not known" if job.orphan else "the image's own"),
         **asked_beside(job),
         "asks for": _asked(job.spec.resources),
+        **queue.told(job),
         "submitted": f"{ago(job.submitted_at)} by {job.user}",
         "GPUs": ", ".join(job.gpus) or "none",
         **({} if job.runtime == LOCAL_RUNTIME else {"runs on": job.runtime}),
@@ -224,6 +226,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **group.FORMS,
     **records.FORMS,
     **job_files.FORMS,
+    **queue.FORMS,
 }
 
 _MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed}
@@ -232,7 +235,7 @@ _MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed}
 _JOBS: dict[str, Callable[[Any], str]] = {
     "ID": lambda job: job.id,
     "NAME": named,
-    "STATE": lambda job: job.state,
+    "STATE": lambda job: job.state if job.position is None else f"{job.state} ({job.position})",
     "USER": lambda job: job.user,
     "SUBMITTED": lambda job: ago(job.submitted_at),
     "WHY": lambda job: job.reason.text if job.reason else "",

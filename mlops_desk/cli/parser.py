@@ -94,8 +94,17 @@ def _add_service(commands: Any, service: str, protocol: type) -> None:
         _fill(parser, _verb(service, "list"))
     for verb in verbs_of(service, protocol):
         _add_verb(verbs, verb.word.replace("_", "-"), verb)
+        if (service, verb.name) == ("jobs", "submit"):
+            _add_dry_run(verbs.choices["submit"], verb)
     if service == "drift":
         _add_drift_report(verbs)
+
+
+def _add_dry_run(submit: Parser, verb: Verb) -> None:
+    """Give submitting a switch by which another verb is asked, with the same arguments."""
+    text = "queue nothing; tell when it would start, and what would start it sooner"
+    preview = _verb(verb.service, "preview")
+    submit.add_argument("--dry-run", action="store_const", dest="verb", const=preview, default=verb, help=text)
 
 
 def _add_verb(parsers: Any, word: str, verb: Verb) -> Parser:

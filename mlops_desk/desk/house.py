@@ -30,6 +30,7 @@ from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
 from mlops_desk.jobs.capsule.source.taking import Snapshots
+from mlops_desk.jobs.queue.rules import rules_of
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.booking_desk import BookingDesk
 from mlops_desk.leases.bookings import BookingLimits, BookingPaper, WithdrawnPaper
@@ -272,6 +273,7 @@ class Desk(DeskVerbs):
             partial(run_metrics, self.registry),
             self._snapshots(),
             self.registry.metric_histories,
+            partial(rules_of, self.store),
         )
 
     def _snapshots(self) -> Snapshots:

@@ -27,12 +27,22 @@ _MOST_WAITS = 20_000
 
 
 class Intake:
-    """``freezing`` keeps their code as it is now; ``wake`` makes who looks after a job look at it now."""
+    """``freezing`` keeps their code as it is now; ``wake`` makes who looks after a job look at it now.
 
-    def __init__(self, book: JobBook, freezing: Freezing, wake: Callable[[Job], None]) -> None:
+    ``admit`` raises Refused where a user (uid) has too many jobs in the queue to add so many more.
+    """
+
+    def __init__(
+        self,
+        book: JobBook,
+        freezing: Freezing,
+        wake: Callable[[Job], None],
+        admit: Callable[[int, int], None],
+    ) -> None:
         self._book = book
         self._freezing = freezing
         self._wake = wake
+        self._admit = admit
 
     def queue(
         self,
@@ -48,10 +58,16 @@ class Intake:
         The group of an array or a sweep has the id of its first job.
         """
         accepted = runtime.accept(self.with_ids(spec), uid)
+        self._admit(uid, len(members(accepted)))
         with self._freezing.frozen(accepted, uid, None if again is None else again.first) as capsule:
             added = self._book.add_all(self._made(accepted, uid, runtime, capsule, again, origin))
         self._wake(added[0])
         return added
+
+    def drafts(self, spec: JobSpec, uid: int, runtime: Runtime) -> Sequence[Job]:
+        """Return the jobs that would be queued for ``spec``; nothing is frozen. Raises what refuses them."""
+        accepted = runtime.accept(self.with_ids(spec), uid)
+        return self._made(accepted, uid, runtime, Capsule(), None, None)
 
     def _made(
         self,

@@ -2,7 +2,8 @@
 
 import logging
 from builtins import list as list_of
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from mlops_desk.base.bus import Bus
@@ -22,6 +23,10 @@ from mlops_desk.jobs.group.groups import Groups
 from mlops_desk.jobs.group.verbs import GroupVerbs
 from mlops_desk.jobs.intake import Intake
 from mlops_desk.jobs.ports import FinishRun, KeepTickets, MetricHistories, PrepareRun, no_histories
+from mlops_desk.jobs.queue.answers import QueueAnswers
+from mlops_desk.jobs.queue.building import count
+from mlops_desk.jobs.queue.rules import QueueRules
+from mlops_desk.jobs.queue.usage import Usage
 from mlops_desk.jobs.run import lost_jobs
 from mlops_desk.jobs.run.log import Logs
 from mlops_desk.jobs.run.runner import Runner
@@ -31,8 +36,10 @@ from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob, runs_of
 from mlops_desk.records.jobs.capsule import Difference
 from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.place import DryRun, Explanation
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.list_page import ListPage
+from mlops_desk.runtimes.runtime import Runtime
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
 from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
@@ -48,7 +55,7 @@ class JobsService(JobFiles):
     """Queue, runners and logs of jobs, as ``verbs.jobs.Jobs`` declares them; ``runtimes`` is where they run.
 
     ``prepare_run``, ``finish_run``, ``keep_tickets`` and ``metrics`` reach the tracking server, for jobs that ask for
-    MLflow. ``snapshots`` keeps their code.
+    MLflow. ``snapshots`` keeps their code, ``rules`` are the queue's.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class JobsService(JobFiles):
         metrics: RunMetrics | None = None,
         snapshots: Snapshots | None = None,
         histories: MetricHistories = no_histories,
+        rules: Callable[[], QueueRules] = QueueRules,
     ) -> None:
         super().__init__(folder.root / "templates")
         self._folder = folder
@@ -78,14 +86,20 @@ class JobsService(JobFiles):
         self._repeating = Repeating(self._book, policy or SingleUser(), metrics)
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         groups = Groups(self._book, histories)
-        self._runners = {one.name: Runner(self._book, one, runs, loop.start, groups=groups) for one in runtimes}
+        self._usage = Usage()
+        self._runners = {
+            one.name: Runner(self._book, one, runs, loop.start, self._usage, rules, groups) for one in runtimes
+        }
         self._groups = GroupVerbs(self._book, histories, lambda job: self._runner_of(job).cancel(job.id))
+        queues = {name: runner.serving for name, runner in self._runners.items()}
+        self._answers = QueueAnswers(queues, self._book.active, rules)
         self._logs = Logs(self._book, runtimes, loop.ending.is_set)
-        self._intake = Intake(self._book, self._freezing, lambda job: self._runner_of(job).wake())
+        self._intake = Intake(self._book, self._freezing, lambda job: self._runner_of(job).wake(), self._answers.admit)
 
     def start(self) -> None:
         """Begin to run jobs; those of an earlier agent are taken up where they are."""
         self._tell_homeless()
+        self._loop.start("jobs-usage", self._recall_usage)
         for name, runner in self._runners.items():
             self._loop.start(f"jobs-on-{name}", partial(runner.run, self._loop.ending))
         self._loop.repeat("jobs-snapshots", _TIDY_SECONDS, self._tidy_snapshots)
@@ -101,6 +115,12 @@ class JobsService(JobFiles):
                 self._runtimes.named(job.runtime)
             except DeskError as error:
                 self._book.tell(job.id, Reason("runtime_unavailable", error.message, hint=error.hint))
+
+    def _recall_usage(self) -> None:
+        """Count what users have used before: reading it takes a moment, and nobody has to wait for that."""
+        for job in reversed(self._book.newest(limit=_JOBS_LOOKED_AT)):
+            for attempt in job.attempts:
+                count(self._usage, job, attempt)
 
     def logging(self) -> list_of[tuple[str, str]]:
         """Return attempts that are under way and log to MLflow, each with the id of its run."""
@@ -124,26 +144,42 @@ class JobsService(JobFiles):
         runtime: str | None = None,
         changed: Mapping[str, str] | None = None,
     ) -> Job:
+        where = self._where(folder, runtime)
+        text = spec or without_file(changed or {})
+        return self._intake.queue(parse_spec(text, folder, changed), current_caller().uid, where)[0]
+
+    def preview(
+        self,
+        spec: str = "",
+        folder: str = "/",
+        runtime: str | None = None,
+        changed: Mapping[str, str] | None = None,
+    ) -> DryRun:
+        where = self._where(folder, runtime)
+        asked = parse_spec(spec or without_file(changed or {}), folder, changed)
+        return self._answers.preview(format_spec(asked), self._intake.drafts(asked, current_caller().uid, where))
+
+    def _where(self, folder: str, runtime: str | None) -> Runtime:
+        """Return the runtime that is named. Raises NotFound, Invalid."""
         if not folder.startswith("/"):
             raise Invalid(f"The folder {plain(folder)!r} is not absolute.", "Send the job file's absolute folder.")
         if runtime is not None and runtime not in self._runtimes:
             known = ", ".join(one.name for one in self._runtimes)
             raise NotFound(f"There is no engine called {plain(runtime)}.", f"There are: {known}.")
-        where = self._runtimes.default if runtime is None else self._runtimes.named(runtime)
-        text = spec or without_file(changed or {})
-        return self._intake.queue(parse_spec(text, folder, changed), current_caller().uid, where)[0]
+        return self._runtimes.default if runtime is None else self._runtimes.named(runtime)
 
     def list(self, state: str | None = None, limit: int = 200, group: str | None = None) -> list[Job]:
         states, limit = _states(state), check_limit(limit)
         if group is None:
-            return self._book.newest(states, limit)
+            return [self._answers.shown(job) for job in self._book.newest(states, limit)]
         found = self._book.group(self._book.find(group).group or group)
-        return [job for job in found if states is None or job.state in states][:limit]
+        return [self._answers.shown(job) for job in found if states is None or job.state in states][:limit]
 
     def page(
         self, state: str | None = None, since: float | None = None, limit: int = 100, cursor: str | None = None
     ) -> ListPage[JobBrief]:
-        return self._book.page(check_limit(limit, MOST_ON_A_PAGE), cursor, _states(state), since)
+        page = self._book.page(check_limit(limit, MOST_ON_A_PAGE), cursor, _states(state), since)
+        return replace(page, items=self._answers.briefs(page.items, self._book.current))
 
     def ran(self, start: float, end: float) -> list_of[JobRun]:
         """Return what ran in a span of time, of the newest jobs. Raises Invalid."""
@@ -153,7 +189,18 @@ class JobsService(JobFiles):
         return sorted(found, key=lambda run: -run.started_at)
 
     def show(self, job_id: str) -> Job:
-        return self._book.find(job_id)
+        return self._answers.shown(self._book.find(job_id))
+
+    def explain(self, job_id: str) -> Explanation:
+        return self._answers.explain(self._book.find(job_id))
+
+    def prioritize(self, job_id: str, priority: int) -> Job:
+        job = self._book.find(job_id)
+        if job.state.is_final:
+            raise Refused(f"Job {job.id} is over already: {job.state.value}.")
+        self._book.change(job.id, lambda now: None if now.state.is_final else replace(now, priority=priority))
+        self._runner_of(job).wake()
+        return self.show(job.id)
 
     def yaml(self, job_id: str) -> str:
         return format_spec(self.show(job_id).spec)

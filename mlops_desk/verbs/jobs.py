@@ -9,6 +9,7 @@ from mlops_desk.records.jobs.capsule import Difference
 from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.records.jobs.imported import ImportedJobs
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.place import DryRun, Explanation
 from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.verbs.declaration import CURSOR, FileText, FolderOf, Moment, Pairs, Who, changes, reads
@@ -24,7 +25,7 @@ SUBMITTED = Pairs(
 
 
 class Jobs(Protocol):
-    """A first-in-first-out queue of containers with GPUs of their own."""
+    """A queue of containers with GPUs of their own: by priority, then whose turn it is."""
 
     @changes(why="the job is theirs", timeout_seconds=_FREEZE_SECONDS)
     def submit(
@@ -86,6 +87,20 @@ class Jobs(Protocol):
         ...
 
     @reads
+    def preview(
+        self,
+        spec: Annotated[str, FileText("SPEC")] = "",
+        folder: Annotated[str, FolderOf("spec")] = "/",
+        runtime: str | None = None,
+        changed: Annotated[Mapping[str, str] | None, SUBMITTED] = None,
+    ) -> DryRun:
+        """Tell what would come of submitting a job file: when it would start, and what would start it sooner.
+
+        Nothing is queued. The queue itself decides, so what would start now starts now if it is submitted.
+        """
+        ...
+
+    @reads
     def list(self, state: str | None = None, limit: int = 200, group: str | None = None) -> list[Job]:
         """List jobs, newest first, optionally only those in one state; or those of an array or a sweep, in order."""
         ...
@@ -109,6 +124,16 @@ class Jobs(Protocol):
     @reads
     def show(self, job_id: str) -> Job:
         """Show one job by its id, by the beginning of it, or by its container."""
+        ...
+
+    @reads
+    def explain(self, job_id: str) -> Explanation:
+        """Tell why a job waits, what stands before it, and what would start it sooner."""
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("job", "job_id"))
+    def prioritize(self, job_id: str, priority: int) -> Job:
+        """Give a job another priority: larger goes first; as in the job file, it may be below 0."""
         ...
 
     @reads

@@ -72,13 +72,22 @@ class Views:
             self._usage.expected,
         )
 
-    def wish(self, job: Job) -> Wish:
+    def _wish(self, job: Job) -> Wish:
         """Return what a job waits for, apart from other jobs."""
         known = self._wishes.get(job.id)
         if known is not None and known[0] is job:
             return known[1]
         wish = _wish(job, self._grace_seconds(job))
         self._wishes[job.id] = (job, wish)
+        return wish
+
+    def made_up(self, job: Job) -> Wish:
+        """Return what a job would wait for that is not in the queue."""
+        wish = _wish(job, self._grace_seconds(job))
+        if job.image_id is None:
+            wish = replace(wish, unready=NO_IMAGE)
+        if job.spec.after or job.spec.after_success:
+            return _tied(wish, job, lambda one: self._state(one, {}), in_circle=False)
         return wish
 
     # -- who waits -----------------------------------------------------------------------------
@@ -91,7 +100,7 @@ class Views:
         circles = dependencies.circles(tied) if tied else frozenset()
         states = {job.id: job.state for job in active} if tied else {}
         for job in queued:
-            wish = self.wish(job)
+            wish = self._wish(job)
             if job.id in tied:
                 wish = _tied(wish, job, lambda one: self._state(one, states), in_circle=job.id in circles)
             if job.id in moment.stopped:
@@ -204,6 +213,7 @@ def _wish(job: Job, grace_seconds: float) -> Wish:
         name=job.name,
         user=job.user,
         kind=job.name,
+        grace_seconds=grace_seconds,
     )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.queue.forecast import foresee
 from mlops_desk.jobs.queue.lines import Turns, line_up
 from mlops_desk.jobs.queue.plan import Plan
 from mlops_desk.jobs.queue.schedule import schedule
+from mlops_desk.jobs.queue.table import Table
 from mlops_desk.jobs.queue.view import Need, QueueView, RunningJob, Wish
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.place import Alternative, QueuePlace, WaitingFor
@@ -45,7 +45,8 @@ def place_of(view: QueueView, plan: Plan, wish: Wish, position: int, forecast: f
     if wish.job_id in plan.blocked:
         return QueuePlace(wish.job_id, position, None, (), plan.blocked[wish.job_id])
     wait = plan.wait_of(wish.job_id)
-    return QueuePlace(wish.job_id, position, forecast, waiting_for(view, wait.gpus), wait.reason)
+    gpus = wait.gpus or tuple(spot.card.uuid for spot in Table(view).fitting(wish.need) if wish.need.gpus)
+    return QueuePlace(wish.job_id, position, forecast, waiting_for(view, gpus), wait.reason)
 
 
 def waiting_for(view: QueueView, gpus: tuple[str, ...]) -> tuple[WaitingFor, ...]:
@@ -106,8 +107,9 @@ def _variants(view: QueueView, wish: Wish) -> Iterator[tuple[str, str, str, Queu
             shared = replace(need, exclusive=False, share_bytes=size * _GIB, memory_bytes=None)
             yield f"sharing a GPU, with {size}GiB of it", "resources.share", f"{size}GiB", _asking(view, wish, shared)
     for words, value, seconds in _LIMITS_SECONDS:
-        if wish.seconds is None or seconds < wish.seconds:
-            limited = put(view, replace(wish, seconds=seconds))
+        longest = seconds + wish.grace_seconds
+        if wish.seconds is None or longest < wish.seconds:
+            limited = put(view, replace(wish, seconds=longest))
             yield f"with a time limit of {words}", "timeLimit", value, limited
     yield from _without_strangers(view, wish)
 
@@ -124,8 +126,3 @@ def _without_strangers(view: QueueView, wish: Wish) -> Iterator[tuple[str, str, 
             cards = tuple(freed if one.uuid == card.uuid else one for one in view.cards or ())
             text = f"if the outside process on GPU {card.index} ended"
             yield text, f"gpu.{card.uuid}", "free", replace(view, cards=cards)
-
-
-def forecast_of(view: QueueView, job_id: str) -> float | None:
-    """Return when a job is expected to start; None: nobody can tell."""
-    return foresee(view, job_id).get(job_id)

@@ -23,8 +23,8 @@ from mlops_desk.jobs.queue.view import QueueLine, QueueView, Wish
 if TYPE_CHECKING:
     from mlops_desk.records.jobs.reason import Reason
 
-UNKNOWN_WAIT_SECONDS = 3600.0
-"""Chosen: while nobody knows when a job's GPUs become free, others may use those kept for it for so long at most."""
+UNKNOWN_WAIT_SECONDS = 4200.0
+"""Chosen: while nobody knows when a job's GPUs become free, others may use them for an hour, and some grace."""
 _TOLD = 50
 """Chosen: of so many lines it is said in full why they wait; what is behind them waits its turn."""
 _WORTH_SECONDS = 120.0

@@ -35,9 +35,9 @@ class Need:
 class Wish:
     """A job that waits. Times are Unix seconds.
 
-    ``seconds`` is how long it runs at the longest (its time limit and grace; None: nobody said); ``kind`` is what its
-    earlier runs are known by. ``after`` are the jobs that it waits for and that are not over. ``hopeless`` says why it
-    can't start by itself any more, ``unready`` what of its own it waits for (its image).
+    ``seconds`` is how long it runs at the longest (its time limit and ``grace_seconds``; None: nobody said); ``kind``
+    is what its earlier runs are known by. ``after`` are the jobs that it waits for and that are not over.
+    ``hopeless`` says why it can't start by itself any more, ``unready`` what of its own it waits for (its image).
     """
 
     job_id: str
@@ -54,6 +54,7 @@ class Wish:
     name: str = ""
     user: str = ""
     kind: str = ""
+    grace_seconds: float = 0.0
 
     @property
     def ready_at(self) -> float:

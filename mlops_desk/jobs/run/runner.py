@@ -55,7 +55,7 @@ class Runner:
         self._runs = runs
         self._hands = Hands(hand, self._excuse, book.current, self.wake)
         self._attempts = Attempts(book, runtime, runs)
-        self._serving = Serving(book, runtime, self._attempts, self._hands, usage or Usage(), rules, groups)
+        self.serving = Serving(book, runtime, self._attempts, self._hands, usage or Usage(), rules, groups)
         self._groups = groups
         self._orphans = OrphanJobs(book, runtime)
         self._ticking = threading.Lock()
@@ -108,7 +108,7 @@ class Runner:
                 if job.state in UNDER_WAY:
                     self._look_after_one(job, seen)
             self._compare(active)
-            self._serving.serve()
+            self.serving.serve()
 
     def _compare(self, active: list[Job]) -> None:
         groups = self._groups

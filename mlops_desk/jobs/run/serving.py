@@ -14,12 +14,13 @@ from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.ports import GroupWatch
 from mlops_desk.jobs.queue import words
+from mlops_desk.jobs.queue.board import Board
 from mlops_desk.jobs.queue.building import IN_QUEUE, QueueMoment, Views
 from mlops_desk.jobs.queue.plan import Plan
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.usage import Usage
-from mlops_desk.jobs.queue.view import QueueView
+from mlops_desk.jobs.queue.view import QueueView, Wish
 from mlops_desk.jobs.run.attempts import Attempts
 from mlops_desk.jobs.run.fetching import PULLS_AT_ONCE, Fetching
 from mlops_desk.jobs.run.hands import Hands
@@ -31,6 +32,7 @@ from mlops_desk.runtimes.runtime import Runtime
 _log = logging.getLogger(__name__)
 
 BEGIN = "begin"
+_BOARD_SECONDS = 1.0  # chosen: as often as the queue itself is looked at
 
 
 class Serving:
@@ -56,6 +58,8 @@ class Serving:
         self._views = Views(usage, runtime.grace_seconds, book.known)
         self._lock = threading.Lock()
         self._promised: dict[str, tuple[str, ...]] = {}
+        self._boarding = threading.Lock()
+        self._board: tuple[list[Job], float, Board] | None = None
 
     def serve(self) -> None:
         """Look at the queue once, and set to work whatever may start."""
@@ -64,6 +68,9 @@ class Serving:
         if not queue:
             return
         self._fetch(queue)
+        begun = set(self._hands.busy_with(BEGIN))
+        with self._lock:
+            self._promised = {job_id: gpus for job_id, gpus in self._promised.items() if job_id in begun}
         view = self.view()
         plan = schedule(view)
         for one in plan.preempts:
@@ -74,19 +81,37 @@ class Serving:
                 self._begin(jobs[job_id], gpus)
         self._tell(queue, plan)
 
+    def board(self) -> Board:
+        """Return how the queue stands, as it is now or was a moment ago if no job has changed since."""
+        with self._boarding:
+            active = self._active()
+            known, earlier = self._board, None
+            if known is not None:
+                jobs, at, board = known
+                if time.monotonic() - at < _BOARD_SECONDS and jobs == active:
+                    return board
+                earlier = board.foresight
+            board = Board(self.view(), earlier)
+            self._board = (active, time.monotonic(), board)
+            return board
+
+    def wish(self, job: Job) -> Wish:
+        """Return what a job would wait for that nobody has submitted."""
+        return self._views.made_up(job)
+
     def view(self) -> QueueView:
         """Return the scheduler's view of this moment."""
         with self._lock:
             begun = set(self._hands.busy_with(BEGIN))
-            self._promised = {job_id: gpus for job_id, gpus in self._promised.items() if job_id in begun}
+            promised = {job_id: gpus for job_id, gpus in self._promised.items() if job_id in begun}
             active = self._active()
             moment = QueueMoment(
                 time.time(),
                 self._cards(),
                 self._runtime.abilities().slots,
                 self._rules(),
-                dict(self._promised),
-                {job.id: self._unready(job) for job in active if self._is_unready(job)},
+                promised,
+                {job.id: self._unready(job) for job in active if job.id not in promised and self._is_unready(job)},
                 {} if self._groups is None else self._groups.held(active),
             )
             return self._views.view(active, moment)
@@ -102,7 +127,7 @@ class Serving:
             return None
 
     def _is_unready(self, job: Job) -> bool:
-        if job.state not in IN_QUEUE or job.id in self._promised:
+        if job.state not in IN_QUEUE:
             return False
         return self._hands.is_busy(job.id) or (self._hands.is_paused(job.id) and not self._hands.keeps_place(job.id))
 

@@ -36,13 +36,20 @@ class AnyRuntime:
 
 
 class Office:
+    full = False
+
     def __init__(self, root):
         self.state = State(root / "state.db")
         self.announced = []
         self.woken = []
         self.book = JobBook(self.state.jobs, self.announced.append)
-        self.intake = Intake(self.book, Freezing(Snapshots(root / "sources")), self.woken.append)
+        self.intake = Intake(self.book, Freezing(Snapshots(root / "sources")), self.woken.append, self.admit)
         self.runtime = AnyRuntime()
+
+    def admit(self, uid, count):
+        self.asked = (uid, count)
+        if self.full:
+            raise Refused("One person may have 3 jobs in the queue, and 3 are waiting.")
 
     def queue(self, spec, **about):
         return self.intake.queue(spec, 1000, self.runtime, **about)
@@ -121,6 +128,20 @@ def test_of_a_group_whose_mounts_are_refused_no_job_is_queued(office):
     with pytest.raises(Refused):
         office.queue(JobSpec("a", "img", array=5, mounts=(Mount("/etc", "/d"),)))
     assert office.book.newest() == []
+
+
+def test_of_a_group_that_is_too_large_for_its_users_queue_no_job_is_queued(office):
+    office.full = True
+    with pytest.raises(Refused):
+        office.queue(JobSpec("a", "img", array=5))
+    assert office.asked == (1000, 5)
+    assert office.book.newest() == []
+
+
+def test_what_would_be_queued_is_told_without_queueing_it(office):
+    drafts = office.intake.drafts(JobSpec("a", "img", array=3, priority=2), 1000, office.runtime)
+    assert [(job.group_index, job.priority) for job in drafts] == [(0, 2), (1, 2), (2, 2)]
+    assert office.book.newest() == office.woken == []
 
 
 def test_what_a_job_waits_for_is_named_by_id_beginning_or_name(office):

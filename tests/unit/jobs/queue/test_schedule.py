@@ -68,7 +68,7 @@ def test_only_as_many_are_kept_as_are_needed_and_the_soonest():
 
 
 def test_while_nobody_knows_when_gpus_become_free_only_short_jobs_use_those_that_are_kept():
-    jobs = [wish("big", 8, 0), wish("hour", 1, 1, seconds=HOUR), wish("longer", 1, 2, seconds=HOUR + 1)]
+    jobs = [wish("big", 8, 0), wish("hour", 1, 1, seconds=HOUR + 600), wish("longer", 1, 2, seconds=HOUR + 601)]
     assert started(view(jobs, runs=[running("x", 0)])) == ["hour"]
 
 

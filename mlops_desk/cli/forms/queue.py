@@ -1,0 +1,83 @@
+"""A job's place in the queue as text: when it starts, what stands before it, what would start it sooner."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlops_desk.base import agent_clock
+from mlops_desk.base.text import duration_text, plain
+from mlops_desk.cli.cells import facts, moment
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.place import Alternative, DryRun, Explanation, QueuePlace, WaitingFor
+
+_NAMED = 8  # chosen: as many as a machine has GPUs
+_PLACES = 20  # chosen: a screen of a terminal
+_TEXT = 200  # chosen: two lines
+
+
+def told(job: Job) -> dict[str, str]:
+    """Return the lines about a queued job's place; none for a job that is in no queue."""
+    if job.state is not JobState.QUEUED or job.position is None:
+        return {}
+    lines = {"position": str(job.position), "starts": starts(job.forecast_start)}
+    if job.priority:
+        lines["priority"] = str(job.priority)
+    return {**lines, **_waiting_for(job.waiting_for)}
+
+
+def starts(forecast: float | None) -> str:
+    """Say when something starts: "now", "14:30, in 2 h", "not known"."""
+    if forecast is None:
+        return "not known: nothing that it waits for says when it ends"
+    left = forecast - agent_clock.now()
+    return "now" if left < 1 else f"about {moment(forecast)}, in {duration_text(left)}"
+
+
+def explanation(told: Explanation) -> str:
+    lines = {"job": told.job_id, "state": told.state, "why": plain(told.text, _TEXT)}
+    place = told.place
+    if place is not None:
+        lines["position"] = str(place.position)
+        lines["starts"] = starts(place.forecast_start)
+        lines.update(_waiting_for(place.waiting_for))
+        if place.reason is not None and place.reason.hint:
+            lines["next"] = place.reason.hint
+    if told.ahead:
+        more = f" and {len(told.ahead) - _NAMED} more" if len(told.ahead) > _NAMED else ""
+        lines["before it"] = ", ".join(told.ahead[-_NAMED:]) + more
+    return facts({**lines, **_sooner(told.alternatives)})
+
+
+def dry_run(told: DryRun) -> str:
+    head = {"jobs": str(told.jobs), "queued": "nothing, this was a dry run"}
+    for warning in told.warnings:
+        head["warning"] = plain(warning, _TEXT)
+    lines = [facts({**head, **_sooner(told.alternatives)}), *map(_place, told.places[:_PLACES])]
+    if len(told.places) > _PLACES:
+        lines.append(f"and {len(told.places) - _PLACES} more (--json has all)")
+    return "\n".join(lines)
+
+
+def _place(place: QueuePlace) -> str:
+    why = "" if place.reason is None else f"  {plain(place.reason.text, _TEXT)}"
+    return f"position {place.position}  starts {starts(place.forecast_start)}{why}"
+
+
+def _waiting_for(gpus: Sequence[WaitingFor]) -> dict[str, str]:
+    if not gpus:
+        return {}
+    return {"waits for": "; ".join(map(_held, gpus[:_NAMED]))}
+
+
+def _held(gpu: WaitingFor) -> str:
+    who = plain(gpu.holder or "somebody", 40) + (f" of {plain(gpu.user, 40)}" if gpu.user else "")
+    until = "" if gpu.until is None else f" until {moment(gpu.until)}"
+    return f"{plain(gpu.gpu, 40)} ({who}{until})"
+
+
+def _sooner(found: Sequence[Alternative]) -> dict[str, str]:
+    if not found:
+        return {}
+    return {"sooner": "; ".join(f"{plain(one.text, _TEXT)}: {starts(one.forecast_start)}" for one in found)}
+
+
+FORMS: dict[type, Callable[[Any], str]] = {Explanation: explanation, DryRun: dry_run}

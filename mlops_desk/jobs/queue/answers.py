@@ -1,0 +1,87 @@
+"""What is told of the queue on demand: each job with its place, why one waits, what would come of submitting one."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from mlops_desk.base.errors import Hint, Refused
+from mlops_desk.jobs.queue.board import Board
+from mlops_desk.jobs.queue.building import IN_QUEUE
+from mlops_desk.jobs.queue.rules import QueueRules
+from mlops_desk.jobs.queue.view import Wish
+from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.place import DryRun, Explanation
+
+
+class ServedQueue(Protocol):
+    """The queue of one runtime."""
+
+    def board(self) -> Board: ...
+
+    def wish(self, job: Job) -> Wish: ...
+
+
+class QueueAnswers:
+    """``queues`` are those of the runtimes by name, ``active`` returns the jobs that are not over."""
+
+    def __init__(
+        self,
+        queues: Mapping[str, ServedQueue],
+        active: Callable[[], Sequence[Job]],
+        rules: Callable[[], QueueRules],
+    ) -> None:
+        self._queues = queues
+        self._active = active
+        self._rules = rules
+
+    def shown(self, job: Job) -> Job:
+        """Return a job with its place in the queue."""
+        queue = self._queues.get(job.runtime)
+        return job if queue is None or job.state is not JobState.QUEUED else queue.board().shown(job)
+
+    def briefs(self, briefs: Iterable[JobBrief], find: Callable[[str], Job | None]) -> tuple[JobBrief, ...]:
+        """Return rows of a list with their places; ``find`` returns a job that is not over."""
+        return tuple(self._brief(one, find(one.id)) if one.state is JobState.QUEUED else one for one in briefs)
+
+    def _brief(self, brief: JobBrief, job: Job | None) -> JobBrief:
+        queue = None if job is None else self._queues.get(job.runtime)
+        place = None if queue is None else queue.board().place(brief.id)
+        if place is None:
+            return brief
+        return replace(brief, position=place.position, forecast_start=place.forecast_start)
+
+    def explain(self, job: Job) -> Explanation:
+        """Tell why a job waits, what stands before it, and what would start it sooner."""
+        queue = self._queues.get(job.runtime)
+        if queue is None:
+            text = job.reason.text if job.reason is not None else "Nobody looks after it."
+            return Explanation(job.id, job.state.value, text)
+        return queue.board().explain(job)
+
+    def preview(self, spec: str, jobs: Sequence[Job]) -> DryRun:
+        """Tell what would come of submitting jobs, all on one runtime, of which ``spec`` is the job file."""
+        queue = self._queues[jobs[0].runtime]
+        places, sooner = queue.board().preview([queue.wish(job) for job in jobs])
+        warnings = () if self.room_for(jobs[0].submitted_by) >= len(jobs) else (self._full(jobs[0].submitted_by),)
+        return DryRun(spec, len(jobs), places, sooner, warnings)
+
+    def room_for(self, uid: int) -> float:
+        """Return how many jobs a user may add to the queue."""
+        most = self._rules().jobs_per_user
+        if not most:
+            return float("inf")
+        return most - sum(job.submitted_by == uid and job.state in IN_QUEUE for job in self._active())
+
+    def admit(self, uid: int, count: int = 1) -> None:
+        """Let a user add jobs to the queue. Raises Refused where they have too many there."""
+        if self.room_for(uid) < count:
+            hint = Hint(
+                "mlops-desk settings set queue.jobs_per_user 0", after=" lifts the limit; or wait, or cancel some."
+            )
+            raise Refused(self._full(uid), hint)
+
+    def _full(self, uid: int) -> str:
+        most = self._rules().jobs_per_user
+        waiting = sum(job.submitted_by == uid and job.state in IN_QUEUE for job in self._active())
+        return f"One person may have {most} jobs in the queue, and {waiting} are waiting."

@@ -1,0 +1,157 @@
+"""The queue by the verbs: places, explanations, dry runs, priorities and quotas, on the shipped double of an engine."""
+
+import math
+import time
+from dataclasses import replace
+
+import pytest
+
+from mlops_desk.base.bus import Bus
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
+from mlops_desk.jobs.queue.rules import QueueRules, rules_of
+from mlops_desk.jobs.service import JobsService
+from mlops_desk.records.jobs.job import JobState
+from mlops_desk.runtimes.local.build import local_runtime
+from mlops_desk.runtimes.table import Runtimes
+from mlops_desk.storage.state import State
+from tests.unit.jobs.conftest import GIB, MemoryLeases, wrapper_says
+
+HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: {name}\nimage: img\ncommand: [forever]\n"
+
+
+def no_run(*_arguments):
+    raise Unavailable("No tracking server in this test.")
+
+
+class Desk:
+    def __init__(self, root):
+        self.folder = DataFolder(root / "data")
+        self.folder.make()
+        self.engine = FakeEngine(images=["img"], gpus=["GPU-a", "GPU-b"], at_end=wrapper_says)
+        self.engine.programs["forever"] = ScriptedProgram(seconds=math.inf)
+        self.leases = MemoryLeases({"GPU-a": 80 * GIB, "GPU-b": 80 * GIB})
+        self.rules = QueueRules()
+        self.settings = SettingsStore(self.folder.settings)
+        self.state = State(self.folder.state_database)
+        self.loop = Loop("test")
+        runtime = local_runtime("local", self.engine, self.leases, self.folder, self.settings, list)
+        self.jobs = JobsService(
+            self.folder, self.state, Bus(), self.loop, Runtimes([runtime]), no_run, no_run, lambda _: None,
+            rules=lambda: self.rules,
+        )  # fmt: skip
+        self.jobs.start()
+
+    def submit(self, more="", name="job"):
+        return self.jobs.submit(HEAD.format(name=name) + more)
+
+    def wait(self, job_id, *states):
+        deadline = time.monotonic() + 20
+        while self.jobs.show(job_id).state not in states:
+            assert time.monotonic() < deadline, self.jobs.show(job_id)
+            time.sleep(0.02)
+        return self.jobs.show(job_id)
+
+    def end(self):
+        self.jobs.stop()
+        assert self.loop.stop(30.0) == []
+        self.state.close()
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    monkeypatch.setattr("mlops_desk.jobs.run.runner._TICK_SECONDS", 0.05)
+    desk = Desk(tmp_path)
+    yield desk
+    desk.end()
+
+
+def test_each_queued_job_shows_its_place_and_when_it_starts(desk):
+    runs = desk.submit("resources: {gpus: 2}\ntimeLimit: 1h\n", "long")
+    desk.wait(runs.id, JobState.RUNNING)
+    first, second = desk.submit("resources: {gpus: 1}\n"), desk.submit("resources: {gpus: 2}\n")
+    shown = desk.jobs.show(first.id)
+    assert shown.position == 1
+    assert 3500 < shown.forecast_start - time.time() < 3700
+    assert [(one.holder, one.user) for one in shown.waiting_for] == [("long", runs.user)]
+    assert (desk.jobs.show(second.id).position, desk.jobs.show(second.id).forecast_start) == (2, None)
+    assert desk.jobs.show(runs.id).position is None
+    assert [(job.id, job.position) for job in desk.jobs.list("queued")] == [(second.id, 2), (first.id, 1)]
+    assert [one.position for one in desk.jobs.page("queued").items] == [2, 1]
+    assert desk.jobs.page("queued").items[1].forecast_start == pytest.approx(shown.forecast_start, abs=5)
+
+
+def test_an_explanation_says_what_stands_before_it_and_what_would_start_it(desk):
+    runs = desk.submit("resources: {gpus: 1}\n", "busy")
+    desk.wait(runs.id, JobState.RUNNING)
+    big = desk.submit("resources: {gpus: 2}\n")
+    small = desk.submit("resources: {gpus: 1}\n")
+    why = desk.jobs.explain(big.id)
+    assert why.text == "Needs 2 GPUs, 1 free; first in line."
+    assert [(one.text, one.forecast_start is not None) for one in why.alternatives] == [("with 1 GPU", True)]
+    why = desk.jobs.explain(small.id[:6])
+    assert (why.ahead, why.place.position) == ((big.id,), 2)
+    assert [one.text for one in why.alternatives] == ["with a time limit of 1 h"]
+    desk.wait(desk.submit("resources: {gpus: 1}\ntimeLimit: 1h\n").id, JobState.RUNNING)
+    assert desk.jobs.explain(runs.id).text == "It waits for nothing: it is running."
+
+
+def test_what_a_dry_run_says_of_now_is_what_happens_and_nothing_is_queued(desk):
+    told = desk.jobs.preview(HEAD.format(name="x") + "resources: {gpus: 2}\n")
+    assert told.jobs == 1
+    assert told.places[0].forecast_start <= time.time()
+    assert desk.jobs.list() == []
+    desk.wait(desk.submit("resources: {gpus: 2}\n").id, JobState.RUNNING)
+    told = desk.jobs.preview(HEAD.format(name="x") + "resources: {gpus: 1}\n")
+    assert told.places[0].forecast_start is None
+    assert told.places[0].reason.text == "Needs 1 GPU, 0 free; first in line."
+
+
+def test_a_dry_run_of_an_image_that_is_not_here_promises_nothing(desk):
+    told = desk.jobs.preview(HEAD.format(name="x").replace("img", "other"))
+    assert (told.places[0].forecast_start, told.places[0].reason.class_) == (None, "image_pulling")
+
+
+def test_a_priority_is_changed_while_it_waits_and_not_after_the_end(desk):
+    desk.wait(desk.submit("resources: {gpus: 2}\n").id, JobState.RUNNING)
+    first, second = desk.submit("resources: {gpus: 1}\n"), desk.submit("resources: {gpus: 1}\n")
+    assert desk.jobs.prioritize(second.id, 2**40).position == 1
+    assert desk.jobs.show(first.id).position == 2
+    assert desk.jobs.prioritize(second.id, -1).position == 2
+    desk.jobs.cancel(second.id)
+    with pytest.raises(Refused, match="over already"):
+        desk.jobs.prioritize(second.id, 1)
+
+
+def test_more_jobs_than_one_person_may_queue_are_refused_and_a_dry_run_says_so(desk):
+    desk.wait(desk.submit("resources: {gpus: 2}\n").id, JobState.RUNNING)
+    desk.rules = replace(desk.rules, jobs_per_user=1)
+    assert desk.jobs.preview(HEAD.format(name="x")).warnings == ()
+    desk.submit("resources: {gpus: 1}\n")
+    with pytest.raises(Refused, match="may have 1 jobs in the queue, and 1 are waiting"):
+        desk.submit()
+    assert "1 are waiting" in desk.jobs.preview(HEAD.format(name="x")).warnings[0]
+
+
+def test_the_rules_are_those_of_the_settings(desk):
+    assert rules_of(desk.settings) == QueueRules()
+    desk.settings.set("queue.half_life_hours", "24")
+    desk.settings.set("queue.gpus_per_user", "4")
+    assert rules_of(desk.settings) == QueueRules(gpus_per_user=4, half_life_seconds=86_400.0)
+
+
+def test_what_was_used_before_is_known_to_the_next_agent(desk, tmp_path):
+    job = desk.submit("resources: {gpus: 2}\n")
+    desk.wait(job.id, JobState.RUNNING)
+    time.sleep(0.2)
+    desk.jobs.cancel(job.id)
+    desk.wait(job.id, JobState.CANCELLED)
+    later = JobsService(
+        desk.folder, desk.state, Bus(), Loop("later"), Runtimes([desk.jobs._runtimes.default]), no_run, no_run,
+        lambda _: None,
+    )  # fmt: skip
+    later._recall_usage()
+    assert later._usage.by_user(time.time(), 86_400.0)[job.submitted_by] > 0.2
