@@ -27,6 +27,7 @@ _COMPOSED = ("{", "[")
 _QUOTES = ('"', "'")
 _NOTHING = frozenset({"", "~", "null"})
 _LONGEST = 1000  # chosen: many times the longest path
+_MOST = 500  # chosen: as many as a job file has variables
 _DEEPEST = 32  # chosen: a parameter's name may have some dots, and each is a step until its table is known
 
 
@@ -44,6 +45,8 @@ GIVEN = GivenPlace(1)
 
 def changed(document: Node, changes: Mapping[str, str], top: type[Struct]) -> Node:
     """Return ``document`` with ``changes`` in it. Raises Invalid."""
+    if len(changes) > _MOST:
+        raise Invalid(f"--set is given more than {_MOST} times.", "Write a job file.")
     for path, text in changes.items():
         steps = _ITEM.sub(r".\1", path[:_LONGEST]).split(".")
         if not all(steps) or len(path) > _LONGEST or len(steps) > _DEEPEST:

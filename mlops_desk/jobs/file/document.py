@@ -5,6 +5,7 @@ Size and depth are capped; aliases, anchors, tags, repeated keys and several doc
 each is a way to make a small file do something large or unseen.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,7 @@ class Table:
 
 
 Node = Text | Items | Table
+_NOWHERE = Place(1)
 
 
 def wrong(place: Place, text: str, hint: str) -> Invalid:
@@ -78,6 +80,15 @@ def values_of(node: Node) -> Any:
     if isinstance(node, Items):
         return [values_of(item) for item in node.items]
     return {name: values_of(value) for name, value in node.entries.items()}
+
+
+def node_of(value: Any) -> Node:
+    """Return plain tables, lists and values as a document that nobody wrote down."""
+    if isinstance(value, Mapping):
+        return Table({name: node_of(item) for name, item in value.items()}, dict.fromkeys(value, _NOWHERE), _NOWHERE)
+    if isinstance(value, (list, tuple)):
+        return Items(tuple(node_of(item) for item in value), _NOWHERE)
+    return Text("" if value is None else str(value), _NOWHERE, null=value is None)
 
 
 def _not_yaml(text: str, error: yaml.MarkedYAMLError) -> Invalid:

@@ -31,7 +31,7 @@ API_VERSION: Final = "mlops-desk/v1"
 
 # chosen: thousands are data, and the whole of it goes to the engine in one request
 _MOST_ARGUMENTS = 1000
-_MOST_VARIABLES = 500  # chosen: likewise
+MOST_VARIABLES = 500  # chosen: likewise
 _MOST_ENTRIES = 100  # chosen: likewise
 _PRIORITY = 1000  # chosen: more steps than people keep apart
 _MOST_RETRIES = 100  # chosen: what fails so often needs a person
@@ -61,10 +61,10 @@ class JobFile(Struct, frozen=True, kw_only=True):
         tuple[Argument, ...], Meta(max_length=_MOST_ARGUMENTS), told("program and arguments; {name} is a parameter")
     ] = ()
     env: Annotated[
-        dict[Variable, Argument], Meta(max_length=_MOST_VARIABLES), told("environment; {name} is a parameter")
+        dict[Variable, Argument], Meta(max_length=MOST_VARIABLES), told("environment; {name} is a parameter")
     ] = field(default_factory=dict)
     params: Annotated[
-        dict[Parameter, Argument], Meta(max_length=_MOST_VARIABLES), told("parameters, put in where {name} stands")
+        dict[Parameter, Argument], Meta(max_length=MOST_VARIABLES), told("parameters, put in where {name} stands")
     ] = field(default_factory=dict)
     seed: Annotated[int, Meta(extra=written_as(schedule.WHOLE)), told("seed, {seed} where there are params")] | None = (
         None

@@ -8,7 +8,7 @@ from mlops_desk.jobs.file.binding import bind, written
 from mlops_desk.jobs.file.changes import changed
 from mlops_desk.jobs.file.checks import check_file, check_filled, check_index
 from mlops_desk.jobs.file.conversion import file_of, spec_of
-from mlops_desk.jobs.file.document import read_document
+from mlops_desk.jobs.file.document import Node, read_document
 from mlops_desk.jobs.file.fields import JobFile
 from mlops_desk.records.jobs.spec import JobSpec
 
@@ -21,7 +21,11 @@ def parse_spec(text: str, folder: str = "/", changes: Mapping[str, str] | None =
 
     ``changes`` are put in the place of what the file says, by their paths (``resources.gpus``, ``params.lr``).
     """
-    document = changed(read_document(text), changes or {}, JobFile)
+    return read_spec(changed(read_document(text), changes or {}, JobFile), folder)
+
+
+def read_spec(document: Node, folder: str = "/") -> JobSpec:
+    """Read a document as a job file; relative paths are taken from ``folder``. Raises Invalid."""
     bound = bind(document, JobFile)
     check_file(bound, document)
     check_index(bound)

@@ -11,6 +11,7 @@ from mlops_desk.jobs.imports.options import OPTIONS, SHORT, RunOption
 from mlops_desk.records.jobs.imported import ImportedJob
 
 _LIMIT = 64 * 1024  # as much as a job file may be long
+_MOST_WORDS = 4000  # chosen: twice as many as a job file has arguments, variables and mounts
 _OPERATORS = "|&;<>"
 _SUBSTITUTED = re.compile(r"\$\(([^()]{0,200})\)|\x60([^\x60]{0,200})\x60")
 _HOME = re.compile(r"\$HOME\b|\$\{HOME\}")
@@ -52,6 +53,8 @@ def _words(line: str) -> list[str]:
         raise Invalid(
             f"The line can't be read: {plain(str(error))}.", "Look for a quote that is not closed."
         ) from error
+    if len(words) > _MOST_WORDS:
+        raise Invalid(f"The line has more than {_MOST_WORDS} words.", _HINT)
     for word in words:
         if word and set(word) <= set(_OPERATORS):
             raise Invalid(f"The line goes on after {word!r}, with what only a shell does.", _HINT)

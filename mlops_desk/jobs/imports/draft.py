@@ -11,15 +11,17 @@ from typing import Any
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.file.fields import API_VERSION
+from mlops_desk.jobs.file.document import node_of
+from mlops_desk.jobs.file.fields import API_VERSION, MOST_VARIABLES
 from mlops_desk.jobs.file.scalars import NAME_LIMIT, clean_path
-from mlops_desk.jobs.file.spec import parse_spec, write_document
+from mlops_desk.jobs.file.spec import parse_spec, read_spec, write_document
 from mlops_desk.jobs.file.units import Unfit, format_bytes
 from mlops_desk.jobs.imports.amounts import docker_bytes
 from mlops_desk.records.jobs.imported import ImportedJob, ImportNote
 
 _VALUE_LIMIT = 200  # chosen: two lines of a report
 _MOST_OF_A_RANGE = 50  # chosen: more ports than one program listens on
+_PORT_LIMIT = 120  # chosen: two addresses and two ranges
 _SOCKETS = re.compile(r"(docker|podman|containerd|crio)[^/]*\.sock$")
 _SYSTEM = ("/", "/boot", "/dev", "/etc", "/proc", "/root", "/run", "/sys", "/usr", "/var/lib", "/var/run")
 _PORTS = re.compile(r"(?:(?:.*:)?([0-9.-]*):)?([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?")
@@ -64,6 +66,8 @@ class JobDraft:
             self.lost(
                 option, f"{name}={value}", "It decides which GPUs and code a container sees, which the desk does."
             )
+        elif len(self.file.get("env", ())) >= MOST_VARIABLES:
+            self.lost(option, f"{name}={value}", f"A job file has at most {MOST_VARIABLES} variables.")
         elif self._takes(option, f"{name}={value}", {"env": {name: value}}):
             self.file.setdefault("env", {})[name] = value
             if _SHELL.search(value):
@@ -82,7 +86,7 @@ class JobDraft:
 
     def port(self, option: str, text: str) -> None:
         """Take in a published port, as ``8080:80`` or ``127.0.0.1:8000-8010:8000-8010/tcp``."""
-        found = _PORTS.fullmatch(text)
+        found = _PORTS.fullmatch(text[:_PORT_LIMIT])
         if found is None or found[4] in {"udp", "sctp"}:
             self.lost(option, text, "Only TCP ports are reached, each by its number.")
             return
@@ -175,7 +179,7 @@ class JobDraft:
         """Tell whether a job file takes some fields; note why not, if it does not."""
         bare = {"apiVersion": API_VERSION, "kind": "Job", "name": "a", "image": "a", **fields}
         try:
-            parse_spec(write_document(bare), self._folder)
+            read_spec(node_of(bare), self._folder)
         except Invalid as error:
             told = error.message.partition(": ")[2] or error.message
             self.lost(option, shown, f"The job file does not take it: {told} {error.hint or ''}".strip())

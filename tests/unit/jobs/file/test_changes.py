@@ -1,14 +1,16 @@
 """``--set``: values put into a job file from beside it."""
 
+import json
 import string
 
 import pytest
+import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.jobs.file.changes import without_file
-from mlops_desk.jobs.file.spec import change_spec, parse_spec
+from mlops_desk.jobs.file.spec import change_spec, format_spec, parse_spec
 from mlops_desk.records.jobs.spec import Mount, Sweep, ValueSpan
 from tests.job_specs import specs
 
@@ -148,9 +150,30 @@ def test_neither_a_file_nor_an_image_is_no_job():
     assert caught.value.command == "mlops-desk jobs submit --image python:3.12 -- python train.py"
 
 
+def test_nobody_changes_fields_without_end():
+    with pytest.raises(Invalid, match="--set is given more than 500 times"):
+        parse_spec(HEAD, changes={f"env.A{number}": "1" for number in range(501)})
+
+
 def test_nothing_changed_is_the_same_job():
     spec = parse_spec(TEXT)
     assert change_spec(spec, {}) is spec
+
+
+def given_on_the_line(value):
+    """Write a value as a person would who knows only --set."""
+    if isinstance(value, (dict, list)):
+        return json.dumps(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+@given(specs())
+@settings(deadline=None)
+def test_whatever_a_file_says_can_be_said_on_the_command_line(spec):
+    document = yaml.safe_load(format_spec(spec))
+    bare = {name: document.pop(name) for name in ("apiVersion", "kind")}
+    changes = {name: given_on_the_line(value) for name, value in document.items()}
+    assert parse_spec(json.dumps(bare), changes=changes) == spec
 
 
 @given(specs())

@@ -186,3 +186,28 @@ def test_whatever_stands_in_a_line_becomes_a_job_file_or_an_error_in_words(words
         assert error.message  # noqa: PT017 - either outcome is right; anything else raised fails the test
         return
     assert parse_spec(job.spec).image
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "docker run " + "-e A=1 " * 9000 + "img",
+        "docker run -p " + ":" * 60_000 + " img",
+        "docker run -p " + "1." * 30_000 + " img",
+        "docker run " + "-it" * 20_000 + " img",
+        "docker run img " + "$(" * 30_000,
+        "docker run -v " + "/a" * 30_000 + ":/x img",
+    ],
+    ids=["variables", "colons", "digits", "letters", "shell", "path"],
+)
+def test_a_long_line_is_read_in_its_time(line):
+    try:
+        read(line)
+    except Invalid as error:
+        assert error.message  # noqa: PT017 - either outcome is right; one that never comes fails the test
+
+
+def test_more_variables_than_a_job_file_has_are_told():
+    job = read("docker run " + "".join(f"-e A{number}=1 " for number in range(502)) + "img")
+    assert len(parse_spec(job.spec).env) == 500
+    assert [(note.value, note.lost) for note in job.notes] == [("A500=1", True), ("A501=1", True)]
