@@ -11,6 +11,7 @@ from mlops_desk.cli.cells import ago, facts, moment, number, reading, table
 from mlops_desk.cli.forms import (
     cards,
     drift,
+    engines,
     events,
     group,
     host_processes,
@@ -25,6 +26,7 @@ from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
+from mlops_desk.records.engine import FoundEngine
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import SeriesBrief
 from mlops_desk.records.holding import finding
@@ -229,7 +231,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **queue.FORMS,
 }
 
-_MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed}
+_MORE: dict[type, Callable[[Any], str]] = {Gpu: processes.listed, FoundEngine: engines.more}
 """What follows a table of such records."""
 
 _JOBS: dict[str, Callable[[Any], str]] = {
@@ -250,6 +252,7 @@ _RUNS: dict[str, Callable[[Any], str]] = {
 
 _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     **cards.TABLES,
+    FoundEngine: engines.TABLE,
     **events.TABLES,
     **records.TABLES,
     **repeating.TABLES,

@@ -15,6 +15,8 @@ from mlops_desk.desk import doctor
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.container_names import ContainerNames
+from mlops_desk.desk.engine_checks import FILES, PROOF, files_check, proof_check
+from mlops_desk.desk.engines import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
 from mlops_desk.desk.gpu_faults import FaultMemory
 from mlops_desk.desk.ledger_watch import Leasing
@@ -25,8 +27,11 @@ from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.drift import metrics as drift_metrics
 from mlops_desk.drift.service import DriftService
+from mlops_desk.engines.cdi import cdi_gpus
+from mlops_desk.engines.discovery import candidates
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.engine import Engine
+from mlops_desk.engines.proven import Proofs
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
 from mlops_desk.jobs.capsule.source.taking import Snapshots
@@ -72,6 +77,7 @@ class Desk(DeskVerbs):
     models: ModelsService
     runs: RunsService
     endpoints: EndpointsService
+    engines: EnginesService
     drift: DriftService
     rules: RulesService
     settings: SettingsService
@@ -91,8 +97,12 @@ class Desk(DeskVerbs):
         self.audit = AuditTrail(self.state.audit)
         self.on_shutdown = loop.ending.set
         self.policy: AccessPolicy = SingleUser()
-        self.engines = EngineTable(partial(self.store.text, "engine.host"), partial(self.store.text, "engine.others"))
+        self.engine_table = EngineTable(
+            partial(self.store.text, "engine.host"), partial(self.store.text, "engine.others")
+        )
+        self.proofs = Proofs(folder.engine_proofs)
         self.engine = self._engine()
+        self.engines = self._engines()
         self.other_engines = self._other_engines()
         self.lease_folders = self._lease_folders()
         self.bookings = self._bookings()
@@ -124,7 +134,7 @@ class Desk(DeskVerbs):
     def _parts(self) -> list[Service]:
         """Return what begins and ends with the agent, in the order in which it begins."""
         return [
-            Part("the engine", stop=self.engines.close),
+            Part("the engine", stop=self.engine_table.close),
             Part("the state", stop=self.state.close),
             Part("the audit trail", stop=self.audit.flush),
             Part("events", self.events.start, self.events.stop),
@@ -171,15 +181,27 @@ class Desk(DeskVerbs):
 
     def _engine(self) -> Engine:
         """Return this machine's own engine."""
-        return self.engines.open(LOCAL_RUNTIME)
+        return self.engine_table.open(LOCAL_RUNTIME)
 
     def _other_engines(self) -> Mapping[str, Engine]:
         """Return the further engines that the settings name."""
-        return {name: self.engines.open(name) for name in self.engines.names if name != LOCAL_RUNTIME}
+        return {name: self.engine_table.open(name) for name in self.engine_table.names if name != LOCAL_RUNTIME}
+
+    def _engines(self) -> EnginesService:
+        def named() -> list[tuple[str, str]]:
+            return [(name, self.engine_table.where(name)) for name in self.engine_table.names]
+
+        return EnginesService(lambda: candidates(named()), self.proofs, self.loop)
+
+    def _note_proof(self, name: str, level: str, gpus: tuple[str, ...]) -> None:
+        """Remember that GPUs were seen in a container of an engine."""
+        self.proofs.note(self.engine_table.where(name), level, gpus)
 
     def _ledger(self) -> LeaseLedger:
         owner = LeaseOwner(self.folder.instance, self._engine_address())
-        others = {self.engines.address(name): partial(container_lives, one) for name, one in self.other_engines.items()}
+        others = {
+            self.engine_table.address(name): partial(container_lives, one) for name, one in self.other_engines.items()
+        }
         lives = partial(container_lives, self.engine)
         folders, bookings = self.lease_folders, self.bookings.by_gpu
         return LeaseLedger(owner, lives, folders=folders, others=others, bookings=bookings)
@@ -289,10 +311,11 @@ class Desk(DeskVerbs):
         """Return a runtime for each engine; the GPUs of this machine go to those that run here."""
         found = []
         for name, engine in {LOCAL_RUNTIME: self.engine, **self.other_engines}.items():
-            address = None if name == LOCAL_RUNTIME else self.engines.address(name)
+            address = None if name == LOCAL_RUNTIME else self.engine_table.address(name)
             here = address is None or is_here(address)
             gpus = LedgerGpus(self.ledger, self.machine.driver_facts, address) if here else ForeignGpus(name)
-            found.append(local_runtime(name, engine, gpus, self.folder, self.store, self.engines.addresses))
+            addresses, proven = self.engine_table.addresses, partial(self._note_proof, name)
+            found.append(local_runtime(name, engine, gpus, self.folder, self.store, addresses, proven))
         return Runtimes(found)
 
     def _endpoints(self) -> EndpointsService:
@@ -359,7 +382,12 @@ class Desk(DeskVerbs):
     # -- about the agent ---------------------------------------------------------------------
 
     def _checks(self) -> list[Check]:
-        engines = doctor.engine_checks(self.other_engines, self.engines.trouble)
+        engines = doctor.engine_checks(self.other_engines, self.engine_table.trouble)
+        status = self.telemetry.status
+        gpus = {
+            PROOF: lambda: proof_check(self.proofs.of(self._engine_address()), bool(status().gpus)),
+            FILES: lambda: files_check(self.engine.info(), [gpu.uuid for gpu in status().gpus], cdi_gpus),
+        }
         more = {"metrics endpoint": self.exporter.check, "gpu leases": self.leasing.check, **self.upkeep.checks()}
         return doctor.examine(
             self.folder.root,
@@ -367,7 +395,7 @@ class Desk(DeskVerbs):
             self.telemetry.status,
             self.models.server,
             self.loop,
-            {**engines, **more},
+            {**engines, **gpus, **more},
             self.telemetry.paused,
         )
 

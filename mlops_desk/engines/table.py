@@ -85,6 +85,10 @@ def is_here(address: str) -> bool:
     return not address or _HERE.match(address) is not None
 
 
+def _where(entry: EngineEntry) -> str:
+    return (choose_podman if entry.kind == "podman" else choose_address)(entry.address)
+
+
 class EngineTable:
     """``host`` and ``others`` return the two settings, of which a changed address holds from the next call on.
 
@@ -129,8 +133,12 @@ class EngineTable:
 
     def addresses(self) -> list[str]:
         """Return where the engines listen. Raises Invalid for an ``engine.host`` that is no address."""
-        choosing = {"podman": choose_podman}
-        return [choosing.get(entry.kind, choose_address)(entry.address) for entry in self._entries()]
+        return [_where(entry) for entry in self._entries()]
+
+    def where(self, name: str) -> str:
+        """Return where an engine of the settings listens. Raises Invalid, Unavailable."""
+        self.address(name)
+        return next(_where(entry) for entry in self._entries() if entry.name == name)
 
     def close(self) -> None:
         """Close all connections."""

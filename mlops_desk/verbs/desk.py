@@ -9,6 +9,7 @@ from mlops_desk.verbs.agent import Agent
 from mlops_desk.verbs.alerts import Alerts
 from mlops_desk.verbs.drift import Drift
 from mlops_desk.verbs.endpoints import Endpoints
+from mlops_desk.verbs.engines import Engines
 from mlops_desk.verbs.events import Events
 from mlops_desk.verbs.gpus import Gpus
 from mlops_desk.verbs.jobs import Jobs
@@ -30,6 +31,7 @@ class DeskVerbs:
     models: Models
     runs: Runs
     endpoints: Endpoints
+    engines: Engines
     drift: Drift
     rules: Rules
     settings: Settings

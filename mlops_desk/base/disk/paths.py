@@ -106,6 +106,11 @@ class DataFolder:
         return self.root / "sources"
 
     @property
+    def engine_proofs(self) -> Path:
+        """Where GPUs were seen in containers."""
+        return self.root / "engines.json"
+
+    @property
     def endpoints(self) -> Path:
         return self.root / "endpoints"
 

@@ -20,15 +20,18 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk.demo import data, history, past, past_drift
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
+from mlops_desk.desk.engines import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk
 from mlops_desk.desk.house import Desk
 from mlops_desk.desk.machine_wiring import ContainerWord, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring
+from mlops_desk.engines.discovery import Candidate
 from mlops_desk.engines.engine import ContainerSpec, Engine
 from mlops_desk.engines.fake import FakeEngine, ScriptedEnding, ScriptedProgram
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.model import Registry, Run
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.protocol import RegistryClient
@@ -82,6 +85,10 @@ class DemoDesk(Desk):
     def _engine(self) -> Engine:
         self._fake_engine = FakeEngine(images=data.IMAGES, programs=_programs(), at_end=self._at_end)
         return self._fake_engine
+
+    def _engines(self) -> EnginesService:
+        place = Candidate("unix:///run/demo.sock", "settings", (LOCAL_RUNTIME,))
+        return EnginesService(lambda: [place], self.proofs, self.loop, lambda _address: self._fake_engine.info())
 
     def _other_engines(self) -> Mapping[str, Engine]:
         return {}  # nothing real is touched from here

@@ -8,6 +8,8 @@ from pathlib import Path
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 
+SPOKEN = ("unix:///", "tcp://", "http://", "https://")
+"""How the addresses begin at which an engine can be asked."""
 MACHINE_SOCKET = Path("/var/run/docker.sock")
 PODMAN_SOCKET = Path("/run/podman/podman.sock")
 
@@ -58,7 +60,7 @@ def knock(address: str, seconds: float) -> None:
 
 
 def _known(address: str) -> str:
-    if not address.startswith(("unix:///", "tcp://", "http://", "https://")):
+    if not address.startswith(SPOKEN):
         text = f"{plain(address)} is no address of a container engine."
         raise Invalid(text, "Use unix:///path/to/docker.sock or tcp://host:port.")
     return address

@@ -17,13 +17,18 @@ def local_runtime(
     folder: DataFolder,
     settings: SettingsStore,
     addresses: Callable[[], Iterable[str]],
+    proven: Callable[[str, tuple[str, ...]], None],
 ) -> LocalRuntime:
-    """Return the runtime ``name``; ``addresses`` are those of all engines, whose sockets no job gets."""
+    """Return the runtime ``name``; ``addresses`` are those of all engines, whose sockets no job gets.
+
+    ``proven`` hears how GPUs were seen in its containers.
+    """
     policy = Policy(
         lambda: int(settings.number("jobs.stop_grace_seconds")),
         lambda: settings.switch("jobs.keep_containers"),
         MountCheck(lambda: private_paths(folder.root, addresses())),
         lambda: int(settings.number("jobs.out_mebibytes")) << 20,
         sources=folder.sources,
+        proven=proven,
     )
     return LocalRuntime(name, engine, leases, folder.jobs, folder.instance, policy)

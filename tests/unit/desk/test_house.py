@@ -25,7 +25,7 @@ from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.policy import SingleUser
 
 SERVICES = [
-    "agent", "telemetry", "gpus", "events", "alerts", "jobs", "models", "runs", "endpoints", "drift", "rules",
+    "agent", "telemetry", "gpus", "events", "alerts", "jobs", "models", "runs", "endpoints", "engines", "drift", "rules",
     "settings",
 ]  # fmt: skip
 

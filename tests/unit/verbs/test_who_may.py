@@ -55,6 +55,7 @@ TABLE = {
     "/v1/gpus/release": OWNER,
     "/v1/gpus/trust": ADMINISTRATOR,
     "/v1/gpus/note": EVERYBODY,
+    "/v1/engines/list": EVERYBODY,
     "/v1/events/list": EVERYBODY,
     "/v1/events/page": EVERYBODY,
     "/v1/events/show": EVERYBODY,

@@ -1,0 +1,43 @@
+"""The doctor's checks of GPUs in containers: what was seen there, and whether CDI names the GPUs that there are."""
+
+from collections.abc import Callable, Collection
+from time import localtime, strftime
+
+from mlops_desk.engines.dialects import CDI
+from mlops_desk.engines.engine import EngineInfo
+from mlops_desk.records.agent import Check
+from mlops_desk.records.engine import GpuProof
+
+PROOF = "gpus seen in containers"
+FILES = "cdi files"
+_GENERATE = "sudo nvidia-ctk cdi generate --device-name-strategy=uuid --output=/etc/cdi/nvidia.yaml"
+_HOW = {"uuid": "by their UUIDs", "minor": "by their device files"}
+
+
+def proof_check(proof: GpuProof | None, has_gpus: bool) -> Check:
+    """Tell whether GPUs were ever seen inside a container of this machine's engine: no setting says so."""
+    if proof is not None:
+        when = strftime("%Y-%m-%d %H:%M", localtime(proof.at))
+        count = "1 GPU" if len(proof.gpus) == 1 else f"{len(proof.gpus)} GPUs"
+        return Check(PROOF, "ok", f"{count} seen {_HOW.get(proof.level, proof.level)} on {when}")
+    if not has_gpus:
+        return Check(PROOF, "ok", "no GPU to see")
+    return Check(PROOF, "unknown", "not yet: the first job with a GPU proves it before its command runs")
+
+
+def files_check(info: EngineInfo, uuids: Collection[str], named: Callable[[], set[str] | None]) -> Check:
+    """Tell whether CDI names this machine's GPUs, where the engine hands them over by it."""
+    if info.gpu_route != CDI or not uuids:
+        return Check(FILES, "ok", "GPUs are not handed over by CDI" if uuids else "no GPU to name")
+    names = named()
+    if names is None:
+        return Check(FILES, "problem", f"{info.name} hands GPUs over by CDI, and no file names them", _GENERATE)
+    missing = sorted(set(uuids) - names)
+    if missing:
+        text = f"not named by UUID: {', '.join(missing[:4])}; the files are older than the GPUs, or name them by number"
+        return Check(FILES, "problem", text, _GENERATE)
+    stale = sorted(name for name in names - set(uuids) if name.startswith("GPU-"))
+    if stale:
+        text = f"all GPUs are named, and some that are not there: {', '.join(stale[:4])}"
+        return Check(FILES, "warning", text, _GENERATE)
+    return Check(FILES, "ok", f"all {len(uuids)} GPUs are named by UUID")

@@ -1,0 +1,19 @@
+"""Verbs about container engines."""
+
+from builtins import list as list_of
+from typing import Protocol
+
+from mlops_desk.records.engine import FoundEngine
+from mlops_desk.verbs.declaration import reads
+
+
+class Engines(Protocol):
+    """The container engines that can be reached from here, and on which of them GPUs were seen in a container.
+
+    The setting engine.host says which one jobs run on, engine.others names more.
+    """
+
+    @reads
+    def list(self) -> list_of[FoundEngine]:
+        """List the engines of the settings, of Docker's contexts and in the usual places, each asked what it is now."""
+        ...

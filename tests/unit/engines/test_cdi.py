@@ -1,0 +1,64 @@
+"""What CDI files name, and what the doctor says of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlops_desk.desk.engine_checks import files_check, proof_check
+from mlops_desk.engines.cdi import cdi_gpus
+from mlops_desk.engines.engine import EngineInfo
+from mlops_desk.records.engine import GpuProof
+
+A, B = "GPU-aaaaaaaa-0000-4000-8000-000000000000", "GPU-bbbbbbbb-0000-4000-8000-000000000000"
+CDI = EngineInfo("Podman", "5.4.2", "1.41", "cdi", True, "unix:///p.sock")
+HOOK = EngineInfo("Docker", "26", "1.45", "nvidia", True, "unix:///d.sock")
+
+
+def spec(*names: str, kind: str = "nvidia.com/gpu") -> str:
+    return json.dumps({"cdiVersion": "0.6.0", "kind": kind, "devices": [{"name": name} for name in names]})
+
+
+def test_names_of_all_files_are_put_together(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a/nvidia.yaml").write_text(f"kind: nvidia.com/gpu\ndevices:\n- name: {A}\n- name: all\n")
+    (tmp_path / "b/x.json").write_text(spec(B))
+    (tmp_path / "b/net.json").write_text(spec("other", kind="vendor.com/net"))
+    (tmp_path / "b/readme.txt").write_text(spec("no"))
+    assert cdi_gpus([tmp_path / "a", tmp_path / "b", tmp_path / "nosuch"]) == {A, B, "all"}
+    assert cdi_gpus([tmp_path / "nosuch"]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[", "- 1", "kind: nvidia.com/gpu", "kind: nvidia.com/gpu\ndevices: 7", "\x00", "!!python/object:os.x {}"],
+)
+def test_a_damaged_file_names_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "nvidia.yaml").write_text(text)
+    assert not cdi_gpus([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("info", "uuids", "named", "state", "said"),
+    [
+        (HOOK, [A], None, "ok", "not handed over by CDI"),
+        (CDI, [], None, "ok", "no GPU"),
+        (CDI, [A], None, "problem", "no file names them"),
+        (CDI, [A, B], {"0", "1", "all"}, "problem", f"not named by UUID: {A}, {B}"),
+        (CDI, [A, B], {A, "all"}, "problem", f"not named by UUID: {B}"),
+        (CDI, [A], {A, B, "all"}, "warning", f"some that are not there: {B}"),
+        (CDI, [A, B], {A, B, "all", "0"}, "ok", "all 2 GPUs"),
+    ],
+)
+def test_stale_files_are_told_with_what_mends_them(info, uuids, named, state, said) -> None:
+    check = files_check(info, uuids, lambda: named)
+    assert (check.state, said in check.text) == (state, True)
+    assert ("--device-name-strategy=uuid" in (check.fix or "")) is (state != "ok")
+
+
+def test_only_what_was_seen_is_a_proof() -> None:
+    assert proof_check(None, True).state == "unknown"
+    assert proof_check(None, False).state == "ok"
+    told = proof_check(GpuProof("uuid", (A, B), 0.0), True)
+    assert (told.state, "2 GPUs seen by their UUIDs" in told.text) == ("ok", True)
