@@ -17,7 +17,7 @@ _NAME_LIMIT = 60  # chosen: one column of a table
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class DockerContext:
     """A name of the command line's for an engine's address; ``current``: it is the one that is in use there."""
 
     name: str
@@ -25,7 +25,7 @@ class Context:
     current: bool = False
 
 
-def docker_contexts(environment: Mapping[str, str] | None = None) -> list[Context]:
+def docker_contexts(environment: Mapping[str, str] | None = None) -> list[DockerContext]:
     """Return the contexts that name an address; damaged ones are left out, and said in the log."""
     env = os.environ if environment is None else environment
     folder = Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME") or "/nonexistent") / ".docker")
@@ -39,7 +39,7 @@ def docker_contexts(environment: Mapping[str, str] | None = None) -> list[Contex
         said = _read(file) or {}
         name, address = str(said.get("Name") or ""), _host(said)
         if name and address:
-            found.append(Context(plain(name, _NAME_LIMIT), address, name == current))
+            found.append(DockerContext(plain(name, _NAME_LIMIT), address, name == current))
     return found
 
 

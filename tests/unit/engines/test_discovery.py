@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Refused, TimedOut, Unavailable
-from mlops_desk.engines.contexts import Context, docker_contexts
+from mlops_desk.engines.contexts import DockerContext, docker_contexts
 from mlops_desk.engines.discovery import Candidate, candidates, look
 from mlops_desk.engines.docker import address
 from mlops_desk.engines.engine import EngineInfo
@@ -39,8 +39,8 @@ def test_contexts_are_read_from_the_command_lines_files(tmp_path: Path) -> None:
     write_context(tmp_path, "rootless", "unix:///run/user/1000/docker.sock")
     (tmp_path / ".docker/config.json").write_text('{"currentContext": "rootless", "auths": {}}')
     assert docker_contexts({"HOME": str(tmp_path)}) == [
-        Context("lab", "ssh://box"),
-        Context("rootless", "unix:///run/user/1000/docker.sock", current=True),
+        DockerContext("lab", "ssh://box"),
+        DockerContext("rootless", "unix:///run/user/1000/docker.sock", current=True),
     ]
     assert docker_contexts({"DOCKER_CONFIG": str(tmp_path / ".docker")})[1].current
     assert docker_contexts({"HOME": str(tmp_path / "nobody")}) == docker_contexts({}) == []
@@ -54,7 +54,7 @@ def test_a_damaged_context_costs_the_others_nothing(tmp_path: Path, text: str) -
     place.mkdir()
     (place / "meta.json").write_text(text)
     (tmp_path / ".docker/config.json").write_text(text)
-    assert docker_contexts({"HOME": str(tmp_path)}) == [Context("good", "unix:///x.sock")]
+    assert docker_contexts({"HOME": str(tmp_path)}) == [DockerContext("good", "unix:///x.sock")]
 
 
 def test_each_engine_is_asked_once_whatever_names_it(home: dict[str, str], tmp_path: Path) -> None:
