@@ -4,7 +4,7 @@
 some time; whether well, nobody knows.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from mlops_desk.base.errors import Hint
 from mlops_desk.jobs.queue.plan import DEPENDENCY_FAILED
@@ -44,22 +44,18 @@ def circles(jobs: Mapping[str, Job]) -> frozenset[str]:
 
 def _walk(first: str, jobs: Mapping[str, Job], done: set[str], found: set[str]) -> None:
     """Go along what is waited for, in depth, and note each circle that is met."""
-    path: list[tuple[str, Iterable[str]]] = []
-    on_path: list[str] = []
-    path.append((first, iter(_needed(first, jobs))))
-    on_path.append(first)
+    path = {first: iter(_needed(first, jobs))}
     while path:
-        name, rest = path[-1]
-        following = next(iter(rest), None)
+        name, rest = next(reversed(path.items()))
+        following = next(rest, None)
         if following is None:
-            path.pop()
-            on_path.pop()
+            del path[name]
             done.add(name)
-        elif following in on_path:
-            found.update(on_path[on_path.index(following) :])
+        elif following in path:
+            names = list(path)
+            found.update(names[names.index(following) :])
         elif following not in done and following in jobs:
-            path.append((following, iter(_needed(following, jobs))))
-            on_path.append(following)
+            path[following] = iter(_needed(following, jobs))
 
 
 def _needed(name: str, jobs: Mapping[str, Job]) -> tuple[str, ...]:
