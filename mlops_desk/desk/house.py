@@ -22,7 +22,7 @@ from mlops_desk.desk.gpu_faults import FaultMemory
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
-from mlops_desk.desk.model_wiring import ModelWiring, finish_run, prepare_run, run_metrics
+from mlops_desk.desk.model_wiring import ModelWiring, finish_run, prepare_run, run_metrics, tell_run
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.drift import metrics as drift_metrics
@@ -34,6 +34,7 @@ from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.proven import Proofs
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
+from mlops_desk.jobs.capsule.completing import Outside
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.queue.rules import rules_of
 from mlops_desk.jobs.service import JobsService
@@ -296,6 +297,7 @@ class Desk(DeskVerbs):
             self._snapshots(),
             self.registry.metric_histories,
             partial(rules_of, self.store),
+            Outside(self.machine.hardware, self.telemetry.spent, partial(tell_run, self.registry)),
         )
 
     def _snapshots(self) -> Snapshots:

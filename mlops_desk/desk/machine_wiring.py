@@ -1,6 +1,7 @@
 """Where features meet about the machine: samples and who judges them, GPUs and who holds them, and what happened."""
 
 import logging
+import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.jobs.capsule import Hardware
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.status import Status
 from mlops_desk.storage.state import State
@@ -87,6 +89,18 @@ class MachineWiring:
     def driver_facts(self) -> DriverFacts | None:
         """Return what the driver showed last, or None when that is too old to give GPUs out on."""
         return self._leasing.facts(self._telemetry.sample())
+
+    def hardware(self, gpus: Sequence[str]) -> Hardware:
+        """Return what is known of the machine and of some of its GPUs (UUIDs)."""
+        status = self._telemetry.status()
+        known = {gpu.uuid: gpu for gpu in status.gpus}
+        pairs = [(a, b) for a in gpus for b in gpus if a < b and a in known and b in known[a].peers]
+        return Hardware(
+            driver=status.driver_version,
+            versions={"kernel": platform.release(), **({"cuda": status.cuda_version} if status.cuda_version else {})},
+            gpu_models=tuple(known[uuid].name if uuid in known else "?" for uuid in gpus),
+            topology={f"{a} {b}": known[a].peers[b] for a, b in pairs},
+        )
 
     def sampling(self) -> tuple[str, str | None]:
         """Return how sampling is, in a word, and what is wrong with it or with its history."""

@@ -1,15 +1,16 @@
 """Where features meet about models: runs of jobs, endpoints and what they are compared with, rules and their jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.desk.reference import ReferenceParts, reference_file
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.jobs.capsule import DataIdentity
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.spec import JobSpec
-from mlops_desk.records.model import ModelVersion
+from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.runtime import RunTicket
 from mlops_desk.serving.service import EndpointsService
@@ -18,6 +19,9 @@ from mlops_desk.storage.state import State
 
 _JOB_TAG = "mlops_desk.job"
 _NAME_TAG = "mlflow.runName"
+_MOUNT_CONTEXT = "mount"
+"""None of the words that mark what a model was trained on: that is what the training itself logs."""
+_DIGEST = 32  # MLflow keeps 36 characters of a dataset's digest
 
 
 def prepare_run(registry: RegistryCore, spec: JobSpec, job_id: str, attempt_id: str) -> RunTicket:
@@ -32,6 +36,16 @@ def prepare_run(registry: RegistryCore, spec: JobSpec, job_id: str, attempt_id: 
 def finish_run(registry: RegistryCore, run_id: str, status: str) -> None:
     """End the run of a job. Raises DeskError."""
     registry.finish_run(run_id, status)
+
+
+def tell_run(registry: RegistryCore, run_id: str, tags: Mapping[str, str], data: Sequence[DataIdentity]) -> None:
+    """Write what is known of a job on its run: as tags, and the data that it read as datasets. Raises DeskError."""
+    datasets = [
+        DatasetInput(one.target, one.sha256[:_DIGEST], _MOUNT_CONTEXT, "local", one.source)
+        for one in data
+        if one.sha256
+    ]
+    registry.tell_run(run_id, tags, datasets)
 
 
 def run_metrics(registry: RegistryCore, run_id: str) -> Mapping[str, float]:

@@ -84,7 +84,10 @@ class ContainerFacts:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """A local image; ``id`` is what a job is pinned to; ``architecture`` is the engine's word (amd64), "" unknown."""
+    """A local image; ``id`` is what a job is pinned to; ``architecture`` is the engine's word (amd64), "" unknown.
+
+    ``diff_ids`` name the contents of its layers, the same on every engine.
+    """
 
     id: str
     tags: tuple[str, ...]
@@ -94,6 +97,8 @@ class ImageFacts:
     working_dir: str
     user: str
     architecture: str = ""
+    os: str = ""
+    diff_ids: tuple[str, ...] = ()
 
 
 class Obstacle(Refused):

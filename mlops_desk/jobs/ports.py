@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from mlops_desk.records.jobs.capsule import DataIdentity, Hardware
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.records.jobs.usage import GpuSpent
 from mlops_desk.runtimes.runtime import RunTicket
 
 PrepareRun = Callable[[JobSpec, str, str], RunTicket]
@@ -17,6 +19,15 @@ Raises DeskError while the tracking server can't be had; the job then waits.
 
 FinishRun = Callable[[str, str], None]
 """Set a run's status (run id, MLflow's word for it) if it is not over already. Raises DeskError: asked again later."""
+
+GpuHardware = Callable[[Sequence[str]], Hardware]
+"""Tell what is known of the machine and of some of its GPUs (UUIDs). Never raises."""
+
+Spent = Callable[[str, float, float], GpuSpent]
+"""Tell what a GPU (UUID) did between two Unix times. Raises DeskError."""
+
+TellRun = Callable[[str, Mapping[str, str], Sequence[DataIdentity]], None]
+"""Write tags on a run (id), and data as its inputs. Raises DeskError."""
 
 KeepTickets = Callable[[Callable[[str], bool]], None]
 """Make void the tokens of all attempts but those (by id) that are current. Raises Unavailable."""

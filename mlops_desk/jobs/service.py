@@ -13,6 +13,7 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.completing import PACKAGES, Completion, Outside
 from mlops_desk.jobs.capsule.freezing import Freezing
 from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
 from mlops_desk.jobs.capsule.source.taking import Snapshots
@@ -48,6 +49,7 @@ from mlops_desk.verbs.policy import AccessPolicy, SingleUser
 _log = logging.getLogger(__name__)
 
 _TIDY_SECONDS = 600.0  # chosen: the budget may be exceeded for so long by what was submitted since
+_ENDED_LOOKED_AT = 50  # chosen: as many as may end while an agent is killed and started again
 _JOBS_LOOKED_AT = 2000  # chosen: years of a small team; reading so many takes a fifth of a second
 
 
@@ -55,7 +57,8 @@ class JobsService(JobFiles):
     """Queue, runners and logs of jobs, as ``verbs.jobs.Jobs`` declares them; ``runtimes`` is where they run.
 
     ``prepare_run``, ``finish_run``, ``keep_tickets`` and ``metrics`` reach the tracking server, for jobs that ask for
-    MLflow. ``snapshots`` keeps their code, ``rules`` are the queue's.
+    MLflow. ``snapshots`` keeps their code, ``rules`` are the queue's, ``outside`` tells what they ran on and is told
+    what they are.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class JobsService(JobFiles):
         snapshots: Snapshots | None = None,
         histories: MetricHistories = no_histories,
         rules: Callable[[], QueueRules] = QueueRules,
+        outside: Outside | None = None,
     ) -> None:
         super().__init__(folder.root / "templates")
         self._folder = folder
@@ -84,6 +88,9 @@ class JobsService(JobFiles):
         self._book = JobBook(state.jobs, self._announce)
         self._freezing = Freezing(snapshots or Snapshots(folder.sources, private=(str(folder.root),)))
         self._repeating = Repeating(self._book, policy or SingleUser(), metrics)
+        self._completion = Completion(
+            self._book, runtimes, folder.sources / PACKAGES, outside or Outside(), loop.start, self._repeating.told
+        )
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         groups = Groups(self._book, histories)
         self._usage = Usage()
@@ -102,6 +109,8 @@ class JobsService(JobFiles):
         self._loop.start("jobs-usage", self._recall_usage)
         for name, runner in self._runners.items():
             self._loop.start(f"jobs-on-{name}", partial(runner.run, self._loop.ending))
+        for job in (*self._book.active(), *self._book.newest(limit=_ENDED_LOOKED_AT)):
+            self._completion.heard(job)
         self._loop.repeat("jobs-snapshots", _TIDY_SECONDS, self._tidy_snapshots)
 
     def _tidy_snapshots(self) -> None:
@@ -189,7 +198,8 @@ class JobsService(JobFiles):
         return sorted(found, key=lambda run: -run.started_at)
 
     def show(self, job_id: str) -> Job:
-        return self._answers.shown(self._book.find(job_id))
+        job = self._answers.shown(self._book.find(job_id))
+        return replace(job, usage=self._completion.usage_now(job))
 
     def explain(self, job_id: str) -> Explanation:
         return self._answers.explain(self._book.find(job_id))
@@ -272,6 +282,7 @@ class JobsService(JobFiles):
 
     def _announce(self, job: Job) -> None:
         self._announcements.put(lambda: self._bus.publish(JobChanged(job)))
+        self._announcements.put(lambda: self._completion.heard(job))
 
 
 def _states(state: str | None) -> tuple[str, ...] | None:

@@ -125,6 +125,11 @@ class FakeRegistry:
             self._runs[run_id] = replace(run, status=status, end_time=int(time.time() * 1000))
         return self._runs[run_id]
 
+    def tell_run(self, run_id: str, tags: Mapping[str, str], datasets: Sequence[DatasetInput]) -> None:
+        run = self.run(run_id)
+        self._runs[run_id] = replace(run, tags={**run.tags, **tags})
+        self._datasets[run_id] = [*self._datasets.get(run_id, []), *datasets]
+
     def _experiment_id(self, name: str) -> str:
         return self._experiments.setdefault(name, str(len(self._experiments)))
 

@@ -61,6 +61,10 @@ class RegistryClient(Protocol):
         """Set a run's status: FINISHED, FAILED or KILLED."""
         ...
 
+    def tell_run(self, run_id: str, tags: Mapping[str, str], datasets: Sequence[DatasetInput]) -> None:
+        """Write tags on a run, and datasets (their ``source`` a path) as its inputs."""
+        ...
+
 
 class MlflowRegistry:
     """A RegistryClient for any tracking URI. ``environment`` is set (None: unset) in the worker for each request."""
@@ -108,6 +112,13 @@ class MlflowRegistry:
 
     def end_run(self, run_id: str, status: str) -> Run:
         return self._ask(Run, "end_run", run_id=run_id, status=status)
+
+    def tell_run(self, run_id: str, tags: Mapping[str, str], datasets: Sequence[DatasetInput]) -> None:
+        told = [
+            {"name": one.name, "digest": one.digest, "source": one.source, "context": one.context or ""}
+            for one in datasets
+        ]
+        self._ask(str, "tell_run", run_id=run_id, tags=dict(tags), datasets=told)
 
     def _ask(self, kind: type[T], verb: str, **arguments: Any) -> T:
         answer = self._workers.ask(self._uri, verb, arguments, self._environment, ANSWER_SECONDS)

@@ -190,6 +190,10 @@ class RegistryCore:
         self.changed()
         return run
 
+    def tell_run(self, run_id: str, tags: Mapping[str, str], datasets: list_of[DatasetInput]) -> None:
+        """Write facts on a run of the desk's own server, as its tags and as datasets that it was given."""
+        self.registries.open(None).tell_run(run_id, tags, datasets)
+
     def resolve(self, reference: str, uri: str | None = None) -> ModelVersion:
         """Find the version that NAME@ALIAS, NAME/VERSION or NAME (its latest) means. Raises NotFound."""
         name, kind, wanted = split_reference(reference)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.fake import ScriptedProgram
+from mlops_desk.records.jobs.capsule import ImageIdentity
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
@@ -25,6 +26,7 @@ from mlops_desk.runtimes.runtime import (
     Aftermath,
     GoneBeforeStart,
     MakeTicket,
+    Makings,
     NotStarted,
     Phase,
     Sighting,
@@ -212,6 +214,10 @@ class FakeRuntime:
                 return Aftermath(None, lines)
             outcome = Outcome(attempt.id, code, placed.seen.started_at, placed.seen.ended_at, signal=placed.signal)
             return Aftermath(outcome, lines)
+
+    def makings(self, job: Job, attempt: Attempt) -> Makings:  # noqa: ARG002 - its attempts are made of nothing
+        with self._act():
+            return Makings(image=ImageIdentity(id=job.image_id), versions={"engine": "fake"})
 
     def clear(self, job: Job, attempt: Attempt, *, finished: bool) -> None:  # noqa: ARG002 - nothing stays here
         with self._act():

@@ -6,12 +6,13 @@ second time. Errors are DeskErrors: Unavailable (TimedOut is one) means *unknown
 again; Refused means that the runtime said no; NotFound that what is asked for is not there.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from mlops_desk.base.errors import Unavailable
+from mlops_desk.records.jobs.capsule import ImageIdentity
 from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.reason import Reason
@@ -64,6 +65,21 @@ class Aftermath:
 
     outcome: Outcome | None
     log_tail: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Makings:
+    """What an attempt is made of and what it took, as far as its runtime knows; None is not known, or not yet.
+
+    ``packages`` are lines as pip freeze writes them, told by the attempt itself, as are ``cpu_seconds`` and
+    ``memory_peak_bytes`` of the whole container. ``versions`` has what runs it.
+    """
+
+    image: ImageIdentity | None = None
+    packages: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    cpu_seconds: float | None = None
+    memory_peak_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +267,10 @@ class Runtime(Protocol):
 
     def settle(self) -> None:
         """Give back and remove what is left over from ends of long ago; may be slow. Raises DeskError."""
+        ...
+
+    def makings(self, job: Job, attempt: Attempt) -> Makings:
+        """Tell what an attempt is made of and what it took, while it runs and once it is over. Raises Unavailable."""
         ...
 
     # -- reading -------------------------------------------------------------------------------

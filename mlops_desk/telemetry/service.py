@@ -26,6 +26,7 @@ from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, 
 from mlops_desk.records.history import Curves, History, Point, ProcessMemory, SeriesBrief, SeriesName, Window
 from mlops_desk.records.host import HostProcesses
 from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.jobs.usage import GpuSpent
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import Metric
 from mlops_desk.records.status import PastStatus, Sample, Status
@@ -39,6 +40,7 @@ from mlops_desk.telemetry.history.disk import DiskHistory
 from mlops_desk.telemetry.history.memory import SPAN_SECONDS, Ring, parts_of, rows_for
 from mlops_desk.telemetry.history.recorded import Recorded
 from mlops_desk.telemetry.history.recorder import Recorder
+from mlops_desk.telemetry.history.spent import gpu_spent
 from mlops_desk.telemetry.history.window import window_of
 from mlops_desk.telemetry.past import PastReader, Runs
 from mlops_desk.telemetry.pipe.sampler import Sampler
@@ -228,6 +230,10 @@ class TelemetryService:
     ) -> ListPage[SeriesBrief]:
         """List a page of the series that features record, in the order in which they were begun."""
         return self._recorded.page(self._history.points, kind, key, check_limit(limit, MOST_ON_A_PAGE), cursor)
+
+    def spent(self, gpu: str, start: float, end: float) -> GpuSpent:
+        """Return what a GPU did over a span of time. Raises Invalid, Unavailable, TimedOut."""
+        return gpu_spent(self._reader, gpu, start, end)
 
     def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
         """Return who held memory of a GPU in a span of time, those who held most first."""

@@ -60,6 +60,8 @@ def image_facts(data: Mapping[str, Any], dialect: Dialect = DOCKER) -> ImageFact
         working_dir=str(config.get("WorkingDir") or ""),
         user=str(config.get("User") or ""),
         architecture=str(data.get("Architecture") or ""),
+        os=str(data.get("Os") or ""),
+        diff_ids=tuple(map(str, (data.get("RootFS") or {}).get("Layers") or ())),
     )
 
 

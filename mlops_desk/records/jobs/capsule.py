@@ -43,7 +43,8 @@ class Capsule:
     """All that is known of what made a job's result. None: not known, or not asked yet.
 
     ``source_sha256`` is of the snapshot of its code, ``packages_sha256`` of what ``pip freeze`` says inside; ``gpus``
-    are the UUIDs that it had. ``versions`` has toolkit, CUDA, kernel and engine.
+    are the UUIDs that it had. ``versions`` has CUDA, kernel and engine, ``topology`` by what path two of its
+    GPUs reach one another (``GPU-a GPU-b``: ``NV18``).
     """
 
     image: ImageIdentity = field(default_factory=ImageIdentity)
@@ -57,6 +58,17 @@ class Capsule:
     versions: Mapping[str, str] = field(default_factory=dict)
     gpus: tuple[str, ...] = ()
     gpu_models: tuple[str, ...] = ()
+    topology: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What a job runs on, as the driver tells it: see ``Capsule``."""
+
+    driver: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    gpu_models: tuple[str, ...] = ()
+    topology: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ is all that a worker can be asked for, ``WRITES`` what must not be repeated when
 
 import difflib
 import importlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -164,6 +165,22 @@ def end_run(client: MlflowClient, run_id: str, status: str) -> Run:
     if client.get_run(run_id).info.status != status:
         client.set_terminated(run_id, status)
     return show_run(client, run_id)
+
+
+def tell_run(client: MlflowClient, run_id: str, tags: Mapping[str, str], datasets: Sequence[Mapping[str, str]]) -> str:
+    """Write tags on a run, and datasets (name, digest, source, context) as its inputs; return the run's id."""
+    told = [mlflow.entities.RunTag(key, value) for key, value in tags.items()]
+    client.log_batch(run_id, tags=told)
+    inputs = [
+        mlflow.entities.DatasetInput(
+            mlflow.entities.Dataset(one["name"], one["digest"], "local", json.dumps({"uri": one["source"]})),
+            [mlflow.entities.InputTag(_CONTEXT_TAG, one["context"])],
+        )
+        for one in datasets
+    ]
+    if inputs:
+        client.log_inputs(run_id, inputs)
+    return run_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,5 +380,6 @@ VERBS: dict[str, Callable[..., Any]] = {
     "datasets": list_datasets,
     "start_run": start_run,
     "end_run": end_run,
+    "tell_run": tell_run,
 }
-WRITES = frozenset({"set_alias", "start_run", "end_run"})
+WRITES = frozenset({"set_alias", "start_run", "end_run", "tell_run"})

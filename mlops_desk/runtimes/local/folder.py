@@ -74,6 +74,14 @@ class AttemptFolder:
             text = f"The job's folder {self.path} can't be made: {error.strerror}."
             raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
 
+    def give(self, name: str, data: bytes) -> None:
+        """Lay one more file beside the wrapper, for all to read. Raises Unavailable."""
+        try:
+            self._put(name, data, 0o444)
+        except OSError as error:
+            text = f"{self._inside / name} can't be written: {error.strerror}."
+            raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
+
     def is_held(self) -> bool:
         """Tell whether the command has not been allowed to begin yet."""
         return self._hold.exists()

@@ -21,6 +21,7 @@ from mlops_desk.runtimes.local.container import code_mount, container_spec, runs
 from mlops_desk.runtimes.local.folder import AttemptFolder
 from mlops_desk.runtimes.local.images import Images
 from mlops_desk.runtimes.local.kept_folders import make_kept
+from mlops_desk.runtimes.local.makings.reading import LISTER, lister
 from mlops_desk.runtimes.local.mounting.mounted import check_mounted
 from mlops_desk.runtimes.local.obstructions import obstruction
 from mlops_desk.runtimes.runtime import (
@@ -134,6 +135,8 @@ class Launch:
         make_kept(attempt, *runs_as(job))
         token = None if ticket is None else ticket.token
         folder.prepare(*runs_as(job), token, held=bool(job.spec.mounts), minors=self._minors(attempt))
+        if (program := lister(job.spec.resources.memory_bytes)) is not None:
+            folder.give(LISTER, program)
         self._engine.create(spec)
 
     def _minors(self, attempt: Attempt) -> list[int]:

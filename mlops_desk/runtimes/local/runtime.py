@@ -31,6 +31,7 @@ from mlops_desk.runtimes.local.held_gpus import HeldGpus
 from mlops_desk.runtimes.local.images import Images
 from mlops_desk.runtimes.local.kept_folders import check_kept
 from mlops_desk.runtimes.local.launch import CheckMounts, Launch, gone_before_start
+from mlops_desk.runtimes.local.makings.reading import makings
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.runtimes.local.quota import OutQuota, too_much
 from mlops_desk.runtimes.local.remains import Remains
@@ -41,6 +42,7 @@ from mlops_desk.runtimes.runtime import (
     Aftermath,
     Displaced,
     MakeTicket,
+    Makings,
     Phase,
     Sighting,
     Stray,
@@ -256,6 +258,9 @@ class LocalRuntime:
                 _log.warning("The container %s is left over for now: %s", plain(name), error.message)
                 if isinstance(error, Unavailable):
                     return
+
+    def makings(self, job: Job, attempt: Attempt) -> Makings:
+        return makings(self._engine, job, self._remains.folder(job, attempt).out)
 
     # -- reading -------------------------------------------------------------------------------
 

@@ -159,6 +159,36 @@ by_nodes() {
     [ "$proof" = minor ] || leased="/dev/nvidia with one of$wanted"
 }
 
+# list_packages COMMAND: have the image's Python (the command's, where it is one) say what is installed for it, beside the
+# command, which does not wait for it. It is the first that the kernel ends where memory is short.
+list_packages() {
+    [ -r "$IN/packages.py" ] || return 0
+    case $1 in *python*) find "$1" || return 0 ;; *) find python3 || find python || return 0 ;; esac
+    lister=$found
+    {
+        echo 1000 >/proc/self/oom_score_adj
+        "$lister" "$IN/packages.py" >"$OUT/.packages.new" && tool mv -f "$OUT/.packages.new" "$OUT/packages.txt"
+        : >"$OUT/.packages.done"
+    } >/dev/null 2>&1 &
+    listing=1
+}
+
+# A command that ended first waits for the list, for as long as a slow disk takes to load a Python.
+await_packages() {
+    left=50
+    while [ -n "$listing" ] && [ "$left" -gt 0 ] && [ ! -e "$OUT/.packages.done" ]; do
+        has sleep && tool sleep 0.1 2>/dev/null || return 0
+        left=$((left - 1))
+    done
+}
+
+# What the container took as a whole, by the kernel's own count, in either sort of cgroup.
+measure() {
+    for file in cpu.stat cpuacct/cpuacct.usage memory.peak memory/memory.max_usage_in_bytes; do
+        { read -r line <"/sys/fs/cgroup/$file"; } 2>/dev/null && echo "$file $line"
+    done >"$OUT/usage"
+}
+
 # Nothing of the image runs before the desk has seen that what is mounted here is what may be. An image without
 # a program that sleeps is asked about all the time: it takes some hundredths of a second.
 while [ -e "$IN/hold" ]; do
@@ -179,6 +209,8 @@ if [ "$proof" = failed ]; then
     exit 96
 fi
 [ ! -s "$IN/gpus" ] || echo "$proof" >"$OUT/proof"
+listing=
+list_packages "$1"
 if [ -r "$IN/token" ]; then
     IFS= read -r MLFLOW_TRACKING_TOKEN <"$IN/token"
     export MLFLOW_TRACKING_TOKEN
@@ -220,5 +252,7 @@ while :; do
     asked=1
 done
 
+await_packages
+measure
 leave "$code" "$proof" "$visible"
 exit "$code"

@@ -1,0 +1,210 @@
+"""A job's capsule made whole while it runs and when it has ended, beside it: nothing here holds a job up.
+
+At the start: the image's identities, the machine, then the data (read by a worker as the submitter, for a minute at
+most). At the end: the packages that were listed inside, and what was used. The same facts go to the job's run.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.process import run_worker
+from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.usage import usage_of
+from mlops_desk.jobs.ports import GpuHardware, Spent, TellRun
+from mlops_desk.records.jobs.capsule import Capsule, DataIdentity, ImageIdentity
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.usage import JobUsage
+from mlops_desk.runtimes.runtime import Makings
+from mlops_desk.runtimes.table import Runtimes
+
+_log = logging.getLogger(__name__)
+
+PACKAGES = "packages"
+"""The folder of lists of packages, beside the snapshots of code."""
+
+_DATA_WORKER = "mlops_desk.jobs.capsule.data"
+_DATA_SECONDS = 60.0  # chosen: what takes longer to list than this is told as not known
+_WHOLE_BYTES = 1 << 30  # chosen: read within seconds; larger sets are sampled
+_MARGIN_SECONDS = 5.0  # the worker tells what it has before it is ended
+_TAG = "mlops_desk."
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the rest of the house tells and is told; None where there is none of it."""
+
+    hardware: GpuHardware | None = None
+    spent: Spent | None = None
+    tell_run: TellRun | None = None
+
+
+class Completion:
+    """``packages`` is the folder of lists of packages; ``hand`` does a piece of work without holding up who asks."""
+
+    def __init__(
+        self,
+        book: JobBook,
+        runtimes: Runtimes,
+        packages: Path,
+        outside: Outside,
+        hand: Callable[[str, Callable[[], None]], object],
+        told: Callable[[Job], Job],
+    ) -> None:
+        self._book = book
+        self._runtimes = runtimes
+        self._packages = packages
+        self._outside = outside
+        self._hand = hand
+        self._told = told
+        self._begun: set[str] = set()
+        self._ended: set[str] = set()
+
+    def heard(self, job: Job) -> None:
+        """Take note of how a job is now; called for each change, in their order, by one thread."""
+        if not job.attempts or job.attempts[-1].started_at is None or job.orphan:
+            return
+        attempt = job.attempts[-1]
+        if job.state is JobState.RUNNING and attempt.id not in self._begun:
+            self._begun.add(attempt.id)
+            self._hand(f"capsule-{attempt.id}", lambda: self._at_start(job.id, attempt))
+        elif job.state.is_final and job.usage is None and attempt.id not in self._ended:
+            self._ended.add(attempt.id)  # what is written of its end is heard of before its usage is
+            self._hand(f"usage-{attempt.id}", lambda: self._at_end(job.id, attempt))
+
+    def usage_now(self, job: Job) -> JobUsage | None:
+        """Return what a job has used so far; what was written at its end where it is over."""
+        if job.usage is not None or not any(attempt.started_at is not None for attempt in job.attempts):
+            return job.usage
+        return usage_of(job, time.time(), self._outside.spent)
+
+    def package_list(self, job: Job) -> str | None:
+        """Return the packages that were listed inside; None where they are not known."""
+        name = None if job.capsule is None else job.capsule.packages_sha256
+        try:
+            return None if name is None else (self._packages / f"{name}.txt").read_text(encoding="utf-8")
+        except OSError:
+            return None
+
+    # -- at the start --------------------------------------------------------------------------
+
+    def _at_start(self, job_id: str, attempt: Attempt) -> None:
+        job = self._book.get(job_id)
+        self._fill(job, self._makings(job, attempt), attempt)
+        if (job.capsule is None or not job.capsule.data) and job.spec.mounts:
+            data = self._data(job)
+            self._change(job_id, lambda capsule: replace(capsule, data=data))
+        self._tell(self._book.get(job_id), with_data=True)
+
+    def _makings(self, job: Job, attempt: Attempt) -> Makings:
+        try:
+            return self._runtimes.named(attempt.runtime).makings(job, attempt)
+        except DeskError as error:
+            _log.info("What job %s is made of is not known now: %s", job.id, error.message)
+            return Makings()
+
+    def _fill(self, job: Job, makings: Makings, attempt: Attempt) -> None:
+        hardware = None if self._outside.hardware is None else self._outside.hardware(attempt.gpus)
+
+        def filled(capsule: Capsule) -> Capsule:
+            known = replace(capsule, image=_image(capsule.image, makings.image), gpus=attempt.gpus)
+            known = replace(known, versions={**capsule.versions, **makings.versions})
+            if hardware is None:
+                return known
+            return replace(
+                known,
+                driver=hardware.driver,
+                versions={**known.versions, **hardware.versions},
+                gpu_models=hardware.gpu_models,
+                topology=hardware.topology,
+            )
+
+        self._change(job.id, filled)
+
+    def _data(self, job: Job) -> tuple[DataIdentity, ...]:
+        mounts = [mount for mount in job.spec.mounts if mount.mode == "ro"]
+        request = {
+            "sources": [mount.source for mount in mounts],
+            "whole_bytes": _WHOLE_BYTES,
+            "seconds": _DATA_SECONDS - _MARGIN_SECONDS,
+        }
+        try:
+            found = run_worker(_DATA_WORKER, request, _DATA_SECONDS, as_uid=job.submitted_by) if mounts else []
+        except DeskError as error:
+            _log.info("What lies on the mounts of job %s is not known: %s", job.id, error.message)
+            found = [None] * len(mounts)
+        return tuple(
+            DataIdentity(mount.target, mount.source, **(told or {})) for mount, told in zip(mounts, found, strict=True)
+        )
+
+    # -- at the end ----------------------------------------------------------------------------
+
+    def _at_end(self, job_id: str, attempt: Attempt) -> None:
+        job = self._book.get(job_id)
+        takings = [self._makings(job, one) for one in job.attempts if one.started_at is not None]
+        if job.capsule is None or not job.capsule.gpus:
+            self._fill(job, takings[-1], attempt)
+        if takings[-1].packages is not None:
+            name = self._keep(takings[-1].packages)
+            self._change(job_id, lambda capsule: replace(capsule, packages_sha256=name))
+        usage = usage_of(job, time.time(), self._outside.spent, takings)
+        self._book.change(job_id, lambda now: replace(now, usage=usage))
+        self._tell(self._book.get(job_id), with_data=False)
+
+    def _keep(self, packages: str) -> str:
+        data = packages.encode()
+        name = hashlib.sha256(data).hexdigest()
+        try:
+            self._packages.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self._packages / f"{name}.txt", data)
+        except OSError as error:  # its hash still tells whether two lists are the same
+            _log.warning("A list of packages can't be kept: %s", error.strerror)
+        return name
+
+    # -- both ----------------------------------------------------------------------------------
+
+    def _change(self, job_id: str, change: Callable[[Capsule], Capsule]) -> None:
+        self._book.change(job_id, lambda job: self._told(replace(job, capsule=change(job.capsule or Capsule()))))
+
+    def _tell(self, job: Job, *, with_data: bool) -> None:
+        """Write the facts on the job's run; a server that is away does without: they are in the record."""
+        if self._outside.tell_run is None or job.mlflow_run_id is None or job.capsule is None:
+            return
+        data = [one for one in job.capsule.data if one.sha256 is not None] if with_data else []
+        try:
+            self._outside.tell_run(job.mlflow_run_id, run_tags(job), data)
+        except DeskError as error:
+            _log.warning("What job %s is made of can't be written on its run: %s", job.id, error.message)
+
+
+def _image(known: ImageIdentity, now: ImageIdentity | None) -> ImageIdentity:
+    return known if now is None else now
+
+
+def run_tags(job: Job) -> Mapping[str, str]:
+    """Return the facts about a job as tags of its run; the commit has MLflow's own name for it."""
+    capsule = job.capsule or Capsule()
+    told = {
+        f"{_TAG}job_id": job.id,
+        f"{_TAG}user": job.user,
+        "mlflow.source.git.commit": capsule.git.commit,
+        "mlflow.source.git.branch": capsule.git.branch,
+        "mlflow.source.git.repoURL": capsule.git.remote,
+        f"{_TAG}git_dirty": None if capsule.git.dirty is None else str(capsule.git.dirty).lower(),
+        f"{_TAG}source_sha256": capsule.source_sha256,
+        f"{_TAG}image": job.spec.image or None,
+        f"{_TAG}image_id": capsule.image.id or job.image_id,
+        f"{_TAG}image_digest": capsule.image.digest,
+        f"{_TAG}packages_sha256": capsule.packages_sha256,
+        f"{_TAG}seed": None if capsule.seed is None else str(capsule.seed),
+        f"{_TAG}driver": capsule.driver,
+        f"{_TAG}gpus": ", ".join(capsule.gpus) or None,
+        f"{_TAG}gpu_models": ", ".join(capsule.gpu_models) or None,
+        f"{_TAG}repeats": None if job.repeat is None else job.repeat.of,
+    }
+    return {key: value for key, value in told.items() if value}
