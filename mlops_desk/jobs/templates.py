@@ -16,6 +16,7 @@ from mlops_desk.records.jobs.template import JobTemplate
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _ENDING = ".yaml"
+_FOLDER = "job_templates"
 _MOST_OWN = 200  # chosen: nobody looks through more
 _TITLE_LIMIT = 100  # chosen: a cell of a table
 _HELP_LIMIT = 1000  # chosen: a paragraph
@@ -81,14 +82,9 @@ class Templates:
 
 
 def shipped() -> list[JobTemplate]:
-    """Return the templates that come along, by name."""
-    return _read(resource_folder() / "job_templates", own=False)
-
-
-def resource_folder() -> Traversable:
-    """Return where the program's own files lie: in a checkout beside the package, else where they were installed."""
-    beside = Path(__file__).resolve().parents[2] / "resources"
-    return beside if beside.is_dir() else files("mlops_desk_resources")
+    """Return the templates that come along, by name: in a checkout beside the package, else where it was installed."""
+    beside = Path(__file__).resolve().parents[2] / "resources" / _FOLDER
+    return _read(beside if beside.is_dir() else files("mlops_desk_resources") / _FOLDER, own=False)
 
 
 def _read(folder: Traversable, *, own: bool) -> list[JobTemplate]:

@@ -161,7 +161,11 @@ def test_a_name_comes_before_the_beginning_of_an_id_and_a_whole_id_before_a_name
     office.put("feed00000002", "y", at=2.0)
     office.put("aa0000000003", "feed", at=3.0)
     office.put("bb0000000004", "feed00000001", at=4.0)
+    office.put("dada00000005", "z", at=5.0)
+    office.put("aa0000000006", "dada", at=6.0)
     assert office.waits_for("feed") == ("aa0000000003",)
+    assert office.waits_for("dada") == ("aa0000000006",)
+    assert office.waits_for("dada0") == ("dada00000005",)
     assert office.waits_for("feed00000001") == ("feed00000001",)
 
 

@@ -23,6 +23,15 @@ def test_those_that_come_along():
     ]  # fmt: skip
 
 
+def test_an_installed_program_finds_them_where_they_were_installed(tmp_path, monkeypatch):
+    (tmp_path / "site" / "mlops_desk" / "jobs").mkdir(parents=True)
+    (tmp_path / "mlops_desk_resources" / "job_templates").mkdir(parents=True)
+    (tmp_path / "mlops_desk_resources" / "job_templates" / "one.yaml").write_text(TEXT)
+    monkeypatch.setattr("mlops_desk.jobs.templates.__file__", str(tmp_path / "site" / "mlops_desk" / "jobs" / "t.py"))
+    monkeypatch.setattr("mlops_desk.jobs.templates.files", lambda name: tmp_path / name)
+    assert [template.name for template in shipped()] == ["one"]
+
+
 @pytest.mark.parametrize("template", shipped(), ids=lambda template: template.name)
 def test_each_that_comes_along_is_a_job_file_with_a_title_and_a_help(template):
     spec = parse_spec(template.spec, "/home/ada")

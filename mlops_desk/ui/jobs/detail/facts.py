@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from mlops_desk.base.text import decimal_name
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.capsule import Capsule, Repeat
+from mlops_desk.records.jobs.filling import filled
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.jobs.usage import JobUsage
@@ -79,9 +80,13 @@ def spec_facts(spec: JobSpec, image_id: str | None) -> list[Fact]:
     mounts = "\n".join(f"{m.source} → {m.target} ({m.mode}{', staged' if m.stage else ''})" for m in spec.mounts)
     return [
         Fact("Image", spec.image + (f"\n{image_id[:_SHORT_HASH]}" if image_id else ""), fixed=True),
-        Fact("Command", " ".join(spec.command) or "the image's own", fixed=True),
+        Fact("Command", " ".join(filled(spec).command) or "the image's own", fixed=True),
         Fact("May use", ", ".join(wishes)),
-        *([Fact("Environment", "\n".join(f"{k}={v}" for k, v in spec.env.items()), fixed=True)] if spec.env else []),
+        *(
+            [Fact("Environment", "\n".join(f"{k}={v}" for k, v in filled(spec).env.items()), fixed=True)]
+            if spec.env
+            else []
+        ),
         *([Fact("Parameters", _pairs(spec.params), fixed=True)] if spec.params else []),
         *([Fact("Mounts", mounts, fixed=True)] if spec.mounts else []),
         *([Fact("Experiment", spec.mlflow.experiment)] if spec.mlflow else []),

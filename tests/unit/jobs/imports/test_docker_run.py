@@ -85,6 +85,7 @@ def test_resources(options, resources, noted):
         ("--mount type=tmpfs,dst=/x", (), True),
         ("-v /var/run/docker.sock:/var/run/docker.sock", (), True),
         ("-v /run/user/1000/podman/podman.sock:/x", (), True),
+        ("-v ~/.docker/desktop/docker.sock:/x", (), True),
         ("-v /home/ada/w/../../../etc/shadow:/x", (), True),
         ("-v /:/host", (), True),
         ("-v /a:/proc/x", (), True),
