@@ -70,7 +70,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """An image to build first: a ``context`` folder (absolute), and the ``dockerfile`` in it."""
+    """An image to build first: a ``context`` folder (absolute), and the ``dockerfile`` in it.
+
+    The job's ``image`` is what it is called then.
+    """
 
     context: str
     dockerfile: str = "Dockerfile"
@@ -95,8 +98,9 @@ class ValueSpan:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One job for each point: all of ``grid`` times each other, or ``samples`` points drawn from ``spans``.
+    """One job for each point: all of ``grid`` times each other, or ``samples`` points drawn from it and ``spans``.
 
+    Without samples there are no spans. One of its jobs keeps it without points, for what decides about its end.
     ``metric`` (of the MLflow run) and ``goal`` say which of them is best. ``stop_below_best``: a job that has reported
     the metric at least that many times, and whose best is worse than the median of the others then, is ended early;
     None: none is.
@@ -123,11 +127,11 @@ class Warned:
 class JobSpec:
     """What to run, as frozen at submit. Durations are seconds, times Unix seconds.
 
-    ``params`` are put in where ``{name}`` stands in command and env. ``priority``: larger goes first. ``after`` and
-    ``after_success`` are ids of jobs. ``retries`` says, for a class of failure, how many more attempts follow, each
-    after a longer pause. ``time_limit_seconds``: it is asked to end then, and killed after ``grace_seconds`` (None:
-    the setting's). ``array``: so many jobs of it, with ``{index}`` from 0. ``relax`` names points of the hardened
-    profile that do not hold for it.
+    ``params`` are put in where ``{name}`` stands in command and env (``filling.py``). ``priority``: larger goes first.
+    ``after`` and ``after_success`` are ids of jobs. ``retries`` says, for a class of failure, how many more attempts
+    follow, each after a longer pause. ``time_limit_seconds``: it is asked to end then, and killed after
+    ``grace_seconds`` (None: the setting's). ``array``: so many jobs of it, with ``{index}`` from 0. ``relax`` names
+    points of the hardened profile that do not hold for it.
     """
 
     name: str

@@ -3,11 +3,13 @@
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.base import wire
 from mlops_desk.records.jobs.filling import fill, filled, names_in
-from mlops_desk.records.jobs.spec import JobSpec, Sweep
+from mlops_desk.records.jobs.spec import JobSpec, Mount, Resources, Sweep
+from tests.job_specs import specs
 
 VALUES = {"lr": "0.1", "model.depth": "3", "a-b": "{lr}"}
 
@@ -73,3 +75,15 @@ def test_a_jobs_command_and_environment_get_its_parameters_and_its_seed():
 
 def test_a_name_that_nobody_knows_stays_for_a_job_that_was_stored_so():
     assert filled(JobSpec("a", "b", command=("{gone} {{x}}",), sweep=Sweep())).command == ("{gone} {x}",)
+
+
+@given(specs())
+@settings(deadline=None)
+def test_a_spec_survives_its_record(spec):
+    assert wire.loads(wire.dumps(spec), JobSpec) == spec
+
+
+def test_a_record_of_before_there_were_these_fields_is_read():
+    old = '{"name": "a", "image": "b", "command": ["c"], "resources": {"gpus": 1}, "mounts": [{"source": "/a", "target": "/b"}]}'
+    spec = JobSpec("a", "b", ("c",), resources=Resources(gpus=1), mounts=(Mount("/a", "/b"),))
+    assert wire.loads(old, JobSpec) == spec
