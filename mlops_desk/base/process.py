@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from mlops_desk.base.errors import DeskError, Refused, TimedOut, Unavailable, heard
 from mlops_desk.base.people import become
@@ -247,6 +247,11 @@ def exit_code(pid: int) -> int | None:
 
 
 _detached: list[subprocess.Popen[bytes]] = []
+
+
+def hand_over(command: Sequence[str]) -> NoReturn:
+    """Go on as another program, which gets this one's terminal, rights and environment. Raises OSError."""
+    os.execv(command[0], list(command))  # noqa: S606 - no shell reads these words
 
 
 def end_group(process: subprocess.Popen[bytes], grace_seconds: float = 0.0) -> None:

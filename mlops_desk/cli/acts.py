@@ -11,13 +11,14 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import DeskError, Hint, Invalid, TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
-from mlops_desk.cli import afterword, output
+from mlops_desk.cli import afterword, output, terminal
 from mlops_desk.cli.forms import deployment, job_files
 from mlops_desk.cli.output import show
 from mlops_desk.cli.parser import arguments_of, file_of
 from mlops_desk.cli.watch import watch
 from mlops_desk.records.agent import Backup
 from mlops_desk.records.drift import DriftReport
+from mlops_desk.records.jobs.job_shell import JobShell
 
 Act = Callable[[AgentAddress, argparse.Namespace, bool], int]
 _REPORT_TIMEOUT_SECONDS = 3600.0  # chosen: files of many gigabytes; a person watches and can press Ctrl+C
@@ -41,6 +42,8 @@ def _verb(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> in
             code = _print_lines(answer, as_json=as_json)
             _say(followed and afterword.over(client, followed))
             return code
+        if isinstance(answer, JobShell) and not as_json:
+            terminal.enter(answer)
         text = afterword.ended(given.verb, arguments, answer) or (
             afterword.after(before, answer)
             + output.text(answer, afterword.nothing(given.verb, arguments))

@@ -274,7 +274,9 @@ class FakeEngine:
 
     def has_file(self, name: str, path: str) -> bool:
         with self._act():
-            return path == "/bin/sh" and self._container(name).spec.image not in self.shell_less
+            spec = self._container(name).spec
+            mounted = any(target_of(mount) == PurePosixPath(path) for mount in spec.own_mounts)
+            return mounted or (path == "/bin/sh" and spec.image not in self.shell_less)
 
     def containers(self, labels: Mapping[str, str]) -> list[ContainerFacts]:
         with self._act():

@@ -37,6 +37,7 @@ from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob, runs_of
 from mlops_desk.records.jobs.capsule import Difference
 from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.place import DryRun, Explanation
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.list_page import ListPage
@@ -240,6 +241,13 @@ class JobsService(JobFiles):
 
     def cancel_group(self, job_id: str) -> JobGroup:
         return self._groups.cancel(job_id)
+
+    def shell(self, job_id: str) -> JobShell:
+        job = self._book.find(job_id)
+        if job.state is not JobState.RUNNING:
+            text = f"Job {job.id} is {job.state.value}, and a shell is opened only in what runs."
+            raise Refused(text, Hint("mlops-desk jobs list --state running", before="Those that run: "))
+        return self._runtimes.named(job.runtime).shell(job, job.attempts[-1])
 
     def lost(self, job_id: str) -> LostJob:
         found, owner_uid = self._lost(job_id)

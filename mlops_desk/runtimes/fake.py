@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.errors import Hint, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.records.jobs.capsule import ImageIdentity
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.outcome import Outcome
@@ -184,6 +185,10 @@ class FakeRuntime:
 
     def overrun(self, job: Job, attempt: Attempt) -> Reason | None:  # noqa: ARG002 - likewise
         return None
+
+    def shell(self, job: Job, attempt: Attempt) -> JobShell:  # noqa: ARG002 - one answer for all
+        text = f"The cluster {self._name} opens no terminal in job {job.id}."
+        raise Refused(text, Hint(f"mlops-desk jobs logs {job.id} --follow", before="Follow its output instead: "))
 
     # -- ending --------------------------------------------------------------------------------
 

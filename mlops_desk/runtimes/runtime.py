@@ -15,6 +15,7 @@ from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.capsule import ImageIdentity
 from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job
+from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.outcome import Outcome
@@ -231,6 +232,10 @@ class Runtime(Protocol):
 
     def overrun(self, job: Job, attempt: Attempt) -> Reason | None:
         """Return why a running attempt is to be stopped, as it takes more than it may; None: it is not known to."""
+        ...
+
+    def shell(self, job: Job, attempt: Attempt) -> JobShell:
+        """Return what opens a shell in a running attempt. Raises Refused where there is none, and Unavailable."""
         ...
 
     # -- ending --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from mlops_desk.records.jobs.capsule import Difference
 from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.records.jobs.imported import ImportedJobs
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.place import DryRun, Explanation
 from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.records.list_page import ListPage
@@ -177,6 +178,11 @@ class Jobs(Protocol):
     @changes(who=Who.OWNER, before="group", of=("group", "job_id"))
     def cancel_group(self, job_id: str) -> JobGroup:
         """Cancel all jobs of a sweep or an array that are not over."""
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("job", "job_id"))
+    def shell(self, job_id: str) -> JobShell:
+        """Open a shell in a running job's container, as the job's user, with this terminal."""
         ...
 
     @reads

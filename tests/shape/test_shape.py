@@ -145,7 +145,10 @@ MADE_ANEW = {
     "/v1/jobs/rerun": "makes a job",
 }
 """The changes that have nothing to show from before."""
-MADE_OF = {"/v1/rules/fire": "makes a retraining of the rule that is shown, whose owner may"}
+MADE_OF = {
+    "/v1/jobs/shell": "opens a shell in the job that is shown, whose owner may",
+    "/v1/rules/fire": "makes a retraining of the rule that is shown, whose owner may",
+}
 """The changes that show what something new is made of."""
 
 

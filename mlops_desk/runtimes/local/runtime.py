@@ -16,6 +16,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.local.container import (
@@ -35,6 +36,7 @@ from mlops_desk.runtimes.local.makings.reading import makings
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.runtimes.local.quota import OutQuota, too_much
 from mlops_desk.runtimes.local.remains import Remains
+from mlops_desk.runtimes.local.shell_entry import shell_entry
 from mlops_desk.runtimes.local.strays import attempt_of, stray
 from mlops_desk.runtimes.runtime import (
     Abilities,
@@ -221,6 +223,9 @@ class LocalRuntime:
         if used is None or used <= limit_bytes:
             return None
         return too_much(used, limit_bytes, folders)
+
+    def shell(self, job: Job, attempt: Attempt) -> JobShell:
+        return shell_entry(self._engine, job, attempt)
 
     # -- ending --------------------------------------------------------------------------------
 

@@ -90,6 +90,7 @@ TABLE = {
     "/v1/jobs/group": EVERYBODY,
     "/v1/jobs/go_on": OWNER,
     "/v1/jobs/cancel_group": OWNER,
+    "/v1/jobs/shell": OWNER,
     "/v1/jobs/lost": EVERYBODY,
     "/v1/jobs/forget": OWNER,
     "/v1/jobs/logs": EVERYBODY,
