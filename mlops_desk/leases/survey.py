@@ -34,10 +34,12 @@ class Stand:
     @property
     def holders(self) -> tuple[Lease, ...]:
         """The leases of those who have it, or are only just letting go."""
-        if self.held.sharers:
-            return tuple(each.lease for each in self.held.sharers if each.claim.standing is CardState.LEASED)
+        if self.state is not CardState.LEASED:  # else what is left of shares of before says nothing any more
+            living = [each.lease for each in self.held.sharers if each.claim.standing is CardState.LEASED]
+            if living or self.state is not CardState.DRAINING:
+                return tuple(living)
         lease = self.held.judged.lease if self.held.judged else None
-        return (lease,) if lease is not None and self.state in {CardState.LEASED, CardState.DRAINING} else ()
+        return () if lease is None else (lease,)
 
 
 def survey(

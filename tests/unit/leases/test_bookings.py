@@ -209,6 +209,14 @@ def test_rubbish_under_a_bookings_name_is_no_booking(hall: Hall, rubbish: bytes)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+def test_a_file_of_somebody_else_in_ones_folder_says_nothing(hall: Hall) -> None:
+    hall.desk.book(ME, ["GPU-0"], NOW, NOW + HOUR)
+    (file,) = hall.place.glob("leases/*/*.booking")
+    os.chown(file, 64_002, 64_002)
+    assert hall.desk.list() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
 def test_another_users_booking_is_theirs_to_take_back_and_roots(hall: Hall) -> None:
     for folder in (hall.place, *hall.place.parents):
         if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:

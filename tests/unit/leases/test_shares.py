@@ -223,3 +223,20 @@ def test_room_is_never_more_than_is_neither_declared_nor_in_use(parts, other_gib
     assert 0 <= room <= max(0, 24 * GIB - declared)
     if not asleep:
         assert room <= max(0, 24 * GIB - int(used_gib * GIB) + 1)
+
+
+def test_what_the_agent_runs_is_not_the_work_of_a_container_that_has_not_begun(room: Room) -> None:
+    one = room.agent(1)
+    assert one.take(replace(share("a", 4), container="c-a"), [uuid(0)], room.facts()) is None
+    (card,) = one.cards(room.facts(gpu(0, processes=(process(1, gib=1),), used_gib=1)))
+    assert card.state is CardState.EXTERNAL
+
+
+def test_whoever_has_the_whole_after_shares_of_it_is_the_one_that_is_shown(room: Room) -> None:
+    one = room.agent(1)
+    assert one.take(share("a", 4), [uuid(0)], room.facts()) is None
+    one.release("a")
+    assert one.take(LeaseHolder("b", "the whole"), [uuid(0)], room.facts()) is None
+    (card,) = one.cards(room.facts())
+    assert (card.state, [each.label for each in card.holders]) == (CardState.LEASED, ["the whole"])
+    assert one.snapshot(room.facts())[uuid(0)].label == "the whole"
