@@ -17,7 +17,7 @@ def local_runtime(
     folder: DataFolder,
     settings: SettingsStore,
     addresses: Callable[[], Iterable[str]],
-    proven: Callable[[str, tuple[str, ...]], None],
+    proven: Callable[[str, tuple[str, ...]], None] = lambda _level, _gpus: None,
 ) -> LocalRuntime:
     """Return the runtime ``name``; ``addresses`` are those of all engines, whose sockets no job gets.
 

@@ -16,7 +16,14 @@ from unittest import mock
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.leases.allocation import DriverFacts
@@ -364,5 +371,5 @@ def test_the_devices_are_those_that_the_ledger_knows() -> None:
     assert tuple(one.uuid for one in devices_of((gpu(0), gpu(1), cut(2)))) == DEVICES
 
 
-TestSharesNeverOver = Machine.TestCase
-TestSharesNeverOver.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+def test_nobody_meets_anybody_and_nothing_is_leaked_whatever_happens_in_any_order() -> None:
+    run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=50, deadline=None))
