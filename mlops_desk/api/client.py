@@ -59,7 +59,7 @@ class Client(ClientLike):
         timeout = httpx.Timeout(timeout_seconds or verb.mark.timeout_seconds, connect=5.0)
         asked_at = time.time()
         with _told(verb, timeout_seconds or verb.mark.timeout_seconds, self.address):
-            if verb.mark.changes:
+            if verb.has_body:
                 answer = self._http.post(verb.path, content=wire.dumps(given), timeout=timeout)
             else:
                 answer = self._http.get(verb.path, params=_query(given), timeout=timeout)

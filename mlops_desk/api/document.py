@@ -13,7 +13,7 @@ def document(verbs: Sequence[Verb]) -> dict[str, Any]:
     """Return the OpenAPI document that describes ``verbs``."""
     paths: dict[str, dict[str, Any]] = {}
     for verb in verbs:
-        paths.setdefault(verb.path, {})["post" if verb.mark.changes else "get"] = describe(verb)
+        paths.setdefault(verb.path, {})["post" if verb.has_body else "get"] = describe(verb)
     return {"openapi": "3.1.0", "info": {"title": "MLOps Desk agent", "version": __version__}, "paths": paths}
 
 
@@ -27,7 +27,7 @@ def describe(verb: Verb) -> dict[str, Any]:
         **({"x-why": verb.mark.why} if verb.mark.why else {}),
     }
     answer = {"200": {"description": "The answer", "content": _content(verb)}}
-    if verb.mark.changes:
+    if verb.has_body:
         return {
             **text,
             "requestBody": {"content": {"application/json": {"schema": _object(verb)}}},

@@ -134,7 +134,7 @@ class ApiServer:
             clock = {CLOCK_HEADER: f"{time.time():.6f}"}
             return Response(wire.dumps(result), media_type="application/json", headers=clock)
 
-        method = "POST" if verb.mark.changes else "GET"
+        method = "POST" if verb.has_body else "GET"
         return Route(verb.path, answer, methods=[method], name=f"{verb.service}.{verb.name}")
 
     def _method(self, verb: Verb) -> Callable[..., Any]:
@@ -223,7 +223,7 @@ def _seconds(text: str) -> float:
 
 
 async def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
-    if verb.mark.changes:
+    if verb.has_body:
         given = wire.loads(await _body(request) or b"{}", dict[str, Any])
     else:
         lists = {parameter.name for parameter in verb.parameters if get_origin(parameter.type) is list}

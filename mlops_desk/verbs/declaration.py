@@ -170,6 +170,11 @@ class Verb:
         return get_origin(self.returns) is Iterator
 
     @property
+    def has_body(self) -> bool:
+        """Tell whether it is asked for with a body (POST): what changes something, and what takes a whole file."""
+        return self.mark.changes or any(isinstance(one.form, (FileText, Pairs)) for one in self.parameters)
+
+    @property
     def word(self) -> str:
         """What it is called by people: its name without the ``_`` that keeps it apart from a word of Python's."""
         return self.name.rstrip("_")
@@ -180,7 +185,7 @@ class Verb:
 
 
 def reads(method: F) -> F:
-    """Mark a verb that only reads: a GET that may be repeated and leaves no audit record."""
+    """Mark a verb that only reads: it may be repeated and leaves no audit record; a GET, unless it takes a file."""
     setattr(method, _MARK, VerbMark(changes=False))
     return method
 

@@ -43,7 +43,7 @@ class Jobs(Protocol):
         """
         ...
 
-    @changes(why="it makes job files of what was sent, and queues nothing")
+    @reads
     def import_(
         self,
         file: Annotated[str, FileText("FILE")] = "",

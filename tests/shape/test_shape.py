@@ -139,7 +139,6 @@ MADE_ANEW = {
     "/v1/gpus/note": "leaves a note",
     "/v1/gpus/reserve": "makes a booking",
     "/v1/gpus/tell_when_free": "only asks to be told",
-    "/v1/jobs/import": "makes job files of what was sent",
     "/v1/jobs/save_template": "makes a template, and takes no name that is there",
     "/v1/jobs/submit": "makes a job",
     "/v1/jobs/rerun": "makes a job",

@@ -25,6 +25,7 @@ _PORT_LIMIT = 120  # chosen: two addresses and two ranges
 _SOCKETS = re.compile(r"(docker|podman|containerd|crio)[^/]*\.sock$")
 _SYSTEM = ("/", "/boot", "/dev", "/etc", "/proc", "/root", "/run", "/sys", "/usr", "/var/lib", "/var/run")
 _PORTS = re.compile(r"(?:(?:.*:)?([0-9.-]*):)?([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?")
+_SECRET = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|CREDENTIALS?)$", re.IGNORECASE)
 _SHELL = re.compile(r"\$\{?[A-Za-z_(]")
 
 
@@ -70,7 +71,10 @@ class JobDraft:
             self.lost(option, f"{name}={value}", f"A job file has at most {MOST_VARIABLES} variables.")
         elif self._takes(option, f"{name}={value}", {"env": {name: value}}):
             self.file.setdefault("env", {})[name] = value
-            if _SHELL.search(value):
+            if _SECRET.search(name) and value:
+                why = "It looks like a secret, and stands in the job file for all to read: put it among secrets."
+                self.changed(option, name, why)
+            elif _SHELL.search(value):
                 self.changed(option, f"{name}={value}", "What a shell would have put in stands there as it is written.")
 
     def mount(self, option: str, shown: str, source: str, target: str, *, writable: bool) -> None:

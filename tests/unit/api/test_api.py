@@ -5,7 +5,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +27,9 @@ from mlops_desk.records.event import Heartbeat, Hello, JobChanged, Notice, Sampl
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.history import Curve, Curves
 from mlops_desk.records.host import Host
+from mlops_desk.records.jobs.imported import ImportedJob, ImportedJobs
 from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.place import DryRun
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Run
@@ -61,6 +63,12 @@ class Jobs:
         if "bad" in spec:
             raise Invalid("The spec is bad.", "Mend it.")
         return job()
+
+    def import_(self, file: str = "", folder: str = "/", docker_run: str | None = None) -> ImportedJobs:
+        return ImportedJobs((docker_run or "").partition(" -e")[0], (ImportedJob(folder, file),))
+
+    def preview(self, spec: str = "", changed: Mapping[str, str] | None = None) -> DryRun:
+        return DryRun("", 1, warnings=(spec, *(f"{path}={value}" for path, value in (changed or {}).items())))
 
     def list(self, state: str | None = None, limit: int = 200) -> list[Job]:
         return [job(str(number)) for number in range(limit)]
@@ -183,6 +191,15 @@ def test_a_bug_is_no_answer_and_is_not_shown(world: World, caplog: pytest.LogCap
     with pytest.raises(Exception, match="Something went wrong in the agent") as caught:
         world.client.rules.list()
     assert "list index" not in str(caught.value)
+
+
+def test_what_only_reads_a_whole_file_is_sent_as_a_body_and_leaves_no_record(world: World) -> None:
+    text = "é" * 60_000  # three times as long in an address, which nobody takes
+    found = world.client.jobs.import_(text, docker_run="docker run -e TOKEN=s3cret img")
+    assert found == ImportedJobs("docker run", (ImportedJob("/", text),))
+    seen = world.client.jobs.preview(text, changed={"params.lr": "0.1", "resources.gpus": "2"})
+    assert seen.warnings == (text, "params.lr=0.1", "resources.gpus=2")
+    assert world.audit == []
 
 
 def test_changes_are_audited_whatever_became_of_them_and_reads_are_not(world: World) -> None:

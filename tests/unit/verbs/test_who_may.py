@@ -185,7 +185,7 @@ class Agent:
         async def ask() -> httpx.Response:
             given = {one.name: value_of(one.type) for one in verb.parameters if one.required}
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
-                if verb.mark.changes:
+                if verb.has_body:
                     return await client.post(verb.path, json=given)
                 return await client.get(verb.path, params=given)
 

@@ -212,3 +212,9 @@ def test_more_variables_than_a_job_file_has_are_told():
     job = read("docker run " + "".join(f"-e A{number}=1 " for number in range(502)) + "img")
     assert len(parse_spec(job.spec).env) == 500
     assert [(note.value, note.lost) for note in job.notes] == [("A500=1", True), ("A501=1", True)]
+
+
+def test_a_secret_is_told_and_not_repeated():
+    line = "docker run -e HF_TOKEN=s3cret -e WANDB_API_KEY=s3cret -e MAX_TOKENS=5 -e MY_TOKEN= img"
+    assert notes(line) == [("-e", "HF_TOKEN", False), ("-e", "WANDB_API_KEY", False)]
+    assert spec_of(line).env["HF_TOKEN"] == "s3cret"
