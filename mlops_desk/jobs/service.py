@@ -156,7 +156,8 @@ class JobsService(JobFiles):
     ) -> Job:
         where = self._where(folder, runtime)
         text = spec or without_file(changed or {})
-        return self._intake.queue(parse_spec(text, folder, changed), current_caller().uid, where)[0]
+        queued = self._intake.queue(parse_spec(text, folder, changed), current_caller().uid, where)
+        return self._answers.shown(queued[0])
 
     def preview(
         self,

@@ -18,7 +18,7 @@ def told(job: Job) -> dict[str, str]:
     """Return the lines about a queued job's place; none for a job that is in no queue."""
     if job.state is not JobState.QUEUED or job.position is None:
         return {}
-    lines = {"position": str(job.position), "starts": starts(job.forecast_start)}
+    lines = {"position": str(job.position), "start": starts(job.forecast_start)}
     if job.priority:
         lines["priority"] = str(job.priority)
     return {**lines, **_waiting_for(job.waiting_for)}
@@ -27,7 +27,7 @@ def told(job: Job) -> dict[str, str]:
 def starts(forecast: float | None) -> str:
     """Say when something starts: "now", "14:30, in 2 h", "not known"."""
     if forecast is None:
-        return "not known: nothing that it waits for says when it ends"
+        return "not known"
     left = forecast - agent_clock.now()
     return "now" if left < 1 else f"about {moment(forecast)}, in {duration_text(left)}"
 
@@ -37,7 +37,7 @@ def explanation(told: Explanation) -> str:
     place = told.place
     if place is not None:
         lines["position"] = str(place.position)
-        lines["starts"] = starts(place.forecast_start)
+        lines["start"] = starts(place.forecast_start)
         lines.update(_waiting_for(place.waiting_for))
         if place.reason is not None and place.reason.hint:
             lines["next"] = place.reason.hint
@@ -59,7 +59,9 @@ def dry_run(told: DryRun) -> str:
 
 def _place(place: QueuePlace) -> str:
     why = "" if place.reason is None else f"  {plain(place.reason.text, _TEXT)}"
-    return f"position {place.position}  starts {starts(place.forecast_start)}{why}"
+    if place.position == 0:
+        return f"blocked{why}"
+    return f"position {place.position}  start {starts(place.forecast_start)}{why}"
 
 
 def _waiting_for(gpus: Sequence[WaitingFor]) -> dict[str, str]:

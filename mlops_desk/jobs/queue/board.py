@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mlops_desk.jobs.queue.explain import all_wishes, alternatives, place_of, put
-from mlops_desk.jobs.queue.forecast import foresee
+from mlops_desk.jobs.queue.forecast import FORESEEN, foresee
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.view import QueueView, Wish
 from mlops_desk.records.jobs.job import Job, JobState
@@ -43,9 +43,9 @@ class Board:
         self._places: dict[str, int] = {}
 
     def order(self) -> list[Wish]:
-        """Return all that wait, the next first."""
+        """Return all that wait and can start some day, the next first."""
         if self._order is None:
-            self._order = all_wishes(self.view)
+            self._order = [wish for wish in all_wishes(self.view) if wish.job_id not in self.plan.blocked]
             self._places = {wish.job_id: index for index, wish in enumerate(self._order)}
         return self._order
 
@@ -59,6 +59,8 @@ class Board:
         """Return when a job is expected to start; None: nobody can tell."""
         if job_id in self.plan.starts:
             return self.view.now
+        if self._places.get(job_id, 0) >= FORESEEN:
+            return None
         known = self.foresight
         if known is None or not (self._is_own or (known.is_fresh and known.starts.get(job_id, 0.0) > self.view.now)):
             self.foresight = known = Foresight(foresee(self.view), time.monotonic())
@@ -66,11 +68,15 @@ class Board:
         return known.starts.get(job_id)
 
     def place(self, job_id: str) -> QueuePlace | None:
-        """Return where a job stands; None: it waits for nothing."""
+        """Return where a job stands; None: it waits for nothing, or is blocked."""
         wish = self.wish(job_id)
         if wish is None:
             return None
         return place_of(self.view, self.plan, wish, self._places[job_id] + 1, self.forecast(job_id))
+
+    def nowhere(self, job_id: str) -> QueuePlace:
+        """Return the place of a job that is blocked: none in the line."""
+        return QueuePlace(job_id, 0, None, (), self.plan.blocked.get(job_id))
 
     def shown(self, job: Job) -> Job:
         """Return a job with its place."""
@@ -81,19 +87,23 @@ class Board:
 
     def explain(self, job: Job) -> Explanation:
         """Tell why a job waits, what stands before it, and what would start it sooner."""
-        place = self.place(job.id)
-        wish = self.wish(job.id)
-        if place is None or wish is None:
+        reason = self.plan.blocked.get(job.id)
+        if reason is not None:
+            wish = next(one for one in all_wishes(self.view) if one.job_id == job.id)
+            return Explanation(job.id, job.state.value, reason.text, alternatives=alternatives(self.view, wish))
+        place, waits = self.place(job.id), self.wish(job.id)
+        if place is None or waits is None:
             return Explanation(job.id, job.state.value, _not_waiting(job))
         text = place.reason.text if place.reason is not None else "It starts now."
-        same = [one.job_id for one in self.order()[: place.position - 1] if bool(one.need.gpus) is bool(wish.need.gpus)]
-        sooner = () if job.id in self.plan.starts else alternatives(self.view, wish)
+        before = self.order()[: place.position - 1]
+        same = [one.job_id for one in before if bool(one.need.gpus) is bool(waits.need.gpus)]
+        sooner = () if job.id in self.plan.starts else alternatives(self.view, waits)
         return Explanation(job.id, job.state.value, text, place, tuple(same[-_AHEAD:]), sooner)
 
     def preview(self, made_up: list[Wish]) -> tuple[tuple[QueuePlace, ...], tuple[Alternative, ...]]:
         """Tell where jobs would stand that nobody has submitted, and what would start the first of them sooner."""
         with_them = Board(put(self.view, *made_up))
-        places = tuple(place for one in made_up if (place := with_them.place(one.job_id)) is not None)
+        places = tuple(with_them.place(one.job_id) or with_them.nowhere(one.job_id) for one in made_up)
         first = made_up[0]
         if first.job_id in with_them.plan.starts:
             return places, ()

@@ -15,7 +15,7 @@ from mlops_desk.records.jobs.reason import Reason
 
 UNDER_WAY = frozenset({JobState.STARTING, JobState.RUNNING})
 IN_QUEUE = frozenset({JobState.QUEUED, JobState.BLOCKED})
-NO_IMAGE = Reason("image_pulling", "Its image is not here yet.")
+NO_IMAGE = Reason("image_pulling", "Its image is not here yet, and is pulled first.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,6 @@ def place_of(view: QueueView, plan: Plan, wish: Wish, position: int, forecast: f
     """Tell where a job stands."""
     if wish.job_id in plan.starts:
         return QueuePlace(wish.job_id, position, view.now)
-    if wish.job_id in plan.blocked:
-        return QueuePlace(wish.job_id, position, None, (), plan.blocked[wish.job_id])
     wait = plan.wait_of(wish.job_id)
     gpus = wait.gpus or tuple(spot.card.uuid for spot in Table(view).fitting(wish.need) if wish.need.gpus)
     return QueuePlace(wish.job_id, position, forecast, waiting_for(view, gpus), wait.reason)

@@ -18,6 +18,7 @@ from mlops_desk.records.jobs.reason import Reason
 
 _GIB = 1 << 30
 _NAME_LIMIT = 40  # chosen: enough to know a job by, and the sentence stays short
+_TEXT_LIMIT = 80  # chosen: what the ledger says of a card in a few words
 _NAMED = 3  # chosen: as many ids as a short line takes
 NO_DRIVER = Reason(WAITING_FOR_GPUS, "The GPU driver can't be asked, so no GPU is given out.")
 LATER = Reason(WAITING_FOR_TIME, "Is to begin at a time that has not come.")
@@ -74,8 +75,18 @@ def turn(need: Need, free: int) -> Reason:
 
 def out_of_reach(need: Need, free: int, cards: Sequence[GpuCard]) -> Reason:
     """Say which cards nobody can give out, where a job can't do without them."""
-    told = "; ".join(f"GPU {card.index}: {plain(card.text or card.state.value, 80)}" for card in cards[:_NAMED])
-    return Reason(WAITING_FOR_GPUS, f"Needs {asked(need)}, {free} free. {told}.")
+    told = ", ".join(map(_away, cards[:_NAMED]))
+    more = f" and {len(cards) - _NAMED} more" if len(cards) > _NAMED else ""
+    text = f"Needs {asked(need)}, {free} free; not in the queue's hands: {told}{more}."
+    return Reason(WAITING_FOR_GPUS, text)
+
+
+def _away(card: GpuCard) -> str:
+    holder = next((one for one in card.holders if one.external), None)
+    if holder is None:
+        return f"GPU {card.index} ({plain(card.text, _TEXT_LIMIT) or card.state.value})"
+    whose = f" of {plain(holder.user, _NAME_LIMIT)}" if holder.user else ""
+    return f"GPU {card.index} ({plain(holder.label, _NAME_LIMIT)}{whose})"
 
 
 def quota(most: int, held: int) -> Reason:

@@ -18,7 +18,7 @@ class WaitingFor:
 
 @dataclass(frozen=True, slots=True)
 class QueuePlace:
-    """A queued job's place as the scheduler sees it now. ``position`` 1 is next.
+    """A queued job's place as the scheduler sees it now. ``position`` 1 is next; 0: it is blocked, and in no line.
 
     ``forecast_start`` is in Unix seconds; None: nothing that runs has said when it ends.
     """

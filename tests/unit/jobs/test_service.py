@@ -80,7 +80,13 @@ class Desk:
         self.bus.subscribe(JobChanged, self.events.append)
         self.settings = SettingsStore(self.folder.settings)
         self.runtime = local_runtime(
-            "local", self.engine, NoGpus(), self.folder, self.settings, lambda: [self.settings.text("engine.host")]
+            "local",
+            self.engine,
+            NoGpus(),
+            self.folder,
+            self.settings,
+            lambda: [self.settings.text("engine.host")],
+            lambda _level, _gpus: None,
         )
         self.jobs = JobsService(
             self.folder,

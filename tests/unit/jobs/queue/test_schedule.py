@@ -74,10 +74,12 @@ def test_while_nobody_knows_when_gpus_become_free_only_short_jobs_use_those_that
 
 @pytest.mark.parametrize("state", [CardState.EXTERNAL, CardState.FAULTED, CardState.UNKNOWN])
 def test_a_job_that_needs_a_card_which_is_in_nobodys_hands_keeps_nobody_waiting(state):
-    have = (card(0, state, text="used by python (pid 7) of bo"), *cards(8)[1:])
+    holders = (CardHolder("python", "bo", pid=7, external=True),) if state is CardState.EXTERNAL else ()
+    have = (card(0, state, text="fell off the bus", holders=holders), *cards(8)[1:])
     plan = schedule(view([wish("big", 8, 0), wish("small", 1, 1)], have))
     assert list(plan.starts) == ["small"]
-    assert plan.waits["big"].reason.text == "Needs 8 GPUs, 7 free. GPU 0: used by python (pid 7) of bo."
+    why = "python of bo" if holders else "fell off the bus"
+    assert plan.waits["big"].reason.text == f"Needs 8 GPUs, 7 free; not in the queue's hands: GPU 0 ({why})."
     assert "GPU-0" not in plan.starts["small"]
 
 

@@ -38,7 +38,7 @@ class Desk:
         self.settings = SettingsStore(self.folder.settings)
         self.state = State(self.folder.state_database)
         self.loop = Loop("test")
-        runtime = local_runtime("local", self.engine, self.leases, self.folder, self.settings, list)
+        runtime = local_runtime("local", self.engine, self.leases, self.folder, self.settings, list, lambda *_: None)
         self.jobs = JobsService(
             self.folder, self.state, Bus(), self.loop, Runtimes([runtime]), no_run, no_run, lambda _: None,
             rules=lambda: self.rules,
@@ -113,6 +113,18 @@ def test_what_a_dry_run_says_of_now_is_what_happens_and_nothing_is_queued(desk):
 def test_a_dry_run_of_an_image_that_is_not_here_promises_nothing(desk):
     told = desk.jobs.preview(HEAD.format(name="x").replace("img", "other"))
     assert (told.places[0].forecast_start, told.places[0].reason.class_) == (None, "image_pulling")
+
+
+def test_what_never_starts_is_in_no_line_and_told_what_would(desk):
+    told = desk.jobs.preview(HEAD.format(name="x") + "resources: {gpus: 3}\n")
+    assert (told.places[0].position, told.places[0].reason.class_) == (0, "never_enough_gpus")
+    assert told.alternatives[0].text == "with 2 GPUs"
+    huge = desk.submit("resources: {gpus: 3}\n")
+    desk.wait(huge.id, JobState.BLOCKED)
+    assert desk.jobs.show(huge.id).position is None
+    why = desk.jobs.explain(huge.id)
+    assert (why.text, why.place, why.alternatives[0].value) == ("Asks for 3 GPUs; this machine has 2.", None, "2")
+    assert desk.submit("resources: {gpus: 2}\n").position == 1
 
 
 def test_a_priority_is_changed_while_it_waits_and_not_after_the_end(desk):

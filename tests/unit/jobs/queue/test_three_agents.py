@@ -19,6 +19,7 @@ from mlops_desk.jobs.queue.view import Need, QueueView, RunningJob, Wish
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
+from mlops_desk.records.jobs.card import CardState
 from mlops_desk.records.metric import Reading
 from mlops_desk.runtimes.local.leases import LedgerGpus
 from mlops_desk.runtimes.local.ports import GpuHolder
@@ -119,6 +120,8 @@ class Machine(RuleBasedStateMachine):
                     assert uuid not in owner
                     owner[uuid] = job.job_id
         for one in self.agents["anna"].gpus.cards():
+            if one.state is CardState.DRAINING:  # who had it has let go, and is named until it is seen empty
+                continue
             held = {holder.label for holder in one.holders if not holder.external}
             assert held <= {owner.get(one.uuid)}
 
