@@ -66,19 +66,33 @@ class Loop:
         self.start(name, keep_on)
 
     def beat(
-        self, name: str, seconds: float, work: Callable[[], None], *, first: Callable[[], None] | None = None
+        self,
+        name: str,
+        seconds: float,
+        work: Callable[[], None],
+        *,
+        first: Callable[[], None] | None = None,
+        bell: threading.Event | None = None,
     ) -> None:
         """Run ``work`` at whole multiples of ``seconds`` of the monotonic clock, so that several tick together.
 
-        ``first`` is run at once, before them. What takes too long leaves beats out; it does not shift them.
+        ``first`` is run at once, before them. What takes too long leaves beats out; it does not shift them. When
+        ``bell`` is set, it is run between two beats as well.
         """
+        awaited = self._ending if bell is None else bell
+        if bell is not None:
+            self.at_end(bell.set)
 
         def keep_on() -> None:
             goes_on, beat = first is None or _guarded(name, first), 0
             while goes_on:
                 beat = max(beat + 1, int(time.monotonic() / seconds) + 1)
-                if self._ending.wait(max(0.0, beat * seconds - time.monotonic())):
+                rung = awaited.wait(max(0.0, beat * seconds - time.monotonic()))
+                if self._ending.is_set():
                     return
+                if rung:
+                    awaited.clear()
+                    beat -= 1
                 goes_on = _guarded(name, work)
 
         self.start(name, keep_on)

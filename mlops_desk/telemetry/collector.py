@@ -4,7 +4,8 @@ One thread polls the GPUs, one reads the host, one asks slow devices; they write
 thread writes where nothing was told: a frame in 1.1 s at least, and two a second while a driver call is under way, so
 that the agent knows on which GPU. Where a thread is stuck in one GPU, it has another read the others. The collector
 ends when its stdin closes (the agent is gone, however it ended) and, whatever hangs, at once on SIGTERM, which it does
-not catch. It imports little: no numpy, no database, no container engine.
+not catch. A byte on its stdin means: read the GPUs now, between two beats. It imports little: no numpy, no database,
+no container engine.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import logging
 import os
 import select
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +46,7 @@ class Collector:
         reports: Reports | None = None,
     ) -> None:
         self._loop = Loop("collector")
+        self._hurried = threading.Event()
         self._gpus = gpus
         self._host = host
         self._reports = reports
@@ -60,7 +63,7 @@ class Collector:
         loop = self._loop
         if self._reports is not None:
             self._reports.start(loop, self._ring)
-        loop.beat("gpus", self._interval, self._read_gpus, first=self._read_gpus)
+        loop.beat("gpus", self._interval, self._read_gpus, first=self._read_gpus, bell=self._hurried)
         host = self._host
         if host is not None:
             for lane in host.lanes():
@@ -71,6 +74,7 @@ class Collector:
                 pass
         finally:
             loop.ending.set()
+            self._hurried.set()
 
     def _read_gpus(self) -> None:
         sample = self._gpus.read()
@@ -92,18 +96,25 @@ class Collector:
     def _agent_lives(self) -> bool:
         """Send what can't wait for a sample: events, and a sign of life that is due. Raises BrokenPipeError."""
         if self._gpus.relay.relieve(STUCK_SECONDS):
-            self._loop.beat("gpus", self._interval, self._read_gpus, first=self._read_gpus)
+            self._loop.beat("gpus", self._interval, self._read_gpus, first=self._read_gpus, bell=self._hurried)
         pause = BUSY_HEARTBEAT_SECONDS if self._outbox.told_busy else HEARTBEAT_SECONDS
         left = self._outbox.sent_at + pause - time.monotonic()
         if left > 0:
             ready, _, _ = select.select([self._lifeline, self._wake], [], [], left)
-            if self._lifeline in ready and os.read(self._lifeline, 4096) == b"":
+            if self._lifeline in ready and not self._heed(os.read(self._lifeline, 4096)):
                 return False
             if self._wake not in ready:
                 return True
             self._hush()
         self._outbox.send()
         return True
+
+    def _heed(self, word: bytes) -> bool:
+        """Read the GPUs at once, as the agent asks; False when it is gone."""
+        if word:
+            self._gpus.hurry()
+            self._hurried.set()
+        return bool(word)
 
     def _ring(self) -> None:
         try:
@@ -147,6 +158,9 @@ class _NoGpus:
 
     def busy(self) -> None:
         return None
+
+    def hurry(self) -> None:
+        """Do nothing: there is nothing to ask."""
 
 
 def _gpus(options: argparse.Namespace, skip: frozenset[int]) -> tuple[GpuSource, Reports | None]:

@@ -89,6 +89,10 @@ class GpuSource(Protocol):
 
     def busy(self) -> Busy | None: ...
 
+    def hurry(self) -> None:
+        """Have the next pass ask who uses the GPUs, whenever that was asked last; from another thread."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SourceLane:

@@ -91,6 +91,7 @@ class NvmlGpus:
         self._events = events
         self.relay = Relay()
         self._told = (0.0, 0)
+        self._hurried = False
         self._slots: list[_Slot] | None = None
         self._known: dict[str, Identity] = {}
         self._trouble: DriverTrouble | None = None
@@ -114,10 +115,14 @@ class NvmlGpus:
     def busy(self) -> Busy | None:
         return self._nvml.busy()
 
+    def hurry(self) -> None:
+        self._hurried = True
+
     def read(self) -> GpuSample:
         """Read every GPU once. Raises Finished in a thread that was relieved."""
         self.relay.begin()
         now = time.monotonic()
+        self._hurry_readers()
         self._follow_bus(now)
         self._follow_drivers(now)
         if self._slots is None and now >= self._open_again and not self._all_asleep():
@@ -147,6 +152,13 @@ class NvmlGpus:
             processes_at=min(listed, default=time.time()),
             certain=self._slots is not None or (trouble is not None and trouble.certain),
         )
+
+    def _hurry_readers(self) -> None:
+        if self._hurried:
+            self._hurried = False
+            for slot in self._slots or ():
+                if slot.reader is not None:
+                    slot.reader.hurry()
 
     def _spent(self) -> tuple[float, int]:
         """Return the seconds in the driver and the calls that no sample has told yet, whichever thread's they were."""

@@ -82,6 +82,7 @@ class GpuReader:
         self._has_average_power = True
         self._lacks_gpm = self._samples_traffic = False
         self._reasons_due = 0.0
+        self._listing = QuestionLane("processes", _PROCESS_SECONDS)
         self._lanes = [*self._probe_lanes(), *self._other_lanes()]
         self._often = [each for each in self._lanes if not each[0].seconds]
         self._seldom_asked = [each for each in self._lanes if each[0].seconds]
@@ -120,6 +121,11 @@ class GpuReader:
                     yield lane, work
             self._look_at_seldom = min(lane.due for lane, _ in self._seldom_asked)
 
+    def hurry(self) -> None:
+        """Ask who uses the GPU in the next pass; not where asking has cost so much that it is asked less often."""
+        if self._listing.stretch == 1:
+            self._listing.due = self._look_at_seldom = 0.0
+
     def links(self, names: dict[str, str]) -> tuple[NvLink, ...]:
         """Return the NVLinks; ``names`` gives the UUID of the GPU at a bus id."""
         return self._links.links(names)
@@ -145,7 +151,7 @@ class GpuReader:
             (QuestionLane("power, energy and throttling", 0.0), self._read_fields),
             (QuestionLane("activity", 0.0), self._read_activity),
             (QuestionLane("the causes of throttling", 0.0), self._read_reasons),
-            (QuestionLane("processes", _PROCESS_SECONDS), self._list_processes),
+            (self._listing, self._list_processes),
             (QuestionLane("errors and limits", SELDOM_SECONDS), self._read_seldom),
             (QuestionLane("the state of NVLinks", SELDOM_SECONDS, later), self._read_links),
             (QuestionLane("traffic on NVLinks", OFTEN_SECONDS, later), self._read_flows),

@@ -137,6 +137,12 @@ class Sampler:
         with self._lock:
             return self._memory.driver_calls
 
+    def hurry(self) -> None:
+        """Have the GPUs read at once, and who uses them: the sample comes between two ticks."""
+        with self._lock:
+            if self._current is not None:
+                self._current.process.hurry()
+
     def trouble(self) -> str | None:
         """Say what is wrong with sampling as a whole, or None."""
         with self._lock:

@@ -100,6 +100,33 @@ def test_work_that_is_finished_is_not_repeated():
     assert loop.stop(5.0) == []
 
 
+def test_a_bell_makes_a_beat_between_two_and_shifts_none() -> None:
+    loop, seconds, beats = Loop("test"), 0.2, []
+    bell, heard = threading.Event(), threading.Event()
+
+    def work() -> None:
+        beats.append(time.monotonic() / seconds)
+        heard.set()
+
+    loop.beat("beat", seconds, work, bell=bell)
+    assert heard.wait(10)
+    while len(beats) < 4:
+        heard.clear()
+        time.sleep(seconds / 2)
+        bell.set()
+        assert heard.wait(10)
+    numbers = [int(beat) for beat in beats]
+    assert len(set(numbers)) < len(numbers)
+    assert numbers == sorted(numbers)
+    loop.stop()
+
+
+def test_a_beat_that_waits_for_its_bell_ends_with_the_loop() -> None:
+    loop = Loop("test")
+    loop.beat("beat", 3600.0, lambda: None, bell=threading.Event())
+    assert loop.stop() == []
+
+
 def test_a_beat_does_its_first_work_at_once():
     loop, began, beaten = Loop("test"), threading.Event(), threading.Event()
     loop.beat("beat", 3600.0, beaten.set, first=began.set)

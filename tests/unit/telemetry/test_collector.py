@@ -29,6 +29,26 @@ class Gpus:
     def busy(self) -> None:
         return None
 
+    def hurry(self) -> None:
+        return None
+
+
+class HurriedGpus(Gpus):
+    """Counts its passes, and tells in which of them it was asked to hurry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes = 0
+        self.hurried: list[int] = []
+
+    def read(self) -> GpuSample:
+        self.relay.begin()
+        self.passes += 1
+        return GpuSample(float(self.passes), ())
+
+    def hurry(self) -> None:
+        self.hurried.append(self.passes)
+
 
 class HostWithDeadDisk:
     """Reads well; what it asks apart never answers until the test ends."""
@@ -77,6 +97,28 @@ class TwoGpus:
     def busy(self) -> Busy | None:
         seconds = self.relay.stuck_seconds(1)
         return Busy(1, "GPU-1", "nvmlX", seconds) if seconds is not None else None
+
+    def hurry(self) -> None:
+        return None
+
+
+def test_a_word_of_the_agent_has_the_gpus_read_between_two_beats() -> None:
+    gpus = HurriedGpus()
+    lifeline, agent = os.pipe()
+    reader, output = os.pipe()
+    thread = Loop("test").start("collector", Collector(gpus, None, 3600.0, lifeline, output).run)
+    with os.fdopen(reader, "rb") as stream:
+        of_gpus = (frame for frame in iter(FrameReader(stream).read, None) if frame.gpu is not None)
+        assert next(of_gpus).gpu.at == 1.0
+        for number in (2.0, 3.0):
+            os.write(agent, b"!!")
+            assert next(of_gpus).gpu.at == number
+        assert gpus.hurried == [1, 2]
+        os.close(agent)
+        thread.join(10)
+    assert gpus.passes == 3
+    os.close(output)
+    os.close(lifeline)
 
 
 def test_while_one_gpu_hangs_the_others_go_on_and_the_thread_that_hung_ends_with_its_call() -> None:

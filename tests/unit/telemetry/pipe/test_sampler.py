@@ -28,6 +28,10 @@ class FakeProcess:
         self.pid = 1
         self.immortal = immortal
         self.killed = False
+        self.hurried = 0
+
+    def hurry(self) -> None:
+        self.hurried += 1
 
     def kill(self) -> bool:
         self.killed = True
