@@ -118,7 +118,7 @@ def specs(draw):
         resources=draw(resources()),
         mounts=draw(mounts()),
         mlflow=draw(st.none() | st.builds(MlflowSpec, VISIBLE, st.none() | st.just("http://host:5000"))),
-        kind=draw(st.sampled_from(JobKind)),
+        kind=draw(st.sampled_from([kind for kind in JobKind if kind is not JobKind.PROCESS])),
         params=params,
         seed=draw(st.none() | st.integers(-(10**17), 10**17)),
         priority=draw(st.integers(-1000, 1000)),

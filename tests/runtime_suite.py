@@ -47,6 +47,7 @@ class FreeGpus:
     """A ledger in memory, which outlives the agents."""
 
     gpus: tuple[str, ...]
+    pool: str | None = None
     held: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def _free(self) -> list[str]:

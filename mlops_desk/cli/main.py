@@ -12,14 +12,19 @@ from collections.abc import Sequence
 
 from mlops_desk.base.disk import agent_address
 from mlops_desk.base.errors import DeskError
+from mlops_desk.cli.bare import words as bare_words
 from mlops_desk.cli.first_words import Parser, split, window_words
 
+_NOT_BEGUN = 125  # as docker run and env(1) say that it was not the command that failed
+_INTERRUPTED = 130  # as shells say it
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if "exec" in words and bare_words.asks(words):
+        return _execute(words)
     head, _ = split(words)
     as_json = "--json" in head  # what follows -- is somebody else's
     words = [*(word for word in head if word != "--json"), *words[len(head) :]]
@@ -45,6 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(DeskError(f"The answer could not be written: {error.strerror}."), as_json=as_json)
         return 1
     return code
+
+
+def _execute(words: list[str]) -> int:
+    from mlops_desk.cli.bare.act import execute  # noqa: PLC0415 - the window's first paint needs none of it
+
+    try:
+        return execute(words)
+    except DeskError as error:
+        _complain(error, as_json=False)
+        return _NOT_BEGUN
+    except KeyboardInterrupt:
+        return _INTERRUPTED
 
 
 def _parsed(words: list[str]) -> argparse.Namespace:

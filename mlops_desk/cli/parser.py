@@ -14,6 +14,7 @@ from mlops_desk import __version__
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.moments import parse_length, parse_moment
 from mlops_desk.base.text import plain
+from mlops_desk.cli.bare import words as bare_words
 from mlops_desk.cli.first_words import Parser, add_first_words, split
 from mlops_desk.cli.help import help_of, sentence
 from mlops_desk.verbs import PROTOCOLS
@@ -30,7 +31,7 @@ from mlops_desk.verbs.declaration import (
     verbs_of,
 )
 
-HIDDEN_SERVICES = {"agent", "telemetry"}
+HIDDEN_SERVICES = {"agent", "telemetry", "bare"}
 _STANDARD_INPUT = "-"
 _LISTED = {"events"}
 """Services whose word alone lists."""
@@ -44,6 +45,7 @@ def build() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
     _add_agent(commands)
     _add_status(commands)
+    bare_words.add(commands)
     _add_shortcut(commands, "history", "telemetry", "history")
     _add_shortcut(commands, "status-at", "telemetry", "status_at")
     _add_shortcut(commands, "processes", "telemetry", "processes")

@@ -19,6 +19,7 @@ from mlops_desk.desk.engine_checks import FILES, PROOF, files_check, proof_check
 from mlops_desk.desk.engines import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
 from mlops_desk.desk.gpu_faults import FaultMemory
+from mlops_desk.desk.haste import Haste
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
@@ -34,6 +35,7 @@ from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.proven import Proofs
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
+from mlops_desk.jobs.bare import BareService
 from mlops_desk.jobs.capsule.completing import Outside
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.queue.rules import rules_of
@@ -48,6 +50,7 @@ from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 from mlops_desk.rules.service import RulesService
+from mlops_desk.runtimes.bare.runtime import BareRuntime
 from mlops_desk.runtimes.local.build import local_runtime
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
 from mlops_desk.runtimes.table import Runtimes
@@ -75,6 +78,7 @@ class Desk(DeskVerbs):
     events: EventsService
     alerts: AlertsService
     jobs: JobsService
+    bare: BareService
     models: ModelsService
     runs: RunsService
     endpoints: EndpointsService
@@ -145,6 +149,7 @@ class Desk(DeskVerbs):
             Part("tickets", lambda: self.registry.admit_earlier(self.jobs.logging())),
             Part("registry", self.registry.start, self.registry.stop),
             Part("jobs", self.jobs.start, self.jobs.stop),
+            Part("bare processes", lambda: self.bare.start(self.loop)),
             Part("endpoints", self.endpoints.start, self.endpoints.close),
             Part("drift", self.drift.start, self.drift.stop),
             Part("rules", self.rules.start, self.rules.stop),
@@ -164,6 +169,8 @@ class Desk(DeskVerbs):
         token = self.folder.root / "metrics.token"
         self.exporter = Exporter(token, self.store, self.bus, self.loop, self.telemetry.status)
         self.machine.join(self.events, self.alerts, self.exporter)
+        self.haste = Haste(self.loop, self.telemetry.hurry, self.machine.drains, lambda: self.jobs.wake())  # noqa: PLW0108 - jobs are made later
+        self.telemetry.listen(lambda *_: self.haste.sampled())
         self.telemetry.at_turn(self.audit.flush)
         self.telemetry.at_turn(self.gpus.turn)
 
@@ -172,7 +179,9 @@ class Desk(DeskVerbs):
         self.registry = self._registry()
         self.models = ModelsService(self.registry)
         self.runs = RunsService(self.registry)
+        self.processes = self._processes()
         self.jobs = self._jobs()
+        self.bare = BareService(self.jobs, self.processes, self.bus)
         self.endpoints = self._endpoints()
         wiring = self._model_wiring()
         self.drift = self._drift(wiring)
@@ -315,10 +324,22 @@ class Desk(DeskVerbs):
         for name, engine in {LOCAL_RUNTIME: self.engine, **self.other_engines}.items():
             address = None if name == LOCAL_RUNTIME else self.engine_table.address(name)
             here = address is None or is_here(address)
-            gpus = LedgerGpus(self.ledger, self.machine.driver_facts, address) if here else ForeignGpus(name)
+            gpus = self._ledger_gpus(address) if here else ForeignGpus(name)
             addresses, proven = self.engine_table.addresses, partial(self._note_proof, name)
             found.append(local_runtime(name, engine, gpus, self.folder, self.store, addresses, proven))
-        return Runtimes(found)
+        return Runtimes([*found, self.processes])
+
+    def _processes(self) -> BareRuntime:
+        """Return the runtime of processes that people start themselves."""
+
+        def grace() -> int:
+            return int(self.store.number("jobs.stop_grace_seconds"))
+
+        return BareRuntime(self._ledger_gpus(None), self.folder.jobs, grace)
+
+    def _ledger_gpus(self, engine: str | None) -> LedgerGpus:
+        """Return this machine's GPUs for what runs on an engine here (its address; None: our own, or none)."""
+        return LedgerGpus(self.ledger, self.machine.driver_facts, engine, self.haste.released)
 
     def _endpoints(self) -> EndpointsService:
         return EndpointsService(

@@ -17,6 +17,7 @@ from mlops_desk.leases.faults import GpuFault
 from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.agent import Check
 from mlops_desk.records.gpu import LeaseInfo
+from mlops_desk.records.jobs.card import CardState
 from mlops_desk.records.status import Sample
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,10 @@ class Leasing:
             uuid: replace(info, trouble=self._trouble) if info.instance == self._instance else info
             for uuid, info in infos.items()
         }
+
+    def drains(self, sample: Sample) -> bool:
+        """Tell whether a GPU was let go that no sample since has shown free."""
+        return any(info.state == CardState.DRAINING for info in self._ledger.snapshot(self.facts(sample)).values())
 
     def check(self) -> Check:
         """Tell whether the folders where leases lie are shared by all users, and safe from each of them."""

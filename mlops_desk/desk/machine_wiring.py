@@ -102,6 +102,10 @@ class MachineWiring:
             topology={f"{a} {b}": known[a].peers[b] for a, b in pairs},
         )
 
+    def drains(self) -> bool:
+        """Tell whether a GPU was let go that the driver has not shown free since."""
+        return self._leasing.drains(self._telemetry.sample())
+
     def sampling(self) -> tuple[str, str | None]:
         """Return how sampling is, in a word, and what is wrong with it or with its history."""
         trouble = self._telemetry.trouble()

@@ -9,7 +9,7 @@ from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.jobs.capsule import DataIdentity
 from mlops_desk.records.jobs.job import Job
-from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.runtime import RunTicket
@@ -29,8 +29,9 @@ def prepare_run(registry: RegistryCore, spec: JobSpec, job_id: str, attempt_id: 
     if spec.mlflow is None:
         raise AssertionError("a job without mlflow asks for no run")
     tags = {_JOB_TAG: job_id, _NAME_TAG: spec.name}
-    prepared = registry.prepare_run(spec.mlflow.experiment, tags, attempt_id)
-    return RunTicket(prepared.run_id, prepared.container_uri, prepared.token)
+    in_container = spec.kind is not JobKind.PROCESS
+    prepared = registry.prepare_run(spec.mlflow.experiment, tags, attempt_id, for_containers=in_container)
+    return RunTicket(prepared.run_id, prepared.uri, prepared.token)
 
 
 def finish_run(registry: RegistryCore, run_id: str, status: str) -> None:

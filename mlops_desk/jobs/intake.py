@@ -51,16 +51,17 @@ class Intake:
         runtime: Runtime,
         again: Again | None = None,
         origin: str | None = None,
+        job_id: str | None = None,
     ) -> Sequence[Job]:
         """Queue what ``spec`` asks for, in the order of its points, or ``again`` what another job was.
 
         Raises Invalid, NotFound, and what runtimes and snapshots raise.
-        The group of an array or a sweep has the id of its first job.
+        The group of an array or a sweep has the id of its first job, which is ``job_id`` where that was chosen before.
         """
         accepted = runtime.accept(self.with_ids(spec), uid)
         self._admit(uid, len(members(accepted)))
         with self._freezing.frozen(accepted, uid, None if again is None else again.first) as capsule:
-            added = self._book.add_all(self._made(accepted, uid, runtime, capsule, again, origin))
+            added = self._book.add_all(self._made(accepted, uid, runtime, capsule, again, origin, job_id))
         self._wake(added[0])
         return added
 
@@ -77,10 +78,11 @@ class Intake:
         capsule: Capsule,
         again: Again | None,
         origin: str | None,
+        job_id: str | None = None,
     ) -> list[Job]:
         pinned = (None if again is None else again.image_id) or _local_image(runtime, accepted.image)
         made = members(accepted)
-        ids = [secrets.token_hex(6) for _ in made]
+        ids = [job_id or secrets.token_hex(6), *(secrets.token_hex(6) for _ in made[1:])]
         several = is_several(accepted)
         return [
             Job(

@@ -1,6 +1,7 @@
 """The verbs about jobs."""
 
 import logging
+import shlex
 from builtins import list as list_of
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -30,6 +31,7 @@ from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import Usage
 from mlops_desk.jobs.run import lost_jobs
 from mlops_desk.jobs.run.log import Logs
+from mlops_desk.jobs.run.pool import pools_of
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
 from mlops_desk.records.event import JobChanged
@@ -40,6 +42,7 @@ from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.place import DryRun, Explanation
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.runtimes.runtime import Runtime
 from mlops_desk.runtimes.table import Runtimes
@@ -93,10 +96,11 @@ class JobsService(JobFiles):
             self._book, runtimes, folder.sources / PACKAGES, outside or Outside(), loop.start, self._repeating.told
         )
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
-        groups = Groups(self._book, histories)
+        groups, pools = Groups(self._book, histories), pools_of(runtimes)
         self._usage = Usage()
         self._runners = {
-            one.name: Runner(self._book, one, runs, loop.start, self._usage, rules, groups) for one in runtimes
+            one.name: Runner(self._book, one, runs, loop.start, self._usage, rules, groups, pools[one.name])
+            for one in runtimes
         }
         self._groups = GroupVerbs(self._book, histories, lambda job: self._runner_of(job).cancel(job.id))
         queues = {name: runner.serving for name, runner in self._runners.items()}
@@ -139,6 +143,11 @@ class JobsService(JobFiles):
             for job in self._book.active()
             if job.mlflow_run_id is not None and job.attempts and not job.attempts[-1].state.is_final
         ]
+
+    def wake(self) -> None:
+        """Look at the queue now, as when a GPU has become free."""
+        for runner in self._runners.values():
+            runner.wake()
 
     def stop(self) -> None:
         """Let go of the jobs: containers run on, and the next agent takes them up."""
@@ -271,6 +280,22 @@ class JobsService(JobFiles):
         """Queue a job again, on the same image, with other sources for some of its mount targets."""
         return self._queue_again(self._repeating.again(job_id, {}, data), origin)
 
+    # -- for processes of people's own -----------------------------------------------------------
+
+    def queue_process(self, spec: JobSpec, job_id: str, runtime: str) -> Job:
+        """Queue a process that is registered at its runtime as this job."""
+        where = self._runtimes.named(runtime)
+        return self._intake.queue(spec, current_caller().uid, where, job_id=job_id)[0]
+
+    def waiting(self, runtime: str) -> list_of[Job]:
+        """Return the jobs of a runtime that are in the queue, oldest first."""
+        in_queue = {JobState.QUEUED, JobState.BLOCKED}
+        return [job for job in self._book.active() if job.runtime == runtime and job.state in in_queue]
+
+    def look(self, job_id: str) -> None:
+        """Look at a job now rather than in a moment. Raises NotFound."""
+        self._runner_of(self._book.get(job_id)).wake()
+
     def find_by_run(self, run_id: str) -> Job | None:
         """Return the job that logged to a run."""
         return self._book.of_run(run_id)
@@ -287,6 +312,9 @@ class JobsService(JobFiles):
         return self._runners.get(job.runtime) or self._runners[self._runtimes.default.name]
 
     def _queue_again(self, again: Again, origin: str | None = None) -> Job:
+        if again.spec.kind is JobKind.PROCESS:
+            hint = Hint(f"mlops-desk exec --gpus {again.spec.resources.gpus} -- {shlex.join(again.spec.command)}")
+            raise Refused("It was a process of somebody's own, which the desk did not start.", hint)
         return self._intake.queue(again.spec, again.uid, self._runtimes.named(again.job.runtime), again, origin)[0]
 
     def _announce(self, job: Job) -> None:

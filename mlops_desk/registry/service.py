@@ -46,10 +46,10 @@ _CONTEXTS = ("reference", "training", "train")
 
 
 class PreparedRun(NamedTuple):
-    """A run that a container is to fill in: where, under which id, and with which token."""
+    """A run that a job is to fill in: where (as it sees it), under which id, and with which token."""
 
     run_id: str
-    container_uri: str
+    uri: str
     token: str
 
 
@@ -137,20 +137,23 @@ class RegistryCore:
         if SETTING in event.keys:
             self.changed()
 
-    def prepare_run(self, experiment: str, tags: Mapping[str, str], attempt_id: str) -> PreparedRun:
-        """Create a run that a container can log to, or return the one that carries all of ``tags`` already.
+    def prepare_run(
+        self, experiment: str, tags: Mapping[str, str], attempt_id: str, *, for_containers: bool = True
+    ) -> PreparedRun:
+        """Create a run that a job can log to, or return the one that carries all of ``tags`` already.
 
-        The server is started, on the engine's bridge too. The token is the attempt's own; those it got before are
-        void. Raises DeskErrors.
+        The server is started, on the engine's bridge too if it is for containers. The token is the attempt's own;
+        those it got before are void. Raises DeskErrors.
         """
-        started = self.server.start(for_containers=True)
-        if started.container_uri is None:
+        started = self.server.start(for_containers=for_containers)
+        address = started.container_uri if for_containers else started.uri
+        if address is None:
             raise Unavailable("The tracking server can't be reached from containers.", Hint("mlops-desk models server"))
         own = self.registries.open(None)
         run_id = _run_with(own, experiment, tags) or own.start_run(experiment, tags)
         self.changed()
         grant = Grant(run_id, attempt_id, self._artifact_bytes())
-        return PreparedRun(run_id, started.container_uri, self._tickets.issue(grant))
+        return PreparedRun(run_id, address, self._tickets.issue(grant))
 
     def admit_earlier(self, attempts: list_of[tuple[str, str]]) -> None:
         """Let attempts under way (each with its run) that have no ticket go on with the token they have: the owner's.

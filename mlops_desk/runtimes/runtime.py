@@ -34,10 +34,12 @@ class Abilities:
     """What a runtime can. ``kind`` is its sort in a word.
 
     ``slots`` is how many jobs without GPUs run there at once; None: it queues by itself, and takes any number.
+    ``gpus`` names the GPUs that it gives out: runtimes of the same name give out the same ones; None: it has its own.
     """
 
     kind: str
     slots: int | None
+    gpus: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

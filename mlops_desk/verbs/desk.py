@@ -7,6 +7,7 @@ from typing import get_type_hints
 from mlops_desk.records import event as events
 from mlops_desk.verbs.agent import Agent
 from mlops_desk.verbs.alerts import Alerts
+from mlops_desk.verbs.bare import Bare
 from mlops_desk.verbs.drift import Drift
 from mlops_desk.verbs.endpoints import Endpoints
 from mlops_desk.verbs.engines import Engines
@@ -28,6 +29,7 @@ class DeskVerbs:
     events: Events
     alerts: Alerts
     jobs: Jobs
+    bare: Bare
     models: Models
     runs: Runs
     endpoints: Endpoints

@@ -102,7 +102,7 @@ def train(prepared, folder):
     """Log to a prepared run with plain MLflow from a process of its own, as a job's container does."""
     environment = {
         **os.environ,
-        "MLFLOW_TRACKING_URI": prepared.container_uri,
+        "MLFLOW_TRACKING_URI": prepared.uri,
         "MLFLOW_TRACKING_TOKEN": prepared.token,
         "MLFLOW_RUN_ID": prepared.run_id,
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -131,7 +131,7 @@ def test_a_job_logs_registers_and_is_seen(house, tmp_path):
     port = house.models.server().uri.rpartition(":")[2]
     house.bridge = BRIDGE  # the engine appears later: the server comes to listen there too, on the same port
     prepared = house.core.prepare_run("digits", {"mlflow.runName": "train-digits"}, "j-a1")
-    assert prepared.container_uri == f"http://{BRIDGE}:{port}"
+    assert prepared.uri == f"http://{BRIDGE}:{port}"
     assert house.core.run(prepared.run_id).status == "RUNNING"
     house.models.list()
     house.core.poll()

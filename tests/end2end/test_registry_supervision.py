@@ -64,7 +64,7 @@ class Writer:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         self.process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", WRITER],
-            env={**kept, "MLFLOW_TRACKING_URI": prepared.container_uri, "MLFLOW_TRACKING_TOKEN": prepared.token,
+            env={**kept, "MLFLOW_TRACKING_URI": prepared.uri, "MLFLOW_TRACKING_TOKEN": prepared.token,
                  "MLFLOW_RUN_ID": prepared.run_id, "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip

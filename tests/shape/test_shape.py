@@ -80,6 +80,7 @@ PROCESS_STARTERS = {
 START_PROCESSES = {
     "base/process.py": "the one place: a session of its own, a deadline, whom it becomes",
     "base/people/become.py": "takes the place of itself, once it is the person",
+    "cli/bare/child.py": "the command of exec is the person's own child, in their terminal",
     "registry/server/process.py": "the server's child is made of what the keeper has loaded already",
 }
 
@@ -135,6 +136,7 @@ def test_each_service_implements_its_verbs_to_the_letter(service: str) -> None:
 MADE_ANEW = {
     "/v1/agent/shutdown": "the answer is about the agent that ends",
     "/v1/alerts/try_webhook": "changes nothing here",
+    "/v1/bare/claim": "makes a job of a process",
     "/v1/drift/check": "makes a report",
     "/v1/gpus/note": "leaves a note",
     "/v1/gpus/reserve": "makes a booking",

@@ -2,6 +2,8 @@
 
 import posixpath
 import re
+from collections.abc import Mapping
+from typing import Literal
 
 from mlops_desk.jobs.file.fields import API_VERSION, JobFile
 from mlops_desk.jobs.file.scalars import clean_path
@@ -138,7 +140,7 @@ def file_of(spec: JobSpec) -> JobFile:
         mlflow=None if spec.mlflow is None else MlflowFields(
             experiment=spec.mlflow.experiment, server=spec.mlflow.server
         ),
-        type=spec.kind.value,
+        type=_file_type(spec.kind),
         priority=spec.priority,
         preemptible=spec.preemptible,
         time_limit=spec.time_limit_seconds,
@@ -190,3 +192,15 @@ def _sweep_fields(sweep: Sweep) -> SweepFields:
         goal=None if sweep.goal is Goal.MAXIMIZE else Goal.MINIMIZE.value,
         stop_below_best=sweep.stop_below_best,
     )
+
+
+_TYPES: Mapping[JobKind, Literal["training", "batch", "session", "shell"]] = {
+    JobKind.BATCH: "batch",
+    JobKind.SESSION: "session",
+    JobKind.SHELL: "shell",
+}
+
+
+def _file_type(kind: JobKind) -> Literal["training", "batch", "session", "shell"]:
+    """Return how a job file says it; a process that was started by hand becomes a training."""
+    return _TYPES.get(kind, "training")

@@ -47,9 +47,14 @@ class Views:
         self._ended: dict[str, JobState] = {}
         self._running: dict[str, str] = {}
 
-    def view(self, active: Sequence[Job], moment: QueueMoment) -> QueueView:
-        """Return how everything stands. ``active`` are the runtime's jobs that are not over, the oldest first."""
+    def view(self, active: Sequence[Job], moment: QueueMoment, others: Sequence[Job] = ()) -> QueueView:
+        """Return how everything stands. ``active`` are the runtime's jobs that are not over, the oldest first.
+
+        ``others`` are those of other runtimes that have, or wait for, the same GPUs.
+        """
         self._count_ended(active)
+        if others:
+            active = sorted([*active, *others], key=attrgetter("submitted_at", "id"))
         waiting, held = self._queued(active, moment)
         policy = QueuePolicy(
             self._usage.by_user(moment.now, moment.rules.half_life_seconds),

@@ -22,6 +22,7 @@ from mlops_desk.jobs.queue.usage import Usage
 from mlops_desk.jobs.run.attempts import Attempts
 from mlops_desk.jobs.run.hands import Hand, Hands
 from mlops_desk.jobs.run.orphans import OrphanJobs
+from mlops_desk.jobs.run.pool import Pool
 from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.jobs.run.serving import Serving
 from mlops_desk.records.jobs.job import Job, JobState
@@ -49,13 +50,14 @@ class Runner:
         usage: Usage | None = None,
         rules: Callable[[], QueueRules] = QueueRules,
         groups: GroupWatch | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self._book = book
         self._runtime = runtime
         self._runs = runs
         self._hands = Hands(hand, self._excuse, book.current, self.wake)
         self._attempts = Attempts(book, runtime, runs)
-        self.serving = Serving(book, runtime, self._attempts, self._hands, usage or Usage(), rules, groups)
+        self.serving = Serving(book, runtime, self._attempts, self._hands, usage or Usage(), rules, groups, pool)
         self._groups = groups
         self._orphans = OrphanJobs(book, runtime)
         self._ticking = threading.Lock()

@@ -1,6 +1,7 @@
 """Serves the queue of one runtime: what the scheduler decides is done, what it says is shown.
 
-Each look makes the scheduler's view from the records and has it decide; nothing else here chooses anything.
+Each look makes the scheduler's view from the records and has it decide; nothing else here chooses anything. Runtimes
+that give out the same GPUs decide on the same view, and each does what concerns its own jobs.
 """
 
 import logging
@@ -24,6 +25,7 @@ from mlops_desk.jobs.queue.view import QueueView, Wish
 from mlops_desk.jobs.run.attempts import Attempts
 from mlops_desk.jobs.run.fetching import PULLS_AT_ONCE, Fetching
 from mlops_desk.jobs.run.hands import Hands
+from mlops_desk.jobs.run.pool import Pool
 from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
@@ -36,7 +38,10 @@ _BOARD_SECONDS = 1.0  # chosen: as often as the queue itself is looked at
 
 
 class Serving:
-    """``rules`` returns the rules that hold now; ``usage`` is what all users have used, in all runtimes."""
+    """``rules`` returns the rules that hold now; ``usage`` is what all users have used, in all runtimes.
+
+    ``pool`` is what runtimes of the same GPUs share; None: nobody shares them.
+    """
 
     def __init__(
         self,
@@ -47,7 +52,9 @@ class Serving:
         usage: Usage,
         rules: Callable[[], QueueRules],
         groups: GroupWatch | None = None,
+        pool: Pool | None = None,
     ) -> None:
+        self._pool = pool or Pool([runtime.name])
         self._book = book
         self._runtime = runtime
         self._attempts = attempts
@@ -56,8 +63,6 @@ class Serving:
         self._groups = groups
         self._fetching = Fetching(book, runtime, hands.tries)
         self._views = Views(usage, runtime.grace_seconds, book.known)
-        self._lock = threading.Lock()
-        self._promised: dict[str, tuple[str, ...]] = {}
         self._boarding = threading.Lock()
         self._board: tuple[list[Job], float, Board] | None = None
 
@@ -68,23 +73,23 @@ class Serving:
         if not queue:
             return
         self._fetch(queue)
-        begun = set(self._hands.busy_with(BEGIN))
-        with self._lock:
-            self._promised = {job_id: gpus for job_id, gpus in self._promised.items() if job_id in begun}
-        view = self.view()
-        plan = schedule(view)
-        for one in plan.preempts:
-            self._preempt(one.job_id, one.by)
         jobs = {job.id: job for job in queue}
-        for job_id, gpus in plan.starts.items():
-            if job_id in jobs:
-                self._begin(jobs[job_id], gpus)
+        with self._pool.lock:
+            self._pool.keep(self._runtime.name, self._hands.busy_with(BEGIN))
+            plan = schedule(self.view())
+            for job_id, gpus in plan.starts.items():
+                if job_id in jobs:
+                    self._begin(jobs[job_id], gpus)
+        own = {job.id for job in active}
+        for one in plan.preempts:
+            if one.job_id in own:
+                self._preempt(one.job_id, one.by)
         self._tell(queue, plan)
 
     def board(self) -> Board:
         """Return how the queue stands, as it is now or was a moment ago if no job has changed since."""
         with self._boarding:
-            active = self._active()
+            active = [*self._active(), *self._others()]
             known, earlier = self._board, None
             if known is not None:
                 jobs, at, board = known
@@ -101,23 +106,30 @@ class Serving:
 
     def view(self) -> QueueView:
         """Return the scheduler's view of this moment."""
-        with self._lock:
-            begun = set(self._hands.busy_with(BEGIN))
-            promised = {job_id: gpus for job_id, gpus in self._promised.items() if job_id in begun}
+        with self._pool.lock:
+            promised = self._pool.promised(self._runtime.name, self._hands.busy_with(BEGIN))
             active = self._active()
+            unready = {job.id: self._unready(job) for job in active if job.id not in promised and self._is_unready(job)}
             moment = QueueMoment(
                 time.time(),
                 self._cards(),
                 self._runtime.abilities().slots,
                 self._rules(),
                 promised,
-                {job.id: self._unready(job) for job in active if job.id not in promised and self._is_unready(job)},
+                self._pool.unready(self._runtime.name, unready),
                 {} if self._groups is None else self._groups.held(active),
             )
-            return self._views.view(active, moment)
+            return self._views.view(active, moment, self._others())
 
     def _active(self) -> list[Job]:
         return [job for job in self._book.active() if job.runtime == self._runtime.name]
+
+    def _others(self) -> list[Job]:
+        """Return the jobs elsewhere that have, or wait for, the same GPUs."""
+        elsewhere = self._pool.runtimes - {self._runtime.name}
+        if not elsewhere:
+            return []
+        return [job for job in self._book.active() if job.runtime in elsewhere and job.spec.resources.gpus]
 
     def _cards(self) -> tuple[GpuCard, ...] | None:
         try:
@@ -149,8 +161,7 @@ class Serving:
             return
         if job.state is JobState.BLOCKED:
             self._book.give_reason(job, None, JobState.QUEUED)
-        with self._lock:
-            self._promised[job.id] = gpus
+        self._pool.promise(self._runtime.name, job.id, gpus)
         self._hands.set_to_work(job.id, BEGIN, partial(self._attempts.begin, gpus=gpus))
 
     def _tell(self, queue: Sequence[Job], plan: Plan) -> None:

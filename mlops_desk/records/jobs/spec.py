@@ -6,12 +6,16 @@ from enum import StrEnum
 
 
 class JobKind(StrEnum):
-    """What sort of work a job is. A session is there to be used by a person until it is ended."""
+    """What sort of work a job is. A session is there to be used by a person until it is ended.
+
+    A process is one that a person started, which only waited for its GPUs: ``mlops-desk exec``.
+    """
 
     TRAINING = "training"
     BATCH = "batch"
     SESSION = "session"
     SHELL = "shell"
+    PROCESS = "process"
 
 
 @dataclass(frozen=True, slots=True)

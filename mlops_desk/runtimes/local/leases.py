@@ -12,13 +12,26 @@ from mlops_desk.runtimes.local.ports import GpuHolder
 _SILENT = "the GPU driver can't be asked"
 
 
+MACHINE = "machine"
+"""The pool of this machine's GPUs."""
+
+
 class LedgerGpus:
     """``facts`` returns what the driver showed last, or None while it can't be asked (then no GPU is given out).
 
     ``engine`` is the address of the engine whose containers hold the leases, where that is not the ledger's own.
+    ``released`` is called when GPUs were let go: they are free as soon as the driver shows them so.
     """
 
-    def __init__(self, ledger: LeaseLedger, facts: Callable[[], DriverFacts | None], engine: str | None = None) -> None:
+    def __init__(
+        self,
+        ledger: LeaseLedger,
+        facts: Callable[[], DriverFacts | None],
+        engine: str | None = None,
+        released: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.pool: str | None = MACHINE
+        self._released = released
         self._ledger = ledger
         self._facts = facts
         self._engine = engine
@@ -48,7 +61,7 @@ class LedgerGpus:
         return LeaseHolder(
             holder.attempt_id,
             holder.label,
-            holder.container,
+            holder.container or None,
             holder.uid,
             self._engine,
             holder.share_bytes,
@@ -60,12 +73,14 @@ class LedgerGpus:
 
     def release(self, attempt_id: str) -> None:
         self._ledger.release(attempt_id)
+        self._released()
 
 
 class ForeignGpus:
     """The GPUs of an engine on another machine, ``name``: of them nothing is known here, so none is given out."""
 
     def __init__(self, name: str) -> None:
+        self.pool: str | None = None
         self._text = f"Engine {name} is on another machine, whose GPUs are not known here."
 
     def cards(self) -> tuple[GpuCard, ...]:

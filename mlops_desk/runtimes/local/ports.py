@@ -8,7 +8,7 @@ from mlops_desk.records.jobs.card import GpuCard
 
 @dataclass(frozen=True, slots=True)
 class GpuHolder:
-    """An attempt that holds GPUs, the name its container has or is about to get, and whose job it is.
+    """An attempt that holds GPUs, the name its container has or is about to get ("": it has none), and whose job it is.
 
     Of each GPU it has all, or ``share_bytes`` of the memory. ``until`` (Unix seconds): its time limit ends then.
     """
@@ -22,7 +22,10 @@ class GpuHolder:
 
 
 class GpuLeases(Protocol):
-    """The machine's ledger of GPUs."""
+    """The machine's ledger of GPUs. ``pool`` names them; None: they are nobody else's."""
+
+    @property
+    def pool(self) -> str | None: ...
 
     def cards(self) -> tuple[GpuCard, ...]:
         """Return how each GPU and MIG instance stands; none when those of that engine are not known here.

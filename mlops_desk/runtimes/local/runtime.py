@@ -108,7 +108,7 @@ class LocalRuntime:
         return self._name
 
     def abilities(self) -> Abilities:
-        return Abilities("local", max(2, os.cpu_count() or 1))
+        return Abilities("local", max(2, os.cpu_count() or 1), self._leases.pool)
 
     # -- before anything is placed -------------------------------------------------------------
 

@@ -25,8 +25,8 @@ from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.policy import SingleUser
 
 SERVICES = [
-    "agent", "telemetry", "gpus", "events", "alerts", "jobs", "models", "runs", "endpoints", "engines", "drift", "rules",
-    "settings",
+    "agent", "telemetry", "gpus", "events", "alerts", "jobs", "bare", "models", "runs", "endpoints", "engines", "drift",
+    "rules", "settings",
 ]  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_what_starts_first_is_what_listens_and_what_ends_last_is_what_is_written
     names = [part.name for part in desk._parts()]
     assert names == [
         "the engine", "the state", "the audit trail", "events", "upkeep", "alerts", "telemetry", "tickets", "registry",
-        "jobs", "endpoints", "drift", "rules", "the exporter",
+        "jobs", "bare processes", "endpoints", "drift", "rules", "the exporter",
     ]  # fmt: skip
     assert sum(part.stop_seconds for part in desk._parts() if part.name == "telemetry") == 1.2
 
@@ -123,7 +123,7 @@ def test_each_engine_of_the_settings_runs_jobs_under_its_name(tmp_path, monkeypa
     try:
         assert desk.agent.about().engines == ("local", "lab", "far")
         runtimes = {one.name: one for one in desk.jobs._runtimes}
-        assert list(runtimes) == ["local", "lab", "far"]
+        assert list(runtimes) == ["local", "lab", "far", "bare"]
         assert desk.jobs._runtimes.default is runtimes["local"]
         assert runtimes["far"].cards() == ()
         with pytest.raises(Unavailable, match="lab"):

@@ -1,6 +1,7 @@
 """Where features meet: what is asked of one is answered from another, and what is not known is left out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ from mlops_desk.desk.machine_wiring import MachineWiring, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring, finish_run, prepare_run
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
-from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec
+from mlops_desk.records.jobs.spec import JobKind, JobSpec, MlflowSpec
 
 
 def test_a_container_lives_while_it_is_there_and_has_not_ended() -> None:
@@ -77,15 +78,17 @@ def test_sampling_that_is_in_trouble_is_stale_and_one_whose_history_is_paused_is
 def test_a_jobs_run_carries_the_names_by_which_both_are_found_again() -> None:
     asked: list[Any] = []
 
-    def prepare(experiment: str, tags: dict[str, str], attempt_id: str) -> Any:
+    def prepare(experiment: str, tags: dict[str, str], attempt_id: str, *, for_containers: bool) -> Any:
         asked.append((experiment, tags, attempt_id))
-        return SimpleNamespace(run_id="r", container_uri="http://c", token="t")
+        return SimpleNamespace(run_id="r", uri="http://c" if for_containers else "http://127.0.0.1", token="t")
 
     registry: Any = SimpleNamespace(prepare_run=prepare, finish_run=lambda *given: asked.append(given))
     spec = JobSpec("train", "img", mlflow=MlflowSpec("digits"))
     ticket = prepare_run(registry, spec, "j", "j-a1")
     assert asked == [("digits", {"mlops_desk.job": "j", "mlflow.runName": "train"}, "j-a1")]
-    assert (ticket.run_id, ticket.token) == ("r", "t")
+    assert (ticket.run_id, ticket.token, ticket.tracking_uri) == ("r", "t", "http://c")
+    process = replace(spec, image="", kind=JobKind.PROCESS)
+    assert prepare_run(registry, process, "j", "j-a1").tracking_uri == "http://127.0.0.1"
     finish_run(registry, "r", "FINISHED")
     assert asked[-1] == ("r", "FINISHED")
 

@@ -65,6 +65,8 @@ class MemoryLeases:
         taken = {uuid for uuids in self.held.values() for uuid in uuids}
         return [uuid for uuid, size in self.gpus.items() if uuid not in taken and size >= (memory_bytes or 0)]
 
+    pool = None
+
     def cards(self):
         free = self._free(None)
         return tuple(

@@ -46,6 +46,8 @@ def wrapper_says(spec, ending):
 
 
 class NoGpus:
+    pool = None
+
     def cards(self):
         return ()
 
