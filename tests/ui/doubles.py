@@ -33,6 +33,7 @@ from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.place import WaitingFor
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Resources
+from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.records.jobs.usage import Progress
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
@@ -140,6 +141,14 @@ class Jobs(Service):
 
     def show(self, job_id: str) -> Job:
         return self._double.jobs_by_id[job_id]
+
+    def templates(self) -> list_of[JobTemplate]:
+        return self._double.templates
+
+    def save_template(self, name: str, spec: str, folder: str = "/") -> JobTemplate:
+        kept = JobTemplate(name, "", "", spec, own=True)
+        self._double.templates.insert(0, kept)
+        return kept
 
     def yaml(self, job_id: str) -> str:
         spec = self._double.jobs_by_id[job_id].spec
@@ -416,6 +425,14 @@ class Double:
         self.asked_spans: list[tuple[float, float]] = []
         self.held: list[ProcessMemory] = []
         self.job_runs: list[JobRun] = []
+        self.templates = [
+            JobTemplate(
+                "ddp",
+                "PyTorch on several GPUs",
+                "Put your script where train.py is.",
+                "apiVersion: mlops-desk/v1\nkind: Job\nname: ddp\nimage: lab/pytorch\nresources: {gpus: 4}\n",
+            ),
+        ]
         self.audited: list[AuditEntry] = []
         self.recorded = True
         self.asked_curves: list[tuple[tuple[str, ...], float, float, int]] = []

@@ -131,3 +131,18 @@ def test_every_field_has_its_name_and_help(dialog):
     for row in dialog.pane.rows.values():
         assert row.input.accessibleName() == row.field.title
         assert row.input.toolTip()
+
+
+def test_a_template_is_begun_with_and_undone_and_ones_own_is_kept(dialog, double, qtbot):
+    box = dialog.templates.box
+    qtbot.waitUntil(lambda: box.count() == 2)
+    box.setCurrentIndex(1)
+    box.activated.emit(1)
+    assert field(dialog, "resources", "gpus").text() == "4"
+    assert dialog._source.whole == "Put your script where train.py is."
+    dialog._text.undo()
+    assert dialog.text() == FILE
+    qtbot.waitUntil(lambda: dialog.name() == "my-job")
+    dialog.templates.keep.click()
+    qtbot.waitUntil(lambda: box.itemText(1) == "my-job (own)")
+    assert double.templates[0].spec == FILE

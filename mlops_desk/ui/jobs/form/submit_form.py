@@ -11,9 +11,11 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSplitter, 
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.ui.jobs.form import yaml_text
 from mlops_desk.ui.jobs.form.editor import YamlEditor
 from mlops_desk.ui.jobs.form.pane import FieldsPane
+from mlops_desk.ui.jobs.form.templates import Templates
 from mlops_desk.ui.jobs.form.yaml_text import NoForm, Value, path_at
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
@@ -57,6 +59,8 @@ class SubmitDialog(FormDialog):
         self._soon.timeout.connect(self._read)
         self.pane.typed.connect(self._put)
         self._text.textChanged.connect(self._written)
+        self.templates = Templates(context, self.name, lambda: (self.text(), self._folder))
+        self.templates.chosen.connect(self._begin_with)
         self._arrange()
         self.first = self._text
         self.submit = self._submit_text
@@ -68,6 +72,7 @@ class SubmitDialog(FormDialog):
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_8)
         row.addWidget(self._source, 1)
+        row.addWidget(self.templates)
         row.addWidget(self._open)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(scrolled(self.pane, "Fields of the job"))
@@ -93,6 +98,10 @@ class SubmitDialog(FormDialog):
 
     def text(self) -> str:
         return self._text.toPlainText()
+
+    def name(self) -> str:
+        """Return what the job is called, as far as the file says it."""
+        return self.pane.rows["name",].text()
 
     def set_text(self, text: str) -> None:
         self._text.setPlainText(text)
@@ -130,6 +139,13 @@ class SubmitDialog(FormDialog):
     def _source_says(self, text: str, tone: str = "muted") -> None:
         self._source.show_text(text)
         self._source.tint(tone)
+
+    def _begin_with(self, template: JobTemplate) -> None:
+        """Put a template in the place of what is written; undoing brings that back."""
+        self._source_text = template.help or template.title
+        self._text.write(template.spec)
+        self._read()
+        self._text.setFocus()
 
     # A file that is there.
 
