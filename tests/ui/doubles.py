@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Place, Refused, Unavailable
 from mlops_desk.base.settings import SETTINGS
 from mlops_desk.records import event as events
 from mlops_desk.records.agent import AgentCost, AgentInfo, Check
@@ -30,7 +30,7 @@ from mlops_desk.records.host import Core, Disk, Filesystem, Host, HostProcess, H
 from mlops_desk.records.incident import Absence, Incident
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, brief_of, runs_of
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
-from mlops_desk.records.jobs.place import WaitingFor
+from mlops_desk.records.jobs.place import DryRun, Explanation, QueuePlace, WaitingFor
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Resources
 from mlops_desk.records.jobs.template import JobTemplate
@@ -141,6 +141,19 @@ class Jobs(Service):
 
     def show(self, job_id: str) -> Job:
         return self._double.jobs_by_id[job_id]
+
+    def preview(self, spec: str = "", folder: str = "/") -> DryRun:
+        if "image:" not in spec:
+            raise Invalid("Line 4: 'image' is missing.", "Name the image: image: python:3.12-slim", place=Place(1, 1))
+        return self._double.dry_run
+
+    def explain(self, job_id: str) -> Explanation:
+        return self._double.explanations.get(job_id) or Explanation(job_id, "queued", "")
+
+    def prioritize(self, job_id: str, priority: int) -> Job:
+        job = replace(self._double.jobs_by_id[job_id], priority=priority)
+        self._double.put_job(job)
+        return job
 
     def templates(self) -> list_of[JobTemplate]:
         return self._double.templates
@@ -425,6 +438,8 @@ class Double:
         self.asked_spans: list[tuple[float, float]] = []
         self.held: list[ProcessMemory] = []
         self.job_runs: list[JobRun] = []
+        self.explanations: dict[str, Explanation] = {}
+        self.dry_run = DryRun("", 1, (QueuePlace("", 1, 0.0),))
         self.templates = [
             JobTemplate(
                 "ddp",

@@ -11,6 +11,7 @@ from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.jobs.detail.pane import JobPane
+from mlops_desk.ui.jobs.form.priority_form import PriorityDialog
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.jobs.lanes.view import LanesView
 from mlops_desk.ui.jobs.loads import OLDER, known
@@ -27,6 +28,7 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import framed
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
+from mlops_desk.ui.words import jobs as words
 
 
 class JobsPage(Page):
@@ -50,7 +52,9 @@ class JobsPage(Page):
         self._again.clicked.connect(self._resubmit)
         self._copy = Button("Copy YAML", symbol="copy", tip="Copy the file that would submit it again")
         self._copy.clicked.connect(self._copy_file)
-        self.pane = JobPane(context, (self._cancel, self._again, self._copy))
+        self._priority = Button("Priority …", tip="Let it go before others, or after them")
+        self._priority.clicked.connect(self._prioritise)
+        self.pane = JobPane(context, (self._cancel, self._priority, self._again, self._copy))
         self.lanes = LanesView(context)
         self.lanes.chosen.connect(self.reveal)
         self.lanes.gpu_chosen.connect(lambda gpu: context.open_page("gpus", gpu))
@@ -138,6 +142,7 @@ class JobsPage(Page):
         return [
             Action("jobs.submit", "New job …", self.submit, places=places),
             Action("jobs.cancel", "Stop the chosen job …", self._ask_to_stop, when=self._can_stop),
+            Action("jobs.priority", "Priority of the chosen job …", self._prioritise, when=self._can_prioritise),
             Action("jobs.resubmit", "Resubmit the chosen job …", self._resubmit, when=self._is_chosen),
             Action("jobs.copy", "Copy the chosen job's YAML", self._copy_file, when=self._is_chosen),
         ]
@@ -164,6 +169,7 @@ class JobsPage(Page):
         job = self._chosen()
         self.lanes.choose_job(job.id if job is not None else None)
         self._cancel.setVisible(self._can_stop())
+        self._priority.setVisible(self._can_prioritise())
         self._again.setVisible(job is not None)
         self._copy.setVisible(job is not None)
         self.pane.show_job(job, self._whole_of(job) if job is not None else None)
@@ -213,6 +219,15 @@ class JobsPage(Page):
             self.context.complain(error)
 
         self.context.ask("stop job", lambda desk: desk.jobs.cancel(identifier), done, failed)
+
+    def _can_prioritise(self) -> bool:
+        job = self._chosen()
+        return job is not None and job.state in words.WAITING
+
+    def _prioritise(self) -> None:
+        job = self._chosen()
+        if job is not None:
+            PriorityDialog(self, self.context, job).open()
 
     def _with_file(self, then: str) -> None:
         """Ask for the chosen job's file, then open the form with it or copy it."""

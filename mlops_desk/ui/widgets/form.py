@@ -80,9 +80,9 @@ class FormDialog(QDialog):
         column.addLayout(buttons)
         self.resize(theme.DIALOG_WIDTH, self.sizeHint().height())
 
-    def fill(self, widget: QWidget) -> None:
-        """Put a widget below the fields that takes all the room that is left."""
-        self._column.insertWidget(self._column.indexOf(self._error), widget, 1)
+    def fill(self, widget: QWidget, stretch: int = 1) -> None:
+        """Put a widget below the fields; with ``stretch`` it takes the room that is left."""
+        self._column.insertWidget(self._column.indexOf(self._error), widget, stretch)
         self._column.setStretchFactor(self.fields, 0)
 
     def add(self, title: str, field: QWidget, help_text: str = "") -> None:

@@ -11,6 +11,8 @@ from PySide6.QtTest import QTest
 from mlops_desk.base.errors import Invalid, Place
 from mlops_desk.records.jobs.capsule import Difference, Repeat
 from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.jobs.place import Alternative, Explanation
+from mlops_desk.ui.jobs.form.priority_form import PriorityDialog
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.confirmation import Confirm
@@ -393,3 +395,30 @@ def test_what_a_repeated_job_differs_in_is_told(jobs, double, qtbot):
     assert facts(jobs)["What differs"] == "spec.params.lr: 0.1 → –"
     assert facts(jobs)["Once more"] == "job 3f9a0c1e2b4d"
     assert "may have changed" in facts(jobs)["Not promised"]
+
+
+def test_why_a_job_waits_is_the_schedulers_own_words_with_what_would_start_it_sooner(jobs, double, qtbot):
+    double.explanations["9e3f4a5b6c7d"] = Explanation(
+        "9e3f4a5b6c7d", "queued", "needs 8, 4 free; first in line", None, ("vit", "llm-ft"),
+        (Alternative("with 2 GPUs", "resources.gpus", "2", 0.0),),
+    )  # fmt: skip
+    jobs.table.select("9e3f4a5b6c7d")
+    why = jobs.pane.view("why")
+    qtbot.waitUntil(lambda: why.needs.whole == "needs 8, 4 free; first in line")
+    assert (facts(jobs)["Before it"], facts(jobs)["Sooner"]) == ("vit, llm-ft", "with 2 GPUs: now")
+    jobs.table.select("3f9a0c1e2b4d")
+    assert "Sooner" not in facts(jobs)
+
+
+def test_a_waiting_job_gets_another_priority_and_what_is_no_number_is_said(jobs, double, qtbot):
+    jobs.table.select("9e3f4a5b6c7d")
+    click(qtbot, jobs._priority)
+    dialog = opened(jobs, PriorityDialog)
+    dialog.field.setText("soon")
+    click(qtbot, dialog.act)
+    assert "no whole number" in dialog.error_text()
+    dialog.field.setText("-5")
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: double.jobs_by_id["9e3f4a5b6c7d"].priority == -5)
+    jobs.table.select("3f9a0c1e2b4d")
+    assert not jobs._priority.isVisible()

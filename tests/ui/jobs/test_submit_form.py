@@ -1,11 +1,16 @@
 """The form of a new job and the file beside it: each follows the other, and nothing is lost."""
 
+import time
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Invalid, Place
+from mlops_desk.records.jobs.place import Alternative, DryRun, QueuePlace
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
+from mlops_desk.ui.widgets.button import Button
 
 FILE = """\
 apiVersion: mlops-desk/v1
@@ -146,3 +151,29 @@ def test_a_template_is_begun_with_and_undone_and_ones_own_is_kept(dialog, double
     dialog.templates.keep.click()
     qtbot.waitUntil(lambda: box.itemText(1) == "my-job (own)")
     assert double.templates[0].spec == FILE
+
+
+def test_what_would_come_of_the_file_is_said_while_one_types(dialog, double, qtbot):
+    qtbot.waitUntil(lambda: dialog.check.says.whole == "● starts now")
+    double.dry_run = DryRun(
+        "", 3, (QueuePlace("", 2, time.time() + 9000.0, (), Reason("gpus_busy", "needs 8, 4 free")),),
+        (Alternative("with 2 GPUs", "resources.gpus", "2", time.time()), Alternative("without bo", "gpu.x", "free", None)),
+        ("the folder is not readable",),
+    )  # fmt: skip
+    type_in(field(dialog, "resources", "gpus"), "8")
+    qtbot.waitUntil(lambda: "2nd in the queue, starts ~" in dialog.check.says.whole)
+    assert "3 jobs; needs 8, 4 free" in dialog.check.says.whole
+    assert "the folder is not readable" in dialog.check.says.whole
+    (offer,) = dialog.check._offers.findChildren(Button)
+    offer.click()
+    assert "gpus: 2" in dialog.text()
+    assert ("jobs", "submit") not in double.calls
+
+
+def test_what_is_wrong_is_said_at_its_line_and_field_while_one_types(dialog, qtbot):
+    dialog.set_text("nme: x\n")
+    qtbot.waitUntil(lambda: "'image' is missing" in dialog.check.says.whole)
+    assert dialog._text.wrong_line() == 1
+    dialog.set_text("nme: x\nimage: y\n")
+    qtbot.waitUntil(lambda: dialog.check.says.whole == "● starts now")
+    assert dialog._text.wrong_line() is None

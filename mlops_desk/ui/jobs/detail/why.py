@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.place import Explanation
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.ui.jobs.detail import facts, sentences
 from mlops_desk.ui.jobs.detail.sentences import Chip
@@ -22,6 +25,8 @@ from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.words import hints
 from mlops_desk.ui.words import jobs as words
 
+_AHEAD, _NAME = 8, 40  # chosen: names of jobs that one reads, and how long each may be
+
 
 class WhyView(DetailView):
     """``facts`` are what is told below the first line."""
@@ -33,6 +38,9 @@ class WhyView(DetailView):
         self.chips = _Chips(context)
         self.facts = FactGrid()
         self.command = CommandLine("What to do next, to paste")
+        self._asked: tuple[object, ...] | None = None
+        self._explanation: Explanation | None = None
+        self._last: tuple[JobBrief | None, Job | None] = None, None
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
@@ -55,10 +63,41 @@ class WhyView(DetailView):
         reason = now.reason if now is not None else job.reason
         waits = job.state in words.WAITING
         chips = sentences.chips(now.waiting_for, self.context.store.jobs.value or {}, self.context.store) if now else []
-        told = [*_told(reason, waits=waits), *_progress(job), *facts.facts_of(job, whole, self.context.store)]
+        explained = self._explained(job) if waits else None
+        told = [
+            *_told(reason, waits=waits),
+            *_progress(job),
+            *_sooner(explained),
+            *facts.facts_of(job, whole, self.context.store),
+        ]
         needs = sentences.needs(job, whole) if waits else ""
+        if explained is not None and explained.text:
+            needs = explained.text
+        self._last = job, whole
         self._show(*sentences.headline(job), needs, chips, told)
         self.command.show_command(reason.command if reason is not None else None)
+
+    def _explained(self, job: JobBrief) -> Explanation | None:
+        """Return why a job waits, asked for when where it stands is news; None before the first answer."""
+        now = (job.id, job.state, job.position, job.forecast_start)
+        if now != self._asked and self.isVisible():
+            self._asked = now
+            self.context.ask("explain job", lambda desk: desk.jobs.explain(job.id), self._take, self._refused)
+        found = self._explanation
+        return found if found is not None and found.job_id == job.id else None
+
+    def _take(self, found: Explanation) -> None:
+        self._explanation = found
+        job, whole = self._last
+        if job is not None and job.id == found.job_id:
+            self.show_job(job, whole)
+
+    def _refused(self, _error: DeskError) -> None:
+        """Show what the list tells: it has started meanwhile, or the agent does not answer, which the page says."""
+        self._explanation = None
+
+    def left(self) -> None:
+        self._asked = None
 
     def _show(self, text: str, token: str, needs: str, chips: Sequence[Chip], told: list[Fact]) -> None:
         self.headline.show_text(text)
@@ -99,6 +138,19 @@ def _told(reason: Reason | None, *, waits: bool) -> list[Fact]:
     told = [fact for fact in reason_facts(reason) if fact.name not in left_out]
     sentence, _ = hints.parts(reason.hint, reason.command) if reason is not None else ("", None)
     return [fact for fact in told if fact.name != "What next" or sentence.strip(": ")]
+
+
+def _sooner(found: Explanation | None) -> list[Fact]:
+    """Return what stands before a job, and what would start it sooner."""
+    if found is None:
+        return []
+    ahead, more = found.ahead[-_AHEAD:], len(found.ahead) - _AHEAD
+    names = ", ".join(plain(name, _NAME) for name in ahead) + (f" and {more:,} more" if more > 0 else "")
+    sooner = "\n".join(
+        plain(one.text) + (f": {words.about(one.forecast_start)}" if one.forecast_start is not None else "")
+        for one in found.alternatives
+    )
+    return [*([Fact("Before it", names)] if names else []), *([Fact("Sooner", sooner)] if sooner else [])]
 
 
 def _progress(job: JobBrief) -> list[Fact]:

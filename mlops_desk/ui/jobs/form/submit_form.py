@@ -13,9 +13,10 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.ui.jobs.form import yaml_text
+from mlops_desk.ui.jobs.form.check import FileCheck
 from mlops_desk.ui.jobs.form.editor import YamlEditor
 from mlops_desk.ui.jobs.form.pane import FieldsPane
-from mlops_desk.ui.jobs.form.templates import Templates
+from mlops_desk.ui.jobs.form.templates import TemplateChoice
 from mlops_desk.ui.jobs.form.yaml_text import NoForm, Value, path_at
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
@@ -59,13 +60,17 @@ class SubmitDialog(FormDialog):
         self._soon.timeout.connect(self._read)
         self.pane.typed.connect(self._put)
         self._text.textChanged.connect(self._written)
-        self.templates = Templates(context, self.name, lambda: (self.text(), self._folder))
+        self.templates = TemplateChoice(context, self.name, lambda: (self.text(), self._folder))
         self.templates.chosen.connect(self._begin_with)
+        self.check = FileCheck(context)
+        self.check.wrong.connect(self._show_wrong)
+        self.check.wished.connect(self._put)
         self._arrange()
         self.first = self._text
         self.submit = self._submit_text
         set_tip(self.act, "Ctrl+Enter")
         self._read()
+        self.check.look_at(text, self._folder)
         self._text.setFocus()
 
     def _arrange(self) -> None:
@@ -83,6 +88,7 @@ class SubmitDialog(FormDialog):
         split.setChildrenCollapsible(False)
         self.fields.addRow(row)
         self.fill(split)
+        self.fill(self.check, stretch=0)
         wished = theme.DETAIL_WIDTH + theme.READING_WIDTH, theme.DIALOG_TALL + theme.CHART_HEIGHT
         room = self.screen().availableSize()
         self.resize(min(wished[0], room.width()), min(wished[1], room.height() - theme.FRAME_HEIGHT))
@@ -117,6 +123,7 @@ class SubmitDialog(FormDialog):
 
     def _written(self) -> None:
         self._text.mark(None)
+        self.check.look_at(self.text(), self._folder)
         if self._text.written:
             self._read()  # other fields may lie in the same place
         else:
@@ -178,11 +185,12 @@ class SubmitDialog(FormDialog):
         if error.place is not None:
             self._text.go_to(error.place)
 
-    def _show_wrong(self, error: DeskError) -> None:
-        """Mark the line, and say it under the field that it is about."""
-        self._text.mark(error.place)
-        place = error.place
-        self.pane.point_at(path_at(self.text(), place.line, place.column) if place is not None else None, error.message)
+    def _show_wrong(self, error: DeskError | None) -> None:
+        """Mark the line that is wrong, and say it under the field that it is about; None: nothing is."""
+        place = error.place if error is not None else None
+        self._text.mark(place)
+        path = path_at(self.text(), place.line, place.column) if place is not None else None
+        self.pane.point_at(path, error.message if error is not None else "")
 
     def _submitted(self, job: Job) -> None:
         self._context.say("info", f"Job {job.name} is in the queue.")

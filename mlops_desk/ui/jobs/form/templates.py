@@ -16,7 +16,7 @@ from mlops_desk.ui.widgets.choice import ChoiceBox
 _BEGIN = "Start from …"
 
 
-class Templates(QWidget):
+class TemplateChoice(QWidget):
     """``chosen`` carries a template. ``name`` and ``text`` (with its folder) tell what is kept when asked to."""
 
     chosen = Signal(object)

@@ -1,0 +1,102 @@
+"""What would come of the file as it stands: asked of the agent once typing rests; nothing is queued by it."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.records.jobs.place import Alternative, DryRun
+from mlops_desk.ui.live.context import Context
+from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.widgets.button import Button
+from mlops_desk.ui.widgets.flow import FlowLayout
+from mlops_desk.ui.words import jobs as words
+from mlops_desk.ui.words import numbers
+
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
+
+REST_MILLISECONDS = 500  # chosen: longer than between two letters, shorter than one waits for an answer
+_OFFERED = 4  # chosen: a row of buttons
+_ELSEWHERE = "gpu."
+"""Begins the field of what would start it sooner and is in no job file: that somebody else's process ends."""
+
+
+class FileCheck(QWidget):
+    """``wrong`` carries why a file can't be submitted (None: it can), ``wished`` a field and a value to put there."""
+
+    wrong = Signal(object)
+    wished = Signal(object, object)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._context = context
+        self._asked: tuple[str, str] | None = None
+        self._task: Task | None = None
+        self.says = Label(wrap=True)
+        self._offers = QWidget()
+        self._row = FlowLayout(self._offers)
+        self._offers.setAccessibleName("What would start it sooner")
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(REST_MILLISECONDS)
+        self._soon.timeout.connect(self._ask)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACE_4)
+        column.addWidget(self.says)
+        column.addWidget(self._offers)
+        self._say("Checking …", "muted")
+
+    def look_at(self, text: str, folder: str) -> None:
+        """Check a file as soon as it rests; what an older one would come to is of no use any more."""
+        if self._task is not None:
+            self._task.cancel()
+        self._asked = text, folder
+        self._soon.start()
+
+    def _ask(self) -> None:
+        if self._asked is None:
+            return
+        text, folder = self._asked
+        self._task = self._context.ask(
+            "check job file", lambda desk: desk.jobs.preview(text, folder), self._take, self._refused
+        )
+
+    def _take(self, found: DryRun) -> None:
+        self.wrong.emit(None)
+        first = found.places[0] if found.places else None
+        parts = [] if found.jobs == 1 else [numbers.count(found.jobs, "job")]
+        tone = "ok"
+        if first is None or first.reason is not None:
+            parts.append(first.reason.text if first is not None and first.reason is not None else "It would be queued")
+            tone = "warning"
+        if first is not None and first.forecast_start is not None:
+            about = words.about(first.forecast_start)
+            place = f"{words.ordinal(first.position)} in the queue, " if about != "now" else ""
+            parts.insert(0, f"{place}starts {about}")
+            tone = "ok"
+        mark = numbers.OK if tone == "ok" else numbers.WARNING
+        self._say(f"{mark} {'; '.join(parts)}", tone, *found.warnings)
+        self._offer([one for one in found.alternatives if not one.field.startswith(_ELSEWHERE)])
+
+    def _refused(self, error: DeskError) -> None:
+        self._offer([])
+        self._say(f"{numbers.ALERT} {error.message} {error.hint or ''}".strip(), "alert")
+        self.wrong.emit(error)
+
+    def _say(self, text: str, tone: str, *more: str) -> None:
+        self.says.show_text("\n".join([text, *(f"{numbers.WARNING} {one}" for one in more)]))
+        self.says.tint(tone)
+
+    def _offer(self, found: list[Alternative]) -> None:
+        self._row.clear()
+        for one in found[:_OFFERED]:
+            when = "" if one.forecast_start is None else f": {words.about(one.forecast_start)}"
+            button = Button(f"{one.text}{when}", tip=f"Put {one.value} at {one.field}")
+            button.clicked.connect(lambda _on=False, one=one: self.wished.emit(tuple(one.field.split(".")), one.value))
+            self._row.addWidget(button)
+        self._offers.setVisible(bool(found))
+        self._offers.updateGeometry()
