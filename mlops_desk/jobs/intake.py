@@ -13,6 +13,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.capsule.freezing import Freezing, with_spec
 from mlops_desk.jobs.capsule.repeating import Again
+from mlops_desk.jobs.file.fields import MOST_WAITED_FOR
 from mlops_desk.jobs.members import is_several, members
 from mlops_desk.records.jobs.capsule import Capsule
 from mlops_desk.records.jobs.job import Job, JobState
@@ -110,9 +111,9 @@ class Intake:
         """Return ``spec`` with the ids of the jobs that it waits for. Raises NotFound, and Invalid."""
         after = self._ids("after", spec.after)
         after_success = self._ids("afterSuccess", spec.after_success)
-        waits = len(members(spec)) * (len(after) + len(after_success))
-        if waits > _MOST_WAITS:
-            text = f"{len(members(spec))} jobs would wait for {len(after) + len(after_success)} others each."
+        count, waits = len(members(spec)), len(after) + len(after_success)
+        if max(len(after), len(after_success)) > MOST_WAITED_FOR or count * waits > _MOST_WAITS:
+            text = f"{count} job{'' if count == 1 else 's'} would wait for {waits} others each."
             raise Invalid(text, "Let them wait for one job that comes after the others.")
         return replace(spec, after=after, after_success=after_success)
 

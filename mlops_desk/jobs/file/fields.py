@@ -33,6 +33,7 @@ API_VERSION: Final = "mlops-desk/v1"
 _MOST_ARGUMENTS = 1000
 MOST_VARIABLES = 500  # chosen: likewise
 _MOST_ENTRIES = 100  # chosen: likewise
+MOST_WAITED_FOR = 2000  # chosen: two whole sweeps, whose ids are written down with each job that waits
 _PRIORITY = 1000  # chosen: more steps than people keep apart
 _MOST_RETRIES = 100  # chosen: what fails so often needs a person
 
@@ -99,9 +100,9 @@ class JobFile(Struct, frozen=True, kw_only=True):
     begin_at: (
         Annotated[float, Meta(ge=0, extra=written_as(schedule.MOMENT)), told("starts then at the earliest")] | None
     ) = field(default=None, name="beginAt")
-    after: Annotated[Jobs, Meta(max_length=_MOST_ENTRIES), told("jobs that must be over first")] = ()
-    after_success: Annotated[Jobs, Meta(max_length=_MOST_ENTRIES), told("jobs that must have succeeded first")] = field(
-        default=(), name="afterSuccess"
+    after: Annotated[Jobs, Meta(max_length=MOST_WAITED_FOR), told("jobs that must be over first")] = ()
+    after_success: Annotated[Jobs, Meta(max_length=MOST_WAITED_FOR), told("jobs that must have succeeded first")] = (
+        field(default=(), name="afterSuccess")
     )
     retries: Annotated[
         dict[Word, Annotated[int, Meta(ge=0, le=_MOST_RETRIES, extra=written_as(_AGAIN))]],

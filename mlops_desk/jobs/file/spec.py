@@ -8,7 +8,7 @@ from mlops_desk.jobs.file.binding import bind, written
 from mlops_desk.jobs.file.changes import changed
 from mlops_desk.jobs.file.checks import check_file, check_filled, check_index
 from mlops_desk.jobs.file.conversion import file_of, spec_of
-from mlops_desk.jobs.file.document import Node, read_document
+from mlops_desk.jobs.file.document import Node, node_of, read_document
 from mlops_desk.jobs.file.fields import JobFile
 from mlops_desk.records.jobs.spec import JobSpec
 
@@ -38,7 +38,8 @@ def change_spec(spec: JobSpec, changes: Mapping[str, str], folder: str = "/") ->
     """Return ``spec`` with some of its fields changed, as the job file writes them. Raises Invalid."""
     if not changes:
         return spec
-    return parse_spec(format_spec(spec), folder, changes)
+    # Not by way of its text, which may be longer than a person's file may be.
+    return read_spec(changed(node_of(written(file_of(spec))), changes, JobFile), folder)
 
 
 def format_spec(spec: JobSpec) -> str:

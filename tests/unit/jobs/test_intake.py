@@ -9,6 +9,7 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.capsule.freezing import Freezing
 from mlops_desk.jobs.capsule.repeating import Again
 from mlops_desk.jobs.capsule.source.taking import Snapshots
+from mlops_desk.jobs.file.spec import change_spec, format_spec, parse_spec
 from mlops_desk.jobs.intake import Intake
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, Mount, Sweep
@@ -208,3 +209,18 @@ def test_groups_that_wait_for_groups_are_bounded(office):
     with pytest.raises(Invalid, match="100 jobs would wait for 1000 others each"):
         office.queue(JobSpec("more", "img", array=100, after=("many",)))
     assert len(office.queue(JobSpec("more", "img", array=20, after=("many",)))) == 20
+
+
+def test_a_job_that_waits_for_a_whole_sweep_can_be_changed_and_written_as_a_file(office):
+    office.queue(JobSpec("many", "img", array=1000))
+    job = office.queue(JobSpec("last", "img", after=("many",)))[0]
+    assert parse_spec(format_spec(job.spec)) == job.spec
+    assert change_spec(job.spec, {"priority": "1"}) == replace(job.spec, priority=1)
+
+
+def test_one_job_waits_for_two_sweeps_and_not_for_more(office):
+    for name in ("a", "b", "c"):
+        office.queue(JobSpec(name, "img", array=1000))
+    assert len(office.waits_for("a", "b")) == 2000
+    with pytest.raises(Invalid, match="1 job would wait for 3000 others each"):
+        office.waits_for("a", "b", "c")

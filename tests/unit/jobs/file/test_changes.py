@@ -2,6 +2,7 @@
 
 import json
 import string
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -174,6 +175,13 @@ def test_whatever_a_file_says_can_be_said_on_the_command_line(spec):
     bare = {name: document.pop(name) for name in ("apiVersion", "kind")}
     changes = {name: given_on_the_line(value) for name, value in document.items()}
     assert parse_spec(json.dumps(bare), changes=changes) == spec
+
+
+def test_a_stored_job_whose_file_would_be_too_long_is_changed_all_the_same():
+    variables = ",".join(f"A{number}: {'1' * 116}" for number in range(500))
+    spec = parse_spec(f"{HEAD}command: [{'a,' * 1000}]\nenv: {{{variables}}}\n")
+    assert len(format_spec(spec)) > 64 * 1024
+    assert change_spec(spec, {"priority": "1"}) == replace(spec, priority=1)
 
 
 @given(specs())
