@@ -126,6 +126,14 @@ SETTINGS: tuple[Setting, ...] = (
             "Leave the container of a finished job for inspection.", "switch", False),
     Setting("jobs.stop_grace_seconds", "Containers", "Grace before a job is killed",
             "Time a cancelled job has to save its work.", "integer", 30, minimum=0, maximum=3600, unit="s"),
+    Setting("jobs.mount_roots", "Containers", "Folders that jobs may mount",
+            "A job mounts nothing but what lies in one of these, links resolved; ~ is the home of whose job it is. "
+            "Blanks between them, as ~ /data /scratch.", "text", "~ /data /mnt /srv",
+            form=r"(~|/\S{0,200})( +(~|/\S{0,200}))*"),
+    Setting("jobs.relaxable", "Containers", "Points that jobs may relax",
+            "A job file may name these in relax; each opens something of the container, and is in the audit trail.",
+            "text", "writable_root exec_tmp seccomp more_processes lan_ports",
+            form=r"([a-z_]{1,40}( +[a-z_]{1,40})*)?"),
     Setting("jobs.out_mebibytes", "Containers", "Largest output folder of a job",
             "A job that writes more than this to /mlops-desk/out, its outputs and its checkpoint is stopped; large "
             "results belong on a mount.",

@@ -1,6 +1,8 @@
 """Builds the services and wires them: features meet here, by plain arguments, and nowhere else."""
 
+import json
 import logging
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -33,6 +35,7 @@ from mlops_desk.engines.discovery import candidates
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.proven import Proofs
+from mlops_desk.engines.relaxations import OPENS
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
 from mlops_desk.jobs.bare import BareService
@@ -47,7 +50,7 @@ from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.leases.notes import NotePaper
 from mlops_desk.leases.papers import Papers
 from mlops_desk.records.agent import AuditEntry, Check
-from mlops_desk.records.jobs.job import LOCAL_RUNTIME
+from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
@@ -207,6 +210,12 @@ class Desk(DeskVerbs):
         """Remember that GPUs were seen in a container of an engine."""
         self.proofs.note(self.engine_table.where(name), level, gpus)
 
+    def _note_relaxed(self, job: Job) -> None:
+        """Keep in the audit trail which points of the hardened profile don't hold for a job that is placed now."""
+        opened = {name: OPENS.get(name, "") for name in job.spec.relax}
+        told = json.dumps({"job_id": job.id, "relax": opened}, ensure_ascii=False)
+        self.record(AuditEntry(time.time(), job.submitted_by, job.user, "jobs.relax", told, outcome="placed"))
+
     def _ledger(self) -> LeaseLedger:
         owner = LeaseOwner(self.folder.instance, self._engine_address())
         others = {
@@ -326,7 +335,9 @@ class Desk(DeskVerbs):
             here = address is None or is_here(address)
             gpus = self._ledger_gpus(address) if here else ForeignGpus(name)
             addresses, proven = self.engine_table.addresses, partial(self._note_proof, name)
-            found.append(local_runtime(name, engine, gpus, self.folder, self.store, addresses, proven))
+            found.append(
+                local_runtime(name, engine, gpus, self.folder, self.store, addresses, proven, self._note_relaxed)
+            )
         return Runtimes([*found, self.processes])
 
     def _processes(self) -> BareRuntime:

@@ -36,6 +36,8 @@ class ContainerSpec:
     """A container to create, always under the hardened profile (see profile.py).
 
     ``mounts`` are what a person asked for, and are judged. ``own_mounts`` are folders of the agent's own making.
+    ``ports`` of the container are reached on this machine alone, on numbers that the engine chooses. ``relax`` names
+    points of the profile that do not hold for it (see relaxations.py).
     """
 
     name: str
@@ -55,6 +57,8 @@ class ContainerSpec:
     tmpfs_bytes: int = 1 << 30
     stop_grace_seconds: int = 30
     own_mounts: tuple[Mount, ...] = ()
+    ports: tuple[int, ...] = ()
+    relax: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class ContainerFacts:
     """A container as the engine tells of it. ``status``: created, running, exited, dead, paused, restarting, removing.
 
     ``exit_code`` is a hint only: a success that ended while the engine was down reads 255. ``image``, ``user`` and
-    ``gpus`` (UUIDs) are what it was created with.
+    ``gpus`` (UUIDs) are what it was created with. ``ports`` are its own ports, with this machine's for each.
     """
 
     id: str
@@ -80,6 +84,7 @@ class ContainerFacts:
     image: str = ""
     user: str = ""
     gpus: tuple[str, ...] = ()
+    ports: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

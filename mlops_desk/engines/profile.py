@@ -1,7 +1,8 @@
 """The hardened profile: how every container is made, as the body of the engine's create call. Pure but for mounts.
 
 No capability, no new privileges, a read-only root with a /tmp in memory, an init process, limits on
-processes, files, memory and log, no published port, GPUs by UUID only, and no restart by the engine.
+processes, files, memory and log, ports on this machine's own address only, GPUs by UUID only, and no restart by the
+engine. Named points of it can be relaxed (relaxations.py).
 """
 
 from collections.abc import Mapping
@@ -10,10 +11,12 @@ from typing import Any
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.text import plain
+from mlops_desk.engines import relaxations
 from mlops_desk.engines.dialects import CDI, DOCKER, GPUS_LABEL, Dialect
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.limits import FileLimits
 from mlops_desk.engines.mounts import check_mounts
+from mlops_desk.engines.relaxations import check_relaxed
 from mlops_desk.records.jobs.spec import Mount
 
 MEMORY_SHARE = 0.9  # the rest is for the machine: without it the kernel may end other people's processes
@@ -26,6 +29,8 @@ _FILES_SOFT, _FILES_HARD = 65_536, 524_288
 """The hard one is what systemd gives. The soft one is chosen: loaders of many shards need more than the usual 1,024."""
 # Peers talk through pinned memory and deep stacks as soon as there is more than one GPU.
 _MANY_GPUS = ({"Name": "memlock", "Soft": -1, "Hard": -1}, {"Name": "stack", "Soft": 64 << 20, "Hard": 64 << 20})
+_MORE = 10  # what the point more_processes says
+_PORTS = 1 << 16  # as many numbers as a port can have (RFC 9293)
 _LOADER = ("LD_PRELOAD", "LD_AUDIT")
 _RESERVED_NETWORKS = ("host", "container:")
 
@@ -54,6 +59,7 @@ def container_body(spec: ContainerSpec, machine: Machine) -> dict[str, Any]:
         "Tty": False,
         "OpenStdin": False,
         "StopTimeout": spec.stop_grace_seconds,
+        "ExposedPorts": {f"{port}/tcp": {} for port in spec.ports},
         "HostConfig": {
             **_isolation(spec),
             "Ulimits": _ulimits(spec, machine.limits),
@@ -85,24 +91,32 @@ def check_spec(spec: ContainerSpec) -> None:
             raise Refused(text, "Ask for GPUs in the resources; the desk sets the rest.")
     if (spec.network or "").startswith(_RESERVED_NETWORKS):
         raise Refused("A container never shares the network of the host or of another container.")
+    check_relaxed(spec.relax, relaxations.OPENS)
+    if len(set(spec.ports)) != len(spec.ports) or any(not 0 < port < _PORTS for port in spec.ports):
+        raise Refused(f"Ports are numbers from 1 to {_PORTS - 1}, each once.")
+    if spec.ports and spec.network == "none":
+        raise Refused("A container without a network has no ports.")
     if len(set(spec.gpus)) != len(spec.gpus) or any(not gpu.startswith(("GPU-", "MIG-")) for gpu in spec.gpus):
         raise Refused("GPUs are given by their UUIDs, each once.")
     check_mounts(spec.mounts, spec.user)
 
 
 def _isolation(spec: ContainerSpec) -> dict[str, Any]:
+    relaxed = frozenset(spec.relax)
+    options = "exec" if relaxations.EXEC_TMP in relaxed else "noexec"
+    host = "0.0.0.0" if relaxations.LAN_PORTS in relaxed else "127.0.0.1"  # noqa: S104 - the point that was relaxed
     return {
         "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges"],
+        "SecurityOpt": ["no-new-privileges", *(["seccomp=unconfined"] if relaxations.SECCOMP in relaxed else ())],
         "Privileged": False,
-        "ReadonlyRootfs": True,
-        "Tmpfs": {"/tmp": f"rw,nosuid,nodev,noexec,mode=1777,size={spec.tmpfs_bytes}"},  # noqa: S108 - in the container
+        "ReadonlyRootfs": relaxations.WRITABLE_ROOT not in relaxed,
+        "Tmpfs": {"/tmp": f"rw,nosuid,nodev,{options},mode=1777,size={spec.tmpfs_bytes}"},  # noqa: S108 - in the container
         "Init": True,
         "IpcMode": "private",
         "NetworkMode": spec.network or "bridge",
-        "PidsLimit": PIDS_LIMIT,
+        "PidsLimit": PIDS_LIMIT * (_MORE if relaxations.MORE_PROCESSES in relaxed else 1),
         "RestartPolicy": {"Name": "no"},
-        "PortBindings": {},
+        "PortBindings": {f"{port}/tcp": [{"HostIp": host, "HostPort": ""}] for port in spec.ports},
         "PublishAllPorts": False,
     }
 

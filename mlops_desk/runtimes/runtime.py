@@ -47,7 +47,8 @@ class Sighting:
     """An attempt as its runtime tells of it. Times are Unix seconds.
 
     ``job_id`` and ``attempt_id`` are what it carries itself, and so text from outside; ``id`` is the runtime's own
-    word for it, ``status`` the runtime's own for its phase. ``exit_code`` is a hint only: it may be made up.
+    word for it, ``status`` the runtime's own for its phase. ``exit_code`` is a hint only: it may be made up. ``ports``
+    are its own ports, with the numbers by which they are reached on this machine.
     """
 
     handle: str
@@ -60,6 +61,7 @@ class Sighting:
     oom_killed: bool = False
     started_at: float | None = None
     ended_at: float | None = None
+    ports: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

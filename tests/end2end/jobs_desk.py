@@ -49,6 +49,7 @@ class Workshop:
         self.state = State(self.folder.state_database)
         self.loop = Loop("jobs-test")
         self.settings = SettingsStore(self.folder.settings)
+        self.settings.set("jobs.mount_roots", "/tmp")
         self.runs: dict[str, str] = {}
         self.ledger = ledger = LeaseLedger(LeaseOwner(self.folder.instance, address), self._lives)
         shown = [Gpu(uuid, index, "GPU", None, GpuState.OK) for index, uuid in enumerate(gpus)]

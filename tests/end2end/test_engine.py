@@ -179,6 +179,29 @@ def test_a_command_that_is_not_there_ends_at_once_and_says_so(engine: DockerEngi
     assert "no-such-program" in lines[0]
 
 
+def test_a_port_is_reached_on_this_machines_own_address_alone(
+    engine: DockerEngine, gpu_engine: PrivateEngine, image: str, name: str
+) -> None:
+    engine.create(shell(name, image, "sleep 60", ports=(8888,)))
+    assert engine.inspect(name).ports == {}
+    (own, here), *more = engine.start(name).ports.items()
+    assert (own, more) == (8888, [])
+    with engine_client(gpu_engine.address) as client:
+        places = client.inspect_container(name)["NetworkSettings"]["Ports"]["8888/tcp"]
+    assert [(place["HostIp"], int(place["HostPort"])) for place in places] == [("127.0.0.1", here)]
+
+
+def test_a_relaxed_point_is_open_and_the_others_stay_closed(engine: DockerEngine, image: str, name: str) -> None:
+    script = "cp /bin/busybox /tmp && /tmp/busybox echo ran; touch /x && echo wrote; grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status"
+    lines = output(engine, shell(name, image, script, relax=("exec_tmp", "writable_root", "seccomp")))
+    facts = dict(line.split(":", 1) for line in lines if ": " in line)
+    assert {"ran", "wrote"} <= set(lines)
+    assert (int(facts["CapEff"], 16), facts["NoNewPrivs"].strip(), facts["Seccomp"].strip()) == (0, "1", "0")
+    engine.remove(name)
+    lines = output(engine, shell(name, image, "cp /bin/busybox /tmp && /tmp/busybox echo ran; touch /x && echo wrote"))
+    assert not {"ran", "wrote"} & set(lines)
+
+
 def test_a_network_stays_while_a_container_is_on_it(
     engine: DockerEngine, gpu_engine: PrivateEngine, image: str, name: str
 ) -> None:

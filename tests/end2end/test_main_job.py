@@ -54,6 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     desk = Desk(tmp_path_factory.mktemp("desk") / "data")
+    desk.json("settings", "set", "jobs.mount_roots", "~ /tmp")
     yield desk
     for endpoint in desk.json("endpoints", "list"):
         desk.json("endpoints", "remove", endpoint["name"])

@@ -94,6 +94,20 @@ class OnAnEngine(RuntimeSuite):
         assert "begun" not in left.log_tail
         assert (runtime.proof(job, attempt), proven) == (None, [])
 
+    def test_a_job_has_a_home_on_the_disk_that_runs_programs_and_is_gone_with_it(
+        self, runtime, on_gpus, tmp_path: Path
+    ) -> None:
+        script = (
+            'mkdir -p "$XDG_CACHE_HOME" && cp /bin/busybox "$HOME" && "$HOME/busybox" echo ran; echo $PYTHONUNBUFFERED'
+        )
+        job, attempt = on_gpus(command=("sh", "-c", script))
+        Placing().place(runtime, job, attempt)
+        left = runtime.aftermath(job, begun(attempt), seen_as(runtime, job, attempt, Phase.ENDED))
+        assert list(left.log_tail) == ["ran", "1"]
+        assert list(tmp_path.glob("jobs/*/a1/home/.cache"))
+        runtime.clear(job, attempt, finished=False)
+        assert not list(tmp_path.glob("jobs/*/a1/home"))
+
     def test_a_job_without_gpus_sees_none(self, runtime, on_gpus) -> None:
         job, attempt = on_gpus(command=("sh", "-c", "echo $NVIDIA_VISIBLE_DEVICES; ls /dev"))
         Placing().place(runtime, job, attempt)

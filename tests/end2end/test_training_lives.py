@@ -55,6 +55,9 @@ class Agent:
     process: subprocess.Popen[str] | None = None
 
     def begin(self, point: str = "") -> None:
+        if not self.root.joinpath("settings.json").exists():
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.joinpath("settings.json").write_text('{"jobs.mount_roots": "/tmp"}')
         command = [sys.executable, "-m", "tests.end2end.doomed_desk", str(self.root), point]
         environment = {**os.environ, "MLOPS_DESK_DATA_DIR": str(self.root)}
         self.process = subprocess.Popen(

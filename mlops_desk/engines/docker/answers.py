@@ -87,7 +87,14 @@ def container_facts(data: Mapping[str, Any], dialect: Dialect = DOCKER) -> Conta
         image=dialect.image_name(str(config.get("Image") or "")),
         user=str(config.get("User") or ""),
         gpus=_gpus(data, dialect),
+        ports=_ports((data.get("NetworkSettings") or {}).get("Ports") or {}),
     )
+
+
+def _ports(said: Mapping[str, Any]) -> dict[int, int]:
+    """Return the container's TCP ports that are reached on this machine, with the number for each."""
+    found = {name.removesuffix("/tcp"): places[0].get("HostPort") or "" for name, places in said.items() if places}
+    return {int(own): int(here) for own, here in found.items() if own.isdecimal() and str(here).isdecimal()}
 
 
 def _exit_code(status: str, code: int, error: str) -> int | None:

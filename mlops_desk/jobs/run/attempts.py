@@ -160,7 +160,8 @@ class Attempts:
         def mark(current: Job) -> Job:
             newest = current.attempts[-1]
             started_at = newest.started_at or seen.started_at or time.time()
-            return with_attempt(current, replace(newest, state=JobState.RUNNING, started_at=started_at))
+            running = replace(newest, state=JobState.RUNNING, started_at=started_at, ports=dict(seen.ports))
+            return with_attempt(current, running)
 
         self._book.change(job.id, mark)
 

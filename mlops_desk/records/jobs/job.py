@@ -1,5 +1,6 @@
 """Training jobs: what was asked for, what became of it, and why."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -64,7 +65,8 @@ class Attempt:
     ``runtime`` names what runs it, ``handle`` is what that calls it, and what it is found by: where it is a container,
     the container's name. ``proof`` says how it was proven that its GPUs are the leased ones: uuid, minor, or none.
     ``asked`` is when it was asked to save its work and end, so that another job gets its place; ``warned``: it was
-    told that its time limit is near. ``kept`` are the folders whose content stays.
+    told that its time limit is near. ``kept`` are the folders whose content stays. ``ports`` are
+    the container's own ports, with the numbers by which they are reached on this machine's own address.
     """
 
     number: int
@@ -85,6 +87,7 @@ class Attempt:
     asked: StartMark | None = None
     warned: bool = False
     kept: tuple[KeptFolder, ...] = ()
+    ports: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.handle:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
+from mlops_desk.records.jobs.job import Job
 from mlops_desk.runtimes.local.mounting.check import MountCheck, private_paths
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
@@ -18,17 +19,20 @@ def local_runtime(
     settings: SettingsStore,
     addresses: Callable[[], Iterable[str]],
     proven: Callable[[str, tuple[str, ...]], None] = lambda _level, _gpus: None,
+    relaxed: Callable[[Job], None] = lambda _job: None,
 ) -> LocalRuntime:
     """Return the runtime ``name``; ``addresses`` are those of all engines, whose sockets no job gets.
 
-    ``proven`` hears how GPUs were seen in its containers.
+    ``proven`` hears how GPUs were seen in its containers, ``relaxed`` of jobs with points of the profile relaxed.
     """
     policy = Policy(
         lambda: int(settings.number("jobs.stop_grace_seconds")),
         lambda: settings.switch("jobs.keep_containers"),
-        MountCheck(lambda: private_paths(folder.root, addresses())),
+        MountCheck(lambda: private_paths(folder.root, addresses()), lambda: settings.text("jobs.mount_roots").split()),
         lambda: int(settings.number("jobs.out_mebibytes")) << 20,
         sources=folder.sources,
         proven=proven,
+        relaxable=lambda: settings.text("jobs.relaxable").split(),
+        relaxed=relaxed,
     )
     return LocalRuntime(name, engine, leases, folder.jobs, folder.instance, policy)

@@ -10,7 +10,7 @@ from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, ImageFacts
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.runtimes.local import kept_folders
-from mlops_desk.runtimes.local.folder import WRAPPER, AttemptFolder
+from mlops_desk.runtimes.local.folder import HOME_TARGET, WRAPPER, AttemptFolder
 from mlops_desk.runtimes.local.shell import PACKAGE, Shell
 from mlops_desk.runtimes.runtime import RunTicket
 
@@ -116,12 +116,27 @@ def container_spec(
         shm_bytes=resources.shm_bytes,
         user=f"{uid}:{gid}",
         stop_grace_seconds=stop_grace_seconds,
+        ports=job.spec.ports,
+        relax=job.spec.relax,
     )
+
+
+def _defaults() -> dict[str, str]:
+    """Return a home that lies on the disk, with caches in it from which code can be run, and output that is not held.
+
+    /tmp is in memory, small, and runs nothing. PyTorch's compiler is the one that would put its cache there.
+    """
+    return {
+        "HOME": HOME_TARGET,
+        "XDG_CACHE_HOME": f"{HOME_TARGET}/.cache",
+        "TORCHINDUCTOR_CACHE_DIR": f"{HOME_TARGET}/.cache/torchinductor",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def _environment(job: Job, attempt: Attempt, ticket: RunTicket | None) -> dict[str, str]:
     """Return home and name for a user that the image has never heard of, the job's own variables, and ours."""
-    environment = {"HOME": "/tmp", "USER": job.user, "LOGNAME": job.user, **job.spec.env}  # noqa: S108 - the container's
+    environment = {"USER": job.user, "LOGNAME": job.user, **_defaults(), **job.spec.env}
     environment["MLD_JOB_ID"] = job.id
     environment["MLD_ATTEMPT"] = str(attempt.number)
     environment.update(kept_folders.environment(job, attempt))

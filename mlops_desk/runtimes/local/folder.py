@@ -2,6 +2,7 @@
 
 jobs/<job>/a<n>/in/     mounted read only:  wrapper.sh, attempt, gpus, minors, token; hold while the command has to wait
 jobs/<job>/a<n>/out/    mounted read-write, the job's own: outcome.json, proof
+jobs/<job>/a<n>/home/   likewise, its home and caches, gone when it is over
 jobs/<job>/a<n>/outputs/    what it keeps of the folders that its job file names
 jobs/<job>/checkpoint/      likewise, and the same one for all attempts
 jobs/<job>/a<n>/log.txt
@@ -24,6 +25,7 @@ from mlops_desk.runtimes.outcome import OUTCOME_LIMIT_BYTES, PROOFS, Outcome, pa
 
 IN_TARGET = "/mlops-desk/in"
 OUT_TARGET = "/mlops-desk/out"
+HOME_TARGET = "/mlops-desk/home"
 WRAPPER = f"{IN_TARGET}/wrapper.sh"
 
 _LOG_HALF_BYTES = 32 << 20  # chosen: of an endless log beginning and end are kept
@@ -41,12 +43,14 @@ class AttemptFolder:
         self.log = self.path / "log.txt"
         self._inside = self.path / "in"
         self.out = self.path / "out"
+        self.home = self.path / "home"
         self._token = self._inside / "token"
         self._hold = self._inside / "hold"
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
-        return (Mount(str(self._inside), IN_TARGET, "ro"), Mount(str(self.out), OUT_TARGET, "rw"))
+        own = (Mount(str(self.out), OUT_TARGET, "rw"), Mount(str(self.home), HOME_TARGET, "rw"))
+        return (Mount(str(self._inside), IN_TARGET, "ro"), *own)
 
     def prepare(self, uid: int, gid: int, token: str | None, *, held: bool = False, minors: Iterable[int] = ()) -> None:
         """Make the folder for a job that runs as ``uid``:``gid``; with ``held`` its command waits for ``let_go``.
@@ -58,6 +62,8 @@ class AttemptFolder:
             self._inside.chmod(0o755)  # the umask must not decide whether the job can read it
             self.out.mkdir(mode=0o700, exist_ok=True)
             self._own(self.out, uid, gid)
+            self.home.mkdir(mode=0o700, exist_ok=True)
+            self._own(self.home, uid, gid)
             self._reserve(uid, gid)
             self._put(
                 "wrapper.sh", resources.files("mlops_desk.runtimes.local").joinpath("wrapper.sh").read_bytes(), 0o555
@@ -93,6 +99,10 @@ class AttemptFolder:
         except OSError as error:
             text = f"{self._hold} can't be removed, so the job can't begin: {error.strerror}."
             raise Unavailable(text, "Check the permissions of the folder.") from error
+
+    def forget_home(self) -> None:
+        """Remove the home with its caches, which nobody asks for again; what can't be removed costs disk, no more."""
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def forget_secrets(self) -> None:
         """Remove the token. Raises OSError."""

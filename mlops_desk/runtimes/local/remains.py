@@ -79,6 +79,7 @@ class Remains:
             self._keep_late(attempt, folder)
         if not (finished and self._keep_containers()):
             self._engine.remove(attempt.container)
+            folder.forget_home()
         self._log_tries.pop(attempt.id, None)
 
     def _keep_late(self, attempt: Attempt, folder: AttemptFolder) -> None:

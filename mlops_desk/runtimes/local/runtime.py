@@ -7,13 +7,14 @@ name, so whoever makes it a second time adopts the first.
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
+from mlops_desk.engines.relaxations import OPENS, check_relaxed
 from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
@@ -65,7 +66,8 @@ class Policy:
     """Settings that hold at the moment they are asked for, the look at mounts, and where snapshots of code lie.
 
     ``device_minors`` names the device files of this machine's GPUs; ``proven`` hears that GPUs were seen in a container
-    of this engine, by uuid or minor.
+    of this engine, by uuid or minor. ``relaxable`` are the points of the hardened profile that may be relaxed, and
+    ``relaxed`` hears of each job that is placed with some of them.
     """
 
     stop_grace_seconds: Callable[[], int]
@@ -74,6 +76,8 @@ class Policy:
     out_limit_bytes: Callable[[], int]
     device_minors: Callable[[], Mapping[str, int]] = device_minors
     proven: Callable[[str, tuple[str, ...]], None] = _unheard
+    relaxable: Callable[[], Collection[str]] = lambda: OPENS
+    relaxed: Callable[[Job], None] = lambda _job: None
     sources: Path | None = None
 
 
@@ -116,6 +120,7 @@ class LocalRuntime:
         """Check the mounts as the submitter and write down where they really lie, so that a link can't be turned."""
         real = self._policy.check_mounts(spec, uid, False)
         check_kept(spec)
+        check_relaxed(spec.relax, self._policy.relaxable())
         mounts = tuple(replace(mount, source=source) for mount, source in zip(spec.mounts, real, strict=True))
         return replace(spec, mounts=mounts)
 
@@ -155,6 +160,8 @@ class LocalRuntime:
                 self._engine.remove(attempt.container)
                 text = "The agent ended before this attempt was started, and its GPUs are taken by now."
                 raise Displaced(Reason("not_started", text))
+            if facts is None and job.spec.relax:
+                self._policy.relaxed(job)
             facts = self._launch.start(job, attempt, facts, ticket, about_to_start)
         if self._launch.is_held(job, attempt):
             self._launch.let_go(job, attempt)
@@ -218,7 +225,8 @@ class LocalRuntime:
         if attempt.out_limit_bytes is None:
             return None
         limit_bytes = max(attempt.out_limit_bytes, self._policy.out_limit_bytes())
-        folders = (self._remains.folder(job, attempt).out, *(Path(one.path) for one in attempt.kept))
+        own = self._remains.folder(job, attempt)
+        folders = (own.out, own.home, *(Path(one.path) for one in attempt.kept))
         used = self._quota.used(attempt.id, folders)
         if used is None or used <= limit_bytes:
             return None
@@ -308,4 +316,5 @@ def _sighting(facts: ContainerFacts) -> Sighting:
         oom_killed=facts.oom_killed,
         started_at=facts.started_at,
         ended_at=facts.ended_at,
+        ports=facts.ports,
     )

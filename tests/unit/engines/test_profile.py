@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Refused
+from mlops_desk.engines.dialects import DOCKER, PODMAN, Dialect
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.limits import FileLimits, engine_limits
 from mlops_desk.engines.profile import Machine, container_body
+from mlops_desk.engines.relaxations import OPENS, check_relaxed
 from mlops_desk.records.jobs.spec import Mount
 
 GIB = 1 << 30
@@ -57,25 +59,38 @@ SPECS = st.builds(
     shm_bytes=st.none() | st.integers(1, GIB),
     user=st.sampled_from([None, "0", "1000:1000", "nobody"]),
     network=st.sampled_from([None, "none", "host", "container:x", "mld-net"]),
+    ports=st.lists(st.integers(-1, 70_000), max_size=2).map(tuple),
+    relax=st.lists(st.sampled_from([*OPENS, "privileged", "host_network", "capability:SYS_ADMIN"]), max_size=2).map(tuple),
 )  # fmt: skip
 
 
-@settings(max_examples=500)
-@given(SPECS, st.sampled_from([None, "nvidia", "cdi"]))
-def test_whatever_is_asked_for_is_refused_or_hardened(spec: ContainerSpec, route: str | None) -> None:
+@settings(max_examples=5000)
+@given(SPECS, st.sampled_from([None, "nvidia", "cdi"]), st.sampled_from([DOCKER, PODMAN]), st.booleans())
+def test_whatever_is_asked_for_is_refused_or_hardened(
+    spec: ContainerSpec, route: str | None, dialect: Dialect, rootless: bool
+) -> None:
+    """No spec whatever gives privileges, namespaces of the host, a socket, or a device beyond the GPUs."""
     try:
-        body = container_body(spec, replace(MACHINE, gpu_route=route))
+        body = container_body(spec, replace(MACHINE, gpu_route=route, dialect=dialect, rootless=rootless))
     except Refused:
         return
     host = body["HostConfig"]
     assert host["CapDrop"] == ["ALL"]
-    assert host["SecurityOpt"] == ["no-new-privileges"]
-    assert host["ReadonlyRootfs"]
+    relaxed = set(spec.relax)
+    assert relaxed <= set(OPENS)
+    assert host["SecurityOpt"] == ["no-new-privileges", *(["seccomp=unconfined"] if "seccomp" in relaxed else [])]
+    assert host["ReadonlyRootfs"] is ("writable_root" not in relaxed)
+    assert host["PidsLimit"] == (40_960 if "more_processes" in relaxed else 4096)
+    assert ("noexec" in host["Tmpfs"]["/tmp"]) is ("exec_tmp" not in relaxed)
+    assert not any(mount["Source"].endswith(".sock") for mount in host["Mounts"])
+    assert len(host["DeviceRequests"]) == (1 if spec.gpus else 0)
     assert not host["Privileged"]
     assert host["IpcMode"] == "private"
     assert host["NetworkMode"] in {"bridge", "none", "mld-net"}
     assert host["Memory"] == host["MemorySwap"] <= 0.9 * 64 * GIB
-    assert host["PortBindings"] == {}
+    address = "0.0.0.0" if "lan_ports" in relaxed else "127.0.0.1"
+    assert host["PortBindings"] == {f"{port}/tcp": [{"HostIp": address, "HostPort": ""}] for port in spec.ports}
+    assert not host["PublishAllPorts"]
     assert host["RestartPolicy"] == {"Name": "no"}
     assert {"PidMode", "UsernsMode", "Devices", "Binds", "CapAdd"}.isdisjoint(host)
     for mount in host["Mounts"]:
@@ -139,3 +154,27 @@ def test_limits_follow_what_the_engine_can_raise() -> None:
 
 def test_limits_of_an_engine_out_of_sight_are_as_usual(tmp_path: Path) -> None:
     assert engine_limits("tcp://elsewhere:2376") == engine_limits(f"unix://{tmp_path}/nobody.sock") == FileLimits()
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed", "said"),
+    [
+        (["privileged"], OPENS, "no point that can be relaxed"),
+        (["host_network"], OPENS, "no point that can be relaxed"),
+        (["seccomp"], ["exec_tmp"], "not to be relaxed on this machine"),
+        (["exec_tmp", "lan_ports"], ["exec_tmp"], "past the firewall"),
+    ],
+)
+def test_what_an_administrator_does_not_allow_stays_closed(asked, allowed, said) -> None:
+    with pytest.raises(Refused, match=said):
+        check_relaxed(asked, allowed)
+    check_relaxed(["exec_tmp"], ["exec_tmp"])
+
+
+def test_each_point_is_closed_unless_it_is_named() -> None:
+    plain_body = container_body(ContainerSpec("x", "i", None), MACHINE)["HostConfig"]
+    for name in OPENS:
+        spec = ContainerSpec("x", "i", None, ports=(8888,))
+        closed, opened = container_body(spec, MACHINE), container_body(replace(spec, relax=(name,)), MACHINE)
+        assert closed != opened
+        assert plain_body["CapDrop"] == opened["HostConfig"]["CapDrop"] == ["ALL"]

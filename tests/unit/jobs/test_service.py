@@ -81,6 +81,7 @@ class Desk:
         self.events = []
         self.bus.subscribe(JobChanged, self.events.append)
         self.settings = SettingsStore(self.folder.settings)
+        self.settings.set("jobs.mount_roots", "/")
         self.runtime = local_runtime(
             "local",
             self.engine,

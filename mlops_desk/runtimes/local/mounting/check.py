@@ -1,6 +1,6 @@
 """What no job may mount, and the look at a job's mounts with its submitter's eyes, in a process of its own."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mlops_desk.base.disk.paths import default_root, runtime_folder
@@ -21,10 +21,13 @@ def private_paths(root: Path, engines: Iterable[str]) -> tuple[str, ...]:
 
 
 class MountCheck:
-    """``private`` returns the paths of what must not be seen in any job."""
+    """``private`` returns the paths of what must not be seen in any job, ``roots`` of what may be (None: anything)."""
 
-    def __init__(self, private: Callable[[], tuple[str, ...]]) -> None:
+    def __init__(
+        self, private: Callable[[], tuple[str, ...]], roots: Callable[[], Sequence[str] | None] = lambda: None
+    ) -> None:
         self._private = private
+        self._roots = roots
 
     def __call__(self, spec: JobSpec, uid: int, settled: bool) -> tuple[str, ...]:
         """Return where the mounts really lie. Raises Refused for what no job gets, now that it is looked at."""
@@ -34,6 +37,7 @@ class MountCheck:
             "uid": uid,
             "private": self._private(),
             "settled": settled,
+            "roots": self._roots(),
             "mounts": [{"source": m.source, "target": m.target, "mode": m.mode} for m in spec.mounts],
         }
         return tuple(run_worker("mlops_desk.runtimes.local.mounting.access", request, _TIMEOUT_SECONDS))

@@ -321,7 +321,7 @@ def test_an_image_of_another_architecture_has_only_its_own_shell(world, shell_le
     world.tick(2)
     spec = made(world, job_id)
     assert spec.entrypoint == (None if shell_less else ("/bin/sh", "/mlops-desk/in/wrapper.sh"))
-    assert [mount.target for mount in spec.own_mounts] == ["/mlops-desk/in", "/mlops-desk/out"]
+    assert [mount.target for mount in spec.own_mounts] == ["/mlops-desk/in", "/mlops-desk/out", "/mlops-desk/home"]
 
 
 def test_a_probe_that_somebody_removes_is_made_again_and_no_image_is_called_missing(world):
