@@ -17,7 +17,7 @@ PROMISED = {
     "damaged-chunk", "damaged-settings", "clock-jumps-a-day", "clock-jumps-ten-years", "two-starts-at-once",
     "zero-gpus", "ten-thousand-processes", "killed-in-migration", "damaged-record", "emptied-state", "disk-full-at-end", "lease-damaged", "lease-vandal", "holder-killed", "job-record-lost",
     "memory-held-by-nobody", "gateway-flood", "gateway-few-descriptors", "gateway-killed", "model-breaks-off",
-    "hostile-model", "agent-killed", "engine-killed", "container-cleaner", "job-fills-its-folder",
+    "hostile-model", "hostile-job-file", "agent-killed", "engine-killed", "container-cleaner", "job-fills-its-folder",
     "job-mounts-our-own", "one-engine-of-several",
     "tracking-server-killed", "tracking-server-frozen", "tracking-server-ends-at-once",
 }  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta, Struct
 
-from mlops_desk.jobs.file.binding import Kind, kind_of
 from mlops_desk.jobs.file.fields import JobFile
+from mlops_desk.jobs.file.kinds import Kind, kind_of
 
 _ADDRESS = "https://json-schema.org/draft/2020-12/schema"
 _IDENTITY = "urn:mlops-desk:job-file:v1"

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 import yaml
 
-from mlops_desk.jobs.file.binding import bind, written
+from mlops_desk.jobs.file.binding import bind
 from mlops_desk.jobs.file.changes import changed
 from mlops_desk.jobs.file.checks import check_file, check_filled, check_index
 from mlops_desk.jobs.file.conversion import file_of, spec_of
 from mlops_desk.jobs.file.document import Node, node_of, read_document
 from mlops_desk.jobs.file.fields import JobFile
+from mlops_desk.jobs.file.kinds import written
 from mlops_desk.records.jobs.spec import JobSpec
 
 _LINE_BREAKS = frozenset("\x85\u2028\u2029")
