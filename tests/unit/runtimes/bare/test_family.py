@@ -72,7 +72,8 @@ def test_another_with_its_number_is_left_alone(started: list[subprocess.Popen[st
     assert not other.lives()
     if wrong == "ticks":
         family.end(other, 0.1)
-        assert process.poll() is None
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
 
 
 def test_one_that_is_gone_is_no_error(started: list[subprocess.Popen[str]]) -> None:
