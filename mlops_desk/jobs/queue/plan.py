@@ -23,6 +23,9 @@ class Wait:
     starts_at: float | None = None
 
 
+_ITS_TURN = Wait(Reason(WAITING_FOR_GPUS, "Waits its turn."))
+
+
 @dataclass(frozen=True, slots=True)
 class Preempted:
     """A running job that is to save its work and stop, so that another one can start."""
@@ -42,8 +45,7 @@ class Plan:
     waits: Mapping[str, Wait] = field(default_factory=dict)
     blocked: Mapping[str, Reason] = field(default_factory=dict)
     preempts: tuple[Preempted, ...] = ()
-    spare: Wait = field(default_factory=lambda: Wait(Reason(WAITING_FOR_GPUS, "Waits its turn.")))
 
     def wait_of(self, job_id: str) -> Wait:
         """Return why a job that neither starts nor is blocked waits."""
-        return self.waits.get(job_id, self.spare)
+        return self.waits.get(job_id, _ITS_TURN)

@@ -98,11 +98,12 @@ class Hands:
             pause = self._pauses.get(key)
             return pause is not None and time.monotonic() < pause.until
 
-    def keeps_place(self, key: str) -> bool:
-        """Tell whether what is paused still has its place in the queue."""
+    def held_back(self) -> set[str]:
+        """Return what hands are at, and what is paused and has no place in the queue meanwhile."""
+        now = time.monotonic()
         with self._lock:
-            pause = self._pauses.get(key)
-            return pause is not None and pause.keeps_place
+            paused = {key for key, one in self._pauses.items() if now < one.until and not one.keeps_place}
+            return paused | self._busy.keys()
 
     def tries(self, key: str) -> int:
         """Return how often in a row the work on something was put off."""

@@ -7,7 +7,7 @@ that give out the same GPUs decide on the same view, and each does what concerns
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from mlops_desk.base.errors import DeskError
@@ -109,7 +109,8 @@ class Serving:
         with self._pool.lock:
             promised = self._pool.promised(self._runtime.name, self._hands.busy_with(BEGIN))
             active = self._active()
-            unready = {job.id: self._unready(job) for job in active if job.id not in promised and self._is_unready(job)}
+            back = self._hands.held_back()
+            unready = {job.id: _unready(job) for job in active if job.id in back and _is_queued(job, promised)}
             moment = QueueMoment(
                 time.time(),
                 self._cards(),
@@ -138,14 +139,6 @@ class Serving:
             _log.info("No GPU is given out: %s", error.message)
             return None
 
-    def _is_unready(self, job: Job) -> bool:
-        if job.state not in IN_QUEUE:
-            return False
-        return self._hands.is_busy(job.id) or (self._hands.is_paused(job.id) and not self._hands.keeps_place(job.id))
-
-    def _unready(self, job: Job) -> Reason:
-        return job.reason or Reason("postponed", "Is being looked after.")
-
     def _fetch(self, queue: Sequence[Job]) -> None:
         for job in queue:
             if job.image_id is None and len(self._hands.busy_with("fetch")) < PULLS_AT_ONCE:
@@ -166,8 +159,9 @@ class Serving:
 
     def _tell(self, queue: Sequence[Job], plan: Plan) -> None:
         """Show of each job why it waits; that it is blocked, or is not any more, is written down as well."""
+        back = self._hands.held_back()
         for job in queue:
-            if job.id in plan.starts or self._is_unready(job):
+            if job.id in plan.starts or job.id in back:
                 continue
             reason = plan.blocked.get(job.id)
             if reason is not None:
@@ -178,3 +172,12 @@ class Serving:
                 self._book.give_reason(job, reason, JobState.QUEUED)
             elif job.reason is not reason and not (reason is words.LATER and job.reason is not None):
                 self._book.tell(job.id, reason)  # why it is to begin later, as after a failure, says more
+
+
+def _is_queued(job: Job, promised: Mapping[str, tuple[str, ...]]) -> bool:
+    return job.state in IN_QUEUE and job.id not in promised
+
+
+def _unready(job: Job) -> Reason:
+    """Say why a job is not started though there may be room: what its hand has said last."""
+    return job.reason or Reason("postponed", "Is being looked after.")
