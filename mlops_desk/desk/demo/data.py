@@ -29,12 +29,19 @@ RULES: tuple[dict[str, Any], ...] = (
 )
 
 
-def _job(name: str, image: str, command: str, gpus: int, experiment: str | None = None) -> str:
+def _job(name: str, image: str, command: str, gpus: int, experiment: str | None = None, *more: str) -> str:
     words = ", ".join(command.split())
-    return (
-        f"apiVersion: mlops-desk/v1\nkind: Job\nname: {name}\nimage: {image}\n"
-        f"command: [{words}]\nresources: {{gpus: {gpus}, memory: 8GiB}}\n"
-    ) + (f"mlflow: {{experiment: {experiment}}}\n" if experiment else "")
+    lines = (
+        "apiVersion: mlops-desk/v1",
+        "kind: Job",
+        f"name: {name}",
+        f"image: {image}",
+        f"command: [{words}]",
+        f"resources: {{gpus: {gpus}, memory: 8GiB}}",
+        *([f"mlflow: {{experiment: {experiment}}}"] if experiment else []),
+        *more,
+    )
+    return "\n".join(lines) + "\n"
 
 
 TRAINED = "train-churn"
@@ -42,10 +49,15 @@ JOBS = (
     _job("prepare-shards", "lab/tabular:1.4", "python prepare.py", 0),
     _job(TRAINED, "lab/tabular:1.4", "python train_churn.py", 0, "churn"),
     _job("finetune-support", "lab/pytorch:2.9", "python finetune.py --lora", 1),
-    _job("train-resnet50", "lab/pytorch:2.9", "python train_resnet.py --epochs 120", 0),
+    _job("train-resnet50", "lab/pytorch:2.9", "python train_resnet.py --epochs 120", 0, None, "timeLimit: 2h"),
+    _job("vit-large", "lab/pytorch:2.9", "python train_resnet.py --model vit", 1, "vision", "timeLimit: 90m"),
+    _job("sweep-lr", "lab/pytorch:2.9", "python train_resnet.py --lr '{lr}'", 1, "vision", "timeLimit: 45m",
+         "sweep: {grid: {lr: [0.1, 0.03, 0.01, 0.003]}, metric: accuracy, goal: maximize}"),
+    _job("pretrain-base", "lab/pytorch:2.9", "python train_resnet.py --scratch", 3, "vision", "timeLimit: 8h"),
+    _job("distil-support", "lab/pytorch:2.9", "python finetune.py --distil", 2, None, "timeLimit: 30m"),
     _job("sweep-llm", "lab/pytorch:2.9", "python train_resnet.py --sweep", 8),
-    _job("distil-support", "lab/pytorch:2.9", "python finetune.py --distil", 2),
-)
+)  # fmt: skip
+"""What runs, has failed, and waits, with and without an end that is known; a sweep, of which some run at once."""
 
 
 def run_id(model: str, version: int) -> str:

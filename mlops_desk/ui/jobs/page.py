@@ -83,7 +83,6 @@ class JobsPage(Page):
 
     def _fit_lanes(self) -> None:
         """Give the lanes no more room than they fill, and less where there is little: then they scroll."""
-        self._lanes.setVisible(bool(self.lanes.lanes))
         height = self.lanes.height() + 2 * theme.SPACE_4
         self._lanes.setMaximumHeight(height)
         most = self._split.height()
@@ -102,6 +101,8 @@ class JobsPage(Page):
             self.table.show_records(jobs)
             self.lanes.show_jobs(jobs)
             self._places.look()
+        status = self.context.store.status
+        self._lanes.setVisible(status is None or bool(status.gpus))
         if self.table.key() is None:
             self.table.select_first()
         self._show_chosen()

@@ -422,3 +422,12 @@ def test_a_waiting_job_gets_another_priority_and_what_is_no_number_is_said(jobs,
     qtbot.waitUntil(lambda: double.jobs_by_id["9e3f4a5b6c7d"].priority == -5)
     jobs.table.select("3f9a0c1e2b4d")
     assert not jobs._priority.isVisible()
+
+
+def test_what_is_blocked_says_its_own_reason_and_not_where_it_would_stand(jobs, double, qtbot):
+    double.explanations["b05b6c7d8e9f"] = Explanation("b05b6c7d8e9f", "blocked", "Its image is pulled first.")
+    jobs.table.select("b05b6c7d8e9f")
+    why = jobs.pane.view("why")
+    qtbot.waitUntil(lambda: jobs._whole is not None and jobs._whole.id == "b05b6c7d8e9f")
+    assert "is not on this machine" in why.needs.whole
+    assert ("jobs", "explain") not in double.calls[-3:]

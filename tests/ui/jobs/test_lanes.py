@@ -191,5 +191,6 @@ def test_hidden_lanes_ask_and_make_nothing(page, double, qtbot):
 def test_without_a_gpu_there_are_no_lanes(start, qtbot):
     page = start(Double(gpus=0, beat_seconds=0.2), "jobs").window.page()
     qtbot.waitUntil(lambda: page.table.shown_rows() > 0 and page.context.store.status is not None)
-    qtbot.wait(50)
+    page.refresh(page.topics)
     assert not page.lanes.lanes
+    assert not page._lanes.isVisible()

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
-from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.place import Explanation
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.ui.jobs.detail import facts, sentences
@@ -63,7 +63,7 @@ class WhyView(DetailView):
         reason = now.reason if now is not None else job.reason
         waits = job.state in words.WAITING
         chips = sentences.chips(now.waiting_for, self.context.store.jobs.value or {}, self.context.store) if now else []
-        explained = self._explained(job) if waits else None
+        explained = self._explained(job) if job.state is JobState.QUEUED else None  # what is blocked has its reason
         told = [
             *_told(reason, waits=waits),
             *_progress(job),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFontMetrics, QLinearGradient, QPainter, QPen
@@ -24,11 +25,12 @@ _CENTRE = int(Qt.AlignmentFlag.AlignCenter)
 
 @dataclass(frozen=True, slots=True)
 class PlacedBar:
-    """A bar, its lane, and where it stands."""
+    """A bar, its lane, and where it stands; from ``covered`` on the next one lies over it."""
 
     area: QRectF
     lane: GpuLane
     bar: LaneBar
+    covered: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,15 @@ def placed(lanes: Sequence[GpuLane], span: Span, now: float, width: float) -> li
     """Return every bar that is seen, with its place; one of which nobody knows the end goes on a little after now."""
     found = []
     for row, lane in enumerate(lanes):
-        for bar in lane.bars:
+        starts = [bar.start for bar in lane.bars[1:]]
+        for bar, following in zip_longest(lane.bars, starts):
             left = max(_x(bar.start, span, width), LABELS)
             last = _x(max(bar.start, now), span, width) + _FADE if bar.end is None else _x(bar.end, span, width)
             right = min(last, width - RIGHT)
             if right > LABELS and left < width - RIGHT:
-                found.append(
-                    PlacedBar(QRectF(left, HEAD + row * LANE + 1, max(right - left, 2.0), LANE - 2), lane, bar)
-                )
+                area = QRectF(left, HEAD + row * LANE + 1, max(right - left, 2.0), LANE - 2)
+                covered = right if following is None else min(_x(following, span, width), right)
+                found.append(PlacedBar(area, lane, bar, covered))
     return found
 
 
@@ -137,8 +140,8 @@ def _paint_bar(painter: QPainter, one: PlacedBar, look: LanesSeen, width: float)
     for part, fill in _parts(bar, area, now, tint, share):
         painter.setBrush(fill)
         painter.drawRoundedRect(part, 2, 2)
-    words = area.adjusted(theme.SPACE_4, 0, -theme.SPACE_4, 0)
-    if bar.bad_end is not None and area.width() > LANE:
+    words = area.adjusted(theme.SPACE_4, 0, one.covered - area.right() - theme.SPACE_4, 0)
+    if bar.bad_end is not None and words.width() > LANE - 2 * theme.SPACE_4:
         painter.setPen(theme.colour(bar.bad_end.token))
         painter.drawText(words, _RIGHT, bar.bad_end.shape)
         words = words.adjusted(0, 0, -theme.SPACE_12, 0)

@@ -102,11 +102,12 @@ def _submitted(job: JobBrief) -> Cell:
 
 
 def _name(job: JobBrief) -> Cell:
-    return Cell(plain(job.name), tip=job.name)
+    place = "" if job.group_index is None else f" [{job.group_index}]"
+    return Cell(f"{plain(job.name)}{place}", tip=job.name)
 
 
 COLUMNS: tuple[Column[JobBrief], ...] = (
-    Column("name", "Job", _name, order=lambda job: job.name.lower()),
+    Column("name", "Job", _name, order=lambda job: (job.name.lower(), job.group_index or 0)),
     Column("state", "State", _state, order=lambda job: marks.JOB_MARKS[job.state].word),
     Column("user", "By", lambda job: Cell(plain(job.user)), order=lambda job: job.user.lower()),
     Column("gpus", "GPUs", lambda job: Cell(str(job.gpus_asked)), right=True, order=lambda job: job.gpus_asked),
