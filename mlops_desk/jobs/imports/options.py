@@ -98,6 +98,17 @@ def _runtime(draft: JobDraft, option: str, value: str) -> None:
         draft.lost(option, value, "The desk chooses the runtime.")
 
 
+def _security(draft: JobDraft, option: str, value: str) -> None:
+    name, _, text = value.replace(":", "=", 1).partition("=")
+    if (name, text) == ("seccomp", "unconfined"):
+        draft.keep(option, value, "relax", ["seccomp"])
+        draft.changed(option, value, "It became relax: [seccomp], which is in the audit trail.")
+    elif name == "no-new-privileges":
+        draft.lost(option, value, _HARDENED)
+    else:
+        draft.lost(option, value, _RELAX)
+
+
 def _stop_timeout(draft: JobDraft, option: str, value: str) -> None:
     draft.keep(option, value, "grace", f"{value}s")
 
@@ -129,13 +140,14 @@ OPTIONS: dict[str, RunOption] = {
     "restart": _one(_restart),
     "runtime": _one(_runtime),
     "stop-timeout": _one(_stop_timeout),
+    "security-opt": _one(_security),
     **_all("env-file", "Its variables stand in a file: write them under env, and secrets under secrets."),
     **_all("detach", "Every job runs in the background; its log is kept.", takes_value=False),
     **_all("rm", "A job's container is removed when it is over.", takes_value=False),
     **_all("interactive tty", "A job has no terminal; a shell is opened in it while it runs.", takes_value=False),
     **_all("attach detach-keys", "A job has no terminal; a shell is opened in it while it runs."),
     **_all("privileged", f"It would show every GPU and the whole machine. {_RELAX}", takes_value=False),
-    **_all("cap-add device device-cgroup-rule security-opt userns", _RELAX),
+    **_all("cap-add device device-cgroup-rule userns", _RELAX),
     **_all("network net network-alias ip ip6 link mac-address add-host dns dns-option dns-search", _OWN_NETWORK),
     **_all("hostname domainname uts", _OWN_NETWORK),
     **_all("publish-all", "Ports are named one by one: add ports: [8888].", takes_value=False),

@@ -112,6 +112,16 @@ def test_what_becomes_of_restarts_and_an_entry_point():
     assert notes("docker run --restart no img") == []
 
 
+def test_a_point_of_the_profile_that_has_a_name_is_relaxed_by_it():
+    line = (
+        "docker run --security-opt seccomp=unconfined --security-opt no-new-privileges:true --security-opt label=x img"
+    )
+    assert spec_of(line).relax == ("seccomp",)
+    assert [(value, lost) for _, value, lost in notes(line)] == [
+        ("seccomp=unconfined", False), ("no-new-privileges:true", True), ("label=x", True),
+    ]  # fmt: skip
+
+
 def test_ports_are_named_one_by_one():
     line = "docker run -p 127.0.0.1:8000-8002:8000-8002/tcp -p 53:53/udp -p 0:0 -p 80 -p 80 img"
     assert spec_of(line).ports == (8000, 8001, 8002, 80)
