@@ -19,6 +19,7 @@ from mlops_desk.jobs.capsule.freezing import Freezing
 from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.file.changes import without_file
+from mlops_desk.jobs.file.fields import PRIORITY_LIMIT
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.jobs.files import JobFiles
 from mlops_desk.jobs.group.groups import Groups
@@ -217,6 +218,8 @@ class JobsService(JobFiles):
 
     def prioritize(self, job_id: str, priority: int) -> Job:
         job = self._book.find(job_id)
+        if abs(priority) > PRIORITY_LIMIT:
+            raise Invalid(f"{priority} is no priority.", f"Give one from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}.")
         if job.state.is_final:
             raise Refused(f"Job {job.id} is over already: {job.state.value}.")
         self._book.change(job.id, lambda now: None if now.state.is_final else replace(now, priority=priority))

@@ -134,7 +134,7 @@ class Jobs(Protocol):
 
     @changes(who=Who.OWNER, before="show", of=("job", "job_id"))
     def prioritize(self, job_id: str, priority: int) -> Job:
-        """Give a job another priority: larger goes first; as in the job file, it may be below 0."""
+        """Give a job another priority, -1000 to 1000, larger first: what may stand in its file may be changed later."""
         ...
 
     @reads

@@ -34,10 +34,10 @@ _MOST_ARGUMENTS = 1000
 MOST_VARIABLES = 500  # chosen: likewise
 _MOST_ENTRIES = 100  # chosen: likewise
 MOST_WAITED_FOR = 2000  # chosen: two whole sweeps, whose ids are written down with each job that waits
-_PRIORITY = 1000  # chosen: more steps than people keep apart
+PRIORITY_LIMIT = 1000  # chosen: more steps than people keep apart
 _MOST_RETRIES = 100  # chosen: what fails so often needs a person
 
-_RANK = schedule.whole(f"a whole number from -{_PRIORITY} to {_PRIORITY}; larger goes first")
+_RANK = schedule.whole(f"a whole number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}; larger goes first")
 _AGAIN = schedule.whole(f"a whole number of retries, 0 to {_MOST_RETRIES}")
 _COPIES = schedule.whole(f"a whole number of jobs, 1 to {MOST_JOBS}")
 _TYPE = Form("training, batch, session or shell")
@@ -90,7 +90,9 @@ class JobFile(Struct, frozen=True, kw_only=True):
     type: Annotated[
         Literal["training", "batch", "session", "shell"], Meta(extra=written_as(_TYPE)), told("sort of work")
     ] = "training"
-    priority: Annotated[int, Meta(ge=-_PRIORITY, le=_PRIORITY, extra=written_as(_RANK)), told("larger goes first")] = 0
+    priority: Annotated[
+        int, Meta(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT, extra=written_as(_RANK)), told("larger goes first")
+    ] = 0
     preemptible: Annotated[Flag, told("may be stopped for others, and goes on from its checkpoint")] = False
     time_limit: (
         Annotated[float, Meta(gt=0, extra=written_as(schedule.LENGTH)), told("it is asked to end then")] | None

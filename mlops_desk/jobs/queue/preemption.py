@@ -23,6 +23,7 @@ class Preemptions:
             if job.preemptible and not job.ending and job.gpus and job.share_bytes is None
             and job.since is not None and view.now - job.since >= spared
         ]  # fmt: skip
+        self._ending = [job for job in view.running if job.ending and job.gpus and job.share_bytes is None]
         self._left = sorted(may, key=lambda job: (job.priority, -(job.since or 0.0), job.job_id))
 
     def possible_for(self, priority: int) -> bool:
@@ -57,7 +58,7 @@ class Preemptions:
         return place(wish.need, [*self._table.open_to(wish), *self._freed(wish, victims)])
 
     def _freed(self, wish: Wish, victims: Iterable[RunningJob]) -> list[GpuCard]:
-        freed = {uuid for job in victims for uuid in job.gpus}
+        freed = {uuid for job in (*self._ending, *victims) for uuid in job.gpus}
         return [
             spot.card
             for spot in self._table.fitting(wish.need)

@@ -60,6 +60,14 @@ def test_a_later_job_goes_first_on_cards_that_the_first_does_not_need():
     assert plan.starts == {"small": ("GPU-4",)}
 
 
+def test_no_job_is_put_together_of_kept_cards_and_others():
+    have = (*cards(3), card(3, gib=24))
+    runs = [running("x", 0, until=NOW + HOUR)]
+    jobs = [wish("big", 3, 0, memory_bytes=40 * GIB), wish("two", 2, 1), wish("long", 2, 2, seconds=HOUR + 1)]
+    assert not started(view(jobs, have, runs=runs))
+    assert started(view([*jobs, wish("short", 2, 3, seconds=HOUR)], have, runs=runs)) == ["short"]
+
+
 def test_only_as_many_are_kept_as_are_needed_and_the_soonest():
     runs = [running("x", 0, until=NOW + 9 * HOUR), running("y", 1, until=NOW + HOUR)]
     plan = schedule(view([wish("three", 3, 0), wish("one", 1, 1)], cards(4), runs=runs))
@@ -305,6 +313,13 @@ def test_the_youngest_and_least_important_are_stopped_and_no_more_than_needed():
 )
 def test_a_job_is_left_alone_where(run, text):
     assert schedule(view([wish("urgent", priority=5)], cards(1), runs=[run])).preempts == (), text
+
+
+def test_what_is_being_stopped_already_counts_and_only_what_is_missing_is_stopped_as_well():
+    runs = [cheap("x", 0, ending=True, until=NOW + HOUR), cheap("y", 1), cheap("z", 2)]
+    plan = schedule(view([wish("urgent", 2, priority=5)], cards(3), runs=runs))
+    assert len(plan.preempts) == 1
+    assert plan.preempts[0].job_id in {"y", "z"}
 
 
 def test_nobody_is_stopped_where_it_would_not_be_enough():

@@ -8,7 +8,7 @@ import pytest
 
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Refused, Unavailable
+from mlops_desk.base.errors import Invalid, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
@@ -130,9 +130,12 @@ def test_what_never_starts_is_in_no_line_and_told_what_would(desk):
 def test_a_priority_is_changed_while_it_waits_and_not_after_the_end(desk):
     desk.wait(desk.submit("resources: {gpus: 2}\n").id, JobState.RUNNING)
     first, second = desk.submit("resources: {gpus: 1}\n"), desk.submit("resources: {gpus: 1}\n")
-    assert desk.jobs.prioritize(second.id, 2**40).position == 1
+    assert desk.jobs.prioritize(second.id, 1000).position == 1
     assert desk.jobs.show(first.id).position == 2
     assert desk.jobs.prioritize(second.id, -1).position == 2
+    for wrong in (1001, -(2**70)):
+        with pytest.raises(Invalid, match="no priority"):
+            desk.jobs.prioritize(second.id, wrong)
     desk.jobs.cancel(second.id)
     with pytest.raises(Refused, match="over already"):
         desk.jobs.prioritize(second.id, 1)

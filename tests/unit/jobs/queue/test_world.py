@@ -281,6 +281,14 @@ def test_what_a_dry_run_promises_for_now_starts_now(jobs, gpus, seconds):
             assert "new" in schedule(promised).starts
 
 
+def test_a_time_limit_that_is_named_leaves_room_for_the_grace():
+    shown = view([wish("big", 4, 0)], cards(4), runs=[RunningJob("x", 9, ("GPU-0",), NOW - 60, NOW + HOUR)])
+    told = Board(shown).preview([wish("new", 1, 9, grace_seconds=30.0)])[1]
+    assert [(one.field, one.value) for one in told] == [("timeLimit", "10m")]
+    exact = view([wish("big", 4, 0)], cards(4), runs=[RunningJob("x", 9, ("GPU-0",), NOW - 60, NOW + HOUR + 30)])
+    assert Board(exact).preview([wish("new", 1, 9, grace_seconds=30.0)])[1][0].value == "1h"
+
+
 @pytest.mark.parametrize("expected", [{}, {(9, "x"): 600.0}])
 def test_what_nobody_knows_the_end_of_has_no_time_made_up(expected):
     runs = [RunningJob("x", 9, ("GPU-0",), NOW - 60, expected_until=NOW + 540 if expected else None)]
