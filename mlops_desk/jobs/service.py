@@ -167,7 +167,7 @@ class JobsService(JobFiles):
         where = self._where(folder, runtime)
         text = spec or without_file(changed or {})
         queued = self._intake.queue(parse_spec(text, folder, changed), current_caller().uid, where)
-        return self._answers.shown(queued[0])
+        return self._answers.shown(queued[0])[0]
 
     def preview(
         self,
@@ -192,9 +192,9 @@ class JobsService(JobFiles):
     def list(self, state: str | None = None, limit: int = 200, group: str | None = None) -> list[Job]:
         states, limit = _states(state), check_limit(limit)
         if group is None:
-            return [self._answers.shown(job) for job in self._book.newest(states, limit)]
+            return self._answers.shown(*self._book.newest(states, limit))
         found = self._book.group(self._book.find(group).group or group)
-        return [self._answers.shown(job) for job in found if states is None or job.state in states][:limit]
+        return self._answers.shown(*[job for job in found if states is None or job.state in states][:limit])
 
     def page(
         self, state: str | None = None, since: float | None = None, limit: int = 100, cursor: str | None = None
@@ -210,7 +210,7 @@ class JobsService(JobFiles):
         return sorted(found, key=lambda run: -run.started_at)
 
     def show(self, job_id: str) -> Job:
-        job = self._answers.shown(self._book.find(job_id))
+        job = self._answers.shown(self._book.find(job_id))[0]
         return replace(job, usage=self._completion.usage_now(job))
 
     def explain(self, job_id: str) -> Explanation:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Protocol
 
 from mlops_desk.base.errors import Hint, Refused
@@ -35,21 +36,30 @@ class QueueAnswers:
         self._active = active
         self._rules = rules
 
-    def shown(self, job: Job) -> Job:
-        """Return a job with its place in the queue."""
-        queue = self._queues.get(job.runtime)
-        return job if queue is None or job.state is not JobState.QUEUED else queue.board().shown(job)
+    def shown(self, *jobs: Job) -> list[Job]:
+        """Return jobs with their places in the queue."""
+        boards = self._boards()
+        return [
+            boards(job.runtime).shown(job) if job.state is JobState.QUEUED and job.runtime in self._queues else job
+            for job in jobs
+        ]
 
     def briefs(self, briefs: Iterable[JobBrief], find: Callable[[str], Job | None]) -> tuple[JobBrief, ...]:
         """Return rows of a list with their places; ``find`` returns a job that is not over."""
-        return tuple(self._brief(one, find(one.id)) if one.state is JobState.QUEUED else one for one in briefs)
+        boards = self._boards()
 
-    def _brief(self, brief: JobBrief, job: Job | None) -> JobBrief:
-        queue = None if job is None else self._queues.get(job.runtime)
-        place = None if queue is None else queue.board().place(brief.id)
-        if place is None:
-            return brief
-        return replace(brief, position=place.position, forecast_start=place.forecast_start)
+        def placed(brief: JobBrief) -> JobBrief:
+            job = find(brief.id) if brief.state is JobState.QUEUED else None
+            place = boards(job.runtime).place(brief.id) if job is not None and job.runtime in self._queues else None
+            if place is None:
+                return brief
+            return replace(brief, position=place.position, forecast_start=place.forecast_start)
+
+        return tuple(map(placed, briefs))
+
+    def _boards(self) -> Callable[[str], Board]:
+        """Return what looks each queue up once, however many jobs of it are asked for."""
+        return cache(lambda runtime: self._queues[runtime].board())
 
     def explain(self, job: Job) -> Explanation:
         """Tell why a job waits, what stands before it, and what would start it sooner."""

@@ -170,3 +170,15 @@ def test_what_was_used_before_is_known_to_the_next_agent(desk, tmp_path):
     )  # fmt: skip
     later._recall_usage()
     assert later._usage.by_user(time.time(), 86_400.0)[job.submitted_by] > 0.2
+
+
+def test_a_list_looks_at_the_queue_once_however_many_jobs_it_has(desk):
+    desk.wait(desk.submit("resources: {gpus: 2}\n").id, JobState.RUNNING)
+    for _ in range(5):
+        desk.submit("resources: {gpus: 1}\n")
+    serving = desk.jobs._runners["local"].serving
+    asked, board = [], serving.board
+    serving.board = lambda: (asked.append(1), board())[1]
+    assert [job.position for job in desk.jobs.list("queued")] == [5, 4, 3, 2, 1]
+    assert [one.position for one in desk.jobs.page("queued").items] == [5, 4, 3, 2, 1]
+    assert len(asked) == 2
