@@ -3,10 +3,14 @@
 Whoever comes next has the same database and the same engine, and no job may be lost or started twice.
 """
 
+import math
+
 import pytest
 
-from mlops_desk.engines.fake import ScriptedProgram
+from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
+from mlops_desk.jobs.run import retries
 from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.jobs.reason import Reason
 
 
 class Killed(BaseException):
@@ -60,16 +64,41 @@ def cancelled(world):
     return job_id, lambda: world.runner.cancel(job_id)
 
 
+def preempted(world):
+    """It gives way at its first attempt, and goes on at its second."""
+    gives_way = ScriptedProgram(seconds=math.inf, replies={"TERM": ScriptedReply(("MLD_CHECKPOINT /ck",), 0)})
+    world.engine.programs["long"] = lambda spec: gives_way if spec.env["MLD_ATTEMPT"] == "1" else ScriptedProgram()
+    job_id = world.submit("long", gpus=1, mlflow=True, preemptible=True, checkpoint="/ck")
+
+    def give_way():
+        if len(world.job(job_id).attempts) == 1:
+            world.runner._attempts.preempt(job_id, Reason("preempted", "It gives way."))
+
+    return job_id, give_way
+
+
+def retried(world):
+    world.engine.programs["shaky"] = lambda spec: ScriptedProgram(exit_code=3 * (spec.env["MLD_ATTEMPT"] == "1"))
+    return world.submit("shaky", gpus=1, mlflow=True, retries={"exit_nonzero": 1}), None
+
+
 @pytest.mark.parametrize(
-    ("scenario", "ending"),
-    [(plain, JobState.SUCCEEDED), (with_everything, JobState.SUCCEEDED), (cancelled, JobState.CANCELLED)],
+    ("scenario", "ending", "starts"),
+    [
+        (plain, JobState.SUCCEEDED, {1}),
+        (with_everything, JobState.SUCCEEDED, {1}),
+        (cancelled, JobState.CANCELLED, {0, 1}),
+        (preempted, JobState.SUCCEEDED, {2}),
+        (retried, JobState.SUCCEEDED, {2}),
+    ],
 )
-def test_killed_at_every_step(tmp_path_factory, world, scenario, ending):
+def test_killed_at_every_step(tmp_path_factory, world, monkeypatch, scenario, ending, starts):
+    monkeypatch.setattr(retries, "_PAUSES_SECONDS", (0.0,))
     moments = 0
     while True:
         fresh = type(world)(tmp_path_factory.mktemp("world"))
         try:
-            if not live_and_die(fresh, scenario, ending, moments):
+            if not live_and_die(fresh, scenario, ending, starts, moments):
                 break
         finally:
             fresh.close()
@@ -77,7 +106,7 @@ def test_killed_at_every_step(tmp_path_factory, world, scenario, ending):
     assert moments > 20  # every step was there to be killed at
 
 
-def live_and_die(world, scenario, ending, at) -> bool:
+def live_and_die(world, scenario, ending, starts, at) -> bool:
     """Run a scenario with a kill at moment ``at`` and check the world after it; False when the kill came too late."""
     world.engine.programs["train"] = ScriptedProgram(lines=("x",))
     job_id, act = scenario(world)
@@ -88,7 +117,7 @@ def live_and_die(world, scenario, ending, at) -> bool:
             world.tick()
         if act is not None:
             act()
-        for _ in range(3):
+        for _ in range(3 * max(starts)):
             world.tick()
     except Killed:
         pass
@@ -100,8 +129,8 @@ def live_and_die(world, scenario, ending, at) -> bool:
     job = world.run(job_id)
     world.tick(2)
     assert job.state is ending, (at, job)
-    started = 1 if ending is JobState.SUCCEEDED else world.engine.starts[job_id]
-    assert world.engine.starts[job_id] == started <= 1, at
+    assert world.engine.starts[job_id] in starts, at
+    assert world.engine.starts[job_id] == sum(one.started_at is not None for one in job.attempts), at
     assert world.containers() == [], at
     assert world.leases.held == {}, at
     status = {JobState.SUCCEEDED: "FINISHED", JobState.CANCELLED: "KILLED"}[ending]

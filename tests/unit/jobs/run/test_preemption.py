@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
+from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.preemption import says_saved
 from mlops_desk.records.jobs.job import JobState
@@ -146,18 +147,20 @@ def test_the_users_own_cancel_wins(world):
     assert world.runs.status == {f"run-{job_id}": "KILLED"}
 
 
-def test_a_cancel_at_the_last_moment_wins_too(world):
+def test_a_cancel_at_the_last_moment_wins_too(world, monkeypatch):
+    """It comes between the verdict and its being written down."""
     job_id = running(world, ("TERM", ScriptedReply((SAVED,), 143)))
-    clear = world.runtime.aftermath
+    span = times.span
 
-    def cancelled_meanwhile(*arguments):
-        left = clear(*arguments)
+    def cancelled_meanwhile(*known):
         world.book.change(job_id, lambda job: replace(job, cancel_requested=True))
-        return left
+        return span(*known)
 
-    world.runtime.aftermath = cancelled_meanwhile
-    job = ask(world, job_id)
-    assert (job.state, job.reason.class_) == (JobState.CANCELLED, "cancelled")
+    monkeypatch.setattr(times, "span", cancelled_meanwhile)
+    world.runner._attempts.preempt(job_id, WHY)
+    world.runner._attempts.attend(job_id)
+    job = world.job(job_id)
+    assert (job.state, len(job.attempts), world.containers()) == (JobState.CANCELLED, 1, [])
 
 
 def test_one_that_failed_before_it_was_asked_has_failed(world):
@@ -209,6 +212,20 @@ def test_a_log_that_can_not_be_read_leaves_the_whole_grace(world, hours):
     hours.passed = 31.0
     world.runner._attempts.attend(job_id)
     assert world.job(job_id).state is JobState.QUEUED
+
+
+def test_a_more_urgent_job_gets_the_gpus_and_the_other_goes_on_after_it(world):
+    world.runner.serving._rules = lambda: QueueRules(spared_seconds=0.0)
+    low = running(world, ("TERM", ScriptedReply((SAVED,), 143)), gpus=2)
+    urgent = world.submit("brief", gpus=2)
+    world.book.change(urgent, lambda job: replace(job, priority=5))
+    world.engine.programs["brief"] = ScriptedProgram(seconds=math.inf)
+    world.tick(6)
+    assert (world.job(urgent).state, world.job(low).state) == (JobState.RUNNING, JobState.QUEUED)
+    assert urgent in world.job(low).attempts[0].reason.text
+    world.runner.cancel(urgent)
+    world.tick(6)
+    assert (world.job(low).state, len(world.job(low).attempts)) == (JobState.RUNNING, 2)
 
 
 def test_the_next_attempt_finds_the_checkpoint_of_the_last_and_outputs_of_its_own(world):

@@ -3,7 +3,7 @@
 import contextlib
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.engines.fake import ScriptedProgram
@@ -83,6 +83,8 @@ STATES = st.sampled_from([JobState.FAILED, JobState.CANCELLED, JobState.UNKNOWN,
     st.lists(st.tuples(STATES, CLASSES), min_size=1, max_size=8),
     st.dictionaries(CLASSES, st.integers(0, 3), max_size=5),
 )
+@example([(JobState.FAILED, "gpu_proof_failed")], {"gpu_proof_failed": 3})
+@example([(JobState.FAILED, "oom_kernel")] * 3, {"oom_kernel": 2})
 def test_there_are_never_more_attempts_than_were_asked_for(history, retries):
     attempts = tuple(
         Attempt(number, f"a{number}", "c", state, reason=Reason(class_, "x"))
