@@ -136,7 +136,7 @@ class Serving:
         try:
             return self._runtime.cards()
         except DeskError as error:
-            _log.info("No GPU is given out: %s", error.message)
+            _log.debug("No GPU is given out: %s", error.message)  # at each look; who waits for one is told
             return None
 
     def _fetch(self, queue: Sequence[Job]) -> None:
