@@ -65,9 +65,14 @@ class Machine(RuleBasedStateMachine):
         job = f"j{self.count}"
         self.agents[name].waiting[job] = Wish(job, 1, float(self.count), Need(gpus), name=job)
 
-    @rule(first=AGENTS, second=AGENTS)
-    def two_decide_on_what_they_saw_at_the_same_moment(self, first, second):
-        decided = [(name, self.decide(name)) for name in dict.fromkeys((first, second))]
+    @rule(gpus=st.integers(1, CARDS))
+    def everybody_submits(self, gpus):
+        for name in self.agents:
+            self.submit(name, gpus)
+
+    @rule(names=st.permutations(["anna", "bo", "cleo"]), at_once=st.integers(1, 3))
+    def some_decide_on_what_they_saw_at_the_same_moment(self, names, at_once):
+        decided = [(name, self.decide(name)) for name in names[:at_once]]
         for name, plan in decided:
             self.carry_out(name, plan)
 
