@@ -8,6 +8,7 @@ from mlops_desk.verbs.declaration import Option, Parameter, Verb
 HELP = {
     "a": "id of one job, or the beginning of it",
     "alert_id": "id of the alert, or the beginning of it",
+    "by": "user, job, project (MLflow experiment) or week",
     "alias": "alias of the model, such as champion",
     "b": "id of the other job, or the beginning of it",
     "booking_id": "id of the booking; gpus bookings shows them",
@@ -52,6 +53,7 @@ HELP = {
     "tail": "only the last so many lines",
     "threshold": "value at which the alert begins, in the unit that alerts rules shows; a share from 0 to 1",
     "text": "what you want to say, in a sentence or two",
+    "until": "the same, or now",
     "value": "new value, in the setting's unit; '' is empty",
     "wait": "wait until the endpoint is live or has failed; exit code 1 when it failed",
     "which": "GPUs by index or UUID, as 0,3",

@@ -22,11 +22,13 @@ from mlops_desk.leases.notes import FROM_ONE, KEPT_SECONDS, TEXT_LIMIT, NotePape
 from mlops_desk.leases.papers import Papers
 from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.card import CardState, GpuCard, GpuNote, GpuWish, Reservation
+from mlops_desk.records.jobs.usage import GpuHours
 from mlops_desk.records.status import Status
 from mlops_desk.telemetry.gpu_service import End, GpusService, uid_of
 
 _log = logging.getLogger(__name__)
 
+_HOURS_SECONDS = 7 * 86_400.0  # chosen: a week, as people plan
 _LOOK_SECONDS = 1.0  # chosen: as often as GPUs are sampled
 _SEEN_LIMIT = 500  # chosen: notes are kept for a week, and nobody gets as many
 _ID_BYTES = 6  # chosen: notes are few, and two writers may draw the same number
@@ -36,7 +38,7 @@ _ID_BYTES = 6  # chosen: notes are few, and two writers may draw the same number
 class GpuDeskParts:
     """What the verbs stand on: ``cards`` asks the ledger, ``publish`` tells window and event log.
 
-    ``seen`` is a file of our own that remembers which notes were shown.
+    ``seen`` is a file of our own that remembers which notes were shown; ``hours`` adds up what was held in a span.
     """
 
     cards: Callable[[], Sequence[GpuCard]]
@@ -45,6 +47,7 @@ class GpuDeskParts:
     faults: FaultMemory
     publish: Callable[[Notice], None]
     seen: Path
+    hours: Callable[[str, float, float], tuple[GpuHours, ...]]
 
 
 class GpuDesk(GpusService):
@@ -55,6 +58,11 @@ class GpuDesk(GpusService):
         self._parts = parts
         self._lock = Lock()
         self._wishes: set[GpuWish] = set()
+
+    def hours(self, by: str = "user", since: float | None = None, until: float | None = None) -> list_of[GpuHours]:
+        now = time.time()
+        start = now - _HOURS_SECONDS if since is None else since
+        return [*self._parts.hours(by, start, now if until is None else until)]
 
     # -- how they stand ------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from mlops_desk.desk.engine_checks import FILES, PROOF, files_check, proof_check
 from mlops_desk.desk.engines import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
 from mlops_desk.desk.gpu_faults import FaultMemory
+from mlops_desk.desk.gpu_hours import JOBS_COUNTED, HoursParts, gpu_hours
 from mlops_desk.desk.haste import Haste
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
@@ -272,6 +273,15 @@ class Desk(DeskVerbs):
             self.faults,
             self.bus.publish,
             self.folder.root / "notes_seen.json",
+            partial(gpu_hours, self._hours_parts()),
+        )
+
+    def _hours_parts(self) -> HoursParts:
+        return HoursParts(
+            lambda: self.state.jobs.list(limit=JOBS_COUNTED),
+            self.telemetry.processes_in,
+            lambda: [gpu.uuid for gpu in self.telemetry.status().gpus],
+            self.telemetry.history,
         )
 
     def _events(self) -> EventsService:

@@ -6,6 +6,7 @@ from typing import Annotated, Protocol
 
 from mlops_desk.records.gpu import Gpu, GpuProcess
 from mlops_desk.records.jobs.card import GpuCard, GpuNote, GpuWish, Reservation
+from mlops_desk.records.jobs.usage import GpuHours
 from mlops_desk.verbs.declaration import Moment, Option, Who, changes, reads
 
 
@@ -25,6 +26,19 @@ class Gpus(Protocol):
     @changes(who=Who.OWNER, before="process", of=("process", "pid"))
     def end_process(self, pid: int, start_ticks: Annotated[int, Option("TICKS")], *, force: bool = False) -> GpuProcess:
         """Ask a process on a GPU to end (TERM), or end it (--force: KILL); pid and start ticks must match."""
+        ...
+
+    @reads
+    def hours(
+        self,
+        by: str = "user",
+        since: Annotated[float | None, Moment()] = None,
+        until: Annotated[float | None, Moment()] = None,
+    ) -> list_of[GpuHours]:
+        """List GPU-hours by user, job, project or week since a week ago: active, held without use, and nobody's.
+
+        Active is where kernels ran for at least one hundredth of a stretch of five minutes.
+        """
         ...
 
     @reads

@@ -1,4 +1,4 @@
-"""How two jobs differ, and what a job is the repetition of, as text."""
+"""How two jobs differ, what a job is the repetition of, and GPU-hours, as text."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.capsule import Difference
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.usage import GpuHours
 
 _CELL = 120  # chosen: most of a line
 
@@ -27,10 +28,19 @@ def _shown(text: str | None) -> str:
     return "–" if text is None else plain(text, _CELL)
 
 
+_HOURS = "{:.1f}"
+
 TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     Difference: {
         "WHAT": lambda one: _shown(one.path),
         "A": lambda one: _shown(one.a),
         "B": lambda one: _shown(one.b),
-    }
+    },
+    GpuHours: {
+        "WHO": lambda row: plain(row.name, _CELL) or "–",
+        "ACTIVE H": lambda row: _HOURS.format(row.active),
+        "HELD, NOT USED H": lambda row: _HOURS.format(row.idle_held),
+        "NOBODY'S H": lambda row: _HOURS.format(row.idle),
+        "NOT MEASURED H": lambda row: _HOURS.format(row.unknown),
+    },
 }

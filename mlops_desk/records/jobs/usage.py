@@ -38,6 +38,21 @@ class GpuSpent:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuHours:
+    """Hours of all GPUs together that went to one user, job, project or week (``name``; "" is nobody's).
+
+    ``active``: held, and something ran there. ``idle_held``: held, and nothing did. ``idle``: nobody held it.
+    ``unknown``: held, and nobody measured. What was neither held nor measured is in none of them.
+    """
+
+    name: str
+    active: float = 0.0
+    idle_held: float = 0.0
+    idle: float = 0.0
+    unknown: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a job says it is, read from its log. ``ratio`` is from 0 to 1, ``seen_at`` in Unix seconds.
 

@@ -21,6 +21,7 @@ from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.host import Host
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.jobs.card import Booking, CardState, GpuCard
+from mlops_desk.records.jobs.usage import GpuHours
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Status
 
@@ -51,9 +52,15 @@ class Hall:
         )
         parts = GpuDeskParts(
             lambda: self.cards, self.bookings, self.notes, self.faults, lambda notice: self.said.append(notice.text),
-            place / "seen.json",
+            place / "seen.json", lambda by, since, until: (GpuHours(by, until - since),),
         )  # fmt: skip
         self.desk = GpuDesk(lambda: status_of(self.gpus), parts)
+
+
+def test_hours_are_those_of_a_week_where_nothing_else_is_asked(hall: Hall) -> None:
+    (row,) = hall.desk.hours()
+    assert (row.name, round(row.active)) == ("user", 7 * 86_400)
+    assert hall.desk.hours("job", 10.0, 30.0) == [GpuHours("job", 20.0)]
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ TABLE = {
     "/v1/telemetry/processes": EVERYBODY,
     "/v1/gpus/list": EVERYBODY,
     "/v1/gpus/process": EVERYBODY,
+    "/v1/gpus/hours": EVERYBODY,
     "/v1/gpus/end_process": OWNER,
     "/v1/gpus/cards": EVERYBODY,
     "/v1/gpus/card": EVERYBODY,
