@@ -54,6 +54,7 @@ HELP = {
     "threshold": "value at which the alert begins, in the unit that alerts rules shows; a share from 0 to 1",
     "text": "what you want to say, in a sentence or two",
     "until": "the same, or now",
+    "to": "new file to write, as job.mldcapsule",
     "value": "new value, in the setting's unit; '' is empty",
     "wait": "wait until the endpoint is live or has failed; exit code 1 when it failed",
     "which": "GPUs by index or UUID, as 0,3",

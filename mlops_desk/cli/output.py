@@ -227,6 +227,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **events.FORMS,
     **group.FORMS,
     **records.FORMS,
+    **repeating.FORMS,
     **job_files.FORMS,
     **queue.FORMS,
 }

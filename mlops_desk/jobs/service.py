@@ -15,6 +15,7 @@ from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.capsule.completing import PACKAGES, Completion, Outside
+from mlops_desk.jobs.capsule.exporting import Exporting
 from mlops_desk.jobs.capsule.freezing import Freezing
 from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
 from mlops_desk.jobs.capsule.source.taking import Snapshots
@@ -37,7 +38,7 @@ from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob, runs_of
-from mlops_desk.records.jobs.capsule import Difference
+from mlops_desk.records.jobs.capsule import Difference, Exported
 from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
@@ -92,6 +93,7 @@ class JobsService(JobFiles):
         self._table = state.jobs
         self._book = JobBook(state.jobs, self._announce)
         self._freezing = Freezing(snapshots or Snapshots(folder.sources, private=(str(folder.root),)))
+        self._exporting = Exporting(folder.sources, self._freezing.store)
         self._repeating = Repeating(self._book, policy or SingleUser(), metrics)
         self._completion = Completion(
             self._book, runtimes, folder.sources / PACKAGES, outside or Outside(), loop.start, self._repeating.told
@@ -261,6 +263,12 @@ class JobsService(JobFiles):
             text = f"Job {job.id} is {job.state.value}, and a shell is opened only in what runs."
             raise Refused(text, Hint("mlops-desk jobs list --state running", before="Those that run: "))
         return self._runtimes.named(job.runtime).shell(job, job.attempts[-1])
+
+    def export(self, job_id: str, to: str) -> Exported:
+        job = self.show(job_id)
+        packages = self._completion.package_list(job)
+        log = self._logs.read(job.id, None)
+        return self._exporting.export(job, to, current_caller().uid, packages, log, self._repeating.metrics(job))
 
     def lost(self, job_id: str) -> LostJob:
         found, owner_uid = self._lost(job_id)

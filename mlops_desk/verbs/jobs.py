@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Protocol
 
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob
-from mlops_desk.records.jobs.capsule import Difference
+from mlops_desk.records.jobs.capsule import Difference, Exported
 from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.records.jobs.imported import ImportedJobs
 from mlops_desk.records.jobs.job import Job
@@ -13,7 +13,7 @@ from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.place import DryRun, Explanation
 from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.records.list_page import ListPage
-from mlops_desk.verbs.declaration import CURSOR, FileText, FolderOf, Moment, Pairs, Who, changes, reads
+from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, FileText, FolderOf, Moment, Pairs, Who, changes, reads
 
 _FREEZE_SECONDS = 150.0  # its code is read or fetched first, which is given 110 s at most
 SUBMITTED = Pairs(
@@ -155,6 +155,11 @@ class Jobs(Protocol):
         data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
     ) -> Job:
         """Queue a job once more: the same image, code and job file, and say in what it differs all the same."""
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("job", "job_id"), timeout_seconds=_FREEZE_SECONDS)
+    def export(self, job_id: str, to: Annotated[str, AbsolutePath("FILE")]) -> Exported:
+        """Write a job to a new file (.mldcapsule, a zip): job file, record, code, packages, log and metrics."""
         ...
 
     @reads

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlops_desk.base.text import plain
-from mlops_desk.records.jobs.capsule import Difference
+from mlops_desk.records.jobs.capsule import Difference, Exported
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.usage import GpuHours
 
@@ -29,6 +29,13 @@ def _shown(text: str | None) -> str:
 
 
 _HOURS = "{:.1f}"
+
+
+def _exported(item: Exported) -> str:
+    return f"Job {item.job_id} was written to {plain(item.path, _CELL)} ({item.size_bytes >> 10} KiB)."
+
+
+FORMS: dict[type, Callable[[Any], str]] = {Exported: _exported}
 
 TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
     Difference: {

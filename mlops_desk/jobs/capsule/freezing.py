@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from mlops_desk.jobs.capsule.source.store import SnapshotStore
 from mlops_desk.jobs.capsule.source.taking import Snapshots, git_identity, places_in_source
 from mlops_desk.records.jobs.capsule import Capsule
 from mlops_desk.records.jobs.spec import JobSpec
@@ -17,6 +18,11 @@ class Freezing:
 
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
+
+    @property
+    def store(self) -> SnapshotStore:
+        """Where the code lies."""
+        return self._snapshots.store
 
     @contextmanager
     def frozen(self, spec: JobSpec, uid: int, first: Capsule | None = None) -> Iterator[Capsule]:

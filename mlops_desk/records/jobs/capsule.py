@@ -87,3 +87,13 @@ class Repeat:
     of: str
     differs: tuple[Difference, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A job that was written to a file (``path``), and the file's size and hash."""
+
+    job_id: str
+    path: str
+    size_bytes: int
+    sha256: str

@@ -91,6 +91,7 @@ TABLE = {
     "/v1/jobs/cancel": OWNER,
     "/v1/jobs/rerun": EVERYBODY,
     "/v1/jobs/diff": EVERYBODY,
+    "/v1/jobs/export": OWNER,
     "/v1/jobs/group": EVERYBODY,
     "/v1/jobs/go_on": OWNER,
     "/v1/jobs/cancel_group": OWNER,
