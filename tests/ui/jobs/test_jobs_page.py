@@ -431,3 +431,13 @@ def test_what_is_blocked_says_its_own_reason_and_not_where_it_would_stand(jobs, 
     qtbot.waitUntil(lambda: jobs._whole is not None and jobs._whole.id == "b05b6c7d8e9f")
     assert "is not on this machine" in why.needs.whole
     assert ("jobs", "explain") not in double.calls[-3:]
+
+
+def test_in_a_narrow_window_the_tabs_keep_their_names(jobs, double, qtbot):
+    jobs.table.select("9e3f4a5b6c7d")
+    pane = jobs.pane
+    for width, beside in ((1200, True), (640, False)):
+        pane.setMinimumWidth(0)
+        pane.resize(width, 300)
+        pane._fold()
+        assert (pane._head.direction() is pane._head.Direction.LeftToRight) is beside

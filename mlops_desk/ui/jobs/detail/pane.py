@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
@@ -34,12 +35,17 @@ class JobPane(QWidget):
         self._whole: Job | None = None
         self.tabs = Tabs("What is shown of the job", TABS)
         self._layers = QStackedWidget()
-        head = QHBoxLayout()
+        self._acts = QWidget()
+        row = QHBoxLayout(self._acts)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.SPACE_4)
+        row.addStretch(1)
+        for act in acts:
+            row.addWidget(act)
+        head = self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         head.setSpacing(theme.SPACE_4)
         head.addWidget(self.tabs)
-        head.addStretch(1)
-        for act in acts:
-            head.addWidget(act)
+        head.addWidget(self._acts, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
@@ -47,6 +53,16 @@ class JobPane(QWidget):
         column.addWidget(self._layers, 1)
         self.tabs.chosen.connect(self._choose)
         self.tabs.choose("why")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put what can be done below the tabs where both don't fit beside each other."""
+        super().resizeEvent(event)
+        self._fold()
+
+    def _fold(self) -> None:
+        needed = self.tabs.sizeHint().width() + self._acts.sizeHint().width() + theme.SPACE_16
+        narrow = needed > self.width()
+        self._head.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
 
     def view(self, key: str) -> DetailView:
         """Return a tab's view, made when it is first asked for."""
@@ -61,6 +77,7 @@ class JobPane(QWidget):
     def show_job(self, job: JobBrief | None, whole: Job | None) -> None:
         """Show a job in the tab that is seen."""
         self._job, self._whole = job, whole
+        self._fold()
         if self.isVisible():
             self.view(self.tabs.current()).show_job(job, whole)
 
