@@ -1,6 +1,6 @@
 """How long the scheduler decides with 10,000 jobs in the queue and eight GPUs; 5 ms are meant to be enough.
 
-    python tests/bench/queue.py [JOBS]
+    python tests/bench/scheduler.py [JOBS]
 
 Prints, for several queues, the median and the slowest of many decisions, how long lining everybody up takes (done once,
 and again for a user's jobs when one of them comes or goes), and how long it takes to foresee starts.
