@@ -4,6 +4,7 @@ A wrong path or a missing package fails the first job of a sweep as it will fail
 other they would take GPUs from others all night.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from mlops_desk.records.jobs.reason import Reason
 
 GROUP_FAILING = "group_failing"
 """The class of the reason for which the rest of a group is not started."""
+_QUOTED = 400  # chosen: a paragraph
 _FAST_SECONDS = 60.0  # chosen: it takes a framework some ten seconds to load, and a training longer to get anywhere
 _FEWEST_FAILURES = 3  # chosen: one may have met a bad card, two the same one; three share what is in the job file
 
@@ -38,13 +40,14 @@ def why_stopped(group: str, members: Sequence[Job], moment: times.Now) -> Reason
     if len(failures) < _FEWEST_FAILURES:
         return None
     longest = max(one.seconds for one in failures)
-    text = f"The first {len(failures)} jobs of its group all failed within {longest:.0f} s, so no more are started."
+    seconds = max(1, math.ceil(longest))
+    text = f"The first {len(failures)} jobs of its group all failed within {seconds} s, so no more are started."
     (class_, count) = Counter(one.class_ for one in failures).most_common(1)[0]
     example = next(one.text for one in failures if one.class_ == class_)
-    evidence = f"{count} of {len(failures)} with {plain(class_)}: {example}"
+    evidence = f"{count} of {len(failures)} with {plain(class_)}: {plain(example, _QUOTED)}"
     hint = Hint(
         f"mlops-desk jobs go-on {group}",
-        before="Cancel the group and submit it mended (mlops-desk jobs cancel-group), or let it go on all the same: ",
+        before=f"Cancel it (mlops-desk jobs cancel-group {group}) and submit it mended, or let it go on all the same: ",
     )
     return Reason(GROUP_FAILING, text, evidence, hint)
 
@@ -52,7 +55,9 @@ def why_stopped(group: str, members: Sequence[Job], moment: times.Now) -> Reason
 def _failure(job: Job, attempt: Attempt) -> _Failure:
     reason = attempt.reason or job.reason
     lasted = 0.0 if attempt.started_at is None or attempt.ended_at is None else attempt.ended_at - attempt.started_at
-    return _Failure(reason.class_ if reason else "failed", reason.text if reason else "It failed.", lasted)
+    if reason is None:
+        return _Failure("failed", "It failed.", lasted)
+    return _Failure(reason.class_, " ".join(filter(None, (reason.text, reason.evidence))), lasted)
 
 
 def _has_lasted(job: Job, moment: times.Now) -> bool:

@@ -94,6 +94,9 @@ def test_a_group_whose_jobs_all_die_at_once_stops_itself_and_says_so(world):
     reason = world.job(rest[0]).reason
     assert reason.class_ == "group_failing"
     assert "3 of 3" in reason.evidence
+    assert "No such file: /data" in reason.evidence
+    assert "within 1 s" in reason.text
+    assert f"mlops-desk jobs cancel-group {ids[0]})" in reason.hint
     assert reason.command == f"mlops-desk jobs go-on {ids[0]}"
     assert world.job(other).state is JobState.RUNNING  # whoever waits behind them gets the GPUs
     world.restart()
