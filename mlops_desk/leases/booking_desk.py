@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.leases import bookings
@@ -72,7 +73,10 @@ class BookingDesk:
         uid = uid if os.geteuid() == 0 else os.geteuid()  # papers speak for their owner
         paper = BookingPaper(tuple(gpus), uid, max(starts_at, now), ends_at)
         self._tidy(now)
-        why = ""
+        wanted = Reservation("", paper.gpus, uid, user_name(uid), paper.starts_at, ends_at)
+        why = bookings.why_not(wanted, self.list(), self._limits(), now)
+        if why is not None:
+            raise _refused(why)
         for _ in range(_TRIES):
             id_ = secrets.token_hex(_ID_BYTES)
             self._papers.write(id_, paper)
@@ -81,9 +85,9 @@ class BookingDesk:
                 self._forget()
                 return made
             self._papers.remove(id_)
-            why = "" if made is None else made.note or ""
+            why = None if made is None else made.note
             time.sleep(random.uniform(0, _STEP_BACK_SECONDS))  # noqa: S311 - not a secret
-        raise Refused(f"These GPUs can't be booked for that time: {why}.", Hint("mlops-desk gpus bookings"))
+        raise _refused(why or "others book at this very moment")
 
     def withdraw(self, booking_id: str) -> Reservation:
         """Take a booking back: our own, or as root anybody's. Raises NotFound, Refused, Unavailable."""
@@ -120,3 +124,7 @@ class BookingDesk:
     def _forget(self) -> None:
         with self._lock:
             self._due = 0.0
+
+
+def _refused(why: str) -> Refused:
+    return Refused(f"These GPUs can't be booked for that time: {why}.", Hint("mlops-desk gpus bookings"))
