@@ -16,6 +16,7 @@ from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.desk.gpu_faults import FaultMemory
+from mlops_desk.desk.gpu_loss import GpuLoss
 from mlops_desk.jobs.file.units import Unfit, parse_bytes
 from mlops_desk.leases.booking_desk import BookingDesk
 from mlops_desk.leases.notes import FROM_ONE, KEPT_SECONDS, TEXT_LIMIT, NotePaper, for_user, said
@@ -48,6 +49,7 @@ class GpuDeskParts:
     publish: Callable[[Notice], None]
     seen: Path
     hours: Callable[[str, float, float], tuple[GpuHours, ...]]
+    loss: GpuLoss
 
 
 class GpuDesk(GpusService):
@@ -194,12 +196,13 @@ class GpuDesk(GpusService):
     # -- every few seconds ---------------------------------------------------------------------
 
     def turn(self) -> None:
-        """Put lost bookings back, show notes that came, and tell who wanted to know that GPUs are free."""
+        """Put lost bookings back, show notes that came, and tell of GPUs that jobs have lost or people wait for."""
         try:
             self._parts.bookings.uphold()
             self._deliver_notes()
         except (DeskError, OSError) as error:
             _log.warning("Bookings and notes can't be kept up: %s", error)
+        self._parts.loss.look(self.list())
         with self._lock:
             wishes = [*self._wishes]
         cards = self.cards() if wishes else []

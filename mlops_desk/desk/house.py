@@ -22,6 +22,7 @@ from mlops_desk.desk.engines import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
 from mlops_desk.desk.gpu_faults import FaultMemory
 from mlops_desk.desk.gpu_hours import JOBS_COUNTED, HoursParts, gpu_hours
+from mlops_desk.desk.gpu_loss import GpuLoss
 from mlops_desk.desk.haste import Haste
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
@@ -44,8 +45,8 @@ from mlops_desk.jobs.capsule.completing import Outside
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.queue.rules import rules_of
 from mlops_desk.jobs.service import JobsService
-from mlops_desk.leases.booking_desk import BookingDesk
-from mlops_desk.leases.bookings import BookingLimits, BookingPaper, WithdrawnPaper
+from mlops_desk.leases.booking_desk import BookingDesk, open_bookings
+from mlops_desk.leases.container_devices import may_open_gpus
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.leases.notes import NotePaper
@@ -231,13 +232,7 @@ class Desk(DeskVerbs):
         return LeaseFolders()
 
     def _bookings(self) -> BookingDesk:
-        def limits() -> BookingLimits:
-            days, hours = self.store.number("gpus.booking_days"), self.store.number("gpus.booking_gpu_hours")
-            return BookingLimits(days * 86_400.0, hours * 3600.0)
-
-        kept = self.folder.root / "bookings"
-        written = Papers(self.lease_folders, ".booking", BookingPaper, kept)
-        return BookingDesk(written, Papers(self.lease_folders, ".withdrawn", WithdrawnPaper, kept), limits)
+        return open_bookings(self.lease_folders, self.folder.root / "bookings", self.store.number)
 
     def _engine_address(self) -> str:
         """Name the engine as every other agent names it, so that leases of one engine are known as such."""
@@ -274,6 +269,7 @@ class Desk(DeskVerbs):
             self.bus.publish,
             self.folder.root / "notes_seen.json",
             partial(gpu_hours, self._hours_parts()),
+            GpuLoss(self.ledger.held, may_open_gpus, self.bus.publish),
         )
 
     def _hours_parts(self) -> HoursParts:

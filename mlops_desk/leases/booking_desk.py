@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.leases import bookings
 from mlops_desk.leases.bookings import BookingLimits, BookingPaper, WithdrawnPaper
+from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.papers import Papers
 from mlops_desk.records.jobs.card import Booking, Reservation
 
@@ -128,3 +130,13 @@ class BookingDesk:
 
 def _refused(why: str) -> Refused:
     return Refused(f"These GPUs can't be booked for that time: {why}.", Hint("mlops-desk gpus bookings"))
+
+
+def open_bookings(folders: LeaseFolders, kept: Path, number: Callable[[str], float]) -> BookingDesk:
+    """Return the bookings in the shared folders, with copies of ours in ``kept``; ``number`` reads a setting."""
+
+    def limits() -> BookingLimits:
+        return BookingLimits(number("gpus.booking_days") * 86_400.0, number("gpus.booking_gpu_hours") * 3600.0)
+
+    written = Papers(folders, ".booking", BookingPaper, kept)
+    return BookingDesk(written, Papers(folders, ".withdrawn", WithdrawnPaper, kept), limits)

@@ -40,6 +40,11 @@ class KeptLeases:
         with self._lock:
             return self._held.get(name)
 
+    def leases(self) -> tuple[Lease, ...]:
+        """Return what we hold."""
+        with self._lock:
+            return tuple(self._held.values())
+
     def keep(self, leases: Iterable[Lease], places: int) -> None:
         """Take into mind what was written, to so many folders."""
         with self._lock:

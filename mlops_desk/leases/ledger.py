@@ -234,6 +234,10 @@ class LeaseLedger:
         stands = survey(devices, reader, facts, self._bookings(), time.time())
         return [*stands, *survey(unseen, reader, None)]
 
+    def held(self) -> tuple[Lease, ...]:
+        """Return the leases that this process holds."""
+        return self._kept.leases()
+
     def cards(self, facts: DriverFacts) -> tuple[GpuCard, ...]:
         """Return what could be leased, as the queue sees it; likewise."""
         clocks = Clocks(time.time(), self._host.now(), self._owner.instance)

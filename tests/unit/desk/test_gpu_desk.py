@@ -11,6 +11,7 @@ from mlops_desk.base.caller import Caller, set_caller
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts, free_for
 from mlops_desk.desk.gpu_faults import SETTLING_SECONDS, FaultMemory
+from mlops_desk.desk.gpu_loss import GpuLoss
 from mlops_desk.leases.booking_desk import BookingDesk
 from mlops_desk.leases.bookings import BookingLimits, BookingPaper, WithdrawnPaper
 from mlops_desk.leases.folders import LeaseFolders
@@ -53,6 +54,7 @@ class Hall:
         parts = GpuDeskParts(
             lambda: self.cards, self.bookings, self.notes, self.faults, lambda notice: self.said.append(notice.text),
             place / "seen.json", lambda by, since, until: (GpuHours(by, until - since),),
+            GpuLoss(tuple, lambda _process: None, lambda _notice: None),
         )  # fmt: skip
         self.desk = GpuDesk(lambda: status_of(self.gpus), parts)
 

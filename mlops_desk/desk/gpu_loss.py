@@ -1,0 +1,68 @@
+"""Notices jobs whose container has lost a GPU that is leased to them: it is gone, or may no longer be opened."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from mlops_desk.base.errors import Hint
+from mlops_desk.base.text import plain
+from mlops_desk.leases.files import Lease
+from mlops_desk.leases.host import Process
+from mlops_desk.records.event import Notice
+from mlops_desk.records.gpu import Gpu, GpuState
+
+_ATTEMPT = re.compile(r"(.+)-a\d+")
+_LOOKS = 2  # chosen: the collector may be replaced, or a container end, between two looks
+
+_CLOSED = (
+    "its container may no longer open it, as after systemd has set its units anew (daemon-reload); the files are "
+    "there, and every call to the GPU fails"
+)
+
+
+class GpuLoss:
+    """``held`` are our own leases, ``may_open`` asks for a container's process, ``publish`` tells."""
+
+    def __init__(
+        self,
+        held: Callable[[], Iterable[Lease]],
+        may_open: Callable[[Process], bool | None],
+        publish: Callable[[Notice], None],
+    ) -> None:
+        self._held = held
+        self._may_open = may_open
+        self._publish = publish
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def look(self, gpus: Sequence[Gpu]) -> None:
+        """Look at all our leases of containers that run; what is lost for two looks is told, once."""
+        shown = {gpu.uuid: gpu for gpu in gpus}
+        shown |= {part.uuid: gpu for gpu in gpus for part in gpu.mig if part.uuid is not None}
+        answers = any(gpu.state is GpuState.OK for gpu in gpus)
+        seen: dict[tuple[str, str], int] = {}
+        for lease in self._held():
+            why = self._lost(lease, shown.get(lease.gpu), answers=answers) if lease.container_process else None
+            if why is None:
+                continue
+            key = lease.attempt, lease.gpu
+            seen[key] = self._seen.get(key, 0) + 1
+            if seen[key] == _LOOKS:
+                self._tell(lease, shown.get(lease.gpu), why)
+        self._seen = seen
+
+    def _lost(self, lease: Lease, gpu: Gpu | None, *, answers: bool) -> str | None:
+        if gpu is None:
+            return "the driver does not show it any more" if answers else None
+        if gpu.state is GpuState.LOST:
+            return "it has fallen off the bus, or the driver does not show it any more"
+        process = lease.container_process
+        return _CLOSED if process is not None and self._may_open(process) is False else None
+
+    def _tell(self, lease: Lease, gpu: Gpu | None, why: str) -> None:
+        found = _ATTEMPT.fullmatch(lease.attempt)
+        job_id = found[1] if found else lease.attempt
+        named = f"GPU {gpu.index}" if gpu is not None else f"a GPU ({plain(lease.gpu, 60)})"
+        text = f"Job {plain(lease.label, 100)} has lost {named} while it runs. Why: {why}."
+        hint = Hint(
+            f"mlops-desk jobs rerun {job_id}", before="What it does there fails. A new container gets it back: "
+        )
+        self._publish(Notice("alert", "gpus", text, hint, about=("job", job_id)))
