@@ -142,6 +142,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jobs.artifact_mebibytes", "Containers", "Largest artifacts of a job",
             "The tracking server takes no more files than this for a job's run and its children; it holds for jobs "
             "that start from then on.", "integer", 102_400, minimum=16, maximum=1_073_741_824, unit="MiB"),
+    Setting("jobs.idle_minutes", "Containers", "Held and not used after",
+            "A job whose GPUs have done nothing for so long is told of; a preemptible one gives them back while others "
+            "wait for GPUs. 0 means never.", "integer", 30, minimum=0, maximum=10_080, unit="min"),
     Setting("jobs.source_mebibytes", "Containers", "Largest source of a job",
             "A submit whose code (source:) is larger is refused; data belong on a mount.", "integer", 256, minimum=1,
             maximum=16_384, unit="MiB"),

@@ -9,7 +9,7 @@ from functools import partial
 from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.bus import Bus
 from mlops_desk.base.caller import current_caller
-from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
@@ -27,7 +27,7 @@ from mlops_desk.desk.haste import Haste
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
-from mlops_desk.desk.model_wiring import ModelWiring, finish_run, prepare_run, run_metrics, tell_run
+from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepare_run, run_metrics, snapshots
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.drift import metrics as drift_metrics
@@ -41,8 +41,6 @@ from mlops_desk.engines.relaxations import OPENS
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
 from mlops_desk.jobs.bare import BareService
-from mlops_desk.jobs.capsule.completing import Outside
-from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.queue.rules import rules_of
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.booking_desk import BookingDesk, open_bookings
@@ -318,19 +316,10 @@ class Desk(DeskVerbs):
             self.registry.keep_tickets,
             self.policy,
             partial(run_metrics, self.registry),
-            self._snapshots(),
+            snapshots(self.folder, self.store),
             self.registry.metric_histories,
             partial(rules_of, self.store),
-            Outside(self.machine.hardware, self.telemetry.spent, partial(tell_run, self.registry)),
-        )
-
-    def _snapshots(self) -> Snapshots:
-        private = (self.folder.root, default_root(), runtime_folder())
-        return Snapshots(
-            self.folder.sources,
-            lambda: int(self.store.number("jobs.source_mebibytes")) << 20,
-            lambda: int(self.store.number("jobs.snapshots_mebibytes")) << 20,
-            tuple(map(str, private)),
+            outside(self.machine, self.telemetry, self.registry, self.store),
         )
 
     def _runtimes(self) -> Runtimes:

@@ -1,10 +1,15 @@
-"""Where features meet about models: runs of jobs, endpoints and what they are compared with, rules and their jobs."""
+"""Where features meet about models: jobs' capsules and runs, endpoints and what they are compared with, rules and their jobs."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.desk.machine_wiring import MachineWiring
 from mlops_desk.desk.reference import ReferenceParts, reference_file
+from mlops_desk.jobs.capsule.completing import Outside
+from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.jobs.capsule import DataIdentity
@@ -16,6 +21,7 @@ from mlops_desk.runtimes.runtime import RunTicket
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import State
+from mlops_desk.telemetry.service import TelemetryService
 
 _JOB_TAG = "mlops_desk.job"
 _NAME_TAG = "mlflow.runName"
@@ -52,6 +58,25 @@ def tell_run(registry: RegistryCore, run_id: str, tags: Mapping[str, str], data:
 def run_metrics(registry: RegistryCore, run_id: str) -> Mapping[str, float]:
     """Return the newest metrics of a job's run. Raises DeskError."""
     return registry.run(run_id).metrics
+
+
+def snapshots(folder: DataFolder, store: SettingsStore) -> Snapshots:
+    """Return what takes and keeps snapshots of code, within the settings' limits; our own folders are in none."""
+    private = (folder.root, default_root(), runtime_folder())
+    return Snapshots(
+        folder.sources,
+        lambda: int(store.number("jobs.source_mebibytes")) << 20,
+        lambda: int(store.number("jobs.snapshots_mebibytes")) << 20,
+        tuple(map(str, private)),
+    )
+
+
+def outside(
+    machine: MachineWiring, telemetry: TelemetryService, registry: RegistryCore, store: SettingsStore
+) -> Outside:
+    """Return what capsules are told by the rest of the house, and where they are told."""
+    minutes = partial(store.number, "jobs.idle_minutes")
+    return Outside(machine.hardware, telemetry.spent, partial(tell_run, registry), lambda: int(minutes()))
 
 
 class ModelWiring:

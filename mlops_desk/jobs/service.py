@@ -17,6 +17,7 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.capsule.completing import PACKAGES, Completion, Outside
 from mlops_desk.jobs.capsule.exporting import Exporting
 from mlops_desk.jobs.capsule.freezing import Freezing
+from mlops_desk.jobs.capsule.idling import IdleHolders, IdleParts
 from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.file.changes import without_file
@@ -54,6 +55,7 @@ from mlops_desk.verbs.policy import AccessPolicy, SingleUser
 
 _log = logging.getLogger(__name__)
 
+_IDLE_LOOK_SECONDS = 60.0  # chosen: what is idle for half an hour is not in a hurry
 _TIDY_SECONDS = 600.0  # chosen: the budget may be exceeded for so long by what was submitted since
 _ENDED_LOOKED_AT = 50  # chosen: as many as may end while an agent is killed and started again
 _JOBS_LOOKED_AT = 2000  # chosen: years of a small team; reading so many takes a fifth of a second
@@ -93,6 +95,7 @@ class JobsService(JobFiles):
         self._table = state.jobs
         self._book = JobBook(state.jobs, self._announce)
         self._freezing = Freezing(snapshots or Snapshots(folder.sources, private=(str(folder.root),)))
+        self._idle = self._idle_holders(outside or Outside())
         self._exporting = Exporting(folder.sources, self._freezing.store)
         self._repeating = Repeating(self._book, policy or SingleUser(), metrics)
         self._completion = Completion(
@@ -119,7 +122,18 @@ class JobsService(JobFiles):
             self._loop.start(f"jobs-on-{name}", partial(runner.run, self._loop.ending))
         for job in (*self._book.active(), *self._book.newest(limit=_ENDED_LOOKED_AT)):
             self._completion.heard(job)
+        if self._idle is not None:  # by the clock: that nothing happens is announced by nobody
+            self._loop.repeat("jobs-idle", _IDLE_LOOK_SECONDS, self._idle.look, at_once=False)
         self._loop.repeat("jobs-snapshots", _TIDY_SECONDS, self._tidy_snapshots)
+
+    def _idle_holders(self, outside: Outside) -> IdleHolders | None:
+        if outside.spent is None or outside.idle_minutes is None:
+            return None
+
+        def take_back(job: Job, reason: Reason) -> None:
+            self._runner_of(job).preempt(job.id, reason)
+
+        return IdleHolders(self._book, IdleParts(outside.idle_minutes, outside.spent, self._bus.publish, take_back))
 
     def _tidy_snapshots(self) -> None:
         """Keep the snapshots within their budget; never those of jobs that are not over."""

@@ -37,11 +37,15 @@ _TAG = "mlops_desk."
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What the rest of the house tells and is told; None where there is none of it."""
+    """What the rest of the house tells and is told; None where there is none of it.
+
+    ``idle_minutes``: after so long without use held GPUs are told of, or taken back.
+    """
 
     hardware: GpuHardware | None = None
     spent: Spent | None = None
     tell_run: TellRun | None = None
+    idle_minutes: Callable[[], int] | None = None
 
 
 class Completion:

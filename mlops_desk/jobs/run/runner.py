@@ -121,6 +121,11 @@ class Runner:
         """Return the jobs of this runtime that are not over, oldest first."""
         return [job for job in self._book.active() if job.runtime == self._runtime.name]
 
+    def preempt(self, job_id: str, reason: Reason) -> None:
+        """Ask a running preemptible job to save its work and to queue again. Raises DeskError."""
+        self._attempts.preempt(job_id, reason)
+        self.wake()
+
     def cancel(self, job_id: str) -> Job:
         """Wish a job's end: at once while it is queued, else through its runtime."""
 
