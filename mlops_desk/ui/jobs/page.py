@@ -15,6 +15,7 @@ from mlops_desk.ui.jobs.form.priority_form import PriorityDialog
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.jobs.lanes.view import LanesView
 from mlops_desk.ui.jobs.loads import OLDER, known
+from mlops_desk.ui.jobs.shell import can_open, open_shell
 from mlops_desk.ui.jobs.stop import ask_to_stop
 from mlops_desk.ui.jobs.table.columns import COLUMNS, search_text
 from mlops_desk.ui.jobs.table.filters import Filters
@@ -54,7 +55,9 @@ class JobsPage(Page):
         self._copy.clicked.connect(self._copy_file)
         self._priority = Button("Priority …", tip="Let it go before others, or after them")
         self._priority.clicked.connect(self._prioritise)
-        self.pane = JobPane(context, (self._cancel, self._priority, self._again, self._copy))
+        self._shell = Button("Shell", tip="Open a terminal inside the job's container")
+        self._shell.clicked.connect(self._open_shell)
+        self.pane = JobPane(context, (self._cancel, self._priority, self._shell, self._again, self._copy))
         self.lanes = LanesView(context)
         self.lanes.chosen.connect(self.reveal)
         self.lanes.gpu_chosen.connect(lambda gpu: context.open_page("gpus", gpu))
@@ -144,6 +147,7 @@ class JobsPage(Page):
             Action("jobs.submit", "New job …", self.submit, places=places),
             Action("jobs.cancel", "Stop the chosen job …", self._ask_to_stop, when=self._can_stop),
             Action("jobs.priority", "Priority of the chosen job …", self._prioritise, when=self._can_prioritise),
+            Action("jobs.shell", "Shell in the chosen job", self._open_shell, when=self._has_container),
             Action("jobs.resubmit", "Resubmit the chosen job …", self._resubmit, when=self._is_chosen),
             Action("jobs.copy", "Copy the chosen job's YAML", self._copy_file, when=self._is_chosen),
         ]
@@ -171,6 +175,7 @@ class JobsPage(Page):
         self.lanes.choose_job(job.id if job is not None else None)
         self._cancel.setVisible(self._can_stop())
         self._priority.setVisible(self._can_prioritise())
+        self._shell.setVisible(can_open(self.context, job))
         self._again.setVisible(job is not None)
         self._copy.setVisible(job is not None)
         self.pane.show_job(job, self._whole_of(job) if job is not None else None)
@@ -229,6 +234,14 @@ class JobsPage(Page):
         job = self._chosen()
         if job is not None:
             PriorityDialog(self, self.context, job).open()
+
+    def _has_container(self) -> bool:
+        return can_open(self.context, self._chosen())
+
+    def _open_shell(self) -> None:
+        job = self._chosen()
+        if job is not None:
+            open_shell(self.context, job)
 
     def _with_file(self, then: str) -> None:
         """Ask for the chosen job's file, then open the form with it or copy it."""

@@ -14,6 +14,7 @@ from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.place import Alternative, Explanation
 from mlops_desk.ui.jobs.form.priority_form import PriorityDialog
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
+from mlops_desk.ui.jobs.shell import open_shell
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.confirmation import Confirm
 
@@ -441,3 +442,21 @@ def test_in_a_narrow_window_the_tabs_keep_their_names(jobs, double, qtbot):
         pane.resize(width, 300)
         pane._fold()
         assert (pane._head.direction() is pane._head.Direction.LeftToRight) is beside
+
+
+def test_a_shell_is_opened_in_ones_own_terminal_or_the_command_is_said(jobs, double, qtbot, tmp_path, monkeypatch):
+    jobs.table.select("9e3f4a5b6c7d")
+    assert not jobs._shell.isVisible(), "it has no container yet"
+    jobs.table.select("7c1d2e3f4a5b")
+    terminal = tmp_path / "term"
+    terminal.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n', encoding="utf-8")
+    terminal.chmod(0o755)
+    jobs.context.options.address.folder.logs.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("TERMINAL", str(terminal))
+    click(qtbot, jobs._shell)
+    qtbot.waitUntil(lambda: (tmp_path / "asked").exists() and "jobs shell" in (tmp_path / "asked").read_text())
+    assert (tmp_path / "asked").read_text().split()[-1] == "7c1d2e3f4a5b"
+    said = []
+    jobs.context.said.connect(lambda _level, text: said.append(text))
+    open_shell(jobs.context, jobs.table.records.record("7c1d2e3f4a5b"), lambda _name: None)
+    assert "mlops-desk jobs shell 7c1d2e3f4a5b" in said[0]

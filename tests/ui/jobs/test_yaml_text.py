@@ -198,3 +198,8 @@ def test_a_command_comes_back_as_it_was(words):
 def test_each_field_has_a_place_of_its_own():
     assert len({field.path for field in FIELDS}) == len(FIELDS)
     assert found(read(FILE), ("resources", "memory")).value == "1GiB"
+
+
+def test_where_no_place_can_be_changed_the_file_is_written_anew():
+    assert put("{a: 1, }", ("a",), None) == ""
+    assert value_of(read(put("{a: 1, }", ("b",), "2"))) == {"a": "1", "b": "2"}
