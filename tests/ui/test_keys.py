@@ -88,7 +88,7 @@ def test_enter_presses_the_button_that_has_the_focus_in_a_question(window, doubl
     qtbot.waitUntil(lambda: page.table.shown_rows() == len(double.jobs_by_id))
     page.table.select("7c1d2e3f4a5b")
     for tabs, stopped in ((0, False), (1, True)):
-        QTest.mouseClick(page._cancel, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(page.acts.stop, Qt.MouseButton.LeftButton)
         question = next(one for one in page.findChildren(Confirm) if one.isVisible())
         qtbot.waitUntil(lambda question=question: QApplication.focusWidget() is question.back)
         for _ in range(tabs):

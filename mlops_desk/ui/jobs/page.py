@@ -3,20 +3,18 @@
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLineEdit, QSplitter, QVBoxLayout
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.ui.actions import Action
+from mlops_desk.ui.jobs.acts import JobActs
 from mlops_desk.ui.jobs.detail.pane import JobPane
-from mlops_desk.ui.jobs.form.priority_form import PriorityDialog
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.jobs.lanes.view import LanesView
 from mlops_desk.ui.jobs.loads import OLDER, known
-from mlops_desk.ui.jobs.shell import can_open, open_shell
-from mlops_desk.ui.jobs.stop import ask_to_stop
 from mlops_desk.ui.jobs.table.columns import COLUMNS, search_text
 from mlops_desk.ui.jobs.table.filters import Filters
 from mlops_desk.ui.live.context import Context
@@ -25,11 +23,9 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.parts.queue_places import QueuePlaces
 from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import framed
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
-from mlops_desk.ui.words import jobs as words
 
 
 class JobsPage(Page):
@@ -47,17 +43,8 @@ class JobsPage(Page):
         self.filters = Filters()
         self.filters.words.textChanged.connect(self.table.narrow)
         self.filters.changed.connect(lambda: self.table.keep(self.filters.fits()))
-        self._cancel = Button("Stop job …", harmful=True)
-        self._cancel.clicked.connect(self._ask_to_stop)
-        self._again = Button("Resubmit …", tip="Open the form with this job's file")
-        self._again.clicked.connect(self._resubmit)
-        self._copy = Button("Copy YAML", symbol="copy", tip="Copy the file that would submit it again")
-        self._copy.clicked.connect(self._copy_file)
-        self._priority = Button("Priority …", tip="Let it go before others, or after them")
-        self._priority.clicked.connect(self._prioritise)
-        self._shell = Button("Shell", tip="Open a terminal inside the job's container")
-        self._shell.clicked.connect(self._open_shell)
-        self.pane = JobPane(context, (self._cancel, self._priority, self._shell, self._again, self._copy))
+        self.acts = JobActs(self, context, self._chosen)
+        self.pane = JobPane(context, self.acts.buttons())
         self.lanes = LanesView(context)
         self.lanes.chosen.connect(self.reveal)
         self.lanes.gpu_chosen.connect(lambda gpu: context.open_page("gpus", gpu))
@@ -145,11 +132,7 @@ class JobsPage(Page):
         places = frozenset({"title", "main", "menu", "palette"})
         return [
             Action("jobs.submit", "New job …", self.submit, places=places),
-            Action("jobs.cancel", "Stop the chosen job …", self._ask_to_stop, when=self._can_stop),
-            Action("jobs.priority", "Priority of the chosen job …", self._prioritise, when=self._can_prioritise),
-            Action("jobs.shell", "Shell in the chosen job", self._open_shell, when=self._has_container),
-            Action("jobs.resubmit", "Resubmit the chosen job …", self._resubmit, when=self._is_chosen),
-            Action("jobs.copy", "Copy the chosen job's YAML", self._copy_file, when=self._is_chosen),
+            *self.acts.actions(),
         ]
 
     def submit(self) -> None:
@@ -164,20 +147,13 @@ class JobsPage(Page):
         key = self.table.key()
         return self.table.records.record(key) if key else None
 
-    def _is_chosen(self) -> bool:
-        return self._chosen() is not None
-
     def _chose(self, _key: str | None) -> None:
         self._show_chosen()
 
     def _show_chosen(self) -> None:
         job = self._chosen()
         self.lanes.choose_job(job.id if job is not None else None)
-        self._cancel.setVisible(self._can_stop())
-        self._priority.setVisible(self._can_prioritise())
-        self._shell.setVisible(can_open(self.context, job))
-        self._again.setVisible(job is not None)
-        self._copy.setVisible(job is not None)
+        self.acts.refresh()
         self.pane.show_job(job, self._whole_of(job) if job is not None else None)
 
     def _whole_of(self, job: JobBrief) -> Job | None:
@@ -202,64 +178,3 @@ class JobsPage(Page):
 
     def enter(self) -> None:
         self.table.setFocus()
-
-    # Acts.
-
-    def _can_stop(self) -> bool:
-        job = self._chosen()
-        return job is not None and not job.state.is_final and not job.cancel_requested
-
-    def _ask_to_stop(self) -> None:
-        job = self._chosen()
-        if job is not None and self._can_stop():
-            ask_to_stop(self, job, lambda: self._stop(job.id))
-
-    def _stop(self, identifier: str) -> None:
-        self._cancel.setEnabled(False)
-
-        def done(_answer: object) -> None:
-            self._cancel.setEnabled(True)
-
-        def failed(error: DeskError) -> None:
-            self._cancel.setEnabled(True)
-            self.context.complain(error)
-
-        self.context.ask("stop job", lambda desk: desk.jobs.cancel(identifier), done, failed)
-
-    def _can_prioritise(self) -> bool:
-        job = self._chosen()
-        return job is not None and job.state in words.WAITING
-
-    def _prioritise(self) -> None:
-        job = self._chosen()
-        if job is not None:
-            PriorityDialog(self, self.context, job).open()
-
-    def _has_container(self) -> bool:
-        return can_open(self.context, self._chosen())
-
-    def _open_shell(self) -> None:
-        job = self._chosen()
-        if job is not None:
-            open_shell(self.context, job)
-
-    def _with_file(self, then: str) -> None:
-        """Ask for the chosen job's file, then open the form with it or copy it."""
-        job = self._chosen()
-        if job is None:
-            return
-
-        def take(text: str) -> None:
-            if then == "copy":
-                QGuiApplication.clipboard().setText(text)
-                self.context.say("info", f"The file of {job.name} is copied.")
-            else:
-                SubmitDialog(self, self.context, text).open()
-
-        self.context.ask("file of the job", lambda desk: desk.jobs.yaml(job.id), take)
-
-    def _resubmit(self) -> None:
-        self._with_file("resubmit")
-
-    def _copy_file(self) -> None:
-        self._with_file("copy")

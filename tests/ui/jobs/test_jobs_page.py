@@ -93,15 +93,15 @@ def test_a_file_is_read_into_the_form_with_its_folder(jobs, double, qtbot, tmp_p
 
 def test_a_running_job_is_stopped_only_after_the_question_that_names_the_act(jobs, double, qtbot):
     jobs.table.select("7c1d2e3f4a5b")
-    click(qtbot, jobs._cancel)
+    click(qtbot, jobs.acts.stop)
     question = opened(jobs, Confirm)
     assert question.act.text() == "Stop job"
     click(qtbot, question.back)
     assert ("jobs", "cancel") not in double.calls
-    click(qtbot, jobs._cancel)
+    click(qtbot, jobs.acts.stop)
     click(qtbot, opened(jobs, Confirm).act)
     qtbot.waitUntil(lambda: double.jobs_by_id["7c1d2e3f4a5b"].state is JobState.CANCELLED)
-    qtbot.waitUntil(lambda: not jobs._cancel.isVisible())
+    qtbot.waitUntil(lambda: not jobs.acts.stop.isVisible())
 
 
 def facts(page):
@@ -322,9 +322,9 @@ def test_the_gpus_of_a_job_are_shown_over_its_life(jobs, qtbot):
 
 def test_a_job_is_made_again_from_its_own_file(jobs, qtbot):
     jobs.table.select("3f9a0c1e2b4d")
-    click(qtbot, jobs._copy)
+    click(qtbot, jobs.acts.copy)
     qtbot.waitUntil(lambda: "name: vit-large" in QGuiApplication.clipboard().text())
-    click(qtbot, jobs._again)
+    click(qtbot, jobs.acts.again)
     qtbot.waitUntil(lambda: opened(jobs, SubmitDialog) is not None)
     assert "name: vit-large" in opened(jobs, SubmitDialog).text()
     jobs.pane.tabs.choose("spec")
@@ -413,7 +413,7 @@ def test_why_a_job_waits_is_the_schedulers_own_words_with_what_would_start_it_so
 
 def test_a_waiting_job_gets_another_priority_and_what_is_no_number_is_said(jobs, double, qtbot):
     jobs.table.select("9e3f4a5b6c7d")
-    click(qtbot, jobs._priority)
+    click(qtbot, jobs.acts.priority)
     dialog = opened(jobs, PriorityDialog)
     dialog.field.setText("soon")
     click(qtbot, dialog.act)
@@ -422,7 +422,7 @@ def test_a_waiting_job_gets_another_priority_and_what_is_no_number_is_said(jobs,
     click(qtbot, dialog.act)
     qtbot.waitUntil(lambda: double.jobs_by_id["9e3f4a5b6c7d"].priority == -5)
     jobs.table.select("3f9a0c1e2b4d")
-    assert not jobs._priority.isVisible()
+    assert not jobs.acts.priority.isVisible()
 
 
 def test_what_is_blocked_says_its_own_reason_and_not_where_it_would_stand(jobs, double, qtbot):
@@ -446,14 +446,14 @@ def test_in_a_narrow_window_the_tabs_keep_their_names(jobs, double, qtbot):
 
 def test_a_shell_is_opened_in_ones_own_terminal_or_the_command_is_said(jobs, double, qtbot, tmp_path, monkeypatch):
     jobs.table.select("9e3f4a5b6c7d")
-    assert not jobs._shell.isVisible(), "it has no container yet"
+    assert not jobs.acts.shell.isVisible(), "it has no container yet"
     jobs.table.select("7c1d2e3f4a5b")
     terminal = tmp_path / "term"
     terminal.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n', encoding="utf-8")
     terminal.chmod(0o755)
     jobs.context.options.address.folder.logs.mkdir(parents=True, exist_ok=True)
     monkeypatch.setenv("TERMINAL", str(terminal))
-    click(qtbot, jobs._shell)
+    click(qtbot, jobs.acts.shell)
     qtbot.waitUntil(lambda: (tmp_path / "asked").exists() and "jobs shell" in (tmp_path / "asked").read_text())
     assert (tmp_path / "asked").read_text().split()[-1] == "7c1d2e3f4a5b"
     said = []
