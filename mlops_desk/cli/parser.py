@@ -35,6 +35,8 @@ HIDDEN_SERVICES = {"agent", "telemetry", "bare"}
 _STANDARD_INPUT = "-"
 _LISTED = {"events"}
 """Services whose word alone lists."""
+_SHORT = {"follow": ("-f",)}
+"""Switches with one letter, as everybody knows it from ``tail`` and from ``docker logs``."""
 
 
 def build() -> Parser:
@@ -138,7 +140,8 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
     if isinstance(form, FolderOf):
         return
     if parameter.type is bool:
-        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default, help=text)
+        names = (option, *_SHORT.get(parameter.name, ()))
+        parser.add_argument(*names, action=argparse.BooleanOptionalAction, default=parameter.default, help=text)
     elif isinstance(form, Pairs):
         _add_pairs(parser, parameter, form, option, text)
     elif isinstance(form, FileText) and not parameter.required:

@@ -98,12 +98,13 @@ class OnAnEngine(RuntimeSuite):
         self, runtime, on_gpus, tmp_path: Path
     ) -> None:
         script = (
-            'mkdir -p "$XDG_CACHE_HOME" && cp /bin/busybox "$HOME" && "$HOME/busybox" echo ran; echo $PYTHONUNBUFFERED'
+            'mkdir -p "$XDG_CACHE_HOME" && cp /bin/busybox "$HOME" && "$HOME/busybox" echo ran; '
+            "echo $PYTHONUNBUFFERED $GIT_PYTHON_REFRESH"
         )
         job, attempt = on_gpus(command=("sh", "-c", script))
         Placing().place(runtime, job, attempt)
         left = runtime.aftermath(job, begun(attempt), seen_as(runtime, job, attempt, Phase.ENDED))
-        assert list(left.log_tail) == ["ran", "1"]
+        assert list(left.log_tail) == ["ran", "1 quiet"]
         assert list(tmp_path.glob("jobs/*/a1/home/.cache"))
         runtime.clear(job, attempt, finished=False)
         assert not list(tmp_path.glob("jobs/*/a1/home"))

@@ -15,6 +15,7 @@ from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.place import Alternative, Explanation, QueuePlace
 
 _AHEAD = 20  # chosen: more names than anybody reads; the list of jobs has all
+_BEGINS = "It starts now."
 _FORESIGHT_SECONDS = 5.0
 """Chosen: a forecast is a time of the clock, so it holds on; foreseeing a long queue takes a tenth of a second."""
 
@@ -79,10 +80,10 @@ class Board:
         return QueuePlace(job_id, 0, None, (), self.plan.blocked.get(job_id))
 
     def shown(self, job: Job) -> Job:
-        """Return a job with its place."""
+        """Return a job with its place; one that is being taken out of the queue is next, and starts now."""
         place = self.place(job.id) if job.state is JobState.QUEUED else None
         if place is None:
-            return job
+            return replace(job, position=1, forecast_start=self.view.now) if self._begins(job) else job
         return replace(job, position=place.position, forecast_start=place.forecast_start, waiting_for=place.waiting_for)
 
     def explain(self, job: Job) -> Explanation:
@@ -93,12 +94,15 @@ class Board:
             return Explanation(job.id, job.state.value, reason.text, alternatives=alternatives(self.view, wish))
         place, waits = self.place(job.id), self.wish(job.id)
         if place is None or waits is None:
-            return Explanation(job.id, job.state.value, _not_waiting(job))
-        text = place.reason.text if place.reason is not None else "It starts now."
+            return Explanation(job.id, job.state.value, _BEGINS if self._begins(job) else _not_waiting(job))
+        text = place.reason.text if place.reason is not None else _BEGINS
         before = self.order()[: place.position - 1]
         same = [one.job_id for one in before if bool(one.need.gpus) is bool(waits.need.gpus)]
         sooner = () if job.id in self.plan.starts else alternatives(self.view, waits)
         return Explanation(job.id, job.state.value, text, place, tuple(same[-_AHEAD:]), sooner)
+
+    def _begins(self, job: Job) -> bool:
+        return job.state is JobState.QUEUED and any(one.job_id == job.id for one in self.view.running)
 
     def preview(self, made_up: list[Wish]) -> tuple[tuple[QueuePlace, ...], tuple[Alternative, ...]]:
         """Tell where jobs would stand that nobody has submitted, and what would start the first of them sooner."""
@@ -112,5 +116,6 @@ class Board:
 
 def _not_waiting(job: Job) -> str:
     if job.state.is_final:
-        return f"It is over: {job.state.value}."
+        why = "" if job.reason is None else f" {job.reason.text}"
+        return f"It is over: {job.state.value}.{why}"
     return f"It waits for nothing: it is {job.state.value}."

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mlops_desk.base.text import plain
+from mlops_desk.jobs.queue.forecast import end_of
 from mlops_desk.jobs.queue.lines import Turns, line_up
 from mlops_desk.jobs.queue.plan import Plan
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.table import Table
-from mlops_desk.jobs.queue.view import Need, QueueView, RunningJob, Wish
+from mlops_desk.jobs.queue.view import Need, QueueView, Wish
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.place import Alternative, QueuePlace, WaitingFor
 
@@ -55,14 +56,10 @@ def waiting_for(view: QueueView, gpus: tuple[str, ...]) -> tuple[WaitingFor, ...
     for uuid in gpus:
         card, job = cards.get(uuid), ours.get(uuid)
         if job is not None:
-            found.append(WaitingFor(uuid, job.name or job.job_id, job.user or None, job.since, _ends(job)))
+            found.append(WaitingFor(uuid, job.name or job.job_id, job.user or None, job.since, end_of(job, view.now)))
         elif card is not None and card.state is not CardState.FREE:
             found.append(_held_by(card))
     return tuple(found)
-
-
-def _ends(job: RunningJob) -> float | None:
-    return job.expected_until if job.expected_until is not None else job.until
 
 
 def _held_by(card: GpuCard) -> WaitingFor:

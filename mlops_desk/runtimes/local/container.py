@@ -124,13 +124,15 @@ def container_spec(
 def _defaults() -> dict[str, str]:
     """Return a home that lies on the disk, with caches in it from which code can be run, and output that is not held.
 
-    /tmp is in memory, small, and runs nothing. PyTorch's compiler is the one that would put its cache there.
+    /tmp is in memory, small, and runs nothing. PyTorch's compiler is the one that would put its cache there. MLflow
+    fills a log with warnings where an image has no git; the commit is in the capsule and in the run's tags.
     """
     return {
         "HOME": HOME_TARGET,
         "XDG_CACHE_HOME": f"{HOME_TARGET}/.cache",
         "TORCHINDUCTOR_CACHE_DIR": f"{HOME_TARGET}/.cache/torchinductor",
         "PYTHONUNBUFFERED": "1",
+        "GIT_PYTHON_REFRESH": "quiet",
     }
 
 

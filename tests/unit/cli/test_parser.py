@@ -46,6 +46,13 @@ def test_what_follows_two_dashes_is_an_argument_as_ever_for_verbs_that_take_no_c
     assert parsed("jobs", "cancel", "--", "-a") == ("jobs.cancel", {"job_id": "-a"})
 
 
+def test_a_log_is_followed_by_the_letter_that_everybody_types() -> None:
+    sent = {"job_id": "ab", "tail": None}
+    assert parsed("jobs", "logs", "-f", "ab") == ("jobs.logs", {**sent, "follow": True})
+    assert parsed("jobs", "logs", "ab", "-f") == ("jobs.logs", {**sent, "follow": True})
+    assert parsed("jobs", "logs", "ab", "--no-follow") == ("jobs.logs", {**sent, "follow": False})
+
+
 def test_a_job_file_is_read_from_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("name: é".encode())))

@@ -1,6 +1,7 @@
 """The queue by the verbs: places, explanations, dry runs, priorities and quotas, on the shipped double of an engine."""
 
 import math
+import threading
 import time
 from dataclasses import replace
 
@@ -38,10 +39,12 @@ class Desk:
         self.settings = SettingsStore(self.folder.settings)
         self.state = State(self.folder.state_database)
         self.loop = Loop("test")
+        self.prepare_run = no_run
         runtime = local_runtime("local", self.engine, self.leases, self.folder, self.settings, list, lambda *_: None)
         self.jobs = JobsService(
-            self.folder, self.state, Bus(), self.loop, Runtimes([runtime]), no_run, no_run, lambda _: None,
-            rules=lambda: self.rules,
+            self.folder, self.state, Bus(), self.loop, Runtimes([runtime]),
+            lambda *asked: self.prepare_run(*asked),  # noqa: PLW0108 - it is another one later
+            no_run, lambda _: None, rules=lambda: self.rules,
         )  # fmt: skip
         self.jobs.start()
 
@@ -97,6 +100,34 @@ def test_an_explanation_says_what_stands_before_it_and_what_would_start_it(desk)
     assert [one.text for one in why.alternatives] == ["with a time limit of 1 h"]
     desk.wait(desk.submit("resources: {gpus: 1}\ntimeLimit: 1h\n").id, JobState.RUNNING)
     assert desk.jobs.explain(runs.id).text == "It waits for nothing: it is running."
+
+
+def test_a_job_that_is_being_started_is_next_and_starts_now(desk, monkeypatch):
+    """As while the tracking server that its run needs comes up, which takes seconds."""
+    monkeypatch.setattr("mlops_desk.jobs.run.serving._BOARD_SECONDS", 0.0)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(*_arguments):
+        begun.set()
+        assert go_on.wait(20)
+        raise Unavailable("No tracking server in this test.")
+
+    desk.prepare_run = slowly
+    job = desk.submit("mlflow: {experiment: x}\n")
+    assert begun.wait(20)
+    shown = desk.jobs.show(job.id)
+    assert (shown.state, shown.position) == (JobState.QUEUED, 1)
+    assert shown.forecast_start == pytest.approx(time.time(), abs=5)
+    assert desk.jobs.explain(job.id).text == "It starts now."
+    go_on.set()
+
+
+def test_an_explanation_of_what_is_over_says_why(desk):
+    runs = desk.submit()
+    desk.wait(runs.id, JobState.RUNNING)
+    desk.jobs.cancel(runs.id)
+    over = desk.wait(runs.id, JobState.CANCELLED)
+    assert desk.jobs.explain(runs.id).text == f"It is over: cancelled. {over.reason.text}"
 
 
 def test_what_a_dry_run_says_of_now_is_what_happens_and_nothing_is_queued(desk):

@@ -289,6 +289,14 @@ def test_a_time_limit_that_is_named_leaves_room_for_the_grace():
     assert Board(exact).preview([wish("new", 1, 9, grace_seconds=30.0)])[1][0].value == "1h"
 
 
+def test_what_is_waited_for_never_ends_in_the_past():
+    late = RunningJob("x", 9, ("GPU-0",), NOW - HOUR, NOW + HOUR, expected_until=NOW - 60)
+    board = Board(view([wish("a", 1)], cards(1), runs=[late]))
+    assert [one.until for one in board.place("a").waiting_for] == [NOW + HOUR]
+    unknown = Board(view([wish("a", 1)], cards(1), runs=[replace(late, until=None)]))
+    assert [one.until for one in unknown.place("a").waiting_for] == [None]
+
+
 @pytest.mark.parametrize("expected", [{}, {(9, "x"): 600.0}])
 def test_what_nobody_knows_the_end_of_has_no_time_made_up(expected):
     runs = [RunningJob("x", 9, ("GPU-0",), NOW - 60, expected_until=NOW + 540 if expected else None)]
