@@ -77,6 +77,21 @@ class Terminal:
 
 
 @pytest.mark.parametrize("image", [busybox_image, bare_image])
+def test_a_job_that_is_there_for_its_shells_waits_for_them_and_ends_when_it_is_cancelled(
+    desk: Desk, tmp_path: Path, image
+) -> None:
+    spec = JOB.format(image=image()).replace('command: [/bin/sleep, "600"]\n', "type: shell\n")
+    (tmp_path / "job.yaml").write_text(spec)
+    job = desk.json("jobs", "submit", str(tmp_path / "job.yaml"))
+    desk.wait(lambda: desk.json("jobs", "show", job["id"])["state"], lambda state: state == "running")
+    time.sleep(2)
+    assert desk.json("jobs", "show", job["id"])["state"] == "running"
+    assert desk.json("jobs", "shell", job["id"])["container"].endswith(f"-{job['id']}-a1")
+    desk.json("jobs", "cancel", job["id"])
+    desk.wait(lambda: desk.json("jobs", "show", job["id"])["state"], lambda state: state == "cancelled", 20)
+
+
+@pytest.mark.parametrize("image", [busybox_image, bare_image])
 def test_a_shell_in_a_running_job_with_a_terminal_that_changes_its_size(desk: Desk, tmp_path: Path, image) -> None:
     (tmp_path / "job.yaml").write_text(JOB.format(image=image()))
     job = desk.json("jobs", "submit", str(tmp_path / "job.yaml"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlops_desk.base.errors import Hint, Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, ImageFacts
 from mlops_desk.records.jobs.job import Attempt, Job
-from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.records.jobs.spec import JobKind, Mount
 from mlops_desk.runtimes.local import kept_folders
 from mlops_desk.runtimes.local.folder import HOME_TARGET, WRAPPER, AttemptFolder
 from mlops_desk.runtimes.local.shell import PACKAGE, Shell
@@ -84,8 +84,8 @@ def container_spec(
     ``code`` is where its source is mounted, which is where it starts. With a ``shell`` our wrapper runs the command:
     the image's entrypoint, then the job's command or else the image's, as the engine itself would put them together.
     """
-    arguments = job.spec.command or image.command
-    if not (image.entrypoint or arguments):
+    command = _command(job, image, shell)
+    if not command:
         raise Refused("Neither the job nor its image names a command.", "Add a line command: [...] to the job file.")
     if ticket is not None and ticket.token is not None and shell is None:
         text = "Nothing here can run a shell in this image, so the token of the tracking server can't be handed over."
@@ -99,7 +99,7 @@ def container_spec(
         name=attempt.container,
         image=job.image_id or job.spec.image,
         entrypoint=(*shell.words, WRAPPER) if shell else None,
-        command=(*image.entrypoint, *arguments) if shell else job.spec.command or None,
+        command=command if shell else job.spec.command or None,
         env=_environment(job, attempt, ticket),
         labels={INSTANCE_LABEL: instance, JOB_LABEL: job.id, ATTEMPT_LABEL: attempt.id, NAME_LABEL: job.name},
         mounts=job.spec.mounts,
@@ -119,6 +119,13 @@ def container_spec(
         ports=job.spec.ports,
         relax=job.spec.relax,
     )
+
+
+def _command(job: Job, image: ImageFacts, shell: Shell | None) -> tuple[str, ...]:
+    """Return what runs in the container; a job that is there for shells to be opened in it only waits for them."""
+    if job.spec.kind is JobKind.SHELL and not job.spec.command and shell is not None:
+        return (*shell.words, "-c", "while :; do sleep 1; done")
+    return (*image.entrypoint, *(job.spec.command or image.command))
 
 
 def _defaults() -> dict[str, str]:
