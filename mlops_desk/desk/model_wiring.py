@@ -1,4 +1,4 @@
-"""Where features meet about models: jobs' capsules and runs, endpoints and what they are compared with, rules and their jobs."""
+"""Where features meet about models: jobs' capsules and runs, endpoints and what they are compared with, rules."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
