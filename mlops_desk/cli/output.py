@@ -38,6 +38,7 @@ from mlops_desk.records.jobs.spec import Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run, RunBrief
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.secret import SecretName
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import PastStatus, Status
 
@@ -322,6 +323,7 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "CHAMPION": lambda item: f"{item.champion_version}: {number(item.champion_value)}",
         "CHALLENGER": lambda item: f"{item.challenger_version or '–'}: {number(item.challenger_value)}",
     },
+    SecretName: {"NAME": lambda item: item.name, "CHANGED": lambda item: ago(item.changed_at)},
     SettingValue: {
         "KEY": lambda setting: setting.key,
         "VALUE": lambda setting: records.setting_value(setting, setting.value),

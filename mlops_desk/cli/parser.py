@@ -144,7 +144,7 @@ def _add_parameter(parser: argparse.ArgumentParser, verb: Verb, parameter: Param
         parser.add_argument(*names, action=argparse.BooleanOptionalAction, default=parameter.default, help=text)
     elif isinstance(form, Pairs):
         _add_pairs(parser, parameter, form, option, text)
-    elif isinstance(form, FileText) and not parameter.required:
+    elif isinstance(form, FileText) and (form.stdin or not parameter.required):
         parser.add_argument(parameter.name, metavar=form.metavar, nargs="?", help=text)
     elif parameter.required and not isinstance(form, (Option, Moment, Length)):
         metavar = form.metavar if isinstance(form, (FileText, AbsolutePath)) else parameter.name.upper()
@@ -234,6 +234,7 @@ def arguments_of(verb: Verb, given: argparse.Namespace) -> dict[str, Any]:
         if isinstance(form, Length):
             value = parse_length(value)
         if isinstance(form, FileText):
+            value = _STANDARD_INPUT if value is None and form.stdin else value
             value = parameter.default if value is None else _read(value, form)
         elif isinstance(form, AbsolutePath) and value is not None:
             value = str(Path(value).expanduser().absolute())

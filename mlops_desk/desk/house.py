@@ -28,6 +28,7 @@ from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepare_run, run_metrics, snapshots
+from mlops_desk.desk.secrets import SecretsService
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.drift import metrics as drift_metrics
@@ -59,6 +60,7 @@ from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.serving import metrics as serving_metrics
 from mlops_desk.serving.service import EndpointsService
+from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.prometheus.exporter import Exporter
 from mlops_desk.telemetry.service import TelemetryService
@@ -86,6 +88,7 @@ class Desk(DeskVerbs):
     runs: RunsService
     endpoints: EndpointsService
     engines: EnginesService
+    secrets: SecretsService
     drift: DriftService
     rules: RulesService
     settings: SettingsService
@@ -121,6 +124,7 @@ class Desk(DeskVerbs):
         )
         self._watch_machine()
         self._keep_models()
+        self.secrets = SecretsService(SecretStore(folder.secrets))
         self.settings = SettingsService(self.store, self.bus)
         self.agent = self._agent()
         self.services = {name: getattr(self, name) for name in PROTOCOLS}

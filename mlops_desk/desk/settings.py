@@ -68,7 +68,9 @@ class SettingsService:
 
 
 def without_secrets(entry: AuditEntry) -> AuditEntry:
-    """Return an audit entry that does not tell what a secret setting was set to."""
+    """Return an audit entry that does not tell what a secret setting, or a secret, was set to."""
+    if entry.verb == "secrets.set":
+        return _without_value(entry)
     if entry.verb != "settings.set":
         return entry
     secrets = {setting.key for setting in SETTINGS if setting.secret}
@@ -81,3 +83,13 @@ def without_secrets(entry: AuditEntry) -> AuditEntry:
         return entry
     shown = json.dumps({"key": arguments["key"], "value": HIDDEN}, ensure_ascii=False)
     return replace(entry, arguments=plain(shown, len(entry.arguments) + len(HIDDEN)), error=entry.error and HIDDEN)
+
+
+def _without_value(entry: AuditEntry) -> AuditEntry:
+    """Keep the name alone, and that only where the entry is whole: rather too little than a secret."""
+    try:
+        name = str(json.loads(entry.arguments)["name"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        name = "?"
+    shown = json.dumps({"name": plain(name, 100), "value": HIDDEN}, ensure_ascii=False)
+    return replace(entry, arguments=shown, before=None, error=entry.error and HIDDEN)

@@ -47,10 +47,14 @@ class VerbMark:
 
 @dataclass(frozen=True, slots=True)
 class FileText:
-    """On the command line: a file's path (``-``: standard input), whose text is sent (at most ``limit_bytes``)."""
+    """On the command line: a file's path (``-``: standard input), whose text is sent (at most ``limit_bytes``).
+
+    ``stdin``: it is read from standard input where no file is named.
+    """
 
     metavar: str = "FILE"
     limit_bytes: int = 1 << 20
+    stdin: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from mlops_desk.verbs.gpus import Gpus
 from mlops_desk.verbs.jobs import Jobs
 from mlops_desk.verbs.models import Models, Runs
 from mlops_desk.verbs.rules import Rules
+from mlops_desk.verbs.secrets import Secrets
 from mlops_desk.verbs.settings import Settings
 from mlops_desk.verbs.telemetry import Telemetry
 
@@ -36,6 +37,7 @@ class DeskVerbs:
     engines: Engines
     drift: Drift
     rules: Rules
+    secrets: Secrets
     settings: Settings
 
 

@@ -1,6 +1,7 @@
 """Jobs on a real engine: every ending, the hardened container, and an agent that is killed in between."""
 
 import io
+import json
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.records.jobs.job import JobState
+from mlops_desk.storage.secrets import SecretStore
 from tests.end2end.jobs_desk import HEAD, TOKEN, Workshop, as_uid, killed_agent
 from tests.images import bare_image, busybox_image, engine_client
 
@@ -169,6 +171,35 @@ def test_a_registry_that_does_not_answer_blocks_the_job(desk):
     assert (job.reason.class_, job.attempts) == ("registry_unreachable", ())
     assert job.reason.command == "docker pull 127.0.0.1:9/some/image:1"
     desk.jobs.cancel(job.id)
+
+
+def test_a_secret_reaches_its_job_as_a_file_and_nothing_else_ever_has_it(desk, image):
+    """The canary is looked for in what the engine shows, what is printed and kept, and all of the data folder."""
+    canary, uid = f"canary-{os.urandom(8).hex()}", 4242 if os.geteuid() == 0 else os.getuid()
+    SecretStore(desk.folder.secrets).set(uid, "TOKEN", canary)
+    script = (
+        'wc -c "$MLD_SECRETS_DIR/TOKEN"; ls -ln /run/secrets; echo no > /run/secrets/TOKEN; env; '
+        "cat /proc/self/mounts; sleep 60"
+    )
+    job = as_uid(uid, lambda: desk.submit(image, shell(script, "secrets: [TOKEN]")))
+    job = desk.wait(job.id, JobState.RUNNING)
+    desk.wait(job.id, lambda _: len(desk.log(job)) > 10)
+    lines = desk.log(job)
+    assert [str(len(canary)), "/run/secrets/TOKEN"] in [line.split() for line in lines]
+    assert any(line.startswith("-r--------") and f" {uid} " in line for line in lines)
+    assert any("Read-only file system" in line or "ermission denied" in line for line in lines)
+    assert any(line.startswith("tmpfs /run/secrets tmpfs ro") for line in lines)
+    with engine_client() as client:
+        shown = json.dumps(client.inspect_container(job.container)) + client.logs(job.container).decode()
+    held = [path for path in desk.folder.root.rglob("*") if path.is_file() and canary.encode() in path.read_bytes()]
+    assert held == [desk.folder.secrets / str(uid) / "TOKEN"]
+    assert held[0].stat().st_mode & 0o777 == 0o400
+    assert canary not in shown + repr(job) + "\n".join(lines)
+    memory = Path("/dev/shm") / f"mlops-desk-{os.geteuid()}-{desk.folder.instance}"
+    assert [path.read_text() for path in memory.rglob("TOKEN")] == [canary]
+    desk.jobs.cancel(job.id)
+    desk.wait(job.id, JobState.CANCELLED)
+    desk.eventually(lambda: not list(memory.iterdir()))
 
 
 def test_the_container_is_hardened_and_runs_as_the_submitter(desk, image, tmp_path):

@@ -106,6 +106,11 @@ class DataFolder:
         return self.root / "sources"
 
     @property
+    def secrets(self) -> Path:
+        """What people's jobs get as files."""
+        return self.root / "secrets"
+
+    @property
     def engine_proofs(self) -> Path:
         """Where GPUs were seen in containers."""
         return self.root / "engines.json"

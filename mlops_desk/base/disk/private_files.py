@@ -17,7 +17,8 @@ UMASK = 0o077  # nothing for group and others
 _OTHERS = 0o077  # rights of group and others
 _OURS = (
     "agent.lock", "demo", "endpoints", "events.json", "jobs", "leases", "log", "metrics.token", "mlflow",
-    "recordings", "settings.json", "state.db", "telemetry.db", "demo-data", "backups", "reserve", "unreadable",
+    "recordings", "settings.json", "state.db", "telemetry.db", "demo-data", "backups", "engines.json", "secrets",
+    "reserve", "unreadable",
 )  # fmt: skip
 _FILES = ("agent.lock", "events.json", "metrics.token", "settings.json", "state.db", "telemetry.db")
 

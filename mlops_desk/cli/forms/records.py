@@ -11,6 +11,7 @@ from mlops_desk.records.history import History
 from mlops_desk.records.jobs.brief import JobRun, LostJob
 from mlops_desk.records.model import DatasetInput, Experiment, Model, Registry, Run
 from mlops_desk.records.rule import Retraining, Rule
+from mlops_desk.records.secret import SecretName
 from mlops_desk.records.setting import SettingValue
 
 _KINDS = {
@@ -151,6 +152,7 @@ FORMS: dict[type, Callable[[Any], str]] = {
     Model: model,
     Run: run,
     Registry: registry,
+    SecretName: lambda item: facts({"secret": item.name, "in a job": f"/run/secrets/{item.name}"}),
     SettingValue: setting,
     Rule: rule,
     Retraining: retraining,

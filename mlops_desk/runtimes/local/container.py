@@ -11,6 +11,7 @@ from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.spec import JobKind, Mount
 from mlops_desk.runtimes.local import kept_folders
 from mlops_desk.runtimes.local.folder import HOME_TARGET, WRAPPER, AttemptFolder
+from mlops_desk.runtimes.local.secret_files import SECRETS_TARGET
 from mlops_desk.runtimes.local.shell import PACKAGE, Shell
 from mlops_desk.runtimes.runtime import RunTicket
 
@@ -78,6 +79,7 @@ def container_spec(
     shell: Shell | None,
     stop_grace_seconds: int,
     code: Mount | None = None,
+    secret_mounts: tuple[Mount, ...] = (),
 ) -> ContainerSpec:
     """Describe the attempt's container. Raises Refused for what can't be run.
 
@@ -108,6 +110,7 @@ def container_spec(
             *kept_folders.kept_mounts(attempt),
             *(shell.mounts if shell else ()),
             *((code,) if code else ()),
+            *secret_mounts,
         ),
         working_dir=None if code is None else code.target,
         gpus=attempt.gpus,
@@ -149,6 +152,8 @@ def _environment(job: Job, attempt: Attempt, ticket: RunTicket | None) -> dict[s
     environment["MLD_JOB_ID"] = job.id
     environment["MLD_ATTEMPT"] = str(attempt.number)
     environment.update(kept_folders.environment(job, attempt))
+    if job.spec.secrets:
+        environment["MLD_SECRETS_DIR"] = SECRETS_TARGET
     if ticket is not None and job.spec.mlflow is not None:
         environment["MLFLOW_TRACKING_URI"] = ticket.tracking_uri
         environment["MLFLOW_RUN_ID"] = ticket.run_id

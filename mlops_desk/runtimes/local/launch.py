@@ -24,6 +24,7 @@ from mlops_desk.runtimes.local.kept_folders import make_kept
 from mlops_desk.runtimes.local.makings.reading import LISTER, lister
 from mlops_desk.runtimes.local.mounting.mounted import check_mounted
 from mlops_desk.runtimes.local.obstructions import obstruction
+from mlops_desk.runtimes.local.secret_files import SecretFiles
 from mlops_desk.runtimes.runtime import (
     AboutToStart,
     GoneBeforeStart,
@@ -58,7 +59,8 @@ class Launch:
         check_mounts: CheckMounts,
         stop_grace_seconds: Callable[[], int],
         device_minors: Callable[[], Mapping[str, int]],
-        sources: Path | None = None,
+        sources: Path | None,
+        secrets: SecretFiles,
     ) -> None:
         self._engine = engine
         self._images = images
@@ -67,6 +69,7 @@ class Launch:
         self._check_mounts = check_mounts
         self._stop_grace_seconds = stop_grace_seconds
         self._sources = sources
+        self._secrets = secrets
         self._device_minors = device_minors
 
     def start(
@@ -103,6 +106,7 @@ class Launch:
         ticket: MakeTicket,
         about_to_start: AboutToStart,
     ) -> ContainerFacts:
+        self._secrets.lay(job, attempt, *runs_as(job))  # a reboot forgets them, and a container that waits needs them
         try:
             if facts is None:
                 self._create(job, attempt, ticket())
@@ -131,6 +135,7 @@ class Launch:
             shell=shell,
             stop_grace_seconds=self._grace_seconds(job),
             code=code_mount(job, self._sources),
+            secret_mounts=self._secrets.mounts(job, attempt),
         )
         make_kept(attempt, *runs_as(job))
         token = None if ticket is None else ticket.token

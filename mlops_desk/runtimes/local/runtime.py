@@ -37,6 +37,7 @@ from mlops_desk.runtimes.local.makings.reading import makings
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.runtimes.local.quota import OutQuota, too_much
 from mlops_desk.runtimes.local.remains import Remains
+from mlops_desk.runtimes.local.secret_files import SecretFiles
 from mlops_desk.runtimes.local.shell_entry import shell_entry
 from mlops_desk.runtimes.local.strays import attempt_of, stray
 from mlops_desk.runtimes.runtime import (
@@ -50,6 +51,7 @@ from mlops_desk.runtimes.runtime import (
     Sighting,
     Stray,
 )
+from mlops_desk.storage.secrets import SecretStore
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +84,10 @@ class Policy:
 
 
 class LocalRuntime:
-    """A ``Runtime`` on one engine. ``root`` is where the attempts' folders are; ``instance`` marks what is ours."""
+    """A ``Runtime`` on one engine.
+
+    ``root`` is where the attempts' folders are, in the data folder; ``instance`` marks what is ours.
+    """
 
     def __init__(self, name: str, engine: Engine, leases: GpuLeases, root: Path, instance: str, policy: Policy) -> None:
         self._name = name
@@ -93,6 +98,7 @@ class LocalRuntime:
         self._gpus = HeldGpus(leases)
         self._images = Images(engine, instance)
         self._remains = Remains(engine, root, policy.keep_containers)
+        self._secrets = SecretFiles(SecretStore(root.parent / "secrets"), instance)
         self._launch = Launch(
             engine,
             self._images,
@@ -102,6 +108,7 @@ class LocalRuntime:
             policy.stop_grace_seconds,
             policy.device_minors,
             policy.sources,
+            self._secrets,
         )
         self._quota = OutQuota()
         self._sight = Sight()
@@ -121,6 +128,7 @@ class LocalRuntime:
         real = self._policy.check_mounts(spec, uid, False)
         check_kept(spec)
         check_relaxed(spec.relax, self._policy.relaxable())
+        self._secrets.check(uid, spec.secrets)
         mounts = tuple(replace(mount, source=source) for mount, source in zip(spec.mounts, real, strict=True))
         return replace(spec, mounts=mounts)
 
@@ -254,6 +262,10 @@ class LocalRuntime:
 
     def clear(self, job: Job, attempt: Attempt, *, finished: bool) -> None:
         self._quota.forget(attempt.id)
+        try:
+            self._secrets.forget(attempt)
+        except OSError as error:
+            raise Unavailable(f"The secrets of {attempt.id} can't be removed: {error.strerror}.") from error
         self._remains.clear(job, attempt, finished=finished)
 
     def release(self, attempt: Attempt) -> None:

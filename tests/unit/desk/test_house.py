@@ -26,7 +26,7 @@ from mlops_desk.verbs.policy import SingleUser
 
 SERVICES = [
     "agent", "telemetry", "gpus", "events", "alerts", "jobs", "bare", "models", "runs", "endpoints", "engines", "drift",
-    "rules", "settings",
+    "rules", "secrets", "settings",
 ]  # fmt: skip
 
 

@@ -1,0 +1,23 @@
+"""Secrets as verbs: each person's own, set and forgotten, and never shown."""
+
+from builtins import list as list_of
+
+from mlops_desk.base.caller import current_caller
+from mlops_desk.records.secret import SecretName
+from mlops_desk.storage.secrets import SecretStore
+
+
+class SecretsService:
+    """Implements ``verbs.Secrets``."""
+
+    def __init__(self, store: SecretStore) -> None:
+        self._store = store
+
+    def list(self) -> list_of[SecretName]:
+        return self._store.names(current_caller().uid)
+
+    def set(self, name: str, value: str) -> SecretName:
+        return self._store.set(current_caller().uid, name, value)
+
+    def remove(self, name: str) -> SecretName:
+        return self._store.remove(current_caller().uid, name)

@@ -1,0 +1,29 @@
+"""Verbs about secrets that jobs get as files."""
+
+from builtins import list as list_of
+from typing import Annotated, Protocol
+
+from mlops_desk.records.secret import SecretName
+from mlops_desk.verbs.declaration import FileText, changes, reads
+
+_LARGEST_BYTES = 64 << 10  # chosen: a key or a file of credentials; data belongs on a mount
+_OWN = "each has secrets of their own, which nobody else sees and nobody else's jobs get"
+
+
+class Secrets(Protocol):
+    """Your own secrets, which jobs that name them get as files in /run/secrets, and which nothing ever shows."""
+
+    @reads
+    def list(self) -> list_of[SecretName]:
+        """List the names of your secrets."""
+        ...
+
+    @changes(why=_OWN)
+    def set(self, name: str, value: Annotated[str, FileText("FILE", _LARGEST_BYTES, stdin=True)]) -> SecretName:
+        """Keep a secret, or another value for it; it is read from standard input unless a file is named."""
+        ...
+
+    @changes(why=_OWN)
+    def remove(self, name: str) -> SecretName:
+        """Forget a secret; jobs that run already keep what they have."""
+        ...
