@@ -38,8 +38,7 @@ from mlops_desk.records.jobs.spec import Resources
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import Model, ModelVersion, Run, RunBrief
 from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.records.secret import SecretName
-from mlops_desk.records.setting import SettingValue
+from mlops_desk.records.setting import SecretName, SettingValue
 from mlops_desk.records.status import PastStatus, Status
 
 _LAST_CELL = 400  # chosen: a paragraph

@@ -3,7 +3,7 @@
 from builtins import list as list_of
 
 from mlops_desk.base.caller import current_caller
-from mlops_desk.records.secret import SecretName
+from mlops_desk.records.setting import SecretName
 from mlops_desk.storage.secrets import SecretStore
 
 

@@ -19,3 +19,11 @@ class SettingValue:
     maximum: float | None = None
     unit: str | None = None
     secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SecretName:
+    """A secret that its owner's jobs can get as a file; ``changed_at`` is Unix time. What it says is in no record."""
+
+    name: str
+    changed_at: float

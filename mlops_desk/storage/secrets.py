@@ -11,7 +11,7 @@ from pathlib import Path
 from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.records.secret import SecretName
+from mlops_desk.records.setting import SecretName
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _MOST = 1000  # chosen: more than one person has; a program that makes them without end is stopped

@@ -3,7 +3,7 @@
 from builtins import list as list_of
 from typing import Annotated, Protocol
 
-from mlops_desk.records.secret import SecretName
+from mlops_desk.records.setting import SecretName
 from mlops_desk.verbs.declaration import FileText, changes, reads
 
 _LARGEST_BYTES = 64 << 10  # chosen: a key or a file of credentials; data belongs on a mount

@@ -11,8 +11,7 @@ from mlops_desk.records.history import History
 from mlops_desk.records.jobs.brief import JobRun, LostJob
 from mlops_desk.records.model import DatasetInput, Experiment, Model, Registry, Run
 from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.records.secret import SecretName
-from mlops_desk.records.setting import SettingValue
+from mlops_desk.records.setting import SecretName, SettingValue
 
 _KINDS = {
     "text": "a text",
