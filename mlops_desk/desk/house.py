@@ -1,8 +1,6 @@
 """Builds the services and wires them: features meet here, by plain arguments, and nowhere else."""
 
-import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -17,7 +15,7 @@ from mlops_desk.desk import doctor
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.container_names import ContainerNames
-from mlops_desk.desk.engine_checks import FILES, PROOF, files_check, proof_check
+from mlops_desk.desk.engine_wiring import EngineWiring
 from mlops_desk.desk.engines import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
 from mlops_desk.desk.gpu_faults import FaultMemory
@@ -33,12 +31,9 @@ from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.drift import metrics as drift_metrics
 from mlops_desk.drift.service import DriftService
-from mlops_desk.engines.cdi import cdi_gpus
-from mlops_desk.engines.discovery import candidates
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.proven import Proofs
-from mlops_desk.engines.relaxations import OPENS
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
 from mlops_desk.jobs.bare import BareService
@@ -51,7 +46,7 @@ from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.leases.notes import NotePaper
 from mlops_desk.leases.papers import Papers
 from mlops_desk.records.agent import AuditEntry, Check
-from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
+from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
@@ -112,6 +107,7 @@ class Desk(DeskVerbs):
             partial(self.store.text, "engine.host"), partial(self.store.text, "engine.others")
         )
         self.proofs = Proofs(folder.engine_proofs)
+        self.engine_wiring = EngineWiring(self.engine_table, self.proofs, self.record)
         self.engine = self._engine()
         self.engines = self._engines()
         self.other_engines = self._other_engines()
@@ -205,20 +201,7 @@ class Desk(DeskVerbs):
         return {name: self.engine_table.open(name) for name in self.engine_table.names if name != LOCAL_RUNTIME}
 
     def _engines(self) -> EnginesService:
-        def named() -> list[tuple[str, str]]:
-            return [(name, self.engine_table.where(name)) for name in self.engine_table.names]
-
-        return EnginesService(lambda: candidates(named()), self.proofs, self.loop)
-
-    def _note_proof(self, name: str, level: str, gpus: tuple[str, ...]) -> None:
-        """Remember that GPUs were seen in a container of an engine."""
-        self.proofs.note(self.engine_table.where(name), level, gpus)
-
-    def _note_relaxed(self, job: Job) -> None:
-        """Keep in the audit trail which points of the hardened profile don't hold for a job that is placed now."""
-        opened = {name: OPENS.get(name, "") for name in job.spec.relax}
-        told = json.dumps({"job_id": job.id, "relax": opened}, ensure_ascii=False)
-        self.record(AuditEntry(time.time(), job.submitted_by, job.user, "jobs.relax", told, outcome="placed"))
+        return self.engine_wiring.service(self.loop)
 
     def _ledger(self) -> LeaseLedger:
         owner = LeaseOwner(self.folder.instance, self._engine_address())
@@ -333,9 +316,11 @@ class Desk(DeskVerbs):
             address = None if name == LOCAL_RUNTIME else self.engine_table.address(name)
             here = address is None or is_here(address)
             gpus = self._ledger_gpus(address) if here else ForeignGpus(name)
-            addresses, proven = self.engine_table.addresses, partial(self._note_proof, name)
+            addresses, proven = self.engine_table.addresses, partial(self.engine_wiring.note_proof, name)
             found.append(
-                local_runtime(name, engine, gpus, self.folder, self.store, addresses, proven, self._note_relaxed)
+                local_runtime(
+                    name, engine, gpus, self.folder, self.store, addresses, proven, self.engine_wiring.note_relaxed
+                )
             )
         return Runtimes([*found, self.processes])
 
@@ -416,11 +401,7 @@ class Desk(DeskVerbs):
 
     def _checks(self) -> list[Check]:
         engines = doctor.engine_checks(self.other_engines, self.engine_table.trouble)
-        status = self.telemetry.status
-        gpus = {
-            PROOF: lambda: proof_check(self.proofs.of(self._engine_address()), bool(status().gpus)),
-            FILES: lambda: files_check(self.engine.info(), [gpu.uuid for gpu in status().gpus], cdi_gpus),
-        }
+        gpus = self.engine_wiring.checks(self.engine, self.telemetry.status)
         more = {"metrics endpoint": self.exporter.check, "gpu leases": self.leasing.check, **self.upkeep.checks()}
         return doctor.examine(
             self.folder.root,

@@ -16,6 +16,9 @@ class SecretsService:
     def list(self) -> list_of[SecretName]:
         return self._store.names(current_caller().uid)
 
+    def show(self, name: str) -> SecretName:
+        return self._store.name(current_caller().uid, name)
+
     def set(self, name: str, value: str) -> SecretName:
         return self._store.set(current_caller().uid, name, value)
 

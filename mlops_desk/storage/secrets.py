@@ -33,6 +33,14 @@ class SecretStore:
         except OSError as error:
             raise Unavailable(f"The secrets in {self._folder} can't be listed: {error.strerror}.") from error
 
+    def name(self, uid: int, name: str) -> SecretName:
+        """Return when a secret was changed. Raises NotFound, Invalid, Unavailable."""
+        _checked(name)
+        found = next((one for one in self.names(uid) if one.name == name), None)
+        if found is None:
+            raise _missing(name)
+        return found
+
     def set(self, uid: int, name: str, value: str) -> SecretName:
         """Keep a value. Raises Invalid, Refused, Unavailable."""
         if not value:

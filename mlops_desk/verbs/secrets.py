@@ -18,12 +18,17 @@ class Secrets(Protocol):
         """List the names of your secrets."""
         ...
 
-    @changes(why=_OWN)
+    @reads
+    def show(self, name: str) -> SecretName:
+        """Tell whether you have a secret of a name, and since when it is as it is."""
+        ...
+
+    @changes(before="show", why=_OWN)
     def set(self, name: str, value: Annotated[str, FileText("FILE", _LARGEST_BYTES, stdin=True)]) -> SecretName:
         """Keep a secret, or another value for it; it is read from standard input unless a file is named."""
         ...
 
-    @changes(why=_OWN)
+    @changes(before="show", why=_OWN)
     def remove(self, name: str) -> SecretName:
         """Forget a secret; jobs that run already keep what they have."""
         ...

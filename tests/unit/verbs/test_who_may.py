@@ -132,6 +132,7 @@ TABLE = {
     "/v1/rules/approve": OWNER,
     "/v1/rules/reject": OWNER,
     "/v1/secrets/list": EVERYBODY,
+    "/v1/secrets/show": EVERYBODY,
     "/v1/secrets/set": EVERYBODY,
     "/v1/secrets/remove": EVERYBODY,
     "/v1/settings/list": EVERYBODY,

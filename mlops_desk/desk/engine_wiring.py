@@ -1,0 +1,52 @@
+"""Where the engines meet the rest of the desk: who is told what was seen in containers, and what is written of it."""
+
+import json
+import time
+from collections.abc import Callable
+
+from mlops_desk.base.loop import Loop
+from mlops_desk.desk.engine_checks import FILES, PROOF, files_check, proof_check
+from mlops_desk.desk.engines import EnginesService
+from mlops_desk.engines.cdi import cdi_gpus
+from mlops_desk.engines.discovery import candidates
+from mlops_desk.engines.engine import Engine
+from mlops_desk.engines.proven import Proofs
+from mlops_desk.engines.relaxations import OPENS
+from mlops_desk.engines.table import EngineTable
+from mlops_desk.records.agent import AuditEntry, Check
+from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
+from mlops_desk.records.status import Status
+
+
+class EngineWiring:
+    """``record`` keeps an entry of the audit trail."""
+
+    def __init__(self, table: EngineTable, proofs: Proofs, record: Callable[[AuditEntry], None]) -> None:
+        self._table = table
+        self._proofs = proofs
+        self._record = record
+
+    def service(self, loop: Loop) -> EnginesService:
+        """Return the verbs about the engines of this machine."""
+
+        def named() -> list[tuple[str, str]]:
+            return [(name, self._table.where(name)) for name in self._table.names]
+
+        return EnginesService(lambda: candidates(named()), self._proofs, loop)
+
+    def note_proof(self, name: str, level: str, gpus: tuple[str, ...]) -> None:
+        """Remember that GPUs were seen in a container of an engine."""
+        self._proofs.note(self._table.where(name), level, gpus)
+
+    def note_relaxed(self, job: Job) -> None:
+        """Keep in the audit trail which points of the hardened profile don't hold for a job that is placed now."""
+        opened = {name: OPENS.get(name, "") for name in job.spec.relax}
+        told = json.dumps({"job_id": job.id, "relax": opened}, ensure_ascii=False)
+        self._record(AuditEntry(time.time(), job.submitted_by, job.user, "jobs.relax", told, outcome="placed"))
+
+    def checks(self, engine: Engine, status: Callable[[], Status]) -> dict[str, Callable[[], Check]]:
+        """Return the doctor's checks of GPUs in containers."""
+        return {
+            PROOF: lambda: proof_check(self._proofs.of(self._table.where(LOCAL_RUNTIME)), bool(status().gpus)),
+            FILES: lambda: files_check(engine.info(), [gpu.uuid for gpu in status().gpus], cdi_gpus),
+        }
