@@ -15,8 +15,8 @@ from mlops_desk.desk import doctor
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.container_names import ContainerNames
-from mlops_desk.desk.engine_wiring import EngineWiring
-from mlops_desk.desk.engines import EnginesService
+from mlops_desk.desk.engines.service import EnginesService
+from mlops_desk.desk.engines.wiring import EngineWiring
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
 from mlops_desk.desk.gpu_faults import FaultMemory
 from mlops_desk.desk.gpu_hours import JOBS_COUNTED, HoursParts, gpu_hours

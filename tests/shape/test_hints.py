@@ -17,7 +17,7 @@ _ERRORS = {"DeskError", "NotFound", "Refused", "Invalid", "Unavailable", "TimedO
 _FIXES = {
     "desk/machine_checks.py": "a check's fix is a field that is nothing but the command",
     "desk/doctor.py": "a check's fix is a field that is nothing but the command",
-    "desk/engine_checks.py": "a check's fix is a field that is nothing but the command",
+    "desk/engines/checks.py": "a check's fix is a field that is nothing but the command",
     "desk/ledger_watch.py": "a check's fix is a field that is nothing but the command",
     "serving/service.py": "a check's fix is a field that is nothing but the command",
     "telemetry/prometheus/exporter.py": "a check's fix is a field that is nothing but the command",

@@ -20,7 +20,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk.demo import data, history, past, past_drift
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
-from mlops_desk.desk.engines import EnginesService
+from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk
 from mlops_desk.desk.house import Desk
 from mlops_desk.desk.machine_wiring import ContainerWord, container_lives

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.desk.engine_checks import files_check, proof_check
+from mlops_desk.desk.engines.checks import files_check, proof_check
 from mlops_desk.engines.cdi import cdi_gpus
 from mlops_desk.engines.engine import EngineInfo
 from mlops_desk.records.engine import GpuProof

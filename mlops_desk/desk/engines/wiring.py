@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 
 from mlops_desk.base.loop import Loop
-from mlops_desk.desk.engine_checks import FILES, PROOF, files_check, proof_check
-from mlops_desk.desk.engines import EnginesService
+from mlops_desk.desk.engines.checks import FILES, PROOF, files_check, proof_check
+from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.engines.cdi import cdi_gpus
 from mlops_desk.engines.discovery import candidates
 from mlops_desk.engines.engine import Engine
