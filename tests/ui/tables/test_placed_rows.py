@@ -35,22 +35,26 @@ def jobs(start, double, qtbot):
     return page
 
 
-def test_a_new_job_stands_first_and_the_others_stay(jobs, double, qtbot):
+def test_a_new_job_stands_at_the_end_of_the_queue_and_the_others_stay(jobs, double, qtbot):
     before = shown(jobs.table, "name")
     double.put_job(job_record("new1", "fresh", JobState.QUEUED, submitted_at=time.time()))
     qtbot.waitUntil(lambda: "fresh" in shown(jobs.table, "name"))
-    assert shown(jobs.table, "name") == ["fresh", *before]
+    place = before.index("eval-nightly") + 1  # the last one that waits
+    assert shown(jobs.table, "name") == [*before[:place], "fresh", *before[place:]]
     jobs.reload()
     qtbot.wait(300)
-    assert shown(jobs.table, "name") == ["fresh", *before]
+    assert shown(jobs.table, "name") == [*before[:place], "fresh", *before[place:]]
 
 
-def test_jobs_stand_newest_first_and_the_header_says_so(jobs):
-    submitted = [jobs.table.records.record(key).submitted_at for key in jobs.table.records.order.keys]
-    assert submitted == sorted(submitted, reverse=True)
+def test_jobs_stand_as_the_queue_does_and_the_header_says_so(jobs):
+    found = [jobs.table.records.record(key) for key in jobs.table.records.order.keys]
+    ranks = [0 if job.state is JobState.RUNNING else 2 if job.state.is_final else 1 for job in found]
+    assert ranks == sorted(ranks)
+    over = [job.ended_at or job.submitted_at for job in found if job.state.is_final]
+    assert over == sorted(over, reverse=True)
     header = jobs.table.horizontalHeader()
-    assert header.sortIndicatorSection() == column(jobs.table, "submitted")
-    assert header.sortIndicatorOrder() is Qt.SortOrder.DescendingOrder
+    assert header.sortIndicatorSection() == column(jobs.table, "position")
+    assert header.sortIndicatorOrder() is Qt.SortOrder.AscendingOrder
 
 
 def test_drift_reports_stand_newest_first_and_a_persons_sort_is_kept(start, double, qtbot):
@@ -76,9 +80,9 @@ def test_one_long_name_leaves_room_for_the_other_columns(jobs, double, qtbot):
     table = jobs.table
     room = table.viewport().width()
     assert table.columnWidth(column(table, "name")) <= room * COLUMN_SHARE + 1
-    assert table.columnWidth(column(table, "why")) > room * COLUMN_SHARE
+    assert table.columnWidth(column(table, "why")) >= theme.COLUMN_MINIMUM
     assert not table.horizontalScrollBar().isVisible()
-    tip = table.records.index(0, column(table, "name")).data(Qt.ItemDataRole.ToolTipRole)
+    tip = table.records.index(table.records.row_of("long"), column(table, "name")).data(Qt.ItemDataRole.ToolTipRole)
     assert long[:100] in tip
 
 
@@ -142,13 +146,14 @@ def test_a_long_reason_is_shown_whole_without_a_gap_above(jobs, double, qtbot):
     double.put_job(replace(job_record("wait", "waits", JobState.QUEUED, submitted_at=time.time()), reason=reason))
     qtbot.waitUntil(lambda: jobs.table.records.record("wait") is not None)
     jobs.table.select("wait")
-    qtbot.waitUntil(lambda: any("GPU 4" in value.whole for _, value in jobs._facts._rows))
+    why = jobs.pane.view("why")
+    qtbot.waitUntil(lambda: "GPU 4" in why.needs.whole)
 
-    def cut() -> list[str]:
-        return [name.whole for name, value in jobs._facts._rows if value.height() < value.heightForWidth(value.width())]
+    def cut() -> bool:
+        return why.needs.height() < why.needs.heightForWidth(why.needs.width())
 
     qtbot.waitUntil(lambda: not cut())
-    assert jobs._facts._rows[0][0].y() == 0
+    assert why.headline.y() == 0
 
 
 def test_what_a_job_comes_from_is_said_within_its_column(jobs, double, qtbot):
@@ -156,7 +161,7 @@ def test_what_a_job_comes_from_is_said_within_its_column(jobs, double, qtbot):
     double.put_job(replace(job_record("made", "made", JobState.QUEUED, submitted_at=time.time()), origin=origin))
     qtbot.waitUntil(lambda: jobs.table.records.record("made") is not None)
     jobs.table.select("made")
-    fact = next(fact for fact in jobs._facts.shown if fact.name == "Because of")
+    fact = next(fact for fact in jobs.pane.view("why").facts.shown if fact.name == "Because of")
     assert fact.value == "retraining 375e48de0165"
     assert fact.tip == origin
 
