@@ -157,6 +157,19 @@ def test_datasets_have_their_context(stocked):
     assert client.datasets(ids["b"]) == []
 
 
+def test_a_run_is_told_what_made_it(stocked):
+    client, _ = stocked
+    run_id = client.start_run("told", {"mlflow.runName": "a"})
+    given = DatasetInput("/data", "f" * 32, "mount", "local", "/srv/x")
+    client.tell_run(run_id, {"mlflow.source.git.commit": "c0ffee", "mlops_desk.seed": "0"}, [given])
+    client.tell_run(run_id, {"mlops_desk.seed": "1"}, [])
+    tags = client.run(run_id).tags
+    assert (tags["mlflow.source.git.commit"], tags["mlops_desk.seed"]) == ("c0ffee", "1")
+    (found,) = client.datasets(run_id)
+    assert (found.name, found.digest, found.context) == ("/data", "f" * 32, "mount")
+    assert "/srv/x" in found.source
+
+
 def test_a_run_is_started_and_ended(stocked):
     client, _ = stocked
     run_id = client.start_run("new experiment", {"mlflow.runName": "train", "mlops_desk.job": "j1"})
