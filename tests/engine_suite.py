@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -111,9 +112,27 @@ class EngineSuite:
         engine.start(name)
         ended(engine, name)
         red, long, progress = engine.logs(name)
-        assert red == r"\x1b[31mred\x1b[0m"
+        assert red == "red"
         assert len(long) == 4097
         assert progress == "100%"
+
+    def test_a_log_is_had_as_it_was_written_with_the_engines_own_times(
+        self, engine: Engine, image: str, name: str
+    ) -> None:
+        engine.create(self.spec(name, image))
+        engine.start(name)
+        pieces = list(engine.log_pieces(name, follow=True))
+        facts = ended(engine, name)
+        assert sorted(piece.data for piece in pieces) == [b"one\n", b"two\n"]
+        for piece in pieces:
+            assert facts.started_at - 0.5 <= piece.at <= facts.ended_at + 0.5
+            assert abs(datetime.fromisoformat(piece.stamp).timestamp() - piece.at) < 0.001
+        assert list(engine.log_pieces(name)) == pieces
+        assert list(engine.log_pieces(name, since=pieces[0].at)) == pieces
+        assert list(engine.log_pieces(name, since=pieces[-1].at + 60)) == []
+        engine.remove(name)
+        with pytest.raises(NotFound):
+            list(engine.log_pieces(name))
 
     def test_tells_what_is_really_mounted(self, engine: Engine, image: str, name: str, tmp_path: Path) -> None:
         (tmp_path / "real").mkdir(mode=0o755)

@@ -165,6 +165,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("queue.patience_hours", "Queue", "Longest wait without a start",
             "Whoever has had no job of a priority started for so long goes first, whatever the others' priority.",
             "number", 24.0, minimum=0.1, maximum=8760.0, unit="h"),
+    # 4 GiB: some 40 GiB as they were written, and little beside the images of jobs.
+    Setting("jobs.log_mebibytes", "Containers", "Disk for the logs of jobs",
+            "What the compressed logs of all jobs may take together; those of the jobs that ended first go first.",
+            "integer", 4096, minimum=64, maximum=1_073_741_824, unit="MiB"),
     Setting("registry.uri", "Registry", "Tracking server",
             "Registry that is meant when none is named; empty means the desk's own server, where jobs always log.",
             "text", ""),

@@ -51,6 +51,7 @@ HELP = {
     "starts_at": "18:00, +2h, or a date as 2026-11-24T18:00; without it now",
     "state": "queued, blocked, starting, running, succeeded, failed, cancelled or unknown",
     "tail": "only the last so many lines",
+    "grep": "only lines with this text in them, in whatever case",
     "threshold": "value at which the alert begins, in the unit that alerts rules shows; a share from 0 to 1",
     "text": "what you want to say, in a sentence or two",
     "until": "the same, or now",

@@ -317,11 +317,10 @@ class Desk(DeskVerbs):
             here = address is None or is_here(address)
             gpus = self._ledger_gpus(address) if here else ForeignGpus(name)
             addresses, proven = self.engine_table.addresses, partial(self.engine_wiring.note_proof, name)
+            relaxed, loop = self.engine_wiring.note_relaxed, self.loop
             found.append(
-                local_runtime(
-                    name, engine, gpus, self.folder, self.store, addresses, proven, self.engine_wiring.note_relaxed
-                )
-            )
+                local_runtime(name, engine, gpus, self.folder, self.store, addresses, proven, relaxed, loop)
+            )  # fmt: skip
         return Runtimes([*found, self.processes])
 
     def _processes(self) -> BareRuntime:

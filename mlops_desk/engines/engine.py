@@ -5,7 +5,7 @@ are DeskErrors: Unavailable (no engine), TimedOut, NotFound (image, container), 
 said no: the text is the engine's, capped).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -114,6 +114,22 @@ class Obstacle(Refused):
         self.word = word
 
 
+@dataclass(frozen=True, slots=True)
+class LogPiece:
+    """What a container wrote at once: a line with its end, or a part of one. ``stamp`` is the engine's own time of it.
+
+    ``at`` is the same in Unix seconds.
+    """
+
+    at: float
+    stamp: str
+    data: bytes
+
+
+HandEnder = Callable[[Callable[[], None]], None]
+"""Take what ends a reading that may be blocked."""
+
+
 class Engine(Protocol):
     """A container engine."""
 
@@ -184,6 +200,18 @@ class Engine(Protocol):
         """Yield output lines, capped at 4096 characters and made plain, until the end or the container's end.
 
         Raises Unavailable, also in between: then there may be more.
+        """
+        ...
+
+    def log_pieces(
+        self, name: str, *, since: float = 0.0, follow: bool = False, hand: HandEnder | None = None
+    ) -> Iterator[LogPiece]:
+        """Yield output as it was written, ``since`` shortly before a Unix time: to the end, or the container's end.
+
+        It is for who listens all the time: with ``follow`` an engine that is frozen is noticed after a minute only.
+        ``hand`` is given what ends the reading at once, from any thread; it may be given another one later.
+
+        Raises NotFound, and Unavailable, also in between: then there may be more.
         """
         ...
 

@@ -20,9 +20,11 @@ from pathlib import Path, PurePosixPath
 
 from mlops_desk.base.disk.mount_points import MountPoint, MountTable, RealPlace
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.text import LINE_LIMIT, plain
+from mlops_desk.base.text import plain
 from mlops_desk.engines.docker import trouble
-from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
+from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, HandEnder, ImageFacts, LogPiece
+from mlops_desk.engines.fake_log import stamped
+from mlops_desk.engines.log_lines import shown
 from mlops_desk.engines.mounts import target_of
 from mlops_desk.engines.profile import check_spec
 
@@ -301,7 +303,14 @@ class FakeEngine:
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         with self._act():
             self._container(name)
-        return self._lines(name, follow=follow, tail=tail)
+        return (shown(line.encode("utf-8", "replace")) for line in self._lines(name, follow=follow, tail=tail))
+
+    def log_pieces(
+        self, name: str, *, since: float = 0.0, follow: bool = False, hand: HandEnder | None = None
+    ) -> Iterator[LogPiece]:
+        begun, over = self.inspect(name).started_at or 0.0, threading.Event()
+        (hand or (lambda _end: None))(over.set)
+        return stamped(self._lines(name, follow=follow, tail=None, over=over), begun, since)
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -395,7 +404,9 @@ class FakeEngine:
         whole = program.seconds if math.isfinite(program.seconds) else float(len(program.lines) or 1)
         return (*program.lines[: int(len(program.lines) * lasted / whole) + 1], *container.said)
 
-    def _lines(self, name: str, *, follow: bool, tail: int | None) -> Iterator[str]:
+    def _lines(
+        self, name: str, *, follow: bool, tail: int | None, over: threading.Event | None = None
+    ) -> Iterator[str]:
         told = None
         while True:
             with self._act():
@@ -406,10 +417,9 @@ class FakeEngine:
                 printed, running = self._printed(container), container.facts.status == "running"
             if told is None:
                 told = 0 if tail is None else max(0, len(printed) - tail)
-            for line in printed[told:]:
-                yield plain(line, LINE_LIMIT)
+            yield from printed[told:]
             told = len(printed)
-            if not (follow and running):
+            if not (follow and running) or (over is not None and over.is_set()):
                 return
             time.sleep(_POLL_SECONDS)
 

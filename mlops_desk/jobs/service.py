@@ -33,7 +33,7 @@ from mlops_desk.jobs.queue.building import count
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import Usage
 from mlops_desk.jobs.run import lost_jobs
-from mlops_desk.jobs.run.log import Logs
+from mlops_desk.jobs.run.log import Logs, WantedLines
 from mlops_desk.jobs.run.pool import pools_of
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
@@ -281,7 +281,7 @@ class JobsService(JobFiles):
     def export(self, job_id: str, to: str) -> Exported:
         job = self.show(job_id)
         packages = self._completion.package_list(job)
-        log = self._logs.read(job.id, None)
+        log = self._logs.read(job.id, WantedLines())
         return self._exporting.export(job, to, current_caller().uid, packages, log, self._repeating.metrics(job))
 
     def lost(self, job_id: str) -> LostJob:
@@ -295,9 +295,21 @@ class JobsService(JobFiles):
             raise Refused(text, Hint("mlops-desk jobs list", before="It is taken up as a job again in a moment: "))
         return LostJob(plain(found), str(lost_jobs.put_aside(self._folder.jobs, found)), owner_uid, forgotten=True)
 
-    def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-        job = self._book.find(job_id)
-        return self._logs.follow(job.id, tail) if follow else self._logs.read(job.id, tail)
+    def logs(
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+        grep: str | None = None,
+    ) -> Iterator[str]:
+        if tail is not None and tail < 0:
+            raise Invalid(f"{tail} is no number of lines.", "Ask for 0 or more.")
+        if follow and since is not None:
+            raise Invalid("A log is followed from its newest lines on.", "Leave out --since, or --follow.")
+        job, wanted = self._book.find(job_id), WantedLines(tail, since, grep)
+        return self._logs.follow(job.id, wanted) if follow else self._logs.read(job.id, wanted)
 
     # -- for rules -----------------------------------------------------------------------------
 

@@ -25,11 +25,13 @@ from mlops_desk.runtimes.runtime import (
     Abilities,
     AboutToStart,
     Aftermath,
+    Glance,
     GoneBeforeStart,
     MakeTicket,
     Makings,
     NotStarted,
     Phase,
+    SeenLine,
     Sighting,
     Stray,
 )
@@ -236,7 +238,22 @@ class FakeRuntime:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def logs(self, job: Job, attempt: Attempt, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+    def glance(self, attempt: Attempt) -> Glance | None:
+        with self._act():
+            placed = self._placed.get(attempt.handle)
+            printed = () if placed is None else self._printed(placed)
+        newest = tuple(SeenLine(number, 0.0, plain(line, LINE_LIMIT)) for number, line in enumerate(printed))
+        return Glance(len(newest), newest) if placed is not None else None
+
+    def logs(
+        self,
+        job: Job,
+        attempt: Attempt,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,  # noqa: ARG002 - its lines have no times
+    ) -> Iterator[str]:
         told = None
         while True:
             with self._act():

@@ -88,6 +88,29 @@ class Makings:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenLine:
+    """A line of output, with its number from 0 and when it was written (Unix seconds); plain and capped."""
+
+    number: int
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What an attempt has written lately: how many lines in all, the newest of them, and what it paints just now.
+
+    ``painted`` is the line that has no end yet, as a progress bar leaves it; ``heard_at`` when it wrote last (Unix
+    seconds; None: nothing was heard yet).
+    """
+
+    count: int
+    newest: Sequence[SeenLine] = ()
+    painted: str = ""
+    heard_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stray:
     """An attempt of ours as far as the runtime alone knows it, for when its record was lost.
 
@@ -284,10 +307,22 @@ class Runtime(Protocol):
 
     # -- reading -------------------------------------------------------------------------------
 
-    def logs(self, job: Job, attempt: Attempt, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+    def logs(
+        self,
+        job: Job,
+        attempt: Attempt,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+    ) -> Iterator[str]:
         """Yield output lines, plain and capped: those that were kept, else those that the runtime has.
 
-        With ``follow`` those of what runs, until its end. Raises NotFound when there are none any more, and
-        Unavailable, also in between: then there may be more.
+        With ``follow`` those of what runs, until its end; else, with ``since``, those written from a Unix time on.
+        Raises NotFound when there are none any more, and Unavailable, also in between: then there may be more.
         """
+        ...
+
+    def glance(self, attempt: Attempt) -> Glance | None:
+        """Return what a running attempt has written lately; asks nobody. None: this runtime does not listen to it."""
         ...

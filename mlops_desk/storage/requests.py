@@ -58,7 +58,7 @@ class LoggedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LogPart:
+class ArchivePart:
     """A file of the log and the moments (Unix milliseconds) between which it was rolled up."""
 
     path: Path
@@ -132,7 +132,7 @@ def guess(rows: Iterable[LoggedRow]) -> list[LoggedFeature]:
     return [LoggedFeature(name, kind) for name, kind in kinds.items()]
 
 
-def parts(folder: Path) -> list[LogPart]:
+def parts(folder: Path) -> list[ArchivePart]:
     """Return the files that make up the log, oldest first, without those a merged file has taken the place of."""
     known = _all_parts(folder)
     return [part for part in known if not _is_covered(part, known)]
@@ -210,7 +210,7 @@ def _newest(folder: Path, rows: int, target: Path, condition: str, *, with_meta:
     return LogWindow(*window)
 
 
-def _merge(folder: Path, small: list[LogPart]) -> None:
+def _merge(folder: Path, small: list[ArchivePart]) -> None:
     target = folder / f"requests-{small[0].first_ms:013d}-{small[-1].last_ms:013d}.parquet"
     written = target.with_suffix(".new")
     try:
@@ -224,16 +224,16 @@ def _merge(folder: Path, small: list[LogPart]) -> None:
         part.path.unlink(missing_ok=True)
 
 
-def _all_parts(folder: Path) -> list[LogPart]:
+def _all_parts(folder: Path) -> list[ArchivePart]:
     found = [
-        LogPart(path, int(name[1]), int(name[2] or name[1]))
+        ArchivePart(path, int(name[1]), int(name[2] or name[1]))
         for path in folder.glob("requests-*.parquet")
         if (name := _FILE.fullmatch(path.name))
     ]
     return sorted(found, key=lambda part: (part.first_ms, part.last_ms))
 
 
-def _is_covered(part: LogPart, known: list[LogPart]) -> bool:
+def _is_covered(part: ArchivePart, known: list[ArchivePart]) -> bool:
     return not part.merged and any(
         other.merged and other.first_ms <= part.first_ms and part.last_ms <= other.last_ms for other in known
     )

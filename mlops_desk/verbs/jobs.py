@@ -201,6 +201,18 @@ class Jobs(Protocol):
         ...
 
     @reads
-    def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-        """Print what the job's newest attempt has written; with ``follow`` until it ends."""
+    def logs(
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: Annotated[float | None, Moment()] = None,
+        grep: str | None = None,
+    ) -> Iterator[str]:
+        """Print what the job's newest attempt has written; with ``follow`` until it ends.
+
+        With ``grep`` only lines with that text in them, in whatever case; ``tail`` counts them then. ``since`` leaves
+        out what was written before.
+        """
         ...

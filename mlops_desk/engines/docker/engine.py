@@ -8,6 +8,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from mlops_desk.engines.docker.answers import (
     last_exit_code,
 )
 from mlops_desk.engines.docker.connection import Connections, NameTaken, sdk
-from mlops_desk.engines.docker.lines import shown, split_lines
-from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, ImageFacts
+from mlops_desk.engines.docker.lines import split_lines
+from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, HandEnder, ImageFacts, LogPiece
 from mlops_desk.engines.limits import engine_limits
+from mlops_desk.engines.log_lines import shown
 from mlops_desk.engines.profile import Machine, container_body
 
 DEADLINE_SECONDS = 8.0  # chosen: an engine that starts many containers at once takes seconds for a listing
@@ -37,6 +39,7 @@ DEADLINE_SECONDS = 8.0  # chosen: an engine that starts many containers at once 
 _SLOW = 4
 
 _GOING = frozenset({"running", "paused", "restarting"})
+_LISTENED_SECONDS = 60.0  # chosen: fifty silent jobs are then asked for anew not once a second
 _POLL_SECONDS = 0.05  # chosen: nobody notices it
 
 
@@ -216,10 +219,28 @@ class DockerEngine:
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         self.inspect(name)
         if follow:
-            frames = logs.followed(self._connections, name, tail, lambda: self.inspect(name).status in _GOING)
+            frames = logs.followed(self._connections, name, tail, partial(self._is_going, name))
         else:
             frames = logs.frames(self._connections, name, tail)
         return (shown(line) for line in split_lines(text for _, text in frames))
+
+    def log_pieces(
+        self, name: str, *, since: float = 0.0, follow: bool = False, hand: HandEnder | None = None
+    ) -> Iterator[LogPiece]:
+        is_going = partial(self._is_going, name)
+        if follow:
+            frames = logs.followed(
+                self._connections, name, None, is_going, since=since, quiet_seconds=_LISTENED_SECONDS, hand=hand
+            )  # fmt: skip
+        else:
+            self.inspect(name)
+            frames = logs.frames(self._connections, name, None, since=since)
+        return (
+            LogPiece(logs.written_at(stamp) or since, stamp.decode("ascii", "replace"), text) for stamp, text in frames
+        )
+
+    def _is_going(self, name: str) -> bool:
+        return self.inspect(name).status in _GOING
 
     # -- inside: facts -------------------------------------------------------------------------
 

@@ -11,9 +11,9 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines.docker import trouble
 from mlops_desk.engines.docker.answers import image_facts
 from mlops_desk.engines.docker.connection import Connections
-from mlops_desk.engines.docker.lines import shown
 from mlops_desk.engines.docker.stages import clearing_stages
 from mlops_desk.engines.engine import ImageFacts
+from mlops_desk.engines.log_lines import shown
 
 _TEXT_LIMIT = 1000  # chosen: a paragraph; a registry may answer with a page
 _MISSING = ("not found", "manifest unknown", "does not exist", "pull access denied", "name unknown")

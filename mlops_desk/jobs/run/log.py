@@ -1,7 +1,9 @@
 """A job's output as it comes: from its runtime while that has it, then from the log that was kept."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound
 from mlops_desk.jobs.book import JobBook
@@ -12,6 +14,32 @@ _POLL_SECONDS = 0.5  # chosen: of a job that has no container yet; shorter than 
 _GAP = "--- the log was interrupted here; lines may be missing or come twice ---"
 
 
+@dataclass(frozen=True, slots=True)
+class WantedLines:
+    """The newest ``tail`` lines, those since a Unix time, those with ``text`` in them in whatever case; None: all."""
+
+    tail: int | None = None
+    since: float | None = None
+    text: str | None = None
+
+    @property
+    def source_tail(self) -> int | None:
+        """How many lines to ask for: of those that are searched, all."""
+        return None if self.text else self.tail
+
+    def of(self, lines: Iterator[str]) -> Iterator[str]:
+        """Yield the lines that are wanted, of those that came."""
+        if not self.text:
+            yield from lines
+            return
+        text = self.text.casefold()
+        found = (line for line in lines if text in line.casefold())
+        yield from found if self.tail is None else deque(found, maxlen=self.tail)
+
+    def has(self, line: str) -> bool:
+        return not self.text or self.text.casefold() in line.casefold()
+
+
 class Logs:
     """``ending`` tells that the agent is about to end."""
 
@@ -20,26 +48,29 @@ class Logs:
         self._runtimes = runtimes
         self._ending = ending
 
-    def read(self, job_id: str, tail: int | None) -> Iterator[str]:
+    def read(self, job_id: str, wanted: WantedLines) -> Iterator[str]:
         """Yield what the newest attempt has written so far. Raises NotFound where that is lost, Unavailable."""
         job = self._book.get(job_id)
         if job.attempts:
-            yield from self._written(job, job.attempts[-1], tail)
+            yield from wanted.of(self._written(job, job.attempts[-1], wanted.source_tail, wanted.since))
 
-    def _written(self, job: Job, attempt: Attempt, tail: int | None) -> Iterator[str]:
+    def _written(self, job: Job, attempt: Attempt, tail: int | None, since: float | None = None) -> Iterator[str]:
         try:
-            yield from self._runtimes.named(attempt.runtime).logs(job, attempt, tail=tail)
+            yield from self._runtimes.named(attempt.runtime).logs(job, attempt, tail=tail, since=since)
         except NotFound as error:
             if not self._book.get(job.id).state.is_final:
                 return  # its container is made, or noticed to be gone, in a moment
             text = f"The log of job {job.id} is lost: its container is gone, and it was not kept."
             raise NotFound(text, Hint(f"mlops-desk jobs show {job.id}", before="What is known of its end: ")) from error
 
-    def follow(self, job_id: str, tail: int | None) -> Iterator[str]:
+    def follow(self, job_id: str, wanted: WantedLines) -> Iterator[str]:
         """Yield what the newest attempt writes until the job is over, waiting for it to start if need be.
 
         Raises NotFound where the log is lost, Unavailable where it can't be had now that the job is over.
         """
+        return (line for line in self._followed(job_id, wanted.tail) if wanted.has(line))
+
+    def _followed(self, job_id: str, tail: int | None) -> Iterator[str]:
         told = 0
         while not self._ending():
             job = self._book.get(job_id)

@@ -206,7 +206,18 @@ class BareRuntime:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def logs(self, job: Job, attempt: Attempt, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:  # noqa: ARG002 - it has none
+    def glance(self, attempt: Attempt) -> None:
+        """Return None: what it writes is heard by its own terminal alone."""
+
+    def logs(
+        self,
+        job: Job,
+        attempt: Attempt,  # noqa: ARG002 - it has none
+        *,
+        follow: bool = False,  # noqa: ARG002 - likewise
+        tail: int | None = None,  # noqa: ARG002 - likewise
+        since: float | None = None,  # noqa: ARG002 - likewise
+    ) -> Iterator[str]:
         text = f"Job {job.id} is a process of {job.user}'s own: what it writes stays in the terminal where it runs."
         raise NotFound(text, "Submit it as a job, and its output is kept.")
 

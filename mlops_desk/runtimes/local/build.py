@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.jobs.job import Job
@@ -20,10 +21,12 @@ def local_runtime(
     addresses: Callable[[], Iterable[str]],
     proven: Callable[[str, tuple[str, ...]], None] = lambda _level, _gpus: None,
     relaxed: Callable[[Job], None] = lambda _job: None,
+    loop: Loop | None = None,
 ) -> LocalRuntime:
     """Return the runtime ``name``; ``addresses`` are those of all engines, whose sockets no job gets.
 
     ``proven`` hears how GPUs were seen in its containers, ``relaxed`` of jobs with points of the profile relaxed.
+    ``loop`` has the threads of who listens to them; None: nobody does.
     """
     policy = Policy(
         lambda: int(settings.number("jobs.stop_grace_seconds")),
@@ -34,5 +37,7 @@ def local_runtime(
         proven=proven,
         relaxable=lambda: settings.text("jobs.relaxable").split(),
         relaxed=relaxed,
+        logs_bytes=lambda: int(settings.number("jobs.log_mebibytes")) << 20,
+        loop=loop,
     )
     return LocalRuntime(name, engine, leases, folder.jobs, folder.instance, policy)

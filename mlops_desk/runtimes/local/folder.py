@@ -5,15 +5,13 @@ jobs/<job>/a<n>/out/    mounted read-write, the job's own: outcome.json, proof
 jobs/<job>/a<n>/home/   likewise, its home and caches, gone when it is over
 jobs/<job>/a<n>/outputs/    what it keeps of the folders that its job file names
 jobs/<job>/checkpoint/      likewise, and the same one for all attempts
-jobs/<job>/a<n>/log.txt
+jobs/<job>/a<n>/log/    what it wrote, compressed (runtimes/archive)
 """
 
-import contextlib
 import os
 import shutil
 import stat
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.job import Attempt
 from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.runtimes.archive.kept_log import KeptLog
 from mlops_desk.runtimes.outcome import OUTCOME_LIMIT_BYTES, PROOFS, Outcome, parse_outcome
 
 IN_TARGET = "/mlops-desk/in"
@@ -28,10 +27,8 @@ OUT_TARGET = "/mlops-desk/out"
 HOME_TARGET = "/mlops-desk/home"
 WRAPPER = f"{IN_TARGET}/wrapper.sh"
 
-_LOG_HALF_BYTES = 32 << 20  # chosen: of an endless log beginning and end are kept
 _OUTCOME_ROOM_BYTES = 4096  # one block of the filesystem: on a full disk the wrapper writes its outcome over it
 _WORD_BYTES = 16  # the longest word is a third of it
-_TAIL_LINES = 2000  # what the window's log shows at once
 
 
 class AttemptFolder:
@@ -40,7 +37,7 @@ class AttemptFolder:
     def __init__(self, root: Path, job_id: str, attempt: Attempt) -> None:
         self._attempt = attempt
         self.path = root / job_id / f"a{attempt.number}"
-        self.log = self.path / "log.txt"
+        self.log = KeptLog(self.path / "log", self.path / "log.txt")
         self._inside = self.path / "in"
         self.out = self.path / "out"
         self.home = self.path / "home"
@@ -131,55 +128,6 @@ class AttemptFolder:
             return os.read(descriptor, limit_bytes + 1)
         finally:
             os.close(descriptor)
-
-    def archive(self, lines: Iterable[str]) -> tuple[str, ...]:
-        """Keep ``lines`` as the attempt's log (of a very long one its end) and return the last of them.
-
-        Raises whatever ``lines`` raises, what was read until then being kept; and OSError, nothing being kept.
-        """
-        older, newer = self.path / ".log.older", self.path / ".log.newer"
-        tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        older.unlink(missing_ok=True)
-        try:
-            try:
-                self._spool(lines, tail, older, newer)
-            finally:
-                self._join(older, newer)
-        except OSError:
-            for part in (older, newer, self.log):  # no half of a log stays on a disk that is full
-                part.unlink(missing_ok=True)
-            raise
-        return tuple(tail)
-
-    def _spool(self, lines: Iterable[str], tail: deque[str], older: Path, newer: Path) -> None:
-        file, written = newer.open("wb"), 0
-        try:
-            for line in lines:
-                tail.append(line)
-                if written > _LOG_HALF_BYTES:
-                    file.close()
-                    newer.replace(older)
-                    file, written = newer.open("wb"), 0
-                written += file.write(f"{line}\n".encode("utf-8", "replace"))
-        finally:
-            file.close()
-
-    def lines(self, tail: int | None = None) -> Iterator[str]:
-        """Yield the kept log; nothing when there is none."""
-        with contextlib.suppress(FileNotFoundError), self.log.open(encoding="utf-8", errors="replace") as file:
-            lines = file if tail is None else deque(file, maxlen=max(0, tail))
-            for line in lines:
-                yield line.rstrip("\n")
-
-    def _join(self, older: Path, newer: Path) -> None:
-        if older.exists():
-            with older.open("ab") as whole, newer.open("rb") as rest:
-                shutil.copyfileobj(rest, whole)
-            newer.unlink()
-            older.replace(self.log)
-        else:
-            newer.replace(self.log)
 
     def _put(self, name: str, data: bytes, mode: int) -> None:
         path = self._inside / name

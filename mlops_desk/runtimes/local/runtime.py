@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
+from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.engines.relaxations import OPENS, check_relaxed
@@ -45,6 +46,7 @@ from mlops_desk.runtimes.runtime import (
     AboutToStart,
     Aftermath,
     Displaced,
+    Glance,
     MakeTicket,
     Makings,
     Phase,
@@ -55,6 +57,7 @@ from mlops_desk.storage.secrets import SecretStore
 
 _log = logging.getLogger(__name__)
 
+_LOGS_BYTES = 4 << 30  # the setting's own default
 _PHASES = {"created": Phase.WAITING, "exited": Phase.ENDED, "dead": Phase.ENDED}
 """The engine's words; of all others (running, paused, restarting, removing) nothing is concluded."""
 
@@ -69,7 +72,8 @@ class Policy:
 
     ``device_minors`` names the device files of this machine's GPUs; ``proven`` hears that GPUs were seen in a container
     of this engine, by uuid or minor. ``relaxable`` are the points of the hardened profile that may be relaxed, and
-    ``relaxed`` hears of each job that is placed with some of them.
+    ``relaxed`` hears of each job that is placed with some of them. ``logs_bytes`` is what all logs together may take;
+    without ``loop`` a log is kept when its job is over, not before.
     """
 
     stop_grace_seconds: Callable[[], int]
@@ -81,6 +85,8 @@ class Policy:
     relaxable: Callable[[], Collection[str]] = lambda: OPENS
     relaxed: Callable[[Job], None] = lambda _job: None
     sources: Path | None = None
+    logs_bytes: Callable[[], int] = lambda: _LOGS_BYTES
+    loop: Loop | None = None
 
 
 class LocalRuntime:
@@ -97,7 +103,7 @@ class LocalRuntime:
         self._policy = policy
         self._gpus = HeldGpus(leases)
         self._images = Images(engine, instance)
-        self._remains = Remains(engine, root, policy.keep_containers)
+        self._remains = Remains(engine, root, policy.keep_containers, policy.logs_bytes, policy.loop)
         self._secrets = SecretFiles(SecretStore(root.parent / "secrets"), instance)
         self._launch = Launch(
             engine,
@@ -182,9 +188,14 @@ class LocalRuntime:
         listed = self._engine.containers({INSTANCE_LABEL: self._instance})
         self._sight.keep({facts.id for facts in listed})
         self._probes = tuple(facts.name for facts in listed if is_probe(facts, self._instance))
-        return [
-            self._seen(facts) for facts in listed if JOB_LABEL in facts.labels and not is_probe(facts, self._instance)
-        ]
+        ours = [facts for facts in listed if JOB_LABEL in facts.labels and not is_probe(facts, self._instance)]
+        seen = [self._seen(facts) for facts in ours]
+        self._remains.tees.listen(
+            (one.handle, self._remains.log_folder(attempt.id.rpartition("-a")[0], attempt.number))
+            for one in seen
+            if one.phase is Phase.RUNNING and (attempt := attempt_of(one, self._name, self._instance)) is not None
+        )
+        return seen
 
     def look(self, job: Job, attempt: Attempt) -> Sighting | None:
         facts = self._inspect(attempt)
@@ -275,6 +286,7 @@ class LocalRuntime:
         """Give back GPUs, find out who ended without giving back, and remove containers that only looked at images."""
         self._gpus.release_leftovers()
         self._leases.settle()
+        self._remains.trim_logs()
         for name in self._probes:
             try:
                 if not self._images.is_probing(name):
@@ -289,23 +301,23 @@ class LocalRuntime:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def logs(self, job: Job, attempt: Attempt, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-        if follow:
-            return self._engine.logs(attempt.container, follow=True, tail=tail)
-        return self._written(job, attempt, tail)
+    def logs(
+        self,
+        job: Job,
+        attempt: Attempt,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+    ) -> Iterator[str]:
+        if not follow:
+            return self._remains.read(job, attempt, tail, since)
+        tee = self._remains.tees.of(attempt.container)
+        return self._engine.logs(attempt.container, follow=True, tail=tail) if tee is None else tee.follow(tail)
 
-    def _written(self, job: Job, attempt: Attempt, tail: int | None) -> Iterator[str]:
-        """Yield the kept log, else the container's: that of a full disk's job waits there to be kept."""
-        kept = self._remains.folder(job, attempt)
-        if attempt.started_at is None or kept.log.exists():
-            yield from kept.lines(tail)
-            return
-        try:
-            yield from self._engine.logs(attempt.container, tail=tail)
-        except NotFound:
-            if not kept.log.exists():
-                raise
-            yield from kept.lines(tail)  # kept since we looked
+    def glance(self, attempt: Attempt) -> Glance | None:
+        tee = self._remains.tees.of(attempt.container)
+        return None if tee is None else tee.glance()
 
     # -- inside --------------------------------------------------------------------------------
 

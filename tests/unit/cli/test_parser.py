@@ -83,7 +83,11 @@ def test_json_is_asked_for_before_the_command_of_a_job_and_not_in_it(
             {"metric": "hw.power", "device": "gpu0", "start": "-1.5h", "end": "now", "points": 5},
         ),
         (["jobs", "show", "ab"], "jobs.show", {"job_id": "ab"}),
-        (["jobs", "logs", "ab", "--follow"], "jobs.logs", {"job_id": "ab", "follow": True, "tail": None}),
+        (
+            ["jobs", "logs", "ab", "--follow", "--grep", "val_loss"],
+            "jobs.logs",
+            {"job_id": "ab", "follow": True, "tail": None, "since": None, "grep": "val_loss"},
+        ),
         (["models", "list", "--uri", "sqlite:////x.db"], "models.list", {"uri": "sqlite:////x.db"}),
         (
             ["runs", "list", "--uri", "http://h", "--experiment", "E", "--sort", "metrics.auc:desc", "--limit", "7"],

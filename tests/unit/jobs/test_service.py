@@ -4,6 +4,7 @@ import contextvars
 import json
 import math
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -90,6 +91,7 @@ class Desk:
             self.settings,
             lambda: [self.settings.text("engine.host")],
             lambda _level, _gpus: None,
+            loop=self.loop,
         )
         self.jobs = JobsService(
             self.folder,
@@ -282,12 +284,12 @@ def test_a_followed_log_waits_for_a_job_that_has_not_begun(desk):
 def test_a_log_that_is_lost_is_an_error_and_never_an_empty_log(desk):
     job = desk.jobs.submit(HEAD + "command: [short]")
     desk.wait(job.id, JobState.SUCCEEDED)
-    kept = desk.folder.jobs / job.id / "a1" / "log.txt"
+    kept = desk.folder.jobs / job.id / "a1" / "log"
     for _ in range(200):
         if not desk.engine.containers({}):
             break
         time.sleep(0.02)
-    kept.unlink()
+    shutil.rmtree(kept)
     for follow in (False, True):
         with pytest.raises(NotFound, match="is lost"):
             list(desk.jobs.logs(job.id, follow=follow))
@@ -297,7 +299,7 @@ def test_a_log_that_waits_for_room_on_the_disk_is_read_from_the_container(desk, 
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mlops_desk.runtimes.local.folder.AttemptFolder._spool", full)
+    monkeypatch.setattr("mlops_desk.runtimes.archive.blocks.KeptPart.append", full)
     job = desk.jobs.submit(HEAD + "command: [short]")
     desk.wait(job.id, JobState.SUCCEEDED)
     assert list(desk.jobs.logs(job.id)) == list(desk.jobs.logs(job.id, follow=True)) == ["one", "two", "three"]

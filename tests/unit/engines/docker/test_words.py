@@ -12,7 +12,8 @@ from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavail
 from mlops_desk.engines.docker import address, trouble
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.answers import gateway_of, gpu_route, last_exit_code, unix_time
-from mlops_desk.engines.docker.lines import shown, split_lines
+from mlops_desk.engines.docker.lines import split_lines
+from mlops_desk.engines.log_lines import shown
 
 
 def test_the_setting_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_a_progress_bar_is_its_last_state_and_endless_lines_are_cut() -> None:
     (line,) = split_lines([b"x" * 1000] * 1000)
     assert len(line) <= 16_384
     assert len(shown(line)) == 4097
-    assert shown(b"a\xff\x1b[0m") == "a�\\x1b[0m"
+    assert shown(b"a\xff\x1b[0m\x1b]0;title\x07\x1b[2Kb\x1b[") == "a�b\\x1b["
 
 
 def wrapped(error: BaseException) -> Exception:

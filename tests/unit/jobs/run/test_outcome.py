@@ -78,17 +78,6 @@ def test_the_outcome_file_may_be_anything_but_is_only_believed_as_a_file(tmp_pat
     assert folder.outcome().exit_code == 0
 
 
-def test_of_a_very_long_log_the_end_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("mlops_desk.runtimes.local.folder._LOG_HALF_BYTES", 1000)
-    folder = AttemptFolder(tmp_path, "job", Attempt(1, "a", "c", JobState.RUNNING))
-    tail = folder.archive(f"line {number}" for number in range(1000))
-    kept = list(folder.lines())
-    assert tail[-1] == kept[-1] == "line 999"
-    assert kept == [f"line {number}" for number in range(1000 - len(kept), 1000)]
-    assert 1000 <= folder.log.stat().st_size < 2500
-    assert list(folder.lines(tail=2)) == ["line 998", "line 999"]
-
-
 def test_a_process_that_is_gone_is_noticed_though_the_engine_says_running(world, monkeypatch):
     alive = {"ticks": 1}
     monkeypatch.setattr(container_process, "start_ticks", lambda pid: alive["ticks"])

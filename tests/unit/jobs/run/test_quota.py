@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import TimedOut, Unavailable
+from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.records.jobs.job import Attempt, JobState
+from mlops_desk.runtimes.archive.blocks import KeptPart
 from mlops_desk.runtimes.local import quota
 from mlops_desk.runtimes.local.folder import AttemptFolder
 from mlops_desk.runtimes.local.quota import OutQuota, used_bytes
@@ -198,8 +199,8 @@ def full(*_arguments, **_named):
 
 def test_on_a_full_disk_a_job_ends_at_once_and_its_log_is_kept_once_there_is_room(world, monkeypatch):
     world.engine.programs["train"] = ScriptedProgram(exit_code=3, lines=("one", "ValueError: x"))
-    spool = AttemptFolder._spool
-    monkeypatch.setattr(AttemptFolder, "_spool", full)
+    append = KeptPart.append
+    monkeypatch.setattr(KeptPart, "append", full)
     job_id = world.submit("train", gpus=1)
     job = world.run(job_id)
     assert (job.state, job.exit_code) == (JobState.FAILED, 3)
@@ -207,35 +208,11 @@ def test_on_a_full_disk_a_job_ends_at_once_and_its_log_is_kept_once_there_is_roo
     assert world.leases.held == {}
     assert [facts.name for facts in world.containers()] == [job.container]
     folder = AttemptFolder(world.root / "jobs", job_id, job.attempts[0])
-    assert not list(folder.path.glob("*log*"))
-    monkeypatch.setattr(AttemptFolder, "_spool", spool)
+    assert not folder.log.is_there()
+    monkeypatch.setattr(KeptPart, "append", append)
     world.tick()
     assert world.containers() == []
-    assert list(folder.lines()) == ["one", "ValueError: x"]
-
-
-def test_half_a_log_is_never_taken_for_the_whole(tmp_path, monkeypatch):
-    folder = AttemptFolder(tmp_path, "job", Attempt(1, "a", "c", JobState.RUNNING))
-
-    def lines():
-        yield "one"
-        full()
-
-    with pytest.raises(OSError, match="No space"):
-        folder.archive(lines())
-    assert list(folder.path.iterdir()) == []
-
-
-def test_what_a_broken_engine_gave_of_a_log_is_kept(tmp_path):
-    folder = AttemptFolder(tmp_path, "job", Attempt(1, "a", "c", JobState.RUNNING))
-
-    def lines():
-        yield "one"
-        raise TimedOut("The engine did not answer.")
-
-    with pytest.raises(TimedOut):
-        folder.archive(lines())
-    assert list(folder.lines()) == ["one"]
+    assert list(folder.log.lines()) == ["one", "ValueError: x"]
 
 
 def test_the_end_of_a_run_that_the_disk_does_not_take_is_told_to_the_server_all_the_same(world, monkeypatch):

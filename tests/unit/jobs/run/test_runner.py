@@ -28,7 +28,7 @@ def test_a_job_runs_to_its_success(world):
         (1, JobState.SUCCEEDED, f"mld-cafe0123-{job_id}-a1")
     ]
     assert world.containers() == []
-    assert (world.root / "jobs" / job_id / "a1" / "log.txt").read_text() == "epoch 1\ndone\n"
+    assert list(world.runtime.logs(job, job.attempts[0])) == ["epoch 1", "done"]
     seen = [one.state for one in world.announced if one.id == job_id]
     assert [state for at, state in enumerate(seen) if state not in seen[:at]] == [
         JobState.QUEUED,

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from mlops_desk.base.loop import Loop
 from mlops_desk.engines.fake import FakeEngine
 from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
 from tests.runtime_suite import PROGRAMS, FreeGpus, RuntimeSuite, UnreachableSuite
@@ -42,6 +43,18 @@ class TestLocalRuntime(RuntimeSuite, UnreachableSuite):
     @pytest.fixture
     def mute(self, engine: FakeEngine):
         return lambda call: frozen_at(engine, call)
+
+
+class TestListeningRuntime(TestLocalRuntime):
+    """The same while somebody listens to each container."""
+
+    @pytest.fixture
+    def agent(self, engine: FakeEngine, tmp_path):
+        loop = Loop("test")
+        leases, nothing = FreeGpus(("GPU-a",)), lambda spec, _uid, _settled: ()
+        policy = Policy(lambda: 1, lambda: False, nothing, lambda: 1 << 30, logs_bytes=lambda: 1 << 30, loop=loop)
+        yield lambda: LocalRuntime("local", engine, leases, tmp_path / "jobs", "cafe0123", policy)
+        assert loop.stop(30.0) == []
 
 
 @contextlib.contextmanager

@@ -1,0 +1,37 @@
+"""All logs together keep within one budget: the logs of those that ended first go first."""
+
+import logging
+from pathlib import Path
+
+from mlops_desk.runtimes.archive.blocks import parts
+from mlops_desk.runtimes.archive.writer import has_ended
+
+_log = logging.getLogger(__name__)
+
+_REMOVED = "removed"
+
+
+def trim(folders: list[Path], most_bytes: int) -> int:
+    """Remove logs of what has ended until all take at most ``most_bytes``; return how many went. Raises OSError."""
+    sizes = {folder: sum(part.size_bytes() for part in parts(folder)) for folder in folders}
+    total, removed = sum(sizes.values()), 0
+    for folder in sorted(filter(has_ended, folders), key=_ended_at):
+        if total <= most_bytes:
+            break
+        if sizes[folder]:
+            (folder / _REMOVED).touch()
+            for part in parts(folder):
+                part.remove()
+            total -= sizes[folder]
+            removed += 1
+            _log.info("The log in %s was removed: all logs together may take %d MiB", folder, most_bytes >> 20)
+    return removed
+
+
+def was_removed(folder: Path) -> bool:
+    """Tell whether a log was kept and had to go."""
+    return (folder / _REMOVED).exists()
+
+
+def _ended_at(folder: Path) -> float:
+    return (folder / "ended").stat().st_mtime

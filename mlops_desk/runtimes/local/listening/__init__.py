@@ -1,0 +1,1 @@
+"""Who listens to the containers of jobs while they run."""
