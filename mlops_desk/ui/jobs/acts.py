@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from PySide6.QtCore import QObject
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
@@ -17,10 +18,11 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.words import jobs as words
 
 
-class JobActs:
+class JobActs(QObject):
     """``chosen`` tells which job is meant; dialogs belong to ``page``."""
 
     def __init__(self, page: QWidget, context: Context, chosen: Callable[[], JobBrief | None]) -> None:
+        super().__init__(page)
         self._page = page
         self._context = context
         self._chosen = chosen
