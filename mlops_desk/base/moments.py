@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from mlops_desk.base.errors import Invalid
 
 ACCEPTED = "Give now, a time ago such as -90s, -30m, -1h, -7d or -2w, a date such as 2026-11-24T13:00, or Unix seconds."
+_AHEAD = (
+    "Give a time of day such as 18:00, a time from now such as +30m, +8h or +2d, or a date such as 2026-11-24T22:00."
+)
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 365.25 * 86_400.0}
 _AGO = re.compile(r"([+-])(\d{1,9}(?:\.\d{1,6})?)(s|m|min|h|d|w|y)")
 _LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(s|m|min|h|d|w)?")
@@ -23,7 +26,7 @@ def parse_moment(text: str | float, now: float, *, ahead: bool = False) -> float
     at = text if isinstance(text, (int, float)) else (_next(text.strip(), now) if ahead else None)
     at = _read(text.strip(), now) if at is None and isinstance(text, str) else at
     if at is None or not (math.isfinite(at) and 0 <= at <= _LIMIT):
-        raise Invalid(f"{str(text)[:60]!r} is no time.", ACCEPTED)
+        raise Invalid(f"{str(text)[:60]!r} is no time.", _AHEAD if ahead else ACCEPTED)
     return float(at)
 
 

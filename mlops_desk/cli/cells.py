@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from mlops_desk.base import agent_clock
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import THIN, decimal_name, plain
 from mlops_desk.records.metric import Reading
 
 _CELL = 60  # chosen: three columns of this fit into a wide terminal
@@ -53,6 +53,13 @@ def facts(facts: Mapping[str, str]) -> str:
     """Return facts, one a line, their names aligned."""
     width = max(width_of(name) for name in facts)
     return "\n".join(f"{padded(name, width)}  {plain(value, _LAST_CELL)}" for name, value in facts.items())
+
+
+def size(size_bytes: int) -> str:
+    """Tell an amount in powers of 1024, and first in those of 1000 where it was asked for so."""
+    told = f"{size_bytes / 2**30:.3g} GiB" if size_bytes >= 2**30 else f"{size_bytes / 2**20:.4g} MiB"
+    asked = decimal_name(size_bytes)
+    return told if asked is None else f"{asked.replace(THIN, ' ')} ({told})"
 
 
 def ago(at: float | None) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlops_desk.base import wire
-from mlops_desk.base.text import THIN, decimal_name, plain
-from mlops_desk.cli.cells import ago, facts, moment, number, reading, table
+from mlops_desk.base.text import plain
+from mlops_desk.cli.cells import ago, facts, moment, number, reading, size, table
 from mlops_desk.cli.forms import (
     cards,
     drift,
@@ -136,7 +136,7 @@ def _job(job: Job) -> str:
     told = {
         "job": f"{job.id}  {job.name}",
         "state": f"{job.state}, stopping" if job.cancel_requested and not job.state.is_final else job.state,
-        "image": job.spec.image,
+        **({"image": job.spec.image} if job.spec.image else {}),
         "command": shlex.join(filled(job.spec).command) or ("not known" if job.orphan else "the image's own"),
         **asked_beside(job),
         "asks for": _asked(job.spec.resources),
@@ -162,17 +162,10 @@ def _job(job: Job) -> str:
 def _asked(resources: Resources) -> str:
     gpus = f"{resources.gpus} GPU{'' if resources.gpus == 1 else 's'}" if resources.gpus else "no GPU"
     if resources.gpu_memory_bytes is not None:
-        gpus += f" of at least {_size(resources.gpu_memory_bytes)}"
+        gpus += f" of at least {size(resources.gpu_memory_bytes)}"
     cpus = [] if resources.cpus is None else [f"{resources.cpus:g} CPUs"]
     sizes = {"memory": resources.memory_bytes, "shared memory": resources.shm_bytes}
-    return ", ".join([gpus, *cpus, *(f"{_size(size)} {name}" for name, size in sizes.items() if size is not None)])
-
-
-def _size(size_bytes: int) -> str:
-    """Tell an amount in powers of 1024, and first in those of 1000 where it was asked for so."""
-    size = f"{size_bytes / 2**30:.3g} GiB" if size_bytes >= 2**30 else f"{size_bytes / 2**20:.4g} MiB"
-    asked = decimal_name(size_bytes)
-    return size if asked is None else f"{asked.replace(THIN, ' ')} ({size})"
+    return ", ".join([gpus, *cpus, *(f"{size(asked)} {name}" for name, asked in sizes.items() if asked is not None)])
 
 
 def _endpoint(endpoint: Endpoint) -> str:

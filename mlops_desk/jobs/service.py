@@ -39,13 +39,14 @@ from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob, runs_of
-from mlops_desk.records.jobs.capsule import Difference, Exported
+from mlops_desk.records.jobs.capsule import Capsule, Difference, Exported
 from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.place import DryRun, Explanation
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobKind, JobSpec
+from mlops_desk.records.jobs.usage import JobUsage
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.runtimes.runtime import Runtime
 from mlops_desk.runtimes.table import Runtimes
@@ -227,7 +228,9 @@ class JobsService(JobFiles):
 
     def show(self, job_id: str) -> Job:
         job = self._answers.shown(self._book.find(job_id))[0]
-        return replace(job, usage=self._completion.usage_now(job))
+        # Other programs read their fields: what is not known is null in them, they themselves are always there.
+        usage = self._completion.usage_now(job) or JobUsage()
+        return replace(job, usage=usage, capsule=job.capsule or Capsule())
 
     def explain(self, job_id: str) -> Explanation:
         return self._answers.explain(self._book.find(job_id))

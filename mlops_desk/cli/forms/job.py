@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from mlops_desk.cli.cells import moment, step
+from mlops_desk.cli.cells import moment, size, span, step
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.spec import JobKind
+from mlops_desk.records.jobs.usage import JobUsage
 
 
 def named(job: Job | JobBrief) -> str:
@@ -19,8 +20,13 @@ def asked_beside(job: Job) -> dict[str, str]:
 
 
 def lived(job: Job) -> dict[str, str]:
-    """Return the lines about a job's attempts, where there were several, and about what is kept of them."""
+    """Return the lines about how long a job ran and what it used, its attempts if several, and what is kept of them."""
     told = {}
+    if job.started_at is not None and job.ended_at is not None:
+        told["took"] = span(max(0.0, job.ended_at - job.started_at))
+    used = ", ".join(_used(job.usage or JobUsage()))
+    if used:
+        told["used"] = used
     if len(job.attempts) > 1:
         told["attempts"] = ", ".join(
             f"{one.number} {one.state}" + (f" ({one.reason.class_})" if one.reason else "") for one in job.attempts
@@ -50,6 +56,24 @@ def _lines(job: Job) -> Iterator[tuple[str, str]]:
     yield "secrets", ", ".join(spec.secrets)
     yield "ports", ", ".join(str(port) for port in spec.ports)
     yield "relaxed", ", ".join(spec.relax)
+
+
+def _used(usage: JobUsage) -> Iterator[str]:
+    """Say what is known, and of GPUs only where it had some."""
+    if usage.gpu_seconds:
+        yield f"{step(usage.gpu_seconds)} of GPUs"
+        if usage.energy_joules is not None:
+            yield f"{usage.energy_joules / 3.6e6:.3g} kWh{'' if usage.energy_measured else ' (from power over time)'}"
+        if usage.gpu_memory_peak_bytes is not None:
+            yield f"{size(usage.gpu_memory_peak_bytes)} of a GPU at most"
+        if usage.gpu_utilization_mean is not None:
+            yield f"GPUs {usage.gpu_utilization_mean:.0%} busy"
+        if usage.throttled_seconds:
+            yield f"GPUs slowed down for {step(usage.throttled_seconds)}"
+    if usage.cpu_seconds is not None:
+        yield f"{step(usage.cpu_seconds)} of processor"
+    if usage.memory_peak_bytes is not None:
+        yield f"{size(usage.memory_peak_bytes)} memory at most"
 
 
 def _span(seconds: float | None) -> str:

@@ -28,7 +28,7 @@ def _shown(text: str | None) -> str:
     return "–" if text is None else plain(text, _CELL)
 
 
-_HOURS = "{:.1f}"
+_HOURS = "{:.2f}"  # chosen: half a minute is seen
 
 
 def _exported(item: Exported) -> str:

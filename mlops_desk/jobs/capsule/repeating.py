@@ -16,6 +16,7 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.capsule.differences import capsule_document, differences, job_document, spec_document
 from mlops_desk.jobs.file.spec import change_spec
 from mlops_desk.records.jobs.capsule import Capsule, Difference, Repeat
+from mlops_desk.records.jobs.filling import names_in
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.verbs.policy import AccessPolicy, Relation
@@ -27,7 +28,9 @@ RunMetrics = Callable[[str], Mapping[str, float]]
 
 _NO_SEED = "No seed was set (seed: in the job file), so whatever draws lots may come out otherwise."
 _OTHER_DATA = "The data are other ones: "
+_NOWHERE = "Neither its command nor its variables say "
 _UNPINNED = "The image of the first one was never found here, so it is looked for by its name again."
+_PARAMS = "params."
 _OF_THE_CAPSULE = ("image", "git", "source_sha256", "packages_sha256", "data", "driver", "versions", "gpu_models")
 """What of the capsule tells of a drift; that its GPUs are others of the same model is none."""
 
@@ -81,6 +84,9 @@ class Repeating:
             notes.append(_OTHER_DATA + ", ".join(plain(target) for target in sorted(data)) + ".")
         if again.job.image_id is None:
             notes.append(_UNPINNED)
+        nowhere = _nowhere(again.spec, changed)
+        if nowhere:
+            notes.append(f"{_NOWHERE}{' or '.join(nowhere)}, so that changes nothing there.")
         return replace(again, repeat=Repeat(again.job.id, differs, tuple(notes)))
 
     def diff(self, a: str, b: str) -> tuple[Difference, ...]:
@@ -121,6 +127,13 @@ def drift(first: Capsule | None, now: Capsule) -> tuple[Difference, ...]:
         {name: before[name] for name in _OF_THE_CAPSULE}, {name: after[name] for name in _OF_THE_CAPSULE}, "capsule"
     )
     return tuple(one for one in found if one.a is not None and one.b is not None)
+
+
+def _nowhere(spec: JobSpec, changed: Mapping[str, str]) -> list[str]:
+    """Return the parameters that were given and are put in nowhere, as when one is misspelt."""
+    named = {name for text in (*spec.command, *spec.env.values()) for name in names_in(text)}
+    given = [key.removeprefix(_PARAMS) for key in changed if key.startswith(_PARAMS)]
+    return [f"{{{plain(name)}}}" for name in given if name not in named]
 
 
 def _with_data(job: Job, spec: JobSpec, data: Mapping[str, str]) -> JobSpec:

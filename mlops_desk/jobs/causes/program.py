@@ -27,8 +27,8 @@ STARTING = (
         codes=(126,),
     ),
     EndCause(
-        "command_missing", Weight.SPECIFIC, "The command was not found in the image.",
-        "The command was not found in the image: check its name and the image's PATH, or use another image.",
+        "command_missing", Weight.SPECIFIC, "The command was not found.",
+        "Check its name and PATH: those of the image, where it runs in one.",
         found("not found in the image", r"mlops-desk: (?P<command>.+): not found in the image")
         + found("not found", r"(?:command not found|^\S*sh: (?:line \d+: |\d+: )?\S+: not found)", weight=Weight.FAINT),
         codes=(127,),

@@ -53,6 +53,13 @@ def test_a_log_is_followed_by_the_letter_that_everybody_types() -> None:
     assert parsed("jobs", "logs", "ab", "--no-follow") == ("jobs.logs", {**sent, "follow": False})
 
 
+def test_a_time_that_lies_ahead_is_explained_as_one() -> None:
+    with pytest.raises(Invalid) as refused:
+        parsed("gpus", "reserve", "--until", "1h")
+    assert "+8h" in str(refused.value.hint)
+    assert "ago" not in str(refused.value.hint)
+
+
 def test_a_job_file_is_read_from_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("name: é".encode())))

@@ -1,12 +1,15 @@
 """Imported job files and templates as text."""
 
+from dataclasses import replace
+
 from mlops_desk.cli import output
-from mlops_desk.cli.forms.job import asked_beside, named
+from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.cli.forms.job_files import losses
 from mlops_desk.records.jobs.imported import ImportedJob, ImportedJobs, ImportNote
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobKind, JobSpec, Source
 from mlops_desk.records.jobs.template import JobTemplate
+from mlops_desk.records.jobs.usage import GpuHours, JobUsage
 
 ONE = ImportedJob(
     "a", "name: a\n", (ImportNote("--privileged", "", True, "Why."), ImportNote("-p", "8:8", False, "So."))
@@ -54,3 +57,24 @@ def test_what_a_jobs_file_says_beside_its_image_stands_in_lines():
         "code": "https://h/r main", "secrets": "s", "ports": "80", "relaxed": "x",
     }  # fmt: skip
     assert asked_beside(Job("1", "a", JobState.QUEUED, JobSpec("a", "b"), 0.0, 0, "root")) == {}
+
+
+def test_how_long_a_job_ran_and_what_it_used_is_told_as_far_as_it_is_known():
+    job = Job("a", "a", JobState.SUCCEEDED, JobSpec("a", "img"), 0.0, 1, "anna", started_at=10.0, ended_at=30.0)
+    assert lived(job) == {"took": "20 s"}
+    cpu = JobUsage(0.0, cpu_seconds=7.5, memory_peak_bytes=192 << 20)
+    assert lived(replace(job, usage=cpu))["used"] == "7.5 s of processor, 192 MiB memory at most"
+    gpus = JobUsage(40.0, 1.8e6, False, 1 << 30, 0.75, 0.0)
+    words = "40 s of GPUs, 0.5 kWh (from power over time), 1 GiB of a GPU at most, GPUs 75% busy"
+    assert lived(replace(job, usage=gpus))["used"] == words
+    assert lived(replace(job, ended_at=None)) == {}
+
+
+def test_gpu_hours_are_told_to_half_a_minute():
+    assert output.text([GpuHours("anna", 0.008, 1.5)]).split("\n")[1].split() == [
+        "anna",
+        "0.01",
+        "1.50",
+        "0.00",
+        "0.00",
+    ]

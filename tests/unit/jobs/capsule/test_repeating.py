@@ -71,6 +71,15 @@ def test_other_data_are_named(book):
         Repeating(book, SingleUser(os.getuid()), None).again("a", {}, {"/data": "b"})
 
 
+def test_a_parameter_that_is_put_in_nowhere_is_told(book):
+    a_job(book, spec=JobSpec("train", "img", ("train", "{lr}"), env={"D": "{depth}"}, params={"lr": "1", "depth": "2"}))
+    repeating = Repeating(book, SingleUser(os.getuid()), None)
+    (note,) = [one for one in repeating.repeat("a", {"params.lrr": "2"}, {}).repeat.notes if "variables" in one]
+    assert "{lrr}" in note
+    right = repeating.repeat("a", {"params.lr": "2", "params.depth": "3", "priority": "4"}, {})
+    assert not [one for one in right.repeat.notes if "variables" in one]
+
+
 def test_another_image_is_looked_for_anew(book):
     a_job(book)
     repeating = Repeating(book, SingleUser(os.getuid()), None)
