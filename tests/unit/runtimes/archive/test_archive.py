@@ -148,6 +148,8 @@ def test_a_full_disk_loses_nothing_that_was_written_and_keeps_the_rest_waiting(t
     log.end()
     assert texts(tmp_path) == ["line 0", "line 1", "line 2", "line 3"]
     assert has_ended(tmp_path)
+    with (tmp_path / "0.zst").open("rb") as file, zstandard.open(file, "rt") as text:
+        assert len(text.read().splitlines()) == 4  # nothing stands between the frames
 
 
 def test_the_logs_that_ended_first_go_first_and_what_runs_keeps_its_own(tmp_path):
