@@ -47,10 +47,9 @@ def test_what_follows_two_dashes_is_an_argument_as_ever_for_verbs_that_take_no_c
 
 
 def test_a_log_is_followed_by_the_letter_that_everybody_types() -> None:
-    sent = {"job_id": "ab", "tail": None}
-    assert parsed("jobs", "logs", "-f", "ab") == ("jobs.logs", {**sent, "follow": True})
-    assert parsed("jobs", "logs", "ab", "-f") == ("jobs.logs", {**sent, "follow": True})
-    assert parsed("jobs", "logs", "ab", "--no-follow") == ("jobs.logs", {**sent, "follow": False})
+    for words, follow in ((("-f", "ab"), True), (("ab", "-f"), True), (("ab", "--no-follow"), False), (("ab",), False)):
+        verb, sent = parsed("jobs", "logs", *words)
+        assert (verb, sent["job_id"], sent["follow"]) == ("jobs.logs", "ab", follow)
 
 
 def test_a_time_that_lies_ahead_is_explained_as_one() -> None:
