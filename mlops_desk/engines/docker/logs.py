@@ -1,5 +1,6 @@
 """What a container has written, read from the engine once or followed to the container's end."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -29,14 +30,25 @@ def followed(
     """Yield until the container ends; a silent stream is opened anew. Raises Unavailable: the log may go on.
 
     Only so can a frozen engine be told from a job that has nothing to say: after ``quiet_seconds``, or the deadline.
+    What ``hand`` is given ends it for good: to the SDK a stream that was closed has come to its end.
     """
     recent, order = set[Frame](), deque[tuple[float, Frame]]()
-    while True:
+    given_up = threading.Event()
+
+    def hold(close: Callable[[], None]) -> None:
+        def end() -> None:
+            given_up.set()
+            close()
+
+        if hand is not None:
+            hand(end)
+
+    while not given_up.is_set():
         try:
             running = is_running()
             wanted = None if since else tail
             for stamp, text in frames(
-                connections, name, wanted, since=since, follow=running, quiet_seconds=quiet_seconds, hand=hand
+                connections, name, wanted, since=since, follow=running, quiet_seconds=quiet_seconds, hand=hold
             ):
                 if (stamp, text) not in recent:
                     at = written_at(stamp) or since
