@@ -30,6 +30,8 @@ _ERRORS_BYTES = 1 << 20  # chosen: many tracebacks
 _FIRST_LOOK_SECONDS = 0.02  # chosen: a worker that has little to do is not waited for
 _LOOK_SECONDS = 0.2  # chosen: below what an agent that ends waits for its threads
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_serving = Event()
+"""Set in a process that ends with its parent, as a worker does."""
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
@@ -51,8 +53,11 @@ def start_child(
     folder: Path | None = None,
     buffer_bytes: int = -1,
     as_person: Person | None = None,
+    outlives: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a child that leads its own session, so that ``end_group`` ends it and all it starts. Raises OSError.
+
+    A worker's child ends with the worker unless it ``outlives`` it.
 
     ``environment`` is added to this process's, or to that of the person whom it becomes first.
     """
@@ -67,6 +72,8 @@ def start_child(
         env={**inherited, **(environment or {})},
         cwd=folder,
         start_new_session=True,
+        # What a worker starts is out of reach for who ends the worker's group.
+        preexec_fn=end_with_parent if _serving.is_set() and not outlives else None,  # noqa: PLW1509 - a worker has one thread
     )
 
 
@@ -218,7 +225,8 @@ def serve_one(work: Callable[[dict[str, Any]], Any]) -> None:
 
 
 def end_with_parent() -> None:
-    """Be killed when the thread that started this process ends: nobody is left to read its answer."""
+    """Be killed when the thread that started this process ends, and what it starts then: nobody reads its answer."""
+    _serving.set()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
@@ -230,7 +238,7 @@ def limit_memory(limit_bytes: int) -> None:
 def start_detached(command: list[str], log: Path, environment: Mapping[str, str] | None = None) -> int:
     """Start a process that outlives this one, its output in ``log``; return its pid."""
     with open(log, "ab", opener=_private) as output:
-        process = start_child(command, stdout=output, stderr=output, environment=environment)
+        process = start_child(command, stdout=output, stderr=output, environment=environment, outlives=True)
     # Kept, so that those which ended are collected at the next start and none is warned about as forgotten.
     _detached[:] = [known for known in _detached if known.poll() is None]
     _detached.append(process)

@@ -17,13 +17,18 @@ from mlops_desk.base.process import run_worker, start_ticks
 WORKER = """
 import sys, time
 from mlops_desk.base.errors import Refused
-from mlops_desk.base.process import serve_one
+from mlops_desk.base.process import serve_one, start_child
 
 def work(request):
     print("noise on stdout")
     if request["do"] == "refuse":
         raise Refused("no", "ask nicely")
     if request["do"] == "hang":
+        time.sleep(60)
+    if request["do"] == "begin":
+        child = start_child(["sleep", "60"], stdout=None, stderr=None)
+        with open(request["to"], "w") as file:
+            print(child.pid, file=file)
         time.sleep(60)
     if request["do"] == "die":
         sys.stderr.write("last words")
@@ -109,3 +114,12 @@ def test_a_worker_is_waited_for_while_the_agent_goes_on(worker: str) -> None:
 def test_a_worker_past_its_deadline_is_ended_also_where_the_agents_end_is_watched(worker: str) -> None:
     with pytest.raises(TimedOut):
         run_worker(worker, {"do": "hang"}, 0.5, ending=Event())
+
+
+def test_what_a_worker_has_started_ends_with_it(worker: str, tmp_path: Path) -> None:
+    place = tmp_path / "pid"
+    with pytest.raises(TimedOut):
+        run_worker(worker, {"do": "begin", "to": str(place)}, 5.0)
+    pid = int(place.read_text())
+    while start_ticks(pid) is not None:  # pytest's own time limit ends it
+        os.sched_yield()
