@@ -11,6 +11,7 @@ from functools import lru_cache
 NAME = ".mldignore"
 ALWAYS = (".git", ".hg", ".svn", "__pycache__", ".ipynb_checkpoints")
 """Never code: what version control keeps of it, and what Python and notebooks make of it."""
+_SPECIAL = frozenset("*?[\\")
 _MOST_PATTERNS = 1000  # chosen: more than anybody writes by hand
 
 
@@ -69,16 +70,11 @@ def _regular(text: str) -> str:
     found, place = [], 0
     while place < len(text):
         rest = text[place:]
-        if rest.startswith("**/") and (place == 0 or text[place - 1] == "/"):
-            found.append("(?:.*/)?")
-            place += 3
-        elif rest == "**" and place and text[place - 1] == "/":
-            found.append(".+")
-            place += 2
-        elif rest[0] == "*":
-            while place < len(text) and text[place] == "*":
-                place += 1
-            found.append("[^/]*")
+        if rest[0] == "*":
+            stars = len(rest) - len(rest.lstrip("*"))
+            source, taken = _stars(text, place, stars)
+            found.append(source)
+            place += taken
         elif rest[0] == "?":
             found.append("[^/]")
             place += 1
@@ -90,6 +86,20 @@ def _regular(text: str) -> str:
             found.append(re.escape(rest[1] if escaped else rest[0]))
             place += 2 if escaped else 1
     return "".join(found)
+
+
+def _stars(text: str, place: int, stars: int) -> tuple[str, int]:
+    """Return what a run of stars fits, and how much of the text it takes.
+
+    Two and more cross folders between slashes; and, as git has it, also as the first wildcards of a pattern: what
+    stands before those it compares by itself.
+    """
+    begins = place == 0 or text[place - 1] == "/" or _SPECIAL.isdisjoint(text[:place])
+    if stars > 1 and begins and text[place + stars : place + stars + 1] == "/":
+        return "(?:.*/)?", stars + 1
+    if stars > 1 and begins and place and place + stars == len(text):
+        return ".+" if text[place - 1] == "/" else ".*", stars
+    return "[^/]*", stars
 
 
 def _end_of_set(text: str) -> int:

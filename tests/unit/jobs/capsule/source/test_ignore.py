@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.jobs.capsule.source.ignore import Ignored
@@ -49,6 +49,10 @@ def checkout(tmp_path_factory):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES)
+@example(["a**/a"])
+@example(["b/a**"])
+@example(["***/a"])
+@example(["a*/**/b"])
 def test_git_leaves_out_the_same(checkout, lines):
     text = "".join(f"{line}\n" for line in lines)
     (checkout / ".git" / "info" / "exclude").write_text(text)
