@@ -37,7 +37,7 @@ def test_without_an_engine_the_rest_works_and_it_is_named(desk: Desk, tmp_path: 
     spec.write_text(SPEC)
     job = desk.json("jobs", "submit", str(spec))
     waiting = desk.wait(lambda: desk.json("jobs", "show", job["id"]), lambda told: told["reason"])
-    assert waiting["state"] == "queued"
+    assert waiting["state"] == "blocked"
     assert "engine" in json.dumps(waiting["reason"])
     with window(desk) as seen:
         told = seen.until(lambda told: "engine" in told["bottom"] and "waits" in told["page"])

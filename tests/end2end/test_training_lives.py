@@ -120,7 +120,7 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
     Desk(agent.root).stop()
     with engine_client() as client:
         for one in client.containers(all=True, filters={"label": "io.mlops-desk.instance"}):
-            if any(one["Labels"]["io.mlops-desk.job"] == job for job in names(tmp_path)):
+            if one["Labels"].get("io.mlops-desk.job") in names(tmp_path):
                 client.remove_container(one["Id"], force=True)
 
 
