@@ -59,20 +59,21 @@ def _rule(line: str) -> _Rule | None:
     text = text.removeprefix("/")
     if not text:
         return None
-    source = _regular(text) if anchored else f"(?:.*/)?{_regular(text)}"
+    source = _regular(text, anchored=anchored)
+    source = source if anchored else f"(?:.*/)?{source}"
     try:
         return _Rule(re.compile(source, re.DOTALL), takes_back, only_folders)
     except re.error:
         return None  # as git has it: a pattern that is none fits nothing
 
 
-def _regular(text: str) -> str:
+def _regular(text: str, *, anchored: bool) -> str:
     found, place = [], 0
     while place < len(text):
         rest = text[place:]
         if rest[0] == "*":
             stars = len(rest) - len(rest.lstrip("*"))
-            source, taken = _stars(text, place, stars)
+            source, taken = _stars(text, place, stars) if anchored else ("[^/]*", stars)
             found.append(source)
             place += taken
         elif rest[0] == "?":

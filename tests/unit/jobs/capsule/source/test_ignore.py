@@ -51,6 +51,7 @@ def checkout(tmp_path_factory):
 @given(LINES)
 @example(["a**/a"])
 @example(["b/a**"])
+@example(["a**", "!a"])
 @example(["***/a"])
 @example(["a*/**/b"])
 def test_git_leaves_out_the_same(checkout, lines):
