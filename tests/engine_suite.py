@@ -125,8 +125,8 @@ class EngineSuite:
         facts = ended(engine, name)
         assert sorted(piece.data for piece in pieces) == [b"one\n", b"two\n"]
         for piece in pieces:
-            # Podman's times are those at which the lines were read, which on a busy machine is after the end.
-            assert facts.started_at - 0.5 <= piece.at <= facts.ended_at + 10.0
+            # Podman notes the start after it, and the time of a line when it is read: on a busy machine that is late.
+            assert facts.started_at - 10.0 <= piece.at <= facts.ended_at + 10.0
             assert abs(datetime.fromisoformat(piece.stamp).timestamp() - piece.at) < 0.001
         assert list(engine.log_pieces(name)) == pieces
         assert list(engine.log_pieces(name, since=pieces[0].at)) == pieces
