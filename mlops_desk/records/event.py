@@ -13,6 +13,7 @@ from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck
 from mlops_desk.records.model import Registry
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.status import Status
@@ -47,6 +48,20 @@ class JobChanged(Announcement):
     @property
     def key(self) -> Hashable:
         return ("job", self.job.id)
+
+
+@dataclass(frozen=True, slots=True)
+class JobMoved(Announcement):
+    """What is seen of a running job, without the rest of its record; at most once a second for each."""
+
+    job_id: str
+    progress: Progress | None = None
+    stuck: Stuck | None = None
+    live: LiveUse | None = None
+
+    @property
+    def key(self) -> Hashable:
+        return ("job-moved", self.job_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +205,7 @@ class Heartbeat(Announcement):
 Event = (
     Sampled
     | JobChanged
+    | JobMoved
     | RegistryChanged
     | EndpointChanged
     | EndpointRemoved

@@ -32,9 +32,9 @@ from mlops_desk.records.jobs.brief import JobBrief, JobRun, brief_of, runs_of
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.place import DryRun, Explanation, QueuePlace, WaitingFor
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.running import Progress
 from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Resources
 from mlops_desk.records.jobs.template import JobTemplate
-from mlops_desk.records.jobs.usage import Progress
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run

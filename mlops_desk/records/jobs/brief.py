@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.usage import Progress
+from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck
 from mlops_desk.records.owner import Owner
 
 
@@ -42,6 +42,8 @@ class JobBrief:
     time_limit_seconds: float | None = None
     progress: Progress | None = None
     group_index: int | None = None
+    stuck: Stuck | None = None
+    live: LiveUse | None = None
 
 
 def brief_of(job: Job) -> JobBrief:
@@ -74,6 +76,8 @@ def brief_of(job: Job) -> JobBrief:
         time_limit_seconds=job.spec.time_limit_seconds,
         progress=job.progress,
         group_index=job.group_index,
+        stuck=job.stuck,
+        live=job.live,
     )
 
 

@@ -7,8 +7,9 @@ from enum import StrEnum
 from mlops_desk.records.jobs.capsule import Capsule, Repeat
 from mlops_desk.records.jobs.place import WaitingFor
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck
 from mlops_desk.records.jobs.spec import JobSpec
-from mlops_desk.records.jobs.usage import JobUsage, Progress
+from mlops_desk.records.jobs.usage import JobUsage
 from mlops_desk.records.owner import Owner
 
 LOCAL_RUNTIME = "local"
@@ -103,7 +104,7 @@ class Job:
     or array that it was submitted with, ``group_index`` its place there. ``not_before`` is when it may start at the
     earliest. ``repeat`` says of which job it is the same once more. ``position`` (1 is next), ``forecast_start`` and
     ``waiting_for`` are the scheduler's, as of now, and not stored. ``insisted``: it starts although its group stopped
-    itself.
+    itself. ``progress``, ``stuck`` and ``live`` are of its newest attempt while it runs, and not stored.
     """
 
     id: str
@@ -140,6 +141,8 @@ class Job:
     owner_name: str = field(default="", metadata={"json": "owner"})
     insisted: bool = False
     repeat: Repeat | None = None
+    stuck: Stuck | None = None
+    live: LiveUse | None = None
 
     def __post_init__(self) -> None:
         if self.handle is None:

@@ -50,16 +50,3 @@ class GpuHours:
     idle_held: float = 0.0
     idle: float = 0.0
     unknown: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a job says it is, read from its log. ``ratio`` is from 0 to 1, ``seen_at`` in Unix seconds.
-
-    ``text`` is a few plain words (``epoch 3/10``), ``left_seconds`` what remains by its own or our reckoning.
-    """
-
-    text: str
-    seen_at: float
-    ratio: float | None = None
-    left_seconds: float | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mlops_desk.records import event as events
-from mlops_desk.records.jobs.brief import brief_of
+from mlops_desk.records.jobs.brief import JobBrief, brief_of
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.feature import Badge, Feature, as_it_is, go, later
@@ -45,6 +45,23 @@ def _keep_older(store: Store, event: events.JobChanged) -> bool:
     return True
 
 
+def _move_newest(store: Store, event: events.JobMoved) -> bool:
+    return _move(store.jobs.value, event)
+
+
+def _move_older(store: Store, event: events.JobMoved) -> bool:
+    return _move(store.part(OLDER).value, event)
+
+
+def _move(known: dict[str, JobBrief] | None, event: events.JobMoved) -> bool:
+    """Keep how far a job is that is known and runs; what is heard of any other comes with its record."""
+    old = (known or {}).get(event.job_id)
+    if known is None or old is None or old.state is not JobState.RUNNING:
+        return False
+    known[event.job_id] = replace(old, progress=event.progress, stuck=event.stuck, live=event.live)
+    return True
+
+
 def _things(context: Context) -> Iterator[Action]:
     for job in (context.store.jobs.value or {}).values():
         yield go(context, "jobs", job.id, f"Job {job.name} ({job.state}, {job.id[:8]})")
@@ -56,10 +73,10 @@ FEATURE = Feature(
         Loaded(
             Topic.JOBS,
             ask_newest,
-            {events.JobChanged: _keep_newest},
+            {events.JobChanged: _keep_newest, events.JobMoved: _move_newest},
             early=True,
         ),
-        Loaded(OLDER, ask_older, {events.JobChanged: _keep_older}),
+        Loaded(OLDER, ask_older, {events.JobChanged: _keep_older, events.JobMoved: _move_older}),
     ),
     badge=Badge(frozenset({Topic.JOBS}), _mark),
     things=_things,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from mlops_desk.base import agent_clock
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.usage import Progress
+from mlops_desk.records.jobs.running import Progress
 from mlops_desk.ui.words import numbers
 
 WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED})

@@ -13,7 +13,7 @@ from PySide6.QtTest import QTest
 from mlops_desk.records.history import ProcessMemory
 from mlops_desk.records.jobs.brief import JobRun, brief_of
 from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.usage import Progress
+from mlops_desk.records.jobs.running import Progress
 from mlops_desk.ui.curves.happenings import Occupant
 from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.jobs.lanes import bars, painting

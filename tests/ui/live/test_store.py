@@ -8,6 +8,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.records import event as events
 from mlops_desk.records.endpoint import PastTraffic
 from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.jobs.running import LiveUse, Progress
 from mlops_desk.records.model import Registry
 from mlops_desk.ui import catalogue
 from mlops_desk.ui.curves.points import reduced, runs_of
@@ -41,6 +42,18 @@ def test_a_new_job_comes_first_and_a_known_one_stays_where_it_is():
     announcements.apply(store, events.JobChanged(job_record("c", "x", JobState.QUEUED)))
     announcements.apply(store, events.JobChanged(job_record("a", "x", JobState.RUNNING)))
     assert list(store.jobs.value) == ["c", "b", "a"]
+
+
+def test_how_far_a_job_is_is_kept_while_it_runs_and_never_makes_a_job_of_nothing():
+    store = Store(catalogue.loaded)
+    running, over = job_record("a", "x", JobState.RUNNING), job_record("b", "x", JobState.SUCCEEDED)
+    announcements.answered(store, Topic.JOBS, {"a": running, "b": over})
+    for job_id in ("a", "b", "c"):
+        announcements.apply(store, events.JobMoved(job_id, Progress("epoch 3/10", 1.0, 0.25), live=LiveUse(1.0, 3.5)))
+    assert list(store.jobs.value) == ["a", "b"]
+    assert store.jobs.value["a"].progress == Progress("epoch 3/10", 1.0, 0.25)
+    assert store.jobs.value["a"].live == LiveUse(1.0, 3.5)
+    assert store.jobs.value["b"].progress is None
 
 
 def test_a_removed_endpoint_is_gone():

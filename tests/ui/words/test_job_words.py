@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlops_desk.records.gpu import GpuProcess, LeaseInfo
 from mlops_desk.records.jobs.brief import brief_of
 from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.usage import Progress
+from mlops_desk.records.jobs.running import Progress
 from mlops_desk.ui.words import gpus, jobs
 
 NOW = time.mktime((2026, 11, 26, 14, 0, 0, 0, 0, -1))

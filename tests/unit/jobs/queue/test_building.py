@@ -8,8 +8,8 @@ from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import Usage
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.running import Progress
 from mlops_desk.records.jobs.spec import JobSpec, Resources
-from mlops_desk.records.jobs.usage import Progress
 from tests.unit.jobs.queue.views import NOW, cards
 
 MOMENT = QueueMoment(NOW, cards(2), 2, QueueRules())
