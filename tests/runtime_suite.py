@@ -231,10 +231,10 @@ class RuntimeSuite:
         assert agent.asked == []
 
     def test_images_are_pinned_when_they_are_here(self, runtime: Runtime, image: str) -> None:
-        assert runtime.image(image) == image
-        assert runtime.image("mlops-desk-test/nosuch:1") is None
+        assert runtime.image(image, os.getuid()) == image
+        assert runtime.image("mlops-desk-test/nosuch:1", os.getuid()) is None
         with pytest.raises((DeskError, Obstructed)):  # nobody has it, or nobody can be asked
-            runtime.fetch("mlops-desk-test/nosuch:1")
+            runtime.fetch("mlops-desk-test/nosuch:1", os.getuid())
 
     def test_what_no_record_names_is_surveyed_and_described(self, agent, made) -> None:
         job, attempt = made()

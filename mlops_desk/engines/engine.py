@@ -12,6 +12,7 @@ from typing import Protocol
 
 from mlops_desk.base.disk.mount_points import MountPoint
 from mlops_desk.base.errors import Refused
+from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.records.jobs.spec import Mount
 
 
@@ -139,8 +140,8 @@ class Engine(Protocol):
         """Describe a local image. Raises NotFound when it is not local."""
         ...
 
-    def pull(self, reference: str, timeout_seconds: float) -> ImageFacts:
-        """Pull an image. Raises NotFound when the registry has none of that name."""
+    def pull(self, reference: str, timeout_seconds: float, login: RegistryLogin | None = None) -> ImageFacts:
+        """Pull an image, with ``login`` or with none. Raises NotFound when the registry has none of that name."""
         ...
 
     def build(self, folder: Path, tag: str, labels: Mapping[str, str], timeout_seconds: float, log: Path) -> ImageFacts:

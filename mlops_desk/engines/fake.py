@@ -175,7 +175,7 @@ class FakeEngine:
         with self._act():
             return self._image(reference)
 
-    def pull(self, reference: str, timeout_seconds: float) -> ImageFacts:  # noqa: ARG002 - takes no time here
+    def pull(self, reference: str, timeout_seconds: float, login: object = None) -> ImageFacts:  # noqa: ARG002 - takes no time here, nor asks who
         with self._act():
             if self.pull_error is not None:
                 raise Unavailable(f"Pulling the image {plain(reference)} failed: {self.pull_error}")

@@ -81,7 +81,7 @@ class Intake:
         origin: str | None,
         job_id: str | None = None,
     ) -> list[Job]:
-        pinned = (None if again is None else again.image_id) or _local_image(runtime, accepted.image)
+        pinned = (None if again is None else again.image_id) or _local_image(runtime, accepted.image, uid)
         made = members(accepted)
         ids = [job_id or secrets.token_hex(6), *(secrets.token_hex(6) for _ in made[1:])]
         several = is_several(accepted)
@@ -151,10 +151,10 @@ class Intake:
         return NotFound(text, Hint("mlops-desk jobs list", before=meant, after=" shows them all."))
 
 
-def _local_image(runtime: Runtime, reference: str) -> str | None:
+def _local_image(runtime: Runtime, reference: str, uid: int) -> str | None:
     """Return what a job is pinned to; None when its image is to be found or pulled before the start."""
     try:
-        return runtime.image(reference)
+        return runtime.image(reference, uid)
     except DeskError as error:
         _log.info("The image %s is not pinned yet: %s", plain(reference), error.message)
         return None

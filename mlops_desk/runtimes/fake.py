@@ -99,11 +99,11 @@ class FakeRuntime:
             )
         return spec
 
-    def image(self, reference: str) -> str | None:
+    def image(self, reference: str, uid: int) -> str | None:  # noqa: ARG002 - anybody may have it
         with self._act():
             return reference if reference in self.images else None
 
-    def fetch(self, reference: str) -> str:
+    def fetch(self, reference: str, uid: int) -> str:  # noqa: ARG002 - anybody may have it
         with self._act():
             if reference not in self.images:
                 raise NotFound(f"Nobody has the image {plain(reference)}.", "Check its name and tag.")

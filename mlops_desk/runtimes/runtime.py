@@ -188,12 +188,15 @@ class Runtime(Protocol):
         """Check as ``uid`` what a job asks for, and return it as it is frozen. Raises Refused, Unavailable."""
         ...
 
-    def image(self, reference: str) -> str | None:
-        """Return what a job is pinned to for an image; None where it is to be fetched first. Raises Unavailable."""
+    def image(self, reference: str, uid: int) -> str | None:
+        """Return what a job of ``uid`` is pinned to for an image; None where it is to be fetched first.
+
+        Raises Unavailable.
+        """
         ...
 
-    def fetch(self, reference: str) -> str:
-        """Fetch an image, however long it takes, and return what a job is pinned to.
+    def fetch(self, reference: str, uid: int) -> str:
+        """Fetch an image as ``uid`` may have it, however long it takes, and return what a job is pinned to.
 
         Raises NotFound, Refused; Obstructed while nobody can be asked for it; Unavailable.
         """

@@ -126,10 +126,13 @@ def connect(address: str, seconds: float) -> Any:
     base: Any = docker.APIClient
 
     class Client(base):  # type: ignore[misc]  # the SDK is untyped here
-        """Two things done better: the deadline also holds for streams, and a failed hello leaks no socket."""
+        """Three things done better: a deadline holds for streams, a failed hello leaks no socket, a build no login."""
 
         def _disable_socket_timeout(self, socket: Any) -> None:
             """Leave the deadline as it is."""
+
+        def _set_auth_headers(self, headers: dict[str, str]) -> None:
+            """Hand a build none of the logins of whoever the agent runs as."""
 
         def negotiate(self) -> None:
             version = self.version(api_version=False)

@@ -32,6 +32,7 @@ from mlops_desk.engines.docker.lines import split_lines
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, HandEnder, ImageFacts, LogPiece
 from mlops_desk.engines.limits import engine_limits
 from mlops_desk.engines.log_lines import shown
+from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.engines.profile import Machine, container_body
 
 DEADLINE_SECONDS = 8.0  # chosen: an engine that starts many containers at once takes seconds for a listing
@@ -93,8 +94,8 @@ class DockerEngine:
     def image(self, reference: str) -> ImageFacts:
         return images.look_up(self._connections, reference)
 
-    def pull(self, reference: str, timeout_seconds: float) -> ImageFacts:
-        return images.pull(self._connections, reference, timeout_seconds)
+    def pull(self, reference: str, timeout_seconds: float, login: RegistryLogin | None = None) -> ImageFacts:
+        return images.pull(self._connections, reference, timeout_seconds, login)
 
     def build(self, folder: Path, tag: str, labels: Mapping[str, str], timeout_seconds: float, log: Path) -> ImageFacts:
         return images.build(self._connections, folder, tag, labels, timeout_seconds, log)

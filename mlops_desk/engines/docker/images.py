@@ -14,6 +14,7 @@ from mlops_desk.engines.docker.connection import Connections
 from mlops_desk.engines.docker.stages import clearing_stages
 from mlops_desk.engines.engine import ImageFacts
 from mlops_desk.engines.log_lines import shown
+from mlops_desk.engines.login import RegistryLogin
 
 _TEXT_LIMIT = 1000  # chosen: a paragraph; a registry may answer with a page
 _MISSING = ("not found", "manifest unknown", "does not exist", "pull access denied", "name unknown")
@@ -26,13 +27,15 @@ def look_up(connections: Connections, reference: str) -> ImageFacts:
     return connections.call(what, lambda client: image_facts(client.inspect_image(reference), client.dialect))
 
 
-def pull(connections: Connections, reference: str, timeout_seconds: float) -> ImageFacts:
-    """Pull an image. Raises NotFound when the registry has none of that name."""
+def pull(
+    connections: Connections, reference: str, timeout_seconds: float, login: RegistryLogin | None = None
+) -> ImageFacts:
+    """Pull an image, with ``login`` or with none. Raises NotFound when the registry has none of that name."""
     what = f"Pulling the image {plain(reference)}"
 
     def work(client: Any) -> None:
         deadline = time.monotonic() + timeout_seconds
-        for message in client.pull(reference, stream=True, decode=True):
+        for message in client.pull(reference, stream=True, decode=True, auth_config=_auth(login)):
             if "error" in message:
                 raise _pull_error(str(message["error"]), what)
             if time.monotonic() > deadline:
@@ -79,6 +82,15 @@ def remove(connections: Connections, reference: str) -> None:
         what = f"Removing the image {plain(reference)}"
         seconds = connections.deadline_seconds * _REMOVE_DEADLINES
         connections.call(what, lambda client: client.remove_image(reference, force=True), seconds)
+
+
+def _auth(login: RegistryLogin | None) -> dict[str, str]:
+    """Return a login as the SDK takes it. It would look for one of this process's own user if it were given None."""
+    if login is None:
+        return {}
+    if login.identity_token:
+        return {"identitytoken": login.identity_token, "serveraddress": login.registry}
+    return {"username": login.user, "password": login.password, "serveraddress": login.registry}
 
 
 def _is_missing(said: str) -> bool:

@@ -33,11 +33,11 @@ class Fetching:
         if job.state.is_final:
             return
         reference = job.spec.image
-        pinned = self._runtime.image(reference)
+        pinned = self._runtime.image(reference, job.submitted_by)
         if pinned is None:
             self._book.give_reason(job, Reason("image_pulling", f"The image {plain(reference)} is being pulled."))
             try:
-                pinned = self._runtime.fetch(reference)
+                pinned = self._runtime.fetch(reference, job.submitted_by)
             except Obstructed as obstructed:
                 raise Postponed(obstructed.reason, blocked=True) from obstructed
             except DeskError as error:

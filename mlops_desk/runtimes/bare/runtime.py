@@ -88,10 +88,10 @@ class BareRuntime:
             raise Refused(text, "Leave them out, or submit a job.")
         return spec
 
-    def image(self, reference: str) -> str:  # noqa: ARG002 - there is none
+    def image(self, reference: str, uid: int) -> str:  # noqa: ARG002 - there is none
         return BARE_RUNTIME
 
-    def fetch(self, reference: str) -> str:  # noqa: ARG002 - there is none
+    def fetch(self, reference: str, uid: int) -> str:  # noqa: ARG002 - there is none
         return BARE_RUNTIME
 
     def cards(self) -> tuple[GpuCard, ...]:

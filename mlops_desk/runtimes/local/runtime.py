@@ -138,11 +138,11 @@ class LocalRuntime:
         mounts = tuple(replace(mount, source=source) for mount, source in zip(spec.mounts, real, strict=True))
         return replace(spec, mounts=mounts)
 
-    def image(self, reference: str) -> str | None:
+    def image(self, reference: str, uid: int) -> str | None:  # noqa: ARG002 - all of an engine's images are for all
         found = self._images.local(reference)
         return None if found is None else found.id
 
-    def fetch(self, reference: str) -> str:
+    def fetch(self, reference: str, uid: int) -> str:  # noqa: ARG002 - likewise
         return self._images.pull(reference).id
 
     def cards(self) -> tuple[GpuCard, ...]:
