@@ -18,9 +18,9 @@ from mlops_desk.base.text import plain
 from mlops_desk.desk.gpu_faults import FaultMemory
 from mlops_desk.desk.gpu_loss import GpuLoss
 from mlops_desk.jobs.file.units import Unfit, parse_bytes
-from mlops_desk.leases.booking_desk import BookingDesk
-from mlops_desk.leases.notes import FROM_ONE, KEPT_SECONDS, TEXT_LIMIT, NotePaper, for_user, said
-from mlops_desk.leases.papers import Papers
+from mlops_desk.leases.letters.booking_desk import BookingDesk
+from mlops_desk.leases.letters.notes import FROM_ONE, KEPT_SECONDS, TEXT_LIMIT, NotePaper, for_user, said
+from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.card import CardState, GpuCard, GpuNote, GpuWish, Reservation
 from mlops_desk.records.jobs.usage import GpuHours

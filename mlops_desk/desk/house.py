@@ -39,12 +39,12 @@ from mlops_desk.events.service import EventsService
 from mlops_desk.jobs.bare import BareService
 from mlops_desk.jobs.queue.rules import rules_of
 from mlops_desk.jobs.service import JobsService
-from mlops_desk.leases.booking_desk import BookingDesk, open_bookings
 from mlops_desk.leases.container_devices import may_open_gpus
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
-from mlops_desk.leases.notes import NotePaper
-from mlops_desk.leases.papers import Papers
+from mlops_desk.leases.letters.booking_desk import BookingDesk, open_bookings
+from mlops_desk.leases.letters.notes import NotePaper
+from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService

@@ -20,7 +20,6 @@ from pathlib import Path
 from mlops_desk.base.errors import Invalid, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.leases.allocation import Claim, DriverFacts, GpuChoice, choose, standing
-from mlops_desk.leases.bookings import in_the_way
 from mlops_desk.leases.cards import Clocks, card_of
 from mlops_desk.leases.claims import ClaimReader, by_stem, is_same
 from mlops_desk.leases.devices import Device, devices_of
@@ -28,6 +27,7 @@ from mlops_desk.leases.files import Content, Lease, stem
 from mlops_desk.leases.folders import LeaseFolders, Own, UserFile
 from mlops_desk.leases.host import ThisHost
 from mlops_desk.leases.kept import KeptLeases
+from mlops_desk.leases.letters.bookings import in_the_way
 from mlops_desk.leases.parts import free_slot, idle_stand_ins, stand_in
 from mlops_desk.leases.shares import room_of
 from mlops_desk.leases.survey import Stand, booked_words, bookings_of, info_of, survey

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from mlops_desk.base.caller import user_name
 from mlops_desk.base.text import plain
 from mlops_desk.leases.allocation import DriverFacts, standing
-from mlops_desk.leases.bookings import current
 from mlops_desk.leases.claims import Claimed, ClaimReader
 from mlops_desk.leases.devices import Device
 from mlops_desk.leases.faults import GpuFault, fault_of
 from mlops_desk.leases.files import Lease
+from mlops_desk.leases.letters.bookings import current
 from mlops_desk.leases.shares import Room, room_of
 from mlops_desk.leases.validity import LABEL_LIMIT
 from mlops_desk.records.gpu import LeaseInfo

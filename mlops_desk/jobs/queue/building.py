@@ -8,9 +8,10 @@ from mlops_desk.jobs.queue import dependencies
 from mlops_desk.jobs.queue.lines import line_up
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import HeldSpan, Usage
-from mlops_desk.jobs.queue.view import Need, QueueLine, QueuePolicy, QueueView, RunningJob, Wish
+from mlops_desk.jobs.queue.view import QueueLine, QueuePolicy, QueueView, RunningJob, Wish
 from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.need import Need
 from mlops_desk.records.jobs.reason import Reason
 
 UNDER_WAY = frozenset({JobState.STARTING, JobState.RUNNING})

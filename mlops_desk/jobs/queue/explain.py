@@ -12,8 +12,9 @@ from mlops_desk.jobs.queue.lines import Turns, line_up
 from mlops_desk.jobs.queue.plan import Plan
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.table import Table
-from mlops_desk.jobs.queue.view import Need, QueueView, Wish
+from mlops_desk.jobs.queue.view import QueueView, Wish
 from mlops_desk.records.jobs.card import CardState, GpuCard
+from mlops_desk.records.jobs.need import Need
 from mlops_desk.records.jobs.place import Alternative, QueuePlace, WaitingFor
 
 _GIB = 1 << 30

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from itertools import combinations
 from math import comb
 
-from mlops_desk.jobs.queue.view import Need
 from mlops_desk.records.jobs.card import GpuCard
+from mlops_desk.records.jobs.need import Need
 
 _FAR = 6  # one more than the farthest that a card names
 _NEAR = 0  # NVLink

@@ -8,8 +8,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from mlops_desk.jobs.queue.placement import fits
-from mlops_desk.jobs.queue.view import Need, QueueView, RunningJob, Wish
+from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
 from mlops_desk.records.jobs.card import CardState, GpuCard
+from mlops_desk.records.jobs.need import Need
 
 DRAINING_SECONDS = 10.0
 """Chosen: a GPU that was let go is shown empty at the next samples, a second or two apart; a large one needs longer."""

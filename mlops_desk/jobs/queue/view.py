@@ -7,28 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlops_desk.records.jobs.card import GpuCard
+from mlops_desk.records.jobs.need import Need
 from mlops_desk.records.jobs.reason import Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Which GPUs a job asks for; jobs that ask for the same are decided about once.
-
-    ``model`` is a shell pattern for the GPU's name. With ``exclusive`` False a GPU may be shared, if all on it declare
-    how much of its memory they take (``share_bytes``, for each GPU).
-    """
-
-    gpus: int = 0
-    memory_bytes: int | None = None
-    model: str | None = None
-    uuids: tuple[str, ...] = ()
-    exclusive: bool = True
-    share_bytes: int | None = None
-
-    @property
-    def shares(self) -> bool:
-        """Tell whether it may be put beside others: only what declares its memory is."""
-        return not self.exclusive and self.share_bytes is not None
 
 
 @dataclass(frozen=True, slots=True)

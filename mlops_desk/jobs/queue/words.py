@@ -12,8 +12,9 @@ from mlops_desk.jobs.queue.plan import (
     WAITING_FOR_SLOT,
     WAITING_FOR_TIME,
 )
-from mlops_desk.jobs.queue.view import Need, Wish
+from mlops_desk.jobs.queue.view import Wish
 from mlops_desk.records.jobs.card import GpuCard
+from mlops_desk.records.jobs.need import Need
 from mlops_desk.records.jobs.reason import Reason
 
 _GIB = 1 << 30

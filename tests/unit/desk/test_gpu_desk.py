@@ -12,11 +12,11 @@ from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts, free_for
 from mlops_desk.desk.gpu_faults import SETTLING_SECONDS, FaultMemory
 from mlops_desk.desk.gpu_loss import GpuLoss
-from mlops_desk.leases.booking_desk import BookingDesk
-from mlops_desk.leases.bookings import BookingLimits, BookingPaper, WithdrawnPaper
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.notes import KEPT_SECONDS, NotePaper, for_user
-from mlops_desk.leases.papers import Paper, Papers
+from mlops_desk.leases.letters.booking_desk import BookingDesk
+from mlops_desk.leases.letters.bookings import BookingLimits, BookingPaper, WithdrawnPaper
+from mlops_desk.leases.letters.notes import KEPT_SECONDS, NotePaper, for_user
+from mlops_desk.leases.letters.papers import Paper, Papers
 from mlops_desk.records.agent import AgentCost, AgentInfo
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.host import Host

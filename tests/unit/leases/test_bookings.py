@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.leases.allocation import DriverFacts
-from mlops_desk.leases.booking_desk import BookingDesk
-from mlops_desk.leases.bookings import (
+from mlops_desk.leases.folders import LeaseFolders
+from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
+from mlops_desk.leases.letters.booking_desk import BookingDesk
+from mlops_desk.leases.letters.bookings import (
     BookingLimits,
     BookingPaper,
     WithdrawnPaper,
@@ -21,9 +23,7 @@ from mlops_desk.leases.bookings import (
     in_the_way,
     judged,
 )
-from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
-from mlops_desk.leases.papers import Paper, Papers
+from mlops_desk.leases.letters.papers import Paper, Papers
 from mlops_desk.records.jobs.card import Booking, CardState
 from tests.unit.leases.world import World, gpu, process, uuid
 

@@ -27,12 +27,12 @@ from hypothesis.stateful import (
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.leases.allocation import DriverFacts
-from mlops_desk.leases.booking_desk import BookingDesk
-from mlops_desk.leases.bookings import BookingLimits, BookingPaper, WithdrawnPaper
 from mlops_desk.leases.devices import devices_of
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
-from mlops_desk.leases.papers import Papers
+from mlops_desk.leases.letters.booking_desk import BookingDesk
+from mlops_desk.leases.letters.bookings import BookingLimits, BookingPaper, WithdrawnPaper
+from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.leases.validity import DOUBT_SECONDS
 from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.jobs.card import CardState

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.jobs.queue.placement import fits, place
-from mlops_desk.jobs.queue.view import Need
+from mlops_desk.records.jobs.need import Need
 from tests.unit.jobs.queue.views import GIB, card, cards
 
 

@@ -15,11 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mlops_desk.jobs.queue.lines import line_up
 from mlops_desk.jobs.queue.schedule import schedule
-from mlops_desk.jobs.queue.view import Need, QueueView, RunningJob, Wish
+from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.jobs.card import CardState
+from mlops_desk.records.jobs.need import Need
 from mlops_desk.records.metric import Reading
 from mlops_desk.runtimes.local.leases import LedgerGpus
 from mlops_desk.runtimes.local.ports import GpuHolder

@@ -11,8 +11,9 @@ from mlops_desk.jobs.queue.board import Board
 from mlops_desk.jobs.queue.forecast import foresee, started
 from mlops_desk.jobs.queue.lines import line_up
 from mlops_desk.jobs.queue.schedule import schedule
-from mlops_desk.jobs.queue.view import Need, QueuePolicy, QueueView, RunningJob, Wish
+from mlops_desk.jobs.queue.view import QueuePolicy, QueueView, RunningJob, Wish
 from mlops_desk.records.jobs.card import Booking, CardHolder, CardState
+from mlops_desk.records.jobs.need import Need
 from tests.unit.jobs.queue.views import GIB, HOUR, NOW, card, cards, view, wish
 
 SIZES = st.sampled_from([1, 1, 1, 2, 3, 4])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mlops_desk.base.caller import user_name
 from mlops_desk.base.text import plain
-from mlops_desk.leases.papers import Paper
+from mlops_desk.leases.letters.papers import Paper
 from mlops_desk.records.jobs.card import Booking, Reservation
 
 _ROOT = 0  # the uid of the superuser, on every Linux

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mlops_desk.base.text import plain
-from mlops_desk.leases.papers import Paper
+from mlops_desk.leases.letters.papers import Paper
 
 TEXT_LIMIT = 200  # chosen: a sentence or two; nobody is to be talked to at length by a stranger
 KEPT_SECONDS = 7 * 86_400.0  # chosen: longer than a weekend away

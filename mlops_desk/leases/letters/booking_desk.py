@@ -15,10 +15,10 @@ from pathlib import Path
 from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
-from mlops_desk.leases import bookings
-from mlops_desk.leases.bookings import BookingLimits, BookingPaper, WithdrawnPaper
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.papers import Papers
+from mlops_desk.leases.letters import bookings
+from mlops_desk.leases.letters.bookings import BookingLimits, BookingPaper, WithdrawnPaper
+from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.records.jobs.card import Booking, Reservation
 
 _TRIES = 4  # each is lost to another agent that booked at that moment

@@ -1,0 +1,1 @@
+"""What users leave for each other beside their leases: bookings, notes, and who waits for GPUs."""
