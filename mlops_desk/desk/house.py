@@ -47,7 +47,8 @@ from mlops_desk.leases.letters.notes import NotePaper
 from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
-from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
+from mlops_desk.registry.runs import RunsService
+from mlops_desk.registry.service import ModelsService, RegistryCore
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
 from mlops_desk.runtimes.local.build import local_runtime

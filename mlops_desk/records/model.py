@@ -114,6 +114,39 @@ class DatasetInput:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricCurve:
+    """What a run has logged of a metric, by step: values may be NaN or infinite, times are Unix seconds.
+
+    ``n_points`` is how many there are. Where fewer are here, those were kept that a drawing needs: of each stretch the
+    least, the largest and the first that is no number; and the first and the newest of all.
+    """
+
+    name: str
+    n_points: int
+    steps: tuple[int, ...] = ()
+    times: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunMetrics:
+    """How metrics of a run went; ``n_metrics`` is how many it has in all."""
+
+    run_id: str
+    n_metrics: int
+    curves: tuple[MetricCurve, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file or folder that a run has left with its registry; a folder has no size."""
+
+    path: str
+    is_folder: bool = False
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """Where the desk's own tracking server answers. ``state``: stopped, starting, running or failed.
 

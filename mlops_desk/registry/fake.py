@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
+from mlops_desk.registry.mlflow.decimation import kept
 from mlops_desk.registry.mlflow.order import SortKey, parse_sort
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
 
@@ -28,6 +29,7 @@ class FakeRegistry:
         self._models: dict[str, Model] = {}
         self._versions: dict[str, list[ModelVersion]] = {}
         self._datasets: dict[str, list[DatasetInput]] = {}
+        self._artifacts: dict[str, dict[str, int]] = {}
         self._logged: dict[tuple[str, str], list[float]] = {}
         self._numbers = itertools.count(1)
 
@@ -41,6 +43,9 @@ class FakeRegistry:
         run = self.run(run_id)
         self._logged.setdefault((run_id, name), []).append(value)
         self._runs[run_id] = replace(run, metrics={**run.metrics, name: value})
+
+    def add_artifact(self, run_id: str, path: str, size_bytes: int) -> None:
+        self._artifacts.setdefault(run_id, {})[path] = size_bytes
 
     def add_dataset(self, run_id: str, dataset: DatasetInput) -> None:
         self._datasets.setdefault(run_id, []).append(dataset)
@@ -107,6 +112,28 @@ class FakeRegistry:
 
     def metric_histories(self, run_ids: Sequence[str], name: str) -> dict[str, list[float]]:
         return {run_id: list(self._logged.get((run_id, name), [])) for run_id in run_ids}
+
+    def metric_curves(self, run_id: str, names: Sequence[str], points: int) -> list[MetricCurve]:
+        began = (self.run(run_id).start_time or 0) / 1000
+        return [self._curve(name, self._logged.get((run_id, name), []), points, began) for name in names]
+
+    @staticmethod
+    def _curve(name: str, values: Sequence[float], points: int, began: float) -> MetricCurve:
+        """Return a curve of values that were logged once a second."""
+        places = kept(values, points)
+        times = tuple(began + place for place in places)
+        return MetricCurve(name, len(values), tuple(places), times, tuple(values[place] for place in places))
+
+    def artifacts(self, run_id: str, path: str = "") -> list[Artifact]:
+        """Return what ``add_artifact`` has put there, as a real store lists it: one folder at a time."""
+        self.run(run_id)
+        head = f"{path}/" if path else ""
+        found: dict[str, Artifact] = {}
+        for name, size_bytes in self._artifacts.get(run_id, {}).items():
+            first, slash, _ = name.removeprefix(head).partition("/")
+            if name.startswith(head):
+                found[first] = Artifact(head + first, bool(slash), None if slash else size_bytes)
+        return sorted(found.values(), key=lambda one: (not one.is_folder, one.path))
 
     def datasets(self, run_id: str) -> list[DatasetInput]:
         self.run(run_id)

@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
 from mlops_desk.registry.mlflow.workers import Workers
 
@@ -51,6 +51,14 @@ class RegistryClient(Protocol):
         """Return the values that runs have logged of a metric, oldest first; a run that is gone has none."""
         ...
 
+    def metric_curves(self, run_id: str, names: Sequence[str], points: int) -> list[MetricCurve]:
+        """Return what a run has logged of these metrics by step, each with at most so many points."""
+        ...
+
+    def artifacts(self, run_id: str, path: str = "") -> list[Artifact]:
+        """List a folder of what a run has left, folders first; an empty path is all of it."""
+        ...
+
     def datasets(self, run_id: str) -> list[DatasetInput]: ...
 
     def start_run(self, experiment: str, tags: Mapping[str, str]) -> str:
@@ -67,9 +75,13 @@ class RegistryClient(Protocol):
 
 
 class MlflowRegistry:
-    """A RegistryClient for any tracking URI. ``environment`` is set (None: unset) in the worker for each request."""
+    """A RegistryClient for any tracking URI. ``environment`` is set (None: unset) in the worker for each request.
 
-    def __init__(self, workers: Workers, uri: str, environment: Mapping[str, str | None]) -> None:
+    ``own``: it is the desk's own server, which sends nobody elsewhere for files.
+    """
+
+    def __init__(self, workers: Workers, uri: str, environment: Mapping[str, str | None], *, own: bool = False) -> None:
+        self._own = own
         self._workers = workers
         self._uri = uri
         self._environment = environment
@@ -103,6 +115,12 @@ class MlflowRegistry:
 
     def metric_histories(self, run_ids: Sequence[str], name: str) -> dict[str, list[float]]:
         return self._ask(dict[str, list[float]], "metric_histories", run_ids=list(run_ids), name=name)
+
+    def metric_curves(self, run_id: str, names: Sequence[str], points: int) -> list[MetricCurve]:
+        return self._ask(list[MetricCurve], "metric_curves", run_id=run_id, names=list(names), points=points)
+
+    def artifacts(self, run_id: str, path: str = "") -> list[Artifact]:
+        return self._ask(list[Artifact], "artifacts", run_id=run_id, path=path, uri=self._uri, own=self._own)
 
     def datasets(self, run_id: str) -> list[DatasetInput]:
         return self._ask(list[DatasetInput], "datasets", run_id=run_id)

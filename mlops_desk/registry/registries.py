@@ -41,7 +41,7 @@ class Registries:
     def open(self, uri: str | None) -> RegistryClient:
         """Return the registry at ``uri``; None is the desk's own, whose server is started. Raises DeskErrors."""
         address, environment = self._place(uri)
-        return MlflowRegistry(self._workers, address, environment)
+        return MlflowRegistry(self._workers, address, environment, own=_is_own(environment))
 
     def read(self, uri: str | None) -> RegistryClient:
         """Return a registry to read from: while nothing was recorded in the desk's own, its server stays down."""
@@ -58,7 +58,7 @@ class Registries:
         now = self.server.look()
         if now.state != "running" or now.uri is None:
             return None
-        return MlflowRegistry(self._workers, now.uri, self._own_environment())
+        return MlflowRegistry(self._workers, now.uri, self._own_environment(), own=True)
 
     def _place(self, uri: str | None) -> tuple[str, Mapping[str, str | None]]:
         if uri is not None:
@@ -90,7 +90,7 @@ class Registries:
         arriving = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         request = {
             "uri": address,
-            "own": environment.get("MLFLOW_TRACKING_USERNAME") == _USER,
+            "own": _is_own(environment),
             "environment": {**environment, "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"},
             "what": what,
             "arguments": arguments,
@@ -111,6 +111,11 @@ class Registries:
 
     def stop(self) -> None:
         self._workers.stop()
+
+
+def _is_own(environment: Mapping[str, str | None]) -> bool:
+    """Tell whether this is the login of the desk's own server."""
+    return environment.get("MLFLOW_TRACKING_USERNAME") == _USER
 
 
 def _move_into(source: Path, folder: Path) -> None:

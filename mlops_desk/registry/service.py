@@ -15,26 +15,19 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, 
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.records.event import RegistryChanged, SettingsChanged
-from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.model import (
     DatasetInput,
-    Experiment,
     Model,
     ModelVersion,
     Registry,
     Run,
-    RunBrief,
-    run_brief,
 )
 from mlops_desk.registry.default_registry import SETTING, Default
-from mlops_desk.registry.mlflow.order import parse_sort
-from mlops_desk.registry.mlflow.paging import RunsAsked, checked_status, cursor_after, token_of
 from mlops_desk.registry.protocol import RegistryClient
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from mlops_desk.registry.server.supervision import Supervision
 from mlops_desk.registry.server.tickets import DEFAULT_ARTIFACT_BYTES, Grant, Tickets
-from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
 _log = logging.getLogger(__name__)
 
@@ -331,49 +324,3 @@ class ModelsService:
 
     def server(self) -> Registry:
         return self._core.told(self._core.server.look())
-
-
-class RunsService:
-    """The verbs of verbs.Runs."""
-
-    def __init__(self, core: RegistryCore) -> None:
-        self._core = core
-
-    def list(self, experiment: str, uri: str | None = None, sort: str | None = None, limit: int = 100) -> list_of[Run]:
-        self._core.asked()
-        with self._core.default.chosen(uri) as chosen:
-            return self._core.registries.read(chosen).runs(experiment, sort, limit)
-
-    def page(
-        self,
-        experiment: str,
-        uri: str | None = None,
-        status: str | None = None,
-        since: float | None = None,
-        sort: str | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> ListPage[RunBrief]:
-        self._core.asked()
-        since_ms = None if since is None else round(since * 1000)
-        asked = RunsAsked(experiment, checked_status(status), since_ms, sort, check_limit(limit, MOST_ON_A_PAGE), None)
-        key = parse_sort(sort) if sort else None
-        asked = asked._replace(token=token_of(asked, cursor))
-        with self._core.default.chosen(uri) as chosen:
-            found = self._core.registries.read(chosen).runs_page(asked)
-        first = key.name if key is not None and key.kind == "metrics" else None
-        return ListPage(tuple(run_brief(run, first) for run in found.runs), cursor_after(asked, found.token))
-
-    def experiments(self, uri: str | None = None) -> list_of[Experiment]:
-        with self._core.default.chosen(uri) as chosen:
-            if chosen is None and self._core.registries.own_is_empty:
-                return []
-            return self._core.registries.read(chosen).experiments()
-
-    def show(self, run_id: str, uri: str | None = None) -> Run:
-        with self._core.default.chosen(uri) as chosen:
-            return self._core.registries.read(chosen).run(run_id)
-
-    def datasets(self, run_id: str, uri: str | None = None) -> list_of[DatasetInput]:
-        with self._core.default.chosen(uri) as chosen:
-            return self._core.registries.read(chosen).datasets(run_id)

@@ -105,6 +105,22 @@ def test_what_runs_have_logged_of_a_metric_comes_in_the_order_of_its_steps(stock
     assert client.metric_histories([], "auc") == {}
 
 
+def test_curves_have_steps_and_times_and_the_newest_point(stocked):
+    client, ids = stocked
+    (loss,) = client.metric_curves(ids["b"], ["loss"], 500)
+    assert (loss.name, loss.n_points, loss.steps) == ("loss", 3, (0, 1, 2))
+    assert (loss.values[0], math.isnan(loss.values[1]), loss.values[2]) == (3.0, True, 1.0)
+    assert len(loss.times) == 3
+    assert client.metric_curves(ids["b"], [], 500) == []
+
+
+def test_what_a_run_has_left_is_listed(stocked):
+    client, ids = stocked
+    assert client.artifacts(ids["d"]) == []
+    with pytest.raises(NotFound):
+        client.artifacts("f" * 32)
+
+
 @pytest.mark.parametrize(
     ("sort", "expected"),
     [

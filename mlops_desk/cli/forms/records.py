@@ -1,5 +1,6 @@
 """One record as facts: models, runs, the tracking server, settings, rules and retrainings; and one curve."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from mlops_desk.cli.cells import ago, facts, moment, number, step, table
 from mlops_desk.records.agent import Backup
 from mlops_desk.records.history import History
 from mlops_desk.records.jobs.brief import JobRun, LostJob
-from mlops_desk.records.model import DatasetInput, Experiment, Model, Registry, Run
+from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, Registry, Run, RunMetrics
 from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.records.setting import SecretName, SettingValue
 
@@ -49,6 +50,29 @@ def run(item: Run) -> str:
             or "none",
         }
     )
+
+
+def run_metrics(item: RunMetrics) -> str:
+    """Tell of each metric where it stands and what it went through; of one alone also each of its points."""
+    heads = ["METRIC", "POINTS", "FIRST", "LEAST", "LARGEST", "NEWEST", "STEP"]
+    shown = table(heads, [_curve_row(curve) for curve in item.curves]) if item.curves else "No metric was logged yet."
+    more = item.n_metrics - len(item.curves)
+    if len(item.curves) == 1 and item.curves[0].values:
+        return f"{shown}\n\n{_points(item.curves[0])}"
+    return f"{shown}\n\n{more} more: --key NAME shows one of them" if more > 0 else shown
+
+
+def _curve_row(curve: MetricCurve) -> list[str]:
+    finite = [value for value in curve.values if math.isfinite(value)]
+    ends = (curve.values[0], curve.values[-1]) if curve.values else (None, None)
+    extremes = (min(finite), max(finite)) if finite else (None, None)
+    newest = str(curve.steps[-1]) if curve.steps else "–"
+    return [curve.name, str(curve.n_points), *map(number, (ends[0], *extremes, ends[1])), newest]
+
+
+def _points(curve: MetricCurve) -> str:
+    rows = zip(curve.steps, curve.times, curve.values, strict=True)
+    return table(["STEP", "WHEN", "VALUE"], [[str(step), moment(at), number(value)] for step, at, value in rows])
 
 
 def registry(item: Registry) -> str:
@@ -156,6 +180,7 @@ FORMS: dict[type, Callable[[Any], str]] = {
     Rule: rule,
     Retraining: retraining,
     History: history,
+    RunMetrics: run_metrics,
     LostJob: lost_job,
 }
 
@@ -180,6 +205,10 @@ TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "ID": lambda item: item.experiment_id,
         "NAME": lambda item: item.name,
         "CHANGED": lambda item: ago(item.updated_at),
+    },
+    Artifact: {
+        "PATH": lambda item: f"{item.path}/" if item.is_folder else item.path,
+        "SIZE": lambda item: "–" if item.size_bytes is None else f"{-(-item.size_bytes // 1024)} KiB",
     },
     DatasetInput: {
         "NAME": lambda item: item.name,

@@ -19,8 +19,9 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.base.text import plain
-from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
-from mlops_desk.registry.address import Address, check_artifact_location, check_local
+from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
+from mlops_desk.registry.address import Address, check_artifact_location, check_local, parse_address
+from mlops_desk.registry.mlflow.decimation import kept
 from mlops_desk.registry.mlflow.order import parse_sort
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage, filter_of
 
@@ -28,6 +29,7 @@ _PAGE = 1000  # MLflow's own default, and below its limit of 50,000
 _MODEL_PAGE = 500  # below MLflow's limit of 1000 for models
 _LONGEST_LIST = 50_000  # MLflow's own limit for one search of runs
 _LONGEST_HISTORY = 10_000  # chosen: a value for each minute of a week; hundreds of runs of it fit into one answer
+_MOST_ARTIFACTS = 1000  # chosen: more of one folder nobody reads
 _CONTEXT_TAG = "mlflow.data.context"
 _NAME_TAG = "mlflow.runName"
 _SUGGESTIONS = 3  # chosen: as many as stand in one line
@@ -138,6 +140,32 @@ def metric_histories(client: MlflowClient, run_ids: Sequence[str], name: str) ->
         logged = sorted(client.get_metric_history(run_id, name), key=lambda one: (one.step, one.timestamp))
         found[run_id] = [one.value for one in logged[-_LONGEST_HISTORY:]]
     return found
+
+
+def metric_curves(client: MlflowClient, run_id: str, names: Sequence[str], points: int) -> list[MetricCurve]:
+    """Return what a run has logged of metrics, in the order of its steps, each with at most so many points."""
+    return [_curve(name, client.get_metric_history(run_id, name), points) for name in names]
+
+
+def _curve(name: str, logged: Sequence[mlflow.entities.Metric], points: int) -> MetricCurve:
+    ordered = sorted(logged, key=lambda one: (one.step, one.timestamp))
+    shown = [ordered[place] for place in kept([one.value for one in ordered], points)]
+    return MetricCurve(
+        name,
+        len(ordered),
+        tuple(one.step for one in shown),
+        tuple(one.timestamp / 1000 for one in shown),
+        tuple(one.value for one in shown),
+    )
+
+
+def list_artifacts(client: MlflowClient, run_id: str, path: str, uri: str, *, own: bool) -> list[Artifact]:
+    """Return what lies in a folder of a run's artifacts (``path`` empty: all of them), folders first."""
+    address = parse_address(uri)
+    place = ArtifactPlace(client.get_run(run_id).info.artifact_uri, path)
+    found = open_files(place, address, own=own).list_artifacts(path or None)
+    listed = [Artifact(one.path, bool(one.is_dir), None if one.is_dir else one.file_size) for one in found]
+    return sorted(listed, key=lambda one: (not one.is_folder, one.path))[:_MOST_ARTIFACTS]
 
 
 def list_datasets(client: MlflowClient, run_id: str) -> list[DatasetInput]:
@@ -377,6 +405,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "runs_page": list_runs_page,
     "run": show_run,
     "metric_histories": metric_histories,
+    "metric_curves": metric_curves,
+    "artifacts": list_artifacts,
     "datasets": list_datasets,
     "start_run": start_run,
     "end_run": end_run,

@@ -14,7 +14,8 @@ from mlops_desk.records.event import RegistryChanged
 from mlops_desk.records.model import Model, Run
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.registries import Registries
-from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
+from mlops_desk.registry.runs import RunsService
+from mlops_desk.registry.service import ModelsService, RegistryCore
 
 OTHER = "sqlite:////tmp/x/ml.db"
 

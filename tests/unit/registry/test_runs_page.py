@@ -12,7 +12,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.records.model import Run, RunBrief
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.mlflow.paging import RunsAsked, cursor_after, filter_of, token_of
-from mlops_desk.registry.service import RunsService
+from mlops_desk.registry.runs import RunsService
 
 ASKED = RunsAsked("digits", None, None, None, 10, None)
 

@@ -110,6 +110,8 @@ TABLE = {
     "/v1/runs/experiments": EVERYBODY,
     "/v1/runs/show": EVERYBODY,
     "/v1/runs/datasets": EVERYBODY,
+    "/v1/runs/metrics": EVERYBODY,
+    "/v1/runs/artifacts": EVERYBODY,
     "/v1/endpoints/deploy": OWNER,
     "/v1/endpoints/list": EVERYBODY,
     "/v1/endpoints/show": EVERYBODY,

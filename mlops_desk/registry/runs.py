@@ -1,0 +1,102 @@
+"""The verbs about runs: lists in MLflow's order, one run, how its metrics went, and what it has left."""
+
+import difflib
+from builtins import list as list_of
+from collections.abc import Iterable
+
+from mlops_desk.base.errors import Hint, Invalid, NotFound
+from mlops_desk.base.text import plain
+from mlops_desk.records.list_page import ListPage
+from mlops_desk.records.model import (
+    BRIEF_METRICS,
+    Artifact,
+    DatasetInput,
+    Experiment,
+    Run,
+    RunBrief,
+    RunMetrics,
+    run_brief,
+)
+from mlops_desk.registry.mlflow.decimation import FEWEST_POINTS
+from mlops_desk.registry.mlflow.order import parse_sort
+from mlops_desk.registry.mlflow.paging import RunsAsked, checked_status, cursor_after, token_of
+from mlops_desk.registry.service import RegistryCore
+from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
+
+_MOST_POINTS = 5000  # chosen: more than any screen is wide
+_SYSTEM = "system/"  # begins the names of what MLflow measures of the machine
+
+
+class RunsService:
+    """The verbs of verbs.Runs."""
+
+    def __init__(self, core: RegistryCore) -> None:
+        self._core = core
+
+    def list(self, experiment: str, uri: str | None = None, sort: str | None = None, limit: int = 100) -> list_of[Run]:
+        self._core.asked()
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.read(chosen).runs(experiment, sort, limit)
+
+    def page(
+        self,
+        experiment: str,
+        uri: str | None = None,
+        status: str | None = None,
+        since: float | None = None,
+        sort: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> ListPage[RunBrief]:
+        self._core.asked()
+        since_ms = None if since is None else round(since * 1000)
+        asked = RunsAsked(experiment, checked_status(status), since_ms, sort, check_limit(limit, MOST_ON_A_PAGE), None)
+        key = parse_sort(sort) if sort else None
+        asked = asked._replace(token=token_of(asked, cursor))
+        with self._core.default.chosen(uri) as chosen:
+            found = self._core.registries.read(chosen).runs_page(asked)
+        first = key.name if key is not None and key.kind == "metrics" else None
+        return ListPage(tuple(run_brief(run, first) for run in found.runs), cursor_after(asked, found.token))
+
+    def experiments(self, uri: str | None = None) -> list_of[Experiment]:
+        with self._core.default.chosen(uri) as chosen:
+            if chosen is None and self._core.registries.own_is_empty:
+                return []
+            return self._core.registries.read(chosen).experiments()
+
+    def show(self, run_id: str, uri: str | None = None) -> Run:
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.read(chosen).run(run_id)
+
+    def metrics(self, run_id: str, key: str | None = None, uri: str | None = None, points: int = 500) -> RunMetrics:
+        if not FEWEST_POINTS <= points <= _MOST_POINTS:
+            raise Invalid(f"The points must lie between {FEWEST_POINTS} and {_MOST_POINTS:,}, not {points}.")
+        with self._core.default.chosen(uri) as chosen:
+            registry = self._core.registries.read(chosen)
+            known = registry.run(run_id).metrics
+            if key is not None and key not in known:
+                hint = _near(key, known) or Hint(f"mlops-desk runs show {plain(run_id)}", after=" lists them.")
+                raise NotFound(f"Run {plain(run_id)} has logged no metric {plain(key)!r}.", hint)
+            names = _first_metrics(known) if key is None else [key]
+            return RunMetrics(run_id, len(known), tuple(registry.metric_curves(run_id, names, points)))
+
+    def artifacts(self, run_id: str, path: str = "", uri: str | None = None) -> list_of[Artifact]:
+        folder = path.strip("/")
+        if ".." in folder.split("/"):
+            raise Invalid(f"{plain(path)!r} is no folder of a run's files.")
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.read(chosen).artifacts(run_id, folder)
+
+    def datasets(self, run_id: str, uri: str | None = None) -> list_of[DatasetInput]:
+        with self._core.default.chosen(uri) as chosen:
+            return self._core.registries.read(chosen).datasets(run_id)
+
+
+def _near(key: str, known: Iterable[str]) -> str | None:
+    close = difflib.get_close_matches(key, list(known), 1)
+    return f"Did you mean {plain(close[0])}?" if close else None
+
+
+def _first_metrics(known: Iterable[str]) -> list_of[str]:
+    """Return the metrics that are told when none is named: by name, those of the system behind all others."""
+    return sorted(known, key=lambda name: (name.startswith(_SYSTEM), name))[:BRIEF_METRICS]
