@@ -3,17 +3,12 @@
 ``--data-dir`` wins over ``MLOPS_DESK_DATA_DIR``, which wins over the XDG data folder.
 """
 
-import hashlib
 import os
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.base.disk.mounts import UNSAFE, filesystem_of
-from mlops_desk.base.disk.private_files import make_private
-from mlops_desk.base.disk.reserve import Reserve
-from mlops_desk.base.disk.room import check_room
 from mlops_desk.base.errors import Hint, Refused, Unavailable
 
 ENVIRONMENT = "MLOPS_DESK_DATA_DIR"
@@ -42,7 +37,7 @@ def state_folder() -> Path:
 def runtime_folder() -> Path:
     """Return (and make, 0700) the folder for sockets; refuse one that somebody else owns."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(base) / "mlops-desk" if base else Path(tempfile.gettempdir()) / f"mlops-desk-{os.getuid()}"
+    folder = Path(base) / "mlops-desk" if base else _shared_temporary() / f"mlops-desk-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = folder.lstat()
@@ -55,6 +50,12 @@ def runtime_folder() -> Path:
     return folder
 
 
+def _shared_temporary() -> Path:
+    import tempfile  # noqa: PLC0415 - 7 ms, which `mlops-desk exec` does without
+
+    return Path(tempfile.gettempdir())
+
+
 @dataclass(frozen=True, slots=True)
 class DataFolder:
     """The layout of one data folder."""
@@ -64,6 +65,8 @@ class DataFolder:
     @property
     def instance(self) -> str:
         """Eight hex digits that name this folder's agent on the machine (in container names, leases, sockets)."""
+        import hashlib  # noqa: PLC0415 - 5 ms, which `mlops-desk exec` does without
+
         return hashlib.sha256(f"{os.getuid()}:{self.root}".encode()).hexdigest()[:8]
 
     @property
@@ -125,6 +128,9 @@ class DataFolder:
 
     def make(self) -> None:
         """Make the data folder and the folder for logs, both 0700; say plainly why if that can't be done."""
+        from mlops_desk.base.disk.private_files import make_private  # noqa: PLC0415 - with the log's 7 ms, as above
+        from mlops_desk.base.disk.room import check_room  # noqa: PLC0415 - likewise
+
         kind = filesystem_of(self.root)
         if kind in UNSAFE and os.environ.get(ALLOW_ANY_FILESYSTEM) != "1":
             text = f"The data folder {self.root} lies on {kind}, whose locks can't be trusted with a database."
@@ -143,6 +149,9 @@ class DataFolder:
 
     def _check_room(self, elsewhere: str) -> None:
         """See that there is room, if need be by giving up the reserve: an agent that can't start writes no outcome."""
+        from mlops_desk.base.disk.reserve import Reserve  # noqa: PLC0415 - as above
+        from mlops_desk.base.disk.room import check_room  # noqa: PLC0415 - likewise
+
         try:
             check_room(self.root, elsewhere)
         except Unavailable:
