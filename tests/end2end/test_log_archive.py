@@ -22,8 +22,8 @@ _PROGRAM = (
 ROTATED = ("busybox", "awk", _PROGRAM)
 """64 MB in some twenty seconds; an engine that keeps five files of 10 MB has forgotten the first by the end.
 
-Who follows a Docker engine is given the file that is written now and the one before: what writes ten megabytes while
-its reader has to wait loses lines, whoever listens.
+The first agent's reading has to end for good with that agent. One that was ended, and took the end of its stream for a
+reason to open it anew, went on writing into the log that the next agent writes: then lines were missing.
 """
 
 
