@@ -34,6 +34,8 @@ class StoredJob(Stored):
         Index("jobs_by_state", "state", "created_at"),
         Index("jobs_by_origin", "parent", "created_at"),
         Index("jobs_by_run", text("json_extract(document, '$.mlflow_run_id')")),
+        Index("jobs_by_name", text("json_extract(document, '$.name')"), "created_at"),
+        Index("jobs_by_group", text("json_extract(document, '$.group')"), "created_at"),
     )
 
 

@@ -230,7 +230,8 @@ def test_a_document_of_any_other_form_costs_its_own_record_only(tmp_path: Path, 
     path = tmp_path / "state.db"
     jobs = fill_state(path, 10)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("DROP INDEX jobs_by_run")
+        for index in ("jobs_by_run", "jobs_by_name", "jobs_by_group"):
+            connection.execute(f"DROP INDEX {index}")
         connection.execute("UPDATE jobs SET document = CAST(? AS TEXT) WHERE key = 'job0004'", (document,))
     state = State(path)
     assert state.jobs.list(newest_first=False) == [job for job in jobs if job.id != "job0004"]

@@ -35,25 +35,30 @@ def test_what_was_made_in_one_moment_is_listed_by_when_it_was_put_in(tmp_path: P
     [
         (lambda state: state.jobs.newest_with("mlflow_run_id", "run-7"), "jobs_by_run"),
         (lambda state: state.jobs.list(parent="retraining:7", limit=1)[0], "jobs_by_origin"),
+        (lambda state: state.jobs.newest_with("name", "train 7"), "jobs_by_name"),
+        (lambda state: state.jobs.all_with("group", "group-7")[0], "jobs_by_group"),
     ],
 )
-def test_the_newest_job_of_a_run_and_of_an_origin_is_found_by_an_index(
+def test_the_newest_job_of_a_run_an_origin_a_name_and_a_group_is_found_by_an_index(
     tmp_path: Path, look: Callable[[State], Job], index: str
 ) -> None:
     state = State(tmp_path / "state.db")
     try:
         for number in range(30):
-            run, origin = f"run-{number % 10}", f"retraining:{number % 10}"
+            run, origin, group = f"run-{number % 10}", f"retraining:{number % 10}", f"group-{number % 10}"
             spec = JobSpec("train", "image")
             state.jobs.put(
                 Job(
-                    str(number), "train", JobState.QUEUED, spec, float(number), 0, "me",
-                    mlflow_run_id=run, origin=origin,
+                    str(number), f"train {number % 10}", JobState.QUEUED, spec, float(number), 0, "me",
+                    mlflow_run_id=run, origin=origin, group=group,
                 )
             )  # fmt: skip
         assert look(state).id == "27"
         assert state.jobs.newest_with("mlflow_run_id", "run-70") is None
-        assert index in plan(state, lambda: look(state))
+        found = plan(state, lambda: look(state))
+        assert index in found
+        # The index has them in the order that is asked for; of a run there are few jobs.
+        assert ("TEMP B-TREE" in found) is (index == "jobs_by_run")
     finally:
         state.close()
 
