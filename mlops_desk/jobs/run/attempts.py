@@ -18,6 +18,7 @@ from mlops_desk.jobs.run.limits import Due, Limits, what_is_due
 from mlops_desk.jobs.run.outcome import AttemptVerdict
 from mlops_desk.jobs.run.preemption import PREEMPTED, Preemption
 from mlops_desk.jobs.run.runs import JobRuns
+from mlops_desk.jobs.run.stops import cancelled_unstarted
 from mlops_desk.records.jobs.filling import filled
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
@@ -114,7 +115,7 @@ class Attempts:
             return
         if seen is None or seen.phase is Phase.WAITING:
             if self._book.get(job.id).cancel_requested:
-                self._endings.conclude(job, _never_run(attempt), _cancelled_before_start())
+                self._endings.conclude(job, _never_run(attempt), _cancelled_before_start(job))
                 return
             try:
                 seen = self._place(job, attempt, ticket)
@@ -174,7 +175,7 @@ class Attempts:
     def _block(self, job: Job, attempt: Attempt, reason: Reason) -> None:
         """Let a job wait until what is in its way was mended; of the attempt, which never ran, nothing is kept."""
         if self._book.get(job.id).cancel_requested:
-            self._endings.conclude(job, _never_run(attempt), _cancelled_before_start())
+            self._endings.conclude(job, _never_run(attempt), _cancelled_before_start(job))
             return
 
         def forget(current: Job) -> Job:
@@ -278,5 +279,6 @@ def _never_run(attempt: Attempt) -> Attempt:
     return replace(attempt, started_at=None, mark=None)
 
 
-def _cancelled_before_start() -> AttemptVerdict:
-    return AttemptVerdict(JobState.CANCELLED, None, Reason("cancelled", "The job was cancelled before it started."))
+def _cancelled_before_start(job: Job) -> AttemptVerdict:
+    """Judge a newest attempt whose command has not run."""
+    return AttemptVerdict(JobState.CANCELLED, None, cancelled_unstarted(replace(job, attempts=job.attempts[:-1])))

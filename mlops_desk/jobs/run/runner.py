@@ -25,6 +25,7 @@ from mlops_desk.jobs.run.orphans import OrphanJobs
 from mlops_desk.jobs.run.pool import Pool
 from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.jobs.run.serving import Serving
+from mlops_desk.jobs.run.stops import cancelled_unstarted
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.runtime import Runtime, Sighting
@@ -134,8 +135,8 @@ class Runner:
                 return None
             if job.state not in IN_QUEUE:
                 return replace(job, cancel_requested=True)
-            reason = Reason("cancelled", "The job was cancelled before it started.")
-            return replace(job, state=JobState.CANCELLED, cancel_requested=True, reason=reason, ended_at=time.time())
+            over = replace(job, state=JobState.CANCELLED, cancel_requested=True, reason=cancelled_unstarted(job))
+            return replace(over, ended_at=time.time())
 
         changed = self._book.change(job_id, ask)
         if changed is not None and changed.state.is_final:

@@ -14,6 +14,7 @@ from mlops_desk.jobs.run.outcome import AttemptVerdict, Ending, judge
 from mlops_desk.jobs.run.preemption import PREEMPTED
 from mlops_desk.jobs.run.retries import Retry, retry_after
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.reason import Reason
 
 SWEEP_STOPPED = "sweep_stopped"
 """The class of the reason for which a job is ended early that is behind the others of its sweep: no failure."""
@@ -40,6 +41,16 @@ def comes_back(job: Job, final: Attempt, now: float) -> Retry | None:
     if final.state is JobState.CANCELLED and reason is not None and reason.class_ == PREEMPTED:
         return Retry(None, reason)
     return retry_after(job, final, now)
+
+
+def cancelled_unstarted(job: Job) -> Reason:
+    """Say that a job was cancelled while no attempt of it ran: before its first, or after one that had ended."""
+    ran = [attempt for attempt in job.attempts if attempt.started_at is not None]
+    if not ran:
+        return Reason("cancelled", "The job was cancelled before it started.")
+    last = ran[-1]
+    text = f"The job was cancelled before it started again; attempt {last.number} had ended."
+    return Reason("cancelled", text, None if last.reason is None else last.reason.text)
 
 
 def _gave_way(ending: Ending, attempt: Attempt, has_saved: Callable[[], bool]) -> AttemptVerdict:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.jobs.run.retries import retry_after
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
@@ -67,7 +68,28 @@ def test_a_cancel_between_two_attempts_ends_it(world):
     world.tick(2)
     job = world.job(job_id)
     assert (job.state, len(job.attempts)) == (JobState.CANCELLED, 1)
+    assert job.reason.text == "The job was cancelled before it started again; attempt 1 had ended."
+    assert job.reason.evidence == job.attempts[0].reason.text
     assert world.runs.status == {f"run-{job_id}": "KILLED"}
+
+
+def test_a_cancel_while_the_next_attempt_is_made_tells_of_the_one_before(world):
+    world.engine.programs["train"] = ScriptedProgram(exit_code=3)
+    job_id = world.submit("train", retries={"exit_nonzero": 5})
+    world.tick(3)
+    again(world, job_id)
+
+    def away(_spec):
+        raise Unavailable("The engine does not answer.")
+
+    world.engine.create = away
+    world.tick(2)
+    assert world.job(job_id).state is JobState.STARTING
+    world.runner.cancel(job_id)
+    world.tick(2)
+    job = world.job(job_id)
+    assert (job.state, len(job.attempts), job.attempts[-1].started_at) == (JobState.CANCELLED, 2, None)
+    assert job.reason.text == "The job was cancelled before it started again; attempt 1 had ended."
 
 
 def test_another_class_of_failure_is_not_tried_again(world):

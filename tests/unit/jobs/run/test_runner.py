@@ -146,6 +146,7 @@ def test_cancel_in_the_queue(world):
     world.runner.cancel(job_id)
     assert (world.job(job_id).state, world.job(job_id).reason.class_) == (JobState.CANCELLED, "cancelled")
     assert world.job(job_id).attempts == ()
+    assert world.job(job_id).reason.text == "The job was cancelled before it started."
     assert world.runs.status == {}
 
 
