@@ -22,7 +22,7 @@ from mlops_desk.leases.letters.booking_desk import BookingDesk
 from mlops_desk.leases.letters.notes import FROM_ONE, KEPT_SECONDS, TEXT_LIMIT, NotePaper, for_user, said
 from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.records.event import Notice
-from mlops_desk.records.jobs.card import CardState, GpuCard, GpuNote, GpuWish, Reservation
+from mlops_desk.records.jobs.card import CardState, GpuCard, GpuNote, GpuWish, Reservation, in_all
 from mlops_desk.records.jobs.usage import GpuHours
 from mlops_desk.records.status import Status
 from mlops_desk.telemetry.gpu_service import End, GpusService, uid_of
@@ -149,7 +149,7 @@ class GpuDesk(GpusService):
     def _wish(self, gpus: int, gpu_memory: str | None) -> GpuWish:
         known = whole(self.cards())
         if not 1 <= gpus <= max(1, len(known)):
-            raise Invalid(f"{gpus} GPUs are asked for; this machine has {len(known)}.")
+            raise Invalid(f"{gpus} GPUs are asked for; this machine has {in_all(self.cards())}.")
         return GpuWish(current_caller().uid, gpus, None if gpu_memory is None else _bytes(gpu_memory))
 
     def _waited_for(self, wish: GpuWish) -> Iterator[str]:

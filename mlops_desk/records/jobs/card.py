@@ -1,6 +1,6 @@
 """GPUs as the queue sees them: how each stands, who has it, and until when."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -125,3 +125,14 @@ class GpuCard:
 
     def __post_init__(self) -> None:
         keep_command(self, "fix", "fix_command")
+
+
+def in_all(cards: Sequence[GpuCard]) -> str:
+    """Say how many GPUs there are: ``8``, or ``7 whole ones and 1 that is split into 2 MIG instances``."""
+    instances = [card for card in cards if card.parent is not None]
+    split = len({card.parent for card in instances})
+    whole = sum(card.parent is None for card in cards) - split
+    if not instances:
+        return str(whole)
+    parts = f"{split} that {'is' if split == 1 else 'are'} split into {len(instances)} MIG instances"
+    return f"{whole} whole {'one' if whole == 1 else 'ones'} and {parts}"

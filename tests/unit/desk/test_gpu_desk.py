@@ -126,6 +126,12 @@ def test_what_can_never_come_is_refused_at_once(hall: Hall, wrong) -> None:
         hall.desk.tell_when_free(**wrong)
 
 
+def test_a_gpu_that_is_split_is_told_as_such_to_who_waits_for_more(hall: Hall) -> None:
+    hall.cards += [replace(card(2), uuid=f"MIG-{number}", parent="GPU-2") for number in range(2)]
+    with pytest.raises(Invalid, match="9 GPUs are asked for; this machine has 2 whole ones and 1 that is split into 2"):
+        hall.desk.wait(9)
+
+
 def test_whoever_asked_is_told_once(hall: Hall) -> None:
     hall.desk.tell_when_free(3)
     hall.desk.tell_when_free(3)
