@@ -127,8 +127,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jobs.stop_grace_seconds", "Containers", "Grace before a job is killed",
             "Time a cancelled job has to save its work.", "integer", 30, minimum=0, maximum=3600, unit="s"),
     Setting("jobs.mount_roots", "Containers", "Folders that jobs may mount",
-            "A job mounts nothing but what lies in one of these, links resolved; ~ is the home of whose job it is. "
-            "Blanks between them, as ~ /data /scratch.", "text", "~ /data /mnt /srv",
+            "A job mounts nothing, and takes its code (source:) from nowhere, but what lies in one of these, links "
+            "resolved; ~ is the home of whose job it is. Blanks between them, as ~ /data /scratch.", "text", "~ /data /mnt /srv",
             form=r"(~|/\S{0,200})( +(~|/\S{0,200}))*"),
     Setting("jobs.relaxable", "Containers", "Points that jobs may relax",
             "A job file may name these in relax; each opens something of the container, and is in the audit trail.",
@@ -156,6 +156,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("queue.jobs_per_user", "Queue", "Queued jobs of one person",
             "More than so many are not taken into the queue; 0 means no limit.", "integer", 0, minimum=0,
             maximum=1_000_000),
+    Setting("queue.jobs_without_gpus", "Queue", "Jobs without GPUs at once",
+            "More of them wait; 0 means as many as the machine has processor cores, and two at least.", "integer", 0,
+            minimum=0, maximum=10_000),
     Setting("queue.half_life_hours", "Queue", "Half-life of what was used",
             "Among equal priorities whoever has used less goes first; what was used counts half after this time.",
             "number", 168.0, minimum=1.0, maximum=8760.0, unit="h"),

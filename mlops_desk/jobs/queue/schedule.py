@@ -116,7 +116,7 @@ class _Decision:
             self._busy_slots += 1
             self._starts[wish.job_id] = ()
             return _Chance.ANY
-        self._waits[wish.job_id] = Wait(words.NO_SLOT)
+        self._waits[wish.job_id] = Wait(words.no_slot(self._view.slots or 0))
         return _Chance.NONE
 
     def _serve_gpus(self, lines: Sequence[QueueLine]) -> None:
@@ -138,7 +138,7 @@ class _Decision:
         need, most = line.need, self._view.policy.gpus_per_user
         fitting = len(self._table.fitting(need))
         if fitting < need.gpus:
-            reason = words.never(need, fitting, len(self._table.spots))
+            reason = words.never(need, fitting, self._view.cards or ())
         elif 0 < most < need.gpus:
             reason = words.over_quota(need, most)
         else:

@@ -1,6 +1,7 @@
 """What is told of a decision: a few words, never a paragraph."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
@@ -13,7 +14,7 @@ from mlops_desk.jobs.queue.plan import (
     WAITING_FOR_TIME,
 )
 from mlops_desk.jobs.queue.view import Wish
-from mlops_desk.records.jobs.card import GpuCard
+from mlops_desk.records.jobs.card import GpuCard, in_all
 from mlops_desk.records.jobs.need import Need
 from mlops_desk.records.jobs.reason import Reason
 
@@ -23,7 +24,6 @@ _TEXT_LIMIT = 80  # chosen: what the ledger says of a card in a few words
 _NAMED = 3  # chosen: as many ids as a short line takes
 NO_DRIVER = Reason(WAITING_FOR_GPUS, "The GPU driver can't be asked, so no GPU is given out.")
 LATER = Reason(WAITING_FOR_TIME, "Is to begin at a time that has not come.")
-NO_SLOT = Reason(WAITING_FOR_SLOT, "Waits until another job without GPUs has ended.")
 
 
 def gpus_word(count: int) -> str:
@@ -42,14 +42,16 @@ def asked(need: Need) -> str:
     return text + (f" ({', '.join(plain(uuid, _NAME_LIMIT) for uuid in need.uuids[:_NAMED])})" if need.uuids else "")
 
 
-def never(need: Need, fitting: int, total: int) -> Reason:
-    """Say why a job can't start on this machine however long it waits."""
-    if total == 0:
+def never(need: Need, fitting: int, cards: Sequence[GpuCard]) -> Reason:
+    """Say why a job can't start on this machine however long it waits; ``fitting`` are cards that it could use."""
+    is_plain = asked(need) == gpus_word(need.gpus)
+    if not cards:
         text = f"Asks for {gpus_word(need.gpus)}; no GPU is known where it is to run."
-    elif need.gpus > total:
-        text = f"Asks for {gpus_word(need.gpus)}; this machine has {total}."
+    elif is_plain or need.gpus > sum(card.parent is None for card in cards):
+        text = f"Asks for {gpus_word(need.gpus)}; this machine has {in_all(cards)}."
     else:
-        text = f"Asks for {asked(need)}; this machine has {fitting}."
+        whole = " whole" if need.gpus > 1 and any(card.parent is not None for card in cards) else ""
+        text = f"Asks for {asked(need)}; this machine has {fitting}{whole}."
     return Reason(NEVER_ENOUGH_GPUS, text, hint="Ask for less, or cancel the job.")
 
 
@@ -88,6 +90,15 @@ def _away(card: GpuCard) -> str:
         return f"GPU {card.index} ({plain(card.text, _TEXT_LIMIT) or card.state.value})"
     whose = f" of {plain(holder.user, _NAME_LIMIT)}" if holder.user else ""
     return f"GPU {card.index} ({plain(holder.label, _NAME_LIMIT)}{whose})"
+
+
+@lru_cache(maxsize=8)
+def no_slot(most: int) -> Reason:
+    """Say how many jobs without GPUs may run at once, and what decides that; the same object each time."""
+    text = f"Waits until another job without GPUs has ended; {most} of them run at once."
+    hint = Hint("mlops-desk settings set queue.jobs_without_gpus NUMBER", before="More at once: ", after=" (0: as many "
+                "as the machine has processor cores).")  # fmt: skip
+    return Reason(WAITING_FOR_SLOT, text, hint=hint)
 
 
 def quota(most: int, held: int) -> Reason:

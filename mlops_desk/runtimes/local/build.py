@@ -39,5 +39,6 @@ def local_runtime(
         relaxed=relaxed,
         logs_bytes=lambda: int(settings.number("jobs.log_mebibytes")) << 20,
         loop=loop,
+        jobs_without_gpus=lambda: int(settings.number("queue.jobs_without_gpus")),
     )
     return LocalRuntime(name, engine, leases, folder.jobs, folder.instance, policy)

@@ -58,6 +58,7 @@ from mlops_desk.storage.secrets import SecretStore
 _log = logging.getLogger(__name__)
 
 _LOGS_BYTES = 4 << 30  # the setting's own default
+_LEAST_SLOTS = 2  # chosen: on a machine of one core, one that waits for a disk holds up no other
 _PHASES = {"created": Phase.WAITING, "exited": Phase.ENDED, "dead": Phase.ENDED}
 """The engine's words; of all others (running, paused, restarting, removing) nothing is concluded."""
 
@@ -73,7 +74,8 @@ class Policy:
     ``device_minors`` names the device files of this machine's GPUs; ``proven`` hears that GPUs were seen in a container
     of this engine, by uuid or minor. ``relaxable`` are the points of the hardened profile that may be relaxed, and
     ``relaxed`` hears of each job that is placed with some of them. ``logs_bytes`` is what all logs together may take;
-    without ``loop`` a log is kept when its job is over, not before.
+    without ``loop`` a log is kept when its job is over, not before. ``jobs_without_gpus`` run at once, 0: as many as
+    there are processor cores.
     """
 
     stop_grace_seconds: Callable[[], int]
@@ -87,6 +89,7 @@ class Policy:
     sources: Path | None = None
     logs_bytes: Callable[[], int] = lambda: _LOGS_BYTES
     loop: Loop | None = None
+    jobs_without_gpus: Callable[[], int] = lambda: 0
 
 
 class LocalRuntime:
@@ -125,7 +128,8 @@ class LocalRuntime:
         return self._name
 
     def abilities(self) -> Abilities:
-        return Abilities("local", max(2, os.cpu_count() or 1), self._leases.pool)
+        most = self._policy.jobs_without_gpus() or max(_LEAST_SLOTS, os.cpu_count() or 1)
+        return Abilities("local", most, self._leases.pool)
 
     # -- before anything is placed -------------------------------------------------------------
 

@@ -118,6 +118,27 @@ def test_what_this_machine_never_has_is_blocked_and_keeps_nobody_back(asked, tex
     assert list(plan.starts) == ["small"]
 
 
+SLICES = (card(7), *(card(7, uuid=f"MIG-{n}", parent="GPU-7", profile="3g.40gb", gib=40) for n in range(2)))
+
+
+@pytest.mark.parametrize(
+    ("have", "asked", "text"),
+    [
+        ((*cards(7), *SLICES), {"gpus": 8},
+         "Asks for 8 GPUs; this machine has 7 whole ones and 1 that is split into 2 MIG instances."),
+        ((*cards(1), *SLICES), {"gpus": 9},
+         "Asks for 9 GPUs; this machine has 1 whole one and 1 that is split into 2 MIG instances."),
+        (SLICES, {"gpus": 3}, "Asks for 3 GPUs; this machine has 0 whole ones and 1 that is split into 2 MIG instances."),
+        ((*cards(7), *SLICES), {"gpus": 8, "memory_bytes": GIB},
+         "Asks for 8 GPUs with 1 GiB of memory; this machine has 7 whole."),
+        ((*cards(7), *SLICES), {"gpus": 1, "memory_bytes": 81 * GIB},
+         "Asks for 1 GPU with 81 GiB of memory; this machine has 0."),
+    ],
+)  # fmt: skip
+def test_a_gpu_that_is_split_is_counted_and_told_as_what_it_is(have, asked, text):
+    assert schedule(view([wish("never", **asked)], have)).blocked["never"].text == text
+
+
 def test_without_cards_gpu_jobs_are_blocked_and_without_the_driver_they_wait():
     plan = schedule(view([wish("a"), wish("cpu", 0)], ()))
     assert plan.blocked["a"].text == "Asks for 1 GPU; no GPU is known where it is to run."
@@ -131,7 +152,12 @@ def test_jobs_without_gpus_pass_those_that_wait_for_some_while_there_are_slots()
     jobs = [wish("big", 9, 0), *(wish(f"cpu{n}", 0, n + 1) for n in range(3))]
     plan = schedule(view(jobs, cards(9), runs=[running("x", 0), running("busy")], slots=3))
     assert list(plan.starts) == ["cpu0", "cpu1"]
-    assert plan.waits["cpu2"].reason.class_ == WAITING_FOR_SLOT
+    reason = plan.waits["cpu2"].reason
+    assert reason.class_ == WAITING_FOR_SLOT
+    assert reason.text == "Waits until another job without GPUs has ended; 3 of them run at once."
+    assert reason.command == "mlops-desk settings set queue.jobs_without_gpus NUMBER"
+    again = schedule(view(jobs, cards(9), runs=[running("x", 0), running("busy")], slots=3))
+    assert again.waits["cpu2"].reason is reason  # what is the same is not written down anew
 
 
 def test_what_queues_by_itself_takes_everything_that_is_ready_in_order():

@@ -17,7 +17,8 @@ def card(index, state=CardState.FREE, gib=80, **more):
     twin = index ^ 1
     peers = more.pop("peers", {f"GPU-{other}": 0 if other == twin else 4 for other in range(8) if other != index})
     defaults = {"memory_bytes": gib * GIB, "room_bytes": gib * GIB, "name": "NVIDIA A100"}
-    return GpuCard(f"GPU-{index}", index, state=state, peers=peers, **{**defaults, **more})
+    uuid = more.pop("uuid", f"GPU-{index}")
+    return GpuCard(uuid, index, state=state, peers=peers, **{**defaults, **more})
 
 
 def cards(count, **more):
