@@ -68,6 +68,7 @@ def snapshots(folder: DataFolder, store: SettingsStore) -> Snapshots:
         lambda: int(store.number("jobs.source_mebibytes")) << 20,
         lambda: int(store.number("jobs.snapshots_mebibytes")) << 20,
         tuple(map(str, private)),
+        lambda: store.text("jobs.mount_roots").split(),
     )
 
 

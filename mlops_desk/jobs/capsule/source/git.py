@@ -5,7 +5,7 @@ need none of them are used (no status, no diff in any form, no checkout), and th
 """
 
 import time
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.base.process import Finished, run_command
@@ -125,3 +125,10 @@ def checked_address(address: str) -> str:
             text = "The source's address holds a password, which would stand in the job's record for all to read."
             raise Refused(text, "Leave it out and let git's credential helper, or ssh, log in.")
     return address
+
+
+def local_path(address: str) -> str | None:
+    """Return the path that an address names on this machine; None where it names another one."""
+    if "://" not in address and ":" not in address.partition("/")[0]:  # what git itself takes for a path
+        return address
+    return unquote(urlsplit(address).path) if address.startswith("file://") else None

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,10 @@ _ERRORS_SHOWN = 600  # chosen: the last lines of a traceback, which name the err
 
 
 class Snapshots:
-    """``limit_bytes`` and ``budget_bytes`` are settings, with their defaults; ``private`` paths are in no snapshot."""
+    """``limit_bytes``, ``budget_bytes`` and ``roots`` are settings, with their defaults; ``private`` paths are in none.
+
+    ``roots`` returns the folders that code may lie in, ``~`` for its person's home; None: anywhere.
+    """
 
     def __init__(
         self,
@@ -34,12 +37,14 @@ class Snapshots:
         limit_bytes: Callable[[], int] = lambda: 256 << 20,
         budget_bytes: Callable[[], int] = lambda: 10 << 30,
         private: Iterable[str] = (),
+        roots: Callable[[], Sequence[str] | None] = lambda: None,
     ) -> None:
         self.store = SnapshotStore(root)
         self._root = root
         self._limit_bytes = limit_bytes
         self._budget_bytes = budget_bytes
         self._private = tuple(private)
+        self._roots = roots
 
     @contextmanager
     def taken(self, source: Source, uid: int) -> Iterator[CodeSnapshot]:
@@ -61,6 +66,7 @@ class Snapshots:
             "git": source.git,
             "ref": source.ref,
             "private": self._private,
+            "roots": self._roots(),
             "limit_bytes": limits.size_bytes,
             "limit_files": limits.files,
             "seconds": seconds - _MARGIN_SECONDS,

@@ -10,10 +10,11 @@ import sys
 from typing import IO, Any
 
 from mlops_desk.base.errors import DeskError
+from mlops_desk.base.people.roots import check_root
 from mlops_desk.base.process import end_with_parent
 from mlops_desk.jobs.capsule.source import checkout, fetching
 from mlops_desk.jobs.capsule.source.folder import content, examined, git_beside, listing, real_folder
-from mlops_desk.jobs.capsule.source.git import checked_address
+from mlops_desk.jobs.capsule.source.git import checked_address, local_path
 from mlops_desk.jobs.capsule.source.packing import FileEntry, Limits, LinkEntry, file_head, link_head, write_head
 
 
@@ -21,6 +22,7 @@ def write_folder(request: dict[str, Any], to: IO[bytes]) -> None:
     """Write the snapshot of a folder."""
     private = [str(path) for path in request["private"]]
     folder = real_folder(request["folder"], private)
+    check_root(folder, request["roots"], os.getuid())
     git = git_beside(folder, float(request["seconds"]))
     found = listing(folder, git)
     entries = examined(folder, found.files, private, _limits(request))
@@ -40,6 +42,8 @@ def write_fetched(request: dict[str, Any], to: IO[bytes]) -> None:
     address, ref = str(request["git"]), request["ref"]
     fetching.checked_ref(ref)
     checked_address(address)
+    if (local := local_path(address)) is not None:
+        check_root(os.path.realpath(local), request["roots"], os.getuid())
     with fetching.mirror(address, float(request["seconds"])) as git:
         commit = fetching.fetched(git, address, ref)
         entries = fetching.tree(git, commit, _limits(request))

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.disk.mount_points import MountTable, RealPlace
-from mlops_desk.base.errors import Hint, Refused
+from mlops_desk.base.errors import Refused
 from mlops_desk.base.people.become import become
 from mlops_desk.base.people.person import person
+from mlops_desk.base.people.roots import check_root
 from mlops_desk.base.process import serve_one
 from mlops_desk.base.text import plain
 from mlops_desk.engines.mounts import check_mounts
@@ -38,23 +39,9 @@ def check(request: dict[str, Any]) -> list[str]:
             text = f"The mount source {plain(given.source)} has become a link since the job was submitted."
             raise Refused(text, "Submit the job again, with the place that is meant.")
         _check_ours(mount, table, known)
-        _check_root(mount, request.get("roots"), uid)
+        check_root(mount.source, request.get("roots"), uid)
         _check_rights(mount)
     return [mount.source for mount in checked]
-
-
-def _check_root(mount: Mount, roots: Sequence[str] | None, uid: int) -> None:
-    """Refuse what lies in none of ``roots``; its links are resolved, and so are theirs."""
-    if roots is None:
-        return
-    home = person(uid).home  # "/" is the home of who has no account, and is nobody's
-    folders = [home if root == "~" else root for root in roots if (root, home) != ("~", "/")]
-    source = Path(mount.source)
-    if any(source.is_relative_to(os.path.realpath(folder)) for folder in folders):
-        return
-    text = f"{plain(mount.source)} lies in none of the folders that jobs may mount: {plain(', '.join(roots), 300)}."
-    hint = Hint("mlops-desk settings show jobs.mount_roots", before="An administrator can name more of them: ")
-    raise Refused(text, hint)
 
 
 def _check_ours(mount: Mount, table: MountTable, known: Sequence[tuple[str, RealPlace]]) -> None:

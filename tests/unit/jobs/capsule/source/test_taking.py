@@ -69,6 +69,22 @@ def names(snapshots, folder):
         return files
 
 
+def test_code_is_taken_only_from_where_jobs_may_mount(tmp_path, checkout):
+    roots = [str(tmp_path / "elsewhere"), "~"]
+    snapshots = Snapshots(tmp_path / "s", roots=lambda: roots)
+    error = refused(snapshots, checkout)
+    assert isinstance(error, Refused)
+    assert f"{checkout} lies in none of the folders that jobs may mount" in error.message
+    assert error.command == "mlops-desk settings show jobs.mount_roots"
+    for address in (str(checkout), f"file://{checkout}"):
+        with pytest.raises(Refused, match="none of the folders"), taken(snapshots, git=address):
+            pass
+    (tmp_path / "elsewhere").symlink_to(tmp_path)  # a root's own links are resolved
+    assert "train.py" in names(snapshots, checkout)
+    with taken(snapshots, git=str(checkout)) as (_, _, files):
+        assert "train.py" in files
+
+
 def refused(snapshots, folder):
     with pytest.raises(DeskError) as caught, taken(snapshots, folder=str(folder)):
         pass

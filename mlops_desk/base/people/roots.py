@@ -1,0 +1,27 @@
+"""Which folders of the host a person's jobs get, as the setting ``jobs.mount_roots`` says: as mounts and as code."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlops_desk.base.errors import Hint, Refused
+from mlops_desk.base.people.person import person
+from mlops_desk.base.text import plain
+
+HOME = "~"
+"""Among the roots: the home of whose job it is."""
+_ROOTS_SHOWN = 300  # chosen: three lines
+
+
+def check_root(source: str, roots: Sequence[str] | None, uid: int) -> None:
+    """Refuse a real path that lies in none of ``roots`` (None: any will do); the roots' own links are resolved."""
+    if roots is None:
+        return
+    home = person(uid).home  # "/" is the home of who has no account, and is nobody's
+    folders = [home if root == HOME else root for root in roots if (root, home) != (HOME, "/")]
+    if any(Path(source).is_relative_to(os.path.realpath(folder)) for folder in folders):
+        return
+    shown = plain(", ".join(roots), _ROOTS_SHOWN)
+    text = f"{plain(source)} lies in none of the folders that jobs may mount: {shown}."
+    hint = Hint("mlops-desk settings show jobs.mount_roots", before="An administrator can name more of them: ")
+    raise Refused(text, hint)
