@@ -58,7 +58,6 @@ _log = logging.getLogger(__name__)
 
 _IDLE_LOOK_SECONDS = 60.0  # chosen: what is idle for half an hour is not in a hurry
 _TIDY_SECONDS = 600.0  # chosen: the budget may be exceeded for so long by what was submitted since
-_ENDED_LOOKED_AT = 50  # chosen: as many as may end while an agent is killed and started again
 _JOBS_LOOKED_AT = 2000  # chosen: years of a small team; reading so many takes a fifth of a second
 
 
@@ -121,7 +120,7 @@ class JobsService(JobFiles):
         self._loop.start("jobs-usage", self._recall_usage)
         for name, runner in self._runners.items():
             self._loop.start(f"jobs-on-{name}", partial(runner.run, self._loop.ending))
-        for job in (*self._book.active(), *self._book.newest(limit=_ENDED_LOOKED_AT)):
+        for job in self._book.active():
             self._completion.heard(job)
         if self._idle is not None:  # by the clock: that nothing happens is announced by nobody
             self._loop.repeat("jobs-idle", _IDLE_LOOK_SECONDS, self._idle.look, at_once=False)
@@ -150,7 +149,9 @@ class JobsService(JobFiles):
 
     def _recall_usage(self) -> None:
         """Count what users have used before: reading it takes a moment, and nobody has to wait for that."""
-        for job in reversed(self._book.newest(limit=_JOBS_LOOKED_AT)):
+        newest = self._book.newest(limit=_JOBS_LOOKED_AT)
+        self._announcements.put(lambda: self._completion.missed(newest))
+        for job in reversed(newest):
             for attempt in job.attempts:
                 count(self._usage, job, attempt)
 

@@ -7,7 +7,7 @@ most). At the end: the packages that were listed inside, and what was used. The 
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ _DATA_WORKER = "mlops_desk.jobs.capsule.data"
 _DATA_SECONDS = 60.0  # chosen: what takes longer to list than this is told as not known
 _WHOLE_BYTES = 1 << 30  # chosen: read within seconds; larger sets are sampled
 _MARGIN_SECONDS = 5.0  # the worker tells what it has before it is ended
+_MISSED = 50  # chosen: as many as may end while an agent is killed and started again; each is a thread for a moment
 _TAG = "mlops_desk."
 
 
@@ -71,15 +72,29 @@ class Completion:
 
     def heard(self, job: Job) -> None:
         """Take note of how a job is now; called for each change, in their order, by one thread."""
-        if not job.attempts or job.attempts[-1].started_at is None or job.orphan:
+        if not _has_run(job) or job.orphan:
             return
         attempt = job.attempts[-1]
         if job.state is JobState.RUNNING and attempt.id not in self._begun:
             self._begun.add(attempt.id)
-            self._hand(f"capsule-{attempt.id}", lambda: self._at_start(job.id, attempt))
+            self._hand(f"capsule-{attempt.id}", lambda: self._try(self._at_start, job.id, attempt, self._begun))
         elif job.state.is_final and job.usage is None and attempt.id not in self._ended:
             self._ended.add(attempt.id)  # what is written of its end is heard of before its usage is
-            self._hand(f"usage-{attempt.id}", lambda: self._at_end(job.id, attempt))
+            self._hand(f"usage-{attempt.id}", lambda: self._try(self._at_end, job.id, attempt, self._ended))
+
+    def missed(self, jobs: Iterable[Job]) -> None:
+        """Take note of jobs that ended while no agent could write down what they used; those that ended last first."""
+        ended = [job for job in jobs if job.state.is_final and job.usage is None and _has_run(job)]
+        for job in sorted(ended, key=lambda one: one.ended_at or 0.0, reverse=True)[:_MISSED]:
+            self.heard(job)
+
+    def _try(self, work: Callable[[str, Attempt], None], job_id: str, attempt: Attempt, taken: set[str]) -> None:
+        """Do it; where the database takes no write, as at the agent's end or on a full disk, it is done later."""
+        try:
+            work(job_id, attempt)
+        except DeskError as error:
+            taken.discard(attempt.id)
+            _log.info("What job %s is made of and used is not written down now: %s", job_id, error.message)
 
     def usage_now(self, job: Job) -> JobUsage | None:
         """Return what a job has used so far; what was written at its end where it is over."""
@@ -184,6 +199,10 @@ class Completion:
             self._outside.tell_run(job.mlflow_run_id, run_tags(job), data)
         except DeskError as error:
             _log.warning("What job %s is made of can't be written on its run: %s", job.id, error.message)
+
+
+def _has_run(job: Job) -> bool:
+    return bool(job.attempts) and job.attempts[-1].started_at is not None
 
 
 def _image(known: ImageIdentity, now: ImageIdentity | None) -> ImageIdentity:

@@ -1,6 +1,7 @@
 """A capsule made whole at a job's start and end, in a small world of doubles."""
 
 import hashlib
+import logging
 import os
 from dataclasses import replace
 
@@ -138,6 +139,45 @@ def test_what_can_not_be_known_stays_unknown_and_holds_nothing_up(world):
     assert (job.capsule.image, job.capsule.packages_sha256) == (ImageIdentity(), None)
     assert (job.usage.gpu_seconds, job.usage.cpu_seconds) == (10.0, None)
     assert world.completion.package_list(job) is None
+
+
+def test_what_can_not_be_written_at_the_agents_end_is_no_bug_and_is_told_by_the_next_agent(world, caplog):
+    world.put()
+    world.hear()
+    world.put(JobState.SUCCEEDED, capsule=world.book.get("j").capsule)
+    ended = world.book.get("j")
+    world.state.close()
+    with caplog.at_level(logging.INFO):
+        world.completion.heard(ended)
+    assert "What job j is made of and used is not written down now" in caplog.text
+    world.state = State(world.root / "state.db")
+    world.book = JobBook(world.state.jobs, world.announced.append)
+    world.completion = world.made()
+    world.completion.missed(world.book.newest())
+    assert world.book.get("j").usage.gpu_seconds == 10.0
+
+
+def test_what_a_full_disk_kept_back_is_told_when_the_job_is_heard_of_again(world, monkeypatch):
+    world.put(JobState.FAILED)
+    change = world.book.change
+    monkeypatch.setattr(world.book, "change", lambda *_: (_ for _ in ()).throw(Unavailable("The disk is full.")))
+    assert world.hear().usage is None
+    monkeypatch.setattr(world.book, "change", change)
+    world.completion.heard(world.book.get("j"))
+    assert world.book.get("j").usage.gpu_seconds == 10.0
+
+
+def test_of_many_that_were_missed_those_are_told_that_ended_last(world):
+    jobs = [
+        Job(f"j{n}", "train", JobState.SUCCEEDED, JobSpec("train", "img"), 1.0, 0, "me", ended_at=float(n),
+            attempts=(Attempt(1, f"j{n}-a1", "c", JobState.SUCCEEDED, (), 0.0, float(n)),))
+        for n in range(60)
+    ]  # fmt: skip
+    for job in jobs:
+        world.book.restore(job)
+    world.completion.missed(jobs)
+    told = {job.id for job in world.book.newest() if job.usage is not None}
+    assert told == {f"j{n}" for n in range(10, 60)}
 
 
 def test_a_start_that_was_not_told_is_told_at_the_end(world):
