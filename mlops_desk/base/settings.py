@@ -128,8 +128,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Time a cancelled job has to save its work.", "integer", 30, minimum=0, maximum=3600, unit="s"),
     Setting("jobs.mount_roots", "Containers", "Folders that jobs may mount",
             "A job mounts nothing, and takes its code (source:) from nowhere, but what lies in one of these, links "
-            "resolved; ~ is the home of whose job it is. Blanks between them, as ~ /data /scratch.", "text", "~ /data /mnt /srv",
-            form=r"(~|/\S{0,200})( +(~|/\S{0,200}))*"),
+            "resolved; ~ is the home of whose job it is. Blanks between them, as ~ /data /scratch.", "text",
+            "~ /data /mnt /srv", form=r"(~|/\S{0,200})( +(~|/\S{0,200}))*"),
     Setting("jobs.relaxable", "Containers", "Points that jobs may relax",
             "A job file may name these in relax; each opens something of the container, and is in the audit trail.",
             "text", "writable_root exec_tmp seccomp more_processes lan_ports",
