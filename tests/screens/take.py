@@ -55,6 +55,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--state", default="full", choices=["full", "empty", "nogpu", "loading", "error", "lost"])
     parser.add_argument("--then", type=float, default=0.0, metavar="SECONDS", help="so long before now")
     parser.add_argument("--calm", action="store_true", help="without the welcome and without notices")
+    parser.add_argument("--job", help="of the Jobs page: the job that is chosen")
+    parser.add_argument("--tab", help="of the Jobs page: the tab that is shown")
+    parser.add_argument("--form", action="store_true", help="of the Jobs page: the form of a new job, over it")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -125,6 +128,7 @@ def _child(options: argparse.Namespace) -> int:
     for page in pages:
         program.window.sidebar.choose(page)
         _spin(application, SETTLE_SECONDS)
+        over = _arrange_jobs(application, program, options) if page == "jobs" else None
         if options.state == "lost":
             program.bridge.client.break_off()
             program.bridge.client.failing["events"] = program.bridge.client.failing.get("events") or _gone()
@@ -136,9 +140,23 @@ def _child(options: argparse.Namespace) -> int:
             _spin(application, 0.4)
             state = "" if options.state == "full" else f"-{options.state}"
             state += "-then" if options.then else ""
-            program.window.grab().save(str(options.out / f"{page}{state}-{look}-x{scale}.png"))
+            name = "-".join(part for part in (page + state, options.tab, "form" if over else "", look) if part)
+            (over or program.window).grab().save(str(options.out / f"{name}-x{scale}.png"))
     program.stop()
     return 0
+
+
+def _arrange_jobs(application, program, options: argparse.Namespace):
+    """Choose a job and a tab of it; return the form that is open over the page."""
+    page = program.window.page()
+    if options.job:
+        page.reveal(options.job)
+    if options.tab:
+        page.pane.tabs.choose(options.tab)
+    if options.form:
+        page.submit()
+    _spin(application, SETTLE_SECONDS)
+    return application.activeModalWidget() if options.form else None
 
 
 def _wait_for_numbers(application, program, options: argparse.Namespace) -> None:

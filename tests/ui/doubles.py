@@ -37,7 +37,7 @@ from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Resources
 from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Registry, Run
+from mlops_desk.records.model import Artifact, DatasetInput, MetricCurve, Model, ModelVersion, Registry, Run, RunMetrics
 from mlops_desk.records.rule import Retraining, RetrainState, Rule
 from mlops_desk.records.setting import SettingValue
 from mlops_desk.records.status import PastStatus, Status
@@ -214,10 +214,31 @@ class Runs(Service):
     def show(self, run_id: str, uri: str | None = None) -> Run:
         return Run(run_id, "calm-owl-42", "FINISHED", int(NOW * 1000) - 3_600_000,
                    {"accuracy": 0.9731, "auc": 0.9914, "loss": math.nan, "f1_macro": 0.9702},
-                   {"C": "0.7", "max_iter": "400", "solver": "lbfgs", "seed": "20"}, {}, "1", int(NOW * 1000))  # fmt: skip
+                   {"C": "0.7", "max_iter": "400", "solver": "lbfgs", "seed": "20"}, self._double.run_tags, "1", int(NOW * 1000))  # fmt: skip
 
-    def datasets(self, run_id: str, uri: str | None = None) -> list[DatasetInput]:
+    def metrics(self, run_id: str, key: str | None = None, uri: str | None = None, points: int = 500) -> RunMetrics:
+        self._double.asked_metrics.append((run_id, key))
+        known = self.show(run_id).metrics
+        names = sorted(known) if key is None else [key]
+        curves = self._double.run_curves
+        return RunMetrics(
+            run_id, len(known), tuple(curves.get(name) or curve_record(name, known[name]) for name in names)
+        )
+
+    def artifacts(self, run_id: str, path: str = "", uri: str | None = None) -> list_of[Artifact]:
+        return [Artifact("model", is_folder=True), Artifact("confusion.png", size_bytes=48_213)]
+
+    def datasets(self, run_id: str, uri: str | None = None) -> list_of[DatasetInput]:
         return [DatasetInput("digits-train", "9f2c11aa", "training", "local", "/data/digits/train.parquet")]
+
+
+def curve_record(name: str, newest: float, steps: int = 120) -> MetricCurve:
+    """Return a curve that comes near its newest value, as a training's does."""
+    values = [newest + 2.0 * math.exp(-step / 25) + 0.05 * math.sin(step / 2) for step in range(steps)]
+    if not math.isfinite(newest):
+        values = [0.4 + 2.0 * math.exp(-step / 25) for step in range(steps - 5)] + [math.nan] * 5
+    times = tuple(NOW - 3600 + 30.0 * step for step in range(steps))
+    return MetricCurve(name, steps, tuple(range(steps)), times, tuple(values))
 
 
 class Endpoints(Service):
@@ -438,6 +459,9 @@ class Double:
         self.asked_spans: list[tuple[float, float]] = []
         self.held: list[ProcessMemory] = []
         self.job_runs: list[JobRun] = []
+        self.asked_metrics: list[tuple[str, str | None]] = []
+        self.run_curves: dict[str, MetricCurve] = {}
+        self.run_tags: dict[str, str] = {"team": "vision", "mlflow.user": "ana"}
         self.explanations: dict[str, Explanation] = {}
         self.dry_run = DryRun("", 1, (QueuePlace("", 1, 0.0),))
         self.templates = [
@@ -477,8 +501,9 @@ class Double:
         self.calls.append((service, verb))
         if service in self.frozen:
             self.thaw.wait(30)
-        if service in self.failing:
-            raise self.failing[service]
+        error = self.failing.get(service) or self.failing.get(f"{service}.{verb}")
+        if error is not None:
+            raise error
 
     def announcements(self, every_seconds: float = 0.0) -> Iterator[events.Event]:
         self.enter("events", "events")

@@ -1,6 +1,11 @@
-"""The job's run in the registry: its metrics as they are logged, and its parameters; asked again while it goes on."""
+"""The job's run in the registry: the curves of its metrics as they are logged, its parameters, and what it has left.
+
+Looked at again while the run goes on and is seen, and the less often the longer an answer takes.
+"""
 
 import math
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,38 +16,45 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
-from mlops_desk.records.model import Run
+from mlops_desk.records.model import MetricCurve, Run
+from mlops_desk.ui.charts.metric_chart import Line, MetricChart
+from mlops_desk.ui.jobs.detail import metrics, run_facts
+from mlops_desk.ui.jobs.detail.run_look import RunLook, look
 from mlops_desk.ui.jobs.detail.view import DetailView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card, framed
-from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact
+from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
+from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty, StateView
-from mlops_desk.ui.words import numbers
 
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
-AGAIN_MILLISECONDS = 5000  # chosen: a training logs every few seconds, and each question reads its whole run
+AGAIN_MILLISECONDS = 5000  # chosen: a training logs every few seconds
+_REST = 10  # chosen: a registry that takes a second is asked every ten
 _DIGITS = 5  # significant ones: as a loss is compared
 
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """One metric or parameter."""
+    """One metric or parameter; ``step`` is that of its newest value."""
 
     name: str
     text: str
     kind: str
+    step: str = ""
+    odd: bool = False
 
 
 _COLUMNS: tuple[Column[_Value], ...] = (
-    Column("name", "Name", lambda one: Cell(plain(one.name), one.name.lower())),
-    Column("value", "Value", lambda one: Cell(plain(one.text)), right=True),
-    Column("kind", "Kind", lambda one: Cell(one.kind), stretch=True),
+    Column("name", "Name", lambda one: Cell(plain(one.name), one.name.lower(), tip=one.name), stretch=True),
+    Column("value", "Value", lambda one: Cell(plain(one.text), token="alert" if one.odd else None), right=True),
+    Column("step", "Step", lambda one: Cell(one.step), right=True),
+    Column("kind", "Kind", lambda one: Cell(one.kind)),
 )
 
 
@@ -52,14 +64,30 @@ class JobRunView(DetailView):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.table = RecordTable("Metrics and parameters", _COLUMNS, context.memory)
+        self.chart = MetricChart(context.tasks())
+        self.log = CheckBox("Log scale")
+        self.over = ChoiceBox("What the curves run over")
+        self.over.addItem("Step", metrics.STEP)
+        self.over.addItem("Time", metrics.TIME)
         self.facts = FactGrid()
         self.state = StateView(theme.LIST_WIDTH)
         self._run_id: str | None = None
         self._wanted: tuple[str | None, str] | None = None  # beside which job a link was followed, and to which run
+        self._looked: RunLook | None = None
         self._task: Task | None = None
+        self._asked_at = 0.0
+        self._goes_on = False
         self._again = QTimer(self)
         self._again.setInterval(AGAIN_MILLISECONDS)
         self._again.timeout.connect(self._ask)
+        self._arrange()
+        self.table.chosen.connect(self._chose)
+        self.log.toggled.connect(self._draw)
+        self.over.activated.connect(self._draw)
+
+    def _arrange(self) -> None:
+        self.chart.head.addWidget(self.log)
+        self.chart.head.addWidget(self.over)
         about = QWidget()
         facts = QVBoxLayout(about)
         facts.setContentsMargins(0, 0, 0, 0)
@@ -72,14 +100,14 @@ class JobRunView(DetailView):
         row = QHBoxLayout(self._content)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.SPACE_8)
+        row.addWidget(framed(self.table), 2)
+        row.addWidget(self.chart, 3)
         row.addWidget(card)
-        row.addWidget(framed(self.table), 1)
-        nothing = Card()
-        nothing.column.addWidget(self.state, 1)
-        self._nothing = nothing
+        self._nothing = Card()
+        self._nothing.column.addWidget(self.state, 1)
         self._layers = QStackedLayout(self)
         self._layers.addWidget(self._content)
-        self._layers.addWidget(nothing)
+        self._layers.addWidget(self._nothing)
 
     def want(self, run_id: str) -> None:
         """Show this run, whichever job is chosen, until another one is."""
@@ -97,12 +125,12 @@ class JobRunView(DetailView):
             self._run_id = None
             self._say(_no_run(job))
         elif run_id != self._run_id:
-            self._run_id = run_id
-            self.table.show_records({})
-            self.state.show_loading("Loading the run …", "", None)
-            self._layers.setCurrentWidget(self._nothing)
-            self._ask()
-        if run_id is not None and job is not None and not job.state.is_final and self.isVisible():
+            self._begin(run_id)
+        goes_on = run_id is not None and job is not None and not job.state.is_final and self.isVisible()
+        if self._goes_on and not goes_on:
+            self._ask()  # what was logged last
+        self._goes_on = goes_on
+        if goes_on:
             self._again.start()
         else:
             self._again.stop()
@@ -110,32 +138,44 @@ class JobRunView(DetailView):
     def left(self) -> None:
         self._stop()
         self._run_id = None
+        self._goes_on = False
+
+    def _begin(self, run_id: str) -> None:
+        self._stop()
+        self._run_id, self._looked = run_id, None
+        self._goes_on = False
+        self.table.show_records({})
+        self.state.show_loading("Loading the run …", "", None)
+        self._layers.setCurrentWidget(self._nothing)
+        self._ask()
 
     def _stop(self) -> None:
         self._again.stop()
         if self._task is not None:
             self._task.cancel()
 
+    # Asking.
+
     def _ask(self) -> None:
         run_id = self._run_id
         if run_id is None or (self._task is not None and self._task.running):
             return
-        self._task = self.context.ask("run", lambda desk: desk.runs.show(run_id), self._take, self._refused)
+        before, wanted = self._looked, self._drawn()
+        self._asked_at = time.monotonic()
+        self._task = self.context.ask("run", lambda desk: look(desk, run_id, before, wanted), self._take, self._refused)
 
-    def _take(self, run: Run) -> None:
-        metrics = {f"m {name}": _Value(name, _number(value), "metric") for name, value in sorted(run.metrics.items())}
-        params = {f"p {name}": _Value(name, text, "parameter") for name, text in sorted(run.params.items())}
-        self.table.show_records({**metrics, **params})
-        self.facts.show_facts(
-            [
-                Fact("Name", run.name or numbers.NOTHING),
-                Fact("Status", run.status.lower()),
-                moment_fact("Began", _seconds(run.start_time)),
-                *([moment_fact("Ended", _seconds(run.end_time))] if run.end_time else []),
-                Fact("Id", run.run_id, fixed=True),
-            ]
-        )
+    def _take(self, found: RunLook) -> None:
+        took = (time.monotonic() - self._asked_at) * 1000
+        self._again.setInterval(max(AGAIN_MILLISECONDS, int(took * _REST)))
+        self._looked = found
+        self.table.show_records(_rows(found.run, found.curves))
+        if self.table.key() is None:
+            name = metrics.first_shown(found.run.metrics)
+            if name is not None:
+                self.table.select(f"m {name}")
+        self.facts.show_facts(run_facts.facts_of(found))
         self._layers.setCurrentWidget(self._content)
+        self._draw()
 
     def _refused(self, error: DeskError) -> None:
         if self._layers.currentWidget() is self._content:
@@ -146,6 +186,46 @@ class JobRunView(DetailView):
     def _say(self, empty: Empty) -> None:
         self.state.show_empty(empty)
         self._layers.setCurrentWidget(self._nothing)
+
+    # The curves.
+
+    def _chose(self, _key: str | None) -> None:
+        self._draw()
+        if self._looked is not None and metrics.missing(self._drawn(), self._looked.curves):
+            self._ask()
+
+    def _drawn(self) -> list[str]:
+        """Return the metrics that are drawn: the chosen one, and those of its family."""
+        key, found = self.table.key(), self._looked
+        if found is None or key is None or not key.startswith("m "):
+            return []
+        return metrics.together(key[2:], found.run.metrics)
+
+    def _draw(self) -> None:
+        names, found = self._drawn(), self._looked
+        if found is None or not names:
+            return  # a parameter is chosen: the curves stay
+        curves = [found.curves[name] for name in names if name in found.curves]
+        over = str(self.over.currentData())
+        unit, unit_name = metrics.time_unit(curves)
+        began = metrics.began(curves)
+        lines = [
+            Line(curve.name, slot, metrics.places(curve, over, began, unit), curve.values)
+            for slot, curve in enumerate(curves)
+        ]
+        axis = "Step" if over == metrics.STEP else f"Time ({unit_name})"
+        title = plain(names[0] if len(names) == 1 else metrics.family(names[0]))
+        self.chart.show_lines(title, lines, axis, log=self.log.isChecked())
+
+
+def _rows(run: Run, curves: Mapping[str, MetricCurve]) -> dict[str, _Value]:
+    def metric(name: str, value: float) -> _Value:
+        curve = curves.get(name)
+        step = f"{curve.steps[-1]:,}" if curve is not None and curve.steps else ""
+        return _Value(name, _number(value), "metric", step, odd=not math.isfinite(value))
+
+    told = {f"m {name}": metric(name, value) for name, value in sorted(run.metrics.items())}
+    return told | {f"p {name}": _Value(name, text, "param") for name, text in sorted(run.params.items())}
 
 
 def _no_run(job: JobBrief | None) -> Empty:
@@ -158,7 +238,3 @@ def _no_run(job: JobBrief | None) -> Empty:
 
 def _number(value: float) -> str:
     return f"{value:.{_DIGITS}g}" if math.isfinite(value) else str(value)
-
-
-def _seconds(milliseconds: int | None) -> float | None:
-    return None if milliseconds is None else milliseconds / 1000
