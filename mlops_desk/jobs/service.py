@@ -272,6 +272,9 @@ class JobsService(JobFiles):
             runner.wake()
         return found
 
+    def pause_group(self, job_id: str) -> JobGroup:
+        return self._groups.pause(job_id)
+
     def cancel_group(self, job_id: str) -> JobGroup:
         return self._groups.cancel(job_id)
 

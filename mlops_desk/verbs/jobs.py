@@ -177,7 +177,12 @@ class Jobs(Protocol):
 
     @changes(who=Who.OWNER, before="group", of=("group", "job_id"))
     def go_on(self, job_id: str) -> JobGroup:
-        """Let the rest of a group start that stopped itself because its first jobs failed at once."""
+        """Let the rest of a group start: it was paused, or stopped itself because its first jobs failed at once."""
+        ...
+
+    @changes(who=Who.OWNER, before="group", of=("group", "job_id"))
+    def pause_group(self, job_id: str) -> JobGroup:
+        """Start no more jobs of a sweep or an array until it is let go on; what runs of it goes on."""
         ...
 
     @changes(who=Who.OWNER, before="group", of=("group", "job_id"))

@@ -17,9 +17,16 @@ from mlops_desk.records.jobs.reason import Reason
 
 GROUP_FAILING = "group_failing"
 """The class of the reason for which the rest of a group is not started."""
+GROUP_PAUSED = "group_paused"
+"""The class of the reason for which what waits of a group that a person has paused is not started."""
 _QUOTED = 400  # chosen: a paragraph
 _FAST_SECONDS = 60.0  # chosen: it takes a framework some ten seconds to load, and a training longer to get anywhere
 _FEWEST_FAILURES = 3  # chosen: one may have met a bad card, two the same one; three share what is in the job file
+
+
+def paused_reason(group: str) -> Reason:
+    """Return why no more jobs of a group are started that a person has paused."""
+    return Reason(GROUP_PAUSED, "Its group was paused.", hint=Hint(f"mlops-desk jobs go-on {group}"))
 
 
 @dataclass(frozen=True, slots=True)

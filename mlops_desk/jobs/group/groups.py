@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from mlops_desk.jobs.book import JobBook, with_attempt
 from mlops_desk.jobs.group.early_stop import Behind, find_behind, stop_reason
-from mlops_desk.jobs.group.failing import why_stopped
+from mlops_desk.jobs.group.failing import paused_reason, why_stopped
 from mlops_desk.jobs.ports import MetricHistories
 from mlops_desk.jobs.run import times
 from mlops_desk.records.jobs.job import Job, JobState
@@ -32,9 +32,10 @@ class Groups:
         self._due = 0.0
 
     def held(self, active: Sequence[Job]) -> dict[str, Reason]:
-        """Return the waiting jobs of groups that stopped themselves, each with the reason. Raises DeskError."""
-        found: dict[str, Reason] = {}
-        waiting = [job for job in active if job.group is not None and job.state in _WAITING and not job.insisted]
+        """Return what waits of groups that were paused or stopped themselves, with the reason. Raises DeskError."""
+        members = [job for job in active if job.group is not None and job.state in _WAITING]
+        found = {job.id: paused_reason(job.group or job.id) for job in members if job.paused}
+        waiting = [job for job in members if not (job.insisted or job.paused)]
         self._forget({job.group for job in active if job.group is not None})
         moment = times.now()
         for group in {job.group for job in waiting if job.group is not None}:

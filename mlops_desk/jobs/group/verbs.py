@@ -7,11 +7,12 @@ from mlops_desk.base.errors import DeskError, Hint, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.group.early_stop import best_of
-from mlops_desk.jobs.group.failing import why_stopped
+from mlops_desk.jobs.group.failing import paused_reason, why_stopped
 from mlops_desk.jobs.ports import MetricHistories
 from mlops_desk.jobs.run import times
 from mlops_desk.records.jobs.group import GroupMember, JobGroup
 from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import Goal, Sweep
 
 _WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED})
@@ -42,17 +43,28 @@ class GroupVerbs:
             metric=None if sweep is None else sweep.metric,
             goal=None if sweep is None else sweep.goal,
             best=next((job_id for job_id, value in values.items() if best is not None and value == best), None),
-            stopped=None if _goes_on(jobs) else why_stopped(first.group or first.id, jobs, times.now()),
+            stopped=_why_stopped(first.group or first.id, jobs),
         )
 
     def go_on(self, name: str) -> JobGroup:
-        """Let what waits of a group start although its first jobs have failed."""
+        """Let what waits of a group start: it was paused, or its first jobs have failed."""
+        jobs = self._jobs(name)
+        failing = why_stopped(jobs[0].group or jobs[0].id, jobs, times.now()) is not None
 
         def insist(job: Job) -> Job | None:
-            return replace(job, insisted=True, state=JobState.QUEUED, reason=None) if job.state in _WAITING else None
+            if job.state not in _WAITING:
+                return None
+            insisted = job.insisted or failing
+            return replace(job, insisted=insisted, paused=False, state=JobState.QUEUED, reason=None)
 
-        for job in self._jobs(name):
+        for job in jobs:
             self._book.change(job.id, insist)
+        return self.show(name)
+
+    def pause(self, name: str) -> JobGroup:
+        """Let what waits of a group wait on; what runs goes on."""
+        for job in self._jobs(name):
+            self._book.change(job.id, lambda job: replace(job, paused=True) if job.state in _WAITING else None)
         return self.show(name)
 
     def cancel(self, name: str) -> JobGroup:
@@ -80,6 +92,13 @@ class GroupVerbs:
             return {}
         found = {runs[run]: best_of(values, sweep.goal) for run, values in told.items() if run in runs}
         return {job_id: value for job_id, value in found.items() if value is not None}
+
+
+def _why_stopped(group: str, jobs: Sequence[Job]) -> Reason | None:
+    """Return why none of a group that waits is started; None: they are, or none waits."""
+    if any(job.paused and job.state in _WAITING for job in jobs):
+        return paused_reason(group)
+    return None if _goes_on(jobs) else why_stopped(group, jobs, times.now())
 
 
 def _goes_on(jobs: Sequence[Job]) -> bool:

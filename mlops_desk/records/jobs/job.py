@@ -104,7 +104,8 @@ class Job:
     or array that it was submitted with, ``group_index`` its place there. ``not_before`` is when it may start at the
     earliest. ``repeat`` says of which job it is the same once more. ``position`` (1 is next), ``forecast_start`` and
     ``waiting_for`` are the scheduler's, as of now, and not stored. ``insisted``: it starts although its group stopped
-    itself. ``progress``, ``stuck`` and ``live`` are of its newest attempt while it runs, and not stored.
+    itself. ``paused``: a person has asked that it is not started. ``progress``, ``stuck`` and ``live`` are those of
+    its newest attempt while it runs, and not stored.
     """
 
     id: str
@@ -141,6 +142,7 @@ class Job:
     owner_name: str = field(default="", metadata={"json": "owner"})
     insisted: bool = False
     repeat: Repeat | None = None
+    paused: bool = False
     stuck: Stuck | None = None
     live: LiveUse | None = None
 

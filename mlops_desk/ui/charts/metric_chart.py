@@ -32,7 +32,7 @@ _STEPS = {Qt.Key.Key_Left.value: -1, Qt.Key.Key_Right.value: 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MetricLine:
     """One curve: ``ys`` may be NaN or infinite; ``slot`` is its colour."""
 
     name: str
@@ -49,7 +49,7 @@ class MetricChart(Card):
     def __init__(self, tasks: Tasks) -> None:
         super().__init__("Metrics")
         self._tasks = tasks
-        self._lines: tuple[Line, ...] = ()
+        self._lines: tuple[MetricLine, ...] = ()
         self._axis, self._log = "", False
         self._plot: Any = None
         self._cursor: Any = None
@@ -70,7 +70,7 @@ class MetricChart(Card):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumHeight(theme.CHART_MINIMUM_HEIGHT)
 
-    def show_lines(self, title: str, lines: Sequence[Line], axis: str, *, log: bool) -> None:
+    def show_lines(self, title: str, lines: Sequence[MetricLine], axis: str, *, log: bool) -> None:
         """Show curves over ``axis`` (its name, with the unit)."""
         if (title, tuple(lines), axis, log) == (self.heading.whole, self._lines, self._axis, self._log):
             return
@@ -196,7 +196,7 @@ class MetricChart(Card):
         plot.addItem(self._cursor, ignoreBounds=True)
         self.point_at(self._at)
 
-    def _draw_line(self, line: Line, foot: float) -> None:
+    def _draw_line(self, line: MetricLine, foot: float) -> None:
         seen = [y if math.isfinite(y) and (y > 0 or not self._log) else math.nan for y in line.ys]
         pen = QPen(theme.series(line.slot), theme.LINE)
         pen.setCosmetic(True)
@@ -236,7 +236,7 @@ def _value(value: float) -> str:
     return f"{value:.{_DIGITS}g}" if math.isfinite(value) else f"{numbers.WARNING} {value}"
 
 
-def _told(line: Line) -> str:
+def _told(line: MetricLine) -> str:
     """Return a curve as a sentence."""
     if not line.ys:
         return f"{plain(line.name, _NAME_LIMIT)}: nothing yet"

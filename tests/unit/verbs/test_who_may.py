@@ -94,6 +94,7 @@ TABLE = {
     "/v1/jobs/export": OWNER,
     "/v1/jobs/group": EVERYBODY,
     "/v1/jobs/go_on": OWNER,
+    "/v1/jobs/pause_group": OWNER,
     "/v1/jobs/cancel_group": OWNER,
     "/v1/jobs/shell": OWNER,
     "/v1/jobs/lost": EVERYBODY,

@@ -17,7 +17,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.model import MetricCurve, Run
-from mlops_desk.ui.charts.metric_chart import Line, MetricChart
+from mlops_desk.ui.charts.metric_chart import MetricChart, MetricLine
 from mlops_desk.ui.jobs.detail import metrics, run_facts
 from mlops_desk.ui.jobs.detail.run_look import RunLook, look
 from mlops_desk.ui.jobs.detail.view import DetailView
@@ -210,7 +210,7 @@ class JobRunView(DetailView):
         unit, unit_name = metrics.time_unit(curves)
         began = metrics.began(curves)
         lines = [
-            Line(curve.name, slot, metrics.places(curve, over, began, unit), curve.values)
+            MetricLine(curve.name, slot, metrics.places(curve, over, began, unit), curve.values)
             for slot, curve in enumerate(curves)
         ]
         axis = "Step" if over == metrics.STEP else f"Time ({unit_name})"

@@ -115,6 +115,39 @@ def test_a_person_may_let_it_go_on(world):
     assert states(world, ids[3:]) == [JobState.SUCCEEDED] * 5
 
 
+def test_a_person_may_pause_what_waits_of_it_and_let_it_go_on(world):
+    ids = sweep(world, *["train"] * 12, gpus=2, asked=None, mlflow=False)
+    other = world.submit("train", gpus=2)
+    world.tick(3)
+    running = [job_id for job_id in ids if world.job(job_id).state is JobState.RUNNING]
+    rest = [job_id for job_id in ids if job_id not in running]
+    assert running
+    assert rest
+    told = verbs(world).pause(rest[0])
+    assert (told.stopped.class_, told.stopped.command) == ("group_paused", f"mlops-desk jobs go-on {ids[0]}")
+    world.runner.cancel(running[0])
+    world.restart()
+    world.tick(6)
+    assert states(world, rest) == [JobState.BLOCKED] * len(rest)
+    assert states(world, running[1:]) == [JobState.RUNNING] * len(running[1:])
+    assert world.job(other).state is JobState.RUNNING  # whoever waits behind them gets the GPUs
+    assert {world.job(job_id).reason.class_ for job_id in rest} == {"group_paused"}
+    told = verbs(world).go_on(ids[0])
+    assert told.stopped is None
+    assert not any(world.job(job_id).insisted for job_id in rest), "it did not fail: it may yet stop itself"
+    world.runner.cancel(other)
+    world.tick(6)
+    assert any(world.job(job_id).state is JobState.RUNNING for job_id in rest)
+
+
+def test_of_a_group_that_is_over_nothing_is_paused(world):
+    ids = sweep(world, "train", asked=None, mlflow=False)
+    world.runner.cancel(ids[0])
+    world.tick(3)
+    assert verbs(world).pause(ids[0]).stopped is None
+    assert not world.job(ids[0]).paused
+
+
 def test_a_person_may_cancel_all_of_it(world):
     ids = failing(world)
     world.tick(12)
