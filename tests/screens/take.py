@@ -1,10 +1,10 @@
 """Take pictures of every page, dark and light, at 1280x800 and at twice the scale.
 
-    python tests/screens/take.py OUT [--agent] [--only PAGE ...] [--size WxH] [--scale 1,2] [--state full|empty|none]
+    python tests/screens/take.py OUT [--agent] [--only PAGE[/THING] ...] [--size WxH] [--scale 1,2] [--state full|empty|none]
 
 Starts the real window under its own Xvfb (or the display that is there) with the scripted double, or
-with ``--agent`` with the agent of the chosen data folder, goes to each page, waits until it has settled
-and grabs it.
+with ``--agent`` with the agent of the chosen data folder, goes to each page (and chooses a thing on it), waits until
+it has settled and grabs it.
 """
 
 import argparse
@@ -124,9 +124,9 @@ def _child(options: argparse.Namespace) -> int:
     _wait_for_numbers(application, program, options)
     if options.then:
         program.context.axis.move(-options.then)
-    pages = [spec.id for spec in PAGES if not options.only or spec.id in options.only]
-    for page in pages:
-        program.window.sidebar.choose(page)
+    for page in options.only or [spec.id for spec in PAGES]:
+        place, _, thing = page.partition("/")
+        program.window.open_thing(place, thing or None)
         _spin(application, SETTLE_SECONDS)
         over = _arrange_jobs(application, program, options) if page == "jobs" else None
         if options.state == "lost":
@@ -140,7 +140,9 @@ def _child(options: argparse.Namespace) -> int:
             _spin(application, 0.4)
             state = "" if options.state == "full" else f"-{options.state}"
             state += "-then" if options.then else ""
-            name = "-".join(part for part in (page + state, options.tab, "form" if over else "", look) if part)
+            name = "-".join(
+                part for part in (page.replace("/", "-") + state, options.tab, "form" if over else "", look) if part
+            )
             (over or program.window).grab().save(str(options.out / f"{name}-x{scale}.png"))
     program.stop()
     return 0

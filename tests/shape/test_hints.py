@@ -31,6 +31,8 @@ _FIXES = {
     "ui/gpus/end_process_form.py": "a line to copy has its command in a field",
     "ui/jobs/page.py": "an empty page has its command in a field",
     "ui/models/page.py": "an empty page has its command in a field",
+    "ui/settings/engines/view.py": "an empty page has its command in a field",
+    "ui/settings/secrets/view.py": "an empty page has its command in a field",
     "ui/overview/notes.py": "a note for who starts here, which names two commands to try",
     "base/settings.py": "the help of a setting is read beside it",
     "registry/server/permits.py": "the answer to a program that speaks MLflow, which knows no fields",

@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from engine_doubles import Engines, Secrets, some_engines, some_secrets
+from service_double import Service
+
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Place, Refused, Unavailable
 from mlops_desk.base.settings import SETTINGS
 from mlops_desk.records import event as events
@@ -47,26 +50,6 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 NOW = time.time()
-
-
-class Service:
-    """Calls go through the double's gate, so that a test can freeze or break them."""
-
-    def __init__(self, double: Double, name: str) -> None:
-        self._double = double
-        self._name = name
-
-    def __getattribute__(self, name: str) -> Any:
-        found = object.__getattribute__(self, name)
-        if name.startswith("_") or not callable(found):
-            return found
-        double, service = object.__getattribute__(self, "_double"), object.__getattribute__(self, "_name")
-
-        def gated(*positional: Any, **named: Any) -> Any:
-            double.enter(service, name)
-            return found(*positional, **named)
-
-        return gated
 
 
 class Telemetry(Service):
@@ -115,7 +98,8 @@ class Agent(Service):
 
 
 class Jobs(Service):
-    def submit(self, spec: str, folder: str = "/") -> Job:
+    def submit(self, spec: str, folder: str = "/", runtime: str | None = None) -> Job:
+        self._double.submitted.append((spec, runtime))
         if "image:" not in spec:
             raise Invalid("Line 4: 'image' is missing.", "Name the image: image: python:3.12-slim")
         job = job_record("j" + str(len(self._double.jobs_by_id)), "submitted", JobState.QUEUED)
@@ -485,11 +469,16 @@ class Double:
             )
             for s in SETTINGS
         }
+        self.submitted: list[tuple[str, str | None]] = []
+        self.found_engines = [] if empty else some_engines()
+        self.secrets_by_name = {} if empty else {one.name: one for one in some_secrets()}
+        self.kept_values: dict[str, str] = {}
         self.checks = [Check("engine", "ok", "docker 29.1 (GPU proven)"), Check("driver", "ok", "580.65")]
         self.agent, self.telemetry = Agent(self, "agent"), Telemetry(self, "telemetry")
         self.jobs, self.models, self.runs = Jobs(self, "jobs"), Models(self, "models"), Runs(self, "runs")
         self.endpoints, self.drift = Endpoints(self, "endpoints"), Drift(self, "drift")
         self.rules, self.settings = Rules(self, "rules"), Settings(self, "settings")
+        self.engines, self.secrets = Engines(self, "engines"), Secrets(self, "secrets")
         # "events" is the gate of the announcements.
         self.gpus, self.events, self.alerts = Gpus(self, "gpus"), Events(self, "incidents"), Alerts(self, "alerts")
 

@@ -1,25 +1,31 @@
-"""Settings: made from the agent's table of settings; each is saved at once, an error stands beside its field."""
+"""Settings in three views: the table of settings, the container engines, and one's own secrets."""
 
+from functools import partial
 from typing import ClassVar
 
-from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayout
 
-from mlops_desk.base.text import plain
-from mlops_desk.records.setting import SettingValue
+from mlops_desk.ui.actions import Action
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.parts.asked import AskedView
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.parts.setting_row import SettingRow
-from mlops_desk.ui.widgets.card import Card
+from mlops_desk.ui.settings.cards import SettingCards
+from mlops_desk.ui.settings.engines.view import EnginesView
+from mlops_desk.ui.settings.secrets.view import SecretsView
+from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.field import filter_field
-from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
+from mlops_desk.ui.widgets.tabs import Tabs
+
+VIEWS = (("settings", "Settings"), ("engines", "Engines"), ("secrets", "Secrets"))
+_PALETTE = frozenset({"palette"})
 
 
 class SettingsPage(Page):
-    """A card for each section."""
+    """``cards`` has the settings; ``engines`` and ``secrets`` ask for theirs when they are seen."""
 
     stale: ClassVar[str] = "These settings are"
     topics: ClassVar[frozenset[Topic]] = frozenset({Topic.SETTINGS, Topic.CONNECTION})
@@ -27,92 +33,80 @@ class SettingsPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self.tabs = Tabs("Views of the settings", VIEWS)
         self._filter = filter_field("Filter settings")
-        self._filter.textChanged.connect(self._narrow)
-        self.rows: dict[str, SettingRow] = {}
-        self._cards: dict[str, Card] = {}
-        self._column = QVBoxLayout()
-        self._column.setSpacing(theme.SPACE_12)
-        self._nothing = Label(tone="muted")
-        self._nothing.hide()
-        inner = QWidget()
-        inner.setLayout(self._column)
-        self._column.setContentsMargins(0, 0, 0, 0)
+        self.cards = SettingCards(context)
+        self.engines = EnginesView(context)
+        self.secrets = SecretsView(context)
+        self._views = QStackedWidget()
+        for view in (self.cards, self.engines, self.secrets):
+            self._views.addWidget(view)
+        self._filter.textChanged.connect(self.cards.narrow)
+        row = QHBoxLayout()
+        row.setSpacing(theme.SPACE_8)
+        row.addWidget(self.tabs)
+        row.addStretch(1)
+        row.addWidget(self._filter, 1)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
         whole.addWidget(self._stale_line)
-        whole.addWidget(self._filter)
-        whole.addWidget(self._nothing)
-        whole.addWidget(scrolled(inner, "Settings"), 1)
+        whole.addLayout(row)
+        whole.addWidget(self._views, 1)
+        self.tabs.chosen.connect(self._turn)
+        self.tabs.choose("settings")
+
+    @property
+    def rows(self) -> dict[str, SettingRow]:
+        """The settings by key."""
+        return self.cards.rows
+
+    def _turn(self, view: str) -> None:
+        self._views.setCurrentIndex([key for key, _ in VIEWS].index(view))
+        self._filter.setVisible(view == "settings")
+
+    def _seen(self) -> AskedView[list[object]] | AskedView[dict[str, object]] | None:
+        """Return the view that asks by itself, where one is seen."""
+        shown = self._views.currentWidget()
+        return shown if isinstance(shown, AskedView) else None
 
     def refresh(self, topics: frozenset[Topic]) -> None:  # noqa: ARG002 - one thing is shown, whatever changed
-        part = self.context.store.settings
-        if not self.show_part(part, "Settings", self._empty):
-            return
-        values = part.value or {}
-        if list(self.rows) != list(values):
-            self._make(values)
-        for key, setting in values.items():
-            self.rows[key].show_value(setting)
+        if self.show_part(self.context.store.settings, "Settings", self._empty):
+            self.cards.show_values(self.context.store.settings.value or {})
+
+    def reload(self) -> None:
+        super().reload()
+        view = self._seen()
+        if view is not None:
+            view.look()
 
     def _empty(self) -> Empty:
         return Empty("There are no settings", "This agent declares none.", "Look again", self.reload)
 
-    def _make(self, values: dict[str, SettingValue]) -> None:
-        while (item := self._column.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
-        self._cards, self.rows = {}, {}
-        for key, setting in values.items():
-            card = self._cards.get(setting.section)
-            if card is None:
-                card = self._cards[setting.section] = Card(setting.section)
-                card.column.setSpacing(theme.SPACE_12)
-                self._column.addWidget(card)
-            row = self.rows[key] = SettingRow(setting, self._save)
-            card.column.addWidget(row)
-        self._column.addStretch()
-
-    def _save(self, key: str, text: str) -> None:
-        row = self.rows[key]
-        row.say("Saving …", "muted")
-        self.context.ask("set setting", lambda desk: desk.settings.set(key, text), self._saved, row.fail)
-
-    def _saved(self, setting: SettingValue) -> None:
-        row = self.rows.get(setting.key)
-        if row is not None:
-            row.show_value(setting)
-            row.say("Saved", "ok")
-        values = self.context.store.settings.value
-        if values is not None:
-            values[setting.key] = setting
-            self.context.changed.emit(frozenset({Topic.SETTINGS}))
-
-    def _narrow(self, text: str) -> None:
-        wanted = text.lower().split()
-        for section, card in self._cards.items():
-            shown = False
-            for row in self.rows.values():
-                if row.setting.section == section:
-                    fits = all(word in row.words for word in wanted)
-                    row.setVisible(fits)
-                    shown |= fits
-            card.setVisible(shown)
-        found = not wanted or any(card.isVisibleTo(self) for card in self._cards.values())
-        self._nothing.setVisible(not found)
-        self._nothing.show_text(f"Nothing matches \u201c{plain(text, 60)}\u201d. Esc clears the filter.")
+    def main_table(self) -> RecordTable[object] | None:
+        view = self._views.currentWidget()
+        return view.table if isinstance(view, (EnginesView, SecretsView)) else None  # type: ignore[return-value]  # of what the rows are says nothing to who walks through them
 
     def filter_field(self) -> QLineEdit | None:
-        return self._filter
+        return self._filter if self.tabs.current() == "settings" else None
+
+    def actions_here(self) -> list[Action]:
+        views = [
+            Action(f"settings.{key}", f"Settings: {title.lower()}", partial(self.tabs.choose, key), places=_PALETTE)
+            for key, title in VIEWS
+        ]
+        shown = self._views.currentWidget()
+        return views + (shown.actions_here() if isinstance(shown, (EnginesView, SecretsView)) else [])
 
     def show_thing(self, thing: str) -> bool:
-        """Show one setting and put the focus into its field."""
+        """Show one setting and put the focus into its field, or one of the other views."""
+        if thing in dict(VIEWS):
+            self.tabs.choose(thing)
+            return True
         row = self.rows.get(thing)
         if row is None:
             return False
+        self.tabs.choose("settings")
         self._filter.setText(row.setting.key)
         row.field.setFocus()
         return True

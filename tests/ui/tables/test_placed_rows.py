@@ -93,10 +93,10 @@ def test_a_filter_without_a_match_says_so_and_escape_clears_it(start, double, qt
     qtbot.wait(200)
     QTest.keyClicks(made.filter_field(), "zzz")
     if page == "settings":
-        assert made._nothing.isVisible()
-        assert NOTHING in made._nothing.whole
+        assert made.cards.nothing.isVisible()
+        assert NOTHING in made.cards.nothing.whole
         QTest.keyClick(made.filter_field(), Qt.Key.Key_Escape)
-        assert not made._nothing.isVisible()
+        assert not made.cards.nothing.isVisible()
         return
     table = made.models if page == "models" else made.table
     assert table.nothing().startswith(NOTHING)

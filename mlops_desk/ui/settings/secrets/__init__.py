@@ -1,0 +1,1 @@
+"""Secrets among the settings: one's own by their names. What they say is typed once and never shown."""
