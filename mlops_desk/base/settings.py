@@ -24,6 +24,9 @@ _NAMED = 5  # chosen: as many as stand in one line
 _SHOWN = 200  # chosen: enough to see what is meant
 _ENGINE = r"[a-z][a-z0-9-]{0,31}=([a-z]+:)?(unix:///|tcp://|https?://)\S{1,200}"  # as engines/table.py reads them
 
+_WEB = r"(https?://[^\s@]{1,500})?"  # base/network/addresses.py says what is wrong; with a login it is never kept
+_NAME_OF_SECRET = r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,99})?"  # noqa: S105 - a form, as storage/secrets.py has it
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -172,6 +175,39 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jobs.log_mebibytes", "Containers", "Disk for the logs of jobs",
             "What the compressed logs of all jobs may take together; those of the jobs that ended first go first.",
             "integer", 4096, minimum=64, maximum=1_073_741_824, unit="MiB"),
+    Setting("network.http_proxy", "Network", "Proxy for http",
+            "Address of the proxy, as http://proxy.example:3128, for jobs, builds, git and pip; without a login, which "
+            "is a secret. The engine pulls images through a proxy of its own (mlops-desk doctor tells of it).",
+            "text", "", form=_WEB),
+    Setting("network.https_proxy", "Network", "Proxy for https",
+            "Likewise for https: most proxies take both, and the address begins with http:// all the same.",
+            "text", "", form=_WEB),
+    Setting("network.no_proxy", "Network", "Reached without proxy",
+            "Hosts (db.lab), domains (.lab) and addresses (10.0.0.7), blanks between them; this machine, the engine's "
+            "bridge and the tracking server always are. Networks (10.0.0.0/8) are understood by Go, curl and requests, "
+            "not by urllib or httpx.", "text", "", form=r"[\w.:/,*\[\] -]{0,2000}"),
+    Setting("network.proxy_login", "Network", "Secret with the proxy's login",
+            "Name of a secret that says USER:PASSWORD. A job that names it among its secrets gets it for pip, in a "
+            "file; git fetches with it. Other programs take a proxy's login from the environment alone, where it is "
+            "never put.", "text", "", form=_NAME_OF_SECRET),
+    Setting("network.ca_bundle", "Network", "Certificates trusted besides",
+            "File of PEM certificates (of a proxy that looks into connections, of a registry of your own) that jobs, "
+            "builds, git and pip trust beside the usual ones.", "path", ""),
+    Setting("network.package_index", "Network", "Package index",
+            "Address of the index that pip and uv ask in jobs and builds, as https://pypi.example/simple; empty means "
+            "their own.", "text", "", form=_WEB),
+    Setting("network.extra_indexes", "Network", "Further package indexes",
+            "Addresses of indexes that are asked besides, blanks between them.", "text", "",
+            form=rf"({_WEB}( +{_WEB})*)?"),
+    Setting("network.index_login", "Network", "Secret with the index's login",
+            "Name of a secret that says USER:PASSWORD. A job that names it among its secrets gets it as a netrc file "
+            "for the hosts of the indexes, which pip, uv and git read.", "text", "", form=_NAME_OF_SECRET),
+    Setting("network.wheels", "Network", "Folder of wheels",
+            "Folder that jobs and builds find wheels in; where no package index is named, they ask no other.",
+            "path", ""),
+    Setting("network.registries", "Network", "Image registries to check",
+            "Hosts of image registries that mlops-desk doctor asks, with your own login (docker login), blanks "
+            "between them.", "text", "", form=r"[\w.:, -]{0,1000}"),
     Setting("registry.uri", "Registry", "Tracking server",
             "Registry that is meant when none is named; empty means the desk's own server, where jobs always log.",
             "text", ""),

@@ -26,6 +26,7 @@ from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepare_run, run_metrics, snapshots
+from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.secrets import SecretsService
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
@@ -122,7 +123,7 @@ class Desk(DeskVerbs):
         self._watch_machine()
         self._keep_models()
         self.secrets = SecretsService(SecretStore(folder.secrets))
-        self.settings = SettingsService(self.store, self.bus)
+        self.settings = SettingsService(self.store, self.bus, judge_in_time(loop))
         self.agent = self._agent()
         self.services = {name: getattr(self, name) for name in PROTOCOLS}
         self.permission = Permission(self.services, self.policy)

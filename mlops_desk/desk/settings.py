@@ -1,6 +1,7 @@
 """Settings as verbs: list them, set one, and tell everybody. A secret one goes in and never comes out again."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 from mlops_desk.alerts import delivery
@@ -8,6 +9,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.base.settings import SETTINGS, Setting, SettingsStore
 from mlops_desk.base.text import plain
+from mlops_desk.desk.network.judging import holds_login, judge
 from mlops_desk.records.agent import AuditEntry
 from mlops_desk.records.event import SettingsChanged
 from mlops_desk.records.setting import SettingValue
@@ -18,11 +20,12 @@ HIDDEN = "(set, hidden)"
 
 
 class SettingsService:
-    """Implements ``verbs.Settings``."""
+    """Implements ``verbs.Settings``. ``judge`` raises Invalid for a value that can't be what its key means."""
 
-    def __init__(self, store: SettingsStore, bus: Bus) -> None:
+    def __init__(self, store: SettingsStore, bus: Bus, judge: Callable[[str, str], None] = judge) -> None:
         self._store = store
         self._bus = bus
+        self._judge = judge
 
     def list(self) -> list[SettingValue]:
         return [self._value(setting) for setting in SETTINGS]
@@ -42,6 +45,7 @@ class SettingsService:
             delivery.parse(value)
         if key == default_registry.SETTING:
             default_registry.check(value)
+        self._judge(key, value)
         self._store.set(key, value)
         self._bus.publish(SettingsChanged((key,)))
         return self.show(key)
@@ -76,7 +80,7 @@ def without_secrets(entry: AuditEntry) -> AuditEntry:
     secrets = {setting.key for setting in SETTINGS if setting.secret}
     try:
         arguments = json.loads(entry.arguments)
-        is_open = arguments["key"] not in secrets
+        is_open = arguments["key"] not in secrets and not holds_login(arguments["key"], arguments["value"])
     except (ValueError, KeyError, TypeError, RecursionError):
         arguments, is_open = {"key": "?"}, False  # cut or odd: rather too little than a secret
     if is_open:

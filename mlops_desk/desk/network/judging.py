@@ -1,0 +1,55 @@
+"""Settings of the network are judged by what they mean before they are kept: addresses, certificates, folders."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.loop import Loop
+from mlops_desk.base.network import addresses, certificates
+from mlops_desk.base.settings import SETTINGS
+from mlops_desk.base.text import plain
+
+_DEADLINE_SECONDS = 5.0  # chosen: a healthy share has answered long before
+_TITLES = {setting.key: setting.title for setting in SETTINGS}
+
+
+def judge_in_time(loop: Loop) -> Callable[[str, str], None]:
+    """Return ``judge`` with a deadline: what is named may lie on a share that does not answer."""
+    return lambda key, value: loop.call("judging a setting", partial(judge, key, value), _DEADLINE_SECONDS)
+
+
+def judge(key: str, value: str) -> None:
+    """Raise Invalid for a value of the group ``network`` that can't be what is meant; other keys are left alone.
+
+    Reads the files that are named, so it wants a deadline.
+    """
+    if not value or not key.startswith("network."):
+        return
+    title = _TITLES.get(key, key)
+    if key in {"network.http_proxy", "network.https_proxy"}:
+        addresses.check_proxy(title, value, "network.proxy_login")
+    elif key in {"network.package_index", "network.extra_indexes"}:
+        for address in addresses.entries(value):
+            addresses.check_index(title, address, "network.index_login")
+    elif key in {"network.no_proxy", "network.registries"}:
+        addresses.check_direct(title, value)
+    elif key == "network.ca_bundle":
+        certificates.read_bundle(value)
+    elif key == "network.wheels":
+        check_wheelhouse(value)
+
+
+def check_wheelhouse(value: str) -> None:
+    """Raise Invalid for what is no folder that can be looked into."""
+    folder = Path(value).expanduser()
+    if not folder.is_absolute() or not folder.is_dir():
+        raise Invalid(f"There is no folder {plain(str(folder))}.", "Name a folder of wheels by its whole path.")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise Invalid(f"The folder {plain(str(folder))} can't be looked into.", "Its wheels must be readable for all.")
+
+
+def holds_login(key: str, value: str) -> bool:
+    """Tell whether a value that is refused may hold a login, which must then not be in the audit trail either."""
+    return key.startswith("network.") and "@" in value
