@@ -15,6 +15,8 @@ from mlops_desk.desk import doctor
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.container_names import ContainerNames
+from mlops_desk.desk.engines.build_contexts import BuildContexts
+from mlops_desk.desk.engines.image_needs import image_needs
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.engines.wiring import EngineWiring
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
@@ -37,6 +39,9 @@ from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.proven import Proofs
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
+from mlops_desk.images.service import ImagesService
+from mlops_desk.images.stock import ImageParts
+from mlops_desk.images.users import ImageNeed
 from mlops_desk.jobs.bare import BareService
 from mlops_desk.jobs.queue.rules import rules_of
 from mlops_desk.jobs.service import JobsService
@@ -53,6 +58,7 @@ from mlops_desk.registry.service import ModelsService, RegistryCore
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
 from mlops_desk.runtimes.local.build import local_runtime
+from mlops_desk.runtimes.local.container import INSTANCE_LABEL
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.serving import metrics as serving_metrics
@@ -85,6 +91,7 @@ class Desk(DeskVerbs):
     runs: RunsService
     endpoints: EndpointsService
     engines: EnginesService
+    images: ImagesService
     secrets: SecretsService
     drift: DriftService
     rules: RulesService
@@ -153,6 +160,7 @@ class Desk(DeskVerbs):
             Part("telemetry", self.telemetry.start, self.telemetry.stop, _TELEMETRY_STOP_SECONDS),
             Part("tickets", lambda: self.registry.admit_earlier(self.jobs.logging())),
             Part("registry", self.registry.start, self.registry.stop),
+            Part("images", self.images.start),
             Part("jobs", self.jobs.start, self.jobs.stop),
             Part("bare processes", lambda: self.bare.start(self.loop)),
             Part("endpoints", self.endpoints.start, self.endpoints.close),
@@ -185,6 +193,8 @@ class Desk(DeskVerbs):
         self.models = ModelsService(self.registry)
         self.runs = RunsService(self.registry)
         self.processes = self._processes()
+        self.snapshots = snapshots(self.folder, self.store)
+        self.images = self._images()
         self.jobs = self._jobs()
         self.bare = BareService(self.jobs, self.processes, self.bus)
         self.endpoints = self._endpoints()
@@ -201,6 +211,21 @@ class Desk(DeskVerbs):
     def _other_engines(self) -> Mapping[str, Engine]:
         """Return the further engines that the settings name."""
         return {name: self.engine_table.open(name) for name in self.engine_table.names if name != LOCAL_RUNTIME}
+
+    def _images(self) -> ImagesService:
+        def needs(name: str) -> list[ImageNeed]:
+            jobs, shown = self.state.jobs.list(limit=JOBS_COUNTED), self.endpoints
+            return image_needs(jobs, shown.list(), shown.images, name)
+
+        engines = {LOCAL_RUNTIME: self.engine, **self.other_engines}
+        parts = ImageParts(
+            engines, self._is_here, needs, BuildContexts(self.snapshots), {INSTANCE_LABEL: self.folder.instance}
+        )
+        return ImagesService(self.folder.images, self.bus, self.loop, parts)
+
+    def _is_here(self, name: str) -> bool:
+        """Tell whether an engine runs on this machine."""
+        return name == LOCAL_RUNTIME or is_here(self.engine_table.address(name))
 
     def _engines(self) -> EnginesService:
         return self.engine_wiring.service(self.loop)
@@ -305,7 +330,7 @@ class Desk(DeskVerbs):
             self.registry.keep_tickets,
             self.policy,
             partial(run_metrics, self.registry),
-            snapshots(self.folder, self.store),
+            self.snapshots,
             self.registry.metric_histories,
             partial(rules_of, self.store),
             outside(self.machine, self.telemetry, self.registry, self.store),

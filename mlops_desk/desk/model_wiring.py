@@ -69,6 +69,7 @@ def snapshots(folder: DataFolder, store: SettingsStore) -> Snapshots:
         lambda: int(store.number("jobs.snapshots_mebibytes")) << 20,
         tuple(map(str, private)),
         lambda: store.text("jobs.mount_roots").split(),
+        lambda: int(store.number("images.context_mebibytes")) << 20,
     )
 
 

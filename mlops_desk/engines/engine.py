@@ -12,6 +12,7 @@ from typing import Protocol
 
 from mlops_desk.base.disk.mount_points import MountPoint
 from mlops_desk.base.errors import Refused
+from mlops_desk.engines.images import HearBuild, HearLayer, ImageStore, unheard
 from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.records.jobs.spec import Mount
 
@@ -127,11 +128,15 @@ class LogPiece:
     data: bytes
 
 
+class WasEnded(Refused):
+    """What was under way was ended by what had been handed out for that."""
+
+
 HandEnder = Callable[[Callable[[], None]], None]
 """Take what ends a reading that may be blocked."""
 
 
-class Engine(Protocol):
+class Engine(ImageStore, Protocol):
     """A container engine."""
 
     def info(self) -> EngineInfo: ...
@@ -140,15 +145,47 @@ class Engine(Protocol):
         """Describe a local image. Raises NotFound when it is not local."""
         ...
 
-    def pull(self, reference: str, timeout_seconds: float, login: RegistryLogin | None = None) -> ImageFacts:
-        """Pull an image, with ``login`` or with none. Raises NotFound when the registry has none of that name."""
+    def pull(
+        self,
+        reference: str,
+        quiet_seconds: float,
+        login: RegistryLogin | None = None,
+        *,
+        heard: HearLayer = unheard,
+        hand: HandEnder | None = None,
+    ) -> ImageFacts:
+        """Pull an image, with ``login`` or with none, however long it takes.
+
+        TimedOut is raised when nothing is heard for ``quiet_seconds``.
+        ``hand`` is given what ends it at once, from any thread; then WasEnded is raised. Raises NotFound when the
+        registry has none of that name, and Unavailable when it broke off: finished layers need not be fetched again.
+        """
         ...
 
-    def build(self, folder: Path, tag: str, labels: Mapping[str, str], timeout_seconds: float, log: Path) -> ImageFacts:
-        """Build ``folder`` (with its Dockerfile) as ``tag``, the output in ``log``. Raises Refused when it fails."""
+    def build(
+        self,
+        folder: Path,
+        tag: str,
+        labels: Mapping[str, str],
+        timeout_seconds: float,
+        log: Path,
+        *,
+        dockerfile: str = "Dockerfile",
+        heard: HearBuild = unheard,
+        hand: HandEnder | None = None,
+    ) -> ImageFacts:
+        """Build ``folder``, with its ``dockerfile``, as ``tag``; the output, cut to a length, goes into ``log``.
+
+        Raises Refused when it fails, with the last lines that it wrote, and WasEnded as pulling does.
+        """
         ...
 
-    def remove_image(self, reference: str) -> None: ...
+    def remove_image(self, reference: str, *, force: bool = True) -> None:
+        """Remove an image with all its names. No error when it is gone.
+
+        Without ``force``, Refused where a container was made of it, or another image was built on it.
+        """
+        ...
 
     def create(self, spec: ContainerSpec) -> ContainerFacts:
         """Create a container; one of the same name and labels that is there already is adopted (idempotent)."""

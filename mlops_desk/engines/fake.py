@@ -6,7 +6,6 @@ somebody asks. The switches ``absent`` and ``frozen`` play an engine that is not
 does what it is told without ever answering.
 """
 
-import hashlib
 import itertools
 import math
 import os
@@ -19,10 +18,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from mlops_desk.base.disk.mount_points import MountPoint, MountTable, RealPlace
-from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.engines.docker import trouble
-from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, HandEnder, ImageFacts, LogPiece
+from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, HandEnder, LogPiece
+from mlops_desk.engines.fake_images import FakeImages
 from mlops_desk.engines.fake_log import stamped
 from mlops_desk.engines.log_lines import shown
 from mlops_desk.engines.mounts import target_of
@@ -90,12 +90,12 @@ class _Container:
     signal: str | None = None
 
 
-class FakeEngine:
+class FakeEngine(FakeImages):
     """An Engine that holds its images, containers and networks in this object. Safe to use from several threads.
 
     ``gpus`` are the UUIDs it can hand over. ``programs`` maps a piece of a command line to what such a
     command does; the longest piece that fits wins and "" fits all. ``at_end`` says what further files
-    any container leaves behind (what a wrapper inside would write). ``remote`` is what can be pulled.
+    any container leaves behind (what a wrapper inside would write).
     """
 
     def __init__(
@@ -107,19 +107,13 @@ class FakeEngine:
         at_end: AtEnd | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__()
         self.programs: dict[str, Script] = dict(programs or {})
         self.at_end = at_end
         self.gpus = tuple(gpus)
-        self.remote: set[str] = set()
         self.shell_less: set[str] = set()
-        self.absent = False
-        self.frozen = False
-        self.build_error: str | None = None
-        self.pull_error: str | None = None
         self._clock = clock
-        self._lock = threading.RLock()
         self._numbers = itertools.count(1)
-        self._images: dict[str, ImageFacts] = {}
         self._containers: dict[str, _Container] = {}
         self._networks: dict[str, int] = {}
         self._life = 1
@@ -128,17 +122,6 @@ class FakeEngine:
             self.add_image(reference)
 
     # -- what a script or a test sets up -------------------------------------------------------
-
-    def add_image(self, reference: str, *, command: tuple[str, ...] = ("sh",), architecture: str = "") -> ImageFacts:
-        """Make an image local."""
-        digest = hashlib.sha256(reference.encode()).hexdigest()
-        name = reference.partition("@")[0]
-        tagged = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
-        facts = ImageFacts(f"sha256:{digest}", (tagged,), (f"{name.partition(':')[0]}@sha256:{digest}",), (), command,
-                           "", "", architecture)  # fmt: skip
-        with self._lock:
-            self._images[tagged] = facts
-        return facts
 
     def restart(self, *, containers_survive: bool = False) -> None:
         """Play an engine that went away and came back; what it lost sight of reads 255, whatever it was."""
@@ -168,36 +151,6 @@ class FakeEngine:
             if any(one.spec.network == name for one in used):
                 raise Refused(f"The network {name} has active endpoints.")
             self._networks.pop(name, None)
-
-    # -- Engine: images ------------------------------------------------------------------------
-
-    def image(self, reference: str) -> ImageFacts:
-        with self._act():
-            return self._image(reference)
-
-    def pull(self, reference: str, timeout_seconds: float, login: object = None) -> ImageFacts:  # noqa: ARG002 - takes no time here, nor asks who
-        with self._act():
-            if self.pull_error is not None:
-                raise Unavailable(f"Pulling the image {plain(reference)} failed: {self.pull_error}")
-            if reference not in self.remote:
-                raise NotFound(f"No registry has the image {plain(reference)}.", "Check the name and the tag.")
-            return self.add_image(reference)
-
-    def build(self, folder: Path, tag: str, labels: Mapping[str, str], timeout_seconds: float, log: Path) -> ImageFacts:  # noqa: ARG002 - the protocol names them, and a double needs no log
-        with self._act():
-            dockerfile = (folder / "Dockerfile").read_text(encoding="utf-8")
-            base = next(line.split()[1] for line in dockerfile.splitlines() if line.upper().startswith("FROM "))
-            self._image(base)
-            log.write_text(f"Step 1/1 : FROM {base}\n{self.build_error or f'Successfully tagged {tag}'}\n", "utf-8")
-            if self.build_error is not None:
-                raise Refused(f"The image {tag} was not built: {self.build_error}", f"The whole output is in {log}.")
-            return self.add_image(tag)
-
-    def remove_image(self, reference: str) -> None:
-        with self._act():
-            for tag, facts in list(self._images.items()):
-                if reference in {tag, tag.removesuffix(":latest"), facts.id}:
-                    del self._images[tag]
 
     # -- Engine: containers --------------------------------------------------------------------
 
@@ -314,14 +267,8 @@ class FakeEngine:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _act(self) -> "_Act":
-        return _Act(self)
-
-    def _image(self, reference: str) -> ImageFacts:
-        for tag, facts in self._images.items():
-            if reference in {tag, tag.removesuffix(":latest"), facts.id, *facts.repo_digests}:
-                return facts
-        raise NotFound(f"There is no local image {plain(reference)}.", "Pull or build it first.")
+    def _is_made_of(self, image_id: str) -> bool:
+        return any(container.facts.image_id == image_id for container in self._containers.values())
 
     def _container(self, name: str) -> _Container:
         try:
@@ -422,23 +369,6 @@ class FakeEngine:
             if not (follow and running) or (over is not None and over.is_set()):
                 return
             time.sleep(_POLL_SECONDS)
-
-
-class _Act:
-    """One call: refused by an absent engine, carried out but never answered by a frozen one."""
-
-    def __init__(self, engine: FakeEngine) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> None:
-        if self._engine.absent:
-            raise Unavailable("No container engine answers.", "Start it, or set its address in the settings.")
-        self._engine._lock.acquire()  # noqa: SLF001 - the other half of the class above
-
-    def __exit__(self, *error: object) -> None:
-        self._engine._lock.release()  # noqa: SLF001 - likewise
-        if self._engine.frozen:
-            raise TimedOut("The container engine did not answer within 10 s.", "It may still have done it.")
 
 
 def _leave(spec: ContainerSpec, path: str, text: str) -> None:

@@ -11,6 +11,7 @@ from mlops_desk.base.errors import keep_command
 from mlops_desk.records.alert import Alert
 from mlops_desk.records.drift import DriftReport
 from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.images.task import ImageTask
 from mlops_desk.records.incident import Incident
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck
@@ -154,6 +155,28 @@ class AlertChanged(Announcement):
 
 
 @dataclass(frozen=True, slots=True)
+class ImageTaskChanged(Announcement):
+    """A pull or build of an image has begun, is further on, or is over."""
+
+    task: ImageTask
+
+    @property
+    def key(self) -> Hashable:
+        return ("image task", self.task.id)
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesChanged(Announcement):
+    """An image has come to an engine or left it: whoever shows them asks again."""
+
+    engine: str
+
+    @property
+    def key(self) -> Hashable:
+        return ("images", self.engine)
+
+
+@dataclass(frozen=True, slots=True)
 class Notice(Announcement):
     """Something a person should know. ``level``: info, warning or alert; ``source`` names the part.
 
@@ -216,6 +239,8 @@ Event = (
     | SettingsChanged
     | IncidentLogged
     | AlertChanged
+    | ImageTaskChanged
+    | ImagesChanged
     | Notice
     | Hello
     | Heartbeat

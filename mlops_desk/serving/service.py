@@ -127,6 +127,10 @@ class EndpointsService:
     def list(self) -> list_of[Endpoint]:
         return self._board.all()
 
+    def images(self, name: str) -> set[str]:
+        """Return the names of the images that an endpoint's revisions use."""
+        return self._deployments.images(name)
+
     def show(self, name: str) -> Endpoint:
         return self._board.get(name)
 

@@ -13,6 +13,7 @@ from mlops_desk.verbs.endpoints import Endpoints
 from mlops_desk.verbs.engines import Engines
 from mlops_desk.verbs.events import Events
 from mlops_desk.verbs.gpus import Gpus
+from mlops_desk.verbs.images import Images
 from mlops_desk.verbs.jobs import Jobs
 from mlops_desk.verbs.models import Models, Runs
 from mlops_desk.verbs.rules import Rules
@@ -35,6 +36,7 @@ class DeskVerbs:
     runs: Runs
     endpoints: Endpoints
     engines: Engines
+    images: Images
     drift: Drift
     rules: Rules
     secrets: Secrets

@@ -138,6 +138,8 @@ MADE_ANEW = {
     "/v1/alerts/try_webhook": "changes nothing here",
     "/v1/bare/claim": "makes a job of a process",
     "/v1/drift/check": "makes a report",
+    "/v1/images/build": "makes a task",
+    "/v1/images/pull": "makes a task",
     "/v1/gpus/note": "leaves a note",
     "/v1/gpus/reserve": "makes a booking",
     "/v1/gpus/tell_when_free": "only asks to be told",

@@ -109,6 +109,11 @@ class DataFolder:
         return self.root / "sources"
 
     @property
+    def images(self) -> Path:
+        """What is known of pulls and builds of images, and who brought which."""
+        return self.root / "images"
+
+    @property
     def secrets(self) -> Path:
         """What people's jobs get as files."""
         return self.root / "secrets"

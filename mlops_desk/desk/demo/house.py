@@ -18,7 +18,7 @@ from mlops_desk.base import wire
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
-from mlops_desk.desk.demo import data, history, past, past_drift
+from mlops_desk.desk.demo import data, history, images, past, past_drift
 from mlops_desk.desk.demo.endpoints import DemoEndpoints
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.gpu_desk import GpuDesk
@@ -68,6 +68,7 @@ class DemoDesk(Desk):
         self._begin_with_a_past()
         super().start()
         self.loop.start("demo", self._fill)
+        self.loop.start("demo-images", partial(images.play, self.images))
         self.loop.start("demo-drift", self._fill_drift)
         self.loop.start("demo-history", partial(history.fill, self.telemetry.backfill, DEMO_SEED, self.loop.ending))
 
@@ -84,6 +85,7 @@ class DemoDesk(Desk):
 
     def _engine(self) -> Engine:
         self._fake_engine = FakeEngine(images=data.IMAGES, programs=_programs(), at_end=self._at_end)
+        images.fill(self._fake_engine)
         return self._fake_engine
 
     def _engines(self) -> EnginesService:

@@ -126,13 +126,27 @@ def connect(address: str, seconds: float) -> Any:
     base: Any = docker.APIClient
 
     class Client(base):  # type: ignore[misc]  # the SDK is untyped here
-        """Three things done better: a deadline holds for streams, a failed hello leaks no socket, a build no login."""
+        """Things done better: deadlines hold for streams and for pulls, streams can be cut, no hello leaks a socket."""
+
+        cut: Callable[[Any], None] | None = None
 
         def _disable_socket_timeout(self, socket: Any) -> None:
             """Leave the deadline as it is."""
 
         def _set_auth_headers(self, headers: dict[str, str]) -> None:
             """Hand a build none of the logins of whoever the agent runs as."""
+
+        def _set_request_timeout(self, options: dict[str, Any]) -> dict[str, Any]:
+            """Hold to the deadline also where the SDK would wait for ever, as for the next word of a pull."""
+            if options.get("timeout") is None:
+                options["timeout"] = self.timeout
+            return options
+
+        def _stream_helper(self, response: Any, decode: bool = False) -> Any:
+            """Tell which answer is read from, so that another thread can cut it."""
+            if self.cut is not None:
+                self.cut(response)
+            return super()._stream_helper(response, decode=decode)
 
         def negotiate(self) -> None:
             version = self.version(api_version=False)

@@ -17,7 +17,7 @@ from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailab
 from mlops_desk.base.text import plain
 from mlops_desk.engines.daemon import incarnation
 from mlops_desk.engines.dialects import PODMAN
-from mlops_desk.engines.docker import images, logs, trouble
+from mlops_desk.engines.docker import images, logs, stored, trouble
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.answers import (
     ENDED,
@@ -30,6 +30,7 @@ from mlops_desk.engines.docker.answers import (
 from mlops_desk.engines.docker.connection import Connections, NameTaken, sdk
 from mlops_desk.engines.docker.lines import split_lines
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, HandEnder, ImageFacts, LogPiece
+from mlops_desk.engines.images import HearBuild, HearLayer, StoredImage, StoredVolume, StoreRoom, unheard
 from mlops_desk.engines.limits import engine_limits
 from mlops_desk.engines.log_lines import shown
 from mlops_desk.engines.login import RegistryLogin
@@ -94,14 +95,47 @@ class DockerEngine:
     def image(self, reference: str) -> ImageFacts:
         return images.look_up(self._connections, reference)
 
-    def pull(self, reference: str, timeout_seconds: float, login: RegistryLogin | None = None) -> ImageFacts:
-        return images.pull(self._connections, reference, timeout_seconds, login)
+    def pull(
+        self,
+        reference: str,
+        quiet_seconds: float,
+        login: RegistryLogin | None = None,
+        *,
+        heard: HearLayer = unheard,
+        hand: HandEnder | None = None,
+    ) -> ImageFacts:
+        return images.pull(self._connections, reference, quiet_seconds, login, heard=heard, hand=hand)
 
-    def build(self, folder: Path, tag: str, labels: Mapping[str, str], timeout_seconds: float, log: Path) -> ImageFacts:
-        return images.build(self._connections, folder, tag, labels, timeout_seconds, log)
+    def build(
+        self,
+        folder: Path,
+        tag: str,
+        labels: Mapping[str, str],
+        timeout_seconds: float,
+        log: Path,
+        *,
+        dockerfile: str = "Dockerfile",
+        heard: HearBuild = unheard,
+        hand: HandEnder | None = None,
+    ) -> ImageFacts:
+        return images.build(
+            self._connections, folder, tag, labels, timeout_seconds, log, dockerfile=dockerfile, heard=heard, hand=hand
+        )
 
-    def remove_image(self, reference: str) -> None:
-        images.remove(self._connections, reference)
+    def remove_image(self, reference: str, *, force: bool = True) -> None:
+        images.remove(self._connections, reference, force=force)
+
+    def images(self) -> list[StoredImage]:
+        return stored.images(self._connections)
+
+    def volumes(self) -> list[StoredVolume]:
+        return stored.volumes(self._connections)
+
+    def room(self) -> StoreRoom:
+        return stored.room(self._connections)
+
+    def data_folder(self) -> str:
+        return stored.data_folder(self._connections)
 
     # -- containers ----------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,18 @@ from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.docker import trouble
 from mlops_desk.engines.docker.answers import image_facts
-from mlops_desk.engines.docker.connection import Connections
+from mlops_desk.engines.docker.build_output import BuildOutput
+from mlops_desk.engines.docker.connection import Connections, sdk
+from mlops_desk.engines.docker.listening import listening
+from mlops_desk.engines.docker.pulling import error_in, layer_of
 from mlops_desk.engines.docker.stages import clearing_stages
-from mlops_desk.engines.engine import ImageFacts
-from mlops_desk.engines.log_lines import shown
+from mlops_desk.engines.engine import HandEnder, ImageFacts
+from mlops_desk.engines.images import HearBuild, HearLayer, unheard
 from mlops_desk.engines.login import RegistryLogin
 
 _TEXT_LIMIT = 1000  # chosen: a paragraph; a registry may answer with a page
 _MISSING = ("not found", "manifest unknown", "does not exist", "pull access denied", "name unknown")
+_FAULT = 500  # the status of an engine's own faults
 _REMOVE_DEADLINES = 4  # chosen: removing tens of layers from a slow disk takes a while
 
 
@@ -28,60 +32,96 @@ def look_up(connections: Connections, reference: str) -> ImageFacts:
 
 
 def pull(
-    connections: Connections, reference: str, timeout_seconds: float, login: RegistryLogin | None = None
+    connections: Connections,
+    reference: str,
+    quiet_seconds: float,
+    login: RegistryLogin | None = None,
+    *,
+    heard: HearLayer = unheard,
+    hand: HandEnder | None = None,
 ) -> ImageFacts:
-    """Pull an image, with ``login`` or with none. Raises NotFound when the registry has none of that name."""
+    """Pull an image, with ``login`` or with none, however long it takes, unless nothing is heard for ``quiet_seconds``.
+
+    Raises NotFound when the registry has none of that name.
+    """
     what = f"Pulling the image {plain(reference)}"
 
     def work(client: Any) -> None:
-        deadline = time.monotonic() + timeout_seconds
-        for message in client.pull(reference, stream=True, decode=True, auth_config=_auth(login)):
-            if "error" in message:
-                raise _pull_error(str(message["error"]), what)
-            if time.monotonic() > deadline:
-                raise trouble.no_answer(what, client.base_url, timeout_seconds)
+        with listening(client, what, hand):
+            for message in client.pull(reference, stream=True, decode=True, auth_config=_auth(login)):
+                said = error_in(message)
+                if said is not None:
+                    raise _pull_error(said, what)
+                layer = layer_of(message)
+                if layer is not None:
+                    heard(layer)
 
     try:
-        connections.call(what, work, timeout_seconds, again=False)
+        connections.call(what, work, quiet_seconds, again=False)
     except Refused as error:  # some engines pass what the registry said on as a fault of their own
         if _is_missing(error.message):
             raise _pull_error(error.message, what) from error
         raise
-    return look_up(connections, reference)
+    return _arrived(connections, reference, what)
+
+
+def _arrived(connections: Connections, reference: str, what: str) -> ImageFacts:
+    """Return what was pulled; an engine that said nothing wrong and has it not was broken off."""
+    try:
+        return look_up(connections, reference)
+    except NotFound as error:
+        raise Unavailable(f"{what}: it ended, and the image is not there.", "Ask for it once more.") from error
 
 
 def build(
-    connections: Connections, folder: Path, tag: str, labels: Mapping[str, str], timeout_seconds: float, log: Path
+    connections: Connections,
+    folder: Path,
+    tag: str,
+    labels: Mapping[str, str],
+    timeout_seconds: float,
+    log: Path,
+    *,
+    dockerfile: str = "Dockerfile",
+    heard: HearBuild = unheard,
+    hand: HandEnder | None = None,
 ) -> ImageFacts:
     """Build ``folder`` as ``tag``, the output in ``log``. Raises Refused when it fails."""
     what = f"Building the image {plain(tag)}"
 
     def work(client: Any) -> None:
         deadline = time.monotonic() + timeout_seconds
-        messages = client.build(
-            path=str(folder), tag=tag, labels=dict(labels), rm=True, forcerm=True, decode=True, timeout=timeout_seconds
-        )
-        with log.open("w", encoding="utf-8") as output, clearing_stages(client, labels):
-            for message in messages:
-                for line in str(message.get("stream") or message.get("error") or "").splitlines():
-                    output.write(shown(line.encode("utf-8", "replace")) + "\n")
-                output.flush()
-                if "error" in message:
-                    said = plain(str(message["error"]), _TEXT_LIMIT)
-                    raise Refused(f"{what} failed: {said}", f"The whole output is in {log}.")
+        with log.open("w", encoding="utf-8") as file, clearing_stages(client, labels), listening(client, what, hand):
+            output = BuildOutput(file, heard)
+            for message in _building(client, folder, dockerfile, tag, labels, timeout_seconds):
+                said = error_in(message)
+                output.write(str(message.get("stream") or said or ""))
+                if said is not None:
+                    text = f"{what} failed: {plain(said, _TEXT_LIMIT)}"
+                    raise Refused(text, f"The whole output is in {log}.")
                 if time.monotonic() > deadline:
                     raise trouble.no_answer(what, client.base_url, timeout_seconds)
 
     connections.call(what, work, timeout_seconds, again=False)
-    return look_up(connections, tag)
+    return _arrived(connections, tag, what)
 
 
-def remove(connections: Connections, reference: str) -> None:
-    """Remove an image by force. No error when it is gone."""
+def _building(
+    client: Any, folder: Path, dockerfile: str, tag: str, labels: Mapping[str, str], seconds: float
+) -> Iterator[Mapping[str, Any]]:
+    """Yield what the engine tells; the folder goes there as it is: what is to be left out of it is not in it."""
+    with sdk().utils.tar(str(folder), dockerfile=(dockerfile, None)) as packed:
+        yield from client.build(
+            fileobj=packed, custom_context=True, dockerfile=dockerfile, tag=tag, labels=dict(labels), rm=True,
+            forcerm=True, decode=True, timeout=seconds,
+        )  # fmt: skip
+
+
+def remove(connections: Connections, reference: str, *, force: bool) -> None:
+    """Remove an image, by ``force`` also one that is in use. No error when it is gone."""
     with contextlib.suppress(NotFound):
         what = f"Removing the image {plain(reference)}"
         seconds = connections.deadline_seconds * _REMOVE_DEADLINES
-        connections.call(what, lambda client: client.remove_image(reference, force=True), seconds)
+        connections.call(what, lambda client: client.remove_image(reference, force=force), seconds)
 
 
 def _auth(login: RegistryLogin | None) -> dict[str, str]:
@@ -98,6 +138,8 @@ def _is_missing(said: str) -> bool:
 
 
 def _pull_error(said: str, what: str) -> DeskError:
+    if trouble.FULL in said.lower():
+        return trouble.from_engine(_FAULT, said, what)
     if _is_missing(said):
         return NotFound(f"{what}: no registry has it. {plain(said, _TEXT_LIMIT)}", "Check its name and tag.")
     return Unavailable(f"{what} failed: {plain(said, _TEXT_LIMIT)}", "Check the network, or load the image by hand.")

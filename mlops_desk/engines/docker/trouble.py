@@ -26,13 +26,14 @@ _DRIVER = Hint(
 _CDI_FILE = "/etc/cdi/nvidia.yaml"
 # With UUIDs for names: the generator's own choice is numbers, which change with the next card.
 _CDI = Hint(f"sudo nvidia-ctk cdi generate --device-name-strategy=uuid --output={_CDI_FILE}")
+FULL = "no space left on device"
 _OBSTACLES = (
     ("could not select device driver", "gpu_toolkit_missing", _TOOLKIT),
     ("unknown or invalid runtime name: nvidia", "gpu_toolkit_missing", _TOOLKIT),
     ("unresolvable cdi devices", "cdi_stale", _CDI),
     ("driver/library version mismatch", "gpu_driver", _DRIVER),
     ("nvidia-container-cli: initialization error", "gpu_driver", _DRIVER),
-    ("no space left on device", "engine_disk_full", Hint("docker system df", after="    shows what the engine keeps.")),
+    (FULL, "engine_disk_full", Hint("docker system df", after="    shows what the engine keeps.")),
     ("lookup init binary", "engine_init_missing", Hint("sudo apt-get install catatonit")),
 )
 """What keeps an engine from starting a container until a person mends it: what it says, our word, what mends it."""

@@ -1,4 +1,4 @@
-"""Images of jobs: found, pulled, and looked at for the shell that can run our wrapper in them."""
+"""JobImages of jobs: found, pulled, and looked at for the shell that can run our wrapper in them."""
 
 import secrets
 import threading
@@ -16,7 +16,7 @@ _PULL_TIMEOUT_SECONDS = 6 * 3600.0  # chosen: an image of 30 GB over a line of 1
 _SHELL = "/bin/sh"
 
 
-class Images:
+class JobImages:
     """What the engine says of images. Safe to use from several threads.
 
     ``find_shell`` returns the shell of this machine that containers can be given, if there is one.

@@ -19,7 +19,7 @@ from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.local.container import code_mount, container_spec, runs_as
 from mlops_desk.runtimes.local.folder import AttemptFolder
-from mlops_desk.runtimes.local.images import Images
+from mlops_desk.runtimes.local.images import JobImages
 from mlops_desk.runtimes.local.kept_folders import make_kept
 from mlops_desk.runtimes.local.makings.reading import LISTER, lister
 from mlops_desk.runtimes.local.mounting.mounted import check_mounted
@@ -53,7 +53,7 @@ class Launch:
     def __init__(
         self,
         engine: Engine,
-        images: Images,
+        images: JobImages,
         instance: str,
         folder: Callable[[Job, Attempt], AttemptFolder],
         check_mounts: CheckMounts,

@@ -31,7 +31,7 @@ from mlops_desk.runtimes.local.container import (
 from mlops_desk.runtimes.local.container_process import Sight
 from mlops_desk.runtimes.local.gpu_files import device_minors
 from mlops_desk.runtimes.local.held_gpus import HeldGpus
-from mlops_desk.runtimes.local.images import Images
+from mlops_desk.runtimes.local.images import JobImages
 from mlops_desk.runtimes.local.kept_folders import check_kept
 from mlops_desk.runtimes.local.launch import CheckMounts, Launch, gone_before_start
 from mlops_desk.runtimes.local.makings.reading import makings
@@ -105,7 +105,7 @@ class LocalRuntime:
         self._instance = instance
         self._policy = policy
         self._gpus = HeldGpus(leases)
-        self._images = Images(engine, instance)
+        self._images = JobImages(engine, instance)
         self._remains = Remains(engine, root, policy.keep_containers, policy.logs_bytes, policy.loop)
         self._secrets = SecretFiles(SecretStore(root.parent / "secrets"), instance)
         self._launch = Launch(

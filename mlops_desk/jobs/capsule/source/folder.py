@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain, size_text
-from mlops_desk.jobs.capsule.source import checkout
+from mlops_desk.jobs.capsule.source import checkout, dockerignore
 from mlops_desk.jobs.capsule.source.git import Git
 from mlops_desk.jobs.capsule.source.ignore import NAME, Ignored
 from mlops_desk.jobs.capsule.source.packing import FileEntry, Limits, LinkEntry, leads_inside
@@ -68,13 +68,23 @@ def _inner(folder: str, git: Git, depth: int) -> tuple[str, ...]:
     return listing(folder, inner if checkout.is_checkout(inner) else None, depth + 1).files
 
 
-def _lines(folder: str) -> list[str]:
+def context_listing(folder: str, dockerfile: str) -> checkout.CodeFiles:
+    """Return the paths of what belongs to the folder of a build, in order."""
+    own = f"{dockerfile}.{dockerignore.NAME.removeprefix('.')}"
+    there = os.path.lexists(os.path.join(folder, own))  # noqa: PTH118 - as above
+    name = own if there else dockerignore.NAME
+    ignored = dockerignore.DockerIgnored(_lines(folder, name))
+    always = (os.path.normpath(dockerfile), name)
+    return checkout.CodeFiles(tuple(sorted(dockerignore.walk(folder, ignored, always, _unreadable))))
+
+
+def _lines(folder: str, name: str = NAME) -> list[str]:
     try:
-        descriptor = os.open(os.path.join(folder, NAME), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # noqa: PTH118 - as above
+        descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # noqa: PTH118 - as above
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise Invalid(f"{NAME} can't be read: {error.strerror}.", "It has to be a plain file.") from error
+        raise Invalid(f"{name} can't be read: {error.strerror}.", "It has to be a plain file.") from error
     with os.fdopen(descriptor, "rb") as file:
         return file.read(_IGNORE_LIMIT_BYTES).decode("utf-8", "surrogateescape").splitlines()
 

@@ -28,7 +28,8 @@ _ERRORS_SHOWN = 600  # chosen: the last lines of a traceback, which name the err
 class Snapshots:
     """``limit_bytes``, ``budget_bytes`` and ``roots`` are settings, with their defaults; ``private`` paths are in none.
 
-    ``roots`` returns the folders that code may lie in, ``~`` for its person's home; None: anywhere.
+    ``roots`` returns the folders that code may lie in, ``~`` for its person's home; None: anywhere. ``context_bytes``
+    is the setting for folders of builds, as ``limit_bytes`` is for code.
     """
 
     def __init__(
@@ -38,33 +39,37 @@ class Snapshots:
         budget_bytes: Callable[[], int] = lambda: 10 << 30,
         private: Iterable[str] = (),
         roots: Callable[[], Sequence[str] | None] = lambda: None,
+        context_bytes: Callable[[], int] = lambda: 1 << 30,
     ) -> None:
         self.store = SnapshotStore(root)
         self._root = root
         self._limit_bytes = limit_bytes
         self._budget_bytes = budget_bytes
         self._private = tuple(private)
+        self._context_bytes = context_bytes
         self._roots = roots
 
     @contextmanager
-    def taken(self, source: Source, uid: int) -> Iterator[CodeSnapshot]:
+    def taken(self, source: Source, uid: int, dockerfile: str | None = None) -> Iterator[CodeSnapshot]:
         """Take a snapshot as the user ``uid``; it is safe from being cleared away until this is left.
 
+        With ``dockerfile`` the folder is one that is built by it, and .dockerignore says what does not belong to it.
         Raises the DeskErrors of the worker, TimedOut, Unavailable.
         """
-        snapshot = self._take(source, uid)
+        snapshot = self._take(source, uid, dockerfile)
         try:
             yield snapshot
         finally:
             self.store.let_go(snapshot.sha256)
 
-    def _take(self, source: Source, uid: int) -> CodeSnapshot:
-        limits = Limits(self._limit_bytes(), _MOST_FILES)
+    def _take(self, source: Source, uid: int, dockerfile: str | None) -> CodeSnapshot:
+        limits = Limits((self._limit_bytes if dockerfile is None else self._context_bytes)(), _MOST_FILES)
         seconds = _FOLDER_SECONDS if source.git is None else _FETCH_SECONDS
         request = {
             "folder": source.folder,
             "git": source.git,
             "ref": source.ref,
+            "dockerfile": dockerfile,
             "private": self._private,
             "roots": self._roots(),
             "limit_bytes": limits.size_bytes,

@@ -13,7 +13,14 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.base.people.roots import check_root
 from mlops_desk.base.process import end_with_parent
 from mlops_desk.jobs.capsule.source import checkout, fetching
-from mlops_desk.jobs.capsule.source.folder import content, examined, git_beside, listing, real_folder
+from mlops_desk.jobs.capsule.source.folder import (
+    content,
+    context_listing,
+    examined,
+    git_beside,
+    listing,
+    real_folder,
+)
 from mlops_desk.jobs.capsule.source.git import checked_address, local_path
 from mlops_desk.jobs.capsule.source.packing import FileEntry, Limits, LinkEntry, file_head, link_head, write_head
 
@@ -23,8 +30,9 @@ def write_folder(request: dict[str, Any], to: IO[bytes]) -> None:
     private = [str(path) for path in request["private"]]
     folder = real_folder(request["folder"], private)
     check_root(folder, request["roots"], os.getuid())
-    git = git_beside(folder, float(request["seconds"]))
-    found = listing(folder, git)
+    built = request.get("dockerfile")  # that of a folder that is built, of which all counts, tracked by git or not
+    git = None if built is not None else git_beside(folder, float(request["seconds"]))
+    found = listing(folder, git) if built is None else context_listing(folder, str(built))
     entries = examined(folder, found.files, private, _limits(request))
     if git is not None:
         write_head(to, {"kind": "facts", "facts": checkout.facts(git, folder, found)})

@@ -1,0 +1,1 @@
+"""Images as things that people handle: pulled, built, looked at, cleared away."""

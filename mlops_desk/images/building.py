@@ -1,0 +1,147 @@
+"""Builds: of a folder as it was when they were asked for, with steps as progress, and their output kept."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from mlops_desk.base.errors import Invalid
+from mlops_desk.base.text import plain
+from mlops_desk.engines.engine import Engine, ImageFacts
+from mlops_desk.engines.images import BuildNews
+from mlops_desk.images import room
+from mlops_desk.images.tasks import TaskBook
+from mlops_desk.images.work import Cord, ImageWork, what
+from mlops_desk.records.images.task import ImageTask, TaskState
+
+LONGEST_SECONDS = 4 * 3600.0  # chosen: a compiler that makes PyTorch takes two to three hours
+_TAIL_LINES = 20  # chosen: a screenful that says why
+_LOOK_SECONDS = 2.0  # chosen: a step writes a gigabyte in as much
+_TAG = re.compile(
+    r"(?:[a-zA-Z0-9.-]+(?::\d{1,5})?/)?[a-z0-9]+(?:(?:\.|_{1,2}|-+|/)[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?",
+    re.ASCII,
+)
+"""The names that engines take (distribution's reference, without a digest)."""
+_TAG_LIMIT = 255  # what the engine takes
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenContext:
+    """A build's folder as it is kept: the hash of all that is in it, and where it lies."""
+
+    sha256: str
+    folder: Path
+
+
+class Contexts(Protocol):
+    """Keeps folders as they are when a build is asked for."""
+
+    def frozen(self, folder: str, dockerfile: str, uid: int) -> AbstractContextManager[FrozenContext]:
+        """Read a folder as ``uid`` may, without what its .dockerignore names, and keep it. Raises DeskError."""
+        ...
+
+    def in_use(self, sha256: str) -> AbstractContextManager[FrozenContext]:
+        """Give what is kept, which is safe from being cleared away meanwhile. Raises NotFound."""
+        ...
+
+
+class Builds:
+    """Builds on all engines. ``labels`` are what every image built here carries."""
+
+    def __init__(
+        self,
+        book: TaskBook,
+        work: ImageWork,
+        engines: Callable[[str], Engine],
+        look: Callable[[str], room.EngineRoom],
+        contexts: Contexts,
+        labels: Mapping[str, str],
+    ) -> None:
+        self._book = book
+        self._work = work
+        self._engines = engines
+        self._look = look
+        self._contexts = contexts
+        self._labels = labels
+
+    def begin(self, wanted: ImageTask, sha256: str, dockerfile: str) -> ImageTask:
+        """Begin to build what was frozen as ``sha256``; return the task. Raises NoRoom, DeskError."""
+        seen = self._look(wanted.engine)
+        room.check(what(wanted), seen)
+        log = self._book.log(wanted.id)
+        task = replace(wanted, log=str(log), free_bytes=seen.free_bytes)
+        with self._contexts.in_use(sha256) as context:
+            check_dockerfile(context.folder, dockerfile)
+        self._book.add(task)
+        self._work.start(task, lambda cord: self._run(task, sha256, dockerfile, cord))
+        return task
+
+    def _run(self, task: ImageTask, sha256: str, dockerfile: str, cord: Cord) -> ImageFacts:
+        self._book.change(task.id, lambda now: replace(now, state=TaskState.RUNNING))
+        ear = _BuildEar(self._book, task, self._look)
+        with self._contexts.in_use(sha256) as context:
+            return self._engines(task.engine).build(
+                context.folder,
+                task.reference,
+                self._labels,
+                LONGEST_SECONDS,
+                self._book.log(task.id),
+                dockerfile=dockerfile,
+                heard=ear.hear,
+                hand=cord.hold,
+            )
+
+
+class _BuildEar:
+    """Hears what a build writes, puts it into the task, and looks at the disk meanwhile."""
+
+    def __init__(self, book: TaskBook, task: ImageTask, look: Callable[[str], room.EngineRoom]) -> None:
+        self._book = book
+        self._task = task
+        self._look = look
+        self._looked: float | None = None
+
+    def hear(self, news: BuildNews) -> None:
+        """Take in a line. Raises NoRoom, which ends the build."""
+        now = time.monotonic()
+        if self._looked is None or now - self._looked >= _LOOK_SECONDS:
+            self._looked = now
+            room.check(what(self._task), self._look(self._task.engine))
+        self._book.change(
+            self._task.id,
+            lambda task: replace(
+                task,
+                step=news.step or task.step,
+                log_tail=(*task.log_tail, news.text)[-_TAIL_LINES:],
+                heard_at=time.time(),
+            ),
+        )
+
+
+def check_tag(tag: str) -> str:
+    """Return the name that an image is to have, with a tag. Raises Invalid."""
+    if len(tag) > _TAG_LIMIT or not _TAG.fullmatch(tag):
+        text = f"{plain(tag)!r} is no name that an image can have."
+        raise Invalid(text, "Use small letters, digits, . _ - and /, and a tag after a colon: team/trainer:1")
+    return tag if ":" in tag.rpartition("/")[2] else f"{tag}:latest"
+
+
+def name_of(folder: str) -> str:
+    """Return what an image is called that is named after its folder."""
+    words = re.sub(r"[^a-z0-9]+", "-", Path(folder).name.lower(), flags=re.ASCII).strip("-")
+    return f"{words or 'image'}:latest"
+
+
+def check_dockerfile(folder: Path, dockerfile: str) -> None:
+    """See that a Dockerfile is a file within its context. Raises Invalid."""
+    place = folder / dockerfile
+    inside = not Path(dockerfile).is_absolute() and ".." not in Path(dockerfile).parts and "\0" not in dockerfile
+    if not inside or not place.resolve().is_relative_to(folder.resolve()):
+        text = f"The Dockerfile {plain(dockerfile)} does not lie within the folder that is built."
+        raise Invalid(text, "Put it there, and name it from there: -f docker/Dockerfile")
+    if not place.is_file():
+        text = f"There is no {plain(dockerfile)} in the folder that is built."
+        raise Invalid(text, "Name it with -f, and see that .dockerignore does not leave it out.")

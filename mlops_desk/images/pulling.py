@@ -1,0 +1,144 @@
+"""Pulls that go on by themselves: with progress, tries with pauses between them, and an eye on the engine's disk.
+
+Two who ask for the same image wait for one task. What counts is silence, never how long it takes; what broke off is
+tried again, and the engine keeps the layers that were finished. What is a word of the registry (no such image, not
+allowed), and a pull that did not even begin, is final at once: whoever wants it then asks again.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
+from mlops_desk.engines.engine import Engine, ImageFacts, WasEnded
+from mlops_desk.engines.login import RegistryLogin
+from mlops_desk.images import room
+from mlops_desk.images.progress import PullProgress
+from mlops_desk.images.tasks import TaskBook
+from mlops_desk.images.work import Cord, ImageWork, what
+from mlops_desk.records.images.task import ImageTask, LayerProgress, TaskState
+from mlops_desk.records.jobs.reason import Reason
+
+_log = logging.getLogger(__name__)
+
+QUIET_SECONDS = 180.0
+"""Chosen: a big layer is unpacked on a slow disk without a word for a minute or two, and a line of that age is cut."""
+PAUSES = (1.0, 5.0, 15.0, 30.0, 60.0)
+"""Seconds before the next try. Chosen: a router that restarts takes a minute or two. The number of them is of tries."""
+_LOOK_SECONDS = 1.0  # chosen: a fast line brings 1 GiB, the reserve, in as much
+_FINAL = ("denied", "unauthorized", "invalid reference format", "no matching manifest")
+"""What a registry says that it will say the same in a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullParts:
+    """``look`` tells of the room on an engine; how long silence is borne, and the pauses between tries."""
+
+    look: Callable[[str], room.EngineRoom]
+    quiet_seconds: float = QUIET_SECONDS
+    pauses: Sequence[float] = PAUSES
+
+
+class Pulls:
+    """Pulls of all engines. Safe to use from several threads."""
+
+    def __init__(self, book: TaskBook, work: ImageWork, engines: Callable[[str], Engine], parts: PullParts) -> None:
+        self._book = book
+        self._work = work
+        self._engines = engines
+        self._parts = parts
+        self._lock = threading.Lock()
+        self._logged_in: set[str] = set()
+
+    def begin(self, wanted: ImageTask, login: RegistryLogin | None = None) -> ImageTask:
+        """Begin what ``wanted`` says, unless it is on its way already; return the task. Raises NoRoom, DeskError.
+
+        A pull with somebody's login is shared with nobody else.
+        """
+        with self._lock:
+            known = self._shared(wanted, login)
+            if known is None:
+                seen = self._parts.look(wanted.engine)
+                room.check(what(wanted), seen)
+                self._book.add(replace(wanted, free_bytes=seen.free_bytes))
+                if login is not None:
+                    self._logged_in.add(wanted.id)
+        if known is not None:
+            waits = tuple(job for job in wanted.jobs if job not in known.jobs)
+            return self._book.change(known.id, lambda now: replace(now, jobs=(*now.jobs, *waits)) if waits else None)
+        self._work.start(wanted, lambda cord: self._run(wanted, login, cord))
+        return self._book.get(wanted.id)
+
+    def _shared(self, wanted: ImageTask, login: RegistryLogin | None) -> ImageTask | None:
+        known = self._book.under_way(wanted.engine, wanted.reference)
+        if known is None or known.submitted_by == wanted.submitted_by:
+            return known
+        return None if login is not None or known.id in self._logged_in else known
+
+    def _run(self, task: ImageTask, login: RegistryLogin | None, cord: Cord) -> ImageFacts:
+        """Pull until it is there or makes no sense any more. Raises DeskError."""
+        try:
+            for number, pause in enumerate((*self._parts.pauses, None), 1):
+                self._book.change(task.id, lambda now, n=number: _begun(now, n))  # type: ignore[misc]  # a default
+                ear = _Ear(self._book, task, self._parts.look)
+                try:
+                    return self._engines(task.engine).pull(
+                        task.reference, self._parts.quiet_seconds, login, heard=ear.hear, hand=cord.hold
+                    )
+                except DeskError as error:
+                    if pause is None or cord.pulled.is_set() or is_final(error) or not ear.has_begun:
+                        raise
+                    self._tell_wait(task, error, pause)
+                    cord.pulled.wait(pause)
+            raise AssertionError("the last try returns or raises")
+        finally:
+            with self._lock:
+                self._logged_in.discard(task.id)
+
+    def _tell_wait(self, task: ImageTask, error: DeskError, seconds: float) -> None:
+        _log.info("%s: %s It is tried again in %g s.", what(task), error.message, seconds)
+        reason = Reason("broken", f"{error.message} It is tried again in {seconds:g} s.", hint=error.hint)
+        self._book.change(task.id, lambda now: replace(now, state=TaskState.WAITING, reason=reason, eta_seconds=None))
+
+
+def _begun(task: ImageTask, number: int) -> ImageTask:
+    return replace(task, state=TaskState.RUNNING, tries=number, reason=None)
+
+
+class _Ear:
+    """Hears what one try tells, puts it into the task, and looks at the disk meanwhile."""
+
+    def __init__(self, book: TaskBook, task: ImageTask, look: Callable[[str], room.EngineRoom]) -> None:
+        self._book = book
+        self._task = task
+        self._look = look
+        self._progress = PullProgress()
+        self._looked: float | None = None
+        self._free: int | None = None
+        self.has_begun = False
+
+    def hear(self, news: LayerProgress) -> None:
+        """Take in what was told. Raises NoRoom and WasEnded, which end the pull."""
+        now = time.monotonic()
+        self.has_begun = True
+        self._progress.hear(news, now)
+        if self._looked is None or now - self._looked >= _LOOK_SECONDS:
+            self._looked = now
+            seen = self._look(self._task.engine)
+            self._free = seen.free_bytes
+            room.check(what(self._task), seen, self._progress.missing_bytes)
+        task = self._book.change(
+            self._task.id,
+            lambda task: replace(self._progress.on(task, now), heard_at=time.time(), free_bytes=self._free),
+        )
+        if task.state.is_final:
+            raise WasEnded(f"{what(task)} was ended.")
+
+
+def is_final(error: DeskError) -> bool:
+    """Tell whether it makes no sense to try once more."""
+    said = error.message.lower()
+    final = any(word in said for word in _FINAL)
+    return final or isinstance(error, (NotFound, Refused)) or not isinstance(error, Unavailable)
