@@ -174,6 +174,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("queue.patience_hours", "Queue", "Longest wait without a start",
             "Whoever has had no job of a priority started for so long goes first, whatever the others' priority.",
             "number", 24.0, minimum=0.1, maximum=8760.0, unit="h"),
+    # 12: the end of a working day's jobs, and of those of a night.
+    Setting("queue.kept_hours", "Queue", "GPUs kept for other agents' jobs",
+            "GPUs stay unused for the first job of another user's agent for so long at most, then they are given out "
+            "here for as long; 0 means that none are kept.", "number", 12.0, minimum=0.0, maximum=168.0, unit="h"),
     # 4 GiB: some 40 GiB as they were written, and little beside the images of jobs.
     Setting("jobs.log_mebibytes", "Containers", "Disk for the logs of jobs",
             "What the compressed logs of all jobs may take together; those of the jobs that ended first go first.",

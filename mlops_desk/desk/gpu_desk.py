@@ -6,8 +6,8 @@ import os
 import secrets
 import time
 from builtins import list as list_of
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
@@ -24,6 +24,7 @@ from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.card import CardState, GpuCard, GpuNote, GpuWish, Reservation, in_all
 from mlops_desk.records.jobs.usage import GpuHours
+from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.records.status import Status
 from mlops_desk.telemetry.gpu_service import End, GpusService, uid_of
 
@@ -39,7 +40,8 @@ _ID_BYTES = 6  # chosen: notes are few, and two writers may draw the same number
 class GpuDeskParts:
     """What the verbs stand on: ``cards`` asks the ledger, ``publish`` tells window and event log.
 
-    ``seen`` is a file of our own that remembers which notes were shown; ``hours`` adds up what was held in a span.
+    ``seen`` is a file of our own that remembers which notes were shown; ``hours`` adds up what was held in a span;
+    ``kept`` says of GPUs (by UUID) for whose jobs they are kept.
     """
 
     cards: Callable[[], Sequence[GpuCard]]
@@ -50,6 +52,7 @@ class GpuDeskParts:
     seen: Path
     hours: Callable[[str, float, float], tuple[GpuHours, ...]]
     loss: GpuLoss
+    kept: Callable[[], Mapping[str, KeptFor]] = dict
 
 
 class GpuDesk(GpusService):
@@ -69,7 +72,8 @@ class GpuDesk(GpusService):
     # -- how they stand ------------------------------------------------------------------------
 
     def cards(self) -> list_of[GpuCard]:
-        return [*self._parts.cards()]
+        kept = self._parts.kept()
+        return [replace(card, kept=kept.get(card.uuid)) if kept else card for card in self._parts.cards()]
 
     def card(self, gpu: str) -> GpuCard:
         """Return the GPU or MIG instance that a person means by its index or UUID. Raises NotFound."""

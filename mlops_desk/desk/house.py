@@ -51,6 +51,7 @@ from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
 from mlops_desk.leases.letters.booking_desk import BookingDesk, open_bookings
 from mlops_desk.leases.letters.notes import NotePaper
 from mlops_desk.leases.letters.papers import Papers
+from mlops_desk.leases.letters.waiting_desk import WaitingDesk
 from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.registry.runs import RunsService
@@ -282,6 +283,7 @@ class Desk(DeskVerbs):
             self.folder.root / "notes_seen.json",
             partial(gpu_hours, self._hours_parts()),
             GpuLoss(self.ledger.held, may_open_gpus, self.bus.publish),
+            lambda: self.jobs.kept_gpus(),  # noqa: PLW0108 - jobs are made later
         )
 
     def _hours_parts(self) -> HoursParts:
@@ -334,6 +336,7 @@ class Desk(DeskVerbs):
             self.registry.metric_histories,
             partial(rules_of, self.store),
             outside(self.machine, self.telemetry, self.registry, self.store),
+            WaitingDesk(self.lease_folders),
         )
 
     def _runtimes(self) -> Runtimes:

@@ -5,9 +5,11 @@ from typing import Protocol
 
 from mlops_desk.records.jobs.capsule import DataIdentity, Hardware
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.need import Need
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.records.jobs.usage import GpuSpent
+from mlops_desk.records.jobs.waiter import Waiter
 from mlops_desk.runtimes.runtime import RunTicket
 
 PrepareRun = Callable[[JobSpec, str, str], RunTicket]
@@ -42,6 +44,22 @@ Raises DeskError while the tracking server can't be asked.
 def no_histories(_run_ids: Sequence[str], _metric: str) -> Mapping[str, Sequence[float]]:
     """Know nothing of any run."""
     return {}
+
+
+class MachineLine(Protocol):
+    """The line of those who wait for this machine's GPUs, of all users' agents."""
+
+    def waiters(self) -> tuple[Waiter, ...]:
+        """Return who stands in it, the longest wait first; those of ours with their job's id."""
+        ...
+
+    def join(self, uid: int, job_id: str, name: str, need: Need, seconds: float | None) -> None:
+        """Have a job of ours stand in it for its user, last. Raises Unavailable."""
+        ...
+
+    def leave(self, place: str) -> None:
+        """Give up a place of ours (a waiter's id). Raises Unavailable."""
+        ...
 
 
 class GroupWatch(Protocol):

@@ -27,12 +27,13 @@ from mlops_desk.jobs.files import JobFiles
 from mlops_desk.jobs.group.groups import Groups
 from mlops_desk.jobs.group.verbs import GroupVerbs
 from mlops_desk.jobs.intake import Intake
-from mlops_desk.jobs.ports import FinishRun, KeepTickets, MetricHistories, PrepareRun, no_histories
+from mlops_desk.jobs.ports import FinishRun, KeepTickets, MachineLine, MetricHistories, PrepareRun, no_histories
 from mlops_desk.jobs.queue.answers import QueueAnswers
 from mlops_desk.jobs.queue.building import count
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import Usage
 from mlops_desk.jobs.run import lost_jobs
+from mlops_desk.jobs.run.line import PlaceInLine
 from mlops_desk.jobs.run.log import Logs, WantedLines
 from mlops_desk.jobs.run.pool import pools_of
 from mlops_desk.jobs.run.runner import Runner
@@ -47,6 +48,7 @@ from mlops_desk.records.jobs.place import DryRun, Explanation
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.jobs.usage import JobUsage
+from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.runtimes.runtime import Runtime
 from mlops_desk.runtimes.table import Runtimes
@@ -66,7 +68,7 @@ class JobsService(JobFiles):
 
     ``prepare_run``, ``finish_run``, ``keep_tickets`` and ``metrics`` reach the tracking server, for jobs that ask for
     MLflow. ``snapshots`` keeps their code, ``rules`` are the queue's, ``outside`` tells what they ran on and is told
-    what they are.
+    what they are. ``line`` is that of all agents of the machine.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class JobsService(JobFiles):
         histories: MetricHistories = no_histories,
         rules: Callable[[], QueueRules] = QueueRules,
         outside: Outside | None = None,
+        line: MachineLine | None = None,
     ) -> None:
         super().__init__(folder.root / "templates")
         self._folder = folder
@@ -102,7 +105,9 @@ class JobsService(JobFiles):
             self._book, runtimes, folder.sources / PACKAGES, outside or Outside(), loop.start, self._repeating.told
         )
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
-        groups, pools = Groups(self._book, histories), pools_of(runtimes)
+        place = None if line is None else PlaceInLine(line, lambda: rules().kept_seconds)
+        groups, pools = Groups(self._book, histories), pools_of(runtimes, place)
+        self._pools = pools
         self._usage = Usage()
         self._runners = {
             one.name: Runner(self._book, one, runs, loop.start, self._usage, rules, groups, pools[one.name])
@@ -167,6 +172,13 @@ class JobsService(JobFiles):
         """Look at the queue now, as when a GPU has become free."""
         for runner in self._runners.values():
             runner.wake()
+
+    def kept_gpus(self) -> Mapping[str, KeptFor]:
+        """Return, by the GPU, for whom each is kept while somebody stands in the line of all agents."""
+        for name, pool in self._pools.items():
+            if pool.line is not None and pool.line.waiters(()):
+                return self._runners[name].serving.board().plan.kept
+        return {}
 
     def stop(self) -> None:
         """Let go of the jobs: containers run on, and the next agent takes them up."""

@@ -34,10 +34,19 @@ def _booked(card: GpuCard) -> str:
     return ", ".join(spans) or "–"
 
 
+def _why(card: GpuCard) -> str:
+    """Say why a GPU stands as it does, and for whose job it is kept."""
+    told = [card.text] if card.text else []
+    if card.kept is not None:
+        kept = card.kept
+        told.append(f"kept for {kept.user}'s job {kept.name}, which has waited since {moment(kept.since)}")
+    return "; ".join(told)
+
+
 def card(item: GpuCard) -> str:
     """Return one GPU as facts."""
     told = {"GPU": f"{_named(item)}  {item.name}", "uuid": item.uuid, "state": str(item.state)}
-    told |= {"why": item.text or "–", "memory": _gib(item.memory_bytes), "to be had": _gib(item.room_bytes)}
+    told |= {"why": _why(item) or "–", "memory": _gib(item.memory_bytes), "to be had": _gib(item.room_bytes)}
     if item.fix:
         told["next"] = item.fix
     return facts(told)
@@ -74,7 +83,7 @@ TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "TO BE HAD": lambda item: _gib(item.room_bytes),
         "HOLDERS": lambda item: ", ".join(map(_holder, item.holders)) or "–",
         "BOOKED": _booked,
-        "WHY": lambda item: f"{item.text}. {item.fix}" if item.fix else item.text,
+        "WHY": lambda item: f"{_why(item)}. {item.fix}" if item.fix else _why(item),
     },
     Reservation: {
         "ID": lambda item: item.id,

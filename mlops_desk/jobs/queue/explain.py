@@ -3,8 +3,9 @@
 So an answer that says "now" is what the next look at the queue does, as long as nothing else changes before it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.queue.forecast import end_of
@@ -16,6 +17,7 @@ from mlops_desk.jobs.queue.view import QueueView, Wish
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.need import Need
 from mlops_desk.records.jobs.place import Alternative, QueuePlace, WaitingFor
+from mlops_desk.records.jobs.waiter import KeptFor
 
 _GIB = 1 << 30
 _LIMITS_SECONDS = (("8 h", "8h", 28_800.0), ("1 h", "1h", 3600.0), ("10 min", "10m", 600.0))
@@ -46,11 +48,13 @@ def place_of(view: QueueView, plan: Plan, wish: Wish, position: int, forecast: f
         return QueuePlace(wish.job_id, position, view.now)
     wait = plan.wait_of(wish.job_id)
     gpus = wait.gpus or tuple(spot.card.uuid for spot in Table(view).fitting(wish.need) if wish.need.gpus)
-    return QueuePlace(wish.job_id, position, forecast, waiting_for(view, gpus), wait.reason)
+    return QueuePlace(wish.job_id, position, forecast, waiting_for(view, gpus, plan.kept), wait.reason)
 
 
-def waiting_for(view: QueueView, gpus: tuple[str, ...]) -> tuple[WaitingFor, ...]:
-    """Tell who has the GPUs that a job waits for; those that are free are not named."""
+def waiting_for(
+    view: QueueView, gpus: tuple[str, ...], kept: Mapping[str, KeptFor] = MappingProxyType({})
+) -> tuple[WaitingFor, ...]:
+    """Tell who has the GPUs that a job waits for, or for whose job of another agent they are kept."""
     cards = {card.uuid: card for card in view.cards or ()}
     ours = {uuid: job for job in view.running for uuid in job.gpus}
     found = []
@@ -60,6 +64,8 @@ def waiting_for(view: QueueView, gpus: tuple[str, ...]) -> tuple[WaitingFor, ...
             found.append(WaitingFor(uuid, job.name or job.job_id, job.user or None, job.since, end_of(job, view.now)))
         elif card is not None and card.state is not CardState.FREE:
             found.append(_held_by(card))
+        elif (other := kept.get(uuid)) is not None and other.job_id is None:
+            found.append(WaitingFor(uuid, other.name, other.user, other.since, is_kept=True))
     return tuple(found)
 
 

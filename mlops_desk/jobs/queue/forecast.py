@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from mlops_desk.jobs.queue.lines import Turns, line_up
+from mlops_desk.jobs.queue.plan import Plan
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.table import DRAINING_SECONDS
 from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
-from mlops_desk.records.jobs.card import CardState, GpuCard
+from mlops_desk.records.jobs.card import CardHolder, CardState, GpuCard
+from mlops_desk.records.jobs.waiter import Waiter
 
 FORESEEN = 200
 """Chosen: how many are looked at, the next first; one moment of them costs about a millisecond."""
@@ -34,6 +36,7 @@ def foresee(view: QueueView, job_id: str | None = None) -> dict[str, float]:
         if job_id is not None and job_id in starts:
             break
         view = _begin(view, plan.starts, {one.job_id for one in plan.preempts})
+        view = _others_begin(view, plan)
         if not view.waiting and not view.held:
             break
         moment = _next_moment(view)
@@ -64,6 +67,29 @@ def _begin(view: QueueView, given: Mapping[str, tuple[str, ...]], stopped: set[s
     running += [started(view, wish, given[wish.job_id]) for wish in begun]
     waiting = view.waiting if not begun else line_up(wish for wish in left if wish.job_id not in given)
     return replace(view, waiting=waiting, held=tuple(held), running=tuple(running))
+
+
+def _others_begin(view: QueueView, plan: Plan) -> QueueView:
+    """Return the view with those jobs of other agents running whose GPUs are free, and without our used places."""
+    given = {uuid for gpus in plan.starts.values() for uuid in gpus}
+    ready = [one for one in plan.promises if one.is_ready and not given & set(one.gpus)]
+    begun = {one.waiter.id for one in ready}
+    over = {one.id for one in view.waiters if one.job_id in plan.starts or one.uid in plan.used_turns}
+    if not begun | over:
+        return view
+    holders = {uuid: _holder(one.waiter, view.now) for one in ready for uuid in one.gpus}
+    cards = view.cards and tuple(
+        replace(card, state=CardState.LEASED, holders=(holders[card.uuid],), room_bytes=0) if card.uuid in holders
+        else card
+        for card in view.cards
+    )  # fmt: skip
+    waiters = tuple(one for one in view.waiters if one.id not in begun and (one.job_id is None or one.id not in over))
+    return replace(view, cards=cards, waiters=waiters)
+
+
+def _holder(waiter: Waiter, now: float) -> CardHolder:
+    until = None if waiter.seconds is None else now + waiter.seconds
+    return CardHolder(waiter.name, waiter.user, waiter.uid, since=now, until=until)
 
 
 def started(view: QueueView, wish: Wish, gpus: tuple[str, ...]) -> RunningJob:

@@ -3,6 +3,7 @@
 Only jobs that said they may be preempted, of a lower priority, and that have run long enough to have got somewhere.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 
 from mlops_desk.jobs.queue.placement import place
@@ -30,37 +31,45 @@ class Preemptions:
         """Tell whether anybody is there whom a job of this priority could stop."""
         return bool(self._left) and self._left[0].priority < priority
 
-    def choose(self, wish: Wish) -> tuple[tuple[RunningJob, ...], tuple[str, ...]] | None:
-        """Return who is to stop for a job, and the cards that it then has; None where that would not be enough."""
-        lower = [job for job in self._left if job.priority < wish.priority and self._frees_something(job, wish)]
+    def choose(self, wish: Wish, turn: float = math.inf) -> tuple[tuple[RunningJob, ...], tuple[str, ...]] | None:
+        """Return who is to stop for a job, and the cards that it then has; None where that would not be enough.
+
+        ``turn`` is since when its user stands in the machine's line: cards kept for those before stay theirs.
+        """
+        lower = [job for job in self._left if job.priority < wish.priority and self._frees_something(job, wish, turn)]
         victims: list[RunningJob] = []
         for job in lower:
             victims.append(job)
-            if self._placed(wish, victims) is not None:
+            if self._placed(wish, victims, turn) is not None:
                 break
         else:
             return None
         for job in reversed(victims[:-1]):
             fewer = [one for one in victims if one is not job]
-            if self._placed(wish, fewer) is not None:
+            if self._placed(wish, fewer, turn) is not None:
                 victims = fewer
-        gpus = self._placed(wish, victims)
+        gpus = self._placed(wish, victims, turn)
         if gpus is None:
             return None
         for job in victims:
             self._left.remove(job)
         return tuple(victims), gpus
 
-    def _frees_something(self, job: RunningJob, wish: Wish) -> bool:
-        return any(spot.card.uuid in job.gpus and spot.kept_until is None for spot in self._table.fitting(wish.need))
+    def _frees_something(self, job: RunningJob, wish: Wish, turn: float) -> bool:
+        return any(
+            spot.card.uuid in job.gpus and self._table.kept_until(spot, turn) is None
+            for spot in self._table.fitting(wish.need)
+        )
 
-    def _placed(self, wish: Wish, victims: Sequence[RunningJob]) -> tuple[str, ...] | None:
-        return place(wish.need, [*self._table.open_to(wish), *self._freed(wish, victims)])
+    def _placed(self, wish: Wish, victims: Sequence[RunningJob], turn: float) -> tuple[str, ...] | None:
+        return place(wish.need, [*self._table.open_to(wish, turn), *self._freed(wish, victims, turn)])
 
-    def _freed(self, wish: Wish, victims: Iterable[RunningJob]) -> list[GpuCard]:
+    def _freed(self, wish: Wish, victims: Iterable[RunningJob], turn: float) -> list[GpuCard]:
         freed = {uuid for job in (*self._ending, *victims) for uuid in job.gpus}
         return [
             spot.card
             for spot in self._table.fitting(wish.need)
-            if spot.card.uuid in freed and spot.kept_until is None and self._table.is_unbooked(spot, wish)
+            if spot.card.uuid in freed
+            and self._table.kept_until(spot, turn) is None
+            and self._table.is_unbooked(spot, wish)
         ]

@@ -12,7 +12,8 @@ class QueueRules:
     """``gpus_per_user`` at once and ``jobs_per_user`` in the queue: 0 is no limit. Times are seconds.
 
     Past use loses half its weight in ``half_life_seconds``. A job that has run less than ``spared_seconds`` is not
-    preempted; whoever has had no start for ``patience_seconds`` goes first.
+    preempted; whoever has had no start for ``patience_seconds`` goes first. GPUs stay unused for
+    another agent's job for ``kept_seconds`` at most.
     """
 
     gpus_per_user: int = 0
@@ -20,6 +21,7 @@ class QueueRules:
     half_life_seconds: float = 168 * _HOUR
     spared_seconds: float = 600.0
     patience_seconds: float = 24 * _HOUR
+    kept_seconds: float = 12 * _HOUR
 
 
 def rules_of(store: SettingsStore) -> QueueRules:
@@ -30,4 +32,5 @@ def rules_of(store: SettingsStore) -> QueueRules:
         half_life_seconds=store.number("queue.half_life_hours") * _HOUR,
         spared_seconds=store.number("queue.spared_seconds"),
         patience_seconds=store.number("queue.patience_hours") * _HOUR,
+        kept_seconds=store.number("queue.kept_hours") * _HOUR,
     )

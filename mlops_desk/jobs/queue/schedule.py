@@ -2,6 +2,7 @@
 
 Jobs are looked at in their order. The first that finds no GPUs has those kept for it that it can have soonest; a
 later job starts only on other GPUs, or where its time limit ends before that. So nobody is starved by smaller jobs.
+Before all, GPUs are kept likewise for the jobs of other agents that have waited longer (``waiters``).
 A job that can't be started by waiting (too large for the machine, or in need of a card that is not in the queue's
 hands) keeps nobody back.
 """
@@ -15,16 +16,16 @@ from typing import TYPE_CHECKING
 from mlops_desk.jobs.queue import words
 from mlops_desk.jobs.queue.lines import Turns, line_up
 from mlops_desk.jobs.queue.placement import place
-from mlops_desk.jobs.queue.plan import Plan, Preempted, Wait
+from mlops_desk.jobs.queue.plan import Plan, Preempted, Promise, Wait
 from mlops_desk.jobs.queue.preemption import Preemptions
 from mlops_desk.jobs.queue.table import Spot, Table
 from mlops_desk.jobs.queue.view import QueueLine, QueueView, Wish
+from mlops_desk.jobs.queue.waiters import UNKNOWN_WAIT_SECONDS, OurTurns, promises
+from mlops_desk.records.jobs.waiter import KeptFor
 
 if TYPE_CHECKING:
     from mlops_desk.records.jobs.reason import Reason
 
-UNKNOWN_WAIT_SECONDS = 4200.0
-"""Chosen: while nobody knows when a job's GPUs become free, others may use them for an hour, and some grace."""
 _TOLD = 50
 """Chosen: of so many lines it is said in full why they wait; what is behind them waits its turn."""
 _WORTH_SECONDS = 120.0
@@ -50,6 +51,9 @@ class _Decision:
         self._order = Turns(view)
         self._table = Table(view)
         self._preemptions = Preemptions(view, self._table)
+        self._promises = promises(view, self._table)
+        self._turns = OurTurns(view, self._table)
+        self._kept: dict[str, KeptFor] = {}
         self._starts: dict[str, tuple[str, ...]] = {}
         self._waits: dict[str, Wait] = {}
         self._blocked: dict[str, Reason] = {}
@@ -68,7 +72,16 @@ class _Decision:
         else:
             self._serve([line for line in lines if line.need.gpus == 0], self._start_without_gpu)
             self._serve_gpus([line for line in lines if line.need.gpus > 0])
-        return Plan(self._starts, self._waits, self._blocked, tuple(self._preempts))
+        return Plan(
+            self._starts,
+            self._waits,
+            self._blocked,
+            tuple(self._preempts),
+            self._promises,
+            {**_promised(self._promises), **self._kept},
+            self._turns.heads,
+            frozenset(self._turns.used),
+        )
 
     def _released(self) -> list[Wish]:
         """Return the jobs that have nothing more to wait for than room; say of the others what they wait for."""
@@ -155,9 +168,12 @@ class _Decision:
             self._waits[wish.job_id] = Wait(words.quota(most, held))
             return _Chance.NONE
         if self._may_find_some(wish):
-            free = self._table.open_to(wish)
-            gpus = place(wish.need, free)
+            gpus = place(wish.need, self._table.open_to(wish))
+            turn = self._turns.of(wish)
+            if gpus is None and turn < math.inf:
+                gpus = place(wish.need, self._table.open_to(wish, turn))
             if gpus is not None:
+                self._turns.started(wish, gpus)
                 self._table.take(wish, gpus)
                 self._held[wish.uid] = held + len(gpus)
                 self._starts[wish.job_id] = gpus
@@ -172,22 +188,34 @@ class _Decision:
     def _may_keep(self, wish: Wish) -> bool:
         """Tell whether a job that can't start could have cards kept for it."""
         return self._preemptions.possible_for(wish.priority) or not any(
-            spot.kept_until is not None for spot in self._table.fitting(wish.need)
+            self._is_kept(spot, wish) for spot in self._table.fitting(wish.need)
         )
+
+    def _is_kept(self, spot: Spot, wish: Wish) -> bool:
+        """Tell whether a card is kept for somebody who goes before a job."""
+        return self._table.kept_until(spot, self._turns.of(wish)) is not None
 
     def _may_find_some(self, wish: Wish) -> bool:
         """Tell at little cost whether it makes sense to look at the cards."""
         longest = self._table.longest_seconds
+        if longest is not None and self._turns.of(wish) < math.inf:
+            return True
         return longest is not None and (longest == math.inf or (wish.seconds is not None and wish.seconds <= longest))
 
     def _wait(self, wish: Wish) -> Wait:
         """Keep cards for a job that can't start, if it is the first for these, and say what it waits for."""
+        wait = self._kept_or_behind(wish)
+        if wait.is_reachable:
+            self._turns.waits(wish)
+        return wait
+
+    def _kept_or_behind(self, wish: Wish) -> Wait:
         fitting = self._table.fitting(wish.need)
         if not self._may_keep(wish):
             return self._wait_behind(wish, fitting)
         preempting = self._preemptions.possible_for(wish.priority)
-        free = len(self._table.open_to(wish))
-        ends = [(self._table.free_at(spot, wish), spot) for spot in fitting if spot.kept_until is None]
+        free = len(self._table.open_to(wish, self._turns.of(wish)))
+        ends = [(self._table.free_at(spot, wish), spot) for spot in fitting if not self._is_kept(spot, wish)]
         within = sorted(
             ((at, spot.card.index, spot.card.uuid) for at, spot in ends if at is not None), key=lambda end: end
         )
@@ -198,15 +226,16 @@ class _Decision:
             stopped = self._preempt(wish, free)
             if stopped is not None:
                 return stopped
-        if any(spot.kept_until is not None for spot in fitting):
+        if any(self._is_kept(spot, wish) for spot in fitting):
             return self._wait_behind(wish, fitting)
         if not is_enough:
             away = [spot.card for at, spot in ends if at is None]
-            return Wait(words.out_of_reach(wish.need, free, away), tuple(card.uuid for card in away))
+            return Wait(
+                words.out_of_reach(wish.need, free, away), tuple(card.uuid for card in away), is_reachable=False
+            )
         kept = tuple(uuid for _, _, uuid in soonest)
         is_known = starts_at < math.inf
-        self._table.keep(kept, starts_at if is_known else self._view.now + UNKNOWN_WAIT_SECONDS)
-        self._keepers.append(wish)
+        self._keep(wish, kept, starts_at if is_known else self._view.now + UNKNOWN_WAIT_SECONDS)
         return Wait(words.first(wish.need, free), kept, starts_at if is_known else None)
 
     def _frees_soon(self, soonest: Sequence[tuple[float, int, str]]) -> bool:
@@ -218,19 +247,44 @@ class _Decision:
         return True
 
     def _preempt(self, wish: Wish, free: int) -> Wait | None:
-        chosen = self._preemptions.choose(wish)
+        chosen = self._preemptions.choose(wish, self._turns.of(wish))
         if chosen is None:
             return None
         victims, gpus = chosen
         self._preempts += [Preempted(job.job_id, wish.job_id) for job in victims]
         at = self._view.now + self._view.policy.grace_seconds
-        self._table.keep(gpus, at)
-        self._keepers.append(wish)
+        self._keep(wish, gpus, at)
         return Wait(words.stopping(wish.need, free, [job.name or job.job_id for job in victims]), gpus, at)
+
+    def _keep(self, wish: Wish, gpus: tuple[str, ...], until: float) -> None:
+        self._table.keep(gpus, until)
+        self._keepers.append(wish)
+        since = min(self._turns.of(wish), wish.ready_at)
+        kept = KeptFor(wish.name or wish.job_id, wish.user, since, until, wish.job_id)
+        self._kept.update(dict.fromkeys(gpus, kept))
 
     def _wait_behind(self, wish: Wish, fitting: Sequence[Spot]) -> Wait:
         """Say for whom cards are kept that this job could use as well."""
+        turn = self._turns.of(wish)
+        promised = [spot for spot in fitting if spot.promise is not None and spot.promise.waiter.since < turn]
+        if promised and not any(spot.kept_until is not None for spot in fitting):
+            return self._wait_for_others(wish, promised, turn)
         kept = [spot for spot in fitting if spot.kept_until is not None and spot.is_open]
         if not kept or not self._keepers:
-            return Wait(words.turn(wish.need, len(self._table.open_to(wish))))
+            return Wait(words.turn(wish.need, len(self._table.open_to(wish, turn))))
         return Wait(words.behind(wish.need, len(kept), self._keepers[0].name or self._keepers[0].job_id))
+
+    def _wait_for_others(self, wish: Wish, promised: Sequence[Spot], turn: float) -> Wait:
+        """Say which GPUs are kept for the job of another agent."""
+        first = promised[0].promise
+        theirs = [spot.card for spot in promised if spot.promise is first]
+        free = len(self._table.open_to(wish, turn))
+        gpus = tuple(card.uuid for card in theirs)
+        waiter = first.waiter if first is not None else None
+        return Wait(words.turn(wish.need, free) if waiter is None else words.kept_for(wish.need, theirs, waiter), gpus)
+
+
+def _promised(made: Sequence[Promise]) -> dict[str, KeptFor]:
+    return {
+        gpu: KeptFor(one.waiter.name, one.waiter.user, one.waiter.since, one.until) for one in made for gpu in one.gpus
+    }

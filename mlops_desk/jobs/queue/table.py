@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from mlops_desk.jobs.queue.placement import fits
+from mlops_desk.jobs.queue.plan import Promise
 from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.need import Need
@@ -27,7 +28,9 @@ class Spot:
         self.card = card
         self.jobs = list(jobs)
         self.kept_until: float | None = None
-        """Until when others may use it though it is kept for somebody; None: it is not."""
+        """Until when others may use it though it is kept for somebody of ours; None: it is not."""
+        self.promise: Promise | None = None
+        """For whom of another agent it is kept."""
         known = {holder.job_id for holder in card.holders if holder.job_id is not None}
         promised = [job for job in jobs if job.job_id not in known]
         self.room = card.room_bytes
@@ -82,9 +85,11 @@ class Table:
             self._fitting[need] = found
         return found
 
-    def open_to(self, wish: Wish) -> list[GpuCard]:
-        """Return the cards that a job may be given now."""
-        return [spot.card for spot in self.fitting(wish.need) if self._admits(spot, wish) and self._spares(spot, wish)]
+    def open_to(self, wish: Wish, turn: float = math.inf) -> list[GpuCard]:
+        """Return the cards that a job may be given now; ``turn`` is since when its user is in the machine's line."""
+        return [
+            spot.card for spot in self.fitting(wish.need) if self._admits(spot, wish) and self.spares(spot, wish, turn)
+        ]
 
     def take(self, wish: Wish, gpus: Iterable[str]) -> None:
         """Give cards to a job."""
@@ -106,10 +111,22 @@ class Table:
             self.spots[uuid].kept_until = until
         self._reckon_longest()
 
+    def promise(self, promise: Promise) -> None:
+        """Keep cards for another agent's job."""
+        for uuid in promise.gpus:
+            self.spots[uuid].promise = promise
+        self._reckon_longest()
+
+    def kept_until(self, spot: Spot, turn: float = math.inf) -> float | None:
+        """Return by when others have to be over on a card that is kept; None: it is kept for nobody before ``turn``."""
+        promise = spot.promise if spot.promise is not None and spot.promise.waiter.since < turn else None
+        ends = (spot.kept_until, None if promise is None else promise.until)
+        return min((end for end in ends if end is not None), default=None)
+
     def _reckon_longest(self) -> None:
         found = [
-            math.inf if spot.kept_until is None else spot.kept_until - self._now
-            for spot in self.spots.values()
+            math.inf if until is None else until - self._now
+            for spot, until in ((spot, self.kept_until(spot)) for spot in self.spots.values())
             if spot.is_open
         ]
         self._longest = max(found, default=None)
@@ -163,8 +180,7 @@ class Table:
             return None
         return max(self._now + 1.0, *(one.ends_at for one in others if one.ends_at is not None))
 
-    def _spares(self, spot: Spot, wish: Wish) -> bool:
+    def spares(self, spot: Spot, wish: Wish, turn: float = math.inf) -> bool:
         """Tell whether a job on this card keeps nobody waiting for whom it is kept."""
-        if spot.kept_until is None:
-            return True
-        return wish.seconds is not None and self._now + wish.seconds <= spot.kept_until
+        until = self.kept_until(spot, turn)
+        return until is None or (wish.seconds is not None and self._now + wish.seconds <= until)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.need import Need
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.waiter import Waiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class QueueView:
     ``waiting`` are jobs that wait for nothing but room, ``held`` those that wait for a time or for other jobs.
     ``cards`` None: the driver can't be asked. ``slots`` is how many jobs without GPUs run at once; None: what runs
     jobs queues by itself, and takes any number. ``expected`` is how many seconds the runs of a user's kind of job took.
+    ``waiters`` are the first of each user in the queues of all agents of the machine, ours too, the longest wait first.
     """
 
     now: float
@@ -112,3 +114,4 @@ class QueueView:
     slots: int | None = 0
     policy: QueuePolicy = field(default_factory=QueuePolicy)
     expected: Mapping[tuple[int, str], float] = field(default_factory=dict)
+    waiters: tuple[Waiter, ...] = ()

@@ -1,5 +1,6 @@
 """What is told of a decision: a few words, never a paragraph."""
 
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -17,6 +18,7 @@ from mlops_desk.jobs.queue.view import Wish
 from mlops_desk.records.jobs.card import GpuCard, in_all
 from mlops_desk.records.jobs.need import Need
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.waiter import Waiter
 
 _GIB = 1 << 30
 _NAME_LIMIT = 40  # chosen: enough to know a job by, and the sentence stays short
@@ -70,6 +72,21 @@ def behind(need: Need, free: int, name: str) -> Reason:
     are = "one that is free is" if free == 1 else f"{free} that are free are"
     text = f"Needs {asked(need)}; the {are} kept for {plain(name, _NAME_LIMIT)}, which is first in line."
     return Reason(WAITING_FOR_GPUS, text)
+
+
+def kept_for(need: Need, cards: Sequence[GpuCard], waiter: Waiter) -> Reason:
+    """Say for whose job of another agent GPUs are kept, and since when that one waits."""
+    told = ", ".join(str(card.index) for card in cards[:_NAMED])
+    more = f" and {len(cards) - _NAMED} more are" if len(cards) > _NAMED else (" is" if len(cards) == 1 else " are")
+    whose = f"{plain(waiter.user, _NAME_LIMIT)}'s job {plain(waiter.name, _NAME_LIMIT)}"
+    text = f"Needs {asked(need)}; GPU{'s' * (len(cards) > 1)} {told}{more} kept for {whose}, which has waited since"
+    return Reason(WAITING_FOR_GPUS, f"{text} {clock(waiter.since)}.")
+
+
+def clock(at: float) -> str:
+    """Return a time of the last days as people say it: of today without its date."""
+    then, today = time.localtime(at), time.localtime()
+    return time.strftime("%H:%M" if then[:3] == today[:3] else "%d %b %H:%M", then)
 
 
 def turn(need: Need, free: int) -> Reason:

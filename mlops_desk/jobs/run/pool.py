@@ -3,14 +3,21 @@
 import threading
 from collections.abc import Collection, Iterable, Mapping
 
+from mlops_desk.jobs.run.line import PlaceInLine
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.runtime import Runtime
 
+_OWN = "own "
+
 
 class Pool:
-    """The promises of decisions, until they are leases. ``lock`` is held from a look at the queue to its promises."""
+    """The promises of decisions, until they are leases. ``lock`` is held from a look at the queue to its promises.
 
-    def __init__(self, runtimes: Iterable[str]) -> None:
+    ``line`` is our place among those who wait for these GPUs in other agents; None: nobody else gives them out.
+    """
+
+    def __init__(self, runtimes: Iterable[str], line: PlaceInLine | None = None) -> None:
+        self.line = line
         self.runtimes = frozenset(runtimes)
         self.lock = threading.RLock()
         self._promised: dict[str, dict[str, tuple[str, ...]]] = {name: {} for name in self.runtimes}
@@ -43,10 +50,11 @@ def _of(promises: Mapping[str, tuple[str, ...]], begun: Collection[str]) -> dict
     return {job_id: gpus for job_id, gpus in promises.items() if job_id in begun}
 
 
-def pools_of(runtimes: Iterable[Runtime]) -> dict[str, Pool]:
-    """Return the pool of each runtime, by its name."""
+def pools_of(runtimes: Iterable[Runtime], line: PlaceInLine | None = None) -> dict[str, Pool]:
+    """Return the pool of each runtime, by its name; ``line`` is that of the GPUs which all agents give out."""
     together: dict[str, list[str]] = {}
     for runtime in runtimes:
         gpus = runtime.abilities().gpus
-        together.setdefault(f"own {runtime.name}" if gpus is None else gpus, []).append(runtime.name)
-    return {name: pool for names in together.values() for pool in [Pool(names)] for name in names}
+        together.setdefault(f"{_OWN}{runtime.name}" if gpus is None else gpus, []).append(runtime.name)
+    pools = [Pool(names, None if gpus.startswith(_OWN) else line) for gpus, names in together.items()]
+    return {name: pool for pool in pools for name in pool.runtimes}

@@ -94,6 +94,7 @@ class Runner:
                 self._hands.set_to_work("runs", "settle", lambda _key: self._runs.settle())
             active = self._active()
             if not active and time.monotonic() < self._sweep_due:
+                self.serving.leave_line()
                 return
             try:
                 listed = self._runtime.survey()

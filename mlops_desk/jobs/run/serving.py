@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from mlops_desk.base.errors import DeskError
@@ -71,12 +72,15 @@ class Serving:
         active = self._active()
         queue = [job for job in active if job.state in IN_QUEUE]
         if not queue:
+            self.leave_line()
             return
         self._fetch(queue)
         jobs = {job.id: job for job in queue}
         with self._pool.lock:
             self._pool.keep(self._runtime.name, self._hands.busy_with(BEGIN))
             plan = schedule(self.view())
+            if self._pool.line is not None:
+                self._pool.line.follow(plan, self._is_queued)
             for job_id, gpus in plan.starts.items():
                 if job_id in jobs:
                     self._begin(jobs[job_id], gpus)
@@ -85,6 +89,16 @@ class Serving:
             if one.job_id in own:
                 self._preempt(one.job_id, one.by)
         self._tell(queue, plan)
+
+    def leave_line(self) -> None:
+        """Give up the places in the line of all agents that nobody of ours waits in any more."""
+        if self._pool.line is not None:
+            with self._pool.lock:
+                self._pool.line.tidy(self._is_queued)
+
+    def _is_queued(self, job_id: str) -> bool:
+        job = self._book.current(job_id)
+        return job is not None and job.state in IN_QUEUE
 
     def board(self) -> Board:
         """Return how the queue stands, as it is now or was a moment ago if no job has changed since."""
@@ -120,7 +134,9 @@ class Serving:
                 self._pool.unready(self._runtime.name, unready),
                 {} if self._groups is None else self._groups.held(active),
             )
-            return self._views.view(active, moment, self._others())
+            view = self._views.view(active, moment, self._others())
+            line = self._pool.line
+            return view if line is None else replace(view, waiters=line.waiters(promised))
 
     def _active(self) -> list[Job]:
         return [job for job in self._book.active() if job.runtime == self._runtime.name]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mlops_desk.base.errors import keep_command
+from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.records.owner import Owner
 
 
@@ -104,7 +105,8 @@ class GpuCard:
     in use nor declared by anybody; None: not known. ``peers`` ranks how near another card is: 0 is NVLink, then 1 the
     same switch, up to 5 across the machine; a card that is not named there is farther than all. ``parent`` is the GPU
     of a MIG instance, ``profile`` its size. ``bookings`` are the reservations that are not over. ``fix`` is what to do
-    about a broken one, and ``fix_command`` the command in it.
+    about a broken one, and ``fix_command`` the command in it. ``kept`` is for whom it is kept
+    though others could have it.
     """
 
     uuid: str
@@ -122,6 +124,7 @@ class GpuCard:
     bookings: tuple[Booking, ...] = ()
     fix: str | None = None
     fix_command: str | None = None
+    kept: KeptFor | None = None
 
     def __post_init__(self) -> None:
         keep_command(self, "fix", "fix_command")

@@ -7,13 +7,17 @@ from mlops_desk.records.jobs.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class WaitingFor:
-    """One GPU that a queued job waits for, and who has it. Times are Unix seconds; None: not known."""
+    """One GPU that a queued job waits for, and who has it. Times are Unix seconds; None: not known.
+
+    ``is_kept``: nobody has it, and it is kept for the job of another user's agent that has waited since then.
+    """
 
     gpu: str
     holder: str | None = None
     user: str | None = None
     since: float | None = None
     until: float | None = None
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

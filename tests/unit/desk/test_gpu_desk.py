@@ -23,6 +23,7 @@ from mlops_desk.records.host import Host
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.jobs.card import Booking, CardState, GpuCard
 from mlops_desk.records.jobs.usage import GpuHours
+from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.records.metric import Reading
 from mlops_desk.records.status import Status
 
@@ -277,3 +278,10 @@ def test_trusting_a_gpu_that_is_not_withheld_says_how_it_stands(hall: Hall) -> N
     hall.faults.take([OFF_THE_BUS], [], 0.0)
     assert hall.desk.trust("0").uuid == "GPU-0"
     assert hall.faults.now() == {}
+
+
+def test_cards_tell_for_whose_job_they_are_kept(hall: Hall, monkeypatch) -> None:
+    kept = KeptFor("resnet", "ana", 1.0, 2.0)
+    hall.desk._parts = replace(hall.desk._parts, kept=lambda: {"GPU-2": kept})
+    assert [one.kept for one in hall.desk.cards()] == [None, None, kept]
+    assert hall.desk.card("2").kept == kept

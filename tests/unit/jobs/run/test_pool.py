@@ -7,6 +7,7 @@ import pytest
 
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.run.line import PlaceInLine
 from mlops_desk.jobs.run.pool import Pool, pools_of
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
@@ -60,13 +61,13 @@ class Leasing(FakeRuntime):
 
 
 class Site:
-    def __init__(self, root, gpus: str | None = "machine") -> None:
+    def __init__(self, root, gpus: str | None = "machine", line: PlaceInLine | None = None) -> None:
         self.cards = Cards()
         self.state = State(root / "state.db")
         self.book = JobBook(self.state.jobs, lambda _job: None)
         runs = JobRuns(root / "owed", lambda *_: None, lambda *_: None, lambda _is_current: None)
         runtimes = [Leasing("local", self.cards, gpus), Leasing("bare", self.cards, gpus)]
-        pools = pools_of(runtimes)
+        self.pools = pools = pools_of(runtimes, line)
         self.runners = {
             one.name: Runner(self.book, one, runs, lambda _name, work: work(), pool=pools[one.name]) for one in runtimes
         }
