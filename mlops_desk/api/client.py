@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_desk.api import start as starting
 from mlops_desk.api.lean import httpx
@@ -21,9 +21,11 @@ from mlops_desk.base.changes import FORM, BadPatch, Listener
 from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.errors import DeskError, Hint, TimedOut, Unavailable, heard
-from mlops_desk.records import event as announced
 from mlops_desk.verbs.declaration import Verb, verbs_of
 from mlops_desk.verbs.desk import PROTOCOLS, ClientLike
+
+if TYPE_CHECKING:
+    from mlops_desk.records.event import Event, Hello
 
 START_TIMEOUT_SECONDS = 30.0  # chosen: on a machine whose cores are all taken loading takes many times the usual second
 _PROBE_SECONDS = 5.0  # as long as a call waits for its connection
@@ -68,12 +70,14 @@ class Client(ClientLike):
             agent_clock.follow(float(answer.headers[CLOCK_HEADER]), asked_at, time.time())
         return wire.loads(answer.content, verb.returns)
 
-    def announcements(self, every_seconds: float = 0.0) -> Iterator[announced.Event]:
+    def announcements(self, every_seconds: float = 0.0) -> "Iterator[Event]":
         """Yield what the agent announces until the connection ends; raises Unavailable when it does.
 
         Samples come at least ``every_seconds`` apart. First comes a ``Hello``, which says whether this goes on where
         the call before it ended.
         """
+        from mlops_desk.records import event as announced  # noqa: PLC0415 - all records, which one verb needs none of
+
         timeout = httpx.Timeout(SILENCE_SECONDS)
         asked = {"changes": FORM, "every_seconds": f"{every_seconds:g}", "after": self._heard}
         asked_at = time.time()
@@ -107,7 +111,7 @@ class Client(ClientLike):
         again = "It is started again by the next command." if self.address.can_start else _FORWARDED
         raise Unavailable("The agent closed the connection.", again)
 
-    def _greeted(self, hello: announced.Hello, asked_at: float) -> None:
+    def _greeted(self, hello: "Hello", asked_at: float) -> None:
         """Go on counting where one stands; of what was missed the last is not heard before it comes."""
         agent_clock.follow(hello.at, asked_at, time.time())
         if not hello.complete:

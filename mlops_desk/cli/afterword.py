@@ -12,7 +12,6 @@ from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.verbs.declaration import Verb
 
 _NO_FILTER = {"limit", "uri"}
-_CANCEL = ("jobs", "cancel")
 _END = ("gpus", "end_process")
 _LOGS = ("jobs", "logs")
 _SUBMITS = {("jobs", "submit"), ("jobs", "rerun")}
@@ -24,11 +23,6 @@ _ENDS = {
     JobState.CANCELLED: "was cancelled",
     JobState.UNKNOWN: "ended, and nobody saw how,",
 }
-
-
-def before(client: Client, verb: Verb, arguments: Mapping[str, Any]) -> Job | None:
-    """Return the job that is about to be cancelled, as it is; None for every other verb."""
-    return client.jobs.show(arguments["job_id"]) if (verb.service, verb.name) == _CANCEL else None
 
 
 def after(was: Job | None, job: Job) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 _AGO = re.compile(r"-[0-9.]+[a-z]{1,3}")
 _OPTION = re.compile(r"--\w")
 _FIRST = {"--demo", "--data-dir", "--address", "--tray", "--selftest"}
+_FIRST_WITH_VALUE = ("--data-dir", "--address", "--selftest")
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,6 +54,15 @@ def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return what stands before the first ``--``, and what after it."""
     at = words.index("--") if "--" in words else len(words)
     return list(words[:at]), list(words[at + 1 :])
+
+
+def command_of(words: Sequence[str]) -> str | None:
+    """Return the first word that is neither an option nor an option's value; None where there is none."""
+    place = 0
+    while place < len(words) and words[place].startswith("-"):
+        word = words[place]  # argparse takes the beginning of an option for it
+        place += 2 if len(word) > len("--") and any(full.startswith(word) for full in _FIRST_WITH_VALUE) else 1
+    return words[place] if place < len(words) else None
 
 
 def add_first_words(parser: Parser) -> None:

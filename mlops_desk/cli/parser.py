@@ -1,12 +1,13 @@
 """The argument parser, made from the declared verbs plus what is done without an agent."""
 
 import argparse
-import itertools
 import json
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mlops_desk.base.errors import Invalid
 from mlops_desk.base.moments import parse_length, parse_moment
 from mlops_desk.base.text import plain
 from mlops_desk.cli.bare import words as bare_words
-from mlops_desk.cli.first_words import Parser, add_first_words, split
+from mlops_desk.cli.first_words import Parser, add_first_words, command_of, split
 from mlops_desk.cli.help import help_of, sentence
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import (
@@ -39,24 +40,37 @@ _SHORT = {"follow": ("-f",)}
 """Switches with one letter, as everybody knows it from ``tail`` and from ``docker logs``."""
 
 
-def build() -> Parser:
-    """Return the whole parser; the chosen verb is in ``verb``, what is no verb in ``act``."""
+_SHORTCUTS = {
+    "history": ("telemetry", "history"),
+    "status-at": ("telemetry", "status_at"),
+    "processes": ("telemetry", "processes"),
+    "series": ("telemetry", "series"),
+    "doctor": ("agent", "doctor"),
+    "audit": ("agent", "audit"),
+}
+"""Verbs that need no word for their service."""
+
+
+def build(command: str | None = None) -> Parser:
+    """Return the parser; the chosen verb is in ``verb``, what is no verb in ``act``.
+
+    ``command`` is the first word: of the services only its own is read, and all of them where it is none of ours.
+    """
     parser = Parser(prog="mlops-desk", description="One window for the people who share one multi-GPU workstation.")
     parser.add_argument("--version", action="version", version=f"mlops-desk {__version__}")
     add_first_words(parser)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
-    _add_agent(commands)
-    _add_status(commands)
-    bare_words.add(commands)
-    _add_shortcut(commands, "history", "telemetry", "history")
-    _add_shortcut(commands, "status-at", "telemetry", "status_at")
-    _add_shortcut(commands, "processes", "telemetry", "processes")
-    _add_shortcut(commands, "series", "telemetry", "series")
-    _add_shortcut(commands, "doctor", "agent", "doctor")
-    _add_shortcut(commands, "audit", "agent", "audit")
-    for service, protocol in PROTOCOLS.items():
-        if service not in HIDDEN_SERVICES:
-            _add_service(commands, service, protocol)
+    adding: dict[str, Callable[[], object]] = {
+        "agent": partial(_add_agent, commands),
+        "status": partial(_add_status, commands),
+        "exec": partial(bare_words.add, commands),
+        **{word: partial(_add_shortcut, commands, word, *verb) for word, verb in _SHORTCUTS.items()},
+        **{
+            service: partial(_add_service, commands, service) for service in PROTOCOLS if service not in HIDDEN_SERVICES
+        },
+    }
+    for word in [command] if command in adding else adding:
+        adding[word]()
     return parser
 
 
@@ -91,7 +105,8 @@ def _add_status(commands: Any) -> None:
     status.add_argument("--watch", action="store_const", dest="act", const="watch", default="verb", help=watch)
 
 
-def _add_service(commands: Any, service: str, protocol: type) -> None:
+def _add_service(commands: Any, service: str) -> None:
+    protocol = PROTOCOLS[service]
     parser = commands.add_parser(service, help=_first_line(protocol.__doc__))
     verbs = parser.add_subparsers(metavar="VERB", required=service not in _LISTED, parser_class=Parser)
     if service in _LISTED:
@@ -174,20 +189,21 @@ def _short(parameter: Parameter, short: str) -> str:
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Return what ``words`` say. What follows ``--`` is a command for a verb that takes one, and as ever for others."""
     head, rest = split(words)
-    if not rest or not any(pair in _TAKE_REST for pair in itertools.pairwise(head)):
-        return build().parse_args(words)
-    given = build().parse_args(head)
+    command = command_of(head)
+    if not rest or command is None or command not in PROTOCOLS or not _takes_rest(command, head):
+        return build(command).parse_args(words)
+    given = build(command).parse_args(head)
     given.rest = rest
     return given
 
 
-_TAKE_REST = {
-    (verb.service, verb.name)
-    for service, protocol in PROTOCOLS.items()
-    for verb in verbs_of(service, protocol)
-    if any(isinstance(item.form, Pairs) and item.form.rest is not None for item in verb.parameters)
-}
-"""The verbs, as they stand among the words, that take a command."""
+def _takes_rest(service: str, head: Sequence[str]) -> bool:
+    """Tell whether the verb that is named in ``head`` takes a command."""
+    return any(
+        (service, verb.name) in pairwise(head)
+        and any(isinstance(item.form, Pairs) and item.form.rest is not None for item in verb.parameters)
+        for verb in verbs_of(service, PROTOCOLS[service])
+    )
 
 
 def _type(parameter: Parameter) -> Any:

@@ -125,7 +125,8 @@ def test_nothing_is_unpickled_here() -> None:
 def test_each_service_implements_its_verbs_to_the_letter(service: str) -> None:
     from mlops_desk.desk.house import Desk
 
-    implementation = get_type_hints(Desk)[service]
+    protocols = {protocol.__name__: protocol for protocol in PROTOCOLS.values()}
+    implementation = get_type_hints(Desk, localns=protocols)[service]
     for verb in verbs_of(service, PROTOCOLS[service]):
         declared = inspect.signature(getattr(PROTOCOLS[service], verb.name))
         given = inspect.signature(getattr(implementation, verb.name))

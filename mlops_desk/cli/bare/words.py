@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_desk.base.errors import Hint, Invalid
-from mlops_desk.cli.first_words import Parser, add_first_words, split
+from mlops_desk.cli.first_words import Parser, add_first_words, command_of, split
 
-_FIRST_WITH_VALUE = {"--data-dir", "--address"}
 _NAME_LIMIT = 100  # what a job file takes for a name
 _RESOURCES = ("gpus", "gpu_memory", "gpu_model", "share")
 _KEYS = {"priority": "priority", "time_limit": "timeLimit", "grace": "grace"}
@@ -25,11 +24,8 @@ class ExecWish:
 
 
 def asks(words: Sequence[str]) -> bool:
-    """Tell whether the first word that is no option is ``exec``."""
-    place = 0
-    while place < len(words) and words[place].startswith("-"):
-        place += 2 if words[place] in _FIRST_WITH_VALUE else 1
-    return place < len(words) and words[place] == "exec"
+    """Tell whether the command is ``exec``."""
+    return command_of(words) == "exec"
 
 
 def read(words: Sequence[str]) -> ExecWish:

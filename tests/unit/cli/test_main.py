@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from mlops_desk.base import process
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Invalid, Place, Unavailable
-from mlops_desk.cli import acts
+from mlops_desk.cli import acts, agent_acts, asking
 from mlops_desk.cli.main import main
 from mlops_desk.cli.watch import _Painter
 from mlops_desk.records.agent import AgentCost, AgentInfo
@@ -49,8 +50,8 @@ def test_an_agent_that_ended_before_it_could_answer_has_ended(
         raise Unavailable(f"The agent answered 500 ({everything}).")
 
     agent = SimpleNamespace(info=lambda: SimpleNamespace(pid=7), shutdown=shutdown)
-    monkeypatch.setattr(acts, "_running", lambda _folder: SimpleNamespace(agent=agent, close=lambda: None))
-    monkeypatch.setattr(acts, "wait_until_gone", lambda _folder, _seconds: gone)
+    monkeypatch.setattr(agent_acts, "_running", lambda _folder: SimpleNamespace(agent=agent, close=lambda: None))
+    monkeypatch.setattr(agent_acts, "wait_until_gone", lambda _folder, _seconds: gone)
     assert main(["--data-dir", str(tmp_path), "agent", "stop"]) == (0 if gone else 1)
     told = capsys.readouterr()
     assert ("has ended" in told.out, "500" in told.err) == (gone, not gone)
@@ -67,9 +68,9 @@ def test_a_backup_is_restored_though_the_agent_ended_before_it_could_answer(
         return [{"name": "b1"}] if name is None else {"restored": name, "database": "/d/state.db", "kept_as": None}
 
     agent = SimpleNamespace(shutdown=shutdown)
-    monkeypatch.setattr(acts, "_running", lambda _folder: SimpleNamespace(agent=agent, close=lambda: None))
-    monkeypatch.setattr(acts, "wait_until_gone", lambda _folder, _seconds: True)
-    monkeypatch.setattr(acts, "run_worker", work)
+    monkeypatch.setattr(agent_acts, "_running", lambda _folder: SimpleNamespace(agent=agent, close=lambda: None))
+    monkeypatch.setattr(agent_acts, "wait_until_gone", lambda _folder, _seconds: True)
+    monkeypatch.setattr(agent_acts, "run_worker", work)
     assert main(["--data-dir", str(tmp_path), "agent", "restore", "b1"]) == 0
     assert "/d/state.db is now the backup b1. The agent was ended" in capsys.readouterr().out
 
@@ -111,7 +112,7 @@ class Following:
 
 
 def follow(monkeypatch: pytest.MonkeyPatch, before: Job, after: Job, *lines: str, words: Sequence[str] = ()) -> int:
-    monkeypatch.setattr(acts, "connect", lambda _folder, demo: Following(before, after, iter(lines)))
+    monkeypatch.setattr(asking, "connect", lambda _folder, demo: Following(before, after, iter(lines)))
     return main(["jobs", "logs", "ab12", "--follow", *words])
 
 
@@ -196,7 +197,7 @@ def test_a_selftest_that_failed_ends_with_1(
     ok: bool, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = {"ok": ok, "checks": [{"name": "window", "ok": ok, "text": "drawn"}]}
-    monkeypatch.setattr(acts, "run_worker", lambda *_words: document)
+    monkeypatch.setattr(process, "run_worker", lambda *_words: document)
     assert main(["--selftest", str(tmp_path)]) == code
     assert capsys.readouterr().out.startswith("ok   window" if ok else "FAIL window")
 
@@ -218,7 +219,7 @@ def test_what_is_wrong_in_a_file_is_told_with_the_files_name(
         assert (verb.name, arguments["spec"]) == ("submit", "name: x")
         raise Invalid("Line 5, column 9: gpus is a list.", "Expected: 1.", place=Place(5, 9, "gpus"))
 
-    monkeypatch.setattr(acts, "connect", lambda *_, **__: SimpleNamespace(call=call, close=lambda: None))
+    monkeypatch.setattr(asking, "connect", lambda *_, **__: SimpleNamespace(call=call, close=lambda: None))
     assert main(["--data-dir", str(tmp_path), "jobs", "submit", str(spec)]) == 1
     told = capsys.readouterr().err
     assert told == f"mlops-desk: {spec}: Line 5, column 9: gpus is a list.\n  Expected: 1.\n"
@@ -240,7 +241,7 @@ def test_an_error_about_no_place_in_the_file_does_not_name_it(
     def call(_verb: Verb, _arguments: dict[str, Any]) -> None:
         raise Invalid("The disk is full.")
 
-    monkeypatch.setattr(acts, "connect", lambda *_, **__: SimpleNamespace(call=call, close=lambda: None))
+    monkeypatch.setattr(asking, "connect", lambda *_, **__: SimpleNamespace(call=call, close=lambda: None))
     assert main(["--data-dir", str(tmp_path), "jobs", "submit", str(spec)]) == 1
     assert capsys.readouterr().err == "mlops-desk: The disk is full.\n"
 
@@ -262,7 +263,7 @@ def test_of_a_group_that_was_submitted_all_jobs_are_told(
 ) -> None:
     first = Job("a1", "tune", JobState.QUEUED, JobSpec("tune", "i"), 0.0, 0, "root", group="a1", group_index=0)
     client = Answering(first, [first, replace(first, id="b2", group_index=1)])
-    monkeypatch.setattr(acts, "connect", lambda *_, **__: client)
+    monkeypatch.setattr(asking, "connect", lambda *_, **__: client)
     assert main(["--data-dir", str(tmp_path), "jobs", "submit", "--image", "i"]) == 0
     told = capsys.readouterr().out
     assert told.endswith("Queued 2 jobs as one group: a1 b2\nLook again: mlops-desk jobs list --group a1\n")
@@ -275,7 +276,7 @@ def test_a_job_that_is_alone_has_no_group_to_tell_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client = Answering(Job("a1", "one", JobState.QUEUED, JobSpec("one", "i"), 0.0, 0, "root"))
-    monkeypatch.setattr(acts, "connect", lambda *_, **__: client)
+    monkeypatch.setattr(asking, "connect", lambda *_, **__: client)
     assert main(["--data-dir", str(tmp_path), "jobs", "submit", "--image", "i"]) == 0
     assert "group" not in capsys.readouterr().out
     assert client.asked == []
@@ -286,7 +287,7 @@ def test_job_files_are_printed_and_what_was_lost_is_told_beside_them(
 ) -> None:
     note = ImportNote("--privileged", "", True, "Why.")
     client = Answering(ImportedJobs("docker run", (ImportedJob("a", "name: a\n", (note,)),)))
-    monkeypatch.setattr(acts, "connect", lambda *_, **__: client)
+    monkeypatch.setattr(asking, "connect", lambda *_, **__: client)
     words = ["--data-dir", str(tmp_path), "jobs", "import", "--docker-run", "docker run --privileged a"]
     assert main(words) == 0
     told = capsys.readouterr()
@@ -305,6 +306,6 @@ def test_an_error_in_what_came_from_standard_input_says_so(
         raise Invalid("Line 5: no.", "Mend it.", place=Place(5))
 
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"name: x")))
-    monkeypatch.setattr(acts, "connect", lambda *_, **__: SimpleNamespace(call=call, close=lambda: None))
+    monkeypatch.setattr(asking, "connect", lambda *_, **__: SimpleNamespace(call=call, close=lambda: None))
     assert main(["--data-dir", str(tmp_path), "jobs", "submit", "-"]) == 1
     assert capsys.readouterr().err == "mlops-desk: standard input: Line 5: no.\n  Mend it.\n"

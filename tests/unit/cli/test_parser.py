@@ -1,12 +1,14 @@
 """The command line is the declared verbs; other programs rely on its words."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mlops_desk.base.errors import Invalid
-from mlops_desk.cli.first_words import window_words
+from mlops_desk.cli.first_words import command_of, window_words
 from mlops_desk.cli.help import help_of
 from mlops_desk.cli.main import main
 from mlops_desk.cli.parser import arguments_of, build, parse
@@ -277,3 +279,37 @@ def test_whatever_is_more_than_the_window_is_left_to_the_whole_parser(
 ) -> None:
     assert window_words(words) is None
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ([], None),
+        (["--demo"], None),
+        (["jobs", "list"], "jobs"),
+        (["--demo", "jobs", "list"], "jobs"),
+        (["--data-dir", "models", "jobs", "list"], "jobs"),
+        (["--data-dir=models", "jobs", "list"], "jobs"),
+        (["--addr", "jobs", "models", "list"], "models"),
+        (["--selftest", "jobs"], None),
+        (["-x", "jobs"], "jobs"),
+    ],
+)
+def test_the_command_is_the_first_word_that_belongs_to_no_option(words: list[str], command: str | None) -> None:
+    assert command_of(words) == command
+
+
+@pytest.mark.parametrize("words", [["jobs", "show", "j1"], ["doctor"], ["status"], ["agent", "stop", "--all"]])
+def test_a_parser_of_one_command_says_what_the_whole_one_says(words: list[str]) -> None:
+    assert vars(build(words[0]).parse_args(words)) == vars(build().parse_args(words))
+
+
+def test_asking_one_service_loads_no_other(tmp_path: Path) -> None:
+    script = (
+        "import sys; from mlops_desk.cli.parser import parse; import mlops_desk.cli.acts\n"
+        "parse(['jobs', 'submit', 'job.yaml'])\n"
+        "print(*(name for name in sys.modules if name.startswith('mlops_desk.verbs.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    loaded = {name.rpartition(".")[2] for name in done.stdout.split()}
+    assert loaded == {"declaration", "desk", "jobs"}

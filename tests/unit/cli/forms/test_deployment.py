@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.cli import acts
+from mlops_desk.cli import agent_acts, asking
 from mlops_desk.cli.forms.deployment import failure, farewell, staying
 from mlops_desk.cli.main import main
 from mlops_desk.cli.parser import build
@@ -79,8 +79,9 @@ class Desk:
 def desk(monkeypatch: pytest.MonkeyPatch) -> Any:
     def become(endpoint: Endpoint, **more: bool) -> Desk:
         made = Desk(endpoint, **more)
-        monkeypatch.setattr(acts, "connect", lambda *_, **__: made)
-        monkeypatch.setattr(acts, "wait_until_gone", lambda *_: True)
+        for module in (asking, agent_acts):
+            monkeypatch.setattr(module, "connect", lambda *_, **__: made)
+        monkeypatch.setattr(agent_acts, "wait_until_gone", lambda *_: True)
         return made
 
     return become

@@ -1,0 +1,38 @@
+"""Asks a verb of the agent, as the command line's words say. How an answer looks is loaded once it is there."""
+
+import argparse
+import contextlib
+from typing import Any
+
+from mlops_desk.api.client import Client, connect
+from mlops_desk.base.disk.agent_address import AgentAddress
+from mlops_desk.base.errors import DeskError
+from mlops_desk.cli.parser import arguments_of, file_of
+
+_CANCEL = ("jobs", "cancel")
+
+
+def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
+    """Ask, and say what the answer is. Raises DeskError."""
+    arguments = arguments_of(given.verb, given)
+    with contextlib.closing(connect(address, demo=given.demo)) as client:
+        before = client.jobs.show(arguments["job_id"]) if (given.verb.service, given.verb.name) == _CANCEL else None
+        answer = _answer(client, given, arguments)
+        # Records of all services, which are not needed to ask: a job is on its way meanwhile.
+        from mlops_desk.cli.answers import tell  # noqa: PLC0415 - a tenth of a second
+
+        return tell(client, given.verb, arguments, before, answer, as_json=as_json)
+
+
+def _answer(client: Client, given: argparse.Namespace, arguments: dict[str, Any]) -> Any:
+    try:
+        return client.call(given.verb, arguments)
+    except DeskError as error:
+        raise _with_file(error, file_of(given.verb, given)) from error
+
+
+def _with_file(error: DeskError, path: str | None) -> DeskError:
+    """Return the error with the name of the file that it is about, which the agent never heard."""
+    if error.place is None or path is None:
+        return error
+    return type(error)(f"{path}: {error.message}", error.hint, error.command, error.place)
