@@ -2,11 +2,13 @@
 
 import argparse
 import contextlib
+import sys
 from typing import Any
 
 from mlops_desk.api.client import Client, connect
 from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import DeskError
+from mlops_desk.cli import ahead, exported
 from mlops_desk.cli.parser import arguments_of, file_of
 
 _CANCEL = ("jobs", "cancel")
@@ -14,9 +16,12 @@ _CANCEL = ("jobs", "cancel")
 
 def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     """Ask, and say what the answer is. Raises DeskError."""
+    given.verb = exported.chosen(given.verb, given)
     arguments = arguments_of(given.verb, given)
     with contextlib.closing(connect(address, demo=given.demo)) as client:
         before = client.jobs.show(arguments["job_id"]) if (given.verb.service, given.verb.name) == _CANCEL else None
+        if not as_json and (told := ahead.said(client, given.verb, arguments)):
+            sys.stderr.write(f"{told}\n")
         answer = _answer(client, given, arguments)
         # Records of all services, which are not needed to ask: a job is on its way meanwhile.
         from mlops_desk.cli.answers import tell  # noqa: PLC0415 - a tenth of a second

@@ -15,6 +15,7 @@ from mlops_desk import __version__
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.moments import parse_length, parse_moment
 from mlops_desk.base.text import plain
+from mlops_desk.cli import exported
 from mlops_desk.cli.bare import words as bare_words
 from mlops_desk.cli.first_words import Parser, add_first_words, command_of, split
 from mlops_desk.cli.help import help_of, sentence
@@ -34,6 +35,14 @@ from mlops_desk.verbs.declaration import (
 
 HIDDEN_SERVICES = {"agent", "telemetry", "bare"}
 _STANDARD_INPUT = "-"
+_DRY_RUNS = {
+    ("jobs", "submit"): ("preview", "queue nothing; tell when it would start, and what would start it sooner"),
+    ("jobs", "rerun"): (
+        "preview_rerun",
+        "queue nothing; tell in what it would differ, and what it lacks",
+    ),
+}
+"""Verbs with a switch to another verb, by that one's name."""
 _LISTED = {"events"}
 """Services whose word alone lists."""
 _SHORT = {"follow": ("-f",)}
@@ -113,17 +122,18 @@ def _add_service(commands: Any, service: str) -> None:
         _fill(parser, _verb(service, "list"))
     for verb in verbs_of(service, protocol):
         _add_verb(verbs, verb.word.replace("_", "-"), verb)
-        if (service, verb.name) == ("jobs", "submit"):
-            _add_dry_run(verbs.choices["submit"], verb)
+        if (service, verb.name) in _DRY_RUNS:
+            _add_dry_run(verbs.choices[verb.word], verb, *_DRY_RUNS[service, verb.name])
+        if (service, verb.name) == exported.IMPORT:
+            exported.add_options(verbs.choices[verb.word])
     if service == "drift":
         _add_drift_report(verbs)
 
 
-def _add_dry_run(submit: Parser, verb: Verb) -> None:
-    """Give submitting a switch by which another verb is asked, with the same arguments."""
-    text = "queue nothing; tell when it would start, and what would start it sooner"
-    preview = _verb(verb.service, "preview")
-    submit.add_argument("--dry-run", action="store_const", dest="verb", const=preview, default=verb, help=text)
+def _add_dry_run(parser: Parser, verb: Verb, preview: str, text: str) -> None:
+    """Give a verb a switch by which another one is asked, with the same arguments."""
+    other = _verb(verb.service, preview)
+    parser.add_argument("--dry-run", action="store_const", dest="verb", const=other, default=verb, help=text)
 
 
 def _add_verb(parsers: Any, word: str, verb: Verb) -> Parser:

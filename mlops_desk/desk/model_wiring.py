@@ -78,7 +78,14 @@ def outside(
 ) -> Outside:
     """Return what capsules are told by the rest of the house, and where they are told."""
     minutes = partial(store.number, "jobs.idle_minutes")
-    return Outside(machine.hardware, telemetry.spent, partial(tell_run, registry), lambda: int(minutes()))
+    export = partial(store.number, "jobs.export_mebibytes")
+    return Outside(
+        machine.hardware,
+        telemetry.spent,
+        partial(tell_run, registry),
+        lambda: int(minutes()),
+        lambda: int(export()) << 20,
+    )
 
 
 class ModelWiring:

@@ -11,8 +11,8 @@ from mlops_desk.base.caller import user_name
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.basis import Basis
 from mlops_desk.jobs.capsule.freezing import Freezing, with_spec
-from mlops_desk.jobs.capsule.repeating import Again
 from mlops_desk.jobs.file.fields import MOST_WAITED_FOR
 from mlops_desk.jobs.members import is_several, members
 from mlops_desk.records.jobs.capsule import Capsule
@@ -50,7 +50,7 @@ class Intake:
         spec: JobSpec,
         uid: int,
         runtime: Runtime,
-        again: Again | None = None,
+        again: Basis | None = None,
         origin: str | None = None,
         job_id: str | None = None,
     ) -> Sequence[Job]:
@@ -77,7 +77,7 @@ class Intake:
         uid: int,
         runtime: Runtime,
         capsule: Capsule,
-        again: Again | None,
+        again: Basis | None,
         origin: str | None,
         job_id: str | None = None,
     ) -> list[Job]:
@@ -103,6 +103,7 @@ class Intake:
                 not_before=one.begin_at,
                 capsule=with_spec(capsule, one),
                 repeat=None if again is None else again.repeat,
+                imported=None if again is None else again.imported,
             )
             for index, (job_id, one) in enumerate(zip(ids, made, strict=True))
         ]

@@ -14,12 +14,17 @@ from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
 from mlops_desk.base.loop import Lane, Loop
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.capsule.completing import PACKAGES, Completion, Outside
+from mlops_desk.jobs.capsule.archive.importing import Importing
+from mlops_desk.jobs.capsule.basis import Basis
+from mlops_desk.jobs.capsule.completing import Completion, Outside
 from mlops_desk.jobs.capsule.exporting import Exporting
 from mlops_desk.jobs.capsule.freezing import Freezing
 from mlops_desk.jobs.capsule.idling import IdleHolders, IdleParts
+from mlops_desk.jobs.capsule.packages import FOLDER, PackageLists
 from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
+from mlops_desk.jobs.capsule.requirements import Requirements
 from mlops_desk.jobs.capsule.source.taking import Snapshots
+from mlops_desk.jobs.capsule.verbs import CapsuleParts, CapsuleVerbs
 from mlops_desk.jobs.file.changes import without_file
 from mlops_desk.jobs.file.fields import PRIORITY_LIMIT
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
@@ -40,7 +45,15 @@ from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
 from mlops_desk.records.event import JobChanged
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob, runs_of
-from mlops_desk.records.jobs.capsule import Capsule, Difference, Exported
+from mlops_desk.records.jobs.capsule import (
+    Capsule,
+    CapsuleImport,
+    Difference,
+    Exported,
+    OutputFolder,
+    Repeat,
+    RepeatPreview,
+)
 from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
@@ -97,13 +110,22 @@ class JobsService(JobFiles):
         self._announcements = Lane(loop, "jobs-announce")
         self._table = state.jobs
         self._book = JobBook(state.jobs, self._announce)
-        self._freezing = Freezing(snapshots or Snapshots(folder.sources, private=(str(folder.root),)))
-        self._idle = self._idle_holders(outside or Outside())
-        self._exporting = Exporting(folder.sources, self._freezing.store)
-        self._repeating = Repeating(self._book, policy or SingleUser(), metrics)
-        self._completion = Completion(
-            self._book, runtimes, folder.sources / PACKAGES, outside or Outside(), loop.start, self._repeating.told
+        outside = outside or Outside()
+        snapshots = snapshots or Snapshots(folder.sources, private=(str(folder.root),))
+        packages = PackageLists(folder.sources / FOLDER)
+        self._freezing = Freezing(snapshots)
+        self._idle = self._idle_holders(outside)
+        self._repeating = Repeating(self._book, policy or SingleUser(), metrics, packages.read)
+        self._completion = Completion(self._book, runtimes, packages, outside, loop.start, self._repeating.told)
+        parts = CapsuleParts(
+            self._repeating,
+            Importing(folder.sources, snapshots),
+            Exporting(folder.sources, snapshots.store),
+            Requirements(outside.hardware, snapshots.store.has),
+            packages,
+            outside.export_bytes,
         )
+        self._capsules = CapsuleVerbs(parts, self._queue_on)
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         place = None if line is None else PlaceInLine(line, lambda: rules().kept_seconds)
         groups, pools = Groups(self._book, histories), pools_of(runtimes, place)
@@ -272,6 +294,30 @@ class JobsService(JobFiles):
     ) -> Job:
         return self._queue_again(self._repeating.repeat(job_id, changed or {}, data or {}))
 
+    def preview_rerun(
+        self, job_id: str, changed: Mapping[str, str] | None = None, data: Mapping[str, str] | None = None
+    ) -> RepeatPreview:
+        again = self._repeating.repeat(job_id, changed or {}, data or {})
+        return self._capsules.preview(again, again.repeat or Repeat(again.job.id), self._where("/", again.job.runtime))
+
+    def preview_import(
+        self,
+        file: str,
+        changed: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+        runtime: str | None = None,
+    ) -> CapsuleImport:
+        return self._capsules.look(file, self._where("/", runtime), changed or {}, data or {})
+
+    def submit_import(
+        self,
+        file: str,
+        changed: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+        runtime: str | None = None,
+    ) -> Job:
+        return self._answers.shown(self._capsules.take(file, self._where("/", runtime), changed or {}, data or {}))[0]
+
     def diff(self, a: str, b: str) -> list_of[Difference]:
         return list_of(self._repeating.diff(a, b))
 
@@ -297,11 +343,13 @@ class JobsService(JobFiles):
             raise Refused(text, Hint("mlops-desk jobs list --state running", before="Those that run: "))
         return self._runtimes.named(job.runtime).shell(job, job.attempts[-1])
 
-    def export(self, job_id: str, to: str) -> Exported:
+    def outputs(self, job_id: str) -> list_of[OutputFolder]:
+        return self._capsules.outputs(self._book.find(job_id))
+
+    def export(self, job_id: str, to: str, *, outputs: bool = False) -> Exported:
         job = self.show(job_id)
-        packages = self._completion.package_list(job)
-        log = self._logs.read(job.id, WantedLines())
-        return self._exporting.export(job, to, current_caller().uid, packages, log, self._repeating.metrics(job))
+        log, metrics = self._logs.read(job.id, WantedLines()), self._repeating.metrics(job)
+        return self._capsules.export(job, to, log, metrics, with_outputs=outputs)
 
     def lost(self, job_id: str) -> LostJob:
         found, owner_uid = self._lost(job_id)
@@ -371,7 +419,11 @@ class JobsService(JobFiles):
         if again.spec.kind is JobKind.PROCESS:
             hint = Hint(f"mlops-desk exec --gpus {again.spec.resources.gpus} -- {shlex.join(again.spec.command)}")
             raise Refused("It was a process of somebody's own, which the desk did not start.", hint)
-        return self._intake.queue(again.spec, again.uid, self._runtimes.named(again.job.runtime), again, origin)[0]
+        where = self._runtimes.named(again.job.runtime)
+        return self._intake.queue(again.spec, again.uid, where, again.basis, origin)[0]
+
+    def _queue_on(self, spec: JobSpec, uid: int, runtime: Runtime, basis: Basis) -> Job:
+        return self._intake.queue(spec, uid, runtime, basis)[0]
 
     def _announce(self, job: Job) -> None:
         self._announcements.put(lambda: self._bus.publish(JobChanged(job)))

@@ -103,6 +103,10 @@ class FakeRuntime:
         with self._act():
             return reference if reference in self.images else None
 
+    def identity(self, reference: str) -> ImageIdentity | None:
+        with self._act():
+            return ImageIdentity(id=reference) if reference in self.images else None
+
     def fetch(self, reference: str, uid: int) -> str:  # noqa: ARG002 - anybody may have it
         with self._act():
             if reference not in self.images:

@@ -195,6 +195,10 @@ class Runtime(Protocol):
         """
         ...
 
+    def identity(self, reference: str) -> ImageIdentity | None:
+        """Return the names of an image that is there; None where there is none. Raises Unavailable."""
+        ...
+
     def fetch(self, reference: str, uid: int) -> str:
         """Fetch an image as ``uid`` may have it, however long it takes, and return what a job is pinned to.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Protocol
 
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob
-from mlops_desk.records.jobs.capsule import Difference, Exported
+from mlops_desk.records.jobs.capsule import CapsuleImport, Difference, Exported, OutputFolder, RepeatPreview
 from mlops_desk.records.jobs.group import JobGroup
 from mlops_desk.records.jobs.imported import ImportedJobs
 from mlops_desk.records.jobs.job import Job
@@ -16,6 +16,8 @@ from mlops_desk.records.list_page import ListPage
 from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, FileText, FolderOf, Moment, Pairs, Who, changes, reads
 
 _FREEZE_SECONDS = 150.0  # its code is read or fetched first, which is given 110 s at most
+_IMPORT_SECONDS = 300.0  # the file is read twice, each time for 110 s at most
+_EXPORT_SECONDS = 1200.0  # ten GiB of outputs, copied twice to a slow disk
 SUBMITTED = Pairs(
     "FIELD=VALUE",
     word="set",
@@ -157,9 +159,52 @@ class Jobs(Protocol):
         """Queue a job once more: the same image, code and job file, and say in what it differs all the same."""
         ...
 
-    @changes(who=Who.OWNER, before="show", of=("job", "job_id"), timeout_seconds=_FREEZE_SECONDS)
-    def export(self, job_id: str, to: Annotated[str, AbsolutePath("FILE")]) -> Exported:
-        """Write a job to a new file (.mldcapsule, a zip): job file, record, code, packages, log and metrics."""
+    @reads
+    def preview_rerun(
+        self,
+        job_id: str,
+        changed: Annotated[Mapping[str, str] | None, Pairs("FIELD=VALUE", word="set")] = None,
+        data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
+    ) -> RepeatPreview:
+        """Tell how all that a job once more would need stands now, and in what it differs; nothing is queued."""
+        ...
+
+    @reads
+    def preview_import(
+        self,
+        file: Annotated[str, AbsolutePath("FILE")],
+        changed: Annotated[Mapping[str, str] | None, Pairs("FIELD=VALUE", word="set")] = None,
+        data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
+        runtime: str | None = None,
+    ) -> CapsuleImport:
+        """Tell what a job that was exported on another machine would be here, and how all that it needs stands.
+
+        Nothing is queued, and nothing of the file is kept.
+        """
+        ...
+
+    @changes(why="the job is theirs", timeout_seconds=_IMPORT_SECONDS)
+    def submit_import(
+        self,
+        file: Annotated[str, AbsolutePath("FILE")],
+        changed: Annotated[Mapping[str, str] | None, Pairs("FIELD=VALUE", word="set")] = None,
+        data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
+        runtime: str | None = None,
+    ) -> Job:
+        """Queue a job that was exported on another machine: the same code, job file, and image if it can be had."""
+        ...
+
+    @reads
+    def outputs(self, job_id: str) -> list_of[OutputFolder]:
+        """List the folders that a job has left, with how much is in them."""
+        ...
+
+    @changes(who=Who.OWNER, before="show", of=("job", "job_id"), timeout_seconds=_EXPORT_SECONDS)
+    def export(self, job_id: str, to: Annotated[str, AbsolutePath("FILE")], *, outputs: bool = False) -> Exported:
+        """Write a job to a new file (.mldcapsule, a zip): job file, record, code, packages, log and metrics.
+
+        With ``outputs`` also what it left in the folders that it keeps.
+        """
         ...
 
     @reads

@@ -147,6 +147,7 @@ MADE_ANEW = {
     "/v1/jobs/save_template": "makes a template, and takes no name that is there",
     "/v1/jobs/submit": "makes a job",
     "/v1/jobs/rerun": "makes a job",
+    "/v1/jobs/submit_import": "makes a job",
 }
 """The changes that have nothing to show from before."""
 MADE_OF = {

@@ -1,31 +1,85 @@
 """How two jobs differ, what a job is the repetition of, and GPU-hours, as text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlops_desk.base.text import plain
-from mlops_desk.records.jobs.capsule import Difference, Exported
+from mlops_desk.base.text import plain, size_text
+from mlops_desk.cli.cells import moment
+from mlops_desk.records.jobs.capsule import (
+    CapsuleImport,
+    Difference,
+    Exported,
+    ImportedFrom,
+    OutputFolder,
+    RepeatPreview,
+    Requirement,
+    Standing,
+)
+from mlops_desk.records.jobs.drift_words import verdict_text
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.usage import GpuHours
 
 _CELL = 120  # chosen: most of a line
+_SENTENCE = 400  # chosen: a paragraph
 
 
 def told(job: Job) -> dict[str, str]:
     """Return the lines about what a job repeats, in order; none for one that is its own."""
+    if job.imported is not None:
+        origin = job.imported
+        return {"imported": _origin(origin), "made of": verdict_text(origin.verdict, origin.drifts)}
     if job.repeat is None:
         return {}
     differs = [f"{_shown(one.path)}: {_shown(one.a)} -> {_shown(one.b)}" for one in job.repeat.differs]
     again = "the same as the first one, as far as is known" if not differs else "; ".join(differs)
     return {
         "repeats": job.repeat.of,
+        "made of": verdict_text(job.repeat.verdict, job.repeat.drifts),
         "differs": again,
         **({"note": " ".join(job.repeat.notes)} if job.repeat.notes else {}),
     }
 
 
+def _origin(origin: ImportedFrom) -> str:
+    when = "" if origin.submitted_at is None else f", submitted {moment(origin.submitted_at)}"
+    return f"from job {plain(origin.job_id)} of {plain(origin.user)} on {plain(origin.host)}{when}"
+
+
 def _shown(text: str | None) -> str:
     return "–" if text is None else plain(text, _CELL)
+
+
+def _requirements(found: Sequence[Requirement]) -> list[str]:
+    lines = []
+    for one in found:
+        name = f"{one.what} {plain(one.name, _CELL)}".strip()
+        lines.append(f"{one.standing.value.ljust(8)} {name}: {plain(one.text, _SENTENCE)}")
+        if one.hint and one.standing is not Standing.SAME:
+            lines.append(f"{'':8} {plain(one.hint, _SENTENCE)}")
+    return lines
+
+
+def _fields(found: Sequence[Difference]) -> list[str]:
+    return [f"changed  {_shown(one.path)}: {_shown(one.a)} -> {_shown(one.b)}" for one in found]
+
+
+def before(preview: RepeatPreview) -> str:
+    """Return in what a job would differ that is run once more, and how all that it needs stands."""
+    lines = [*_requirements(preview.requirements), *_fields(preview.repeat.differs), *preview.repeat.notes]
+    return "\n".join([f"Job {preview.repeat.of} once more:", *lines])
+
+
+def _import(answer: CapsuleImport) -> str:
+    """Return the job file, and above it as its comments whose it was and how all that it needs stands here."""
+    lines = [
+        f"Job {plain(answer.name)}, {_origin(answer.origin)}.",
+        *_requirements(answer.requirements),
+        *_fields(answer.differs),
+        "Nothing was queued. With --submit it is."
+        if answer.ready
+        else "It would be refused as long as that is missing.",
+    ]
+    return "\n".join([*(f"# {line}" for line in lines), answer.spec.rstrip("\n")])
 
 
 _HOURS = "{:.2f}"  # chosen: half a minute is seen
@@ -35,9 +89,15 @@ def _exported(item: Exported) -> str:
     return f"Job {item.job_id} was written to {plain(item.path, _CELL)} ({item.size_bytes >> 10} KiB)."
 
 
-FORMS: dict[type, Callable[[Any], str]] = {Exported: _exported}
+FORMS: dict[type, Callable[[Any], str]] = {Exported: _exported, RepeatPreview: before, CapsuleImport: _import}
 
 TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
+    OutputFolder: {
+        "FOLDER": lambda one: plain(one.target),
+        "FILES": lambda one: f"{one.files:,}",
+        "SIZE": lambda one: size_text(one.size_bytes),
+        "PATH": lambda one: plain(one.path, _CELL),
+    },
     Difference: {
         "WHAT": lambda one: _shown(one.path),
         "A": lambda one: _shown(one.a),

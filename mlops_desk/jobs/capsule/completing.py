@@ -4,17 +4,15 @@ At the start: the image's identities, the machine, then the data (read by a work
 most). At the end: the packages that were listed inside, and what was used. The same facts go to the job's run.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.process import run_worker
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.data_identity import data_identities
+from mlops_desk.jobs.capsule.packages import PackageLists
 from mlops_desk.jobs.capsule.usage import usage_of
 from mlops_desk.jobs.ports import GpuHardware, Spent, TellRun
 from mlops_desk.records.jobs.capsule import Capsule, DataIdentity, ImageIdentity
@@ -25,14 +23,9 @@ from mlops_desk.runtimes.table import Runtimes
 
 _log = logging.getLogger(__name__)
 
-PACKAGES = "packages"
-"""The folder of lists of packages, beside the snapshots of code."""
-
-_DATA_WORKER = "mlops_desk.jobs.capsule.data"
 _DATA_SECONDS = 60.0  # chosen: what takes longer to list than this is told as not known
-_WHOLE_BYTES = 1 << 30  # chosen: read within seconds; larger sets are sampled
-_MARGIN_SECONDS = 5.0  # the worker tells what it has before it is ended
 _MISSED = 50  # chosen: as many as may end while an agent is killed and started again; each is a thread for a moment
+_EXPORT_BYTES = 10 << 30  # RELIABILITY S9: as large as any archive of ours; the setting's default
 _TAG = "mlops_desk."
 
 
@@ -40,23 +33,25 @@ _TAG = "mlops_desk."
 class Outside:
     """What the rest of the house tells and is told; None where there is none of it.
 
-    ``idle_minutes``: after so long without use held GPUs are told of, or taken back.
+    ``idle_minutes``: after so long without use held GPUs are told of, or taken back. ``export_bytes``: how much of a
+    job's outputs an export takes.
     """
 
     hardware: GpuHardware | None = None
     spent: Spent | None = None
     tell_run: TellRun | None = None
     idle_minutes: Callable[[], int] | None = None
+    export_bytes: Callable[[], int] = lambda: _EXPORT_BYTES
 
 
 class Completion:
-    """``packages`` is the folder of lists of packages; ``hand`` does a piece of work without holding up who asks."""
+    """``packages`` keeps what was listed inside; ``hand`` does a piece of work without holding up who asks."""
 
     def __init__(
         self,
         book: JobBook,
         runtimes: Runtimes,
-        packages: Path,
+        packages: PackageLists,
         outside: Outside,
         hand: Callable[[str, Callable[[], None]], object],
         told: Callable[[Job], Job],
@@ -102,14 +97,6 @@ class Completion:
             return job.usage
         return usage_of(job, time.time(), self._outside.spent)
 
-    def package_list(self, job: Job) -> str | None:
-        """Return the packages that were listed inside; None where they are not known."""
-        name = None if job.capsule is None else job.capsule.packages_sha256
-        try:
-            return None if name is None else (self._packages / f"{name}.txt").read_text(encoding="utf-8")
-        except OSError:
-            return None
-
     # -- at the start --------------------------------------------------------------------------
 
     def _at_start(self, job_id: str, attempt: Attempt) -> None:
@@ -146,20 +133,7 @@ class Completion:
         self._change(job.id, filled)
 
     def _data(self, job: Job) -> tuple[DataIdentity, ...]:
-        mounts = [mount for mount in job.spec.mounts if mount.mode == "ro"]
-        request = {
-            "sources": [mount.source for mount in mounts],
-            "whole_bytes": _WHOLE_BYTES,
-            "seconds": _DATA_SECONDS - _MARGIN_SECONDS,
-        }
-        try:
-            found = run_worker(_DATA_WORKER, request, _DATA_SECONDS, as_uid=job.submitted_by) if mounts else []
-        except DeskError as error:
-            _log.info("What lies on the mounts of job %s is not known: %s", job.id, error.message)
-            found = [None] * len(mounts)
-        return tuple(
-            DataIdentity(mount.target, mount.source, **(told or {})) for mount, told in zip(mounts, found, strict=True)
-        )
+        return data_identities(job.spec, job.submitted_by, _DATA_SECONDS)
 
     # -- at the end ----------------------------------------------------------------------------
 
@@ -169,21 +143,11 @@ class Completion:
         if job.capsule is None or not job.capsule.gpus:
             self._fill(job, takings[-1], attempt)
         if takings[-1].packages is not None:
-            name = self._keep(takings[-1].packages)
+            name = self._packages.keep(takings[-1].packages)
             self._change(job_id, lambda capsule: replace(capsule, packages_sha256=name))
         usage = usage_of(job, time.time(), self._outside.spent, takings)
         self._book.change(job_id, lambda now: replace(now, usage=usage))
         self._tell(self._book.get(job_id), with_data=False)
-
-    def _keep(self, packages: str) -> str:
-        data = packages.encode()
-        name = hashlib.sha256(data).hexdigest()
-        try:
-            self._packages.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(self._packages / f"{name}.txt", data)
-        except OSError as error:  # its hash still tells whether two lists are the same
-            _log.warning("A list of packages can't be kept: %s", error.strerror)
-        return name
 
     # -- both ----------------------------------------------------------------------------------
 

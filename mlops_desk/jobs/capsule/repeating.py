@@ -7,15 +7,17 @@ changes. It is told from the start in what it differs, and again once it is know
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import DeskError, Hint, Invalid, Refused
+from mlops_desk.base.errors import DeskError, Invalid, Refused
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.basis import Basis
 from mlops_desk.jobs.capsule.differences import capsule_document, differences, job_document, spec_document
+from mlops_desk.jobs.capsule.drifting import drifts, verdict
 from mlops_desk.jobs.file.spec import change_spec
-from mlops_desk.records.jobs.capsule import Capsule, Difference, Repeat
+from mlops_desk.records.jobs.capsule import Capsule, DataIdentity, Difference, ImportedFrom, Repeat
 from mlops_desk.records.jobs.filling import names_in
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.spec import JobSpec
@@ -46,12 +48,29 @@ class Again:
     first: Capsule | None
     repeat: Repeat | None = None
 
+    @property
+    def basis(self) -> Basis:
+        return Basis(self.image_id, self.first, self.repeat)
+
+
+Link = TypeVar("Link", Repeat, ImportedFrom)
+
+PackagesOf = Callable[[str | None], str | None]
+"""Return the list of packages of a hash; None where it is not kept."""
+
 
 class Repeating:
-    """``metrics`` reaches the tracking server; None where there is none."""
+    """``metrics`` reaches the tracking server; None where there is none. ``packages`` returns lists by their hash."""
 
-    def __init__(self, book: JobBook, policy: AccessPolicy, metrics: RunMetrics | None) -> None:
+    def __init__(
+        self,
+        book: JobBook,
+        policy: AccessPolicy,
+        metrics: RunMetrics | None,
+        packages: PackagesOf = lambda _sha256: None,
+    ) -> None:
         self._book = book
+        self._packages = packages
         self._policy = policy
         self._metrics = metrics
 
@@ -65,7 +84,7 @@ class Repeating:
         if job.orphan:
             text = f"What job {job.id} was asked to do is not known: no record was left when its container was found."
             raise Refused(text, "Submit its job file again.")
-        spec = _with_data(job, change_spec(job.spec, changed), data)
+        spec = mapped(f"job {job.id}", change_spec(job.spec, changed), data)
         caller = current_caller()
         is_other = self._policy.relation(caller, job.owner) is Relation.OTHER
         if is_other and job.capsule is not None and job.capsule.source_sha256 is not None:
@@ -108,14 +127,37 @@ class Repeating:
 
     def told(self, job: Job) -> Job:
         """Return a repetition with how it differs, now that its capsule is whole; other jobs as they are."""
-        if job.repeat is None or job.capsule is None:
+        if job.capsule is None:
+            return job
+        if job.imported is not None:
+            return replace(job, imported=self._compared(job.imported, job, job.imported.capsule))
+        if job.repeat is None:
             return job
         try:
             first = self._book.get(job.repeat.of)
         except DeskError:
             return job  # its record is gone: what was told at the submit is all that will be
         kept = tuple(one for one in job.repeat.differs if not one.path.startswith("capsule"))
-        return replace(job, repeat=replace(job.repeat, differs=(*kept, *drift(first.capsule, job.capsule))))
+        repeat = replace(job.repeat, differs=(*kept, *drift(first.capsule, job.capsule)))
+        return replace(job, repeat=self._compared(repeat, job, with_mounts(first)))
+
+    def _compared(self, link: Link, job: Job, first: Capsule | None) -> Link:
+        """Return what links a job to the first one, with the verdict and the reasons for it."""
+        now = with_mounts(job) or Capsule()
+        lists = [self._packages(None if one is None else one.packages_sha256) for one in (first, now)]
+        found = drifts(first, now, lists[0], lists[1])
+        return replace(link, verdict=verdict(found), drifts=found)
+
+
+def with_mounts(job: Job) -> Capsule | None:
+    """Return a job's capsule with an entry for each read-only mount: what was not read yet is there, and not known."""
+    if job.capsule is None:
+        return None
+    there = {one.target for one in job.capsule.data}
+    unread = (
+        DataIdentity(one.target, one.source) for one in job.spec.mounts if one.mode == "ro" and one.target not in there
+    )
+    return replace(job.capsule, data=(*job.capsule.data, *unread))
 
 
 def drift(first: Capsule | None, now: Capsule) -> tuple[Difference, ...]:
@@ -136,14 +178,16 @@ def _nowhere(spec: JobSpec, changed: Mapping[str, str]) -> list[str]:
     return [f"{{{plain(name)}}}" for name in given if name not in named]
 
 
-def _with_data(job: Job, spec: JobSpec, data: Mapping[str, str]) -> JobSpec:
+def mapped(what: str, spec: JobSpec, data: Mapping[str, str]) -> JobSpec:
+    """Return a spec with other sources for some of its mount targets; ``what`` it is of. Raises Invalid."""
     targets = {mount.target for mount in spec.mounts}
     for target, source in data.items():
         if target not in targets:
             known = ", ".join(sorted(targets)) or "none"
-            raise Invalid(f"Job {job.id} has no mount at {plain(target)!r}.", f"Its mount targets: {known}.")
+            text = f"{what[0].upper()}{what[1:]} has no mount at {plain(target)!r}."
+            raise Invalid(text, f"Its mount targets: {known}.")
         if not source.startswith("/"):
             text = f"{plain(source)!r} for {plain(target)} is not an absolute path."
-            raise Invalid(text, Hint(f"mlops-desk jobs rerun {job.id} --data {plain(target)}=/PATH"))
+            raise Invalid(text, f"Write --data {plain(target)}=/PATH.")
     mounts = tuple(replace(mount, source=data.get(mount.target, mount.source)) for mount in spec.mounts)
     return replace(spec, mounts=mounts)

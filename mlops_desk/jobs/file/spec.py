@@ -43,6 +43,11 @@ def change_spec(spec: JobSpec, changes: Mapping[str, str], folder: str = "/") ->
     return read_spec(changed(node_of(written(file_of(spec))), changes, JobFile), folder)
 
 
+def checked_spec(spec: JobSpec) -> JobSpec:
+    """Return a spec that came from elsewhere as its job file reads: all that a file may not say raises Invalid."""
+    return read_spec(node_of(written(file_of(spec))))
+
+
 def format_spec(spec: JobSpec) -> str:
     """Write ``spec`` as a job file that ``parse_spec`` reads back as the same."""
     return write_document(written(file_of(spec)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,124 @@ class Difference:
     b: str | None
 
 
+class Verdict(StrEnum):
+    """Whether a job is made of the same as another. ``UNKNOWN``: nothing is seen to differ, and not all is known."""
+
+    SAME = "same"
+    DRIFTED = "drifted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CapsuleDrift:
+    """One thing that a job is made of and the first one was not; or of which one of them tells nothing (not ``known``).
+
+    ``what`` is image, code, package, packages, data, driver, version or gpus; ``name`` which of them (``numpy``,
+    ``/data``, ``kernel``). ``a`` and ``b`` are what it is in each, None where it is not there or not known. Of data,
+    ``more_files`` and ``more_bytes`` are how many more there are now.
+    """
+
+    what: str
+    name: str = ""
+    a: str | None = None
+    b: str | None = None
+    known: bool = True
+    more_files: int | None = None
+    more_bytes: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """That a job is another one once more (``of``, its id): in what the two differ, and what nobody can promise."""
+    """That a job is another one once more (``of``, its id): in what the two differ, and what nobody can promise.
+
+    ``differs`` names fields, of the job files too; ``verdict`` and ``drifts`` are of what both are made of.
+    """
 
     of: str
     differs: tuple[Difference, ...] = ()
     notes: tuple[str, ...] = ()
+    verdict: Verdict = Verdict.UNKNOWN
+    drifts: tuple[CapsuleDrift, ...] = ()
+
+
+class Standing(StrEnum):
+    """How something that a job needs stands here. ``FETCHED``: it is not here, and will be got as it was."""
+
+    SAME = "same"
+    FETCHED = "fetched"
+    DIFFERS = "differs"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One thing that a job needs, and how it stands here before it is queued.
+
+    ``what`` is image, gpus, data, secret, code, driver or job; ``name`` which of them. ``drift`` says more where it
+    differs from what the job was made of.
+    """
+
+    what: str
+    name: str
+    standing: Standing
+    text: str
+    hint: str | None = None
+    drift: CapsuleDrift | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatPreview:
+    """What would come of running a job once more now; nothing was queued."""
+
+    repeat: Repeat
+    spec: str
+    requirements: tuple[Requirement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFrom:
+    """The job of another machine that one was made of, as the file told it: nobody vouches for any of it.
+
+    ``capsule`` is what that one was made of; ``verdict`` and ``drifts`` compare this one with it.
+    """
+
+    job_id: str
+    host: str
+    user: str
+    submitted_at: float | None = None
+    state: str | None = None
+    capsule: Capsule | None = None
+    verdict: Verdict = Verdict.UNKNOWN
+    drifts: tuple[CapsuleDrift, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CapsuleImport:
+    """What an exported job would be here, before it is submitted: its job file, and how all that it needs stands.
+
+    ``ready``: nothing is missing without which it would be refused.
+    """
+
+    file: str
+    origin: ImportedFrom
+    name: str
+    spec: str
+    code_files: int = 0
+    code_bytes: int = 0
+    requirements: tuple[Requirement, ...] = ()
+    differs: tuple[Difference, ...] = ()
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFolder:
+    """A folder that a job left (``target``, as the job called it), where it lies, and how much is in it."""
+
+    target: str
+    path: str
+    files: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mlops_desk.records.jobs.capsule import Capsule, Repeat
+from mlops_desk.records.jobs.capsule import Capsule, ImportedFrom, Repeat
 from mlops_desk.records.jobs.place import WaitingFor
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck
@@ -102,10 +102,10 @@ class Job:
     ``orphan``: its record was lost and made anew from its container, so what was asked for is known in part only.
     ``runtime`` names what runs it, ``handle`` is what that calls its newest attempt. ``group`` is the id of the sweep
     or array that it was submitted with, ``group_index`` its place there. ``not_before`` is when it may start at the
-    earliest. ``repeat`` says of which job it is the same once more. ``position`` (1 is next), ``forecast_start`` and
-    ``waiting_for`` are the scheduler's, as of now, and not stored. ``insisted``: it starts although its group stopped
-    itself. ``paused``: a person has asked that it is not started. ``progress``, ``stuck`` and ``live`` are those of
-    its newest attempt while it runs, and not stored.
+    earliest. ``repeat`` says of which job it is the same once more, ``imported`` of which one of another machine.
+    ``position`` (1 is next), ``forecast_start`` and ``waiting_for`` are the scheduler's, as of now, and not stored.
+    ``insisted``: it starts although its group stopped itself. ``paused``: a person has asked that it is not started.
+    ``progress``, ``stuck`` and ``live`` are those of its newest attempt while it runs, and not stored.
     """
 
     id: str
@@ -145,6 +145,7 @@ class Job:
     paused: bool = False
     stuck: Stuck | None = None
     live: LiveUse | None = None
+    imported: ImportedFrom | None = None
 
     def __post_init__(self) -> None:
         if self.handle is None:

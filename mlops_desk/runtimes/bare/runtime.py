@@ -91,6 +91,9 @@ class BareRuntime:
     def image(self, reference: str, uid: int) -> str:  # noqa: ARG002 - there is none
         return BARE_RUNTIME
 
+    def identity(self, reference: str) -> None:
+        """Tell that a process has no image."""
+
     def fetch(self, reference: str, uid: int) -> str:  # noqa: ARG002 - there is none
         return BARE_RUNTIME
 

@@ -16,6 +16,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.engines.relaxations import OPENS, check_relaxed
+from mlops_desk.records.jobs.capsule import ImageIdentity
 from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
@@ -34,7 +35,7 @@ from mlops_desk.runtimes.local.held_gpus import HeldGpus
 from mlops_desk.runtimes.local.images import JobImages
 from mlops_desk.runtimes.local.kept_folders import check_kept
 from mlops_desk.runtimes.local.launch import CheckMounts, Launch, gone_before_start
-from mlops_desk.runtimes.local.makings.reading import makings
+from mlops_desk.runtimes.local.makings.reading import identity_of, makings
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.runtimes.local.quota import OutQuota, too_much
 from mlops_desk.runtimes.local.remains import Remains
@@ -145,6 +146,10 @@ class LocalRuntime:
     def image(self, reference: str, uid: int) -> str | None:  # noqa: ARG002 - all of an engine's images are for all
         found = self._images.local(reference)
         return None if found is None else found.id
+
+    def identity(self, reference: str) -> ImageIdentity | None:
+        found = self._images.local(reference)
+        return None if found is None else identity_of(found)
 
     def fetch(self, reference: str, uid: int) -> str:  # noqa: ARG002 - likewise
         return self._images.pull(reference).id

@@ -6,8 +6,8 @@ import pytest
 
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.capsule.basis import Basis
 from mlops_desk.jobs.capsule.freezing import Freezing
-from mlops_desk.jobs.capsule.repeating import Again
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.file.spec import change_spec, format_spec, parse_spec
 from mlops_desk.jobs.intake import Intake
@@ -100,7 +100,7 @@ def test_a_sweep_of_one_point_is_a_group_too(office):
 
 def test_a_job_of_a_group_that_is_queued_again_is_one_job(office):
     first = office.queue(JobSpec("a", "img", array=3))[1]
-    (again,) = office.queue(first.spec, again=Again(first, first.spec, 1000, "sha256:old", None), origin="rule")
+    (again,) = office.queue(first.spec, again=Basis("sha256:old"), origin="rule")
     assert (again.group, again.spec.params, again.image_id, again.origin) == (
         None,
         {"index": "1"},

@@ -15,7 +15,7 @@ from mlops_desk.base.errors import Refused, Unavailable, heard
 from mlops_desk.base.text import plain
 
 _LENGTH = struct.Struct(">I")
-_LONGEST_HEAD = 1 << 22  # what is told of a checkout (its diff, the names of untracked files) is capped below it
+_LONGEST_HEAD = 1 << 25  # a diff has 2^20 characters at most, each of which JSON may write with 12; and names beside it
 _LONGEST_PATH = 4000  # the kernel takes 4096 bytes for a whole path (path_resolution(7))
 _LONGEST_NAME = 255  # of one name (path_resolution(7))
 

@@ -49,6 +49,10 @@ class Snapshots:
         self._context_bytes = context_bytes
         self._roots = roots
 
+    def limits(self) -> Limits:
+        """Return how much one may hold."""
+        return Limits(self._limit_bytes(), _MOST_FILES)
+
     @contextmanager
     def taken(self, source: Source, uid: int, dockerfile: str | None = None) -> Iterator[CodeSnapshot]:
         """Take a snapshot as the user ``uid``; it is safe from being cleared away until this is left.
@@ -63,7 +67,7 @@ class Snapshots:
             self.store.let_go(snapshot.sha256)
 
     def _take(self, source: Source, uid: int, dockerfile: str | None) -> CodeSnapshot:
-        limits = Limits((self._limit_bytes if dockerfile is None else self._context_bytes)(), _MOST_FILES)
+        limits = self.limits() if dockerfile is None else Limits(self._context_bytes(), _MOST_FILES)
         seconds = _FOLDER_SECONDS if source.git is None else _FETCH_SECONDS
         request = {
             "folder": source.folder,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import NotFound
 from mlops_desk.base.text import LINE_LIMIT, plain
-from mlops_desk.engines.engine import Engine
+from mlops_desk.engines.engine import Engine, ImageFacts
 from mlops_desk.records.jobs.capsule import ImageIdentity
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.runtimes.runtime import Makings
@@ -50,12 +50,15 @@ def makings(engine: Engine, job: Job, out: Path) -> Makings:
 
 def _image(engine: Engine, job: Job) -> ImageIdentity | None:
     try:
-        facts = engine.image(job.image_id or job.spec.image)
+        return identity_of(engine.image(job.image_id or job.spec.image))
     except NotFound:
         return None if job.image_id is None else ImageIdentity(id=job.image_id)
-    digest = next(iter(facts.repo_digests), None)
+
+
+def identity_of(facts: ImageFacts) -> ImageIdentity:
+    """Return an image's names."""
     platform = f"{facts.os or '?'}/{facts.architecture}" if facts.architecture else None
-    return ImageIdentity(facts.id, digest, facts.diff_ids, platform)
+    return ImageIdentity(facts.id, next(iter(facts.repo_digests), None), facts.diff_ids, platform)
 
 
 def clean_packages(data: bytes) -> str | None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from mlops_desk.base.text import decimal_name
 from mlops_desk.records.jobs.brief import JobBrief
-from mlops_desk.records.jobs.capsule import Capsule, Repeat
+from mlops_desk.records.jobs.capsule import Capsule, ImportedFrom, Repeat
+from mlops_desk.records.jobs.drift_words import verdict_text
 from mlops_desk.records.jobs.filling import filled
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.spec import JobSpec
@@ -128,8 +129,19 @@ def repeat_facts(repeat: Repeat | None) -> list[Fact]:
     )
     return [
         Fact("Once more", f"job {repeat.of}", fixed=True),
+        Fact("Made of", verdict_text(repeat.verdict, repeat.drifts)),
         Fact("What differs", differs or "nothing that is known", fixed=bool(differs)),
         *([Fact("Not promised", "\n".join(repeat.notes))] if repeat.notes else []),
+    ]
+
+
+def import_facts(imported: ImportedFrom | None) -> list[Fact]:
+    """Return of which job of another machine it was made, and in what it is made of something else."""
+    if imported is None:
+        return []
+    return [
+        Fact("Imported", f"job {imported.job_id} of {imported.user} on {imported.host}"),
+        Fact("Made of", verdict_text(imported.verdict, imported.drifts)),
     ]
 
 

@@ -79,6 +79,7 @@ class MadeOfView(DetailView):
             [
                 *map(facts.attempt_fact, whole.attempts),
                 *facts.repeat_facts(whole.repeat),
+                *facts.import_facts(whole.imported),
                 *facts.usage_facts(whole.usage),
                 *facts.spec_facts(whole.spec, whole.image_id),
                 *facts.capsule_facts(whole.capsule),

@@ -9,8 +9,9 @@ import pytest
 
 from mlops_desk.base.errors import TimedOut, Unavailable
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.capsule import completing
+from mlops_desk.jobs.capsule import data_identity
 from mlops_desk.jobs.capsule.completing import Completion, Outside, run_tags
+from mlops_desk.jobs.capsule.packages import PackageLists
 from mlops_desk.jobs.capsule.repeating import Repeating
 from mlops_desk.records.jobs.capsule import (
     Capsule,
@@ -50,7 +51,9 @@ class World:
     def made(self):
         repeating = Repeating(self.book, SingleUser(os.getuid()), None)
         outside = Outside(lambda gpus: replace(ON, gpu_models=("H100",) * len(gpus)), self.spent, self.tell)
-        return Completion(self.book, self, self.root / "packages", outside, lambda _name, work: work(), repeating.told)
+        return Completion(
+            self.book, self, PackageLists(self.root / "packages"), outside, lambda _name, work: work(), repeating.told
+        )
 
     def named(self, _name):
         return self
@@ -115,7 +118,7 @@ def test_at_the_end_packages_and_usage_are_told_once(world):
     sha = hashlib.sha256(PACKAGES.encode()).hexdigest()
     assert job.capsule.packages_sha256 == sha
     assert job.usage == JobUsage(10.0, 100.0, True, 8, 0.5, 0.0, 1.5, 4096)
-    assert world.completion.package_list(job) == PACKAGES
+    assert PackageLists(world.root / "packages").read(sha) == PACKAGES
     assert len(world.told) == 2
     assert world.told[-1][1]["mlops_desk.packages_sha256"] == sha
     world.completion.heard(job)
@@ -138,7 +141,7 @@ def test_what_can_not_be_known_stays_unknown_and_holds_nothing_up(world):
     job = world.hear()
     assert (job.capsule.image, job.capsule.packages_sha256) == (ImageIdentity(), None)
     assert (job.usage.gpu_seconds, job.usage.cpu_seconds) == (10.0, None)
-    assert world.completion.package_list(job) is None
+    assert PackageLists(world.root / "packages").read(job.capsule.packages_sha256) is None
 
 
 def test_what_can_not_be_written_at_the_agents_end_is_no_bug_and_is_told_by_the_next_agent(world, caplog):
@@ -219,7 +222,7 @@ def test_data_are_looked_at_as_the_submitter_and_told_to_the_run(world, tmp_path
 
 
 def test_data_that_can_not_be_looked_at_in_time_are_unknown(world, tmp_path, monkeypatch):
-    monkeypatch.setattr(completing, "_DATA_WORKER", "mlops_desk.no_such_module")
+    monkeypatch.setattr(data_identity, "_WORKER", "mlops_desk.no_such_module")
     world.put(spec=JobSpec("train", "img", mounts=(Mount(str(tmp_path), "/data"),)))
     assert world.hear().capsule.data == (DataIdentity("/data", str(tmp_path)),)
 
@@ -237,7 +240,7 @@ def test_a_list_of_packages_that_can_not_be_kept_is_still_compared(world, tmp_pa
     world.put(JobState.SUCCEEDED)
     job = world.hear()
     assert job.capsule.packages_sha256 == hashlib.sha256(PACKAGES.encode()).hexdigest()
-    assert world.completion.package_list(job) is None
+    assert PackageLists(world.root / "packages").read(job.capsule.packages_sha256) is None
 
 
 def test_usage_of_what_runs_is_told_live(world):

@@ -1,8 +1,10 @@
 """A job as one file."""
 
+import hashlib
 import io
 import json
 import os
+import platform
 import stat
 import zipfile
 
@@ -10,7 +12,7 @@ import pytest
 
 from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.jobs.capsule import exporting
-from mlops_desk.jobs.capsule.exporting import pack
+from mlops_desk.jobs.capsule.exporting import Contents, pack
 from mlops_desk.jobs.capsule.source.store import SnapshotStore
 from mlops_desk.jobs.file.spec import parse_spec
 from mlops_desk.records.jobs.capsule import Capsule
@@ -47,7 +49,12 @@ def test_everything_is_in_the_file(desk, done, tmp_path):
         assert archive.read("source/link") == b"train.py"
         assert stat.S_ISLNK(archive.getinfo("source/link").external_attr >> 16)
         assert archive.getinfo("source/run.sh").external_attr >> 16 & 0o111
-        assert json.loads(archive.read("mlops-desk.json")) == {"version": 1, "job": done.id}
+        head = json.loads(archive.read("mlops-desk.json"))
+        assert (head["version"], head["job"], head["host"]) == (2, done.id, platform.node())
+        assert set(head["files"]) == set(archive.namelist()) - {"mlops-desk.json"}
+        for name, told in head["files"].items():
+            data = archive.read(name)
+            assert told == {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".new")] == []
 
 
@@ -73,6 +80,7 @@ def test_a_place_that_takes_no_file_is_said(desk, done, tmp_path, monkeypatch):
         desk.jobs.export(done.id, str(tmp_path / "b"))
     monkeypatch.undo()
     monkeypatch.setattr(exporting, "_WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(exporting, "_WRITE_BYTES_PER_SECOND", 1 << 60)
     with pytest.raises(TimedOut):
         desk.jobs.export(done.id, str(tmp_path / "c"))
 
@@ -86,7 +94,8 @@ def test_the_same_job_makes_the_same_file_and_a_long_log_ends(tmp_path, monkeypa
     files = []
     for _ in range(2):
         stream = io.BytesIO()
-        pack(stream, job(), SnapshotStore(tmp_path), "numpy==2\n", iter(["a" * 8, "b" * 8, "c"]), {"auc": float("nan")})
+        contents = Contents("numpy==2\n", iter(["a" * 8, "b" * 8, "c"]), {"auc": float("nan")})
+        pack(stream, job(), SnapshotStore(tmp_path), contents)
         files.append(stream.getvalue())
     assert files[0] == files[1]
     with zipfile.ZipFile(io.BytesIO(files[0])) as archive:
@@ -97,4 +106,4 @@ def test_the_same_job_makes_the_same_file_and_a_long_log_ends(tmp_path, monkeypa
 
 def test_code_that_is_not_kept_any_more_is_said(tmp_path):
     with pytest.raises(NotFound, match="not kept any more"):
-        pack(io.BytesIO(), job(capsule=Capsule(source_sha256="a" * 64)), SnapshotStore(tmp_path), None, [], {})
+        pack(io.BytesIO(), job(capsule=Capsule(source_sha256="a" * 64)), SnapshotStore(tmp_path), Contents())

@@ -8,7 +8,7 @@ import pytest
 from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.capsule.repeating import Repeating, drift
-from mlops_desk.records.jobs.capsule import Capsule, Difference, Repeat
+from mlops_desk.records.jobs.capsule import Capsule, CapsuleDrift, Difference, Repeat, Verdict
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, Mount
 from mlops_desk.storage.state import State
@@ -27,7 +27,8 @@ def test_a_job_runs_again_on_the_same_image_and_says_what_was_changed(desk):
     assert again.repeat.of == first.id
     assert again.repeat.differs == (Difference("spec.env.LR", "0.1", "0.2"),)
     assert any("seed" in note for note in again.repeat.notes)
-    assert desk.wait(again.id, JobState.SUCCEEDED).repeat == again.repeat
+    ended = desk.wait(again.id, JobState.SUCCEEDED).repeat
+    assert (ended.of, ended.differs, ended.notes) == (first.id, again.repeat.differs, again.repeat.notes)
     assert [one for one in desk.jobs.diff(first.id, again.id) if one.path.startswith("spec")] == [
         Difference("spec.env.LR", "0.1", "0.2")
     ]
@@ -135,7 +136,11 @@ def test_how_a_repetition_differs_is_told_again_once_its_capsule_is_whole(book):
     job = a_job(book, "b", capsule=Capsule(driver="560"), repeat=repeat)
     repeating = Repeating(book, SingleUser(os.getuid()), None)
     told = repeating.told(job)
-    assert told.repeat == replace(repeat, differs=(changed, Difference("capsule.driver", "550", "560")))
+    assert told.repeat.differs == (changed, Difference("capsule.driver", "550", "560"))
+    assert told.repeat.notes == ("note",)
+    assert (told.repeat.verdict, told.repeat.drifts[-1]) == (
+        Verdict.DRIFTED, CapsuleDrift("driver", "", "550", "560")
+    )  # fmt: skip
     assert repeating.told(a_job(book, "c")).repeat is None
     gone = replace(job, repeat=replace(repeat, of="zz"))
     assert repeating.told(gone) is gone

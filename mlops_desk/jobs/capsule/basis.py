@@ -1,0 +1,15 @@
+"""What a job takes over from another one, whether that ran here or on another machine."""
+
+from dataclasses import dataclass
+
+from mlops_desk.records.jobs.capsule import Capsule, ImportedFrom, Repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """``image_id`` is the image it is pinned to, ``first`` the capsule whose code it takes."""
+
+    image_id: str | None = None
+    first: Capsule | None = None
+    repeat: Repeat | None = None
+    imported: ImportedFrom | None = None
