@@ -34,7 +34,7 @@ class PullProgress:
         known = self._layers.get(news.id)
         if known is None and len(self._layers) >= _MOST_LAYERS:
             return
-        self._layers[news.id] = news if known is None else _further(known, news)
+        self._layers[news.id] = _further(known or LayerProgress(news.id, LayerState.WAITING), news)
         done = self.done_bytes
         if done is not None:
             self._marks.append(_Mark(now, done))
@@ -58,10 +58,15 @@ class PullProgress:
 
     @property
     def total_bytes(self) -> int | None:
-        """The bytes that are to come in all; None until the size of every layer that was not there is known."""
-        wanted = [layer for layer in self._layers.values() if layer.state is not LayerState.PRESENT]
-        sizes = [layer.total_bytes for layer in wanted if layer.total_bytes is not None]
-        return sum(sizes) if wanted and len(sizes) == len(wanted) else None
+        """The bytes that are to come in all; None until the size of every layer is known that is still to come.
+
+        Small ones come without a word of their size: they count neither here nor among what has come.
+        """
+        sizes = [layer.total_bytes for layer in self._layers.values() if layer.total_bytes is not None]
+        unknown = any(
+            layer.total_bytes is None and layer.state not in _THERE | _FETCHED for layer in self._layers.values()
+        )
+        return sum(sizes) if sizes and not unknown else None
 
     def speed(self, now: float) -> float | None:
         """Return bytes a second of the last seconds; None before there are two moments to compare."""
@@ -95,4 +100,6 @@ def _further(known: LayerProgress, news: LayerProgress) -> LayerProgress:
         done = total
     if news.state is LayerState.WAITING and _ORDER[known.state] > _ORDER[LayerState.WAITING]:
         done = None if total is None else 0
+    if done is not None and total is not None:
+        done = min(done, total)
     return LayerProgress(news.id, news.state, done, total)

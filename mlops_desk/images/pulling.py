@@ -72,10 +72,11 @@ class Pulls:
         return self._book.get(wanted.id)
 
     def _shared(self, wanted: ImageTask, login: RegistryLogin | None) -> ImageTask | None:
-        known = self._book.under_way(wanted.engine, wanted.reference)
-        if known is None or known.submitted_by == wanted.submitted_by:
-            return known
-        return None if login is not None or known.id in self._logged_in else known
+        for known in self._book.under_way(wanted.engine, wanted.reference):
+            openly = login is None and known.id not in self._logged_in
+            if openly or known.submitted_by == wanted.submitted_by:
+                return known
+        return None
 
     def _run(self, task: ImageTask, login: RegistryLogin | None, cord: Cord) -> ImageFacts:
         """Pull until it is there or makes no sense any more. Raises DeskError."""

@@ -40,9 +40,9 @@ class ImagesService:
         self._parts = parts
         self.stock = Stock(Origins(folder / "origins.json"), parts, lambda name: bus.publish(ImagesChanged(name)))
         self._book = TaskBook(folder / "tasks", lambda task: bus.publish(ImageTaskChanged(task)))
-        self._work = ImageWork(self._book, loop, self.stock)
-        self.pulls = Pulls(self._book, self._work, self.stock.engine, PullParts(self._look))
-        self.builds = Builds(self._book, self._work, self.stock.engine, self._look, parts.contexts, parts.labels)
+        self.work = ImageWork(self._book, loop, self.stock)
+        self.pulls = Pulls(self._book, self.work, self.stock.engine, PullParts(self._look))
+        self.builds = Builds(self._book, self.work, self.stock.engine, self._look, parts.contexts, parts.labels)
 
     def start(self) -> None:
         """Tell what the last agent left half done, and begin to note what is needed."""
@@ -112,7 +112,7 @@ class ImagesService:
         task = self._book.find(task_id)
         if task.state.is_final:
             raise Refused(f"Image task {task.id} is over already: {task.state.value}.")
-        return self._work.cancel(task.id, current_caller().user)
+        return self.work.cancel(task.id, current_caller().user)
 
     # -- verbs: clearing away ----------------------------------------------------------------------
 

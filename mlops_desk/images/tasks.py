@@ -62,15 +62,9 @@ class TaskBook:
         found = [task for task in self.newest() if task.id.startswith(given)]
         return the_one(given, found, noun="image task", hint=LIST)
 
-    def under_way(self, engine: str, reference: str) -> ImageTask | None:
-        """Return the task that brings an image to an engine just now, if there is one."""
-        return next(
-            (task for task in self.newest() if not task.state.is_final and _is_of(task, engine, reference)), None
-        )
-
-    def last(self, engine: str, reference: str) -> ImageTask | None:
-        """Return the newest task that was to bring an image to an engine, however it ended."""
-        return next((task for task in self.newest() if _is_of(task, engine, reference)), None)
+    def under_way(self, engine: str, reference: str) -> list[ImageTask]:
+        """Return the tasks that bring an image to an engine just now."""
+        return [task for task in self.newest() if not task.state.is_final and _is_of(task, engine, reference)]
 
     def add(self, task: ImageTask) -> None:
         """Write a new task down. Raises DeskError."""

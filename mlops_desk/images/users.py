@@ -13,7 +13,7 @@ from mlops_desk.engines.images import StoredImage
 from mlops_desk.records.images.card import ImageUser, UserKind
 
 _LATEST = ":latest"
-_HUB = ("docker.io/library/", "docker.io/", "index.docker.io/")
+_HUB = ("docker.io/library/", "docker.io/", "index.docker.io/library/", "index.docker.io/")
 
 
 @dataclass(frozen=True, slots=True)

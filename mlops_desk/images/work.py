@@ -12,10 +12,11 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ImageFacts, Obstacle, WasEnded
 from mlops_desk.images.room import NoRoom
 from mlops_desk.images.tasks import TaskBook
-from mlops_desk.records.images.task import ImageTask, TaskKind, TaskState
+from mlops_desk.records.images.task import ImageTask, LayerState, TaskKind, TaskState
 from mlops_desk.records.jobs.reason import Reason
 
 _BRINGS = {TaskKind.PULL: "Pulling", TaskKind.BUILD: "Building"}
+_ERRORS_KEPT = 50  # chosen: who waits for a task asks as soon as it is over
 _QUOTED = 1000  # chosen: a paragraph
 
 
@@ -108,12 +109,7 @@ class ImageWork:
         except DeskError as error:
             self._fail(task, error, cord)
         else:
-            self._book.change(
-                task.id,
-                lambda now: replace(
-                    now, state=TaskState.DONE, image_id=facts.id, ended_at=time.time(), eta_seconds=None, reason=None
-                ),
-            )
+            self._book.change(task.id, lambda now: done(now, facts.id))
         finally:
             with self._lock:
                 del self._cords[task.id]
@@ -123,10 +119,19 @@ class ImageWork:
             return  # the next agent finds it under way, and says that it was interrupted
         with self._lock:
             self._errors[task.id] = error
+            while len(self._errors) > _ERRORS_KEPT:
+                del self._errors[next(iter(self._errors))]
         reason = Reason(class_of(error, task.kind), plain(error.message, _QUOTED), hint=error.hint)
         self._book.change(
             task.id,
-            lambda now: replace(now, state=TaskState.FAILED, reason=reason, ended_at=time.time(), eta_seconds=None),
+            lambda now: replace(
+                now,
+                state=TaskState.FAILED,
+                reason=reason,
+                ended_at=time.time(),
+                eta_seconds=None,
+                bytes_per_second=None,
+            ),
         )
 
     def _end_all(self) -> None:
@@ -134,6 +139,25 @@ class ImageWork:
             cords = list(self._cords.values())
         for cord in cords:
             cord.pull()
+
+
+def done(task: ImageTask, image_id: str) -> ImageTask:
+    """Return a task that has brought its image: engines do not tell the end of each layer."""
+    layers = tuple(
+        one if one.state is LayerState.PRESENT else replace(one, state=LayerState.DONE) for one in task.layers
+    )
+    return replace(
+        task,
+        state=TaskState.DONE,
+        image_id=image_id,
+        ended_at=time.time(),
+        layers=layers,
+        layers_done=len(layers),
+        done_bytes=task.done_bytes if task.total_bytes is None else task.total_bytes,
+        eta_seconds=None,
+        bytes_per_second=None,
+        reason=None,
+    )
 
 
 def class_of(error: DeskError, kind: TaskKind) -> str:

@@ -5,13 +5,13 @@ and with a containerd store in seconds), "Pull complete". Podman tells of the sa
 where it copies a blob. What is not understood is passed over: it is news all the same that something was said.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.images.task import LayerProgress, LayerState
 
+_MOST_BYTES = 1 << 62  # what a file can have
 _ID_LIMIT = 64  # a digest in hexadecimal
 _STATES = (
     ("pulling fs layer", LayerState.WAITING),
@@ -53,7 +53,6 @@ def error_in(message: Mapping[str, Any]) -> str | None:
 
 
 def _bytes(value: object) -> int | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < 0:  # type: ignore[arg-type,operator]  # a number by now
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return int(value)  # type: ignore[call-overload,no-any-return]  # likewise
+    return int(value) if 0 <= value < _MOST_BYTES else None  # which NaN is not either
