@@ -14,7 +14,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines.contexts import docker_contexts
 from mlops_desk.engines.docker.address import SPOKEN, docker_sockets, podman_sockets
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.engines.engine import EngineInfo
+from mlops_desk.engines.engine import EngineInfo, NotAllowed
 from mlops_desk.records.engine import FoundEngine, GpuProof
 
 _DEADLINE_SECONDS = 2.0  # chosen: one that does not answer within it is shown as silent, and the next is asked
@@ -69,7 +69,7 @@ def _look(candidate: Candidate, proofs: Mapping[str, GpuProof], ask: Ask) -> Fou
     try:
         info = ask(candidate.address)
     except DeskError as error:
-        state = "silent" if isinstance(error, TimedOut) else ("refused" if "may not use" in error.message else "absent")
+        state = "silent" if isinstance(error, TimedOut) else ("refused" if isinstance(error, NotAllowed) else "absent")
         return FoundEngine(address, source, state, names, text=plain(error.message, _TEXT_LIMIT), hint=error.hint)
     return FoundEngine(
         address,

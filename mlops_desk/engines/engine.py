@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlops_desk.base.disk.mount_points import MountPoint
-from mlops_desk.base.errors import Refused
+from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.engines.images import HearBuild, HearLayer, ImageStore, unheard
 from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.records.jobs.spec import Mount
@@ -22,6 +22,7 @@ class EngineInfo:
     """Which engine answers. ``gpu_route`` is how GPUs are handed over, or None when no way was found.
 
     ``live_restore``: containers outlive a restart of the engine. ``rootless``: it runs as a person, not as root.
+    ``holds_limits``: containers get no more processor and memory than they were given, and are counted by themselves.
     """
 
     name: str
@@ -31,6 +32,7 @@ class EngineInfo:
     live_restore: bool
     address: str
     rootless: bool = False
+    holds_limits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class ImageFacts:
     architecture: str = ""
     os: str = ""
     diff_ids: tuple[str, ...] = ()
+
+
+class NotAllowed(Unavailable):
+    """An engine is there, and this user may not use it."""
 
 
 class Obstacle(Refused):

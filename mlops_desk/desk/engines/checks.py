@@ -10,6 +10,7 @@ from mlops_desk.records.engine import GpuProof
 
 PROOF = "gpus seen in containers"
 FILES = "cdi files"
+LIMITS = "limits of containers"
 _GENERATE = "sudo nvidia-ctk cdi generate --device-name-strategy=uuid --output=/etc/cdi/nvidia.yaml"
 _HOW = {"uuid": "by their UUIDs", "minor": "by their device files"}
 
@@ -23,6 +24,14 @@ def proof_check(proof: GpuProof | None, has_gpus: bool) -> Check:
     if not has_gpus:
         return Check(PROOF, "ok", "no GPU to see")
     return Check(PROOF, "unknown", "not yet: the first job with a GPU proves it before its command runs")
+
+
+def limits_check(info: EngineInfo) -> Check:
+    """Tell whether jobs are held to the processors and the memory that they ask for."""
+    if info.holds_limits:
+        return Check(LIMITS, "ok", f"{info.name} holds containers to their processors and memory")
+    text = f"{info.name} without root holds no container to its processors and memory with cgroup v1"
+    return Check(LIMITS, "warning", f"{text}; the kernel option systemd.unified_cgroup_hierarchy=1 brings v2")
 
 
 def files_check(info: EngineInfo, uuids: Collection[str], named: Callable[[], set[str] | None]) -> Check:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from mlops_desk.base.loop import Loop
-from mlops_desk.desk.engines.checks import FILES, PROOF, files_check, proof_check
+from mlops_desk.desk.engines.checks import FILES, LIMITS, PROOF, files_check, limits_check, proof_check
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.engines.cdi import cdi_gpus
 from mlops_desk.engines.discovery import candidates
@@ -48,5 +48,6 @@ class EngineWiring:
         """Return the doctor's checks of GPUs in containers."""
         return {
             PROOF: lambda: proof_check(self._proofs.of(self._table.where(LOCAL_RUNTIME)), bool(status().gpus)),
+            LIMITS: lambda: limits_check(engine.info()),
             FILES: lambda: files_check(engine.info(), [gpu.uuid for gpu in status().gpus], cdi_gpus),
         }

@@ -1,8 +1,8 @@
-"""Where a container engine listens: the setting, DOCKER_HOST, the machine's socket, the user's own."""
+"""Where a container engine listens: the setting, DOCKER_HOST, the machine's socket, the user's own, Podman's."""
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlops_desk.base.errors import Invalid
@@ -17,7 +17,8 @@ PODMAN_SOCKET = Path("/run/podman/podman.sock")
 def choose_address(setting: str, environment: Mapping[str, str] | None = None) -> str:
     """Return the engine's address. Raises Invalid for one of a kind that is not spoken here."""
     env = os.environ if environment is None else environment
-    return _chosen(setting.strip() or env.get("DOCKER_HOST", "").strip(), docker_sockets(env))
+    # Who may not use the machine's Docker often has a Podman of their own.
+    return _chosen(setting.strip() or env.get("DOCKER_HOST", "").strip(), docker_sockets(env), podman_sockets(env))
 
 
 def choose_podman(setting: str, environment: Mapping[str, str] | None = None) -> str:
@@ -40,10 +41,11 @@ def _own(env: Mapping[str, str], name: str) -> list[Path]:
     return [Path(env["XDG_RUNTIME_DIR"]) / name] if env.get("XDG_RUNTIME_DIR") else []
 
 
-def _chosen(wanted: str, sockets: list[Path]) -> str:
+def _chosen(wanted: str, sockets: Sequence[Path], others: Sequence[Path] = ()) -> str:
+    """Return the wanted address, else of the first socket that this user may use; ``others`` only where they may."""
     if wanted:
         return _known(f"unix://{wanted}" if wanted.startswith("/") else wanted)
-    usable = [path for path in sockets if os.access(path, os.R_OK | os.W_OK)]
+    usable = [path for path in (*sockets, *others) if os.access(path, os.R_OK | os.W_OK)]
     there = [path for path in sockets if path.exists()]
     return f"unix://{(usable or there or sockets)[0]}"
 

@@ -23,6 +23,14 @@ def is_rootless(info: Mapping[str, Any]) -> bool:
     return bool(info.get("Rootless")) or any(option.startswith("name=rootless") for option in options)
 
 
+def holds_limits(info: Mapping[str, Any]) -> bool:
+    """Tell whether an engine can hold containers to limits: the first sort of cgroup is root's alone.
+
+    Podman says that it can where it then ignores them (podman-run(1): "not supported on cgroups V1 rootless systems").
+    """
+    return info.get("MemoryLimit") is not False and not (is_rootless(info) and str(info.get("CgroupVersion")) == "1")
+
+
 def gpu_route(info: Mapping[str, Any], dialect: Dialect = DOCKER) -> str | None:
     """Return how this engine hands over GPUs: by NVIDIA's hook, which also serves MIG, else by CDI."""
     if dialect is PODMAN:

@@ -24,6 +24,7 @@ from mlops_desk.engines.docker.answers import (
     container_facts,
     gateway_of,
     gpu_route,
+    holds_limits,
     is_rootless,
     last_exit_code,
 )
@@ -301,4 +302,5 @@ def _engine_info(client: Any, address: str) -> EngineInfo:
         live_restore=bool(info.get("LiveRestoreEnabled")) or client.dialect is PODMAN,
         address=address,
         rootless=is_rootless(info),
+        holds_limits=holds_limits(info),
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.engines.engine import Obstacle
+from mlops_desk.engines.engine import NotAllowed, Obstacle
 
 _TEXT_LIMIT = 600  # chosen: a paragraph
 _START = Hint("sudo systemctl start docker", after="    (not installed: sudo apt-get install docker.io)")
@@ -69,7 +69,7 @@ def from_connection(error: BaseException, what: str, address: str) -> Unavailabl
     causes = list(_causes(error))
     numbers = {cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno is not None}
     if errno.EACCES in numbers or errno.EPERM in numbers:
-        return Unavailable(f"This user may not use the container engine at {plain(address)}.", _RIGHTS)
+        return NotAllowed(f"This user may not use the container engine at {plain(address)}.", _RIGHTS)
     if numbers & _NOBODY:
         return Unavailable(f"No container engine answers at {plain(address)}.", _START)
     if is_broken(error):

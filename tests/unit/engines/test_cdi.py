@@ -1,11 +1,12 @@
 """What CDI files name, and what the doctor says of it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mlops_desk.desk.engines.checks import files_check, proof_check
+from mlops_desk.desk.engines.checks import files_check, limits_check, proof_check
 from mlops_desk.engines.cdi import cdi_gpus
 from mlops_desk.engines.engine import EngineInfo
 from mlops_desk.records.engine import GpuProof
@@ -62,3 +63,11 @@ def test_only_what_was_seen_is_a_proof() -> None:
     assert proof_check(None, False).state == "ok"
     told = proof_check(GpuProof("uuid", (A, B), 0.0), True)
     assert (told.state, "2 GPUs seen by their UUIDs" in told.text) == ("ok", True)
+
+
+def test_an_engine_that_holds_nobody_to_limits_is_told() -> None:
+    info = EngineInfo("Podman", "5.4.2", "1.41", "cdi", True, "unix:///p.sock", rootless=True)
+    assert limits_check(info).state == "ok"
+    found = limits_check(replace(info, holds_limits=False))
+    assert found.state == "warning"
+    assert "Podman without root holds no container to its processors and memory" in found.text

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.engines.dialects import DOCKER, PODMAN, dialect_of
-from mlops_desk.engines.docker.answers import container_facts, gpu_route, image_facts, is_rootless
+from mlops_desk.engines.docker.answers import container_facts, gpu_route, holds_limits, image_facts, is_rootless
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.profile import Machine, container_body
 
@@ -63,6 +63,20 @@ def test_logs_rotate_by_a_driver_that_the_engine_has() -> None:
 )
 def test_an_engine_without_root_is_known(info, rootless: bool) -> None:
     assert is_rootless(info) is rootless
+
+
+@pytest.mark.parametrize(
+    ("info", "held"),
+    [
+        ({"MemoryLimit": True, "CgroupVersion": "1", "SecurityOptions": ["name=seccomp"]}, True),
+        ({"MemoryLimit": True, "CgroupVersion": "2", "SecurityOptions": ["name=rootless"]}, True),
+        ({"MemoryLimit": True, "CgroupVersion": "1", "SecurityOptions": ["name=seccomp", "name=rootless"]}, False),
+        ({"MemoryLimit": False, "CgroupVersion": "2", "SecurityOptions": ["name=rootless"]}, False),
+        ({}, True),
+    ],
+)
+def test_an_engine_that_holds_nobody_to_limits_is_known(info, held: bool) -> None:
+    assert holds_limits(info) is held
 
 
 def test_without_root_only_the_containers_root_is_the_person_outside() -> None:

@@ -11,7 +11,7 @@ from mlops_desk.base.errors import Refused, TimedOut, Unavailable
 from mlops_desk.engines.contexts import DockerContext, docker_contexts
 from mlops_desk.engines.discovery import Candidate, candidates, look
 from mlops_desk.engines.docker import address
-from mlops_desk.engines.engine import EngineInfo
+from mlops_desk.engines.engine import EngineInfo, NotAllowed
 from mlops_desk.engines.proven import Proofs
 from mlops_desk.records.engine import GpuProof
 
@@ -99,7 +99,7 @@ def test_an_engine_is_what_it_answers(tmp_path: Path) -> None:
         "unix:///d.sock": DOCKER,
         podman: PODMAN,
         "tcp://far:2375": Unavailable("No container engine answers at tcp://far:2375.", "Start it."),
-        "unix:///root.sock": Unavailable("This user may not use the container engine at unix:///root.sock."),
+        "unix:///root.sock": NotAllowed("This user may not use the container engine at unix:///root.sock."),
         "unix:///frozen.sock": TimedOut("did not answer"),
     }
     found = look(where, {podman: proof}, asked(answers))

@@ -36,9 +36,10 @@ def lister(memory_bytes: int | None) -> bytes | None:
 
 def makings(engine: Engine, job: Job, out: Path) -> Makings:
     """Return what is known of a job's image, and what its newest attempt noted in ``out``. Raises Unavailable."""
-    cpu_seconds, peak = parse_usage(_left(out / USED, _USAGE_BYTES) or b"")
-    listed = _left(out / LISTED, _PACKAGES_BYTES)
     info = engine.info()
+    # Where a container is not held to limits it has no count of its own: what it saw is the whole machine's.
+    cpu_seconds, peak = parse_usage((_left(out / USED, _USAGE_BYTES) if info.holds_limits else None) or b"")
+    listed = _left(out / LISTED, _PACKAGES_BYTES)
     return Makings(
         image=_image(engine, job),
         packages=None if listed is None else clean_packages(listed),

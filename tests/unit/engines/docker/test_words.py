@@ -2,6 +2,7 @@
 
 import errno
 import http.client
+import os
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,21 @@ def test_the_setting_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch, 
     assert choose_address("", env) == f"unix://{own}"
     machine.touch()
     assert choose_address("", env) == f"unix://{machine}"
+
+
+def test_a_podman_of_ones_own_is_used_where_no_docker_may_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    machine, podman = tmp_path / "machine.sock", tmp_path / "podman/podman.sock"
+    monkeypatch.setattr(address, "MACHINE_SOCKET", machine)
+    monkeypatch.setattr(address, "PODMAN_SOCKET", tmp_path / "none.sock")
+    monkeypatch.setattr(os, "access", lambda path, _mode: path == podman and path.exists())
+    env = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert choose_address("", env) == f"unix://{machine}"
+    podman.parent.mkdir()
+    podman.touch()
+    assert choose_address("", env) == f"unix://{podman}"
+    machine.touch()
+    assert choose_address("", env) == f"unix://{podman}"
+    assert choose_address("unix:///x.sock", env) == "unix:///x.sock"
 
 
 @pytest.mark.parametrize("wrong", ["ssh://box", "npipe:////./x", "unix://relative", "box:2375"])

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -160,6 +161,16 @@ def test_what_a_job_left_in_the_place_of_a_file_is_not_followed(tmp_path):
     assert (found.packages, found.cpu_seconds, found.memory_peak_bytes) == (None, None, None)
     assert found.image.id == engine.image("img").id
     assert found.versions["engine"]
+
+
+@pytest.mark.parametrize(("held", "used"), [(True, (2.0, 4096)), (False, (None, None))])
+def test_what_was_counted_for_the_whole_machine_is_not_the_jobs(tmp_path, monkeypatch, held, used):
+    engine = FakeEngine(images=["img"])
+    info = replace(engine.info(), holds_limits=held)
+    monkeypatch.setattr(engine, "info", lambda: info)
+    (tmp_path / "usage").write_text("cpuacct/cpuacct.usage 2000000000\nmemory/memory.max_usage_in_bytes 4096\n")
+    found = makings(engine, job(engine.image("img").id), tmp_path)
+    assert (found.cpu_seconds, found.memory_peak_bytes) == used
 
 
 def test_an_image_that_is_gone_is_known_by_its_id(tmp_path):
