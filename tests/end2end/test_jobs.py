@@ -102,7 +102,8 @@ def test_an_image_without_a_shell_is_told_to_stop_and_keeps_its_token_secret(des
     job = desk.wait(job.id, JobState.CANCELLED)
     assert (job.exit_code, job.reason.evidence) == (143, None)  # it heard TERM, and was not killed
     job = desk.run(bare, "command: [env]\nmlflow: {experiment: digits}")
-    assert f"MLFLOW_TRACKING_TOKEN={TOKEN}" in desk.log(job)
+    assert "HOME=/mlops-desk/home" in desk.log(job)
+    assert TOKEN not in str(desk.log(job))
     assert not {line for line in desk.log(job) if line.startswith(("SHLVL=", "OLDPWD="))}
 
 
@@ -296,10 +297,13 @@ def test_mounts_are_what_was_checked_whatever_they_hold_and_wherever_the_image_h
 
 
 def test_the_token_reaches_the_command_and_nothing_else(desk, image):
-    script = "echo $MLFLOW_RUN_ID $MLFLOW_EXPERIMENT_NAME; echo ${#MLFLOW_TRACKING_TOKEN}; sleep 60"
+    script = (
+        "echo $MLFLOW_RUN_ID $MLFLOW_EXPERIMENT_NAME; env | grep -c TRACKING_TOKEN; stat -c %a ~/.mlflow/credentials;"
+        " grep -o 'password = ' ~/.mlflow/credentials; touch ~/.mlflow/own && wc -c </run/mlops-desk/token; sleep 60"
+    )
     job = desk.submit(image, shell(script, "mlflow: {experiment: digits}"))
-    job = desk.wait(job.id, lambda now: len(desk.log(now)) >= 2)
-    assert desk.log(job) == [f"run-{job.id} digits", str(len(TOKEN))]
+    job = desk.wait(job.id, lambda now: len(desk.log(now)) >= 5)
+    assert desk.log(job) == [f"run-{job.id} digits", "0", "400", "password = ", str(len(TOKEN) + 1)]
     with engine_client() as client:
         assert TOKEN not in str(client.inspect_container(job.container))
     desk.jobs.cancel(job.id)

@@ -237,7 +237,8 @@ def nothing_is_left(agent: Agent, jobs: list[str]) -> None:
                 for job in jobs
                 for one in client.containers(all=True, filters={"label": f"io.mlops-desk.job={job}"})
             ]
-        tokens = list(agent.root.glob("jobs/*/a*/in/token"))
+        tokens = list(Path("/dev/shm").glob("mlops-desk-*/*-a*/token"))
+        tokens = [one for one in tokens if one.parent.name.rpartition("-a")[0] in jobs]
         owed = list(agent.root.glob("jobs/unfinished-runs/*"))
         if not (containers or tokens or owed):
             return

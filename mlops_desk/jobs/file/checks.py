@@ -1,6 +1,7 @@
 """What makes no sense in a job file though each field of it does: told at the field, with what would make sense."""
 
 import difflib
+from urllib.parse import urlsplit
 
 from mlops_desk.jobs.causes.table import CAUSES
 from mlops_desk.jobs.file.binding import Bound
@@ -12,6 +13,7 @@ from mlops_desk.records.jobs.filling import INDEX, is_filled, known_names, names
 from mlops_desk.records.jobs.spec import JobSpec
 
 _CLASSES = tuple({cause.class_ for cause in CAUSES} | {"exit_nonzero", "time_limit", "start_failed", "disk_quota"})
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _MISTYPED = 0.8  # chosen: a letter or two of ten
 
 
@@ -21,6 +23,7 @@ def check_file(bound: Bound[JobFile], document: Node) -> None:
     _check_targets(bound)
     _check_resources(bound)
     _check_source(bound)
+    _check_server(bound)
     _check_warning(bound)
     _check_dependencies(bound)
     _check_retries(bound)
@@ -61,6 +64,18 @@ def _check_image(bound: Bound[JobFile], document: Node) -> None:
         )
     hint = "Add a line image: ... to the file, or build: ... where it is to be built first."
     raise wrong(document.place._replace(field="image"), "image is missing.", hint)
+
+
+def _check_server(bound: Bound[JobFile]) -> None:
+    mlflow = bound.table.mlflow
+    if mlflow is None:
+        return
+    if mlflow.login is not None and mlflow.server is None:
+        hint = "Name the server that it is for, or take it away."
+        bound.refuse("mlflow.login", "the desk's own server needs no login.", hint)
+    if mlflow.server is not None and urlsplit(mlflow.server).hostname in _LOOPBACK:
+        text = "in a container this address is the container itself."
+        bound.refuse("mlflow.server", text, "Write this machine's name or its address in the network.")
 
 
 def _check_targets(bound: Bound[JobFile]) -> None:

@@ -49,7 +49,9 @@ def spec_of(file: JobFile, folder: str) -> JobSpec:
         env=file.env,
         resources=_resources(file.resources),
         mounts=tuple(Mount(absolute(one.source), one.target, one.mode, one.stage) for one in file.mounts),
-        mlflow=None if file.mlflow is None else MlflowSpec(file.mlflow.experiment, file.mlflow.server),
+        mlflow=None
+        if file.mlflow is None
+        else MlflowSpec(file.mlflow.experiment, file.mlflow.server, file.mlflow.login),
         kind=JobKind(file.type),
         params=file.params,
         seed=file.seed,
@@ -138,7 +140,7 @@ def file_of(spec: JobSpec) -> JobFile:
         outputs=spec.outputs,
         checkpoint=spec.checkpoint,
         mlflow=None if spec.mlflow is None else MlflowFields(
-            experiment=spec.mlflow.experiment, server=spec.mlflow.server
+            experiment=spec.mlflow.experiment, server=spec.mlflow.server, login=spec.mlflow.login
         ),
         type=_file_type(spec.kind),
         priority=spec.priority,

@@ -86,6 +86,14 @@ class MlflowFields(Struct, frozen=True, kw_only=True):
         Annotated[str, Meta(extra=written_as(scalars.ADDRESS)), told("another tracking server than the desk's own")]
         | None
     ) = None
+    login: (
+        Annotated[
+            str,
+            Meta(extra=written_as(scalars.SECRET)),
+            told("name of the secret that logs in there: USER:PASSWORD, or a token"),
+        ]
+        | None
+    ) = None
 
 
 class SourceFields(Struct, frozen=True, kw_only=True):

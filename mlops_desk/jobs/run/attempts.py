@@ -78,7 +78,7 @@ class Attempts:
         self._bring_up(claimed, attempt, ticket)
 
     def _ticket(self, job: Job, attempt: Attempt) -> RunTicket | None:
-        if job.spec.mlflow is None:
+        if job.spec.mlflow is None or job.spec.mlflow.server is not None:  # on their own server it makes its own
             return None
         try:
             ticket = self._runs.prepare(job, attempt.id)

@@ -53,10 +53,14 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class MlflowSpec:
-    """Where the job's run is recorded: the experiment's name on the desk's own tracking server, or on ``server``."""
+    """Where the job's run is recorded: the experiment's name on the desk's own tracking server, or on ``server``.
+
+    ``login`` names the secret that logs in at that ``server``. The desk makes no run there: the job's MLflow does.
+    """
 
     experiment: str
     server: str | None = None
+    login: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

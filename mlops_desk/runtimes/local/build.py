@@ -1,9 +1,11 @@
 """Makes the local runtime of an engine, with what the settings say of it."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.network.rules import network_of
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.jobs.job import Job
@@ -40,5 +42,6 @@ def local_runtime(
         logs_bytes=lambda: int(settings.number("jobs.log_mebibytes")) << 20,
         loop=loop,
         jobs_without_gpus=lambda: int(settings.number("queue.jobs_without_gpus")),
+        network=partial(network_of, settings),
     )
     return LocalRuntime(name, engine, leases, folder.jobs, folder.instance, policy)

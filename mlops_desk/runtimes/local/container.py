@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_desk.base.errors import Hint, Refused
@@ -25,8 +26,7 @@ NAME_LABEL = "io.mlops-desk.name"
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-def _shell_hint(otherwise: str) -> Hint:
-    return Hint(f"sudo apt-get install {PACKAGE}", after=f"    {otherwise}")
+_NOTHING: Mapping[str, str] = {}
 
 
 def container_name(instance: str, job_id: str, number: int) -> str:
@@ -79,22 +79,23 @@ def container_spec(
     shell: Shell | None,
     stop_grace_seconds: int,
     code: Mount | None = None,
-    secret_mounts: tuple[Mount, ...] = (),
+    own_mounts: tuple[Mount, ...] = (),
+    network: Mapping[str, str] = _NOTHING,
 ) -> ContainerSpec:
     """Describe the attempt's container. Raises Refused for what can't be run.
 
     ``code`` is where its source is mounted, which is where it starts. With a ``shell`` our wrapper runs the command:
     the image's entrypoint, then the job's command or else the image's, as the engine itself would put them together.
+    ``network`` is what its environment has of the way out, ``own_mounts`` what it has of ours besides.
     """
     command = _command(job, image, shell)
     if not command:
         raise Refused("Neither the job nor its image names a command.", "Add a line command: [...] to the job file.")
-    if ticket is not None and ticket.token is not None and shell is None:
-        text = "Nothing here can run a shell in this image, so the token of the tracking server can't be handed over."
-        raise Refused(text, _shell_hint("or use an image with a shell, or leave out mlflow."))
     if job.spec.mounts and os.geteuid() == 0 != job.submitted_by and (shell is None or not shell.mounts):
         text = "No shell of the desk runs in this image, so its command can't be held until its mounts are compared."
-        raise Refused(text, _shell_hint("or use an image of this machine's architecture."))
+        raise Refused(
+            text, Hint(f"sudo apt-get install {PACKAGE}", after="    or use an image of this machine's architecture.")
+        )
     uid, gid = runs_as(job)
     resources = job.spec.resources
     return ContainerSpec(
@@ -102,7 +103,7 @@ def container_spec(
         image=job.image_id or job.spec.image,
         entrypoint=(*shell.words, WRAPPER) if shell else None,
         command=command if shell else job.spec.command or None,
-        env=_environment(job, attempt, ticket),
+        env={**network, **_environment(job, attempt, ticket)},
         labels={INSTANCE_LABEL: instance, JOB_LABEL: job.id, ATTEMPT_LABEL: attempt.id, NAME_LABEL: job.name},
         mounts=job.spec.mounts,
         own_mounts=(
@@ -110,7 +111,7 @@ def container_spec(
             *kept_folders.kept_mounts(attempt),
             *(shell.mounts if shell else ()),
             *((code,) if code else ()),
-            *secret_mounts,
+            *own_mounts,
         ),
         working_dir=None if code is None else code.target,
         gpus=attempt.gpus,
@@ -157,5 +158,8 @@ def _environment(job: Job, attempt: Attempt, ticket: RunTicket | None) -> dict[s
     if ticket is not None and job.spec.mlflow is not None:
         environment["MLFLOW_TRACKING_URI"] = ticket.tracking_uri
         environment["MLFLOW_RUN_ID"] = ticket.run_id
+        environment["MLFLOW_EXPERIMENT_NAME"] = job.spec.mlflow.experiment
+    elif job.spec.mlflow is not None and job.spec.mlflow.server is not None:
+        environment["MLFLOW_TRACKING_URI"] = job.spec.mlflow.server
         environment["MLFLOW_EXPERIMENT_NAME"] = job.spec.mlflow.experiment
     return environment

@@ -1,6 +1,6 @@
 """An attempt's folder on the host: what goes into the container, what comes out, and the log that stays.
 
-jobs/<job>/a<n>/in/     mounted read only:  wrapper.sh, attempt, gpus, minors, token; hold while the command has to wait
+jobs/<job>/a<n>/in/     mounted read only:  wrapper.sh, attempt, gpus, minors, ca.pem; hold while the command waits
 jobs/<job>/a<n>/out/    mounted read-write, the job's own: outcome.json, proof
 jobs/<job>/a<n>/home/   likewise, its home and caches, gone when it is over
 jobs/<job>/a<n>/outputs/    what it keeps of the folders that its job file names
@@ -49,7 +49,7 @@ class AttemptFolder:
         own = (Mount(str(self.out), OUT_TARGET, "rw"), Mount(str(self.home), HOME_TARGET, "rw"))
         return (Mount(str(self._inside), IN_TARGET, "ro"), *own)
 
-    def prepare(self, uid: int, gid: int, token: str | None, *, held: bool = False, minors: Iterable[int] = ()) -> None:
+    def prepare(self, uid: int, gid: int, *, held: bool = False, minors: Iterable[int] = ()) -> None:
         """Make the folder for a job that runs as ``uid``:``gid``; with ``held`` its command waits for ``let_go``.
 
         ``minors`` are the numbers of its GPUs' device files, as far as they are known. Raises Unavailable.
@@ -70,9 +70,6 @@ class AttemptFolder:
             self._put("minors", "".join(f"{minor}\n" for minor in minors).encode(), 0o444)
             if held:
                 self._put("hold", b"", 0o444)
-            if token is not None:
-                self._put("token", f"{token}\n".encode(), 0o400)
-                self._own(self._token, uid, gid)
         except OSError as error:
             text = f"The job's folder {self.path} can't be made: {error.strerror}."
             raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
@@ -84,6 +81,21 @@ class AttemptFolder:
         except OSError as error:
             text = f"{self._inside / name} can't be written: {error.strerror}."
             raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
+
+    def make_at_home(self, places: Iterable[str], uid: int, gid: int) -> None:
+        """Make what files in the home are mounted on: the engine would make it as root's. Raises Unavailable."""
+        for place in places:
+            if not place.startswith(f"{HOME_TARGET}/"):
+                continue
+            path = self.home / place.removeprefix(f"{HOME_TARGET}/")
+            try:
+                if path.parent != self.home:
+                    path.parent.mkdir(mode=0o700, exist_ok=True)
+                    self._own(path.parent, uid, gid)
+                path.touch(mode=0o600)
+                self._own(path, uid, gid)
+            except OSError as error:
+                raise Unavailable(f"{path} can't be made: {error.strerror}.", "Free some space on the disk.") from error
 
     def is_held(self) -> bool:
         """Tell whether the command has not been allowed to begin yet."""
@@ -102,7 +114,7 @@ class AttemptFolder:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def forget_secrets(self) -> None:
-        """Remove the token. Raises OSError."""
+        """Remove the token that an earlier version of the agent has laid here. Raises OSError."""
         self._token.unlink(missing_ok=True)
 
     def outcome(self) -> Outcome | None:

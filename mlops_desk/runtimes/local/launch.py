@@ -8,10 +8,12 @@ import logging
 import math
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
+from mlops_desk.base.network.rules import NetworkRules
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine, Obstacle
 from mlops_desk.records.jobs.job import Attempt, Job
@@ -23,6 +25,8 @@ from mlops_desk.runtimes.local.images import JobImages
 from mlops_desk.runtimes.local.kept_folders import make_kept
 from mlops_desk.runtimes.local.makings.reading import LISTER, lister
 from mlops_desk.runtimes.local.mounting.mounted import check_mounted
+from mlops_desk.runtimes.local.network.logins import login_files
+from mlops_desk.runtimes.local.network.way_out import CERTIFICATES, way_out
 from mlops_desk.runtimes.local.obstructions import obstruction
 from mlops_desk.runtimes.local.secret_files import SecretFiles
 from mlops_desk.runtimes.runtime import (
@@ -61,6 +65,7 @@ class Launch:
         device_minors: Callable[[], Mapping[str, int]],
         sources: Path | None,
         secrets: SecretFiles,
+        network: Callable[[], NetworkRules],
     ) -> None:
         self._engine = engine
         self._images = images
@@ -70,6 +75,7 @@ class Launch:
         self._stop_grace_seconds = stop_grace_seconds
         self._sources = sources
         self._secrets = secrets
+        self._network = network
         self._device_minors = device_minors
 
     def start(
@@ -106,7 +112,6 @@ class Launch:
         ticket: MakeTicket,
         about_to_start: AboutToStart,
     ) -> ContainerFacts:
-        self._secrets.lay(job, attempt, *runs_as(job))  # a reboot forgets them, and a container that waits needs them
         try:
             if facts is None:
                 self._create(job, attempt, ticket())
@@ -125,6 +130,9 @@ class Launch:
         image = self._engine.image(image_id)
         shell = self._images.shell_for(image)
         folder = self._folder(job, attempt)
+        rules = self._network()
+        way = way_out(job.spec, rules, ticket, self._engine.bridge_address)
+        logins = login_files(job.spec, rules, ticket, partial(self._secrets.value, job.submitted_by))
         spec = container_spec(
             job,
             attempt,
@@ -135,14 +143,22 @@ class Launch:
             shell=shell,
             stop_grace_seconds=self._grace_seconds(job),
             code=code_mount(job, self._sources),
-            secret_mounts=self._secrets.mounts(job, attempt),
+            own_mounts=(*self._secrets.mounts(job, attempt, logins), *way.mounts),
+            network={**way.environment, **logins.environment},
         )
         make_kept(attempt, *runs_as(job))
-        token = None if ticket is None else ticket.token
-        folder.prepare(*runs_as(job), token, held=bool(job.spec.mounts), minors=self._minors(attempt))
+        folder.prepare(*runs_as(job), held=bool(job.spec.mounts), minors=self._minors(attempt))
+        folder.make_at_home(logins.at_home(job.spec).values(), *runs_as(job))
+        if way.certificates is not None:
+            folder.give(CERTIFICATES, way.certificates)
         if (program := lister(job.spec.resources.memory_bytes)) is not None:
             folder.give(LISTER, program)
+        self._secrets.lay(job, attempt, *runs_as(job), logins)
         self._engine.create(spec)
+
+    def is_laid(self, job: Job, attempt: Attempt) -> bool:
+        """Tell whether what an attempt's container mounts from memory is there still."""
+        return self._secrets.are_laid(job, attempt)
 
     def _minors(self, attempt: Attempt) -> list[int]:
         """Return the numbers of an attempt's device files; none unless they are known of all its GPUs."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.network.rules import NetworkRules
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
 from mlops_desk.engines.relaxations import OPENS, check_relaxed
@@ -36,10 +37,11 @@ from mlops_desk.runtimes.local.images import JobImages
 from mlops_desk.runtimes.local.kept_folders import check_kept
 from mlops_desk.runtimes.local.launch import CheckMounts, Launch, gone_before_start
 from mlops_desk.runtimes.local.makings.reading import identity_of, makings
+from mlops_desk.runtimes.local.network.logins import needed_secrets
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.runtimes.local.quota import OutQuota, too_much
 from mlops_desk.runtimes.local.remains import Remains
-from mlops_desk.runtimes.local.secret_files import SecretFiles
+from mlops_desk.runtimes.local.secret_files import MEMORY, SecretFiles
 from mlops_desk.runtimes.local.shell_entry import shell_entry
 from mlops_desk.runtimes.local.strays import attempt_of, stray
 from mlops_desk.runtimes.runtime import (
@@ -76,7 +78,7 @@ class Policy:
     of this engine, by uuid or minor. ``relaxable`` are the points of the hardened profile that may be relaxed, and
     ``relaxed`` hears of each job that is placed with some of them. ``logs_bytes`` is what all logs together may take;
     without ``loop`` a log is kept when its job is over, not before. ``jobs_without_gpus`` run at once, 0: as many as
-    there are processor cores.
+    there are processor cores. ``network`` is the way out of this machine, ``memory`` where secrets lie.
     """
 
     stop_grace_seconds: Callable[[], int]
@@ -90,6 +92,8 @@ class Policy:
     sources: Path | None = None
     logs_bytes: Callable[[], int] = lambda: _LOGS_BYTES
     loop: Loop | None = None
+    network: Callable[[], NetworkRules] = NetworkRules
+    memory: Path = MEMORY
     jobs_without_gpus: Callable[[], int] = lambda: 0
 
 
@@ -108,7 +112,7 @@ class LocalRuntime:
         self._gpus = HeldGpus(leases)
         self._images = JobImages(engine, instance)
         self._remains = Remains(engine, root, policy.keep_containers, policy.logs_bytes, policy.loop)
-        self._secrets = SecretFiles(SecretStore(root.parent / "secrets"), instance)
+        self._secrets = SecretFiles(SecretStore(root.parent / "secrets"), instance, policy.memory)
         self._launch = Launch(
             engine,
             self._images,
@@ -119,6 +123,7 @@ class LocalRuntime:
             policy.device_minors,
             policy.sources,
             self._secrets,
+            policy.network,
         )
         self._quota = OutQuota()
         self._sight = Sight()
@@ -139,7 +144,7 @@ class LocalRuntime:
         real = self._policy.check_mounts(spec, uid, False)
         check_kept(spec)
         check_relaxed(spec.relax, self._policy.relaxable())
-        self._secrets.check(uid, spec.secrets)
+        self._secrets.check(uid, needed_secrets(spec))
         mounts = tuple(replace(mount, source=source) for mount, source in zip(spec.mounts, real, strict=True))
         return replace(spec, mounts=mounts)
 
@@ -175,8 +180,9 @@ class LocalRuntime:
         facts = self._inspect(attempt)
         if facts is None and attempt.started_at is not None:
             raise gone_before_start(attempt)
-        if facts is not None and facts.status == "created" and facts.error is not None:
-            self._engine.remove(attempt.container)  # it could not be started as it was made: perhaps it can anew
+        if facts is not None and facts.status == "created" and (facts.error or not self._launch.is_laid(job, attempt)):
+            # It could not be started as it was made, or the machine's restart has forgotten its secrets: made anew.
+            self._engine.remove(attempt.container)
             facts = None
         if facts is None or facts.status == "created":
             if not self._gpus.still_held(job, attempt):

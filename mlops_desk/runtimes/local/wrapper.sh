@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a job's command inside its container and leaves behind how it ended.
 #
-#   wrapper.sh COMMAND...      with  /mlops-desk/in/{attempt,gpus,minors,token,hold}  and  /mlops-desk/out/
+#   wrapper.sh COMMAND...      with  /mlops-desk/in/{attempt,gpus,minors,hold},  /mlops-desk/out/  and  /run/mlops-desk/token
 #
 # Run by the shell that the desk brings along (/mlops-desk/busybox), or else by the image's own, where no
 # program is taken for granted: the image may hold a shell and nothing else. POSIX sh but for `exec -a`,
@@ -10,6 +10,7 @@
 
 IN=/mlops-desk/in
 OUT=/mlops-desk/out
+LOGINS=/run/mlops-desk
 OWN=/mlops-desk/busybox
 DEV=/dev
 DRIVER=/proc/driver/nvidia/gpus
@@ -211,8 +212,10 @@ fi
 [ ! -s "$IN/gpus" ] || echo "$proof" >"$OUT/proof"
 listing=
 list_packages "$1"
-if [ -r "$IN/token" ]; then
-    IFS= read -r MLFLOW_TRACKING_TOKEN <"$IN/token"
+# MLflow finds its login in the home. What an environment holds, logs and traces hold too, sooner or later, so it gets
+# the token there only where it has no such file, or the job asks for it: for a client that reads no file.
+if [ -r "$LOGINS/token" ] && { [ -n "${MLD_TOKEN_IN_ENV:-}" ] || [ ! -r "${HOME:-}/.mlflow/credentials" ]; }; then
+    IFS= read -r MLFLOW_TRACKING_TOKEN <"$LOGINS/token"
     export MLFLOW_TRACKING_TOKEN
 fi
 # Programs expect to be interruptible, and to start others that are. What has a = in its name, env would not start.

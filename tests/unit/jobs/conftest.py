@@ -139,6 +139,8 @@ class World:
         self.leases = MemoryLeases({"GPU-a": 80 * GIB, "GPU-b": 24 * GIB})
         self.runs = MemoryRuns()
         self.keep = False
+        self.memory = root / "memory"
+        self.memory.mkdir()
         self.mount_trouble = None
         self.out_limit_bytes = GIB
         self.announced: list[Job] = []
@@ -153,7 +155,9 @@ class World:
             self._state.close()
         self._state = State(self.root / "state.db")
         self.book = JobBook(table(self._state.jobs) if table else self._state.jobs, self.announced.append)
-        policy = Policy(lambda: 5, lambda: self.keep, self._check_mounts, lambda: self.out_limit_bytes)
+        policy = Policy(
+            lambda: 5, lambda: self.keep, self._check_mounts, lambda: self.out_limit_bytes, memory=self.memory
+        )
         self.runtime = LocalRuntime("local", engine, leases, self.root / "jobs", "cafe0123", policy)
         runs = JobRuns(self.root / "owed", self.runs.prepare, self.runs.finish, self.runs.keep_tickets)
         self.runner = Runner(
@@ -185,7 +189,7 @@ class World:
             command=command or ("train",),
             resources=Resources(gpus=gpus, gpu_memory_bytes=gpu_memory),
             mounts=tuple(mounts),
-            mlflow=MlflowSpec("digits") if mlflow else None,
+            mlflow=MlflowSpec("digits") if mlflow is True else mlflow or None,
             **more,
         )
         job_id = f"{self._numbers:012x}"

@@ -61,7 +61,7 @@ def test_any_bytes_are_an_outcome_or_none(data):
 
 def test_the_outcome_file_may_be_anything_but_is_only_believed_as_a_file(tmp_path):
     folder = AttemptFolder(tmp_path, "job", Attempt(1, "a", "c", JobState.RUNNING))
-    folder.prepare(os.getuid(), os.getgid(), None)
+    folder.prepare(os.getuid(), os.getgid())
     path = folder.path / "out" / "outcome.json"
     real = tmp_path / "real.json"
     real.write_text('{"attempt": "a", "exit_code": 0}')

@@ -263,7 +263,7 @@ def test_while_nothing_can_be_written_each_job_says_so_and_all_end_once_there_is
 
 def test_the_outcomes_room_on_the_disk_is_taken_before_the_job_starts(tmp_path):
     folder = AttemptFolder(tmp_path, "job", Attempt(1, "job-a1", "c", JobState.STARTING))
-    folder.prepare(os.getuid(), os.getgid(), None)
+    folder.prepare(os.getuid(), os.getgid())
     reserved = folder.out / ".outcome.new"
     before = reserved.stat()
     assert before.st_size >= 4096

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,16 @@ from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.jobs.run.times import Now
 from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.records.jobs.spec import MlflowSpec, Mount
 from mlops_desk.runtimes.local.shell import HostShell
 
 GIB = 1 << 30
+
+
+def mounted(spec, target):
+    """Return what of the host lies at a place in a container."""
+    (source,) = {one.source for one in spec.own_mounts if one.target == target}
+    return Path(source)
 
 
 def test_a_job_runs_to_its_success(world):
@@ -427,10 +434,12 @@ def test_a_leftover_that_can_not_be_removed_holds_up_no_job(world):
     assert world.run(world.submit("train")).state is JobState.SUCCEEDED
 
 
-def test_a_token_is_never_given_to_an_image_without_a_shell(world):
+def test_an_image_without_a_shell_gets_its_login_all_the_same(world):
     world.engine.shell_less.add(world.engine.add_image("bare").id)
-    job = world.run(world.submit("run", image="bare", mlflow=True))
-    assert (job.state, job.reason.class_) == (JobState.FAILED, "start_failed")
+    job_id = world.submit("forever", image="bare", mlflow=True)
+    world.tick(2)
+    spec = world.engine._containers[world.job(job_id).container].spec
+    assert f"s3cr3t-{job_id}-a1" in mounted(spec, "/mlops-desk/home/.mlflow/credentials").read_text()
 
 
 def test_an_image_is_pulled_before_gpus_are_taken(world):
@@ -551,14 +560,26 @@ def test_mlflow_jobs_get_their_run_and_it_gets_its_end(world):
     assert spec.env["MLFLOW_RUN_ID"] == f"run-{bad}"
     assert spec.env["MLFLOW_EXPERIMENT_NAME"] == "digits"
     assert "s3cr3t" not in repr(spec)
-    token = world.root / "jobs" / bad / "a1" / "in" / "token"
+    token = mounted(spec, "/run/mlops-desk") / "token"
     assert (token.read_text(), token.stat().st_mode & 0o777) == (f"s3cr3t-{bad}-a1\n", 0o400)
+    home = (world.root / "jobs" / bad / "a1" / "home" / ".mlflow" / "credentials").stat()
+    assert (home.st_size, home.st_uid) == (0, os.getuid())  # what the credentials are mounted on
     world.runner.cancel(bad)
     world.run(bad)
     world.tick()
     assert world.runs.status == {f"run-{good}": "FINISHED", f"run-{bad}": "KILLED"}
     assert not token.exists()
     assert world.job(good).mlflow_run_id == f"run-{good}"
+
+
+def test_on_a_server_of_ones_own_the_job_makes_its_run_itself(world):
+    job_id = world.submit("forever", mlflow=MlflowSpec("digits", "https://mlflow.lab"))
+    world.tick(2)
+    spec = world.engine._containers[world.job(job_id).container].spec
+    told = {name: value for name, value in spec.env.items() if name.startswith("MLFLOW")}
+    assert told == {"MLFLOW_TRACKING_URI": "https://mlflow.lab", "MLFLOW_EXPERIMENT_NAME": "digits"}
+    assert world.runs.tickets == {}
+    assert world.job(job_id).mlflow_run_id is None
 
 
 def test_each_attempt_has_a_token_of_its_own_as_long_as_it_is_under_way(world):

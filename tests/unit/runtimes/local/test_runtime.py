@@ -29,7 +29,7 @@ class TestLocalRuntime(RuntimeSuite, UnreachableSuite):
     @pytest.fixture
     def agent(self, engine: FakeEngine, tmp_path):
         leases = FreeGpus(("GPU-a",))
-        policy = Policy(lambda: 1, lambda: False, lambda spec, _uid, _settled: (), lambda: 1 << 30)
+        policy = Policy(lambda: 1, lambda: False, lambda spec, _uid, _settled: (), lambda: 1 << 30, memory=tmp_path)
         return lambda: LocalRuntime("local", engine, leases, tmp_path / "jobs", "cafe0123", policy)
 
     @pytest.fixture
@@ -52,7 +52,9 @@ class TestListeningRuntime(TestLocalRuntime):
     def agent(self, engine: FakeEngine, tmp_path):
         loop = Loop("test")
         leases, nothing = FreeGpus(("GPU-a",)), lambda spec, _uid, _settled: ()
-        policy = Policy(lambda: 1, lambda: False, nothing, lambda: 1 << 30, logs_bytes=lambda: 1 << 30, loop=loop)
+        policy = Policy(
+            lambda: 1, lambda: False, nothing, lambda: 1 << 30, memory=tmp_path, logs_bytes=lambda: 1 << 30, loop=loop
+        )
         yield lambda: LocalRuntime("local", engine, leases, tmp_path / "jobs", "cafe0123", policy)
         assert loop.stop(30.0) == []
 

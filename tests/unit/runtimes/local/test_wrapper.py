@@ -25,13 +25,20 @@ class Box:
     def __init__(self, root, gpus=(), minors=()):
         self.root = root
         self.folder = AttemptFolder(root, "job", Attempt(1, "job-a1", "c", JobState.STARTING, tuple(gpus)))
-        self.folder.prepare(os.getuid(), os.getgid(), "s3cr3t", minors=minors)
+        self.folder.prepare(os.getuid(), os.getgid(), minors=minors)
         self.bin = root / "bin"
         self.bin.mkdir()
         inside = self.folder.path / "in"
         script = (inside / "wrapper.sh").read_text().replace("/mlops-desk/", f"{self.folder.path}/")
         script = script.replace("DEV=/dev\n", f"DEV={root}/dev\n")
         script = script.replace("DRIVER=/proc/driver/nvidia/gpus", f"DRIVER={root}/driver")
+        script = script.replace("LOGINS=/run/mlops-desk\n", f"LOGINS={root}/logins\n")
+        (root / "logins").mkdir()
+        (root / "logins" / "token").write_text("s3cr3t\n")
+        self.home = root / "home"
+        (self.home / ".mlflow").mkdir(parents=True)
+        (self.home / ".mlflow" / "credentials").touch()
+        self.environment = {"HOME": str(self.home)}
         self.script = root / "wrapper.sh"
         self.script.write_text(script)
 
@@ -53,7 +60,7 @@ class Box:
         (folder / "information").write_text(text)
 
     def start(self, shell, *command, path=None):
-        environment = {"PATH": path if path is not None else f"{self.bin}:{os.environ['PATH']}"}
+        environment = {**self.environment, "PATH": path if path is not None else f"{self.bin}:{os.environ['PATH']}"}
         if shell is OWN:
             own = self.folder.path / "busybox"
             shutil.copy2(BUSYBOX, own)
@@ -94,17 +101,32 @@ def test_the_commands_own_exit_code_is_written_and_returned(tmp_path, shell, cod
     assert up - 60 < outcome.started_uptime <= outcome.ended_uptime <= up
 
 
-def test_arguments_and_token_arrive_unchanged(tmp_path, shell):
-    command = ["sh", "-c", 'printf "%s|" "$@" "$MLFLOW_TRACKING_TOKEN"', "x", "a b", "", "$HOME", "-n", "é\n"]
+def test_arguments_arrive_unchanged(tmp_path, shell):
+    command = ["sh", "-c", 'printf "%s|" "$@"', "x", "a b", "", "$HOME", "-n", "é\n"]
     _, output, _ = Box(tmp_path).run(shell, *command)
-    assert output == "a b||$HOME|-n|é\n|s3cr3t|"
+    assert output == "a b||$HOME|-n|é\n|"
+
+
+def test_the_token_is_in_the_environment_only_where_no_file_can_stand_for_it(tmp_path, shell):
+    box = Box(tmp_path)
+    command = ["sh", "-c", 'printf "%s" "<$MLFLOW_TRACKING_TOKEN>"']
+    assert box.run(shell, *command)[1] == "<>"
+    box.environment["MLD_TOKEN_IN_ENV"] = "1"
+    assert box.run(shell, *command)[1] == "<s3cr3t>"
+    del box.environment["MLD_TOKEN_IN_ENV"]
+    (box.home / ".mlflow" / "credentials").unlink()
+    assert box.run(shell, *command)[1] == "<s3cr3t>"
+    del box.environment["HOME"]
+    assert box.run(shell, *command)[1] == "<s3cr3t>"
+    (tmp_path / "logins" / "token").unlink()
+    assert box.run(shell, *command)[1] == "<>"
 
 
 @pytest.mark.parametrize("programs", [None, ""])
 def test_a_held_command_begins_only_when_it_is_let_go(tmp_path, shell, programs):
     """Also in an image that holds the shell and nothing that sleeps."""
     box = Box(tmp_path)
-    box.folder.prepare(os.getuid(), os.getgid(), None, held=True)
+    box.folder.prepare(os.getuid(), os.getgid(), held=True)
     assert box.folder.is_held()
     path = None if programs is None else str(tmp_path / "empty")
     process = box.start(shell, "/bin/sh", "-c", "echo begun", path=path)
@@ -119,7 +141,7 @@ def test_a_held_command_begins_only_when_it_is_let_go(tmp_path, shell, programs)
 
 def test_a_held_command_can_be_stopped(tmp_path, shell):
     box = Box(tmp_path)
-    box.folder.prepare(os.getuid(), os.getgid(), None, held=True)
+    box.folder.prepare(os.getuid(), os.getgid(), held=True)
     process = box.start(shell, "/bin/sh", "-c", "echo begun")
     with pytest.raises(subprocess.TimeoutExpired):
         process.communicate(timeout=0.3)
@@ -146,7 +168,7 @@ def test_the_desks_shell_leaves_nothing_in_the_commands_environment(tmp_path):
     box = Box(tmp_path)
     _, output, _ = box.run(OWN, "env")
     found = {line.partition("=")[0] for line in output.splitlines()}
-    assert found - {"PWD"} == {"PATH", "MLFLOW_TRACKING_TOKEN"}
+    assert found - {"PWD"} == {"PATH", "HOME"}
 
 
 def test_a_program_keeps_the_name_it_was_called_by(tmp_path):
