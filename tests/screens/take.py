@@ -57,6 +57,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--calm", action="store_true", help="without the welcome and without notices")
     parser.add_argument("--job", help="of the Jobs page: the job that is chosen")
     parser.add_argument("--tab", help="of the Jobs page: the tab that is shown")
+    parser.add_argument("--sweep", action="store_true", help="with a sweep among the jobs (not with --agent)")
     parser.add_argument("--form", action="store_true", help="of the Jobs page: the form of a new job, over it")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -87,6 +88,8 @@ def _connect(options: argparse.Namespace):
     from mlops_desk.base.errors import Unavailable
 
     double = Double(empty=options.state in {"empty", "nogpu"}, gpus=0 if options.state == "nogpu" else 8)
+    if options.sweep:
+        _add_sweep(double)
     services = ("jobs", "models", "endpoints", "drift", "rules", "settings", "incidents", "alerts", "gpus")
     if options.state == "loading":
         double.frozen.update(services)
@@ -96,6 +99,26 @@ def _connect(options: argparse.Namespace):
         )
         double.failing.update(dict.fromkeys(services, error))
     return double.connect
+
+
+def _add_sweep(double) -> None:
+    """Add a sweep that is half done."""
+    from dataclasses import replace
+
+    from doubles import NOW, job_record
+
+    from mlops_desk.records.jobs.job import JobState
+
+    states = [JobState.SUCCEEDED] * 7 + [JobState.FAILED, JobState.RUNNING, JobState.RUNNING] + [JobState.QUEUED] * 6
+    for number, state in enumerate(states):
+        began = None if state is JobState.QUEUED else NOW - 5000 + 300 * number
+        job = job_record(f"tune{number:02d}", "tune-lr", state, group="tune00", group_index=number,
+                         submitted_at=NOW - 5400, started_at=began, position=3 + number if began is None else None,
+                         ended_at=began + 280 if began is not None and state.is_final else None)  # fmt: skip
+        params = {"lr": f"{0.1 / (number + 1):.3g}", "depth": str(4 + number % 3), "index": str(number)}
+        double.jobs_by_id[job.id] = replace(job, spec=replace(job.spec, params=params))
+        if state is JobState.SUCCEEDED:
+            double.reached[job.id] = 0.88 + 0.013 * ((number * 5) % 7)
 
 
 def _child(options: argparse.Namespace) -> int:

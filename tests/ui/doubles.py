@@ -32,11 +32,13 @@ from mlops_desk.records.history import Curve, Curves, ProcessMemory, Series, Win
 from mlops_desk.records.host import Core, Disk, Filesystem, Host, HostProcess, HostProcesses, Network, Sensor
 from mlops_desk.records.incident import Absence, Incident
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, brief_of, runs_of
+from mlops_desk.records.jobs.capsule import Exported
+from mlops_desk.records.jobs.group import GroupMember, JobGroup
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.place import DryRun, Explanation, QueuePlace, WaitingFor
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import Progress
-from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Resources
+from mlops_desk.records.jobs.spec import Goal, JobSpec, MlflowSpec, Mount, Resources
 from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
@@ -150,6 +152,37 @@ class Jobs(Service):
     def yaml(self, job_id: str) -> str:
         spec = self._double.jobs_by_id[job_id].spec
         return f"apiVersion: mlops-desk/v1\nkind: Job\nname: {spec.name}\nimage: {spec.image}\n"
+
+    def group(self, job_id: str) -> JobGroup:
+        return self._double.group_of(job_id)
+
+    def cancel_group(self, job_id: str) -> JobGroup:
+        for member in self._double.group_of(job_id).members:
+            if not member.state.is_final:
+                self.cancel(member.id)
+        return self._double.group_of(job_id)
+
+    def pause_group(self, job_id: str) -> JobGroup:
+        return self._hold(job_id, Reason("group_paused", "Its group was paused.", hint="mlops-desk jobs go-on"))
+
+    def go_on(self, job_id: str) -> JobGroup:
+        return self._hold(job_id, None)
+
+    def _hold(self, job_id: str, reason: Reason | None) -> JobGroup:
+        for member in self._double.group_of(job_id).members:
+            if member.state in {JobState.QUEUED, JobState.BLOCKED}:
+                state = JobState.QUEUED if reason is None else JobState.BLOCKED
+                self._double.put_job(replace(self._double.jobs_by_id[member.id], state=state, reason=reason))
+        return self._double.group_of(job_id)
+
+    def rerun(self, job_id: str) -> Job:
+        old = self._double.jobs_by_id[job_id]
+        job = job_record(f"again{len(self._double.jobs_by_id)}", old.name, JobState.QUEUED)
+        self._double.put_job(job)
+        return job
+
+    def export(self, job_id: str, to: str) -> Exported:
+        return Exported(job_id, to, 48_213, "ab")
 
     def cancel(self, job_id: str) -> Job:
         job = replace(self._double.jobs_by_id[job_id], state=JobState.CANCELLED, ended_at=time.time())
@@ -446,6 +479,7 @@ class Double:
         self.asked_metrics: list[tuple[str, str | None]] = []
         self.run_curves: dict[str, MetricCurve] = {}
         self.run_tags: dict[str, str] = {"team": "vision", "mlflow.user": "ana"}
+        self.reached: dict[str, float] = {}
         self.explanations: dict[str, Explanation] = {}
         self.dry_run = DryRun("", 1, (QueuePlace("", 1, 0.0),))
         self.templates = [
@@ -547,6 +581,19 @@ class Double:
     def put_incident(self, incident: Incident) -> None:
         self.incidents_by_id[incident.id] = incident
         self.announce(events.IncidentLogged(incident))
+
+    def group_of(self, job_id: str) -> JobGroup:
+        """Return the sweep that a job is of; its members have reached ``reached``."""
+        first = self.jobs_by_id[job_id]
+        jobs = [job for job in self.jobs_by_id.values() if job.group == first.group]
+        members = tuple(
+            GroupMember(job.id, job.name, job.group_index, job.state, dict(job.spec.params),
+                        self.reached.get(job.id), job.reason)
+            for job in jobs
+        )  # fmt: skip
+        best = max((one for one in members if one.metric is not None), key=lambda one: one.metric, default=None)
+        return JobGroup(first.group or first.id, first.name, 1000, first.user, members, "auc", Goal.MAXIMIZE,
+                        None if best is None else best.id)  # fmt: skip
 
     def put_job(self, job: Job) -> None:
         self.jobs_by_id = {job.id: job, **{key: value for key, value in self.jobs_by_id.items() if key != job.id}}

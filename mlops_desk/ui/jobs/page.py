@@ -2,21 +2,23 @@
 
 from typing import ClassVar
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QLineEdit, QSplitter, QVBoxLayout
+from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtGui import QCursor, QShowEvent
+from PySide6.QtWidgets import QLineEdit, QMenu, QSplitter, QVBoxLayout
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.ui.actions import Action
-from mlops_desk.ui.jobs.acts import JobActs
+from mlops_desk.ui.jobs.acts.job_acts import JobActs
 from mlops_desk.ui.jobs.detail.pane import JobPane
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.jobs.lanes.view import LanesView
 from mlops_desk.ui.jobs.loads import OLDER, known
 from mlops_desk.ui.jobs.table.columns import COLUMNS, search_text
 from mlops_desk.ui.jobs.table.filters import Filters
+from mlops_desk.ui.jobs.table.group_news import GroupNews
+from mlops_desk.ui.jobs.table.rows import GroupRow, MemberRow, QueueRow, group_key, job_of, parent_of, rows
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
@@ -37,14 +39,22 @@ class JobsPage(Page):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.table: RecordTable[JobBrief] = RecordTable("Jobs", COLUMNS, context.memory, search_text)
+        self.table: RecordTable[QueueRow] = RecordTable("Jobs", COLUMNS, context.memory, search_text, parent_of)
         self.table.sort_by_key("position", Qt.SortOrder.AscendingOrder)
         self.table.chosen.connect(self._chose)
         self.filters = Filters()
-        self.filters.words.textChanged.connect(self.table.narrow)
-        self.filters.changed.connect(lambda: self.table.keep(self.filters.fits()))
-        self.acts = JobActs(self, context, self._chosen)
+        self.filters.words.textChanged.connect(self._narrow)
+        self.filters.changed.connect(self._keep)
+        self._opened: set[str] = set()
+        self.groups = GroupNews(context, self)
+        self.groups.changed.connect(self._show_rows)
+        self.acts = JobActs(self, context, self._row, self._explain)
+        self.table.fill_more = self._fill_menu
+        self.table.takes_key = self._take_key
+        self.table.clicked.connect(self._clicked)
+        self.table.doubleClicked.connect(lambda _index: self._take_key("Return"))
         self.pane = JobPane(context, self.acts.buttons())
+        self.pane.group.opened.connect(self.reveal)
         self.lanes = LanesView(context)
         self.lanes.chosen.connect(self.reveal)
         self.lanes.gpu_chosen.connect(lambda gpu: context.open_page("gpus", gpu))
@@ -85,10 +95,10 @@ class JobsPage(Page):
         part = self.context.store.jobs
         if not self.show_part(part, "Jobs", self._empty):
             return
-        jobs = known(self.context.store)
         if topics & {Topic.JOBS, OLDER}:
+            jobs = known(self.context.store)
             self.filters.offer(jobs.values())
-            self.table.show_records(jobs)
+            self._show_rows()
             self.lanes.show_jobs(jobs)
             self._places.look()
         status = self.context.store.status
@@ -97,22 +107,86 @@ class JobsPage(Page):
             self.table.select_first()
         self._show_chosen()
 
+    def _show_rows(self) -> None:
+        """Show the jobs as rows, folded as one has left them."""
+        jobs = known(self.context.store)
+        shown = rows(jobs, self._opened, self.groups.told, flat=self.filters.narrows())
+        chosen = self._row()
+        self.table.show_records(shown)
+        if isinstance(chosen, MemberRow) and self.table.key() is None and chosen.job.group is not None:
+            self.table.select(group_key(chosen.job.group))
+        group = self._row()
+        if self.isVisible() and shown is not jobs:
+            found = (row for row in shown.values() if isinstance(row, GroupRow))
+            self.groups.want(found, group.id if isinstance(group, GroupRow) else None)
+        if isinstance(group, GroupRow):
+            self.pane.show_group(group)
+
+    def _narrow(self, text: str) -> None:
+        self._show_rows()  # while one looks for jobs, none is folded away
+        self.table.narrow(text)
+
+    def _keep(self) -> None:
+        self._show_rows()
+        self.table.keep(self.filters.fits())
+
+    # Folding.
+
+    def fold(self, group: str, *, is_open: bool) -> None:
+        """Show the jobs of a group under it, or not."""
+        (self._opened.add if is_open else self._opened.discard)(group)
+        self._show_rows()
+        self._show_chosen()
+
+    def _take_key(self, key: str) -> bool:
+        """Unfold and fold by Right and Left, or by Enter; what else a key does is an act."""
+        row = self._row()
+        if isinstance(row, GroupRow) and key in {"Right", "Left", "Return"}:
+            wanted = not row.is_open if key == "Return" else key == "Right"
+            if wanted != row.is_open:
+                self.fold(row.id, is_open=wanted)
+            return True
+        if isinstance(row, MemberRow) and key == "Left" and row.job.group is not None:
+            return self.table.select(group_key(row.job.group))
+        return self.acts.press(key)
+
+    def _clicked(self, index: QModelIndex) -> None:
+        """Fold by a click on the mark before a group's name."""
+        row = self._row()
+        at = self.table.viewport().mapFromGlobal(QCursor.pos()).x() - self.table.columnViewportPosition(0)
+        if isinstance(row, GroupRow) and index.column() == 0 and 0 <= at < theme.SPACE_24:
+            self.fold(row.id, is_open=not row.is_open)
+
+    def _fill_menu(self, menu: QMenu) -> None:
+        row = self._row()
+        if isinstance(row, GroupRow):
+            entry = menu.addAction("Fold\tLeft" if row.is_open else "Unfold\tRight")
+            entry.triggered.connect(lambda _on=False: self.fold(row.id, is_open=not row.is_open))
+        self.acts.fill(menu)
+
+    def _explain(self) -> None:
+        """Show why the chosen job waits, asked for anew."""
+        self.pane.tabs.choose("why")
+        self.pane.explain()
+
     def showEvent(self, event: QShowEvent) -> None:
         self._places.wake(awake=True)
         super().showEvent(event)
         self._places.look()
         self.table.sort_again()
+        self._show_rows()
         self._show_chosen()
 
     def left(self) -> None:
         self._places.wake(awake=False)
+        self.groups.rest()
         self.pane.left()
 
     def reload(self) -> None:
         self._asked_for = None
         super().reload()
 
-    def main_table(self) -> RecordTable[JobBrief]:
+    def main_table(self) -> RecordTable[QueueRow]:
         return self.table
 
     def filter_field(self) -> QLineEdit | None:
@@ -122,6 +196,9 @@ class JobsPage(Page):
         self.filters.clear()
 
     def show_thing(self, thing: str) -> bool:
+        job = known(self.context.store).get(thing)
+        if job is not None and job.group is not None and self.table.holds(group_key(job.group)):
+            self.fold(job.group, is_open=True)
         if not self.table.holds(thing):
             return False
         if not self.table.select(thing):
@@ -143,18 +220,24 @@ class JobsPage(Page):
         text = "Training jobs will be here: waiting, running and done, each with its output and, where it failed, why."
         return Empty("No jobs yet", text, "New job …", self.submit, "mlops-desk jobs submit SPEC.yaml")
 
-    def _chosen(self) -> JobBrief | None:
+    def _row(self) -> QueueRow | None:
         key = self.table.key()
         return self.table.records.record(key) if key else None
 
     def _chose(self, _key: str | None) -> None:
+        if isinstance(self._row(), GroupRow):
+            self._show_rows()  # what is told of it is asked for
         self._show_chosen()
 
     def _show_chosen(self) -> None:
-        job = self._chosen()
+        row = self._row()
+        job = job_of(row)
         self.lanes.choose_job(job.id if job is not None else None)
         self.acts.refresh()
-        self.pane.show_job(job, self._whole_of(job) if job is not None else None)
+        if isinstance(row, GroupRow):
+            self.pane.show_group(row)
+        else:
+            self.pane.show_job(job, self._whole_of(job) if job is not None else None)
 
     def _whole_of(self, job: JobBrief) -> Job | None:
         """Return all that is known of a job, asked for when the list has news of it; None before the first answer."""

@@ -34,12 +34,16 @@ class RecordModel(QAbstractTableModel, Generic[T]):
         columns: tuple[Column[T], ...],
         parent: QObject | None = None,
         words: Callable[[T], str] | None = None,
+        above: Callable[[T], str | None] | None = None,
     ) -> None:
-        """``words`` is what a filter looks through of a record; without it all its cells, which are then prepared."""
+        """``words`` is what a filter looks through of a record; without it all its cells, which are then prepared.
+
+        ``above`` returns the key of the row that a record stands under, where there are such.
+        """
         super().__init__(parent)
         self.columns = columns
         self._words = words
-        self.order: Order[T] = Order(columns)
+        self.order: Order[T] = Order(columns, above)
         self._records: dict[str, T] = {}
         self._cells: dict[str, tuple[Cell, ...]] = {}
         self.prepared = 0

@@ -11,6 +11,7 @@ from mlops_desk.base.text import NAME_LIMIT, plain
 
 T = TypeVar("T")
 
+_TOP = ""  # no row's key: what stands under no other
 CELL_LIMIT = 2 * NAME_LIMIT
 
 
@@ -57,8 +58,10 @@ class Order(Generic[T]):
     ``words`` have to be found in a row, and ``fits`` (None: every record does) has to say that it belongs there.
     """
 
-    def __init__(self, columns: tuple[Column[T], ...]) -> None:
+    def __init__(self, columns: tuple[Column[T], ...], parent: Callable[[T], str | None] | None = None) -> None:
+        """``parent`` returns the key of the row that a record stands under; such rows follow it, in the same order."""
         self._columns = columns
+        self._parent = parent
         self.keys: list[str] = []
         self.words: list[str] = []
         self.fits: Callable[[T], bool] | None = None
@@ -74,8 +77,20 @@ class Order(Generic[T]):
             if len({type(value) for value in values.values()}) > 1:
                 values = {key: str(value) for key, value in values.items()}
             keys.sort(key=values.__getitem__, reverse=descending)
-        self.keys = keys
+        self.keys = keys if self._parent is None else self._nested(keys, records)
         self._rows = None
+
+    def _nested(self, keys: list[str], records: Mapping[str, T]) -> list[str]:
+        """Put what stands under another row behind it; what stands under one that is not shown stays by itself."""
+        under: dict[str, list[str]] = {}
+        shown = set(keys)
+        for key in keys:
+            parent = self._above(records[key])
+            under.setdefault(parent if parent in shown else _TOP, []).append(key)
+        return [key for top in under.get(_TOP, ()) for key in (top, *under.get(top, ()))]
+
+    def _above(self, record: T) -> str:
+        return _TOP if self._parent is None else self._parent(record) or _TOP
 
     def place_of(
         self, key: str, known: Mapping[str, T], order: Mapping[str, T], text: Callable[[str], str]
@@ -83,15 +98,33 @@ class Order(Generic[T]):
         """Return the row a new record belongs to, or None when the filter leaves it out."""
         if not self._is_wanted(key, known[key], text):
             return None
-        return self._sorted_place(key, known) if self.sort is not None else self._place_after(key, order)
+        if self._parent is not None:
+            return self._nested_place(key, known, order)
+        return self._sorted_place(key, known, self.keys) if self.sort is not None else self._place_after(key, order)
 
-    def _sorted_place(self, key: str, known: Mapping[str, T]) -> int:
+    def _nested_place(self, key: str, known: Mapping[str, T], order: Mapping[str, T]) -> int:
+        """Return the row among those that stand under the same one."""
+        parent = self._above(known[key])
+        start = self.row_of(parent)
+        if start is not None:
+            end = start + 1
+            while end < len(self.keys) and self._above(known[self.keys[end]]) == parent:
+                end += 1
+            beside = self.keys[start + 1 : end]
+            return start + 1 + (self._sorted_place(key, known, beside) if self.sort is not None else len(beside))
+        if self.sort is None:
+            return self._place_after(key, order)
+        shown = [(row, one) for row, one in enumerate(self.keys) if self.row_of(self._above(known[one])) is None]
+        place = self._sorted_place(key, known, [one for _, one in shown])
+        return shown[place][0] if place < len(shown) else len(self.keys)
+
+    def _sorted_place(self, key: str, known: Mapping[str, T], keys: list[str]) -> int:
         column, descending = self.sort or (0, False)
         mine = self._value(known[key], column)
-        low, high = 0, len(self.keys)
+        low, high = 0, len(keys)
         while low < high:
             middle = (low + high) // 2
-            other = self._value(known[self.keys[middle]], column)
+            other = self._value(known[keys[middle]], column)
             one, two = (mine, other) if type(mine) is type(other) else (str(mine), str(other))
             if (two <= one) if descending else (one < two):
                 high = middle

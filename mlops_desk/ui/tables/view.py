@@ -40,11 +40,13 @@ class RecordTable(QTableView, Generic[T]):
         columns: tuple[Column[T], ...],
         memory: QSettings,
         words: Callable[[T], str] | None = None,
+        above: Callable[[T], str | None] | None = None,
     ) -> None:
+        """``words`` and ``above`` are the model's."""
         super().__init__()
         self._name = name
         self._memory = memory
-        self.records: RecordModel[T] = RecordModel(columns, self, words)
+        self.records: RecordModel[T] = RecordModel(columns, self, words, above)
         self.setModel(self.records)
         self.setAccessibleName(name)
         self._dress()
@@ -52,6 +54,7 @@ class RecordTable(QTableView, Generic[T]):
         self.selectionModel().selectionChanged.connect(self._selected)
         self._silent = False
         self.fill_more: Callable[[QMenu], None] = _nothing_more
+        self.takes_key: Callable[[str], bool] = _no_key
 
     def _dress(self) -> None:
         thin(self)
@@ -219,7 +222,7 @@ class RecordTable(QTableView, Generic[T]):
         """Leave Space to the window: a table has no use for it, and would begin to search for a blank."""
         if event.key() == Qt.Key.Key_Space:
             event.ignore()
-        else:
+        elif self.key() is None or not self.takes_key(_key_name(event)):
             super().keyPressEvent(event)
 
     def event(self, event: QEvent) -> bool:
@@ -296,3 +299,15 @@ class RecordTable(QTableView, Generic[T]):
 
 def _nothing_more(_menu: QMenu) -> None:
     """Add nothing to the menu of a row; pages put what can be done with a row in this place."""
+
+
+def _key_name(event: QKeyEvent) -> str:
+    """Return a key as people write it: ``Ctrl+E``, ``Del``, ``Right``; which half of the keyboard does not matter."""
+    modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    key = Qt.Key.Key_Return if event.key() == Qt.Key.Key_Enter else event.key()
+    return QKeySequence(modifiers.value | int(key)).toString(QKeySequence.SequenceFormat.PortableText)
+
+
+def _no_key(_key: str) -> bool:
+    """Take no key; pages put what keys do with a row in this place, and return whether they did it."""
+    return False

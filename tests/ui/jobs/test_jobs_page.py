@@ -12,9 +12,9 @@ from mlops_desk.base.errors import Invalid, Place
 from mlops_desk.records.jobs.capsule import Difference, Repeat
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.place import Alternative, Explanation
+from mlops_desk.ui.jobs.acts.shell import open_shell
 from mlops_desk.ui.jobs.form.priority_form import PriorityDialog
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
-from mlops_desk.ui.jobs.shell import open_shell
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.confirmation import Confirm
 
@@ -101,7 +101,8 @@ def test_a_running_job_is_stopped_only_after_the_question_that_names_the_act(job
     click(qtbot, jobs.acts.stop)
     click(qtbot, opened(jobs, Confirm).act)
     qtbot.waitUntil(lambda: double.jobs_by_id["7c1d2e3f4a5b"].state is JobState.CANCELLED)
-    qtbot.waitUntil(lambda: not jobs.acts.stop.isVisible())
+    qtbot.waitUntil(lambda: jobs.acts.stop.accessibleDescription() == "Not now: it is over.")
+    assert not jobs.acts.stop.isEnabled()
 
 
 def facts(page):
@@ -413,7 +414,7 @@ def test_why_a_job_waits_is_the_schedulers_own_words_with_what_would_start_it_so
 
 def test_a_waiting_job_gets_another_priority_and_what_is_no_number_is_said(jobs, double, qtbot):
     jobs.table.select("9e3f4a5b6c7d")
-    click(qtbot, jobs.acts.priority)
+    jobs.acts.acts["jobs.priority"].run()
     dialog = opened(jobs, PriorityDialog)
     dialog.field.setText("soon")
     click(qtbot, dialog.act)
@@ -422,7 +423,7 @@ def test_a_waiting_job_gets_another_priority_and_what_is_no_number_is_said(jobs,
     click(qtbot, dialog.act)
     qtbot.waitUntil(lambda: double.jobs_by_id["9e3f4a5b6c7d"].priority == -5)
     jobs.table.select("3f9a0c1e2b4d")
-    assert not jobs.acts.priority.isVisible()
+    assert jobs.acts.acts["jobs.priority"].why_not() == "it does not wait"
 
 
 def test_what_is_blocked_says_its_own_reason_and_not_where_it_would_stand(jobs, double, qtbot):
@@ -446,7 +447,8 @@ def test_in_a_narrow_window_the_tabs_keep_their_names(jobs, double, qtbot):
 
 def test_a_shell_is_opened_in_ones_own_terminal_or_the_command_is_said(jobs, double, qtbot, tmp_path, monkeypatch):
     jobs.table.select("9e3f4a5b6c7d")
-    assert not jobs.acts.shell.isVisible(), "it has no container yet"
+    assert jobs.acts.shell.accessibleDescription() == "Not now: it does not run."
+    assert not jobs.acts.shell.isEnabled()
     jobs.table.select("7c1d2e3f4a5b")
     terminal = tmp_path / "term"
     terminal.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n', encoding="utf-8")

@@ -8,11 +8,13 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QStackedWidget, QVBoxLayo
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.ui.jobs.detail.gpus import JobGpusView
+from mlops_desk.ui.jobs.detail.group import GroupView
 from mlops_desk.ui.jobs.detail.made_of import MadeOfView
 from mlops_desk.ui.jobs.detail.output import OutputView
 from mlops_desk.ui.jobs.detail.run import JobRunView
 from mlops_desk.ui.jobs.detail.view import DetailView
 from mlops_desk.ui.jobs.detail.why import WhyView
+from mlops_desk.ui.jobs.table.rows import GroupRow
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.widgets.button import Button
@@ -34,6 +36,7 @@ class JobPane(QWidget):
         self._job: JobBrief | None = None
         self._whole: Job | None = None
         self.tabs = Tabs("What is shown of the job", TABS)
+        self.group = GroupView(context)
         self._layers = QStackedWidget()
         self._acts = QWidget()
         row = QHBoxLayout(self._acts)
@@ -51,6 +54,7 @@ class JobPane(QWidget):
         column.setSpacing(theme.SPACE_8)
         column.addLayout(head)
         column.addWidget(self._layers, 1)
+        self._layers.addWidget(self.group)
         self.tabs.chosen.connect(self._choose)
         self.tabs.choose("why")
 
@@ -77,9 +81,28 @@ class JobPane(QWidget):
     def show_job(self, job: JobBrief | None, whole: Job | None) -> None:
         """Show a job in the tab that is seen."""
         self._job, self._whole = job, whole
+        if self._layers.currentWidget() is self.group:
+            self.tabs.show()
+            self._layers.setCurrentWidget(self.view(self.tabs.current()))
         self._fold()
         if self.isVisible():
             self.view(self.tabs.current()).show_job(job, whole)
+
+    def show_group(self, row: GroupRow) -> None:
+        """Show a sweep or an array in the place of a job."""
+        if self._layers.currentWidget() is not self.group:
+            before = self._layers.currentWidget()
+            if isinstance(before, DetailView):
+                before.left()
+            self.tabs.hide()
+            self._layers.setCurrentWidget(self.group)
+        self._fold()
+        self.group.show_group(row)
+
+    def explain(self) -> None:
+        """Ask anew why the job waits."""
+        self.view("why").left()
+        self.show_job(self._job, self._whole)
 
     def show_run(self, run_id: str) -> None:
         """Show a run, whether or not it is the chosen job's own."""

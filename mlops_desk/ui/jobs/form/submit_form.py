@@ -10,9 +10,11 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSplitter, QWidget
 
 from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.ui.jobs.form import yaml_text
+from mlops_desk.ui.jobs.form.changes import changes
 from mlops_desk.ui.jobs.form.check import FileCheck
 from mlops_desk.ui.jobs.form.editor import YamlEditor
 from mlops_desk.ui.jobs.form.pane import FieldsPane
@@ -44,8 +46,12 @@ _ABOUT = (
 class SubmitDialog(FormDialog):
     """Sends the text to the agent, which checks it."""
 
-    def __init__(self, parent: QWidget, context: Context, text: str = TEMPLATE) -> None:
-        super().__init__(parent, "New job", _ABOUT, "Submit job")
+    def __init__(self, parent: QWidget, context: Context, text: str = TEMPLATE, of: str = "") -> None:
+        """``of`` is the job whose file ``text`` is: what differs from it is told."""
+        super().__init__(parent, f"Resubmit {plain(of)}" if of else "New job", _ABOUT, "Submit job")
+        self._original = text if of else None
+        self.changes = Label(points=theme.CAPTION_POINTS, tone="muted", wrap=True)
+        self.changes.setVisible(bool(of))
         self._context = context
         self._folder = str(Path.home())
         self._source_text = "Written here"
@@ -88,6 +94,7 @@ class SubmitDialog(FormDialog):
         split.setChildrenCollapsible(False)
         self.fields.addRow(row)
         self.fill(split)
+        self.fill(self.changes, stretch=0)
         self.fill(self.check, stretch=0)
         wished = theme.DETAIL_WIDTH + theme.READING_WIDTH, theme.DIALOG_TALL + theme.CHART_HEIGHT
         room = self.screen().availableSize()
@@ -138,6 +145,9 @@ class SubmitDialog(FormDialog):
             return
         self.pane.show_file(node)
         self._source_says(self._source_text)
+        if self._original is not None:
+            told = changes(self._original, self.text())
+            self.changes.show_text(f"Changed: {told}" if told else "As it was: nothing is changed yet.")
 
     def _say_no_form(self, error: NoForm) -> None:
         self.pane.show_file(None, str(error))

@@ -1,29 +1,24 @@
 """The columns of the queue: each makes its cell of a job in brief, and says by what it is sorted."""
 
+from collections.abc import Callable
+from typing import Any
+
 from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
+from mlops_desk.ui.jobs.table import group_cells
+from mlops_desk.ui.jobs.table.rows import GroupRow, MemberRow, QueueRow, queue_place
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.words import jobs as words
 from mlops_desk.ui.words import marks, numbers
 
 _NEVER = 1e12
 """Later than any time that is told: what has none comes last."""
-_ON_RANK, _WAITING_RANK, _OVER_RANK = 0, 1, 2
-"""What runs comes first, then what waits, then what is over."""
 
 
-def queue_place(job: JobBrief) -> tuple[int, float, float]:
-    """Return where a job stands in the order of the queue: the longest running, the next ones, the newest ended."""
-    if job.state in words.ON:
-        return _ON_RANK, job.started_at or job.submitted_at, 0.0
-    if job.state in words.WAITING:
-        return _WAITING_RANK, float(job.position) if job.position is not None else _NEVER, job.submitted_at
-    return _OVER_RANK, -(job.ended_at or job.submitted_at), 0.0
-
-
-def search_text(job: JobBrief) -> str:
+def search_text(row: QueueRow) -> str:
     """Return what a filter looks through."""
+    job = row.lead if isinstance(row, GroupRow) else row.job if isinstance(row, MemberRow) else row
     why = job.reason.text if job.reason is not None else ""
     return f"{job.name} {job.state} {job.user} {why} {job.image} {job.id} {job.group or ''}"
 
@@ -106,21 +101,59 @@ def _name(job: JobBrief) -> Cell:
     return Cell(f"{plain(job.name)}{place}", tip=job.name)
 
 
-COLUMNS: tuple[Column[JobBrief], ...] = (
-    Column("name", "Job", _name, order=lambda job: (job.name.lower(), job.group_index or 0)),
-    Column("state", "State", _state, order=lambda job: marks.JOB_MARKS[job.state].word),
-    Column("user", "By", lambda job: Cell(plain(job.user)), order=lambda job: job.user.lower()),
-    Column("gpus", "GPUs", lambda job: Cell(str(job.gpus_asked)), right=True, order=lambda job: job.gpus_asked),
-    Column("position", "Pos.", _position, right=True, order=queue_place),
-    Column("when", "Starts / ends", _when, right=True, order=_when_order),
-    Column("ran", "Ran", _ran, right=True, order=_ran_order),
-    Column("why", "Why", _why, stretch=True),
-    Column("priority", "Priority", lambda job: Cell(str(job.priority)), right=True, hidden=True,
-           order=lambda job: job.priority),
-    Column("group", "Group", lambda job: Cell(plain(job.group or "")[:12]), fixed=True, hidden=True,
-           order=lambda job: job.group or ""),
-    Column("submitted", "Submitted", _submitted, right=True, hidden=True, order=lambda job: job.submitted_at),
-    Column("image", "Image", lambda job: Cell(plain(job.image), tip=job.image), hidden=True,
-           order=lambda job: job.image),
-    Column("id", "Id", lambda job: Cell(job.id[:12]), fixed=True, hidden=True, order=lambda job: job.id),
+def _cell(
+    of_job: Callable[[JobBrief], Cell],
+    of_group: Callable[[GroupRow], Cell],
+    of_member: Callable[[MemberRow, Cell], Cell] | None = None,
+) -> Callable[[QueueRow], Cell]:
+    """Return what makes the cell of any row; a job under its group has that of any job unless it is said."""
+
+    def cell(row: QueueRow) -> Cell:
+        if isinstance(row, GroupRow):
+            return of_group(row)
+        if isinstance(row, MemberRow):
+            made = of_job(row.job)
+            return made if of_member is None else of_member(row, made)
+        return of_job(row)
+
+    return cell
+
+
+def _lead(order: Callable[[JobBrief], Any]) -> Callable[[QueueRow], Any]:
+    """Return by what any row is sorted: a group as the job of it that is furthest in the queue."""
+
+    def value(row: QueueRow) -> Any:
+        if isinstance(row, GroupRow):
+            return order(row.lead)
+        return order(row.job if isinstance(row, MemberRow) else row)
+
+    return value
+
+
+def _same(of_job: Callable[[JobBrief], Cell]) -> Callable[[QueueRow], Cell]:
+    """Return what makes the cell of a row that a group shares with its jobs."""
+    return _cell(of_job, lambda row: of_job(row.lead))
+
+
+COLUMNS: tuple[Column[QueueRow], ...] = (
+    Column("name", "Job", _cell(_name, group_cells.name, group_cells.member_name),
+           order=_lead(lambda job: (job.name.lower(), job.group_index or 0))),
+    Column("state", "State", _cell(_state, group_cells.state),
+           order=_lead(lambda job: marks.JOB_MARKS[job.state].word)),
+    Column("user", "By", _same(lambda job: Cell(plain(job.user))), order=_lead(lambda job: job.user.lower())),
+    Column("gpus", "GPUs", _cell(lambda job: Cell(str(job.gpus_asked)), group_cells.gpus), right=True,
+           order=_lead(lambda job: job.gpus_asked)),
+    Column("position", "Pos.", _cell(_position, group_cells.position), right=True, order=_lead(queue_place)),
+    Column("when", "Starts / ends", _cell(_when, group_cells.when), right=True, order=_lead(_when_order)),
+    Column("ran", "Ran", _cell(_ran, group_cells.ran), right=True, order=_lead(_ran_order)),
+    Column("why", "Why", _cell(_why, group_cells.why, group_cells.member_why), stretch=True),
+    Column("priority", "Priority", _same(lambda job: Cell(str(job.priority))), right=True, hidden=True,
+           order=_lead(lambda job: job.priority)),
+    Column("group", "Group", _same(lambda job: Cell(plain(job.group or "")[:12])), fixed=True, hidden=True,
+           order=_lead(lambda job: job.group or "")),
+    Column("submitted", "Submitted", _same(_submitted), right=True, hidden=True,
+           order=_lead(lambda job: job.submitted_at)),
+    Column("image", "Image", _same(lambda job: Cell(plain(job.image), tip=job.image)), hidden=True,
+           order=_lead(lambda job: job.image)),
+    Column("id", "Id", _same(lambda job: Cell(job.id[:12])), fixed=True, hidden=True, order=_lead(lambda job: job.id)),
 )  # fmt: skip

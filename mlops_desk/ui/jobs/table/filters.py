@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import JobState
+from mlops_desk.ui.jobs.table.rows import GroupRow, MemberRow, QueueRow
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.widgets.field import filter_field
@@ -70,13 +71,22 @@ class Filters(QWidget):
         if narrowed:
             self.changed.emit()
 
-    def fits(self) -> Callable[[JobBrief], bool] | None:
+    def narrows(self) -> bool:
+        """Tell whether single jobs are looked for: by words, by a state, or those of a group."""
+        return bool(self.words.text().strip() or self.state.currentData() or self.group.currentData())
+
+    def fits(self) -> Callable[[QueueRow], bool] | None:
         """Return what tells of a job whether it is wanted; None where all are."""
         state, user, group = (str(box.currentData() or _ANY) for box in (self.state, self.user, self.group))
         if not (state or user or group):
             return None
         states = STATES[state][1]
-        return lambda job: job.state in states and user in {_ANY, job.user} and group in {_ANY, job.group}
+
+        def fits(row: QueueRow) -> bool:
+            job = row.lead if isinstance(row, GroupRow) else row.job if isinstance(row, MemberRow) else row
+            return job.state in states and user in {_ANY, job.user} and group in {_ANY, job.group}
+
+        return fits
 
 
 def _fill(box: ChoiceBox, every: str, offered: dict[str, str]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.base.process import python_command, start_detached
 from mlops_desk.records.jobs.brief import JobBrief
-from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.live.context import Context
 
 _TERMINALS = (
@@ -20,11 +19,14 @@ _TERMINALS = (
 """Programs that run a command in a window, each with the option after which it stands; Debian's own choice first."""
 
 
-def can_open(context: Context, job: JobBrief | None) -> bool:
-    """Tell whether there is a container to open one in: not in the demonstration, nor on another machine."""
+def why_no_shell(context: Context, job: JobBrief) -> str:
+    """Return why none can be opened in a job that runs: it has no container, it is elsewhere, or made up."""
     options = context.options
-    is_here = options.address.folder is not None and not options.demo
-    return is_here and job is not None and job.state is JobState.RUNNING and job.container is not None
+    if options.demo:
+        return "there are no containers in the demonstration"
+    if options.address.folder is None:
+        return "it runs on another machine"
+    return "" if job.container is not None else "it has no container"
 
 
 def open_shell(context: Context, job: JobBrief, found: Callable[[str], str | None] = shutil.which) -> None:
