@@ -8,7 +8,9 @@ from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.holding import finding
 from mlops_desk.ui.widgets.facts import Fact
 from mlops_desk.ui.words import gpus, numbers
+from mlops_desk.ui.words import jobs as words
 from mlops_desk.ui.words.numbers import value_of
+from mlops_desk.ui.words.upcoming import Upcoming
 
 _NOT_NOW = "nothing at this moment, but within the last minute"
 _RECOVERY = {
@@ -23,8 +25,13 @@ _RECOVERY = {
 }
 
 
-def state(gpu: Gpu, verdict: Diagnosis | None = None, *, then: bool = False) -> list[Fact]:
-    """Return what a person looks for first. ``verdict`` is of the minute before, the rest of now, or of ``then``."""
+def state(
+    gpu: Gpu, verdict: Diagnosis | None = None, expected: Upcoming | None = None, *, then: bool = False
+) -> list[Fact]:
+    """Return what a person looks for first. ``verdict`` is of the minute before, the rest of now, or of ``then``.
+
+    ``expected`` is who gets it next.
+    """
     mark = gpus.gpu_mark(gpu)
     performance = value_of(gpu.metrics.get("hw.gpu.performance_state"))
     # Of one that sleeps or may not be read it is not known: "nothing" would say that all is well.
@@ -34,11 +41,18 @@ def state(gpu: Gpu, verdict: Diagnosis | None = None, *, then: bool = False) -> 
     return [
         Fact("State", mark.text, mark.token),
         Fact("Used by", _used_by(gpu)),
+        *([_next(expected)] if expected is not None else []),
         Fact("Slowed by", ", ".join(gpu.throttle_reasons) or held),
         _fact(gpu, "Fan", "hw.fan.speed_ratio", numbers.percent),
         Fact("P-state", numbers.NOTHING if performance is None else f"P{performance:.0f}"),
         *([Fact("Note", plain(gpu.note, 200), "muted")] if gpu.note else []),
     ]
+
+
+def _next(one: Upcoming) -> Fact:
+    about = " · ".join((plain(one.job.name, 60), plain(one.job.user, 40), words.about(one.start)))
+    tip = f"Expected: {numbers.absolute(one.start)}. The queue decides when; which GPU it will be is likely, not sure."
+    return Fact("Next", about, tip=tip)
 
 
 def _used_by(gpu: Gpu) -> str:

@@ -4,8 +4,10 @@ from functools import partial
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.trees import in_order_of_tree
 from mlops_desk.records.diagnosis import Evidence
 from mlops_desk.records.gpu import Gpu, GpuProcess
@@ -23,6 +25,7 @@ from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label, menu_text, set_tip
 from mlops_desk.ui.parts.page import Page
+from mlops_desk.ui.parts.queue_places import QueuePlaces
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.card import Card, framed
@@ -32,6 +35,7 @@ from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.tabs import Tabs
 from mlops_desk.ui.words import alerts, gpus, hints, numbers
 from mlops_desk.ui.words.gpus import process_title
+from mlops_desk.ui.words.upcoming import Upcoming, next_on
 
 VIEWS = (("curves", "Curves"), ("processes", "Processes"), ("health", "Health"), ("links", "Links"))
 
@@ -39,8 +43,8 @@ VIEWS = (("curves", "Curves"), ("processes", "Processes"), ("health", "Health"),
 class GpusPage(Page):
     """A list of GPUs at the left, the chosen one at the right."""
 
-    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATUS, Topic.CONNECTION, Topic.INCIDENTS})
-    loads: ClassVar[tuple[Topic, ...]] = (Topic.INCIDENTS,)
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATUS, Topic.CONNECTION, Topic.INCIDENTS, Topic.JOBS})
+    loads: ClassVar[tuple[Topic, ...]] = (Topic.INCIDENTS, Topic.JOBS)
     goes_back: ClassVar[bool] = True
 
     def __init__(self, context: Context) -> None:
@@ -58,6 +62,7 @@ class GpusPage(Page):
         set_tip(self._by_process, "Show the memory of each process, above one another")
         self._by_process.toggled.connect(self._split_memory)
         self.state = FactGrid()
+        self._places = QueuePlaces(context, self)
         self.verdict = VerdictCard()
         self.verdict.asked.connect(self._show_evidence)
         self._depths: dict[int, int] = {}
@@ -133,9 +138,19 @@ class GpusPage(Page):
         column.addWidget(self.accounts, 2)
         return both
 
+    def showEvent(self, event: QShowEvent) -> None:
+        self._places.wake(awake=True)
+        super().showEvent(event)
+        self._places.look()
+
+    def left(self) -> None:
+        self._places.wake(awake=False)
+
     # What holds now.
 
     def refresh(self, topics: frozenset[Topic]) -> None:
+        if Topic.JOBS in topics:
+            self._places.look()
         status = self.seen_status()
         if status is None:
             self.wait_for_numbers()
@@ -195,11 +210,18 @@ class GpusPage(Page):
         self.curves.show(self._gpu_of(self.context.store.status) or gpu, gpu)
         verdict = alerts.diagnosis_of(status, gpu.uuid)
         self._state_card.heading.show_text(f"State{self.then_words()}")
-        self.state.show_facts(facts.state(gpu, verdict, then=self.is_then()))
+        self.state.show_facts(facts.state(gpu, verdict, self._expected(status), then=self.is_then()))
         self.verdict.show_diagnosis(verdict, self._minute())
         self.tabs.count("processes", len(gpu.processes) if gpu.processes_known else None)
         self.head.fit()
         self._show_view(status, gpu)
+
+    def _expected(self, status: Status) -> Upcoming | None:
+        """Return who gets the chosen GPU next; that is of now, and of no other time that is seen."""
+        store = self.context.store
+        if self.is_then() or not store.is_true_now or self._chosen is None:
+            return None
+        return next_on(status.gpus, store.jobs.value or {}, agent_clock.now()).get(self._chosen)
 
     def _minute(self) -> str:
         """Say of what time the verdict is."""

@@ -6,6 +6,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QScrollArea, QVBoxLayout, QWidget
 
+from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.status import Status
@@ -31,6 +32,7 @@ from mlops_desk.ui.widgets.lines import Line, LinesCard
 from mlops_desk.ui.widgets.scroll import thin
 from mlops_desk.ui.words import alerts, gpus, hints, marks, numbers
 from mlops_desk.ui.words import jobs as words
+from mlops_desk.ui.words.upcoming import next_on, next_words
 
 JOBS_SHOWN = 12  # chosen: what fits beside the GPUs
 HOST_TILES = 12  # chosen: two rows of a wide window
@@ -108,7 +110,9 @@ class OverviewPage(Page):
             return
         topics, self._waiting = topics | self._waiting, frozenset()
         self.show_content()
-        if topics & {Topic.STATUS, Topic.CONNECTION} and self.takes_numbers():
+        if (topics & {Topic.STATUS, Topic.CONNECTION} and self.takes_numbers()) or (
+            Topic.JOBS in topics and not self.is_then()
+        ):
             self._show_tiles()
         if topics - {Topic.STATUS}:
             self._show_verdict()
@@ -155,9 +159,14 @@ class OverviewPage(Page):
         if list(self._gpus) != wanted:
             self._gpus = {uuid: self._gpus.get(uuid) or self._tile(uuid, theme.TILE_HEIGHT) for uuid in wanted}
             self._gpu_grid.set_tiles(list(self._gpus.values()))
+        now = agent_clock.now()
+        # Who is next is of now, and of no other time that charts show.
+        coming = {} if self.is_then() or stale else next_on(status.gpus, self.context.store.jobs.value or {}, now)
         for slot, gpu in enumerate(status.gpus):
             verdict = alerts.diagnosis_of(status, gpu.uuid)
-            self._gpus[gpu.uuid].show_view(gpu_view(store, gpu, slot, stale, verdict))
+            one = coming.get(gpu.uuid)
+            expected = next_words(one, now) if one is not None else ""
+            self._gpus[gpu.uuid].show_view(gpu_view(store, gpu, slot, stale, verdict, expected))
         self._gpu_grid.setVisible(bool(wanted))
         self._none.say(None if wanted else status)
 

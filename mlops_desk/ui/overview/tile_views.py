@@ -16,9 +16,19 @@ SILENT_TILES = 4  # chosen: a server that is down takes all its mounts along
 
 
 def gpu_view(
-    store: Store, gpu: Gpu, slot: int, stale: AgentConnection | None, verdict: Diagnosis | None = None
+    store: Store,
+    gpu: Gpu,
+    slot: int,
+    stale: AgentConnection | None,
+    verdict: Diagnosis | None = None,
+    expected: str = "",
 ) -> TileView:
-    """Return what the tile of a GPU shows; ``stale`` when it isn't true now, ``verdict`` why it is not busier."""
+    """Return what the tile of a GPU shows; ``stale`` when it isn't true now, ``verdict`` why it is not busier.
+
+    ``expected`` says who gets it next: on a GPU that is free in the place of nobody.
+    """
+    mark = gpus.judged_mark(gpu, verdict)
+    foot = gpus.who(gpu)
     metrics = gpu.metrics
     used = value_of(metrics.get("hw.gpu.memory.usage"))
     limit = value_of(metrics.get("hw.gpu.memory.limit"))
@@ -31,15 +41,15 @@ def gpu_view(
         number=numbers.NOTHING if ratio is None else f"{ratio * 100:.0f}",
         unit=numbers.why_missing(busy) if ratio is None else "%",
         aside=numbers.size_of(used, limit),
-        mark=gpus.judged_mark(gpu, verdict) if stale is None else stale_mark(stale),
+        mark=mark if stale is None else stale_mark(stale),
         meter=used / limit if used is not None and limit else None,
         curves=(curve,),
         lines=(
             numbers.celsius(value_of(metrics.get("hw.temperature"))),
             numbers.watts(value_of(metrics.get("hw.power"))),
         ),
-        foot=gpus.who(gpu),
-        tip=_gpu_tip(gpu, verdict),
+        foot=expected if expected and gpus.gpu_mark(gpu).word == "free" else foot,
+        tip="\n".join(part for part in (expected, _gpu_tip(gpu, verdict)) if part),
         dim=stale is not None or gpu.state is not GpuState.OK,
     )
 

@@ -387,3 +387,21 @@ def test_quantities_are_said_in_their_unit():
     assert (alerts.threshold(flag), alerts.threshold(share)) == ("≥ 1", "≥ 97\u202f%")
     assert alerts.quantity(79.0, "1") == "79"
     assert alerts.quantity(None, "Cel") == "–"
+
+
+def test_a_free_gpu_says_who_gets_it_next(start, double, qtbot):
+    waiting = double.jobs_by_id["9e3f4a5b6c7d"]
+    double.jobs_by_id[waiting.id] = replace(waiting, forecast_start=time.time() + 30)
+    window = start(double, "overview").window
+    tile = window.page()._gpus[uuid_of(3)]
+    qtbot.waitUntil(lambda: tile._view.foot == "next: sweep-lr-0.3 now")
+    held = window.page()._gpus[uuid_of(0)]
+    assert held._view.foot.startswith("resnet50")
+    window.sidebar.choose("gpus")
+    page = window.page()
+    page.list.select(uuid_of(3))
+    qtbot.waitUntil(
+        lambda: {fact.name: fact.value for fact in page.state.shown}.get("Next", "").endswith("· ana · now")
+    )
+    page.list.select(uuid_of(0))
+    qtbot.waitUntil(lambda: "Next" not in {fact.name for fact in page.state.shown})

@@ -18,6 +18,7 @@ from mlops_desk.ui.curves.happenings import Occupant
 from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.jobs.lanes import bars, painting
 from mlops_desk.ui.jobs.lanes.bars import BarKind, LaneBar
+from mlops_desk.ui.words import upcoming
 
 NOW = 1_700_000_000.0
 FREE = 3  # of the double's GPUs
@@ -101,7 +102,7 @@ def test_no_two_expectations_stand_over_each_other(asked):
     for lane in made((), jobs, gpus=(FREE, FREE + 8, FREE + 16)).values():
         ends = -math.inf
         for bar in lane:
-            assert bar.start >= ends - bars.SLACK_SECONDS
+            assert bar.start >= ends - upcoming.SLACK_SECONDS
             ends = math.inf if bar.end is None else bar.end
 
 

@@ -1,7 +1,4 @@
-"""What stands in the lanes of the GPUs: who had each from when to when, and who is expected next. No Qt here.
-
-A forecast is the scheduler's as to when; on which GPUs a waiting job will be is only guessed: those that are free then.
-"""
+"""What stands in the lanes of the GPUs: who had each from when to when, and who is expected next. No Qt here."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +13,8 @@ from mlops_desk.ui.curves.happenings import Occupant
 from mlops_desk.ui.words import gpus, marks, numbers
 from mlops_desk.ui.words import jobs as words
 from mlops_desk.ui.words.numbers import Mark
+from mlops_desk.ui.words.upcoming import upcoming
 
-MOST_EXPECTED = 200  # chosen: more forecasts than lanes have room for
-SLACK_SECONDS = 90.0  # chosen: a forecast and the end before it are reckoned a moment apart
 _NAME_LIMIT = 40  # chosen: a name in a bar
 
 
@@ -122,21 +118,12 @@ def _is_bad(state: JobState) -> bool:
 
 
 def _expect(known: Sequence[Gpu], bars: dict[str, list[LaneBar]], jobs: Mapping[str, JobBrief], now: float) -> None:
-    """Put the waiting jobs whose start is forecast where there is room then, in the order of the queue."""
+    """Put the waiting jobs whose start is forecast where there is room then."""
     free_at = {gpu.uuid: _free_at(gpu, bars[gpu.uuid], now) for gpu in known}
-    waiting = [job for job in jobs.values() if job.state is JobState.QUEUED and job.forecast_start is not None]
-    waiting.sort(key=lambda job: (job.forecast_start or 0.0, job.position or 0))
-    for job in waiting[:MOST_EXPECTED]:
-        start = max(job.forecast_start or now, now)
-        free = [uuid for uuid, at in free_at.items() if at <= start + SLACK_SECONDS]
-        if not 0 < job.gpus_asked <= len(free):
-            continue
-        end = None if job.time_limit_seconds is None else start + job.time_limit_seconds
-        bar = LaneBar(BarKind.EXPECTED, start, end, job.name, job.user, job.id)
-        # The one that was free last: a longer gap elsewhere may fit one that is to come.
-        for uuid in sorted(free, key=lambda uuid: -free_at[uuid])[: job.gpus_asked]:
-            bars[uuid].append(bar)
-            free_at[uuid] = math.inf if end is None else end
+    for uuid, expected in upcoming(free_at, jobs.values(), now).items():
+        bars[uuid] += [
+            LaneBar(BarKind.EXPECTED, one.start, one.end, one.job.name, one.job.user, one.job.id) for one in expected
+        ]
 
 
 def _free_at(gpu: Gpu, held: Sequence[LaneBar], now: float) -> float:
