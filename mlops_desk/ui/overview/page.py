@@ -110,9 +110,7 @@ class OverviewPage(Page):
             return
         topics, self._waiting = topics | self._waiting, frozenset()
         self.show_content()
-        if (topics & {Topic.STATUS, Topic.CONNECTION} and self.takes_numbers()) or (
-            Topic.JOBS in topics and not self.is_then()
-        ):
+        if topics & {Topic.STATUS, Topic.CONNECTION} and self.takes_numbers():
             self._show_tiles()
         if topics - {Topic.STATUS}:
             self._show_verdict()
