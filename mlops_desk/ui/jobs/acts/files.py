@@ -18,7 +18,7 @@ ENDING = ".mldcapsule"
 _NAME_LIMIT = 80  # chosen: a file's name that is still read
 
 
-class JobFiles:
+class FileActs:
     """Dialogs belong to ``page``."""
 
     def __init__(self, page: QWidget, context: Context) -> None:

@@ -10,7 +10,7 @@ from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.jobs.acts.act import ActButton, ActWords, JobAct, menu_title
-from mlops_desk.ui.jobs.acts.files import JobFiles
+from mlops_desk.ui.jobs.acts.files import FileActs
 from mlops_desk.ui.jobs.acts.group_acts import GroupActs
 from mlops_desk.ui.jobs.acts.shell import open_shell, why_no_shell
 from mlops_desk.ui.jobs.acts.stop import ask_to_stop
@@ -61,7 +61,7 @@ class JobActs(QObject):
         self._context = context
         self._row = row
         self._stopping = False
-        self._files = JobFiles(page, context)
+        self._files = FileActs(page, context)
         self._group = GroupActs(page, context, row)
         self.acts = {act.id: act for act in self._made(explain)}
         self.stop = ActButton(self.acts["jobs.cancel"], harmful=True)
