@@ -47,7 +47,8 @@ from mlops_desk.jobs.queue.rules import rules_of
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.leases.container_devices import may_open_gpus
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.leases.letters.booking_desk import BookingDesk, open_bookings
 from mlops_desk.leases.letters.notes import NotePaper
 from mlops_desk.leases.letters.papers import Papers

@@ -1,4 +1,4 @@
-"""Which GPUs may be given out. Pure: driver facts and leases in, a choice or the reason why not out.
+"""How a GPU stands. Pure: driver facts and leases in, a state and the reason for it out.
 
 FREE       nobody holds it and the driver shows no compute process
 LEASED     a lease names a holder that lives
@@ -20,7 +20,6 @@ from mlops_desk.leases.faults import GpuFault, fault_of
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.holding import held_by_nobody_bytes
 from mlops_desk.records.jobs.card import CardState
-from mlops_desk.records.metric import Reading
 
 DISPLAY_COMMANDS = frozenset({
     "Xorg", "X", "Xwayland", "Xvnc", "Xorg.bin", "gnome-shell", "gnome-remote-desktop-daemon", "mutter",
@@ -76,15 +75,6 @@ class DriverFacts:
     faults: Mapping[str, GpuFault] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class GpuChoice:
-    """GPUs, or the reason why there are none. ``impossible``: waiting will not help on this machine."""
-
-    gpus: tuple[str, ...] | None
-    reason: str | None = None
-    impossible: bool = False
-
-
 def standing(gpu: Gpu, claim: Claim | None, facts: DriverFacts) -> tuple[CardState, str]:
     """Return how ``gpu`` stands, and a few words why. A holder keeps a broken GPU: it may still have results there."""
     fault = fault_of(gpu, facts.faults)
@@ -111,7 +101,14 @@ def _used(gpu: Gpu, claim: Claim | None, facts: DriverFacts) -> tuple[CardState,
         return CardState.UNKNOWN, f"{_gib(unclaimed)} of its memory are in use by no process that the driver shows"
     if claim is not None and sharers:
         return CardState.SHARED, claim.text
-    return CardState.FREE, "free"
+    return CardState.FREE, _asleep(gpu) or "free"
+
+
+def _asleep(gpu: Gpu) -> str:
+    """Say of a GPU that sleeps how it is woken, where its size is not known: jobs that ask for memory wait for it."""
+    if gpu.state is not GpuState.ASLEEP or gpu.metrics.get(_TOTAL) is not None:
+        return ""
+    return "asleep, and how much memory it has was not seen since the agent's start (nvidia-smi wakes it)"
 
 
 def living_shares(claim: Claim | None) -> tuple[ShareClaim, ...]:
@@ -126,31 +123,6 @@ def still_draining(claim: Claim, processes: Iterable[GpuProcess], facts: DriverF
         leavers.append(claim)
     processes = tuple(processes)
     return any(_still_draining(one.released_at, processes, facts) for one in leavers)
-
-
-def choose(count: int, memory_bytes: int | None, facts: DriverFacts | None, claims: Mapping[str, Claim]) -> GpuChoice:
-    """Choose ``count`` free GPUs, lowest index first, each with ``memory_bytes`` free; all of them or none."""
-    if count == 0:
-        return GpuChoice(())
-    if facts is None:
-        return GpuChoice(None, "The GPU driver can't be asked, so no GPU is given out.")
-    gpus = sorted(facts.gpus, key=lambda gpu: (gpu.index, gpu.uuid))
-    large = [gpu for gpu in gpus if not _is_too_small(gpu, memory_bytes)]
-    if len(large) < count:
-        return GpuChoice(None, _too_few(count, memory_bytes, len(large), len(gpus)), impossible=True)
-    chosen: list[str] = []
-    waits: list[str] = []
-    for gpu in large:
-        state, text = standing(gpu, claims.get(gpu.uuid), facts)
-        if state is CardState.FREE and not _has_room(gpu, memory_bytes):
-            waits.append(f"GPU {gpu.index}: {_no_room(gpu, memory_bytes)}")
-        elif state is CardState.FREE:
-            chosen.append(gpu.uuid)
-        else:
-            waits.append(f"GPU {gpu.index}: {text}")
-    if len(chosen) >= count:
-        return GpuChoice(tuple(chosen[:count]))
-    return GpuChoice(None, f"Waits for {_plural(count)}; {len(chosen)} free. {'; '.join(waits)}.")
 
 
 def is_display(process: GpuProcess) -> bool:
@@ -187,41 +159,6 @@ def program(process: GpuProcess) -> str:
     """Return the name of a process's program."""
     words = (process.command or "").split()
     return plain(words[0].rpartition("/")[2] if words else "a process", 40)
-
-
-def _value(reading: Reading | None) -> float | None:
-    return None if reading is None else reading.value
-
-
-def _is_too_small(gpu: Gpu, memory_bytes: int | None) -> bool:
-    """Tell whether ``gpu`` is known to be too small; one whose size is not known today may fit tomorrow."""
-    limit = _value(gpu.metrics.get(_TOTAL))
-    return memory_bytes is not None and limit is not None and limit < memory_bytes
-
-
-def _has_room(gpu: Gpu, memory_bytes: int | None) -> bool:
-    if memory_bytes is None:
-        return True
-    limit, usage = _value(gpu.metrics.get(_TOTAL)), _value(gpu.metrics.get("hw.gpu.memory.usage"))
-    if gpu.state is GpuState.ASLEEP:  # nobody works on it, and asking what is in use would wake it
-        usage = 0.0
-    return limit is not None and usage is not None and limit - usage >= memory_bytes
-
-
-def _no_room(gpu: Gpu, memory_bytes: int | None) -> str:
-    if gpu.state is GpuState.ASLEEP:
-        return "asleep, and how much memory it has was not seen since the agent's start (nvidia-smi wakes it)"
-    return f"{_gib(memory_bytes)} of free memory not shown"
-
-
-def _too_few(count: int, memory_bytes: int | None, fitting: int, total: int) -> str:
-    if memory_bytes is None or total < count:
-        return f"Asks for {_plural(count)}; this machine has {total}."
-    return f"Asks for {_plural(count)} with {_gib(memory_bytes)} of memory; this machine has {fitting}."
-
-
-def _plural(count: int) -> str:
-    return "1 GPU" if count == 1 else f"{count} GPUs"
 
 
 def _gib(memory_bytes: float | None) -> str:

@@ -16,9 +16,11 @@ import time
 from pathlib import Path
 
 from mlops_desk.leases.folders import LeaseFolders
+from mlops_desk.leases.grounds import LeaseOwner
 from mlops_desk.leases.host import ThisHost
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.gpu import Gpu, GpuState
+from tests.leasing import lease_gpus
 
 TRIES = 100
 
@@ -101,7 +103,7 @@ def _leaked(place: Path, victim: str) -> str | None:
 def _taken(ledger: LeaseLedger, attempt_id: str, count: int) -> tuple[str, ...] | None:
     """Take GPUs; the first look notes the deaths that only a later one lets go."""
     for _ in range(3):
-        choice = ledger.acquire(attempt_id, "x", count, _facts(ledger))
+        choice = lease_gpus(ledger, attempt_id, "x", count, _facts(ledger))
         if choice.gpus is not None:
             return choice.gpus
     return None
@@ -122,7 +124,7 @@ def _damaged(place: Path, rng: random.Random) -> str | None:
             now = {uuid: info.instance for uuid, info in watcher.snapshot().items() if info.state == "leased"}
             if now != before:
                 return f"leases were {before}, and {now} after {file} was damaged"
-        if watcher.acquire("x", "x", len(GPUS) - len(USERS) + 1, _facts(watcher)).gpus is not None:
+        if lease_gpus(watcher, "x", "x", len(GPUS) - len(USERS) + 1, _facts(watcher)).gpus is not None:
             return "a GPU that somebody holds was given out"
     finally:
         for holder in holders:

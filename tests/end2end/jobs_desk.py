@@ -17,7 +17,8 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.jobs.service import JobsService
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.runtimes.local.build import local_runtime

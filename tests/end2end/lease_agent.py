@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.gpu import Gpu, GpuState
+from tests.leasing import lease_gpus
 
 
 def main(uid: int, arena: str, leases: str, seconds: str) -> None:
@@ -37,7 +39,7 @@ def main(uid: int, arena: str, leases: str, seconds: str) -> None:
     while time.monotonic() < until:
         number += 1
         attempt = f"{os.getpid()}-{number}"
-        choice = ledger.acquire(attempt, "hammer", dice.randint(1, 2), ledger.facts(gpus, time.time()))
+        choice = lease_gpus(ledger, attempt, "hammer", dice.randint(1, 2), ledger.facts(gpus, time.time()))
         if choice.gpus is None:
             time.sleep(0.001)
             continue
@@ -56,7 +58,7 @@ def main(uid: int, arena: str, leases: str, seconds: str) -> None:
 
 
 def _hold(ledger: LeaseLedger, gpus: list[Gpu]) -> NoReturn:
-    choice = ledger.acquire("held", "hold", 1, ledger.facts(gpus, time.time()))
+    choice = lease_gpus(ledger, "held", "hold", 1, ledger.facts(gpus, time.time()))
     print(choice.gpus, flush=True)
     while True:
         time.sleep(0.1)
@@ -67,7 +69,7 @@ def _rehearse() -> None:
     """Load all that will be needed, while this process may still read the folder where Python lies."""
     with tempfile.TemporaryDirectory() as folder:
         ledger = LeaseLedger(LeaseOwner("rehearsal"), folders=LeaseFolders((Path(folder, "leases"),)))
-        ledger.acquire("a", "x", 1, ledger.facts([Gpu("GPU-0", 0, "Test", None, GpuState.OK)], time.time()))
+        lease_gpus(ledger, "a", "x", 1, ledger.facts([Gpu("GPU-0", 0, "Test", None, GpuState.OK)], time.time()))
         ledger.uphold()
         ledger.release("a")
         ledger.snapshot()

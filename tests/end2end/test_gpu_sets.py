@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.leases.folders import ENVIRONMENT, LeaseFolders
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from tests.gpu_engine import PrivateEngine, cdi_engine, gpu_engine  # noqa: F401 - the fixtures
 from tests.images import busybox_image
 

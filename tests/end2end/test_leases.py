@@ -16,11 +16,13 @@ import pytest
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.gpu import Gpu, GpuState
 from tests.engine_suite import WAITS
 from tests.gpu_engine import PrivateEngine
 from tests.images import busybox_image
+from tests.leasing import lease_gpus
 
 pytestmark = pytest.mark.end2end
 
@@ -101,8 +103,8 @@ def test_killed_agents_neither_double_nor_leak_a_lease(place: Path) -> None:
     watcher = ledger(place)
     assert watcher.snapshot(watcher.facts(shown(), time.time())) == {}
     # The first look notes the deaths that no other agent has noted yet; the second then gives all GPUs out.
-    first = watcher.acquire("all", "x", 3, watcher.facts(shown(), time.time()))
-    given = first if first.gpus else watcher.acquire("all", "x", 3, watcher.facts(shown(), time.time()))
+    first = lease_gpus(watcher, "all", "x", 3, watcher.facts(shown(), time.time()))
+    given = first if first.gpus else lease_gpus(watcher, "all", "x", 3, watcher.facts(shown(), time.time()))
     assert given.gpus == tuple(GPUS)
 
 
@@ -142,7 +144,7 @@ def test_another_user_can_not_touch_a_lease(place: Path) -> None:
     before = os.umask(0o000)
     try:
         holder = ledger(place, "holder")
-        assert holder.acquire("run", "train", 1, holder.facts(shown(), time.time())).gpus == (GPUS[0],)
+        assert lease_gpus(holder, "run", "train", 1, holder.facts(shown(), time.time())).gpus == (GPUS[0],)
     finally:
         os.umask(before)
     command = [sys.executable, "-c", VANDALISM, "4101", str(place / "leases")]
@@ -177,7 +179,7 @@ time.sleep(600)
 @pytest.mark.parametrize("kind", ["file", "link", "fifo", "folder", "forged"])
 def test_who_sits_in_anothers_place_blocks_at_most_the_gpu_it_names_and_is_named(place: Path, kind: str) -> None:
     forger = ledger(place, "forger")
-    forger.acquire("forged", "mine", 1, forger.facts(shown(), time.time()))
+    lease_gpus(forger, "forged", "mine", 1, forger.facts(shown(), time.time()))
     (forged,) = (place / "leases").glob("*/*.lease")
     content = forged.read_text()
     shutil.rmtree(forged.parent)
@@ -188,14 +190,15 @@ def test_who_sits_in_anothers_place_blocks_at_most_the_gpu_it_names_and_is_named
         assert squatter.stdout.readline() == "there\n"
         holder = ledger(place, "holder")
         blocked = kind in {"folder", "forged"}
-        choice = holder.acquire("run", "train", 3, holder.facts(shown(), time.time()))
+        choice = lease_gpus(holder, "run", "train", 3, holder.facts(shown(), time.time()))
         if blocked:
             assert choice.reason is not None
             assert (
-                f"GPU 0: the lease file {place}/leases/mlops-desk-leases-0/{GPUS[0]}.lease of uid 4101" in choice.reason
+                f"GPU 0 is not given out: the lease file {place}/leases/mlops-desk-leases-0/{GPUS[0]}.lease of uid 4101"
+                in choice.reason
             )
             assert ("is damaged" if kind == "folder" else "speaks for another user") in choice.reason
-            choice = holder.acquire("run", "train", 2, holder.facts(shown(), time.time()))
+            choice = lease_gpus(holder, "run", "train", 2, holder.facts(shown(), time.time()))
         assert choice.gpus == tuple(GPUS[1:] if blocked else GPUS)
         assert {info.attempt for uuid, info in holder.snapshot().items() if uuid in choice.gpus} == {"run"}
         ours = [folder for folder in (place / "leases").iterdir() if folder.lstat().st_uid == 0]
@@ -212,7 +215,7 @@ import time
 from tests.end2end.test_leases import *
 place = Path({str(place)!r})
 holder = ledger(place, "exec")
-print(holder.acquire("run", "exec", 1, holder.facts(shown(), time.time())).gpus, flush=True)
+print(lease_gpus(holder, "run", "exec", 1, holder.facts(shown(), time.time())).gpus, flush=True)
 time.sleep(600)
 """
     holder = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -220,12 +223,12 @@ time.sleep(600)
     assert GPUS[0] in holder.stdout.readline()
     watcher = ledger(place)
     assert watcher.snapshot(watcher.facts(shown(), time.time()))[GPUS[0]].attempt == "run"
-    assert watcher.acquire("mine", "x", 3, watcher.facts(shown(), time.time())).gpus is None
+    assert lease_gpus(watcher, "mine", "x", 3, watcher.facts(shown(), time.time())).gpus is None
     holder.kill()
     holder.communicate()
     assert watcher.snapshot(watcher.facts(shown(), time.time())) == {}
-    watcher.acquire("mine", "x", 3, watcher.facts(shown(), time.time()))
-    assert watcher.acquire("mine", "x", 3, watcher.facts(shown(), time.time())).gpus == tuple(GPUS)
+    lease_gpus(watcher, "mine", "x", 3, watcher.facts(shown(), time.time()))
+    assert lease_gpus(watcher, "mine", "x", 3, watcher.facts(shown(), time.time())).gpus == tuple(GPUS)
 
 
 @pytest.mark.engine
@@ -241,7 +244,7 @@ import time
 from tests.end2end.test_leases import *
 place = Path({str(place)!r})
 holder = ledger(place, "agent")
-print(holder.acquire("a1", "train", 1, holder.facts(shown(), time.time()), container={name!r}).gpus, flush=True)
+print(lease_gpus(holder, "a1", "train", 1, holder.facts(shown(), time.time()), container={name!r}).gpus, flush=True)
 """
     labels = {"io.mlops-desk.lease-test": "1"}
     try:
@@ -257,10 +260,10 @@ print(holder.acquire("a1", "train", 1, holder.facts(shown(), time.time()), conta
         )
         watcher = ledger(place, container_lives=lives)
         for _ in range(2):
-            assert watcher.acquire("b1", "x", 3, watcher.facts(shown(), time.time())).gpus is None
+            assert lease_gpus(watcher, "b1", "x", 3, watcher.facts(shown(), time.time())).gpus is None
         engine.stop(name, 1)
-        watcher.acquire("b1", "x", 3, watcher.facts(shown(), time.time()))
-        assert watcher.acquire("b1", "x", 3, watcher.facts(shown(), time.time())).gpus == tuple(GPUS)
+        lease_gpus(watcher, "b1", "x", 3, watcher.facts(shown(), time.time()))
+        assert lease_gpus(watcher, "b1", "x", 3, watcher.facts(shown(), time.time())).gpus == tuple(GPUS)
     finally:
         engine.remove(name)
         engine.close()

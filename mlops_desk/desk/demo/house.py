@@ -29,7 +29,8 @@ from mlops_desk.engines.discovery import Candidate
 from mlops_desk.engines.engine import ContainerSpec, Engine
 from mlops_desk.engines.fake import FakeEngine, ScriptedEnding, ScriptedProgram
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.model import Registry, Run

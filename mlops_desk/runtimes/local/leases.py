@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.leases.allocation import DriverFacts
-from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger
+from mlops_desk.leases.grounds import LeaseHolder
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.runtimes.local.ports import GpuHolder
 

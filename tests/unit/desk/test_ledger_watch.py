@@ -8,11 +8,13 @@ import pytest
 
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.agent import Check
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.host import Host
 from mlops_desk.records.status import Sample
+from tests.leasing import lease_gpus
 
 GPUS = [Gpu(f"GPU-{index}", index, "Test", None, GpuState.OK, processes_known=True) for index in range(2)]
 
@@ -49,7 +51,7 @@ def test_what_the_driver_showed_too_long_ago_is_no_ground_to_give_gpus_out(
 def test_each_look_upholds_our_leases(tmp_path: Path) -> None:
     ours = ledger(tmp_path, "ours")
     leasing = Leasing(ours, "ours", lambda: 1.0)
-    ours.acquire("a1", "train", 1, ours.facts(GPUS, time.time()))
+    lease_gpus(ours, "a1", "train", 1, ours.facts(GPUS, time.time()))
     file = tmp_path / f"mlops-desk-leases-{os.geteuid()}" / "GPU-0.lease"
     file.write_text("garbage")
     info = leasing.known(sample())["GPU-0"]
@@ -61,8 +63,8 @@ def test_each_look_upholds_our_leases(tmp_path: Path) -> None:
 def test_that_ours_can_not_be_upheld_is_told_with_them_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, others = ledger(tmp_path, "ours"), ledger(tmp_path, "other")
     leasing = Leasing(ours, "ours", lambda: 1.0)
-    ours.acquire("a1", "train", 1, ours.facts(GPUS, time.time()))
-    others.acquire("b1", "train", 1, ours.facts(GPUS, time.time()))
+    lease_gpus(ours, "a1", "train", 1, ours.facts(GPUS, time.time()))
+    lease_gpus(others, "b1", "train", 1, ours.facts(GPUS, time.time()))
     with monkeypatch.context() as broken:
         broken.setattr(LeaseFolders, "glance_own", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         infos = leasing.known(sample())

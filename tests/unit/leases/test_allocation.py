@@ -6,29 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.leases.allocation import Claim, DriverFacts, choose, is_display, standing
+from mlops_desk.leases.allocation import Claim, DriverFacts, is_display, standing
+from mlops_desk.leases.shares import room_of
 from mlops_desk.records.gpu import GpuState
 from mlops_desk.records.jobs.card import CardState
 from mlops_desk.records.metric import MetricState, Reading
-from tests.unit.leases.world import GIB, gpu, process, uuid
+from tests.unit.leases.world import GIB, gpu, process
 
 LEASED = Claim(CardState.LEASED, "leased to train of alice")
 
 
 def facts(*gpus, seen_at: float = 100.0) -> DriverFacts:
     return DriverFacts(tuple(gpus), seen_at)
-
-
-def test_the_lowest_free_ones_are_chosen() -> None:
-    choice = choose(2, None, facts(gpu(3), gpu(0), gpu(2), gpu(1)), {uuid(0): LEASED})
-    assert choice.gpus == (uuid(1), uuid(2))
-
-
-def test_all_or_none_and_the_reason_names_who_has_the_others() -> None:
-    choice = choose(2, None, facts(gpu(0), gpu(1)), {uuid(1): LEASED})
-    assert choice.gpus is None
-    assert not choice.impossible
-    assert choice.reason == "Waits for 2 GPUs; 1 free. GPU 1: leased to train of alice."
 
 
 @pytest.mark.parametrize("state", [state for state in GpuState if state not in {GpuState.OK, GpuState.ASLEEP}])
@@ -39,31 +28,20 @@ def test_what_the_driver_does_not_vouch_for_is_not_given_out(state: GpuState) ->
 
 def test_a_sleeping_gpu_is_given_out() -> None:
     assert standing(gpu(0, state=GpuState.ASLEEP, gib=None), None, facts())[0] is CardState.FREE
-    assert choose(1, None, facts(gpu(0, state=GpuState.ASLEEP, gib=None)), {}).gpus == (uuid(0),)
 
 
 def test_a_sleeping_gpu_is_given_to_who_needs_no_more_memory_than_it_has() -> None:
     asleep = gpu(0, state=GpuState.ASLEEP, gib=24)
     asleep = replace(asleep, metrics={**asleep.metrics, "hw.gpu.memory.usage": Reading(None, "By", MetricState.ASLEEP)})
-    assert choose(1, 24 * GIB, facts(asleep), {}).gpus == (uuid(0),)
-    assert choose(1, 24 * GIB + 1, facts(asleep), {}).impossible
+    assert room_of(asleep, CardState.FREE, None, facts()).room_bytes == 24 * GIB
 
 
 def test_who_waits_for_a_sleeping_gpu_of_unknown_size_is_told_how_it_is_woken() -> None:
-    choice = choose(1, GIB, facts(gpu(0, state=GpuState.ASLEEP, gib=None)), {})
-    assert (choice.gpus, choice.impossible) == (None, False)
-    assert choice.reason == (
-        "Waits for 1 GPU; 0 free. "
-        "GPU 0: asleep, and how much memory it has was not seen since the agent's start (nvidia-smi wakes it)."
-    )
-
-
-def test_without_a_driver_nothing_is_given_out() -> None:
-    assert choose(1, None, None, {}).gpus is None
-
-
-def test_a_job_without_gpus_needs_no_driver() -> None:
-    assert choose(0, None, None, {}).gpus == ()
+    asleep = gpu(0, state=GpuState.ASLEEP, gib=None)
+    told = "asleep, and how much memory it has was not seen since the agent's start (nvidia-smi wakes it)"
+    assert standing(asleep, None, facts()) == (CardState.FREE, told)
+    assert room_of(asleep, CardState.FREE, None, facts()).room_bytes is None
+    assert standing(gpu(0, state=GpuState.ASLEEP), None, facts())[1] == "free"
 
 
 def test_somebody_elses_computing_makes_it_external_and_is_named() -> None:
@@ -113,20 +91,18 @@ def test_a_process_of_unknown_age_keeps_it_draining() -> None:
 
 def test_memory_must_be_there_and_free() -> None:
     screen = process(kind="graphics", gib=20)
-    cards = facts(
-        gpu(0, gib=8), gpu(1, gib=24, used_gib=20, processes=(screen,)), gpu(2, gib=None), gpu(3, gib=24, used_gib=0.9)
-    )
-    assert choose(1, 10 * GIB, cards, {}).gpus == (uuid(3),)
-    assert choose(2, 10 * GIB, cards, {}).gpus is None
+    cards = (
+        gpu(0, gib=8), gpu(1, gib=24, used_gib=20, processes=(screen,)), gpu(2, gib=None), gpu(3, gib=24, used_gib=0.5)
+    )  # fmt: skip
+    rooms = [room_of(card, CardState.FREE, None, facts()).room_bytes for card in cards]
+    assert rooms == [8 * GIB, 4 * GIB, None, 23.5 * GIB]
+    assert room_of(cards[0], CardState.LEASED, LEASED, facts()).room_bytes == 0
 
 
 def test_memory_that_no_process_holds_is_not_given_out() -> None:
     state, text = standing(gpu(0, gib=80, used_gib=70), None, facts())
     assert state is CardState.UNKNOWN
     assert text == "70 GiB of its memory are in use by no process that the driver shows"
-    choice = choose(1, None, facts(gpu(0, gib=80, used_gib=70)), {})
-    assert choice.reason == f"Waits for 1 GPU; 0 free. GPU 0: {text}."
-    assert not choice.impossible
     drained = Claim(CardState.DRAINING, "still being freed", 50.0)
     assert standing(gpu(0, gib=80, used_gib=70), drained, facts())[0] is CardState.UNKNOWN
 
@@ -137,37 +113,22 @@ def test_memory_that_the_screen_holds_is_nobodys_secret() -> None:
     assert standing(gpu(0, used_gib=9, processes=(screen,)), None, facts())[0] is CardState.UNKNOWN
 
 
-def test_what_no_waiting_brings_is_said() -> None:
-    assert choose(3, None, facts(gpu(0), gpu(1)), {}).impossible
-    choice = choose(1, 48 * GIB, facts(gpu(0, gib=24)), {})
-    assert choice.impossible
-    assert choice.reason == "Asks for 1 GPU with 48 GiB of memory; this machine has 0."
-    assert not choose(1, 48 * GIB, facts(gpu(0, gib=None)), {}).impossible
-
-
 CLAIMS = st.none() | st.sampled_from(
     [LEASED, Claim(CardState.UNKNOWN, "?"), Claim(CardState.DRAINING, "d", 50.0), Claim(CardState.DRAINING, "d")]
 )
 CARD = st.tuples(st.sampled_from(GpuState), st.sampled_from([None, 8, 24]), st.integers(0, 8), st.booleans(), CLAIMS)
 
 
-@given(st.lists(CARD, max_size=8), st.integers(0, 9), st.none() | st.integers(1, 30))
-def test_whatever_is_given_out_is_free_and_enough(cards, count: int, gib: int | None) -> None:
-    gpus = [
-        gpu(index, state=state, gib=size, used_gib=used, processes=(process(),) if busy else ())
-        for index, (state, size, used, busy, _) in enumerate(cards)
-    ]
-    claims = {uuid(index): card[4] for index, card in enumerate(cards) if card[4] is not None}
-    shown = facts(*gpus)
-    choice = choose(count, None if gib is None else gib * GIB, shown, claims)
-    if choice.gpus is None:
-        assert choice.reason
+@given(CARD)
+def test_whatever_is_free_is_empty_and_vouched_for_and_nobodys(card) -> None:
+    state, size, used, busy, claim = card
+    shown = gpu(0, state=state, gib=size, used_gib=used, processes=(process(),) if busy else ())
+    stands, text = standing(shown, claim, facts(shown))
+    assert text
+    if stands is not CardState.FREE:
+        assert room_of(shown, stands, claim, facts(shown)).room_bytes == 0
         return
-    assert len(choice.gpus) == len(set(choice.gpus)) == count
-    for chosen in choice.gpus:
-        card = next(card for card in gpus if card.uuid == chosen)
-        assert standing(card, claims.get(chosen), shown)[0] is CardState.FREE
-        assert not card.processes
-        assert card.metrics.get("hw.gpu.memory.usage", Reading(0, "By")).value < GIB
-        if gib is not None:
-            assert card.metrics["hw.gpu.memory.limit"].value - card.metrics["hw.gpu.memory.usage"].value >= gib * GIB
+    assert state in {GpuState.OK, GpuState.ASLEEP}
+    assert not shown.processes
+    assert claim is None or (claim.standing is CardState.DRAINING and claim.released_at is not None)
+    assert shown.metrics.get("hw.gpu.memory.usage", Reading(0, "By")).value < GIB

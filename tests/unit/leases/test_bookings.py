@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseHolder, LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.leases.letters.booking_desk import BookingDesk
 from mlops_desk.leases.letters.bookings import (
     BookingLimits,

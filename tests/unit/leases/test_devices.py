@@ -10,7 +10,8 @@ from mlops_desk.leases.cards import nearness
 from mlops_desk.leases.devices import devices_of
 from mlops_desk.leases.faults import GpuFault
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseHolder, LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.gpu import Gpu, GpuState, MigInstance
 from mlops_desk.records.jobs.card import CardState
 from mlops_desk.records.metric import Reading

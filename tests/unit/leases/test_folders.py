@@ -16,7 +16,9 @@ from mlops_desk.leases import folders
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.files import Doubt
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
+from tests.leasing import lease_gpus
 from tests.unit.leases.world import World, gpu, uuid
 
 OWN = f"mlops-desk-leases-{os.geteuid()}"
@@ -66,7 +68,7 @@ def town(shared: Path) -> Town:
 
 @needs_root
 def test_root_speaks_for_whom_it_works_and_is_believed(town: Town) -> None:
-    town.agent(10).acquire("a1", "train", 1, town.facts, uid=4101)
+    lease_gpus(town.agent(10), "a1", "train", 1, town.facts, uid=4101)
     with user(4102):
         info = town.agent(20).snapshot(town.facts)[uuid(0)]
     assert (info.state, info.uid, info.user) == ("leased", 4101, "uid 4101")
@@ -75,7 +77,7 @@ def test_root_speaks_for_whom_it_works_and_is_believed(town: Town) -> None:
 @needs_root
 def test_another_user_speaks_only_for_themselves(town: Town) -> None:
     with user(4101):
-        assert town.agent(10).acquire("a1", "train", 1, town.facts, uid=0).gpus == (uuid(0),)
+        assert lease_gpus(town.agent(10), "a1", "train", 1, town.facts, uid=0).gpus == (uuid(0),)
     info = town.agent(20).snapshot(town.facts)[uuid(0)]
     assert (info.state, info.uid) == ("leased", 4101)
 
@@ -83,7 +85,7 @@ def test_another_user_speaks_only_for_themselves(town: Town) -> None:
 @needs_root
 def test_a_lease_in_anothers_name_is_rubbish(town: Town) -> None:
     with user(4101):
-        town.agent(10).acquire("a1", "train", 1, town.facts)
+        lease_gpus(town.agent(10), "a1", "train", 1, town.facts)
     path = town.shared / "mlops-desk-leases-4101" / f"{uuid(0)}.lease"
     lease = json.loads(path.read_text())
     path.write_text(json.dumps(lease | {"uid": 4102}))
@@ -99,27 +101,27 @@ def test_a_lease_in_anothers_name_is_rubbish(town: Town) -> None:
 @needs_root
 def test_a_folder_that_its_owner_has_closed_says_nothing_and_stops_nobody(town: Town) -> None:
     with user(4101):
-        town.agent(10).acquire("a1", "train", 1, town.facts)
+        lease_gpus(town.agent(10), "a1", "train", 1, town.facts)
         (town.shared / "mlops-desk-leases-4101").chmod(0o700)
     with user(4102):
-        assert town.agent(20).acquire("b1", "x", 1, town.facts).gpus == (uuid(0),)
+        assert lease_gpus(town.agent(20), "b1", "x", 1, town.facts).gpus == (uuid(0),)
     with user(4101):
-        town.agent(10).acquire("a2", "x", 1, town.facts)
+        lease_gpus(town.agent(10), "a2", "x", 1, town.facts)
     assert stat.S_IMODE((town.shared / "mlops-desk-leases-4101").stat().st_mode) == 0o755
 
 
 @needs_root
 def test_a_file_that_others_may_not_read_holds_its_gpu_and_is_named(town: Town) -> None:
     with user(4101):
-        town.agent(10).acquire("a1", "train", 1, town.facts)
+        lease_gpus(town.agent(10), "a1", "train", 1, town.facts)
         (town.shared / "mlops-desk-leases-4101" / f"{uuid(0)}.lease").chmod(0o600)
     with user(4102):
-        reason = town.agent(20).acquire("b1", "x", 2, town.facts).reason or ""
+        reason = lease_gpus(town.agent(20), "b1", "x", 2, town.facts).reason or ""
     assert "of uid 4101 can't be read (Permission denied)" in reason
 
 
 def test_one_user_is_heard_with_eight_folders(town: Town) -> None:
-    town.agent(10).acquire("a1", "train", 1, town.facts)
+    lease_gpus(town.agent(10), "a1", "train", 1, town.facts)
     for number in range(9):
         (town.shared / f"{OWN}-{number}").mkdir()
         (town.shared / f"{OWN}-{number}" / "x.lease").write_text("{")
@@ -157,19 +159,20 @@ def test_what_is_no_folder_of_leases_is_not_looked_into(town: Town, tmp_path: Pa
 def test_of_two_that_drain_the_later_release_counts(town: Town) -> None:
     """As of two users who had the GPU one after the other."""
     first = town.agent(10)
-    first.acquire("a1", "early", 1, town.facts)
+    lease_gpus(first, "a1", "early", 1, town.facts)
     first.release("a1")
     (town.shared / OWN).rename(town.shared / f"{OWN}-early")
     between = town.facts
-    second = town.agent(20)
-    second._folders = LeaseFolders((town.shared / "other",))
-    second.acquire("b1", "late", 1, town.facts)
+    town.agent(20)
+    elsewhere = LeaseFolders((town.shared / "other",))
+    second = LeaseLedger(LeaseOwner("agent20"), folders=elsewhere, host=town.world.seen_by(20))
+    lease_gpus(second, "b1", "late", 1, town.facts)
     second.release("b1")
     (town.shared / "other" / OWN).rename(town.shared / OWN)
     third = town.agent(30)
     assert third.snapshot(between)[uuid(0)].label == "late"
-    assert third.acquire("c1", "x", 2, between).gpus is None
-    assert third.acquire("c1", "x", 2, town.facts).gpus == (uuid(0), uuid(1))
+    assert lease_gpus(third, "c1", "x", 2, between).gpus is None
+    assert lease_gpus(third, "c1", "x", 2, town.facts).gpus == (uuid(0), uuid(1))
 
 
 def test_the_machines_own_folders_are_never_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +180,7 @@ def test_the_machines_own_folders_are_never_made(tmp_path: Path, monkeypatch: py
     gone.parent.mkdir()
     monkeypatch.setattr(folders, "FOLDERS", (gone,))
     monkeypatch.delenv("MLOPS_DESK_LEASE_DIR")
-    choice = LeaseLedger(LeaseOwner("x")).acquire("a1", "x", 1, DriverFacts((gpu(0),), 0.0))
+    choice = lease_gpus(LeaseLedger(LeaseOwner("x")), "a1", "x", 1, DriverFacts((gpu(0),), 0.0))
     assert (choice.gpus, gone.exists()) == (None, False)
     assert choice.reason == f"No GPU is given out: no shared folder for GPU leases can be used (tried {gone})."
 
@@ -192,7 +195,7 @@ def test_the_environment_names_another_folder(tmp_path: Path, monkeypatch: pytes
 def test_a_glance_sees_what_reading_sees_and_reads_only_what_has_changed(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    town.agent(10).acquire("a1", "train", 2, town.facts)
+    lease_gpus(town.agent(10), "a1", "train", 2, town.facts)
     seen, opened, real = LeaseFolders((town.shared,)), [], folders.read_lease
     monkeypatch.setattr(folders, "read_lease", lambda path, uid: opened.append(path.stem) or real(path, uid))
     assert seen.glance() == seen.read()

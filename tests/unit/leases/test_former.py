@@ -8,7 +8,9 @@ import pytest
 from mlops_desk.leases import folders
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseHolder, LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
+from tests.leasing import lease_gpus
 from tests.unit.leases.world import World, gpu, uuid
 
 ANNA = 4242
@@ -62,12 +64,12 @@ def test_what_an_older_agent_holds_is_not_given_out_and_says_whose_it_is(machine
     path = machine.older(0)
     before = path.read_bytes(), path.stat().st_mtime_ns
     ours = machine.ours()
-    choice = ours.acquire("b1", "x", 2, machine.facts)
+    choice = lease_gpus(ours, "b1", "x", 2, machine.facts)
     assert choice.gpus is None
     assert choice.reason == (
-        f"Waits for 2 GPUs; 1 free. GPU 0: leased to train of uid {ANNA}, by an older agent's lease file {path}."
+        f"GPU 0 is not given out: leased to train of uid {ANNA}, by an older agent's lease file {path}."
     )
-    assert ours.acquire("b1", "x", 1, machine.facts).gpus == (uuid(1),)
+    assert lease_gpus(ours, "b1", "x", 1, machine.facts).gpus == (uuid(1),)
     info = ours.snapshot(machine.facts)[uuid(0)]
     assert (info.state, info.uid, info.label) == ("leased", ANNA, "train")
     ours.uphold()
@@ -80,12 +82,12 @@ def test_a_dead_older_holder_frees_its_gpu_once_the_driver_shows_that(machine: M
     machine.older(0)
     machine.older(1, owner={"pid": 11, "start_ticks": 5, "namespace": 7})  # long dead
     ours = machine.ours()
-    ours.acquire("b1", "x", 2, machine.facts)
-    assert ours.acquire("b1", "x", 1, machine.facts).gpus == (uuid(1),)
+    lease_gpus(ours, "b1", "x", 2, machine.facts)
+    assert lease_gpus(ours, "b1", "x", 1, machine.facts).gpus == (uuid(1),)
     ours.release("b1")
     del machine.world.processes[10]
-    ours.acquire("b2", "x", 2, machine.facts)
-    assert ours.acquire("b2", "x", 2, machine.facts).gpus == (uuid(0), uuid(1))
+    lease_gpus(ours, "b2", "x", 2, machine.facts)
+    assert lease_gpus(ours, "b2", "x", 2, machine.facts).gpus == (uuid(0), uuid(1))
 
 
 def test_a_container_of_an_older_agent_that_ended_keeps_its_gpu(machine: Machine) -> None:
@@ -94,7 +96,7 @@ def test_a_container_of_an_older_agent_that_ended_keeps_its_gpu(machine: Machine
     machine.containers.add("mld-0a1b2c3d-4be0643f1d98-a1")
     del machine.world.processes[10]
     stranger = machine.ours()
-    assert [stranger.acquire("b1", "x", 1, machine.facts).gpus for _ in range(3)] == [None] * 3
+    assert [lease_gpus(stranger, "b1", "x", 1, machine.facts).gpus for _ in range(3)] == [None] * 3
     # The same agent, newer by now, takes its running job's GPUs over.
     ours = machine.ours("0a1b2c3d")
     wanted = (uuid(0), uuid(1))
@@ -107,7 +109,7 @@ def test_a_container_of_an_older_agent_that_ended_keeps_its_gpu(machine: Machine
 def test_what_anybody_may_have_left_in_there_holds_nothing(machine: Machine, changes: dict[str, object]) -> None:
     machine.older(0, **changes)
     ours = machine.ours()
-    assert ours.acquire("b1", "x", 2, machine.facts).gpus == (uuid(0), uuid(1))
+    assert lease_gpus(ours, "b1", "x", 2, machine.facts).gpus == (uuid(0), uuid(1))
     assert {info.trouble for info in ours.snapshot(machine.facts).values()} == {None}
 
 
@@ -115,7 +117,7 @@ def test_a_link_in_place_of_the_folder_is_not_followed(machine: Machine, tmp_pat
     machine.older(0)
     machine.former.rename(tmp_path / "elsewhere")
     machine.former.symlink_to(tmp_path / "elsewhere")
-    assert machine.ours().acquire("b1", "x", 2, machine.facts).gpus == (uuid(0), uuid(1))
+    assert lease_gpus(machine.ours(), "b1", "x", 2, machine.facts).gpus == (uuid(0), uuid(1))
 
 
 def test_a_folder_that_was_chosen_held_older_leases_itself(machine: Machine, tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseHolder, LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.gpu import GpuState
+from tests.leasing import lease_gpus
 from tests.unit.leases.world import World, gpu, process, uuid
 
 GPUS = 3
@@ -121,8 +123,8 @@ class Machine(RuleBasedStateMachine):
         attempt = f"a{agent}-{self.numbers}"
         facts = self.facts()
         with user(UIDS[agent]):
-            choice = self.ledgers[agent].acquire(
-                attempt, "x", count, facts, container=f"c-{attempt}" if contained else None
+            choice = lease_gpus(
+                self.ledgers[agent], attempt, "x", count, facts, container=f"c-{attempt}" if contained else None
             )
         if choice.gpus is None:
             return multiple()

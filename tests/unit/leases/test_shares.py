@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from mlops_desk.leases.allocation import Claim, DriverFacts, ShareClaim, standing
 from mlops_desk.leases.files import SLOTS
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseHolder, LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.leases.shares import room_of
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.jobs.card import CardState
+from tests.leasing import lease_gpus
 from tests.unit.leases.world import GIB, World, gpu, process, uuid
 
 
@@ -63,7 +65,7 @@ def test_nobody_gets_a_shared_gpu_whole_nor_a_share_of_a_whole_one(room: Room) -
     one, two = room.agent(1), room.agent(2)
     assert one.take(share("a", 1), [uuid(0)], room.facts()) is None
     assert two.take(LeaseHolder("b", "b"), [uuid(0)], room.facts()) is not None
-    assert two.acquire("b", "b", 1, room.facts()).gpus is None
+    assert lease_gpus(two, "b", "b", 1, room.facts()).gpus is None
     assert one.take(LeaseHolder("c", "c"), [uuid(1)], room.facts(gpu(0), gpu(1))) is None
     assert two.take(share("d", 1), [uuid(1)], room.facts(gpu(0), gpu(1))) is not None
 
@@ -172,7 +174,7 @@ def test_the_stand_in_of_a_killed_agents_share_is_given_back_by_the_users_next_a
     del room.world.processes[1]
     later = room.agent(2)
     later.settle()
-    later.acquire("x", "x", 2, room.facts(gpu(0), gpu(1)))  # notes who is dead
+    lease_gpus(later, "x", "x", 2, room.facts(gpu(0), gpu(1)))  # notes who is dead
     room.world.clock[0] += 1
     later.uphold()
     (file,) = room.folder.glob("*/*.lease")

@@ -29,7 +29,8 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.devices import devices_of
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseHolder, LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseHolder, LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.leases.letters.booking_desk import BookingDesk
 from mlops_desk.leases.letters.bookings import BookingLimits, BookingPaper, WithdrawnPaper
 from mlops_desk.leases.letters.papers import Papers

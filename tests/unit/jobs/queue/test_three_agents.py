@@ -17,7 +17,8 @@ from mlops_desk.jobs.queue.lines import line_up
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.jobs.card import CardState
 from mlops_desk.records.jobs.need import Need

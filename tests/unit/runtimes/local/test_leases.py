@@ -7,7 +7,8 @@ import pytest
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.ledger import LeaseLedger, LeaseOwner
+from mlops_desk.leases.grounds import LeaseOwner
+from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.metric import Reading
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
