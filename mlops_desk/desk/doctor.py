@@ -72,6 +72,13 @@ _LIVE_RESTORE = (
     """f.write_text(json.dumps(d, indent=2))' && sudo kill -HUP $(pidof dockerd)"""
 )
 """Keeps what the file says besides; dockerd takes the option over without a restart."""
+_LIVE_RESTORE_ROOTLESS = (
+    """python3 -c 'import json, pathlib; f = pathlib.Path.home() / ".config/docker/daemon.json"; """
+    """f.parent.mkdir(parents=True, exist_ok=True); """
+    """d = json.loads(f.read_text()) if f.exists() else {}; d["live-restore"] = True; """
+    """f.write_text(json.dumps(d, indent=2))' && kill -HUP $(pidof dockerd)"""
+)
+"""The same for a Docker of one's own, which reads one's own file."""
 
 
 def gpu_check(status: Status) -> Check:
@@ -155,7 +162,7 @@ def _engine_check(engine: Engine, name: str = "container engine") -> Check:
     info = engine.info()
     text = f"{info.name} {info.version} (API {info.api_version}) at {info.address}"
     if not info.live_restore:
-        fix = _LIVE_RESTORE
+        fix = _LIVE_RESTORE_ROOTLESS if info.rootless else _LIVE_RESTORE
         return Check(name, "warning", f"{text}; restarting it stops jobs (live-restore is off)", fix)
     return Check(name, "ok", text)
 

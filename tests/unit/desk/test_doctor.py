@@ -242,6 +242,20 @@ def test_each_further_engine_is_told_of_by_its_name_and_one_that_is_away_costs_n
     assert [check.name for check in made.values()] == list(made)
 
 
+@pytest.mark.parametrize(
+    ("rootless", "file", "asks_root"),
+    [(False, "/etc/docker/daemon.json", True), (True, ".config/docker/daemon.json", False)],
+)
+def test_an_engine_whose_restart_ends_jobs_is_told_with_what_to_paste(monkeypatch, rootless, file, asks_root):
+    engine = FakeEngine()
+    info = replace(engine.info(), live_restore=False, rootless=rootless)
+    monkeypatch.setattr(engine, "info", lambda: info)
+    check = doctor._engine_check(engine)
+    assert check.state == "warning"
+    assert file in check.fix
+    assert ("sudo" in check.fix) is asks_root
+
+
 def test_engines_that_the_settings_do_not_name_rightly_are_said_to_be_unknown():
     ((name, work),) = doctor.engine_checks({}, "Two engines are called lab.").items()
     assert work() == Check(name, "warning", "Two engines are called lab.", "mlops-desk settings set engine.others ''")
