@@ -12,6 +12,7 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.ui.actions import Action
 from mlops_desk.ui.jobs.acts.job_acts import JobActs
 from mlops_desk.ui.jobs.detail.pane import JobPane
+from mlops_desk.ui.jobs.engine_line import EngineLine, told
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.jobs.lanes.view import LanesView
 from mlops_desk.ui.jobs.loads import OLDER, known
@@ -28,6 +29,9 @@ from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import framed
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty
+
+_FIRST = "mlops-desk jobs submit --image python:3.12-slim -- python -c 'print(1)'"
+"""A job that any machine with an engine can do."""
 
 
 class JobsPage(Page):
@@ -60,6 +64,8 @@ class JobsPage(Page):
         self.lanes.gpu_chosen.connect(lambda gpu: context.open_page("gpus", gpu))
         self._lanes = framed(scrolled(self.lanes, "Lanes of the GPUs"))
         self.lanes.grew.connect(self._fit_lanes)
+        self.engine = EngineLine(context)
+        self.engine.changed.connect(lambda: self.refresh(frozenset()))
         self._places = QueuePlaces(context, self)
         self._asked_for: JobBrief | None = None
         self._whole: Job | None = None
@@ -80,6 +86,7 @@ class JobsPage(Page):
         whole.addWidget(self._stale_line)
         whole.addWidget(self.filters)
         whole.addWidget(split, 1)
+        whole.addWidget(self.engine)
 
     def _fit_lanes(self) -> None:
         """Give the lanes no more room than they fill, and less where there is little: then they scroll."""
@@ -171,6 +178,7 @@ class JobsPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         self._places.wake(awake=True)
+        self.engine.wake(awake=True)
         super().showEvent(event)
         self._places.look()
         self.table.sort_again()
@@ -179,6 +187,7 @@ class JobsPage(Page):
 
     def left(self) -> None:
         self._places.wake(awake=False)
+        self.engine.wake(awake=False)
         self.groups.rest()
         self.pane.left()
 
@@ -218,7 +227,10 @@ class JobsPage(Page):
 
     def _empty(self) -> Empty:
         text = "Training jobs will be here: waiting, running and done, each with its output and, where it failed, why."
-        return Empty("No jobs yet", text, "New job …", self.submit, "mlops-desk jobs submit SPEC.yaml")
+        trouble = self.engine.trouble()
+        if trouble is not None:
+            return Empty("No jobs yet", f"{text}\n\n{told(trouble)[1]}", "New job …", self.submit, trouble.command)
+        return Empty("No jobs yet", text, "New job …", self.submit, _FIRST)
 
     def _row(self) -> QueueRow | None:
         key = self.table.key()
