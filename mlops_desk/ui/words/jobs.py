@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from mlops_desk.base import agent_clock
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.running import Progress
+from mlops_desk.records.jobs.running import LiveUse, Progress
 from mlops_desk.ui.words import numbers
 
 WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED})
@@ -56,6 +56,20 @@ def progress_words(progress: Progress) -> str:
         parts.append(numbers.percent(progress.ratio))
     if progress.left_seconds is not None:
         parts.append(f"{numbers.duration(progress.left_seconds)} left")
+    return " · ".join(part for part in parts if part)
+
+
+def live_words(live: LiveUse) -> str:
+    """Return what a job takes now: ``3.2 CPUs · 12 of 32 GiB memory · 8 processes``; what is not known is left out."""
+    limit, memory = live.memory_limit_bytes, ""
+    if live.memory_bytes is not None:
+        used = numbers.size(live.memory_bytes) if limit is None else numbers.size_of(live.memory_bytes, limit)
+        memory = f"{used} memory"
+    parts = [
+        f"{live.cpus:.1f} CPUs" if live.cpus is not None else "",
+        memory,
+        numbers.count(live.processes, "process", "processes") if live.processes is not None else "",
+    ]
     return " · ".join(part for part in parts if part)
 
 

@@ -210,7 +210,7 @@ def test_what_waits_says_why_and_each_gpu_in_its_way_is_a_link(jobs, double, qtb
     assert (of_job.page, of_job.thing) == ("jobs", "8d2e3f4a5b6c")
     click(qtbot, why.chips.findChildren(Button)[1])
     assert jobs.table.key() == "8d2e3f4a5b6c"
-    assert "epoch 3/4" in facts(jobs)["Progress"]
+    assert "epoch 3/4" in why.progress.words.whole
 
 
 def test_what_is_blocked_has_its_fix_to_paste(jobs, qtbot):

@@ -40,11 +40,17 @@ def _sentence(job: JobBrief) -> str:
             return place
         return f"{place}, starts {words.about(job.forecast_start)}"
     if job.state in words.ON:
-        end = words.expected_end(job, agent_clock.now())
-        return word if end is None else f"{word}, ends {words.about(end)}"
+        return f"{word}{_expected(job)}"
     if job.state is JobState.FAILED and job.reason is not None:
         return f"{word}: {job.reason.class_.replace('_', ' ')}"
     return word
+
+
+def _expected(job: JobBrief) -> str:
+    if job.stuck is not None:
+        return f", but seems stuck since {words.moment(job.stuck.since)}"
+    end = words.expected_end(job, agent_clock.now())
+    return "" if end is None else f", ends {words.about(end)}"
 
 
 def needs(job: JobBrief, whole: Job | None) -> str:

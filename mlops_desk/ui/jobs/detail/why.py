@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.place import Explanation
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.running import StuckSign
 from mlops_desk.ui.jobs.detail import facts, sentences
 from mlops_desk.ui.jobs.detail.sentences import Chip
 from mlops_desk.ui.jobs.detail.view import DetailView
@@ -21,8 +22,9 @@ from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.facts import Fact, FactGrid, reason_facts
 from mlops_desk.ui.widgets.flow import FlowLayout
+from mlops_desk.ui.widgets.progress import ProgressLine
 from mlops_desk.ui.widgets.scroll import scrolled
-from mlops_desk.ui.words import hints
+from mlops_desk.ui.words import hints, numbers
 from mlops_desk.ui.words import jobs as words
 
 _AHEAD, _NAME = 8, 40  # chosen: names of jobs that one reads, and how long each may be
@@ -35,6 +37,7 @@ class WhyView(DetailView):
         super().__init__(context)
         self.headline = Label(bold=True, wrap=True)
         self.needs = Label(tone="muted", wrap=True)
+        self.progress = ProgressLine("Progress")
         self.chips = _Chips(context)
         self.facts = FactGrid()
         self.command = CommandLine("What to do next, to paste")
@@ -45,7 +48,7 @@ class WhyView(DetailView):
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
-        for widget in (self.headline, self.needs, self.chips, self.command, self.facts):
+        for widget in (self.headline, self.progress, self.needs, self.chips, self.command, self.facts):
             column.addWidget(widget)
         column.addStretch()
         card = Card()
@@ -57,6 +60,7 @@ class WhyView(DetailView):
     def show_job(self, job: JobBrief | None, whole: Job | None) -> None:
         if job is None:
             self._show("", "text", "", (), [])
+            self.progress.show_progress(None, "")
             self.command.show_command(None)
             return
         now = whole if whole is not None and whole.state is job.state else None
@@ -66,7 +70,7 @@ class WhyView(DetailView):
         explained = self._explained(job) if job.state is JobState.QUEUED else None  # what is blocked has its reason
         told = [
             *_told(reason, waits=waits),
-            *_progress(job),
+            *_running(job),
             *_sooner(explained),
             *facts.facts_of(job, whole, self.context.store),
         ]
@@ -74,6 +78,9 @@ class WhyView(DetailView):
         if explained is not None and explained.text:
             needs = explained.text
         self._last = job, whole
+        on, told_of = job.state in words.ON, job.progress
+        far = words.progress_words(told_of) if on and told_of is not None else ""
+        self.progress.show_progress(told_of.ratio if told_of is not None else None, plain(far))
         self._show(*sentences.headline(job), needs, chips, told)
         self.command.show_command(reason.command if reason is not None else None)
 
@@ -153,7 +160,23 @@ def _sooner(found: Explanation | None) -> list[Fact]:
     return [*([Fact("Before it", names)] if names else []), *([Fact("Sooner", sooner)] if sooner else [])]
 
 
-def _progress(job: JobBrief) -> list[Fact]:
-    if job.progress is None or job.state.is_final:
+def _running(job: JobBrief) -> list[Fact]:
+    """Return what is seen of a job that runs: that it seems stuck, with the evidence, and what it takes now."""
+    if job.state not in words.ON:
         return []
-    return [Fact("Progress", words.progress_words(job.progress))]
+    found: list[Fact] = []
+    if job.stuck is not None:
+        found.append(Fact("Stuck?", f"{job.stuck.text} {job.stuck.hint}".strip(), tone="warning"))
+        found += [Fact(_SIGNS.get(sign.kind, "Sign"), _sign(sign)) for sign in job.stuck.signs]
+    elif job.progress is not None and job.progress.loss_broken is not None:
+        found.append(Fact("Loss", f"{numbers.WARNING} {plain(job.progress.loss_broken)}", tone="warning"))
+    live = words.live_words(job.live) if job.live is not None else ""
+    return [*found, *([Fact("Takes now", live)] if live else [])]
+
+
+_SIGNS = {"silent": "Its log", "loss": "Its loss", "gpu_flat": "Its GPUs", "progress": "Its progress"}
+
+
+def _sign(sign: StuckSign) -> str:
+    quote = f"\n{plain(sign.quote, LINE_LIMIT)}" if sign.quote else ""
+    return f"{sign.text} Since {words.moment(sign.since)}.{quote}"

@@ -24,15 +24,21 @@ def search_text(row: QueueRow) -> str:
 
 
 def _state(job: JobBrief) -> Cell:
+    """Say how it stands, and of what runs how far it is; that it seems stuck goes before."""
     mark = marks.JOB_MARKS[job.state]
     tip = plain(job.reason.text) if job.reason is not None else ""
     if job.cancel_requested and not job.state.is_final:
         return Cell(f"{mark.text}, asked to stop", mark.word, mark.token, tip)
-    progress = job.progress if job.state in words.ON else None
-    if progress is None or progress.ratio is None:
+    if job.state not in words.ON:
         return Cell(mark.text, mark.word, mark.token, tip)
-    share = f"{mark.text} {numbers.percent(progress.ratio)}"
-    return Cell(share, mark.word, mark.token, words.progress_words(progress), bar=progress.ratio)
+    progress = job.progress
+    ratio = progress.ratio if progress is not None else None
+    if job.stuck is not None:
+        return Cell(f"{numbers.WARNING} stuck?", mark.word, "warning", plain(job.stuck.text), bar=ratio)
+    if progress is None or ratio is None:
+        return Cell(mark.text, mark.word, mark.token, tip)
+    share = f"{mark.text} {numbers.percent(ratio)}"
+    return Cell(share, mark.word, mark.token, words.progress_words(progress), bar=ratio)
 
 
 def _position(job: JobBrief) -> Cell:
@@ -87,9 +93,15 @@ def _why(job: JobBrief) -> Cell:
     """Say in a few words why it waits or failed, or how far it is."""
     if job.reason is not None:
         return Cell(plain(job.reason.text), tip=f"{job.reason.text}\n{job.reason.hint or ''}".strip())
-    if job.progress is not None and job.state in words.ON:
-        return Cell(plain(words.progress_words(job.progress)))
-    return Cell("")
+    if job.state not in words.ON:
+        return Cell("")
+    if job.stuck is not None:
+        return Cell(plain(job.stuck.text), None, "warning", f"{job.stuck.text}\n{job.stuck.hint}".strip())
+    progress = job.progress
+    if progress is None:
+        return Cell("")
+    broken = f"loss is {progress.loss_broken} · " if progress.loss_broken else ""
+    return Cell(plain(broken + words.progress_words(progress)), None, "warning" if broken else None)
 
 
 def _submitted(job: JobBrief) -> Cell:
