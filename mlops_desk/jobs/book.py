@@ -25,11 +25,20 @@ Change = Callable[[Job], Job | None]
 
 
 class JobBook:
-    """``announce`` hears of every change, in order and under the book's lock: it must only pass it on."""
+    """``announce`` hears of every change, in order and under the book's lock: it must only pass it on.
 
-    def __init__(self, table: StoredRecords[Job], announce: Callable[[Job], None]) -> None:
+    ``moved`` hears likewise of what is seen of a running job, which is not written down.
+    """
+
+    def __init__(
+        self,
+        table: StoredRecords[Job],
+        announce: Callable[[Job], None],
+        moved: Callable[[Job], None] = lambda _job: None,
+    ) -> None:
         self._table = table
         self._announce = announce
+        self._moved = moved
         self._lock = threading.RLock()
         self._active = {job.id: job for job in table.list(states=_ACTIVE, newest_first=False)}
         self._latest = max((job.submitted_at for job in table.list(limit=1)), default=0.0)
@@ -164,9 +173,21 @@ class JobBook:
                 self._active[job_id] = told = replace(job, reason=reason)
                 self._announce(told)
 
+    def move(self, job_id: str, change: Callable[[Job], Job]) -> None:
+        """Tell what is seen of a running job: how far it is, what it takes, that it is stuck. Nothing is written."""
+        with self._lock:
+            job = self._active.get(job_id)
+            if job is None or job.state is not JobState.RUNNING:
+                return
+            moved = change(job)
+            if moved != job:
+                self._active[job_id] = moved
+                self._moved(moved)
+
     def _put(self, job: Job) -> None:
-        self._table.put(job)
-        self._keep(job)
+        bare = replace(job, progress=None, stuck=None, live=None)
+        self._table.put(bare)
+        self._keep(job if job.state is JobState.RUNNING else bare)
 
     def _keep(self, job: Job) -> None:
         """Hold in memory what was written, if it is not over, and announce it."""

@@ -43,7 +43,7 @@ from mlops_desk.jobs.run.log import Logs, WantedLines
 from mlops_desk.jobs.run.pool import pools_of
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
-from mlops_desk.records.event import JobChanged
+from mlops_desk.records.event import JobChanged, JobMoved
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob, runs_of
 from mlops_desk.records.jobs.capsule import (
     Capsule,
@@ -59,6 +59,7 @@ from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.place import DryRun, Explanation
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.running import LiveUse
 from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.jobs.usage import JobUsage
 from mlops_desk.records.jobs.waiter import KeptFor
@@ -109,7 +110,7 @@ class JobsService(JobFiles):
         self._bus = bus
         self._announcements = Lane(loop, "jobs-announce")
         self._table = state.jobs
-        self._book = JobBook(state.jobs, self._announce)
+        self._book = JobBook(state.jobs, self._announce, self._tell_moved)
         outside = outside or Outside()
         snapshots = snapshots or Snapshots(folder.sources, private=(str(folder.root),))
         packages = PackageLists(folder.sources / FOLDER)
@@ -265,7 +266,16 @@ class JobsService(JobFiles):
         job = self._answers.shown(self._book.find(job_id))[0]
         # Other programs read their fields: what is not known is null in them, they themselves are always there.
         usage = self._completion.usage_now(job) or JobUsage()
-        return replace(job, usage=usage, capsule=job.capsule or Capsule())
+        return replace(job, usage=usage, capsule=job.capsule or Capsule(), live=self._live(job))
+
+    def _live(self, job: Job) -> LiveUse | None:
+        """Return what a running job takes at this moment; where it can't be seen, as it was told last."""
+        if job.state is not JobState.RUNNING:
+            return None
+        try:
+            return self._runtimes.named(job.runtime).live(job.attempts[-1]) or job.live
+        except DeskError:  # its engine is gone from the settings: what was seen last is told with its time
+            return job.live
 
     def explain(self, job_id: str) -> Explanation:
         return self._answers.explain(self._book.find(job_id))
@@ -428,6 +438,10 @@ class JobsService(JobFiles):
     def _announce(self, job: Job) -> None:
         self._announcements.put(lambda: self._bus.publish(JobChanged(job)))
         self._announcements.put(lambda: self._completion.heard(job))
+
+    def _tell_moved(self, job: Job) -> None:
+        told = JobMoved(job.id, job.progress, job.stuck, job.live)
+        self._announcements.put(lambda: self._bus.publish(told))
 
 
 def _states(state: str | None) -> tuple[str, ...] | None:

@@ -19,6 +19,7 @@ from mlops_desk.records.jobs.capsule import ImageIdentity
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.running import LiveUse
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.outcome import Outcome
 from mlops_desk.runtimes.runtime import (
@@ -32,6 +33,7 @@ from mlops_desk.runtimes.runtime import (
     NotStarted,
     Phase,
     SeenLine,
+    SeenPiece,
     Sighting,
     Stray,
 )
@@ -77,6 +79,8 @@ class FakeRuntime:
         self.frozen = False
         self.starts: list[str] = []
         """The handle of each start, in order."""
+        self.taking: dict[str, LiveUse] = {}
+        """What each attempt takes, by handle, as a test says."""
         self._clock = clock
         self._lock = threading.RLock()
         self._placed: dict[str, _Placed] = {}
@@ -247,7 +251,12 @@ class FakeRuntime:
             placed = self._placed.get(attempt.handle)
             printed = () if placed is None else self._printed(placed)
         newest = tuple(SeenLine(number, 0.0, plain(line, LINE_LIMIT)) for number, line in enumerate(printed))
-        return Glance(len(newest), newest) if placed is not None else None
+        pieces = tuple(SeenPiece(line.number, line.at, f"{line.text}\n".encode()) for line in newest)
+        return Glance(len(newest), newest, pieces=pieces) if placed is not None else None
+
+    def live(self, attempt: Attempt) -> LiveUse | None:
+        with self._act():
+            return self.taking.get(attempt.handle)
 
     def logs(
         self,

@@ -9,7 +9,7 @@ again; Refused means that the runtime said no; NotFound that what is asked for i
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.capsule import ImageIdentity
@@ -17,6 +17,7 @@ from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.running import LiveUse
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.outcome import Outcome
 
@@ -96,18 +97,28 @@ class SeenLine:
     text: str
 
 
+class SeenPiece(NamedTuple):
+    """What was written at once, as it was written, with its number from 0 and when (Unix seconds)."""
+
+    number: int
+    at: float
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What an attempt has written lately: how many lines in all, the newest of them, and what it paints just now.
 
     ``painted`` is the line that has no end yet, as a progress bar leaves it; ``heard_at`` when it wrote last (Unix
-    seconds; None: nothing was heard yet).
+    seconds; None: nothing was heard yet). ``pieces`` are the newest as they were written, in which what a line showed
+    before it was painted anew is there still; those that stand before them are not had any more.
     """
 
     count: int
     newest: Sequence[SeenLine] = ()
     painted: str = ""
     heard_at: float | None = None
+    pieces: Sequence[SeenPiece] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,4 +343,8 @@ class Runtime(Protocol):
 
     def glance(self, attempt: Attempt) -> Glance | None:
         """Return what a running attempt has written lately; asks nobody. None: this runtime does not listen to it."""
+        ...
+
+    def live(self, attempt: Attempt) -> LiveUse | None:
+        """Return what a running attempt takes now; reads files of this machine's kernel alone. None: not known here."""
         ...

@@ -21,6 +21,7 @@ from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import Usage
 from mlops_desk.jobs.run.attempts import Attempts
 from mlops_desk.jobs.run.hands import Hand, Hands
+from mlops_desk.jobs.run.moving import Moving
 from mlops_desk.jobs.run.orphans import OrphanJobs
 from mlops_desk.jobs.run.pool import Pool
 from mlops_desk.jobs.run.runs import JobRuns
@@ -61,6 +62,7 @@ class Runner:
         self.serving = Serving(book, runtime, self._attempts, self._hands, usage or Usage(), rules, groups, pool)
         self._groups = groups
         self._orphans = OrphanJobs(book, runtime)
+        self._moving = Moving(book, runtime)
         self._ticking = threading.Lock()
         self._sweep_due = 0.0
         self._wake = threading.Event()
@@ -111,6 +113,7 @@ class Runner:
             for job in active:
                 if job.state in UNDER_WAY:
                     self._look_after_one(job, seen)
+            self._moving.look(active)
             self._compare(active)
             self.serving.serve()
 

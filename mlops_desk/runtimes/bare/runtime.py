@@ -212,6 +212,9 @@ class BareRuntime:
     def glance(self, attempt: Attempt) -> None:
         """Return None: what it writes is heard by its own terminal alone."""
 
+    def live(self, attempt: Attempt) -> None:
+        """Return None: what it started itself is nobody's to count."""
+
     def logs(
         self,
         job: Job,

@@ -22,6 +22,7 @@ from mlops_desk.records.jobs.card import GpuCard
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.running import LiveUse
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.local.container import (
     ATTEMPT_LABEL,
@@ -36,6 +37,7 @@ from mlops_desk.runtimes.local.held_gpus import HeldGpus
 from mlops_desk.runtimes.local.images import JobImages
 from mlops_desk.runtimes.local.kept_folders import check_kept
 from mlops_desk.runtimes.local.launch import CheckMounts, Launch, gone_before_start
+from mlops_desk.runtimes.local.live_use import LiveCounters
 from mlops_desk.runtimes.local.makings.reading import identity_of, makings
 from mlops_desk.runtimes.local.network.logins import needed_secrets
 from mlops_desk.runtimes.local.ports import GpuLeases
@@ -127,6 +129,7 @@ class LocalRuntime:
         )
         self._quota = OutQuota()
         self._sight = Sight()
+        self._live = LiveCounters()
         self._probes: tuple[str, ...] = ()
 
     @property
@@ -205,6 +208,7 @@ class LocalRuntime:
         self._probes = tuple(facts.name for facts in listed if is_probe(facts, self._instance))
         ours = [facts for facts in listed if JOB_LABEL in facts.labels and not is_probe(facts, self._instance)]
         seen = [self._seen(facts) for facts in ours]
+        self._live.see(facts for facts, one in zip(ours, seen, strict=True) if one.phase is Phase.RUNNING)
         self._remains.tees.listen(
             (one.handle, self._remains.log_folder(attempt.id.rpartition("-a")[0], attempt.number))
             for one in seen
@@ -333,6 +337,9 @@ class LocalRuntime:
     def glance(self, attempt: Attempt) -> Glance | None:
         tee = self._remains.tees.of(attempt.container)
         return None if tee is None else tee.glance()
+
+    def live(self, attempt: Attempt) -> LiveUse | None:
+        return self._live.read(attempt.container)
 
     # -- inside --------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ not from the engine a second time.
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,13 +15,13 @@ from mlops_desk.engines.engine import Engine, LogPiece
 from mlops_desk.engines.log_lines import LineFolder, shown
 from mlops_desk.runtimes.archive import reader
 from mlops_desk.runtimes.archive.writer import LogWriter
-from mlops_desk.runtimes.runtime import Glance, SeenLine
+from mlops_desk.runtimes.local.listening.heard import Heard
+from mlops_desk.runtimes.runtime import Glance
 
 _log = logging.getLogger(__name__)
 
 _WRITTEN_AFTER_SECONDS = 30.0
 """Chosen: small blocks compress badly, and what a killed agent has not written the engine still has."""
-_REMEMBERED = 500  # chosen: who glances every few seconds misses no line of a job that logs a hundred a second
 _LONGEST_END_SECONDS = 60.0  # chosen: 50 MB, as much as an engine keeps, are read in less
 _WAKE_SECONDS = 1.0  # chosen: how late a follower notices that the agent is about to end
 
@@ -38,9 +37,7 @@ class Tee:
         self._changed = threading.Condition()
         self._writer: LogWriter | None = None
         self._folded = LineFolder()
-        self._newest: deque[SeenLine] = deque(maxlen=_REMEMBERED)
-        self._heard_at: float | None = None
-        self._heard = 0
+        self._heard = Heard()
         self._closed = False
         self._interrupted = False
         self.over = False
@@ -69,6 +66,7 @@ class Tee:
         with self._changed:
             self._writer = LogWriter(self._folder, self._most_bytes)
             since = self._writer.last_at
+            self._heard.recall(self._folder, self._writer.count)
             self._changed.notify_all()
         for piece in self._engine.log_pieces(self._container, since=since, follow=True, hand=self._hold):
             if not self._take(piece):
@@ -94,13 +92,12 @@ class Tee:
         with self._changed:
             if self._closed or self._writer is None:
                 return False
-            for line in self._folded.feed(piece.data):
-                if self._writer.add(piece.at, piece.stamp, line):
-                    self._newest.append(SeenLine(self._writer.count - 1, piece.at, shown(line)))
+            ended = self._folded.feed(piece.data)
+            lines = [line for line in ended if self._writer.add(piece.at, piece.stamp, line)]
+            again = bool(ended) and not lines
+            self._heard.take(piece, lines, self._writer.count, self._folded.painted, again=again)
             if self._writer.waiting and self._waiting_since is None:
                 self._waiting_since = time.monotonic()
-            self._heard_at = piece.at
-            self._heard += 1
             self._changed.notify_all()
         return True
 
@@ -121,16 +118,14 @@ class Tee:
         """Wait for the end as long as more is heard, and write nothing from then on: somebody else goes on."""
         before, deadline = -1, time.monotonic() + _LONGEST_END_SECONDS
         with self._changed:
-            while self._heard != before and not self.over and time.monotonic() < deadline:
-                before = self._heard
+            while self._heard.pieces != before and not self.over and time.monotonic() < deadline:
+                before = self._heard.pieces
                 self._changed.wait_for(lambda: self.over, timeout_seconds)
             self._closed = True
 
     def glance(self) -> Glance:
-        """Return what was heard last."""
-        with self._changed:
-            count = 0 if self._writer is None else self._writer.count
-            return Glance(count, tuple(self._newest), shown(self._folded.painted), self._heard_at)
+        """Return what was heard last; never waits for the disk."""
+        return self._heard.glance()
 
     def follow(self, tail: int | None) -> Iterator[str]:
         """Yield what is kept and what comes, until the listening ends. Raises OSError."""

@@ -1,0 +1,1 @@
+"""How far a job says it is: read from what it writes, as far as the log is heard already. Pure."""

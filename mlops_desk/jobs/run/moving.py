@@ -1,0 +1,85 @@
+"""What is seen of the jobs that run, each second: how far they are, and what they take. Nothing of it is written down.
+
+Only what the runtime's listener has heard anyway is read, each piece once; a flood is read in part. What a job takes
+is looked at every few seconds.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mlops_desk.base.errors import DeskError
+from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.progress.asked import epochs_asked
+from mlops_desk.jobs.progress.reader import ProgressReader
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.running import LiveUse, Progress
+from mlops_desk.records.jobs.spec import JobKind
+from mlops_desk.runtimes.runtime import Glance, Runtime
+
+_log = logging.getLogger(__name__)
+
+_LIVE_SECONDS = 5.0
+"""Chosen: fifty jobs are told of ten times a second then; who asks for one job is told of this moment."""
+
+
+@dataclass(slots=True)
+class Followed:
+    """What is known of one attempt. ``heard`` is how many of its pieces were read, or passed by."""
+
+    reader: ProgressReader
+    heard: int = 0
+    progress: Progress | None = None
+    live: LiveUse | None = None
+    live_due: float = 0.0
+
+    def hear(self, glance: Glance) -> bool:
+        """Read what is new; True where something was."""
+        new = [piece for piece in glance.pieces if piece.number >= self.heard]
+        if not new:
+            return False
+        if new[0].number > self.heard:
+            self.reader.lose()
+        for piece in new:
+            self.reader.feed(piece.data, piece.at)
+        self.heard = new[-1].number + 1
+        return True
+
+
+class Moving:
+    """Looks at the running jobs of one runtime. ``look`` is called by one thread."""
+
+    def __init__(self, book: JobBook, runtime: Runtime) -> None:
+        self._book = book
+        self._runtime = runtime
+        self._followed: dict[str, Followed] = {}
+
+    def look(self, active: Sequence[Job]) -> None:
+        """Look at those that run, and tell what has changed."""
+        running = {job.attempts[-1].id: job for job in active if job.state is JobState.RUNNING}
+        for gone in self._followed.keys() - running.keys():
+            del self._followed[gone]
+        for attempt_id, job in running.items():
+            known = self._followed.get(attempt_id)
+            if known is None:
+                known = self._followed[attempt_id] = Followed(_reader(job))
+            try:
+                self._look(job, known)
+            except DeskError as error:  # looked at again in a second
+                _log.debug("How far job %s is can't be seen now: %s", job.id, error.message)
+
+    def _look(self, job: Job, known: Followed) -> None:
+        attempt, now = job.attempts[-1], time.monotonic()
+        glance = self._runtime.glance(attempt)
+        if glance is not None and known.hear(glance):
+            known.progress = known.reader.progress()
+        if now >= known.live_due:
+            known.live, known.live_due = self._runtime.live(attempt), now + _LIVE_SECONDS
+        progress, live = known.progress, known.live
+        if (progress, live) != (job.progress, job.live):
+            self._book.move(job.id, lambda current: replace(current, progress=progress, live=live))
+
+
+def _reader(job: Job) -> ProgressReader:
+    return ProgressReader(epochs_asked(job.spec), all_counts=job.spec.kind is JobKind.BATCH)
