@@ -21,6 +21,7 @@ from mlops_desk.cli.forms import (
     queue,
     records,
     repeating,
+    running,
 )
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
@@ -141,6 +142,7 @@ def _job(job: Job) -> str:
         **asked_beside(job),
         "asks for": _asked(job.spec.resources),
         **queue.told(job),
+        **running.told(job),
         "submitted": f"{ago(job.submitted_at)} by {job.user}",
         "GPUs": ", ".join(job.gpus) or "none",
         **({} if job.runtime == LOCAL_RUNTIME else {"runs on": job.runtime}),
@@ -234,6 +236,7 @@ _JOBS: dict[str, Callable[[Any], str]] = {
     "STATE": lambda job: job.state if job.position is None else f"{job.state} ({job.position})",
     "USER": lambda job: job.user,
     "SUBMITTED": lambda job: ago(job.submitted_at),
+    "PROGRESS": running.in_a_list,
     "WHY": lambda job: job.reason.text if job.reason else "",
 }
 

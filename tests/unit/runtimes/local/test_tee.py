@@ -196,3 +196,43 @@ def test_what_has_waited_long_is_written(source, tmp_path, monkeypatch):
     tee.flush_if_due()
     assert [line.text for line in reader.lines(tmp_path)] == [b"one"]
     source.end()
+
+
+def test_a_glance_has_what_was_painted_before_it_was_painted_over(source, tmp_path):
+    tee, _ = listening(source, tmp_path)
+    source.write(b"\r 10%| 1/10\r      \r{'loss': 0.5}\n")
+    wait_for(lambda: tee.glance().count == 1)
+    seen = tee.glance()
+    assert [piece.data for piece in seen.pieces] == [b"\r 10%| 1/10\r      \r{'loss': 0.5}\n"]
+    assert seen.newest[0].text == "{'loss': 0.5}"
+    source.end()
+
+
+def test_what_is_kept_for_glances_is_bounded(source, tmp_path):
+    tee, _ = listening(source, tmp_path)
+    for number in range(40):
+        source.write(b"%07d" % number * 300 + b"\n")
+    wait_for(lambda: tee.glance().count == 40)
+    pieces = tee.glance().pieces
+    assert pieces[-1].number == 39
+    assert sum(len(piece.data) for piece in pieces) <= 32 << 10
+    source.write(b"x" * 100_000)
+    wait_for(lambda: tee.glance().pieces[-1].number == 40)
+    assert len(tee.glance().pieces[-1].data) == 32 << 10
+    source.end()
+
+
+def test_a_later_agent_glances_at_what_is_kept_and_hears_nothing_of_it_twice(source, tmp_path):
+    for number in range(10):
+        source.write(b"step %d/10\n" % number)
+    first, _ = listening(source, tmp_path)
+    wait_for(lambda: first.glance().count == 10)
+    first.flush()
+    first.close(0.0)
+    second, thread = listening(source, tmp_path)
+    source.end()
+    thread.join(30)
+    seen = second.glance()
+    assert [piece.data for piece in seen.pieces] == [b"step %d/10\n" % number for number in range(10)]
+    assert [line.number for line in seen.newest] == list(range(10))
+    assert seen.pieces[3].at == 1_700_000_000.0
