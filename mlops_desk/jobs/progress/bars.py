@@ -3,7 +3,7 @@
 import re
 
 from mlops_desk.jobs.progress.epochs import epoch_in
-from mlops_desk.jobs.progress.tick import NUMBER, Tick, clock, number
+from mlops_desk.jobs.progress.saying import NUMBER, Saying, clock, number
 
 _RATE = rf"\s*(?P<rate>{NUMBER}|\?)(?P<per>s/)?(?P<unit>[^\s,/\]]{{0,30}}?)(?:/s)?(?P<rest>[,\]].*)"
 _TQDM = re.compile(
@@ -34,7 +34,7 @@ _SPANS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-
 _SPAN = re.compile(r"([\d.]+)(ms|us|d|h|m|s)")
 
 
-def bar(text: str) -> Tick | None:
+def bar(text: str) -> Saying | None:
     """Return what a segment with a bar says; None where it has none."""
     found = None
     if "/" in text or "━" in text:
@@ -50,7 +50,7 @@ def bar(text: str) -> Tick | None:
     return found
 
 
-def _tqdm(text: str) -> Tick | None:
+def _tqdm(text: str) -> Saying | None:
     match = _TQDM.search(text)
     if match is None:
         return None
@@ -58,10 +58,10 @@ def _tqdm(text: str) -> Tick | None:
     epoch = epoch_in(name.lower())
     step, total, unit = number(match["step"]), number(match["total"]), match["unit"] or None
     if total and epoch[0] is None and (name.lower() in _EPOCHS or unit in _EPOCHS):
-        return Tick("tqdm", name, step, total, "epoch", epochs=total, passed=step)
+        return Saying("tqdm", name, step, total, "epoch", epochs=total, passed=step)
     lightning = "v_num=" in (match["rest"] or "") or (epoch[0] is not None and epoch[1] is None)
     lightning = lightning or name.startswith(("Sanity Checking", "Validation DataLoader", "Testing DataLoader"))
-    return Tick(
+    return Saying(
         "lightning" if lightning else "tqdm",
         name,
         step,
@@ -73,16 +73,16 @@ def _tqdm(text: str) -> Tick | None:
     )
 
 
-def _endless(text: str) -> Tick | None:
+def _endless(text: str) -> Saying | None:
     match = _ENDLESS.search(text)
     if match is None:
         return None
     rate = _per_second(number(match["rate"]), inverse=match["per"] is not None)
     name = text[: match.start()].strip().removesuffix(":")
-    return Tick("tqdm", name, number(match["step"]), None, match["unit"], rate, None, *epoch_in(name.lower()))
+    return Saying("tqdm", name, number(match["step"]), None, match["unit"], rate, None, *epoch_in(name.lower()))
 
 
-def _rich(text: str) -> Tick | None:
+def _rich(text: str) -> Saying | None:
     match = _RICH.search(text)
     if match is None:
         return None
@@ -95,17 +95,17 @@ def _rich(text: str) -> Tick | None:
     if lightning and epochs is not None:
         epochs += 1  # its bar counts from 0 to the last, and writes that
     source = "lightning" if lightning else "rich"
-    return Tick(source, name, step, total, "it", rate, clock(match["left"]), epoch, epochs)
+    return Saying(source, name, step, total, "it", rate, clock(match["left"]), epoch, epochs)
 
 
-def _keras(text: str) -> Tick | None:
+def _keras(text: str) -> Saying | None:
     match = _KERAS.match(text)
     if match is None:
         return None
     pace = number(match["pace"])
     rate = None if not pace else 1.0 / (pace * _SCALES[match["scale"]])
     left = match["left"] or ""
-    return Tick(
+    return Saying(
         "keras",
         "",
         number(match["step"]),
@@ -116,7 +116,7 @@ def _keras(text: str) -> Tick | None:
     )
 
 
-def _fastprogress(text: str) -> Tick | None:
+def _fastprogress(text: str) -> Saying | None:
     match = _FASTPROGRESS.search(text)
     if match is None:
         return None
@@ -124,19 +124,19 @@ def _fastprogress(text: str) -> Tick | None:
     epoch, epochs = epoch_in(name.lower())
     step, total = number(match["step"]), number(match["total"])
     if epochs is not None and epochs == total:  # its outer bar is named by the epoch that goes on
-        return Tick("fastai", "epochs", step, total, "epoch", None, clock(match["left"]), epochs=epochs, passed=step)
-    return Tick("fastai", name, step, total, None, None, clock(match["left"]), epoch, epochs)
+        return Saying("fastai", "epochs", step, total, "epoch", None, clock(match["left"]), epochs=epochs, passed=step)
+    return Saying("fastai", name, step, total, None, None, clock(match["left"]), epoch, epochs)
 
 
-def _catboost(text: str) -> Tick | None:
+def _catboost(text: str) -> Saying | None:
     match = _CATBOOST.match(text)
     if match is None:
         return None
     past, left, step = _span(match["past"]), _span(match["left"]), number(match["step"])
     if step is None or past is None or left is None or past <= 0:
-        return Tick("boosting", "rounds", step, None, "round")
+        return Saying("boosting", "rounds", step, None, "round")
     done = step + 1  # it counts from 0
-    return Tick("boosting", "rounds", done, float(round(done * (past + left) / past)), "round", None, left)
+    return Saying("boosting", "rounds", done, float(round(done * (past + left) / past)), "round", None, left)
 
 
 def _span(text: str) -> float | None:

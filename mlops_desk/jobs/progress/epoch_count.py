@@ -3,9 +3,9 @@
 A line with results is told when its epoch is over; one without, and a bar, while it goes on.
 """
 
-from mlops_desk.jobs.progress.tick import Tick
+from mlops_desk.jobs.progress.saying import Saying
 
-_NEARLY = 1e-9
+_NEARLY = 1e-9  # what adding up shares in floating point may lose
 _NEARLY_WHOLE = 0.04  # chosen: epochs are told with two places, and steps a moment later
 
 
@@ -25,7 +25,7 @@ class EpochCount:
         self.passes = 0
         self.source = ""
 
-    def take(self, tick: Tick) -> bool:
+    def take(self, tick: Saying) -> bool:
         """Take note of a statement; True where another epoch than before is told of."""
         if tick.passed is not None:
             self._of = tick.epochs or self._of

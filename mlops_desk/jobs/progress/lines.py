@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from mlops_desk.jobs.progress.epochs import epoch_in
-from mlops_desk.jobs.progress.tick import NUMBER, Tick, clock, number
+from mlops_desk.jobs.progress.saying import NUMBER, Saying, clock, number
 
 _MANY = r"(steps?|iter(?:ation)?s?|batch(?:es)?|rounds?|updates?|episodes?|trials?)"
 _ONE = r"(step|iter(?:ation)?|batch|round|update|episode|trial)"
@@ -23,28 +23,28 @@ _FASTAI = re.compile(
 _RESULTS = ("loss", "acc", "auc", "val", "score", "f1", "time", "metric", "error", "perplexity", "ppl")
 
 
-def line(text: str) -> Tick | None:
+def line(text: str) -> Saying | None:
     """Return what a segment without a bar says; it is in lower case."""
     if text.startswith("[") and (match := _BOOSTING.match(text)) is not None:
-        return Tick("boosting", "rounds", number(match[1]), None, "round")
+        return Saying("boosting", "rounds", number(match[1]), None, "round")
     if "epoch" in text:
         if "{" in text and (match := _DICT_EPOCH.search(text)) is not None:
             is_trainer = "'loss'" in text or "'eval_" in text or "'train_" in text
-            return Tick("transformers" if is_trainer else "text", "dict", passed=number(match[1]))
+            return Saying("transformers" if is_trainer else "text", "dict", passed=number(match[1]))
         found = _epoch(text)
     elif text[:1].isspace() or text[:1].isdigit():
         match = _FASTAI.match(text)
         if match is not None:
-            return Tick("fastai", "table", epoch=float(match[1]), ended=True)
+            return Saying("fastai", "table", epoch=float(match[1]), ended=True)
         found = _step(text)
     else:
         found = _step(text)
     if "eta" in text and (match := _ETA.search(text)) is not None:
-        found = replace(found or Tick("text", "eta"), left_seconds=clock(match[1]))
+        found = replace(found or Saying("text", "eta"), left_seconds=clock(match[1]))
     return found
 
 
-def _epoch(text: str) -> Tick | None:
+def _epoch(text: str) -> Saying | None:
     epoch, epochs = epoch_in(text)
     within = _step(text) or _bracketed(text, epochs)
     if epoch is None:
@@ -52,18 +52,18 @@ def _epoch(text: str) -> Tick | None:
     if within is not None and within.total is not None:
         return replace(within, name="epoch", epoch=epoch, epochs=epochs)
     ended = within is None and any(word in text for word in _RESULTS)
-    return Tick("text", "epochs", epoch=epoch, epochs=epochs, ended=ended)
+    return Saying("text", "epochs", epoch=epoch, epochs=epochs, ended=ended)
 
 
-def _bracketed(text: str, epochs: float | None) -> Tick | None:
+def _bracketed(text: str, epochs: float | None) -> Saying | None:
     """Return the steps of ``Epoch: [3][ 100/5005]``; the brackets of ``Epoch [3/10]`` are the epoch's own."""
     match = _BRACKETS.search(text)
     if match is None or number(match[2]) == epochs:
         return None
-    return Tick("text", "steps", number(match[1]), number(match[2]), "step")
+    return Saying("text", "steps", number(match[1]), number(match[2]), "step")
 
 
-def _step(text: str) -> Tick | None:
+def _step(text: str) -> Saying | None:
     if not any(unit in text for unit in _UNITS):
         return None
     match = _OF.search(text)
@@ -75,10 +75,10 @@ def _step(text: str) -> Tick | None:
         match = _ALONE.search(text)
         if match is None:
             return None
-        return Tick("text", "steps", number(match[2]), None, _UNIT_WORDS.get(match[1], match[1]))
+        return Saying("text", "steps", number(match[2]), None, _UNIT_WORDS.get(match[1], match[1]))
     if step is None or not total or step > total:
         return None
-    return Tick("text", "steps", step, total, _UNIT_WORDS.get(unit, unit.rstrip("s")))
+    return Saying("text", "steps", step, total, _UNIT_WORDS.get(unit, unit.rstrip("s")))
 
 
 _UNIT_WORDS = {"batches": "batch", "iter": "iteration", "iters": "iteration"}

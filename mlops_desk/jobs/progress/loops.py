@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mlops_desk.jobs.progress.tick import Tick
+from mlops_desk.jobs.progress.saying import Saying
 
 _MOST = 16  # chosen: more bars than that nobody nests; a name that changes each time would else be kept for ever
 _NAME_LIMIT = 60  # chosen: two of a training hardly differ behind it
@@ -24,14 +24,14 @@ _BYTES = re.compile(r"i?B|[kKMG]i?B|bytes?")
 _WHOLE_PASS = 0.95
 """Chosen: from there on a loop that begins anew was through; what stops earlier was broken off."""
 _RANKS_APART = 0.1  # chosen: they wait for one another at each step, and write a moment later
-_SILENT_SECONDS = 1800.0
+_SILENT_SECONDS = 1800.0  # chosen: see below
 _SILENT_GAPS = 20.0
 """Chosen: a validation of half an hour between two steps is ordinary; a loop that is silent longer, and twenty times as
 long as ever before, was left."""
 
 
 @dataclass(slots=True)
-class Loop:
+class CountedLoop:
     """``passes`` counts how often it began anew after it was through, ``order`` when it was first seen.
 
     ``epoch_step`` is where it was when another epoch began; what goes on from there ``spans_epochs``.
@@ -49,7 +49,7 @@ class Loop:
     passes: int = 0
     longest_gap: float = 0.0
     advanced_at: float = 0.0
-    inside: "Loop | None" = None
+    inside: "CountedLoop | None" = None
     aside: bool = False
     source: str = ""
     epoch_step: float | None = None
@@ -74,7 +74,7 @@ class Loop:
 class Step:
     """What a tick did to its loop. ``restarted``: it began anew; ``broken_off``: without having been through."""
 
-    loop: Loop
+    loop: CountedLoop
     advanced: bool
     restarted: bool = False
     broken_off: bool = False
@@ -85,10 +85,10 @@ class Loops:
 
     def __init__(self, *, all_count: bool = False) -> None:
         self._all_count = all_count
-        self._loops: dict[tuple[str, float | None], Loop] = {}
+        self._loops: dict[tuple[str, float | None], CountedLoop] = {}
         self._order = 0
 
-    def take(self, tick: Tick, at: float) -> Step | None:
+    def take(self, tick: Saying, at: float) -> Step | None:
         """Take note of a statement; None where it tells of no step."""
         if tick.step is None:
             return None
@@ -101,11 +101,11 @@ class Loops:
         loop.name, loop.total = tick.name, tick.total
         return _moved(loop, tick.step, at)
 
-    def _new(self, key: tuple[str, float | None], tick: Tick, at: float) -> Loop:
+    def _new(self, key: tuple[str, float | None], tick: Saying, at: float) -> CountedLoop:
         self._order += 1
         step = tick.step or 0.0
         aside = not self._all_count and is_aside(tick)
-        loop = Loop(tick.name, tick.unit, tick.total, step, self._order, at, at, tick.rate, tick.left_seconds)
+        loop = CountedLoop(tick.name, tick.unit, tick.total, step, self._order, at, at, tick.rate, tick.left_seconds)
         loop.aside, loop.source, loop.advanced_at = aside, tick.source, at
         self._loops[key] = loop
         while len(self._loops) > _MOST:
@@ -117,10 +117,10 @@ class Loops:
         for loop in self._loops.values():
             loop.epoch_step = None if loop.is_through else loop.step
 
-    def all(self) -> Iterable[Loop]:
+    def all(self) -> Iterable[CountedLoop]:
         return self._loops.values()
 
-    def outer(self, now: float) -> Loop | None:
+    def outer(self, now: float) -> CountedLoop | None:
         """Return the loop that holds the others: the first of those that are neither through nor left.
 
         One that is through stays it as long as nothing runs but what ran inside it.
@@ -133,17 +133,17 @@ class Loops:
                 return loop
         return max(done, key=lambda loop: loop.order if loop.inside is None else 0, default=None)
 
-    def newest(self) -> Loop | None:
+    def newest(self) -> CountedLoop | None:
         """Return the loop that was told of last."""
         return max(self._loops.values(), key=lambda loop: loop.at, default=None)
 
 
-def is_aside(tick: Tick) -> bool:
+def is_aside(tick: Saying) -> bool:
     """Tell whether a bar is of something beside the training: validating, preparing, moving files."""
     return _ASIDE.search(tick.name) is not None or _BYTES.fullmatch(tick.unit or "") is not None
 
 
-def _by_order(loop: Loop) -> int:
+def _by_order(loop: CountedLoop) -> int:
     return loop.order
 
 
@@ -152,7 +152,7 @@ def _apart(total: float) -> float:
     return max(2.0, total * _RANKS_APART)
 
 
-def _moved(loop: Loop, step: float, at: float) -> Step:
+def _moved(loop: CountedLoop, step: float, at: float) -> Step:
     if step < loop.step / 2 or (loop.total and loop.is_through and step <= loop.total - _apart(loop.total)):
         share = loop.share
         through = share is not None and share >= _WHOLE_PASS

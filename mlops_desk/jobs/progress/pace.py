@@ -7,9 +7,9 @@ without an advance that come again, as a validation after each epoch, are in it.
 from collections import deque
 
 _MOST = 240  # chosen: a third of it still holds eighty points
-_LATELY = 1 / 3
+_LATELY = 1 / 3  # chosen: long enough for what comes again, and soon past a start
 _LEAST_SECONDS = 5.0  # chosen: of less the first steps, which are slow, are the most
-_LEAST_SAMPLES = 3
+_LEAST_SAMPLES = 3  # chosen: of two the first is the slow one
 
 
 class Pace:

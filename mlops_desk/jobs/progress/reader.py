@@ -10,11 +10,11 @@ from mlops_desk.base.text import plain
 from mlops_desk.jobs.progress.bars import bar
 from mlops_desk.jobs.progress.epoch_count import EpochCount
 from mlops_desk.jobs.progress.lines import line
-from mlops_desk.jobs.progress.loops import Loop, Loops, Step
+from mlops_desk.jobs.progress.loops import CountedLoop, Loops, Step
 from mlops_desk.jobs.progress.loss import broken_word, loss_in
 from mlops_desk.jobs.progress.pace import Pace
+from mlops_desk.jobs.progress.saying import Saying
 from mlops_desk.jobs.progress.segments import Segments
-from mlops_desk.jobs.progress.tick import Tick
 from mlops_desk.records.jobs.running import Progress
 
 _PREFIX = re.compile(r"\[?(?:rank|default|Rank )?\d+\]?: ?(?=\S)|\((?:\w+ )?pid=\d+(?:, ip=[\d.]+)?\) ")
@@ -76,7 +76,7 @@ class ProgressReader:
         if self.broken_since is None:
             self.broken_since, self.broken_line = at, plain(text.strip(), 200)
 
-    def _take_tick(self, tick: Tick, at: float) -> None:
+    def _take_tick(self, tick: Saying, at: float) -> None:
         before = self._loops.outer(at)
         changed = self._epochs.take(tick)
         if changed:
@@ -97,7 +97,7 @@ class ProgressReader:
             self._pace.reset()
         self._sample(at)
 
-    def _nest(self, step: Step, outer: Loop | None) -> None:
+    def _nest(self, step: Step, outer: CountedLoop | None) -> None:
         """Note what runs inside what: a loop that moves while one that began before is under way."""
         loop = step.loop
         if outer is not None and loop is not outer and not outer.is_through and loop.inside is None:
@@ -133,7 +133,7 @@ class ProgressReader:
             return outer, None  # each epoch has a bar of its own, and how many there are is not told
         return outer, None if outer.passes else min(1.0, (outer.step + self._inner_share(outer)) / outer.total)
 
-    def _inner_share(self, outer: Loop) -> float:
+    def _inner_share(self, outer: CountedLoop) -> float:
         """Return how much of the step under way is done, by what runs inside it since it began."""
         inner = [
             loop.share or 0.0
@@ -167,14 +167,14 @@ class ProgressReader:
             source=self._source(loop),
         )
 
-    def _shown_loop(self, whole: object) -> Loop | None:
+    def _shown_loop(self, whole: object) -> CountedLoop | None:
         """Return the loop whose steps are shown: the whole if it is one, else what moved last inside it."""
-        if isinstance(whole, Loop) and not whole.aside:
+        if isinstance(whole, CountedLoop) and not whole.aside:
             return whole
         inner = [loop for loop in self._loops.all() if not loop.aside and loop.unit != "epoch"]
         return max(inner, key=lambda loop: (loop.at, loop is not whole), default=None) or self._loops.newest()
 
-    def _source(self, loop: Loop | None) -> str | None:
+    def _source(self, loop: CountedLoop | None) -> str | None:
         if self._trainer:
             return "transformers"
         named = [self._epochs.source, "" if loop is None else loop.source]
@@ -188,16 +188,16 @@ class ProgressReader:
             found = self._pace.left_seconds(1 / of if whole is self._epochs and of else None)
             if found is not None:
                 return found
-            if isinstance(whole, Loop) and whole.left_seconds is not None:
+            if isinstance(whole, CountedLoop) and whole.left_seconds is not None:
                 return whole.left_seconds
         return self._told if self._told is not None and self._told_at == self.seen_at else None
 
-    def _text(self, whole: object, loop: Loop | None) -> str:
+    def _text(self, whole: object, loop: CountedLoop | None) -> str:
         epochs = self._epochs
         if epochs.known:
             of = "" if epochs.of is None else f"/{epochs.of:.0f}"
             return f"epoch {epochs.number:.0f}{of}"
-        shown = whole if isinstance(whole, Loop) else loop
+        shown = whole if isinstance(whole, CountedLoop) else loop
         if shown is None:
             return ""
         of = "" if shown.total is None else f"/{shown.total:,.0f}"

@@ -10,7 +10,7 @@ _CLOCK = re.compile(r"(?:(\d+) days?, )?(?:(\d+):)?(\d+):(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class Saying:
     """``step`` of ``total`` of the loop ``name``; ``rate`` in ``unit`` a second, ``left_seconds`` by its own reckoning.
 
     ``epoch`` of ``epochs`` as they are written, counted from 0 or 1; ``ended``: that epoch is over. ``passed`` are
