@@ -41,6 +41,7 @@ PAGES: tuple[PageSpec, ...] = (
         curves=True,
     ),
     PageSpec("jobs", "Jobs", "M3 5h2M8 5h9M3 10h2M8 10h9M3 15h2M8 15h9"),
+    PageSpec("images", "Images", "M10 2.500l7 3.500l-7 3.500l-7-3.500zM3 10l7 3.500l7-3.500M3 13.800l7 3.500l7-3.500"),
     PageSpec(
         "endpoints",
         "Endpoints",
@@ -60,7 +61,7 @@ PAGES: tuple[PageSpec, ...] = (
         "M4 14h12l-1.500-2.500V9a4.500 4.500 0 0 0-9 0v2.500zM8.500 16.500a1.600 1.600 0 0 0 3 0",
         is_now=True,
     ),
-    PageSpec("settings", "Settings", "M4 4v12M10 4v12M16 4v12M2 7h4M8 12h4M14 6h4"),
+    PageSpec("settings", "Settings", "M4 4v12M10 4v12M16 4v12M2 7h4M8 12h4M14 6h4", key="Ctrl+,"),
 )
 
 

@@ -29,7 +29,7 @@ class PageSpec:
     ``awaits`` is what it will show once the agent answers, as the subject of a sentence; its title by default.
     ``curves`` tells that it has curves on the window's time axis: elsewhere a range of time would mean nothing.
     ``moves``: it has numbers of this moment, which a pause holds. ``is_now``: it shows what holds now, whatever time
-    the charts of other pages show, and says so.
+    the charts of other pages show, and says so. ``key`` is its key where it is not the digit of its place.
     """
 
     id: str
@@ -40,6 +40,7 @@ class PageSpec:
     curves: bool = False
     moves: bool = False
     is_now: bool = False
+    key: str | None = None
 
     @property
     def stops(self) -> bool:

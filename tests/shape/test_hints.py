@@ -29,6 +29,7 @@ _FIXES = {
     "ui/drift/page.py": "an empty page has its command in a field",
     "ui/endpoints/page.py": "an empty page has its command in a field",
     "ui/gpus/end_process_form.py": "a line to copy has its command in a field",
+    "ui/images/page.py": "an empty page has its command in a field",
     "ui/jobs/page.py": "an empty page has its command in a field",
     "ui/models/page.py": "an empty page has its command in a field",
     "ui/settings/engines/view.py": "an empty page has its command in a field",

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from engine_doubles import Engines, Secrets, some_engines, some_secrets
+from image_doubles import Images, pulling, some_images, some_room, some_volumes
 from service_double import Service
 
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Place, Refused, Unavailable
@@ -49,6 +50,7 @@ from mlops_desk.records.status import PastStatus, Status
 
 if TYPE_CHECKING:
     from mlops_desk.records.agent import AuditEntry
+    from mlops_desk.records.images.task import ImageTask
 
 GIB = 1 << 30
 NOW = time.time()
@@ -504,6 +506,13 @@ class Double:
             for s in SETTINGS
         }
         self.submitted: list[tuple[str, str | None]] = []
+        self.images_by_id = {} if empty else {one.id: one for one in some_images()}
+        self.image_tasks_by_id = {} if empty else {one.id: one for one in [pulling()]}
+        self.volumes = [] if empty else some_volumes()
+        self.image_room = some_room()
+        self.built: list[tuple[str, str, str, str | None]] = []
+        self.previewed: list[float] = []
+        self.pruned: list[tuple[list_of[str] | None, float, str | None]] = []
         self.found_engines = [] if empty else some_engines()
         self.secrets_by_name = {} if empty else {one.name: one for one in some_secrets()}
         self.kept_values: dict[str, str] = {}
@@ -512,6 +521,7 @@ class Double:
         self.jobs, self.models, self.runs = Jobs(self, "jobs"), Models(self, "models"), Runs(self, "runs")
         self.endpoints, self.drift = Endpoints(self, "endpoints"), Drift(self, "drift")
         self.rules, self.settings = Rules(self, "rules"), Settings(self, "settings")
+        self.images = Images(self, "images")
         self.engines, self.secrets = Engines(self, "engines"), Secrets(self, "secrets")
         # "events" is the gate of the announcements.
         self.gpus, self.events, self.alerts = Gpus(self, "gpus"), Events(self, "incidents"), Alerts(self, "alerts")
@@ -598,6 +608,12 @@ class Double:
     def put_job(self, job: Job) -> None:
         self.jobs_by_id = {job.id: job, **{key: value for key, value in self.jobs_by_id.items() if key != job.id}}
         self.announce(events.JobChanged(job))
+
+    def put_image_task(self, task: ImageTask) -> ImageTask:
+        others = {key: value for key, value in self.image_tasks_by_id.items() if key != task.id}
+        self.image_tasks_by_id = {task.id: task, **others}
+        self.announce(events.ImageTaskChanged(task))
+        return task
 
     def put_endpoint(self, endpoint: Endpoint) -> None:
         self.endpoints_by_name[endpoint.name] = endpoint

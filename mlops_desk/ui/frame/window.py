@@ -110,7 +110,7 @@ class MainWindow(QWidget):
 
     def _frame_actions(self) -> list[Action]:
         pages = [
-            Action(f"page.{spec.id}", f"Go to {spec.title}", _call(self.go_to, spec.id), page_key(number))
+            Action(f"page.{spec.id}", f"Go to {spec.title}", _call(self.go_to, spec.id), spec.key or page_key(number))
             for number, spec in enumerate(self._specs.values(), 1)
         ]
         return [

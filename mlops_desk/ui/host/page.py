@@ -15,7 +15,6 @@ from mlops_desk.ui.charts.head import LegendLabel
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.host import words
 from mlops_desk.ui.host.cores import BUSY_SLOT, IOWAIT_SLOT, STEAL_SLOT, CoreBars
-from mlops_desk.ui.host.meters import Meters
 from mlops_desk.ui.host.processes import ProcessView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.live.topic import Topic
@@ -26,6 +25,7 @@ from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.facts import FactGrid
+from mlops_desk.ui.widgets.meters import Meters
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.tabs import Tabs
 from mlops_desk.ui.widgets.traces import Limit, Trace

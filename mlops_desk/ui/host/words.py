@@ -6,8 +6,8 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.host import Core, Host, Sensor
 from mlops_desk.records.metric import Reading
 from mlops_desk.ui.host.cores import CoreView
-from mlops_desk.ui.host.meters import Meter
 from mlops_desk.ui.widgets.facts import Fact
+from mlops_desk.ui.widgets.meters import Meter
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import tone_of, value_of
 

@@ -217,9 +217,13 @@ class JobsPage(Page):
     def actions_here(self) -> list[Action]:
         places = frozenset({"title", "main", "menu", "palette"})
         return [
+            Action("jobs.images", "Images", self._open_images, places=frozenset({"title"})),
             Action("jobs.submit", "New job …", self.submit, places=places),
             *self.acts.actions(),
         ]
+
+    def _open_images(self) -> None:
+        self.context.open_page("images", None)
 
     def submit(self) -> None:
         """Open the form for a new job."""

@@ -69,7 +69,7 @@ class EnginesView(AskedView[list[FoundEngine]]):
         split = QSplitter(Qt.Orientation.Vertical)
         split.addWidget(framed(self.table))
         split.addWidget(self.card)
-        split.setSizes([theme.DETAIL_WIDTH, theme.DETAIL_WIDTH])
+        split.setSizes([theme.COLUMN_MINIMUM, theme.DETAIL_WIDTH])
         split.setStretchFactor(1, 1)
         split.setHandleWidth(theme.SPACE_8)
         split.setChildrenCollapsible(False)

@@ -1,0 +1,1 @@
+"""The chosen image, or the chosen pull or build."""

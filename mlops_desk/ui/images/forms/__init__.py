@@ -1,0 +1,1 @@
+"""Dialogs about images: pull, build, remove, clear away."""
