@@ -13,7 +13,7 @@ from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.ports import Spent
-from mlops_desk.jobs.run.preemption import PREEMPTED
+from mlops_desk.jobs.queue.plan import PREEMPTED
 from mlops_desk.records.event import Notice
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason

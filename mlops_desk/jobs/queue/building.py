@@ -6,6 +6,7 @@ from operator import attrgetter
 
 from mlops_desk.jobs.queue import dependencies
 from mlops_desk.jobs.queue.lines import line_up
+from mlops_desk.jobs.queue.plan import PREEMPTED
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import HeldSpan, Usage
 from mlops_desk.jobs.queue.view import QueueLine, QueuePolicy, QueueView, RunningJob, Wish
@@ -24,7 +25,8 @@ class QueueMoment:
     """What is so at ``now`` (Unix seconds), besides the jobs.
 
     ``promised`` are the GPUs of jobs that are being taken out of the queue; ``unready`` says of jobs why they can't be
-    started though there may be room, ``stopped`` why they won't be, as those of a group that fails.
+    started though there may be room, ``stopped`` why they won't be, as those of a group that fails; ``asked_ago`` how
+    many seconds ago they were asked to stop.
     """
 
     now: float
@@ -34,6 +36,7 @@ class QueueMoment:
     promised: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unready: Mapping[str, Reason] = field(default_factory=dict)
     stopped: Mapping[str, Reason] = field(default_factory=dict)
+    asked_ago: Mapping[str, float] = field(default_factory=dict)
 
 
 class Views:
@@ -150,7 +153,8 @@ class Views:
         limit, grace = job.spec.time_limit_seconds, self._grace_seconds(job)
         until = None if limit is None else (moment.now if since is None else since) + limit + grace
         if ending:
-            until = moment.now + grace if until is None else min(until, moment.now + grace)
+            ends = moment.now + max(0.0, grace - moment.asked_ago.get(job.id, 0.0))
+            until = ends if until is None else min(until, ends)
         needs = job.spec.resources
         return RunningJob(
             job.id,
@@ -165,6 +169,8 @@ class Views:
             None if needs.exclusive else needs.share_bytes,
             job.name,
             job.user,
+            grace,
+            sum(one.reason is not None and one.reason.class_ == PREEMPTED for one in job.attempts[:-1]),
         )
 
     def _expected_end(self, job: Job, since: float | None) -> float | None:

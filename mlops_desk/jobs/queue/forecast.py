@@ -59,14 +59,16 @@ def _begin(view: QueueView, given: Mapping[str, tuple[str, ...]], stopped: set[s
     left = [wish for line in view.waiting for wish in line.wishes]
     held = [wish for wish in view.held if wish.job_id not in given]
     begun = [wish for wish in (*left, *view.held) if wish.job_id in given]
-    grace = view.now + view.policy.grace_seconds
-    running = [
-        replace(job, ending=True, until=grace, expected_until=grace) if job.job_id in stopped else job
-        for job in view.running
-    ]
+    running = [_stopping(job, view.now) if job.job_id in stopped else job for job in view.running]
     running += [started(view, wish, given[wish.job_id]) for wish in begun]
     waiting = view.waiting if not begun else line_up(wish for wish in left if wish.job_id not in given)
     return replace(view, waiting=waiting, held=tuple(held), running=tuple(running))
+
+
+def _stopping(job: RunningJob, now: float) -> RunningJob:
+    """Return a job that is asked to stop, and takes all of its grace for that."""
+    ends = now + job.grace_seconds
+    return replace(job, ending=True, until=ends, expected_until=ends)
 
 
 def _others_begin(view: QueueView, plan: Plan) -> QueueView:
@@ -107,6 +109,7 @@ def started(view: QueueView, wish: Wish, gpus: tuple[str, ...]) -> RunningJob:
         share_bytes=wish.need.share_bytes if wish.need.shares else None,
         name=wish.name,
         user=wish.user,
+        grace_seconds=wish.grace_seconds,
     )
 
 

@@ -14,6 +14,8 @@ WAITING_FOR_JOBS = "waiting_for_jobs"
 WAITING_FOR_QUOTA = "waiting_for_quota"
 NEVER_ENOUGH_GPUS = "never_enough_gpus"
 DEPENDENCY_FAILED = "dependency_failed"
+PREEMPTED = "preempted"
+"""The class of the reason for which an attempt gives way."""
 
 
 @dataclass(frozen=True, slots=True)

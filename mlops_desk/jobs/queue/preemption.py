@@ -1,6 +1,8 @@
-"""Who is asked to stop so that another can start: as few as possible, the least important, the youngest first.
+"""Who is asked to stop so that another can start: as few as possible, and those first who lose least.
 
-Only jobs that said they may be preempted, of a lower priority, and that have run long enough to have got somewhere.
+That is the least important; among them who had to make room least often, who frees the fewest GPUs in vain, and who
+began last. Only jobs that said they may be preempted, of a lower priority, and that have run long enough to have got
+somewhere: the longer, the more often they were stopped before.
 """
 
 import math
@@ -11,19 +13,20 @@ from mlops_desk.jobs.queue.table import Table
 from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
 from mlops_desk.records.jobs.card import GpuCard
 
+_MOST_COUNTED = 5
+"""Chosen: after five times it is spared for an hour, as the settings are, and no GPU is lost to others for good."""
+
 
 class Preemptions:
     """The running jobs that may be stopped during one decision."""
 
     def __init__(self, view: QueueView, table: Table) -> None:
         self._table = table
-        spared = view.policy.spared_seconds
         may = [
             job
             for job in view.running
-            if job.preemptible and not job.ending and job.gpus and job.share_bytes is None
-            and job.since is not None and view.now - job.since >= spared
-        ]  # fmt: skip
+            if job.preemptible and not job.ending and job.gpus and job.share_bytes is None and not _is_spared(job, view)
+        ]
         self._ending = [job for job in view.running if job.ending and job.gpus and job.share_bytes is None]
         self._left = sorted(may, key=lambda job: (job.priority, -(job.since or 0.0), job.job_id))
 
@@ -37,6 +40,7 @@ class Preemptions:
         ``turn`` is since when its user stands in the machine's line: cards kept for those before stay theirs.
         """
         lower = [job for job in self._left if job.priority < wish.priority and self._frees_something(job, wish, turn)]
+        lower.sort(key=lambda job: (job.priority, job.times_preempted, max(0, len(job.gpus) - wish.need.gpus)))
         victims: list[RunningJob] = []
         for job in lower:
             victims.append(job)
@@ -49,11 +53,12 @@ class Preemptions:
             if self._placed(wish, fewer, turn) is not None:
                 victims = fewer
         gpus = self._placed(wish, victims, turn)
-        if gpus is None:
-            return None
+        return None if gpus is None else (tuple(victims), gpus)
+
+    def stop(self, victims: Iterable[RunningJob]) -> None:
+        """Take note of who is asked to stop."""
         for job in victims:
             self._left.remove(job)
-        return tuple(victims), gpus
 
     def _frees_something(self, job: RunningJob, wish: Wish, turn: float) -> bool:
         return any(
@@ -73,3 +78,9 @@ class Preemptions:
             and self._table.kept_until(spot, turn) is None
             and self._table.is_unbooked(spot, wish)
         ]
+
+
+def _is_spared(job: RunningJob, view: QueueView) -> bool:
+    """Tell whether a job has not run long enough yet to be stopped."""
+    guaranteed = view.policy.spared_seconds * (1 + min(job.times_preempted, _MOST_COUNTED))
+    return job.since is None or view.now - job.since < guaranteed

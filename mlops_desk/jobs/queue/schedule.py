@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _TOLD = 50
 """Chosen: of so many lines it is said in full why they wait; what is behind them waits its turn."""
 _WORTH_SECONDS = 120.0
-"""Chosen: GPUs that are free in two minutes are waited for; saving and loading a checkpoint costs as much."""
+"""Chosen: GPUs that are free two minutes later than others make room are waited for; a checkpoint costs as much."""
 
 
 class _Chance(Enum):
@@ -222,8 +222,8 @@ class _Decision:
         soonest = within[: wish.need.gpus]
         is_enough = len(soonest) == wish.need.gpus
         starts_at = soonest[-1][0] if is_enough else math.inf
-        if preempting and not (is_enough and self._frees_soon(soonest)):
-            stopped = self._preempt(wish, free)
+        if preempting:
+            stopped = self._preempt(wish, free, soonest if is_enough else None)
             if stopped is not None:
                 return stopped
         if any(self._is_kept(spot, wish) for spot in fitting):
@@ -238,21 +238,26 @@ class _Decision:
         self._keep(wish, kept, starts_at if is_known else self._view.now + UNKNOWN_WAIT_SECONDS)
         return Wait(words.first(wish.need, free), kept, starts_at if is_known else None)
 
-    def _frees_soon(self, soonest: Sequence[tuple[float, int, str]]) -> bool:
-        """Tell whether all cards are free, or on the point of it."""
+    def _frees_soon(self, soonest: Sequence[tuple[float, int, str]], grace_seconds: float) -> bool:
+        """Tell whether all cards are free, or hardly later so than those would be of whoever has such a grace."""
         for at, _, uuid in soonest:
             ending = all(job.ending for job in self._table.spots[uuid].jobs) and self._table.spots[uuid].jobs
-            if at > self._view.now + _WORTH_SECONDS and not ending:
+            if at > self._view.now + grace_seconds + _WORTH_SECONDS and not ending:
                 return False
         return True
 
-    def _preempt(self, wish: Wish, free: int) -> Wait | None:
+    def _preempt(self, wish: Wish, free: int, soonest: Sequence[tuple[float, int, str]] | None) -> Wait | None:
+        """Have others stop for a job, unless it has the ``soonest`` cards about as early without that."""
         chosen = self._preemptions.choose(wish, self._turns.of(wish))
         if chosen is None:
             return None
         victims, gpus = chosen
+        grace = max(job.grace_seconds for job in victims)
+        if soonest is not None and self._frees_soon(soonest, grace):
+            return None
+        self._preemptions.stop(victims)
         self._preempts += [Preempted(job.job_id, wish.job_id) for job in victims]
-        at = self._view.now + self._view.policy.grace_seconds
+        at = self._view.now + grace
         self._keep(wish, gpus, at)
         return Wait(words.stopping(wish.need, free, [job.name or job.job_id for job in victims]), gpus, at)
 

@@ -62,7 +62,8 @@ class RunningJob:
     """A job that runs, or is about to: it has its GPUs, or has been promised them. Times are Unix seconds.
 
     ``until`` is when it is ended at the latest, ``expected_until`` when it is likely to end; None: not known.
-    ``ending``: it has been asked to stop.
+    ``ending``: it has been asked to stop, and has ``grace_seconds`` for that. ``times_preempted`` counts how often it
+    had to make room before.
     """
 
     job_id: str
@@ -77,6 +78,8 @@ class RunningJob:
     share_bytes: int | None = None
     name: str = ""
     user: str = ""
+    grace_seconds: float = 30.0
+    times_preempted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ class QueuePolicy:
 
     ``usage`` is each user's GPU-seconds of the past, decayed. ``last_starts`` is when a job of a user and priority
     was last started. ``gpus_per_user``: at once; 0: no limit. A job that has run less than ``spared_seconds`` is not
-    preempted. Whoever has had no start for ``patience_seconds`` goes first.
+    preempted, nor one that was before until it has run as much longer for each time. Whoever has had no start for
+    ``patience_seconds`` goes first.
     """
 
     usage: Mapping[int, float] = field(default_factory=dict)
@@ -93,7 +97,6 @@ class QueuePolicy:
     gpus_per_user: int = 0
     spared_seconds: float = 600.0
     patience_seconds: float = 86_400.0
-    grace_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.jobs.book import JobBook, with_attempt
-from mlops_desk.jobs.queue.plan import WAITING_FOR_GPUS
+from mlops_desk.jobs.queue.plan import PREEMPTED, WAITING_FOR_GPUS
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.ending import Endings, queued_again
 from mlops_desk.jobs.run.hands import Postponed
 from mlops_desk.jobs.run.limits import Due, Limits, what_is_due
 from mlops_desk.jobs.run.outcome import AttemptVerdict
-from mlops_desk.jobs.run.preemption import PREEMPTED, Preemption
+from mlops_desk.jobs.run.preemption import Preemption
 from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.jobs.run.stops import cancelled_unstarted
 from mlops_desk.records.jobs.filling import filled

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.jobs.book import JobBook, with_attempt
+from mlops_desk.jobs.queue.plan import PREEMPTED
 from mlops_desk.jobs.run import times
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
@@ -22,8 +23,6 @@ from mlops_desk.runtimes.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-PREEMPTED = "preempted"
-"""The class of the reason for which an attempt gives way."""
 _SIGNAL = "TERM"
 _LAST_SECONDS = 2.0
 """Chosen: its work is saved, or its grace is over; it can still close its files before it is killed."""

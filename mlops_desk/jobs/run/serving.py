@@ -23,6 +23,7 @@ from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.usage import Usage
 from mlops_desk.jobs.queue.view import QueueView, Wish
+from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.attempts import Attempts
 from mlops_desk.jobs.run.fetching import PULLS_AT_ONCE, Fetching
 from mlops_desk.jobs.run.hands import Hands
@@ -133,6 +134,7 @@ class Serving:
                 promised,
                 self._pool.unready(self._runtime.name, unready),
                 {} if self._groups is None else self._groups.held(active),
+                _asked_ago(active),
             )
             view = self._views.view(active, moment, self._others())
             line = self._pool.line
@@ -192,6 +194,17 @@ class Serving:
 
 def _is_queued(job: Job, promised: Mapping[str, tuple[str, ...]]) -> bool:
     return job.state in IN_QUEUE and job.id not in promised
+
+
+def _asked_ago(active: Sequence[Job]) -> dict[str, float]:
+    """Return how many seconds ago jobs were asked to make room."""
+    moment, found = times.now(), {}
+    for job in active:
+        asked = job.attempts[-1].asked if job.attempts and job.state not in IN_QUEUE else None
+        ago = None if asked is None else times.passed(asked, moment)
+        if ago is not None:
+            found[job.id] = ago
+    return found
 
 
 def _unready(job: Job) -> Reason:

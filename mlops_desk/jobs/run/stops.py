@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mlops_desk.base.text import plain
+from mlops_desk.jobs.queue.plan import PREEMPTED
 from mlops_desk.jobs.run.limits import too_long
 from mlops_desk.jobs.run.outcome import AttemptVerdict, Ending, judge
-from mlops_desk.jobs.run.preemption import PREEMPTED
 from mlops_desk.jobs.run.retries import Retry, retry_after
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason

@@ -93,3 +93,22 @@ def test_what_ends_is_counted_once_when_it_is_over():
         made.view([], MOMENT)
     assert 59 < usage.by_user(NOW, 1e6)[7] <= 60
     assert usage.expected == {}
+
+
+def test_of_the_grace_what_is_left_is_reckoned_from_when_it_was_asked():
+    giving_way = runs("a", attempt={"stopped_for": Reason("preempted", "")})
+    (seen,) = views().view([giving_way], replace(MOMENT, asked_ago={"a": 20.0})).running
+    assert (seen.until, seen.grace_seconds) == (NOW + 10.0, 30.0)
+    (late,) = views().view([giving_way], replace(MOMENT, asked_ago={"a": 99.0})).running
+    assert late.until == NOW
+
+
+def test_it_is_counted_how_often_a_job_had_to_make_room():
+    stopped = Attempt(1, "a-a1", "a", JobState.CANCELLED, reason=Reason("preempted", ""))
+    failed = replace(stopped, number=2, id="a-a2", reason=Reason("exit_nonzero", ""))
+    going = runs("a")
+    again = replace(going, attempts=(stopped, failed, replace(stopped, number=3), *going.attempts))
+    (seen,) = views().view([again], MOMENT).running
+    assert seen.times_preempted == 2
+    (fresh,) = views().view([going], MOMENT).running
+    assert fresh.times_preempted == 0

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.jobs.queue.forecast import foresee
 from mlops_desk.jobs.queue.plan import (
     DEPENDENCY_FAILED,
     NEVER_ENOUGH_GPUS,
@@ -366,3 +367,42 @@ def test_whoever_is_stopped_for_a_job_makes_room_for_that_one_alone():
     plan = schedule(view(jobs, cards(1), runs=[stopping]))
     assert not plan.starts
     assert started(view(jobs, cards(1))) == ["urgent"]
+
+
+def test_whoever_had_to_make_room_before_is_spared_for_longer_and_asked_last():
+    once = cheap("once", 0, since=NOW - 1199, times_preempted=1)
+    assert schedule(view([wish("urgent", priority=5)], cards(1), runs=[once])).preempts == ()
+    ready = replace(once, since=NOW - 1200)
+    assert len(schedule(view([wish("urgent", priority=5)], cards(1), runs=[ready])).preempts) == 1
+    often = cheap("often", 1, since=NOW - 3600, times_preempted=99)
+    assert len(schedule(view([wish("urgent", priority=5)], cards(2), runs=[often, held_by_others(0)])).preempts) == 1
+    never = cheap("never", 1, since=NOW - 9 * HOUR)
+    plan = schedule(view([wish("urgent", priority=5)], cards(2), runs=[ready, never]))
+    assert plan.preempts == (Preempted("never", "urgent"),)
+
+
+def held_by_others(*indexes):
+    return running("others", *indexes)
+
+
+def test_of_two_that_would_do_the_one_is_stopped_that_frees_no_gpu_in_vain():
+    runs = [cheap("wide", 0, 1, 2, 3, since=NOW - HOUR), cheap("narrow", 4, since=NOW - 5 * HOUR)]
+    plan = schedule(view([wish("urgent", priority=5)], cards(5), runs=runs))
+    assert plan.preempts == (Preempted("narrow", "urgent"),)
+
+
+def test_nobody_is_stopped_for_gpus_that_are_free_about_as_early_without():
+    slow = cheap("slow", 0, grace_seconds=600.0)
+    ends = running("ends", 1, until=NOW + 720)
+    assert schedule(view([wish("urgent", priority=5)], cards(2), runs=[slow, ends])).preempts == ()
+    later = replace(ends, until=NOW + 721)
+    plan = schedule(view([wish("urgent", priority=5)], cards(2), runs=[slow, later]))
+    assert plan.preempts == (Preempted("slow", "urgent"),)
+    assert plan.waits["urgent"].starts_at == NOW + 600
+
+
+def test_a_forecast_counts_the_grace_of_whoever_makes_room():
+    slow = cheap("slow", 0, grace_seconds=600.0)
+    assert foresee(view([wish("urgent", priority=5)], cards(1), runs=[slow])) == {"urgent": NOW + 600}
+    pair = [cheap("a", 0, grace_seconds=30.0), cheap("b", 1, grace_seconds=90.0)]
+    assert foresee(view([wish("urgent", 2, priority=5)], cards(2), runs=pair)) == {"urgent": NOW + 90}
