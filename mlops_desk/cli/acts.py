@@ -26,6 +26,16 @@ def _of_agent(name: str) -> Act:
     return act
 
 
+def _of_opening(name: str) -> Act:
+    def act(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
+        from mlops_desk.cli import opening  # noqa: PLC0415 - see above
+
+        done: Act = getattr(opening, name)
+        return done(address, given, as_json)
+
+    return act
+
+
 def _watch(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     from mlops_desk.cli.watch import watch  # noqa: PLC0415 - see above
 
@@ -67,4 +77,6 @@ ACTS: dict[str, Act] = {
     "agent-restore": _of_agent("restore"),
     "drift-report": _drift_report,
     "watch": _watch,
+    "open": _of_opening("open_address"),
+    "run-open": _of_opening("open_run"),
 }

@@ -15,7 +15,7 @@ from mlops_desk import __version__
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.moments import parse_length, parse_moment
 from mlops_desk.base.text import plain
-from mlops_desk.cli import exported
+from mlops_desk.cli import exported, opening_words
 from mlops_desk.cli.bare import words as bare_words
 from mlops_desk.cli.first_words import Parser, add_first_words, command_of, split
 from mlops_desk.cli.help import help_of, sentence
@@ -73,6 +73,7 @@ def build(command: str | None = None) -> Parser:
         "agent": partial(_add_agent, commands),
         "status": partial(_add_status, commands),
         "exec": partial(bare_words.add, commands),
+        "open": partial(opening_words.add_open, commands),
         **{word: partial(_add_shortcut, commands, word, *verb) for word, verb in _SHORTCUTS.items()},
         **{
             service: partial(_add_service, commands, service) for service in PROTOCOLS if service not in HIDDEN_SERVICES
@@ -128,6 +129,8 @@ def _add_service(commands: Any, service: str) -> None:
             exported.add_options(verbs.choices[verb.word])
     if service == "drift":
         _add_drift_report(verbs)
+    if service == "runs":
+        opening_words.add_run_open(verbs)
 
 
 def _add_dry_run(parser: Parser, verb: Verb, preview: str, text: str) -> None:

@@ -26,4 +26,4 @@ def open_window(address: AgentAddress, given: argparse.Namespace) -> int:
 
         return client.connect(address, demo=given.demo, started=started)
 
-    return run(connect, UiOptions(address, demo=given.demo, tray=given.tray))
+    return run(connect, UiOptions(address, given.demo, given.tray, getattr(given, "destination", "")))

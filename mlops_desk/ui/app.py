@@ -61,7 +61,7 @@ def run(connect: Connect, options: UiOptions) -> int:
     application.setApplicationDisplayName(PROGRAM)
     instance = Instance(str(options.address))
     if not instance.is_first():
-        if instance.hand_over():
+        if instance.hand_over(options.destination):
             return 0
         print("The window that is open already does not answer.", file=sys.stderr)  # noqa: T201 - no window to say it in
         return 1
@@ -71,6 +71,7 @@ def run(connect: Connect, options: UiOptions) -> int:
     program.opened.connect(written.open)
     program.opened.connect(instance.listen)
     instance.asked_up.connect(program.come_up)
+    instance.asked_to.connect(program.go_to)
     signals = _SignalWatch(program.end)
     program.start()
     status = application.exec()
@@ -94,6 +95,7 @@ class Program(QObject):
         self._garbage = GuiCollector()
         self._ending = False
         self._began = False
+        self._wanted = options.destination
         theme.prepare(application)
         roles.install()
         self.look = Look(application, self.loop)
@@ -206,6 +208,19 @@ class Program(QObject):
         """Hear that somebody started the program again."""
         self.window.bring_up()
 
+    def go_to(self, destination: str) -> None:
+        """Show what an address leads to: now, or once the agent can be asked for it."""
+        self._wanted = destination
+        if self.store.connection.state == "live":
+            self._go()
+
+    def _go(self) -> None:
+        from mlops_desk.ui.frame import addresses  # noqa: PLC0415 - after the first paint
+
+        wanted, self._wanted = self._wanted, ""
+        if wanted:
+            addresses.go(self.context, wanted)
+
     def _connected(self, missed: bool) -> None:
         """Load what is shown, where it may have changed unheard; what came of it meanwhile is heard again."""
         if self.loop.ending.is_set():
@@ -218,6 +233,7 @@ class Program(QObject):
         self.context.ask("the last minutes", _last_minutes, self.store.recent.take_curves)
         if missed:
             self.window.connected()
+        self._go()
 
     def _changed(self, topics: frozenset[Topic]) -> None:
         self.tray.take(topics)

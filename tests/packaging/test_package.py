@@ -118,6 +118,19 @@ def test_menu_entry_metainfo_and_icon_carry_one_id():
     assert (ROOT / "resources" / "icons" / "org.mlopsdesk.desk.svg").exists()
 
 
+def test_the_menu_entry_opens_addresses_and_is_as_desktops_want_it():
+    menu_entry = FILES / "org.mlopsdesk.desk.desktop"
+    lines = menu_entry.read_text().splitlines()
+    assert "MimeType=x-scheme-handler/mlops-desk;" in lines
+    assert "Exec=mlops-desk open %u" in lines  # one address, as one word: no shell takes it apart
+    validator = shutil.which("desktop-file-validate")
+    if validator is not None:
+        done = subprocess.run([validator, menu_entry], capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stdout
+        assert "error" not in done.stdout
+        assert "warning" not in done.stdout
+
+
 def test_nothing_in_the_package_reloads_restarts_or_joins_a_group():
     text = "".join(path.read_text() for path in FILES.iterdir())
     for word in ("daemon-reload", "restart docker", "usermod", "adduser", "gpasswd"):

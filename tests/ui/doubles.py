@@ -128,6 +128,8 @@ class Jobs(Service):
         ]
 
     def show(self, job_id: str) -> Job:
+        if job_id not in self._double.jobs_by_id:
+            raise NotFound(f"There is no job {job_id}.")
         return self._double.jobs_by_id[job_id]
 
     def preview(self, spec: str = "", folder: str = "/") -> DryRun:

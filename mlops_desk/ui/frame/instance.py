@@ -1,4 +1,4 @@
-"""One window for each user and address: a second start hands over to the first and ends with 0.
+"""One window for each user and address: a second start hands over to the first, with where to go, and ends with 0.
 
 A lock that the kernel gives back however the first one ended decides who is first; the local socket,
 in the user's private runtime folder, only carries the request to come up.
@@ -23,9 +23,13 @@ _LIMIT_BYTES = 4096  # chosen: a request is one line of some words
 
 
 class Instance(QObject):
-    """Either the first window, which hears ``asked_up``, or a later one, which hands over."""
+    """Either the first window, which hears ``asked_up``, or a later one, which hands over.
+
+    ``asked_to`` carries the address (``mlops-desk://…``) of what is to be shown, where there is one.
+    """
 
     asked_up = Signal(str)
+    asked_to = Signal(str)
 
     def __init__(self, address_text: str) -> None:
         super().__init__()
@@ -49,8 +53,8 @@ class Instance(QObject):
         self._server.newConnection.connect(self._greet)
         self._server.listen(self._name)
 
-    def hand_over(self) -> bool:
-        """Ask the first window to come up; False when it doesn't answer."""
+    def hand_over(self, destination: str = "") -> bool:
+        """Ask the first window to come up, and to go somewhere; False when it doesn't answer."""
         import json  # noqa: PLC0415 - only the second start needs it
 
         from PySide6.QtNetwork import QLocalSocket  # noqa: PLC0415 - as above
@@ -61,7 +65,7 @@ class Instance(QObject):
             socket = QLocalSocket()
             socket.connectToServer(self._name)
             if socket.waitForConnected(_TRY_MILLISECONDS):
-                socket.write(json.dumps({"token": token}).encode() + b"\n")
+                socket.write(json.dumps({"token": token, "open": destination}).encode() + b"\n")
                 answered = socket.waitForReadyRead(int(HAND_OVER_SECONDS * 1000))
                 socket.disconnectFromServer()
                 return answered
@@ -95,10 +99,13 @@ class Instance(QObject):
 
         try:
             request = json.loads(bytes(socket.readLine(_LIMIT_BYTES).data()))
-            token = str(request.get("token", "")) if isinstance(request, dict) else ""
+            told = request if isinstance(request, dict) else {}
+            token, destination = str(told.get("token", "")), str(told.get("open", ""))
         except ValueError:
             socket.abort()
             return
         socket.write(b"up\n")
         socket.flush()
         self.asked_up.emit(token)
+        if destination:
+            self.asked_to.emit(destination)

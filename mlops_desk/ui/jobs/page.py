@@ -205,14 +205,23 @@ class JobsPage(Page):
         self.filters.clear()
 
     def show_thing(self, thing: str) -> bool:
-        job = known(self.context.store).get(thing)
+        """Choose a job, or a run beside it (``ID/run-RUN``); without an id whichever run, beside whichever job."""
+        job, _, run = thing.partition("/run-")
+        if (job or not run) and not self._choose_job(job):
+            return False
+        if run:
+            self.pane.show_run(run)
+        return True
+
+    def _choose_job(self, key: str) -> bool:
+        job = known(self.context.store).get(key)
         if job is not None and job.group is not None and self.table.holds(group_key(job.group)):
             self.fold(job.group, is_open=True)
-        if not self.table.holds(thing):
+        if not self.table.holds(key):
             return False
-        if not self.table.select(thing):
+        if not self.table.select(key):
             self.filters.clear()
-        return self.table.select(thing)
+        return self.table.select(key)
 
     def actions_here(self) -> list[Action]:
         places = frozenset({"title", "main", "menu", "palette"})

@@ -31,11 +31,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class UiOptions:
-    """How the window was asked for: whose agent it shows, and how it begins."""
+    """How the window was asked for: whose agent it shows, how it begins, and the address of what it shows first."""
 
     address: AgentAddress
     demo: bool = False
     tray: bool = False
+    destination: str = ""
 
 
 class Context(QObject):

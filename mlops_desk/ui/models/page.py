@@ -70,6 +70,7 @@ class ModelsPage(Page):
         self._deploy.clicked.connect(self._deploy_version)
         self._asking: dict[str, Task] = {}
         self._shown_model: Model | None = None
+        self._wanted_version: tuple[str, str] | None = None
         self._arrange()
 
     def _arrange(self) -> None:
@@ -179,6 +180,15 @@ class ModelsPage(Page):
         key = self.versions.key()
         return self.versions.records.record(key) if key else None
 
+    def show_thing(self, thing: str) -> bool:
+        """Choose a model, or a version of it (``NAME/VERSION``)."""
+        name, _, version = thing.partition("/")
+        self._wanted_version = (name, version) if version else None
+        found = self.show_in(self.models, name)
+        if found and version and self.versions.holds(version):
+            self.versions.select(version)
+        return found
+
     def _chose_model(self, _key: str | None) -> None:
         self.versions.show_records({})
         self._load_versions()
@@ -200,6 +210,10 @@ class ModelsPage(Page):
         self._version_says.setVisible(not versions)
         self._version_says.show_text("This model has no versions." if not versions else "")
         self.versions.show_records({version.version: version for version in versions})
+        model, wanted = self._shown_model, self._wanted_version
+        if model is not None and wanted is not None and wanted[0] == model.name and self.versions.holds(wanted[1]):
+            self.versions.select(wanted[1])
+            self._wanted_version = None
         if self.versions.key() is None:
             self.versions.select_first()
         self._show_version(self._version())

@@ -25,8 +25,10 @@ class Told(app.Program):
     def come_up(self, token):
         super().come_up(token)
         print("came up", token, self.window.isVisible(), flush=True)
+    def go_to(self, destination):
+        print("went to", destination, flush=True)
 app.Program = Told
-sys.exit(app.run(Double(beat_seconds=0.2).connect, app.UiOptions(AgentAddress.parse(sys.argv[1]))))
+sys.exit(app.run(Double(beat_seconds=0.2).connect, app.UiOptions(AgentAddress.parse(sys.argv[1]), destination=sys.argv[2])))
 """
 
 
@@ -38,7 +40,7 @@ def tmp_path() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def begin(tmp_path: Path, folder: str, **more: str) -> subprocess.Popen[str]:
+def begin(tmp_path: Path, folder: str, destination: str = "", **more: str) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
         "QT_QPA_PLATFORM": "offscreen",
@@ -48,7 +50,7 @@ def begin(tmp_path: Path, folder: str, **more: str) -> subprocess.Popen[str]:
     }
     environment.pop("DBUS_SESSION_BUS_ADDRESS", None)
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tmp_path / folder)],
+        [sys.executable, "-c", SCRIPT, str(tmp_path / folder), destination],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -72,6 +74,17 @@ def test_the_second_start_raises_the_first_and_leaves(tmp_path):
     second.stdout.close()
     assert first.stdout.readline() == "came up token-7 True\n"
     # SIGTERM ends it cleanly.
+    assert end(first) == 0
+
+
+def test_a_second_start_says_where_to_go(tmp_path):
+    first = begin(tmp_path, "data")
+    assert first.stdout.readline() == "started\n"
+    second = begin(tmp_path, "data", "mlops-desk://job/ab12")
+    assert second.wait(20) == 0
+    second.stdout.close()
+    assert first.stdout.readline().startswith("came up")
+    assert first.stdout.readline() == "went to mlops-desk://job/ab12\n"
     assert end(first) == 0
 
 
@@ -113,6 +126,6 @@ def test_an_error_in_a_slot_is_in_the_log_and_the_window_goes_on(tmp_path):
     )
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "c")}  # fmt: skip
     environment.pop("DBUS_SESSION_BUS_ADDRESS", None)
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "data")], cwd=ROOT, env=environment, timeout=40, check=False)  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "data"), ""], cwd=ROOT, env=environment, timeout=40, check=False)  # fmt: skip
     assert done.returncode == 0
     assert "ZeroDivisionError" in (tmp_path / "data" / "log" / "window.log").read_text()

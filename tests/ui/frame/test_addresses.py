@@ -1,0 +1,62 @@
+"""The window goes where an address leads, at its start and while it runs, and does nothing else."""
+
+import pytest
+
+from mlops_desk.records.jobs.job import JobState
+
+
+def job_of(double):
+    return next(job for job in double.jobs_by_id.values() if job.mlflow_run_id is not None)
+
+
+def test_it_goes_to_a_job_a_gpu_an_endpoint_and_a_model(start, double, qtbot):
+    program = start(double)
+    window = program.window
+    job = next(iter(double.jobs_by_id))
+    program.go_to(f"mlops-desk://job/{job}")
+    qtbot.waitUntil(lambda: window.page() is not None and window._shown == "jobs" and window.page().table.key() == job)
+    gpu = program.store.status.gpus[3].uuid
+    program.go_to(f"mlops-desk://gpu/{gpu}")
+    qtbot.waitUntil(lambda: window._shown == "gpus" and window.page().list.key() == gpu)
+    endpoint = next(iter(double.endpoints_by_name))
+    program.go_to(f"mlops-desk://endpoint/{endpoint}")
+    qtbot.waitUntil(lambda: window._shown == "endpoints" and window.page().main_table().key() == endpoint)
+    model = next(iter(double.models_by_name))
+    program.go_to(f"mlops-desk://model/{model}/1")
+    qtbot.waitUntil(lambda: window._shown == "models" and window.page().versions.key() == "1")
+
+
+def test_at_its_start_it_goes_there_once_the_agent_answers(start, double, qtbot):
+    job = [*double.jobs_by_id][-1]
+    program = start(double, destination=f"mlops-desk://job/{job}")
+    qtbot.waitUntil(lambda: program.window._shown == "jobs" and program.window.page().table.key() == job)
+
+
+def test_a_run_is_shown_beside_its_job_and_one_of_none_beside_whichever(start, double, qtbot):
+    program = start(double)
+    job = job_of(double)
+    double.run_tags = {"mlops_desk.job_id": job.id}
+    program.go_to(f"mlops-desk://run/{job.mlflow_run_id}")
+    qtbot.waitUntil(lambda: program.window._shown == "jobs" and program.window.page().table.key() == job.id)
+    page = program.window.page()
+    assert page.pane.tabs.current() == "run"
+    other = next(one for one in double.jobs_by_id.values() if one.state is JobState.RUNNING)
+    page.table.select(other.id)
+    page.pane.tabs.choose("why")
+    double.run_tags = {}
+    program.go_to("mlops-desk://run/run1")
+    qtbot.waitUntil(lambda: page.pane.tabs.current() == "run")
+    assert page.table.key() == other.id
+
+
+@pytest.mark.parametrize("text", ["mlops-desk://job/x?cancel=1", "mlops-desk://job/nobody", "nonsense", "x" * 5000])
+def test_what_leads_nowhere_is_said_and_asks_nothing_that_changes(start, double, qtbot, text):
+    program = start(double)
+    said = []
+    program.context.said.connect(lambda level, words: said.append((level, words)))
+    before = program.window._shown
+    program.go_to(text)
+    qtbot.waitUntil(lambda: bool(said))
+    assert program.window._shown == before
+    assert len(said[0][1]) < 1000
+    assert not [name for service, name in double.calls if (service, name) in {("jobs", "cancel"), ("jobs", "submit")}]
