@@ -360,7 +360,7 @@ except DeskError as error:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
     kind, message, hint = json.loads(answer.stdout)
-    assert kind == "Unavailable"
+    assert kind == "NotAllowed"
     assert "may not use" in message
     assert "usermod -aG docker" in hint
 

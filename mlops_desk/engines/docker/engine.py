@@ -5,7 +5,6 @@ is gone is no error.
 """
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -20,7 +19,6 @@ from mlops_desk.engines.dialects import PODMAN
 from mlops_desk.engines.docker import images, logs, stored, trouble
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.answers import (
-    ENDED,
     container_facts,
     gateway_of,
     gpu_route,
@@ -28,8 +26,9 @@ from mlops_desk.engines.docker.answers import (
     is_rootless,
     last_exit_code,
 )
-from mlops_desk.engines.docker.connection import Connections, NameTaken, sdk
+from mlops_desk.engines.docker.connection import Connections, NameTaken
 from mlops_desk.engines.docker.lines import split_lines
+from mlops_desk.engines.docker.listed import ListedContainers
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, HandEnder, ImageFacts, LogPiece
 from mlops_desk.engines.images import HearBuild, HearLayer, StoredImage, StoredVolume, StoreRoom, unheard
 from mlops_desk.engines.limits import engine_limits
@@ -64,8 +63,7 @@ class DockerEngine:
         self._deadline = deadline_seconds
         self._call = self._connections.call
         self._address = self._connections.address
-        self._lock = threading.Lock()
-        self._ended: dict[str, ContainerFacts] = {}
+        self._listed = ListedContainers()
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -234,11 +232,10 @@ class DockerEngine:
 
         def look(client: Any) -> list[ContainerFacts]:
             listed = client.containers(all=True, filters={"label": words})
-            return [facts for entry in listed if (facts := self._listed(client, entry)) is not None]
+            return [facts for entry in listed if (facts := self._listed.facts(client, entry)) is not None]
 
         found = self._call("Listing containers", look)
-        with self._lock:
-            self._ended = {facts.id: facts for facts in found if facts.status in ENDED}
+        self._listed.forget_gone()
         return found
 
     def incarnation(self) -> str | None:
@@ -277,19 +274,6 @@ class DockerEngine:
 
     def _is_going(self, name: str) -> bool:
         return self.inspect(name).status in _GOING
-
-    # -- inside: facts -------------------------------------------------------------------------
-
-    def _listed(self, client: Any, entry: Mapping[str, Any]) -> ContainerFacts | None:
-        """Return the facts of a listed container; what has ended does not change and is not asked for again."""
-        known = self._ended.get(entry["Id"])
-        if known is not None and entry.get("State") in ENDED:
-            return known
-        docker = sdk()
-        try:
-            return container_facts(client.inspect_container(entry["Id"]), client.dialect)
-        except docker.errors.NotFound:
-            return None  # removed since it was listed
 
 
 def _engine_info(client: Any, address: str) -> EngineInfo:
