@@ -29,6 +29,7 @@ from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepare_run, run_metrics, snapshots
 from mlops_desk.desk.network.judging import judge_in_time
+from mlops_desk.desk.network.wiring import private_images
 from mlops_desk.desk.secrets import SecretsService
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
@@ -59,7 +60,6 @@ from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import ModelsService, RegistryCore
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
-from mlops_desk.runtimes.local.build import local_runtime
 from mlops_desk.runtimes.local.container import INSTANCE_LABEL
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
 from mlops_desk.runtimes.table import Runtimes
@@ -118,7 +118,8 @@ class Desk(DeskVerbs):
             partial(self.store.text, "engine.host"), partial(self.store.text, "engine.others")
         )
         self.proofs = Proofs(folder.engine_proofs)
-        self.engine_wiring = EngineWiring(self.engine_table, self.proofs, self.record)
+        private = private_images(folder, simulated=self.simulated)
+        self.engine_wiring = EngineWiring(self.engine_table, self.proofs, self.record, private)
         self.engine = self._engine()
         self.engines = self._engines()
         self.other_engines = self._other_engines()
@@ -221,7 +222,12 @@ class Desk(DeskVerbs):
 
         engines = {LOCAL_RUNTIME: self.engine, **self.other_engines}
         parts = ImageParts(
-            engines, self._is_here, needs, BuildContexts(self.snapshots), {INSTANCE_LABEL: self.folder.instance}
+            engines,
+            self._is_here,
+            needs,
+            BuildContexts(self.snapshots),
+            {INSTANCE_LABEL: self.folder.instance},
+            self.engine_wiring.private,
         )
         return ImagesService(self.folder.images, self.bus, self.loop, parts)
 
@@ -347,11 +353,7 @@ class Desk(DeskVerbs):
             address = None if name == LOCAL_RUNTIME else self.engine_table.address(name)
             here = address is None or is_here(address)
             gpus = self._ledger_gpus(address) if here else ForeignGpus(name)
-            addresses, proven = self.engine_table.addresses, partial(self.engine_wiring.note_proof, name)
-            relaxed, loop = self.engine_wiring.note_relaxed, self.loop
-            found.append(
-                local_runtime(name, engine, gpus, self.folder, self.store, addresses, proven, relaxed, loop)
-            )  # fmt: skip
+            found.append(self.engine_wiring.runtime(name, engine, gpus, self.folder, self.store, self.loop))
         return Runtimes([*found, self.processes])
 
     def _processes(self) -> BareRuntime:

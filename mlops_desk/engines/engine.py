@@ -168,6 +168,10 @@ class Engine(ImageStore, Protocol):
         """
         ...
 
+    def ask_registry(self, reference: str, login: RegistryLogin | None = None) -> None:
+        """Ask an image's registry whether it would be given out, also if it is here. Raises NotFound where not."""
+        ...
+
     def build(
         self,
         folder: Path,

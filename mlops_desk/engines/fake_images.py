@@ -142,6 +142,11 @@ class FakeImages:
         with self._act():
             return self.add_image(reference, size_bytes=sum(script.layers))
 
+    def ask_registry(self, reference: str, login: object = None) -> None:  # noqa: ARG002 - whoever asks, may have it
+        with self._act():
+            if self.pull_error is not None:
+                raise Unavailable(f"Asking for the image {plain(reference)} failed: {self.pull_error}")
+
     def build(
         self,
         folder: Path,

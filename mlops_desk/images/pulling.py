@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.engines.engine import Engine, ImageFacts, WasEnded
 from mlops_desk.engines.login import RegistryLogin
+from mlops_desk.engines.logins.private_images import HearPulled, PrivateImages
 from mlops_desk.images import room
 from mlops_desk.images.progress import PullProgress
 from mlops_desk.images.tasks import TaskBook
@@ -34,11 +35,15 @@ _FINAL = ("denied", "unauthorized", "invalid reference format", "no matching man
 
 @dataclass(frozen=True, slots=True)
 class PullParts:
-    """``look`` tells of the room on an engine; how long silence is borne, and the pauses between tries."""
+    """``look`` tells of the room on an engine, ``pulled`` hears of each image, and with which login it came.
+
+    How long silence is borne, and the pauses between tries.
+    """
 
     look: Callable[[str], room.EngineRoom]
     quiet_seconds: float = QUIET_SECONDS
     pauses: Sequence[float] = PAUSES
+    pulled: HearPulled = PrivateImages().pulled
 
 
 class Pulls:
@@ -85,7 +90,7 @@ class Pulls:
                 self._book.change(task.id, lambda now, n=number: _begun(now, n))  # type: ignore[misc]  # a default
                 ear = _Ear(self._book, task, self._parts.look)
                 try:
-                    return self._engines(task.engine).pull(
+                    facts = self._engines(task.engine).pull(
                         task.reference, self._parts.quiet_seconds, login, heard=ear.hear, hand=cord.hold
                     )
                 except DeskError as error:
@@ -93,6 +98,9 @@ class Pulls:
                         raise
                     self._tell_wait(task, error, pause)
                     cord.pulled.wait(pause)
+                else:
+                    self._parts.pulled(task.reference, facts, task.submitted_by, login)
+                    return facts
             raise AssertionError("the last try returns or raises")
         finally:
             with self._lock:

@@ -41,7 +41,7 @@ class ImagesService:
         self.stock = Stock(Origins(folder / "origins.json"), parts, lambda name: bus.publish(ImagesChanged(name)))
         self._book = TaskBook(folder / "tasks", lambda task: bus.publish(ImageTaskChanged(task)))
         self.work = ImageWork(self._book, loop, self.stock)
-        self.pulls = Pulls(self._book, self.work, self.stock.engine, PullParts(self._look))
+        self.pulls = Pulls(self._book, self.work, self.stock.engine, PullParts(self._look, pulled=parts.private.pulled))
         self.builds = Builds(self._book, self.work, self.stock.engine, self._look, parts.contexts, parts.labels)
 
     def start(self) -> None:
@@ -83,7 +83,9 @@ class ImagesService:
     def pull(self, reference: str, engine: str | None = None) -> ImageTask:
         if not reference or len(reference) > _REFERENCE_LIMIT or any(sign.isspace() for sign in reference):
             raise Invalid(f"{plain(reference)!r} is no name of an image.", "Give one as in: python:3.12-slim")
-        return self.pulls.begin(self.wanted(TaskKind.PULL, reference, engine or LOCAL_RUNTIME, current_caller().uid))
+        uid = current_caller().uid
+        login = self._parts.private.login(reference, uid)
+        return self.pulls.begin(self.wanted(TaskKind.PULL, reference, engine or LOCAL_RUNTIME, uid), login)
 
     def build(self, folder: str = ".", tag: str = "", file: str = "Dockerfile", engine: str | None = None) -> ImageTask:
         if not folder.startswith("/"):

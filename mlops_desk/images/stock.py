@@ -12,6 +12,7 @@ from mlops_desk.base.short_ids import the_one
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine, ImageFacts
 from mlops_desk.engines.images import StoredImage
+from mlops_desk.engines.logins.private_images import PrivateImages
 from mlops_desk.images import pruning
 from mlops_desk.images.building import Contexts
 from mlops_desk.images.origins import Origin, Origins
@@ -30,7 +31,8 @@ class ImageParts:
     """What images need of the rest of the house.
 
     ``engines`` are those of the settings by name, ``is_here`` tells whether one runs on this machine, ``needs`` what of
-    the desk needs images of one. ``labels`` are what each image that is built carries.
+    the desk needs images of one. ``labels`` are what each image that is built carries, ``private`` knows
+    logins at registries.
     """
 
     engines: Mapping[str, Engine]
@@ -38,6 +40,7 @@ class ImageParts:
     needs: Callable[[str], list[ImageNeed]]
     contexts: Contexts
     labels: Mapping[str, str] = field(default_factory=dict)
+    private: PrivateImages = field(default_factory=PrivateImages)
 
 
 class Stock:

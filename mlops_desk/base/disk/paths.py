@@ -114,6 +114,11 @@ class DataFolder:
         return self.root / "images"
 
     @property
+    def private_images(self) -> Path:
+        """Which images were pulled with somebody's login, and who has shown a right to them."""
+        return self.root / "private-images.json"
+
+    @property
     def secrets(self) -> Path:
         """What people's jobs get as files."""
         return self.root / "secrets"

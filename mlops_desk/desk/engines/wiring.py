@@ -3,25 +3,35 @@
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 
+from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.loop import Loop
+from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.engines.checks import FILES, LIMITS, PROOF, files_check, limits_check, proof_check
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.engines.cdi import cdi_gpus
 from mlops_desk.engines.discovery import candidates
 from mlops_desk.engines.engine import Engine
+from mlops_desk.engines.logins.private_images import PrivateImages
 from mlops_desk.engines.proven import Proofs
 from mlops_desk.engines.relaxations import OPENS
 from mlops_desk.engines.table import EngineTable
 from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
 from mlops_desk.records.status import Status
+from mlops_desk.runtimes.local.build import local_runtime
+from mlops_desk.runtimes.local.ports import GpuLeases
+from mlops_desk.runtimes.local.runtime import LocalRuntime
 
 
 class EngineWiring:
-    """``record`` keeps an entry of the audit trail."""
+    """``record`` keeps an entry of the audit trail, ``private`` knows whose images are whose."""
 
-    def __init__(self, table: EngineTable, proofs: Proofs, record: Callable[[AuditEntry], None]) -> None:
+    def __init__(
+        self, table: EngineTable, proofs: Proofs, record: Callable[[AuditEntry], None], private: PrivateImages
+    ) -> None:
+        self.private = private
         self._table = table
         self._proofs = proofs
         self._record = record
@@ -33,6 +43,15 @@ class EngineWiring:
             return [(name, self._table.where(name)) for name in self._table.names]
 
         return EnginesService(lambda: candidates(named()), self._proofs, loop)
+
+    def runtime(
+        self, name: str, engine: Engine, gpus: GpuLeases, folder: DataFolder, store: SettingsStore, loop: Loop
+    ) -> LocalRuntime:
+        """Return the runtime of an engine, which tells here of what it sees in its containers."""
+        proven = partial(self.note_proof, name)
+        return local_runtime(
+            name, engine, gpus, folder, store, self._table.addresses, proven, self.note_relaxed, loop, self.private
+        )
 
     def note_proof(self, name: str, level: str, gpus: tuple[str, ...]) -> None:
         """Remember that GPUs were seen in a container of an engine."""

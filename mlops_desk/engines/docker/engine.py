@@ -105,6 +105,9 @@ class DockerEngine:
     ) -> ImageFacts:
         return images.pull(self._connections, reference, quiet_seconds, login, heard=heard, hand=hand)
 
+    def ask_registry(self, reference: str, login: RegistryLogin | None = None) -> None:
+        images.ask_registry(self._connections, reference, login)
+
     def build(
         self,
         folder: Path,

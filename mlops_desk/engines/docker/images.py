@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
+from mlops_desk.engines.dialects import PODMAN
 from mlops_desk.engines.docker import trouble
 from mlops_desk.engines.docker.answers import image_facts
 from mlops_desk.engines.docker.build_output import BuildOutput
@@ -22,6 +23,11 @@ from mlops_desk.engines.login import RegistryLogin
 _TEXT_LIMIT = 1000  # chosen: a paragraph; a registry may answer with a page
 _MISSING = ("not found", "manifest unknown", "does not exist", "pull access denied", "name unknown")
 _FAULT = 500  # the status of an engine's own faults
+_NOT_LET_IN = ("denied", "unauthorized", "no basic auth credentials", "authentication required")
+_LOG_IN = Hint(
+    "docker login REGISTRY", before="Check its name and tag. For a private image log in, or anew, as whoever wants it: "
+)
+_ASK_SECONDS = 60.0  # chosen: what clients of registries wait for a word
 _REMOVE_DEADLINES = 4  # chosen: removing tens of layers from a slow disk takes a while
 
 
@@ -59,7 +65,7 @@ def pull(
     try:
         connections.call(what, work, quiet_seconds, again=False)
     except Refused as error:  # some engines pass what the registry said on as a fault of their own
-        if _is_missing(error.message):
+        if _is_missing(error.message) or _is_closed(error.message):
             raise _pull_error(error.message, what) from error
         raise
     return _arrived(connections, reference, what)
@@ -71,6 +77,25 @@ def _arrived(connections: Connections, reference: str, what: str) -> ImageFacts:
         return look_up(connections, reference)
     except NotFound as error:
         raise Unavailable(f"{what}: it ended, and the image is not there.", "Ask for it once more.") from error
+
+
+def ask_registry(connections: Connections, reference: str, login: RegistryLogin | None) -> None:
+    """Ask a registry whether it gives an image out. Docker pulls no digest that is here, so a pull would ask nobody."""
+    what = f"Asking for the image {plain(reference)}"
+
+    def ask(client: Any) -> None:
+        if client.dialect is PODMAN:  # it has no such question, and asks at every pull
+            for message in client.pull(reference, stream=True, decode=True, auth_config=_auth(login)):
+                said = error_in(message)
+                if said is not None:
+                    raise _pull_error(said, what)
+        else:
+            client.inspect_distribution(reference, auth_config=_auth(login))
+
+    try:
+        connections.call(what, ask, _ASK_SECONDS, again=False)
+    except (Refused, NotFound) as error:
+        raise _pull_error(error.message, what) from error
 
 
 def build(
@@ -137,9 +162,17 @@ def _is_missing(said: str) -> bool:
     return any(mark in said.lower() for mark in _MISSING)
 
 
+def _is_closed(said: str) -> bool:
+    return any(mark in said.lower() for mark in _NOT_LET_IN)
+
+
 def _pull_error(said: str, what: str) -> DeskError:
     if trouble.FULL in said.lower():
         return trouble.from_engine(_FAULT, said, what)
+    closed = _is_closed(said)
+    hint = _LOG_IN if closed else "Check its name and tag."
     if _is_missing(said):
-        return NotFound(f"{what}: no registry has it. {plain(said, _TEXT_LIMIT)}", "Check its name and tag.")
+        return NotFound(f"{what}: no registry has it. {plain(said, _TEXT_LIMIT)}", hint)
+    if closed:
+        return NotFound(f"{what}: its registry does not give it out. {plain(said, _TEXT_LIMIT)}", hint)
     return Unavailable(f"{what} failed: {plain(said, _TEXT_LIMIT)}", "Check the network, or load the image by hand.")

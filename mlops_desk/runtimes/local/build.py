@@ -8,6 +8,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.network.rules import network_of
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
+from mlops_desk.engines.logins.private_images import PrivateImages
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.runtimes.local.mounting.check import MountCheck, private_paths
 from mlops_desk.runtimes.local.ports import GpuLeases
@@ -24,6 +25,7 @@ def local_runtime(
     proven: Callable[[str, tuple[str, ...]], None] = lambda _level, _gpus: None,
     relaxed: Callable[[Job], None] = lambda _job: None,
     loop: Loop | None = None,
+    private_images: PrivateImages | None = None,
 ) -> LocalRuntime:
     """Return the runtime ``name``; ``addresses`` are those of all engines, whose sockets no job gets.
 
@@ -43,5 +45,6 @@ def local_runtime(
         loop=loop,
         jobs_without_gpus=lambda: int(settings.number("queue.jobs_without_gpus")),
         network=partial(network_of, settings),
+        private_images=private_images or PrivateImages(),
     )
     return LocalRuntime(name, engine, leases, folder.jobs, folder.instance, policy)

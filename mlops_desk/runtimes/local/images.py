@@ -1,4 +1,4 @@
-"""JobImages of jobs: found, pulled, and looked at for the shell that can run our wrapper in them."""
+"""Images of jobs: found, pulled, and looked at for the shell that can run our wrapper in them."""
 
 import secrets
 import threading
@@ -7,6 +7,9 @@ from collections.abc import Callable
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerSpec, Engine, ImageFacts
+from mlops_desk.engines.login import RegistryLogin
+from mlops_desk.engines.logins.private_images import PrivateImages
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.local.container import INSTANCE_LABEL, PROBE_LABEL, probe_name
 from mlops_desk.runtimes.local.obstructions import unreachable
 from mlops_desk.runtimes.local.shell import IMAGE_SHELL, HostShell, Shell, host_shell
@@ -19,10 +22,18 @@ _SHELL = "/bin/sh"
 class JobImages:
     """What the engine says of images. Safe to use from several threads.
 
-    ``find_shell`` returns the shell of this machine that containers can be given, if there is one.
+    ``find_shell`` returns the shell of this machine that containers can be given, if there is one. ``private`` knows
+    with which login a person pulls, and which images are not for everybody.
     """
 
-    def __init__(self, engine: Engine, instance: str, find_shell: Callable[[], HostShell | None] = host_shell) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        instance: str,
+        find_shell: Callable[[], HostShell | None] = host_shell,
+        private: PrivateImages | None = None,
+    ) -> None:
+        self._private = private or PrivateImages()
         self._engine = engine
         self._instance = instance
         self._find_shell = find_shell
@@ -37,15 +48,42 @@ class JobImages:
         except NotFound:
             return None
 
-    def pull(self, reference: str) -> ImageFacts:
-        """Pull an image, however long it takes. Raises NotFound, Refused, Obstructed, Unavailable."""
+    def open_to(self, reference: str, uid: int) -> ImageFacts | None:
+        """Return a local image that a person's jobs may have, or None. Raises Unavailable."""
+        found = self.local(reference)
+        return found if found is not None and self._private.may(found, uid) else None
+
+    def pull(self, reference: str, uid: int) -> ImageFacts:
+        """Pull an image as a person may have it, however long it takes; one that is here already costs a question.
+
+        Raises NotFound, Refused, Obstructed, Unavailable.
+        """
+        login = self._login(reference, uid)
         try:
-            return self._engine.pull(reference, _PULL_TIMEOUT_SECONDS)
+            facts = self.local(reference)
+            if facts is None or self._private.may(facts, uid):
+                facts = self._engine.pull(reference, _PULL_TIMEOUT_SECONDS, login)
+            else:
+                self._engine.ask_registry(self._private.asked_by(reference, facts), login)
         except DeskError as error:
             reason = unreachable(reference, error)
             if reason is None:
                 raise
             raise Obstructed(reason) from error
+        self._private.pulled(reference, facts, uid, login)
+        return facts
+
+    def show_right(self, image: ImageFacts, uid: int) -> None:
+        """See that a person may have a local image, by its registry's word if need be. Raises what ``pull`` does."""
+        if not self._private.may(image, uid):
+            self.pull(next(iter((*image.repo_digests, *image.tags)), image.id), uid)
+
+    def _login(self, reference: str, uid: int) -> RegistryLogin | None:
+        try:
+            return self._private.login(reference, uid)
+        except DeskError as error:
+            text = f"The job waits for the login at the registry of {plain(reference)}."
+            raise Obstructed(Reason("registry_login", text, error.message, error.hint)) from error
 
     def shell_for(self, image: ImageFacts) -> Shell | None:
         """Return what can run our wrapper in an image; None when nothing can. Raises NotFound for the image alone."""

@@ -128,6 +128,12 @@ class Launch:
     def _create(self, job: Job, attempt: Attempt, ticket: RunTicket | None) -> None:
         image_id = job.image_id or job.spec.image
         image = self._engine.image(image_id)
+        try:
+            self._images.show_right(image, job.submitted_by)
+        except NotFound as error:
+            text = "The job's image was pulled here with another person's login, and its registry does not give it out."
+            said = plain(error.message, _ENGINE_TEXT_LIMIT)
+            raise NotStarted(Reason("image_private", text, said, error.hint)) from error
         shell = self._images.shell_for(image)
         folder = self._folder(job, attempt)
         rules = self._network()

@@ -8,7 +8,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
@@ -16,6 +16,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.network.rules import NetworkRules
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine
+from mlops_desk.engines.logins.private_images import PrivateImages
 from mlops_desk.engines.relaxations import OPENS, check_relaxed
 from mlops_desk.records.jobs.capsule import ImageIdentity
 from mlops_desk.records.jobs.card import GpuCard
@@ -80,7 +81,8 @@ class Policy:
     of this engine, by uuid or minor. ``relaxable`` are the points of the hardened profile that may be relaxed, and
     ``relaxed`` hears of each job that is placed with some of them. ``logs_bytes`` is what all logs together may take;
     without ``loop`` a log is kept when its job is over, not before. ``jobs_without_gpus`` run at once, 0: as many as
-    there are processor cores. ``network`` is the way out of this machine, ``memory`` where secrets lie.
+    there are processor cores. ``network`` is the way out of this machine, ``memory`` where secrets lie,
+    and ``private_images`` tells whose images are whose.
     """
 
     stop_grace_seconds: Callable[[], int]
@@ -96,6 +98,7 @@ class Policy:
     loop: Loop | None = None
     network: Callable[[], NetworkRules] = NetworkRules
     memory: Path = MEMORY
+    private_images: PrivateImages = field(default_factory=PrivateImages)
     jobs_without_gpus: Callable[[], int] = lambda: 0
 
 
@@ -112,7 +115,7 @@ class LocalRuntime:
         self._instance = instance
         self._policy = policy
         self._gpus = HeldGpus(leases)
-        self._images = JobImages(engine, instance)
+        self._images = JobImages(engine, instance, private=policy.private_images)
         self._remains = Remains(engine, root, policy.keep_containers, policy.logs_bytes, policy.loop)
         self._secrets = SecretFiles(SecretStore(root.parent / "secrets"), instance, policy.memory)
         self._launch = Launch(
@@ -151,16 +154,16 @@ class LocalRuntime:
         mounts = tuple(replace(mount, source=source) for mount, source in zip(spec.mounts, real, strict=True))
         return replace(spec, mounts=mounts)
 
-    def image(self, reference: str, uid: int) -> str | None:  # noqa: ARG002 - all of an engine's images are for all
-        found = self._images.local(reference)
+    def image(self, reference: str, uid: int) -> str | None:
+        found = self._images.open_to(reference, uid)
         return None if found is None else found.id
 
     def identity(self, reference: str) -> ImageIdentity | None:
         found = self._images.local(reference)
         return None if found is None else identity_of(found)
 
-    def fetch(self, reference: str, uid: int) -> str:  # noqa: ARG002 - likewise
-        return self._images.pull(reference).id
+    def fetch(self, reference: str, uid: int) -> str:
+        return self._images.pull(reference, uid).id
 
     def cards(self) -> tuple[GpuCard, ...]:
         return self._leases.cards()
