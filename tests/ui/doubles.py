@@ -35,6 +35,7 @@ from mlops_desk.records.incident import Absence, Incident
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, brief_of, runs_of
 from mlops_desk.records.jobs.capsule import Exported
 from mlops_desk.records.jobs.group import GroupMember, JobGroup
+from mlops_desk.records.jobs.imported import ImportedJobs
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.place import DryRun, Explanation, QueuePlace, WaitingFor
 from mlops_desk.records.jobs.reason import Reason
@@ -152,6 +153,15 @@ class Jobs(Service):
         kept = JobTemplate(name, "", "", spec, own=True)
         self._double.templates.insert(0, kept)
         return kept
+
+    def remove_template(self, name: str) -> JobTemplate:
+        one = next(one for one in self._double.templates if one.name == name)
+        self._double.templates.remove(one)
+        return one
+
+    def import_(self, file: str = "", folder: str = "/", docker_run: str | None = None) -> ImportedJobs:
+        self._double.imports.append((file, folder, docker_run))
+        return self._double.imported
 
     def yaml(self, job_id: str) -> str:
         spec = self._double.jobs_by_id[job_id].spec
@@ -480,6 +490,8 @@ class Double:
         self.asked_spans: list[tuple[float, float]] = []
         self.held: list[ProcessMemory] = []
         self.job_runs: list[JobRun] = []
+        self.imports: list[tuple[str, str, str | None]] = []
+        self.imported = ImportedJobs("docker run", ())
         self.asked_metrics: list[tuple[str, str | None]] = []
         self.run_curves: dict[str, MetricCurve] = {}
         self.run_tags: dict[str, str] = {"team": "vision", "mlflow.user": "ana"}

@@ -1,14 +1,23 @@
 """The form of a new job and the file beside it: each follows the other, and nothing is lost."""
 
 import time
+from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import Qt
+from doubles import gpu_record
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMenu
 
 from mlops_desk.base.errors import Invalid, Place
+from mlops_desk.records.jobs.imported import ImportedJob, ImportedJobs, ImportNote
 from mlops_desk.records.jobs.place import Alternative, DryRun, QueuePlace
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.template import JobTemplate
+from mlops_desk.ui.jobs.form.changes import changes
+from mlops_desk.ui.jobs.form.check import gpus_asked, on_which
+from mlops_desk.ui.jobs.form.importing import is_foreign
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.widgets.button import Button
 
@@ -138,19 +147,154 @@ def test_every_field_has_its_name_and_help(dialog):
         assert row.input.toolTip()
 
 
-def test_a_template_is_begun_with_and_undone_and_ones_own_is_kept(dialog, double, qtbot):
-    box = dialog.templates.box
-    qtbot.waitUntil(lambda: box.count() == 2)
-    box.setCurrentIndex(1)
-    box.activated.emit(1)
+def test_a_template_is_found_by_its_words_begun_with_and_undone(dialog, double, qtbot):
+    double.templates.append(JobTemplate("notebook", "Jupyter", "Open its port.", "image: lab/jupyter\n", own=True))
+    dialog.templates._ask()
+    qtbot.waitUntil(lambda: len(dialog.templates._known) == 2)
+    picker = dialog.templates.pick()
+    QTest.keyClicks(picker.words, "jupy")
+    assert picker.chosen().name == "notebook"
+    assert picker.shown.toPlainText() == "image: lab/jupyter"
+    assert picker.forget.isVisible()
+    picker.words.clear()
+    QTest.keyClicks(picker.words, "several gpus")
+    assert not picker.forget.isVisible(), "it comes along"
+    QTest.keyClick(picker.table, Qt.Key.Key_Return)
     assert field(dialog, "resources", "gpus").text() == "4"
     assert dialog._source.whole == "Put your script where train.py is."
     dialog._text.undo()
     assert dialog.text() == FILE
+
+
+def test_ones_own_template_is_kept_and_forgotten(dialog, double, qtbot):
     qtbot.waitUntil(lambda: dialog.name() == "my-job")
     dialog.templates.keep.click()
-    qtbot.waitUntil(lambda: box.itemText(1) == "my-job (own)")
+    qtbot.waitUntil(lambda: [one.name for one in dialog.templates._known] == ["my-job", "ddp"])
     assert double.templates[0].spec == FILE
+    picker = dialog.templates.pick()
+    assert picker.chosen().own
+    picker.forget.click()
+    qtbot.waitUntil(lambda: [one.name for one in double.templates] == ["ddp"])
+
+
+def dropped(dialog, *, text="", path=None):
+    data = QMimeData()
+    if path is not None:
+        data.setUrls([QUrl.fromLocalFile(str(path))])
+    else:
+        data.setText(text)
+    middle = QPointF(dialog.rect().center())
+    dialog.dropEvent(
+        QDropEvent(middle, Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    )
+
+
+MADE = ImportedJob(
+    "train", "apiVersion: mlops-desk/v1\nkind: Job\nname: train\nimage: lab/x\n",
+    (ImportNote("-p", "80:80", lost=False, why="Only on 127.0.0.1."), ImportNote("--privileged", "", lost=True, why="No job may.")),
+)  # fmt: skip
+
+
+def test_a_docker_run_line_that_is_dropped_becomes_a_job_file_with_a_report_of_what_was_lost(dialog, double, qtbot):
+    double.imported = ImportedJobs("docker run", (MADE,))
+    dropped(dialog, text="docker run --privileged -p 80:80 lab/x")
+    qtbot.waitUntil(lambda: dialog.text() == MADE.spec)
+    assert double.imports[0][2] == "docker run --privileged -p 80:80 lab/x"
+    assert dialog._source.whole == "▲ Made of a docker run line: 1 of its options lost, 1 changed."
+    assert dialog.report.whole.splitlines() == [
+        "--privileged: lost. No job may.",
+        "-p 80:80: changed. Only on 127.0.0.1.",
+    ]
+    dialog._text.undo()
+    assert dialog.text() == FILE
+
+
+def test_a_line_that_is_pasted_is_offered_to_be_made_a_job_file_of(dialog, double, qtbot):
+    double.imported = ImportedJobs("docker run", (ImportedJob("train", MADE.spec),))
+    assert not dialog.convert.isVisible()
+    dialog.set_text("sudo docker run --gpus all lab/x")
+    qtbot.waitUntil(dialog.convert.isVisible)
+    dialog.convert.click()
+    qtbot.waitUntil(lambda: dialog.text() == MADE.spec)
+    assert "all of it came over" in dialog._source.whole
+    assert not dialog.report.isVisible()
+    assert not dialog.convert.isVisible()
+
+
+def test_of_several_jobs_of_a_compose_file_one_is_chosen(dialog, double, qtbot, tmp_path):
+    double.imported = ImportedJobs("compose", (MADE, ImportedJob("eval", "name: eval\nimage: lab/y\n")))
+    compose = tmp_path / "compose.yaml"
+    compose.write_text("services:\n  train: {image: lab/x}\n")
+    dropped(dialog, path=compose)
+    qtbot.waitUntil(lambda: any(menu.isVisible() for menu in dialog.findChildren(QMenu)))
+    menu = next(menu for menu in dialog.findChildren(QMenu) if menu.isVisible())
+    assert double.imports[0][:2] == (compose.read_text(), str(tmp_path))
+    next(act for act in menu.actions() if act.text() == "eval").trigger()
+    menu.close()
+    qtbot.waitUntil(lambda: "name: eval" in dialog.text())
+
+
+def test_a_job_file_that_is_dropped_is_taken_as_it_is(dialog, double, tmp_path, qtbot):
+    path = tmp_path / "job.yaml"
+    path.write_text("image: lab/z\nname: dropped\n")
+    dropped(dialog, path=path)
+    qtbot.waitUntil(lambda: "name: dropped" in dialog.text())
+    assert double.imports == []
+    assert dialog._folder == str(tmp_path)
+
+
+def test_what_differs_from_the_job_it_was_is_told(start, double, qtbot):
+    page = start(double, "jobs").window.page()
+    dialog = SubmitDialog(page, page.context, FILE, of="my-job")
+    dialog.open()
+    assert dialog.windowTitle() == "Resubmit my-job"
+    assert "nothing is changed" in dialog.changes.whole
+    type_in(field(dialog, "resources", "gpus"), "2")
+    qtbot.waitUntil(lambda: dialog.changes.whole == "Changed: resources.gpus: 0 → 2")
+    type_in(field(dialog, "timeLimit"), "8h")
+    qtbot.waitUntil(lambda: "timeLimit: none → 8h" in dialog.changes.whole)
+
+
+def test_differences_are_told_in_a_few_words():
+    many = "".join(f"k{n}: 1\n" for n in range(9))
+    assert changes("", many).endswith("k5: none → 1; and 3 more")
+    assert changes("a: 1", "a: &x 1") == ""
+    assert changes("command: [a, b]", "command: [a]") == "command: a b → a"
+
+
+@pytest.mark.parametrize(
+    ("text", "foreign"),
+    [
+        ("docker run x", True), ("  sudo podman run x", True), ("docker container run x", True), ("services:\n  a: 1", True),
+        ("entry_points:\n  main: 1", True), ("kind: Job\nservices: 1", False), ("image: docker run", False), ("", False),
+    ],
+)  # fmt: skip
+def test_what_is_no_job_file_but_can_be_made_one(text, foreign):
+    assert is_foreign(text) is foreign
+
+
+def test_on_which_gpus_a_job_would_start_is_said_as_far_as_it_is_sure():
+    free, held = gpu_record(3, 0.0), gpu_record(0, 0.0)
+    two = replace(free, index=7)
+    assert on_which(1, (held, free)) == " on GPU 3"
+    assert on_which(2, (free, held, two)) == " on GPU 3, 7"
+    assert on_which(1, (free, held, two)) == " on 1 of GPU 3, 7"
+    assert on_which(0, (free,)) == on_which(2, (free,)) == ""
+    assert on_which(2, tuple(replace(free, index=n) for n in range(9))) == " on 2 of 9 free GPUs"
+
+
+@pytest.mark.parametrize(
+    ("spec", "count"),
+    [
+        ("resources: {gpus: 4}", 4),
+        ("resources: {gpus: all}", 0),
+        ("image: x", 0),
+        ("]", 0),
+        ("resources: {gpus: ²}", 0),
+    ],
+)
+def test_how_many_gpus_a_file_asks_for(spec, count):
+    assert gpus_asked(spec) == count
 
 
 def test_what_would_come_of_the_file_is_said_while_one_types(dialog, double, qtbot):
@@ -161,7 +305,7 @@ def test_what_would_come_of_the_file_is_said_while_one_types(dialog, double, qtb
         ("the folder is not readable",),
     )  # fmt: skip
     type_in(field(dialog, "resources", "gpus"), "8")
-    qtbot.waitUntil(lambda: "2nd in the queue, starts ~" in dialog.check.says.whole)
+    qtbot.waitUntil(lambda: "would start ~" in dialog.check.says.whole and "(1 before it)" in dialog.check.says.whole)
     assert "3 jobs; needs 8, 4 free" in dialog.check.says.whole
     assert "the folder is not readable" in dialog.check.says.whole
     (offer,) = dialog.check._offers.findChildren(Button)

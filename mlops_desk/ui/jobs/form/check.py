@@ -1,12 +1,15 @@
 """What would come of the file as it stands: asked of the agent once typing rests; nothing is queued by it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.records.jobs.place import Alternative, DryRun
+from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.jobs.place import Alternative, DryRun, QueuePlace
+from mlops_desk.ui.jobs.form.yaml_text import NoForm, found, read, value_of
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
@@ -14,11 +17,14 @@ from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.flow import FlowLayout
 from mlops_desk.ui.words import jobs as words
 from mlops_desk.ui.words import numbers
+from mlops_desk.ui.words.gpus import gpu_mark
 
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
 REST_MILLISECONDS = 500  # chosen: longer than between two letters, shorter than one waits for an answer
+_DIGITS = 3  # no machine has a thousand GPUs
+_NAMED = 8  # chosen: as many GPUs as one such machine has
 _OFFERED = 4  # chosen: a row of buttons
 _ELSEWHERE = "gpu."
 """Begins the field of what would start it sooner and is in no job file: that somebody else's process ends."""
@@ -65,22 +71,29 @@ class FileCheck(QWidget):
             "check job file", lambda desk: desk.jobs.preview(text, folder), self._take, self._refused
         )
 
-    def _take(self, found: DryRun) -> None:
+    def _take(self, dry: DryRun) -> None:
         self.wrong.emit(None)
-        first = found.places[0] if found.places else None
-        parts = [] if found.jobs == 1 else [numbers.count(found.jobs, "job")]
+        first = dry.places[0] if dry.places else None
+        parts = [] if dry.jobs == 1 else [numbers.count(dry.jobs, "job")]
         tone = "ok"
         if first is None or first.reason is not None:
             parts.append(first.reason.text if first is not None and first.reason is not None else "It would be queued")
             tone = "warning"
         if first is not None and first.forecast_start is not None:
-            about = words.about(first.forecast_start)
-            place = f"{words.ordinal(first.position)} in the queue, " if about != "now" else ""
-            parts.insert(0, f"{place}starts {about}")
+            parts.insert(0, self._starts(first, dry.spec or (self._asked or ("", ""))[0]))
             tone = "ok"
         mark = numbers.OK if tone == "ok" else numbers.WARNING
-        self._say(f"{mark} {'; '.join(parts)}", tone, *found.warnings)
-        self._offer([one for one in found.alternatives if not one.field.startswith(_ELSEWHERE)])
+        self._say(f"{mark} {'; '.join(parts)}", tone, *dry.warnings)
+        self._offer([one for one in dry.alternatives if not one.field.startswith(_ELSEWHERE)])
+
+    def _starts(self, place: QueuePlace, spec: str) -> str:
+        """Say when it would start: now and on which GPU, or later and behind how many."""
+        about = words.about(place.forecast_start or 0.0)
+        if about == "now":
+            status = self._context.store.status
+            return f"starts now{on_which(gpus_asked(spec), status.gpus if status is not None else ())}"
+        before = f" ({place.position - 1:,} before it)" if place.position > 1 else ""
+        return f"would start {about}{before}"
 
     def _refused(self, error: DeskError) -> None:
         self._offer([])
@@ -91,12 +104,31 @@ class FileCheck(QWidget):
         self.says.show_text("\n".join([text, *(f"{numbers.WARNING} {one}" for one in more)]))
         self.says.tint(tone)
 
-    def _offer(self, found: list[Alternative]) -> None:
+    def _offer(self, offered: list[Alternative]) -> None:
         self._row.clear()
-        for one in found[:_OFFERED]:
+        for one in offered[:_OFFERED]:
             when = "" if one.forecast_start is None else f": {words.about(one.forecast_start)}"
             button = Button(f"{one.text}{when}", tip=f"Put {one.value} at {one.field}")
             button.clicked.connect(lambda _on=False, one=one: self.wished.emit(tuple(one.field.split(".")), one.value))
             self._row.addWidget(button)
-        self._offers.setVisible(bool(found))
+        self._offers.setVisible(bool(offered))
         self._offers.updateGeometry()
+
+
+def gpus_asked(spec: str) -> int:
+    """Return how many GPUs a job file asks for; 0 where it does not say so in digits."""
+    try:
+        node = found(read(spec), ("resources", "gpus"))
+    except NoForm:
+        return 0
+    text = value_of(node) if node is not None else ""
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
+
+
+def on_which(asked: int, known: Sequence[Gpu]) -> str:
+    """Return on which GPUs it would start: those that are free now; which of more it is the queue decides then."""
+    free = [str(gpu.index) for gpu in known if gpu_mark(gpu).word == "free"]
+    if not 0 < asked <= len(free):
+        return ""
+    names = f"GPU {', '.join(free)}" if len(free) <= _NAMED else f"{len(free)} free GPUs"
+    return f" on {names}" if asked == len(free) else f" on {asked} of {names}"

@@ -6,23 +6,25 @@ The agent checks the file. What the form has no field for stays in the file as i
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSplitter, QWidget
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QSplitter, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
+from mlops_desk.records.jobs.imported import ImportedJobs
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.ui.jobs.form import yaml_text
 from mlops_desk.ui.jobs.form.changes import changes
 from mlops_desk.ui.jobs.form.check import FileCheck
 from mlops_desk.ui.jobs.form.editor import YamlEditor
+from mlops_desk.ui.jobs.form.importing import Importer, is_foreign
 from mlops_desk.ui.jobs.form.pane import FieldsPane
 from mlops_desk.ui.jobs.form.templates import TemplateChoice
 from mlops_desk.ui.jobs.form.yaml_text import NoForm, Value, path_at
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label, set_tip
+from mlops_desk.ui.look.text import Label, menu_text, set_tip
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.form import FormDialog
 from mlops_desk.ui.widgets.scroll import scrolled
@@ -37,9 +39,10 @@ image: python:3.12-slim
 command: [python, -c, "print('hello')"]
 resources: {gpus: 0, cpus: 1, memory: 1GiB}
 """
+_FILES = "Jobs, Compose files, MLprojects (*.yaml *.yml MLproject);;All files (*)"
 _ABOUT = (
     "A job is a container with GPUs of its own, described by a YAML file. It waits until its GPUs are free. "
-    "Comments in a value that the form changes are lost."
+    "Drop a job file, a Compose file, an MLproject or a docker run line here, or paste one."
 )
 
 
@@ -60,6 +63,16 @@ class SubmitDialog(FormDialog):
         self._source = Label("Written here", points=theme.CAPTION_POINTS, tone="muted")
         self._open = Button("Open a file …")
         self._open.clicked.connect(self._choose)
+        self.importer = Importer(self, context, self._choose_imported)
+        self.importer.made.connect(self._imported)
+        self.importer.failed.connect(self.fail)
+        self.report = Label(points=theme.CAPTION_POINTS, wrap=True)
+        self.report.hide()
+        self.convert = Button("Make a job file of it", main=True, tip="Of the docker run line that is written here")
+        self.convert.clicked.connect(lambda _on=False: self.importer.take(self.text(), self._folder))
+        self.convert.hide()
+        self.setAcceptDrops(True)
+        self._text.setAcceptDrops(False)  # what is dropped there is for the form too
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(READ_MILLISECONDS)
@@ -83,6 +96,7 @@ class SubmitDialog(FormDialog):
         row = QHBoxLayout()
         row.setSpacing(theme.SPACE_8)
         row.addWidget(self._source, 1)
+        row.addWidget(self.convert)
         row.addWidget(self.templates)
         row.addWidget(self._open)
         split = QSplitter(Qt.Orientation.Horizontal)
@@ -93,6 +107,7 @@ class SubmitDialog(FormDialog):
         split.setHandleWidth(theme.SPACE_8)
         split.setChildrenCollapsible(False)
         self.fields.addRow(row)
+        self.fields.addRow(self.report)
         self.fill(split)
         self.fill(self.changes, stretch=0)
         self.fill(self.check, stretch=0)
@@ -138,6 +153,8 @@ class SubmitDialog(FormDialog):
 
     def _read(self) -> None:
         """Show in the fields what the file says."""
+        foreign = is_foreign(self.text())
+        self.convert.setVisible(foreign)
         try:
             node = yaml_text.read(self.text())
         except NoForm as error:
@@ -164,10 +181,61 @@ class SubmitDialog(FormDialog):
         self._read()
         self._text.setFocus()
 
+    # Something else that a job file is made of.
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files, and texts as a terminal's line."""
+        if event.mimeData().hasUrls() or event.mimeData().hasText():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        urls = [url for url in event.mimeData().urls() if url.isLocalFile()]
+        if urls:
+            self._load(urls[0].toLocalFile())
+        elif event.mimeData().hasText():
+            self._take_text(event.mimeData().text()[:SPEC_LIMIT_BYTES], "Dropped here")
+        event.acceptProposedAction()
+
+    def _take_text(self, text: str, source: str) -> None:
+        if is_foreign(text):
+            self.importer.take(text, self._folder)
+            return
+        self._source_text = source
+        self._report("")
+        self.set_text(text)
+
+    def _choose_imported(self, found: ImportedJobs) -> None:
+        """Let a person say which of several jobs is meant."""
+        menu = QMenu(self)
+        menu.addSection("Which of them?")
+        for job in found.jobs:
+            act = menu.addAction(menu_text(job.name))
+            act.triggered.connect(lambda _on=False, job=job: self.importer.use(found, job))
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(self._open.mapToGlobal(self._open.rect().bottomLeft()))
+
+    def _imported(self, text: str, report: str) -> None:
+        self._source_text = report.splitlines()[0]
+        self._text.write(text)
+        self._read()
+        self._report(report)
+        self._text.setFocus()
+
+    def _report(self, report: str) -> None:
+        """Say what was lost; of what came over whole the line above says it."""
+        notes = "\n".join(report.splitlines()[1:])
+        self.report.show_text(notes)
+        self.report.setVisible(bool(notes))
+
     # A file that is there.
 
     def _choose(self) -> None:
-        chooser = QFileDialog(self, "Open a job's file", self._folder, "Job descriptions (*.yaml *.yml);;All files (*)")
+        chooser = QFileDialog(
+            self,
+            "Open a job's file",
+            self._folder,
+            "Jobs, Compose files, MLprojects (*.yaml *.yml MLproject);;All files (*)",
+        )
         chooser.setFileMode(QFileDialog.FileMode.ExistingFile)
         chooser.fileSelected.connect(self._load)
         chooser.open()
@@ -178,8 +246,7 @@ class SubmitDialog(FormDialog):
 
     def _loaded(self, path: Path, text: str) -> None:
         self._folder = str(path.parent.absolute())
-        self._source_text = str(path)
-        self.set_text(text)
+        self._take_text(text, str(path))
 
     # Submitting.
 

@@ -6,14 +6,11 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
-from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.template import JobTemplate
+from mlops_desk.ui.jobs.form.template_picker import TemplatePicker
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.choice import ChoiceBox
-
-_BEGIN = "Start from …"
 
 
 class TemplateChoice(QWidget):
@@ -26,35 +23,38 @@ class TemplateChoice(QWidget):
         self._context = context
         self._name = name
         self._text = text
-        self._known: dict[str, JobTemplate] = {}
-        self.box = ChoiceBox("Start from a template")
-        self.box.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToContents)
-        self.box.addItem(_BEGIN)
-        self.box.activated.connect(self._choose)
-        self.keep = Button("Keep as template", tip="Keep this file under the job's name, to begin with another time")
-        self.keep.clicked.connect(self._keep)
+        self._known: tuple[JobTemplate, ...] = ()
+        self.begin = Button("Start from …", tip="Begin with a template: the ones that come along, and your own")
+        self.begin.clicked.connect(lambda _on=False: self.pick())
+        self.keep = Button("Save as template", tip="Keep this file under the job's name, to begin with another time")
+        self.keep.clicked.connect(lambda _on=False: self._keep())
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.SPACE_8)
-        row.addWidget(self.box)
+        row.addWidget(self.begin)
         row.addWidget(self.keep)
         self._ask()
+
+    def pick(self) -> TemplatePicker:
+        """Open the list."""
+        picker = TemplatePicker(self, self._context, self._known)
+        picker.picked.connect(self.chosen)
+        picker.forgotten.connect(self._forget)
+        picker.open()
+        return picker
 
     def _ask(self) -> None:
         self._context.ask("templates", lambda desk: desk.jobs.templates(), self._take)
 
     def _take(self, found: Sequence[JobTemplate]) -> None:
-        self._known = {one.name: one for one in found}
-        self.box.clear()
-        self.box.addItem(_BEGIN)
-        for one in found:
-            own = " (own)" if one.own else ""
-            self.box.addItem(f"{plain(one.title or one.name, 60)}{own}", one.name)
+        self._known = tuple(found)
 
-    def _choose(self, number: int) -> None:
-        one = self._known.get(str(self.box.itemData(number)))
-        if one is not None:
-            self.chosen.emit(one)
+    def _forget(self, one: JobTemplate) -> None:
+        def done(_gone: JobTemplate) -> None:
+            self._context.say("info", f"The template {one.name} is forgotten.")
+            self._ask()
+
+        self._context.ask("forget template", lambda desk: desk.jobs.remove_template(one.name), done)
 
     def _keep(self) -> None:
         name, (text, folder) = self._name(), self._text()
