@@ -30,6 +30,8 @@ _FIXES = {
     "ui/endpoints/page.py": "an empty page has its command in a field",
     "ui/gpus/end_process_form.py": "a line to copy has its command in a field",
     "ui/images/page.py": "an empty page has its command in a field",
+    "ui/jobs/form/importing.py": "a kind of text that is taken in, by its name",
+    "ui/jobs/form/submit_form.py": "a kind of text that is taken in, by its name",
     "ui/jobs/page.py": "an empty page has its command in a field",
     "ui/models/page.py": "an empty page has its command in a field",
     "ui/settings/engines/view.py": "an empty page has its command in a field",

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from PySide6.QtCore import QModelIndex, Qt
-from PySide6.QtGui import QCursor, QShowEvent
+from PySide6.QtCore import QByteArray, QModelIndex, Qt
+from PySide6.QtGui import QCursor, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QLineEdit, QMenu, QSplitter, QVBoxLayout
 
 from mlops_desk.base.errors import DeskError
@@ -32,6 +32,10 @@ from mlops_desk.ui.widgets.states import Empty
 
 _FIRST = "mlops-desk jobs submit --image python:3.12-slim -- python -c 'print(1)'"
 """A job that any machine with an engine can do."""
+
+
+_SPLIT = "jobs/split"
+_ROOM_FOR_LANES = 480  # pixels: six rows of the table, four lanes, and the chosen job in as many lines
 
 
 class JobsPage(Page):
@@ -69,6 +73,7 @@ class JobsPage(Page):
         self._places = QueuePlaces(context, self)
         self._asked_for: JobBrief | None = None
         self._whole: Job | None = None
+        self._fitted: tuple[bool, int, int] | None = None
         self._arrange()
 
     def _arrange(self) -> None:
@@ -80,6 +85,9 @@ class JobsPage(Page):
         split.setStretchFactor(2, 1)
         split.setHandleWidth(theme.SPACE_8)
         split.setChildrenCollapsible(False)
+        kept = self.context.memory.value(_SPLIT)
+        self._moved = isinstance(kept, QByteArray) and split.restoreState(kept)
+        split.splitterMoved.connect(lambda _place, _which: self._remember_split())
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)
         whole.setSpacing(theme.SPACE_8)
@@ -88,13 +96,28 @@ class JobsPage(Page):
         whole.addWidget(split, 1)
         whole.addWidget(self.engine)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_lanes()
+
     def _fit_lanes(self) -> None:
-        """Give the lanes no more room than they fill, and less where there is little: then they scroll."""
-        height = self.lanes.height() + 2 * theme.SPACE_4
+        """Give the lanes no more room than they fill, less where there is little, and none where rows need it all."""
+        status = self.context.store.status
+        has_gpus = status is None or bool(status.gpus)
+        shown = has_gpus and self.content.height() >= _ROOM_FOR_LANES
+        height, most = self.lanes.height() + 2 * theme.SPACE_4, self._split.height()
+        if (shown, height, most) == self._fitted:
+            return
+        self._fitted = shown, height, most
+        self._lanes.setVisible(shown)
         self._lanes.setMaximumHeight(height)
-        most = self._split.height()
-        lanes = min(height, most // 3)
-        self._split.setSizes([(most - lanes) // 2, lanes, (most - lanes) // 2])
+        if not self._moved:  # else a person has said how much room each part is to have
+            lanes = min(height, most // 3) if shown else 0
+            self._split.setSizes([(most - lanes) // 2, lanes, (most - lanes) // 2])
+
+    def _remember_split(self) -> None:
+        self._moved = True
+        self.context.memory.setValue(_SPLIT, self._split.saveState())
 
     # What is shown.
 
@@ -108,8 +131,7 @@ class JobsPage(Page):
             self._show_rows()
             self.lanes.show_jobs(jobs)
             self._places.look()
-        status = self.context.store.status
-        self._lanes.setVisible(status is None or bool(status.gpus))
+        self._fit_lanes()
         if self.table.key() is None:
             self.table.select_first()
         self._show_chosen()

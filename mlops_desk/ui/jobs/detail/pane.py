@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -47,7 +48,7 @@ class JobPane(QWidget):
             row.addWidget(act)
         head = self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         head.setSpacing(theme.SPACE_4)
-        head.addWidget(self.tabs)
+        head.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
         head.addWidget(self._acts, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief
@@ -15,6 +15,7 @@ from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.words import jobs as words
 
 _ANY = ""
+_SHORTEST = 6  # chosen: letters that still tell two choices apart
 _ENDED_BADLY = frozenset({JobState.FAILED, JobState.UNKNOWN})
 STATES: dict[str, tuple[str, frozenset[JobState]]] = {
     _ANY: ("All states", frozenset(JobState)),
@@ -43,10 +44,15 @@ class Filters(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.SPACE_8)
+        self.words.setMinimumWidth(theme.COLUMN_MINIMUM)
         row.addWidget(self.words, 2)
         for box in (self.state, self.user, self.group):
             box.activated.connect(self.changed)
             box.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToContents)
+            # On a narrow page they are cut, and not the words that one types.
+            box.setMinimumContentsLength(_SHORTEST)
+            box.setMinimumWidth(0)
+            box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
             row.addWidget(box)
         row.addStretch(1)
 
