@@ -58,7 +58,7 @@ def _progress(task: ImageTask) -> Cell:
 
 
 TASKS: tuple[Column[ImageTask], ...] = (
-    Column("reference", "On their way", lambda one: Cell(one.reference), stretch=True, whole=True),
+    Column("reference", "On their way", lambda one: Cell(one.reference), stretch=True),
     Column("state", "State", _state),
     Column("progress", "How far", _progress),
     Column("pace", "Speed", lambda one: Cell(words.pace(one))),

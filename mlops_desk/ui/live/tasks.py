@@ -1,8 +1,8 @@
 """Asking the agent without waiting for it: a call runs in a worker thread, its result arrives here.
 
 ``Tasks.run`` is for one answer, ``Tasks.read`` for lines that flow; both can be cancelled, after which
-nothing arrives. Callbacks always run in the GUI thread, from one slot. An error that is no DeskError is
-a bug: logged once, shown as such.
+nothing arrives. Callbacks always run in the GUI thread, from one slot; that of a widget which is gone by then, as a
+dialog that was closed meanwhile, does not. An error that is no DeskError is a bug: logged once, shown as such.
 """
 
 import logging
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
+from shiboken6 import isValid
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
@@ -68,9 +69,9 @@ class Tasks(QObject):
             except Exception as error:  # noqa: BLE001 - shown as a bug below
                 shown = _bug(name, error)
             else:
-                self._post(task, True, lambda: done(result))
+                self._post(task, True, lambda: _tell(done, result))
                 return
-            self._post(task, True, lambda: failed(shown))
+            self._post(task, True, lambda: _tell(failed, shown))
 
         self._loop.start(name, work)
         return task
@@ -131,6 +132,13 @@ class Tasks(QObject):
                 continue  # nobody waits any more; at the program's end the widgets may be gone
             task.finished = task.finished or last
             deliver()
+
+
+def _tell(callback: Callable[[T], None], value: T) -> None:
+    """Hand over what was answered, unless whose callback it is has been deleted since."""
+    owner = getattr(callback, "__self__", None)
+    if not isinstance(owner, QObject) or isValid(owner):
+        callback(value)
 
 
 class _Flow:

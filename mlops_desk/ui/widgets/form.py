@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class _Paragraph(Label):
+class Paragraph(Label):
     """Words that are always as high as they need at their width: a form would lay its fields over them."""
 
     def __init__(self, text: str = "", *, points: int = theme.BODY_POINTS, tone: str = "text") -> None:
@@ -56,8 +56,8 @@ class FormDialog(QDialog):
         self.fields = QFormLayout()
         self.fields.setSpacing(theme.SPACE_8)
         self.fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._about = _Paragraph(about, tone="muted")
-        self._error = _Paragraph(tone="alert")
+        self._about = Paragraph(about, tone="muted")
+        self._error = Paragraph(tone="alert")
         self._error.hide()
         self._act_title = act
         self._typed: QWidget | None = None
@@ -97,7 +97,7 @@ class FormDialog(QDialog):
             self.first = field
         if help_text:
             field.setAccessibleDescription(help_text)
-            self.fields.addRow("", _Paragraph(help_text, points=theme.CAPTION_POINTS, tone="muted"))
+            self.fields.addRow("", Paragraph(help_text, points=theme.CAPTION_POINTS, tone="muted"))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Put the focus where one types."""

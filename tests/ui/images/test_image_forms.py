@@ -251,11 +251,29 @@ def test_another_age_is_looked_at_anew_and_only_the_newest_answer_counts(prune, 
     qtbot.waitUntil(lambda: prune.says.whole == "Nothing would go.")
     assert double.previewed == [0.0, 30 * 86_400.0]
     assert not prune.act.isEnabled()
-    late = PrunePreview((PruneItem("x", "x", "unused", ""),))
-    prune._asked += 1
+    double.frozen.add("images")
     prune.look()
+    first = prune._task
+    prune.look()
+    assert first.cancelled
+    double.frozen.clear()
+    double.thaw.set()
     qtbot.waitUntil(lambda: prune.says.whole == "Nothing would go.")
-    assert not prune.going.holds(late.going[0].id)
+
+
+def test_an_answer_to_a_dialog_that_was_closed_meanwhile_troubles_nobody(page, double, qtbot):
+    double.frozen.add("images")
+    page.prune()
+    dialog = opened(page, PruneDialog)
+    gone = []
+    dialog.destroyed.connect(lambda: gone.append(True))
+    dialog.reject()
+    qtbot.waitUntil(lambda: bool(gone))
+    task = page.context.ask("wait", lambda desk: desk.agent.info(), lambda _info: None)
+    double.frozen.clear()
+    double.thaw.set()
+    qtbot.waitUntil(lambda: task.finished)
+    qtbot.wait(100)
 
 
 def test_an_error_is_shown_and_nothing_can_be_removed_blindly(page, double, qtbot):

@@ -101,6 +101,7 @@ def test_labels_and_names_without_end_are_told_by_their_number(page, double, qtb
     qtbot.waitUntil(lambda: "and 40 more" in [fact.value for fact in page.pane.image_view.facts.shown])
     shown = facts(page.pane.image_view.facts)
     assert shown["Labels"] == "50 more"
+    assert sum(name.startswith("Label l") for name in shown) == 20
     assert len(shown["Label l0"]) <= 201
 
 
@@ -139,9 +140,12 @@ def test_two_thousand_images_prepare_only_what_is_seen(start, double, qtbot):
 def test_what_comes_and_goes_elsewhere_is_asked_for_once_and_the_chosen_stays(page, double, qtbot):
     page.table.select(id_of(3))
     asked = double.calls.count(("images", "list"))
+    double.announce(events.ImagesChanged("far"))
+    qtbot.wait(200)
+    assert double.calls.count(("images", "list")) == asked
     del double.images_by_id[id_of(6)]
     double.announce(events.ImagesChanged("local"))
-    double.announce(events.ImagesChanged("far"))
+    double.announce(events.ImagesChanged("local"))
     qtbot.waitUntil(lambda: page.table.shown_rows() == 5)
     qtbot.wait(100)
     assert double.calls.count(("images", "list")) == asked + 1

@@ -150,6 +150,30 @@ def test_a_proof_that_fails_says_why(view, double, qtbot):
     qtbot.waitUntil(lambda: view.says.whole.endswith("did not succeed: The GPU's memory was used up."))
 
 
+def test_the_smallest_image_of_that_engine_is_offered_and_what_was_proven_with_is_remembered(view, double, qtbot):
+    view.table.select(LOCAL_SOCKET)
+    click(qtbot, view.prove)
+    dialog = opened(view, ProveDialog)[0]
+    qtbot.waitUntil(lambda: dialog.image.text() == "python:3.12-slim")
+    assert dialog.image.completer().model().rowCount() == len(dialog.offered) == 6
+    dialog.image.setText("lab/train:1")
+    click(qtbot, dialog.act)
+    qtbot.waitUntil(lambda: "waits for its GPU" in view.says.whole)
+    click(qtbot, view.prove)
+    again = opened(view, ProveDialog)[0]
+    assert again.image.text() == "lab/train:1"
+    qtbot.waitUntil(lambda: bool(again.offered))
+    assert again.image.text() == "lab/train:1"
+
+
+def test_where_no_image_can_be_offered_one_types_its_name(view, double, qtbot):
+    double.failing["images"] = Unavailable("The engine does not answer.", None)
+    view.table.select(LOCAL_SOCKET)
+    prove(view, qtbot)
+    qtbot.waitUntil(lambda: len(double.submitted) == 1)
+    assert not view.window().notices.isVisible()
+
+
 def test_an_image_is_named_before_anything_is_submitted_and_is_no_yaml(view, double, qtbot):
     view.table.select(LOCAL_SOCKET)
     dialog = prove(view, qtbot, image="  ")

@@ -3,6 +3,8 @@
 Exactly what was shown goes: the ids that were seen are sent, and what became of each is compared with them.
 """
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
@@ -20,8 +22,11 @@ from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.choice import ChoiceBox
 from mlops_desk.ui.words import numbers
 
+if TYPE_CHECKING:
+    from mlops_desk.ui.live.tasks import Task
+
 _DAY_SECONDS = 86_400.0
-AGES = (("whenever it was needed last", 0.0), ("for a day", _DAY_SECONDS), ("for a week", 7 * _DAY_SECONDS),
+AGES = (("now", 0.0), ("for a day", _DAY_SECONDS), ("for a week", 7 * _DAY_SECONDS),
         ("for 30 days", 30 * _DAY_SECONDS))  # fmt: skip
 _NAMED = 3  # chosen: what one still reads in a sentence
 _ABOUT = "Only images that this desk pulled or built can go, and only those that nothing needs."
@@ -34,7 +39,7 @@ class PruneDialog(QDialog):
         super().__init__(parent)
         self._context = context
         self._seen: PrunePreview | None = None
-        self._asked = 0
+        self._task: Task | None = None
         self.setWindowTitle("Prune images")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setModal(True)
@@ -95,16 +100,14 @@ class PruneDialog(QDialog):
     def look(self) -> None:
         """Ask what would go; an answer to an earlier choice is not shown."""
         self._seen = None
-        self._asked += 1
-        number, age, engine = self._asked, float(self.age.currentData()), loads.engine(self._context.store)
+        if self._task is not None:
+            self._task.cancel()
+        age, engine = float(self.age.currentData()), loads.engine(self._context.store)
         self.act.setEnabled(False)
         self.trouble.hide()
         self.says.show_text("Looking what nothing needs …")
-        self._context.ask(
-            "what would go",
-            lambda desk: desk.images.preview(age, engine=engine),
-            lambda found: self._show(found) if number == self._asked else None,
-            lambda error: self._fail(error) if number == self._asked else None,
+        self._task = self._context.ask(
+            "what would go", lambda desk: desk.images.preview(age, engine=engine), self._show, self._fail
         )
 
     def _show(self, found: PrunePreview) -> None:
@@ -140,7 +143,7 @@ class PruneDialog(QDialog):
         self._context.ask(
             "prune images",
             lambda desk: desk.images.prune(ids, unused_seconds=seen.unused_seconds, engine=seen.engine),
-            lambda done: self._done(seen, done),
+            self._done,
             self._refused,
         )
 
@@ -148,9 +151,9 @@ class PruneDialog(QDialog):
         self.age.setEnabled(True)
         self._fail(error)
 
-    def _done(self, seen: PrunePreview, done: PrunePreview) -> None:
+    def _done(self, done: PrunePreview) -> None:
         """Tell what went; where it is not what was shown, say what stayed and why, and stay open for it."""
-        stayed = changed(seen, done)
+        stayed = changed(self._seen or done, done)
         freed = f" {numbers.size(done.freed_bytes)} are free again." if done.freed_bytes else ""
         went = f"{numbers.count(len(done.going), 'image')} went.{freed}"
         if not stayed:

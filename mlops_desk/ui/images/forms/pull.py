@@ -9,9 +9,8 @@ from mlops_desk.ui.images import loads
 from mlops_desk.ui.images.forms import reference
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.field import Field
-from mlops_desk.ui.widgets.form import FormDialog
+from mlops_desk.ui.widgets.form import FormDialog, Paragraph
 
 _ABOUT = (
     "The pull goes on when this window is closed, and after a broken connection; it ends before the engine's disk is "
@@ -28,7 +27,7 @@ class PullDialog(FormDialog):
         super().__init__(parent, "Pull an image", _ABOUT, "Pull image")
         self._context = context
         self.image = Field("Image", "as pytorch/pytorch:2.4.0-cuda12.4-cudnn9-runtime", text=text)
-        self.says = Label("", points=theme.CAPTION_POINTS, tone="muted", wrap=True)
+        self.says = Paragraph(points=theme.CAPTION_POINTS, tone="muted")
         self.add("Image", self.image)
         self.fields.addRow("", self.says)
         self.image.textChanged.connect(self._read)
@@ -54,8 +53,6 @@ class PullDialog(FormDialog):
 
     def _pull(self) -> None:
         name, engine = self.image.text().strip(), loads.engine(self._context.store)
-        if not self.act.isEnabled():
-            return
         self.begin("Asking …")
         self._context.ask("pull image", lambda desk: desk.images.pull(name, engine=engine), self._begun, self._refused)
 

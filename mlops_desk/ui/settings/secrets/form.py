@@ -43,6 +43,7 @@ class SecretDialog(FormDialog):
         self.pick = Button("From a file …", tip="Read it from a file, of up to 64 KiB of text")
         self.pick.clicked.connect(self._choose)
         self.source = Label("", points=theme.CAPTION_POINTS, tone="muted")
+        self.source.hide()
         row = QWidget()
         inside = QHBoxLayout(row)
         inside.setContentsMargins(0, 0, 0, 0)
@@ -60,7 +61,7 @@ class SecretDialog(FormDialog):
     def _typed_one(self) -> None:
         if self._file is not None:
             self._file = None
-            self.source.show_text("")
+            self.source.hide()
 
     # From a file.
 
@@ -75,6 +76,7 @@ class SecretDialog(FormDialog):
         self._file = path
         self.value.clear()
         self.source.show_text(f"From {path}")
+        self.source.show()
 
     # Keeping it.
 
