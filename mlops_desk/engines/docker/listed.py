@@ -16,14 +16,14 @@ from mlops_desk.engines.engine import ContainerFacts
 
 _FRESH_SECONDS = 15.0  # chosen: what a running container's listing hides (one that was restarted at once) waits so long
 _FORGOTTEN_SECONDS = 600.0  # chosen: no listing is that rare
-_MOVING = frozenset({"Status", "SizeRw", "SizeRootFs"})
-"""What changes of a listed container though nothing happened to it: "Up 5 minutes"."""
+_TELLING = ("State", "Names", "Ports")
+"""What says that something happened. The rest moves by itself ("Up 5 minutes"), or comes in another order each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     facts: ContainerFacts
-    entry: Mapping[str, Any]
+    shown: tuple[str, ...]
     asked_at: float
     listed_at: float
 
@@ -39,10 +39,10 @@ class ListedContainers:
     def facts(self, client: Any, entry: Mapping[str, Any]) -> ContainerFacts | None:
         """Return the facts of a listed container; None for one that was removed since."""
         now = self._clock()
-        still = {key: value for key, value in entry.items() if key not in _MOVING}
+        still = tuple(_settled(entry.get(key)) for key in _TELLING)
         with self._lock:
             known = self._known.get(entry["Id"])
-        if known is None or known.entry != still or not _holds(known, now):
+        if known is None or known.shown != still or not _holds(known, now):
             docker = sdk()
             try:
                 found = container_facts(client.inspect_container(entry["Id"]), client.dialect)
@@ -61,6 +61,11 @@ class ListedContainers:
         limit = self._clock() - _FORGOTTEN_SECONDS
         with self._lock:
             self._known = {name: known for name, known in self._known.items() if known.listed_at >= limit}
+
+
+def _settled(value: Any) -> str:
+    """Return a value of a listing as a word that is the same in whatever order its parts come."""
+    return str(sorted(map(str, value)) if isinstance(value, list) else value)
 
 
 def _holds(known: _Known, now: float) -> bool:

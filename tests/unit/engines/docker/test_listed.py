@@ -43,7 +43,9 @@ def test_one_that_runs_as_before_is_asked_about_every_fifteen_seconds(client: Cl
     listed = ListedContainers(lambda: now[0])
     for second in range(60):
         now[0] = 100.0 + second
-        facts = listed.facts(client, entry(status=f"Up {second} seconds"))
+        mounts = [{"Source": "/a"}, {"Source": "/b"}][:: 1 if second % 2 else -1]  # Docker's order is a map's
+        ports = [{"PublicPort": 1}, {"PublicPort": 2}][:: 1 if second % 3 else -1]
+        facts = listed.facts(client, entry(status=f"Up {second} seconds", Mounts=mounts, Ports=ports))
         assert facts is not None
         assert facts.status == "running"
     assert client.asked == ["a"] * 4
