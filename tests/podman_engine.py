@@ -60,17 +60,20 @@ class PrivatePodman:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
+    def _command(self) -> str:
+        """Return what the service's shell runs, in a mount namespace of its own."""
         podman = f"podman --root {self.folder}/root --runroot {self.folder}/run --storage-driver overlay"
-        command = (
+        return (
             f"mkdir -p {_CDI} && mount --bind {self.folder}/cdi {_CDI}"
             f" && exec {podman} system service --time 0 {self.address}"
         )
+
+    def start(self) -> None:
         environment = {**os.environ, "CONTAINERS_CONF": f"{self.folder}/containers.conf",
                        "PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}  # fmt: skip
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # should the tests be killed, the service ends too
-                ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "slave", "sh", "-c", command],
+                ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "slave", "sh", "-c", self._command()],
                 env=environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         deadline = time.monotonic() + _START_SECONDS

@@ -8,6 +8,7 @@ import pytest
 from tests.gpu_engine import cdi_engine, gpu_engine  # noqa: F401 - fixtures for every test below
 from tests.images import engine_client, python_image
 from tests.podman_engine import podman  # noqa: F401 - likewise
+from tests.rootless_podman import rootless_podman  # noqa: F401 - likewise
 from tests.wheels import closure, wheelhouse
 
 _MODEL_NEEDS = ("mlflow-skinny", "scikit-learn", "skops", "pandas", "numpy")
