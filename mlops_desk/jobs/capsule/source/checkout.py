@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,15 @@ _LINK, _EXECUTABLE = "120000", "100755"
 
 @dataclass(frozen=True, slots=True)
 class CodeFiles:
-    """The files of a checkout, relative to the folder; what of them git keeps account of, and what not."""
+    """The files of a checkout, relative to the folder; what of them git keeps account of, and what not.
+
+    ``left_out`` tells of a path that it is in no snapshot, so that it is not read either, however large it is.
+    """
 
     files: tuple[str, ...]
     tracked: tuple[str, ...] = ()
     untracked: tuple[str, ...] = ()
+    left_out: Callable[[str], bool] = lambda _path: False
 
 
 def is_checkout(git: Git) -> bool:
@@ -56,7 +60,7 @@ def facts(git: Git, folder: str, found: CodeFiles) -> dict[str, Any]:
     loose = sorted(found.untracked)
     commit = git.text("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     branch = git.text("symbolic-ref", "--quiet", "--short", "HEAD")
-    changes = [] if commit is None else _changes(git, folder, found.tracked)
+    changes = [] if commit is None else _changes(git, folder, found)
     return {
         "commit": commit,
         "dirty": commit is None or bool(changes or loose),
@@ -82,7 +86,7 @@ class _Change:
     now: bytes | None
 
 
-def _changes(git: Git, folder: str, tracked: Iterable[str], depth: int = 0) -> list[_Change]:
+def _changes(git: Git, folder: str, files: CodeFiles, depth: int = 0) -> list[_Change]:
     """Return what differs from the commit: each file of it is looked at, and each that git keeps account of since."""
     found = []
     committed = set()
@@ -90,6 +94,8 @@ def _changes(git: Git, folder: str, tracked: Iterable[str], depth: int = 0) -> l
         head, _, path = line.partition("\t")
         old_mode, kind, old = head.split()
         committed.add(path)
+        if files.left_out(path):
+            continue
         whole = Path(folder) / path
         if kind == "commit":
             if depth < DEEPEST and whole.is_dir() and _has_moved(Git(str(whole), git.left_seconds), old, depth):
@@ -98,7 +104,7 @@ def _changes(git: Git, folder: str, tracked: Iterable[str], depth: int = 0) -> l
         now, mode = _content(whole)
         if now is None or mode != old_mode or not _is_same(git, now, old):
             found.append(_Change(path, mode, old, now))
-    new = (path for path in tracked if path not in committed)
+    new = (path for path in files.tracked if path not in committed and not files.left_out(path))
     return found + [
         _Change(path, mode, _NOTHING, now) for path in new for now, mode in [_content(Path(folder) / path)] if mode
     ]
@@ -112,7 +118,7 @@ def _has_moved(inner: Git, commit: str, depth: int) -> bool:
     now = inner.text("rev-parse", "--verify", "--quiet", "HEAD")
     if now != commit or files.untracked:
         return True
-    return bool(_changes(inner, inner.folder, files.tracked, depth + 1))
+    return bool(_changes(inner, inner.folder, files, depth + 1))
 
 
 def _is_same(git: Git, now: bytes, old: str) -> bool:

@@ -57,7 +57,7 @@ def listing(folder: str, git: Git | None, depth: int = 0) -> checkout.CodeFiles:
             files.append(path)
     there = [path for path in dict.fromkeys(files) if os.path.lexists(os.path.join(folder, path))]  # noqa: PTH118 - as above
     loose = tuple(path for path in found.untracked if not ignored.leaves_out(path.rstrip("/")))
-    return checkout.CodeFiles(tuple(sorted(there)), found.tracked, loose)
+    return checkout.CodeFiles(tuple(sorted(there)), found.tracked, loose, ignored.leaves_out)
 
 
 def _inner(folder: str, git: Git, depth: int) -> tuple[str, ...]:
