@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.errors import DeskError, NotFound
+from mlops_desk.desk.engines.gpu_toolkit import Toolkit
 from mlops_desk.desk.gpu_faults import FaultMemory
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.engines.engine import Engine
@@ -55,6 +56,7 @@ class MachineWiring:
         faults: FaultMemory,
     ) -> None:
         self._faults = faults
+        self._toolkit = Toolkit()
         self._telemetry = telemetry
         self._leasing = leasing
         self._state = state
@@ -97,7 +99,11 @@ class MachineWiring:
         pairs = [(a, b) for a in gpus for b in gpus if a < b and a in known and b in known[a].peers]
         return Hardware(
             driver=status.driver_version,
-            versions={"kernel": platform.release(), **({"cuda": status.cuda_version} if status.cuda_version else {})},
+            versions={
+                "kernel": platform.release(),
+                **({"cuda": status.cuda_version} if status.cuda_version else {}),
+                **(self._toolkit.versions() if gpus else {}),
+            },
             gpu_models=tuple(known[uuid].name if uuid in known else "?" for uuid in gpus),
             topology={f"{a} {b}": known[a].peers[b] for a, b in pairs},
         )

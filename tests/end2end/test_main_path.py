@@ -43,6 +43,9 @@ USAGE = {
     "gpu_seconds", "energy_joules", "gpu_memory_peak_bytes", "gpu_utilization_mean", "throttled_seconds",
     "cpu_seconds", "memory_peak_bytes",
 }  # fmt: skip
+CONTRACT = {"position", "forecast_start", "waiting_for", "priority", "owner", "usage", "capsule"}
+CAPSULE = {"image", "git", "packages_sha256", "data", "seed", "driver", "gpus"}
+"""What other programs read of ``jobs show --json``, which is there whatever is known."""
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,11 @@ def test_from_a_job_file_to_a_run_and_the_same_once_more(desk: Desk, place: Path
     job = desk.wait(lambda: show(desk, queued["id"]), lambda found: found["usage"]["cpu_seconds"] is not None)
     assert (job["state"], job["reason"], job["priority"], job["owner"]) == ("succeeded", None, 3, job["user"])
     assert (job["position"], job["forecast_start"], job["waiting_for"]) == (None, None, [])
+    assert job.keys() >= CONTRACT
     assert job["usage"].keys() >= USAGE
+    assert job["capsule"].keys() >= CAPSULE
+    assert job["capsule"]["image"].keys() >= {"id", "digest"}
+    assert job["capsule"]["git"].keys() >= {"commit", "dirty"}
     assert job["usage"]["memory_peak_bytes"] > 1 << 20
     capsule = job["capsule"]
     assert capsule["image"]["id"] == job["image_id"]
@@ -132,7 +139,9 @@ def test_from_a_job_file_to_a_run_and_the_same_once_more(desk: Desk, place: Path
     assert again["repeat"]["differs"] == [{"path": "spec.params.lr", "a": "1.0", "b": "0.1"}]
     again = over(desk, again["id"])
     assert again["state"] == "succeeded", desk.json("jobs", "logs", again["id"])
-    differences = {one["path"]: (one["a"], one["b"]) for one in desk.json("jobs", "diff", job["id"], again["id"])}
+    listed_differences = desk.json("jobs", "diff", job["id"], again["id"])
+    assert {tuple(one) for one in listed_differences} == {("path", "a", "b")}
+    differences = {one["path"]: (one["a"], one["b"]) for one in listed_differences}
     assert differences["spec.params.lr"] == ("1.0", "0.1")
     assert "metrics.auc" in differences
     assert not [path for path in differences if path.startswith(("capsule", "outcome.state"))]
@@ -142,6 +151,42 @@ def test_from_a_job_file_to_a_run_and_the_same_once_more(desk: Desk, place: Path
     with zipfile.ZipFile(file) as written:
         texts = {name: written.read(name) for name in written.namelist()}
     assert any(b"LogisticRegression" in text for text in texts.values()), sorted(texts)
+
+    # What it is made of is the same, and said to be; with other data the reason is.
+    repeat = desk.wait(lambda: show(desk, again["id"])["repeat"], lambda one: one["verdict"] != "unknown")
+    assert (repeat["verdict"], repeat["drifts"]) == ("same", [])
+    more = place / "more"
+    shutil.copytree(place / "data", more)
+    (more / "extra.csv").write_text("1\n")
+    told = desk.json("jobs", "rerun", job["id"], "--data", f"/data={more}", "--dry-run")
+    drift = next(one["drift"] for one in told["requirements"] if one["what"] == "data")
+    assert (drift["name"], drift["more_files"]) == ("/data", 1)
+
+
+def test_a_job_of_another_machine_is_run_here(
+    desk: Desk, place: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = str(place / "train.mldcapsule")
+    root = tmp_path_factory.mktemp("o")
+    other = Desk(root / "data", {"MLOPS_DESK_LEASE_DIR": str(root / "leases")})
+    try:
+        other.json("settings", "set", "jobs.mount_roots", "~ /tmp")
+        shown = other.json("jobs", "import", file)
+        assert {one["what"]: one["standing"] for one in shown["requirements"]} == {
+            "image": "same", "code": "same", "data": "same"
+        }  # fmt: skip
+        assert shown["ready"] is True
+        assert other.json("jobs", "list") == []
+        assert "# Job train-iris, from job" in other.run("jobs", "import", file).stdout
+        queued = other.json("jobs", "import", file, "--submit", "--set", "params.lr=0.5")
+        done = over(other, queued["id"])
+        assert done["state"] == "succeeded", other.json("jobs", "logs", queued["id"])
+        assert done["imported"]["job_id"] == shown["origin"]["job_id"]
+        assert show(desk, shown["origin"]["job_id"])["capsule"]["source_sha256"] == done["capsule"]["source_sha256"]
+        here = other.wait(lambda: show(other, queued["id"])["imported"], lambda one: one["verdict"] != "unknown")
+        assert (here["verdict"], here["drifts"]) == ("same", []), "the driver is another, and it had no GPU"
+    finally:
+        other.stop()
 
 
 def test_three_of_a_sweep_and_one_that_waits_for_them(desk: Desk, place: Path) -> None:

@@ -75,4 +75,4 @@ def test_the_structure_can_be_printed(capsys) -> None:
     structure.main(ROOT)
     table = capsys.readouterr().out
     assert "| circles in | none |" in table
-    assert "mlops_desk/telemetry/nvml" in table
+    assert "| biggest folders | mlops_desk/" in table

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from mlops_desk.base.errors import DeskError
 from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.capsule.data_identity import data_identities
-from mlops_desk.jobs.capsule.packages import PackageLists
+from mlops_desk.jobs.capsule.packages import PackageLists, library_versions
 from mlops_desk.jobs.capsule.usage import usage_of
 from mlops_desk.jobs.ports import GpuHardware, Spent, TellRun
 from mlops_desk.records.jobs.capsule import Capsule, DataIdentity, ImageIdentity
@@ -144,7 +144,11 @@ class Completion:
             self._fill(job, takings[-1], attempt)
         if takings[-1].packages is not None:
             name = self._packages.keep(takings[-1].packages)
-            self._change(job_id, lambda capsule: replace(capsule, packages_sha256=name))
+            inside = library_versions(takings[-1].packages)
+            self._change(
+                job_id,
+                lambda capsule: replace(capsule, packages_sha256=name, versions={**capsule.versions, **inside}),
+            )
         usage = usage_of(job, time.time(), self._outside.spent, takings)
         self._book.change(job_id, lambda now: replace(now, usage=usage))
         self._tell(self._book.get(job_id), with_data=False)

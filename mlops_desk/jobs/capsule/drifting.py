@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from mlops_desk.records.jobs.capsule import Capsule, CapsuleDrift, DataIdentity, ImageIdentity, Verdict
 
+_OF_GPUS = frozenset({"cuda", "toolkit", "cdi", "gpu_route"})
+"""Versions of what only hands GPUs over or drives them: without GPUs a job is made of none of it."""
 _MOST_PACKAGES = 50  # chosen: more of them nobody reads; how many more is said
 
 
@@ -17,13 +19,14 @@ def drifts(
     """Return what differs, and what can't be compared; the lists are as pip freeze writes them."""
     if first is None:
         return (CapsuleDrift("job", known=False),)
+    has_gpus = bool(first.gpus or now.gpus)
     return (
         *image_drift(first.image, now.image),
         *_word("code", "", first.source_sha256, now.source_sha256, needed=_has_code(first, now)),
         *_packages(first.packages_sha256, now.packages_sha256, first_packages, now_packages),
         *_data(first, now),
-        *_word("driver", "", first.driver, now.driver, needed=bool(first.gpus or now.gpus)),
-        *_versions(first.versions, now.versions),
+        *(_word("driver", "", first.driver, now.driver, needed=True) if has_gpus else ()),
+        *_versions(first.versions, now.versions, has_gpus=has_gpus),
         *_word("gpus", "", ", ".join(first.gpu_models) or None, ", ".join(now.gpu_models) or None, needed=False),
     )
 
@@ -117,6 +120,8 @@ def _told(one: DataIdentity | None) -> str | None:
     return None if one is None else one.sha256 or "?"
 
 
-def _versions(a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[CapsuleDrift]:
+def _versions(a: Mapping[str, str], b: Mapping[str, str], *, has_gpus: bool) -> Iterator[CapsuleDrift]:
     for name in dict.fromkeys([*a, *b]):
+        if name in _OF_GPUS and not has_gpus:
+            continue
         yield from _word("version", name, a.get(name), b.get(name), needed=True)

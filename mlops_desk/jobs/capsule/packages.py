@@ -10,6 +10,7 @@ _log = logging.getLogger(__name__)
 
 FOLDER = "packages"
 """The folder of these lists, beside the snapshots of code."""
+_LIBRARIES = frozenset({"cuda", "cudnn", "nccl"})
 _NAME_LENGTH = 64  # of a SHA-256 in hexadecimal
 
 
@@ -38,3 +39,9 @@ class PackageLists:
             return (self._root / f"{name}.txt").read_text(encoding="utf-8")
         except OSError:
             return None
+
+
+def library_versions(text: str) -> dict[str, str]:
+    """Return the versions of NVIDIA's libraries inside that a list tells beside the packages, as ``NAME inside``."""
+    told = (line.removeprefix("# ").split(" ", 1) for line in text.splitlines() if line.startswith("# "))
+    return {f"{words[0]} inside": words[1].strip() for words in told if len(words) == 2 and words[0] in _LIBRARIES}

@@ -7,6 +7,7 @@ imports none of it; the image's Python runs anyway, in the same container, as so
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 from importlib import metadata
@@ -29,14 +30,34 @@ def where_from(distribution: metadata.Distribution) -> str:
     return " @ " + scheme + colons + host.rpartition("@")[2] + slash + path + ("@" + str(commit) if commit else "")
 
 
+LIBRARIES = {
+    "cuda": (("CUDA_VERSION", "NV_CUDA_CUDART_VERSION"), "nvidia-cuda-runtime"),
+    "cudnn": (("NV_CUDNN_VERSION", "CUDNN_VERSION"), "nvidia-cudnn"),
+    "nccl": (("NV_LIBNCCL_PACKAGE_VERSION", "NCCL_VERSION"), "nvidia-nccl"),
+}
+"""NVIDIA's libraries: the variables in which its images name their versions, and how their wheels begin."""
+
+
+def libraries(versions: dict[str, str]) -> Iterator[str]:
+    """Yield a line for each library whose version is known: what a wheel brings is what its program loads."""
+    for name, (variables, wheel) in LIBRARIES.items():
+        wheels = [version for package, version in sorted(versions.items()) if package.startswith(wheel + "-cu")]
+        known = [*wheels, *(os.environ[variable] for variable in variables if os.environ.get(variable))]
+        if known:
+            yield "# " + name + " " + known[0].split()[0][:60]
+
+
 def lines() -> Iterator[str]:
-    """Yield a line for the Python, then one for each package, sorted by name."""
+    """Yield a line for the Python and for each of NVIDIA's libraries, then one for each package, sorted by name."""
     yield "# python " + platform.python_version()
     found = {}
+    versions = {}
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"]
         if name and name.lower() not in found:  # what comes first on the path is what is imported
             found[name.lower()] = f"{name}=={distribution.version}{where_from(distribution)}"
+            versions[name.lower()] = str(distribution.version)
+    yield from libraries(versions)
     for name in sorted(found):
         yield found[name]
 

@@ -235,6 +235,13 @@ def test_a_repetition_says_how_it_drifted_once_it_runs(world):
     assert world.hear().repeat.differs == (Difference("capsule.driver", "440", "550.1"),)
 
 
+def test_nvidias_libraries_inside_are_versions(world):
+    world.makings_now = replace(MADE, packages="# python 3.11\n# cudnn 9.1\n# nccl 2.2\n# evil 1\nnumpy==2.0\n")
+    world.put(JobState.SUCCEEDED)
+    versions = world.hear().capsule.versions
+    assert versions == {"engine": "Docker 26", "kernel": "6.1", "cudnn inside": "9.1", "nccl inside": "2.2"}
+
+
 def test_a_list_of_packages_that_can_not_be_kept_is_still_compared(world, tmp_path):
     (tmp_path / "packages").write_text("no folder")
     world.put(JobState.SUCCEEDED)

@@ -100,6 +100,11 @@ def test_a_first_job_of_which_nothing_is_known_is_not_compared():
 def test_without_gpus_no_driver_is_missed_and_without_python_no_packages():
     bare = Capsule(image=IMAGE)
     assert told(bare, None, None, bare) == (Verdict.SAME, [])
+    driven = Capsule(image=IMAGE, driver="560", versions={"cuda": "13.0", "gpu_route": "cdi"})
+    assert told(driven, None, None, bare) == (Verdict.SAME, [])
+    assert told(replace(driven, gpus=("GPU-a",)), None, None, bare) == (
+        Verdict.UNKNOWN, ["the driver", "cuda", "gpu_route"]
+    )  # fmt: skip
 
 
 def test_layers_tell_more_than_names():

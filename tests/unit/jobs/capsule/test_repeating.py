@@ -130,7 +130,7 @@ def test_a_drift_is_what_both_know_and_that_is_not_the_same():
 
 
 def test_how_a_repetition_differs_is_told_again_once_its_capsule_is_whole(book):
-    a_job(book, capsule=Capsule(driver="550"))
+    a_job(book, capsule=Capsule(driver="550", gpus=("GPU-a",)))
     changed = Difference("spec.seed", None, "1")
     repeat = Repeat("a", (changed, Difference("capsule.driver", "550", "1")), ("note",))
     job = a_job(book, "b", capsule=Capsule(driver="560"), repeat=repeat)

@@ -248,6 +248,19 @@ def test_a_hostile_archive_is_refused_in_a_sentence_and_leaves_nothing(here, goo
     assert left(tmp_path) == before
 
 
+def test_code_of_another_job_is_not_taken_for_this_ones(here, good):
+    """All in it is true to its own list, but the record names other code."""
+
+    def other(found):
+        lines = [line for line in json.loads(found["source.json"]) if line["path"] != "train.py"]
+        found["source.json"] = json.dumps(lines).encode()
+        found.pop("source/train.py")
+
+    rewritten(good, other)
+    with pytest.raises(Refused, match="not the code that its record names"):
+        here.look(str(good), UID)
+
+
 def test_two_members_of_one_name_are_refused(here, good):
     def twice(_found):
         return [(member("job.yaml"), b"x")]

@@ -54,6 +54,17 @@ def test_the_commands_own_python_is_asked(tmp_path, shell):
     assert (box.folder.out / "packages.txt").read_text() == "mine==1\n"
 
 
+def test_nvidias_libraries_are_told_by_their_wheels_or_by_the_images_own_words(monkeypatch):
+    for name in ("CUDA_VERSION", "NV_CUDNN_VERSION", "CUDNN_VERSION", "NCCL_VERSION", "NV_LIBNCCL_PACKAGE_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("NV_CUDA_CUDART_VERSION", raising=False)
+    assert list(list_packages.libraries({"numpy": "2.0"})) == []
+    monkeypatch.setenv("CUDA_VERSION", "12.4.1")
+    monkeypatch.setenv("NCCL_VERSION", "2.21.5-1\nevil line")
+    wheels = {"nvidia-cudnn-cu12": "9.1.0.70", "nvidia-cudnn-frontend": "1.0"}
+    assert list(list_packages.libraries(wheels)) == ["# cuda 12.4.1", "# cudnn 9.1.0.70", "# nccl 2.21.5-1"]
+
+
 @pytest.mark.parametrize("python", ["exit 1", "kill -9 $$", "echo half; exit 2"])
 def test_a_python_that_can_not_leaves_no_list_and_harms_nothing(tmp_path, shell, python):
     box = boxed(tmp_path)
