@@ -42,6 +42,7 @@ class DiskView(AskedView[EngineDisk]):
         below = Card("Volumes")
         below.column.addWidget(self._none)
         below.column.addWidget(self.table, 1)
+        below.column.addStretch()
         self.content.addWidget(above)
         self.content.addWidget(below, 1)
 

@@ -68,7 +68,7 @@ def origin(image: ImageCard) -> str:
     """Return what brought an image here."""
     told = _ORIGINS.get(image.origin)
     if told is None:
-        return "somebody else: this desk did not"
+        return "somebody else, not this desk"
     return f"{told} for {image.user}" if image.user else told
 
 

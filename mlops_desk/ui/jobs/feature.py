@@ -82,4 +82,5 @@ FEATURE = Feature(
     things=_things,
     sources=frozenset({"jobs"}),
     shows={"job": as_it_is},
+    acts={"jobs.new": later("mlops_desk.ui.jobs.form.submit_form", "open_with_image")},
 )

@@ -17,6 +17,7 @@ from mlops_desk.records.images.task import BuildStep, TaskKind, TaskState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.ui.images import words
 from mlops_desk.ui.images.disk import meters
+from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.confirmation import Confirm
 
@@ -144,7 +145,6 @@ def test_what_comes_and_goes_elsewhere_is_asked_for_once_and_the_chosen_stays(pa
     qtbot.wait(200)
     assert double.calls.count(("images", "list")) == asked
     del double.images_by_id[id_of(6)]
-    double.announce(events.ImagesChanged("local"))
     double.announce(events.ImagesChanged("local"))
     qtbot.waitUntil(lambda: page.table.shown_rows() == 5)
     qtbot.wait(100)
@@ -318,6 +318,25 @@ def test_one_that_nothing_needs_goes_after_a_question_that_says_what_goes_with_i
     assert "waits until it is pulled again" in told
     click(qtbot, asked.act)
     qtbot.waitUntil(lambda: not page.table.holds(id_of(3)))
+
+
+def test_a_new_job_begins_with_the_chosen_image(page, qtbot):
+    page.table.select(id_of(1))
+    click(qtbot, page.pane.job)
+    form = opened(page, SubmitDialog)[0]
+    assert "\nimage: registry.lab/train:24.10\n" in form.text()
+    assert "\ncommand: [" in form.text()
+
+
+def test_a_pull_that_never_began_shows_no_bar_and_says_so(page, double, qtbot):
+    double.put_image_task(task_record("f", "localhost:1/x", state=TaskState.FAILED, ended_at=time.time()))
+    qtbot.waitUntil(lambda: page.tasks.holds("f"))
+    page.show_thing("f")
+    assert not page.pane.task_view.whole.isVisible()
+    assert page.pane.task_view._none.isVisible()
+    page.show_thing("p1")
+    assert page.pane.task_view.whole.isVisible()
+    assert not page.pane.task_view._none.isVisible()
 
 
 def test_the_name_is_copied_as_a_job_file_has_it(page, qtbot):

@@ -33,11 +33,14 @@ class ImagePane(QWidget):
         self.image: ImageCard | None = None
         self.task: ImageTask | None = None
         self.title = Label("", points=theme.TITLE_POINTS, bold=True)
+        self.title.setMinimumHeight(theme.FIELD_HEIGHT)
         self.remove = Button("Remove …", harmful=True)
+        self.job = Button("New job …", tip="Open the form of a new job with this image")
         self.copy = Button("Copy name", symbol="copy", tip="Copy what a job file calls it")
         self.cancel = Button("Cancel …", harmful=True)
         self.retry = Button("Begin again", tip="Layers that are finished are not fetched again")
         self.remove.clicked.connect(self._remove)
+        self.job.clicked.connect(self._new_job)
         self.copy.clicked.connect(self._copy)
         self.cancel.clicked.connect(self._cancel)
         self.retry.clicked.connect(self._begin_again)
@@ -50,7 +53,7 @@ class ImagePane(QWidget):
         head = QHBoxLayout()
         head.setSpacing(theme.SPACE_4)
         head.addWidget(self.title, 1)
-        for button in (self.cancel, self.retry, self.copy, self.remove):
+        for button in (self.cancel, self.retry, self.job, self.copy, self.remove):
             head.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -75,7 +78,7 @@ class ImagePane(QWidget):
         self._layers.setCurrentWidget(self.image_view if image else self.task_view if task else self._nothing)
         self.title.show_text(words.listed_name(image) if image else words.title(task) if task else "")
         for button, can in (
-            (self.remove, image is not None), (self.copy, image is not None),
+            (self.remove, image is not None), (self.copy, image is not None), (self.job, image is not None),
             (self.cancel, self._can_cancel()), (self.retry, self._can_retry()),
         ):  # fmt: skip
             button.setVisible(can)
@@ -92,6 +95,7 @@ class ImagePane(QWidget):
         """Return what can be done with the chosen thing, for menus and the palette."""
         return [
             Action("images.remove", "Remove the chosen image …", self._remove, when=self._is_image),
+            Action("images.job", "New job with the chosen image …", self._new_job, when=self._is_image),
             Action("images.copy", "Copy the chosen image's name", self._copy, when=self._is_image),
             Action("images.cancel", "Cancel the chosen pull or build …", self._cancel, when=self._can_cancel),
             Action("images.again", "Begin the chosen pull again", self._begin_again, when=self._can_retry),
@@ -111,6 +115,10 @@ class ImagePane(QWidget):
     def _remove(self) -> None:
         if self.image is not None:
             ask_to_remove(self.window(), self._context, self.image, self._engine())
+
+    def _new_job(self) -> None:
+        if self.image is not None:
+            self._context.act("jobs.new", self._context, self.image.name)
 
     def _copy(self) -> None:
         if self.image is not None:

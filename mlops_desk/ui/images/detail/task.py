@@ -8,6 +8,7 @@ from mlops_desk.records.images.task import ImageTask, LayerState, TaskKind, Task
 from mlops_desk.ui.images import words
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.parts.output import OutputPane, OutputSource
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.facts import Fact, FactGrid, moment_fact, reason_facts
@@ -28,6 +29,7 @@ class TaskView(QWidget):
         self.whole = Meters("How far it is")
         self.facts = FactGrid()
         self.layers = Meters("Layers")
+        self._none = Label("No layer has begun.", tone="muted")
         self.output = OutputPane(context, "What the build writes")
         self._right = QStackedWidget()
         self._arrange()
@@ -45,6 +47,7 @@ class TaskView(QWidget):
         listed = QWidget()
         rows = QVBoxLayout(listed)
         rows.setContentsMargins(0, 0, 0, 0)
+        rows.addWidget(self._none)
         rows.addWidget(self.layers)
         rows.addStretch()
         layers = Card("Layers")
@@ -58,6 +61,8 @@ class TaskView(QWidget):
         row.addWidget(self._right, 1)
 
     def show_task(self, task: ImageTask) -> None:
+        broke_off = task.state.is_final and task.state is not TaskState.DONE
+        self.whole.setVisible(not broke_off)
         self.whole.show_meters([meter(task)])
         self.facts.show_facts([*facts(task)])
         is_build = task.kind is TaskKind.BUILD
@@ -66,6 +71,7 @@ class TaskView(QWidget):
             self._read_log(task)
         else:
             self.stop()
+            self._none.setVisible(not task.layers)
             self.layers.show_meters([
                 Meter(words.short_id(one.id), words.layer_share(one), words.layer(one), _TONES.get(one.state, "accent"))
                 for one in task.layers

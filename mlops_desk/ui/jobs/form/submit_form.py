@@ -49,7 +49,7 @@ _ABOUT = (
 class SubmitDialog(FormDialog):
     """Sends the text to the agent, which checks it."""
 
-    def __init__(self, parent: QWidget, context: Context, text: str = TEMPLATE, of: str = "") -> None:
+    def __init__(self, parent: QWidget | None, context: Context, text: str = TEMPLATE, of: str = "") -> None:
         """``of`` is the job whose file ``text`` is: what differs from it is told."""
         super().__init__(parent, f"Resubmit {plain(of)}" if of else "New job", _ABOUT, "Submit job")
         self._original = text if of else None
@@ -273,6 +273,11 @@ class SubmitDialog(FormDialog):
         self._context.say("info", f"Job {job.name} is in the queue.")
         self._context.open_page("jobs", job.id)
         self.accept()
+
+
+def open_with_image(context: Context, image: str) -> None:
+    """Open the form of a new job over the window, with an image already named."""
+    SubmitDialog(context.frame, context, yaml_text.put(TEMPLATE, ("image",), image)).open()
 
 
 def _read(path: Path) -> str:
