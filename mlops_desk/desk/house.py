@@ -43,6 +43,7 @@ from mlops_desk.events.service import EventsService
 from mlops_desk.images.service import ImagesService
 from mlops_desk.images.stock import ImageParts
 from mlops_desk.images.users import ImageNeed
+from mlops_desk.jobs import metrics as job_metrics
 from mlops_desk.jobs.bare import BareService
 from mlops_desk.jobs.queue.rules import rules_of
 from mlops_desk.jobs.service import JobsService
@@ -55,6 +56,7 @@ from mlops_desk.leases.letters.notes import NotePaper
 from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.leases.letters.waiting_desk import WaitingDesk
 from mlops_desk.records.agent import AuditEntry, Check
+from mlops_desk.records.event import JobMoved
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import ModelsService, RegistryCore
@@ -74,7 +76,7 @@ from mlops_desk.verbs.permission import Permission
 from mlops_desk.verbs.policy import AccessPolicy, SingleUser
 
 _log = logging.getLogger(__name__)
-RECORDED = (*serving_metrics.RECORDED, *drift_metrics.RECORDED)
+RECORDED = (*serving_metrics.RECORDED, *drift_metrics.RECORDED, *job_metrics.RECORDED)
 """All metrics that features record of their things."""
 _TELEMETRY_STOP_SECONDS = 1.2  # the collector is given a second to end by itself, then the history is written
 
@@ -328,6 +330,7 @@ class Desk(DeskVerbs):
         return RegistryCore(self.folder, self.bus, self.loop, self.engine.bridge_address, default, artifact_bytes)
 
     def _jobs(self) -> JobsService:
+        self.bus.subscribe(JobMoved, job_metrics.LiveSeries(self.telemetry.record).hear)
         return JobsService(
             self.folder,
             self.state,

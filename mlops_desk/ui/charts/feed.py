@@ -13,6 +13,7 @@ from mlops_desk.base.errors import DeskError
 from mlops_desk.records.history import Curves
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.status import Status
+from mlops_desk.ui.charts import job_live
 from mlops_desk.ui.curves.spans import Span
 from mlops_desk.ui.curves.timeaxis import TimeAxis
 from mlops_desk.ui.curves.track import Track, of_curve, of_points
@@ -159,7 +160,8 @@ class Feed(QObject):
         for key in keys:
             before = self._tracks.get(key)
             if before is not None:
-                self._tracks[key] = found.get(key) or Track(step)
+                track = found.get(key) or Track(step)
+                self._tracks[key] = job_live.sparse(track) if job_live.is_job(key[0]) else track
                 if self._axis.live:
                     self._tracks[key].go_on_from(before)
         self._loaded, self._loaded_step = asked, step
@@ -203,6 +205,11 @@ class Feed(QObject):
         start = self._axis.span().start
         known = dict(devices_of(status))
         for key, track in self._tracks.items():
+            if job_live.is_job(key[0]):
+                look = job_live.newest(self._context.store, *key)
+                if look is not None:
+                    track.push(*look)
+                continue
             reading = reading_of(status, known, key)
             self._states[key] = reading.state if reading is not None else MetricState.OK
             track.push(at, reading.value if reading is not None else None)

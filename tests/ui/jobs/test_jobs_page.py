@@ -1,5 +1,7 @@
 """The page on jobs: what a person does there, and what they see of it."""
 
+import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,9 +11,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Invalid, Place
+from mlops_desk.records.event import JobMoved
 from mlops_desk.records.jobs.capsule import Difference, Repeat
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.place import Alternative, Explanation
+from mlops_desk.records.jobs.running import LiveUse
 from mlops_desk.ui.jobs.acts.shell import open_shell
 from mlops_desk.ui.jobs.form.priority_form import PriorityDialog
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
@@ -308,7 +312,7 @@ def test_the_gpus_of_a_job_are_shown_over_its_life(jobs, qtbot):
     jobs.pane.tabs.choose("gpus")
     gpus = jobs.pane.view("gpus")
     jobs.table.select("9e3f4a5b6c7d")
-    assert "as soon as it has them" in gpus._state._text.whole
+    assert "as soon as it runs" in gpus._state._text.whole
     jobs.table.select("3f9a0c1e2b4d")
     span = gpus.axis.span()
     job = jobs.table.records.record("3f9a0c1e2b4d")
@@ -318,6 +322,7 @@ def test_the_gpus_of_a_job_are_shown_over_its_life(jobs, qtbot):
     jobs.table.select("7c1d2e3f4a5b")
     assert gpus.axis.live
     assert len(gpus._memory.traces) == 2
+    assert [trace.key for trace in gpus._taken.traces] == [("job:7c1d2e3f4a5b", "job.memory")]
     assert not jobs.context.axis.in_history
 
 
@@ -462,3 +467,31 @@ def test_a_shell_is_opened_in_ones_own_terminal_or_the_command_is_said(jobs, dou
     jobs.context.said.connect(lambda _level, text: said.append(text))
     open_shell(jobs.context, jobs.table.records.record("7c1d2e3f4a5b"), lambda _name: None)
     assert "mlops-desk jobs shell 7c1d2e3f4a5b" in said[0]
+
+
+def test_what_a_job_takes_goes_on_with_what_is_announced_and_is_joined_between_looks(jobs, double, qtbot):
+    jobs.pane.tabs.choose("gpus")
+    jobs.table.select("7c1d2e3f4a5b")
+    feed = jobs.pane.view("gpus").stack.feed
+    key = ("job:7c1d2e3f4a5b", "job.memory")
+    qtbot.waitUntil(lambda: feed.track(key) is not None and not feed.waiting)
+    at = time.time()
+    for number in range(4):
+        double.announce(JobMoved("7c1d2e3f4a5b", live=LiveUse(at + 5 * number, 1.0, (number + 1) << 30)))
+        qtbot.waitUntil(lambda number=number: feed.track(key).value_at(None) == float((number + 1) << 30))
+    track = feed.track(key)
+    assert not any(math.isnan(value) for value in track.mean), "between two looks nothing is missing"
+    assert track.gap_seconds() > 5.0
+
+
+def test_a_job_that_memory_ended_shows_its_memory_to_the_end(jobs, qtbot):
+    why = jobs.pane.view("why")
+    jobs.table.select("7c1d2e3f4a5b")
+    assert why.curve is None
+    jobs.table.select("3f9a0c1e2b4d")
+    assert why.curve.isVisible()
+    job = jobs.table.records.record("3f9a0c1e2b4d")
+    assert [trace.key for trace in why.curve.chart.traces] == [(job.gpus[0], "hw.gpu.memory.usage")]
+    assert why.curve._axis.span().end >= job.ended_at
+    jobs.table.select("c16c7d8e9f01")
+    assert not why.curve.isVisible()

@@ -1,10 +1,11 @@
-"""The job's own GPUs over its life: activity and memory, one curve a GPU, the end marked; and what it has used."""
+"""The job over its life: activity and memory of its own GPUs, one curve a GPU; its CPU and memory; what it has used."""
 
 from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base import agent_clock
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.ui.charts import job_live
 from mlops_desk.ui.charts.chart import Chart
 from mlops_desk.ui.charts.stack import ChartStack
 from mlops_desk.ui.curves.timeaxis import TimeAxis
@@ -15,10 +16,11 @@ from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.states import Empty, StateView
-from mlops_desk.ui.widgets.traces import Trace
+from mlops_desk.ui.widgets.traces import Limit, Trace
 from mlops_desk.ui.words import alerts, numbers
 
 _GIB = 1 << 30
+_OWN_SLOT = 7  # gray: no GPU's
 ROOM = 1.02  # chosen: a little beyond both ends of its life, so that they are seen
 
 
@@ -30,7 +32,10 @@ class JobGpusView(DetailView):
         self.axis = TimeAxis(self)
         self._activity = Chart("Utilisation", numbers.percent, top=1.0, about="Share of time in which any kernel ran.")
         self._memory = Chart("Memory", numbers.size, step=_GIB, about="Memory in use on each of its GPUs, by anybody.")
-        self.stack = ChartStack([self._activity, self._memory], context, "Curves of the job's GPUs", axis=self.axis)
+        self._cpu = Chart("CPU of the job", _cores, about="Cores that all its processes take together.")
+        self._taken = Chart("Memory of the job", numbers.size, step=_GIB, about="What can't be taken back.")
+        charts = [self._activity, self._memory, self._cpu, self._taken]
+        self.stack = ChartStack(charts, context, "Curves of the job's GPUs, CPU and memory", axis=self.axis)
         self._used = Label(points=theme.CAPTION_POINTS, tone="muted")
         self._shown: tuple[str, tuple[str, ...], float | None, float | None] | None = None
         self._content = QWidget()
@@ -47,9 +52,9 @@ class JobGpusView(DetailView):
         self._layers.addWidget(self._nothing)
 
     def show_job(self, job: JobBrief | None, whole: Job | None) -> None:
-        if job is None or not job.gpus or job.started_at is None:
+        if job is None or job.started_at is None:
             self._shown = None
-            self._state.show_empty(_no_gpu(job))
+            self._state.show_empty(_not_yet(job))
             self._layers.setCurrentWidget(self._nothing)
             return
         self._layers.setCurrentWidget(self._content)
@@ -59,15 +64,26 @@ class JobGpusView(DetailView):
             return
         self._shown = now
         self._show_life(job.started_at, job.ended_at)
+        self._show_traces(job)
+        device = job_live.device_of(job.id)
+        self.stack.of(job.gpus[0] if job.gpus else device, job.gpus[0] if job.gpus else device)
+        for chart in (self._activity, self._memory):
+            chart.setVisible(bool(job.gpus))
+        self.stack.look()
+
+    def _show_traces(self, job: JobBrief) -> None:
         status = self.context.store.status
         slots = {gpu.uuid: gpu.index for gpu in status.gpus} if status is not None else {}
         for chart, metric in ((self._activity, "hw.gpu.utilization"), (self._memory, "hw.gpu.memory.usage")):
             chart.show_traces(
-                [Trace(alerts.device_title(uuid, self.context.store.status), uuid, metric, slots.get(uuid, number))
+                [Trace(alerts.device_title(uuid, status), uuid, metric, slots.get(uuid, number))
                  for number, uuid in enumerate(job.gpus)]
             )  # fmt: skip
-        self.stack.of(job.gpus[0], job.gpus[0])
-        self.stack.look()
+        device = job_live.device_of(job.id)
+        limit = job.live.memory_limit_bytes if job.live is not None else None
+        limits = [] if limit is None else [Limit("may take", float(limit))]
+        self._cpu.show_traces([Trace("CPU", device, job_live.CPU, _OWN_SLOT)])
+        self._taken.show_traces([Trace("Memory", device, job_live.MEMORY, _OWN_SLOT)], limits)
 
     def _show_life(self, started_at: float, ended_at: float | None) -> None:
         """Show all of it: up to now while it goes on."""
@@ -85,9 +101,11 @@ class JobGpusView(DetailView):
         self._used.setVisible(bool(told))
 
 
-def _no_gpu(job: JobBrief | None) -> Empty:
+def _cores(value: float | None) -> str:
+    return numbers.NOTHING if value is None else f"{value:.1f}"
+
+
+def _not_yet(job: JobBrief | None) -> Empty:
     if job is None:
         return Empty("No job is chosen", "")
-    if not job.gpus_asked:
-        return Empty("No GPU", "This job asked for none.")
-    return Empty("No GPU yet", "The curves of its GPUs are here as soon as it has them.")
+    return Empty("Not yet", "The curves of its GPUs, CPU and memory are here as soon as it runs.")

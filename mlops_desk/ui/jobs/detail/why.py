@@ -12,6 +12,7 @@ from mlops_desk.records.jobs.place import Explanation
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import StuckSign
 from mlops_desk.ui.jobs.detail import facts, sentences
+from mlops_desk.ui.jobs.detail.memory_curve import MemoryCurve, is_of
 from mlops_desk.ui.jobs.detail.sentences import Chip
 from mlops_desk.ui.jobs.detail.view import DetailView
 from mlops_desk.ui.live.context import Context
@@ -41,6 +42,7 @@ class WhyView(DetailView):
         self.chips = _Chips(context)
         self.facts = FactGrid()
         self.command = CommandLine("What to do next, to paste")
+        self.curve: MemoryCurve | None = None  # made for the first job that memory has ended
         self._asked: tuple[object, ...] | None = None
         self._explanation: Explanation | None = None
         self._last: tuple[JobBrief | None, Job | None] = None, None
@@ -51,6 +53,7 @@ class WhyView(DetailView):
         for widget in (self.headline, self.progress, self.needs, self.chips, self.command, self.facts):
             column.addWidget(widget)
         column.addStretch()
+        self._column = column
         card = Card()
         card.column.addWidget(scrolled(inner, "Why the job stands as it does"), 1)
         whole = QVBoxLayout(self)
@@ -77,12 +80,21 @@ class WhyView(DetailView):
         needs = sentences.needs(job, whole) if waits else ""
         if explained is not None and explained.text:
             needs = explained.text
+        self._show_curve(job)
         self._last = job, whole
         on, told_of = job.state in words.ON, job.progress
         far = words.progress_words(told_of) if on and told_of is not None else ""
         self.progress.show_progress(told_of.ratio if told_of is not None else None, plain(far))
         self._show(*sentences.headline(job), needs, chips, told)
         self.command.show_command(reason.command if reason is not None else None)
+
+    def _show_curve(self, job: JobBrief) -> None:
+        """Show memory to the end, where that is what it ended for."""
+        if self.curve is None and is_of(job):
+            self.curve = MemoryCurve(self.context)
+            self._column.insertWidget(self._column.count() - 1, self.curve)
+        if self.curve is not None:
+            self.curve.show_job(job)
 
     def _explained(self, job: JobBrief) -> Explanation | None:
         """Return why a job waits, asked for when where it stands is news; None before the first answer."""
