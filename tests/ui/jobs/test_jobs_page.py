@@ -476,7 +476,7 @@ def test_what_a_job_takes_goes_on_with_what_is_announced_and_is_joined_between_l
     key = ("job:7c1d2e3f4a5b", "job.memory")
     qtbot.waitUntil(lambda: feed.track(key) is not None and not feed.waiting)
     at = time.time()
-    for number in range(4):
+    for number in range(6):
         double.announce(JobMoved("7c1d2e3f4a5b", live=LiveUse(at + 5 * number, 1.0, (number + 1) << 30)))
         qtbot.waitUntil(lambda number=number: feed.track(key).value_at(None) == float((number + 1) << 30))
     track = feed.track(key)
