@@ -57,6 +57,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--calm", action="store_true", help="without the welcome and without notices")
     parser.add_argument("--job", help="of the Jobs page: the job that is chosen")
     parser.add_argument("--tab", help="of the Jobs page: the tab that is shown")
+    parser.add_argument("--no-engine", action="store_true", help="while no container engine answers (not with --agent)")
     parser.add_argument("--sweep", action="store_true", help="with a sweep among the jobs (not with --agent)")
     parser.add_argument("--form", action="store_true", help="of the Jobs page: the form of a new job, over it")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
@@ -90,6 +91,8 @@ def _connect(options: argparse.Namespace):
     double = Double(empty=options.state in {"empty", "nogpu"}, gpus=0 if options.state == "nogpu" else 8)
     if options.sweep:
         _add_sweep(double)
+    if options.no_engine:
+        _take_engine(double)
     services = ("jobs", "models", "endpoints", "drift", "rules", "settings", "incidents", "alerts", "gpus")
     if options.state == "loading":
         double.frozen.update(services)
@@ -99,6 +102,26 @@ def _connect(options: argparse.Namespace):
         )
         double.failing.update(dict.fromkeys(services, error))
     return double.connect
+
+
+def _take_engine(double) -> None:
+    """Let no engine answer, and one job wait for it."""
+    from doubles import NOW, job_record
+
+    from mlops_desk.base.errors import Hint
+    from mlops_desk.records.agent import Check
+    from mlops_desk.records.engine import FoundEngine
+    from mlops_desk.records.jobs.job import JobState
+    from mlops_desk.records.jobs.reason import Reason
+
+    text, hint = "No container engine answers at unix:///run/docker.sock.", Hint("sudo systemctl start docker")
+    double.found_engines = [
+        FoundEngine("unix:///run/docker.sock", "settings", "absent", ("local",), text=text, hint=hint)
+    ]
+    double.checks[0] = Check("container engine", "problem", text, "sudo systemctl start docker")
+    reason = Reason("engine_unavailable", text, hint=hint)
+    job = job_record("b27d8e9f0112", "train-digits", JobState.BLOCKED, submitted_at=NOW - 40, reason=reason)
+    double.jobs_by_id = {job.id: job}
 
 
 def _add_sweep(double) -> None:

@@ -472,7 +472,7 @@ def test_a_shell_is_opened_in_ones_own_terminal_or_the_command_is_said(jobs, dou
 def test_what_a_job_takes_goes_on_with_what_is_announced_and_is_joined_between_looks(jobs, double, qtbot):
     jobs.pane.tabs.choose("gpus")
     jobs.table.select("7c1d2e3f4a5b")
-    feed = jobs.pane.view("gpus").stack.feed
+    feed = jobs.pane.view("gpus").own.feed
     key = ("job:7c1d2e3f4a5b", "job.memory")
     qtbot.waitUntil(lambda: feed.track(key) is not None and not feed.waiting)
     at = time.time()

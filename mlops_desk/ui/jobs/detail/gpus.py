@@ -1,6 +1,6 @@
 """The job over its life: activity and memory of its own GPUs, one curve a GPU; its CPU and memory; what it has used."""
 
-from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base import agent_clock
 from mlops_desk.records.jobs.brief import JobBrief
@@ -34,8 +34,8 @@ class JobGpusView(DetailView):
         self._memory = Chart("Memory", numbers.size, step=_GIB, about="Memory in use on each of its GPUs, by anybody.")
         self._cpu = Chart("CPU of the job", _cores, about="Cores that all its processes take together.")
         self._taken = Chart("Memory of the job", numbers.size, step=_GIB, about="What can't be taken back.")
-        charts = [self._activity, self._memory, self._cpu, self._taken]
-        self.stack = ChartStack(charts, context, "Curves of the job's GPUs, CPU and memory", axis=self.axis)
+        self.stack = ChartStack([self._activity, self._memory], context, "Curves of the job's GPUs", axis=self.axis)
+        self.own = ChartStack([self._cpu, self._taken], context, "CPU and memory of the job", axis=self.axis)
         self._used = Label(points=theme.CAPTION_POINTS, tone="muted")
         self._shown: tuple[str, tuple[str, ...], float | None, float | None] | None = None
         self._content = QWidget()
@@ -43,7 +43,11 @@ class JobGpusView(DetailView):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_4)
         column.addWidget(self._used)
-        column.addWidget(self.stack, 1)
+        both = QHBoxLayout()
+        both.setSpacing(theme.SPACE_8)
+        both.addWidget(self.stack, 1)
+        both.addWidget(self.own, 1)
+        column.addLayout(both, 1)
         self._state = StateView(theme.LIST_WIDTH)
         self._nothing = Card()
         self._nothing.column.addWidget(self._state, 1)
@@ -67,8 +71,9 @@ class JobGpusView(DetailView):
         self._show_traces(job)
         device = job_live.device_of(job.id)
         self.stack.of(job.gpus[0] if job.gpus else device, job.gpus[0] if job.gpus else device)
-        for chart in (self._activity, self._memory):
-            chart.setVisible(bool(job.gpus))
+        self.stack.setVisible(bool(job.gpus))
+        self.own.of(device, device)
+        self.own.look()
         self.stack.look()
 
     def _show_traces(self, job: JobBrief) -> None:

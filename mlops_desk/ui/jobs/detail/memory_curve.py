@@ -41,7 +41,9 @@ class MemoryCurve(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._stack)
-        self.setFixedHeight(theme.CHART_HEIGHT + theme.STRIP_HEIGHT)
+        if self._stack.strip is not None:
+            self._stack.strip.hide()  # the lanes above tell who had the GPU
+        self.setFixedHeight(theme.CHART_HEIGHT)
         self.hide()
 
     def show_job(self, job: JobBrief | None) -> None:

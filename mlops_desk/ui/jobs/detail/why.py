@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import LINE_LIMIT, plain
@@ -50,10 +51,13 @@ class WhyView(DetailView):
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_8)
-        for widget in (self.headline, self.progress, self.needs, self.chips, self.command, self.facts):
+        for widget in (self.headline, self.progress, self.needs, self.chips, self.command):
             column.addWidget(widget)
+        self._beside = QHBoxLayout()
+        self._beside.setSpacing(theme.SPACE_8)
+        self._beside.addWidget(self.facts, 1)
+        column.addLayout(self._beside)
         column.addStretch()
-        self._column = column
         card = Card()
         card.column.addWidget(scrolled(inner, "Why the job stands as it does"), 1)
         whole = QVBoxLayout(self)
@@ -92,7 +96,7 @@ class WhyView(DetailView):
         """Show memory to the end, where that is what it ended for."""
         if self.curve is None and is_of(job):
             self.curve = MemoryCurve(self.context)
-            self._column.insertWidget(self._column.count() - 1, self.curve)
+            self._beside.addWidget(self.curve, 1, Qt.AlignmentFlag.AlignTop)
         if self.curve is not None:
             self.curve.show_job(job)
 
