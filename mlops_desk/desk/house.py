@@ -27,13 +27,21 @@ from mlops_desk.desk.haste import Haste
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
-from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepare_run, run_metrics, snapshots
+from mlops_desk.desk.model_wiring import (
+    RECORDED,
+    ModelWiring,
+    finish_run,
+    keep_live,
+    outside,
+    prepare_run,
+    run_metrics,
+    snapshots,
+)
 from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import private_images
 from mlops_desk.desk.secrets import SecretsService
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
-from mlops_desk.drift import metrics as drift_metrics
 from mlops_desk.drift.service import DriftService
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.engine import Engine
@@ -43,7 +51,6 @@ from mlops_desk.events.service import EventsService
 from mlops_desk.images.service import ImagesService
 from mlops_desk.images.stock import ImageParts
 from mlops_desk.images.users import ImageNeed
-from mlops_desk.jobs import metrics as job_metrics
 from mlops_desk.jobs.bare import BareService
 from mlops_desk.jobs.queue.rules import rules_of
 from mlops_desk.jobs.service import JobsService
@@ -56,7 +63,6 @@ from mlops_desk.leases.letters.notes import NotePaper
 from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.leases.letters.waiting_desk import WaitingDesk
 from mlops_desk.records.agent import AuditEntry, Check
-from mlops_desk.records.event import JobMoved
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import ModelsService, RegistryCore
@@ -65,7 +71,6 @@ from mlops_desk.runtimes.bare.runtime import BareRuntime
 from mlops_desk.runtimes.local.container import INSTANCE_LABEL
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
 from mlops_desk.runtimes.table import Runtimes
-from mlops_desk.serving import metrics as serving_metrics
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
@@ -76,8 +81,6 @@ from mlops_desk.verbs.permission import Permission
 from mlops_desk.verbs.policy import AccessPolicy, SingleUser
 
 _log = logging.getLogger(__name__)
-RECORDED = (*serving_metrics.RECORDED, *drift_metrics.RECORDED, *job_metrics.RECORDED)
-"""All metrics that features record of their things."""
 _TELEMETRY_STOP_SECONDS = 1.2  # the collector is given a second to end by itself, then the history is written
 
 
@@ -330,7 +333,7 @@ class Desk(DeskVerbs):
         return RegistryCore(self.folder, self.bus, self.loop, self.engine.bridge_address, default, artifact_bytes)
 
     def _jobs(self) -> JobsService:
-        self.bus.subscribe(JobMoved, job_metrics.LiveSeries(self.telemetry.record).hear)
+        keep_live(self.bus, self.telemetry.record)
         return JobsService(
             self.folder,
             self.state,

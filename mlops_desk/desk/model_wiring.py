@@ -4,30 +4,43 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.machine_wiring import MachineWiring
 from mlops_desk.desk.reference import ReferenceParts, reference_file
+from mlops_desk.drift import metrics as drift_metrics
+from mlops_desk.jobs import metrics as job_metrics
 from mlops_desk.jobs.capsule.completing import Outside
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.service import JobsService
 from mlops_desk.records.endpoint import Endpoint
+from mlops_desk.records.event import JobMoved
+from mlops_desk.records.history import RecordPoints
 from mlops_desk.records.jobs.capsule import DataIdentity
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.registry.service import RegistryCore
 from mlops_desk.runtimes.runtime import RunTicket
+from mlops_desk.serving import metrics as serving_metrics
 from mlops_desk.serving.service import EndpointsService
 from mlops_desk.storage.requests import LogWindow
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.service import TelemetryService
 
+RECORDED = (*serving_metrics.RECORDED, *drift_metrics.RECORDED, *job_metrics.RECORDED)
+"""All metrics that features record of their things."""
 _JOB_TAG = "mlops_desk.job"
 _NAME_TAG = "mlflow.runName"
 _MOUNT_CONTEXT = "mount"
 """None of the words that mark what a model was trained on: that is what the training itself logs."""
 _DIGEST = 32  # MLflow keeps 36 characters of a dataset's digest
+
+
+def keep_live(bus: Bus, record: RecordPoints) -> None:
+    """Keep what running jobs take in the history, as it is announced."""
+    bus.subscribe(JobMoved, job_metrics.LiveSeries(record).hear)
 
 
 def prepare_run(registry: RegistryCore, spec: JobSpec, job_id: str, attempt_id: str) -> RunTicket:

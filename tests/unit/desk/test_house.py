@@ -13,7 +13,8 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import NotFound, Refused, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.desk import open_desk
-from mlops_desk.desk.house import RECORDED, Desk
+from mlops_desk.desk.house import Desk
+from mlops_desk.desk.model_wiring import RECORDED
 from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.event import Notice
 from mlops_desk.records.history import SeriesName

@@ -14,6 +14,7 @@ from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import StuckSign
 from mlops_desk.ui.jobs.detail import facts, sentences
 from mlops_desk.ui.jobs.detail.memory_curve import MemoryCurve, is_of
+from mlops_desk.ui.jobs.detail.progress import ProgressLine
 from mlops_desk.ui.jobs.detail.sentences import Chip
 from mlops_desk.ui.jobs.detail.view import DetailView
 from mlops_desk.ui.live.context import Context
@@ -24,7 +25,6 @@ from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.command import CommandLine
 from mlops_desk.ui.widgets.facts import Fact, FactGrid, reason_facts
 from mlops_desk.ui.widgets.flow import FlowLayout
-from mlops_desk.ui.widgets.progress import ProgressLine
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.words import hints, numbers
 from mlops_desk.ui.words import jobs as words
