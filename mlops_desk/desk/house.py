@@ -11,7 +11,7 @@ from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
-from mlops_desk.desk import doctor
+from mlops_desk.desk import doctor, model_wiring
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.container_names import ContainerNames
@@ -27,16 +27,7 @@ from mlops_desk.desk.haste import Haste
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
-from mlops_desk.desk.model_wiring import (
-    RECORDED,
-    ModelWiring,
-    finish_run,
-    keep_live,
-    outside,
-    prepare_run,
-    run_metrics,
-    snapshots,
-)
+from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepare_run, run_metrics, snapshots
 from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import private_images
 from mlops_desk.desk.secrets import SecretsService
@@ -279,7 +270,7 @@ class Desk(DeskVerbs):
             runs=lambda start, end: self.jobs.ran(start, end),  # noqa: PLW0108 - jobs are made later
             agent_info=lambda: self.agent.about(),  # noqa: PLW0108 - it is made after what it tells of
             simulated=self.simulated,
-            recorded=RECORDED,
+            recorded=model_wiring.RECORDED,
         )
 
     def _gpus(self) -> GpuDesk:
@@ -333,7 +324,7 @@ class Desk(DeskVerbs):
         return RegistryCore(self.folder, self.bus, self.loop, self.engine.bridge_address, default, artifact_bytes)
 
     def _jobs(self) -> JobsService:
-        keep_live(self.bus, self.telemetry.record)
+        model_wiring.keep_live(self.bus, self.telemetry.record)
         return JobsService(
             self.folder,
             self.state,
