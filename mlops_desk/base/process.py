@@ -54,10 +54,11 @@ def start_child(
     buffer_bytes: int = -1,
     as_person: Person | None = None,
     outlives: bool = False,
+    keep: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a child that leads its own session, so that ``end_group`` ends it and all it starts. Raises OSError.
 
-    A worker's child ends with the worker unless it ``outlives`` it.
+    A worker's child ends with the worker unless it ``outlives`` it. It gets the descriptors ``keep``, by their numbers.
 
     ``environment`` is added to this process's, or to that of the person whom it becomes first.
     """
@@ -72,6 +73,7 @@ def start_child(
         env={**inherited, **(environment or {})},
         cwd=folder,
         start_new_session=True,
+        pass_fds=keep,
         # What a worker starts is out of reach for who ends the worker's group.
         preexec_fn=end_with_parent if _serving.is_set() and not outlives else None,  # noqa: PLW1509 - a worker has one thread
     )

@@ -160,6 +160,21 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jobs.export_mebibytes", "Containers", "Outputs in an export",
             "An export with more outputs (jobs export --outputs) is refused.", "integer", 10_240, minimum=1,
             maximum=10_485_760, unit="MiB"),
+    # 100 GiB: a data set of images, on the disk of a GPU machine; what is larger deserves a decision.
+    Setting("jobs.staging_mebibytes", "Containers", "Disk for copies of data",
+            "Data that a job file stages are copied here first; copies that no job uses go beyond this, those first "
+            "that were used longest ago.", "integer", 102_400, minimum=16, maximum=1_073_741_824, unit="MiB"),
+    Setting("jobs.staging_folder", "Containers", "Folder for copies of data",
+            "A folder of the agent's alone on a fast disk of this machine; empty means below its data folder. What "
+            "lies in the one before stays there.", "path", ""),
+    # 20 GiB: pulling a large image fits, and a training can write its checkpoint.
+    Setting("jobs.staging_reserve_mebibytes", "Containers", "Disk that copies of data leave free",
+            "No data are copied to a disk that has less left than this.", "integer", 20_480, minimum=0,
+            maximum=1_073_741_824, unit="MiB"),
+    Setting("jobs.disk_mebibytes", "Containers", "Disk for logs, code and data of jobs",
+            "What logs, snapshots of code and copies of data may take together, each within its own part; the part of "
+            "data gives way first. 0 means the parts together.", "integer", 0, minimum=0, maximum=1_073_741_824,
+            unit="MiB"),
     Setting("queue.gpus_per_user", "Queue", "GPUs of one person at once",
             "Jobs of a person who holds so many wait; 0 means no limit.", "integer", 0, minimum=0, maximum=1024),
     Setting("queue.jobs_per_user", "Queue", "Queued jobs of one person",

@@ -22,6 +22,7 @@ from mlops_desk.cli.forms import (
     records,
     repeating,
     running,
+    staging,
 )
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
@@ -221,6 +222,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     **cards.FORMS,
     **events.FORMS,
     **group.FORMS,
+    **staging.FORMS,
     **records.FORMS,
     **repeating.FORMS,
     **job_files.FORMS,

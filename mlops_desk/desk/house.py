@@ -27,7 +27,7 @@ from mlops_desk.desk.haste import Haste
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
-from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepare_run, run_metrics, snapshots
+from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepare_run, run_metrics, snapshots, staging
 from mlops_desk.desk.network.judging import judge_in_time
 from mlops_desk.desk.network.wiring import private_images
 from mlops_desk.desk.secrets import SecretsService
@@ -194,6 +194,7 @@ class Desk(DeskVerbs):
         self.processes = self._processes()
         self.snapshots = snapshots(self.folder, self.store)
         self.images = self._images()
+        self.shelf = staging(self.folder, self.store)
         self.jobs = self._jobs()
         self.bare = BareService(self.jobs, self.processes, self.bus)
         self.endpoints = self._endpoints()
@@ -341,6 +342,7 @@ class Desk(DeskVerbs):
             partial(rules_of, self.store),
             outside(self.machine, self.telemetry, self.registry, self.store),
             WaitingDesk(self.lease_folders),
+            self.shelf,
         )
 
     def _runtimes(self) -> Runtimes:
@@ -350,7 +352,8 @@ class Desk(DeskVerbs):
             address = None if name == LOCAL_RUNTIME else self.engine_table.address(name)
             here = address is None or is_here(address)
             gpus = self._ledger_gpus(address) if here else ForeignGpus(name)
-            found.append(self.engine_wiring.runtime(name, engine, gpus, self.folder, self.store, self.loop))
+            staged = self.shelf.mounts
+            found.append(self.engine_wiring.runtime(name, engine, gpus, self.folder, self.store, self.loop, staged))
         return Runtimes([*found, self.processes])
 
     def _processes(self) -> BareRuntime:

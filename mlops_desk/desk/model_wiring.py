@@ -14,6 +14,7 @@ from mlops_desk.jobs import metrics as job_metrics
 from mlops_desk.jobs.capsule.completing import Outside
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.service import JobsService
+from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.event import JobMoved
 from mlops_desk.records.history import RecordPoints
@@ -22,6 +23,7 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.registry.service import RegistryCore
+from mlops_desk.runtimes.disk_shares import shares_of, staging_folder
 from mlops_desk.runtimes.runtime import RunTicket
 from mlops_desk.serving import metrics as serving_metrics
 from mlops_desk.serving.service import EndpointsService
@@ -79,11 +81,21 @@ def snapshots(folder: DataFolder, store: SettingsStore) -> Snapshots:
     return Snapshots(
         folder.sources,
         lambda: int(store.number("jobs.source_mebibytes")) << 20,
-        lambda: int(store.number("jobs.snapshots_mebibytes")) << 20,
+        lambda: shares_of(store).snapshots,
         tuple(map(str, private)),
         lambda: store.text("jobs.mount_roots").split(),
         lambda: int(store.number("images.context_mebibytes")) << 20,
     )
+
+
+def staging(folder: DataFolder, store: SettingsStore) -> StagingShelf:
+    """Return the cache of data, where the settings say and within what they allow."""
+
+    def rules() -> StagingRules:
+        reserve = int(store.number("jobs.staging_reserve_mebibytes")) << 20
+        return StagingRules(staging_folder(folder, store), shares_of(store), reserve)
+
+    return StagingShelf(rules)
 
 
 def outside(

@@ -15,6 +15,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.jobs.brief import JobBrief, brief_of
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.staging import StagingProgress
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.storage.state import StoredRecords
 
@@ -165,12 +166,18 @@ class JobBook:
         if job.reason != reason or (state is not None and job.state is not state):
             self.change(job.id, put)
 
-    def tell(self, job_id: str, reason: Reason) -> None:
-        """Show why a job waits without writing it down: it changes often, or the disk is full."""
+    def tell(self, job_id: str, reason: Reason, staging: StagingProgress | None = None) -> None:
+        """Show why a job waits without writing it down: it changes often, or the disk is full.
+
+        ``staging`` is how far the copy of its data is; of a job that waits no more nothing is shown.
+        """
         with self._lock:
             job = self._active.get(job_id)
-            if job is not None and job.reason != reason:
-                self._active[job_id] = told = replace(job, reason=reason)
+            if job is None or (staging is not None and job.state not in _IN_QUEUE):
+                return
+            told = replace(job, reason=reason, staging=staging)
+            if told != job:
+                self._active[job_id] = told
                 self._announce(told)
 
     def move(self, job_id: str, change: Callable[[Job], Job]) -> None:
@@ -185,9 +192,10 @@ class JobBook:
                 self._moved(moved)
 
     def _put(self, job: Job) -> None:
-        bare = replace(job, progress=None, stuck=None, live=None)
+        bare = replace(job, progress=None, stuck=None, live=None, staging=None)
         self._table.put(bare)
-        self._keep(job if job.state is JobState.RUNNING else bare)
+        waiting = replace(bare, staging=job.staging) if job.state in _IN_QUEUE else bare
+        self._keep(replace(job, staging=None) if job.state is JobState.RUNNING else waiting)
 
     def _keep(self, job: Job) -> None:
         """Hold in memory what was written, if it is not over, and announce it."""

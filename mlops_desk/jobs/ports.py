@@ -76,3 +76,19 @@ class GroupWatch(Protocol):
     def compare(self, active: Sequence[Job]) -> None:
         """End the running jobs that are behind; may be slow. Raises DeskError."""
         ...
+
+
+class DataStaging(Protocol):
+    """Who brings the data of queued jobs to the local disk."""
+
+    def unready(self, queue: Sequence[Job]) -> Mapping[str, Reason]:
+        """Return which jobs of the queue can't start as their data are not here, and what is done about it."""
+        ...
+
+    def due(self, queue: Sequence[Job]) -> Sequence[str]:
+        """Return the jobs whose data are to be brought now. Raises DeskError."""
+        ...
+
+    def stage(self, job_id: str) -> None:
+        """Bring a job's data; may take hours. Raises Postponed, DeskError."""
+        ...

@@ -32,19 +32,22 @@ from mlops_desk.jobs.files import JobFiles
 from mlops_desk.jobs.group.groups import Groups
 from mlops_desk.jobs.group.verbs import GroupVerbs
 from mlops_desk.jobs.intake import Intake
+from mlops_desk.jobs.lost import LostJobVerbs
 from mlops_desk.jobs.ports import FinishRun, KeepTickets, MachineLine, MetricHistories, PrepareRun, no_histories
 from mlops_desk.jobs.queue.answers import QueueAnswers
 from mlops_desk.jobs.queue.building import count
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import Usage
-from mlops_desk.jobs.run import lost_jobs
 from mlops_desk.jobs.run.line import PlaceInLine
 from mlops_desk.jobs.run.log import Logs, WantedLines
 from mlops_desk.jobs.run.pool import pools_of
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
+from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
+from mlops_desk.jobs.staging.stager import Stager
+from mlops_desk.jobs.staging.verbs import DiskVerbs, KeptOnDisk
 from mlops_desk.records.event import JobChanged, JobMoved
-from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob, runs_of
+from mlops_desk.records.jobs.brief import JobBrief, JobRun, runs_of
 from mlops_desk.records.jobs.capsule import (
     Capsule,
     CapsuleImport,
@@ -64,6 +67,7 @@ from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.jobs.usage import JobUsage
 from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.records.list_page import ListPage
+from mlops_desk.runtimes.disk_shares import DEFAULT_SHARES
 from mlops_desk.runtimes.runtime import Runtime
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
@@ -77,12 +81,13 @@ _TIDY_SECONDS = 600.0  # chosen: the budget may be exceeded for so long by what 
 _JOBS_LOOKED_AT = 2000  # chosen: years of a small team; reading so many takes a fifth of a second
 
 
-class JobsService(JobFiles):
+class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
     """Queue, runners and logs of jobs, as ``verbs.jobs.Jobs`` declares them; ``runtimes`` is where they run.
 
     ``prepare_run``, ``finish_run``, ``keep_tickets`` and ``metrics`` reach the tracking server, for jobs that ask for
     MLflow. ``snapshots`` keeps their code, ``rules`` are the queue's, ``outside`` tells what they ran on and is told
-    what they are. ``line`` is that of all agents of the machine.
+    what they are. ``line`` is that of all agents of the machine,
+    ``shelf`` has the copies of data.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class JobsService(JobFiles):
         rules: Callable[[], QueueRules] = QueueRules,
         outside: Outside | None = None,
         line: MachineLine | None = None,
+        shelf: StagingShelf | None = None,
     ) -> None:
         super().__init__(folder.root / "templates")
         self._folder = folder
@@ -117,23 +123,20 @@ class JobsService(JobFiles):
         self._freezing = Freezing(snapshots)
         self._idle = self._idle_holders(outside)
         self._repeating = Repeating(self._book, policy or SingleUser(), metrics, packages.read)
-        self._completion = Completion(self._book, runtimes, packages, outside, loop.start, self._repeating.told)
-        parts = CapsuleParts(
-            self._repeating,
-            Importing(folder.sources, snapshots),
-            Exporting(folder.sources, snapshots.store),
-            Requirements(outside.hardware, snapshots.store.has),
-            packages,
-            outside.export_bytes,
+        shelf = shelf or StagingShelf(lambda: StagingRules(folder.staging, DEFAULT_SHARES, 0))
+        self._kept = KeptOnDisk(folder.jobs, folder.sources, self._freezing, shelf, self._book.active)
+        self._completion = Completion(
+            self._book, runtimes, packages, outside, loop.start, self._repeating.told, shelf.mounts
         )
-        self._capsules = CapsuleVerbs(parts, self._queue_on)
+        self._capsules = CapsuleVerbs(self._capsule_parts(snapshots, packages, outside), self._queue_on)
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         place = None if line is None else PlaceInLine(line, lambda: rules().kept_seconds)
         groups, pools = Groups(self._book, histories), pools_of(runtimes, place)
         self._pools = pools
         self._usage = Usage()
+        stager = Stager(self._book, shelf, runtimes.accept_again, loop.ending.is_set)
         self._runners = {
-            one.name: Runner(self._book, one, runs, loop.start, self._usage, rules, groups, pools[one.name])
+            one.name: Runner(self._book, one, runs, loop.start, self._usage, rules, groups, pools[one.name], stager)
             for one in runtimes
         }
         self._groups = GroupVerbs(self._book, histories, lambda job: self._runner_of(job).cancel(job.id))
@@ -141,6 +144,16 @@ class JobsService(JobFiles):
         self._answers = QueueAnswers(queues, self._book.active, rules)
         self._logs = Logs(self._book, runtimes, loop.ending.is_set)
         self._intake = Intake(self._book, self._freezing, lambda job: self._runner_of(job).wake(), self._answers.admit)
+
+    def _capsule_parts(self, snapshots: Snapshots, packages: PackageLists, outside: Outside) -> CapsuleParts:
+        return CapsuleParts(
+            self._repeating,
+            Importing(self._folder.sources, snapshots),
+            Exporting(self._folder.sources, snapshots.store),
+            Requirements(outside.hardware, snapshots.store.has),
+            packages,
+            outside.export_bytes,
+        )
 
     def start(self) -> None:
         """Begin to run jobs; those of an earlier agent are taken up where they are."""
@@ -152,7 +165,8 @@ class JobsService(JobFiles):
             self._completion.heard(job)
         if self._idle is not None:  # by the clock: that nothing happens is announced by nobody
             self._loop.repeat("jobs-idle", _IDLE_LOOK_SECONDS, self._idle.look, at_once=False)
-        self._loop.repeat("jobs-snapshots", _TIDY_SECONDS, self._tidy_snapshots)
+        self._loop.repeat("jobs-snapshots", _TIDY_SECONDS, self._kept.tidy_snapshots)
+        self._loop.repeat("jobs-copies", _TIDY_SECONDS, self._kept.tidy_copies)
 
     def _idle_holders(self, outside: Outside) -> IdleHolders | None:
         if outside.spent is None or outside.idle_minutes is None:
@@ -162,10 +176,6 @@ class JobsService(JobFiles):
             self._runner_of(job).preempt(job.id, reason)
 
         return IdleHolders(self._book, IdleParts(outside.idle_minutes, outside.spent, self._bus.publish, take_back))
-
-    def _tidy_snapshots(self) -> None:
-        """Keep the snapshots within their budget; never those of jobs that are not over."""
-        self._freezing.tidy(lambda: [job.capsule for job in self._book.active()])
 
     def _tell_homeless(self) -> None:
         """Say of each job why nobody looks after it, if its runtime is not in the settings any more."""
@@ -361,17 +371,6 @@ class JobsService(JobFiles):
         log, metrics = self._logs.read(job.id, WantedLines()), self._repeating.metrics(job)
         return self._capsules.export(job, to, log, metrics, with_outputs=outputs)
 
-    def lost(self, job_id: str) -> LostJob:
-        found, owner_uid = self._lost(job_id)
-        return LostJob(plain(found), str(self._folder.jobs / found), owner_uid)
-
-    def forget(self, job_id: str) -> LostJob:
-        found, owner_uid = self._lost(job_id)
-        for seen in (one for runtime in self._runtimes for one in runtime.survey() if one.job_id == found):
-            text = f"Lost job {plain(found)} still has its container {plain(seen.handle)}."
-            raise Refused(text, Hint("mlops-desk jobs list", before="It is taken up as a job again in a moment: "))
-        return LostJob(plain(found), str(lost_jobs.put_aside(self._folder.jobs, found)), owner_uid, forgotten=True)
-
     def logs(
         self,
         job_id: str,
@@ -415,11 +414,6 @@ class JobsService(JobFiles):
         return self._book.of_run(run_id)
 
     # -- inside --------------------------------------------------------------------------------
-
-    def _lost(self, job_id: str) -> tuple[str, int | None]:
-        """Return the id of the lost job that is meant, and whose results it left. Raises NotFound, Invalid."""
-        found = lost_jobs.find(lost_jobs.without_record(self._folder.jobs, self._table.keys()), job_id)
-        return found, lost_jobs.owner(self._folder.jobs / found)
 
     def _runner_of(self, job: Job) -> Runner:
         """Return who looks after a job; of one whose runtime is gone a wish to end it is at least written down."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from mlops_desk.base.errors import Hint, Unavailable
 from mlops_desk.base.text import plain
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.runtime import Runtime
 
 
@@ -30,3 +32,7 @@ class Runtimes:
             return self._table[name]
         text = f"There is no engine or other runtime called {plain(name)} any more."
         raise Unavailable(text, Hint("mlops-desk settings list", before="Name it again in engine.others: "))
+
+    def accept_again(self, job: Job) -> JobSpec:
+        """Check once more what a job asks for, and return it as it really lies. Raises Refused, Unavailable."""
+        return self.named(job.runtime).accept(job.spec, job.submitted_by)

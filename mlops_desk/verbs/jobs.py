@@ -11,6 +11,7 @@ from mlops_desk.records.jobs.imported import ImportedJobs
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.place import DryRun, Explanation
+from mlops_desk.records.jobs.staging import ClearedCopies, JobDisk, StagedCopy, StagingCache
 from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, FileText, FolderOf, Moment, Pairs, Who, changes, reads
@@ -238,6 +239,31 @@ class Jobs(Protocol):
     @changes(who=Who.OWNER, before="show", of=("job", "job_id"))
     def shell(self, job_id: str) -> JobShell:
         """Open a shell in a running job's container, as the job's user, with this terminal."""
+        ...
+
+    @reads
+    def cache(self) -> StagingCache:
+        """List the copies of staged data on the local disk: whose they are, what they take, which jobs use them."""
+        ...
+
+    @reads
+    def copy(self, copy: str) -> StagedCopy:
+        """Show one copy of staged data by its id."""
+        ...
+
+    @changes(who=Who.OWNER, before="copy", of=("copy", "copy"))
+    def remove_copy(self, copy: str) -> StagedCopy:
+        """Remove one copy of staged data that no job uses; it is made anew by the next job that stages the data."""
+        ...
+
+    @changes(why="each clears copies of their own data")
+    def clear_cache(self, *, preview: bool = False) -> ClearedCopies:
+        """Remove one's own copies of staged data that no job uses; with ``preview`` only tell which would go."""
+        ...
+
+    @reads
+    def disk(self) -> JobDisk:
+        """Tell what logs, snapshots of code and copies of data take, of what they may take together."""
         ...
 
     @reads

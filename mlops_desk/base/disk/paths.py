@@ -119,6 +119,11 @@ class DataFolder:
         return self.root / "private-images.json"
 
     @property
+    def staging(self) -> Path:
+        """Copies of jobs' data, where the settings name no other folder."""
+        return self.root / "staging"
+
+    @property
     def secrets(self) -> Path:
         """What people's jobs get as files."""
         return self.root / "secrets"

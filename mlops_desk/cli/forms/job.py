@@ -6,6 +6,7 @@ from mlops_desk.cli.cells import moment, size, span, step
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.spec import JobKind
+from mlops_desk.records.jobs.staging import StagingProgress
 from mlops_desk.records.jobs.usage import JobUsage
 
 
@@ -53,6 +54,9 @@ def _lines(job: Job) -> Iterator[tuple[str, str]]:
     yield "retries", _pairs({name: str(count) for name, count in spec.retries.items()})
     if spec.source is not None:
         yield "code", " ".join(filter(None, (spec.source.folder or spec.source.git, spec.source.ref)))
+    yield "staging", _staging(job.staging)
+    copies = () if job.capsule is None else job.capsule.staged
+    yield "copies", ", ".join(f"{one.target} of {one.source} ({size(one.size_bytes)})" for one in copies)
     yield "secrets", ", ".join(spec.secrets)
     yield "ports", ", ".join(str(port) for port in spec.ports)
     yield "relaxed", ", ".join(spec.relax)
@@ -74,6 +78,20 @@ def _used(usage: JobUsage) -> Iterator[str]:
         yield f"{step(usage.cpu_seconds)} of processor"
     if usage.memory_peak_bytes is not None:
         yield f"{size(usage.memory_peak_bytes)} memory at most"
+
+
+def _staging(item: StagingProgress | None) -> str:
+    """Say how far the copy of a job's data is."""
+    if item is None:
+        return ""
+    if item.total_bytes is None:
+        return f"{item.phase} {item.source}: {item.files:,} files"
+    told = [f"{size(item.size_bytes)} of {size(item.total_bytes)}", f"{item.files:,} of {item.files_total:,} files"]
+    if item.bytes_per_second:
+        told.append(f"{size(int(item.bytes_per_second))} a second")
+    if item.left_seconds is not None:
+        told.append(f"{span(item.left_seconds)} left")
+    return f"{item.source}: {', '.join(told)}"
 
 
 def _span(seconds: float | None) -> str:

@@ -21,6 +21,7 @@ from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
 from mlops_desk.records.status import Status
 from mlops_desk.runtimes.local.build import local_runtime
+from mlops_desk.runtimes.local.launch import StagedMounts
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.runtimes.local.runtime import LocalRuntime
 
@@ -45,13 +46,20 @@ class EngineWiring:
         return EnginesService(lambda: candidates(named()), self._proofs, loop)
 
     def runtime(
-        self, name: str, engine: Engine, gpus: GpuLeases, folder: DataFolder, store: SettingsStore, loop: Loop
+        self,
+        name: str,
+        engine: Engine,
+        gpus: GpuLeases,
+        folder: DataFolder,
+        store: SettingsStore,
+        loop: Loop,
+        staged: StagedMounts,
     ) -> LocalRuntime:
         """Return the runtime of an engine, which tells here of what it sees in its containers."""
-        proven = partial(self.note_proof, name)
+        addresses, proven, relaxed = self._table.addresses, partial(self.note_proof, name), self.note_relaxed
         return local_runtime(
-            name, engine, gpus, folder, store, self._table.addresses, proven, self.note_relaxed, loop, self.private
-        )
+            name, engine, gpus, folder, store, addresses, proven, relaxed, loop, self.private, staged
+        )  # fmt: skip
 
     def note_proof(self, name: str, level: str, gpus: tuple[str, ...]) -> None:
         """Remember that GPUs were seen in a container of an engine."""

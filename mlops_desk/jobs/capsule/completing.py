@@ -6,7 +6,7 @@ most). At the end: the packages that were listed inside, and what was used. The 
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlops_desk.base.errors import DeskError
@@ -17,6 +17,7 @@ from mlops_desk.jobs.capsule.usage import usage_of
 from mlops_desk.jobs.ports import GpuHardware, Spent, TellRun
 from mlops_desk.records.jobs.capsule import Capsule, DataIdentity, ImageIdentity
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.records.jobs.usage import JobUsage
 from mlops_desk.runtimes.runtime import Makings
 from mlops_desk.runtimes.table import Runtimes
@@ -45,7 +46,10 @@ class Outside:
 
 
 class Completion:
-    """``packages`` keeps what was listed inside; ``hand`` does a piece of work without holding up who asks."""
+    """``packages`` keeps what was listed inside; ``hand`` does a piece of work without holding up who asks.
+
+    ``copies`` tells where the copies of a job's staged data lie.
+    """
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class Completion:
         outside: Outside,
         hand: Callable[[str, Callable[[], None]], object],
         told: Callable[[Job], Job],
+        copies: Callable[[Job], Sequence[Mount]] | None = None,
     ) -> None:
         self._book = book
         self._runtimes = runtimes
@@ -62,6 +67,7 @@ class Completion:
         self._outside = outside
         self._hand = hand
         self._told = told
+        self._copies = copies
         self._begun: set[str] = set()
         self._ended: set[str] = set()
 
@@ -133,7 +139,15 @@ class Completion:
         self._change(job.id, filled)
 
     def _data(self, job: Job) -> tuple[DataIdentity, ...]:
-        return data_identities(job.spec, job.submitted_by, _DATA_SECONDS)
+        return data_identities(job.spec, job.submitted_by, _DATA_SECONDS, self._copies_of(job))
+
+    def _copies_of(self, job: Job) -> Sequence[Mount]:
+        """Return where the copies of a job's data are: they are what it sees, and they are near."""
+        try:
+            return () if self._copies is None else self._copies(job)
+        except DeskError as error:
+            _log.info("Where the copies of the data of job %s lie is not known: %s", job.id, error.message)
+            return ()
 
     # -- at the end ----------------------------------------------------------------------------
 

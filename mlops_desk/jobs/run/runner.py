@@ -15,7 +15,7 @@ from dataclasses import replace
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.ports import GroupWatch
+from mlops_desk.jobs.ports import DataStaging, GroupWatch
 from mlops_desk.jobs.queue.building import IN_QUEUE, UNDER_WAY
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import Usage
@@ -53,13 +53,16 @@ class Runner:
         rules: Callable[[], QueueRules] = QueueRules,
         groups: GroupWatch | None = None,
         pool: Pool | None = None,
+        staging: DataStaging | None = None,
     ) -> None:
         self._book = book
         self._runtime = runtime
         self._runs = runs
         self._hands = Hands(hand, self._excuse, book.current, self.wake)
         self._attempts = Attempts(book, runtime, runs)
-        self.serving = Serving(book, runtime, self._attempts, self._hands, usage or Usage(), rules, groups, pool)
+        self.serving = Serving(
+            book, runtime, self._attempts, self._hands, usage or Usage(), rules, groups, pool, staging
+        )
         self._groups = groups
         self._orphans = OrphanJobs(book, runtime)
         self._moving = Moving(book, runtime)

@@ -14,7 +14,7 @@ from functools import partial
 from mlops_desk.base.errors import DeskError
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.ports import GroupWatch
+from mlops_desk.jobs.ports import DataStaging, GroupWatch
 from mlops_desk.jobs.queue import words
 from mlops_desk.jobs.queue.board import Board
 from mlops_desk.jobs.queue.building import IN_QUEUE, QueueMoment, Views
@@ -42,7 +42,8 @@ _BOARD_SECONDS = 1.0  # chosen: as often as the queue itself is looked at
 class Serving:
     """``rules`` returns the rules that hold now; ``usage`` is what all users have used, in all runtimes.
 
-    ``pool`` is what runtimes of the same GPUs share; None: nobody shares them.
+    ``pool`` is what runtimes of the same GPUs share; None: nobody shares them. ``staging`` brings data that are to be
+    copied first; None: there are none.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Serving:
         rules: Callable[[], QueueRules],
         groups: GroupWatch | None = None,
         pool: Pool | None = None,
+        staging: DataStaging | None = None,
     ) -> None:
         self._pool = pool or Pool([runtime.name])
         self._book = book
@@ -63,6 +65,7 @@ class Serving:
         self._hands = hands
         self._rules = rules
         self._groups = groups
+        self._staging = staging
         self._fetching = Fetching(book, runtime, hands.tries)
         self._views = Views(usage, runtime.grace_seconds, book.known)
         self._boarding = threading.Lock()
@@ -76,6 +79,7 @@ class Serving:
             self.leave_line()
             return
         self._fetch(queue)
+        self._stage(queue)
         jobs = {job.id: job for job in queue}
         with self._pool.lock:
             self._pool.keep(self._runtime.name, self._hands.busy_with(BEGIN))
@@ -126,6 +130,9 @@ class Serving:
             active = self._active()
             back = self._hands.held_back()
             unready = {job.id: _unready(job) for job in active if job.id in back and _is_queued(job, promised)}
+            if self._staging is not None:
+                queue = [job for job in active if job.id not in unready and _is_queued(job, promised)]
+                unready.update(self._staging.unready(queue))
             moment = QueueMoment(
                 time.time(),
                 self._cards(),
@@ -161,6 +168,12 @@ class Serving:
         for job in queue:
             if job.image_id is None and len(self._hands.busy_with("fetch")) < PULLS_AT_ONCE:
                 self._hands.set_to_work(job.id, "fetch", self._fetching.fetch)
+
+    def _stage(self, queue: Sequence[Job]) -> None:
+        if self._staging is not None:
+            back = self._hands.held_back()
+            for job_id in self._staging.due([job for job in queue if job.id not in back]):
+                self._hands.set_to_work(job_id, "stage", self._staging.stage)
 
     def _preempt(self, job_id: str, by: str) -> None:
         other = self._book.get(by)

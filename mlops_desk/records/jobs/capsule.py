@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mlops_desk.records.jobs.staging import StagedData
+
 
 @dataclass(frozen=True, slots=True)
 class ImageIdentity:
@@ -45,7 +47,7 @@ class Capsule:
 
     ``source_sha256`` is of the snapshot of its code, ``packages_sha256`` of what ``pip freeze`` says inside; ``gpus``
     are the UUIDs that it had. ``versions`` has CUDA, kernel and engine, ``topology`` by what path two of its
-    GPUs reach one another (``GPU-a GPU-b``: ``NV18``).
+    GPUs reach one another (``GPU-a GPU-b``: ``NV18``). ``staged`` are the copies that it saw of mounts on slow shares.
     """
 
     image: ImageIdentity = field(default_factory=ImageIdentity)
@@ -60,6 +62,7 @@ class Capsule:
     gpus: tuple[str, ...] = ()
     gpu_models: tuple[str, ...] = ()
     topology: Mapping[str, str] = field(default_factory=dict)
+    staged: tuple[StagedData, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

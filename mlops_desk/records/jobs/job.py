@@ -9,6 +9,7 @@ from mlops_desk.records.jobs.place import WaitingFor
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck
 from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.records.jobs.staging import StagingProgress
 from mlops_desk.records.jobs.usage import JobUsage
 from mlops_desk.records.owner import Owner
 
@@ -105,7 +106,8 @@ class Job:
     earliest. ``repeat`` says of which job it is the same once more, ``imported`` of which one of another machine.
     ``position`` (1 is next), ``forecast_start`` and ``waiting_for`` are the scheduler's, as of now, and not stored.
     ``insisted``: it starts although its group stopped itself. ``paused``: a person has asked that it is not started.
-    ``progress``, ``stuck`` and ``live`` are those of its newest attempt while it runs, and not stored.
+    ``progress``, ``stuck`` and ``live`` are those of its newest attempt while it runs, ``staging`` is how far the copy
+    of its data is before; none of them is stored.
     """
 
     id: str
@@ -146,6 +148,7 @@ class Job:
     stuck: Stuck | None = None
     live: LiveUse | None = None
     imported: ImportedFrom | None = None
+    staging: StagingProgress | None = None
 
     def __post_init__(self) -> None:
         if self.handle is None:

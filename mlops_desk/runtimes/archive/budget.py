@@ -28,6 +28,11 @@ def trim(folders: list[Path], most_bytes: int) -> int:
     return removed
 
 
+def kept_bytes(folders: list[Path]) -> int:
+    """Return what logs take together. Raises OSError."""
+    return sum(part.size_bytes() for folder in folders for part in parts(folder))
+
+
 def was_removed(folder: Path) -> bool:
     """Tell whether a log was kept and had to go."""
     return (folder / _REMOVED).exists()

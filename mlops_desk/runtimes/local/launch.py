@@ -8,6 +8,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ContainerFacts, Engine, Obstacle
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.records.jobs.spec import JobSpec, Mount
 from mlops_desk.runtimes.local.container import code_mount, container_spec, runs_as
 from mlops_desk.runtimes.local.folder import AttemptFolder
 from mlops_desk.runtimes.local.images import JobImages
@@ -31,6 +32,7 @@ from mlops_desk.runtimes.local.obstructions import obstruction
 from mlops_desk.runtimes.local.secret_files import SecretFiles
 from mlops_desk.runtimes.runtime import (
     AboutToStart,
+    Displaced,
     GoneBeforeStart,
     MakeTicket,
     NotStarted,
@@ -44,6 +46,9 @@ CheckMounts = Callable[[JobSpec, int, bool], tuple[str, ...]]
 """Look at a job's mounts as a user, and return where they really lie; True: they are real paths already, and must have
 stayed so. Raises Refused for what no job gets.
 """
+
+StagedMounts = Callable[[Job], tuple[Mount, ...]]
+"""Return where the copies lie of a job's mounts that are staged. Raises NotFound where one is gone."""
 
 _ENGINE_TEXT_LIMIT = 1000  # chosen: the engine quotes the runtime, which may quote all of a command
 
@@ -66,6 +71,7 @@ class Launch:
         sources: Path | None,
         secrets: SecretFiles,
         network: Callable[[], NetworkRules],
+        staged: StagedMounts,
     ) -> None:
         self._engine = engine
         self._images = images
@@ -76,6 +82,7 @@ class Launch:
         self._sources = sources
         self._secrets = secrets
         self._network = network
+        self._staged = staged
         self._device_minors = device_minors
 
     def start(
@@ -88,10 +95,11 @@ class Launch:
     ) -> ContainerFacts:
         """Make the container unless ``facts`` show it, and start it; ``about_to_start`` is called right before that.
 
-        Raises NotStarted, Obstructed, GoneBeforeStart, Unavailable (unknown: look again), and what the callables raise.
+        Raises NotStarted, Obstructed, Displaced, GoneBeforeStart, Unavailable (unknown: look again), and what the
+        callables raise.
         """
         try:
-            self._check_mounts(job.spec, job.submitted_by, True)
+            self._check_mounts(_own(job).spec, job.submitted_by, True)
         except Refused as error:
             text = "The job was not started: one of its mounts is not given to jobs any more."
             raise NotStarted(_mount_refused(error, text)) from error
@@ -140,7 +148,7 @@ class Launch:
         way = way_out(job.spec, rules, ticket, self._engine.bridge_address)
         logins = login_files(job.spec, rules, ticket, partial(self._secrets.value, job.submitted_by))
         spec = container_spec(
-            job,
+            _own(job),
             attempt,
             self._instance,
             image,
@@ -149,11 +157,11 @@ class Launch:
             shell=shell,
             stop_grace_seconds=self._grace_seconds(job),
             code=code_mount(job, self._sources),
-            own_mounts=(*self._secrets.mounts(job, attempt, logins), *way.mounts),
+            own_mounts=(*self._secrets.mounts(job, attempt, logins), *way.mounts, *self._copies(job)),
             network={**way.environment, **logins.environment},
         )
         make_kept(attempt, *runs_as(job))
-        folder.prepare(*runs_as(job), held=bool(job.spec.mounts), minors=self._minors(attempt))
+        folder.prepare(*runs_as(job), held=bool(_own(job).spec.mounts), minors=self._minors(attempt))
         folder.make_at_home(logins.at_home(job.spec).values(), *runs_as(job))
         if way.certificates is not None:
             folder.give(CERTIFICATES, way.certificates)
@@ -165,6 +173,12 @@ class Launch:
     def is_laid(self, job: Job, attempt: Attempt) -> bool:
         """Tell whether what an attempt's container mounts from memory is there still."""
         return self._secrets.are_laid(job, attempt)
+
+    def _copies(self, job: Job) -> tuple[Mount, ...]:
+        try:
+            return self._staged(job)
+        except NotFound as error:  # cleared away, or from before a restart of the machine: it is copied once more
+            raise Displaced(Reason("data_staging", f"{error.message} It is copied again.")) from error
 
     def _minors(self, attempt: Attempt) -> list[int]:
         """Return the numbers of an attempt's device files; none unless they are known of all its GPUs."""
@@ -189,11 +203,17 @@ class Launch:
             if shown is None and os.geteuid() != 0:  # then jobs have this user's rights, whatever is mounted
                 _log.warning("What is mounted in %s can't be seen and was not compared.", attempt.container)
             elif shown != []:
-                check_mounted(job.spec.mounts, shown, MountTable())
+                check_mounted(_own(job).spec.mounts, shown, MountTable())
         except Refused as error:
             text = "The job was not started: the engine mounted something other than what was checked."
             raise NotStarted(_mount_refused(error, text)) from error
         self._folder(job, attempt).let_go()
+
+
+def _own(job: Job) -> Job:
+    """Return a job with the mounts that are the person's own folders; copies of data lie with what is ours."""
+    mounts = tuple(mount for mount in job.spec.mounts if not mount.stage)
+    return job if len(mounts) == len(job.spec.mounts) else replace(job, spec=replace(job.spec, mounts=mounts))
 
 
 def gone_before_start(attempt: Attempt) -> GoneBeforeStart:

@@ -37,7 +37,7 @@ from mlops_desk.runtimes.local.gpu_files import device_minors
 from mlops_desk.runtimes.local.held_gpus import HeldGpus
 from mlops_desk.runtimes.local.images import JobImages
 from mlops_desk.runtimes.local.kept_folders import check_kept
-from mlops_desk.runtimes.local.launch import CheckMounts, Launch, gone_before_start
+from mlops_desk.runtimes.local.launch import CheckMounts, Launch, StagedMounts, gone_before_start
 from mlops_desk.runtimes.local.live_use import LiveCounters
 from mlops_desk.runtimes.local.makings.reading import identity_of, makings
 from mlops_desk.runtimes.local.network.logins import needed_secrets
@@ -82,7 +82,7 @@ class Policy:
     ``relaxed`` hears of each job that is placed with some of them. ``logs_bytes`` is what all logs together may take;
     without ``loop`` a log is kept when its job is over, not before. ``jobs_without_gpus`` run at once, 0: as many as
     there are processor cores. ``network`` is the way out of this machine, ``memory`` where secrets lie,
-    and ``private_images`` tells whose images are whose.
+    ``private_images`` tells whose images are whose, ``staged`` where the copies of a job's staged data lie.
     """
 
     stop_grace_seconds: Callable[[], int]
@@ -100,6 +100,7 @@ class Policy:
     memory: Path = MEMORY
     private_images: PrivateImages = field(default_factory=PrivateImages)
     jobs_without_gpus: Callable[[], int] = lambda: 0
+    staged: StagedMounts = lambda _job: ()
 
 
 class LocalRuntime:
@@ -129,6 +130,7 @@ class LocalRuntime:
             policy.sources,
             self._secrets,
             policy.network,
+            policy.staged,
         )
         self._quota = OutQuota()
         self._sight = Sight()

@@ -19,6 +19,7 @@ from mlops_desk.records.host import Disk, Filesystem, Host, Network
 from mlops_desk.records.jobs.brief import LostJob, brief_of
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, Resources
+from mlops_desk.records.jobs.staging import ClearedCopies, DiskPart, JobDisk, StagedCopy, StagingCache, StagingProgress
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.records.metric import MetricState, Reading
 from mlops_desk.records.model import Model, Registry
@@ -87,6 +88,9 @@ def test_who_has_a_gpu_or_why_nobody_may_have_it(lease, processes, said) -> None
     assert output._holder(gpu) == said
 
 
+COPY = StagedCopy("0/1/2", "/mnt/share", 7, "ana", 1234, 3 << 30, 2 << 30, True, 1.0, 2.0, "c0ffee", ("ab12",))
+
+
 @pytest.mark.parametrize(
     ("record", "words"),
     [
@@ -97,6 +101,17 @@ def test_who_has_a_gpu_or_why_nobody_may_have_it(lease, processes, said) -> None
          ["ui.theme", "dark", "one of system, dark", "Follow."]),
         (LostJob("ab12", "/d/jobs/ab12", 64_002), ["Job ab12 has lost its record", "/d/jobs/ab12. They belong to uid 64002."]),
         (LostJob("ab12", "/d/jobs/ab12"), ["lie in /d/jobs/ab12."]),
+        (StagingCache("/nvme", 3 << 30, 100 << 30, 50 << 30, 20 << 30, (COPY,)),
+         ["/nvme: 3 GiB of 100 GiB; its disk has 50 GiB free, of which 20 GiB stay.", "/mnt/share", "ana", "1,234", "ab12"]),
+        (StagingCache("/nvme", 0, 1 << 30, None, 0), ["0 MiB of 1 GiB, of which 0 MiB stay.", "stage: true"]),
+        (COPY, ["1,234 files, 3 GiB", "takes     2 GiB", "whole, verified", "c0ffee", "ab12"]),
+        (ClearedCopies((COPY,), 2 << 30, preview=True), ["1 copy would go: 2 GiB."]),
+        (ClearedCopies((), 0, (COPY,)), ["0 copies went: 0 MiB.", "/mnt/share stays: ab12"]),
+        (JobDisk(3 << 30, 1 << 30, (DiskPart("logs", "/d/jobs", 1 << 30, 3 << 30, "jobs.log_mebibytes"),)),
+         ["Jobs keep 1 GiB of at most 3 GiB (setting jobs.disk_mebibytes).", "jobs.log_mebibytes"]),
+        (replace(JOB, staging=StagingProgress("/data", "/mnt/s", "copying", 1.0, 5, 1 << 30, 10, 4 << 30, 2.0**28, 90.0)),
+         ["/mnt/s: 1 GiB of 4 GiB, 5 of 10 files, 256 MiB a second, "]),
+        (replace(JOB, staging=StagingProgress("/data", "/mnt/s", "listing", 1.0, 5000)), ["listing /mnt/s: 5,000 files"]),
         (LostJob("ab12", "/d/forgotten-jobs/ab12", forgotten=True), ["Job ab12 is not told of any more", "/d/forgotten-jobs/ab12"]),
         (Rule("r", "m", "champion", "auc"), ["m@champion", "higher auc", "by hand"]),
     ],

@@ -14,9 +14,12 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.group.groups import Groups
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
+from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
+from mlops_desk.jobs.staging.stager import Stager
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Resources
+from mlops_desk.runtimes.disk_shares import DiskShares
 from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
 from mlops_desk.runtimes.runtime import RunTicket
 from mlops_desk.storage.state import State
@@ -142,7 +145,7 @@ class World:
         self.memory = root / "memory"
         self.memory.mkdir()
         self.mount_trouble = None
-        self.out_limit_bytes = GIB
+        self.out_limit_bytes = self.cache_bytes = GIB
         self.announced: list[Job] = []
         self.reported: dict[str, list[float]] = {}
         self._numbers = 0
@@ -155,13 +158,21 @@ class World:
             self._state.close()
         self._state = State(self.root / "state.db")
         self.book = JobBook(table(self._state.jobs) if table else self._state.jobs, self.announced.append)
+        self.shelf = StagingShelf(lambda: StagingRules(self.root / "cache", DiskShares(0, 0, self.cache_bytes), 0))
         policy = Policy(
-            lambda: 5, lambda: self.keep, self._check_mounts, lambda: self.out_limit_bytes, memory=self.memory
-        )
+            lambda: 5, lambda: self.keep, self._check_mounts, lambda: self.out_limit_bytes, memory=self.memory,
+            staged=self.shelf.mounts,
+        )  # fmt: skip
+        self.stager = Stager(self.book, self.shelf, lambda job: self.runtime.accept(job.spec, job.submitted_by))
         self.runtime = LocalRuntime("local", engine, leases, self.root / "jobs", "cafe0123", policy)
         runs = JobRuns(self.root / "owed", self.runs.prepare, self.runs.finish, self.runs.keep_tickets)
         self.runner = Runner(
-            self.book, self.runtime, runs, lambda _name, work: work(), groups=Groups(self.book, self.histories)
+            self.book,
+            self.runtime,
+            runs,
+            lambda _name, work: work(),
+            groups=Groups(self.book, self.histories),
+            staging=self.stager,
         )
 
     def _check_mounts(self, spec, _uid, _settled):

@@ -227,7 +227,7 @@ class SnapshotStore:
             kept = {*active(), *(sha for sha, users in self._used.items() if users > 0)}
             gone = 0
             for path in self._oldest_first():
-                if self._size_bytes() <= budget_bytes:
+                if self.size_bytes() <= budget_bytes:
                     break
                 if path.stem not in kept:
                     path.unlink(missing_ok=True)
@@ -243,7 +243,8 @@ class SnapshotStore:
                 found.append((path.stat().st_mtime, path))
         return [path for _, path in sorted(found)]
 
-    def _size_bytes(self) -> int:
+    def size_bytes(self) -> int:
+        """Return what the contents of all snapshots take together."""
         return sum(path.lstat().st_size for path in (self._root / "files").glob("*/*"))
 
     def _forget_files(self) -> None:

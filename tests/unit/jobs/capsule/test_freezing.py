@@ -70,7 +70,7 @@ def test_a_snapshot_that_is_not_kept_any_more_is_not_run_again(desk, code):
     first = desk.jobs.submit(with_source(code))
     desk.wait(first.id, JobState.SUCCEEDED)
     desk.jobs._freezing._snapshots._budget_bytes = lambda: 0
-    desk.jobs._tidy_snapshots()
+    desk.jobs._kept.tidy_snapshots()
     with pytest.raises(NotFound, match="not kept any more"):
         desk.jobs.rerun(first.id)
     assert len(desk.jobs.list()) == 1
@@ -79,7 +79,7 @@ def test_a_snapshot_that_is_not_kept_any_more_is_not_run_again(desk, code):
 def test_a_snapshot_of_a_job_that_is_not_over_stays(desk, code):
     job = desk.jobs.submit(with_source(code).replace("short", "forever"))
     desk.jobs._freezing._snapshots._budget_bytes = lambda: 0
-    desk.jobs._tidy_snapshots()
+    desk.jobs._kept.tidy_snapshots()
     assert (desk.folder.sources / "trees" / job.capsule.source_sha256).is_dir()
 
 

@@ -1,0 +1,175 @@
+"""Copying one file so that it is known to be right: hashed while it is read, read again where it lies, and compared.
+
+A file is copied in parts. Of each part that was verified a line is kept, so that whoever goes on after a kill hashes
+what lies there and reads from the share only what is missing. Holes stay holes. A file that changes meanwhile is told.
+"""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from mlops_desk.base.errors import Hint, Refused, Unavailable
+from mlops_desk.base.text import plain
+from mlops_desk.jobs.staging.entries import PART_BYTES, SourceEntry
+
+_BLOCK = 1 << 20  # chosen: more at once is not faster
+_ZEROS = bytes(_BLOCK)
+_WRITES = 2  # a disk that gives back something else twice is broken
+_FILE_MODE, _RUN_MODE = 0o444, 0o555
+"""Whoever the job runs as has to be able to read it; the folder above is closed to everybody else."""
+_WRITE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+Moved = Callable[[int], None]
+"""Hears of bytes that were read, or that lie there already."""
+KeepPart = Callable[[str, int, str], None]
+"""Keeps the hash of a part (by the path and its number) that was verified."""
+
+
+class SourceChanged(Exception):  # noqa: N818 - an outcome
+    """The file is another one than was listed, or was written to while it was read."""
+
+
+class FileCopy:
+    """Copies files, in several threads at once. ``parts`` are the hashes that an earlier try has kept."""
+
+    def __init__(self, moved: Moved, keep_part: KeepPart, parts: Mapping[tuple[str, int], str]) -> None:
+        self._moved = moved
+        self._keep_part = keep_part
+        self._parts = parts
+
+    def copy(self, entry: SourceEntry, source: int, folder: int, name: str) -> str:
+        """Copy what is opened as ``source`` to ``name`` in the opened ``folder``; return the file's hash.
+
+        Raises SourceChanged, OSError, Refused, Unavailable.
+        """
+        check_same(entry, source)
+        written = _opened(folder, name)
+        try:
+            os.ftruncate(written, entry.size_bytes)
+            digest = hashlib.blake2b(digest_size=32)
+            for number in range(parts_of(entry.size_bytes)):
+                digest.update(self._part(entry, number, source, written))
+            check_same(entry, source)
+            os.fchmod(written, _RUN_MODE if entry.run else _FILE_MODE)
+            os.utime(written, ns=(entry.mtime_ns, entry.mtime_ns))
+        finally:
+            os.close(written)
+        return digest.hexdigest()
+
+    def _part(self, entry: SourceEntry, number: int, source: int, written: int) -> bytes:
+        start = number * PART_BYTES
+        length = min(PART_BYTES, entry.size_bytes - start)
+        known = self._parts.get((entry.path, number))
+        if known is not None and hash_part(written, start, length).hex() == known:
+            self._moved(length)
+            return bytes.fromhex(known)
+        for _ in range(_WRITES):
+            digest = self._copied(entry, source, written, start, length)
+            if length > _BLOCK:  # what is small is not worth a wait for the disk: after a crash it is looked at anew
+                os.fdatasync(written)
+                os.posix_fadvise(written, start, length, os.POSIX_FADV_DONTNEED)
+            if hash_part(written, start, length) == digest:
+                if entry.size_bytes > PART_BYTES:
+                    self._keep_part(entry.path, number, digest.hex())
+                return digest
+        text = f"{plain(entry.path)} lies in the cache otherwise than it was written: its disk is not sound."
+        raise Unavailable(
+            text, Hint("mlops-desk doctor", after=" tells of drives. Or take another folder for the cache.")
+        )
+
+    def _copied(self, entry: SourceEntry, source: int, written: int, start: int, length: int) -> bytes:
+        """Copy a part and return the hash of what was read; holes are neither read nor written."""
+        digest = hashlib.blake2b(digest_size=32)
+        sparse = entry.allocated_bytes < entry.size_bytes
+        at, end = start, start + length
+        while at < end:
+            step = min(_BLOCK, end - at)
+            if sparse and _next_data(source, at) >= at + step:
+                data = _ZEROS[:step]
+            else:
+                data = os.pread(source, step, at)
+                if not data:
+                    raise SourceChanged(entry.path)
+            if not sparse or data != _ZEROS[: len(data)] or os.pread(written, len(data), at) != data:
+                _write_all(written, data, at)
+            digest.update(data)
+            self._moved(len(data))
+            at += len(data)
+        return digest.digest()
+
+
+def parts_of(size_bytes: int) -> int:
+    """Return in how many parts a file is copied."""
+    return -(-size_bytes // PART_BYTES)
+
+
+def hash_file(descriptor: int, size_bytes: int) -> str:
+    """Return the hash of an opened file, as ``copy`` makes it. Raises OSError, SourceChanged where it is shorter."""
+    digest = hashlib.blake2b(digest_size=32)
+    for number in range(parts_of(size_bytes)):
+        start = number * PART_BYTES
+        digest.update(hash_part(descriptor, start, min(PART_BYTES, size_bytes - start)))
+    return digest.hexdigest()
+
+
+def hash_part(descriptor: int, start: int, length: int) -> bytes:
+    """Return the hash of a part of an opened file. Raises OSError, SourceChanged where the file is shorter."""
+    if length == PART_BYTES and _next_data(descriptor, start) >= start + length:
+        return _hash_of_zeros()  # a hole as long as a part need not be read
+    digest = hashlib.blake2b(digest_size=32)
+    at, end = start, start + length
+    while at < end:
+        data = os.pread(descriptor, min(_BLOCK, end - at), at)
+        if not data:
+            raise SourceChanged
+        digest.update(data)
+        at += len(data)
+    return digest.digest()
+
+
+@cache
+def _hash_of_zeros() -> bytes:
+    digest = hashlib.blake2b(digest_size=32)
+    for _ in range(PART_BYTES // _BLOCK):
+        digest.update(_ZEROS)
+    return digest.digest()
+
+
+def check_same(entry: SourceEntry, descriptor: int) -> None:
+    """Raise SourceChanged where an opened file is not what was listed."""
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode) or (facts.st_size, facts.st_mtime_ns) != (entry.size_bytes, entry.mtime_ns):
+        raise SourceChanged(entry.path)
+
+
+def _opened(folder: int, name: str) -> int:
+    """Open a file of the cache to be written; one that was whole and is to be written anew is replaced."""
+    try:
+        found = os.open(name, _WRITE, 0o600, dir_fd=folder)
+    except PermissionError:
+        os.unlink(name, dir_fd=folder)
+        found = os.open(name, _WRITE, 0o600, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(found).st_mode):
+        os.close(found)
+        raise Refused(f"{plain(name)} in the cache is no file.", Hint("mlops-desk jobs clear-cache"))
+    return found
+
+
+def _next_data(descriptor: int, at: int) -> int:
+    """Return where the next byte lies that is in no hole; where nobody tells of holes, here."""
+    try:
+        return os.lseek(descriptor, at, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # nothing but a hole up to the end
+            return os.fstat(descriptor).st_size
+        return at
+
+
+def _write_all(descriptor: int, data: bytes, at: int) -> None:
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(descriptor, view, at)
+        view, at = view[count:], at + count

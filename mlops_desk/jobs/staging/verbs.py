@@ -1,0 +1,68 @@
+"""The verbs about what jobs keep on the disk: copies of data, and what logs, code and data take together."""
+
+from builtins import list as list_of
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_desk.base.caller import current_caller
+from mlops_desk.base.errors import Refused
+from mlops_desk.jobs.capsule.freezing import Freezing
+from mlops_desk.jobs.staging.shelf import StagingShelf
+from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.staging import ClearedCopies, DiskPart, JobDisk, StagedCopy, StagingCache
+from mlops_desk.runtimes.archive.budget import kept_bytes
+from mlops_desk.runtimes.disk_shares import LOGS, SNAPSHOTS, STAGING
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOnDisk:
+    """Where things of jobs lie: their folders, their code, copies of their data; and what each may take."""
+
+    jobs: Path
+    sources: Path
+    freezing: Freezing
+    shelf: StagingShelf
+    active: Callable[[], Sequence[Job]]
+
+    def tidy_snapshots(self) -> None:
+        """Keep the snapshots within their budget; never those of jobs that are not over."""
+        self.freezing.tidy(lambda: [job.capsule for job in self.active()])
+
+    def tidy_copies(self) -> None:
+        """Keep the copies of data within their budget; those that jobs use stay."""
+        self.shelf.tidy(self.active())
+
+
+class DiskVerbs:
+    """A part of the service of jobs."""
+
+    _kept: KeptOnDisk
+
+    def cache(self) -> StagingCache:
+        return self._kept.shelf.show(self._kept.active())
+
+    def copy(self, copy: str) -> StagedCopy:
+        return self._kept.shelf.one(copy, self._kept.active())
+
+    def remove_copy(self, copy: str) -> StagedCopy:
+        found = self.copy(copy)
+        if found.jobs:
+            text = f"The copy {found.id} is used by {', '.join(found.jobs)}."
+            raise Refused(text, "It can go when they are over, or cancelled.")
+        self._kept.shelf.clear([copy], self._kept.active(), preview=False)
+        return found
+
+    def clear_cache(self, *, preview: bool = False) -> ClearedCopies:
+        mine = [one.id for one in self.cache().copies if one.uid == current_caller().uid]
+        return self._kept.shelf.clear(mine, self._kept.active(), preview=preview)
+
+    def disk(self) -> JobDisk:
+        kept, rules = self._kept, self._kept.shelf.rules()
+        shares = rules.shares
+        parts: list_of[DiskPart] = [
+            DiskPart("logs", str(kept.jobs), kept_bytes(list_of(kept.jobs.glob("*/a*/log"))), shares.logs, LOGS),
+            DiskPart("code", str(kept.sources), kept.freezing.store.size_bytes(), shares.snapshots, SNAPSHOTS),
+            DiskPart("data", str(rules.folder), kept.shelf.used_bytes(), shares.staging, STAGING),
+        ]
+        return JobDisk(shares.whole, sum(part.used_bytes for part in parts), tuple(parts))

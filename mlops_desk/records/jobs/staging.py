@@ -1,0 +1,106 @@
+"""Data that are copied to a fast local disk before a job starts: how far a copy is, which there are, what they take."""
+
+from dataclasses import dataclass
+
+from mlops_desk.records.owner import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class StagingProgress:
+    """How far the data of one mount (``target``) are.
+
+    ``phase``: ``waiting``, ``listing``, ``copying``, or ``checking`` whether the source has changed meanwhile.
+    ``files`` and ``size_bytes`` are done, of ``files_total`` and ``total_bytes`` (None but while it is copied).
+    What lies in the cache already counts as done. ``seen_at`` is Unix time.
+    """
+
+    target: str
+    source: str
+    phase: str
+    seen_at: float
+    files: int = 0
+    size_bytes: int = 0
+    files_total: int | None = None
+    total_bytes: int | None = None
+    bytes_per_second: float | None = None
+    left_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StagedData:
+    """Which copy a job's mount shows: ``copy`` names it in the cache, ``sha256`` is of the manifest of its files."""
+
+    target: str
+    source: str
+    copy: str
+    sha256: str
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StagedCopy:
+    """A copy in the cache. ``taken_bytes`` is what goes with it, as what it shares with another one stays.
+
+    ``whole``: all of it was copied and verified. ``jobs`` are those that are not over and use it. Times are Unix
+    seconds.
+    """
+
+    id: str
+    source: str
+    uid: int
+    user: str
+    files: int
+    size_bytes: int
+    taken_bytes: int
+    whole: bool
+    made_at: float
+    used_at: float
+    sha256: str | None = None
+    jobs: tuple[str, ...] = ()
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.uid, self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class StagingCache:
+    """The cache of data. ``free_bytes`` is what its disk has left (None: not known); ``reserve_bytes`` stay free."""
+
+    folder: str
+    used_bytes: int
+    budget_bytes: int
+    free_bytes: int | None
+    reserve_bytes: int
+    copies: tuple[StagedCopy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClearedCopies:
+    """Copies that went, or that would go (``preview``), and the room that they take; ``kept`` are used by jobs."""
+
+    copies: tuple[StagedCopy, ...]
+    freed_bytes: int
+    kept: tuple[StagedCopy, ...] = ()
+    preview: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DiskPart:
+    """What one kind of thing takes of the disk budget of jobs. ``setting`` is what decides its part."""
+
+    name: str
+    folder: str
+    used_bytes: int
+    budget_bytes: int
+    setting: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobDisk:
+    """The one disk budget for the logs of jobs, snapshots of their code and staged data, and its parts."""
+
+    budget_bytes: int
+    used_bytes: int
+    parts: tuple[DiskPart, ...] = ()
