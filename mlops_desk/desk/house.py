@@ -178,8 +178,9 @@ class Desk(DeskVerbs):
         self.gpus = self._gpus()
         self.events = self._events()
         self.alerts = self._alerts()
-        token = self.folder.root / "metrics.token"
-        self.exporter = Exporter(token, self.store, self.bus, self.loop, self.telemetry.status)
+        self.exporter = Exporter(
+            self.folder.root / "metrics.token", self.store, self.bus, self.loop, self.telemetry.status
+        )
         self.machine.join(self.events, self.alerts, self.exporter)
         self.haste = Haste(self.loop, self.telemetry.hurry, self.machine.drains, lambda: self.jobs.wake())  # noqa: PLW0108 - jobs are made later
         self.telemetry.listen(lambda *_: self.haste.sampled())
@@ -189,8 +190,7 @@ class Desk(DeskVerbs):
     def _keep_models(self) -> None:
         """Make what trains, keeps, serves and watches models."""
         self.registry = self._registry()
-        self.models = ModelsService(self.registry)
-        self.runs = RunsService(self.registry)
+        self.models, self.runs = ModelsService(self.registry), RunsService(self.registry)
         self.processes = self._processes()
         self.snapshots = snapshots(self.folder, self.store)
         self.images = self._images()
@@ -303,8 +303,7 @@ class Desk(DeskVerbs):
         return EventsService(file, self.state.incidents, self.bus, self.loop, self.machine.event_parts())
 
     def _alerts(self) -> AlertsService:
-        log = self.events.log_alert
-        state, simulated = self.state, self.simulated
+        log, state, simulated = self.events.log_alert, self.state, self.simulated
         return AlertsService(state.alerts, state.alert_rules, self.store, self.bus, self.loop, log, simulated=simulated)
 
     def _container_names(self) -> tuple[ContainerWord, ContainerWord]:
