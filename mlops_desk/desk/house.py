@@ -192,9 +192,8 @@ class Desk(DeskVerbs):
         self.registry = self._registry()
         self.models, self.runs = ModelsService(self.registry), RunsService(self.registry)
         self.processes = self._processes()
-        self.snapshots = snapshots(self.folder, self.store)
+        self.snapshots, self.shelf = snapshots(self.folder, self.store), staging(self.folder, self.store)
         self.images = self._images()
-        self.shelf = staging(self.folder, self.store)
         self.jobs = self._jobs()
         self.bare = BareService(self.jobs, self.processes, self.bus)
         self.endpoints = self._endpoints()
@@ -349,8 +348,7 @@ class Desk(DeskVerbs):
         found = []
         for name, engine in {LOCAL_RUNTIME: self.engine, **self.other_engines}.items():
             address = None if name == LOCAL_RUNTIME else self.engine_table.address(name)
-            here = address is None or is_here(address)
-            gpus = self._ledger_gpus(address) if here else ForeignGpus(name)
+            gpus = self._ledger_gpus(address) if address is None or is_here(address) else ForeignGpus(name)
             staged = self.shelf.mounts
             found.append(self.engine_wiring.runtime(name, engine, gpus, self.folder, self.store, self.loop, staged))
         return Runtimes([*found, self.processes])

@@ -256,7 +256,7 @@ class Jobs(Protocol):
         """Remove one copy of staged data that no job uses; it is made anew by the next job that stages the data."""
         ...
 
-    @changes(why="each clears copies of their own data")
+    @changes(why="each clears copies of their own data", before="cache")
     def clear_cache(self, *, preview: bool = False) -> ClearedCopies:
         """Remove one's own copies of staged data that no job uses; with ``preview`` only tell which would go."""
         ...
