@@ -324,7 +324,7 @@ def test_a_new_job_begins_with_the_chosen_image(page, qtbot):
     page.table.select(id_of(1))
     click(qtbot, page.pane.job)
     form = opened(page, SubmitDialog)[0]
-    assert "\nimage: registry.lab/train:24.10\n" in form.text()
+    assert form.pane.rows["image",].text() == "registry.lab/train:24.10"
     assert "\ncommand: [" in form.text()
 
 
