@@ -54,6 +54,7 @@ class JobsPage(Page):
         self.filters.words.textChanged.connect(self._narrow)
         self.filters.changed.connect(self._keep)
         self._opened: set[str] = set()
+        self._offered: tuple[int, str | None] | None = None
         self.groups = GroupNews(context, self)
         self.groups.changed.connect(self._show_rows)
         self.acts = JobActs(self, context, self._row, self._explain)
@@ -127,8 +128,11 @@ class JobsPage(Page):
             return
         if topics & {Topic.JOBS, OLDER}:
             jobs = known(self.context.store)
-            self.filters.offer(jobs.values())
-            self._show_rows()
+            newest = len(jobs), next(iter(jobs), None)
+            if newest != self._offered:  # whose a job is never changes
+                self._offered = newest
+                self.filters.offer(jobs.values())
+            self._show_rows(jobs)
             self.lanes.show_jobs(jobs)
             self._places.look()
         self._fit_lanes()
@@ -136,9 +140,9 @@ class JobsPage(Page):
             self.table.select_first()
         self._show_chosen()
 
-    def _show_rows(self) -> None:
+    def _show_rows(self, jobs: dict[str, JobBrief] | None = None) -> None:
         """Show the jobs as rows, folded as one has left them."""
-        jobs = known(self.context.store)
+        jobs = known(self.context.store) if jobs is None else jobs
         shown = rows(jobs, self._opened, self.groups.told, flat=self.filters.narrows())
         chosen = self._row()
         self.table.show_records(shown)
