@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Unavailable
@@ -88,6 +89,11 @@ def test_the_run_tells_its_dataset_tags_and_what_it_has_left(run):
     assert "confusion.png" in told["Artifacts"]
     assert told["team"] == "vision"
     assert "mlflow.user" not in told
+
+
+def test_the_address_of_the_run_is_copied(run):
+    run.link.click()
+    assert QGuiApplication.clipboard().text() == "mlops-desk://run/run3"
 
 
 def test_what_the_registry_does_not_tell_is_said_and_the_rest_is_shown(run, double, qtbot):

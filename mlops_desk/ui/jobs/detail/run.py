@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
@@ -23,13 +23,16 @@ from mlops_desk.ui.jobs.detail.run_look import RunLook, look
 from mlops_desk.ui.jobs.detail.view import DetailView
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.text import set_tip
 from mlops_desk.ui.tables.model import Cell, Column
 from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.ui.widgets.button import CopyButton
 from mlops_desk.ui.widgets.card import Card, framed
 from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
 from mlops_desk.ui.widgets.facts import FactGrid
 from mlops_desk.ui.widgets.scroll import scrolled
 from mlops_desk.ui.widgets.states import Empty, StateView
+from mlops_desk.verbs.leading.address import Destination
 
 if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
@@ -94,7 +97,10 @@ class JobRunView(DetailView):
         facts.addWidget(self.facts)
         facts.addStretch()
         card = Card("Run")
+        self.link = CopyButton("Copy link", self._address)
+        set_tip(self.link, "The address by which anybody at this workstation finds this run")
         card.column.addWidget(scrolled(about, "The run"), 1)
+        card.column.addWidget(self.link, 0, Qt.AlignmentFlag.AlignLeft)
         card.setFixedWidth(theme.LIST_WIDTH)
         self._content = QWidget()
         row = QHBoxLayout(self._content)
@@ -153,6 +159,9 @@ class JobRunView(DetailView):
         self._again.stop()
         if self._task is not None:
             self._task.cancel()
+
+    def _address(self) -> str:
+        return str(Destination("run", self._run_id or ""))
 
     # Asking.
 
