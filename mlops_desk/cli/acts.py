@@ -69,6 +69,16 @@ def selftest(target: str, *, as_json: bool) -> int:
     return 0 if document["ok"] else 1
 
 
+def _of_images(name: str) -> Act:
+    def act(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
+        from mlops_desk.cli.images import acts as image_acts  # noqa: PLC0415 - see above
+
+        done: Act = getattr(image_acts, name)
+        return done(address, given, as_json)
+
+    return act
+
+
 ACTS: dict[str, Act] = {
     "verb": ask,
     "agent": _of_agent("run"),
@@ -76,6 +86,9 @@ ACTS: dict[str, Act] = {
     "agent-stop": _of_agent("stop"),
     "agent-restore": _of_agent("restore"),
     "drift-report": _drift_report,
+    "images-pull": _of_images("pull"),
+    "images-build": _of_images("build"),
+    "images-prune": _of_images("prune"),
     "watch": _watch,
     "open": _of_opening("open_address"),
     "run-open": _of_opening("open_run"),

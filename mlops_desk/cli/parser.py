@@ -19,6 +19,7 @@ from mlops_desk.cli import exported, opening_words
 from mlops_desk.cli.bare import words as bare_words
 from mlops_desk.cli.first_words import Parser, add_first_words, command_of, split
 from mlops_desk.cli.help import help_of, sentence
+from mlops_desk.cli.images import words as image_words
 from mlops_desk.verbs import PROTOCOLS
 from mlops_desk.verbs.declaration import (
     AbsolutePath,
@@ -146,6 +147,9 @@ def _add_verb(parsers: Any, word: str, verb: Verb) -> Parser:
 
 
 def _fill(parser: Parser, verb: Verb) -> None:
+    if (verb.service, verb.name) in image_words.OWN:
+        image_words.fill(parser, verb)
+        return
     for parameter in verb.parameters:
         _add_parameter(parser, verb, parameter)
     parser.set_defaults(act="verb", verb=verb)

@@ -15,8 +15,7 @@ from mlops_desk.desk import doctor, model_wiring
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.container_names import ContainerNames
-from mlops_desk.desk.engines.build_contexts import BuildContexts
-from mlops_desk.desk.engines.image_needs import image_needs
+from mlops_desk.desk.engines.image_wiring import image_needs, images_service
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.engines.wiring import EngineWiring
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
@@ -40,7 +39,6 @@ from mlops_desk.engines.proven import Proofs
 from mlops_desk.engines.table import EngineTable, is_here
 from mlops_desk.events.service import EventsService
 from mlops_desk.images.service import ImagesService
-from mlops_desk.images.stock import ImageParts
 from mlops_desk.images.users import ImageNeed
 from mlops_desk.jobs.bare import BareService
 from mlops_desk.jobs.queue.rules import rules_of
@@ -59,7 +57,6 @@ from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import ModelsService, RegistryCore
 from mlops_desk.rules.service import RulesService
 from mlops_desk.runtimes.bare.runtime import BareRuntime
-from mlops_desk.runtimes.local.container import INSTANCE_LABEL
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.serving.service import EndpointsService
@@ -212,24 +209,12 @@ class Desk(DeskVerbs):
         return {name: self.engine_table.open(name) for name in self.engine_table.names if name != LOCAL_RUNTIME}
 
     def _images(self) -> ImagesService:
-        def needs(name: str) -> list[ImageNeed]:
-            jobs, shown = self.state.jobs.list(limit=JOBS_COUNTED), self.endpoints
-            return image_needs(jobs, shown.list(), shown.images, name)
+        engines, table = {LOCAL_RUNTIME: self.engine, **self.other_engines}, self.engine_table
+        private, needs = self.engine_wiring.private, self._image_needs
+        return images_service(self.folder, self.bus, self.loop, engines, table, self.snapshots, needs, private)
 
-        engines = {LOCAL_RUNTIME: self.engine, **self.other_engines}
-        parts = ImageParts(
-            engines,
-            self._is_here,
-            needs,
-            BuildContexts(self.snapshots),
-            {INSTANCE_LABEL: self.folder.instance},
-            self.engine_wiring.private,
-        )
-        return ImagesService(self.folder.images, self.bus, self.loop, parts)
-
-    def _is_here(self, name: str) -> bool:
-        """Tell whether an engine runs on this machine."""
-        return name == LOCAL_RUNTIME or is_here(self.engine_table.address(name))
+    def _image_needs(self, name: str) -> list[ImageNeed]:
+        return image_needs(self.state.jobs, self.endpoints, name)
 
     def _engines(self) -> EnginesService:
         return self.engine_wiring.service(self.loop)
@@ -349,8 +334,8 @@ class Desk(DeskVerbs):
         for name, engine in {LOCAL_RUNTIME: self.engine, **self.other_engines}.items():
             address = None if name == LOCAL_RUNTIME else self.engine_table.address(name)
             gpus = self._ledger_gpus(address) if address is None or is_here(address) else ForeignGpus(name)
-            staged = self.shelf.mounts
-            found.append(self.engine_wiring.runtime(name, engine, gpus, self.folder, self.store, self.loop, staged))
+            brought = self.shelf.mounts, self.images.supply(name)
+            found.append(self.engine_wiring.runtime(name, engine, gpus, self.folder, self.store, self.loop, *brought))
         return Runtimes([*found, self.processes])
 
     def _processes(self) -> BareRuntime:

@@ -25,6 +25,8 @@ _TAG = re.compile(
     re.ASCII,
 )
 """The names that engines take (distribution's reference, without a digest)."""
+RESERVED = "localhost/mlops-desk-build"
+"""What images are called that are built for jobs, with what is in them after the colon: nobody else may say so."""
 _TAG_LIMIT = 255  # what the engine takes
 
 
@@ -126,6 +128,8 @@ def check_tag(tag: str) -> str:
     if len(tag) > _TAG_LIMIT or not _TAG.fullmatch(tag):
         text = f"{plain(tag)!r} is no name that an image can have."
         raise Invalid(text, "Use small letters, digits, . _ - and /, and a tag after a colon: team/trainer:1")
+    if tag.partition(":")[0] == RESERVED:
+        raise Invalid(f"The name {plain(tag)} is kept for what jobs have built.", "Choose another name with --tag.")
     return tag if ":" in tag.rpartition("/")[2] else f"{tag}:latest"
 
 

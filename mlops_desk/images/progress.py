@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from mlops_desk.records.images.task import ImageTask, LayerProgress, LayerState
 
 _SPEED_SECONDS = 10.0  # chosen: long enough for a steady number, short enough to follow a change of line
+_LEAST_SECONDS = 1.0  # chosen: engines tell of what they have buffered at once, which is no speed
 _MOST_LAYERS = 500  # an image has 127 at most; what tells of more is not believed
 _THERE = frozenset({LayerState.DONE, LayerState.PRESENT})
 _FETCHED = frozenset({LayerState.VERIFYING, LayerState.EXTRACTING, LayerState.DONE})
@@ -69,12 +70,12 @@ class PullProgress:
         return sum(sizes) if sizes and not unknown else None
 
     def speed(self, now: float) -> float | None:
-        """Return bytes a second of the last seconds; None before there are two moments to compare."""
+        """Return bytes a second of the last seconds; None in the first one."""
         if len(self._marks) < 2:
             return None
         first, last = self._marks[0], self._marks[-1]
         lasted = max(now, last.at) - first.at
-        return (last.done_bytes - first.done_bytes) / lasted if lasted > 0 else None
+        return (last.done_bytes - first.done_bytes) / lasted if lasted >= _LEAST_SECONDS else None
 
     def on(self, task: ImageTask, now: float) -> ImageTask:
         """Return a task with what is known of its layers."""

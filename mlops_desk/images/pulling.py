@@ -71,8 +71,7 @@ class Pulls:
                 if login is not None:
                     self._logged_in.add(wanted.id)
         if known is not None:
-            waits = tuple(job for job in wanted.jobs if job not in known.jobs)
-            return self._book.change(known.id, lambda now: replace(now, jobs=(*now.jobs, *waits)) if waits else None)
+            return self._book.change(known.id, lambda now: joined(now, wanted))
         self._work.start(wanted, lambda cord: self._run(wanted, login, cord))
         return self._book.get(wanted.id)
 
@@ -110,6 +109,12 @@ class Pulls:
         _log.info("%s: %s It is tried again in %g s.", what(task), error.message, seconds)
         reason = Reason("broken", f"{error.message} It is tried again in {seconds:g} s.", hint=error.hint)
         self._book.change(task.id, lambda now: replace(now, state=TaskState.WAITING, reason=reason, eta_seconds=None))
+
+
+def joined(task: ImageTask, wanted: ImageTask) -> ImageTask:
+    """Return a task that is under way for one more who asks."""
+    waits = tuple(job for job in wanted.jobs if job not in task.jobs)
+    return replace(task, jobs=(*task.jobs, *waits), by_hand=task.by_hand or wanted.by_hand)
 
 
 def _begun(task: ImageTask, number: int) -> ImageTask:

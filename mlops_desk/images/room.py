@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.base.disk.room import available_bytes
-from mlops_desk.base.errors import DeskError, Hint, Refused
+from mlops_desk.base.errors import DeskError, Hint
 from mlops_desk.base.text import size_text
-from mlops_desk.engines.engine import Engine
+from mlops_desk.engines.engine import Engine, Obstacle
 
 RESERVE_BYTES = 1 << 30
 """Chosen: what jobs, logs and the engine itself write while nobody can clear anything away."""
@@ -27,7 +27,7 @@ class EngineRoom:
     free_bytes: int | None
 
 
-class NoRoom(Refused):
+class NoRoom(Obstacle):
     """The engine's disk would be full. ``missing_bytes`` is how much there is too little."""
 
     def __init__(self, what: str, room: EngineRoom, missing_bytes: int) -> None:
@@ -36,7 +36,7 @@ class NoRoom(Refused):
             f"{what} was stopped before the engine's disk is full: {free} is free in {room.folder}, and "
             f"{size_text(max(missing_bytes, 1 << 20))} more is needed."
         )
-        super().__init__(text, Hint("mlops-desk images prune", before="What can be cleared away: "))
+        super().__init__("engine_disk_full", text, Hint("mlops-desk images prune", before="What can be cleared away: "))
         self.missing_bytes = missing_bytes
 
 

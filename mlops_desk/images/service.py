@@ -4,6 +4,7 @@ import secrets
 import time
 from builtins import list as list_of
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_desk.base.bus import Bus
@@ -18,6 +19,7 @@ from mlops_desk.images.origins import Origins
 from mlops_desk.images.pulling import PullParts, Pulls
 from mlops_desk.images.reading import build_log
 from mlops_desk.images.stock import ImageParts, Stock
+from mlops_desk.images.supply import JobSupply
 from mlops_desk.images.tasks import TaskBook
 from mlops_desk.images.work import ImageWork
 from mlops_desk.records.event import ImagesChanged, ImageTaskChanged
@@ -85,13 +87,14 @@ class ImagesService:
             raise Invalid(f"{plain(reference)!r} is no name of an image.", "Give one as in: python:3.12-slim")
         uid = current_caller().uid
         login = self._parts.private.login(reference, uid)
-        return self.pulls.begin(self.wanted(TaskKind.PULL, reference, engine or LOCAL_RUNTIME, uid), login)
+        wanted = self._wanted(TaskKind.PULL, reference, engine or LOCAL_RUNTIME, uid)
+        return self.pulls.begin(replace(wanted, by_hand=True), login)
 
     def build(self, folder: str = ".", tag: str = "", file: str = "Dockerfile", engine: str | None = None) -> ImageTask:
         if not folder.startswith("/"):
             raise Invalid(f"The folder {plain(folder)!r} is not absolute.", "Send the absolute path of the folder.")
         name, uid = engine or LOCAL_RUNTIME, current_caller().uid
-        wanted = self.wanted(TaskKind.BUILD, check_tag(tag or name_of(folder)), name, uid)
+        wanted = replace(self._wanted(TaskKind.BUILD, check_tag(tag or name_of(folder)), name, uid), by_hand=True)
         self._check_name(wanted)
         with self._parts.contexts.frozen(folder, file, uid) as context:
             return self.builds.begin(wanted, context.sha256, file)
@@ -131,11 +134,16 @@ class ImagesService:
 
     # -- for the rest of the house -----------------------------------------------------------------
 
+    def supply(self, name: str) -> JobSupply:
+        """Return what brings images for jobs to an engine. Raises NotFound."""
+        engine = self.stock.engine(name)
+        return JobSupply(name, engine, self._book, self.work, self.pulls, self.builds, self._wanted, self._loop)
+
     def remember(self, task: ImageTask) -> None:
         """Take in a task that is over."""
         self._book.add(task)
 
-    def wanted(self, kind: TaskKind, reference: str, engine: str, uid: int, jobs: tuple[str, ...] = ()) -> ImageTask:
+    def _wanted(self, kind: TaskKind, reference: str, engine: str, uid: int, jobs: tuple[str, ...] = ()) -> ImageTask:
         """Return the task that would bring an image. Raises NotFound where there is no such engine."""
         self.stock.engine(engine)
         return ImageTask(

@@ -10,7 +10,6 @@ from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import ImageFacts, Obstacle, WasEnded
-from mlops_desk.images.room import NoRoom
 from mlops_desk.images.tasks import TaskBook
 from mlops_desk.records.images.task import ImageTask, LayerState, TaskKind, TaskState
 from mlops_desk.records.jobs.reason import Reason
@@ -162,8 +161,8 @@ def done(task: ImageTask, image_id: str) -> ImageTask:
 
 def class_of(error: DeskError, kind: TaskKind) -> str:
     """Return the stable word for why an image did not come."""
-    if isinstance(error, NoRoom) or (isinstance(error, Obstacle) and error.word == "engine_disk_full"):
-        return "engine_disk_full"
+    if isinstance(error, Obstacle):
+        return error.word
     if kind is TaskKind.BUILD:
         return "build_failed"
     if isinstance(error, NotFound):

@@ -81,7 +81,9 @@ class Intake:
         origin: str | None,
         job_id: str | None = None,
     ) -> list[Job]:
-        pinned = (None if again is None else again.image_id) or _local_image(runtime, accepted.image, uid)
+        pinned = None if again is None else again.image_id
+        if pinned is None and accepted.build is None:  # what is to be built may not be what is called so now
+            pinned = _local_image(runtime, accepted.image, uid)
         made = members(accepted)
         ids = [job_id or secrets.token_hex(6), *(secrets.token_hex(6) for _ in made[1:])]
         several = is_several(accepted)

@@ -16,6 +16,7 @@ from mlops_desk.base.errors import Hint, NotFound, Refused, TimedOut, Unavailabl
 from mlops_desk.base.text import LINE_LIMIT, plain
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.records.jobs.capsule import ImageIdentity
+from mlops_desk.records.jobs.image_progress import ImageProgress
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.reason import Reason
@@ -28,8 +29,10 @@ from mlops_desk.runtimes.runtime import (
     Aftermath,
     Glance,
     GoneBeforeStart,
+    ImageClaim,
     MakeTicket,
     Makings,
+    NotBuilt,
     NotStarted,
     Phase,
     SeenLine,
@@ -86,6 +89,8 @@ class FakeRuntime:
         self._placed: dict[str, _Placed] = {}
         self._kept: dict[str, tuple[str, ...]] = {}
         self._made = 0
+        self.build_error: Reason | None = None
+        self.fetching: dict[str, ImageProgress] = {}
 
     @property
     def name(self) -> str:
@@ -111,7 +116,17 @@ class FakeRuntime:
         with self._act():
             return ImageIdentity(id=reference) if reference in self.images else None
 
-    def fetch(self, reference: str, uid: int) -> str:  # noqa: ARG002 - anybody may have it
+    def build(self, job: Job, claim: ImageClaim) -> str:  # noqa: ARG002 - built at once
+        with self._act():
+            if self.build_error is not None:
+                raise NotBuilt(self.build_error)
+            self.images.add(job.spec.image)
+            return job.spec.image
+
+    def image_progress(self, job_id: str) -> ImageProgress | None:
+        return self.fetching.get(job_id)
+
+    def fetch(self, reference: str, uid: int, claim: ImageClaim | None = None) -> str:  # noqa: ARG002 - anybody may have it
         with self._act():
             if reference not in self.images:
                 raise NotFound(f"Nobody has the image {plain(reference)}.", "Check its name and tag.")

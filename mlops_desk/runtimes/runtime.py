@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.capsule import ImageIdentity
 from mlops_desk.records.jobs.card import GpuCard
+from mlops_desk.records.jobs.image_progress import ImageProgress
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.reason import Reason
@@ -152,6 +153,22 @@ AboutToStart = Callable[[str | None], None]
 """Write down that the attempt is about to be asked to start, and which process will watch over it (see ``place``)."""
 
 
+@dataclass(frozen=True, slots=True)
+class ImageClaim:
+    """Whose image is to be brought: a job's, as long as it is ``wanted``."""
+
+    job_id: str
+    wanted: Callable[[], bool]
+
+
+class NotBuilt(Exception):  # noqa: N818 - reads as a sentence where it is raised
+    """The image that a job asks to be built could not be; ``reason`` says why, and quotes the build."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.text)
+        self.reason = reason
+
+
 class NotStarted(Exception):  # noqa: N818 - reads as a sentence where it is raised
     """The attempt's command has not run and never will; ``reason`` says why."""
 
@@ -210,11 +227,23 @@ class Runtime(Protocol):
         """Return the names of an image that is there; None where there is none. Raises Unavailable."""
         ...
 
-    def fetch(self, reference: str, uid: int) -> str:
+    def fetch(self, reference: str, uid: int, claim: ImageClaim | None = None) -> str:
         """Fetch an image as ``uid`` may have it, however long it takes, and return what a job is pinned to.
 
-        Raises NotFound, Refused; Obstructed while nobody can be asked for it; Unavailable.
+        With ``claim`` it is given up when the job does not want it any more. Raises NotFound, Refused; Obstructed while
+        nobody can be asked for it; Unavailable.
         """
+        ...
+
+    def build(self, job: Job, claim: ImageClaim) -> str:
+        """Build the image that a job asks for, of what its capsule keeps, and return what it is pinned to.
+
+        What is built already is taken as it is. Raises NotBuilt, Obstructed, Refused, Unavailable.
+        """
+        ...
+
+    def image_progress(self, job_id: str) -> ImageProgress | None:
+        """Return how far the image is that a job waits for; asks nobody. None while nothing is under way for it."""
         ...
 
     def cards(self) -> tuple[GpuCard, ...] | None:

@@ -25,6 +25,7 @@ _FIXES = {
     "cli/first_words.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/forms/deployment.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/forms/events.py": "what a terminal shows is read there, and goes nowhere else",
+    "cli/images/acts.py": "what a terminal shows is read there, and goes nowhere else",
     "cli/forms/records.py": "what a terminal shows is read there, and goes nowhere else",
     "ui/drift/page.py": "an empty page has its command in a field",
     "ui/endpoints/page.py": "an empty page has its command in a field",

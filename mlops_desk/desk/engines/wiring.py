@@ -22,7 +22,7 @@ from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
 from mlops_desk.records.status import Status
 from mlops_desk.runtimes.local.build import local_runtime
 from mlops_desk.runtimes.local.launch import StagedMounts
-from mlops_desk.runtimes.local.ports import GpuLeases
+from mlops_desk.runtimes.local.ports import GpuLeases, ImageSupply
 from mlops_desk.runtimes.local.runtime import LocalRuntime
 
 
@@ -54,11 +54,12 @@ class EngineWiring:
         store: SettingsStore,
         loop: Loop,
         staged: StagedMounts,
+        supply: ImageSupply,
     ) -> LocalRuntime:
         """Return the runtime of an engine, which tells here of what it sees in its containers."""
         addresses, proven, relaxed = self._table.addresses, partial(self.note_proof, name), self.note_relaxed
         return local_runtime(
-            name, engine, gpus, folder, store, addresses, proven, relaxed, loop, self.private, staged
+            name, engine, gpus, folder, store, addresses, proven, relaxed, loop, self.private, staged, supply
         )  # fmt: skip
 
     def note_proof(self, name: str, level: str, gpus: tuple[str, ...]) -> None:

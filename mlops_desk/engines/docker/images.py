@@ -66,7 +66,7 @@ def pull(
         connections.call(what, work, quiet_seconds, again=False)
     except Refused as error:  # some engines pass what the registry said on as a fault of their own
         if _is_missing(error.message) or _is_closed(error.message):
-            raise _pull_error(error.message, what) from error
+            raise _pull_error(error.message.removeprefix(f"{what}: the engine refused. "), what) from error
         raise
     return _arrived(connections, reference, what)
 

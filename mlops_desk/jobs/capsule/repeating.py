@@ -87,12 +87,14 @@ class Repeating:
         spec = mapped(f"job {job.id}", change_spec(job.spec, changed), data)
         caller = current_caller()
         is_other = self._policy.relation(caller, job.owner) is Relation.OTHER
-        if is_other and job.capsule is not None and job.capsule.source_sha256 is not None:
+        if is_other and job.capsule is not None and (job.capsule.source_sha256 or job.capsule.build_sha256):
             text = f"Job {job.id} runs code of {job.user}, of which only their own snapshot is kept."
             raise Refused(text, f"Ask {job.user}, or submit a job file with your own source.")
         uid = caller.uid if is_other else job.submitted_by
         image_id = job.image_id if spec.image == job.spec.image else None
-        return Again(job, spec, uid, image_id, job.capsule if spec.source == job.spec.source else None)
+        if spec.build != job.spec.build:
+            image_id = None
+        return Again(job, spec, uid, image_id, _kept(job, spec))
 
     def repeat(self, job_id: str, changed: Mapping[str, str], data: Mapping[str, str]) -> Again:
         """Return the same with what can be told now of how it differs."""
@@ -191,3 +193,12 @@ def mapped(what: str, spec: JobSpec, data: Mapping[str, str]) -> JobSpec:
             raise Invalid(text, f"Write --data {plain(target)}=/PATH.")
     mounts = tuple(replace(mount, source=data.get(mount.target, mount.source)) for mount in spec.mounts)
     return replace(spec, mounts=mounts)
+
+
+def _kept(job: Job, spec: JobSpec) -> Capsule | None:
+    """Return what of a job's capsule a repetition with ``spec`` takes over: what it is made of and did not change."""
+    if job.capsule is None or (spec.source != job.spec.source and spec.build != job.spec.build):
+        return None
+    source = job.capsule.source_sha256 if spec.source == job.spec.source else None
+    build = job.capsule.build_sha256 if spec.build == job.spec.build else None
+    return replace(job.capsule, source_sha256=source, build_sha256=build)

@@ -22,6 +22,8 @@ class ServedQueue(Protocol):
 
     def wish(self, job: Job) -> Wish: ...
 
+    def with_image_progress(self, job: Job) -> Job: ...
+
 
 class QueueAnswers:
     """``queues`` are those of the runtimes by name, ``active`` returns the jobs that are not over."""
@@ -37,12 +39,17 @@ class QueueAnswers:
         self._rules = rules
 
     def shown(self, *jobs: Job) -> list[Job]:
-        """Return jobs with their places in the queue."""
+        """Return jobs with their places in the queue, and how far the images are that they wait for."""
         boards = self._boards()
-        return [
-            boards(job.runtime).shown(job) if job.state is JobState.QUEUED and job.runtime in self._queues else job
-            for job in jobs
-        ]
+
+        def shown(job: Job) -> Job:
+            queue = self._queues.get(job.runtime)
+            if queue is None or job.state not in IN_QUEUE:
+                return job
+            placed = boards(job.runtime).shown(job) if job.state is JobState.QUEUED else job
+            return queue.with_image_progress(placed)
+
+        return list(map(shown, jobs))
 
     def briefs(self, briefs: Iterable[JobBrief], find: Callable[[str], Job | None]) -> tuple[JobBrief, ...]:
         """Return rows of a list with their places; ``find`` returns a job that is not over."""

@@ -123,6 +123,10 @@ class Serving:
         """Return what a job would wait for that nobody has submitted."""
         return self._views.made_up(job)
 
+    def with_image_progress(self, job: Job) -> Job:
+        """Return a job with how far its image is, while it waits for that."""
+        return job if job.image_id is not None else replace(job, fetching=self._runtime.image_progress(job.id))
+
     def view(self) -> QueueView:
         """Return the scheduler's view of this moment."""
         with self._pool.lock:

@@ -70,7 +70,7 @@ class ImageTask:
     ``total_bytes`` is known once the engine has told the size of every layer. ``layers_done`` of ``layers_count`` are
     there. ``step`` is a build's, ``log_tail`` its newest lines, ``log`` the file with all of them on the agent's
     machine. ``tries`` is how often it was begun. ``free_bytes`` is what was left on the engine's disk when it was last
-    looked at. ``jobs`` are the ids of those that wait for it.
+    looked at. ``jobs`` are the ids of those that wait for it; ``by_hand``: a person asked for it, jobs or not.
     """
 
     id: str
@@ -97,6 +97,7 @@ class ImageTask:
     tries: int = 1
     free_bytes: int | None = None
     jobs: tuple[str, ...] = ()
+    by_hand: bool = False
     engine: str = LOCAL_RUNTIME
 
     @property

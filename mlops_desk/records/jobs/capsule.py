@@ -45,7 +45,8 @@ class DataIdentity:
 class Capsule:
     """All that is known of what made a job's result. None: not known, or not asked yet.
 
-    ``source_sha256`` is of the snapshot of its code, ``packages_sha256`` of what ``pip freeze`` says inside; ``gpus``
+    ``source_sha256`` is of the snapshot of its code, ``build_sha256`` of that of the folder that its image is built of,
+    ``dockerfile_sha256`` of the Dockerfile there, ``packages_sha256`` of what ``pip freeze`` says inside; ``gpus``
     are the UUIDs that it had. ``versions`` has CUDA, kernel and engine, ``topology`` by what path two of its
     GPUs reach one another (``GPU-a GPU-b``: ``NV18``). ``staged`` are the copies that it saw of mounts on slow shares.
     """
@@ -53,6 +54,8 @@ class Capsule:
     image: ImageIdentity = field(default_factory=ImageIdentity)
     git: GitIdentity = field(default_factory=GitIdentity)
     source_sha256: str | None = None
+    build_sha256: str | None = None
+    dockerfile_sha256: str | None = None
     packages_sha256: str | None = None
     data: tuple[DataIdentity, ...] = ()
     seed: int | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mlops_desk.records.jobs.capsule import Capsule, ImportedFrom, Repeat
+from mlops_desk.records.jobs.image_progress import ImageProgress
 from mlops_desk.records.jobs.place import WaitingFor
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck
@@ -107,7 +108,7 @@ class Job:
     ``position`` (1 is next), ``forecast_start`` and ``waiting_for`` are the scheduler's, as of now, and not stored.
     ``insisted``: it starts although its group stopped itself. ``paused``: a person has asked that it is not started.
     ``progress``, ``stuck`` and ``live`` are those of its newest attempt while it runs, ``staging`` is how far the copy
-    of its data is before; none of them is stored.
+    of its data is before, ``fetching`` how far the image is that it waits for; none of them is stored.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Job:
     owner_name: str = field(default="", metadata={"json": "owner"})
     insisted: bool = False
     repeat: Repeat | None = None
+    fetching: ImageProgress | None = None
     paused: bool = False
     stuck: Stuck | None = None
     live: LiveUse | None = None

@@ -15,6 +15,7 @@ from signal import Signals
 
 from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
 from mlops_desk.records.jobs.card import GpuCard
+from mlops_desk.records.jobs.image_progress import ImageProgress
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.reason import Reason
@@ -28,6 +29,7 @@ from mlops_desk.runtimes.runtime import (
     AboutToStart,
     Aftermath,
     Displaced,
+    ImageClaim,
     MakeTicket,
     Makings,
     NotStarted,
@@ -94,8 +96,14 @@ class BareRuntime:
     def identity(self, reference: str) -> None:
         """Tell that a process has no image."""
 
-    def fetch(self, reference: str, uid: int) -> str:  # noqa: ARG002 - there is none
+    def fetch(self, reference: str, uid: int, claim: ImageClaim | None = None) -> str:  # noqa: ARG002 - there is none
         return BARE_RUNTIME
+
+    def build(self, job: Job, claim: ImageClaim) -> str:  # noqa: ARG002 - there is none
+        return BARE_RUNTIME
+
+    def image_progress(self, job_id: str) -> ImageProgress | None:  # noqa: ARG002 - there is none
+        return None
 
     def cards(self) -> tuple[GpuCard, ...]:
         return self._leases.cards()

@@ -13,7 +13,7 @@ from mlops_desk.records.jobs.job import Job
 from mlops_desk.runtimes.disk_shares import shares_of, staging_folder
 from mlops_desk.runtimes.local.launch import StagedMounts
 from mlops_desk.runtimes.local.mounting.check import MountCheck, private_paths
-from mlops_desk.runtimes.local.ports import GpuLeases
+from mlops_desk.runtimes.local.ports import GpuLeases, ImageSupply
 from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
 
 
@@ -29,11 +29,13 @@ def local_runtime(
     loop: Loop | None = None,
     private_images: PrivateImages | None = None,
     staged: StagedMounts = lambda _job: (),
+    supply: ImageSupply | None = None,
 ) -> LocalRuntime:
     """Return the runtime ``name``; ``addresses`` are those of all engines, whose sockets no job gets.
 
     ``proven`` hears how GPUs were seen in its containers, ``relaxed`` of jobs with points of the profile relaxed.
-    ``loop`` has the threads of who listens to them; None: nobody does. ``staged`` tells where copies of data lie.
+    ``loop`` has the threads of who listens to them; None: nobody does. ``staged`` tells where copies of data lie,
+    ``supply`` brings their images.
     """
 
     def private() -> tuple[str, ...]:
@@ -54,5 +56,6 @@ def local_runtime(
         network=partial(network_of, settings),
         private_images=private_images or PrivateImages(),
         staged=staged,
+        supply=supply,
     )
     return LocalRuntime(name, engine, leases, folder.jobs, folder.instance, policy)

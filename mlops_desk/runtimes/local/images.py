@@ -6,16 +6,19 @@ from collections.abc import Callable
 
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.engines.engine import ContainerSpec, Engine, ImageFacts
+from mlops_desk.engines.engine import ContainerSpec, Engine, ImageFacts, Obstacle
 from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.engines.logins.private_images import PrivateImages
+from mlops_desk.records.jobs.image_progress import ImageProgress
+from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.runtimes.local.container import INSTANCE_LABEL, PROBE_LABEL, probe_name
-from mlops_desk.runtimes.local.obstructions import unreachable
+from mlops_desk.runtimes.local.obstructions import obstruction, unreachable
+from mlops_desk.runtimes.local.ports import ImageSupply
 from mlops_desk.runtimes.local.shell import IMAGE_SHELL, HostShell, Shell, host_shell
-from mlops_desk.runtimes.runtime import Obstructed
+from mlops_desk.runtimes.runtime import ImageClaim, NotBuilt, Obstructed
 
-_PULL_TIMEOUT_SECONDS = 6 * 3600.0  # chosen: an image of 30 GB over a line of 1.4 MB/s
+_QUIET_SECONDS = 180.0  # chosen: a big layer is unpacked on a slow disk without a word for a minute or two
 _SHELL = "/bin/sh"
 
 
@@ -23,7 +26,8 @@ class JobImages:
     """What the engine says of images. Safe to use from several threads.
 
     ``find_shell`` returns the shell of this machine that containers can be given, if there is one. ``private`` knows
-    with which login a person pulls, and which images are not for everybody.
+    with which login a person pulls, and which images are not for everybody. ``supply`` brings images by tasks that
+    people see; without it the engine is asked alone.
     """
 
     def __init__(
@@ -32,9 +36,11 @@ class JobImages:
         instance: str,
         find_shell: Callable[[], HostShell | None] = host_shell,
         private: PrivateImages | None = None,
+        supply: ImageSupply | None = None,
     ) -> None:
         self._private = private or PrivateImages()
         self._engine = engine
+        self._supply = supply
         self._instance = instance
         self._find_shell = find_shell
         self._lock = threading.Lock()
@@ -53,7 +59,7 @@ class JobImages:
         found = self.local(reference)
         return found if found is not None and self._private.may(found, uid) else None
 
-    def pull(self, reference: str, uid: int) -> ImageFacts:
+    def pull(self, reference: str, uid: int, claim: ImageClaim | None = None) -> ImageFacts:
         """Pull an image as a person may have it, however long it takes; one that is here already costs a question.
 
         Raises NotFound, Refused, Obstructed, Unavailable.
@@ -62,9 +68,11 @@ class JobImages:
         try:
             facts = self.local(reference)
             if facts is None or self._private.may(facts, uid):
-                facts = self._engine.pull(reference, _PULL_TIMEOUT_SECONDS, login)
+                facts = self._brought(reference, uid, login, claim)
             else:
                 self._engine.ask_registry(self._private.asked_by(reference, facts), login)
+        except Obstacle as obstacle:
+            raise Obstructed(obstruction(obstacle, self._engine)) from obstacle
         except DeskError as error:
             reason = unreachable(reference, error)
             if reason is None:
@@ -72,6 +80,11 @@ class JobImages:
             raise Obstructed(reason) from error
         self._private.pulled(reference, facts, uid, login)
         return facts
+
+    def _brought(self, reference: str, uid: int, login: RegistryLogin | None, claim: ImageClaim | None) -> ImageFacts:
+        if self._supply is None or claim is None:
+            return self._engine.pull(reference, _QUIET_SECONDS, login)
+        return self._supply.pull(reference, uid, login, claim)
 
     def show_right(self, image: ImageFacts, uid: int) -> None:
         """See that a person may have a local image, by its registry's word if need be. Raises what ``pull`` does."""
@@ -84,6 +97,21 @@ class JobImages:
         except DeskError as error:
             text = f"The job waits for the login at the registry of {plain(reference)}."
             raise Obstructed(Reason("registry_login", text, error.message, error.hint)) from error
+
+    def build(self, job: Job, claim: ImageClaim) -> ImageFacts:
+        """Build the image that a job asks for. Raises NotBuilt, Obstructed, Refused, Unavailable."""
+        sha256 = None if job.capsule is None else job.capsule.build_sha256
+        if self._supply is None or job.spec.build is None or sha256 is None:
+            text = "The folder that its image is built of was not kept, so it can't be built."
+            raise NotBuilt(Reason("build_failed", text, hint="Submit the job file once more."))
+        try:
+            return self._supply.build(sha256, job.spec.build.dockerfile, job.submitted_by, claim)
+        except Obstacle as obstacle:
+            raise Obstructed(obstruction(obstacle, self._engine)) from obstacle
+
+    def progress(self, job_id: str) -> ImageProgress | None:
+        """Return how far the image is that a job waits for."""
+        return None if self._supply is None else self._supply.progress(job_id)
 
     def shell_for(self, image: ImageFacts) -> Shell | None:
         """Return what can run our wrapper in an image; None when nothing can. Raises NotFound for the image alone."""

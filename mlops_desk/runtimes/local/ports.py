@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from mlops_desk.engines.engine import ImageFacts
+from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.records.jobs.card import GpuCard
+from mlops_desk.records.jobs.image_progress import ImageProgress
+from mlops_desk.runtimes.runtime import ImageClaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,25 @@ class GpuHolder:
     uid: int
     share_bytes: int | None = None
     until: float | None = None
+
+
+class ImageSupply(Protocol):
+    """Brings images to an engine, by tasks that people see."""
+
+    def pull(self, reference: str, uid: int, login: RegistryLogin | None, claim: ImageClaim) -> ImageFacts:
+        """Pull an image, however long it takes. Raises NotFound, Refused, Unavailable."""
+        ...
+
+    def build(self, sha256: str, dockerfile: str, uid: int, claim: ImageClaim) -> ImageFacts:
+        """Return what is built of a folder that is kept, and build it if it is not there.
+
+        Raises NotBuilt, Obstacle, Unavailable.
+        """
+        ...
+
+    def progress(self, job_id: str) -> ImageProgress | None:
+        """Return how far the image is that a job waits for; None while nothing is under way for it."""
+        ...
 
 
 class GpuLeases(Protocol):

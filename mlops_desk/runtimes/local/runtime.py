@@ -20,6 +20,7 @@ from mlops_desk.engines.logins.private_images import PrivateImages
 from mlops_desk.engines.relaxations import OPENS, check_relaxed
 from mlops_desk.records.jobs.capsule import ImageIdentity
 from mlops_desk.records.jobs.card import GpuCard
+from mlops_desk.records.jobs.image_progress import ImageProgress
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.job_shell import JobShell
 from mlops_desk.records.jobs.reason import Reason
@@ -41,7 +42,7 @@ from mlops_desk.runtimes.local.launch import CheckMounts, Launch, StagedMounts, 
 from mlops_desk.runtimes.local.live_use import LiveCounters
 from mlops_desk.runtimes.local.makings.reading import identity_of, makings
 from mlops_desk.runtimes.local.network.logins import needed_secrets
-from mlops_desk.runtimes.local.ports import GpuLeases
+from mlops_desk.runtimes.local.ports import GpuLeases, ImageSupply
 from mlops_desk.runtimes.local.quota import OutQuota, too_much
 from mlops_desk.runtimes.local.remains import Remains
 from mlops_desk.runtimes.local.secret_files import MEMORY, SecretFiles
@@ -53,6 +54,7 @@ from mlops_desk.runtimes.runtime import (
     Aftermath,
     Displaced,
     Glance,
+    ImageClaim,
     MakeTicket,
     Makings,
     Phase,
@@ -82,7 +84,8 @@ class Policy:
     ``relaxed`` hears of each job that is placed with some of them. ``logs_bytes`` is what all logs together may take;
     without ``loop`` a log is kept when its job is over, not before. ``jobs_without_gpus`` run at once, 0: as many as
     there are processor cores. ``network`` is the way out of this machine, ``memory`` where secrets lie,
-    ``private_images`` tells whose images are whose, ``staged`` where the copies of a job's staged data lie.
+    ``private_images`` tells whose images are whose, ``staged`` where the copies of a job's staged data lie, ``supply``
+    brings images by tasks that people see (None: the engine alone is asked).
     """
 
     stop_grace_seconds: Callable[[], int]
@@ -101,6 +104,7 @@ class Policy:
     private_images: PrivateImages = field(default_factory=PrivateImages)
     jobs_without_gpus: Callable[[], int] = lambda: 0
     staged: StagedMounts = lambda _job: ()
+    supply: ImageSupply | None = None
 
 
 class LocalRuntime:
@@ -116,7 +120,7 @@ class LocalRuntime:
         self._instance = instance
         self._policy = policy
         self._gpus = HeldGpus(leases)
-        self._images = JobImages(engine, instance, private=policy.private_images)
+        self._images = JobImages(engine, instance, private=policy.private_images, supply=policy.supply)
         self._remains = Remains(engine, root, policy.keep_containers, policy.logs_bytes, policy.loop)
         self._secrets = SecretFiles(SecretStore(root.parent / "secrets"), instance, policy.memory)
         self._launch = Launch(
@@ -164,8 +168,14 @@ class LocalRuntime:
         found = self._images.local(reference)
         return None if found is None else identity_of(found)
 
-    def fetch(self, reference: str, uid: int) -> str:
-        return self._images.pull(reference, uid).id
+    def fetch(self, reference: str, uid: int, claim: ImageClaim | None = None) -> str:
+        return self._images.pull(reference, uid, claim).id
+
+    def build(self, job: Job, claim: ImageClaim) -> str:
+        return self._images.build(job, claim).id
+
+    def image_progress(self, job_id: str) -> ImageProgress | None:
+        return self._images.progress(job_id)
 
     def cards(self) -> tuple[GpuCard, ...]:
         return self._leases.cards()

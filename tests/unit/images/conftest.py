@@ -18,7 +18,7 @@ from mlops_desk.images.service import ImagesService
 from mlops_desk.images.stock import ImageParts
 from mlops_desk.images.users import ImageNeed
 from mlops_desk.records.event import ImageTaskChanged
-from mlops_desk.records.images.task import ImageTask
+from mlops_desk.records.images.task import ImageTask, TaskState
 
 
 class Folders:
@@ -60,6 +60,13 @@ class House:
             assert time.monotonic() < deadline, task
             time.sleep(0.01)
         return task
+
+    def heard(self, state: TaskState) -> None:
+        """Wait until it was announced that a task is so far."""
+        deadline = time.monotonic() + 20
+        while not any(task.state is state for task in self.told):
+            assert time.monotonic() < deadline, self.told
+            time.sleep(0.01)
 
     def end(self, task_id: str) -> ImageTask:
         return self.until(task_id, lambda task: task.state.is_final)

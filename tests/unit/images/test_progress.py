@@ -76,7 +76,7 @@ def test_speed_falls_while_nothing_comes() -> None:
 
 def test_one_moment_is_no_speed() -> None:
     assert told(LayerProgress("a", D, 7, 10)).speed(1.0) is None
-    assert told(LayerProgress("a", D, 7, 10), LayerProgress("a", D, 8, 10), each=0.0).speed(0.0) is None
+    assert told(LayerProgress("a", D, 7, 10), LayerProgress("a", D, 8, 10), each=0.9).speed(0.9) is None
 
 
 def test_layers_beyond_what_an_image_can_have_are_not_believed() -> None:

@@ -41,9 +41,8 @@ def test_a_pull_answers_at_once_tells_of_its_layers_and_brings_the_image(house: 
     assert done.image_id == house.engine.image(REF).id
     assert done.ended_at is not None
     assert (done.eta_seconds, done.bytes_per_second, done.reason) == (None, None, None)
-    states = [told.state for told in house.told]
-    assert states[0] is TaskState.WAITING
-    assert states[-1] is TaskState.DONE
+    house.heard(TaskState.DONE)
+    assert house.told[0].state is TaskState.WAITING
     card = house.images.show(REF)
     assert (card.origin, card.brought_by, card.user) == ("pulled", task.submitted_by, task.user)
 
@@ -58,7 +57,7 @@ def test_progress_is_announced_a_few_times_a_second_and_not_with_each_word(house
 def test_two_who_ask_for_one_image_share_one_task(house: House) -> None:
     slow(house)
     first = house.images.pull(REF)
-    second = house.images.pulls.begin(house.images.wanted(TaskKind.PULL, REF, "local", 4711, jobs=("j1",)))
+    second = house.images.pulls.begin(house.images._wanted(TaskKind.PULL, REF, "local", 4711, jobs=("j1",)))
     assert second.id == first.id
     assert second.jobs == ("j1",)
     assert house.engine.pulled == [REF] or house.until(first.id, lambda task: task.layers_count > 0)
@@ -70,11 +69,11 @@ def test_two_who_ask_for_one_image_share_one_task(house: House) -> None:
 def test_what_is_pulled_with_a_login_is_shared_with_nobody_else(house: House) -> None:
     slow(house)
     mine = house.images.pulls.begin(
-        house.images.wanted(TaskKind.PULL, REF, "local", 1), RegistryLogin("reg:5000", "anna", "secret")
+        house.images._wanted(TaskKind.PULL, REF, "local", 1), RegistryLogin("reg:5000", "anna", "secret")
     )
-    others = house.images.pulls.begin(house.images.wanted(TaskKind.PULL, REF, "local", 2))
+    others = house.images.pulls.begin(house.images._wanted(TaskKind.PULL, REF, "local", 2))
     again = house.images.pulls.begin(
-        house.images.wanted(TaskKind.PULL, REF, "local", 1), RegistryLogin("reg:5000", "anna", "secret")
+        house.images._wanted(TaskKind.PULL, REF, "local", 1), RegistryLogin("reg:5000", "anna", "secret")
     )
     assert mine.id != others.id
     assert again.id == mine.id
@@ -89,10 +88,10 @@ def test_a_pull_that_breaks_goes_on_with_the_layers_that_were_finished(house: Ho
     done = house.end(house.images.pull(REF).id)
     assert (done.state, done.tries) == (TaskState.DONE, 2)
     assert [layer.state for layer in done.layers] == [LayerState.PRESENT, LayerState.DONE]
-    waited = [told for told in house.told if told.state is TaskState.WAITING and told.reason is not None]
-    assert waited[0].reason is not None
-    assert waited[0].reason.class_ == "broken"
-    assert "tried again in 0.05 s" in waited[0].reason.text
+    house.heard(TaskState.DONE)
+    (reason,) = [told.reason for told in house.told if told.state is TaskState.WAITING and told.reason is not None]
+    assert reason.class_ == "broken"
+    assert "tried again in 0.05 s" in reason.text
 
 
 def test_one_that_breaks_again_and_again_fails_with_the_last_reason(house: House) -> None:
@@ -176,7 +175,7 @@ def test_what_was_under_way_when_the_agent_ended_is_interrupted_and_can_go_on(tm
         house.engine.pulls[REF] = ScriptedPull((4000, 6000), 0.1)
         assert later.end(later.images.pull(REF).id).state is TaskState.DONE
     finally:
-        house.images.cancel(task.id)
+        house.images.work.cancel(task.id, "the test")
         loop.stop(5.0)
 
 

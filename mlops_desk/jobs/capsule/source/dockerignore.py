@@ -76,7 +76,7 @@ def _regular(text: str) -> str:
     while place < len(text):
         sign = text[place]
         if text.startswith("**", place):
-            place += 2
+            place = len(text) - len(text[place:].lstrip("*"))  # more of them say no more
             if text.startswith("/", place):
                 place += 1
                 found += "(?:.*/)?"
