@@ -9,6 +9,7 @@ from mlops_desk.ui.live.topic import Topic
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.parts.setting_row import SettingRow
+from mlops_desk.ui.settings.checks import CHECKED, SectionChecks
 from mlops_desk.ui.widgets.card import Card
 from mlops_desk.ui.widgets.scroll import scrolled
 
@@ -21,6 +22,7 @@ class SettingCards(QWidget):
         self._context = context
         self.rows: dict[str, SettingRow] = {}
         self.cards: dict[str, Card] = {}
+        self.checks: dict[str, SectionChecks] = {}
         self._column = QVBoxLayout()
         self._column.setSpacing(theme.SPACE_12)
         self.nothing = Label(tone="muted")
@@ -47,7 +49,7 @@ class SettingCards(QWidget):
             if widget is not None:
                 widget.hide()
                 widget.deleteLater()
-        self.cards, self.rows = {}, {}
+        self.cards, self.rows, self.checks = {}, {}, {}
         for key, setting in values.items():
             card = self.cards.get(setting.section)
             if card is None:
@@ -56,6 +58,10 @@ class SettingCards(QWidget):
                 self._column.addWidget(card)
             row = self.rows[key] = SettingRow(setting, self._save)
             card.column.addWidget(row)
+        for section, card in self.cards.items():
+            if section in CHECKED:
+                self.checks[section] = SectionChecks(self._context, section)
+                card.column.addWidget(self.checks[section])
         self._column.addStretch()
 
     def _save(self, key: str, text: str) -> None:
