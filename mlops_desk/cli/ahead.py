@@ -5,7 +5,7 @@ from typing import Any
 
 from mlops_desk.api.client import Client
 from mlops_desk.base.errors import DeskError, Unavailable
-from mlops_desk.base.text import plain, size_text
+from mlops_desk.base.text import plain
 from mlops_desk.verbs.declaration import Verb
 
 _RERUN = ("jobs", "rerun")
@@ -34,9 +34,11 @@ def _rerun(client: Client, arguments: Mapping[str, Any]) -> str:
 
 
 def _outputs(client: Client, job_id: str) -> str:
+    from mlops_desk.cli.cells import size  # noqa: PLC0415 - as above
+
     found = client.jobs.outputs(job_id)
     if not found:
         return "mlops-desk: the job left nothing in folders that are kept (outputs: in its job file)."
     total = sum(one.size_bytes for one in found)
-    parts = ", ".join(f"{plain(one.target)} {one.files:,} files" for one in found)
-    return f"mlops-desk: with outputs of {size_text(total)} ({parts})."
+    parts = ", ".join(f"{plain(one.target)} {one.files:,} file{'' if one.files == 1 else 's'}" for one in found)
+    return f"mlops-desk: with outputs of {size(total)} ({parts})."

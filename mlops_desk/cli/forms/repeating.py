@@ -30,8 +30,10 @@ def told(job: Job) -> dict[str, str]:
         return {"imported": _origin(origin), "made of": verdict_text(origin.verdict, origin.drifts)}
     if job.repeat is None:
         return {}
-    differs = [f"{_shown(one.path)}: {_shown(one.a)} -> {_shown(one.b)}" for one in job.repeat.differs]
-    again = "the same as the first one, as far as is known" if not differs else "; ".join(differs)
+    # What the capsules differ in is said in words; the fields are in --json.
+    fields = [one for one in job.repeat.differs if not one.path.startswith("capsule")]
+    differs = [f"{_shown(one.path)}: {_shown(one.a)} -> {_shown(one.b)}" for one in fields]
+    again = "; ".join(differs) or "nothing that was asked for"
     return {
         "repeats": job.repeat.of,
         "made of": verdict_text(job.repeat.verdict, job.repeat.drifts),

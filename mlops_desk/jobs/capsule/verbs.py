@@ -26,11 +26,10 @@ from mlops_desk.records.jobs.capsule import (
     Requirement,
     Standing,
 )
+from mlops_desk.records.jobs.drift_words import size_words
 from mlops_desk.records.jobs.job import Job, KeptFolder
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.runtime import Runtime
-
-_MIB = 1 << 20
 
 
 class Queue(Protocol):
@@ -149,7 +148,8 @@ def _in_the_file(archive: ReadArchive, one: Requirement) -> Requirement:
     """Say of code that is not kept here that it is in the file."""
     if one.what != "code" or one.standing is not Standing.MISSING:
         return one
-    text = f"The code is in the file: {archive.code_files:,} files, {archive.code_bytes / _MIB:.1f} MiB."
+    files = f"{archive.code_files:,} file{'' if archive.code_files == 1 else 's'}"
+    text = f"The code is in the file: {files}, {size_words(archive.code_bytes)}."
     return replace(one, standing=Standing.SAME, text=text, hint=None)
 
 

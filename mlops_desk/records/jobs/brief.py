@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from mlops_desk.records.jobs.capsule import Verdict
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck
@@ -13,6 +14,7 @@ class JobBrief:
     """What a list shows of a job; ``jobs show`` has the rest: what it was asked to do, and each of its attempts.
 
     ``gpus_asked`` is how many GPUs it wants, ``gpus`` which it has. Its reason comes without the evidence.
+    ``verdict`` is of one that repeats another: whether it is made of the same.
     """
 
     id: str
@@ -44,10 +46,12 @@ class JobBrief:
     group_index: int | None = None
     stuck: Stuck | None = None
     live: LiveUse | None = None
+    verdict: Verdict | None = None
 
 
 def brief_of(job: Job) -> JobBrief:
     """Return what a list shows of ``job``."""
+    again = job.imported or job.repeat
     return JobBrief(
         id=job.id,
         name=job.name,
@@ -78,6 +82,7 @@ def brief_of(job: Job) -> JobBrief:
         group_index=job.group_index,
         stuck=job.stuck,
         live=job.live,
+        verdict=None if again is None else again.verdict,
     )
 
 

@@ -20,6 +20,8 @@ _MOST_TOLD = 12  # chosen: as many as stand in a paragraph; the record has all
 
 def verdict_text(verdict: Verdict, found: Sequence[CapsuleDrift]) -> str:
     """Return the verdict with its reasons: what drifted first, then what nobody knows."""
+    if verdict is Verdict.UNKNOWN and not found:
+        return "not known yet"
     drifted = [sentence(one) for one in found if one.known]
     unknown = [sentence(one) for one in found if not one.known]
     told = [*drifted[:_MOST_TOLD], *([f"and {len(drifted) - _MOST_TOLD} more"] if len(drifted) > _MOST_TOLD else [])]
@@ -67,11 +69,12 @@ def _data(one: CapsuleDrift) -> str:
         return f"{name} has {count:,} {'more' if one.more_files > 0 else 'fewer'} file{'' if count == 1 else 's'}"
     if one.more_bytes:
         grown = "larger" if one.more_bytes > 0 else "smaller"
-        return f"{name} has as many files and is {grown} by {_size(one.more_bytes)}"
+        return f"{name} has as many files and is {grown} by {size_words(one.more_bytes)}"
     return f"{name} has other contents"
 
 
-def _size(size_bytes: int) -> str:
+def size_words(size_bytes: int) -> str:
+    """Return a size, and a small one to the byte: two data sets may differ in one."""
     size = abs(size_bytes)
     return size_text(size) if size >= 1 << 20 else f"{size:,} bytes"
 

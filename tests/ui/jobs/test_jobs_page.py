@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Invalid, Place
 from mlops_desk.records.event import JobMoved
-from mlops_desk.records.jobs.capsule import Difference, Repeat
+from mlops_desk.records.jobs.capsule import CapsuleDrift, Difference, ImportedFrom, Repeat, Verdict
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.place import Alternative, Explanation
 from mlops_desk.records.jobs.running import LiveUse
@@ -402,6 +402,13 @@ def test_what_a_repeated_job_differs_in_is_told(jobs, double, qtbot):
     assert facts(jobs)["What differs"] == "spec.params.lr: 0.1 → –"
     assert facts(jobs)["Once more"] == "job 3f9a0c1e2b4d"
     assert "may have changed" in facts(jobs)["Not promised"]
+    assert facts(jobs)["Made of"] == "not known yet"
+    drift = CapsuleDrift("package", "numpy", "1.26", "2.0")
+    origin = ImportedFrom("0a1b", "other-box", "bo", verdict=Verdict.DRIFTED, drifts=(drift,))
+    double.put_job(replace(job, imported=origin))
+    qtbot.waitUntil(lambda: "Imported" in facts(jobs))
+    assert facts(jobs)["Imported"] == "job 0a1b of bo on other-box"
+    assert facts(jobs)["Made of"] == "drifted: package numpy 1.26 → 2.0"
 
 
 def test_why_a_job_waits_is_the_schedulers_own_words_with_what_would_start_it_sooner(jobs, double, qtbot):

@@ -126,11 +126,12 @@ def repeat_facts(repeat: Repeat | None) -> list[Fact]:
     differs = "\n".join(
         f"{one.path}: {numbers.NOTHING if one.a is None else one.a} → {numbers.NOTHING if one.b is None else one.b}"
         for one in repeat.differs
+        if not one.path.startswith("capsule")  # which is said in words
     )
     return [
         Fact("Once more", f"job {repeat.of}", fixed=True),
         Fact("Made of", verdict_text(repeat.verdict, repeat.drifts)),
-        Fact("What differs", differs or "nothing that is known", fixed=bool(differs)),
+        Fact("What differs", differs or "nothing that was asked for", fixed=bool(differs)),
         *([Fact("Not promised", "\n".join(repeat.notes))] if repeat.notes else []),
     ]
 

@@ -34,6 +34,7 @@ def told(now, first_packages=PACKAGES, now_packages=PACKAGES, first=FIRST):
 def test_the_same_is_the_same_whatever_gpus_of_that_model_it_had():
     assert told(replace(FIRST, gpus=("GPU-b",))) == (Verdict.SAME, [])
     assert verdict_text(Verdict.SAME, ()) == "same"
+    assert verdict_text(Verdict.UNKNOWN, ()) == "not known yet"
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,10 @@ class Runtime:
 
     def __init__(self, images=None, cards=(), refused=()):
         self.images, self._cards, self.refused = images or {}, cards, refused
+        self.asked = []
 
     def identity(self, reference):
+        self.asked.append(reference)
         found = self.images.get(reference)
         if isinstance(found, Exception):
             raise found
@@ -81,6 +83,9 @@ def test_what_a_file_says_is_an_image_is_no_name_to_look_up():
     evil = ImageIdentity("sha256:evil")
     for first in (ImageIdentity("alpine"), ImageIdentity(None, "alpine"), ImageIdentity("--all", "../x@sha256:1")):
         assert planned({"alpine": evil, "--all": evil, "../x@sha256:1": evil}, first)[0] is Standing.UNKNOWN
+        runtime = Runtime()
+        image_plan(runtime, JobSpec("a", "img"), first, None)
+        assert runtime.asked == ["img"]
     assert planned({ID: evil}, ImageIdentity(ID))[0] is Standing.UNKNOWN  # an engine that answers with another one
 
 

@@ -76,6 +76,7 @@ def test_addresses_as_people_and_browsers_write_them(text, wanted):
         "mlops-desk://model/a/٣",
         "mlops-desk://job/" + "a" * 65,
         "mlops-desk://model/" + "a" * 2000,
+        "mlops-desk://model/" + "%F0%9F%98%80" * 200,
         "http://job/a",
         "--tray",
         "file:///etc/passwd",

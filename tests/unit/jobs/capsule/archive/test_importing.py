@@ -290,7 +290,7 @@ def test_a_version_that_is_not_known_is_said(here, good):
 def test_a_bomb_is_refused_by_what_it_says_and_by_what_it_is(here, good, tmp_path):
     rewritten(good, lambda found: found.update({"record.json": b" " * (64 << 20)}))
     assert good.stat().st_size < 1 << 20
-    with pytest.raises(Refused, match="larger than"):
+    with pytest.raises(Refused, match=r"larger than 4 MiB"):
         here.look(str(good), UID)
     # One that says it is small: the size in both of its heads is a lie.
     data = bytearray(good.read_bytes())
