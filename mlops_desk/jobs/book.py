@@ -5,6 +5,7 @@ writes. The database is written first: what was announced is durable.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -165,6 +166,16 @@ class JobBook:
 
         if job.reason != reason or (state is not None and job.state is not state):
             self.change(job.id, put)
+
+    def fail(self, job: Job, reason: Reason) -> None:
+        """End a job of the queue that can never start."""
+
+        def end(current: Job) -> Job | None:
+            if current.state not in _IN_QUEUE:
+                return None
+            return replace(current, state=JobState.FAILED, reason=reason, ended_at=time.time())
+
+        self.change(job.id, end)
 
     def tell(self, job_id: str, reason: Reason, staging: StagingProgress | None = None) -> None:
         """Show why a job waits without writing it down: it changes often, or the disk is full.

@@ -165,6 +165,7 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
             self._completion.heard(job)
         if self._idle is not None:  # by the clock: that nothing happens is announced by nobody
             self._loop.repeat("jobs-idle", _IDLE_LOOK_SECONDS, self._idle.look, at_once=False)
+        self._loop.start("jobs-code", lambda: self._kept.mend_snapshots(self._book.fail))
         self._loop.repeat("jobs-snapshots", _TIDY_SECONDS, self._kept.tidy_snapshots)
         self._loop.repeat("jobs-copies", _TIDY_SECONDS, self._kept.tidy_copies)
 

@@ -113,7 +113,8 @@ class Copies:
         path, uid = self.path(copy), int(copy.partition("/")[0])
         check_closed(self.root)
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (path.parent.parent, path.parent, path):
+                folder.mkdir(mode=0o700, exist_ok=True)
             tree = path / "tree"
             tree.mkdir(mode=0o755, exist_ok=True)
             tree.chmod(0o755)

@@ -21,7 +21,7 @@ from mlops_desk.jobs.staging.room import plan_room
 from mlops_desk.jobs.staging.shelf import StagingShelf, ranks_of, staged_mounts
 from mlops_desk.jobs.staging.worker import CacheFull, Given
 from mlops_desk.records.jobs.capsule import Capsule
-from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec, Mount
 from mlops_desk.records.jobs.staging import StagedData, StagingProgress
@@ -127,7 +127,7 @@ class Stager:
         except Unavailable as error:
             raise Postponed(words.later(error)) from error
         except (Refused, Invalid) as error:
-            self._fail(job_id, words.refused(error))
+            self._book.fail(job, words.refused(error))
 
     def _look_again(self, job: Job) -> None:
         """See that a job may still have what it names, where it was. Raises Refused, Unavailable."""
@@ -145,7 +145,7 @@ class Stager:
             making = Making(self._shelf.copies, self._shelf.locked, self._room_for(job, mount.source))
             self._give(job, mount, making.make(asked))
         except Changing as error:
-            self._fail(job.id, words.changing(mount.source, error.paths, ROUNDS))
+            self._book.fail(job, words.changing(mount.source, error.paths, ROUNDS))
             raise Given from error
         except NotFound as error:
             raise Postponed(words.source_missing(error), blocked=True) from error
@@ -218,11 +218,3 @@ class Stager:
             return replace(current, capsule=replace(capsule, staged=(*others, data)), reason=None, staging=None)
 
         self._book.change(job.id, take)
-
-    def _fail(self, job_id: str, reason: Reason) -> None:
-        def fail(current: Job) -> Job | None:
-            if current.state.is_final:
-                return None
-            return replace(current, state=JobState.FAILED, reason=reason, ended_at=time.time(), staging=None)
-
-        self._book.change(job_id, fail)

@@ -1,5 +1,6 @@
 """The verbs about what jobs keep on the disk: copies of data, and what logs, code and data take together."""
 
+import logging
 from builtins import list as list_of
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,15 @@ from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Refused
 from mlops_desk.jobs.capsule.freezing import Freezing
 from mlops_desk.jobs.staging.shelf import StagingShelf
-from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.staging import ClearedCopies, DiskPart, JobDisk, StagedCopy, StagingCache
 from mlops_desk.runtimes.archive.budget import kept_bytes
 from mlops_desk.runtimes.disk_shares import LOGS, SNAPSHOTS, STAGING
+
+_log = logging.getLogger(__name__)
+
+_WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,17 @@ class KeptOnDisk:
     def tidy_snapshots(self) -> None:
         """Keep the snapshots within their budget; never those of jobs that are not over."""
         self.freezing.tidy(lambda: [job.capsule for job in self.active()])
+
+    def mend_snapshots(self, fail: Callable[[Job, Reason], None]) -> None:
+        """Look once whether all code is whole; a job that waits with code that is not never starts with it."""
+        used = {job.id: job.capsule.source_sha256 for job in self.active() if job.capsule is not None}
+        damaged = self.freezing.store.mend(lambda: [sha for sha in used.values() if sha is not None])
+        if damaged:
+            _log.warning("%d snapshots of code are not whole any more", len(damaged))
+        for job in self.active():
+            if used.get(job.id) in damaged and job.state in _WAITING:
+                text = "The snapshot of the job's code is damaged: not all of its files are whole."
+                fail(job, Reason("source_damaged", text, hint="Submit its job file again, with the code as it is now."))
 
     def tidy_copies(self) -> None:
         """Keep the copies of data within their budget; those that jobs use stay."""

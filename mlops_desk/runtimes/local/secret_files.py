@@ -6,6 +6,7 @@ They lie in the machine's memory filesystem, so that no disk and no backup ever 
 The engine is told where they lie, and nobody what they say.
 """
 
+import contextlib
 import os
 import shutil
 import stat
@@ -57,7 +58,7 @@ class SecretFiles:
             return
         try:
             self._make_private()
-            self.forget(attempt)
+            self._clear(attempt)
             for folder, files in ((self._of(attempt), values), (self._logins_of(attempt), logins.files)):
                 if files:
                     _lay(folder, files, uid, gid)
@@ -71,7 +72,12 @@ class SecretFiles:
         return all(folder.is_dir() for folder in wanted)
 
     def forget(self, attempt: Attempt) -> None:
-        """Remove an attempt's secrets and logins. Raises OSError."""
+        """Remove an attempt's secrets and logins, and the folder of all where they were the last. Raises OSError."""
+        self._clear(attempt)
+        with contextlib.suppress(OSError):  # others of this instance lie there, or it was never made
+            self._folder.rmdir()
+
+    def _clear(self, attempt: Attempt) -> None:
         for folder in (self._of(attempt), self._logins_of(attempt)):
             if folder.is_dir() and not folder.is_symlink():
                 folder.chmod(0o700)

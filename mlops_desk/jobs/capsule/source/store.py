@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.source.packing import FactsEntry, FileEntry, Limits, LinkEntry, is_inside, read_entries
 
@@ -185,6 +185,25 @@ class SnapshotStore:
             if not _is_whole(self.tree(sha256) / path, size):
                 text = f"The snapshot of the code is damaged: {plain(path)} is not whole."
                 raise Refused(text, "Submit the job again, with the source as it is now.")
+
+    def mend(self, active: Callable[[], Iterable[str]]) -> list[str]:
+        """Look at all snapshots, as after a crash, and return those that are not whole.
+
+        Of those that nobody uses nothing is kept, so that the same code can be submitted again. Each is looked at by
+        itself: it may take minutes, and nobody has to wait for it.
+        """
+        damaged = []
+        for path in self._oldest_first():
+            try:
+                self.check(path.stem)
+            except DeskError:
+                damaged.append(path.stem)
+                with self._lock:
+                    if path.stem not in set(active()) and self._used[path.stem] <= 0:
+                        path.unlink(missing_ok=True)
+                        shutil.rmtree(self.tree(path.stem), ignore_errors=True)
+                        self._forget_files()
+        return damaged
 
     def sizes(self, sha256: str) -> list[tuple[str, int]]:
         """Return the files of a snapshot with their sizes. Raises NotFound."""

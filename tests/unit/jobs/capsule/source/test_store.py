@@ -39,6 +39,17 @@ def store(tmp_path):
     return SnapshotStore(tmp_path / "sources")
 
 
+def test_after_a_crash_what_is_not_whole_is_told_and_goes_where_nobody_uses_it(store):
+    whole, torn, used = (keep(store, {"train.py": data}).sha256 for data in (b"1", b"22", b"333"))
+    for sha in (torn, used):
+        path = store.tree(sha) / "train.py"
+        path.chmod(0o644)
+        path.write_bytes(b"")
+    assert sorted(store.mend(lambda: [used])) == sorted([torn, used])
+    assert (store.has(whole), store.has(torn), store.has(used)) == (True, False, True)
+    store.check(keep(store, {"train.py": b"22"}).sha256)  # submitted again it is whole
+
+
 def contents(tmp_path):
     return sorted(path.name for path in (tmp_path / "sources" / "files").glob("*/*"))
 

@@ -1,0 +1,198 @@
+"""What happens to a copy while it is made: a kill, a silent share, data that change, holes, other users."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import mlops_desk
+from mlops_desk.base.errors import TimedOut, Unavailable
+from mlops_desk.base.people.person import person
+from mlops_desk.base.process import run_command
+from mlops_desk.jobs.run.hands import Postponed
+from mlops_desk.jobs.staging import entries, file_copy, making, worker
+from mlops_desk.records.jobs.job import JobState
+from tests.unit.jobs.staging.conftest import MIB
+
+NOBODY = 65_534
+
+
+def test_after_a_kill_what_was_verified_is_not_read_again(cache, monkeypatch):
+    data = cache.data(**{f"f{number:04}": b"x" * 1000 for number in range(2000)})
+    cache.submit("j", data)
+    start, pids = worker.start_child, []
+
+    def started(*words, **more):
+        process = start(*words, **more)
+        pids.append(process.pid)
+        return process
+
+    monkeypatch.setattr(worker, "start_child", started)
+    copied = making.run_copier
+
+    def kill_midway():
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for path in (cache.root / "cache").glob("*/*/*/manifest"):
+                if path.stat().st_size > 10_000:
+                    os.kill(pids[-1], signal.SIGKILL)
+                    return
+            time.sleep(0.002)
+
+    def killed(request, *words, **more):
+        if request["act"] == "copy":
+            threading.Thread(target=kill_midway).start()
+        return copied(request, *words, **more)
+
+    monkeypatch.setattr(making, "run_copier", killed)
+    with pytest.raises(Postponed, match="ended without an answer"):
+        cache.stage("j")
+    monkeypatch.setattr(making, "run_copier", copied)
+    done = list((cache.root / "cache").glob("*/*/*/manifest"))
+    before = {path: path.stat().st_ino for path in (cache.root / "cache").glob("*/*/*/tree/*")}
+    lines = sum(len(path.read_bytes().splitlines()) for path in done)
+    assert 50 < lines < 2000
+    cache.stage("j")
+    tree = cache.tree("j")
+    assert sum(1 for _ in tree.iterdir()) == 2000
+    kept = sum(before.get(path) == path.stat().st_ino for path in tree.iterdir())
+    assert kept >= lines
+
+
+def test_data_that_change_while_they_are_copied_are_copied_anew_or_told_of(cache, monkeypatch):
+    data = cache.data(a="0", b="same")
+    cache.submit("j", data)
+    copied, rounds = making.run_copier, []
+
+    def written(request, *words, **more):
+        if request["act"] == "copy":
+            rounds.append(1)
+            if len(rounds) <= limit:
+                (data / "a").write_text(str(len(rounds)) * 20)
+        return copied(request, *words, **more)
+
+    monkeypatch.setattr(making, "run_copier", written)
+    limit = 1
+    cache.stage("j")
+    assert (cache.tree("j") / "a").read_text() == "1" * 20
+    rounds.clear()
+    limit = 99
+    cache.submit("k", data, at=4e9)
+    (data / "a").write_text("another")
+    job = cache.stage("k")
+    assert (job.state, job.reason.class_) == (JobState.FAILED, "staging_failed")
+    assert f"{data} was written to each time that it was copied (a), 3 times." in job.reason.text
+
+
+def test_a_share_from_which_nothing_comes_ends_the_worker_and_the_job_waits(cache, monkeypatch):
+    data = cache.data(a="1")
+    cache.submit("j", data)
+    monkeypatch.setattr(worker, "_WORKER", "tests.unit.jobs.staging.silent_worker")
+    with pytest.raises(TimedOut, match="Nothing was read from") as caught:
+        worker.run_copier({"act": "list", "source": str(data)}, [], os.getuid(), lambda *_: None, lambda: False, 1.0)
+    assert "was ended" in str(caught.value)
+
+
+def test_holes_stay_holes_and_are_hashed_as_zeros(cache):
+    data = cache.data()
+    with (data / "sparse").open("wb") as file:
+        file.seek(300 * MIB)
+        file.write(b"end")
+    cache.submit("j", data)
+    cache.stage("j")
+    copy = cache.tree("j") / "sparse"
+    facts = copy.stat()
+    assert facts.st_size == 300 * MIB + 3
+    assert facts.st_blocks * 512 < 2 * MIB
+    with copy.open("rb") as file:
+        file.seek(300 * MIB - 1)
+        assert file.read() == b"\0end"
+
+
+def test_a_folder_of_the_cache_that_others_could_write_to_is_not_used(cache):
+    (cache.root / "cache").mkdir(mode=0o777)
+    (cache.root / "cache").chmod(0o777)
+    cache.submit("j", cache.data(a="1"))
+    job = cache.stage("j")
+    assert job.state is JobState.FAILED
+    assert "not a private folder of the agent's" in job.reason.evidence
+
+
+@pytest.fixture
+def open_place(monkeypatch):
+    """A folder that anybody may enter, with the program in it, run by an interpreter that anybody may run."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        package = Path(mlops_desk.__file__).parent  # it may lie in a home that is closed to others
+        for part in ("base", "records", "jobs"):
+            shutil.copytree(package / part, place / "mlops_desk" / part)
+        shutil.copy(package / "__init__.py", place / "mlops_desk")
+        monkeypatch.setenv("PYTHONPATH", name)
+        for program in (sys.executable, "/usr/bin/python3"):
+            if run_command([program, "-c", ""], 20, as_person=person(NOBODY)).code == 0:
+                monkeypatch.setattr(sys, "executable", program)
+                yield place
+                return
+        pytest.fail("no interpreter here that everybody may run")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_another_user_gets_no_copy_of_ones_data_and_none_of_what_they_may_not_read(cache, open_place):
+    data = open_place / "data"
+    data.mkdir()
+    (data / "a").write_text("secret")
+    (data / "a").chmod(0o600)
+    cache.submit("mine", data, uid=0)
+    cache.stage("mine")
+    cache.submit("theirs", data, uid=NOBODY, at=2.0)
+    job = cache.stage("theirs")
+    assert (job.state, job.capsule) == (JobState.FAILED, None)
+    assert "You may not read" in job.reason.evidence
+    (data / "a").chmod(0o644)
+    cache.submit("later", data, uid=NOBODY, at=3.0)
+    cache.stage("later")
+    mine, theirs = cache.tree("mine"), cache.tree("later")
+    assert mine != theirs
+    assert ((theirs / "a").stat().st_uid, (theirs / "a").read_text()) == (NOBODY, "secret")
+    closed = [path for path in (cache.root / "cache").rglob("*") if "tree" not in path.relative_to(cache.root).parts]
+    assert {path.stat().st_mode & 0o077 for path in (cache.root / "cache", *closed)} <= {0}
+
+
+def test_a_file_that_is_replaced_by_a_link_is_not_followed(cache, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    data = cache.data(a="1")
+    (data / "a").unlink()
+    (data / "a").symlink_to(secret)
+    cache.submit("j", data)
+    cache.stage("j")
+    assert (cache.tree("j") / "a").is_symlink()
+    cache.submit("k", data / "a")
+    assert cache.stage("k").reason.evidence.endswith("has become a link since the job was submitted.")
+
+
+def test_lines_that_are_not_whole_are_the_end_of_a_manifest(tmp_path):
+    whole = entries.SourceEntry("a", entries.FILE, 1, 2, 3, digest="d")
+    path = tmp_path / "manifest"
+    path.write_bytes(entries.line_of(whole) + entries.line_of(whole)[:-5])
+    with path.open("rb") as file:
+        assert list(entries.read_lines(file)) == [whole]
+
+
+def test_what_lies_there_otherwise_than_it_was_written_is_told(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"data")
+    facts = (tmp_path / "a").stat()
+    entry = entries.SourceEntry("a", entries.FILE, 4, facts.st_mtime_ns, 4096)
+    monkeypatch.setattr(file_copy, "hash_part", lambda *_: b"other")
+    source, folder = os.open(tmp_path / "a", os.O_RDONLY), os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(Unavailable, match="its disk is not sound"):
+        file_copy.FileCopy(lambda _: None, lambda *_: None, {}).copy(entry, source, folder, "b")
+    os.close(source)
+    os.close(folder)
