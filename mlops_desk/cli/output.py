@@ -30,7 +30,7 @@ from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
 from mlops_desk.records.endpoint import Endpoint, PastTraffic
 from mlops_desk.records.engine import FoundEngine
-from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.gpu import KEPT, Gpu, LeaseInfo
 from mlops_desk.records.history import SeriesBrief
 from mlops_desk.records.holding import finding
 from mlops_desk.records.host import HostProcesses
@@ -123,7 +123,9 @@ def _gpu_row(gpu: Gpu) -> list[str]:
 def _holder(gpu: Gpu) -> str:
     """Say who has a GPU: the lease's label, else the users and programs that the driver shows."""
     if gpu.lease is not None and gpu.lease.label:
-        return f"{gpu.lease.label} ({gpu.lease.user or 'uid ' + str(gpu.lease.uid)}, {gpu.lease.state})"
+        return f"{gpu.lease.label} ({gpu.lease.user or 'uid ' + str(gpu.lease.uid)}, {_span(gpu.lease)})"
+    if gpu.lease is not None and gpu.lease.state == KEPT and gpu.lease.text:
+        return f"free, and {plain(gpu.lease.text, _LAST_CELL)}"
     shown = {f"{process.user or '?'}: {processes.title(process)}" for process in gpu.processes}
     nobodys = gpu.held_by_nobody_bytes
     if nobodys is not None:
@@ -133,6 +135,13 @@ def _holder(gpu: Gpu) -> str:
     if gpu.lease is None:
         return "free"
     return f"{gpu.lease.state}: {plain(gpu.lease.text, _LAST_CELL)}" if gpu.lease.text else gpu.lease.state
+
+
+def _span(lease: LeaseInfo) -> str:
+    """Say how somebody has a GPU, since when, and until when at the latest."""
+    since = "" if lease.since is None else f" since {moment(lease.since)}"
+    until = "" if lease.until is None else f", until {moment(lease.until)}"
+    return f"{lease.state}{since}{until}"
 
 
 def _job(job: Job) -> str:

@@ -121,7 +121,11 @@ class Desk(DeskVerbs):
         self.ledger = self._ledger()
         self.faults = FaultMemory()
         self.leasing = Leasing(
-            self.ledger, folder.instance, lambda: self.store.number("telemetry.interval_seconds"), self.faults.now
+            self.ledger,
+            folder.instance,
+            lambda: self.store.number("telemetry.interval_seconds"),
+            self.faults.now,
+            lambda: self.jobs.kept_gpus(),  # noqa: PLW0108 - jobs are made later
         )
         self._watch_machine()
         self._keep_models()

@@ -16,8 +16,9 @@ from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.leases.faults import GpuFault
 from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.agent import Check
-from mlops_desk.records.gpu import LeaseInfo
+from mlops_desk.records.gpu import KEPT, LeaseInfo
 from mlops_desk.records.jobs.card import CardState
+from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.records.status import Sample
 
 _log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ _LATE_SECONDS = 5.0  # so much later than two intervals comes the sample of a co
 class Leasing:
     """``instance`` is our agent's; ``interval_seconds`` says how often telemetry samples at the moment.
 
-    ``faults`` are what the driver announced of broken GPUs, by UUID.
+    ``faults`` are what the driver announced of broken GPUs, by UUID, ``kept`` says for whose jobs free ones are kept.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class Leasing:
         instance: str,
         interval_seconds: Callable[[], float],
         faults: Callable[[], Mapping[str, GpuFault]] = dict,
+        kept: Callable[[], Mapping[str, KeptFor]] = dict,
     ) -> None:
+        self._kept = kept
         self._faults = faults
         self._ledger = ledger
         self._instance = instance
@@ -55,6 +58,7 @@ class Leasing:
         """Return who holds which GPU of a sample; what is wrong with our own leases is told with them."""
         self._uphold()
         infos = self._ledger.snapshot(self.facts(sample))
+        infos = {**{uuid: LeaseInfo(KEPT, text=_words(kept)) for uuid, kept in self._kept().items()}, **infos}
         if self._trouble is None:
             return infos
         return {
@@ -89,6 +93,11 @@ class Leasing:
             self._trouble = error.message
             return
         self._trouble = None
+
+
+def _words(kept: KeptFor) -> str:
+    then = time.strftime("%d %b %H:%M", time.localtime(kept.since))
+    return f"kept for {kept.user}'s job {kept.name}, which has waited since {then}"
 
 
 def _weakness(folder: Path) -> str | None:

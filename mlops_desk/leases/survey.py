@@ -111,4 +111,6 @@ def info_of(stand: Stand, told: str | None) -> LeaseInfo:
         plain(lease.label, LABEL_LIMIT),
         stand.text,
         trouble,
+        lease.since,
+        lease.until,
     )

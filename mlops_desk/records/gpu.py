@@ -103,11 +103,16 @@ class AccountedProcess:
     container: str | None = None
 
 
+KEPT = "kept"
+"""The state of a GPU that is free, and kept for somebody who waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class LeaseInfo:
-    """Who holds a GPU in the machine-wide ledger. ``state``: leased, draining, external or unknown.
+    """Who holds a GPU in the machine-wide ledger. ``state``: that of its card, or kept (free, and kept for somebody).
 
-    ``text`` says in a few words why, for a person; ``trouble`` what is or lately was wrong with its lease file.
+    ``text`` says in a few words why, for a person; ``trouble`` what is or lately was wrong with its lease file. It has
+    been held ``since``, and ends by ``until`` at the latest (Unix seconds; None: not known, or nobody said).
     """
 
     state: str
@@ -118,6 +123,8 @@ class LeaseInfo:
     label: str | None = None
     text: str | None = None
     trouble: str | None = None
+    since: float | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

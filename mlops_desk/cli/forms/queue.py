@@ -34,6 +34,8 @@ def starts(forecast: float | None) -> str:
 
 def explanation(told: Explanation) -> str:
     lines = {"job": told.job_id, "state": told.state, "why": plain(told.text, _TEXT)}
+    if told.topology:
+        lines["GPUs"] = told.topology
     place = told.place
     if place is not None:
         lines["position"] = str(place.position)

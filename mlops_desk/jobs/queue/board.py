@@ -10,6 +10,7 @@ from dataclasses import replace
 from mlops_desk.jobs.queue.explain import all_wishes, alternatives, place_of, put
 from mlops_desk.jobs.queue.forecast import FORESEEN, foresee
 from mlops_desk.jobs.queue.schedule import schedule
+from mlops_desk.jobs.queue.topology import topology
 from mlops_desk.jobs.queue.view import QueueView, Wish
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.place import Alternative, Explanation, QueuePlace
@@ -94,12 +95,20 @@ class Board:
             return Explanation(job.id, job.state.value, reason.text, alternatives=alternatives(self.view, wish))
         place, waits = self.place(job.id), self.wish(job.id)
         if place is None or waits is None:
-            return Explanation(job.id, job.state.value, _BEGINS if self._begins(job) else _not_waiting(job))
+            text = _BEGINS if self._begins(job) else _not_waiting(job)
+            return Explanation(job.id, job.state.value, text, topology=self._joined(job.id))
         text = place.reason.text if place.reason is not None else _BEGINS
         before = self.order()[: place.position - 1]
         same = [one.job_id for one in before if bool(one.need.gpus) is bool(waits.need.gpus)]
         sooner = () if job.id in self.plan.starts else alternatives(self.view, waits)
-        return Explanation(job.id, job.state.value, text, place, tuple(same[-_AHEAD:]), sooner)
+        ahead = tuple(same[-_AHEAD:])
+        return Explanation(job.id, job.state.value, text, place, ahead, sooner, self._joined(job.id))
+
+    def _joined(self, job_id: str) -> str:
+        """Return how the GPUs of a job are joined that has them, or is about to."""
+        running = next((one.gpus for one in self.view.running if one.job_id == job_id), ())
+        gpus = self.plan.starts.get(job_id, running)
+        return topology([card for card in self.view.cards or () if card.uuid in gpus])
 
     def _begins(self, job: Job) -> bool:
         return job.state is JobState.QUEUED and any(one.job_id == job.id for one in self.view.running)

@@ -1,5 +1,8 @@
 """Which of the GPUs that could be given out a job gets: near one another, no larger than asked for, islands kept whole.
 
+Of several GPUs those go first that are all joined by NVLink, then those on one NUMA node, then those with the shorter
+paths: training in step is as fast as its slowest path, and the one between sockets is slowest.
+
 Pure: what is asked for and the cards that are free for it in, UUIDs or None out.
 """
 
@@ -13,6 +16,7 @@ from mlops_desk.records.jobs.need import Need
 
 _FAR = 6  # one more than the farthest that a card names
 _NEAR = 0  # NVLink
+_NODE = 4  # between PCIe host bridges of one NUMA node
 _SETS_LOOKED_AT = 500  # all sets of 8 cards are 70 at most, of 11 cards 462; beyond, nearness is grown from each card
 _UNKNOWN_BYTES = 1 << 60  # a card of unknown size is taken for a large one: what is known to be enough goes first
 
@@ -51,6 +55,13 @@ def distance(one: GpuCard, other: GpuCard) -> int:
     return one.peers.get(other.uuid, _FAR)
 
 
+def is_across(one: GpuCard, other: GpuCard) -> bool:
+    """Tell whether two cards hang on different NUMA nodes; where nobody says, whether the path between them does."""
+    if one.numa_node is not None and other.numa_node is not None:
+        return one.numa_node != other.numa_node
+    return distance(one, other) > _NODE
+
+
 def _matches(pattern: str, card: GpuCard) -> bool:
     """Compare a pattern with the name from any of its words on: people write ``H100*`` for NVIDIA H100 80GB HBM3."""
     lowered = pattern.lower()
@@ -80,13 +91,15 @@ def _single(need: Need, card: GpuCard, cards: Sequence[GpuCard]) -> tuple[int, i
     return room, broken, card.index, card.uuid
 
 
-def _spread(chosen: Sequence[GpuCard], cards: Sequence[GpuCard]) -> tuple[int, int, int, tuple[int, ...]]:
-    """Rank a set: how far apart its cards are, how many near pairs with others it breaks, its size, its place."""
-    apart = sum(distance(one, other) for one, other in combinations(chosen, 2))
+def _spread(chosen: Sequence[GpuCard], cards: Sequence[GpuCard]) -> tuple[bool, int, int, int, int, tuple[int, ...]]:
+    """Rank a set: not all joined, pairs across nodes, how far apart, how many near pairs it breaks, size, place."""
+    paths = [distance(one, other) for one, other in combinations(chosen, 2)]
+    across = sum(is_across(one, other) for one, other in combinations(chosen, 2))
     names = {card.uuid for card in chosen}
     rest = [card for card in cards if card.uuid not in names]
     broken = sum(distance(one, other) == _NEAR for one in chosen for other in rest)
-    return apart, broken, sum(map(_size, chosen)), tuple(sorted(card.index for card in chosen))
+    places = tuple(sorted(card.index for card in chosen))
+    return any(paths), across, sum(paths), broken, sum(map(_size, chosen)), places
 
 
 def _sets(count: int, cards: Sequence[GpuCard]) -> list[tuple[GpuCard, ...]]:
@@ -96,11 +109,18 @@ def _sets(count: int, cards: Sequence[GpuCard]) -> list[tuple[GpuCard, ...]]:
     return [_grown(seed, count, cards) for seed in cards]
 
 
+def _beside(card: GpuCard, chosen: Sequence[GpuCard]) -> tuple[bool, int, int, int, int]:
+    """Rank a card to be added to some, as sets are ranked."""
+    paths = [distance(card, one) for one in chosen]
+    across = sum(is_across(card, one) for one in chosen)
+    return any(paths), across, sum(paths), _size(card), card.index
+
+
 def _grown(seed: GpuCard, count: int, cards: Sequence[GpuCard]) -> tuple[GpuCard, ...]:
     chosen = [seed]
     left = [card for card in cards if card is not seed]
     while len(chosen) < count:
-        nearest = min(left, key=lambda card: (sum(distance(card, one) for one in chosen), _size(card), card.index))
+        nearest = min(left, key=lambda card: _beside(card, chosen))
         chosen.append(nearest)
         left.remove(nearest)
     return tuple(chosen)

@@ -49,7 +49,10 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a job waits, what stands before it, and what would start it sooner; ``state`` is the job's."""
+    """Why a job waits, what stands before it, and what would start it sooner; ``state`` is the job's.
+
+    ``topology`` says in a few words how the GPUs are joined that it has, or is about to have ("": it has not several).
+    """
 
     job_id: str
     state: str
@@ -57,6 +60,7 @@ class Explanation:
     place: QueuePlace | None = None
     ahead: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    topology: str = ""
 
 
 @dataclass(frozen=True, slots=True)

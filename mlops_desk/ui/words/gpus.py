@@ -5,7 +5,7 @@ import re
 from mlops_desk.base import agent_clock
 from mlops_desk.base.text import plain
 from mlops_desk.records.diagnosis import Diagnosis
-from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, slowdowns_of
+from mlops_desk.records.gpu import KEPT, Gpu, GpuProcess, GpuState, LeaseInfo, slowdowns_of
 from mlops_desk.records.history import ProcessMemory
 from mlops_desk.ui.words import alerts, marks, numbers
 from mlops_desk.ui.words.numbers import Mark, value_of
@@ -15,12 +15,13 @@ _LEASE_MARKS = {
     "shared": Mark("ok", numbers.OK, "shared"),
     "reserved": Mark("paused", numbers.PAUSED, "reserved"),
     "draining": Mark("paused", numbers.PAUSED, "draining"),
+    KEPT: Mark("paused", numbers.PAUSED, "kept"),
     "faulted": Mark("alert", numbers.ALERT, "faulted"),
     "external": Mark("info", numbers.INFO, "outside job"),
     "unknown": Mark("unknown", numbers.UNKNOWN, "unknown"),
 }
 
-_TOLD = frozenset({"shared", "reserved", "faulted"})
+_TOLD = frozenset({"shared", "reserved", "faulted", KEPT})
 """States of which the ledger's own words say more than who is on it."""
 
 _MEMORY_KIND = re.compile(r"(\d+ ?GB) (HBM|GDDR)\w*")
@@ -81,7 +82,9 @@ def who(gpu: Gpu) -> str:
         return plain(gpu.note)
     lease = gpu.lease
     if lease is not None and (lease.label or lease.user):
-        return " · ".join(plain(part) for part in (lease.label or "a job", lease.user, _age(gpu)) if part)
+        return " · ".join(
+            plain(part) for part in (lease.label or "a job", lease.user, _age(gpu) or _held(lease)) if part
+        )
     compute = [process for process in gpu.processes if process.kind != "graphics"] or list(gpu.processes)
     if not compute and is_held_by_nobody(gpu):
         return f"{numbers.size(gpu.held_by_nobody_bytes)} by no process that is seen"
@@ -100,6 +103,11 @@ def _age(gpu: Gpu) -> str:
     """Return for how long the oldest process on a GPU that computes has been there; nothing where that is not told."""
     began = [process.started_at for process in gpu.processes if process.kind != "graphics" and process.started_at]
     return numbers.duration(agent_clock.now() - min(began)).split(" ", 1)[0] if began else ""
+
+
+def _held(lease: LeaseInfo) -> str:
+    """Return for how long somebody has had a GPU, where nothing of theirs is seen on it."""
+    return "" if lease.since is None else numbers.duration(agent_clock.now() - lease.since).split(" ", 1)[0]
 
 
 def process_name(process: GpuProcess) -> str:

@@ -79,6 +79,12 @@ def test_of_an_orphan_it_is_said_that_its_record_was_lost() -> None:
         (LeaseInfo("unknown", text="file of eve\x1b[2J"), (), "unknown: file of eve\\x1b[2J"),
         (LeaseInfo("leased", uid=7, label="train"), (), "train (uid 7, leased)"),
         (LeaseInfo("draining", uid=7, user="ana", label="train"), (), "train (ana, draining)"),
+        (
+            LeaseInfo("leased", user="ana", label="vit", since=1_764_000_000.0, until=1_764_003_600.0),
+            (),
+            "vit (ana, leased since 2025-11-24 16:00:00, until 2025-11-24 17:00:00)",
+        ),
+        (LeaseInfo("kept", text="kept for bo's job x\x1b"), (), "free, and kept for bo's job x\\x1b"),
         (LeaseInfo("external", text="used"), (GpuProcess(9, None, None, None),), "?: 9"),
         (None, (GpuProcess(9, "bo", "sweep.py", None), GpuProcess(8, "bo", "x", None, "box")), "bo: box, bo: sweep.py"),
     ],

@@ -13,6 +13,7 @@ from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.agent import Check
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.host import Host
+from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.records.status import Sample
 from tests.leasing import lease_gpus
 
@@ -111,3 +112,15 @@ def test_the_doctor_names_the_owner_of_a_folder_that_is_not_roots(tmp_path: Path
         "warning",
         f"{tmp_path} belongs to uid 4101, who could remove other users' leases",
     )
+
+
+def test_free_gpus_that_are_kept_for_somebody_are_told_with_whose_job(tmp_path: Path) -> None:
+    ours = ledger(tmp_path, "ours")
+    lease_gpus(ours, "a1", "train", 1, ours.facts(GPUS, time.time()))
+    kept = {f"GPU-{index}": KeptFor("resnet", "ana", time.time(), 0.0) for index in range(2)}
+    leasing = Leasing(ours, "ours", lambda: 1.0, kept=lambda: kept)
+    infos = leasing.known(sample())
+    assert (infos["GPU-0"].state, infos["GPU-0"].label) == ("leased", "train")
+    assert infos["GPU-0"].since is not None
+    assert infos["GPU-1"].state == "kept"
+    assert (infos["GPU-1"].text or "").startswith("kept for ana's job resnet, which has waited since ")

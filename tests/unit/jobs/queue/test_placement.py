@@ -6,9 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.jobs.queue.placement import fits, place
+from mlops_desk.jobs.queue.board import Board
+from mlops_desk.jobs.queue.placement import distance, fits, place
+from mlops_desk.jobs.queue.topology import topology
+from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.need import Need
-from tests.unit.jobs.queue.views import GIB, card, cards
+from mlops_desk.records.jobs.spec import JobSpec
+from tests.unit.jobs.queue.views import GIB, NOW, card, cards, running, view, wish
 
 
 @given(st.sets(st.integers(0, 7)), st.integers(1, 8))
@@ -82,3 +86,86 @@ def test_no_pattern_breaks_anything(pattern):
 def test_a_card_of_unknown_size_is_taken_last():
     free = [card(0, memory_bytes=None), *cards(2)[1:]]
     assert place(Need(1), free) == ("GPU-1",)
+
+
+def machine(*nodes, links=(), switches=()):
+    """Cards on NUMA nodes; pairs of ``links`` are joined by NVLink, pairs of ``switches`` by one PCIe switch."""
+
+    def path(one, other):
+        pair = {one, other}
+        if any(pair == set(link) for link in links):
+            return 0
+        if any(pair == set(switch) for switch in switches):
+            return 1
+        return 4 if nodes[one] == nodes[other] else 5
+
+    return [
+        card(
+            one,
+            numa_node=nodes[one],
+            peers={f"GPU-{other}": path(one, other) for other in range(len(nodes)) if other != one},
+        )
+        for one in range(len(nodes))
+    ]
+
+
+def test_three_on_one_node_go_before_two_on_a_switch_and_one_across():
+    assert place(Need(3), machine(0, 0, 0, 1, 1, switches=[(3, 4)])) == ("GPU-0", "GPU-1", "GPU-2")
+    shortest_sum = machine(0, 0, 1, 1, 1, switches=[(0, 1)])
+    assert place(Need(3), shortest_sum) == ("GPU-2", "GPU-3", "GPU-4")
+
+
+def test_what_is_all_joined_by_nvlink_goes_first_wherever_it_hangs():
+    ring = [(0, 3), (3, 5), (0, 5)]
+    assert place(Need(3), machine(0, 0, 0, 1, 1, 1, links=ring)) == ("GPU-0", "GPU-3", "GPU-5")
+    half = [(0, 3)]
+    assert place(Need(3), machine(0, 0, 0, 1, 1, links=half)) == ("GPU-0", "GPU-1", "GPU-2")
+
+
+def test_on_one_node_those_behind_one_switch_go_first():
+    assert place(Need(2), machine(0, 0, 0, 0, switches=[(1, 3)])) == ("GPU-1", "GPU-3")
+
+
+@given(
+    st.lists(st.integers(0, 1), min_size=2, max_size=8),
+    st.integers(2, 4),
+    st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=6),
+)
+def test_no_set_across_nodes_is_chosen_where_one_node_would_do(nodes, count, links):
+    free = machine(*nodes, links=links)
+    gpus = place(Need(count), free)
+    if gpus is None:
+        assert count > len(free)
+        return
+    chosen = [one for one in free if one.uuid in gpus]
+    linked = all(distance(one, other) == 0 for one in chosen for other in chosen if one is not other)
+    if len({one.numa_node for one in chosen}) > 1 and not linked:
+        assert max(nodes.count(0), nodes.count(1)) < count
+
+
+@pytest.mark.parametrize(
+    ("cards", "said"),
+    [
+        (machine(0, 0, links=[(0, 1)]), "on NUMA node 0, NVLink all to all"),
+        (
+            machine(0, 0, 0, links=[(0, 1)]),
+            "on NUMA node 0, NVLink between 1 of 3 pairs, the others over the PCIe host bridges of one NUMA node",
+        ),
+        (machine(1, 1, switches=[(0, 1)]), "on NUMA node 1, behind one PCIe switch"),
+        (machine(0, 1), "across NUMA nodes 0 and 1, over the link between NUMA nodes"),
+        ([card(0, peers={}), card(1, peers={})], "by paths that the driver does not name"),
+        (machine(0), ""),
+    ],
+)
+def test_it_is_said_how_gpus_are_joined(cards, said):
+    assert topology(cards) == said
+
+
+def test_an_explanation_says_how_the_gpus_are_joined_that_a_job_gets_or_has():
+    pair = machine(0, 0, links=[(0, 1)])
+    waits = Job("a", "a", JobState.QUEUED, JobSpec("a", "img"), NOW, 1, "me")
+    assert Board(view([wish("a", 2)], pair)).explain(waits).topology == "on NUMA node 0, NVLink all to all"
+    has = replace(waits, state=JobState.RUNNING)
+    runs = [running("a", 0, 1)]
+    assert Board(view([], pair, runs=runs)).explain(has).topology == "on NUMA node 0, NVLink all to all"
+    assert Board(view([wish("a", 2), wish("b", 1, -1)], pair)).explain(waits).topology == ""

@@ -84,6 +84,10 @@ def test_our_place_serves_in_our_own_order_and_no_further_than_the_first_that_ca
     large = plan_of([wish("large", 4), wish("small", at=1)], have, replace(OURS, need=Need(4)), RESNET)
     assert large.starts == {}
     assert large.heads[1].job_id == "large"
+    rtx = (*have, card(4, name="RTX 4090", gib=24))
+    others = replace(RESNET, need=Need(1, model="rtx*"))
+    apart = [wish("large", 4, memory_bytes=40 * GIB), wish("small", at=1)]
+    assert plan_of(apart, rtx, OURS, others).starts == {}
 
 
 def test_a_start_that_nobody_could_have_minded_leaves_the_place():
@@ -114,6 +118,10 @@ def test_our_important_job_stops_no_other_for_a_card_that_is_kept():
     urgent = [wish("urgent", priority=5)]
     assert plan_of(urgent, have, replace(RESNET, need=Need(2)), runs=runs).preempts == ()
     assert plan_of(urgent, have, replace(RESNET, need=Need(3)), runs=runs).preempts != ()
+    ending = [running("ending", 0, uid=1, preemptible=True, ending=True, until=NOW + 9 * HOUR), *runs[1:]]
+    last = [replace(runs[0], gpus=("GPU-2",))]
+    wide = [wish("urgent", 2, priority=5)]
+    assert plan_of(wide, (*have, held(2)), replace(RESNET, need=Need(1)), runs=[*ending, *last]).preempts == ()
     mine = replace(OURS, job_id="urgent")
     assert plan_of(urgent, have, mine, replace(RESNET, need=Need(2)), runs=runs).preempts != ()
 
