@@ -26,6 +26,7 @@ _ENGINE = r"[a-z][a-z0-9-]{0,31}=([a-z]+:)?(unix:///|tcp://|https?://)\S{1,200}"
 
 _WEB = r"(https?://[^\s@]{1,500})?"  # base/network/addresses.py says what is wrong; with a login it is never kept
 _NAME_OF_SECRET = r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,99})?"  # noqa: S105 - a form, as storage/secrets.py has it
+_WEIGHT = r"[^\s=]{1,64}=(\d{1,3}(\.\d{1,3})?|\.\d{1,3})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("queue.patience_hours", "Queue", "Longest wait without a start",
             "Whoever has had no job of a priority started for so long goes first, whatever the others' priority.",
             "number", 24.0, minimum=0.1, maximum=8760.0, unit="h"),
+    Setting("queue.weights", "Queue", "Shares of users",
+            "Whoever has 2 may use twice as much before others go first, written NAME=WEIGHT with blanks between, as "
+            "ana=2 bo=0.5; all others have 1. It holds among the users of one agent.", "text", "",
+            form=rf"({_WEIGHT}( +{_WEIGHT})*)?"),
     # 12: the end of a working day's jobs, and of those of a night.
     Setting("queue.kept_hours", "Queue", "GPUs kept for other agents' jobs",
             "GPUs stay unused for the first job of another user's agent for so long at most, then they are given out "

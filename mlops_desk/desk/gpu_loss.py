@@ -9,6 +9,7 @@ from mlops_desk.leases.files import Lease
 from mlops_desk.leases.host import Process
 from mlops_desk.records.event import Notice
 from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.jobs.reason import Reason
 
 _ATTEMPT = re.compile(r"(.+)-a\d+")
 _LOOKS = 2  # chosen: the collector may be replaced, or a container end, between two looks
@@ -17,17 +18,28 @@ _CLOSED = (
     "its container may no longer open it, as after systemd has set its units anew (daemon-reload); the files are "
     "there, and every call to the GPU fails"
 )
+Lost = Callable[[str, str, Reason], None]
+"""Hear that an attempt (its id) has lost a GPU (UUID), and why."""
+
+
+def _nobody(_attempt_id: str, _gpu: str, _reason: Reason) -> None:
+    """Hear nothing."""
 
 
 class GpuLoss:
-    """``held`` are our own leases, ``may_open`` asks for a container's process, ``publish`` tells."""
+    """``held`` are our own leases, ``may_open`` asks for a container's process, ``publish`` tells people.
+
+    ``lost`` hears of each attempt and GPU.
+    """
 
     def __init__(
         self,
         held: Callable[[], Iterable[Lease]],
         may_open: Callable[[Process], bool | None],
         publish: Callable[[Notice], None],
+        lost: Lost = _nobody,
     ) -> None:
+        self._lost_to = lost
         self._held = held
         self._may_open = may_open
         self._publish = publish
@@ -66,3 +78,5 @@ class GpuLoss:
             f"mlops-desk jobs rerun {job_id}", before="What it does there fails. A new container gets it back: "
         )
         self._publish(Notice("alert", "gpus", text, hint, about=("job", job_id)))
+        class_ = "gpu_access_lost" if why == _CLOSED else "gpu_lost"
+        self._lost_to(lease.attempt, lease.gpu, Reason(class_, text, evidence=f"Seen at two looks: {why}.", hint=hint))

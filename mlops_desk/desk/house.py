@@ -53,6 +53,7 @@ from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.leases.letters.waiting_desk import WaitingDesk
 from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import ModelsService, RegistryCore
 from mlops_desk.rules.service import RulesService
@@ -274,9 +275,13 @@ class Desk(DeskVerbs):
             self.bus.publish,
             self.folder.root / "notes_seen.json",
             partial(gpu_hours, self._hours_parts()),
-            GpuLoss(self.ledger.held, may_open_gpus, self.bus.publish),
+            GpuLoss(self.ledger.held, may_open_gpus, self.bus.publish, self._gpu_lost),
             lambda: self.jobs.kept_gpus(),  # noqa: PLW0108 - jobs are made later
         )
+
+    def _gpu_lost(self, attempt_id: str, gpu: str, reason: Reason) -> None:
+        self.machine.witness.note_loss(attempt_id, gpu, is_closed=reason.class_ == "gpu_access_lost")
+        self.jobs.gpu_lost(attempt_id, reason)
 
     def _hours_parts(self) -> HoursParts:
         return HoursParts(

@@ -10,6 +10,7 @@ from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.desk.engines.gpu_toolkit import Toolkit
 from mlops_desk.desk.gpu_faults import FaultMemory
+from mlops_desk.desk.gpu_witness import GpuWitness
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.engines.engine import Engine
 from mlops_desk.events.service import EventParts, EventsService
@@ -57,6 +58,7 @@ class MachineWiring:
     ) -> None:
         self._faults = faults
         self._toolkit = Toolkit()
+        self.witness = GpuWitness()
         self._telemetry = telemetry
         self._leasing = leasing
         self._state = state
@@ -68,6 +70,7 @@ class MachineWiring:
 
         def judge(heard: tuple[DeviceEvent, ...], status: Status, is_tick: bool) -> None:
             self._faults.take(heard, status.gpus, time.monotonic())
+            self.witness.take(heard)
             events.take(heard, status)
             exporter.take(heard, status.gpus, is_tick=is_tick)
             if is_tick:

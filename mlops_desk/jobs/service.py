@@ -25,6 +25,7 @@ from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
 from mlops_desk.jobs.capsule.requirements import Requirements
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.capsule.verbs import CapsuleParts, CapsuleVerbs
+from mlops_desk.jobs.causes.judge import words_for
 from mlops_desk.jobs.file.changes import without_file
 from mlops_desk.jobs.file.fields import PRIORITY_LIMIT
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
@@ -136,7 +137,18 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
         self._usage = Usage()
         stager = Stager(self._book, shelf, runtimes.accept_again, loop.ending.is_set)
         self._runners = {
-            one.name: Runner(self._book, one, runs, loop.start, self._usage, rules, groups, pools[one.name], stager)
+            one.name: Runner(
+                self._book,
+                one,
+                runs,
+                loop.start,
+                self._usage,
+                rules,
+                groups,
+                pools[one.name],
+                stager,
+                outside.gpu_end,
+            )
             for one in runtimes
         }
         self._groups = GroupVerbs(self._book, histories, lambda job: self._runner_of(job).cancel(job.id))
@@ -206,6 +218,13 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
         """Look at the queue now, as when a GPU has become free."""
         for runner in self._runners.values():
             runner.wake()
+
+    def gpu_lost(self, attempt_id: str, reason: Reason) -> None:
+        """Hear that a running attempt has lost a GPU: it is stopped if its job wants to be tried again after that."""
+        job_id = attempt_id.rpartition("-a")[0]
+        job = self._book.current(job_id)
+        if job is not None and not set(words_for(reason.class_)).isdisjoint(job.spec.retries):
+            self._runner_of(job).fail(job_id, attempt_id, reason)
 
     def kept_gpus(self) -> Mapping[str, KeptFor]:
         """Return, by the GPU, for whom each is kept while somebody stands in the line of all agents."""

@@ -14,7 +14,7 @@ from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.capsule.data_identity import data_identities
 from mlops_desk.jobs.capsule.packages import PackageLists, library_versions
 from mlops_desk.jobs.capsule.usage import usage_of
-from mlops_desk.jobs.ports import GpuHardware, Spent, TellRun
+from mlops_desk.jobs.ports import GpuEnd, GpuHardware, Spent, TellRun, nothing_seen
 from mlops_desk.records.jobs.capsule import Capsule, DataIdentity, ImageIdentity
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
 from mlops_desk.records.jobs.spec import Mount
@@ -35,7 +35,7 @@ class Outside:
     """What the rest of the house tells and is told; None where there is none of it.
 
     ``idle_minutes``: after so long without use held GPUs are told of, or taken back. ``export_bytes``: how much of a
-    job's outputs an export takes.
+    job's outputs an export takes. ``gpu_end`` tells what was seen of an attempt's GPUs.
     """
 
     hardware: GpuHardware | None = None
@@ -43,6 +43,7 @@ class Outside:
     tell_run: TellRun | None = None
     idle_minutes: Callable[[], int] | None = None
     export_bytes: Callable[[], int] = lambda: _EXPORT_BYTES
+    gpu_end: GpuEnd = nothing_seen
 
 
 class Completion:

@@ -15,10 +15,14 @@ class XidSeen:
 
 @dataclass(frozen=True, slots=True)
 class GpuFacts:
-    """What telemetry saw of the job's GPUs. ``lost`` are those that have gone from the driver."""
+    """What was seen of the job's GPUs.
+
+    ``lost`` are those that have gone from the driver, ``closed`` those that its container may not open any more.
+    """
 
     xids: Sequence[XidSeen] = ()
     lost: Sequence[str] = ()
+    closed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,12 @@ def _lost(facts: EndFacts) -> str | None:
     return _told(facts, lambda xid: xid.code == _BUS)
 
 
+def _closed(facts: EndFacts) -> str | None:
+    if not facts.gpus.closed:
+        return None
+    return f"Its control group no longer let it open {', '.join(map(plain, facts.gpus.closed))}."
+
+
 def _damaged(facts: EndFacts) -> str | None:
     return _told(facts, lambda xid: xid.code in _MEMORY)
 
@@ -74,6 +80,7 @@ DRIVER = (
         "gpu_access_lost", Weight.ROOT, "The container has lost its GPUs while it ran.",
         "A reload of systemd on the host does this. Submit the job again; the doctor shows how to prevent it.",
         said("Failed to initialize NVML: Unknown Error"),
+        judge=_closed,
     ),
     EndCause(
         "driver_mismatch", Weight.ROOT, "The CUDA of the image and the driver of this machine don't fit together.",

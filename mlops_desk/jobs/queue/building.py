@@ -66,6 +66,7 @@ class Views:
             moment.rules.gpus_per_user,
             moment.rules.spared_seconds,
             moment.rules.patience_seconds,
+            moment.rules.weights,
         )
         running = tuple(
             self._under_way(job, moment) for job in active if job.state in UNDER_WAY or job.id in moment.promised

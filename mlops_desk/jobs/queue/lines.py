@@ -1,12 +1,15 @@
 """The order of those who wait: the overdue, then by priority, then who has used least, then who came first.
 
 What a user has used is their usage of the past, what they hold now, and, for each later job of theirs, what the older
-ones will be charged: so a hundred jobs at once do not go before another user's first.
+ones will be charged: so a hundred jobs at once do not go before another user's first. Whoever has a weight of two may
+use twice as much. What somebody holds through other agents counts as well, for the ledger says so; what they had of
+those before is in no ledger, and counts nowhere.
 """
 
 from collections.abc import Iterable, Mapping
 
 from mlops_desk.jobs.queue.view import QueueLine, QueueView, Wish
+from mlops_desk.records.jobs.card import CardHolder
 
 ENTRY_SECONDS = 3600.0
 """Chosen: a job is charged so long when it starts, as nobody knows how long it runs; once over it counts as it is."""
@@ -39,7 +42,20 @@ def usage_now(view: QueueView) -> Mapping[int, float]:
     for job in view.running:
         held = ENTRY_SECONDS if job.since is None else max(ENTRY_SECONDS, view.now - job.since)
         used[job.uid] = used.get(job.uid, 0.0) + held * len(job.gpus)
+    for holder in held_elsewhere(view):
+        held = ENTRY_SECONDS if holder.since is None else max(ENTRY_SECONDS, view.now - holder.since)
+        used[holder.uid or 0] = used.get(holder.uid or 0, 0.0) + held
     return used
+
+
+def held_elsewhere(view: QueueView) -> list[CardHolder]:
+    """Return what users hold by leases of other agents, once for each GPU; whose it is stands in each."""
+    return [
+        holder
+        for card in view.cards or ()
+        for holder in card.holders
+        if holder.uid is not None and holder.job_id is None and not holder.external
+    ]
 
 
 def last_starts(view: QueueView) -> Mapping[tuple[int, int], float]:
@@ -58,6 +74,7 @@ class Turns:
         self._now = view.now
         self._patience = view.policy.patience_seconds
         self._usage = usage_now(view)
+        self._weights = view.policy.weights
         self._starts = last_starts(view)
 
     def key(self, line: QueueLine, index: int) -> Key:
@@ -70,7 +87,8 @@ class Turns:
                 last = _LONG_AGO
             if self._now - max(wish.ready_at, last) > self._patience:
                 return 0, last, 0.0, wish.submitted_at, wish.job_id
-        return 1, -line.priority, self._usage.get(line.uid, 0.0) + charge, wish.submitted_at, wish.job_id
+        used = (self._usage.get(line.uid, 0.0) + charge) / self._weights.get(wish.user, 1.0)
+        return 1, -line.priority, used, wish.submitted_at, wish.job_id
 
     def sorted(self, lines: Iterable[QueueLine]) -> list[Wish]:
         """Return all who wait, the next first."""

@@ -14,7 +14,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from mlops_desk.jobs.queue import words
-from mlops_desk.jobs.queue.lines import Turns, line_up
+from mlops_desk.jobs.queue.lines import Turns, held_elsewhere, line_up
 from mlops_desk.jobs.queue.placement import place
 from mlops_desk.jobs.queue.plan import Plan, Preempted, Promise, Wait
 from mlops_desk.jobs.queue.preemption import Preemptions
@@ -63,6 +63,8 @@ class _Decision:
         self._held: dict[int, int] = {}
         for job in view.running:
             self._held[job.uid] = self._held.get(job.uid, 0) + len(job.gpus)
+        for holder in held_elsewhere(view):
+            self._held[holder.uid or 0] = self._held.get(holder.uid or 0, 0) + 1
 
     def plan(self) -> Plan:
         lines = [*self._view.waiting, *line_up(self._released())]

@@ -89,7 +89,7 @@ class QueuePolicy:
     ``usage`` is each user's GPU-seconds of the past, decayed. ``last_starts`` is when a job of a user and priority
     was last started. ``gpus_per_user``: at once; 0: no limit. A job that has run less than ``spared_seconds`` is not
     preempted, nor one that was before until it has run as much longer for each time. Whoever has had no start for
-    ``patience_seconds`` goes first.
+    ``patience_seconds`` goes first. Of ``weights``, by the user's name, a user of 2 may use twice as much as one of 1.
     """
 
     usage: Mapping[int, float] = field(default_factory=dict)
@@ -97,6 +97,7 @@ class QueuePolicy:
     gpus_per_user: int = 0
     spared_seconds: float = 600.0
     patience_seconds: float = 86_400.0
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.jobs.book import JobBook, with_attempt
+from mlops_desk.jobs.ports import GpuEnd, nothing_seen
 from mlops_desk.jobs.queue.plan import PREEMPTED, WAITING_FOR_GPUS
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.ending import Endings, queued_again
@@ -40,13 +41,13 @@ class Attempts:
     One thread at a time works on a job; several may work on different ones.
     """
 
-    def __init__(self, book: JobBook, runtime: Runtime, runs: JobRuns) -> None:
+    def __init__(self, book: JobBook, runtime: Runtime, runs: JobRuns, gpu_end: GpuEnd = nothing_seen) -> None:
         self._book = book
         self._runtime = runtime
         self._runs = runs
         self._preemption = Preemption(book, runtime)
         self._limits = Limits(book, runtime)
-        self._endings = Endings(book, runtime, runs, self._preemption.saved)
+        self._endings = Endings(book, runtime, runs, self._preemption.saved, gpu_end)
 
     # -- beginning -----------------------------------------------------------------------------
 
@@ -226,12 +227,15 @@ class Attempts:
         job = self._book.get(job_id)
         attempt = job.attempts[-1]
         reason = self._runtime.overrun(job, attempt)
-        if reason is None:
-            return
+        if reason is not None:
+            self.fail(job.id, attempt.id, reason)
+
+    def fail(self, job_id: str, attempt_id: str, reason: Reason) -> None:
+        """Have a running attempt stopped that can't go on, for what ``reason`` says; it counts as failed by that."""
 
         def stop(current: Job) -> Job | None:
             newest = current.attempts[-1]
-            if newest.id != attempt.id or newest.state is not JobState.RUNNING or newest.stopped_for is not None:
+            if newest.id != attempt_id or newest.state is not JobState.RUNNING or newest.stopped_for is not None:
                 return None
             return with_attempt(current, replace(newest, reason=reason, stopped_for=reason))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mlops_desk.jobs.book import JobBook, with_attempt
+from mlops_desk.jobs.ports import GpuEnd, nothing_seen
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.outcome import AttemptVerdict, Ending
 from mlops_desk.jobs.run.runs import JobRuns
@@ -23,9 +24,12 @@ HasSaved = Callable[[Attempt, Sequence[str]], bool]
 
 
 class Endings:
-    """Ends the attempts of one runtime."""
+    """Ends the attempts of one runtime. ``gpu_end`` tells what was seen of their GPUs."""
 
-    def __init__(self, book: JobBook, runtime: Runtime, runs: JobRuns, has_saved: HasSaved) -> None:
+    def __init__(
+        self, book: JobBook, runtime: Runtime, runs: JobRuns, has_saved: HasSaved, gpu_end: GpuEnd = nothing_seen
+    ) -> None:
+        self._gpu_end = gpu_end
         self._book = book
         self._runtime = runtime
         self._runs = runs
@@ -53,9 +57,10 @@ class Endings:
         outcome = left.outcome
         watched = outcome is None and seen is not None and self._was_watched(attempt, seen)
         asked, tail = job.cancel_requested, left.log_tail
-        ending = Ending(outcome, seen, watched, asked, tail, attempt.gpus, newest.stopped_for, job.spec)
-        verdict = verdict_of(ending, job, newest, lambda: self._has_saved(newest, left.log_tail))
         started_at, ended_at = times.span(newest, outcome, seen, times.now())
+        gpus = self._gpu_end(newest, ended_at)
+        ending = Ending(outcome, seen, watched, asked, tail, attempt.gpus, newest.stopped_for, job.spec, gpus)
+        verdict = verdict_of(ending, job, newest, lambda: self._has_saved(newest, left.log_tail))
         proof = newest.proof or (self._runtime.proof(job, newest) if newest.gpus else None)
         self.conclude(job, replace(newest, started_at=started_at, proof=proof), verdict, ended_at)
 

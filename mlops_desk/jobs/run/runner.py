@@ -15,7 +15,7 @@ from dataclasses import replace
 from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.ports import DataStaging, GroupWatch
+from mlops_desk.jobs.ports import DataStaging, GpuEnd, GroupWatch, nothing_seen
 from mlops_desk.jobs.queue.building import IN_QUEUE, UNDER_WAY
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import Usage
@@ -54,12 +54,13 @@ class Runner:
         groups: GroupWatch | None = None,
         pool: Pool | None = None,
         staging: DataStaging | None = None,
+        gpu_end: GpuEnd = nothing_seen,
     ) -> None:
         self._book = book
         self._runtime = runtime
         self._runs = runs
         self._hands = Hands(hand, self._excuse, book.current, self.wake)
-        self._attempts = Attempts(book, runtime, runs)
+        self._attempts = Attempts(book, runtime, runs, gpu_end)
         self.serving = Serving(
             book, runtime, self._attempts, self._hands, usage or Usage(), rules, groups, pool, staging
         )
@@ -132,6 +133,11 @@ class Runner:
     def preempt(self, job_id: str, reason: Reason) -> None:
         """Ask a running preemptible job to save its work and to queue again. Raises DeskError."""
         self._attempts.preempt(job_id, reason)
+        self.wake()
+
+    def fail(self, job_id: str, attempt_id: str, reason: Reason) -> None:
+        """Stop a running attempt that can't go on; its job is tried again if it asks for that. Raises DeskError."""
+        self._attempts.fail(job_id, attempt_id, reason)
         self.wake()
 
     def cancel(self, job_id: str) -> Job:

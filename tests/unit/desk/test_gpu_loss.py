@@ -104,3 +104,17 @@ def test_the_rules_of_a_control_group_tell_whether_gpus_may_be_opened(tmp_path: 
     assert may_open_gpus(me, tmp_path / "proc", tmp_path) is None
     (tmp_path / "proc" / str(pid) / "cgroup").unlink()
     assert may_open_gpus(me, tmp_path / "proc", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("gpus", "may_open", "class_", "evidence"),
+    [(LOST, None, "gpu_lost", "fallen off the bus"), (GPUS, False, "gpu_access_lost", "daemon-reload")],
+)
+def test_the_attempt_hears_of_it_with_the_class_by_which_it_is_retried(gpus, may_open, class_, evidence) -> None:
+    town, heard = Town(LEASE, may_open=may_open), []
+    town.loss = GpuLoss(lambda: (LEASE,), lambda _process: may_open, town.told.append, lambda *what: heard.append(what))
+    for _ in range(4):
+        town.loss.look(gpus)
+    ((attempt, gpu, reason),) = heard
+    assert (attempt, gpu, reason.class_) == ("4be0643f1d98-a1", "GPU-1", class_)
+    assert evidence in reason.evidence

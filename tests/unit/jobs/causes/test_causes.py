@@ -134,6 +134,7 @@ def test_a_cause_is_known_by_what_a_program_says(class_, code, log):
     ("class_", "gpus"),
     [
         ("gpu_lost", GpuFacts(lost=("GPU-1",))),
+        ("gpu_access_lost", GpuFacts(closed=("GPU-1",))),
         ("gpu_lost", GpuFacts(xids=(XidSeen(79, "GPU-1", 4.0),))),
         ("gpu_ecc", GpuFacts(xids=(XidSeen(45, "GPU-1", 4.0), XidSeen(48, "GPU-1", 4.0)))),
         ("gpu_xid", GpuFacts(xids=(XidSeen(119, "GPU-1", 300.0),))),

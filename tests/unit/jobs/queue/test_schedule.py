@@ -406,3 +406,29 @@ def test_a_forecast_counts_the_grace_of_whoever_makes_room():
     assert foresee(view([wish("urgent", priority=5)], cards(1), runs=[slow])) == {"urgent": NOW + 600}
     pair = [cheap("a", 0, grace_seconds=30.0), cheap("b", 1, grace_seconds=90.0)]
     assert foresee(view([wish("urgent", 2, priority=5)], cards(2), runs=pair)) == {"urgent": NOW + 90}
+
+
+# -- shares --------------------------------------------------------------------------------------
+
+
+def test_whoever_has_twice_the_weight_may_use_twice_as_much():
+    both = [wish("a", uid=1), wish("b", at=1, uid=2)]
+    used = {1: 3.0 * HOUR, 2: 2.0 * HOUR}
+    assert started(view(both, cards(1), policy=QueuePolicy(used))) == ["b"]
+    assert started(view(both, cards(1), policy=QueuePolicy(used, weights={"user1": 2.0}))) == ["a"]
+    burst = [*(wish(f"a{n}", at=n, uid=1) for n in range(6)), *(wish(f"b{n}", at=9 + n, uid=2) for n in range(6))]
+    shared = started(view(burst, cards(6), policy=QueuePolicy(weights={"user1": 2.0})))
+    assert sum(name.startswith("a") for name in shared) == 4
+
+
+def test_what_a_user_holds_through_another_agent_counts():
+    mine = CardHolder("x", "user1", 1, since=NOW - 5 * HOUR)
+    have = (card(0, CardState.LEASED, holders=(mine,)), card(1))
+    both = [wish("a", uid=1), wish("b", at=1, uid=2)]
+    assert started(view(both, have)) == ["b"]
+    outside = (card(0, CardState.EXTERNAL, holders=(replace(mine, external=True),)), card(1))
+    assert started(view(both, outside)) == ["a"]
+    ours = (card(0, CardState.LEASED, holders=(replace(mine, job_id="x"),)), card(1))
+    assert started(view(both, ours)) == ["a"]
+    limited = schedule(view([wish("a", uid=1)], have, policy=QueuePolicy(gpus_per_user=1)))
+    assert limited.waits["a"].reason.class_ == WAITING_FOR_QUOTA

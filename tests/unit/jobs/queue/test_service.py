@@ -186,7 +186,10 @@ def test_the_rules_are_those_of_the_settings(desk):
     assert rules_of(desk.settings) == QueueRules()
     desk.settings.set("queue.half_life_hours", "24")
     desk.settings.set("queue.gpus_per_user", "4")
-    assert rules_of(desk.settings) == QueueRules(gpus_per_user=4, half_life_seconds=86_400.0)
+    desk.settings.set("queue.weights", "ana=2  bo.x=0.5 eve=0")
+    assert rules_of(desk.settings) == QueueRules(
+        gpus_per_user=4, half_life_seconds=86_400.0, weights={"ana": 2.0, "bo.x": 0.5}
+    )
 
 
 def test_what_was_used_before_is_known_to_the_next_agent(desk, tmp_path):
