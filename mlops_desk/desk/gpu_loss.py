@@ -1,14 +1,19 @@
 """Notices jobs whose container has lost a GPU that is leased to them: it is gone, or may no longer be opened."""
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from threading import Lock
 
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
+from mlops_desk.jobs.causes.facts import GpuFacts, XidSeen
 from mlops_desk.leases.files import Lease
 from mlops_desk.leases.host import Process
 from mlops_desk.records.event import Notice
 from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.jobs.job import Attempt
 from mlops_desk.records.jobs.reason import Reason
 
 _ATTEMPT = re.compile(r"(.+)-a\d+")
@@ -18,6 +23,10 @@ _CLOSED = (
     "its container may no longer open it, as after systemd has set its units anew (daemon-reload); the files are "
     "there, and every call to the GPU fails"
 )
+_EVENTS = 200  # chosen: a storm of one GPU must not push out what the others said an hour ago
+_LOSSES = 100  # chosen: many times the attempts that run at once
+_SETTLING_SECONDS = 5.0
+"""Chosen: what is read from the kernel's log may be stamped a moment after the program has ended by it."""
 Lost = Callable[[str, str, Reason], None]
 """Hear that an attempt (its id) has lost a GPU (UUID), and why."""
 
@@ -80,3 +89,45 @@ class GpuLoss:
         self._publish(Notice("alert", "gpus", text, hint, about=("job", job_id)))
         class_ = "gpu_access_lost" if why == _CLOSED else "gpu_lost"
         self._lost_to(lease.attempt, lease.gpu, Reason(class_, text, evidence=f"Seen at two looks: {why}.", hint=hint))
+
+
+class GpuWitness:
+    """What was seen of the GPUs of attempts while they ran, for when it is asked why one ended.
+
+    Errors and losses are announced once, and while the job still runs. Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._xids: dict[str, deque[tuple[float, int]]] = {}
+        self._losses: dict[str, dict[str, bool]] = {}
+
+    def take(self, heard: Iterable[DeviceEvent]) -> None:
+        """Remember the errors that a driver announced."""
+        with self._lock:
+            for event in heard:
+                if event.kind == "xid" and event.device is not None and event.code is not None:
+                    known = self._xids.setdefault(event.device, deque(maxlen=_EVENTS))
+                    known.append((event.at, event.code))
+
+    def note_loss(self, attempt_id: str, gpu: str, *, is_closed: bool) -> None:
+        """Remember that an attempt has lost a GPU: it is gone, or its container may not open it any more."""
+        with self._lock:
+            self._losses.setdefault(attempt_id, {})[gpu] = is_closed
+            while len(self._losses) > _LOSSES:
+                del self._losses[next(iter(self._losses))]
+
+    def facts(self, attempt: Attempt, ended_at: float) -> GpuFacts:
+        """Return what is known of an attempt's GPUs that ended at a Unix time."""
+        since = attempt.started_at or ended_at
+        with self._lock:
+            told = [
+                XidSeen(code, gpu, max(0.0, ended_at - at))
+                for gpu in attempt.gpus
+                for at, code in self._xids.get(gpu, ())
+                if since <= at <= ended_at + _SETTLING_SECONDS
+            ]
+            losses = dict(self._losses.get(attempt.id, {}))
+        lost = tuple(gpu for gpu, is_closed in losses.items() if not is_closed)
+        closed = tuple(gpu for gpu, is_closed in losses.items() if is_closed)
+        return GpuFacts(tuple(told), lost, closed)

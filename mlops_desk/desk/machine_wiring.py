@@ -10,7 +10,7 @@ from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.errors import DeskError, NotFound
 from mlops_desk.desk.engines.gpu_toolkit import Toolkit
 from mlops_desk.desk.gpu_faults import FaultMemory
-from mlops_desk.desk.gpu_witness import GpuWitness
+from mlops_desk.desk.gpu_loss import GpuWitness
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.engines.engine import Engine
 from mlops_desk.events.service import EventParts, EventsService

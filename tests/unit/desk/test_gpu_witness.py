@@ -1,6 +1,6 @@
 """What was seen of a job's GPUs while it ran is known when it is asked why it ended."""
 
-from mlops_desk.desk.gpu_witness import GpuWitness
+from mlops_desk.desk.gpu_loss import GpuWitness
 from mlops_desk.jobs.causes.facts import GpuFacts, XidSeen
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.jobs.job import Attempt, JobState
