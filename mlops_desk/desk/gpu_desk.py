@@ -164,9 +164,7 @@ class GpuDesk(GpusService):
             if len(free) >= wish.gpus:
                 yield from (f"{_called(card)} ({card.uuid}) is free." for card in free)
                 return
-            others = "; ".join(
-                f"{_called(card)}: {card.text or card.state}" for card in whole(cards) if card not in free
-            )
+            others = "; ".join(f"{_called(card)}: {_why_not(card)}" for card in whole(cards) if card not in free)
             text = f"Waits for {wish.gpus} free; {len(free)} now. {others}"
             if text != told:
                 told = text
@@ -217,7 +215,7 @@ class GpuDesk(GpusService):
                     self._wishes.discard(wish)
                 named = ", ".join(map(_called, free))
                 text = f"Free now: {named}. You asked to be told."
-                self._parts.publish(Notice("info", "gpus", text, about=("gpu", free[0].uuid)))
+                self._parts.publish(Notice("info", "gpus", text, about=("gpu", free[0].uuid), personal=True))
 
     def _deliver_notes(self) -> None:
         found = for_user(self._parts.notes.read(), os.geteuid(), time.time())
@@ -230,7 +228,7 @@ class GpuDesk(GpusService):
             title = f"{plain(who)} left a note about your process {content.pid} on GPU {content.gpu_index}"
             uuid = next((gpu.uuid for gpu in self.list() if gpu.index == content.gpu_index), None)
             about = None if uuid is None else ("gpu", uuid)
-            self._parts.publish(Notice("info", "gpus", f"{title}. {said(paper)}", about=about))
+            self._parts.publish(Notice("info", "gpus", f"{title}. {said(paper)}", about=about, personal=True))
         if fresh:
             kept = [*seen, *(f"{paper.uid}-{paper.id}" for paper in fresh)][-_SEEN_LIMIT:]
             write_atomically(self._parts.seen, json.dumps(kept).encode())
@@ -254,13 +252,20 @@ def _called(card: GpuCard) -> str:
 
 
 def free_for(cards: Sequence[GpuCard], uid: int, memory_bytes: int | None) -> list_of[GpuCard]:
-    """Return the cards that a user could have now, with so much free memory each."""
+    """Return the cards that a user could have now, with so much free memory each; not what is kept for others."""
     return [
         card
         for card in whole(cards)
         if (card.state is CardState.FREE or (card.state is CardState.RESERVED and _is_theirs(card, uid)))
+        and (card.kept is None or card.kept.user == user_name(uid))
         and (memory_bytes is None or (card.room_bytes is not None and card.room_bytes >= memory_bytes))
     ]
+
+
+def _why_not(card: GpuCard) -> str:
+    if card.kept is not None and card.state is CardState.FREE:
+        return f"kept for {card.kept.user}'s job {card.kept.name}"
+    return card.text or card.state
 
 
 def _is_theirs(card: GpuCard, uid: int) -> bool:

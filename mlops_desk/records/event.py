@@ -181,7 +181,8 @@ class Notice(Announcement):
     """Something a person should know. ``level``: info, warning or alert; ``source`` names the part.
 
     ``about`` is the kind and the key of what it tells of, as ("gpu", UUID), ("job", id) or ("endpoint", name); None
-    where the agent does not say. ``command`` is the command in the hint that can be run as it is.
+    where the agent does not say. ``command`` is the command in the hint that can be run as it is. A ``personal`` one is
+    for somebody who asked to be told, or whom somebody writes to: it reaches them on the desktop too.
     """
 
     level: str
@@ -191,6 +192,7 @@ class Notice(Announcement):
     at: float = 0.0
     about: tuple[str, str] | None = None
     command: str | None = None
+    personal: bool = False
 
     def __post_init__(self) -> None:
         keep_command(self)

@@ -36,7 +36,8 @@ from mlops_desk.ui.look.darkness import Look
 
 if TYPE_CHECKING:
     from mlops_desk.records.history import Curves
-    from mlops_desk.ui.frame.alarms import Alarms
+    from mlops_desk.ui.frame.alarms import Alarm, Alarms
+    from mlops_desk.ui.frame.calls import Calls
     from mlops_desk.ui.frame.desktop import Desktop
     from mlops_desk.ui.frame.tray import Tray
     from mlops_desk.verbs.desk import ClientLike
@@ -134,6 +135,12 @@ class Program(QObject):
         from mlops_desk.ui.frame.alarms import Alarms  # noqa: PLC0415 - after the first paint
 
         return Alarms()
+
+    @cached_property
+    def calls(self) -> "Calls":
+        from mlops_desk.ui.frame.calls import Calls  # noqa: PLC0415 - after the first paint
+
+        return Calls()
 
     @cached_property
     def desktop(self) -> "Desktop":
@@ -239,6 +246,8 @@ class Program(QObject):
         self.tray.take(topics)
         if Topic.ALERTS in topics and self.store.alerts.value is not None:
             self._ring()
+        if Topic.NOTICES in topics:
+            self._call()
         if self.store.settings_changed:
             self.store.settings_changed = False
             self.context.load(Topic.SETTINGS)
@@ -253,13 +262,25 @@ class Program(QObject):
     def _ring(self) -> None:
         """Tell of alerts once: in the window while the person looks at it, else on the desktop."""
         for alarm in self.alarms.take(self.store.alerts.value or {}):
-            if self.window.isActiveWindow() and self.window.isVisible():
+            if self._is_looked_at():
                 self.window.say_alarm(alarm)
-                continue
-            if self.desktop.can():
-                self.desktop.tell(alarm)
             else:
-                self.tray.tell(alarm)
+                self._tell_on_desktop(alarm)
+
+    def _call(self) -> None:
+        """Tell on the desktop what a person has asked to be told, where they don't look at the window that says it."""
+        for alarm in self.calls.take(self.store.notices):
+            if not self._is_looked_at():
+                self._tell_on_desktop(alarm)
+
+    def _is_looked_at(self) -> bool:
+        return self.window.isActiveWindow() and self.window.isVisible()
+
+    def _tell_on_desktop(self, alarm: "Alarm") -> None:
+        if self.desktop.can():
+            self.desktop.tell(alarm)
+        else:
+            self.tray.tell(alarm)
 
     def _seen(self, seen: bool) -> None:
         self.bridge.pace(0.0 if seen else HIDDEN_SECONDS)

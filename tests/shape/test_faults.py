@@ -18,7 +18,7 @@ PROMISED = {
     "zero-gpus", "ten-thousand-processes", "killed-in-migration", "damaged-record", "emptied-state", "disk-full-at-end", "lease-damaged", "lease-vandal", "holder-killed", "job-record-lost",
     "memory-held-by-nobody", "gateway-flood", "gateway-few-descriptors", "gateway-killed", "model-breaks-off",
     "hostile-model", "hostile-job-file", "agent-killed", "engine-killed", "container-cleaner", "job-fills-its-folder",
-    "job-mounts-our-own", "one-engine-of-several",
+    "job-mounts-our-own", "agents-crowd", "place-abused", "place-refused", "gpu-lost-to-job", "one-engine-of-several",
     "tracking-server-killed", "tracking-server-frozen", "tracking-server-ends-at-once",
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.base.caller import Caller, set_caller, user_name
 from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts, free_for
 from mlops_desk.desk.gpu_faults import SETTLING_SECONDS, FaultMemory
@@ -18,6 +18,7 @@ from mlops_desk.leases.letters.bookings import BookingLimits, BookingPaper, With
 from mlops_desk.leases.letters.notes import KEPT_SECONDS, NotePaper, for_user
 from mlops_desk.leases.letters.papers import Paper, Papers
 from mlops_desk.records.agent import AgentCost, AgentInfo
+from mlops_desk.records.event import Notice
 from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
 from mlops_desk.records.host import Host
 from mlops_desk.records.incident import DeviceEvent
@@ -53,11 +54,16 @@ class Hall:
             lambda: BookingLimits(14 * 86_400.0, 96 * 3600.0),
         )
         parts = GpuDeskParts(
-            lambda: self.cards, self.bookings, self.notes, self.faults, lambda notice: self.said.append(notice.text),
+            lambda: self.cards, self.bookings, self.notes, self.faults, self.hear,
             place / "seen.json", lambda by, since, until: (GpuHours(by, until - since),),
             GpuLoss(tuple, lambda _process: None, lambda _notice: None),
         )  # fmt: skip
         self.desk = GpuDesk(lambda: status_of(self.gpus), parts)
+        self.personal: list[bool] = []
+
+    def hear(self, notice: Notice) -> None:
+        self.said.append(notice.text)
+        self.personal.append(notice.personal)
 
 
 def test_hours_are_those_of_a_week_where_nothing_else_is_asked(hall: Hall) -> None:
@@ -142,6 +148,16 @@ def test_whoever_asked_is_told_once(hall: Hall) -> None:
     hall.desk.turn()
     hall.desk.turn()
     assert hall.said == ["Free now: GPU 0, GPU 1, GPU 2. You asked to be told."]
+    assert hall.personal == [True]
+
+
+def test_what_is_kept_for_somebody_elses_job_is_not_called_free(hall: Hall) -> None:
+    kept = {"GPU-0": KeptFor("resnet", "ana", 1.0, 2.0), "GPU-2": KeptFor("mine", user_name(ME), 1.0, 2.0)}
+    hall.desk._parts = replace(hall.desk._parts, kept=lambda: kept)
+    hall.desk.tell_when_free(2)
+    hall.desk.turn()
+    assert hall.said == []
+    assert next(hall.desk.wait(2)) == "Waits for 2 free; 1 now. GPU 0: kept for ana's job resnet; GPU 1: leased to x"
 
 
 def test_what_counts_as_free_for_whom() -> None:
