@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.base.loop import Loop
+from mlops_desk.records.event import Notice
 from mlops_desk.ui.frame import alarms, tray
 from mlops_desk.ui.frame.alarms import Alarm, Alarms
 from mlops_desk.ui.frame.desktop import Desktop
@@ -146,3 +147,20 @@ def test_an_alert_announced_while_the_window_is_away_reaches_the_desktop(start, 
     double.put_alert(replace(HOT, id="newer", level="alert"))
     qtbot.waitUntil(lambda: len(told) == 2)
     assert [alarm.alert for alarm in told] == ["new", "newer"]
+
+
+def test_what_a_person_asked_to_be_told_reaches_the_desktop_where_nobody_looks_at_the_window(start, qtbot, monkeypatch):
+    double = Double(beat_seconds=0.2)
+    program = start(double)
+    qtbot.waitUntil(lambda: program.store.alerts.value is not None)
+    told, looks = [], [False]
+    monkeypatch.setattr(program.desktop, "can", lambda: True)
+    monkeypatch.setattr(program.desktop, "tell", told.append)
+    monkeypatch.setattr(program.window, "isActiveWindow", lambda: looks[0])
+    double.announce(Notice("info", "gpus", "Something that nobody asked for."))
+    double.announce(Notice("info", "gpus", "Free now: GPU 0. You asked to be told.", personal=True))
+    qtbot.waitUntil(lambda: bool(told))
+    looks[0] = True
+    double.announce(Notice("info", "gpus", "Said in the window.", personal=True))
+    qtbot.waitUntil(lambda: program.store.notices[0].text == "Said in the window.")
+    assert [alarm.text for alarm in told] == ["Free now: GPU 0. You asked to be told."]
