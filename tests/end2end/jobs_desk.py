@@ -17,8 +17,10 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.jobs.service import JobsService
+from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.grounds import LeaseOwner
 from mlops_desk.leases.ledger import LeaseLedger
+from mlops_desk.leases.letters.waiting_desk import WaitingDesk
 from mlops_desk.records.gpu import Gpu, GpuState
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.runtimes.local.build import local_runtime
@@ -67,6 +69,7 @@ class Workshop:
             lambda _spec, job_id, _attempt: RunTicket(f"run-{job_id}", "http://172.17.0.1:1", TOKEN),
             self.runs.__setitem__,
             lambda _is_current: None,
+            line=WaitingDesk(LeaseFolders()),
         )
         self.jobs.start()
 

@@ -16,6 +16,7 @@ import pytest
 from mlops_desk.leases.folders import ENVIRONMENT, LeaseFolders
 from mlops_desk.leases.grounds import LeaseOwner
 from mlops_desk.leases.ledger import LeaseLedger
+from mlops_desk.leases.letters.waiting_desk import WaitingDesk
 from tests.gpu_engine import PrivateEngine, cdi_engine, gpu_engine  # noqa: F401 - the fixtures
 from tests.images import busybox_image
 
@@ -95,6 +96,8 @@ def test_ten_jobs_of_three_users_see_the_gpus_that_were_leased_to_them_and_meet_
 
 
 def nothing_is_left(place: Path) -> bool:
-    """Tell whether no lease is held any more."""
-    watcher = LeaseLedger(LeaseOwner("watcher"), folders=LeaseFolders((place / "leases",)))
-    return {info.state for info in watcher.snapshot().values()} <= {"draining"}
+    """Tell whether no lease is held any more, and nobody stands in the line of those who wait for GPUs."""
+    folders = LeaseFolders((place / "leases",))
+    watcher = LeaseLedger(LeaseOwner("watcher"), folders=folders)
+    states = {info.state for info in watcher.snapshot().values()}
+    return states <= {"draining"} and WaitingDesk(folders).waiters() == ()
