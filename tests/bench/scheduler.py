@@ -21,11 +21,16 @@ from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.need import Need
+from mlops_desk.records.jobs.waiter import Waiter
 
 NOW = 1_764_000_000.0
 GIB = 1 << 30
 TRIES = 50
 SIZES = (1, 1, 1, 2, 4, 8)
+OTHERS = tuple(
+    Waiter(f"w{user}", 1000 + user, f"user{user}", NOW - 600, "train", Need(gpus))
+    for user, gpus in enumerate((4, 1, 8))
+)
 LIMITS = (None, 3600.0, 14_400.0, 86_400.0)
 
 
@@ -83,6 +88,8 @@ def main() -> None:
         for free in (8, 3, 0):
             view = _view(wishes, free)
             _print(f"{count} jobs, {name}, {free} of 8 free", _timed(lambda view=view: schedule(view)))
+            crowd = replace(view, waiters=OTHERS)
+            _print("  and three users of other agents wait", _timed(lambda view=crowd: schedule(view)))
         _print("  lining all of them up", _timed(lambda wishes=wishes: line_up(wishes), 5))
         limited = replace(_view(wishes, 0), expected={(user, ""): 1800.0 for user in range(10)})
         _print("  foreseeing the starts of the first 200", _timed(lambda view=limited: foresee(view), 3))
