@@ -27,68 +27,8 @@ _EVENTS = 200  # chosen: a storm of one GPU must not push out what the others sa
 _LOSSES = 100  # chosen: many times the attempts that run at once
 _SETTLING_SECONDS = 5.0
 """Chosen: what is read from the kernel's log may be stamped a moment after the program has ended by it."""
-Lost = Callable[[str, str, Reason], None]
-"""Hear that an attempt (its id) has lost a GPU (UUID), and why."""
-
-
-def _nobody(_attempt_id: str, _gpu: str, _reason: Reason) -> None:
-    """Hear nothing."""
-
-
-class GpuLoss:
-    """``held`` are our own leases, ``may_open`` asks for a container's process, ``publish`` tells people.
-
-    ``lost`` hears of each attempt and GPU.
-    """
-
-    def __init__(
-        self,
-        held: Callable[[], Iterable[Lease]],
-        may_open: Callable[[Process], bool | None],
-        publish: Callable[[Notice], None],
-        lost: Lost = _nobody,
-    ) -> None:
-        self._lost_to = lost
-        self._held = held
-        self._may_open = may_open
-        self._publish = publish
-        self._seen: dict[tuple[str, str], int] = {}
-
-    def look(self, gpus: Sequence[Gpu]) -> None:
-        """Look at all our leases of containers that run; what is lost for two looks is told, once."""
-        shown = {gpu.uuid: gpu for gpu in gpus}
-        shown |= {part.uuid: gpu for gpu in gpus for part in gpu.mig if part.uuid is not None}
-        answers = any(gpu.state is GpuState.OK for gpu in gpus)
-        seen: dict[tuple[str, str], int] = {}
-        for lease in self._held():
-            why = self._lost(lease, shown.get(lease.gpu), answers=answers) if lease.container_process else None
-            if why is None:
-                continue
-            key = lease.attempt, lease.gpu
-            seen[key] = self._seen.get(key, 0) + 1
-            if seen[key] == _LOOKS:
-                self._tell(lease, shown.get(lease.gpu), why)
-        self._seen = seen
-
-    def _lost(self, lease: Lease, gpu: Gpu | None, *, answers: bool) -> str | None:
-        if gpu is None:
-            return "the driver does not show it any more" if answers else None
-        if gpu.state is GpuState.LOST:
-            return "it has fallen off the bus, or the driver does not show it any more"
-        process = lease.container_process
-        return _CLOSED if process is not None and self._may_open(process) is False else None
-
-    def _tell(self, lease: Lease, gpu: Gpu | None, why: str) -> None:
-        found = _ATTEMPT.fullmatch(lease.attempt)
-        job_id = found[1] if found else lease.attempt
-        named = f"GPU {gpu.index}" if gpu is not None else f"a GPU ({plain(lease.gpu, 60)})"
-        text = f"Job {plain(lease.label, 100)} has lost {named} while it runs. Why: {why}."
-        hint = Hint(
-            f"mlops-desk jobs rerun {job_id}", before="What it does there fails. A new container gets it back: "
-        )
-        self._publish(Notice("alert", "gpus", text, hint, about=("job", job_id)))
-        class_ = "gpu_access_lost" if why == _CLOSED else "gpu_lost"
-        self._lost_to(lease.attempt, lease.gpu, Reason(class_, text, evidence=f"Seen at two looks: {why}.", hint=hint))
+Lost = Callable[[str, Reason], None]
+"""Hear that an attempt (its id) has lost a GPU, and why."""
 
 
 class GpuWitness:
@@ -131,3 +71,63 @@ class GpuWitness:
         lost = tuple(gpu for gpu, is_closed in losses.items() if not is_closed)
         closed = tuple(gpu for gpu, is_closed in losses.items() if is_closed)
         return GpuFacts(tuple(told), lost, closed)
+
+
+class GpuLoss:
+    """``held`` are our own leases, ``may_open`` asks for a container's process, ``publish`` tells people.
+
+    ``witness`` remembers each loss, ``lost`` hears of it.
+    """
+
+    def __init__(
+        self,
+        held: Callable[[], Iterable[Lease]],
+        may_open: Callable[[Process], bool | None],
+        publish: Callable[[Notice], None],
+        witness: GpuWitness | None = None,
+        lost: Lost | None = None,
+    ) -> None:
+        self._witness = witness or GpuWitness()
+        self._lost_to = lost
+        self._held = held
+        self._may_open = may_open
+        self._publish = publish
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def look(self, gpus: Sequence[Gpu]) -> None:
+        """Look at all our leases of containers that run; what is lost for two looks is told, once."""
+        shown = {gpu.uuid: gpu for gpu in gpus}
+        shown |= {part.uuid: gpu for gpu in gpus for part in gpu.mig if part.uuid is not None}
+        answers = any(gpu.state is GpuState.OK for gpu in gpus)
+        seen: dict[tuple[str, str], int] = {}
+        for lease in self._held():
+            why = self._lost(lease, shown.get(lease.gpu), answers=answers) if lease.container_process else None
+            if why is None:
+                continue
+            key = lease.attempt, lease.gpu
+            seen[key] = self._seen.get(key, 0) + 1
+            if seen[key] == _LOOKS:
+                self._tell(lease, shown.get(lease.gpu), why)
+        self._seen = seen
+
+    def _lost(self, lease: Lease, gpu: Gpu | None, *, answers: bool) -> str | None:
+        if gpu is None:
+            return "the driver does not show it any more" if answers else None
+        if gpu.state is GpuState.LOST:
+            return "it has fallen off the bus, or the driver does not show it any more"
+        process = lease.container_process
+        return _CLOSED if process is not None and self._may_open(process) is False else None
+
+    def _tell(self, lease: Lease, gpu: Gpu | None, why: str) -> None:
+        found = _ATTEMPT.fullmatch(lease.attempt)
+        job_id = found[1] if found else lease.attempt
+        named = f"GPU {gpu.index}" if gpu is not None else f"a GPU ({plain(lease.gpu, 60)})"
+        text = f"Job {plain(lease.label, 100)} has lost {named} while it runs. Why: {why}."
+        hint = Hint(
+            f"mlops-desk jobs rerun {job_id}", before="What it does there fails. A new container gets it back: "
+        )
+        self._publish(Notice("alert", "gpus", text, hint, about=("job", job_id)))
+        class_ = "gpu_access_lost" if why == _CLOSED else "gpu_lost"
+        self._witness.note_loss(lease.attempt, lease.gpu, is_closed=why == _CLOSED)
+        if self._lost_to is not None:
+            self._lost_to(lease.attempt, Reason(class_, text, evidence=f"Seen at two looks: {why}.", hint=hint))

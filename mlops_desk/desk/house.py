@@ -54,6 +54,7 @@ from mlops_desk.leases.letters.waiting_desk import WaitingDesk
 from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import ModelsService, RegistryCore
 from mlops_desk.rules.service import RulesService
@@ -121,13 +122,8 @@ class Desk(DeskVerbs):
         self.bookings = self._bookings()
         self.ledger = self._ledger()
         self.faults = FaultMemory()
-        self.leasing = Leasing(
-            self.ledger,
-            folder.instance,
-            lambda: self.store.number("telemetry.interval_seconds"),
-            self.faults.now,
-            lambda: self.jobs.kept_gpus(),  # noqa: PLW0108 - jobs are made later
-        )
+        interval = partial(self.store.number, "telemetry.interval_seconds")
+        self.leasing = Leasing(self.ledger, folder.instance, interval, self.faults.now, self._kept)
         self._watch_machine()
         self._keep_models()
         self.secrets = SecretsService(SecretStore(folder.secrets))
@@ -230,8 +226,7 @@ class Desk(DeskVerbs):
             self.engine_table.address(name): partial(container_lives, one) for name, one in self.other_engines.items()
         }
         lives = partial(container_lives, self.engine)
-        folders, bookings = self.lease_folders, self.bookings.by_gpu
-        return LeaseLedger(owner, lives, folders=folders, others=others, bookings=bookings)
+        return LeaseLedger(owner, lives, folders=self.lease_folders, others=others, bookings=self.bookings.by_gpu)
 
     def _lease_folders(self) -> LeaseFolders:
         """Return the folders that the agents of all users share."""
@@ -275,13 +270,15 @@ class Desk(DeskVerbs):
             self.bus.publish,
             self.folder.root / "notes_seen.json",
             partial(gpu_hours, self._hours_parts()),
-            GpuLoss(self.ledger.held, may_open_gpus, self.bus.publish, self._gpu_lost),
-            lambda: self.jobs.kept_gpus(),  # noqa: PLW0108 - jobs are made later
+            GpuLoss(self.ledger.held, may_open_gpus, self.bus.publish, self.machine.witness, self._lost),
+            self._kept,
         )
 
-    def _gpu_lost(self, attempt_id: str, gpu: str, reason: Reason) -> None:
-        self.machine.witness.note_loss(attempt_id, gpu, is_closed=reason.class_ == "gpu_access_lost")
-        self.jobs.gpu_lost(attempt_id, reason)
+    def _kept(self) -> Mapping[str, KeptFor]:
+        return self.jobs.gpus.kept()
+
+    def _lost(self, attempt_id: str, reason: Reason) -> None:
+        self.jobs.gpus.lost(attempt_id, reason)
 
     def _hours_parts(self) -> HoursParts:
         return HoursParts(
@@ -310,29 +307,27 @@ class Desk(DeskVerbs):
 
     def _registry(self) -> RegistryCore:
         default = partial(self.store.text, "registry.uri")
-
-        def artifact_bytes() -> int:
-            return int(self.store.number("jobs.artifact_mebibytes")) << 20
-
-        return RegistryCore(self.folder, self.bus, self.loop, self.engine.bridge_address, default, artifact_bytes)
+        mebibytes = partial(self.store.number, "jobs.artifact_mebibytes")
+        bridge = self.engine.bridge_address
+        return RegistryCore(self.folder, self.bus, self.loop, bridge, default, lambda: int(mebibytes()) << 20)
 
     def _jobs(self) -> JobsService:
         model_wiring.keep_live(self.bus, self.telemetry.record)
+        registry, store = self.registry, self.store
+        runs = (partial(prepare_run, registry), partial(finish_run, registry), registry.keep_tickets)
         return JobsService(
             self.folder,
             self.state,
             self.bus,
             self.loop,
             self._runtimes(),
-            partial(prepare_run, self.registry),
-            partial(finish_run, self.registry),
-            self.registry.keep_tickets,
+            *runs,
             self.policy,
-            partial(run_metrics, self.registry),
+            partial(run_metrics, registry),
             self.snapshots,
-            self.registry.metric_histories,
-            partial(rules_of, self.store),
-            outside(self.machine, self.telemetry, self.registry, self.store),
+            registry.metric_histories,
+            partial(rules_of, store),
+            outside(self.machine, self.telemetry, registry, store),
             WaitingDesk(self.lease_folders),
             self.shelf,
         )
@@ -349,11 +344,8 @@ class Desk(DeskVerbs):
 
     def _processes(self) -> BareRuntime:
         """Return the runtime of processes that people start themselves."""
-
-        def grace() -> int:
-            return int(self.store.number("jobs.stop_grace_seconds"))
-
-        return BareRuntime(self._ledger_gpus(None), self.folder.jobs, grace)
+        seconds = partial(self.store.number, "jobs.stop_grace_seconds")
+        return BareRuntime(self._ledger_gpus(None), self.folder.jobs, lambda: int(seconds()))
 
     def _ledger_gpus(self, engine: str | None) -> LedgerGpus:
         """Return this machine's GPUs for what runs on an engine here (its address; None: our own, or none)."""

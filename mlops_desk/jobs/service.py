@@ -25,11 +25,11 @@ from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
 from mlops_desk.jobs.capsule.requirements import Requirements
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.jobs.capsule.verbs import CapsuleParts, CapsuleVerbs
-from mlops_desk.jobs.causes.judge import words_for
 from mlops_desk.jobs.file.changes import without_file
 from mlops_desk.jobs.file.fields import PRIORITY_LIMIT
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.jobs.files import JobFiles
+from mlops_desk.jobs.gpus import JobGpus
 from mlops_desk.jobs.group.groups import Groups
 from mlops_desk.jobs.group.verbs import GroupVerbs
 from mlops_desk.jobs.intake import Intake
@@ -66,7 +66,6 @@ from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import LiveUse
 from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.jobs.usage import JobUsage
-from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.records.list_page import ListPage
 from mlops_desk.runtimes.disk_shares import DEFAULT_SHARES
 from mlops_desk.runtimes.runtime import Runtime
@@ -133,24 +132,13 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
         runs = JobRuns(folder.jobs / UNFINISHED, prepare_run, finish_run, keep_tickets)
         place = None if line is None else PlaceInLine(line, lambda: rules().kept_seconds)
         groups, pools = Groups(self._book, histories), pools_of(runtimes, place)
-        self._pools = pools
         self._usage = Usage()
         stager = Stager(self._book, shelf, runtimes.accept_again, loop.ending.is_set)
+        shared = (runs, loop.start, self._usage, rules, groups)
         self._runners = {
-            one.name: Runner(
-                self._book,
-                one,
-                runs,
-                loop.start,
-                self._usage,
-                rules,
-                groups,
-                pools[one.name],
-                stager,
-                outside.gpu_end,
-            )
-            for one in runtimes
+            one.name: Runner(self._book, one, *shared, pools[one.name], stager, outside.gpu_end) for one in runtimes
         }
+        self.gpus = JobGpus(self._book, self._runners, pools)
         self._groups = GroupVerbs(self._book, histories, lambda job: self._runner_of(job).cancel(job.id))
         queues = {name: runner.serving for name, runner in self._runners.items()}
         self._answers = QueueAnswers(queues, self._book.active, rules)
@@ -218,20 +206,6 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
         """Look at the queue now, as when a GPU has become free."""
         for runner in self._runners.values():
             runner.wake()
-
-    def gpu_lost(self, attempt_id: str, reason: Reason) -> None:
-        """Hear that a running attempt has lost a GPU: it is stopped if its job wants to be tried again after that."""
-        job_id = attempt_id.rpartition("-a")[0]
-        job = self._book.current(job_id)
-        if job is not None and not set(words_for(reason.class_)).isdisjoint(job.spec.retries):
-            self._runner_of(job).fail(job_id, attempt_id, reason)
-
-    def kept_gpus(self) -> Mapping[str, KeptFor]:
-        """Return, by the GPU, for whom each is kept while somebody stands in the line of all agents."""
-        for name, pool in self._pools.items():
-            if pool.line is not None and pool.line.waiters(()):
-                return self._runners[name].serving.board().plan.kept
-        return {}
 
     def stop(self) -> None:
         """Let go of the jobs: containers run on, and the next agent takes them up."""

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.base.process import start_ticks
-from mlops_desk.desk.gpu_loss import GpuLoss
+from mlops_desk.desk.gpu_loss import GpuLoss, GpuWitness
 from mlops_desk.leases.container_devices import may_open_gpus
 from mlops_desk.leases.files import Lease
 from mlops_desk.leases.host import Process
 from mlops_desk.records.gpu import Gpu, GpuState, MigInstance
+from mlops_desk.records.jobs.job import Attempt, JobState
 
 WORKER = Process(4711, 5, 7)
 LEASE = Lease("GPU-1", "i", 1000, "4be0643f1d98-a1", "train", Process(1, 1, 7), "b", 0.0, "e", "c", WORKER)
@@ -111,10 +112,14 @@ def test_the_rules_of_a_control_group_tell_whether_gpus_may_be_opened(tmp_path: 
     [(LOST, None, "gpu_lost", "fallen off the bus"), (GPUS, False, "gpu_access_lost", "daemon-reload")],
 )
 def test_the_attempt_hears_of_it_with_the_class_by_which_it_is_retried(gpus, may_open, class_, evidence) -> None:
-    town, heard = Town(LEASE, may_open=may_open), []
-    town.loss = GpuLoss(lambda: (LEASE,), lambda _process: may_open, town.told.append, lambda *what: heard.append(what))
+    town, heard, witness = Town(LEASE, may_open=may_open), [], GpuWitness()
+    town.loss = GpuLoss(
+        lambda: (LEASE,), lambda _process: may_open, town.told.append, witness, lambda *what: heard.append(what)
+    )
     for _ in range(4):
         town.loss.look(gpus)
-    ((attempt, gpu, reason),) = heard
-    assert (attempt, gpu, reason.class_) == ("4be0643f1d98-a1", "GPU-1", class_)
+    ((attempt, reason),) = heard
+    assert (attempt, reason.class_) == ("4be0643f1d98-a1", class_)
+    seen = witness.facts(Attempt(1, attempt, "c", JobState.RUNNING), 1.0)
+    assert (seen.lost, seen.closed) == ((("GPU-1",), ()) if class_ == "gpu_lost" else ((), ("GPU-1",)))
     assert evidence in reason.evidence

@@ -591,8 +591,8 @@ def test_bad_input_is_refused_in_words_and_no_job_is_lost_or_queued(desk, text):
 def test_a_job_that_has_lost_a_gpu_is_stopped_only_if_it_wants_to_be_tried_again(desk, retries):
     job = desk.jobs.submit(f"{HEAD}command: [forever]\n{retries}")
     running = desk.wait(job.id, JobState.RUNNING)
-    desk.jobs.gpu_lost(running.attempts[-1].id, Reason("gpu_lost", "It has lost GPU 1."))
-    desk.jobs.gpu_lost("nobody-a1", Reason("gpu_lost", "It has lost GPU 1."))
+    desk.jobs.gpus.lost(running.attempts[-1].id, Reason("gpu_lost", "It has lost GPU 1."))
+    desk.jobs.gpus.lost("nobody-a1", Reason("gpu_lost", "It has lost GPU 1."))
     if retries:
         assert desk.wait(job.id, JobState.QUEUED).attempts[0].reason.class_ == "gpu_lost"
     else:

@@ -1,0 +1,33 @@
+"""What the rest of the house asks of jobs about GPUs, and tells them of those."""
+
+from collections.abc import Mapping
+
+from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.causes.judge import words_for
+from mlops_desk.jobs.run.pool import Pool
+from mlops_desk.jobs.run.runner import Runner
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.waiter import KeptFor
+
+
+class JobGpus:
+    """``runners`` and ``pools`` are those of the runtimes, by name."""
+
+    def __init__(self, book: JobBook, runners: Mapping[str, Runner], pools: Mapping[str, Pool]) -> None:
+        self._book = book
+        self._runners = runners
+        self._pools = pools
+
+    def kept(self) -> Mapping[str, KeptFor]:
+        """Return, by the GPU, for whom each is kept while somebody stands in the line of all agents."""
+        for name, pool in self._pools.items():
+            if pool.line is not None and pool.line.waiters(()):
+                return self._runners[name].serving.board().plan.kept
+        return {}
+
+    def lost(self, attempt_id: str, reason: Reason) -> None:
+        """Hear that a running attempt has lost a GPU: it is stopped if its job wants to be tried again after that."""
+        job_id = attempt_id.rpartition("-a")[0]
+        job = self._book.current(job_id)
+        if job is not None and not set(words_for(reason.class_)).isdisjoint(job.spec.retries):
+            self._runners[job.runtime].fail(job_id, attempt_id, reason)
