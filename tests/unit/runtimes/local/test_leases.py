@@ -23,7 +23,7 @@ def gpu(index):
 
 
 def holder(name):
-    return GpuHolder(name, "a job", f"c-{name}", 1000)
+    return GpuHolder(name, "a job", f"c-{name}", 987_654)
 
 
 def states(gpus):
@@ -44,7 +44,7 @@ def test_the_ledger_as_jobs_use_it(tmp_path):
     assert states(ours) == ["free", "free"]
     assert ours.lease(holder("a"), ("GPU-0",)) == ("GPU-0",)
     assert states(ours) == ["leased", "free"]
-    assert ours.lease(holder("b"), ("GPU-0",)) == "GPU 0 is not given out: leased to a job of uid 1000."
+    assert ours.lease(holder("b"), ("GPU-0",)) == "GPU 0 is not given out: leased to a job of uid 987654."
     assert ours.keep(holder("a"), ("GPU-0",))
     assert not ours.keep(holder("b"), ("GPU-0",))
     gpus[1] = replace(gpus[1], processes=(GpuProcess(1, "eve", "python x.py", None),))
