@@ -249,6 +249,32 @@ class EngineSuite:
             engine.create(self.spec(name, missing))
         engine.remove_image(missing)
 
+    def test_an_image_is_listed_with_its_names_and_its_size(self, engine: Engine, image: str) -> None:
+        (found,) = [one for one in engine.images() if image in one.tags]
+        assert found.id == engine.image(image).id
+        assert found.size_bytes is not None
+        assert found.size_bytes > 0
+        assert engine.data_folder().startswith("/")
+
+    def test_an_image_that_a_container_is_made_of_goes_by_force_alone(
+        self, engine: Engine, image: str, name: str, tmp_path: Path
+    ) -> None:
+        tag, steps = f"mlops-desk-test/needed:{uuid.uuid4().hex[:8]}", []
+        (tmp_path / "Other").write_text(f"FROM {image}\nLABEL io.mlops-desk.test=1\n")
+        engine.build(tmp_path, tag, {LABEL: "1"}, 60, tmp_path / "log", dockerfile="Other", heard=steps.append)
+        assert next(news.step.number for news in steps if news.step is not None) == 1
+        try:
+            engine.create(self.spec(name, tag))
+            with pytest.raises(Refused):
+                engine.remove_image(tag, force=False)
+            assert engine.image(tag).tags == (tag,)
+            engine.remove(name)
+            engine.remove_image(tag, force=False)
+            with pytest.raises(NotFound):
+                engine.image(tag)
+        finally:
+            engine.remove_image(tag)
+
     def test_an_end_that_was_seen_is_in_the_engines_log(self, engine: Engine, image: str, name: str) -> None:
         created = engine.create(self.spec(name, image))
         assert engine.seen_end(created.id) is None

@@ -152,6 +152,26 @@ def test_who_ends_a_pull_ends_it_at_once(house: House) -> None:
             house.images.cancel(other.id)
 
 
+def test_what_is_over_stays_over_whatever_is_heard_of_it(house: House) -> None:
+    slow(house)
+    task = house.images.pull(REF)
+    house.images.cancel(task.id)
+    house.images._book.change(task.id, lambda now: replace(now, state=TaskState.RUNNING))
+    assert house.images.task(task.id).state is TaskState.CANCELLED
+
+
+def test_a_pull_of_which_nothing_is_heard_is_ended_at_the_engine_at_once(house: House) -> None:
+    house.images.pulls._parts = replace(house.images.pulls._parts, quiet_seconds=60.0)
+    house.engine.pulls[REF] = ScriptedPull((4000, 6000), 0.1, silent_after=5000)
+    task = house.images.pull(REF)
+    house.until(task.id, lambda now: now.layers_done == 1)
+    house.images.cancel(task.id)
+    deadline = time.monotonic() + 15
+    while house.images.work._cords:
+        assert time.monotonic() < deadline, "the engine would go on for a minute"
+        time.sleep(0.01)
+
+
 def test_who_waits_for_a_pull_that_somebody_ends_is_told(house: House) -> None:
     slow(house)
     task = house.images.pull(REF)
