@@ -94,7 +94,7 @@ def test_an_attempt_gets_what_it_names_and_leaves_nothing(tmp_path: Path) -> Non
     assert folder.parent.stat().st_mode & 0o777 == 0o700
     files.forget(attempt)
     files.forget(attempt)
-    assert list(folder.parent.iterdir()) == []
+    assert list((tmp_path / "memory").iterdir()) == []  # nor an empty folder of this instance
     none, attempt = job()
     files.lay(none, attempt, os.getuid(), os.getgid())
     assert files.mounts(none, attempt) == ()
