@@ -72,10 +72,33 @@ def test_what_is_not_to_be_had_is_not_known(kernel, tmp_path):
     kernel.counters.see([FACTS])
     (kernel.proc / "4242" / "cgroup").write_text("0::/user.slice\n")  # a process of this machine that has its number
     assert kernel.counters.read("mld-j-a1") is None
-    (kernel.proc / "4242" / "cgroup").write_text(f"4:memory:/docker/{ID}\n")  # version 1
+    (kernel.proc / "4242" / "cgroup").write_text(f"4:memory:/docker/{ID}\n")  # the others are counted elsewhere
     assert kernel.counters.read("mld-j-a1") is None
     (kernel.proc / "4242" / "cgroup").unlink()
     assert kernel.counters.read("mld-j-a1") is None
+
+
+@pytest.mark.parametrize(("limit", "told"), [("9223372036854771712", None), ("67108864", 64 * MIB)])
+def test_where_each_controller_has_a_place_of_its_own(kernel, limit, told):
+    own = f"docker/{ID}"
+    lines = (f"9:name=systemd:/{own}", f"8:pids:/{own}", f"4:memory:/{own}", f"2:cpu,cpuacct:/{own}", f"0::/{own}")
+    (kernel.proc / "4242" / "cgroup").write_text("\n".join(lines) + "\n")
+    files = {
+        "cpuacct/cpuacct.usage": "1000000000",
+        "memory/memory.usage_in_bytes": str(300 * MIB),
+        "memory/memory.stat": f"inactive_file 1\ntotal_inactive_file {100 * MIB}",
+        "memory/memory.limit_in_bytes": limit,
+        "pids/pids.current": "7",
+    }
+    for name, text in files.items():
+        controller, _, file = name.partition("/")
+        (kernel.root / controller / own).mkdir(parents=True, exist_ok=True)
+        (kernel.root / controller / own / file).write_text(f"{text}\n")
+    first = kernel.counters.read("mld-j-a1")
+    assert (first.cpus, first.memory_bytes, first.memory_limit_bytes, first.processes) == (None, 200 * MIB, told, 7)
+    kernel.clock += 4.0
+    (kernel.root / "cpuacct" / own / "cpuacct.usage").write_text("3000000000\n")
+    assert kernel.counters.read("mld-j-a1").cpus == 0.5
 
 
 def test_one_that_is_started_again_under_its_name_is_another(kernel):
