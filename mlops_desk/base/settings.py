@@ -235,9 +235,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("network.wheels", "Network", "Folder of wheels",
             "Folder that jobs and builds find wheels in; where no package index is named, they ask no other.",
             "path", ""),
+    Setting("secrets.keeper", "Containers", "Where secrets are kept",
+            "In a person's own keyring, in a file of mode 0400 in the agent's data folder, or (auto) in the keyring "
+            "where one answers. A job waits for a keyring that is locked, as at night, when its person has logged out.",
+            "choice", "auto", choices=("auto", "keyring", "file")),
     Setting("network.registries", "Network", "Image registries to check",
-            "Hosts of image registries that mlops-desk doctor asks, with your own login (docker login), blanks "
-            "between them.", "text", "", form=r"[\w.:, -]{0,1000}"),
+            "Hosts of image registries that mlops-desk doctor asks whether they answer, and whether you are logged in "
+            "(docker login); blanks between them.", "text", "", form=r"[\w.:, -]{0,1000}"),
     Setting("registry.uri", "Registry", "Tracking server",
             "Registry that is meant when none is named; empty means the desk's own server, where jobs always log.",
             "text", ""),

@@ -332,7 +332,11 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
         "CHAMPION": lambda item: f"{item.champion_version}: {number(item.champion_value)}",
         "CHALLENGER": lambda item: f"{item.challenger_version or '–'}: {number(item.challenger_value)}",
     },
-    SecretName: {"NAME": lambda item: item.name, "CHANGED": lambda item: ago(item.changed_at)},
+    SecretName: {
+        "NAME": lambda item: item.name,
+        "CHANGED": lambda item: ago(item.changed_at),
+        "KEPT IN": lambda item: item.kept_in,
+    },
     SettingValue: {
         "KEY": lambda setting: setting.key,
         "VALUE": lambda setting: records.setting_value(setting, setting.value),

@@ -27,9 +27,10 @@ from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.desk.lifecycle import Lifecycle, Part, Service
 from mlops_desk.desk.machine_wiring import ContainerWord, MachineWiring, container_lives
 from mlops_desk.desk.model_wiring import ModelWiring, finish_run, outside, prepare_run, run_metrics, snapshots, staging
+from mlops_desk.desk.network.checks import network_checks
 from mlops_desk.desk.network.judging import judge_in_time
-from mlops_desk.desk.network.wiring import private_images
-from mlops_desk.desk.secrets import SecretsService
+from mlops_desk.desk.network.wiring import build_arguments, private_images
+from mlops_desk.desk.secrets import SecretsService, secret_store
 from mlops_desk.desk.settings import SettingsService
 from mlops_desk.desk.upkeep import Upkeep
 from mlops_desk.drift.service import DriftService
@@ -62,7 +63,6 @@ from mlops_desk.runtimes.bare.runtime import BareRuntime
 from mlops_desk.runtimes.local.leases import ForeignGpus, LedgerGpus
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.serving.service import EndpointsService
-from mlops_desk.storage.secrets import SecretStore
 from mlops_desk.storage.state import State
 from mlops_desk.telemetry.prometheus.exporter import Exporter
 from mlops_desk.telemetry.service import TelemetryService
@@ -126,7 +126,7 @@ class Desk(DeskVerbs):
         self.leasing = Leasing(self.ledger, folder.instance, interval, self.faults.now, self._kept)
         self._watch_machine()
         self._keep_models()
-        self.secrets = SecretsService(SecretStore(folder.secrets))
+        self.secrets = SecretsService(secret_store(folder, self.store, simulated=self.simulated))
         self.settings = SettingsService(self.store, self.bus, judge_in_time(loop))
         self.agent = self._agent()
         self.services = {name: getattr(self, name) for name in PROTOCOLS}
@@ -212,7 +212,8 @@ class Desk(DeskVerbs):
     def _images(self) -> ImagesService:
         engines, table = {LOCAL_RUNTIME: self.engine, **self.other_engines}, self.engine_table
         private, needs = self.engine_wiring.private, self._image_needs
-        return images_service(self.folder, self.bus, self.loop, engines, table, self.snapshots, needs, private)
+        folder, out = self.folder, partial(build_arguments, self.store)
+        return images_service(folder, self.bus, self.loop, engines, table, self.snapshots, needs, private, out)
 
     def _image_needs(self, name: str) -> list[ImageNeed]:
         return image_needs(self.state.jobs, self.endpoints, name)
@@ -417,14 +418,14 @@ class Desk(DeskVerbs):
     def _checks(self) -> list[Check]:
         engines = doctor.engine_checks(self.other_engines, self.engine_table.trouble)
         gpus = self.engine_wiring.checks(self.engine, self.telemetry.status)
-        more = {"metrics endpoint": self.exporter.check, "gpu leases": self.leasing.check, **self.upkeep.checks()}
+        more = {"metrics endpoint": self.exporter.check, "gpu leases": self.leasing.check}
         return doctor.examine(
             self.folder.root,
             self.engine,
             self.telemetry.status,
             self.models.server,
             self.loop,
-            {**engines, **gpus, **more},
+            {**engines, **gpus, **more, **self.upkeep.checks(), **network_checks(self.store)},
             self.telemetry.paused,
         )
 

@@ -8,6 +8,7 @@ from mlops_desk.base.bus import Bus
 from mlops_desk.base.disk.paths import DataFolder, default_root, runtime_folder
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.machine_wiring import MachineWiring
+from mlops_desk.desk.network.wiring import git_network
 from mlops_desk.desk.reference import ReferenceParts, reference_file
 from mlops_desk.drift import metrics as drift_metrics
 from mlops_desk.jobs import metrics as job_metrics
@@ -85,6 +86,7 @@ def snapshots(folder: DataFolder, store: SettingsStore) -> Snapshots:
         tuple(map(str, private)),
         lambda: store.text("jobs.mount_roots").split(),
         lambda: int(store.number("images.context_mebibytes")) << 20,
+        git_network(folder, store),
     )
 
 

@@ -3,8 +3,15 @@
 from builtins import list as list_of
 
 from mlops_desk.base.caller import current_caller
-from mlops_desk.records.setting import SecretName
+from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.settings import SettingsStore
+from mlops_desk.records.setting import FILE, KEYRING, SecretName
 from mlops_desk.storage.secrets import SecretStore
+
+
+def secret_store(folder: DataFolder, settings: SettingsStore, *, simulated: bool) -> SecretStore:
+    """Return where secrets are kept; a machine that is made up leaves its person's keyring alone."""
+    return SecretStore(folder.secrets, lambda: FILE if simulated else settings.text("secrets.keeper"))
 
 
 class SecretsService:
@@ -21,6 +28,9 @@ class SecretsService:
 
     def set(self, name: str, value: str) -> SecretName:
         return self._store.set(current_caller().uid, name, value)
+
+    def move(self, name: str, to: str = KEYRING) -> SecretName:
+        return self._store.move(current_caller().uid, name, to)
 
     def remove(self, name: str) -> SecretName:
         return self._store.remove(current_caller().uid, name)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from mlops_desk.base.disk.mount_points import MountPoint
 from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.engines.images import HearBuild, HearLayer, ImageStore, unheard
+from mlops_desk.engines.images import NO_ARGUMENTS, HearBuild, HearLayer, ImageStore, unheard
 from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.records.jobs.spec import Mount
 
@@ -181,6 +181,7 @@ class Engine(ImageStore, Protocol):
         log: Path,
         *,
         dockerfile: str = "Dockerfile",
+        arguments: Mapping[str, str] = NO_ARGUMENTS,
         heard: HearBuild = unheard,
         hand: HandEnder | None = None,
     ) -> ImageFacts:

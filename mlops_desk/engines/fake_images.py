@@ -15,6 +15,7 @@ from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import HandEnder, ImageFacts, WasEnded
 from mlops_desk.engines.images import (
+    NO_ARGUMENTS,
     BuildNews,
     HearBuild,
     HearLayer,
@@ -156,6 +157,7 @@ class FakeImages:
         log: Path,
         *,
         dockerfile: str = "Dockerfile",
+        arguments: Mapping[str, str] = NO_ARGUMENTS,  # noqa: ARG002 - a double reaches out to nobody
         heard: HearBuild = unheard,
         hand: HandEnder | None = None,
     ) -> ImageFacts:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from mlops_desk.records.images.task import BuildStep, LayerProgress
@@ -55,6 +56,10 @@ HearLayer = Callable[[LayerProgress], None]
 
 HearBuild = Callable[[BuildNews], None]
 """Is told what a build writes. What it raises ends the build, and passes through."""
+
+
+NO_ARGUMENTS: Mapping[str, str] = MappingProxyType({})
+"""Of a build that is given none."""
 
 
 def unheard(_news: object) -> None:

@@ -61,7 +61,9 @@ class Builds:
         look: Callable[[str], room.EngineRoom],
         contexts: Contexts,
         labels: Mapping[str, str],
+        arguments: Callable[[], Mapping[str, str]],
     ) -> None:
+        self._arguments = arguments
         self._book = book
         self._work = work
         self._engines = engines
@@ -92,6 +94,7 @@ class Builds:
                 LONGEST_SECONDS,
                 self._book.log(task.id),
                 dockerfile=dockerfile,
+                arguments=self._arguments(),
                 heard=ear.hear,
                 hand=cord.hold,
             )

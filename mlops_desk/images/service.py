@@ -44,7 +44,9 @@ class ImagesService:
         self._book = TaskBook(folder / "tasks", lambda task: bus.publish(ImageTaskChanged(task)))
         self.work = ImageWork(self._book, loop, self.stock)
         self.pulls = Pulls(self._book, self.work, self.stock.engine, PullParts(self._look, pulled=parts.private.pulled))
-        self.builds = Builds(self._book, self.work, self.stock.engine, self._look, parts.contexts, parts.labels)
+        self.builds = Builds(
+            self._book, self.work, self.stock.engine, self._look, parts.contexts, parts.labels, parts.arguments
+        )
 
     def start(self) -> None:
         """Tell what the last agent left half done, and begin to note what is needed."""

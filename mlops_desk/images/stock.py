@@ -32,7 +32,7 @@ class ImageParts:
 
     ``engines`` are those of the settings by name, ``is_here`` tells whether one runs on this machine, ``needs`` what of
     the desk needs images of one. ``labels`` are what each image that is built carries, ``private`` knows
-    logins at registries.
+    logins at registries, ``arguments`` are those of builds.
     """
 
     engines: Mapping[str, Engine]
@@ -41,6 +41,7 @@ class ImageParts:
     contexts: Contexts
     labels: Mapping[str, str] = field(default_factory=dict)
     private: PrivateImages = field(default_factory=PrivateImages)
+    arguments: Callable[[], Mapping[str, str]] = dict
 
 
 class Stock:

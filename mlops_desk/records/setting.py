@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+KEYRING = "keyring"
+FILE = "file"
+"""Where secrets are kept: in their person's keyring, or in a file of mode 0400 in the agent's data folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class SettingValue:
@@ -23,7 +27,12 @@ class SettingValue:
 
 @dataclass(frozen=True, slots=True)
 class SecretName:
-    """A secret that its owner's jobs can get as a file; ``changed_at`` is Unix time. What it says is in no record."""
+    """A secret that its owner's jobs can get as a file; ``changed_at`` is Unix time. What it says is in no record.
+
+    ``kept_in`` is keyring or file; ``note`` says why it is no keyring, where one was wanted.
+    """
 
     name: str
     changed_at: float
+    kept_in: str = FILE
+    note: str | None = None

@@ -1,81 +1,119 @@
-"""Secrets of people: one file each, 0400, in a folder for each person that nobody else can look into.
+"""Secrets of people: in the keyring of whoever they are, else one file each, 0400, in a folder that is theirs alone.
 
-They are not in the database: its backups, its repair and whoever reads it would have them too.
+They are not in the database: its backups, its repair and whoever reads it would have them too. A keyring lists nothing,
+so each of its secrets has a mark, an empty file. Whatever is written comes before what it stands for is removed, and of
+two the newer one holds: an agent that dies in between loses no secret.
 """
 
+import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.records.setting import SecretName
+from mlops_desk.records.setting import FILE, KEYRING, SecretName
+from mlops_desk.storage.keyring.keeper import PersonalKeyring
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _MOST = 1000  # chosen: more than one person has; a program that makes them without end is stopped
+_MARKS = ".keyring"
+"""Of what is in the keyring; no secret can be called so."""
+AUTO = "auto"
 
 
 class SecretStore:
-    """The secrets below ``folder``. Their values leave by ``value`` alone, for a job of the same person."""
+    """The secrets below ``folder``. Their values leave by ``value`` alone, for a job of the same person.
 
-    def __init__(self, folder: Path) -> None:
+    ``wanted`` says where new ones go: keyring, file, or auto: the keyring where one answers.
+    """
+
+    def __init__(
+        self, folder: Path, wanted: Callable[[], str] = lambda: FILE, keyring: PersonalKeyring | None = None
+    ) -> None:
         self._folder = folder
+        self._wanted = wanted
+        self._keyring = keyring or PersonalKeyring(f"MLOps Desk {folder.parent}")
 
     def names(self, uid: int) -> list[SecretName]:
         """Return what a person has, by name."""
+        home = self._folder / str(uid)
+        found: dict[str, SecretName] = {}
         try:
-            files = sorted(path for path in (self._folder / str(uid)).iterdir() if _NAME.fullmatch(path.name))
-            return [SecretName(path.name, path.stat().st_mtime) for path in files]
-        except FileNotFoundError:
-            return []
+            for folder, place in ((home, FILE), (home / _MARKS, KEYRING)):
+                for path in folder.iterdir() if folder.is_dir() else ():
+                    one = SecretName(path.name, path.stat().st_mtime, place)
+                    known = found.get(one.name)
+                    if _NAME.fullmatch(one.name) and (known is None or one.changed_at >= known.changed_at):
+                        found[one.name] = one
         except OSError as error:
             raise Unavailable(f"The secrets in {self._folder} can't be listed: {error.strerror}.") from error
+        return [found[name] for name in sorted(found)]
 
     def name(self, uid: int, name: str) -> SecretName:
-        """Return when a secret was changed. Raises NotFound, Invalid, Unavailable."""
-        _checked(name)
-        found = next((one for one in self.names(uid) if one.name == name), None)
+        """Return when a secret was changed, and where it is. Raises NotFound, Invalid, Unavailable."""
+        found = self._find(uid, name)
         if found is None:
             raise _missing(name)
         return found
 
     def set(self, uid: int, name: str, value: str) -> SecretName:
-        """Keep a value. Raises Invalid, Refused, Unavailable."""
+        """Keep a value, and tell where. Raises Invalid, Refused, Unavailable."""
         if not value:
             raise Invalid("The secret is empty.", Hint(f"mlops-desk secrets set {_checked(name)} < FILE"))
-        path = self._path(uid, name)
-        if not path.exists() and len(self.names(uid)) >= _MOST:
+        if self._find(uid, name) is None and len(self.names(uid)) >= _MOST:
             raise Refused(f"{_MOST} secrets are the most that are kept for one person.", "Remove some.")
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(path, value.encode())
-            path.chmod(0o400)
-        except OSError as error:
-            raise Unavailable(f"The secret {name} can't be kept: {error.strerror}.") from error
-        return SecretName(name, path.stat().st_mtime)
+        wanted = self._wanted()
+        if wanted != FILE:
+            try:
+                return self._into_keyring(uid, name, value)
+            except DeskError as error:
+                if wanted == KEYRING:
+                    raise
+                return replace(self._into_file(uid, name, value), note=error.message)
+        return self._into_file(uid, name, value)
+
+    def move(self, uid: int, name: str, to: str) -> SecretName:
+        """Put a secret into the keyring or into a file, and only then out of where it was. Raises DeskError."""
+        found = self.name(uid, name)
+        if to not in {FILE, KEYRING}:
+            raise Invalid(f"{plain(to)} is no place for a secret.", f"Say {KEYRING} or {FILE}.")
+        if found.kept_in == to:  # of an agent that died while it moved it, the older one is left
+            self._unlink(self._path(uid, name) if to == KEYRING else self._mark(uid, name))
+            return found
+        value = self.value(uid, name).decode()
+        return self._into_keyring(uid, name, value) if to == KEYRING else self._into_file(uid, name, value)
 
     def remove(self, uid: int, name: str) -> SecretName:
         """Forget a value, and return what it was called. Raises NotFound, Unavailable."""
-        path = self._path(uid, name)
-        try:
-            known = SecretName(name, path.stat().st_mtime)
-            path.unlink()
-        except FileNotFoundError as error:
-            raise _missing(name) from error
-        except OSError as error:
-            raise Unavailable(f"The secret {name} can't be removed: {error.strerror}.") from error
+        known = self.name(uid, name)
+        if self._mark(uid, name).exists():
+            with contextlib.suppress(NotFound):  # removed by another program: what was wanted
+                self._keyring.remove(uid, name)
+        self._unlink(self._mark(uid, name), self._path(uid, name))
         return known
 
     def check(self, uid: int, names: Iterable[str]) -> None:
         """Raise Refused for a secret that the person has not."""
         for name in names:
-            if not self._path(uid, name).is_file():
+            if self._find(uid, name) is None:
                 raise Refused(_missing(name).message, _hint(name))
 
     def value(self, uid: int, name: str) -> bytes:
         """Return what a secret says. Raises NotFound, Unavailable."""
+        if self.name(uid, name).kept_in == KEYRING:
+            try:
+                found = self._keyring.value(uid, name)
+            except Refused as error:  # none in this session, as of an agent that was started outside of any
+                text = f"The secret {name} is in a keyring. {error.message}"
+                hint = Hint(f"mlops-desk secrets set {name}", before="Unlock it, or set the secret anew: ")
+                raise Unavailable(text, hint) from error
+            if found is None:
+                raise NotFound(f"The keyring has no secret {name} any more.", _hint(name))
+            return found.encode()
         try:
             descriptor = os.open(self._path(uid, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError as error:
@@ -85,8 +123,45 @@ class SecretStore:
         with os.fdopen(descriptor, "rb") as file:
             return file.read()
 
+    def _into_keyring(self, uid: int, name: str, value: str) -> SecretName:
+        self._keyring.set(uid, name, value)
+        self._write(self._mark(uid, name), b"")
+        self._unlink(self._path(uid, name))
+        return self.name(uid, name)
+
+    def _into_file(self, uid: int, name: str, value: str) -> SecretName:
+        path, mark = self._path(uid, name), self._mark(uid, name)
+        self._write(path, value.encode())
+        if mark.exists():
+            self._unlink(mark)
+            with contextlib.suppress(DeskError):  # what stays there is the person's own, and nobody asks for it
+                self._keyring.remove(uid, name)
+        return self.name(uid, name)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(path, data)
+            path.chmod(0o400)
+        except OSError as error:
+            raise Unavailable(f"The secret {path.name} can't be kept: {error.strerror}.") from error
+
+    def _unlink(self, *paths: Path) -> None:
+        try:
+            for path in paths:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"The secret {paths[0].name} can't be removed: {error.strerror}.") from error
+
+    def _find(self, uid: int, name: str) -> SecretName | None:
+        _checked(name)
+        return next((one for one in self.names(uid) if one.name == name), None)
+
     def _path(self, uid: int, name: str) -> Path:
         return self._folder / str(uid) / _checked(name)
+
+    def _mark(self, uid: int, name: str) -> Path:
+        return self._folder / str(uid) / _MARKS / _checked(name)
 
 
 def _checked(name: str) -> str:

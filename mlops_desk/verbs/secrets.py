@@ -3,7 +3,7 @@
 from builtins import list as list_of
 from typing import Annotated, Protocol
 
-from mlops_desk.records.setting import SecretName
+from mlops_desk.records.setting import KEYRING, SecretName
 from mlops_desk.verbs.declaration import FileText, changes, reads
 
 _LARGEST_BYTES = 64 << 10  # chosen: a key or a file of credentials; data belongs on a mount
@@ -26,6 +26,11 @@ class Secrets(Protocol):
     @changes(before="show", why=_OWN)
     def set(self, name: str, value: Annotated[str, FileText("FILE", _LARGEST_BYTES, stdin=True)]) -> SecretName:
         """Keep a secret, or another value for it; it is read from standard input unless a file is named."""
+        ...
+
+    @changes(before="show", why=_OWN)
+    def move(self, name: str, to: str = KEYRING) -> SecretName:
+        """Put a secret into your keyring (keyring) or into a file of the agent's (file), wherever it is now."""
         ...
 
     @changes(before="show", why=_OWN)

@@ -18,6 +18,7 @@ _FIXES = {
     "desk/machine_checks.py": "a check's fix is a field that is nothing but the command",
     "desk/doctor.py": "a check's fix is a field that is nothing but the command",
     "desk/engines/checks.py": "a check's fix is a field that is nothing but the command",
+    "desk/network/checks.py": "a check's fix is a field that is nothing but the command",
     "desk/ledger_watch.py": "a check's fix is a field that is nothing but the command",
     "serving/service.py": "a check's fix is a field that is nothing but the command",
     "telemetry/prometheus/exporter.py": "a check's fix is a field that is nothing but the command",

@@ -12,7 +12,7 @@ from mlops_desk.records.history import History
 from mlops_desk.records.jobs.brief import JobRun, LostJob
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, Registry, Run, RunMetrics
 from mlops_desk.records.rule import Retraining, Rule
-from mlops_desk.records.setting import SecretName, SettingValue
+from mlops_desk.records.setting import FILE, KEYRING, SecretName, SettingValue
 
 _KINDS = {
     "text": "a text",
@@ -175,7 +175,14 @@ FORMS: dict[type, Callable[[Any], str]] = {
     Model: model,
     Run: run,
     Registry: registry,
-    SecretName: lambda item: facts({"secret": item.name, "in a job": f"/run/secrets/{item.name}"}),
+    SecretName: lambda item: facts(
+        {
+            "secret": item.name,
+            "in a job": f"/run/secrets/{item.name}",
+            "kept in": {KEYRING: "your keyring", FILE: "a file of mode 0400"}.get(item.kept_in, item.kept_in),
+            **({} if item.note is None else {"note": item.note}),
+        }
+    ),
     SettingValue: setting,
     Rule: rule,
     Retraining: retraining,

@@ -33,14 +33,15 @@ def images_service(
     snapshots: Snapshots,
     needs: Callable[[str], list[ImageNeed]],
     private: PrivateImages,
+    arguments: Callable[[], Mapping[str, str]],
 ) -> ImagesService:
-    """Return the verbs about images of ``engines``."""
+    """Return the verbs about images of ``engines``; ``arguments`` are those of builds."""
 
     def here(name: str) -> bool:
         return name == LOCAL_RUNTIME or is_here(table.address(name))
 
     labels = {INSTANCE_LABEL: folder.instance}
-    parts = ImageParts(engines, here, needs, BuildContexts(snapshots), labels, private)
+    parts = ImageParts(engines, here, needs, BuildContexts(snapshots), labels, private, arguments)
     return ImagesService(folder.images, bus, loop, parts)
 
 

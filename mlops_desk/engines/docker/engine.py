@@ -30,7 +30,7 @@ from mlops_desk.engines.docker.connection import Connections, NameTaken
 from mlops_desk.engines.docker.lines import split_lines
 from mlops_desk.engines.docker.listed import ListedContainers
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, HandEnder, ImageFacts, LogPiece
-from mlops_desk.engines.images import HearBuild, HearLayer, StoredImage, StoredVolume, StoreRoom, unheard
+from mlops_desk.engines.images import NO_ARGUMENTS, HearBuild, HearLayer, StoredImage, StoredVolume, StoreRoom, unheard
 from mlops_desk.engines.limits import engine_limits
 from mlops_desk.engines.log_lines import shown
 from mlops_desk.engines.login import RegistryLogin
@@ -117,11 +117,21 @@ class DockerEngine:
         log: Path,
         *,
         dockerfile: str = "Dockerfile",
+        arguments: Mapping[str, str] = NO_ARGUMENTS,
         heard: HearBuild = unheard,
         hand: HandEnder | None = None,
     ) -> ImageFacts:
         return images.build(
-            self._connections, folder, tag, labels, timeout_seconds, log, dockerfile=dockerfile, heard=heard, hand=hand
+            self._connections,
+            folder,
+            tag,
+            labels,
+            timeout_seconds,
+            log,
+            dockerfile=dockerfile,
+            arguments=arguments,
+            heard=heard,
+            hand=hand,
         )
 
     def remove_image(self, reference: str, *, force: bool = True) -> None:

@@ -17,7 +17,7 @@ from mlops_desk.engines.docker.listening import listening
 from mlops_desk.engines.docker.pulling import error_in, layer_of
 from mlops_desk.engines.docker.stages import clearing_stages
 from mlops_desk.engines.engine import HandEnder, ImageFacts
-from mlops_desk.engines.images import HearBuild, HearLayer, unheard
+from mlops_desk.engines.images import NO_ARGUMENTS, HearBuild, HearLayer, unheard
 from mlops_desk.engines.login import RegistryLogin
 
 _TEXT_LIMIT = 1000  # chosen: a paragraph; a registry may answer with a page
@@ -107,6 +107,7 @@ def build(
     log: Path,
     *,
     dockerfile: str = "Dockerfile",
+    arguments: Mapping[str, str] = NO_ARGUMENTS,
     heard: HearBuild = unheard,
     hand: HandEnder | None = None,
 ) -> ImageFacts:
@@ -117,7 +118,7 @@ def build(
         deadline = time.monotonic() + timeout_seconds
         with log.open("w", encoding="utf-8") as file, clearing_stages(client, labels), listening(client, what, hand):
             output = BuildOutput(file, heard)
-            for message in _building(client, folder, dockerfile, tag, labels, timeout_seconds):
+            for message in _building(client, folder, dockerfile, tag, labels, arguments, timeout_seconds):
                 said = error_in(message)
                 output.write(str(message.get("stream") or said or ""))
                 if said is not None:
@@ -131,12 +132,19 @@ def build(
 
 
 def _building(
-    client: Any, folder: Path, dockerfile: str, tag: str, labels: Mapping[str, str], seconds: float
+    client: Any,
+    folder: Path,
+    dockerfile: str,
+    tag: str,
+    labels: Mapping[str, str],
+    arguments: Mapping[str, str],
+    seconds: float,
 ) -> Iterator[Mapping[str, Any]]:
     """Yield what the engine tells; the folder goes there as it is: what is to be left out of it is not in it."""
     with sdk().utils.tar(str(folder), dockerfile=(dockerfile, None)) as packed:
         yield from client.build(
-            fileobj=packed, custom_context=True, dockerfile=dockerfile, tag=tag, labels=dict(labels), rm=True,
+            fileobj=packed, custom_context=True, dockerfile=dockerfile, tag=tag, labels=dict(labels),
+            buildargs=dict(arguments), rm=True,
             forcerm=True, decode=True, timeout=seconds,
         )  # fmt: skip
 

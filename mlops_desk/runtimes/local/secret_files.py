@@ -15,8 +15,10 @@ from pathlib import Path
 
 from mlops_desk.base.errors import NotFound, Refused, Unavailable
 from mlops_desk.records.jobs.job import Attempt, Job
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.runtimes.local.network.logins import LOGINS_TARGET, LoginFiles, has_logins
+from mlops_desk.runtimes.runtime import Obstructed
 from mlops_desk.storage.secrets import SecretStore
 
 _NO_LOGINS = LoginFiles()
@@ -36,9 +38,12 @@ class SecretFiles:
         self._store.check(uid, names)
 
     def value(self, uid: int, name: str) -> bytes:
-        """Return what a person's secret says. Raises Refused, Unavailable."""
+        """Return what a person's secret says. Raises Refused; Obstructed while their keyring does not hand it out."""
         try:
             return self._store.value(uid, name)
+        except Unavailable as error:
+            text = f"The job waits for its secret {name}."
+            raise Obstructed(Reason("secret_locked", text, error.message, error.hint)) from error
         except NotFound as error:  # removed since the submit
             raise Refused(error.message, error.hint) from error
 

@@ -46,9 +46,17 @@ class Recipe:
             raise Invalid(f"The wheelhouse {self.wheelhouse} is not a folder.", hint)
 
 
-def build(engine: Engine, instance: str, recipe: Recipe, folder: Path, timeout_seconds: float) -> str:
+def build(
+    engine: Engine,
+    instance: str,
+    recipe: Recipe,
+    folder: Path,
+    timeout_seconds: float,
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """Return the tag of ``recipe``'s image, built in ``folder`` (output in ``build.log``) if it is not there yet.
 
+    ``environment`` is the way to the package index; None: what this process's own says of it.
     Raises Invalid, NotFound (base image), Refused (the build failed), Unavailable.
     """
     recipe.check()
@@ -61,7 +69,7 @@ def build(engine: Engine, instance: str, recipe: Recipe, folder: Path, timeout_s
     except NotFound:
         context = folder / "image"
         labels = {plan.LABEL_INSTANCE: instance, plan.LABEL_STAGE: "1"}
-        write_context(context, recipe, wheels, os.environ, labels)
+        write_context(context, recipe, wheels, os.environ if environment is None else environment, labels)
         try:
             engine.build(context, tag, labels, timeout_seconds, log)
         finally:
@@ -118,8 +126,8 @@ def _network(environment: Mapping[str, str]) -> str:
     lines = []
     for name in (*_PROXIES, *_INDEXES):
         value = environment.get(name, "")
-        if value and "@" not in urlsplit(value).netloc and re.fullmatch(r"[\w.:/,*\[\]-]{1,1000}", value):
-            lines.append(f"ARG {name}={value}\n")
+        if value and "@" not in urlsplit(value).netloc and re.fullmatch(r"[\w.:/,*\[\] +-]{1,1000}", value):
+            lines.append(f"ARG {name}={value}\n" if " " not in value else f'ARG {name}="{value}"\n')
     return "".join(lines)
 
 

@@ -3,6 +3,7 @@
 May be done again at any point: a revision that a dying agent left half made is simply made once more.
 """
 
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.errors import DeskError
+from mlops_desk.base.network import certificates
+from mlops_desk.base.network.rules import network_of
+from mlops_desk.base.network.ways import build_environment
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.model import ModelVersion
@@ -49,7 +53,7 @@ class Maker:
             )
             with self._building:  # two builds of the same tag at once would do the work twice
                 limit = self._settings.number("serving.build_timeout_seconds")
-                tag = image.build(self._engine, self._instance, recipe, place, limit)
+                tag = image.build(self._engine, self._instance, recipe, place, limit, self._way_out(place))
             return self._shelf.write(replace(revision, image=tag, features=files.features))
         except DeskError as error:
             evidence = tail_of(place / "build.log", _EVIDENCE_LINES)
@@ -72,7 +76,18 @@ class Maker:
 
     def _wheelhouse(self) -> Path | None:
         chosen = self._settings.text("serving.wheelhouse").strip()
+        rules = network_of(self._settings)
+        if not chosen and not rules.package_index:
+            chosen = rules.wheelhouse
         return Path(chosen).expanduser() if chosen else None
+
+    def _way_out(self, place: Path) -> dict[str, str]:
+        """Return the way to the package index, with the certificates that are trusted there beside the image's."""
+        rules = network_of(self._settings)
+        file = place / "ca.pem" if rules.ca_bundle else None
+        if file is not None:
+            file.write_bytes(certificates.with_usual(certificates.read_bundle(rules.ca_bundle)))
+        return build_environment(rules, os.environ, None if file is None else str(file))
 
 
 def _make_readable(folder: Path) -> None:

@@ -159,6 +159,7 @@ TABLE = {
     "/v1/secrets/list": EVERYBODY,
     "/v1/secrets/show": EVERYBODY,
     "/v1/secrets/set": EVERYBODY,
+    "/v1/secrets/move": EVERYBODY,
     "/v1/secrets/remove": EVERYBODY,
     "/v1/settings/list": EVERYBODY,
     "/v1/settings/show": EVERYBODY,

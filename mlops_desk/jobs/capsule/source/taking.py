@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,16 @@ _MOST_FILES = 50_000  # chosen: code has fewer; each is a link to make
 _ERRORS_SHOWN = 600  # chosen: the last lines of a traceback, which name the error
 
 
+def _no_network(_uid: int) -> Mapping[str, Any]:
+    return {}
+
+
 class Snapshots:
     """``limit_bytes``, ``budget_bytes`` and ``roots`` are settings, with their defaults; ``private`` paths are in none.
 
     ``roots`` returns the folders that code may lie in, ``~`` for its person's home; None: anywhere. ``context_bytes``
-    is the setting for folders of builds, as ``limit_bytes`` is for code.
+    is the setting for folders of builds, as ``limit_bytes`` is for code. ``network`` tells how git gets out on
+    somebody's behalf.
     """
 
     def __init__(
@@ -40,7 +45,9 @@ class Snapshots:
         private: Iterable[str] = (),
         roots: Callable[[], Sequence[str] | None] = lambda: None,
         context_bytes: Callable[[], int] = lambda: 1 << 30,
+        network: Callable[[int], Mapping[str, Any]] = _no_network,
     ) -> None:
+        self._network = network
         self.store = SnapshotStore(root)
         self._root = root
         self._limit_bytes = limit_bytes
@@ -79,6 +86,7 @@ class Snapshots:
             "limit_bytes": limits.size_bytes,
             "limit_files": limits.files,
             "seconds": seconds - _MARGIN_SECONDS,
+            "network": {} if source.git is None else self._network(uid),
         }
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from mlops_desk.jobs.capsule.source.folder import (
 )
 from mlops_desk.jobs.capsule.source.git import checked_address, local_path
 from mlops_desk.jobs.capsule.source.packing import FileEntry, Limits, LinkEntry, file_head, link_head, write_head
+from mlops_desk.jobs.capsule.source.way_out import way_out
 
 
 def write_folder(request: dict[str, Any], to: IO[bytes]) -> None:
@@ -52,7 +53,7 @@ def write_fetched(request: dict[str, Any], to: IO[bytes]) -> None:
     checked_address(address)
     if (local := local_path(address)) is not None:
         check_root(os.path.realpath(local), request["roots"], os.getuid())
-    with fetching.mirror(address, float(request["seconds"])) as git:
+    with way_out(request.get("network") or {}), fetching.mirror(address, float(request["seconds"])) as git:
         commit = fetching.fetched(git, address, ref)
         entries = fetching.tree(git, commit, _limits(request))
         write_head(to, {"kind": "facts", "facts": fetching.facts(address, ref, commit)})

@@ -1,0 +1,1 @@
+"""A person's keyring (Secret Service, KWallet) as a place for their secrets, asked in a child process."""
