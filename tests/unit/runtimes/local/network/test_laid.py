@@ -57,7 +57,7 @@ def test_what_the_machine_has_forgotten_is_laid_anew_before_the_start(engine, ru
     assert (place / f"{attempt.id}.logins" / "token").read_text() == token
     assert (place / attempt.id / "A").read_text() == "one"
     runtime.clear(job, attempt, finished=True)
-    assert list(place.iterdir()) == []
+    assert list(place.glob("*")) == []
 
 
 def test_what_is_mounted_is_there_and_only_where_it_is_needed(engine, runtime, tmp_path):
