@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
 
-from mlops_desk.alerts.causes import LOST_XID, UNKNOWN, XID_RULES, Cause, of_gpu
+from mlops_desk.alerts.causes import LOST_XID, UNKNOWN, XID_RULES, Cause
+from mlops_desk.alerts.jobs import JOB_CLASS, cause_of
 from mlops_desk.alerts.links import NvLinks
 from mlops_desk.alerts.rule_rows import RuleRow, RuleRows
 from mlops_desk.alerts.silences import Silences, Spot, spot_of
@@ -20,6 +21,7 @@ from mlops_desk.base.hysteresis import Condition, Holding, span_words, step
 from mlops_desk.base.text import THIN, amount, percent, plain
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.gpu import Gpu
+from mlops_desk.records.jobs.running import JobWatch
 from mlops_desk.records.status import Status
 
 PULSE_SECONDS = 600.0
@@ -190,6 +192,19 @@ class AlertEngine:
             self._sweep(status, now)
         return changes
 
+    def look_at_jobs(self, jobs: Sequence[JobWatch], now: float, at: float) -> list[Change]:
+        """Look at all jobs that run; what fired for one that does not any more is over."""
+        changes = []
+        for rows in (rows for device_class, rows in self._table if device_class == JOB_CLASS):
+            for job in jobs:
+                changes += self._look(rows.all, job.id, job, (now, at))
+        running = {job.id for job in jobs}
+        for spot in [*self.firing]:
+            if self._rules[spot[0]].device_class == JOB_CLASS and spot[1] not in running:
+                self._holdings.pop(spot, None)
+                changes.append(self._end(spot, at, None))
+        return changes
+
     def _look(self, rows: Sequence[RuleRow], device: str, thing: Any, clocks: tuple[float, float]) -> list[Change]:
         changes = []
         for watched, rule, condition in rows:
@@ -291,7 +306,7 @@ class AlertEngine:
     def _begin(self, spot: Spot, thing: Any, value: float | None, now: float, at: float) -> Change:
         watched, rule = self._watched[spot[0]], self._rules[spot[0]]
         pulse = self._pulses.get(spot)
-        cause = pulse.cause if pulse is not None else of_gpu(thing) if isinstance(thing, Gpu) else UNKNOWN
+        cause = pulse.cause if pulse is not None else cause_of(thing, rule.name)
         said = plain(watched.said(thing) or "", _SAID_LIMIT)
         text = f"{cause.text or describe(rule, value)} {said}".rstrip()
         ended, ended_at = self._ended.pop(spot, (None, 0.0))
@@ -370,6 +385,7 @@ _DEVICES: dict[str, Callable[[Status], Iterable[tuple[str, Any]]]] = {
     "disk": lambda status: ((disk.name, disk) for disk in status.disks),
     "filesystem": lambda status: ((mounted.mount, mounted) for mounted in status.filesystems),
     "network": lambda status: ((network.name, network) for network in status.networks),
+    JOB_CLASS: lambda _status: (),  # they are looked at by themselves, not with each sample
 }
 
 
@@ -391,6 +407,8 @@ def device_title(device_class: str, device: str, thing: Any) -> str:
     """Return the name by which people know a device."""
     if isinstance(thing, Gpu):
         return f"GPU {thing.index}"
+    if isinstance(thing, JobWatch):
+        return f"Job {plain(thing.name, 80)}"
     if device_class == "host":
         return plain(thing.name, 80) or "This machine"
     return plain(device, 120)

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from builtins import list as list_of
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mlops_desk.alerts import causes
@@ -26,6 +26,7 @@ from mlops_desk.base.text import plain
 from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.records.event import AlertChanged, IncidentLogged, SettingsChanged
 from mlops_desk.records.incident import Incident
+from mlops_desk.records.jobs.running import JobWatch
 from mlops_desk.records.status import Status
 from mlops_desk.storage.state import StoredRecords
 
@@ -189,6 +190,13 @@ class AlertsService:
     def try_webhook(self) -> str:
         """Send a test message."""
         return self._webhook.try_now()
+
+    def take_jobs(self, jobs: Sequence[JobWatch]) -> None:
+        """Look at the jobs that run, all of them."""
+        with self._lock:
+            changes = self._engine.look_at_jobs(jobs, time.monotonic(), time.time())
+        for change in changes:
+            self._queue(change)
 
     def take(self, status: Status) -> None:
         """Look at a new sample; called by who samples, so nothing here waits."""

@@ -149,6 +149,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jobs.idle_minutes", "Containers", "Held and not used after",
             "A job whose GPUs have done nothing for so long is told of; a preemptible one gives them back while others "
             "wait for GPUs. 0 means never.", "integer", 30, minimum=0, maximum=10_080, unit="min"),
+    Setting("jobs.stuck_minutes", "Containers", "Told as stuck after",
+            "A training that neither writes nor moves for so long, and for much longer than before, while its GPUs and "
+            "processes are at rest, or whose loss stays no number, is an alert. 0 means never.", "integer", 15,
+            minimum=0, maximum=1440, unit="min"),
     Setting("jobs.source_mebibytes", "Containers", "Largest source of a job",
             "A submit whose code (source:) is larger is refused; data belong on a mount.", "integer", 256, minimum=1,
             maximum=16_384, unit="MiB"),

@@ -328,7 +328,7 @@ class Desk(DeskVerbs):
             self.snapshots,
             registry.metric_histories,
             partial(rules_of, store),
-            outside(self.machine, self.telemetry, registry, store),
+            outside(self.machine, self.telemetry, registry, store, self.alerts.take_jobs),
             WaitingDesk(self.lease_folders),
             self.shelf,
         )

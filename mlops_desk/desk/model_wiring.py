@@ -1,6 +1,6 @@
 """Where features meet about models: jobs' capsules and runs, endpoints and what they are compared with, rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from mlops_desk.records.event import JobMoved
 from mlops_desk.records.history import RecordPoints
 from mlops_desk.records.jobs.capsule import DataIdentity
 from mlops_desk.records.jobs.job import Job
+from mlops_desk.records.jobs.running import JobWatch
 from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.model import DatasetInput, ModelVersion
 from mlops_desk.registry.service import RegistryCore
@@ -101,11 +102,16 @@ def staging(folder: DataFolder, store: SettingsStore) -> StagingShelf:
 
 
 def outside(
-    machine: MachineWiring, telemetry: TelemetryService, registry: RegistryCore, store: SettingsStore
+    machine: MachineWiring,
+    telemetry: TelemetryService,
+    registry: RegistryCore,
+    store: SettingsStore,
+    watched: Callable[[Sequence[JobWatch]], None],
 ) -> Outside:
     """Return what capsules are told by the rest of the house, and where they are told."""
     minutes = partial(store.number, "jobs.idle_minutes")
     export = partial(store.number, "jobs.export_mebibytes")
+    stuck = partial(store.number, "jobs.stuck_minutes")
     return Outside(
         machine.hardware,
         telemetry.spent,
@@ -113,6 +119,8 @@ def outside(
         lambda: int(minutes()),
         lambda: int(export()) << 20,
         machine.witness.facts,
+        lambda: int(stuck()),
+        watched,
     )
 
 

@@ -19,7 +19,6 @@ from mlops_desk.jobs.capsule.basis import Basis
 from mlops_desk.jobs.capsule.completing import Completion, Outside
 from mlops_desk.jobs.capsule.exporting import Exporting
 from mlops_desk.jobs.capsule.freezing import Freezing
-from mlops_desk.jobs.capsule.idling import IdleHolders, IdleParts
 from mlops_desk.jobs.capsule.packages import FOLDER, PackageLists
 from mlops_desk.jobs.capsule.repeating import Again, Repeating, RunMetrics
 from mlops_desk.jobs.capsule.requirements import Requirements
@@ -47,6 +46,7 @@ from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
 from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
 from mlops_desk.jobs.staging.stager import Stager
 from mlops_desk.jobs.staging.verbs import DiskVerbs, KeptOnDisk
+from mlops_desk.jobs.stuck.watching import RunningWatch
 from mlops_desk.records.event import JobChanged, JobMoved
 from mlops_desk.records.jobs.brief import JobBrief, JobRun, runs_of
 from mlops_desk.records.jobs.capsule import (
@@ -76,7 +76,6 @@ from mlops_desk.verbs.policy import AccessPolicy, SingleUser
 
 _log = logging.getLogger(__name__)
 
-_IDLE_LOOK_SECONDS = 60.0  # chosen: what is idle for half an hour is not in a hurry
 _TIDY_SECONDS = 600.0  # chosen: the budget may be exceeded for so long by what was submitted since
 _JOBS_LOOKED_AT = 2000  # chosen: years of a small team; reading so many takes a fifth of a second
 
@@ -121,7 +120,6 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
         snapshots = snapshots or Snapshots(folder.sources, private=(str(folder.root),))
         packages = PackageLists(folder.sources / FOLDER)
         self._freezing = Freezing(snapshots)
-        self._idle = self._idle_holders(outside)
         self._repeating = Repeating(self._book, policy or SingleUser(), metrics, packages.read)
         shelf = shelf or StagingShelf(lambda: StagingRules(folder.staging, DEFAULT_SHARES, 0))
         self._kept = KeptOnDisk(folder.jobs, folder.sources, self._freezing, shelf, self._book.active)
@@ -139,6 +137,7 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
             one.name: Runner(self._book, one, *shared, pools[one.name], stager, outside.gpu_end) for one in runtimes
         }
         self.gpus = JobGpus(self._book, self._runners, pools)
+        self._watch = RunningWatch(self._book, outside, self._runner_of, bus.publish, metrics)
         self._groups = GroupVerbs(self._book, histories, lambda job: self._runner_of(job).cancel(job.id))
         queues = {name: runner.serving for name, runner in self._runners.items()}
         self._answers = QueueAnswers(queues, self._book.active, rules)
@@ -163,20 +162,10 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
             self._loop.start(f"jobs-on-{name}", partial(runner.run, self._loop.ending))
         for job in self._book.active():
             self._completion.heard(job)
-        if self._idle is not None:  # by the clock: that nothing happens is announced by nobody
-            self._loop.repeat("jobs-idle", _IDLE_LOOK_SECONDS, self._idle.look, at_once=False)
+        self._watch.start(self._loop)
         self._loop.start("jobs-code", lambda: self._kept.mend_snapshots(self._book.fail))
         self._loop.repeat("jobs-snapshots", _TIDY_SECONDS, self._kept.tidy_snapshots)
         self._loop.repeat("jobs-copies", _TIDY_SECONDS, self._kept.tidy_copies)
-
-    def _idle_holders(self, outside: Outside) -> IdleHolders | None:
-        if outside.spent is None or outside.idle_minutes is None:
-            return None
-
-        def take_back(job: Job, reason: Reason) -> None:
-            self._runner_of(job).preempt(job.id, reason)
-
-        return IdleHolders(self._book, IdleParts(outside.idle_minutes, outside.spent, self._bus.publish, take_back))
 
     def _tell_homeless(self) -> None:
         """Say of each job why nobody looks after it, if its runtime is not in the settings any more."""

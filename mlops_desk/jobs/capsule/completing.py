@@ -17,6 +17,7 @@ from mlops_desk.jobs.capsule.usage import usage_of
 from mlops_desk.jobs.ports import GpuEnd, GpuHardware, Spent, TellRun, nothing_seen
 from mlops_desk.records.jobs.capsule import Capsule, DataIdentity, ImageIdentity
 from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.running import JobWatch
 from mlops_desk.records.jobs.spec import Mount
 from mlops_desk.records.jobs.usage import JobUsage
 from mlops_desk.runtimes.runtime import Makings
@@ -35,7 +36,8 @@ class Outside:
     """What the rest of the house tells and is told; None where there is none of it.
 
     ``idle_minutes``: after so long without use held GPUs are told of, or taken back. ``export_bytes``: how much of a
-    job's outputs an export takes. ``gpu_end`` tells what was seen of an attempt's GPUs.
+    job's outputs an export takes. ``gpu_end`` tells what was seen of an attempt's GPUs. ``stuck_minutes``: after how
+    long a job is told as stuck. ``watched`` hears of all that run, once a minute.
     """
 
     hardware: GpuHardware | None = None
@@ -44,6 +46,8 @@ class Outside:
     idle_minutes: Callable[[], int] | None = None
     export_bytes: Callable[[], int] = lambda: _EXPORT_BYTES
     gpu_end: GpuEnd = nothing_seen
+    stuck_minutes: Callable[[], int] | None = None
+    watched: Callable[[Sequence[JobWatch]], None] = lambda _jobs: None
 
 
 class Completion:

@@ -6,7 +6,7 @@ loading data and writing checkpoints is not idle for so long, a notebook that is
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mlops_desk.base.errors import DeskError, Hint
@@ -41,6 +41,8 @@ class IdleHolders:
         self._book = book
         self._parts = parts
         self._warned: set[str] = set()
+        self.idle: Mapping[str, int] = {}
+        """Attempts that hold GPUs without use, and for how many minutes at least."""
 
     def look(self) -> None:
         """Warn of jobs that hold GPUs and do not use them, or take the GPUs back."""
@@ -49,6 +51,7 @@ class IdleHolders:
         waiting = any(job.state is JobState.QUEUED and job.spec.resources.gpus for job in active)
         idle = {job.attempts[-1].id: job for job in active if minutes and self._is_idle(job, minutes * _MINUTE)}
         self._warned &= idle.keys()
+        self.idle = dict.fromkeys(idle, minutes)
         for attempt_id, job in idle.items():
             if job.spec.preemptible and waiting:
                 self._take_back(job, minutes)

@@ -26,13 +26,17 @@ _LIVE_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Followed:
-    """What is known of one attempt. ``heard`` is how many of its pieces were read, or passed by."""
+    """What is known of one attempt. ``heard`` is how many of its pieces were read, or passed by.
+
+    ``recalled`` is when lines were written that were there at the first look, as an earlier agent's.
+    """
 
     reader: ProgressReader
     heard: int = 0
     progress: Progress | None = None
     live: LiveUse | None = None
     live_due: float = 0.0
+    recalled: tuple[float, ...] = ()
 
     def hear(self, glance: Glance) -> bool:
         """Read what is new; True where something was."""
@@ -41,6 +45,8 @@ class Followed:
             return False
         if new[0].number > self.heard:
             self.reader.lose()
+        if not self.heard:
+            self.recalled = tuple(line.at for line in glance.newest)
         for piece in new:
             self.reader.feed(piece.data, piece.at)
         self.heard = new[-1].number + 1
@@ -68,6 +74,10 @@ class Moving:
                 self._look(job, known)
             except DeskError as error:  # looked at again in a second
                 _log.debug("How far job %s is can't be seen now: %s", job.id, error.message)
+
+    def followed(self, attempt_id: str) -> Followed | None:
+        """Return what is known of an attempt that runs."""
+        return self._followed.get(attempt_id)
 
     def _look(self, job: Job, known: Followed) -> None:
         attempt, now = job.attempts[-1], time.monotonic()

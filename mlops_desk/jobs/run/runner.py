@@ -66,7 +66,7 @@ class Runner:
         )
         self._groups = groups
         self._orphans = OrphanJobs(book, runtime)
-        self._moving = Moving(book, runtime)
+        self.moving = Moving(book, runtime)
         self._ticking = threading.Lock()
         self._sweep_due = 0.0
         self._wake = threading.Event()
@@ -117,7 +117,7 @@ class Runner:
             for job in active:
                 if job.state in UNDER_WAY:
                     self._look_after_one(job, seen)
-            self._moving.look(active)
+            self.moving.look(active)
             self._compare(active)
             self.serving.serve()
 

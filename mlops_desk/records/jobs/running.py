@@ -48,10 +48,12 @@ class LiveUse:
 
 @dataclass(frozen=True, slots=True)
 class StuckSign:
-    """One thing that speaks for it. ``kind``: ``silent``, ``loss``, ``gpu_flat`` or ``progress``.
+    """One thing that speaks for it; ``kind`` is one of the words below, ``since`` when it began.
 
-    ``since`` is when it began, ``value`` what is measured now, ``usual`` what it is held against, both in ``unit``;
-    ``quote`` is a line of the log, or a metric's name and value. ``text`` says it in a sentence.
+    ``silent``: it writes nothing; ``progress``: it stands; ``loss``: no number any more; ``gpu_flat``: its GPUs are at
+    rest; ``gpu_spin``: they are said to be busy, and draw little; ``cpu_flat``: its processes are at rest.
+    ``value`` is what is measured now, ``usual`` what it is held against, both in ``unit``; ``quote`` is a line of the
+    log, or a metric's name and value. ``text`` says it in a sentence.
     """
 
     kind: str
@@ -75,3 +77,19 @@ class Stuck:
     text: str
     hint: str
     signs: tuple[StuckSign, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobWatch:
+    """What is watched of a running job: that it is stuck, and for how many minutes it has held GPUs without use.
+
+    ``stuck_known``: it was watched for long enough to say that it is not.
+    """
+
+    id: str
+    name: str
+    user: str
+    container: str
+    stuck: Stuck | None = None
+    stuck_known: bool = True
+    idle_minutes: int | None = None

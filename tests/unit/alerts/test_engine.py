@@ -185,7 +185,9 @@ GROWING = {
 
 
 def test_every_rule_has_a_way_to_fire():
-    assert {*FIRING, *GROWING, "gpu_xid", "gpu_xid_warning", "host_oom"} == {item.rule.name for item in WATCHED}
+    assert {*FIRING, *GROWING, "gpu_xid", "gpu_xid_warning", "host_oom", "job_stuck", "job_idle"} == {
+        item.rule.name for item in WATCHED
+    }
 
 
 @pytest.mark.parametrize("name", sorted(FIRING))
