@@ -41,6 +41,7 @@ class RootlessPodman(PrivatePodman):
         pause = next(self.folder.glob("**/pause.pid"), None)
         holder = None if pause is None else int(pause.read_text())
         super().close()
+        Path(f"/dev/shm/libpod_rootless_lock_{UID}").unlink(missing_ok=True)
         if holder is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(holder, signal.SIGKILL)
