@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _MINUTE = 60.0
 _GPU_SECONDS = 120.0  # chosen: two looks; how long it lasts is counted by the looks themselves
+_GPU_LEAST_SECONDS = 1.0  # chosen: in less there is hardly a sample
 _METRICS_EVERY = 5  # chosen: looks between two questions to the tracking server
 _LOSS_METRIC = re.compile(r"(?<![A-Za-z])loss(?![A-Za-z])", re.IGNORECASE)
 _NO_TRAINING = re.compile(
@@ -133,9 +134,12 @@ class StuckJobs:
         return look
 
     def _gpus(self, attempt: Attempt, start: float, end: float) -> tuple[float | None, float | None]:
-        """Return how busy the busiest GPU was, and what all drew together; None where any is not known."""
-        spent = self._parts.spent
-        if spent is None or not attempt.gpus or (attempt.started_at or end) > start + 1.0 > end:
+        """Return how busy the busiest GPU was, and what all drew together, since the attempt began.
+
+        None where any is not known: what another job did on them before says nothing of this one.
+        """
+        spent, start = self._parts.spent, max(start, attempt.started_at or start)
+        if spent is None or not attempt.gpus or end - start < _GPU_LEAST_SECONDS:
             return None, None
         try:
             found = [spent(gpu, start, end) for gpu in attempt.gpus]

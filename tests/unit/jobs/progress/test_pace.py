@@ -27,6 +27,11 @@ def test_a_slow_start_is_forgotten():
     assert paced(compiled) == pytest.approx(500, rel=0.05)
 
 
+def test_a_slow_first_step_is_left_out_from_the_start():
+    compiled = [(0, 0.0), (300, 0.01), (310, 0.02), (320, 0.03)]
+    assert paced(compiled, epoch_share=0.1) == pytest.approx(970)
+
+
 def test_what_became_slower_takes_longer():
     slower = [(step, step / 1000) for step in range(100)] + [
         (100 + 10 * step, 0.1 + step / 1000) for step in range(200)

@@ -74,6 +74,12 @@ def test_a_validation_between_two_epochs_moves_nothing():
     assert {one.total for one in evaluated} == {90}
 
 
+def test_of_two_bars_in_an_epoch_the_one_that_is_furthest_tells():
+    bars = b"\rfit: 80%|# | 8/10 [00:08<00:02, 1.0it/s]\r\rcritic: 5%|# | 1/20 [00:01<00:19, 1.0it/s]\r"
+    told = played(b"Epoch 1/4\n" + bars)
+    assert ratios(told)[-2:] == [0.2, 0.2]
+
+
 def test_a_resumed_job_starts_at_its_step():
     told = played("tqdm_resumed", seconds=10.0)
     assert told[0].ratio == 0.6
@@ -130,10 +136,10 @@ def test_what_predicts_is_the_work_of_a_batch_job():
 
 def test_ranks_that_tell_of_the_same_loop_do_not_begin_it_anew():
     lines = b"".join(
-        b"[rank%d]: step %d/100 loss: 0.5\n" % (rank, step + (rank % 2)) for step in range(1, 99) for rank in (1, 0)
+        b"[rank%d]: step %d/100 loss: 0.5\n" % (rank, step + (rank % 2)) for step in range(1, 100) for rank in (1, 0)
     )
     told = played(lines)
-    assert told[-1].step == 99
+    assert (told[-1].step, told[-1].ratio) == (100, 1.0)  # the last word is of the rank that is at 99
     assert ratios(told) == sorted(ratios(told))
 
 
@@ -163,6 +169,7 @@ def test_what_catboost_reckons_is_believed():
 @settings(max_examples=60)
 @example("keras_1", [1])
 @example("transformers", [7, 1, 300])
+@example("tqdm_repeated", [100_000])
 def test_however_a_log_is_cut_it_says_the_same(log, sizes):
     data = (LOGS / f"{log}.log").read_bytes()
     whole, cut = ProgressReader(), ProgressReader()

@@ -95,9 +95,8 @@ def test_what_is_missed_of_a_flood_joins_no_two_lines(world, running):
     _, listener, told, look = running
     listener.write("step 1")
     look()
-    for _ in range(20):
-        listener.write("noise\n")
-    listener.write("0/90\n")
+    for text in (*["noise\n"] * 20, "0/90\n", *["noise\n"] * (listener.kept - 1)):
+        listener.write(text)
     look()
     assert [one.progress for one in told] == [None]
 

@@ -55,9 +55,9 @@ class World:
             raise self.metrics
         return self.metrics
 
-    def run(self, *, kind=JobKind.TRAINING, run_id=None, gpus=("GPU-a", "GPU-b"), **fields):
+    def run(self, *, kind=JobKind.TRAINING, run_id=None, gpus=("GPU-a", "GPU-b"), ran=7200.0, **fields):
         spec = JobSpec("train", "img", resources=Resources(gpus=len(gpus)), kind=kind)
-        attempt = Attempt(1, "j-a1", "c", JobState.RUNNING, gpus, self.clock - 7200.0)
+        attempt = Attempt(1, "j-a1", "c", JobState.RUNNING, gpus, self.clock - ran)
         job = Job("j", "train", JobState.RUNNING, spec, 1.0, os.getuid(), "anna", attempts=(attempt,), gpus=gpus)
         self.book.restore(replace(job, mlflow_run_id=run_id, **fields))
 
@@ -103,6 +103,14 @@ def test_one_that_hangs_is_told_and_not_any_more_when_it_goes_on(world):
     assert world.stuck is None
     assert world.watched[-1][0].stuck is None
     assert {gpu for gpu, _ in world.asked} == {"GPU-a", "GPU-b"}  # its own, and no other
+
+
+def test_what_its_gpus_did_for_another_job_before_is_not_its_own(world):
+    world.run(ran=-59.5)
+    world.pass_minutes(1)
+    assert world.asked == []  # half a second tells nothing
+    world.pass_minutes(2)
+    assert [seconds for _, seconds in world.asked] == [60, 60, 120, 120]
 
 
 def test_nothing_ends_it(world):

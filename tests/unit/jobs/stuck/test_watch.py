@@ -89,6 +89,13 @@ def test_with_busy_gpus_nobody_is_stuck_for_silence():
     assert not any(judged([Phase(60), replace(HUNG, minutes=600, gpu=0.3, watts=500.0)], 2))
 
 
+def test_a_job_that_never_prints_is_not_stuck_for_its_silence():
+    quiet = Phase(60, prints=0.0, moves=0.0)
+    found = judged([quiet, HUNG], 2)
+    assert not any(found[: 60 + 30])  # twice as long as the setting: only the machine speaks against it
+    assert {sign.kind for sign in found[-1].signs} == {"gpu_flat", "cpu_flat"}
+
+
 def test_gpus_that_never_did_anything_are_not_missed():
     assert not any(judged([Phase(60, prints=0.0, moves=0.0, **FLAT), HUNG], 2))
 
