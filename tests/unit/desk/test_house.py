@@ -3,9 +3,10 @@
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,11 +16,13 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.desk import open_desk
 from mlops_desk.desk.house import Desk
 from mlops_desk.desk.model_wiring import RECORDED
+from mlops_desk.jobs.progress.reader import ProgressReader
+from mlops_desk.jobs.run.moving import Followed
 from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
 from mlops_desk.records.event import Notice
 from mlops_desk.records.history import SeriesName
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.records.jobs.job import Attempt, Job, JobState
+from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.records.rule import Rule
 from mlops_desk.telemetry.metrics.table import METRICS
 from mlops_desk.verbs import PROTOCOLS
@@ -112,6 +115,33 @@ def test_jobs_that_ended_are_counted_by_outcome_since_then(desk: Desk) -> None:
     ):
         desk.state.jobs.put(replace(job, id=f"{number:012d}", state=state, ended_at=ended_at))
     assert desk.machine.jobs_ended(100.0) == {"succeeded": 1, "failed": 1}
+
+
+def test_a_training_whose_loss_is_gone_is_an_alert_unless_the_settings_say_never(desk: Desk) -> None:
+    attempt = Attempt(1, "j-a1", "mld-j-a1", JobState.RUNNING, (), 100.0)
+    spec = JobSpec("train", "img", kind=JobKind.TRAINING)
+    here = next(iter(desk.jobs._runners))
+    job = Job("j" * 12, "train", JobState.RUNNING, spec, 1.0, os.getuid(), "anna", attempts=(attempt,), runtime=here)
+    desk.jobs._book.restore(job)
+    reader = ProgressReader()
+    reader.feed(b"step 1/9 loss: nan\n" * 30, 100.0)
+    desk.jobs._runners[here].moving._followed[attempt.id] = Followed(reader, heard=1)
+    by_the_clock: dict[str, Callable[[], None]] = {}
+    desk.jobs._watch.start(SimpleNamespace(repeat=lambda name, _seconds, work, **_: by_the_clock.update({name: work})))  # type: ignore[arg-type]
+    assert set(by_the_clock) == {"jobs-idle", "jobs-stuck"}
+
+    def firing() -> list[tuple[str, str]]:
+        by_the_clock["jobs-stuck"]()
+        return [
+            (alert.rule, alert.device)
+            for alert in desk.alerts.list()
+            if alert.ended_at is None and alert.device == job.id
+        ]
+
+    assert firing() == []  # one look is one burst
+    assert firing() == [("job_stuck", job.id)]
+    desk.settings.set("jobs.stuck_minutes", "0")
+    assert firing() == []
 
 
 def test_each_engine_of_the_settings_runs_jobs_under_its_name(tmp_path, monkeypatch):
