@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -127,7 +128,8 @@ def test_a_training_whose_loss_is_gone_is_an_alert_unless_the_settings_say_never
     reader.feed(b"step 1/9 loss: nan\n" * 30, 100.0)
     desk.jobs._runners[here].moving._followed[attempt.id] = Followed(reader, heard=1)
     by_the_clock: dict[str, Callable[[], None]] = {}
-    desk.jobs._watch.start(SimpleNamespace(repeat=lambda name, _seconds, work, **_: by_the_clock.update({name: work})))  # type: ignore[arg-type]
+    clock: Any = SimpleNamespace(repeat=lambda name, _seconds, work, **_: by_the_clock.update({name: work}))
+    desk.jobs._watch.start(clock)
     assert set(by_the_clock) == {"jobs-idle", "jobs-stuck"}
 
     def firing() -> list[tuple[str, str]]:
