@@ -108,12 +108,22 @@ class Layouts:
 
 
 def _numbers(connection: Connection, keys: Sequence[Key]) -> tuple[int, ...]:
-    """Return the numbers of these curves, given now to those that have none. One question for all, not one for each."""
-    rows = connection.execute(select(_SERIES.c.id, _SERIES.c.device, _SERIES.c.metric, _SERIES.c.unit))
-    known: dict[Key, int] = {(row.device, row.metric, row.unit): row.id for row in rows}
-    for key in keys:
-        if key not in known:
-            device, metric, unit = key
-            row = insert(StoredSeries).values(device=device, metric=metric, unit=unit).returning(StoredSeries.id)
-            known[key] = connection.execute(row).scalar_one()
+    """Return the numbers of these curves, given now to those that have none. One question for all, not one for each.
+
+    A new database numbers thousands at once, and whoever reads the history waits meanwhile.
+    """
+    known = _numbered(connection)
+    new = [
+        {"device": device, "metric": metric, "unit": unit}
+        for device, metric, unit in dict.fromkeys(keys)
+        if (device, metric, unit) not in known
+    ]
+    if new:
+        connection.execute(insert(StoredSeries), new)
+        known = _numbered(connection)
     return tuple(known[key] for key in keys)
+
+
+def _numbered(connection: Connection) -> dict[Key, int]:
+    rows = connection.execute(select(_SERIES.c.id, _SERIES.c.device, _SERIES.c.metric, _SERIES.c.unit))
+    return {(row.device, row.metric, row.unit): row.id for row in rows}
