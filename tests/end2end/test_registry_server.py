@@ -23,9 +23,10 @@ from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavai
 from mlops_desk.base.loop import Loop
 from mlops_desk.records.event import RegistryChanged
 from mlops_desk.registry.registries import Registries
+from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.server.files import ServerFiles
 from mlops_desk.registry.server.keeper import TrackingServer
-from mlops_desk.registry.service import ModelsService, RegistryCore, RunsService
+from mlops_desk.registry.service import ModelsService, RegistryCore
 
 pytestmark = [pytest.mark.end2end, pytest.mark.timeout(240)]
 

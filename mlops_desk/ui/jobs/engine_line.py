@@ -80,9 +80,7 @@ class EngineLine(QWidget):
     def _take(self, found: Sequence[FoundEngine]) -> None:
         before, self._known = (self._known, self.engine), True
         self.engine = next((one for one in found if LOCAL_RUNTIME in one.names), None)
-        token, text = told(self.engine)
-        self.says.show_text(text)
-        self.says.tint(token)
+        self.reword()
         wrong = self.engine is None or self.engine.state != "ok"
         self.command.show_command(self.engine.command if self.engine is not None and wrong else None)
         self._open.setVisible(wrong)
@@ -91,6 +89,13 @@ class EngineLine(QWidget):
         if before != (True, self.engine):
             self.changed.emit()
         self._again.setInterval(int((_SOON_SECONDS if wrong else AGAIN_SECONDS) * 1000))
+
+    def reword(self) -> None:
+        """Say anew what is known: how long ago the GPUs were seen moves on."""
+        if self._known:
+            token, text = told(self.engine)
+            self.says.show_text(text)
+            self.says.tint(token)
 
     def _miss(self, _error: DeskError) -> None:
         """Say nothing: that the agent does not answer the page says itself, and the next look asks again."""

@@ -308,6 +308,7 @@ class JobsPage(Page):
     def reword(self) -> None:
         super().reword()
         if self.isVisible():
+            self.engine.reword()
             self._show_chosen()
 
     def enter(self) -> None:
