@@ -35,9 +35,8 @@ def main(queued: int = 1000, running: int = 50) -> None:
         try:
             measure(desk, queued, running)
         finally:
-            desk.run("jobs", "list", check=False)
+            desk.stop()  # first: whoever is taken away would make room for the next
             subprocess.run(f"docker rm -f $(docker ps -qa --filter name=mld-{instance(desk)})", shell=True, check=False)
-            desk.stop()
 
 
 def measure(desk: Desk, queued: int, running: int) -> None:
