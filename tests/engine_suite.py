@@ -9,7 +9,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +37,6 @@ HOSTILE = (
     "-c",
     r"printf '\033[31mred\033[0m\n'; head -c 9000 /dev/zero | tr '\0' x; echo; printf '10%%\r99%%\r100%%\n'",
 )
-PAINTS = ("sh", "-c", r"while :; do printf '\rstep'; sleep 0.1; done")
 WRITES = ("sh", "-c", "echo done > /out/result.txt")
 
 PROGRAMS = {
@@ -49,7 +48,6 @@ PROGRAMS = {
         lines=("up",),
         replies={"USR1": ScriptedReply(("saved",)), "USR2": ScriptedReply(exit_code=7)},
     ),
-    "rstep": ScriptedProgram(seconds=60.0, lines=("step",) * 600),
     "033": ScriptedProgram(lines=("\033[31mred\033[0m", "x" * 9000, "100%")),
     "result.txt": ScriptedProgram(files={"/out/result.txt": "done\n"}),
 }
@@ -136,25 +134,6 @@ class EngineSuite:
         engine.remove(name)
         with pytest.raises(NotFound):
             list(engine.log_pieces(name))
-
-    def test_what_a_container_writes_is_seen_before_its_line_has_an_end(
-        self, engine: Engine, image: str, name: str
-    ) -> None:
-        engine.create(self.spec(name, image, PAINTS))
-        engine.start(name)
-        ends: list[Callable[[], None]] = []
-        seen = engine.attached(name, ends.append)
-        assert next(seen) == b""
-        assert b"step" in next(seen)
-        ends[-1]()
-        deadline = time.monotonic() + 20.0
-        for _ in seen:
-            assert time.monotonic() < deadline
-        engine.kill(name, "KILL")
-        ended(engine, name)
-        engine.remove(name)
-        with pytest.raises(NotFound):
-            list(engine.attached(name))
 
     def test_tells_what_is_really_mounted(self, engine: Engine, image: str, name: str, tmp_path: Path) -> None:
         (tmp_path / "real").mkdir(mode=0o755)

@@ -264,15 +264,6 @@ class Engine(ImageStore, Protocol):
         """
         ...
 
-    def attached(self, name: str, hand: HandEnder | None = None) -> Iterator[bytes]:
-        """Yield b"" once it listens, then what a container writes, also of a line that has no end yet, to its end.
-
-        Whoever takes it slowly may hold the container up. ``hand`` is given what ends the listening, from any thread.
-
-        Raises NotFound, Refused where it does not run, and Unavailable.
-        """
-        ...
-
     def remove_network(self, name: str) -> None:
         """Remove a network. No error when it is gone; Refused while a container is on it."""
         ...

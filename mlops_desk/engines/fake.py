@@ -265,15 +265,6 @@ class FakeEngine(FakeImages):
         (hand or (lambda _end: None))(over.set)
         return stamped(self._lines(name, follow=follow, tail=None, over=over), begun, since)
 
-    def attached(self, name: str, hand: HandEnder | None = None) -> Iterator[bytes]:
-        self.inspect(name)
-        over, known = threading.Event(), len(list(self._lines(name, follow=False, tail=None)))
-        (hand or (lambda _end: None))(over.set)
-        yield b""
-        for number, line in enumerate(self._lines(name, follow=True, tail=None, over=over)):
-            if number >= known:
-                yield f"{line}\n".encode("utf-8", "replace")
-
     # -- inside --------------------------------------------------------------------------------
 
     def _is_made_of(self, image_id: str) -> bool:

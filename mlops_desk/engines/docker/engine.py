@@ -26,7 +26,6 @@ from mlops_desk.engines.docker.answers import (
     is_rootless,
     last_exit_code,
 )
-from mlops_desk.engines.docker.attached import attached
 from mlops_desk.engines.docker.connection import Connections, NameTaken
 from mlops_desk.engines.docker.lines import split_lines
 from mlops_desk.engines.docker.listed import ListedContainers
@@ -285,9 +284,6 @@ class DockerEngine:
         return (
             LogPiece(logs.written_at(stamp) or since, stamp.decode("ascii", "replace"), text) for stamp, text in frames
         )
-
-    def attached(self, name: str, hand: HandEnder | None = None) -> Iterator[bytes]:
-        return attached(self._connections, name, hand)
 
     def _is_going(self, name: str) -> bool:
         return self.inspect(name).status in _GOING

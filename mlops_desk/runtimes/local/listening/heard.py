@@ -1,8 +1,5 @@
 """What was heard last of a container, for whoever glances at it: neither engine nor disk is asked.
 
-Lines come from the log. What a line consists of so far (a progress bar) is seen on the container itself, where it can
-be: the engine's log has a line when it is over.
-
 A later agent goes on with the end of what is kept, so that it knows at once how far a job is.
 """
 
@@ -11,15 +8,13 @@ from collections import deque
 from pathlib import Path
 
 from mlops_desk.engines.engine import LogPiece
-from mlops_desk.engines.log_lines import LineFolder, shown
+from mlops_desk.engines.log_lines import shown
 from mlops_desk.runtimes.archive import reader
 from mlops_desk.runtimes.runtime import Glance, SeenLine, SeenPiece
 
 _LINES = 500  # chosen: who glances every few seconds misses no line of a job that logs a hundred a second
 _PIECES_BYTES = 32 << 10
 """Chosen: twice what Docker hands on of a line that has no end; who looks each second reads no more of a flood."""
-_FLOOD_BYTES = 8 << 20
-"""Chosen: in a second. No bar is that long, and of a flood that the log tells anyway every byte would be read twice."""
 _RECALLED = 200  # chosen: the last epoch's line stands among so many, mostly
 
 
@@ -34,9 +29,6 @@ class Heard:
         self._count = 0
         self._painted = b""
         self._at: float | None = None
-        self._seen = LineFolder()
-        self._seen_since: float | None = None
-        self._second = (0, 0)
         self.pieces = 0
 
     def recall(self, folder: Path, count: int) -> None:
@@ -59,32 +51,9 @@ class Heard:
         seen = [SeenLine(number, piece.at, shown(line)) for number, line in enumerate(lines, count - len(lines))]
         with self._lock:
             self._lines.extend(seen)
-            self._count = count
-            if self._seen_since is not None and piece.at >= self._seen_since:
-                return
-            self._painted, self._at = painted, piece.at
+            self._count, self._painted, self._at = count, painted, piece.at
             if not again:
                 self._keep(piece.at, piece.data)
-
-    def see(self, at: float, data: bytes) -> bool:
-        """Take what was seen on the container at Unix time ``at``; False where it is a flood, left to the log."""
-        second, taken = self._second
-        self._second = (int(at), taken + len(data) if int(at) == second else len(data))
-        if self._second[1] > _FLOOD_BYTES:
-            return False
-        with self._lock:
-            if self._seen_since is None:
-                self._seen_since = at
-            if data:
-                self._seen.feed(data)
-                self._painted, self._at = self._seen.painted, at
-                self._keep(at, data)
-        return True
-
-    def see_no_more(self) -> None:
-        """From now on the log alone tells."""
-        with self._lock:
-            self._seen, self._seen_since, self._painted = LineFolder(), None, b""
 
     def _keep(self, at: float, data: bytes) -> None:
         self._pieces.append(SeenPiece(self.pieces, at, data[-_PIECES_BYTES:]))

@@ -1,7 +1,7 @@
 """Listens to a container all the time and keeps what it writes, however soon the engine forgets it.
 
-Two threads for each container, asleep while nothing is written: one has the log, one sees the container itself. Who
-follows a log reads it from here and not from the engine a second time.
+One thread for each container, asleep in the stream while nothing is written. Who follows a log reads it from here and
+not from the engine a second time.
 """
 
 import logging
@@ -44,7 +44,6 @@ class Tee:
         self.ended_at = 0.0
         self._waiting_since: float | None = None
         self._end_reading: Callable[[], None] = lambda: None
-        self._end_seeing: Callable[[], None] = lambda: None
 
     def run(self) -> None:
         """Listen until the container ends, the engine goes away, or the disk takes no more."""
@@ -62,22 +61,6 @@ class Tee:
             with self._changed:
                 self.over, self.ended_at = True, time.monotonic()
                 self._changed.notify_all()
-
-    def watch(self) -> None:
-        """See what is written while its line goes on, until the container ends or floods; the log has it all anyway."""
-        try:
-            for data in self._engine.attached(self._container, self._hold_sight):
-                if self._interrupted or not self._heard.see(time.time(), data):
-                    return
-        except DeskError as error:
-            _log.debug("What %s writes is told by its log only: %s", self._container, error.message)
-        finally:
-            self._heard.see_no_more()
-
-    def _hold_sight(self, end_seeing: Callable[[], None]) -> None:
-        self._end_seeing = end_seeing
-        if self._interrupted:
-            end_seeing()
 
     def _listen(self) -> None:
         with self._changed:
@@ -98,7 +81,6 @@ class Tee:
         """Stop to listen at once; what was heard is written still."""
         self._interrupted = True
         self._end_reading()
-        self._end_seeing()
 
     def _write_rest(self) -> None:
         try:

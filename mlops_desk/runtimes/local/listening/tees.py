@@ -40,7 +40,6 @@ class Tees:
                 with self._lock:
                     self._tees[container] = made
                 self._loop.start(f"log-of-{container}", made.run)
-                self._loop.start(f"sight-of-{container}", made.watch)
         with self._lock:
             tees = list(self._tees.values())
         for tee in tees:

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from mlops_desk.base.errors import Refused
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import ContainerSpec, LogPiece
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
@@ -34,7 +33,6 @@ class Source:
 
     def __init__(self) -> None:
         self.told: list[LogPiece] = []
-        self.painted: list[bytes] = []
         self.asked: list[float] = []
         self.changed = threading.Condition()
         self.over = False
@@ -66,28 +64,6 @@ class Source:
             at += 1
             if piece.at >= since - 2.0:
                 yield piece
-
-    def attached(self, name, hand=None):
-        if hand is not None:
-            hand(self.end)
-        yield b""
-        at = 0
-        while True:
-            with self.changed:
-                if at == len(self.painted):
-                    if self.over:
-                        return
-                    self.changed.wait(1.0)
-                    continue
-                data = self.painted[at]
-            at += 1
-            yield data
-
-    def paint(self, data: bytes) -> None:
-        """Write something of a line that has no end yet: no log tells of it."""
-        with self.changed:
-            self.painted.append(data)
-            self.changed.notify_all()
 
 
 @pytest.fixture
@@ -260,64 +236,3 @@ def test_a_later_agent_glances_at_what_is_kept_and_hears_nothing_of_it_twice(sou
     assert [piece.data for piece in seen.pieces] == [b"step %d/10\n" % number for number in range(10)]
     assert [line.number for line in seen.newest] == list(range(10))
     assert seen.pieces[3].at == 1_700_000_000.0
-
-
-def watching(source, folder):
-    tee = Tee(source, NAME, folder, ENOUGH)
-    for work in (tee.run, tee.watch):
-        threading.Thread(target=work, daemon=True).start()
-    wait_for(lambda: tee._heard._seen_since is not None and tee._writer is not None)
-    return tee
-
-
-def test_a_bar_is_seen_while_its_line_goes_on(source, tmp_path):
-    tee = watching(source, tmp_path)
-    source.paint(b"\r 10%")
-    source.paint(b"\r 20%")
-    wait_for(lambda: tee.glance().painted == " 20%")
-    assert [piece.data for piece in tee.glance().pieces] == [b"\r 10%", b"\r 20%"]
-    assert tee.glance().newest == ()
-    source.end()
-    wait_for(lambda: tee.over)
-
-
-def test_what_was_seen_is_not_heard_a_second_time_and_lines_come_from_the_log(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(time, "time", lambda: 1_600_000_000.0)
-    tee = watching(source, tmp_path)
-    source.paint(b"\r 10%")
-    wait_for(lambda: tee.glance().pieces)
-    source.write(b"\r 10%\r 100%\n")
-    wait_for(lambda: tee.glance().newest)
-    assert [line.text for line in tee.glance().newest] == [" 100%"]
-    assert [piece.data for piece in tee.glance().pieces] == [b"\r 10%"]
-
-
-def test_what_was_written_before_one_saw_it_is_told_by_the_log(source, tmp_path):
-    tee = watching(source, tmp_path)  # the source's times are of 2023, before anybody watched
-    source.write(b"Epoch 1/3\n")
-    wait_for(lambda: tee.glance().pieces)
-    assert [piece.data for piece in tee.glance().pieces] == [b"Epoch 1/3\n"]
-
-
-def test_a_flood_is_left_to_the_log(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(time, "time", lambda: 1_600_000_000.0)
-    tee = watching(source, tmp_path)
-    for _ in range(9):
-        source.paint(b"x" * (1 << 20))
-    wait_for(lambda: tee._heard._seen_since is None)
-    assert sum(len(piece.data) for piece in tee.glance().pieces) <= 32 << 10
-    source.write(b"done\n")
-    wait_for(lambda: any(piece.data == b"done\n" for piece in tee.glance().pieces))
-
-
-def test_one_that_can_not_be_attached_to_is_told_by_its_log(source, tmp_path, monkeypatch):
-    def refused(_name, _hand=None):
-        raise Refused("It does not run.")
-        yield b""
-
-    monkeypatch.setattr(source, "attached", refused)
-    tee, _ = listening(source, tmp_path)
-    tee.watch()
-    source.write(b"one\n")
-    wait_for(lambda: tee.glance().pieces)
-    assert [piece.data for piece in tee.glance().pieces] == [b"one\n"]
