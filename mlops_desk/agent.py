@@ -32,6 +32,7 @@ _HARD_END_SECONDS = 2.5
 
 def main(folder: DataFolder, *, demo: bool = False, echo: bool = False) -> int:
     """Be the agent of ``folder`` until told to stop. Returns 0 also when another one is there already."""
+    faulthandler.enable()  # a crash in foreign code tells every thread's stack where whoever started this one looks
     log.start_early()
     give_back_memory()
     gc.disable()  # what is loaded until the desk has started is no garbage

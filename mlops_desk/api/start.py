@@ -10,7 +10,7 @@ from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Unavailable
-from mlops_desk.base.process import exit_code, python_command, start_detached
+from mlops_desk.base.process import ended_by, exit_code, python_command, start_detached
 from mlops_desk.base.text import plain
 
 _WORDS_BYTES = 64 << 10  # chosen: the last words of an agent that did not start stand at the end, a traceback included
@@ -27,10 +27,11 @@ class Started:
 
     def check(self) -> None:
         """Raise Unavailable, in the agent's own words where it had any, when it ended with an error."""
-        if exit_code(self.pid):
-            raise self._last_words()
+        code = exit_code(self.pid)
+        if code:
+            raise self._last_words(code)
 
-    def _last_words(self) -> DeskError:
+    def _last_words(self, code: int) -> DeskError:
         with self.out.open("rb") as file:
             file.seek(self.said_before)
             lines = file.read(_WORDS_BYTES).decode("utf-8", "replace").strip().splitlines()
@@ -40,7 +41,7 @@ class Started:
                 return Unavailable(str(document["error"]), document["hint"], document.get("command"))
         last = f" It last wrote: {plain(lines[-1])}" if lines else ""
         log = self.folder.logs / "agent.log"
-        return Unavailable(f"The agent for {self.folder.root} ended at once.{last}", f"See {log}")
+        return Unavailable(f"The agent for {self.folder.root} ended at once, {ended_by(code)}.{last}", f"See {log}")
 
 
 def socket_of(address: AgentAddress) -> Path | None:

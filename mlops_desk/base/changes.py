@@ -27,6 +27,8 @@ from typing import Any, Generic, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
+from mlops_desk.base import wire
+
 T = TypeVar("T")
 
 Patch: TypeAlias = Any
@@ -232,7 +234,7 @@ class _FirstFields(dict[type, Callable[[Any, Any], Any]]):
         is_float = hint in _FLOATS
 
         def with_first(old: Any, new: Any) -> Any:
-            return kind(new if is_float and new.__class__ is float else msgspec.convert(new, hint), *rest(old))
+            return kind(new if is_float and new.__class__ is float else wire.convert(new, hint), *rest(old))
 
         made = self[kind] = with_first
         return made
@@ -244,12 +246,12 @@ _FIRST = _FirstFields()
 def _typed(value: Any, kind: Any) -> Any:
     if value.__class__ is float and kind in _FLOATS:
         return value
-    return msgspec.convert(value, kind)
+    return wire.convert(value, kind)
 
 
 @cache
 def _unpacker(kind: Any) -> msgspec.msgpack.Decoder[Any]:
-    return msgspec.msgpack.Decoder(kind)
+    return wire.unpacker(kind)
 
 
 @cache

@@ -69,6 +69,8 @@ def start_file(path: Path, *, echo: bool = False) -> None:
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: object) -> None:
     logging.getLogger("mlops_desk").critical("Uncaught", exc_info=(kind, error, trace))  # type: ignore[arg-type]  # the hook is handed a traceback, typed as an object
+    if _early in logging.getLogger().handlers:  # there is no file yet, and what ends here never has one
+        sys.__excepthook__(kind, error, trace)  # type: ignore[arg-type]  # likewise
 
 
 def _log_uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:

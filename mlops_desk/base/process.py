@@ -256,6 +256,16 @@ def exit_code(pid: int) -> int | None:
     return next((known.poll() for known in _detached if known.pid == pid), None)
 
 
+def ended_by(code: int) -> str:
+    """Return in words how a process ended: by its code, or by the signal whose negative number that is."""
+    if code >= 0:
+        return f"with code {code}"
+    try:
+        return f"by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal has no name
+        return f"by signal {-code}"
+
+
 _detached: list[subprocess.Popen[bytes]] = []
 
 
@@ -267,10 +277,10 @@ def hand_over(command: Sequence[str]) -> NoReturn:
 def end_group(process: subprocess.Popen[bytes], grace_seconds: float = 0.0) -> None:
     """End a child that leads its own session, and all it started: TERM, then KILL after ``grace_seconds``."""
     if grace_seconds > 0:
-        _signal_group(process.pid, signal.SIGTERM)
+        _signal_group(process, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):  # the KILL below is the answer
             process.wait(grace_seconds)
-    _signal_group(process.pid, signal.SIGKILL)
+    _signal_group(process, signal.SIGKILL)
     try:
         process.wait(1.0)
     except subprocess.TimeoutExpired:
@@ -281,9 +291,13 @@ def end_group(process: subprocess.Popen[bytes], grace_seconds: float = 0.0) -> N
                 stream.close()
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
+def _signal_group(leader: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    # A leader that was waited for gave its number back. While any of its group lives no other process can get it:
+    # whoever has it now is a stranger, and so is the group.
+    if leader.returncode is not None and Path(f"/proc/{leader.pid}").exists():
+        return
     try:
-        os.killpg(pid, number)
+        os.killpg(leader.pid, number)
     except ProcessLookupError:
         return
 

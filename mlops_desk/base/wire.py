@@ -2,7 +2,11 @@
 
 NaN and infinities, which JSON has no words for, travel as the strings "NaN", "Infinity" and
 "-Infinity", and bytes as base64. A field whose name in JSON is no name in Python says so (``metadata={"json": …}``);
-it is renamed where its record is read or written and nowhere else. msgspec does the typing.
+it is renamed where its record is read or written and nowhere else.
+
+msgspec does the typing. What it knows of a class it puts on the class while it is still gathering it, for a record may
+hold its like: a second thread that converts to it then reads what is not there, and the process crashes. So what is
+known of a type is gathered by one thread at a time, before the first value is converted (``convert``).
 """
 
 import base64
@@ -12,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
+from threading import Lock
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -20,6 +25,9 @@ import msgspec
 from mlops_desk.base.errors import Hint, Invalid
 
 T = TypeVar("T")
+
+_gathering = Lock()
+_known: set[Any] = set()
 
 _NON_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
@@ -39,7 +47,7 @@ def from_builtins(data: Any, kind: type[T]) -> T:
     try:
         wanted: Any = kind
         read = _reader(wanted)
-        result: T = msgspec.convert(data if read is None else read(data), kind, strict=False)
+        result: T = convert(data if read is None else read(data), kind, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
         raise Invalid(f"This is not of the expected form: {error}.") from error
     return result
@@ -55,6 +63,25 @@ def loads(text: str | bytes, kind: type[T]) -> T:
     except (ValueError, RecursionError) as error:
         raise Invalid(f"This is not a JSON document: {error}.") from error
     return from_builtins(data, kind)
+
+
+def convert(data: Any, kind: Any, *, strict: bool = True) -> Any:
+    """Return builtins as a value of a type, by ``msgspec.convert``. Raises msgspec.ValidationError."""
+    if kind not in _known:
+        _learn(kind)
+    return msgspec.convert(data, kind, strict=strict)
+
+
+def unpacker(kind: Any) -> "msgspec.msgpack.Decoder[Any]":
+    """Return what reads a type from MessagePack."""
+    _learn(kind)
+    return msgspec.msgpack.Decoder(kind)
+
+
+def _learn(kind: Any) -> None:
+    with _gathering:
+        msgspec.json.Decoder(kind)  # gathers what there is to know of the type and of all that it holds
+    _known.add(kind)
 
 
 def _outward(value: Any) -> Any:

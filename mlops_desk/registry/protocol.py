@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-import msgspec
-
+from mlops_desk.base import wire
 from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
 from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
 from mlops_desk.registry.mlflow.workers import Workers
@@ -141,5 +140,5 @@ class MlflowRegistry:
     def _ask(self, kind: type[T], verb: str, **arguments: Any) -> T:
         answer = self._workers.ask(self._uri, verb, arguments, self._environment, ANSWER_SECONDS)
         # Not through base.wire: there a parameter named "class" would change its name.
-        result: T = msgspec.convert(answer, kind, strict=False)
+        result: T = wire.convert(answer, kind, strict=False)
         return result

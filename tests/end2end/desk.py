@@ -26,8 +26,8 @@ class Desk:
         environment = self.whole_environment()
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
         if check and done.returncode != 0:
-            log = self.folder / "log" / "agent.log"
-            tail = log.read_text()[-3000:] if log.exists() else "(no log)"
+            told = [*self.folder.glob("**/log/agent.log"), *self.folder.glob("**/log/agent.out")]
+            tail = "\n".join(f"{path}:\n{path.read_text()[-3000:]}" for path in told)
             raise AssertionError(f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{tail}")
         return done
 

@@ -109,6 +109,19 @@ def test_no_error_is_swallowed_in_silence() -> None:
     assert not silent
 
 
+def test_types_are_learned_in_one_place_where_one_thread_at_a_time_does_it() -> None:
+    forms, names = ("json", "msgpack", "toml", "yaml"), ("decode", "Decoder")
+    learners = {
+        path.relative_to(PACKAGE).as_posix()
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func)
+        in {"msgspec.convert", *(f"msgspec.{form}.{name}" for form in forms for name in names)}
+    }
+    assert learners == {"base/wire.py"}
+
+
 def test_nothing_is_unpickled_here() -> None:
     names = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
     guilty = [

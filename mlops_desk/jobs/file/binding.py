@@ -14,6 +14,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import msgspec
 from msgspec import Struct
 
+from mlops_desk.base import wire
 from mlops_desk.base.errors import Place
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.file.document import Items, Node, Table, Text, wrong
@@ -154,7 +155,7 @@ def _form(kind: Kind) -> Form:
 def _read(text: str, kind: Kind, place: Place) -> Any:
     form = _form(kind)
     try:
-        return msgspec.convert(form.read(text), kind.whole)
+        return wire.convert(form.read(text), kind.whole)
     except Forbidden as error:
         raise wrong(place, f"{place.field}: {error.text}", error.wanted) from error
     except Unfit as error:

@@ -11,6 +11,7 @@ from typing import IO
 
 import msgspec
 
+from mlops_desk.base import wire
 from mlops_desk.base.changes import BadPatch, Listener, Patch, Teller
 from mlops_desk.base.errors import Hint
 from mlops_desk.records.gpu import GpuProcess
@@ -58,7 +59,7 @@ def _text(value: object) -> str:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_text)
-_decoder = msgspec.msgpack.Decoder(_Told)
+_decoder = wire.unpacker(_Told)
 
 
 class FrameWriter:

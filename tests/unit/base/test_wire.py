@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_origin
 
@@ -130,3 +132,48 @@ def test_a_key_that_a_person_chose_is_never_renamed() -> None:
     run = Run("r", None, "FINISHED", 0, params={"class": "a", "class_": "b"}, tags={"class": "x", "text": "y"})
     assert wire.to_builtins(run)["params"] == {"class": "a", "class_": "b"}
     assert wire.loads(wire.dumps(run), Run) == run
+
+
+# What the library gathers of a class is awaited half way, which is where a busy machine takes the thread's turn.
+_TWO_THREADS = """
+import dataclasses, threading, msgspec._utils as gathering
+from mlops_desk.base import wire
+
+@dataclasses.dataclass
+class Inner:
+    a: int = 0
+
+@dataclasses.dataclass
+class Outer:
+    x: int
+    inner: Inner
+
+half_way, go_on, real = threading.Event(), threading.Event(), gathering.get_class_annotations
+
+def slowly(kind):
+    if kind is Inner:
+        half_way.set()
+        go_on.wait(0.5)
+    return real(kind)
+
+gathering.get_class_annotations = slowly
+data = {{"x": 1, "inner": {{"a": 2}}}}
+found = []
+first = threading.Thread(target=lambda: found.append({call}))
+second = threading.Thread(target=lambda: found.append({call}))
+first.start()
+half_way.wait(5)
+second.start()
+second.join(0.2)
+go_on.set()
+first.join(5), second.join(5)
+assert found == [Outer(1, Inner(2))] * 2, found
+print("both")
+"""
+
+
+@pytest.mark.parametrize("call", ["wire.convert(data, Outer)", "wire.from_builtins(data, Outer)"])
+def test_two_threads_that_read_a_type_for_the_first_time_both_get_it(call: str) -> None:
+    script = _TWO_THREADS.format(call=call)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "both\n"), done.stderr
