@@ -26,7 +26,7 @@ from mlops_desk.runtimes.table import Runtimes
 _log = logging.getLogger(__name__)
 
 _DATA_SECONDS = 60.0  # chosen: what takes longer to list than this is told as not known
-_MISSED = 50  # chosen: as many as may end while an agent is killed and started again; each is a thread for a moment
+_MISSED = 50  # chosen: as many as may end while an agent is killed and started again
 _EXPORT_BYTES = 10 << 30  # RELIABILITY S9: as large as any archive of ours; the setting's default
 _TAG = "mlops_desk."
 
@@ -89,10 +89,21 @@ class Completion:
             self._hand(f"usage-{attempt.id}", lambda: self._try(self._at_end, job.id, attempt, self._ended))
 
     def missed(self, jobs: Iterable[Job]) -> None:
-        """Take note of jobs that ended while no agent could write down what they used; those that ended last first."""
-        ended = [job for job in jobs if job.state.is_final and job.usage is None and _has_run(job)]
-        for job in sorted(ended, key=lambda one: one.ended_at or 0.0, reverse=True)[:_MISSED]:
-            self.heard(job)
+        """Take note of jobs that ended while no agent could write down what they used; those that ended last first.
+
+        One after another, however many: the history and the engine are asked for each, while the desk is starting.
+        """
+        ended = [job for job in jobs if job.state.is_final and job.usage is None and _has_run(job) and not job.orphan]
+        newest = sorted(ended, key=lambda one: one.ended_at or 0.0, reverse=True)[:_MISSED]
+        taken = [(job.id, job.attempts[-1]) for job in newest if job.attempts[-1].id not in self._ended]
+        self._ended.update(attempt.id for _, attempt in taken)
+
+        def work() -> None:
+            for job_id, attempt in taken:
+                self._try(self._at_end, job_id, attempt, self._ended)
+
+        if taken:
+            self._hand("usage-missed", work)
 
     def _try(self, work: Callable[[str, Attempt], None], job_id: str, attempt: Attempt, taken: set[str]) -> None:
         """Do it; where the database takes no write, as at the agent's end or on a full disk, it is done later."""

@@ -123,3 +123,30 @@ def test_what_a_worker_has_started_ends_with_it(worker: str, tmp_path: Path) -> 
     pid = int(place.read_text())
     while start_ticks(pid) is not None:  # pytest's own time limit ends it
         os.sched_yield()
+
+
+def test_a_stranger_who_got_the_number_of_an_ended_child_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = process.start_child(["true"])
+    gone.wait(10)
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+        monkeypatch.setattr(gone, "pid", stranger.pid)
+        process.end_group(gone)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_what_an_ended_child_left_behind_is_ended_all_the_same() -> None:
+    gone = process.start_child(["sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"])
+    assert gone.stdout is not None
+    left = int(gone.stdout.readline())
+    gone.wait(10)
+    process.end_group(gone)
+    while start_ticks(left) is not None:  # pytest's own time limit ends it
+        os.sched_yield()
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(0, "with code 0"), (3, "with code 3"), (-11, "by SIGSEGV"), (-9, "by SIGKILL"), (-42, "by signal 42")]
+)  # fmt: skip
+def test_how_a_process_ended_is_told_in_words(code: int, told: str) -> None:
+    assert process.ended_by(code) == told

@@ -178,7 +178,12 @@ def test_of_many_that_were_missed_those_are_told_that_ended_last(world):
     ]  # fmt: skip
     for job in jobs:
         world.book.restore(job)
+    handed = []
+    world.completion._hand = lambda name, work: handed.append((name, work))
     world.completion.missed(jobs)
+    ((name, work),) = handed  # one piece of work: a thread for each would ask the engine and the history all at once
+    assert name == "usage-missed"
+    work()
     told = {job.id for job in world.book.newest() if job.usage is not None}
     assert told == {f"j{n}" for n in range(10, 60)}
 
