@@ -10,7 +10,7 @@ from service_double import Service
 
 from mlops_desk.base.errors import Hint, NotFound
 from mlops_desk.records.engine import FoundEngine, GpuProof
-from mlops_desk.records.setting import SecretName
+from mlops_desk.records.setting import KEYRING, SecretName
 
 LOCAL_SOCKET, PODMAN_SOCKET = "unix:///run/docker.sock", "unix:///run/user/1000/podman/podman.sock"
 _UUIDS = tuple(f"GPU-{index:08x}-1111-2222-3333-444444444444" for index in range(2))
@@ -52,4 +52,4 @@ def some_engines() -> list[FoundEngine]:
 
 
 def some_secrets() -> list[SecretName]:
-    return [SecretName("hf-token", time.time() - 86_400), SecretName("wandb.key", time.time() - 600)]
+    return [SecretName("hf-token", time.time() - 86_400), SecretName("wandb.key", time.time() - 600, KEYRING)]

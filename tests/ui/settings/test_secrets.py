@@ -67,6 +67,7 @@ def test_names_are_listed_with_since_when_and_the_jobs_of_ones_own_that_name_the
     qtbot.waitUntil(lambda: texts(view, "used") == ["1 waiting, 1 running", "1 running"])
     assert texts(view, "name") == ["hf-token", "wandb.key"]
     assert texts(view, "changed") == ["1\u202fd ago", "10\u202fmin ago"]
+    assert texts(view, "place") == ["a file", "your keyring"]
     assert texts(view, "file") == ["/run/secrets/hf-token", "/run/secrets/wandb.key"]
 
 
@@ -83,6 +84,21 @@ def test_a_secret_is_typed_and_kept_and_the_list_shows_it(view, double, qtbot):
     click(qtbot, dialog.act)
     qtbot.waitUntil(lambda: "new-token" in texts(view, "name"))
     assert double.kept_values == {"new-token": VALUE}
+
+
+@pytest.mark.parametrize(
+    ("kept_in", "note", "said"),
+    [
+        ("keyring", None, "The secret new-token is kept, in your keyring."),
+        ("file", "The keyring is locked.", "The secret new-token is kept, in a file. The keyring is locked."),
+    ],
+)
+def test_where_it_went_is_told_and_why_it_is_no_keyring(view, double, qtbot, monkeypatch, kept_in, note, said):
+    monkeypatch.setattr(double.secrets, "set", lambda name, _value: SecretName(name, 0.0, kept_in, note))
+    heard = []
+    view.context.said.connect(lambda _level, text: heard.append(text))
+    click(qtbot, typed(view, qtbot).act)
+    qtbot.waitUntil(lambda: heard == [said])
 
 
 def test_what_is_typed_is_neither_shown_nor_copied_nor_undone_to_nor_told_to_a_tool(view, qtbot):

@@ -15,6 +15,7 @@ from mlops_desk.records.setting import SecretName
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
 from mlops_desk.ui.look.text import Label
+from mlops_desk.ui.settings.secrets.users import place
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.field import Field
 from mlops_desk.ui.widgets.form import FormDialog
@@ -99,7 +100,8 @@ class SecretDialog(FormDialog):
         super().done(result)
 
     def _kept(self, secret: SecretName) -> None:
-        self._context.say("info", f"The secret {secret.name} is {'replaced' if self._replaced else 'kept'}.")
+        said = f"The secret {secret.name} is {'replaced' if self._replaced else 'kept'}, in {place(secret)[0]}."
+        self._context.say("info", f"{said} {secret.note}" if secret.note else said)
         self.accept()
 
 

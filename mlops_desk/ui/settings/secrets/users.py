@@ -1,14 +1,18 @@
-"""Which of one's jobs name a secret, so that nobody takes away what a job waits for."""
+"""Which of one's jobs name a secret, so that nobody takes away what a job waits for; and where it is, in words."""
 
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.setting import SecretName
+from mlops_desk.records.setting import FILE, KEYRING, SecretName
 from mlops_desk.verbs.desk import ClientLike
 
 LOOKED_AT = 1000  # chosen: of each state; more jobs of one person do not wait, and each comes whole
+_PLACES = {
+    KEYRING: ("your keyring", "In your own keyring; a job that names it waits while that is locked."),
+    FILE: ("a file", "In a file of mode 0400 in the agent's data folder."),
+}
 _WAITING = (JobState.QUEUED, JobState.BLOCKED)
 _STATES = (*_WAITING, JobState.STARTING, JobState.RUNNING)
 
@@ -47,3 +51,8 @@ def joined(secrets: Iterable[SecretName], jobs: Iterable[Job]) -> dict[str, Kept
     return {
         one.name: KeptSecret(one, tuple(waiting.get(one.name, ())), tuple(running.get(one.name, ()))) for one in secrets
     }
+
+
+def place(secret: SecretName) -> tuple[str, str]:
+    """Return where a secret is kept, in a few words and in a sentence."""
+    return _PLACES.get(secret.kept_in, (secret.kept_in, ""))

@@ -1,4 +1,4 @@
-"""One's secrets by their names: since when each is as it is, and which jobs name it."""
+"""One's secrets by their names: where each is kept, since when it is as it is, and which jobs name it."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QMenu
@@ -153,9 +153,15 @@ def _changed(one: KeptSecret) -> Cell:
     return Cell(numbers.ago(at), at, tip=numbers.absolute(at))
 
 
+def _kept_in(one: KeptSecret) -> Cell:
+    said, tip = users.place(one.secret)
+    return Cell(said, tip=tip)
+
+
 _COLUMNS: tuple[Column[KeptSecret], ...] = (
     Column("name", "Name", lambda one: Cell(one.secret.name), stretch=True, whole=True),
     Column("file", "File in a job", lambda one: Cell(f"/run/secrets/{one.secret.name}"), fixed=True),
+    Column("place", "Kept in", _kept_in),
     Column("changed", "Changed", _changed),
     Column("used", "Jobs of yours that name it", _used),
 )
