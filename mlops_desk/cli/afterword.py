@@ -63,7 +63,7 @@ def over(client: Client, job_id: str) -> str:
         words.append(f"after {span(max(0.0, job.ended_at - job.started_at))}")
     if job.exit_code is not None and job.state is not JobState.SUCCEEDED:
         words.append(f"with exit code {job.exit_code}")
-    why = "" if job.reason is None else f": {plain(job.reason.text, _REASON)}"
+    why = "" if job.reason is None else f": {plain(job.reason.told, _REASON)}"
     return f"{' '.join(words)}{why}"
 
 

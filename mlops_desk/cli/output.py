@@ -166,7 +166,7 @@ def _job(job: Job) -> str:
     if job.orphan:
         told["record"] = "lost, and made anew from its container"
     if job.reason is not None:
-        told["reason"] = f"{job.reason.text} ({job.reason.class_})"
+        told["reason"] = f"{job.reason.told} ({job.reason.class_})"
         told["evidence"] = job.reason.evidence or "–"
         told["next"] = job.reason.hint or "–"
     return facts(told)
@@ -250,7 +250,7 @@ _JOBS: dict[str, Callable[[Any], str]] = {
     "USER": lambda job: job.user,
     "SUBMITTED": lambda job: ago(job.submitted_at),
     "PROGRESS": running.in_a_list,
-    "WHY": lambda job: job.reason.text if job.reason else "",
+    "WHY": lambda job: job.reason.brief if job.reason else "",
 }
 
 _RUNS: dict[str, Callable[[Any], str]] = {

@@ -130,4 +130,7 @@ class GpuLoss:
         class_ = "gpu_access_lost" if why == _CLOSED else "gpu_lost"
         self._witness.note_loss(lease.attempt, lease.gpu, is_closed=why == _CLOSED)
         if self._lost_to is not None:
-            self._lost_to(lease.attempt, Reason(class_, text, evidence=f"Seen at two looks: {why}.", hint=hint))
+            self._lost_to(
+                lease.attempt,
+                Reason(class_, text, evidence=f"Seen at two looks: {why}.", hint=hint, title=f"Has lost {named}"),
+            )

@@ -102,8 +102,14 @@ class JobSupply:
         hint = Hint(f"mlops-desk images logs {task_id}", before="The whole output: ")
         if task.state is TaskState.CANCELLED:
             text = f"The build of its image was ended. {task.reason.text if task.reason else ''}".strip()
-            return Reason("build_cancelled", text, evidence, hint)
-        return Reason("build_failed", f"Its image could not be built: {plain(error.message, 600)}", evidence, hint)
+            return Reason("build_cancelled", text, evidence, hint, title="Build of the image ended")
+        return Reason(
+            "build_failed",
+            f"Its image could not be built: {plain(error.message, 600)}",
+            evidence,
+            hint,
+            title="Image not built",
+        )
 
 
 def built_tag(sha256: str, dockerfile: str) -> str:

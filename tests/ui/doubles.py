@@ -1045,6 +1045,7 @@ def some_jobs() -> list[Job]:
         "The GPU's memory was used up.",
         "torch.cuda.OutOfMemoryError: tried to allocate 2.50 GiB",
         "Ask for a GPU with more memory, or halve the batch.",
+        title="GPU memory ran out",
     )
     attempt = Attempt(1, "3f9a0c1e-a1", "mld-3f9a0c1e-a1", JobState.FAILED, (uuid[3],), NOW - 9000, NOW - 8200, 1, oom)
     return [
@@ -1061,7 +1062,7 @@ def some_jobs() -> list[Job]:
         job_record("3f9a0c1e2b4d", "vit-large", JobState.FAILED, "bo", exit_code=1, started_at=NOW - 9000, ended_at=NOW - 8200, gpus=(uuid[3],), reason=oom, attempts=(attempt,)),
         job_record("c16c7d8e9f01", "train-digits", JobState.SUCCEEDED, exit_code=0, started_at=NOW - 20_000, ended_at=NOW - 19_100, mlflow_run_id="run3"),
         job_record("d27d8e9f0112", "tokenise-c4", JobState.UNKNOWN, "chen", started_at=NOW - 90_000,
-                   reason=Reason("engine_lost", "Nobody saw how it ended: the engine was down.", "exit code 255 after a restart", "Look at its output, then submit it again.")),
+                   reason=Reason("engine_lost", "Nobody saw how it ended: the engine was down.", "exit code 255 after a restart", "Look at its output, then submit it again.", title="Not seen to its end")),
         job_record("e38e9f011223", "train-digits-old", JobState.CANCELLED, started_at=NOW - 190_000, ended_at=NOW - 180_000),
     ]  # fmt: skip
 

@@ -26,7 +26,7 @@ def group(item: JobGroup) -> str:
 def _row(item: JobGroup, member: GroupMember, names: list[str]) -> list[str]:
     best = " (best)" if member.id == item.best else ""
     metric = [] if item.metric is None else [f"{number(member.metric)}{best}"]
-    why = "" if member.reason is None or member.state is JobState.SUCCEEDED else plain(member.reason.text, _REASON)
+    why = "" if member.reason is None or member.state is JobState.SUCCEEDED else plain(member.reason.brief, _REASON)
     place = "–" if member.index is None else str(member.index)
     return [place, member.id, member.state, *(plain(member.params.get(name, "–")) for name in names), *metric, why]
 

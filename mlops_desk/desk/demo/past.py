@@ -42,8 +42,23 @@ _GIB = 1 << 30
 _ID_DIGITS = 12  # as the jobs service makes them
 _FIRST_UID = 1001  # chosen: as Debian numbers people
 _ENDS = {
-    "evaluate": (137, Reason("oom_kernel", "The job used more memory than it may, and the kernel killed it.")),
-    "sweep": (1, Reason("exit_nonzero", "The command ended with exit code 1.", "CUDA error: an illegal memory access")),
+    "evaluate": (
+        137,
+        Reason(
+            "oom_kernel",
+            "The job used more memory than it may, and the kernel killed it.",
+            title="The job ran out of memory",
+        ),
+    ),
+    "sweep": (
+        1,
+        Reason(
+            "exit_nonzero",
+            "The command ended with exit code 1.",
+            "CUDA error: an illegal memory access",
+            title="Exit code 1",
+        ),
+    ),
 }
 """Works that fail, with exit code and reason; the events say the same."""
 _JOBS_A_DAY = {"llama-70b": 2, "finetune-lora": 2, "sweep": 1, "evaluate": 1}

@@ -38,13 +38,16 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class EndCause:
-    """``judge`` tells from facts other than the log what shows the cause, as evidence; None: nothing does.
+    """``title`` names the cause in a few words for people, ``class_`` for programs, for ever.
 
-    ``text`` and ``hint`` may name what was found as ``{name}``; ``fields`` makes more of it. ``codes`` are exit
-    codes that stand for the cause where nothing else tells one.
+    ``judge`` tells from facts other than the log what shows the cause, as evidence; None: nothing does.
+
+    ``title``, ``text`` and ``hint`` may name what was found as ``{name}``; ``fields`` makes more of it. ``codes`` are
+    exit codes that stand for the cause where nothing else tells one.
     """
 
     class_: str
+    title: str
     weight: Weight
     text: str
     hint: str

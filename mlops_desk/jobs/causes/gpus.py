@@ -52,38 +52,44 @@ def _misused(facts: EndFacts) -> str | None:
 
 HARDWARE = (
     EndCause(
-        "gpu_lost", Weight.ROOT, "A GPU of the job is gone: it has fallen off the bus.",
+        "gpu_lost", "A GPU was lost", Weight.ROOT,
+        "A GPU of the job is gone: it has fallen off the bus.",
         "Check the board's seat, power and cooling, then restart the machine. The job can run on other GPUs till then.",
         said("GPU has fallen off the bus", "GPU is lost", "Unable to determine the device handle for GPU",
              "ERROR_GPU_IS_LOST"),
         judge=_lost,
     ),
     EndCause(
-        "gpu_ecc", Weight.ROOT, "The memory of a GPU is damaged: what it computed may be wrong.",
+        "gpu_ecc", "GPU memory damaged", Weight.ROOT,
+        "The memory of a GPU is damaged: what it computed may be wrong.",
         "Don't trust this run's results. See the GPU's events, reset it, and have the board examined if it comes back.",
         said("uncorrectable ECC error", "cudaErrorECCUncorrectable", "CUDA_ERROR_ECC_UNCORRECTABLE"),
         judge=_damaged,
     ),
     EndCause(
-        "gpu_xid", Weight.ROOT, "The driver told of a fault of the job's GPU.", _EVENTS,
+        "gpu_xid", "A fault of the GPU", Weight.ROOT,
+        "The driver told of a fault of the job's GPU.", _EVENTS,
         found("nvrm: xid", r"NVRM: Xid \(.*?\): (?P<xid>\d+)"),
         judge=_faulty,
     ),
     EndCause(
-        "nvlink_error", Weight.ROOT, "A link between the GPUs failed.", _EVENTS,
+        "nvlink_error", "The link between GPUs failed", Weight.ROOT,
+        "A link between the GPUs failed.", _EVENTS,
         said("uncorrectable NVLink error", "cudaErrorNvlinkUncorrectable", "CUDA_ERROR_NVLINK_UNCORRECTABLE"),
     ),
 )  # fmt: skip
 
 DRIVER = (
     EndCause(
-        "gpu_access_lost", Weight.ROOT, "The container has lost its GPUs while it ran.",
+        "gpu_access_lost", "The container lost its GPUs", Weight.ROOT,
+        "The container has lost its GPUs while it ran.",
         "A reload of systemd on the host does this. Submit the job again; the doctor shows how to prevent it.",
         said("Failed to initialize NVML: Unknown Error"),
         judge=_closed,
     ),
     EndCause(
-        "driver_mismatch", Weight.ROOT, "The CUDA of the image and the driver of this machine don't fit together.",
+        "driver_mismatch", "CUDA and driver don't fit", Weight.ROOT,
+        "The CUDA of the image and the driver of this machine don't fit together.",
         "Use an image with an older CUDA, or update the driver. After a driver update, restart the machine.",
         said("Driver/library version mismatch", "driver version is insufficient", "cudaErrorInsufficientDriver",
              "forward compatibility was attempted on non supported HW", "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
@@ -92,12 +98,14 @@ DRIVER = (
         + found("unsatisfied condition: cuda", r"unsatisfied condition: cuda\s*>=?"),
     ),
     EndCause(
-        "fabric_manager", Weight.ROOT, "The GPUs' switch fabric is not ready.",
+        "fabric_manager", "GPU fabric not ready", Weight.ROOT,
+        "The GPUs' switch fabric is not ready.",
         Hint("systemctl status nvidia-fabricmanager", before="See its service on this machine: ", after="."),
         said("system not yet initialized", "CUDA_ERROR_SYSTEM_NOT_READY", "cudaErrorSystemNotReady", in_warnings=True),
     ),
     EndCause(
-        "driver_gone", Weight.SPECIFIC, "The program found no GPU, or no driver for it.",
+        "driver_gone", "No GPU or driver found", Weight.SPECIFIC,
+        "The program found no GPU, or no driver for it.",
         Hint("mlops-desk doctor", before="Ask for GPUs with resources: {gpus: 1}. If the job has some: "),
         said("no CUDA-capable device is detected", "No CUDA GPUs are available", "Found no NVIDIA driver",
              "CUDA_ERROR_NO_DEVICE", "cudaErrorNoDevice", "NVIDIA-SMI has failed", "Failed to initialize NVML",
@@ -108,13 +116,15 @@ DRIVER = (
         + found("libcuda.so", r"libcuda\.so\S*: cannot open shared object|could not load.*libcuda\.so"),
     ),
     EndCause(
-        "gpu_busy", Weight.SPECIFIC, "The GPU does not let in another program.",
+        "gpu_busy", "GPU busy with another program", Weight.SPECIFIC,
+        "The GPU does not let in another program.",
         "It may be in exclusive mode: look at its compute mode, and who else uses it.",
         said("all CUDA-capable devices are busy or unavailable", "cudaErrorDevicesUnavailable",
              "exclusive-process"),
     ),
     EndCause(
-        "gpu_index", Weight.SPECIFIC, "The program asked for a GPU that it does not have.",
+        "gpu_index", "No GPU of that number", Weight.SPECIFIC,
+        "The program asked for a GPU that it does not have.",
         "Inside the container GPUs are counted from 0. Ask for more with resources: {gpus: ...}, or start fewer ranks.",
         said("invalid device ordinal", "cudaErrorInvalidDevice", "CUDA_ERROR_INVALID_DEVICE", "Invalid device id")
         + found("cuda:", r"device (?:index|=) ?'?cuda:\d+.*(?:not available|is invalid|only \d)"),
@@ -123,7 +133,8 @@ DRIVER = (
 
 PROGRAMS = (
     EndCause(
-        "cuda_no_kernel", Weight.SPECIFIC, "The framework in the image was not built for this GPU.",
+        "cuda_no_kernel", "Framework not built for this GPU", Weight.SPECIFIC,
+        "The framework in the image was not built for this GPU.",
         "Use an image whose framework supports this model of GPU, or ask for another with resources: {gpu_model: ...}.",
         said("no kernel image is available for execution", "CUDA_ERROR_NO_BINARY_FOR_GPU",
              "device kernel image is invalid", "cudaErrorNoKernelImageForDevice", "cudaErrorInvalidKernelImage")
@@ -131,48 +142,56 @@ PROGRAMS = (
         + found("cuda capability sm_", r"CUDA capability sm_\d+\w? is not compatible", in_warnings=True),
     ),
     EndCause(
-        "cuda_assert", Weight.SPECIFIC, "The program asked a GPU kernel for something impossible.",
+        "cuda_assert", "A check in a GPU kernel failed", Weight.SPECIFIC,
+        "The program asked a GPU kernel for something impossible.",
         'Mostly an index or a label out of range. Set env: {CUDA_LAUNCH_BLOCKING: "1"} to see the line in question.',
         said("device-side assert triggered", "cudaErrorAssert", "CUDA_ERROR_ASSERT")
         + found(".cu:", r"\.cuh?:\d+: .*block: \[.*\].*Assertion `"),
     ),
     EndCause(
-        "cuda_illegal_access", Weight.SPECIFIC, "A GPU kernel of the program reached for memory that it may not use.",
+        "cuda_illegal_access", "Illegal access to GPU memory", Weight.SPECIFIC,
+        "A GPU kernel of the program reached for memory that it may not use.",
         'A bug of the program or a library: set env: {CUDA_LAUNCH_BLOCKING: "1"}, or run compute-sanitizer.',
         said("illegal memory access", "misaligned address", "an illegal instruction was encountered",
              "CUDA_ERROR_ILLEGAL_ADDRESS", "cudaErrorIllegalAddress"),
     ),
     EndCause(
-        "cuda_launch_failed", Weight.SPECIFIC, "A GPU kernel of the program failed.",
+        "cuda_launch_failed", "A GPU kernel failed", Weight.SPECIFIC,
+        "A GPU kernel of the program failed.",
         "Set env: {CUDA_LAUNCH_BLOCKING: \"1\"} to see the line. If other programs fail as well: the GPU's events.",
         said("unspecified launch failure", "CUDA_ERROR_LAUNCH_FAILED", "cudaErrorLaunchFailure",
              "the launch timed out and was terminated", "too many resources requested for launch",
              "invalid configuration argument", "CUDA error: unknown error"),
     ),
     EndCause(
-        "gpu_fault", Weight.CONSEQUENCE, "The driver ended the program on its GPU for a fault.",
+        "gpu_fault", "Ended by the GPU driver", Weight.CONSEQUENCE,
+        "The driver ended the program on its GPU for a fault.",
         "Mostly a bug of the program: compute-sanitizer finds it.", judge=_misused,
     ),
     EndCause(
-        "cudnn_failed", Weight.SPECIFIC, "cuDNN is missing or does not fit.",
+        "cudnn_failed", "cuDNN missing or unfit", Weight.SPECIFIC,
+        "cuDNN is missing or does not fit.",
         "Use an image with the cuDNN that its framework was built for; a GPU whose memory is full shows this, too.",
         said("could not load library libcudnn", "CUDNN_STATUS_", "cuDNN error", "DNN library is not found",
              "Unable to load any of {libcudnn")
         + found("libcudnn", r"libcudnn\S*: cannot open shared object|Loaded runtime CuDNN library: .* but source was"),
     ),
     EndCause(
-        "cublas_failed", Weight.SPECIFIC, "A matrix operation on the GPU failed.",
+        "cublas_failed", "A matrix operation failed", Weight.SPECIFIC,
+        "A matrix operation on the GPU failed.",
         "Often an index out of range before, or the GPU's memory: set env: {CUDA_LAUNCH_BLOCKING: \"1\"}.",
         said("CUBLAS_STATUS_", "CUSOLVER_STATUS_", "cusolver error", "CUSPARSE_STATUS_", "CUFFT_"),
     ),
     EndCause(
-        "device_mismatch", Weight.SPECIFIC, "The program mixed tensors of several devices.",
+        "device_mismatch", "Tensors on different devices", Weight.SPECIFIC,
+        "The program mixed tensors of several devices.",
         "Move model and data to the same device before they meet.",
         said("Expected all tensors to be on the same device", "weight type (torch.FloatTensor) should be the same")
         + found("input type (", r"Input type \(.*\) and weight type \(.*\) should be the same"),
     ),
     EndCause(
-        "cuda_error", Weight.SPECIFIC, "A call to the GPU failed.",
+        "cuda_error", "A call to the GPU failed", Weight.SPECIFIC,
+        "A call to the GPU failed.",
         'Set env: {CUDA_LAUNCH_BLOCKING: "1"} to see the line in question.',
         found("cuda error", r"(?:Error|Exception|error).*CUDA error: |^CUDA error"),
     ),

@@ -48,10 +48,14 @@ def why(facts: EndFacts) -> Reason:
     if best is not None and best.cause is not None:
         return _told(best.cause, best, facts)
     if best is not None:
-        return Reason(_GENERAL, f"The command ended with exit code {facts.exit_code}.", best.evidence)
+        return _general(facts, best.evidence)
     last = next((line for line in reversed(facts.log) if line.strip()), None)
-    quoted = None if last is None else f"Its last line: {plain(last, EVIDENCE_LIMIT)}"
-    return Reason(_GENERAL, f"The command ended with exit code {facts.exit_code}.", quoted)
+    return _general(facts, None if last is None else f"Its last line: {plain(last, EVIDENCE_LIMIT)}")
+
+
+def _general(facts: EndFacts, evidence: str | None) -> Reason:
+    text = f"The command ended with exit code {facts.exit_code}."
+    return Reason(_GENERAL, text, evidence, title=f"Exit code {facts.exit_code}")
 
 
 def words_for(class_: str) -> tuple[str, ...]:
@@ -125,7 +129,7 @@ def _told(cause: EndCause, found: _Finding, facts: EndFacts) -> Reason:
         fields |= cause.fields(facts, found.groups)
     shown = {key: plain(value, _FIELD_LIMIT) for key, value in fields.items()}
     hint = cause.hint if isinstance(cause.hint, Hint) else _filled(cause.hint, shown)
-    return Reason(cause.class_, _filled(cause.text, shown), found.evidence, hint)
+    return Reason(cause.class_, _filled(cause.text, shown), found.evidence, hint, title=_filled(cause.title, shown))
 
 
 def _filled(text: str, fields: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ def _kernel_kill(facts: EndFacts) -> str | None:
 MEMORY = (
     EndCause(
         "oom_kernel",
+        "The job ran out of memory",
         Weight.ROOT,
         "The job used more memory than it may, and the kernel killed it.",
         "Give it more with resources: {memory: ...}, or use smaller batches or fewer loader workers.",
@@ -30,6 +31,7 @@ MEMORY = (
     ),
     EndCause(
         "oom_cuda",
+        "GPU memory ran out",
         Weight.ROOT,
         "The GPU's memory was not enough.",
         "Use a smaller batch or model, or ask for a larger GPU with resources: {gpu_memory: ...}.",
@@ -46,6 +48,7 @@ MEMORY = (
     ),
     EndCause(
         "shm_too_small",
+        "Shared memory too small",
         Weight.ROOT,
         "The container's shared memory is too small.",
         "Give it more with resources: {shm: 16GiB}, or use fewer loader workers.",
@@ -58,6 +61,7 @@ MEMORY = (
     ),
     EndCause(
         "oom_host",
+        "The program got no more memory",
         Weight.SPECIFIC,
         "The program could get no more memory from the machine.",
         "Give it more with resources: {memory: ...}, or load less at once.",

@@ -7,13 +7,15 @@ _PROXY = "If this machine needs a proxy, set it in the settings, or HTTPS_PROXY 
 
 NETWORK = (
     EndCause(
-        "port_in_use", Weight.SPECIFIC, "A port that the program wanted is taken.",
+        "port_in_use", "Port taken", Weight.SPECIFIC,
+        "A port that the program wanted is taken.",
         "Another job or program has it: choose another (MASTER_PORT, --port), or 0 for any that is free.",
         said("Address already in use", "EADDRINUSE", "port is already allocated", "Cannot find empty port",
              "server socket has failed to listen"),
     ),
     EndCause(
-        "name_unknown", Weight.SPECIFIC, "A host's name was not found: the network or its name server is not reached.",
+        "name_unknown", "Host name not found", Weight.SPECIFIC,
+        "A host's name was not found: the network or its name server is not reached.",
         f"Check the name and the network of this machine. {_PROXY}",
         found("name or service not known", r"(?:error|failed)\b.*name or service not known")
         + found("name resolution", r"(?:error|failed)\b.*temporary failure in name resolution")
@@ -22,32 +24,37 @@ NETWORK = (
         + faint("Temporary failure in name resolution", "Name or service not known"),
     ),
     EndCause(
-        "proxy_failed", Weight.SPECIFIC, "The proxy did not let the program through.",
+        "proxy_failed", "Refused by the proxy", Weight.SPECIFIC,
+        "The proxy did not let the program through.",
         "Check HTTPS_PROXY and NO_PROXY of the job and in the settings.",
         said("ProxyError", "Proxy Authentication Required", "Tunnel connection failed", "Unable to connect to proxy"),
     ),
     EndCause(
-        "tls_failed", Weight.SPECIFIC, "A certificate of the other side was not accepted.",
+        "tls_failed", "Certificate not accepted", Weight.SPECIFIC,
+        "A certificate of the other side was not accepted.",
         "Behind a proxy that opens TLS, give the job its CA bundle: SSL_CERT_FILE, REQUESTS_CA_BUNDLE.",
         said("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "self-signed certificate",
              "self signed certificate", "SSLCertVerificationError", "x509: certificate")
         + found("sslerror", r"\bSSL(?:EOF|ZeroReturn)?Error\b"),
     ),
     EndCause(
-        "hub_gated", Weight.SPECIFIC, "A model or data set is only for those who have asked for access.",
+        "hub_gated", "Model or data need approval", Weight.SPECIFIC,
+        "A model or data set is only for those who have asked for access.",
         "Ask for access on its page, then give the job your token as a secret (HF_TOKEN).",
         said("GatedRepoError", "Cannot access gated repo", "You must have access to it and be authenticated",
              "is gated. ", "awaiting a review from the repo authors")
         + found("access to", r"Access to (?:model|dataset|this repository) .* is restricted"),
     ),
     EndCause(
-        "rate_limited", Weight.SPECIFIC, "A server refused because it was asked too often.",
+        "rate_limited", "Asked a server too often", Weight.SPECIFIC,
+        "A server refused because it was asked too often.",
         "Wait and submit again; sign in with a token, or mount the data instead of fetching it with each job.",
         found("429", r"429 (?:Client Error|Too Many)|HTTP(?:Error)? ?429|status(?: code)?:? 429")
         + said("Too Many Requests", "toomanyrequests", "You have reached your pull rate limit"),
     ),
     EndCause(
-        "access_denied", Weight.SPECIFIC, "A server did not accept the job's login, or it has none.",
+        "access_denied", "Login not accepted", Weight.SPECIFIC,
+        "A server did not accept the job's login, or it has none.",
         "Give the job a token that may do this, as a secret; check that it has not run out.",
         found("401", r"401 (?:Client Error|Unauthorized)|HTTP(?:Error)? ?401|status(?: code)?:? 401|Error.*\b401\b")
         + found("403", r"403 (?:Client Error|Forbidden)|HTTP(?:Error)? ?403|status(?: code)?:? 403|Error.*\b403\b")
@@ -57,39 +64,45 @@ NETWORK = (
         + found("is not a local folder", r"is not a local folder and is not a valid model identifier"),
     ),
     EndCause(
-        "login_missing", Weight.SPECIFIC, "A service that the program reports to wants a login.",
+        "login_missing", "Login missing", Weight.SPECIFIC,
+        "A service that the program reports to wants a login.",
         "Give the job its key as a secret, or switch the service off (WANDB_MODE: offline in env:).",
         said("api_key not configured", "WANDB_API_KEY", "wandb: ERROR", "Please login", "LocalTokenNotFoundError",
              "Token is required"),
     ),
     EndCause(
-        "licence_missing", Weight.SPECIFIC, "A program has no licence, or could not reach its licence server.",
+        "licence_missing", "Licence missing", Weight.SPECIFIC,
+        "A program has no licence, or could not reach its licence server.",
         "Give the job the licence's file or server, as the program's own help says.",
         said("license checkout failed", "Failed to check out a license", "No valid license", "license has expired",
              "FLEXnet Licensing error", "LicenseError", "GurobiError: No Gurobi license"),
     ),
     EndCause(
-        "mlflow_refused", Weight.SPECIFIC, "The tracking server refused what the program sent, or did not answer.",
+        "mlflow_refused", "Refused by the tracking server", Weight.SPECIFIC,
+        "The tracking server refused what the program sent, or did not answer.",
         Hint("mlops-desk doctor", before="Its message says why. If it does not answer, see its state: ", after="."),
         found("mlflow", r"MlflowException|mlflow\.exceptions\.|API request to .*mlflow.* failed")
         + found("restexception", r"RestException"),
     ),
     EndCause(
-        "download_broken", Weight.SPECIFIC, "Something that was fetched did not come whole.",
+        "download_broken", "Download incomplete", Weight.SPECIFIC,
+        "Something that was fetched did not come whole.",
         "Submit the job again; if it comes back, remove the half from the cache that the job uses.",
         said("IncompleteRead", "ChunkedEncodingError", "ContentTooShortError", "NonMatchingChecksumError",
              "NonMatchingSplitsSizesError", "Consistency check failed", "hash mismatch", "early EOF",
              "file hash does not match", "invalid hash value", "THESE PACKAGES DO NOT MATCH THE HASHES"),
     ),
     EndCause(
-        "packages_missing", Weight.SPECIFIC, "A package could not be installed.",
+        "packages_missing", "Package not installed", Weight.SPECIFIC,
+        "A package could not be installed.",
         f"Check its name and version; better still, install it in the image. {_PROXY}",
         said("No matching distribution found for", "Could not find a version that satisfies", "ResolutionImpossible",
              "E: Unable to locate package", "metadata-generation-failed", "Failed building wheel for",
              "subprocess-exited-with-error", "PackagesNotFoundError"),
     ),
     EndCause(
-        "network_failed", Weight.SPECIFIC, "Another machine or service was not reached.",
+        "network_failed", "Network not reached", Weight.SPECIFIC,
+        "Another machine or service was not reached.",
         f"Is it up, and is its address right as seen from a container (localhost is the container)? {_PROXY}",
         said("Max retries exceeded with url", "ConnectTimeoutError", "ReadTimeoutError", "NewConnectionError",
              "ConnectionRefusedError", "ConnectTimeout:", "ReadTimeout:", "OfflineModeIsEnabled",
@@ -101,7 +114,8 @@ NETWORK = (
         + faint("Connection refused", "Connection timed out", "Network is unreachable"),
     ),
     EndCause(
-        "connection_reset", Weight.CONSEQUENCE, "The other end closed a connection.",
+        "connection_reset", "Connection closed by the other end", Weight.CONSEQUENCE,
+        "The other end closed a connection.",
         "Mostly something at the other end failed first: look for its error.",
         said("ConnectionResetError", "BrokenPipeError", "Connection reset by peer", "Broken pipe",
              "RemoteDisconnected", "Connection aborted"),

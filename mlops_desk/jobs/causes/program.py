@@ -14,12 +14,14 @@ def _package(_facts: EndFacts, groups: Mapping[str, str]) -> Mapping[str, str]:
 
 STARTING = (
     EndCause(
-        "wrong_architecture", Weight.SPECIFIC, "The program was built for another kind of processor.",
+        "wrong_architecture", "Built for another processor", Weight.SPECIFIC,
+        "The program was built for another kind of processor.",
         "Use an image, or build the program, for the kind of processor that this machine has.",
         said("Exec format error", "cannot execute binary file"),
     ),
     EndCause(
-        "not_executable", Weight.SPECIFIC, "The command is there but can't be executed.",
+        "not_executable", "Command not executable", Weight.SPECIFIC,
+        "The command is there but can't be executed.",
         "Make it executable (chmod +x) and give it a first line like #!/bin/sh; or start it by its interpreter.",
         found("permission denied", r"^\S*(?:sh|exec|env|wrapper)\S*: (?:line \d+: |\d+: )?\S+: Permission denied",
               weight=Weight.FAINT)
@@ -27,21 +29,24 @@ STARTING = (
         codes=(126,),
     ),
     EndCause(
-        "command_missing", Weight.SPECIFIC, "The command was not found.",
+        "command_missing", "Command not found", Weight.SPECIFIC,
+        "The command was not found.",
         "Check its name and PATH: those of the image, where it runs in one.",
         found("not found in the image", r"mlops-desk: (?P<command>.+): not found in the image")
         + found("not found", r"(?:command not found|^\S*sh: (?:line \d+: |\d+: )?\S+: not found)", weight=Weight.FAINT),
         codes=(127,),
     ),
     EndCause(
-        "library_missing", Weight.SPECIFIC, "A shared library is missing in the image, or does not fit.",
+        "library_missing", "Shared library missing", Weight.SPECIFIC,
+        "A shared library is missing in the image, or does not fit.",
         "Install its package in the image, or use an image that has it; pip's packages bring most of their own.",
         said("undefined symbol:", "version `GLIBC", "version `CXXABI", "version `GLIBCXX", "wrong ELF class",
              "cannot allocate memory in static TLS block")
         + found("cannot open shared object", r"(?P<library>\S+): cannot open shared object file"),
     ),
     EndCause(
-        "module_missing", Weight.SPECIFIC, "The Python module {module} is not in the image.",
+        "module_missing", "Python module {module} missing", Weight.SPECIFIC,
+        "The Python module {module} is not in the image.",
         "Install it in the image (pip install {package}), or use an image that has it.",
         found("no module named", r"No module named ['\"]?(?P<module>[\w.]+)")
         + found("packagenotfounderror", r"PackageNotFoundError:.* metadata was found for (?P<module>[\w.-]+)")
@@ -49,7 +54,8 @@ STARTING = (
         fields=_package,
     ),
     EndCause(
-        "import_failed", Weight.SPECIFIC, "The versions of two Python packages don't fit together.",
+        "import_failed", "Python packages don't fit together", Weight.SPECIFIC,
+        "The versions of two Python packages don't fit together.",
         "Pin versions that fit in the image: pip check names what does not.",
         said("ImportError: cannot import name", "numpy.dtype size changed", "compiled using NumPy 1.x",
              "DistributionNotFound", "VersionConflict", "circular import")
@@ -57,7 +63,8 @@ STARTING = (
         + found("module '", r"AttributeError: module '[\w.]+' has no attribute"),
     ),
     EndCause(
-        "syntax_error", Weight.SPECIFIC, "The program is not valid Python for the image's Python.",
+        "syntax_error", "Python syntax error", Weight.SPECIFIC,
+        "The program is not valid Python for the image's Python.",
         "Correct the line, or use an image with the Python that the program was written for.",
         found("syntaxerror", r"^\s*SyntaxError\b")
         + found("indentationerror", r"^\s*IndentationError\b")
@@ -65,7 +72,8 @@ STARTING = (
         + said("Syntax error: ", "syntax error near unexpected token", weight=Weight.SPECIFIC),
     ),
     EndCause(
-        "usage_error", Weight.SPECIFIC, "The program was started with arguments that it does not take.",
+        "usage_error", "Wrong arguments", Weight.SPECIFIC,
+        "The program was started with arguments that it does not take.",
         "Correct command: in the job file; the program's --help names what it takes.",
         said("error: unrecognized arguments", "error: the following arguments are required", "error: ambiguous option",
              "error: invalid choice", "Could not override", "Missing mandatory value")
@@ -73,7 +81,8 @@ STARTING = (
         + found("usageerror", r"UsageError|(?:Error: )?No such option"),
     ),
     EndCause(
-        "input_wanted", Weight.SPECIFIC, "The program asked a person for input, and nobody is there.",
+        "input_wanted", "Waited for input", Weight.SPECIFIC,
+        "The program asked a person for input, and nobody is there.",
         "Give what it asks for as an argument, in env: or as a secret.",
         said("EOFError: EOF when reading a line", "the input device is not a TTY", "Inappropriate ioctl for device"),
     ),
@@ -81,14 +90,16 @@ STARTING = (
 
 WORKING = (
     EndCause(
-        "checkpoint_damaged", Weight.SPECIFIC, "A saved model could not be read.",
+        "checkpoint_damaged", "Saved model unreadable", Weight.SPECIFIC,
+        "A saved model could not be read.",
         "Was it written to its end, or fetched by git without LFS? Take an earlier one.",
         said("invalid load key", "UnpicklingError", "PytorchStreamReader failed", "failed finding central directory",
              "SafetensorError", "Error while deserializing header", "Ran out of input", "pickle data was truncated",
              "unexpected EOF, expected", "truncated header", "file signature not found"),
     ),
     EndCause(
-        "checkpoint_mismatch", Weight.SPECIFIC, "A saved model does not fit the model in the program.",
+        "checkpoint_mismatch", "Saved model does not fit", Weight.SPECIFIC,
+        "A saved model does not fit the model in the program.",
         "Resume with the configuration that it was saved with, or start without the checkpoint.",
         said("Error(s) in loading state_dict", "Missing key(s) in state_dict", "Unexpected key(s) in state_dict",
              "Weights only load failed", "Unsupported operand 149", "loaded state dict contains a parameter group",
@@ -96,7 +107,8 @@ WORKING = (
         + found("can't get attribute", r"Can't get attribute '.*' on <module"),
     ),
     EndCause(
-        "shape_mismatch", Weight.SPECIFIC, "Two tensors or arrays don't fit in shape.",
+        "shape_mismatch", "Shapes don't fit", Weight.SPECIFIC,
+        "Two tensors or arrays don't fit in shape.",
         "Print the shapes before the line in question; mostly the model's first or last layer does not fit the data.",
         said("shapes cannot be multiplied", "size mismatch", "Incompatible shapes", "could not be broadcast",
              "mismatch in its core dimension", "stack expects each tensor to be equal size",
@@ -107,19 +119,22 @@ WORKING = (
         + found("is incompatible with", r"Input .* of layer .* is incompatible with"),
     ),
     EndCause(
-        "dtype_mismatch", Weight.SPECIFIC, "The program mixed types of numbers.",
+        "dtype_mismatch", "Number types mixed", Weight.SPECIFIC,
+        "The program mixed types of numbers.",
         "Cast one side, or let autocast do it.",
         said("expected scalar type", "must have the same dtype", "expected m1 and m2 to have the same dtype",
              "Found dtype", "result type Float can't be cast", "cannot be performed in"),
     ),
     EndCause(
-        "index_range", Weight.SPECIFIC, "The program reached beyond the end of something.",
+        "index_range", "Index out of range", Weight.SPECIFIC,
+        "The program reached beyond the end of something.",
         "Mostly a label or a token beyond the number that the model was made for.",
         said("IndexError:", "index out of range in self")
         + found("target", r"Target -?\d+ is out of bounds"),
     ),
     EndCause(
-        "nan_loss", Weight.SPECIFIC, "The loss became NaN or infinite.",
+        "nan_loss", "Loss is NaN or infinite", Weight.SPECIFIC,
+        "The loss became NaN or infinite.",
         "A smaller learning rate, gradient clipping or bf16 instead of fp16; look at the data of the step before.",
         said("NaN detected in loss", "NaN or Inf found in input tensor", "Minimum loss scale reached",
              "Current loss scale already at minimum", "Function 'LogSoftmaxBackward0' returned nan",
@@ -130,19 +145,22 @@ WORKING = (
         + found("loss", r"\bloss\W{0,4}(?:nan|[-+]?inf)\b", weight=Weight.FAINT, in_warnings=True),
     ),
     EndCause(
-        "assertion", Weight.SPECIFIC, "The program found a condition broken that it takes for granted (an assertion).",
+        "assertion", "Assertion failed", Weight.SPECIFIC,
+        "The program found a condition broken that it takes for granted (an assertion).",
         "See the assertion in the program: the evidence names it.",
         found("assertionerror", r"\bAssertionError\b")
         + found("assertion", r"Assertion [\x60'\"].* failed", weight=Weight.FAINT),
     ),
     EndCause(
-        "division_by_zero", Weight.SPECIFIC, "The program divided by zero.",
+        "division_by_zero", "Division by zero", Weight.SPECIFIC,
+        "The program divided by zero.",
         "Mostly an empty batch, loader or mask: check that there is any data.",
         said("ZeroDivisionError"),
         codes=(136,),
     ),
     EndCause(
-        "interrupted", Weight.CONSEQUENCE, "The program was interrupted (SIGINT).",
+        "interrupted", "Interrupted (SIGINT)", Weight.CONSEQUENCE,
+        "The program was interrupted (SIGINT).",
         "Somebody, or a program around it, interrupted it. Submit the job again if need be.",
         found("keyboardinterrupt", r"^\s*KeyboardInterrupt"),
         codes=(130,),

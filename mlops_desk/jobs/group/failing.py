@@ -51,7 +51,7 @@ def why_stopped(group: str, members: Sequence[Job], moment: times.Now) -> Reason
     text = f"The first {len(failures)} jobs of its group all failed within {seconds} s, so no more are started."
     (class_, count) = Counter(one.class_ for one in failures).most_common(1)[0]
     example = next(one.text for one in failures if one.class_ == class_)
-    evidence = f"{count} of {len(failures)} with {plain(class_)}: {plain(example, _QUOTED)}"
+    evidence = f"{count} of {len(failures)}: {plain(example, _QUOTED)}"
     hint = Hint(
         f"mlops-desk jobs go-on {group}",
         before=f"Cancel it (mlops-desk jobs cancel-group {group}) and submit it mended, or let it go on all the same: ",
@@ -64,7 +64,7 @@ def _failure(job: Job, attempt: Attempt) -> _Failure:
     lasted = 0.0 if attempt.started_at is None or attempt.ended_at is None else attempt.ended_at - attempt.started_at
     if reason is None:
         return _Failure("failed", "It failed.", lasted)
-    return _Failure(reason.class_, " ".join(filter(None, (reason.text, reason.evidence))), lasted)
+    return _Failure(reason.class_, " ".join(filter(None, (reason.told, reason.evidence))), lasted)
 
 
 def _has_lasted(job: Job, moment: times.Now) -> bool:

@@ -78,7 +78,9 @@ class Fetching:
             reason = Reason("image_missing", f"{text} and can't be pulled now.", error.message, error.hint)
             raise Postponed(reason) from error
         hint = error.hint or "Check the image's name and tag, or pull or build it first."
-        reason = Reason("image_missing", f"{text} and can't be pulled.", plain(error.message, 1000), hint)
+        reason = Reason(
+            "image_missing", f"{text} and can't be pulled.", plain(error.message, 1000), hint, title="Image not found"
+        )
         self._fail(job, reason)
 
     def _fail(self, job: Job, reason: Reason) -> None:

@@ -46,7 +46,7 @@ def too_long(job: Job) -> Reason:
     text = f"The job ran for its whole time limit of {duration_text(limit)} and was ended."
     before = "Give it more time, or let it save its work (checkpoint) and go on from there: "
     hint = Hint(f"mlops-desk jobs rerun {job.id} --set timeLimit={2 * limit:.0f}s", before=before)
-    return Reason(TIME_LIMIT, text, hint=hint)
+    return Reason(TIME_LIMIT, text, hint=hint, title="Time limit reached")
 
 
 class Limits:

@@ -79,7 +79,9 @@ def _by_engine(ending: Ending) -> AttemptVerdict:
     if seen is None:
         text = "The container is gone and left no outcome: nobody saw how the job ended."
         hint = "Somebody removed it, or the engine's data was reset. What the job wrote will tell."
-        return AttemptVerdict(JobState.UNKNOWN, None, Reason("container_vanished", text, hint=hint))
+        return AttemptVerdict(
+            JobState.UNKNOWN, None, Reason("container_vanished", text, hint=hint, title="Container gone")
+        )
     if seen.oom_killed and code == 137:
         return AttemptVerdict(JobState.FAILED, code, _failed(ending, code))
     if ending.watched and code is not None and code not in _MADE_UP_CODES:
@@ -90,7 +92,9 @@ def _by_engine(ending: Ending) -> AttemptVerdict:
     evidence = f"The engine says {seen.status} with exit code {code}; the container {watched} and left no outcome file."
     text = "Nobody saw how the job ended."
     hint = "Its log and what it wrote will tell. It is not started again by itself."
-    return AttemptVerdict(JobState.UNKNOWN, code, Reason("engine_lost", text, evidence, hint))
+    return AttemptVerdict(
+        JobState.UNKNOWN, code, Reason("engine_lost", text, evidence, hint, title="Not seen to its end")
+    )
 
 
 def _told_code(ending: Ending) -> int | None:
@@ -106,7 +110,9 @@ def _cancelled(ending: Ending) -> Reason:
 def _stopped(outcome: Outcome) -> Reason:
     evidence = f"It was sent {plain(outcome.signal or '')} and then ended with exit code {outcome.exit_code}."
     hint = "The engine was shut down, or somebody stopped the container by hand. Submit the job again if need be."
-    return Reason("stopped", "Something other than MLOps Desk stopped the job.", evidence, hint)
+    return Reason(
+        "stopped", "Something other than MLOps Desk stopped the job.", evidence, hint, title="Stopped from outside"
+    )
 
 
 def _proof_failed(ending: Ending, outcome: Outcome) -> Reason:
@@ -114,7 +120,7 @@ def _proof_failed(ending: Ending, outcome: Outcome) -> Reason:
     evidence = f"Leased: {', '.join(ending.leased)}. Visible in the container: {visible}."
     hint = Hint("mlops-desk doctor", before="Check the NVIDIA container toolkit and its CDI files: ", after=".")
     text = "The GPUs in the container were not the ones leased for it, so the command was not started."
-    return Reason("gpu_proof_failed", text, evidence, hint)
+    return Reason("gpu_proof_failed", text, evidence, hint, title="Not the GPUs it was leased")
 
 
 def _failed(ending: Ending, code: int) -> Reason:

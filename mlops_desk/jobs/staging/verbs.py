@@ -44,7 +44,15 @@ class KeptOnDisk:
         for job in self.active():
             if used.get(job.id) in damaged and job.state in _WAITING:
                 text = "The snapshot of the job's code is damaged: not all of its files are whole."
-                fail(job, Reason("source_damaged", text, hint="Submit its job file again, with the code as it is now."))
+                fail(
+                    job,
+                    Reason(
+                        "source_damaged",
+                        text,
+                        hint="Submit its job file again, with the code as it is now.",
+                        title="Snapshot of its code damaged",
+                    ),
+                )
 
     def tidy_copies(self) -> None:
         """Keep the copies of data within their budget; those that jobs use stay."""

@@ -68,7 +68,7 @@ def _disk(text: str, rules: StagingRules) -> Reason:
 
 def source_missing(error: DeskError) -> Reason:
     """Say that there is nothing to copy from."""
-    return Reason(MISSING, error.message, hint=error.hint)
+    return Reason(MISSING, error.message, hint=error.hint, title="Data not found")
 
 
 def later(error: DeskError) -> Reason:
@@ -80,10 +80,15 @@ def changing(source: str, paths: Sequence[str], rounds: int) -> Reason:
     """Say that a source is never the same twice."""
     named = f" ({', '.join(plain(path) for path in paths[:_NAMED])})" if paths else ""
     text = f"{plain(source)} was written to each time that it was copied{named}, {rounds} times."
-    return Reason(FAILED, text, hint="Submit the job again when nothing writes there, or mount it unstaged.")
+    return Reason(
+        FAILED,
+        text,
+        hint="Submit the job again when nothing writes there, or mount it unstaged.",
+        title="Data changed while copied",
+    )
 
 
 def refused(error: DeskError) -> Reason:
     """Say why data can't be copied, and never will."""
     text = "The job was not started: its data can't be copied to the local cache."
-    return Reason(FAILED, text, evidence=plain(error.message, _SHOWN), hint=error.hint)
+    return Reason(FAILED, text, evidence=plain(error.message, _SHOWN), hint=error.hint, title="Data not copied")

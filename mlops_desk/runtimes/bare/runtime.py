@@ -122,7 +122,9 @@ class BareRuntime:
         process = self._papers.process(job.id)
         if not self._papers.granted(job.id, attempt):
             if process is None or not process.lives():
-                raise NotStarted(Reason("process_gone", "The process ended while it waited, and never began."))
+                raise NotStarted(
+                    Reason("process_gone", "The process ended while it waited, and never began.", title="Process gone")
+                )
             if not self._gpus.still_held(job, attempt):
                 raise Displaced(Reason("not_started", "The GPUs went to somebody else before the process began."))
             self._gpus.bind(job, attempt, process.pid)

@@ -103,7 +103,7 @@ class JobImages:
         sha256 = None if job.capsule is None else job.capsule.build_sha256
         if self._supply is None or job.spec.build is None or sha256 is None:
             text = "The folder that its image is built of was not kept, so it can't be built."
-            raise NotBuilt(Reason("build_failed", text, hint="Submit the job file once more."))
+            raise NotBuilt(Reason("build_failed", text, hint="Submit the job file once more.", title="Image not built"))
         try:
             return self._supply.build(sha256, job.spec.build.dockerfile, job.submitted_by, claim)
         except Obstacle as obstacle:

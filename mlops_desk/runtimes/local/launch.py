@@ -141,7 +141,7 @@ class Launch:
         except NotFound as error:
             text = "The job's image was pulled here with another person's login, and its registry does not give it out."
             said = plain(error.message, _ENGINE_TEXT_LIMIT)
-            raise NotStarted(Reason("image_private", text, said, error.hint)) from error
+            raise NotStarted(Reason("image_private", text, said, error.hint, title="Image is private")) from error
         shell = self._images.shell_for(image)
         folder = self._folder(job, attempt)
         rules = self._network()
@@ -227,7 +227,9 @@ def _removed_meanwhile(attempt: Attempt) -> tuple[str, str]:
 
 
 def _mount_refused(error: DeskError, text: str) -> Reason:
-    return Reason("mount_refused", text, plain(error.message, _ENGINE_TEXT_LIMIT), error.hint)
+    return Reason(
+        "mount_refused", text, plain(error.message, _ENGINE_TEXT_LIMIT), error.hint, title="A folder can't be mounted"
+    )
 
 
 def _start_failed(error: DeskError) -> Reason:
@@ -235,5 +237,7 @@ def _start_failed(error: DeskError) -> Reason:
     text = plain(error.message, _ENGINE_TEXT_LIMIT)
     if isinstance(error, NotFound):
         hint = "Pull or build it again and submit the job once more."
-        return Reason("image_missing", "The job's image is gone.", text, hint)
-    return Reason("start_failed", "The engine did not start the job.", text, error.hint)
+        return Reason("image_missing", "The job's image is gone.", text, hint, title="Image gone")
+    return Reason(
+        "start_failed", "The engine did not start the job.", text, error.hint, title="Not started by the engine"
+    )

@@ -98,4 +98,10 @@ def too_much(used: int, limit_bytes: int, folders: Sequence[Path]) -> Reason:
     evidence = f"{holds} {used / 2**30:.3g} GiB; {limit_bytes / 2**30:.3g} GiB are allowed."
     mount = "Write large results to a mount (mounts: [{source: ..., target: ..., mode: rw}]), or allow more: "
     hint = Hint("mlops-desk settings set jobs.out_mebibytes N", before=mount)
-    return Reason("disk_quota", "The job wrote more to its own folders than it may and was stopped.", evidence, hint)
+    return Reason(
+        "disk_quota",
+        "The job wrote more to its own folders than it may and was stopped.",
+        evidence,
+        hint,
+        title="Wrote more than it may",
+    )

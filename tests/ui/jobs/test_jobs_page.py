@@ -12,13 +12,17 @@ from PySide6.QtTest import QTest
 
 from mlops_desk.base.errors import Invalid, Place
 from mlops_desk.records.event import JobMoved
+from mlops_desk.records.jobs.brief import brief_of
 from mlops_desk.records.jobs.capsule import CapsuleDrift, Difference, ImportedFrom, Repeat, Verdict
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.place import Alternative, Explanation
+from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.running import LiveUse
 from mlops_desk.ui.jobs.acts.shell import open_shell
+from mlops_desk.ui.jobs.detail import sentences
 from mlops_desk.ui.jobs.form.priority_form import PriorityDialog
 from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
+from mlops_desk.ui.jobs.table.columns import COLUMNS
 from mlops_desk.ui.widgets.button import Button
 from mlops_desk.ui.widgets.confirmation import Confirm
 
@@ -215,6 +219,20 @@ def test_what_waits_says_why_and_each_gpu_in_its_way_is_a_link(jobs, double, qtb
     click(qtbot, why.chips.findChildren(Button)[1])
     assert jobs.table.key() == "8d2e3f4a5b6c"
     assert "epoch 3/4" in why.progress.words.whole
+
+
+def test_why_a_job_failed_is_told_in_words_for_people_in_its_row_and_its_first_line(jobs, double, qtbot):
+    jobs.reveal("3f9a0c1e2b4d")
+    qtbot.waitUntil(lambda: jobs.pane.view("why").headline.whole == "■ Failed: GPU memory ran out")
+    why = next(column for column in COLUMNS if column.key == "why").cell(double.jobs_by_id["3f9a0c1e2b4d"])
+    assert (why.text, why.tip.splitlines()[0]) == (
+        "GPU memory ran out", "GPU memory ran out: The GPU's memory was used up.",
+    )  # fmt: skip
+
+
+def test_a_failure_from_before_there_were_titles_shows_no_word_for_programs():
+    old = job_record("a", "old", JobState.FAILED, reason=Reason("oom_cuda", "It was not enough."))
+    assert sentences.headline(brief_of(old)) == ("■ Failed", "alert")
 
 
 def test_what_is_blocked_has_its_fix_to_paste(jobs, qtbot):

@@ -51,7 +51,7 @@ def attempt_fact(attempt: Attempt) -> Fact:
     ran = ""
     if attempt.started_at is not None and attempt.ended_at is not None:
         ran = f", ran {numbers.duration(attempt.ended_at - attempt.started_at)}"
-    why = f"\n{attempt.reason.text}" if attempt.reason is not None else ""
+    why = f"\n{attempt.reason.told}" if attempt.reason is not None else ""
     proof = f"\nGPUs proven by {_PROOFS.get(attempt.proof, attempt.proof)}" if attempt.proof else ""
     # The state in its colour is above; here the words and the shape tell it.
     return Fact(f"Attempt {attempt.number}", f"{mark.text}{code}{ran}{why}{proof}\n{attempt.container}")

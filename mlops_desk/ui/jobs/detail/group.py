@@ -53,7 +53,7 @@ def _why(one: _Member) -> Cell:
     reason = one.told.reason
     if reason is None or one.told.state is JobState.SUCCEEDED:
         return Cell("")
-    return Cell(plain(reason.text), tip=f"{reason.text}\n{reason.hint or ''}".strip())
+    return Cell(plain(reason.brief), tip=f"{reason.told}\n{reason.hint or ''}".strip())
 
 
 _COLUMNS: tuple[Column[_Member], ...] = (

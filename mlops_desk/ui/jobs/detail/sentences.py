@@ -42,7 +42,7 @@ def _sentence(job: JobBrief) -> str:
     if job.state in words.ON:
         return f"{word}{_expected(job)}"
     if job.state is JobState.FAILED and job.reason is not None:
-        return f"{word}: {job.reason.class_.replace('_', ' ')}"
+        return f"{word}: {plain(job.reason.title)}" if job.reason.title else word
     return word
 
 

@@ -19,14 +19,14 @@ _NEVER = 1e12
 def search_text(row: QueueRow) -> str:
     """Return what a filter looks through."""
     job = row.lead if isinstance(row, GroupRow) else row.job if isinstance(row, MemberRow) else row
-    why = job.reason.text if job.reason is not None else ""
+    why = job.reason.told if job.reason is not None else ""
     return f"{job.name} {job.state} {job.user} {why} {job.image} {job.id} {job.group or ''}"
 
 
 def _state(job: JobBrief) -> Cell:
     """Say how it stands, and of what runs how far it is; that it seems stuck goes before."""
     mark = marks.JOB_MARKS[job.state]
-    tip = plain(job.reason.text) if job.reason is not None else ""
+    tip = plain(job.reason.told) if job.reason is not None else ""
     if job.cancel_requested and not job.state.is_final:
         return Cell(f"{mark.text}, asked to stop", mark.word, mark.token, tip)
     if job.state not in words.ON:
@@ -92,7 +92,7 @@ def _ran_order(job: JobBrief) -> float:
 def _why(job: JobBrief) -> Cell:
     """Say in a few words why it waits or failed, or how far it is."""
     if job.reason is not None:
-        return Cell(plain(job.reason.text), tip=f"{job.reason.text}\n{job.reason.hint or ''}".strip())
+        return Cell(plain(job.reason.brief), tip=f"{job.reason.told}\n{job.reason.hint or ''}".strip())
     if job.state not in words.ON:
         return Cell("")
     if job.stuck is not None:

@@ -6,6 +6,7 @@ from mlops_desk.jobs.causes.facts import EndFacts, GpuFacts, XidSeen
 from mlops_desk.jobs.causes.judge import why
 from mlops_desk.jobs.causes.table import CAUSES
 
+_TITLE_LIMIT = 36  # a heading of one line beside the state, at the least width of the pane
 _TRACE = 'Traceback (most recent call last):\n  File "/work/train.py", line 12, in <module>\n    main()\n'
 
 LOGS = [
@@ -165,6 +166,19 @@ def test_there_are_at_least_forty_causes_with_words_of_their_own():
     assert all(cause.text.endswith((".", "{path}")) and cause.hint for cause in CAUSES)
     shown = {class_ for class_, *_ in LOGS} | {"gpu_fault"}
     assert shown - {"exit_nonzero"} == set(words)
+
+
+def test_each_cause_has_a_title_for_people():
+    assert [cause.class_ for cause in CAUSES if not 0 < len(cause.title) <= _TITLE_LIMIT] == []
+    assert [cause.title for cause in CAUSES if "_" in cause.title or cause.title.endswith(".")] == []
+
+
+def test_the_title_goes_with_the_reason_and_names_what_was_found():
+    missing = why(EndFacts(1, ("ModuleNotFoundError: No module named 'flash_attn'",)))
+    assert missing.title == "Python module flash_attn missing"
+    assert missing.told == f"{missing.title}: {missing.text}"
+    assert why(EndFacts(1, ("torch.OutOfMemoryError: CUDA out of memory",))).title == "GPU memory ran out"
+    assert why(EndFacts(3, ("bye",))).title == "Exit code 3"
 
 
 def test_a_child_that_the_kernel_killed_is_told_from_the_command_itself():
