@@ -16,6 +16,7 @@ from mlops_desk.records.jobs.capsule import (
     Standing,
 )
 from mlops_desk.records.jobs.drift_words import verdict_text
+from mlops_desk.records.jobs.imported import ImportNote
 from mlops_desk.records.jobs.job import Job
 from mlops_desk.records.jobs.usage import GpuHours
 
@@ -27,7 +28,9 @@ def told(job: Job) -> dict[str, str]:
     """Return the lines about what a job repeats, in order; none for one that is its own."""
     if job.imported is not None:
         origin = job.imported
-        return {"imported": _origin(origin), "made of": verdict_text(origin.verdict, origin.drifts)}
+        lost = " ".join(_lost(note) for note in origin.notes)
+        found = {"imported": _origin(origin), "made of": verdict_text(origin.verdict, origin.drifts)}
+        return {**found, **({"lost": lost} if lost else {})}
     if job.repeat is None:
         return {}
     # What the capsules differ in is said in words; the fields are in --json.
@@ -45,6 +48,10 @@ def told(job: Job) -> dict[str, str]:
 def _origin(origin: ImportedFrom) -> str:
     when = "" if origin.submitted_at is None else f", submitted {moment(origin.submitted_at)}"
     return f"from job {plain(origin.job_id)} of {plain(origin.user)} on {plain(origin.host)}{when}"
+
+
+def _lost(note: ImportNote) -> str:
+    return f"{_shown(note.option)}: {_shown(note.value)}. {note.why}"
 
 
 def _shown(text: str | None) -> str:
@@ -77,6 +84,7 @@ def _import(answer: CapsuleImport) -> str:
         f"Job {plain(answer.name)}, {_origin(answer.origin)}.",
         *_requirements(answer.requirements),
         *_fields(answer.differs),
+        *(f"lost     {_lost(note)}" for note in answer.origin.notes),
         "Nothing was queued. With --submit it is."
         if answer.ready
         else "It would be refused as long as that is missing.",

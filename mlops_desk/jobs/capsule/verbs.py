@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mlops_desk.base.caller import current_caller
+from mlops_desk.base.text import plain
 from mlops_desk.jobs.capsule.archive import outputs
 from mlops_desk.jobs.capsule.archive.importing import Importing, ReadArchive
 from mlops_desk.jobs.capsule.basis import Basis
@@ -20,6 +21,7 @@ from mlops_desk.records.jobs.capsule import (
     CapsuleImport,
     Difference,
     Exported,
+    ImportedFrom,
     OutputFolder,
     Repeat,
     RepeatPreview,
@@ -27,9 +29,12 @@ from mlops_desk.records.jobs.capsule import (
     Standing,
 )
 from mlops_desk.records.jobs.drift_words import size_words
+from mlops_desk.records.jobs.imported import ImportNote
 from mlops_desk.records.jobs.job import Job, KeptFolder
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.runtime import Runtime
+
+_NAMES = 200  # chosen: two lines of a report
 
 
 class Queue(Protocol):
@@ -86,7 +91,7 @@ class CapsuleVerbs:
         found = tuple(_in_the_file(archive, one) for one in self._parts.requirements.of(ready.asked))
         return CapsuleImport(
             file=file,
-            origin=archive.origin,
+            origin=_origin(archive),
             name=ready.spec.name,
             spec=format_spec(ready.spec),
             code_files=archive.code_files,
@@ -123,7 +128,7 @@ class CapsuleVerbs:
             plan = replace(plan, reference=spec.image, image_id=None)
         spec = replace(spec, image=plan.reference)
         same_source = spec.source == archive.spec.source
-        basis = Basis(plan.image_id, archive.capsule if same_source else None, None, archive.origin)
+        basis = Basis(plan.image_id, archive.capsule if same_source else None, None, _origin(archive))
         first = archive.capsule if same_source else replace(archive.capsule, source_sha256=None)
         return _Ready(spec, basis, Asked(spec, uid, runtime, first, plan))
 
@@ -151,6 +156,20 @@ def _in_the_file(archive: ReadArchive, one: Requirement) -> Requirement:
     files = f"{archive.code_files:,} file{'' if archive.code_files == 1 else 's'}"
     text = f"The code is in the file: {files}, {size_words(archive.code_bytes)}."
     return replace(one, standing=Standing.SAME, text=text, hint=None)
+
+
+def _origin(archive: ReadArchive) -> ImportedFrom:
+    return replace(archive.origin, notes=_lost(archive.spec))
+
+
+def _lost(first: JobSpec) -> tuple[ImportNote, ...]:
+    """Tell which jobs an exported one waited for: they are on the other machine, so here it waits for none."""
+    given = (("after", first.after), ("afterSuccess", first.after_success))
+    return tuple(
+        ImportNote(field, plain(", ".join(names), _NAMES), lost=True, why="Those jobs are not here: it waits for none.")
+        for field, names in given
+        if names
+    )
 
 
 def _differs(first: JobSpec, now: JobSpec) -> tuple[Difference, ...]:

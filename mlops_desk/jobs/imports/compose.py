@@ -10,7 +10,7 @@ from typing import Any
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.file.document import read_document, values_of
-from mlops_desk.jobs.imports.compose_keys import KEYS
+from mlops_desk.jobs.imports.compose_keys import KEYS, shown
 from mlops_desk.jobs.imports.draft import JobDraft
 from mlops_desk.records.jobs.imported import ImportedJob
 
@@ -52,13 +52,6 @@ def _job(name: str, service: Any, folder: str, home: str, beside: list[str]) -> 
         if not key.startswith("x-"):
             draft.lost(key, "", "A job has no part in what services share: networks, volumes, configs.")
     return draft.done()
-
-
-def shown(value: Any) -> str:
-    """Return a value as a note shows it."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {shown(item)}" for key, item in value.items())
-    return ", ".join(map(shown, value)) if isinstance(value, list) else "" if value is None else str(value)
 
 
 def _filled(draft: JobDraft, option: str, value: Any) -> Any:

@@ -10,11 +10,18 @@ from mlops_desk.jobs.imports.options import OPTIONS
 TakeKey = Callable[[JobDraft, str, Any], None]
 
 
+def shown(value: Any) -> str:
+    """Return a value as a note shows it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {shown(item)}" for key, item in value.items())
+    return ", ".join(map(shown, value)) if isinstance(value, list) else "" if value is None else str(value)
+
+
 def _texts(value: Any) -> list[str]:
     """Return a list of texts, whatever was written."""
     if value is None:
         return []
-    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+    return [shown(item) for item in value] if isinstance(value, list) else [shown(value)]
 
 
 def _table(value: Any) -> Mapping[str, Any]:
@@ -96,11 +103,11 @@ def _entrypoint(draft: JobDraft, option: str, value: Any) -> None:
 
 def _build(draft: JobDraft, option: str, value: Any) -> None:
     given = value if isinstance(value, Mapping) else {"context": value}
-    known = {key: str(given[key]) for key in ("context", "dockerfile") if given.get(key) is not None}
+    known = {key: shown(given[key]) for key in ("context", "dockerfile") if given.get(key) is not None}
     draft.keep(option, str(given.get("context", ".")), "build", known)
     for key in given:
         if key not in {"context", "dockerfile"}:
-            draft.lost(f"{option}.{key}", str(given[key]), "Of a build only context and dockerfile come over.")
+            draft.lost(f"{option}.{key}", shown(given[key]), "Of a build only context and dockerfile come over.")
 
 
 def _deploy(draft: JobDraft, option: str, value: Any) -> None:
@@ -115,10 +122,10 @@ def _deploy(draft: JobDraft, option: str, value: Any) -> None:
         _device(draft, f"{option}.resources.reservations.devices", _table(device))
     for key in reserved:
         if key != "devices":
-            draft.lost(f"{option}.resources.reservations.{key}", str(reserved[key]), "Only limits come over.")
+            draft.lost(f"{option}.resources.reservations.{key}", shown(reserved[key]), "Only limits come over.")
     for key in given:
         if key != "resources":
-            draft.lost(f"{option}.{key}", str(given[key]), "A job runs once: array: 4 makes several of it.")
+            draft.lost(f"{option}.{key}", shown(given[key]), "A job runs once: array: 4 makes several of it.")
 
 
 def _device(draft: JobDraft, option: str, device: Mapping[str, Any]) -> None:

@@ -1,68 +1,58 @@
 """A ``docker run`` line, as people keep it in their notes, becomes a job file."""
 
 import difflib
-import re
-import shlex
+from collections.abc import Mapping
 
 from mlops_desk.base.errors import Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.imports.draft import JobDraft
 from mlops_desk.jobs.imports.options import OPTIONS, SHORT, RunOption
+from mlops_desk.jobs.imports.shell_line import HINT, ShellLine, read_line
 from mlops_desk.records.jobs.imported import ImportedJob
 
 _LIMIT = 64 * 1024  # as much as a job file may be long
 _MOST_WORDS = 4000  # chosen: twice as many as a job file has arguments, variables and mounts
-_OPERATORS = "|&;<>"
-_SUBSTITUTED = re.compile(r"\$\(([^()]{0,200})\)|\x60([^\x60]{0,200})\x60")
-_HOME = re.compile(r"\$HOME\b|\$\{HOME\}")
-_PWD = re.compile(r"\$PWD\b|\$\{PWD\}|\$\(pwd\)")
 _BEFORE = frozenset({"sudo", "docker", "podman", "nvidia-docker", "nvidia-docker2", "container"})
 _NO = frozenset({"false", "0"})
-_HINT = "Give one whole line in quotes, as it is typed into a shell."
+_NVIDIA = frozenset({"nvidia-docker", "nvidia-docker2"})
+"""Their containers see GPUs without being asked to: those that NV_GPU names, or all."""
 
 
 def read_docker_run(line: str, folder: str, home: str) -> ImportedJob:
     """Make a job file of a line. Raises Invalid.
 
-    What a shell would have put in for ``$(pwd)``, ``$PWD``, ``$HOME`` and ``~`` is put in from ``folder`` and ``home``.
+    What a shell would have put in for ``$(pwd)``, ``$PWD``, ``$HOME`` and ``~`` is put in from ``folder`` and ``home``,
+    and for variables that are set before the command what they are set to.
     """
-    words = [_expanded(word, folder, home) for word in _words(line)]
+    found = _read(line, {"PWD": folder, "HOME": home})
+    words = [word.text for word in found.words]
+    before = set[str]()
     while words and words[0] in _BEFORE:
-        words.pop(0)
+        before.add(words.pop(0))
     if not words or words.pop(0) != "run":
-        raise Invalid("This is no line of docker run.", _HINT)
+        raise Invalid("This is no line of docker run.", HINT)
     draft = JobDraft(folder, home)
+    if before & _NVIDIA:
+        chosen = found.given.get("NV_GPU")
+        draft.gpus("nvidia-docker", f"device={chosen}" if chosen else "all", chosen or "")
     rest = _take_options(draft, words)
     if not rest:
-        raise Invalid("The line names no image.", _HINT)
+        raise Invalid("The line names no image.", HINT)
     draft.file["image"] = rest[0]
     draft.command += rest[1:]
+    for word in found.words[len(found.words) - len(rest) + 1 :]:
+        if word.open:
+            draft.changed("command", word.text, "What a shell would have put in stands there as it is written.")
     return draft.done()
 
 
-def _words(line: str) -> list[str]:
+def _read(line: str, known: Mapping[str, str]) -> ShellLine:
     if len(line) > _LIMIT or "\0" in line:
-        raise Invalid(f"The line is longer than {_LIMIT >> 10} KiB, or no text.", _HINT)
-    joined = line.replace("\\\r\n", " ").replace("\\\n", " ").strip()
-    closed = _SUBSTITUTED.sub(lambda found: f"$({(found[1] or found[2] or '').replace(' ', '_')})", joined)
-    lexer = shlex.shlex(closed, posix=True, punctuation_chars=_OPERATORS)
-    lexer.whitespace_split, lexer.commenters = True, ""
-    try:
-        words = list(lexer)
-    except ValueError as error:
-        raise Invalid(
-            f"The line can't be read: {plain(str(error))}.", "Look for a quote that is not closed."
-        ) from error
-    if len(words) > _MOST_WORDS:
-        raise Invalid(f"The line has more than {_MOST_WORDS} words.", _HINT)
-    for word in words:
-        if word and set(word) <= set(_OPERATORS):
-            raise Invalid(f"The line goes on after {word!r}, with what only a shell does.", _HINT)
-    return words
-
-
-def _expanded(word: str, folder: str, home: str) -> str:
-    return _HOME.sub(lambda _: home, _PWD.sub(lambda _: folder, word))
+        raise Invalid(f"The line is longer than {_LIMIT >> 10} KiB, or no text.", HINT)
+    found = read_line(line.strip(), known)
+    if len(found.words) > _MOST_WORDS:
+        raise Invalid(f"The line has more than {_MOST_WORDS} words.", HINT)
+    return found
 
 
 def _take_options(draft: JobDraft, words: list[str]) -> list[str]:
@@ -109,7 +99,7 @@ def _take(draft: JobDraft, option: RunOption, written: str, value: str, *, given
 
 def _next(words: list[str], at: int, option: str) -> tuple[str, int]:
     if at >= len(words):
-        raise Invalid(f"{plain(option)} stands at the end, without its value.", _HINT)
+        raise Invalid(f"{plain(option)} stands at the end, without its value.", HINT)
     return words[at], at + 1
 
 

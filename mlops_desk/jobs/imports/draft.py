@@ -24,9 +24,11 @@ _MOST_OF_A_RANGE = 50  # chosen: more ports than one program listens on
 _PORT_LIMIT = 120  # chosen: two addresses and two ranges
 _SOCKETS = re.compile(r"(docker|podman|containerd|crio)[^/]*\.sock$")
 _SYSTEM = ("/", "/boot", "/dev", "/etc", "/proc", "/root", "/run", "/sys", "/usr", "/var/lib", "/var/run")
-_PORTS = re.compile(r"(?:(?:.*:)?([0-9.-]*):)?([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?")
+_PORTS = re.compile(r"(?:.*:)?([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?")
 _SECRET = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|CREDENTIALS?)$", re.IGNORECASE)
 _SHELL = re.compile(r"\$\{?[A-Za-z_(]")
+_ONLY_SHELL = re.compile(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][^{}]*\}|\(.*\))", re.DOTALL)
+"""A value that is nothing but what a shell would have put in."""
 
 
 class JobDraft:
@@ -59,8 +61,9 @@ class JobDraft:
 
     def variable(self, option: str, name: str, value: str | None) -> None:
         """Take in an environment variable; None is one that the shell would have handed on."""
-        if value is None:
-            self.lost(option, name, f"Its value stands in your shell: add env: {{{plain(name)}: ...}}.")
+        if value is None or _ONLY_SHELL.fullmatch(value):
+            where = "put it among secrets" if _SECRET.search(name) else f"add env: {{{plain(name)}: ...}}"
+            self.lost(option, name, f"Its value stands in your shell: {where}.")
         elif name == "NVIDIA_VISIBLE_DEVICES":
             self.gpus(option, value if value in {"all", "none", "void", ""} else f"device={value}", f"{name}={value}")
         elif name.upper().startswith("NVIDIA_") or name in {"LD_PRELOAD", "LD_AUDIT"}:
@@ -91,10 +94,10 @@ class JobDraft:
     def port(self, option: str, text: str) -> None:
         """Take in a published port, as ``8080:80`` or ``127.0.0.1:8000-8010:8000-8010/tcp``."""
         found = _PORTS.fullmatch(text[:_PORT_LIMIT])
-        if found is None or found[4] in {"udp", "sctp"}:
+        if found is None or found[3] in {"udp", "sctp"}:
             self.lost(option, text, "Only TCP ports are reached, each by its number.")
             return
-        first, last = int(found[2]), int(found[3] or found[2])
+        first, last = int(found[1]), int(found[2] or found[1])
         if not 1 <= first <= last <= 65_535 or last - first >= _MOST_OF_A_RANGE:
             self.lost(option, text, f"It is no port, or more than {_MOST_OF_A_RANGE} of them.")
             return
@@ -104,7 +107,8 @@ class JobDraft:
 
     def gpus(self, option: str, text: str, shown: str) -> None:
         """Take in what ``--gpus`` says: ``all``, a number, or ``device=0,GPU-1a2b``."""
-        devices = [one for one in text.removeprefix("device=").split(",") if one] if text.startswith("device=") else []
+        named = text.startswith("device=") or "," in text  # --gpus 4,5 is no number, but what people mean is plain
+        devices = [one for one in text.removeprefix("device=").split(",") if one] if named else []
         if devices and all(one.startswith(("GPU-", "MIG-")) for one in devices):
             if self._takes(option, shown, {"resources": {"gpu_uuids": devices}}):
                 self.resources["gpu_uuids"] = devices
@@ -200,6 +204,8 @@ class JobDraft:
             return "No job gets the engine's socket: who has it has the whole machine."
         if path in _SYSTEM or path.startswith(("/dev/", "/etc/", "/proc/", "/run/", "/sys/", "/var/run/")):
             return "No job gets folders of the system."
+        if _SHELL.match(source):
+            return "The folder's name stands in your shell: put it in."
         if not source.startswith(("/", ".", "~")):
             return "A volume of the engine has no folder here: mount a folder instead, or write to outputs."
         return None

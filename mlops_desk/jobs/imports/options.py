@@ -59,6 +59,16 @@ def _gpus(draft: JobDraft, option: str, value: str) -> None:
     draft.gpus(option, ",".join(devices).removeprefix("count="), value)
 
 
+def _device(draft: JobDraft, option: str, value: str) -> None:
+    kind, _, which = value.partition("=")
+    if kind == "nvidia.com/gpu":
+        draft.gpus(option, which if which == "all" else f"device={which}", value)
+    elif value.startswith("/dev/nvidia"):
+        draft.lost(option, value, "A job asks for GPUs by their number: gpus: 1 under resources.")
+    else:
+        draft.lost(option, value, _RELAX)
+
+
 def _publish(draft: JobDraft, option: str, value: str) -> None:
     draft.port(option, value)
 
@@ -131,6 +141,7 @@ OPTIONS: dict[str, RunOption] = {
     "volume": _one(_volume),
     "mount": _one(_mount),
     "gpus": _one(_gpus),
+    "device": _one(_device),
     "publish": _one(_publish),
     "memory": _one(_memory("memory")),
     "shm-size": _one(_memory("shm")),
@@ -147,7 +158,7 @@ OPTIONS: dict[str, RunOption] = {
     **_all("interactive tty", "A job has no terminal; a shell is opened in it while it runs.", takes_value=False),
     **_all("attach detach-keys", "A job has no terminal; a shell is opened in it while it runs."),
     **_all("privileged", f"It would show every GPU and the whole machine. {_RELAX}", takes_value=False),
-    **_all("cap-add device device-cgroup-rule userns", _RELAX),
+    **_all("cap-add device-cgroup-rule userns", _RELAX),
     **_all("network net network-alias ip ip6 link mac-address add-host dns dns-option dns-search", _OWN_NETWORK),
     **_all("hostname domainname uts", _OWN_NETWORK),
     **_all("publish-all", "Ports are named one by one: add ports: [8888].", takes_value=False),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mlops_desk.records.jobs.imported import ImportNote
 from mlops_desk.records.jobs.staging import StagedData
 
 
@@ -166,7 +167,8 @@ class RepeatPreview:
 class ImportedFrom:
     """The job of another machine that one was made of, as the file told it: nobody vouches for any of it.
 
-    ``capsule`` is what that one was made of; ``verdict`` and ``drifts`` compare this one with it.
+    ``capsule`` is what that one was made of; ``verdict`` and ``drifts`` compare this one with it. ``notes`` tell what
+    of its job file was lost on the way.
     """
 
     job_id: str
@@ -177,6 +179,7 @@ class ImportedFrom:
     capsule: Capsule | None = None
     verdict: Verdict = Verdict.UNKNOWN
     drifts: tuple[CapsuleDrift, ...] = ()
+    notes: tuple[ImportNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from mlops_desk.records.jobs.capsule import (
     Standing,
     Verdict,
 )
+from mlops_desk.records.jobs.imported import ImportNote
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec
 
@@ -71,3 +72,9 @@ def test_an_import_is_the_job_file_with_all_else_as_its_comments():
     assert all(line.startswith("# ") for line in lines[:-1])
     assert "refused as long as that is missing" in lines[-2]
     assert "--submit" in output.text(replace(answer, ready=True))
+    note = ImportNote("after", "prepare", True, "Those jobs are not here: it waits for none.")
+    origin = replace(ORIGIN, notes=(note,))
+    lost = output.text(replace(answer, origin=origin)).splitlines()[-3]
+    told = repeating.told(replace(JOB, imported=origin))
+    assert told["lost"] == "after: prepare. Those jobs are not here: it waits for none."
+    assert lost == "# lost     after: prepare. Those jobs are not here: it waits for none."

@@ -218,6 +218,19 @@ def test_an_exported_job_is_shown_and_queued_and_linked(desk, file, tmp_path):
     assert desk.jobs.rerun(queued.id).capsule.source_sha256 == job.capsule.source_sha256
 
 
+def test_what_an_exported_job_waited_for_is_told_as_lost_before_and_after_it_is_queued(desk, other, tmp_path):
+    first = other.wait(other.jobs.submit(HEAD + "command: [short]\n").id, JobState.SUCCEEDED)
+    waits = f"command: [short]\nafter: [{first.id}]\nafterSuccess: [{first.id}]\n"
+    job = other.wait(other.jobs.submit(HEAD + waits).id, JobState.SUCCEEDED)
+    path = str(tmp_path / "waits.mldcapsule")
+    other.jobs.export(job.id, path)
+    notes = [(note.option, note.value, note.lost) for note in desk.jobs.preview_import(path).origin.notes]
+    assert notes == [("after", first.id, True), ("afterSuccess", first.id, True)]
+    queued = desk.jobs.submit_import(path)
+    assert (queued.spec.after, queued.spec.after_success) == ((), ())
+    assert [note.option for note in desk.jobs.show(queued.id).imported.notes] == ["after", "afterSuccess"]
+
+
 def test_data_that_lie_elsewhere_are_mapped_and_what_is_missing_is_said(desk, file, tmp_path):
     _, path = file
     (tmp_path / "set").rename(tmp_path / "moved")

@@ -103,7 +103,7 @@ def test_an_image_to_build_an_entry_point_and_values_of_the_shell():
     assert spec.env == {"B": "2"}
     told = [(note.option, note.value) for note in read(COMPOSE, "prepare").jobs[0].notes if note.lost]
     assert told == [
-        ("services.prepare.build.args", "{'A': 'b'}"), ("services.prepare.environment", "C"), ("volumes", "")
+        ("services.prepare.build.args", "A: b"), ("services.prepare.environment", "C"), ("volumes", "")
     ]  # fmt: skip
 
 

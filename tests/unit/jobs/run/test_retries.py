@@ -92,6 +92,22 @@ def test_a_cancel_while_the_next_attempt_is_made_tells_of_the_one_before(world):
     assert job.reason.text == "The job was cancelled before it started again; attempt 1 had ended."
 
 
+def test_a_cancel_of_what_was_asked_to_start_and_never_did_tells_of_no_attempt_that_had_ended(world):
+    def away(*_words, **_more):
+        raise Unavailable("The engine does not answer.")
+
+    world.engine.start = away
+    job_id = world.submit("train")
+    world.tick(2)
+    job = world.job(job_id)
+    assert (job.state, job.attempts[-1].started_at is None) == (JobState.STARTING, False)
+    world.runner.cancel(job_id)
+    world.tick(2)
+    job = world.job(job_id)
+    assert (job.state, job.attempts[-1].started_at) == (JobState.CANCELLED, None)
+    assert job.reason.text == "The job was cancelled before it started."
+
+
 def test_another_class_of_failure_is_not_tried_again(world):
     world.engine.programs["train"] = ScriptedProgram(exit_code=3)
     assert world.run(world.submit("train", retries={"oom_kernel": 5})).state is JobState.FAILED

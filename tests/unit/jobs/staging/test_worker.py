@@ -90,6 +90,29 @@ def test_data_that_change_while_they_are_copied_are_copied_anew_or_told_of(cache
     assert f"{data} was written to each time that it was copied (a), 3 times." in job.reason.text
 
 
+def test_data_that_change_once_their_copy_is_done_are_copied_anew_from_there(cache, monkeypatch):
+    """The copy itself has seen no change: only the look at the source afterwards does."""
+    data = cache.data(a="0", b="same")
+    cache.submit("j", data)
+    copied, rounds = making.run_copier, []
+
+    def written_afterwards(request, *words, **more):
+        answer = copied(request, *words, **more)
+        if request["act"] == "copy":
+            rounds.append(answer["changed"])
+            if len(rounds) == 1:
+                (data / "a").write_text("another")
+                (data / "new").write_text("new")
+        return answer
+
+    monkeypatch.setattr(making, "run_copier", written_afterwards)
+    cache.stage("j")
+    assert rounds == [[], []]
+    assert {path.name: path.read_text() for path in cache.tree("j").iterdir()} == {
+        "a": "another", "b": "same", "new": "new",
+    }  # fmt: skip
+
+
 def test_a_share_from_which_nothing_comes_ends_the_worker_and_the_job_waits(cache, monkeypatch):
     data = cache.data(a="1")
     cache.submit("j", data)
