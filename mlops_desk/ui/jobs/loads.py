@@ -31,4 +31,4 @@ def ask_older(desk: ClientLike, store: Store) -> dict[str, JobBrief]:
 def known(store: Store) -> dict[str, JobBrief]:
     """Return every job that is known, the newest first."""
     newest, older = store.jobs.value or {}, store.part(OLDER).value
-    return {**newest, **{key: job for key, job in older.items() if key not in newest}} if older else newest
+    return {**newest, **older, **newest} if older else newest  # what is among both is told by the newest

@@ -1,11 +1,11 @@
 """How cells and headers are painted: room at both sides, states keep their colour, one line under the header."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import (
-    QAbstractScrollArea,
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
@@ -21,14 +21,6 @@ COLUMN_SHARE = 0.25  # chosen: no column takes more than a quarter of the table
 
 class CellDelegate(QStyledItemDelegate):
     """Paints one cell of plain text."""
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        hint = super().sizeHint(option, index)
-        view = self.parent()
-        most = view.viewport().width() * COLUMN_SHARE if isinstance(view, QAbstractScrollArea) else hint.width()
-        # One long name takes a share of the table and is cut there; the tool tip tells the rest.
-        width = min(hint.width() + theme.SPACE_16, max(int(most), theme.COLUMN_MINIMUM))
-        return QSize(width, theme.ROW_HEIGHT)
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -57,6 +49,15 @@ class CellDelegate(QStyledItemDelegate):
             painter.setPen(QPen(theme.colour("accent"), theme.BORDER))
             painter.drawRect(theme.edge(view.rect))
         painter.restore()
+
+
+def wanted_width(texts: Iterable[str], font: QFont, table_width: int) -> int:
+    """Return how wide a column of these texts is to be, with the room at both sides."""
+    advance = QFontMetrics(font).horizontalAdvance
+    widest = max((advance(text) for text in texts), default=0)
+    # One long name takes a share of the table and is cut there; the tool tip tells the rest.
+    most = max(int(table_width * COLUMN_SHARE), theme.COLUMN_MINIMUM)
+    return min(widest + 2 * theme.SPACE_8 + theme.SPACE_4, most)
 
 
 def paint_ring(table: QTableView) -> None:

@@ -410,6 +410,15 @@ def test_places_are_asked_for_anew_when_the_queue_moves_and_kept_over_news_that_
     assert not jobs._places._again.isActive()
 
 
+def test_a_place_told_late_takes_back_nothing_that_was_announced_meanwhile(jobs, double, qtbot):
+    told = replace(jobs.table.records.record("af4a5b6c7d8e"), position=7)
+    waits = double.jobs_by_id["af4a5b6c7d8e"]
+    double.put_job(replace(waits, priority=3))
+    qtbot.waitUntil(lambda: jobs.table.records.record(told.id).priority == 3)
+    jobs._places._take([told])
+    assert (jobs.table.records.record(told.id).position, jobs.table.records.record(told.id).priority) == (7, 3)
+
+
 def test_what_a_repeated_job_differs_in_is_told(jobs, double, qtbot):
     job = double.jobs_by_id["c16c7d8e9f01"]
     told = Repeat("3f9a0c1e2b4d", (Difference("spec.params.lr", "0.1", None),), ("the data may have changed",))

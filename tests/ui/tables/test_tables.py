@@ -51,6 +51,18 @@ def test_ten_thousand_rows_are_prepared_only_where_they_are_seen(table, qtbot):
     assert table.records.prepared < 300
 
 
+def test_a_column_is_as_wide_as_the_rows_near_those_that_are_seen(table, qtbot):
+    found = things(ROWS)
+    found["9000"] = replace(found["9000"], size=10**30)
+    table.show_records(found)
+    qtbot.wait(20)
+    narrow = table.sizeHintForColumn(1)
+    assert narrow < table.fontMetrics().horizontalAdvance("0" * 12)
+    table.scrollTo(table.records.index(9000, 0))
+    assert table.sizeHintForColumn(1) > narrow
+    assert table.records.prepared < 300
+
+
 def test_a_tick_over_ten_thousand_rows_announces_spans_and_prepares_what_is_seen(table, qtbot):
     records = things(ROWS)
     table.show_records(records)

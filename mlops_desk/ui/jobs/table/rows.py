@@ -136,11 +136,11 @@ def rows(
         return jobs
     found: dict[str, QueueRow] = {}
     for key, job in jobs.items():
-        members = groups.get(job.group or "")
-        if members is None or job.group is None:
+        group = job.group
+        if group is None or group not in groups:
             found[key] = job
-        elif group_key(job.group) not in found:
-            found.update(_unfolded(job.group, members, told.get(job.group), is_open=job.group in opened))
+        elif group_key(group) not in found:
+            found.update(_unfolded(group, groups[group], told.get(group), is_open=group in opened))
     return found
 
 
