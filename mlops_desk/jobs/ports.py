@@ -94,6 +94,10 @@ class DataStaging(Protocol):
         """Return which jobs of the queue can't start as their data are not here, and what is done about it."""
         ...
 
+    def ready_by(self, queue: Sequence[Job]) -> Mapping[str, float]:
+        """Return when the data of those are expected here of which that is known (Unix seconds)."""
+        ...
+
     def due(self, queue: Sequence[Job]) -> Sequence[str]:
         """Return the jobs whose data are to be brought now. Raises DeskError."""
         ...

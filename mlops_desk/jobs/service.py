@@ -43,6 +43,7 @@ from mlops_desk.jobs.run.log import Logs, WantedLines
 from mlops_desk.jobs.run.pool import pools_of
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
+from mlops_desk.jobs.staging.foretelling import Foretelling
 from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
 from mlops_desk.jobs.staging.stager import Stager
 from mlops_desk.jobs.staging.verbs import DiskVerbs, KeptOnDisk
@@ -122,7 +123,8 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
         self._freezing = Freezing(snapshots)
         self._repeating = Repeating(self._book, policy or SingleUser(), metrics, packages.read)
         shelf = shelf or StagingShelf(lambda: StagingRules(folder.staging, DEFAULT_SHARES, 0))
-        self._kept = KeptOnDisk(folder.jobs, folder.sources, self._freezing, shelf, self._book.active)
+        kept = (folder.jobs, folder.sources, self._freezing, shelf, self._book.active)
+        self._kept = KeptOnDisk(*kept, Foretelling(shelf))
         self._completion = Completion(
             self._book, runtimes, packages, outside, loop.start, self._repeating.told, shelf.mounts
         )
@@ -224,7 +226,8 @@ class JobsService(JobFiles, DiskVerbs, LostJobVerbs):
     ) -> DryRun:
         where = self._where(folder, runtime)
         asked = parse_spec(spec or without_file(changed or {}), folder, changed)
-        return self._answers.preview(format_spec(asked), self._intake.drafts(asked, current_caller().uid, where))
+        drafts = self._intake.drafts(asked, current_caller().uid, where)
+        return self._answers.preview(format_spec(asked), drafts, self._kept.foretold(drafts[0]))
 
     def _where(self, folder: str, runtime: str | None) -> Runtime:
         """Return the runtime that is named. Raises NotFound, Invalid."""

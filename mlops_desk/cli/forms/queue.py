@@ -53,7 +53,12 @@ def dry_run(told: DryRun) -> str:
     head = {"jobs": str(told.jobs), "queued": "nothing, this was a dry run"}
     for warning in told.warnings:
         head["warning"] = plain(warning, _TEXT)
-    lines = [facts({**head, **_sooner(told.alternatives)}), *map(_place, told.places[:_PLACES])]
+    data = (
+        {"data": "\n".join(f"{plain(one.target)}: {plain(one.text, _TEXT)}" for one in told.staging)}
+        if told.staging
+        else {}
+    )
+    lines = [facts({**head, **data, **_sooner(told.alternatives)}), *map(_place, told.places[:_PLACES])]
     if len(told.places) > _PLACES:
         lines.append(f"and {len(told.places) - _PLACES} more (--json has all)")
     return "\n".join(lines)

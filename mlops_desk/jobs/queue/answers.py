@@ -1,11 +1,13 @@
 """What is told of the queue on demand: each job with its place, why one waits, what would come of submitting one."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Protocol
 
 from mlops_desk.base.errors import Hint, Refused
+from mlops_desk.base.text import plain
 from mlops_desk.jobs.queue.board import Board
 from mlops_desk.jobs.queue.building import IN_QUEUE
 from mlops_desk.jobs.queue.rules import QueueRules
@@ -13,6 +15,21 @@ from mlops_desk.jobs.queue.view import Wish
 from mlops_desk.records.jobs.brief import JobBrief
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.place import DryRun, Explanation
+from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.staging import DataStanding, StagingForecast
+
+_DATA_FIRST = Reason("data_staging", "Its data are copied to the local disk first.")
+_WARNED = frozenset({DataStanding.NO_ROOM, DataStanding.UNREADABLE})
+
+
+def _with_data(wish: Wish, staging: Sequence[StagingForecast]) -> Wish:
+    """Return a job that waits for its data too, until they are here as far as that is known."""
+    if wish.unready is not None or all(one.standing is DataStanding.THERE for one in staging):
+        return wish
+    seconds = [one.seconds for one in staging]
+    known = [one for one in seconds if one is not None]
+    ready_by = time.time() + sum(known) if len(known) == len(seconds) else None
+    return replace(wish, unready=_DATA_FIRST, ready_by=ready_by)
 
 
 class ServedQueue(Protocol):
@@ -76,12 +93,17 @@ class QueueAnswers:
             return Explanation(job.id, job.state.value, text)
         return queue.board().explain(job)
 
-    def preview(self, spec: str, jobs: Sequence[Job]) -> DryRun:
-        """Tell what would come of submitting jobs, all on one runtime, of which ``spec`` is the job file."""
+    def preview(self, spec: str, jobs: Sequence[Job], staging: Sequence[StagingForecast] = ()) -> DryRun:
+        """Tell what would come of submitting jobs, all on one runtime, of which ``spec`` is the job file.
+
+        ``staging`` is how the data stand that are copied first.
+        """
         queue = self._queues[jobs[0].runtime]
-        places, sooner = queue.board().preview([queue.wish(job) for job in jobs])
+        places, sooner = queue.board().preview([_with_data(queue.wish(job), staging) for job in jobs])
         warnings = () if self.room_for(jobs[0].submitted_by) >= len(jobs) else (self._full(jobs[0].submitted_by),)
-        return DryRun(spec, len(jobs), places, sooner, warnings)
+        refused = (one for one in staging if one.standing in _WARNED)
+        warnings = (*warnings, *(f"{plain(one.target)}: {one.text} {one.hint or ''}".rstrip() for one in refused))
+        return DryRun(spec, len(jobs), places, sooner, warnings, tuple(staging))
 
     def room_for(self, uid: int) -> float:
         """Return how many jobs a user may add to the queue."""

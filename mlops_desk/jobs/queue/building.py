@@ -25,8 +25,8 @@ class QueueMoment:
     """What is so at ``now`` (Unix seconds), besides the jobs.
 
     ``promised`` are the GPUs of jobs that are being taken out of the queue; ``unready`` says of jobs why they can't be
-    started though there may be room, ``stopped`` why they won't be, as those of a group that fails; ``asked_ago`` how
-    many seconds ago they were asked to stop.
+    started though there may be room, and ``ready_by`` until when, as far as that is known; ``stopped`` why they won't
+    be, as those of a group that fails; ``asked_ago`` how many seconds ago they were asked to stop.
     """
 
     now: float
@@ -37,6 +37,7 @@ class QueueMoment:
     unready: Mapping[str, Reason] = field(default_factory=dict)
     stopped: Mapping[str, Reason] = field(default_factory=dict)
     asked_ago: Mapping[str, float] = field(default_factory=dict)
+    ready_by: Mapping[str, float] = field(default_factory=dict)
 
 
 class Views:
@@ -116,7 +117,8 @@ class Views:
             if job.id in moment.stopped:
                 wish = replace(wish, hopeless=moment.stopped[job.id])
             if job.id in moment.unready or job.image_id is None:
-                wish = replace(wish, unready=moment.unready.get(job.id, NO_IMAGE))
+                ready_by = None if job.image_id is None else moment.ready_by.get(job.id)
+                wish = replace(wish, unready=moment.unready.get(job.id, NO_IMAGE), ready_by=ready_by)
             is_held = wish.after or wish.hopeless or wish.unready or (wish.begin_at or 0.0) > moment.now
             (held if is_held else waiting).append(wish)
         if len(self._wishes) > 2 * len(queued) + _KEPT:

@@ -29,6 +29,7 @@ def foresee(view: QueueView, job_id: str | None = None) -> dict[str, float]:
     With ``job_id`` it is looked no further than until that one starts.
     """
     view = _cut(view)
+    view = replace(view, held=tuple(_awaited(wish, view.now) for wish in view.held))
     starts: dict[str, float] = {}
     for _ in range(_MOMENTS):
         plan = schedule(view)
@@ -44,6 +45,14 @@ def foresee(view: QueueView, job_id: str | None = None) -> dict[str, float]:
             break
         view = _advance(view, moment)
     return starts
+
+
+def _awaited(wish: Wish, now: float) -> Wish:
+    """Return a job whose data are on their way as one that begins when they are here; what is overdue comes next."""
+    if wish.unready is None or wish.ready_by is None:
+        return wish
+    at = max(wish.begin_at or 0.0, wish.ready_by, now + _A_MOMENT_SECONDS)
+    return replace(wish, unready=None, ready_by=None, begin_at=at)
 
 
 def _cut(view: QueueView) -> QueueView:

@@ -18,7 +18,8 @@ class Wish:
 
     ``seconds`` is how long it runs at the longest (its time limit and ``grace_seconds``; None: nobody said); ``kind``
     is what its earlier runs are known by. ``after`` are the jobs that it waits for and that are not over.
-    ``hopeless`` says why it can't start by itself any more, ``unready`` what of its own it waits for (its image).
+    ``hopeless`` says why it can't start by itself any more, ``unready`` what of its own it waits for (its image, its
+    data), and ``ready_by`` until when, as far as that is known.
     """
 
     job_id: str
@@ -30,6 +31,7 @@ class Wish:
     after: tuple[str, ...] = ()
     hopeless: Reason | None = None
     unready: Reason | None = None
+    ready_by: float | None = None
     seconds: float | None = None
     preemptible: bool = False
     name: str = ""

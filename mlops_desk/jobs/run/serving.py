@@ -134,9 +134,11 @@ class Serving:
             active = self._active()
             back = self._hands.held_back()
             unready = {job.id: _unready(job) for job in active if job.id in back and _is_queued(job, promised)}
+            ready_by: Mapping[str, float] = {}
             if self._staging is not None:
                 queue = [job for job in active if job.id not in unready and _is_queued(job, promised)]
                 unready.update(self._staging.unready(queue))
+                ready_by = self._staging.ready_by(queue)
             moment = QueueMoment(
                 time.time(),
                 self._cards(),
@@ -146,6 +148,7 @@ class Serving:
                 self._pool.unready(self._runtime.name, unready),
                 {} if self._groups is None else self._groups.held(active),
                 _asked_ago(active),
+                ready_by,
             )
             view = self._views.view(active, moment, self._others())
             line = self._pool.line

@@ -37,10 +37,17 @@ class Telling:
         self._to = to
         self._lock = threading.Lock()
         self.files = self.bytes = 0
+        self.copied_bytes = 0
 
     def moved(self, count: int) -> None:
         with self._lock:
             self.bytes += count
+
+    def copied(self, count: int) -> None:
+        """Count bytes that were read from the source."""
+        with self._lock:
+            self.bytes += count
+            self.copied_bytes += count
 
     def finished(self) -> None:
         self.files += 1
@@ -97,7 +104,7 @@ def copy_source(request: dict[str, Any], telling: Telling) -> dict[str, Any]:
                 parts.write(json.dumps([path, number, digest]).encode() + b"\n")
                 parts.flush()
 
-        files = FileCopy(telling.moved, keep_part, known)
+        files = FileCopy(telling.moved, telling.copied, keep_part, known)
         trusted, base = bool(request["trusted"]), request.get("base")
         copying = TreeCopy(
             descriptor, int(request["tree"]), base, files, telling.moved, telling.finished,
@@ -105,7 +112,8 @@ def copy_source(request: dict[str, Any], telling: Telling) -> dict[str, Any]:
         )  # fmt: skip
         earlier: Iterable[SourceEntry] = read_lines(read["base_manifest"]) if "base_manifest" in read else ()
         sha256 = copying.run(read_lines(read["listing"]), read_lines(read["done"]), earlier, manifest)
-    return {"sha256": sha256, "linked_bytes": copying.linked_bytes, "changed": copying.changed[:_NAMED]}
+    copied = {"copied_files": copying.copied_files, "copied_bytes": telling.copied_bytes}
+    return {"sha256": sha256, "linked_bytes": copying.linked_bytes, "changed": copying.changed[:_NAMED], **copied}
 
 
 _READ = ("listing", "done", "base_manifest")

@@ -42,7 +42,8 @@ class CopyFacts:
     ``whole``: all of it was verified, in the boot ``boot``: after another one a crash may have lost what was not on
     the disk yet, so it is hashed anew before it is used. ``looked_at``: when its source was last seen to be like it.
     ``single``: the source is one file. ``taken_bytes`` is what it takes of the disk, without what it has from ``base``,
-    another copy (``linked_bytes``).
+    another copy (``linked_bytes``). ``copy_seconds`` is how long reading, writing and verifying took of
+    ``copied_files`` with ``copied_bytes``.
     """
 
     source: str
@@ -59,6 +60,9 @@ class CopyFacts:
     base: str | None = None
     linked_bytes: int = 0
     single: bool = False
+    copied_files: int = 0
+    copied_bytes: int = 0
+    copy_seconds: float = 0.0
 
 
 class Copies:

@@ -33,10 +33,14 @@ class SourceChanged(Exception):  # noqa: N818 - an outcome
 
 
 class FileCopy:
-    """Copies files, in several threads at once. ``parts`` are the hashes that an earlier try has kept."""
+    """Copies files, in several threads at once. ``parts`` are the hashes that an earlier try has kept.
 
-    def __init__(self, moved: Moved, keep_part: KeepPart, parts: Mapping[tuple[str, int], str]) -> None:
-        self._moved = moved
+    ``there`` hears of bytes that lie there already, ``copied`` of those that were read.
+    """
+
+    def __init__(self, there: Moved, copied: Moved, keep_part: KeepPart, parts: Mapping[tuple[str, int], str]) -> None:
+        self._there = there
+        self._copied_bytes = copied
         self._keep_part = keep_part
         self._parts = parts
 
@@ -64,7 +68,7 @@ class FileCopy:
         length = min(PART_BYTES, entry.size_bytes - start)
         known = self._parts.get((entry.path, number))
         if known is not None and hash_part(written, start, length).hex() == known:
-            self._moved(length)
+            self._there(length)
             return bytes.fromhex(known)
         for _ in range(_WRITES):
             digest = self._copied(entry, source, written, start, length)
@@ -96,7 +100,7 @@ class FileCopy:
             if not sparse or data != _ZEROS[: len(data)] or os.pread(written, len(data), at) != data:
                 _write_all(written, data, at)
             digest.update(data)
-            self._moved(len(data))
+            self._copied_bytes(len(data))
             at += len(data)
         return digest.digest()
 

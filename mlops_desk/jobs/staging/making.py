@@ -55,6 +55,21 @@ class SourceListing:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class SourceLook:
+    """How a source stands: what there is, what of it would have to be copied, and what room that takes.
+
+    ``base`` is the copy from which the rest would be taken; ``is_there``: a copy of all of it is.
+    """
+
+    files: int
+    size_bytes: int
+    copy_bytes: int
+    needs_bytes: int
+    base: str | None
+    is_there: bool
+
+
 class Making:
     """Makes copies in ``copies``, of which ``locked`` gives the lock."""
 
@@ -83,6 +98,17 @@ class Making:
                     return copy
                 listed, base = again, copy
         raise Changing(changed)
+
+    def look(self, asked: Asked) -> "SourceLook":
+        """Tell how a source stands, without copying or noting anything. Raises Given, the DeskErrors of the worker."""
+        base = self._newest(asked)
+        with self._listed(asked, base, "listing") as listed, self._locked():
+            copy = self._copies.id_of(asked.uid, asked.source, listed.name)
+            known = self._copies.get(copy)
+            is_there = known is not None and known.whole and known.boot == boot_id()
+            needs = 0 if known is not None else listed.taken_bytes - listed.there_bytes
+            left = 0 if is_there else max(0, listed.size_bytes - listed.there_bytes)
+        return SourceLook(listed.files, listed.size_bytes, left, needs, base, is_there=is_there)
 
     def _newest(self, asked: Asked) -> str | None:
         """Return the copy of the same source from which what is unchanged can be taken: a whole one, the newest."""
@@ -132,11 +158,15 @@ class Making:
             listed.file.seek(0)
             given = {**files, "listing": listed.file.fileno()}
             request = {"act": "copy", "source": asked.source, "trusted": trusted, **given}
-            answer = run_copier(request, [*given.values()], asked.uid, _Pace(asked, listed), asked.given_up)
+            begun = time.monotonic()
+            answer = run_copier(request, [*given.values()], asked.uid, _Progress(asked, listed), asked.given_up)
+            seconds = time.monotonic() - begun
         linked = min(int(answer["linked_bytes"]), listed.taken_bytes)
         with self._locked():
             taken = listed.taken_bytes - linked
-            self._copies.put(copy, replace(facts, taken_bytes=taken, linked_bytes=linked, boot=boot_id()))
+            count, copied = int(answer["copied_files"]), int(answer["copied_bytes"])
+            measured = replace(facts, copied_files=count, copied_bytes=copied, copy_seconds=seconds)
+            self._copies.put(copy, replace(measured, taken_bytes=taken, linked_bytes=linked, boot=boot_id()))
         return answer
 
     def _begun(self, asked: Asked, copy: str, listed: SourceListing, base: str | None) -> CopyFacts:
@@ -191,7 +221,7 @@ def _keep_longer(manifest: Path, done: Path) -> None:
         manifest.replace(done)
 
 
-class _Pace:
+class _Progress:
     """Tells how far a copy is, how fast it goes, and how long it still takes at that."""
 
     def __init__(self, asked: Asked, listed: SourceListing) -> None:

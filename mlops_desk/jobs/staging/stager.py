@@ -60,6 +60,18 @@ class Stager:
         """Return which jobs of the queue can't start as their data are not here, each with what is done about it."""
         return {job.id: self._why(job, missing) for job in queue if (missing := self._missing(job))}
 
+    def ready_by(self, queue: Iterable[Job]) -> dict[str, float]:
+        """Return when the data of jobs are expected here, of which all that lacks is being copied."""
+        with self._lock:
+            known = dict(self._progress)
+        ends: dict[str, float] = {}
+        for job in queue if known else ():
+            found = [known.get((job.submitted_by, mount.source)) for mount in self._missing(job)]
+            at = [one.seen_at + one.left_seconds for one in found if one is not None and one.left_seconds is not None]
+            if at and len(at) == len(found):
+                ends[job.id] = max(at)
+        return ends
+
     def due(self, queue: Sequence[Job]) -> list[str]:
         """Return the jobs whose data are to be brought now; what is here already is given to its job at once."""
         waiting = [job for job in queue if self._missing(job) and self._may_begin(job)]

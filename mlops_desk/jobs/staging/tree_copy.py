@@ -101,7 +101,7 @@ class TreeCopy:
         self._tops = (source, target, base)
         self._files = files
         self._trusted = trusted
-        self.linked_bytes = 0
+        self.linked_bytes = self.copied_files = 0
         self.changed: list[str] = []
         self._moved = moved
         self._finished = finished
@@ -191,9 +191,12 @@ class TreeCopy:
             self._moved(entry.size_bytes)
             return replace(entry, digest=old.digest)
         try:
-            return replace(entry, digest=self._copied(entry, source, folder, name))
+            copied = replace(entry, digest=self._copied(entry, source, folder, name))
         except SourceChanged:
             return entry
+        with self._lock:
+            self.copied_files += 1
+        return copied
 
     def _copied(self, entry: SourceEntry, source: OpenFolders, folder: int, name: str) -> str:
         try:

@@ -9,10 +9,11 @@ from pathlib import Path
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Refused
 from mlops_desk.jobs.capsule.freezing import Freezing
+from mlops_desk.jobs.staging.foretelling import Foretelling
 from mlops_desk.jobs.staging.shelf import StagingShelf
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.staging import ClearedCopies, DiskPart, JobDisk, StagedCopy, StagingCache
+from mlops_desk.records.jobs.staging import ClearedCopies, DiskPart, JobDisk, StagedCopy, StagingCache, StagingForecast
 from mlops_desk.runtimes.archive.budget import kept_bytes
 from mlops_desk.runtimes.disk_shares import LOGS, SNAPSHOTS, STAGING
 
@@ -30,6 +31,11 @@ class KeptOnDisk:
     freezing: Freezing
     shelf: StagingShelf
     active: Callable[[], Sequence[Job]]
+    foretelling: Foretelling
+
+    def foretold(self, draft: Job) -> tuple[StagingForecast, ...]:
+        """Tell how the data stand of a job that is not submitted."""
+        return self.foretelling.of(draft.spec, draft.submitted_by, self.active())
 
     def tidy_snapshots(self) -> None:
         """Keep the snapshots within their budget; never those of jobs that are not over."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.staging import StagingForecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,14 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What would come of submitting a job file now; nothing was queued. ``jobs`` is how many jobs it makes."""
+    """What would come of submitting a job file now; nothing was queued. ``jobs`` is how many jobs it makes.
+
+    ``staging`` tells of the data that are copied first.
+    """
 
     spec: str
     jobs: int
     places: tuple[QueuePlace, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     warnings: tuple[str, ...] = field(default_factory=tuple)
+    staging: tuple[StagingForecast, ...] = ()

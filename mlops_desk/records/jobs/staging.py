@@ -1,6 +1,7 @@
 """Data that are copied to a fast local disk before a job starts: how far a copy is, which there are, what they take."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from mlops_desk.records.owner import Owner
 
@@ -36,6 +37,45 @@ class StagedData:
     sha256: str
     files: int
     size_bytes: int
+
+
+class DataStanding(StrEnum):
+    """How data that are to be copied stand before a job is submitted.
+
+    THERE: a copy of them as they are now is here. COPIED: they are copied first. NO_ROOM: they don't fit, LATER: not
+    before jobs that use other data are over. UNREADABLE: they can't be read. UNKNOWN: not found out in time.
+    """
+
+    THERE = "there"
+    COPIED = "copied"
+    NO_ROOM = "no_room"
+    LATER = "later"
+    UNREADABLE = "unreadable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class StagingForecast:
+    """What would be done about the data of one mount (``target``) before a job starts; None: not known.
+
+    ``files`` and ``size_bytes`` is all that there is (of UNKNOWN ``files`` is how many were seen), ``copy_bytes`` what
+    of it has to be copied, as an earlier copy has the rest; ``seconds`` how long that takes by the pace of earlier
+    copies, and ``bytes_per_second`` that pace. ``missing_bytes`` is what lacks of room, ``evicted_bytes`` what unused
+    copies make room. ``text`` says all of it to people, ``hint`` what to do where it can't be done.
+    """
+
+    target: str
+    source: str
+    standing: DataStanding
+    files: int | None = None
+    size_bytes: int | None = None
+    copy_bytes: int | None = None
+    seconds: float | None = None
+    bytes_per_second: float | None = None
+    missing_bytes: int | None = None
+    evicted_bytes: int = 0
+    text: str = ""
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

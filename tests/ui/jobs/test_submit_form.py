@@ -14,6 +14,7 @@ from mlops_desk.base.errors import Invalid, Place
 from mlops_desk.records.jobs.imported import ImportedJob, ImportedJobs, ImportNote
 from mlops_desk.records.jobs.place import Alternative, DryRun, QueuePlace
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.records.jobs.staging import DataStanding, StagingForecast
 from mlops_desk.records.jobs.template import JobTemplate
 from mlops_desk.ui.jobs.form.changes import changes
 from mlops_desk.ui.jobs.form.check import gpus_asked, on_which
@@ -312,6 +313,20 @@ def test_what_would_come_of_the_file_is_said_while_one_types(dialog, double, qtb
     offer.click()
     assert "gpus: 2" in dialog.text()
     assert ("jobs", "submit") not in double.calls
+
+
+def test_what_is_copied_first_is_said_while_one_types(dialog, double, qtbot):
+    copied = StagingForecast("/data", "/s", DataStanding.COPIED, 2, 2 << 30, text="2.0 GiB are copied.")
+    full = StagingForecast("/more", "/t", DataStanding.NO_ROOM, text="/t does not fit.")
+    place = QueuePlace("", 1, time.time() + 90.0)
+    double.dry_run = DryRun("", 1, (place,), (), ("/more: /t does not fit.",), (copied, full))
+    type_in(field(dialog, "resources", "gpus"), "1")
+    qtbot.waitUntil(lambda: not dialog.check.data.isHidden())
+    assert dialog.check.data.whole == "/data: 2.0 GiB are copied."
+    assert dialog.check.says.whole.count("/t does not fit.") == 1
+    double.dry_run = DryRun("", 1, (place,))
+    type_in(field(dialog, "resources", "gpus"), "2")
+    qtbot.waitUntil(dialog.check.data.isHidden)
 
 
 def test_what_is_wrong_is_said_at_its_line_and_field_while_one_types(dialog, qtbot):

@@ -7,8 +7,10 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mlops_desk.base.errors import DeskError
+from mlops_desk.base.text import plain
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.jobs.place import Alternative, DryRun, QueuePlace
+from mlops_desk.records.jobs.staging import DataStanding
 from mlops_desk.ui.jobs.form.yaml_text import NoForm, found, read, value_of
 from mlops_desk.ui.live.context import Context
 from mlops_desk.ui.look import theme
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from mlops_desk.ui.live.tasks import Task
 
 REST_MILLISECONDS = 500  # chosen: longer than between two letters, shorter than one waits for an answer
+_WARNED = frozenset({DataStanding.NO_ROOM, DataStanding.UNREADABLE})
+"""They stand among the warnings."""
 _DIGITS = 3  # no machine has a thousand GPUs
+LONGEST = 400  # chosen: a paragraph
 _NAMED = 8  # chosen: as many GPUs as one such machine has
 _OFFERED = 4  # chosen: a row of buttons
 _ELSEWHERE = "gpu."
@@ -42,6 +47,8 @@ class FileCheck(QWidget):
         self._asked: tuple[str, str] | None = None
         self._task: Task | None = None
         self.says = Label(wrap=True)
+        self.data = Label(tone="muted", wrap=True)
+        self.data.hide()
         self._offers = QWidget()
         self._row = FlowLayout(self._offers)
         self._offers.setAccessibleName("What would start it sooner")
@@ -53,6 +60,7 @@ class FileCheck(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE_4)
         column.addWidget(self.says)
+        column.addWidget(self.data)
         column.addWidget(self._offers)
         self._say("Checking …", "muted")
 
@@ -84,6 +92,11 @@ class FileCheck(QWidget):
             tone = "ok"
         mark = numbers.OK if tone == "ok" else numbers.WARNING
         self._say(f"{mark} {'; '.join(parts)}", tone, *dry.warnings)
+        said = [
+            f"{plain(one.target)}: {plain(one.text, LONGEST)}" for one in dry.staging if one.standing not in _WARNED
+        ]
+        self.data.show_text("\n".join(said))
+        self.data.setVisible(bool(said))
         self._offer([one for one in dry.alternatives if not one.field.startswith(_ELSEWHERE)])
 
     def _starts(self, place: QueuePlace, spec: str) -> str:
@@ -96,6 +109,7 @@ class FileCheck(QWidget):
         return f"would start {about}{before}"
 
     def _refused(self, error: DeskError) -> None:
+        self.data.hide()
         self._offer([])
         self._say(f"{numbers.ALERT} {error.message} {error.hint or ''}".strip(), "alert")
         self.wrong.emit(error)

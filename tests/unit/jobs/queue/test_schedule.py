@@ -432,3 +432,16 @@ def test_what_a_user_holds_through_another_agent_counts():
     assert started(view(both, ours)) == ["a"]
     limited = schedule(view([wish("a", uid=1)], have, policy=QueuePolicy(gpus_per_user=1)))
     assert limited.waits["a"].reason.class_ == WAITING_FOR_QUOTA
+
+
+def test_a_job_whose_data_are_on_their_way_is_expected_when_they_are_here_and_not_before():
+    def waits(ready_by):
+        return replace(wish("a"), unready=Reason("data_staging", "x"), ready_by=ready_by)
+
+    assert foresee(view([], cards(1), held=[waits(NOW + 300.0)])) == {"a": NOW + 300.0}
+    assert foresee(view([], cards(1), held=[waits(None)])) == {}
+    assert foresee(view([], cards(1), held=[waits(NOW - 10.0)])) == {"a": NOW + 1.0}
+    later = replace(waits(NOW + 300.0), begin_at=NOW + 900.0)
+    assert foresee(view([], cards(1), held=[later])) == {"a": NOW + 900.0}
+    # The decision itself never takes it for ready.
+    assert schedule(view([], cards(1), held=[waits(NOW - 10.0)])).starts == {}

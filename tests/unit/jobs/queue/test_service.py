@@ -15,7 +15,9 @@ from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.jobs.queue.rules import QueueRules, rules_of
 from mlops_desk.jobs.service import JobsService
+from mlops_desk.jobs.staging.shelf import StagingRules
 from mlops_desk.records.jobs.job import JobState
+from mlops_desk.runtimes.disk_shares import DiskShares
 from mlops_desk.runtimes.local.build import local_runtime
 from mlops_desk.runtimes.table import Runtimes
 from mlops_desk.storage.state import State
@@ -144,6 +146,39 @@ def test_what_a_dry_run_says_of_now_is_what_happens_and_nothing_is_queued(desk):
 def test_a_dry_run_of_an_image_that_is_not_here_promises_nothing(desk):
     told = desk.jobs.preview(HEAD.format(name="x").replace("img", "other"))
     assert (told.places[0].forecast_start, told.places[0].reason.class_) == (None, "image_pulling")
+
+
+def test_a_dry_run_counts_the_time_in_which_data_are_copied_and_says_what_does_not_fit(desk, tmp_path):
+    desk.settings.set("jobs.mount_roots", "/")
+    data = tmp_path / "share"
+    data.mkdir()
+    (data / "a").write_bytes(b"x" * 1000)
+    staged = HEAD.format(name="x") + f"mounts: [{{source: {data}, target: /data, stage: true}}]\n"
+    told = desk.jobs.preview(staged)
+    assert [(one.standing.value, one.size_bytes, one.seconds) for one in told.staging] == [("copied", 1000, None)]
+    assert (told.places[0].forecast_start, told.places[0].reason.class_, told.warnings) == (None, "data_staging", ())
+    copied = desk.jobs.submit(staged)
+    desk.wait(copied.id, JobState.RUNNING)
+    told = desk.jobs.preview(staged)
+    assert [one.standing.value for one in told.staging] == ["copied"]  # as it was found a moment ago
+    desk.jobs._kept.foretelling._found.clear()
+    told = desk.jobs.preview(staged)
+    assert [one.standing.value for one in told.staging] == ["there"]
+    assert told.places[0].forecast_start <= time.time()
+    copies = desk.jobs._kept.shelf.copies
+    ((copy, facts),) = copies.all().items()
+    copies.put(copy, replace(facts, copy_seconds=100.0))
+    (data / "b").write_bytes(b"y" * 100_000)
+    desk.jobs._kept.foretelling._found.clear()
+    told = desk.jobs.preview(staged)
+    assert told.places[0].forecast_start == pytest.approx(time.time() + told.staging[0].seconds, abs=5.0)
+    assert told.staging[0].seconds > 1000
+    desk.jobs._kept.foretelling._found.clear()
+    desk.jobs._kept.shelf.rules = lambda: StagingRules(copies.root, DiskShares(0, 0, 8192), 0)
+    told = desk.jobs.preview(staged)
+    assert (told.staging[0].standing.value, told.places[0].forecast_start) == ("no_room", None)
+    assert "its budget is 0 MiB" in told.warnings[0]
+    assert [job.id for job in desk.jobs.list()] == [copied.id]
 
 
 def test_what_never_starts_is_in_no_line_and_told_what_would(desk):

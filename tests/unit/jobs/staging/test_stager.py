@@ -9,6 +9,8 @@ import pytest
 from mlops_desk.base.errors import Refused, Unavailable
 from mlops_desk.jobs.run.hands import Postponed
 from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.jobs.staging import StagingProgress
+from tests.unit.jobs.staging.conftest import ME
 
 
 def test_a_job_gets_a_copy_that_is_like_its_source(cache):
@@ -220,3 +222,20 @@ def test_a_cancelled_job_stops_its_copy_and_what_was_copied_stays(cache, monkeyp
     cache.stage("j")
     assert cache.book.get("j").state is JobState.CANCELLED
     assert cache.book.get("j").capsule is None
+
+
+def test_when_data_are_expected_is_known_once_all_that_lacks_is_being_copied(cache):
+    one, two = cache.data("one", a="1"), cache.data("two", a="1")
+    job = cache.submit("j", one, two)
+    assert cache.stager.ready_by([job]) == {}
+
+    def under_way(source, left):
+        progress = StagingProgress("/in", str(source), "copying", 1000.0, left_seconds=left)
+        cache.stager._progress[ME, str(source)] = progress
+
+    under_way(one, 60.0)
+    assert cache.stager.ready_by([job]) == {}
+    under_way(two, None)
+    assert cache.stager.ready_by([job]) == {}
+    under_way(two, 90.0)
+    assert cache.stager.ready_by([job]) == {"j": 1090.0}

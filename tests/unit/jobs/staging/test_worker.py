@@ -216,6 +216,6 @@ def test_what_lies_there_otherwise_than_it_was_written_is_told(tmp_path, monkeyp
     monkeypatch.setattr(file_copy, "hash_part", lambda *_: b"other")
     source, folder = os.open(tmp_path / "a", os.O_RDONLY), os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(Unavailable, match="its disk is not sound"):
-        file_copy.FileCopy(lambda _: None, lambda *_: None, {}).copy(entry, source, folder, "b")
+        file_copy.FileCopy(lambda _: None, lambda _: None, lambda *_: None, {}).copy(entry, source, folder, "b")
     os.close(source)
     os.close(folder)
