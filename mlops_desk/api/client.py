@@ -8,7 +8,7 @@ import contextlib
 import json
 import socket as network
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +57,7 @@ class Client(ClientLike):
         """Ask for a verb; returns a record, or for a streaming verb an iterator of lines."""
         given = {name: value for name, value in arguments.items() if value is not None}
         if verb.streams:
-            return self._lines(verb, given)
+            return VerbLines(self._http, verb, given, self.address)
         timeout = httpx.Timeout(timeout_seconds or verb.mark.timeout_seconds, connect=5.0)
         asked_at = time.time()
         with _told(verb, timeout_seconds or verb.mark.timeout_seconds, self.address):
@@ -124,20 +124,59 @@ class Client(ClientLike):
             with contextlib.suppress(OSError):  # it has ended by itself
                 listening.shutdown(network.SHUT_RDWR)
 
-    def _lines(self, verb: Verb, given: dict[str, Any]) -> Iterator[str]:
+
+class VerbLines(Iterator[str]):
+    """The lines that a verb streams, read by one thread; raises DeskError while they are read.
+
+    They may be long in coming: ``hang_up`` ends them, from another thread as well, at once and for good.
+    """
+
+    def __init__(self, http: "httpx.Client", verb: Verb, given: dict[str, Any], address: AgentAddress) -> None:
+        self._lines = self._read(http, verb, given, address)
+        self._socket: network.socket | None = None
+        self._over = False
+
+    def __next__(self) -> str:
+        try:
+            return next(self._lines)
+        except DeskError:
+            if self._over:
+                raise StopIteration from None  # the connection ended because nobody wanted more
+            raise
+
+    def hang_up(self) -> None:
+        """End the lines: whoever waits for the next one is told that there is none."""
+        self._over = True
+        socket = self._socket
+        if socket is not None:
+            with contextlib.suppress(OSError):  # it has ended by itself
+                socket.shutdown(network.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the connection back; for the thread that reads."""
+        self._lines.close()
+
+    def _read(
+        self, http: "httpx.Client", verb: Verb, given: dict[str, Any], address: AgentAddress
+    ) -> Generator[str, None, None]:
         timeout = httpx.Timeout(None, connect=5.0)
         try:
-            with self._http.stream("GET", verb.path, params=_query(given), timeout=timeout) as answer:
+            with http.stream("GET", verb.path, params=_query(given), timeout=timeout) as answer:
                 if answer.is_error:
                     answer.read()
                 _raise_for(answer)
-                for line in answer.iter_lines():
+                stream = answer.extensions.get("network_stream")  # a transport that is no network has none
+                self._socket = stream.get_extra_info("socket") if stream is not None else None
+                lines = answer.iter_lines()
+                while not self._over and (line := next(lines, None)) is not None:
                     document = json.loads(line)
                     if "error" in document:
                         raise _error_of(document)
                     yield document["line"]
         except httpx.HTTPError as error:
-            raise _unreachable(error, self.address) from error
+            raise _unreachable(error, address) from error
+        finally:
+            self._socket = None
 
 
 class _ServiceOfAgent:

@@ -34,10 +34,23 @@ class Task:
         self.cancelled = False
         self.finished = False
         self.ended = False
+        self._source: object = None
 
     def cancel(self) -> None:
-        """Let nothing arrive any more. A call that has gone out may still be carried out."""
+        """Let nothing arrive any more. A call that has gone out may still be carried out; what is read ends."""
         self.cancelled = True
+        self._hang_up()
+
+    def reads(self, source: object) -> None:
+        """Take what is read, so that it can be ended while its thread waits for more."""
+        self._source = source
+        if self.cancelled:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        hang_up = getattr(self._source, "hang_up", None)
+        if hang_up is not None:
+            hang_up()
 
     @property
     def running(self) -> bool:
@@ -55,7 +68,9 @@ class Tasks(QObject):
         self._lock = threading.Lock()
         self._ready: list[tuple[Task, bool, Callable[[], None]]] = []
         self._awake = False
+        self._reading: set[Task] = set()
         self._settled.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        loop.at_end(self._end)
 
     def run(self, name: str, call: Callable[[], T], done: Done[T], failed: Failed) -> Task:
         """Run ``call`` in a thread; then ``done`` with its result or ``failed`` with its error, here."""
@@ -94,6 +109,7 @@ class Tasks(QObject):
         def work() -> None:
             try:
                 source = call()
+                task.reads(source)
                 for line in source:
                     if task.cancelled or self._loop.ending.is_set():
                         _close(source)
@@ -109,10 +125,21 @@ class Tasks(QObject):
                 return
             finally:
                 task.ended = True
+                with self._lock:
+                    self._reading.discard(task)
             self._post(task, True, lambda: failed(shown))
 
+        with self._lock:
+            self._reading.add(task)
         self._loop.start(name, work)
         return task
+
+    def _end(self) -> None:
+        """End what is read when the program ends: a line may be hours away."""
+        with self._lock:
+            reading = list(self._reading)
+        for task in reading:
+            task.cancel()
 
     def _post(self, task: Task, last: bool, deliver: Callable[[], None]) -> None:
         with self._lock:

@@ -55,7 +55,7 @@ def status(power_watts: float | None) -> Status:
 class Jobs:
     def __init__(self) -> None:
         self.callers: list[int] = []
-        self.closed = threading.Event()
+        self.closed, self.speaks = threading.Event(), threading.Event()
         self.states = {"j": JobState.RUNNING}
 
     def submit(self, spec: str, folder: str = "/") -> Job:
@@ -88,6 +88,9 @@ class Jobs:
     def logs(self, job_id: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         try:
             yield "first"
+            if job_id == "silent":
+                self.speaks.wait(20)
+                return
             yield f"tail={tail} follow={follow}"
             if job_id == "breaks":
                 raise Unavailable("The engine went away.")
@@ -317,6 +320,25 @@ def test_a_listener_is_ended_from_another_thread(world: World) -> None:
     world.client.hang_up()
     thread.join(20)
     assert not thread.is_alive()
+
+
+def test_lines_that_do_not_come_are_ended_from_another_thread(world: World) -> None:
+    lines = world.client.jobs.logs("silent", follow=True)
+    assert next(lines) == "first"
+    rest: list[str] = []
+    thread = threading.Thread(target=lambda: rest.extend(lines))
+    thread.start()
+    lines.hang_up()
+    thread.join(10)  # the agent is silent for longer
+    world.jobs.speaks.set()
+    assert not thread.is_alive()
+    assert rest == []
+
+
+def test_lines_that_nobody_wants_any_more_are_not_begun(world: World) -> None:
+    lines = world.client.jobs.logs("j1", follow=True)
+    lines.hang_up()
+    assert list(lines) == []
 
 
 def test_samples_arrive_whole_though_only_their_changes_travel(world: World) -> None:
