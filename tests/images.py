@@ -64,16 +64,21 @@ def bare_image(base_url: str | None = None) -> str:
     return _made(f"mlops-desk-test/bare:{digest}", _lay_bare, base_url)
 
 
-def python_image(packages: Iterable[str] = (), with_pip: bool = False, base_url: str | None = None) -> str:
+def python_image(
+    packages: Iterable[str] = (), with_pip: bool = False, base_url: str | None = None, programs: Iterable[str] = ()
+) -> str:
     """Return the tag of an image with this interpreter, its standard library and busybox.
 
     ``packages`` are names of installed distributions to take along from this environment's
-    site-packages, with what they require; ``with_pip`` adds pip.
+    site-packages, with what they require; ``with_pip`` adds pip. ``programs`` are this machine's, by their whole paths.
     """
     wanted = closure(packages)
     paths = [path for name in wanted for path in _installed(name)]
     stamp = "".join(
-        [_RECIPE, sys.version, str(with_pip), *wanted, *(f"{path.name}:{path.stat().st_mtime_ns}" for path in paths)]
+        [
+            *(_RECIPE, sys.version, str(with_pip), *wanted),
+            *(f"{path.name}:{path.stat().st_mtime_ns}" for path in (*paths, *map(Path, programs))),
+        ]
     )
     digest = hashlib.sha256(stamp.encode()).hexdigest()[:12]
 
@@ -82,6 +87,7 @@ def python_image(packages: Iterable[str] = (), with_pip: bool = False, base_url:
         if with_pip:
             _lay_pip(site)
             _lay_certificates(root)
+        _lay_programs(root, [Path(program) for program in programs])
 
     return _made(f"mlops-desk-test/python:{digest}", lay, base_url, python=True)
 
@@ -185,6 +191,14 @@ def _lay_pip(site: Path) -> None:
     assert wheels, "no pip wheel: apt-get install python3-venv"
     with zipfile.ZipFile(wheels[0]) as wheel:
         wheel.extractall(site)
+
+
+def _lay_programs(root: Path, programs: list[Path]) -> None:
+    for program in programs:
+        target = root / program.relative_to("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(program.resolve(), target)
+    _copy_libraries(root, programs)
 
 
 def _lay_certificates(root: Path) -> None:

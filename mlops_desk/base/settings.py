@@ -221,9 +221,9 @@ SETTINGS: tuple[Setting, ...] = (
             "bridge and the tracking server always are. Networks (10.0.0.0/8) are understood by Go, curl and requests, "
             "not by urllib or httpx.", "text", "", form=r"[\w.:/,*\[\] -]{0,2000}"),
     Setting("network.proxy_login", "Network", "Secret with the proxy's login",
-            "Name of a secret that says USER:PASSWORD. A job that names it among its secrets gets it for pip, in a "
-            "file; git fetches with it. Other programs take a proxy's login from the environment alone, where it is "
-            "never put.", "text", "", form=_NAME_OF_SECRET),
+            "Name of a secret that says USER:PASSWORD. A job that names it among its secrets gets it for pip, git and "
+            "curl, in files; sources are fetched with it. Other programs take a proxy's login from the environment "
+            "alone, where it is never put.", "text", "", form=_NAME_OF_SECRET),
     Setting("network.ca_bundle", "Network", "Certificates trusted besides",
             "File of PEM certificates (of a proxy that looks into connections, of a registry of your own) that jobs, "
             "builds, git and pip trust beside the usual ones.", "path", ""),

@@ -425,7 +425,7 @@ class Desk(DeskVerbs):
             self.telemetry.status,
             self.models.server,
             self.loop,
-            {**engines, **gpus, **more, **self.upkeep.checks(), **network_checks(self.store)},
+            {**engines, **gpus, **more, **self.upkeep.checks(), **network_checks(self.store, self.engine)},
             self.telemetry.paused,
         )
 

@@ -23,6 +23,7 @@ class EngineInfo:
 
     ``live_restore``: containers outlive a restart of the engine. ``rootless``: it runs as a person, not as root.
     ``holds_limits``: containers get no more processor and memory than they were given, and are counted by themselves.
+    ``proxy`` is by which it pulls images: None where it goes without, "" where the engine does not tell; no login.
     """
 
     name: str
@@ -33,6 +34,7 @@ class EngineInfo:
     address: str
     rootless: bool = False
     holds_limits: bool = True
+    proxy: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ since most programs would prefer the other.
 """
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 from mlops_desk.base.network.addresses import direct, host_of
 from mlops_desk.base.network.rules import NetworkRules
@@ -23,6 +25,22 @@ def without_proxy(network: NetworkRules, local: Iterable[str]) -> tuple[str, ...
     near = [entry for host in local if (entry := direct(host)) is not None]
     added = [entry for word in network.no_proxy if (entry := direct(word)) is not None]
     return tuple(dict.fromkeys((*HERE, *near, *added)))
+
+
+def is_direct(network: NetworkRules, address: str) -> bool:
+    """Tell whether a web address is reached without the proxy, as most programs understand what a person added."""
+    host = host_of(address)
+    return any(
+        _means(entry.rpartition(":")[0] if entry.count(":") == 1 else entry, host)
+        for entry in without_proxy(network, ())
+    )
+
+
+def _means(entry: str, host: str) -> bool:
+    try:
+        return ip_address(host) in ip_network(entry.strip("[]"))
+    except ValueError:
+        return host == entry or host.endswith(f".{entry.removeprefix('.')}")
 
 
 def proxy_environment(network: NetworkRules, local: Iterable[str] = ()) -> dict[str, str]:
@@ -51,6 +69,9 @@ def package_environment(network: NetworkRules, wheels: str | None) -> dict[str, 
     if network.extra_indexes:
         several = " ".join(network.extra_indexes)
         found |= {"PIP_EXTRA_INDEX_URL": several, "UV_INDEX": several}
+    # What is asked without TLS, pip passes over, unless it is told by host and port that a person wants it so.
+    if bare := [urlsplit(one).netloc for one in indexes(network) if one.startswith("http://")]:
+        found["PIP_TRUSTED_HOST"] = " ".join(bare)
     if wheels is not None:
         found |= {"PIP_FIND_LINKS": wheels, "UV_FIND_LINKS": wheels}
         if not network.package_index and not network.extra_indexes:
@@ -80,13 +101,13 @@ def build_environment(network: NetworkRules, ambient: Mapping[str, str], certifi
     proxies = proxy_environment(network) or {
         name: ambient[name] for spelling in _SPELLINGS for name in (spelling, spelling.upper()) if name in ambient
     }
-    indexes = package_environment(network, None) or {
+    packages = package_environment(network, None) or {
         name: ambient[name] for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL") if name in ambient
     }
     trusted = certificate_environment(certificates) or {
         name: ambient[name] for name in CERTIFICATE_NAMES if name in ambient
     }
-    return {**proxies, **indexes, **trusted}
+    return {**proxies, **packages, **trusted}
 
 
 def git_environment(network: NetworkRules, certificates: str | None) -> dict[str, str]:
@@ -97,5 +118,9 @@ def git_environment(network: NetworkRules, certificates: str | None) -> dict[str
 
 def index_hosts(network: NetworkRules) -> tuple[str, ...]:
     """Return the hosts that the index's login is for."""
-    addresses = (network.package_index, *network.extra_indexes)
-    return tuple(dict.fromkeys(host for address in addresses if (host := host_of(address))))
+    return tuple(dict.fromkeys(host for address in indexes(network) if (host := host_of(address))))
+
+
+def indexes(network: NetworkRules) -> tuple[str, ...]:
+    """Return the indexes that are named, which pip and uv ask."""
+    return tuple(address for address in (network.package_index, *network.extra_indexes) if address)

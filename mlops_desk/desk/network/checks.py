@@ -4,6 +4,8 @@ What is not set is not asked. Connections are made to what the settings name and
 """
 
 import contextlib
+import json
+import shlex
 import socket
 import ssl
 import urllib.error
@@ -16,27 +18,32 @@ from mlops_desk.base.errors import DeskError, hint_of
 from mlops_desk.base.network import certificates
 from mlops_desk.base.network.addresses import entries
 from mlops_desk.base.network.rules import NetworkRules, network_of
-from mlops_desk.base.network.ways import without_proxy
+from mlops_desk.base.network.ways import is_direct, without_proxy
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.base.text import plain
+from mlops_desk.engines.dialects import DOCKER
+from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.logins.finding import find_login
 from mlops_desk.engines.logins.private_images import FindLogin
 from mlops_desk.records.agent import Check
 
 _SECONDS = 5.0  # chosen: a server that takes longer makes every pip and pull of a job slow
 _SOON_DAYS = 30  # chosen: certificates of one's own are renewed by hand, by somebody who has to be found
+_PULLS = "image pulls"
 _SET = "mlops-desk settings set {} ''"
 _PORTS = {"http": 80, "https": 443}
 
 
-def network_checks(store: SettingsStore) -> Mapping[str, Callable[[], Check]]:
-    """Return the checks of what the settings name now."""
+def network_checks(store: SettingsStore, engine: Engine) -> Mapping[str, Callable[[], Check]]:
+    """Return the checks of what the settings name now, and of how ``engine`` itself gets out."""
     rules = network_of(store)
     found: dict[str, Callable[[], Check]] = {}
     for key, address in (("http_proxy", rules.http_proxy), ("https_proxy", rules.https_proxy)):
         if address:
             name = f"proxy for {key.partition('_')[0]}"
             found[name] = lambda name=name, key=key, address=address: proxy_check(name, f"network.{key}", address)  # type: ignore[misc]  # defaults
+    if rules.has_proxy:
+        found[_PULLS] = lambda: pulls_check(rules, engine)
     if rules.ca_bundle:
         found["certificates"] = lambda: certificates_check(rules.ca_bundle)
     if rules.package_index:
@@ -54,6 +61,40 @@ def proxy_check(name: str, key: str, address: str) -> Check:
             return Check(name, "ok", f"{address} listens")
     except OSError as error:
         return Check(name, "problem", f"{address} can't be reached: {_why(error)}", _SET.format(key))
+
+
+def pulls_check(rules: NetworkRules, engine: Engine) -> Check:
+    """Tell whether the engine, which pulls images by itself, goes by a proxy too."""
+    info = engine.info()
+    if info.proxy:
+        return Check(_PULLS, "ok", f"{info.name} pulls images through {info.proxy}")
+    if info.proxy == "":
+        return Check(
+            _PULLS, "unknown", f"{info.name} does not tell by which proxy it pulls; it has settings of its own"
+        )
+    text = f"{info.name} pulls images without a proxy: these settings are for jobs, builds, git and pip"
+    if info.name != DOCKER.name:
+        return Check(_PULLS, "warning", f"{text}; its service takes https_proxy from its own environment")
+    text = (
+        f"{text}; once told, it takes the proxy over when it is restarted, which ends containers without live-restore"
+    )
+    return Check(_PULLS, "warning", text, _telling_docker(rules, rootless=info.rootless))
+
+
+def _telling_docker(rules: NetworkRules, *, rootless: bool) -> str:
+    """Return a command that puts the proxy into dockerd's file, and keeps what that says besides."""
+    named = {"http-proxy": rules.http_proxy, "https-proxy": rules.https_proxy}
+    named["no-proxy"] = ",".join(without_proxy(rules, ()))
+    told = json.dumps({name: value for name, value in named.items() if value})
+    place = (
+        'pathlib.Path.home() / ".config/docker/daemon.json"' if rootless else 'pathlib.Path("/etc/docker/daemon.json")'
+    )
+    program = (
+        f"import json, pathlib, sys; f = {place}; f.parent.mkdir(parents=True, exist_ok=True); "
+        'd = json.loads(f.read_text()) if f.exists() else {}; d["proxies"] = json.loads(sys.argv[1]); '
+        "f.write_text(json.dumps(d, indent=2))"
+    )
+    return f"{'' if rootless else 'sudo '}python3 -c {shlex.quote(program)} {shlex.quote(told)}"
 
 
 def certificates_check(path: str) -> Check:
@@ -122,9 +163,7 @@ def _asked(address: str, rules: NetworkRules) -> int | str:
 
 def _opener(address: str, rules: NetworkRules, context: ssl.SSLContext) -> urllib.request.OpenerDirector:
     named = {"http": rules.http_proxy, "https": rules.https_proxy}
-    around = {"no": ",".join(without_proxy(rules, ()))}
-    direct = urllib.request.proxy_bypass_environment(urlsplit(address).netloc, around)  # type: ignore[attr-defined]  # untyped
-    proxies = {} if direct else {scheme: proxy for scheme, proxy in named.items() if proxy}
+    proxies = {} if is_direct(rules, address) else {scheme: proxy for scheme, proxy in named.items() if proxy}
     return urllib.request.build_opener(
         urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
     )

@@ -300,4 +300,13 @@ def _engine_info(client: Any, address: str) -> EngineInfo:
         address=address,
         rootless=is_rootless(info),
         holds_limits=holds_limits(info),
+        proxy=_proxy(info),
     )
+
+
+def _proxy(info: Mapping[str, Any]) -> str | None:
+    """Return by which proxy an engine pulls; Docker tells of none by an empty word, Podman of nothing."""
+    told = [info[name] for name in ("HttpsProxy", "HttpProxy") if name in info]
+    if not told:
+        return ""
+    return next((plain(str(one).rpartition("@")[2]) for one in told if one), None)

@@ -1,8 +1,8 @@
-"""Logins as the files that programs read: MLflow's credentials, netrc, pip.conf. Pure; ``SecretFiles`` lays them.
+"""Logins as the files that programs read: MLflow's credentials, netrc, and those with a proxy's for pip, git and curl.
 
-What a program takes from a file is never in its environment. Nothing but the environment is read for MLflow's bare
-tokens (and by clients before 2.5), and for the login of a proxy by anything but pip and git: the wrapper puts a token
-there for the command alone, where the job asks for it; a proxy's login never.
+Pure; ``SecretFiles`` lays them. What a program takes from a file is never in its environment. MLflow's bare tokens (and
+clients before 2.5) are taken from there alone: the wrapper puts a token there for the command, where the job asks for
+it. Programs beside those three would take a proxy's login from there too, where it never is.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from mlops_desk.base.errors import Refused
 from mlops_desk.base.network.rules import NetworkRules
-from mlops_desk.base.network.ways import index_hosts
+from mlops_desk.base.network.ways import index_hosts, indexes, is_direct
 from mlops_desk.records.jobs.spec import JobSpec
 from mlops_desk.runtimes.local.folder import HOME_TARGET
 from mlops_desk.runtimes.runtime import RunTicket
@@ -22,7 +22,9 @@ TOKEN = "token"  # noqa: S105 - the name of a file
 CREDENTIALS = "mlflow-credentials"
 NETRC = "netrc"
 PIP_CONF = "pip.conf"
-_HOMES = {CREDENTIALS: ".mlflow/credentials", NETRC: ".netrc"}
+GIT_CONFIG = "gitconfig"
+CURL_CONFIG = "curlrc"
+_HOMES = {CREDENTIALS: ".mlflow/credentials", NETRC: ".netrc", CURL_CONFIG: ".curlrc"}
 _USER = "mlops-desk"  # the tracking server asks for the token alone, and takes it as a password too
 _UNFIT = frozenset("\"'\\#")
 """What a netrc has no writing for that all of its readers agree on."""
@@ -76,7 +78,28 @@ def login_files(
         files[NETRC] = netrc(index_hosts(rules), *split_login(rules.index_login, value(rules.index_login)))
         environment["NETRC"] = f"{LOGINS_TARGET}/{NETRC}"
     if rules.proxy_login and rules.proxy_login in spec.secrets and rules.has_proxy:
-        proxy = with_login(rules.https_proxy or rules.http_proxy, rules.proxy_login, value(rules.proxy_login))
+        of_proxy = _of_proxy(rules, value(rules.proxy_login))
+        files |= of_proxy.files
+        environment |= of_proxy.environment
+    return LoginFiles(files, environment)
+
+
+def _of_proxy(rules: NetworkRules, value: bytes) -> LoginFiles:
+    """Return a proxy's login for pip, git and curl. Raises Refused.
+
+    pip's file is found by a name of its own. git's is included, so that a job's own settings are read too (before 2.31
+    git takes no notice). pip asks all by a proxy that stands in its file, so it has none where every index is near.
+    """
+    proxy = with_login(rules.https_proxy or rules.http_proxy, rules.proxy_login, value)
+    user, password = split_login(rules.proxy_login, value)
+    said = f"{user}:{password}".replace("\\", "\\\\").replace('"', '\\"')
+    files = {GIT_CONFIG: f'[http]\n\tproxy = "{proxy}"\n'.encode(), CURL_CONFIG: f'proxy-user = "{said}"\n'.encode()}
+    environment = {
+        "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "include.path",
+        "GIT_CONFIG_VALUE_0": f"{LOGINS_TARGET}/{GIT_CONFIG}",
+    }  # fmt: skip
+    asked = indexes(rules)
+    if not asked or not all(is_direct(rules, address) for address in asked):
         files[PIP_CONF] = f"[global]\nproxy = {proxy}\n".encode()
         environment["PIP_CONFIG_FILE"] = f"{LOGINS_TARGET}/{PIP_CONF}"
     return LoginFiles(files, environment)

@@ -2,6 +2,7 @@
 
 import urllib.request
 
+import pytest
 import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from mlops_desk.base.network.ways import (
     build_environment,
     git_environment,
     index_hosts,
+    is_direct,
     job_environment,
     package_environment,
     proxy_environment,
@@ -128,3 +130,33 @@ def test_the_indexes_login_is_for_their_hosts_alone():
     )
     assert index_hosts(network) == ("pypi.lab", "b")
     assert index_hosts(NetworkRules()) == ()
+
+
+@pytest.mark.parametrize(
+    ("added", "address", "direct"),
+    [
+        ("", "https://pypi.lab/simple", False),
+        ("pypi.lab", "https://pypi.lab/simple", True),
+        ("pypi.lab:8443", "https://pypi.lab:8443/simple", True),
+        (".lab", "https://pypi.lab/simple", True),
+        ("lab", "https://pypi.lab/simple", True),
+        ("*.lab", "https://PyPI.Lab/simple", True),
+        ("ypi.lab", "https://pypi.lab/simple", False),
+        ("10.0.0.0/8", "https://10.1.2.3/simple", True),
+        ("10.0.0.0/8", "https://11.1.2.3/simple", False),
+        ("fd00::/8", "https://[fd00::7]/simple", True),
+        ("10.0.0.7", "https://10.0.0.7:8080/simple", True),
+        ("", "http://localhost:3141/simple", True),
+        ("", "http://[::1]:3141/simple", True),
+        ("10.0.0.0/8", "https://10.example/simple", False),
+    ],
+)
+def test_who_is_reached_without_the_proxy(added, address, direct):
+    network = NetworkRules(http_proxy=PROXY, no_proxy=(added,) if added else ())
+    assert is_direct(network, address) is direct
+
+
+def test_pip_asks_an_index_without_tls_since_a_person_named_it_and_trusts_no_other_blindly():
+    network = NetworkRules(package_index="http://pypi.lab:3141/simple", extra_indexes=(INDEX, "http://[::1]/simple"))
+    assert package_environment(network, None)["PIP_TRUSTED_HOST"] == "pypi.lab:3141 [::1]"
+    assert "PIP_TRUSTED_HOST" not in package_environment(NetworkRules(package_index=INDEX), None)

@@ -1,6 +1,9 @@
 """The doctor's checks of the way out: what answers is ok, what does not has its reason and what to paste."""
 
+import json
+import os
 import socket
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,6 +12,8 @@ import pytest
 from mlops_desk.base.network.rules import NetworkRules
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.network import checks
+from mlops_desk.engines.engine import EngineInfo
+from mlops_desk.engines.fake import FakeEngine
 from mlops_desk.engines.login import RegistryLogin
 from tests.authority import Authority
 from tests.proxy_double import ProxyDouble
@@ -46,15 +51,15 @@ def closed_port():
 
 def test_only_what_is_set_is_checked(tmp_path):
     store = SettingsStore(tmp_path / "settings.json")
-    assert checks.network_checks(store) == {}
+    assert checks.network_checks(store, FakeEngine()) == {}
     store.set("network.http_proxy", "http://127.0.0.1:1")
     store.set("network.registries", "a.lab, b.lab")
     store.set("network.package_index", "https://127.0.0.1:1/simple")
     store.set("network.ca_bundle", "/none")
-    assert set(checks.network_checks(store)) == {
-        "proxy for http", "image registry a.lab", "image registry b.lab", "package index", "certificates",
+    assert set(checks.network_checks(store, FakeEngine())) == {
+        "proxy for http", "image registry a.lab", "image registry b.lab", "package index", "certificates", "image pulls",
     }  # fmt: skip
-    found = checks.network_checks(store)["proxy for http"]()
+    found = checks.network_checks(store, FakeEngine())["proxy for http"]()
     assert (found.state, found.fix) == ("problem", "mlops-desk settings set network.http_proxy ''")
 
 
@@ -110,6 +115,42 @@ def test_a_registry_says_whether_one_is_logged_in(server, login, word):
     assert (found.state, word in found.text) == ("ok", True)
     server.handler.status = 500
     assert checks.registry_check(f"localhost:{server.server_port}", rules).state == "problem"
+
+
+class Engine(FakeEngine):
+    """``told`` is what it tells of itself."""
+
+    def __init__(self, **told):
+        super().__init__()
+        self._told = {"name": "Docker", "rootless": True, **told}
+
+    def info(self):
+        named = {"version": "26", "api_version": "1", "gpu_route": None, "live_restore": True, "address": ""}
+        return EngineInfo(**named, **self._told)
+
+
+RULES = NetworkRules(https_proxy="http://proxy.lab:3128", no_proxy=(".lab",))
+
+
+def test_an_engine_that_pulls_without_the_proxy_is_told_of_with_what_mends_it(tmp_path):
+    found = checks.pulls_check(RULES, Engine(proxy=None))
+    assert found.state == "warning"
+    file = tmp_path / ".config/docker/daemon.json"
+    for before in (None, {"live-restore": True}):
+        if before is not None:
+            file.write_text(json.dumps(before))
+        subprocess.run(["sh", "-c", found.fix], check=True, env={**os.environ, "HOME": str(tmp_path)}, timeout=30)
+        proxies = {"https-proxy": "http://proxy.lab:3128", "no-proxy": "localhost,127.0.0.1,::1,[::1],.lab"}
+        assert json.loads(file.read_text()) == {**(before or {}), "proxies": proxies}
+    of_root = checks.pulls_check(RULES, Engine(proxy=None, rootless=False)).fix
+    assert of_root.startswith("sudo python3 ")
+    assert "/etc/docker/daemon.json" in of_root
+    assert checks.pulls_check(RULES, Engine(proxy=None, name="Podman")).fix is None
+
+
+@pytest.mark.parametrize(("proxy", "state"), [("other.lab:8080", "ok"), ("", "unknown")])
+def test_an_engine_may_have_a_proxy_of_its_own_or_tell_nothing(proxy, state):
+    assert checks.pulls_check(RULES, Engine(proxy=proxy)).state == state
 
 
 def test_who_is_mute_is_told_in_time(monkeypatch):

@@ -3,6 +3,8 @@
 import configparser
 import netrc as netrc_module
 import os
+import subprocess
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -21,6 +23,7 @@ from mlops_desk.runtimes.local.network.logins import (
     with_login,
 )
 from mlops_desk.runtimes.runtime import RunTicket
+from tests.proxy_double import ProxyDouble
 
 RULES = NetworkRules(
     https_proxy="http://proxy.lab:3128",
@@ -98,7 +101,42 @@ def test_pip_gets_the_proxys_login_from_a_file():
     parser = configparser.RawConfigParser()  # as pip reads it
     parser.read_string(found.files["pip.conf"].decode())
     assert parser["global"]["proxy"] == "http://ada:p%40ss%20w%25rd@proxy.lab:3128"
-    assert found.environment == {"PIP_CONFIG_FILE": "/run/mlops-desk/pip.conf"}
+    assert found.environment["PIP_CONFIG_FILE"] == "/run/mlops-desk/pip.conf"
+
+
+@pytest.mark.parametrize("near", ["pypi.lab", ".lab", "10.0.0.0/8"])
+def test_pip_which_asks_all_by_the_proxy_of_its_file_gets_none_where_every_index_is_near(near):
+    host = "10.1.2.3" if near[0] == "1" else "pypi.lab"
+    rules = replace(RULES, package_index=f"https://{host}/simple", extra_indexes=(), no_proxy=(near,))
+    found = files(JobSpec("a", "i", secrets=("proxy",)), rules)
+    assert set(found.files) == {"gitconfig", "curlrc"}
+    assert "PIP_CONFIG_FILE" not in found.environment
+    further = replace(rules, extra_indexes=("https://far.example/simple",))
+    assert "pip.conf" in files(JobSpec("a", "i", secrets=("proxy",)), further).files
+    public = replace(rules, package_index="")
+    assert "pip.conf" in files(JobSpec("a", "i", secrets=("proxy",)), public).files
+
+
+@pytest.mark.parametrize("password", ["p@ss w%rd", 'a"b\\c', "\\n", "c:d#e;f", "ünï"])
+def test_git_and_curl_find_the_proxys_login_as_it_was_written(tmp_path, password):
+    found = login_files(JobSpec("a", "i", secrets=("proxy",)), RULES, None, lambda _: f"ada:{password}".encode())
+    for name in ("gitconfig", "curlrc"):
+        (tmp_path / name).write_bytes(found.files[name])
+    environment = {**os.environ, **found.environment, "GIT_CONFIG_VALUE_0": str(tmp_path / "gitconfig")}
+    said = subprocess.run(["git", "config", "http.proxy"], env=environment, capture_output=True, text=True, check=True)
+    parts = urlsplit(said.stdout.strip())
+    assert (unquote(parts.username), unquote(parts.password), parts.hostname) == ("ada", password, "proxy.lab")
+    proxy = ProxyDouble(f"ada:{password}")
+    words = ["curl", "-sS", "-o", str(tmp_path / "x"), "-K", str(tmp_path / "curlrc"), "-x", proxy.address]
+    subprocess.run([*words, "http://none.test/"], capture_output=True, check=False, timeout=30)
+    proxy.close()
+    assert [let_in for let_in, _ in proxy.asked] == [True]
+    assert not any(password in value for value in found.environment.values())
+
+
+def test_a_curl_that_looks_for_it_at_home_finds_it():
+    found = files(JobSpec("a", "i", secrets=("proxy",)))
+    assert found.at_home(JobSpec("a", "i")) == {"curlrc": "/mlops-desk/home/.curlrc"}
 
 
 def test_the_indexes_login_is_found_where_programs_look():
@@ -113,7 +151,7 @@ def test_the_indexes_login_is_found_where_programs_look():
 def test_logins_are_for_jobs_that_name_them_alone():
     assert files(JobSpec("a", "i", secrets=("other",))).files == {}
     both = JobSpec("a", "i", secrets=("proxy", "index"))
-    assert set(files(both).files) == {"netrc", "pip.conf"}
+    assert set(files(both).files) == {"netrc", "pip.conf", "gitconfig", "curlrc"}
     assert files(both, NetworkRules(proxy_login="proxy", index_login="index")).files == {}
 
 
