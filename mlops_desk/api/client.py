@@ -1,27 +1,28 @@
 """The other side of the API, used by the window and the command line: verbs in, records out.
 
 ``connect`` finds the agent at an address and starts one where none answers and one may be. A ``Client`` has one
-attribute for each service, of that service's protocol, and ``announcements()``.
+attribute for each service, of that service's protocol, and ``announcements()``. What only asks loads no record: those
+of an answer are loaded once it is there (``call``), or never (``document``).
 """
 
 import contextlib
-import json
 import socket as network
 import time
 from collections.abc import Callable, Generator, Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_desk import __version__
+from mlops_desk.api import exchange
 from mlops_desk.api import start as starting
-from mlops_desk.api.lean import httpx
+from mlops_desk.api.exchange import AgentReply, ExchangeError, Inquiry
+from mlops_desk.api.questions import VERSION_HEADER, Told, document, query, question, refuse
 from mlops_desk.base import agent_clock, wire
 from mlops_desk.base.agent_clock import HEADER as CLOCK_HEADER
-from mlops_desk.base.changes import FORM, BadPatch, Listener
 from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.errors import DeskError, Hint, TimedOut, Unavailable, heard
-from mlops_desk.verbs.declaration import Verb, verbs_of
+from mlops_desk.verbs.declaration import Verb, names_of, verb_named
 from mlops_desk.verbs.desk import PROTOCOLS, ClientLike
 
 if TYPE_CHECKING:
@@ -44,31 +45,45 @@ class Client(ClientLike):
         socket = starting.socket_of(address)
         if socket is None:
             raise nobody_at(address)
-        self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://agent")
+        self._socket = socket
         self._listening: network.socket | None = None
         self._heard = ""
         for name in PROTOCOLS:
             setattr(self, name, _ServiceOfAgent(self, name))
 
     def close(self) -> None:
-        self._http.close()
+        """End what is listened to; a question that is under way has its own end."""
+        self.hang_up()
 
     def call(self, verb: Verb, arguments: dict[str, Any], timeout_seconds: float | None = None) -> Any:
         """Ask for a verb; returns a record, or for a streaming verb an iterator of lines."""
-        given = {name: value for name, value in arguments.items() if value is not None}
         if verb.streams:
-            return VerbLines(self._http, verb, given, self.address)
-        timeout = httpx.Timeout(timeout_seconds or verb.mark.timeout_seconds, connect=5.0)
+            return VerbLines(self._socket, verb, arguments, self.address)
+        return wire.from_builtins(self.told(verb, arguments, timeout_seconds).document, verb.returns)
+
+    def document(self, verb: Verb, arguments: dict[str, Any], timeout_seconds: float | None = None) -> Any:
+        """Ask for a verb that answers with a record; returns that as JSON has it.
+
+        It is what the agent told; one of another version may tell other fields, and its answer is read into a record.
+        """
+        told = self.told(verb, arguments, timeout_seconds)
+        if told.version == __version__:
+            return told.document
+        return wire.to_builtins(wire.from_builtins(told.document, verb.returns))
+
+    def told(self, verb: Verb, arguments: dict[str, Any], timeout_seconds: float | None = None) -> Told:
+        """Ask for a verb that answers with a record; returns what was answered, as it is."""
+        seconds = timeout_seconds or verb.mark.timeout_seconds
         asked_at = time.time()
-        with _told(verb, timeout_seconds or verb.mark.timeout_seconds, self.address):
-            if verb.has_body:
-                answer = self._http.post(verb.path, content=wire.dumps(given), timeout=timeout)
-            else:
-                answer = self._http.get(verb.path, params=_query(given), timeout=timeout)
-        _raise_for(answer)
+        with (
+            _complaining(verb, seconds, self.address),
+            exchange.opened(self._socket, question(verb, arguments), seconds) as answer,
+        ):
+            refuse(answer)
+            body = answer.whole()
         if CLOCK_HEADER in answer.headers:
             agent_clock.follow(float(answer.headers[CLOCK_HEADER]), asked_at, time.time())
-        return wire.loads(answer.content, verb.returns)
+        return Told(document(body), answer.headers.get(VERSION_HEADER))
 
     def announcements(self, every_seconds: float = 0.0) -> "Iterator[Event]":
         """Yield what the agent announces until the connection ends; raises Unavailable when it does.
@@ -76,32 +91,16 @@ class Client(ClientLike):
         Samples come at least ``every_seconds`` apart. First comes a ``Hello``, which says whether this goes on where
         the call before it ended.
         """
-        from mlops_desk.records import event as announced  # noqa: PLC0415 - all records, which one verb needs none of
+        from mlops_desk.base.changes import FORM, BadPatch  # noqa: PLC0415 - all records, which one verb needs none of
 
-        timeout = httpx.Timeout(SILENCE_SECONDS)
         asked = {"changes": FORM, "every_seconds": f"{every_seconds:g}", "after": self._heard}
         asked_at = time.time()
         try:
-            with self._http.stream("GET", "/v1/events", params=asked, timeout=timeout) as answer:
-                if answer.is_error:
-                    answer.read()
-                _raise_for(answer)
-                self._listening = answer.extensions["network_stream"].get_extra_info("socket")
-                samples = Listener(announced.Sampled)
-                for line in answer.iter_lines():
-                    document = json.loads(line)
-                    kind = announced.EVENTS.get(document["kind"])
-                    if kind is announced.Hello:
-                        self._greeted(hello := wire.from_builtins(document["event"], announced.Hello), asked_at)
-                        yield hello
-                        continue
-                    if "seq" in document:
-                        self._heard = f"{self._heard.partition(':')[0]}:{document['seq']}"
-                    if "change" in document:
-                        yield samples.hear(document["change"])
-                    elif kind is not None:
-                        yield wire.from_builtins(document["event"], kind)
-        except httpx.HTTPError as error:
+            with exchange.opened(self._socket, Inquiry(f"/v1/events?{query(asked)}"), SILENCE_SECONDS) as answer:
+                refuse(answer)
+                self._listening = answer.connection
+                yield from self._announced(answer, asked_at)
+        except ExchangeError as error:
             raise _unreachable(error, self.address) from error
         except BadPatch as error:
             text = f"The agent told of a change that fits nothing it told before ({error})."
@@ -110,6 +109,25 @@ class Client(ClientLike):
             self._listening = None
         again = "It is started again by the next command." if self.address.can_start else _FORWARDED
         raise Unavailable("The agent closed the connection.", again)
+
+    def _announced(self, answer: AgentReply, asked_at: float) -> "Iterator[Event]":
+        from mlops_desk.base.changes import Listener  # noqa: PLC0415 - likewise
+        from mlops_desk.records import event as announced  # noqa: PLC0415 - likewise
+
+        samples = Listener(announced.Sampled)
+        for line in answer.lines():
+            told = document(line)
+            kind = announced.EVENTS.get(told["kind"])
+            if kind is announced.Hello:
+                self._greeted(hello := wire.from_builtins(told["event"], announced.Hello), asked_at)
+                yield hello
+                continue
+            if "seq" in told:
+                self._heard = f"{self._heard.partition(':')[0]}:{told['seq']}"
+            if "change" in told:
+                yield samples.hear(told["change"])
+            elif kind is not None:
+                yield wire.from_builtins(told["event"], kind)
 
     def _greeted(self, hello: "Hello", asked_at: float) -> None:
         """Go on counting where one stands; of what was missed the last is not heard before it comes."""
@@ -131,8 +149,8 @@ class VerbLines(Iterator[str]):
     They may be long in coming: ``hang_up`` ends them, from another thread as well, at once and for good.
     """
 
-    def __init__(self, http: "httpx.Client", verb: Verb, given: dict[str, Any], address: AgentAddress) -> None:
-        self._lines = self._read(http, verb, given, address)
+    def __init__(self, path: Path, verb: Verb, given: dict[str, Any], address: AgentAddress) -> None:
+        self._lines = self._read(path, verb, given, address)
         self._socket: network.socket | None = None
         self._over = False
 
@@ -156,24 +174,18 @@ class VerbLines(Iterator[str]):
         """Give the connection back; for the thread that reads."""
         self._lines.close()
 
-    def _read(
-        self, http: "httpx.Client", verb: Verb, given: dict[str, Any], address: AgentAddress
-    ) -> Generator[str, None, None]:
-        timeout = httpx.Timeout(None, connect=5.0)
+    def _read(self, path: Path, verb: Verb, given: dict[str, Any], address: AgentAddress) -> Generator[str, None, None]:
         try:
-            with http.stream("GET", verb.path, params=_query(given), timeout=timeout) as answer:
-                if answer.is_error:
-                    answer.read()
-                _raise_for(answer)
-                stream = answer.extensions.get("network_stream")  # a transport that is no network has none
-                self._socket = stream.get_extra_info("socket") if stream is not None else None
-                lines = answer.iter_lines()
+            with exchange.opened(path, question(verb, given), None) as answer:
+                refuse(answer)
+                self._socket = answer.connection
+                lines = answer.lines()
                 while not self._over and (line := next(lines, None)) is not None:
-                    document = json.loads(line)
-                    if "error" in document:
-                        raise _error_of(document)
-                    yield document["line"]
-        except httpx.HTTPError as error:
+                    told = document(line)
+                    if "error" in told:
+                        raise heard(told)
+                    yield told["line"]
+        except ExchangeError as error:
             raise _unreachable(error, address) from error
         finally:
             self._socket = None
@@ -186,15 +198,11 @@ class _ServiceOfAgent:
         self._client = client
         self._name = name
 
-    @cached_property
-    def _verbs(self) -> dict[str, Verb]:
-        return {verb.name: verb for verb in verbs_of(self._name, PROTOCOLS[self._name])}
-
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        try:
-            verb = self._verbs[name]
-        except KeyError:
-            raise AttributeError(name) from None
+        protocol = PROTOCOLS[self._name]
+        if name not in names_of(protocol):
+            raise AttributeError(name)
+        verb = verb_named(self._name, protocol, name)
 
         def method(*positional: Any, **named: Any) -> Any:
             names = [parameter.name for parameter in verb.parameters]
@@ -203,8 +211,8 @@ class _ServiceOfAgent:
         return method
 
 
-class _told:  # noqa: N801 - used as a with-statement's verb
-    """Turns httpx's errors into ours; a read time-out is *unknown*, not failed."""
+class _complaining:  # noqa: N801 - used as a with-statement's verb
+    """Turns an exchange's errors into ours; a read time-out is *unknown*, not failed."""
 
     def __init__(self, verb: Verb, timeout_seconds: float, address: AgentAddress) -> None:
         self._verb = verb
@@ -216,10 +224,10 @@ class _told:  # noqa: N801 - used as a with-statement's verb
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         what = f"{self._verb.service} {self._verb.word}"
-        if isinstance(error, httpx.ReadTimeout):
+        if isinstance(error, exchange.ReadTimeout):
             text = f"The agent gave no answer to '{what}' within {self._timeout_seconds:g} s; it may still happen."
             raise TimedOut(text, Hint("mlops-desk agent status", before="Look again in a moment: ")) from error
-        if isinstance(error, httpx.HTTPError):
+        if isinstance(error, ExchangeError):
             raise _unreachable(error, self._address) from error
 
 
@@ -259,25 +267,16 @@ def nobody_at(address: AgentAddress) -> Unavailable:
 
 def _running(address: AgentAddress) -> Client | None:
     """Return a client of the agent that answers at an address."""
-    path = starting.socket_of(address)
-    if path is None or not _is_heard(path):
+    if starting.socket_of(address) is None:
         return None
-    client = Client(address)
+    try:
+        client = Client(address)
+    except Unavailable:  # it ended this moment
+        return None
     if _answers(client):
         return client
     client.close()
     return None
-
-
-def _is_heard(path: Path) -> bool:
-    """Tell whether anybody listens: the file of a forwarded socket stays when that ends, and httpx leaks one so met."""
-    with network.socket(network.AF_UNIX) as probe:
-        probe.settimeout(_PROBE_SECONDS)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
 
 
 def wait_until_gone(address: AgentAddress, timeout_seconds: float) -> bool:
@@ -300,38 +299,11 @@ def _is_gone(address: AgentAddress) -> bool:
 
 
 def _answers(client: Client) -> bool:
-    verb = verbs_of("agent", PROTOCOLS["agent"])[0]
     try:
-        client.call(verb, {}, timeout_seconds=5.0)
+        client.told(verb_named("agent", PROTOCOLS["agent"], "info"), {}, _PROBE_SECONDS)
     except Unavailable:
         return False
     return True
-
-
-def _query(given: dict[str, Any]) -> dict[str, str | list[str]]:
-    """Return arguments as the words of a URL; a list is the same word several times."""
-    return {
-        name: [str(item) for item in value] if isinstance(value, (list, tuple)) else _word(value)
-        for name, value in given.items()
-    }
-
-
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _raise_for(answer: httpx.Response) -> None:
-    if not answer.is_error:
-        return
-    try:
-        document = answer.json()
-    except ValueError as error:
-        raise Unavailable(f"The agent answered {answer.status_code} without an explanation.") from error
-    raise _error_of(document)
-
-
-def _error_of(document: dict[str, Any]) -> DeskError:
-    return heard(document)
 
 
 def _unreachable(error: Exception, address: AgentAddress) -> Unavailable:

@@ -23,8 +23,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mlops_desk import __version__
 from mlops_desk.api.backlog import Backlog, mark_of
 from mlops_desk.api.document import document
+from mlops_desk.api.questions import VERSION_HEADER
 from mlops_desk.api.streams import Streams, event_lines, verb_lines
 from mlops_desk.base import wire
 from mlops_desk.base.agent_clock import HEADER as CLOCK_HEADER
@@ -131,8 +133,8 @@ class ApiServer:
                 told = verb_lines(self._loop, self._streams, verb.path, lines)
                 return StreamingResponse(told, media_type="application/x-ndjson")
             result = await self._loop.run(verb.path, lambda: self._perform(verb, arguments))
-            clock = {CLOCK_HEADER: f"{time.time():.6f}"}
-            return Response(wire.dumps(result), media_type="application/json", headers=clock)
+            heads = {CLOCK_HEADER: f"{time.time():.6f}", VERSION_HEADER: __version__}
+            return Response(wire.dumps(result), media_type="application/json", headers=heads)
 
         method = "POST" if verb.has_body else "GET"
         return Route(verb.path, answer, methods=[method], name=f"{verb.service}.{verb.name}")

@@ -1,4 +1,7 @@
-"""Starting a data folder's agent. Apart from the client: the agent comes up while who started it loads the rest."""
+"""Starting a data folder's agent. Apart from the client: the agent comes up while who started it loads the rest.
+
+What starts processes is loaded where one is to be started: nearly every command finds an agent.
+"""
 
 import contextlib
 import json
@@ -10,7 +13,6 @@ from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.disk.lock import FolderLock
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import DeskError, Unavailable
-from mlops_desk.base.process import ended_by, exit_code, python_command, start_detached
 from mlops_desk.base.text import plain
 
 _WORDS_BYTES = 64 << 10  # chosen: the last words of an agent that did not start stand at the end, a traceback included
@@ -27,11 +29,15 @@ class Started:
 
     def check(self) -> None:
         """Raise Unavailable, in the agent's own words where it had any, when it ended with an error."""
+        from mlops_desk.base.process import exit_code  # noqa: PLC0415 - see above
+
         code = exit_code(self.pid)
         if code:
             raise self._last_words(code)
 
     def _last_words(self, code: int) -> DeskError:
+        from mlops_desk.base.process import ended_by  # noqa: PLC0415 - see above
+
         with self.out.open("rb") as file:
             file.seek(self.said_before)
             lines = file.read(_WORDS_BYTES).decode("utf-8", "replace").strip().splitlines()
@@ -54,6 +60,8 @@ def socket_of(address: AgentAddress) -> Path | None:
 
 def start(folder: DataFolder, *, demo: bool) -> Started:
     """Start an agent, its complaints as JSON in a file. Raises Refused, Unavailable."""
+    from mlops_desk.base.process import python_command, start_detached  # noqa: PLC0415 - see above
+
     folder.make()
     out = folder.logs / "agent.out"
     said_before = out.stat().st_size if out.exists() else 0

@@ -6,7 +6,8 @@ it is renamed where its record is read or written and nowhere else.
 
 msgspec does the typing. What it knows of a class it puts on the class while it is still gathering it, for a record may
 hold its like: a second thread that converts to it then reads what is not there, and the process crashes. So what is
-known of a type is gathered by one thread at a time, before the first value is converted (``convert``).
+known of a type is gathered by one thread at a time, before the first value is converted (``convert``). It is loaded
+then: a command that only asks, and prints JSON, would wait a twentieth of a second for it.
 """
 
 import base64
@@ -18,11 +19,12 @@ from enum import Enum
 from functools import cache
 from threading import Lock
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
-
-import msgspec
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mlops_desk.base.errors import Hint, Invalid
+
+if TYPE_CHECKING:
+    import msgspec
 
 T = TypeVar("T")
 
@@ -44,6 +46,8 @@ def dumps(value: object, *, indent: int | None = None) -> str:
 
 def from_builtins(data: Any, kind: type[T]) -> T:
     """Build a ``kind`` from what JSON held; unknown fields are ignored. Raises Invalid."""
+    import msgspec  # noqa: PLC0415 - see above
+
     try:
         wanted: Any = kind
         read = _reader(wanted)
@@ -67,6 +71,8 @@ def loads(text: str | bytes, kind: type[T]) -> T:
 
 def convert(data: Any, kind: Any, *, strict: bool = True) -> Any:
     """Return builtins as a value of a type, by ``msgspec.convert``. Raises msgspec.ValidationError."""
+    import msgspec  # noqa: PLC0415 - see above
+
     if kind not in _known:
         _learn(kind)
     return msgspec.convert(data, kind, strict=strict)
@@ -74,11 +80,15 @@ def convert(data: Any, kind: Any, *, strict: bool = True) -> Any:
 
 def unpacker(kind: Any) -> "msgspec.msgpack.Decoder[Any]":
     """Return what reads a type from MessagePack."""
+    import msgspec  # noqa: PLC0415 - see above
+
     _learn(kind)
     return msgspec.msgpack.Decoder(kind)
 
 
 def _learn(kind: Any) -> None:
+    import msgspec  # noqa: PLC0415 - see above
+
     with _gathering:
         msgspec.json.Decoder(kind)  # gathers what there is to know of the type and of all that it holds
     _known.add(kind)

@@ -1,17 +1,25 @@
-"""Asks a verb of the agent, as the command line's words say. How an answer looks is loaded once it is there."""
+"""Asks a verb of the agent, as the command line's words say. How an answer looks is loaded once it is there.
+
+With ``--json`` nothing is: the agent's answer is what is printed, and no record is made of it.
+"""
 
 import argparse
 import contextlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from mlops_desk.api.client import Client, connect
+from mlops_desk.api.client import connect
 from mlops_desk.base.disk.agent_address import AgentAddress
 from mlops_desk.base.errors import DeskError
 from mlops_desk.cli import ahead, exported
+from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.parser import arguments_of, file_of
+from mlops_desk.verbs.declaration import Verb
 
 _CANCEL = ("jobs", "cancel")
+_JUDGED = {("endpoints", "deploy")}
+"""Verbs whose answer decides the exit code."""
 
 
 def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
@@ -19,19 +27,22 @@ def ask(address: AgentAddress, given: argparse.Namespace, as_json: bool) -> int:
     given.verb = exported.chosen(given.verb, given)
     arguments = arguments_of(given.verb, given)
     with contextlib.closing(connect(address, demo=given.demo)) as client:
+        if as_json and not given.verb.streams and (given.verb.service, given.verb.name) not in _JUDGED:
+            write(_asked(client.document, given, arguments))
+            return 0
         before = client.jobs.show(arguments["job_id"]) if (given.verb.service, given.verb.name) == _CANCEL else None
         if not as_json and (told := ahead.said(client, given.verb, arguments)):
             sys.stderr.write(f"{told}\n")
-        answer = _answer(client, given, arguments)
+        answer = _asked(client.call, given, arguments)
         # Records of all services, which are not needed to ask: a job is on its way meanwhile.
         from mlops_desk.cli.answers import tell  # noqa: PLC0415 - a tenth of a second
 
         return tell(client, given.verb, arguments, before, answer, as_json=as_json)
 
 
-def _answer(client: Client, given: argparse.Namespace, arguments: dict[str, Any]) -> Any:
+def _asked(ask_for: Callable[[Verb, dict[str, Any]], Any], given: argparse.Namespace, arguments: dict[str, Any]) -> Any:
     try:
-        return client.call(given.verb, arguments)
+        return ask_for(given.verb, arguments)
     except DeskError as error:
         raise _with_file(error, file_of(given.verb, given)) from error
 

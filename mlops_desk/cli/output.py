@@ -25,6 +25,7 @@ from mlops_desk.cli.forms import (
     running,
     staging,
 )
+from mlops_desk.cli.forms.document import write
 from mlops_desk.cli.forms.job import asked_beside, lived, named
 from mlops_desk.records.agent import AgentInfo, AuditEntry, Check
 from mlops_desk.records.drift import DriftBrief, DriftReport
@@ -355,9 +356,6 @@ _TABLES: dict[type, dict[str, Callable[[Any], str]]] = {
 def show(document: object, text: str, *, as_json: bool) -> None:
     """Write one answer to stdout: the document as JSON, or the text for people."""
     if as_json:
-        import json  # noqa: PLC0415 - the window starts without it
-
-        json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write("\n")
+        write(document)
     elif text:
         sys.stdout.write(text + "\n")

@@ -31,6 +31,8 @@ from mlops_desk.verbs.declaration import (
     Pairs,
     Parameter,
     Verb,
+    names_of,
+    verb_named,
     verbs_of,
 )
 
@@ -61,10 +63,11 @@ _SHORTCUTS = {
 """Verbs that need no word for their service."""
 
 
-def build(command: str | None = None) -> Parser:
+def build(command: str | None = None, word: str | None = None) -> Parser:
     """Return the parser; the chosen verb is in ``verb``, what is no verb in ``act``.
 
     ``command`` is the first word: of the services only its own is read, and all of them where it is none of ours.
+    ``word`` is the second: of the service's verbs only its own is read, and all of them where it is none of them.
     """
     parser = Parser(prog="mlops-desk", description="One window for the people who share one multi-GPU workstation.")
     parser.add_argument("--version", action="version", version=f"mlops-desk {__version__}")
@@ -77,11 +80,13 @@ def build(command: str | None = None) -> Parser:
         "open": partial(opening_words.add_open, commands),
         **{word: partial(_add_shortcut, commands, word, *verb) for word, verb in _SHORTCUTS.items()},
         **{
-            service: partial(_add_service, commands, service) for service in PROTOCOLS if service not in HIDDEN_SERVICES
+            service: partial(_add_service, commands, service, word)
+            for service in PROTOCOLS
+            if service not in HIDDEN_SERVICES
         },
     }
-    for word in [command] if command in adding else adding:
-        adding[word]()
+    for name in [command] if command in adding else adding:
+        adding[name]()
     return parser
 
 
@@ -107,7 +112,7 @@ def _add_shortcut(commands: Any, word: str, service: str, name: str) -> None:
 
 
 def _verb(service: str, name: str) -> Verb:
-    return next(verb for verb in verbs_of(service, PROTOCOLS[service]) if verb.name == name)
+    return verb_named(service, PROTOCOLS[service], name)
 
 
 def _add_status(commands: Any) -> None:
@@ -116,13 +121,13 @@ def _add_status(commands: Any) -> None:
     status.add_argument("--watch", action="store_const", dest="act", const="watch", default="verb", help=watch)
 
 
-def _add_service(commands: Any, service: str) -> None:
+def _add_service(commands: Any, service: str, word: str | None = None) -> None:
     protocol = PROTOCOLS[service]
     parser = commands.add_parser(service, help=_first_line(protocol.__doc__))
     verbs = parser.add_subparsers(metavar="VERB", required=service not in _LISTED, parser_class=Parser)
     if service in _LISTED:
         _fill(parser, _verb(service, "list"))
-    for verb in verbs_of(service, protocol):
+    for verb in _verbs(service, protocol, word):
         _add_verb(verbs, verb.word.replace("_", "-"), verb)
         if (service, verb.name) in _DRY_RUNS:
             _add_dry_run(verbs.choices[verb.word], verb, *_DRY_RUNS[service, verb.name])
@@ -132,6 +137,12 @@ def _add_service(commands: Any, service: str) -> None:
         _add_drift_report(verbs)
     if service == "runs":
         opening_words.add_run_open(verbs)
+
+
+def _verbs(service: str, protocol: type, word: str | None) -> Sequence[Verb]:
+    """Return the verb of that word; all of them where it is none, for then they are to be listed."""
+    name = next((name for name in names_of(protocol) if name.rstrip("_").replace("_", "-") == word), None)
+    return verbs_of(service, protocol) if name is None else [verb_named(service, protocol, name)]
 
 
 def _add_dry_run(parser: Parser, verb: Verb, preview: str, text: str) -> None:
@@ -207,11 +218,18 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """Return what ``words`` say. What follows ``--`` is a command for a verb that takes one, and as ever for others."""
     head, rest = split(words)
     command = command_of(head)
+    parser = build(command, _next(head, command))
     if not rest or command is None or command not in PROTOCOLS or not _takes_rest(command, head):
-        return build(command).parse_args(words)
-    given = build(command).parse_args(head)
+        return parser.parse_args(words)
+    given = parser.parse_args(head)
     given.rest = rest
     return given
+
+
+def _next(words: Sequence[str], command: str | None) -> str | None:
+    """Return the word that stands right behind the command."""
+    at = words.index(command) + 1 if command in words else len(words)
+    return words[at] if at < len(words) else None
 
 
 def _takes_rest(service: str, head: Sequence[str]) -> bool:

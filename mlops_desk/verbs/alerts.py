@@ -1,32 +1,35 @@
 """Verbs about alerts."""
 
-from builtins import list as list_of
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.records.alert import Alert, AlertRule
 from mlops_desk.verbs.declaration import Length, Who, changes, reads
+
+if TYPE_CHECKING:
+    from builtins import list as list_of
+
+    from mlops_desk.records.alert import Alert, AlertRule
 
 
 class Alerts(Protocol):
     """What is watched, and what is wrong at the moment."""
 
     @reads
-    def list(self) -> list_of[Alert]:
+    def list(self) -> "list_of[Alert]":
         """List alerts that fire now, then those that ended lately."""
         ...
 
     @reads
-    def show(self, alert_id: str) -> Alert:
+    def show(self, alert_id: str) -> "Alert":
         """Show one alert by its id, or by the beginning of it."""
         ...
 
     @reads
-    def rules(self) -> list_of[AlertRule]:
+    def rules(self) -> "list_of[AlertRule]":
         """List what is watched, with thresholds."""
         ...
 
     @reads
-    def rule(self, name: str) -> AlertRule:
+    def rule(self, name: str) -> "AlertRule":
         """Show one rule."""
         ...
 
@@ -39,17 +42,17 @@ class Alerts(Protocol):
         for_seconds: float | None = None,
         level: str | None = None,
         enabled: bool | None = None,
-    ) -> AlertRule:
+    ) -> "AlertRule":
         """Change a rule; what is not given stays. ``level``: info, warning or alert."""
         ...
 
     @changes(before="show", why="it stays listed with the name of who saw it, and whoever looks first should say so")
-    def acknowledge(self, alert_id: str) -> Alert:
+    def acknowledge(self, alert_id: str) -> "Alert":
         """Say that an alert was seen: it stays listed, and is silent until it ends."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("alert", "alert_id"))
-    def silence(self, alert_id: str, seconds: Annotated[float, Length("for")]) -> Alert:
+    def silence(self, alert_id: str, seconds: Annotated[float, Length("for")]) -> "Alert":
         """Tell nobody of an alert for a while, also when it ends and begins again; 0 ends that.
 
         It stays listed. When the time is over and the alert still fires, it is told anew. It is silent for everybody,

@@ -9,12 +9,14 @@ file), ``FolderOf`` sends the absolute folder of that file, ``AbsolutePath`` res
 import inspect
 import math
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mlops_desk.base.errors import Invalid
+from mlops_desk.verbs.answers.names import AnswerNames
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -164,14 +166,20 @@ class Verb:
     service: str
     name: str
     parameters: tuple[Parameter, ...]
-    returns: Any
+    declared: Callable[..., Any]
     doc: str
     mark: VerbMark
 
     @property
+    def returns(self) -> Any:
+        """What it answers with. Who asks for it has the record loaded, which asking itself needs none of."""
+        return _hints(self.declared, ("return",))["return"]
+
+    @property
     def streams(self) -> bool:
         """Tell whether the verb yields lines instead of returning a record."""
-        return get_origin(self.returns) is Iterator
+        told: Any = self.declared.__annotations__["return"]
+        return told.startswith("Iterator[") if isinstance(told, str) else get_origin(told) is Iterator
 
     @property
     def has_body(self) -> bool:
@@ -224,27 +232,32 @@ def changes(
 
 def verbs_of(service: str, protocol: type) -> tuple[Verb, ...]:
     """Read all verbs that ``protocol`` declares, in the order of their declaration."""
-    return tuple(
-        _verb(service, name, member)
-        for name, member in vars(protocol).items()
-        if inspect.isfunction(member) and hasattr(member, _MARK)
-    )
+    return tuple(verb_named(service, protocol, name) for name in names_of(protocol))
 
 
+def names_of(protocol: type) -> tuple[str, ...]:
+    """Return the names of all verbs that ``protocol`` declares, of which nothing else is read."""
+    return tuple(name for name, member in vars(protocol).items() if hasattr(member, _MARK))
+
+
+@cache
 def verb_named(service: str, protocol: type, name: str) -> Verb:
     """Return the verb of that name, which ``protocol`` declares."""
     return _verb(service, name, vars(protocol)[name])
 
 
 def _verb(service: str, name: str, method: Callable[..., Any]) -> Verb:
-    hints = get_type_hints(method, include_extras=True)
-    parameters = tuple(
-        _parameter(parameter, hints[parameter.name])
-        for parameter in inspect.signature(method).parameters.values()
-        if parameter.name != "self"
-    )
+    taken = {key: value for key, value in inspect.signature(method).parameters.items() if key != "self"}
+    hints = _hints(method, taken)
+    parameters = tuple(_parameter(parameter, hints[key]) for key, parameter in taken.items())
     mark: VerbMark = getattr(method, _MARK)
-    return Verb(service, name, parameters, hints["return"], inspect.getdoc(method) or "", mark)
+    return Verb(service, name, parameters, method, inspect.getdoc(method) or "", mark)
+
+
+def _hints(method: Callable[..., Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return some of a method's types: of its parameters (by name), or of what it returns ("return")."""
+    some = types.SimpleNamespace(__annotations__={name: method.__annotations__[name] for name in names})
+    return get_type_hints(some, method.__globals__, AnswerNames(), include_extras=True)
 
 
 def _parameter(parameter: inspect.Parameter, hint: Any) -> Parameter:

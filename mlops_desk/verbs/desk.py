@@ -1,7 +1,7 @@
 """All services together, as the faces see them: the client has this shape, and so has the agent's Desk.
 
-A service's protocol is looked up by name: ``jobs`` is ``Jobs`` in ``verbs/jobs.py``. It is loaded when it is asked for,
-with the records that it speaks of: a command asks one service, and would wait a tenth of a second for all the others.
+A service's protocol is looked up by name: ``jobs`` is ``Jobs`` in ``verbs/jobs.py``. It is loaded when it is asked for:
+a command asks one service, and would wait for all the others.
 """
 
 from abc import ABC, abstractmethod

@@ -1,11 +1,14 @@
 """Verbs about drift of endpoints; ``drift report`` on files needs no agent and is no verb of it."""
 
-from builtins import list as list_of
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.records.drift import DriftBrief, DriftReport
-from mlops_desk.records.list_page import ListPage
 from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, changes, reads
+
+if TYPE_CHECKING:
+    from builtins import list as list_of
+
+    from mlops_desk.records.drift import DriftBrief, DriftReport
+    from mlops_desk.records.list_page import ListPage
 
 
 class Drift(Protocol):
@@ -14,23 +17,23 @@ class Drift(Protocol):
     @changes(timeout_seconds=600.0, why="it only adds a report")
     def check(
         self, endpoint: str, window: int = 1000, reference: Annotated[str | None, AbsolutePath("FILE")] = None
-    ) -> DriftReport:
+    ) -> "DriftReport":
         """Compare the newest ``window`` requests of an endpoint with its reference (or with a file)."""
         ...
 
     @reads
-    def list(self, endpoint: str | None = None, limit: int = 50) -> list_of[DriftReport]:
+    def list(self, endpoint: str | None = None, limit: int = 50) -> "list_of[DriftReport]":
         """List reports, newest first."""
         ...
 
     @reads
     def page(
         self, endpoint: str | None = None, limit: int = 100, cursor: Annotated[str | None, CURSOR] = None
-    ) -> ListPage[DriftBrief]:
+    ) -> "ListPage[DriftBrief]":
         """List a page of reports in brief, newest first."""
         ...
 
     @reads
-    def show(self, report_id: str) -> DriftReport:
+    def show(self, report_id: str) -> "DriftReport":
         """Show one report."""
         ...

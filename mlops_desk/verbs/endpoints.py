@@ -1,43 +1,46 @@
 """Verbs about endpoints."""
 
-from builtins import list as list_of
 from collections.abc import Iterator
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.records.endpoint import Endpoint, PastTraffic
 from mlops_desk.verbs.declaration import Option, Who, changes, reads
+
+if TYPE_CHECKING:
+    from builtins import list as list_of
+
+    from mlops_desk.records.endpoint import Endpoint, PastTraffic
 
 
 class Endpoints(Protocol):
     """Registered model versions that answer requests from containers behind the gateway."""
 
     @changes(who=Who.OWNER, timeout_seconds=7200.0, before="show", of=("endpoint", "name"))
-    def deploy(self, model: str, name: Annotated[str, Option("NAME")], *, wait: bool = True) -> Endpoint:
+    def deploy(self, model: str, name: Annotated[str, Option("NAME")], *, wait: bool = True) -> "Endpoint":
         """Deploy MODEL, MODEL@ALIAS or MODEL/VERSION under a name; an existing endpoint gets a new revision."""
         ...
 
     @reads
-    def list(self) -> list_of[Endpoint]:
+    def list(self) -> "list_of[Endpoint]":
         """List endpoints with their load."""
         ...
 
     @reads
-    def show(self, name: str) -> Endpoint:
+    def show(self, name: str) -> "Endpoint":
         """Show one endpoint."""
         ...
 
     @reads
-    def load(self, name: str, seconds: float = 300.0) -> list_of[PastTraffic]:
+    def load(self, name: str, seconds: float = 300.0) -> "list_of[PastTraffic]":
         """Show an endpoint's load of the last seconds (up to 900), oldest first."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
-    def stop(self, name: str) -> Endpoint:
+    def stop(self, name: str) -> "Endpoint":
         """Stop an endpoint's containers; its request log stays."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("endpoint", "name"))
-    def remove(self, name: str) -> Endpoint:
+    def remove(self, name: str) -> "Endpoint":
         """Stop an endpoint and forget it; its request log stays on disk."""
         ...
 

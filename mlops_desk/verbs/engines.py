@@ -1,10 +1,13 @@
 """Verbs about container engines."""
 
-from builtins import list as list_of
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from mlops_desk.records.engine import FoundEngine
 from mlops_desk.verbs.declaration import reads
+
+if TYPE_CHECKING:
+    from builtins import list as list_of
+
+    from mlops_desk.records.engine import FoundEngine
 
 
 class Engines(Protocol):
@@ -14,6 +17,6 @@ class Engines(Protocol):
     """
 
     @reads
-    def list(self) -> list_of[FoundEngine]:
+    def list(self) -> "list_of[FoundEngine]":
         """List the engines of the settings, of Docker's contexts and in the usual places, each asked what it is now."""
         ...

@@ -1,12 +1,15 @@
 """Verbs about what happened on the workstation."""
 
-from builtins import list as list_of
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.records.history import Curves
-from mlops_desk.records.incident import Absence, Incident
-from mlops_desk.records.list_page import ListPage
 from mlops_desk.verbs.declaration import CURSOR, Moment, reads
+
+if TYPE_CHECKING:
+    from builtins import list as list_of
+
+    from mlops_desk.records.history import Curves
+    from mlops_desk.records.incident import Absence, Incident
+    from mlops_desk.records.list_page import ListPage
 
 
 class Events(Protocol):
@@ -19,7 +22,7 @@ class Events(Protocol):
         level: str | None = None,
         device: str | None = None,
         limit: int = 200,
-    ) -> list_of[Incident]:
+    ) -> "list_of[Incident]":
         """List what happened, newest first; ``level`` (info, warning, alert) is the least that is listed."""
         ...
 
@@ -31,21 +34,21 @@ class Events(Protocol):
         device: str | None = None,
         limit: int = 100,
         cursor: Annotated[str | None, CURSOR] = None,
-    ) -> ListPage[Incident]:
+    ) -> "ListPage[Incident]":
         """List a page of what happened, by when it last did, newest first; ``level`` is the least that is listed."""
         ...
 
     @reads
-    def show(self, incident_id: str) -> Incident:
+    def show(self, incident_id: str) -> "Incident":
         """Show one event by its id, or by the beginning of it."""
         ...
 
     @reads
-    def recording(self, incident_id: str, device: str | None = None) -> Curves:
+    def recording(self, incident_id: str, device: str | None = None) -> "Curves":
         """Return the minutes around an event at full rate, optionally of one device only."""
         ...
 
     @reads
-    def absence(self, since: Annotated[float, Moment()]) -> Absence:
+    def absence(self, since: Annotated[float, Moment()]) -> "Absence":
         """Tell what happened since a moment: warnings and alerts, how busy each GPU was, and jobs that ended."""
         ...

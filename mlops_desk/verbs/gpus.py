@@ -1,30 +1,35 @@
 """Verbs about GPUs and the processes on them."""
 
-from builtins import list as list_of
 from collections.abc import Iterator
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.records.gpu import Gpu, GpuProcess
-from mlops_desk.records.jobs.card import GpuCard, GpuNote, GpuWish, Reservation
-from mlops_desk.records.jobs.usage import GpuHours
 from mlops_desk.verbs.declaration import Moment, Option, Who, changes, reads
+
+if TYPE_CHECKING:
+    from builtins import list as list_of
+
+    from mlops_desk.records.gpu import Gpu, GpuProcess
+    from mlops_desk.records.jobs.card import GpuCard, GpuNote, GpuWish, Reservation
+    from mlops_desk.records.jobs.usage import GpuHours
 
 
 class Gpus(Protocol):
     """The workstation's GPUs, and who uses them."""
 
     @reads
-    def list(self) -> list_of[Gpu]:
+    def list(self) -> "list_of[Gpu]":
         """List GPUs with everything that is known of each, processes included."""
         ...
 
     @reads
-    def process(self, pid: int) -> GpuProcess:
+    def process(self, pid: int) -> "GpuProcess":
         """Show one process that is on a GPU now."""
         ...
 
     @changes(who=Who.OWNER, before="process", of=("process", "pid"))
-    def end_process(self, pid: int, start_ticks: Annotated[int, Option("TICKS")], *, force: bool = False) -> GpuProcess:
+    def end_process(
+        self, pid: int, start_ticks: Annotated[int, Option("TICKS")], *, force: bool = False
+    ) -> "GpuProcess":
         """Ask a process on a GPU to end (TERM), or end it (--force: KILL); pid and start ticks must match."""
         ...
 
@@ -34,7 +39,7 @@ class Gpus(Protocol):
         by: str = "user",
         since: Annotated[float | None, Moment()] = None,
         until: Annotated[float | None, Moment()] = None,
-    ) -> list_of[GpuHours]:
+    ) -> "list_of[GpuHours]":
         """List GPU-hours by user, job, project or week since a week ago: active, held without use, and nobody's.
 
         Active is where kernels ran for at least one hundredth of a stretch of five minutes.
@@ -42,12 +47,12 @@ class Gpus(Protocol):
         ...
 
     @reads
-    def cards(self) -> list_of[GpuCard]:
+    def cards(self) -> "list_of[GpuCard]":
         """List GPUs and MIG instances as the queue sees them: how each stands, who has it and until when, bookings."""
         ...
 
     @reads
-    def card(self, gpu: str) -> GpuCard:
+    def card(self, gpu: str) -> "GpuCard":
         """Show one GPU (index or UUID) as the queue sees it."""
         ...
 
@@ -60,17 +65,17 @@ class Gpus(Protocol):
         ...
 
     @changes(why="it only asks to be told, and takes nothing from anybody")
-    def tell_when_free(self, gpus: int = 1, gpu_memory: str | None = None) -> GpuWish:
+    def tell_when_free(self, gpus: int = 1, gpu_memory: str | None = None) -> "GpuWish":
         """Have a notice say when so many GPUs are free, each with so much memory; comes back at once."""
         ...
 
     @reads
-    def bookings(self) -> list_of[Reservation]:
+    def bookings(self) -> "list_of[Reservation]":
         """List the bookings of GPUs that are not over, everybody's."""
         ...
 
     @reads
-    def booking(self, booking_id: str) -> Reservation:
+    def booking(self, booking_id: str) -> "Reservation":
         """Show one booking."""
         ...
 
@@ -81,21 +86,21 @@ class Gpus(Protocol):
         gpus: int | None = None,
         which: str | None = None,
         starts_at: Annotated[float | None, Moment(word="from", ahead=True)] = None,
-    ) -> Reservation:
+    ) -> "Reservation":
         """Book GPUs for yourself, so many or those that are named; others' jobs start there only if they end before."""
         ...
 
     @changes(who=Who.OWNER, before="booking", of=("booking", "booking_id"))
-    def release(self, booking_id: str) -> Reservation:
+    def release(self, booking_id: str) -> "Reservation":
         """Take back a booking."""
         ...
 
     @changes(who=Who.ADMINISTRATOR, before="card")
-    def trust(self, gpu: str) -> GpuCard:
+    def trust(self, gpu: str) -> "GpuCard":
         """Take a GPU (index or UUID) back into use that was withheld after an error, once it has been mended."""
         ...
 
     @changes(why="it only leaves word for whoever runs the process, a few times a week")
-    def note(self, pid: int, text: str) -> GpuNote:
+    def note(self, pid: int, text: str) -> "GpuNote":
         """Leave a note for whose process is on a GPU; their window shows it. All users of the machine can read it."""
         ...

@@ -2,11 +2,13 @@
 
 from builtins import list as list_of
 from collections.abc import Iterator
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.records.images.card import ImageCard, ImageRoom, PrunePreview, VolumeCard
-from mlops_desk.records.images.task import ImageTask
 from mlops_desk.verbs.declaration import AbsolutePath, Option, Who, changes, reads
+
+if TYPE_CHECKING:
+    from mlops_desk.records.images.card import ImageCard, ImageRoom, PrunePreview, VolumeCard
+    from mlops_desk.records.images.task import ImageTask
 
 LONGEST_WAIT_SECONDS = 30.0  # chosen: half of a call's deadline; whoever still waits then asks again
 
@@ -18,17 +20,17 @@ class Images(Protocol):
     """
 
     @reads
-    def list(self, engine: str | None = None) -> list_of[ImageCard]:
+    def list(self, engine: str | None = None) -> "list_of[ImageCard]":
         """List the images that are there, the newest first, with what needs each of them."""
         ...
 
     @reads
-    def show(self, image_id: str, engine: str | None = None) -> ImageCard:
+    def show(self, image_id: str, engine: str | None = None) -> "ImageCard":
         """Show one image, by its name, its id or the beginning of it."""
         ...
 
     @changes(why="an image that is there takes nothing from others but room, which is watched")
-    def pull(self, reference: str, engine: str | None = None) -> ImageTask:
+    def pull(self, reference: str, engine: str | None = None) -> "ImageTask":
         """Begin to pull an image; answers at once. Who asks for one that is on its way already gets that task.
 
         It goes on without the one who asked, and after a broken connection; it is refused, or ends, before the engine's
@@ -43,7 +45,7 @@ class Images(Protocol):
         tag: Annotated[str, Option("TAG")] = "",
         file: str = "Dockerfile",
         engine: str | None = None,
-    ) -> ImageTask:
+    ) -> "ImageTask":
         """Begin to build an image from a folder as it is now; answers at once.
 
         The folder is read with the rights of the one who asks, and .dockerignore is heeded; ``file`` is the
@@ -52,12 +54,12 @@ class Images(Protocol):
         ...
 
     @reads
-    def tasks(self, limit: int = 50) -> list_of[ImageTask]:
+    def tasks(self, limit: int = 50) -> "list_of[ImageTask]":
         """List pulls and builds, those under way and what became of the last ones, the newest first."""
         ...
 
     @reads
-    def task(self, task_id: str, wait_seconds: float = 0.0, seen_at: float | None = None) -> ImageTask:
+    def task(self, task_id: str, wait_seconds: float = 0.0, seen_at: float | None = None) -> "ImageTask":
         """Show one pull or build; waits up to ``wait_seconds`` for news since its ``seen_at`` (its heard_at)."""
         ...
 
@@ -67,17 +69,17 @@ class Images(Protocol):
         ...
 
     @changes(who=Who.OWNER, before="task", of=("image task", "task_id"))
-    def cancel(self, task_id: str) -> ImageTask:
+    def cancel(self, task_id: str) -> "ImageTask":
         """End a pull or build that is under way. Layers that are finished stay, and are not fetched again."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("image", "image_id"), timeout_seconds=120.0)
-    def remove(self, image_id: str, engine: str | None = None) -> ImageCard:
+    def remove(self, image_id: str, engine: str | None = None) -> "ImageCard":
         """Remove an image that nothing needs: no container, no job that waits for it, no endpoint."""
         ...
 
     @reads
-    def preview(self, unused_seconds: float = 0.0, engine: str | None = None) -> PrunePreview:
+    def preview(self, unused_seconds: float = 0.0, engine: str | None = None) -> "PrunePreview":
         """Tell what clearing away would remove and why, and what stays; nothing is changed.
 
         Only what this desk pulled or built can go, and what nothing has needed for so long.
@@ -87,16 +89,16 @@ class Images(Protocol):
     @changes(who=Who.ADMINISTRATOR, before="preview", timeout_seconds=600.0)
     def prune(
         self, images: list_of[str] | None = None, unused_seconds: float = 0.0, engine: str | None = None
-    ) -> PrunePreview:
+    ) -> "PrunePreview":
         """Remove what ``preview`` shows, or of that the ids in ``images``; each is looked at again before it goes."""
         ...
 
     @reads
-    def volumes(self, engine: str | None = None) -> list_of[VolumeCard]:
+    def volumes(self, engine: str | None = None) -> "list_of[VolumeCard]":
         """List the volumes, with the containers that use them."""
         ...
 
     @reads
-    def room(self, engine: str | None = None) -> ImageRoom:
+    def room(self, engine: str | None = None) -> "ImageRoom":
         """Tell how much room images, build cache and volumes take, and how much is left."""
         ...

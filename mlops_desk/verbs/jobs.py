@@ -1,20 +1,23 @@
 """Verbs about training jobs."""
 
-from builtins import list as list_of
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob
-from mlops_desk.records.jobs.capsule import CapsuleImport, Difference, Exported, OutputFolder, RepeatPreview
-from mlops_desk.records.jobs.group import JobGroup
-from mlops_desk.records.jobs.imported import ImportedJobs
-from mlops_desk.records.jobs.job import Job
-from mlops_desk.records.jobs.job_shell import JobShell
-from mlops_desk.records.jobs.place import DryRun, Explanation
-from mlops_desk.records.jobs.staging import ClearedCopies, JobDisk, StagedCopy, StagingCache
-from mlops_desk.records.jobs.template import JobTemplate
-from mlops_desk.records.list_page import ListPage
 from mlops_desk.verbs.declaration import CURSOR, AbsolutePath, FileText, FolderOf, Moment, Pairs, Who, changes, reads
+
+if TYPE_CHECKING:
+    from builtins import list as list_of
+
+    from mlops_desk.records.jobs.brief import JobBrief, JobRun, LostJob
+    from mlops_desk.records.jobs.capsule import CapsuleImport, Difference, Exported, OutputFolder, RepeatPreview
+    from mlops_desk.records.jobs.group import JobGroup
+    from mlops_desk.records.jobs.imported import ImportedJobs
+    from mlops_desk.records.jobs.job import Job
+    from mlops_desk.records.jobs.job_shell import JobShell
+    from mlops_desk.records.jobs.place import DryRun, Explanation
+    from mlops_desk.records.jobs.staging import ClearedCopies, JobDisk, StagedCopy, StagingCache
+    from mlops_desk.records.jobs.template import JobTemplate
+    from mlops_desk.records.list_page import ListPage
 
 _FREEZE_SECONDS = 150.0  # its code is read or fetched first, which is given 110 s at most
 _IMPORT_SECONDS = 300.0  # the file is read twice, each time for 110 s at most
@@ -38,7 +41,7 @@ class Jobs(Protocol):
         folder: Annotated[str, FolderOf("spec")] = "/",
         runtime: str | None = None,
         changed: Annotated[Mapping[str, str] | None, SUBMITTED] = None,
-    ) -> Job:
+    ) -> "Job":
         """Queue the job that a YAML file describes; relative mount sources are taken from the file's folder.
 
         It runs on the engine that is named, else on this machine's own. Without a file it takes an image, and a
@@ -53,7 +56,7 @@ class Jobs(Protocol):
         folder: Annotated[str, FolderOf("file")] = "/",
         docker_run: str | None = None,
         only: str | None = None,
-    ) -> ImportedJobs:
+    ) -> "ImportedJobs":
         """Make job files of a docker run line, a Compose file or an MLproject, and say what was lost on the way.
 
         Nothing is queued. The job files are printed; what was lost or changed is told beside them, each by its name.
@@ -66,12 +69,12 @@ class Jobs(Protocol):
         ...
 
     @reads
-    def templates(self) -> list_of[JobTemplate]:
+    def templates(self) -> "list_of[JobTemplate]":
         """List job files to begin with: one's own, and those that come along."""
         ...
 
     @reads
-    def template(self, name: str) -> JobTemplate:
+    def template(self, name: str) -> "JobTemplate":
         """Print a job file to begin with."""
         ...
 
@@ -81,12 +84,12 @@ class Jobs(Protocol):
         name: str,
         spec: Annotated[str, FileText("SPEC")],
         folder: Annotated[str, FolderOf("spec")] = "/",
-    ) -> JobTemplate:
+    ) -> "JobTemplate":
         """Keep a job file to begin with under a name of one's own."""
         ...
 
     @changes(why="each keeps their own", before="template")
-    def remove_template(self, name: str) -> JobTemplate:
+    def remove_template(self, name: str) -> "JobTemplate":
         """Forget a job file that one has kept to begin with."""
         ...
 
@@ -97,7 +100,7 @@ class Jobs(Protocol):
         folder: Annotated[str, FolderOf("spec")] = "/",
         runtime: str | None = None,
         changed: Annotated[Mapping[str, str] | None, SUBMITTED] = None,
-    ) -> DryRun:
+    ) -> "DryRun":
         """Tell what would come of submitting a job file: when it would start, and what would start it sooner.
 
         Nothing is queued. The queue itself decides, so what would start now starts now if it is submitted.
@@ -105,7 +108,7 @@ class Jobs(Protocol):
         ...
 
     @reads
-    def list(self, state: str | None = None, limit: int = 200, group: str | None = None) -> list[Job]:
+    def list(self, state: str | None = None, limit: int = 200, group: str | None = None) -> "list[Job]":
         """List jobs, newest first, optionally only those in one state; or those of an array or a sweep, in order."""
         ...
 
@@ -116,27 +119,27 @@ class Jobs(Protocol):
         since: Annotated[float | None, Moment()] = None,
         limit: int = 100,
         cursor: Annotated[str | None, CURSOR] = None,
-    ) -> ListPage[JobBrief]:
+    ) -> "ListPage[JobBrief]":
         """List a page of jobs in brief, newest first; optionally only those in one state, or submitted since a time."""
         ...
 
     @reads
-    def ran(self, start: Annotated[float, Moment()], end: Annotated[float, Moment()]) -> list_of[JobRun]:
+    def ran(self, start: Annotated[float, Moment()], end: Annotated[float, Moment()]) -> "list_of[JobRun]":
         """List what ran between two times: each attempt with the GPUs that it had, the newest first."""
         ...
 
     @reads
-    def show(self, job_id: str) -> Job:
+    def show(self, job_id: str) -> "Job":
         """Show one job by its id, by the beginning of it, or by its container."""
         ...
 
     @reads
-    def explain(self, job_id: str) -> Explanation:
+    def explain(self, job_id: str) -> "Explanation":
         """Tell why a job waits, what stands before it, and what would start it sooner."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("job", "job_id"))
-    def prioritize(self, job_id: str, priority: int) -> Job:
+    def prioritize(self, job_id: str, priority: int) -> "Job":
         """Give a job another priority, -1000 to 1000, larger first: what may stand in its file may be changed later."""
         ...
 
@@ -146,7 +149,7 @@ class Jobs(Protocol):
         ...
 
     @changes(who=Who.OWNER, before="show", of=("job", "job_id"))
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str) -> "Job":
         """Take a job out of the queue, or stop its container."""
         ...
 
@@ -156,7 +159,7 @@ class Jobs(Protocol):
         job_id: str,
         changed: Annotated[Mapping[str, str] | None, Pairs("FIELD=VALUE", word="set")] = None,
         data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
-    ) -> Job:
+    ) -> "Job":
         """Queue a job once more: the same image, code and job file, and say in what it differs all the same."""
         ...
 
@@ -166,7 +169,7 @@ class Jobs(Protocol):
         job_id: str,
         changed: Annotated[Mapping[str, str] | None, Pairs("FIELD=VALUE", word="set")] = None,
         data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
-    ) -> RepeatPreview:
+    ) -> "RepeatPreview":
         """Tell how all that a job once more would need stands now, and in what it differs; nothing is queued."""
         ...
 
@@ -177,7 +180,7 @@ class Jobs(Protocol):
         changed: Annotated[Mapping[str, str] | None, Pairs("FIELD=VALUE", word="set")] = None,
         data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
         runtime: str | None = None,
-    ) -> CapsuleImport:
+    ) -> "CapsuleImport":
         """Tell what a job that was exported on another machine would be here, and how all that it needs stands.
 
         Nothing is queued, and nothing of the file is kept.
@@ -191,17 +194,17 @@ class Jobs(Protocol):
         changed: Annotated[Mapping[str, str] | None, Pairs("FIELD=VALUE", word="set")] = None,
         data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None,
         runtime: str | None = None,
-    ) -> Job:
+    ) -> "Job":
         """Queue a job that was exported on another machine: the same code, job file, and image if it can be had."""
         ...
 
     @reads
-    def outputs(self, job_id: str) -> list_of[OutputFolder]:
+    def outputs(self, job_id: str) -> "list_of[OutputFolder]":
         """List the folders that a job has left, with how much is in them."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("job", "job_id"), timeout_seconds=_EXPORT_SECONDS)
-    def export(self, job_id: str, to: Annotated[str, AbsolutePath("FILE")], *, outputs: bool = False) -> Exported:
+    def export(self, job_id: str, to: Annotated[str, AbsolutePath("FILE")], *, outputs: bool = False) -> "Exported":
         """Write a job to a new file (.mldcapsule, a zip): job file, record, code, packages, log and metrics.
 
         With ``outputs`` also what it left in the folders that it keeps.
@@ -209,7 +212,7 @@ class Jobs(Protocol):
         ...
 
     @reads
-    def diff(self, a: str, b: str) -> list_of[Difference]:
+    def diff(self, a: str, b: str) -> "list_of[Difference]":
         """List in what two jobs differ: what was asked for, what they were made of, how they ended and what they used.
 
         Only what differs is listed, with the metrics of their runs.
@@ -217,62 +220,62 @@ class Jobs(Protocol):
         ...
 
     @reads
-    def group(self, job_id: str) -> JobGroup:
+    def group(self, job_id: str) -> "JobGroup":
         """Show the jobs of a sweep or an array: the parameters of each, what it has reached, and which is best."""
         ...
 
     @changes(who=Who.OWNER, before="group", of=("group", "job_id"))
-    def go_on(self, job_id: str) -> JobGroup:
+    def go_on(self, job_id: str) -> "JobGroup":
         """Let the rest of a group start: it was paused, or stopped itself because its first jobs failed at once."""
         ...
 
     @changes(who=Who.OWNER, before="group", of=("group", "job_id"))
-    def pause_group(self, job_id: str) -> JobGroup:
+    def pause_group(self, job_id: str) -> "JobGroup":
         """Start no more jobs of a sweep or an array until it is let go on; what runs of it goes on."""
         ...
 
     @changes(who=Who.OWNER, before="group", of=("group", "job_id"))
-    def cancel_group(self, job_id: str) -> JobGroup:
+    def cancel_group(self, job_id: str) -> "JobGroup":
         """Cancel all jobs of a sweep or an array that are not over."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("job", "job_id"))
-    def shell(self, job_id: str) -> JobShell:
+    def shell(self, job_id: str) -> "JobShell":
         """Open a shell in a running job's container, as the job's user, with this terminal."""
         ...
 
     @reads
-    def cache(self) -> StagingCache:
+    def cache(self) -> "StagingCache":
         """List the copies of staged data on the local disk: whose they are, what they take, which jobs use them."""
         ...
 
     @reads
-    def copy(self, copy: str) -> StagedCopy:
+    def copy(self, copy: str) -> "StagedCopy":
         """Show one copy of staged data by its id."""
         ...
 
     @changes(who=Who.OWNER, before="copy", of=("copy", "copy"))
-    def remove_copy(self, copy: str) -> StagedCopy:
+    def remove_copy(self, copy: str) -> "StagedCopy":
         """Remove one copy of staged data that no job uses; it is made anew by the next job that stages the data."""
         ...
 
     @changes(why="each clears copies of their own data", before="cache")
-    def clear_cache(self, *, preview: bool = False) -> ClearedCopies:
+    def clear_cache(self, *, preview: bool = False) -> "ClearedCopies":
         """Remove one's own copies of staged data that no job uses; with ``preview`` only tell which would go."""
         ...
 
     @reads
-    def disk(self) -> JobDisk:
+    def disk(self) -> "JobDisk":
         """Tell what logs, snapshots of code and copies of data take, of what they may take together."""
         ...
 
     @reads
-    def lost(self, job_id: str) -> LostJob:
+    def lost(self, job_id: str) -> "LostJob":
         """Show a job that has lost its record: where its folder lies, and whose it is."""
         ...
 
     @changes(who=Who.OWNER, before="lost", of=("lost job", "job_id"))
-    def forget(self, job_id: str) -> LostJob:
+    def forget(self, job_id: str) -> "LostJob":
         """Put the folder of a job aside that has lost its record, so that it is not told of any more."""
         ...
 

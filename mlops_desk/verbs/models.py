@@ -1,10 +1,13 @@
 """Verbs about the models of a registry: the desk's own tracking server, or any other by its URI."""
 
-from builtins import list as list_of
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.records.model import Model, ModelVersion, Registry
 from mlops_desk.verbs.declaration import Option, changes, reads
+
+if TYPE_CHECKING:
+    from builtins import list as list_of
+
+    from mlops_desk.records.model import Model, ModelVersion, Registry
 
 URI = Option("URI", "tracking URI; without it the setting registry.uri, else the desk's own (the word: own)")
 VERSION = Option("VERSION", "number of the version that the alias is to mean")
@@ -16,17 +19,17 @@ class Models(Protocol):
     """Registered models, versions and aliases of any MLflow registry."""
 
     @reads
-    def list(self, uri: Uri = None) -> list_of[Model]:
+    def list(self, uri: Uri = None) -> "list_of[Model]":
         """List registered models with their aliases."""
         ...
 
     @reads
-    def versions(self, model: str, uri: Uri = None) -> list_of[ModelVersion]:
+    def versions(self, model: str, uri: Uri = None) -> "list_of[ModelVersion]":
         """List a model's versions, newest first."""
         ...
 
     @reads
-    def show(self, model: str, uri: Uri = None) -> Model:
+    def show(self, model: str, uri: Uri = None) -> "Model":
         """Show one model and its aliases."""
         ...
 
@@ -41,16 +44,16 @@ class Models(Protocol):
         version: Annotated[str, VERSION],
         uri: Uri = None,
         expected: Annotated[str | None, EXPECTED] = None,
-    ) -> Model:
+    ) -> "Model":
         """Point ALIAS of MODEL at a version. With ``expected``, only if it still points where it was seen."""
         ...
 
     @changes(timeout_seconds=180.0, before="server", why="it starts by itself at the first use of it too")
-    def start(self) -> Registry:
+    def start(self) -> "Registry":
         """Start the desk's own tracking server if it does not run, and wait until it answers."""
         ...
 
     @reads
-    def server(self) -> Registry:
+    def server(self) -> "Registry":
         """Tell whether the desk's own tracking server runs, and where it answers."""
         ...

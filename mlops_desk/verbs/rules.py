@@ -1,12 +1,15 @@
 """Verbs about retraining."""
 
-from builtins import list as list_of
 from collections.abc import Mapping
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.records.list_page import ListPage
-from mlops_desk.records.rule import Retraining, Rule
 from mlops_desk.verbs.declaration import CURSOR, Option, Pairs, Who, changes, reads
+
+if TYPE_CHECKING:
+    from builtins import list as list_of
+
+    from mlops_desk.records.list_page import ListPage
+    from mlops_desk.records.rule import Retraining, Rule
 
 EXPECTED = Option("VERSION", "refuse if another version than this one is champion by now")
 
@@ -26,34 +29,34 @@ class Rules(Protocol):
         *,
         lower_is_better: bool = False,
         cooldown_seconds: float = 86_400.0,
-    ) -> Rule:
+    ) -> "Rule":
         """Create a rule for MODEL@ALIAS; ``data`` replaces the source of a mount target with a new path."""
         ...
 
     @reads
-    def list(self) -> list_of[Rule]:
+    def list(self) -> "list_of[Rule]":
         """List rules."""
         ...
 
     @reads
-    def show(self, name: str) -> Rule:
+    def show(self, name: str) -> "Rule":
         """Show one rule."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("rule", "name"))
-    def remove(self, name: str) -> Rule:
+    def remove(self, name: str) -> "Rule":
         """Forget a rule; its retrainings stay."""
         ...
 
     @changes(who=Who.OWNER, before="show", of=("rule", "name"))
     def fire(
         self, name: str, data: Annotated[Mapping[str, str] | None, Pairs("TARGET=PATH", paths=True)] = None
-    ) -> Retraining:
+    ) -> "Retraining":
         """Retrain now, whatever the drift says."""
         ...
 
     @reads
-    def retrainings(self, rule: str | None = None, limit: int = 50) -> list_of[Retraining]:
+    def retrainings(self, rule: str | None = None, limit: int = 50) -> "list_of[Retraining]":
         """List retrainings, newest first."""
         ...
 
@@ -64,21 +67,21 @@ class Rules(Protocol):
         state: str | None = None,
         limit: int = 100,
         cursor: Annotated[str | None, CURSOR] = None,
-    ) -> ListPage[Retraining]:
+    ) -> "ListPage[Retraining]":
         """List a page of retrainings, newest first."""
         ...
 
     @reads
-    def retraining(self, retraining_id: str) -> Retraining:
+    def retraining(self, retraining_id: str) -> "Retraining":
         """Show one retraining by its id, or by the beginning of it."""
         ...
 
     @changes(who=Who.OWNER, before="retraining", of=("retraining", "retraining_id"))
-    def approve(self, retraining_id: str, expected: Annotated[str | None, EXPECTED] = None) -> Retraining:
+    def approve(self, retraining_id: str, expected: Annotated[str | None, EXPECTED] = None) -> "Retraining":
         """Move the alias to the better challenger. With ``expected``, only if that is still the champion."""
         ...
 
     @changes(who=Who.OWNER, before="retraining", of=("retraining", "retraining_id"))
-    def reject(self, retraining_id: str) -> Retraining:
+    def reject(self, retraining_id: str) -> "Retraining":
         """Leave the alias where it is."""
         ...

@@ -1,29 +1,31 @@
 """Verbs about live numbers and their history."""
 
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from mlops_desk.records.history import Curves, History, ProcessMemory, SeriesBrief, Window
-from mlops_desk.records.host import HostProcesses
-from mlops_desk.records.list_page import ListPage
-from mlops_desk.records.status import PastStatus, Status
 from mlops_desk.verbs.declaration import CURSOR, Moment, Option, reads
+
+if TYPE_CHECKING:
+    from mlops_desk.records.history import Curves, History, ProcessMemory, SeriesBrief, Window
+    from mlops_desk.records.host import HostProcesses
+    from mlops_desk.records.list_page import ListPage
+    from mlops_desk.records.status import PastStatus, Status
 
 
 class Telemetry(Protocol):
     """The newest sample, the last 15 minutes at full rate, and years of history."""
 
     @reads
-    def status(self) -> Status:
+    def status(self) -> "Status":
         """Show GPUs, who uses them, host, disks and networks as they are now."""
         ...
 
     @reads
-    def status_at(self, moment: Annotated[float, Moment()]) -> PastStatus:
+    def status_at(self, moment: Annotated[float, Moment()]) -> "PastStatus":
         """Show GPUs, who held them, host, disks and networks as they were at a time, as far as the history tells."""
         ...
 
     @reads
-    def window(self, seconds: float = 60.0) -> Window:
+    def window(self, seconds: float = 60.0) -> "Window":
         """Return every series over the last ``seconds``; gaps are None."""
         ...
 
@@ -41,12 +43,12 @@ class Telemetry(Protocol):
         start: Annotated[str | float, Option("TIME", "-1h, -7d, a date, or Unix seconds", word="from")] = "-1h",
         end: Annotated[str | float, Option("TIME", "the same, or now", word="to")] = "now",
         points: int = 200,
-    ) -> History:
+    ) -> "History":
         """Show a curve over a span: minimum, mean and maximum in about ``points`` rows; a gap is – (null in JSON)."""
         ...
 
     @reads
-    def curves(self, curves: list[str], start: float, end: float, buckets: int = 600) -> Curves:
+    def curves(self, curves: list[str], start: float, end: float, buckets: int = 600) -> "Curves":
         """Return curves (each ``DEVICE<tab>METRIC``) between two Unix times on one axis, NaN where there is a gap."""
         ...
 
@@ -57,18 +59,18 @@ class Telemetry(Protocol):
         key: str | None = None,
         limit: int = 100,
         cursor: Annotated[str | None, CURSOR] = None,
-    ) -> ListPage[SeriesBrief]:
+    ) -> "ListPage[SeriesBrief]":
         """List a page of the series that are recorded of endpoints and of drift; history and curves show them."""
         ...
 
     @reads
-    def processes_in(self, start: float, end: float) -> list[ProcessMemory]:
+    def processes_in(self, start: float, end: float) -> "list[ProcessMemory]":
         """Return the processes that held GPU memory between two Unix times, those who held most first."""
         ...
 
     @reads
     def processes(
         self, most: Annotated[int, Option("COUNT", "so many that take most of the one and of the other, 1 to 500")] = 40
-    ) -> HostProcesses:
+    ) -> "HostProcesses":
         """List the processes of the whole machine that take most of processors and memory, and those on GPUs."""
         ...

@@ -1,19 +1,20 @@
 """What a window asks of its agent in its own thread, where a call that hangs would stop everything: nothing, it should be."""
 
 import threading
-from typing import Any
+from pathlib import Path
 
-import httpx
+from mlops_desk.api import exchange
+from mlops_desk.api.exchange import AgentReply, Inquiry
 
 
 def counted() -> list[str]:
     """Have calls to the agent noted from now on; return the list of those made in the thread that asks this."""
-    window_thread, found, send = threading.current_thread(), [], httpx.Client.send
+    window_thread, found, opened = threading.current_thread(), [], exchange.opened
 
-    def noted(self: httpx.Client, request: httpx.Request, **more: Any) -> httpx.Response:
+    def noted(path: Path, question: Inquiry, silence_seconds: float | None) -> AgentReply:
         if threading.current_thread() is window_thread:
-            found.append(str(request.url))
-        return send(self, request, **more)
+            found.append(question.target)
+        return opened(path, question, silence_seconds)
 
-    httpx.Client.send = noted
+    exchange.opened = noted
     return found

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base import process
+from mlops_desk.base import process, wire
 from mlops_desk.base.disk.paths import DataFolder
 from mlops_desk.base.errors import Invalid, Place, Unavailable
 from mlops_desk.cli import acts, agent_acts, asking
@@ -219,7 +219,8 @@ def test_what_is_wrong_in_a_file_is_told_with_the_files_name(
         assert (verb.name, arguments["spec"]) == ("submit", "name: x")
         raise Invalid("Line 5, column 9: gpus is a list.", "Expected: 1.", place=Place(5, 9, "gpus"))
 
-    monkeypatch.setattr(asking, "connect", lambda *_, **__: SimpleNamespace(call=call, close=lambda: None))
+    client = SimpleNamespace(call=call, document=call, close=lambda: None)
+    monkeypatch.setattr(asking, "connect", lambda *_, **__: client)
     assert main(["--data-dir", str(tmp_path), "jobs", "submit", str(spec)]) == 1
     told = capsys.readouterr().err
     assert told == f"mlops-desk: {spec}: Line 5, column 9: gpus is a list.\n  Expected: 1.\n"
@@ -251,6 +252,7 @@ class Answering:
 
     def __init__(self, answer: object, jobs: Sequence[Job] = ()) -> None:
         self.call = lambda _verb, _arguments: answer
+        self.document = lambda _verb, _arguments: wire.to_builtins(answer)
         self.asked: list[object] = []
         self.jobs = SimpleNamespace(list=lambda **given: self.asked.append(given) or list(jobs))
 

@@ -312,4 +312,4 @@ def test_asking_one_service_loads_no_other(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
     loaded = {name.rpartition(".")[2] for name in done.stdout.split()}
-    assert loaded == {"declaration", "desk", "jobs"}
+    assert loaded == {"answers", "names", "declaration", "desk", "jobs"}

@@ -1,0 +1,10 @@
+"""A document of JSON on stdout, apart from all forms for people: with ``--json`` none of them is loaded."""
+
+import json
+import sys
+
+
+def write(document: object) -> None:
+    """Write it, and nothing else."""
+    json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")

@@ -1,0 +1,92 @@
+"""The names that answers are declared by: ``-> "Job"``. The record is loaded once an answer is to be read.
+
+A command asks by words alone. The records of its service would take it longer to load than the agent takes to answer,
+and a program that prints JSON needs none.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+WHERE: dict[str, str] = {
+    "Absence": "incident",
+    "AgentInfo": "agent",
+    "Alert": "alert",
+    "AlertRule": "alert",
+    "Artifact": "model",
+    "AuditEntry": "agent",
+    "CapsuleImport": "jobs.capsule",
+    "Check": "agent",
+    "ClearedCopies": "jobs.staging",
+    "Curves": "history",
+    "DatasetInput": "model",
+    "Difference": "jobs.capsule",
+    "DriftBrief": "drift",
+    "DriftReport": "drift",
+    "DryRun": "jobs.place",
+    "Endpoint": "endpoint",
+    "Experiment": "model",
+    "Explanation": "jobs.place",
+    "Exported": "jobs.capsule",
+    "FoundEngine": "engine",
+    "Gpu": "gpu",
+    "GpuCard": "jobs.card",
+    "GpuHours": "jobs.usage",
+    "GpuNote": "jobs.card",
+    "GpuProcess": "gpu",
+    "GpuWish": "jobs.card",
+    "History": "history",
+    "HostProcesses": "host",
+    "ImageCard": "images.card",
+    "ImageRoom": "images.card",
+    "ImageTask": "images.task",
+    "ImportedJobs": "jobs.imported",
+    "Incident": "incident",
+    "Job": "jobs.job",
+    "JobBrief": "jobs.brief",
+    "JobDisk": "jobs.staging",
+    "JobGroup": "jobs.group",
+    "JobRun": "jobs.brief",
+    "JobShell": "jobs.job_shell",
+    "JobTemplate": "jobs.template",
+    "ListPage": "list_page",
+    "LostJob": "jobs.brief",
+    "Model": "model",
+    "ModelVersion": "model",
+    "OutputFolder": "jobs.capsule",
+    "PastStatus": "status",
+    "PastTraffic": "endpoint",
+    "ProcessClaim": "jobs.claim",
+    "ProcessMemory": "history",
+    "PrunePreview": "images.card",
+    "Registry": "model",
+    "RepeatPreview": "jobs.capsule",
+    "Reservation": "jobs.card",
+    "Retraining": "rule",
+    "Rule": "rule",
+    "Run": "model",
+    "RunBrief": "model",
+    "RunMetrics": "model",
+    "SecretName": "setting",
+    "SeriesBrief": "history",
+    "SettingValue": "setting",
+    "StagedCopy": "jobs.staging",
+    "StagingCache": "jobs.staging",
+    "Status": "status",
+    "VolumeCard": "images.card",
+    "Window": "history",
+}
+"""The module of each record that verbs answer with, below ``records``. A test holds it to their imports."""
+
+
+class AnswerNames(dict[str, Any]):
+    """What the names in an answer's declaration stand for, each loaded when it is looked up."""
+
+    def __init__(self) -> None:
+        super().__init__(Iterator=Iterator, list_of=list)  # what is imported for types alone besides records
+
+    def __missing__(self, name: str) -> Any:
+        if name not in WHERE:
+            raise KeyError(name)  # what the declaration's module has itself
+        self[name] = getattr(import_module(f"mlops_desk.records.{WHERE[name]}"), name)
+        return self[name]
