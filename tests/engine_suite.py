@@ -20,6 +20,7 @@ from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
 from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
+from mlops_desk.engines.images import BuildOrder
 from mlops_desk.records.jobs.spec import Mount
 
 LABEL = "io.mlops-desk.test-run"
@@ -261,7 +262,7 @@ class EngineSuite:
     ) -> None:
         tag, steps = f"mlops-desk-test/needed:{uuid.uuid4().hex[:8]}", []
         (tmp_path / "Other").write_text(f"FROM {image}\nLABEL io.mlops-desk.test=1\n")
-        engine.build(tmp_path, tag, {LABEL: "1"}, 60, tmp_path / "log", dockerfile="Other", heard=steps.append)
+        engine.build(tmp_path, tag, {LABEL: "1"}, 60, tmp_path / "log", order=BuildOrder("Other"), heard=steps.append)
         assert next(news.step.number for news in steps if news.step is not None) == 1
         try:
             engine.create(self.spec(name, tag))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from mlops_desk.base.disk.mount_points import MountPoint
 from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.engines.images import NO_ARGUMENTS, HearBuild, HearLayer, ImageStore, unheard
+from mlops_desk.engines.images import PLAIN_ORDER, BuildOrder, HearBuild, HearLayer, ImageStore, unheard
 from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.records.jobs.spec import Mount
 
@@ -182,12 +182,11 @@ class Engine(ImageStore, Protocol):
         timeout_seconds: float,
         log: Path,
         *,
-        dockerfile: str = "Dockerfile",
-        arguments: Mapping[str, str] = NO_ARGUMENTS,
+        order: BuildOrder = PLAIN_ORDER,
         heard: HearBuild = unheard,
         hand: HandEnder | None = None,
     ) -> ImageFacts:
-        """Build ``folder``, with its ``dockerfile``, as ``tag``; the output, cut to a length, goes into ``log``.
+        """Build ``folder`` as ``tag``, in the way that ``order`` says; the output, cut to a length, goes into ``log``.
 
         Raises Refused when it fails, with the last lines that it wrote, and WasEnded as pulling does.
         """

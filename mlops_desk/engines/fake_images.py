@@ -15,8 +15,9 @@ from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import HandEnder, ImageFacts, WasEnded
 from mlops_desk.engines.images import (
-    NO_ARGUMENTS,
+    PLAIN_ORDER,
     BuildNews,
+    BuildOrder,
     HearBuild,
     HearLayer,
     StoredImage,
@@ -24,7 +25,7 @@ from mlops_desk.engines.images import (
     StoreRoom,
     unheard,
 )
-from mlops_desk.records.images.task import BuildStep, LayerProgress, LayerState
+from mlops_desk.records.images.task import BuilderName, BuildStep, LayerProgress, LayerState
 
 _TICK_SECONDS = 0.05  # chosen: twenty steps a second, as engines tell of them
 _IMAGE_BYTES = 100 << 20  # chosen: any will do
@@ -56,7 +57,10 @@ class ScriptedBuild:
 
 
 class FakeImages:
-    """``remote`` is what can be pulled, ``pulls`` how that goes; ``builds`` how a build of a tag goes."""
+    """``remote`` is what can be pulled, ``pulls`` how that goes; ``builds`` how a build of a tag goes.
+
+    ``orders`` are those of the builds so far.
+    """
 
     def __init__(self) -> None:
         self.remote: set[str] = set()
@@ -68,6 +72,7 @@ class FakeImages:
         self.pull_error: str | None = None
         self.stored_volumes: list[StoredVolume] = []
         self.pulled: list[str] = []
+        self.orders: list[BuildOrder] = []
         self._lock = threading.RLock()
         self._images: dict[str, ImageFacts] = {}
         self._stored: dict[str, StoredImage] = {}
@@ -156,18 +161,20 @@ class FakeImages:
         timeout_seconds: float,  # noqa: ARG002 - the protocol names it, and a double takes no longer than it is told
         log: Path,
         *,
-        dockerfile: str = "Dockerfile",
-        arguments: Mapping[str, str] = NO_ARGUMENTS,  # noqa: ARG002 - a double reaches out to nobody
+        order: BuildOrder = PLAIN_ORDER,
         heard: HearBuild = unheard,
         hand: HandEnder | None = None,
     ) -> ImageFacts:
         over = _ender(hand)
         with self._act():
-            text = (folder / dockerfile).read_text(encoding="utf-8")
+            text = (folder / order.dockerfile).read_text(encoding="utf-8")
             base = next(line.split()[1] for line in text.splitlines() if line.upper().startswith("FROM "))
             self._image(base)
             script = self.builds.get(tag, ScriptedBuild(((f"FROM {base}",),)))
             error = self.build_error or script.error
+        heard(BuildNews("", builder=BuilderName.CLASSIC))
+        with self._lock:
+            self.orders.append(order)
         with log.open("w", encoding="utf-8") as output:
 
             def write(line: str, step: BuildStep) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Protocol
 
-from mlops_desk.records.images.task import BuildStep, LayerProgress
+from mlops_desk.engines.login import RegistryLogin
+from mlops_desk.records.images.task import BuilderName, BuildStep, LayerProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,31 @@ class StoreRoom:
 
 @dataclass(frozen=True, slots=True)
 class BuildNews:
-    """A line that a build has written, and the step that it is at."""
+    """A line that a build has written, and the step that it is at; "" where only something else is told.
+
+    ``layer`` is one of an image that it stands on, which is fetched. ``builder`` tells once who builds.
+    """
 
     text: str
     step: BuildStep | None = None
+    layer: LayerProgress | None = None
+    builder: BuilderName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOrder:
+    """How a folder is built: by which ``dockerfile`` in it, up to which stage (``target``, "" for the last).
+
+    ``arguments`` are those of the machine, as its proxies; ``values`` those of the person. ``secrets`` are shown to
+    steps that mount them, and ``logins`` to registries of images that it stands on: neither is in any repr.
+    """
+
+    dockerfile: str = "Dockerfile"
+    target: str = ""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    logins: tuple[RegistryLogin, ...] = ()
 
 
 HearLayer = Callable[[LayerProgress], None]
@@ -58,8 +79,8 @@ HearBuild = Callable[[BuildNews], None]
 """Is told what a build writes. What it raises ends the build, and passes through."""
 
 
-NO_ARGUMENTS: Mapping[str, str] = MappingProxyType({})
-"""Of a build that is given none."""
+PLAIN_ORDER = BuildOrder()
+"""The Dockerfile that is called so, and nothing else."""
 
 
 def unheard(_news: object) -> None:

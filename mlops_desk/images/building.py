@@ -1,5 +1,6 @@
 """Builds: of a folder as it was when they were asked for, with steps as progress, and their output kept."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -8,14 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine, ImageFacts
-from mlops_desk.engines.images import BuildNews
+from mlops_desk.engines.images import BuildNews, BuildOrder
+from mlops_desk.engines.login import RegistryLogin
+from mlops_desk.engines.logins.private_images import FindLogin, nobodys_login
 from mlops_desk.images import room
+from mlops_desk.images.bases import bases
+from mlops_desk.images.progress import PullProgress
 from mlops_desk.images.tasks import TaskBook
 from mlops_desk.images.work import Cord, ImageWork, what
 from mlops_desk.records.images.task import ImageTask, TaskState
+
+_log = logging.getLogger(__name__)
 
 LONGEST_SECONDS = 4 * 3600.0  # chosen: a compiler that makes PyTorch takes two to three hours
 _TAIL_LINES = 20  # chosen: a screenful that says why
@@ -62,8 +69,10 @@ class Builds:
         contexts: Contexts,
         labels: Mapping[str, str],
         arguments: Callable[[], Mapping[str, str]],
+        login: FindLogin = nobodys_login,
     ) -> None:
         self._arguments = arguments
+        self._login = login
         self._book = book
         self._work = work
         self._engines = engines
@@ -87,17 +96,32 @@ class Builds:
         self._book.change(task.id, lambda now: replace(now, state=TaskState.RUNNING))
         ear = _BuildEar(self._book, task, self._look)
         with self._contexts.in_use(sha256) as context:
+            order = self._order(task, context.folder / dockerfile, dockerfile)
             return self._engines(task.engine).build(
                 context.folder,
                 task.reference,
                 self._labels,
                 LONGEST_SECONDS,
                 self._book.log(task.id),
-                dockerfile=dockerfile,
-                arguments=self._arguments(),
+                order=order,
                 heard=ear.hear,
                 hand=cord.hold,
             )
+
+    def _order(self, task: ImageTask, place: Path, dockerfile: str) -> BuildOrder:
+        """Say how it is built, with the logins of whoever asks at registries of images that it stands on."""
+        with place.open(encoding="utf-8", errors="replace") as lines:
+            named = bases(lines, {})
+        found = [login for reference in named if (login := self._login_for(task, reference)) is not None]
+        logins = {one.registry: one for one in reversed(found)}  # of two at one registry the first one named
+        return BuildOrder(dockerfile, arguments=self._arguments(), logins=tuple(logins.values()))
+
+    def _login_for(self, task: ImageTask, reference: str) -> RegistryLogin | None:
+        try:
+            return self._login(reference, task.submitted_by)
+        except DeskError as error:  # what it stands on may be here, or open to all
+            _log.info("%s: the login for %s is not to be had: %s", what(task), plain(reference), error.message)
+            return None
 
 
 class _BuildEar:
@@ -108,6 +132,7 @@ class _BuildEar:
         self._task = task
         self._look = look
         self._looked: float | None = None
+        self._bases = PullProgress()
 
     def hear(self, news: BuildNews) -> None:
         """Take in a line. Raises NoRoom, which ends the build."""
@@ -115,12 +140,15 @@ class _BuildEar:
         if self._looked is None or now - self._looked >= _LOOK_SECONDS:
             self._looked = now
             room.check(what(self._task), self._look(self._task.engine))
+        if news.layer is not None:
+            self._bases.hear(news.layer, now)
         self._book.change(
             self._task.id,
             lambda task: replace(
-                task,
+                task if news.layer is None else self._bases.on(task, now),
                 step=news.step or task.step,
-                log_tail=(*task.log_tail, news.text)[-_TAIL_LINES:],
+                log_tail=(*task.log_tail, *((news.text,) if news.text else ()))[-_TAIL_LINES:],
+                builder=news.builder or task.builder,
                 heard_at=time.time(),
             ),
         )

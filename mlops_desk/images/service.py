@@ -45,8 +45,9 @@ class ImagesService:
         self.work = ImageWork(self._book, loop, self.stock)
         self.pulls = Pulls(self._book, self.work, self.stock.engine, PullParts(self._look, pulled=parts.private.pulled))
         self.builds = Builds(
-            self._book, self.work, self.stock.engine, self._look, parts.contexts, parts.labels, parts.arguments
-        )
+            self._book, self.work, self.stock.engine, self._look, parts.contexts, parts.labels, parts.arguments,
+            parts.private.find,
+        )  # fmt: skip
 
     def start(self) -> None:
         """Tell what the last agent left half done, and begin to note what is needed."""

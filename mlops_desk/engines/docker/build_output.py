@@ -6,7 +6,7 @@ from typing import TextIO
 from mlops_desk.base.text import plain
 from mlops_desk.engines.images import BuildNews, HearBuild
 from mlops_desk.engines.log_lines import shown
-from mlops_desk.records.images.task import BuildStep
+from mlops_desk.records.images.task import BuilderName, BuildStep
 
 KEPT_CHARACTERS = 8 << 20  # chosen: the output of a long pip install is a tenth of it
 _STEP = re.compile(r"step (\d{1,4})/(\d{1,4}) ?: ?(.*)", re.IGNORECASE)
@@ -22,13 +22,24 @@ class BuildOutput:
         self._written = 0
 
     def write(self, text: str) -> None:
-        """Take in a piece, of one line or many."""
+        """Take in a piece of the classic builder's, of one line or many."""
         for raw in text.splitlines():
             line = shown(raw.encode("utf-8", "replace"))
             self._keep(line)
             self._step = step_of(line) or self._step
             self._heard(BuildNews(line, self._step))
         self._file.flush()
+
+    def tell(self, builder: BuilderName, line: str) -> None:
+        """Tell who builds, and why, if that is worth a line."""
+        self.hear(BuildNews(line, builder=builder))
+
+    def hear(self, news: BuildNews) -> None:
+        """Take in news that are made already."""
+        if news.text:
+            self._keep(news.text)
+            self._file.flush()
+        self._heard(news)
 
     def _keep(self, line: str) -> None:
         if self._written > KEPT_CHARACTERS:

@@ -16,7 +16,7 @@ from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailab
 from mlops_desk.base.text import plain
 from mlops_desk.engines.daemon import incarnation
 from mlops_desk.engines.dialects import PODMAN
-from mlops_desk.engines.docker import images, logs, stored, trouble
+from mlops_desk.engines.docker import building, images, logs, stored, trouble
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.answers import (
     container_facts,
@@ -30,7 +30,16 @@ from mlops_desk.engines.docker.connection import Connections, NameTaken
 from mlops_desk.engines.docker.lines import split_lines
 from mlops_desk.engines.docker.listed import ListedContainers
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, HandEnder, ImageFacts, LogPiece
-from mlops_desk.engines.images import NO_ARGUMENTS, HearBuild, HearLayer, StoredImage, StoredVolume, StoreRoom, unheard
+from mlops_desk.engines.images import (
+    PLAIN_ORDER,
+    BuildOrder,
+    HearBuild,
+    HearLayer,
+    StoredImage,
+    StoredVolume,
+    StoreRoom,
+    unheard,
+)
 from mlops_desk.engines.limits import engine_limits
 from mlops_desk.engines.log_lines import shown
 from mlops_desk.engines.login import RegistryLogin
@@ -116,22 +125,12 @@ class DockerEngine:
         timeout_seconds: float,
         log: Path,
         *,
-        dockerfile: str = "Dockerfile",
-        arguments: Mapping[str, str] = NO_ARGUMENTS,
+        order: BuildOrder = PLAIN_ORDER,
         heard: HearBuild = unheard,
         hand: HandEnder | None = None,
     ) -> ImageFacts:
-        return images.build(
-            self._connections,
-            folder,
-            tag,
-            labels,
-            timeout_seconds,
-            log,
-            dockerfile=dockerfile,
-            arguments=arguments,
-            heard=heard,
-            hand=hand,
+        return building.build(
+            self._connections, folder, tag, labels, timeout_seconds, log, order, heard=heard, hand=hand
         )
 
     def remove_image(self, reference: str, *, force: bool = True) -> None:

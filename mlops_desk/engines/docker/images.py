@@ -1,9 +1,6 @@
-"""Images of an engine: looked up, pulled, built, removed."""
+"""Images of an engine: looked up, pulled, removed."""
 
 import contextlib
-import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
@@ -11,13 +8,11 @@ from mlops_desk.base.text import plain
 from mlops_desk.engines.dialects import PODMAN
 from mlops_desk.engines.docker import trouble
 from mlops_desk.engines.docker.answers import image_facts
-from mlops_desk.engines.docker.build_output import BuildOutput
-from mlops_desk.engines.docker.connection import Connections, sdk
+from mlops_desk.engines.docker.connection import Connections
 from mlops_desk.engines.docker.listening import listening
 from mlops_desk.engines.docker.pulling import error_in, layer_of
-from mlops_desk.engines.docker.stages import clearing_stages
 from mlops_desk.engines.engine import HandEnder, ImageFacts
-from mlops_desk.engines.images import NO_ARGUMENTS, HearBuild, HearLayer, unheard
+from mlops_desk.engines.images import HearLayer, unheard
 from mlops_desk.engines.login import RegistryLogin
 
 _TEXT_LIMIT = 1000  # chosen: a paragraph; a registry may answer with a page
@@ -68,10 +63,10 @@ def pull(
         if _is_missing(error.message) or _is_closed(error.message):
             raise _pull_error(error.message.removeprefix(f"{what}: the engine refused. "), what) from error
         raise
-    return _arrived(connections, reference, what)
+    return arrived(connections, reference, what)
 
 
-def _arrived(connections: Connections, reference: str, what: str) -> ImageFacts:
+def arrived(connections: Connections, reference: str, what: str) -> ImageFacts:
     """Return what was pulled; an engine that said nothing wrong and has it not was broken off."""
     try:
         return look_up(connections, reference)
@@ -96,57 +91,6 @@ def ask_registry(connections: Connections, reference: str, login: RegistryLogin 
         connections.call(what, ask, _ASK_SECONDS, again=False)
     except (Refused, NotFound) as error:
         raise _pull_error(error.message, what) from error
-
-
-def build(
-    connections: Connections,
-    folder: Path,
-    tag: str,
-    labels: Mapping[str, str],
-    timeout_seconds: float,
-    log: Path,
-    *,
-    dockerfile: str = "Dockerfile",
-    arguments: Mapping[str, str] = NO_ARGUMENTS,
-    heard: HearBuild = unheard,
-    hand: HandEnder | None = None,
-) -> ImageFacts:
-    """Build ``folder`` as ``tag``, the output in ``log``. Raises Refused when it fails."""
-    what = f"Building the image {plain(tag)}"
-
-    def work(client: Any) -> None:
-        deadline = time.monotonic() + timeout_seconds
-        with log.open("w", encoding="utf-8") as file, clearing_stages(client, labels), listening(client, what, hand):
-            output = BuildOutput(file, heard)
-            for message in _building(client, folder, dockerfile, tag, labels, arguments, timeout_seconds):
-                said = error_in(message)
-                output.write(str(message.get("stream") or said or ""))
-                if said is not None:
-                    text = f"{what} failed: {plain(said, _TEXT_LIMIT)}"
-                    raise Refused(text, f"The whole output is in {log}.")
-                if time.monotonic() > deadline:
-                    raise trouble.no_answer(what, client.base_url, timeout_seconds)
-
-    connections.call(what, work, timeout_seconds, again=False)
-    return _arrived(connections, tag, what)
-
-
-def _building(
-    client: Any,
-    folder: Path,
-    dockerfile: str,
-    tag: str,
-    labels: Mapping[str, str],
-    arguments: Mapping[str, str],
-    seconds: float,
-) -> Iterator[Mapping[str, Any]]:
-    """Yield what the engine tells; the folder goes there as it is: what is to be left out of it is not in it."""
-    with sdk().utils.tar(str(folder), dockerfile=(dockerfile, None)) as packed:
-        yield from client.build(
-            fileobj=packed, custom_context=True, dockerfile=dockerfile, tag=tag, labels=dict(labels),
-            buildargs=dict(arguments), rm=True,
-            forcerm=True, decode=True, timeout=seconds,
-        )  # fmt: skip
 
 
 def remove(connections: Connections, reference: str, *, force: bool) -> None:

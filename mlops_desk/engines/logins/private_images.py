@@ -53,6 +53,10 @@ class PrivateImages:
                 self._keep()
         return login
 
+    def find(self, reference: str, uid: int) -> RegistryLogin | None:
+        """Return a person's login for what comes by no pull of ours. Raises Refused, Unavailable."""
+        return self._find_login(reference, uid)
+
     def pulled(self, reference: str, facts: ImageFacts, uid: int, login: RegistryLogin | None) -> None:
         """Note that a registry has shown a person's right; without a login it shows that all have it."""
         with self._lock:

@@ -33,6 +33,14 @@ class TaskState(StrEnum):
         return self not in {TaskState.WAITING, TaskState.RUNNING}
 
 
+class BuilderName(StrEnum):
+    """What builds: Docker's BuildKit, its classic builder, or Podman's own."""
+
+    BUILDKIT = "buildkit"
+    CLASSIC = "classic"
+    PODMAN = "podman"
+
+
 class LayerState(StrEnum):
     """Where a layer of a pull stands. ``PRESENT``: it was there before."""
 
@@ -71,6 +79,7 @@ class ImageTask:
     there. ``step`` is a build's, ``log_tail`` its newest lines, ``log`` the file with all of them on the agent's
     machine. ``tries`` is how often it was begun. ``free_bytes`` is what was left on the engine's disk when it was last
     looked at. ``jobs`` are the ids of those that wait for it; ``by_hand``: a person asked for it, jobs or not.
+    ``builder`` is what builds, once that is known.
     """
 
     id: str
@@ -99,6 +108,7 @@ class ImageTask:
     jobs: tuple[str, ...] = ()
     by_hand: bool = False
     engine: str = LOCAL_RUNTIME
+    builder: BuilderName | None = None
 
     @property
     def owner(self) -> Owner:
