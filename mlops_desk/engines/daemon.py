@@ -37,6 +37,12 @@ def incarnation(address: str) -> str | None:
     return f"{boot_id()}:{pid}:{ticks}" if ticks is not None and _is_engine(pid) else None
 
 
+def docker_socket(address: str) -> str | None:
+    """Return the socket of a Docker that is a process of this machine; None for others, and for what forwards one."""
+    found = incarnation(address)
+    return None if found is None or found.endswith(f":{_PODMAN}") else address.removeprefix("unix://")
+
+
 def listener(path: str) -> int:
     """Return the pid of the process that listens on a Unix socket. Raises OSError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

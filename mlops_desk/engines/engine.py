@@ -265,6 +265,13 @@ class Engine(ImageStore, Protocol):
         """
         ...
 
+    def sight_socket(self) -> str | None:
+        """Return the socket at which one attaches to see what a container paints, of a Docker on this machine.
+
+        None where that can't be, or the log tells of a line before it has its end, as Podman's does. Raises Invalid.
+        """
+        ...
+
     def remove_network(self, name: str) -> None:
         """Remove a network. No error when it is gone; Refused while a container is on it."""
         ...

@@ -265,6 +265,9 @@ class FakeEngine(FakeImages):
         (hand or (lambda _end: None))(over.set)
         return stamped(self._lines(name, follow=follow, tail=None, over=over), begun, since)
 
+    def sight_socket(self) -> str | None:
+        return None
+
     # -- inside --------------------------------------------------------------------------------
 
     def _is_made_of(self, image_id: str) -> bool:

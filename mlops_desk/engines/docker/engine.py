@@ -14,7 +14,7 @@ from typing import Any
 from mlops_desk.base.disk.mount_points import MountPoint, mount_points
 from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.engines.daemon import incarnation
+from mlops_desk.engines.daemon import docker_socket, incarnation
 from mlops_desk.engines.dialects import PODMAN
 from mlops_desk.engines.docker import building, images, logs, stored, trouble
 from mlops_desk.engines.docker.address import choose_address
@@ -283,6 +283,9 @@ class DockerEngine:
         return (
             LogPiece(logs.written_at(stamp) or since, stamp.decode("ascii", "replace"), text) for stamp, text in frames
         )
+
+    def sight_socket(self) -> str | None:
+        return docker_socket(self._address())
 
     def _is_going(self, name: str) -> bool:
         return self.inspect(name).status in _GOING

@@ -13,7 +13,7 @@ import pytest
 
 from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.engines import daemon
-from mlops_desk.engines.daemon import incarnation, listener
+from mlops_desk.engines.daemon import docker_socket, incarnation, listener
 
 _LISTENS = """
 import ctypes, socket, sys
@@ -96,3 +96,10 @@ def test_a_socket_that_nobody_listens_on_is_not_known(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(place / "a.sock"))
     assert incarnation(f"unix://{place}/a.sock") is None
+
+
+@pytest.mark.parametrize(("program", "is_one"), [("dockerd", True), ("podman", False), ("ssh", False)])
+def test_nobody_attaches_but_to_a_docker_of_this_machine(place: Path, program: str, is_one: bool) -> None:
+    with listening(place / "a.sock", program):
+        assert docker_socket(f"unix://{place}/a.sock") == (f"{place}/a.sock" if is_one else None)
+    assert docker_socket("tcp://10.0.0.1:2376") is None

@@ -1,5 +1,8 @@
 """What was heard last of a container, for whoever glances at it: neither engine nor disk is asked.
 
+Lines come from the log. What a line consists of so far is seen on the container itself, where somebody looks on: an
+engine's log has a line when it is over, and tells then all that it showed before. That was seen, and is left out.
+
 A later agent goes on with the end of what is kept, so that it knows at once how far a job is.
 """
 
@@ -29,6 +32,8 @@ class Heard:
         self._count = 0
         self._painted = b""
         self._at: float | None = None
+        self._line_at = 0.0
+        self._is_seen = False
         self.pieces = 0
 
     def recall(self, folder: Path, count: int) -> None:
@@ -51,9 +56,32 @@ class Heard:
         seen = [SeenLine(number, piece.at, shown(line)) for number, line in enumerate(lines, count - len(lines))]
         with self._lock:
             self._lines.extend(seen)
-            self._count, self._painted, self._at = count, painted, piece.at
-            if not again:
-                self._keep(piece.at, piece.data)
+            self._count, self._at = count, piece.at
+            if lines:
+                self._line_at = piece.at
+            if not self._is_seen:
+                self._painted = painted
+                if not again:
+                    self._keep(piece.at, piece.data)
+            elif lines:
+                self._keep(piece.at, b"".join(line + b"\n" for line in lines))
+
+    def see(self, at: float, painted: bytes) -> None:
+        """Take what is painted at Unix time ``at``, b"" for nothing: from now on who looks on tells it, not the log."""
+        with self._lock:
+            self._is_seen = True
+            if at < self._line_at:
+                return  # what has ended since may be this
+            self._painted = painted
+            if painted:
+                self._at = at
+                self._keep(at, b"\r" + painted + b"\r")
+
+    def see_no_more(self) -> None:
+        """Nobody looks on: the log alone tells."""
+        with self._lock:
+            if self._is_seen:
+                self._is_seen, self._painted = False, b""
 
     def _keep(self, at: float, data: bytes) -> None:
         self._pieces.append(SeenPiece(self.pieces, at, data[-_PIECES_BYTES:]))

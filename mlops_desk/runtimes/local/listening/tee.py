@@ -123,6 +123,14 @@ class Tee:
                 self._changed.wait_for(lambda: self.over, timeout_seconds)
             self._closed = True
 
+    def see(self, at: float, painted: bytes) -> None:
+        """Take what the container paints, as who looks on tells."""
+        self._heard.see(at, painted)
+
+    def see_no_more(self) -> None:
+        """Nobody looks on any more."""
+        self._heard.see_no_more()
+
     def glance(self) -> Glance:
         """Return what was heard last; never waits for the disk."""
         return self._heard.glance()

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import Engine
 from mlops_desk.records.jobs.job import Attempt
+from mlops_desk.runtimes.local.listening.sight.watch import SightWatch
 from mlops_desk.runtimes.local.listening.tee import Tee
 
 _log = logging.getLogger(__name__)
@@ -23,6 +25,7 @@ class Tees:
     def __init__(self, engine: Engine, loop: Loop | None, most_bytes: Callable[[], int]) -> None:
         self._engine = engine
         self._loop = loop
+        self._sight = None if loop is None else SightWatch(loop, self._see, self._see_no_more)
         if loop is not None:
             loop.at_end(self.stop)
         self._most_bytes = most_bytes
@@ -42,14 +45,39 @@ class Tees:
                 self._loop.start(f"log-of-{container}", made.run)
         with self._lock:
             tees = list(self._tees.values())
+            heard = {name for name, tee in self._tees.items() if not tee.over}
+        self._look_at(heard)
         for tee in tees:
             try:
                 tee.flush_if_due()
             except OSError as error:
                 _log.warning("A log can't be written for now: %s", error.strerror)
 
+    def _look_at(self, containers: set[str]) -> None:
+        if self._sight is None:
+            return
+        try:
+            socket = self._engine.sight_socket() if containers else None
+        except DeskError as error:
+            _log.debug("What containers paint is not seen for now: %s", error.message)
+            return
+        self._sight.look_at(dict.fromkeys(containers, socket) if socket is not None else {})
+
+    def _see(self, container: str, at: float, painted: bytes) -> None:
+        tee = self.of(container)
+        if tee is not None:
+            tee.see(at, painted)
+
+    def _see_no_more(self) -> None:
+        with self._lock:
+            tees = list(self._tees.values())
+        for tee in tees:
+            tee.see_no_more()
+
     def stop(self) -> None:
         """Stop to listen: the agent is about to end, and the next one goes on."""
+        if self._sight is not None:
+            self._sight.stop()
         with self._lock:
             tees = list(self._tees.values())
         for tee in tees:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from mlops_desk.base.errors import Invalid
 from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import ContainerSpec, LogPiece
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
@@ -47,6 +48,9 @@ class Source:
         with self.changed:
             self.over = True
             self.changed.notify_all()
+
+    def sight_socket(self):
+        return None
 
     def log_pieces(self, name, *, since=0.0, follow=False, hand=None):
         self.asked.append(since)
@@ -236,3 +240,94 @@ def test_a_later_agent_glances_at_what_is_kept_and_hears_nothing_of_it_twice(sou
     assert [piece.data for piece in seen.pieces] == [b"step %d/10\n" % number for number in range(10)]
     assert [line.number for line in seen.newest] == list(range(10))
     assert seen.pieces[3].at == 1_700_000_000.0
+
+
+def test_a_bar_that_is_seen_moves_and_its_log_tells_it_no_second_time(source, tmp_path):
+    tee, _ = listening(source, tmp_path)
+    source.write(b"epoch 1\n")
+    wait_for(lambda: tee.glance().count == 1)
+    tee.see(1_700_000_001.0, b"")
+    tee.see(1_700_000_002.0, b" 10%")
+    tee.see(1_700_000_003.0, b" 20%")
+    seen = tee.glance()
+    assert (seen.painted, seen.heard_at, seen.count) == (" 20%", 1_700_000_003.0, 1)
+    source.write(b"\r 10%\r 20%")
+    source.write(b"\r 100%\nepoch 2\n")
+    wait_for(lambda: tee.glance().count == 3)
+    assert [piece.data for piece in tee.glance().pieces] == [
+        b"epoch 1\n",
+        b"\r 10%\r",
+        b"\r 20%\r",
+        b" 100%\nepoch 2\n",
+    ]
+    tee.see(1_700_000_010.0, b"")
+    assert tee.glance().painted == ""
+    source.end()
+
+
+def test_what_was_painted_before_the_newest_line_is_told_too_late(source, tmp_path):
+    tee, _ = listening(source, tmp_path)
+    source.write(b"\r 100%\n")
+    wait_for(lambda: tee.glance().count == 1)
+    tee.see(1_699_999_999.0, b" 99%")
+    assert tee.glance().painted == ""
+    assert [piece.data for piece in tee.glance().pieces] == [b"\r 100%\n"]
+    source.end()
+
+
+def test_without_who_looks_on_the_log_tells_again(source, tmp_path):
+    tee, _ = listening(source, tmp_path)
+    wait_for(lambda: source.asked)
+    tee.see(1_600_000_000.0, b" 10%")
+    tee.see_no_more()
+    assert tee.glance().painted == ""
+    source.write(b"\r 20%")
+    wait_for(lambda: tee.glance().painted == " 20%")
+    assert tee.glance().pieces[-1].data == b"\r 20%"
+    tee.see_no_more()
+    assert tee.glance().painted == " 20%"
+    source.end()
+
+
+class Looked:
+    """Stands for who looks on, and keeps what it is asked."""
+
+    def __init__(self, _loop, see, see_no_more) -> None:
+        self.see, self.see_no_more, self.asked = see, see_no_more, []
+
+    def look_at(self, containers) -> None:
+        self.asked.append(containers)
+
+    def stop(self) -> None:
+        self.asked.append("stopped")
+
+
+def test_containers_are_looked_at_while_somebody_listens_to_them(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(listeners, "SightWatch", Looked)
+    loop = Loop("test")
+    tees = Tees(source, loop, lambda: ENOUGH)
+    looked = tees._sight
+    source.sight_socket = lambda: "/run/engine.sock"
+    tees.listen([(NAME, tmp_path)])
+    assert looked.asked == [{NAME: "/run/engine.sock"}]
+    looked.see(NAME, 1_600_000_000.0, b" 10%")
+    looked.see("gone", 1_600_000_000.0, b" 10%")
+    assert tees.of(NAME).glance().painted == " 10%"
+    looked.see_no_more()
+    assert tees.of(NAME).glance().painted == ""
+
+    def refuses():
+        raise Invalid("no such engine")
+
+    source.sight_socket = refuses
+    tees.listen([(NAME, tmp_path)])
+    source.sight_socket = lambda: None
+    tees.listen([(NAME, tmp_path)])
+    assert looked.asked[1:] == [{}]
+    source.sight_socket = lambda: "/run/engine.sock"
+    source.end()
+    wait_for(lambda: tees.of(NAME).over)
+    tees.listen([(NAME, tmp_path)])
+    assert looked.asked[2:] == [{}]
+    assert loop.stop(30.0) == []
+    assert looked.asked[3:] == ["stopped"]
