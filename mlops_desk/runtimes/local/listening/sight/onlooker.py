@@ -23,7 +23,7 @@ _TOLD_SECONDS = 0.5  # chosen: twice as often as anybody looks
 _AGAIN_SECONDS = 10.0  # chosen: an engine that restarts, or a flood, is over by then
 _FLOOD_BYTES = 256 << 10
 """Chosen: in a second. No bars write so much, and who prints more shall not be slowed by being read twice."""
-_PIECE_BYTES = 64 << 10
+_PIECE_BYTES = 64 << 10  # chosen: the twice of what an engine hands on at once
 _REQUEST = (
     "POST /containers/{}/attach?stream=1&stdout=1&stderr=1 HTTP/1.1\r\nHost: engine\r\n"
     "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"

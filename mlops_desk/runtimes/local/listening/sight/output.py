@@ -5,7 +5,7 @@ Bounded whatever comes: of the two streams the end is kept, as much as a bar can
 
 _HEAD_BYTES = 16 << 10  # chosen: an answer's head has a few hundred
 _FRAME_HEAD_BYTES = 8  # Docker's API: stream, three zeros, and the length (big-endian)
-_STREAMS = (1, 2)
+_STREAMS = (1, 2)  # stdout and stderr in Docker's API
 _KEPT_BYTES = 4096  # chosen: two states of a line that fills a wide terminal, and what comes between them
 SHOWN_BYTES = 1000  # chosen: a bar over the whole width of a wide terminal has 600
 
