@@ -84,7 +84,7 @@ class SecretStore:
         if found.kept_in == to:  # of an agent that died while it moved it, the older one is left
             self._unlink(self._path(uid, name) if to == KEYRING else self._mark(uid, name))
             return found
-        value = self.value(uid, name).decode()
+        value = self._value(uid, name, quiet=False).decode()
         return self._into_keyring(uid, name, value) if to == KEYRING else self._into_file(uid, name, value)
 
     def remove(self, uid: int, name: str) -> SecretName:
@@ -103,13 +103,18 @@ class SecretStore:
                 raise Refused(_missing(name).message, _hint(name))
 
     def value(self, uid: int, name: str) -> bytes:
-        """Return what a secret says. Raises NotFound, Unavailable."""
+        """Return what a secret says, without a window that asks for a password. Raises NotFound, Unavailable."""
+        return self._value(uid, name, quiet=True)
+
+    def _value(self, uid: int, name: str, *, quiet: bool) -> bytes:
         if self.name(uid, name).kept_in == KEYRING:
             try:
-                found = self._keyring.value(uid, name)
+                found = self._keyring.value(uid, name, quiet=quiet)
             except Refused as error:  # none in this session, as of an agent that was started outside of any
                 text = f"The secret {name} is in a keyring. {error.message}"
-                hint = Hint(f"mlops-desk secrets set {name}", before="Unlock it, or set the secret anew: ")
+                hint = Hint(
+                    f"mlops-desk secrets set {name}", before="Log in where it answers, or set the secret anew: "
+                )
                 raise Unavailable(text, hint) from error
             if found is None:
                 raise NotFound(f"The keyring has no secret {name} any more.", _hint(name))

@@ -8,11 +8,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.errors import Hint, TimedOut, Unavailable
+from mlops_desk.base.errors import TimedOut, Unavailable
 from mlops_desk.base.process import run_worker
 
 _WORKER = "mlops_desk.storage.keyring.worker"
-_SECONDS = 10.0  # chosen: a keyring that asks its person for a password is as good as locked to an agent
+_SECONDS = 10.0  # chosen: who is not asked for a password has answered long before
+_ASKED_SECONDS = 25.0  # chosen: for a password that is typed; moving a secret asks twice, and verbs end after 60 s
 
 
 class PersonalKeyring:
@@ -25,9 +26,12 @@ class PersonalKeyring:
         """Return what the keyring of a person is. Raises Refused where there is none, Unavailable."""
         return str(self._ask(uid, {"act": "look"})["keyring"])
 
-    def value(self, uid: int, name: str) -> str | None:
-        """Return what an entry says; None for no such entry. Raises Refused, Unavailable."""
-        found = self._ask(uid, {"act": "get", "name": name})["value"]
+    def value(self, uid: int, name: str, *, quiet: bool = True) -> str | None:
+        """Return what an entry says; None for no such entry. Raises Refused, Unavailable.
+
+        Asked ``quiet``, a locked keyring opens no window: a job that waits for it would open one again and again.
+        """
+        found = self._ask(uid, {"act": "get", "name": name, "quiet": quiet})["value"]
         return None if found is None else str(found)
 
     def set(self, uid: int, name: str, value: str) -> None:
@@ -41,13 +45,14 @@ class PersonalKeyring:
 
     def _ask(self, uid: int, request: dict[str, Any]) -> dict[str, Any]:
         own = uid == os.geteuid()
+        seconds = _SECONDS if request.get("quiet") or request["act"] == "look" else _ASKED_SECONDS
         try:
             answer: dict[str, Any] = run_worker(
-                _WORKER, {**request, "service": self._service}, _SECONDS, _session(uid), as_uid=None if own else uid
+                _WORKER, {**request, "service": self._service}, seconds, _session(uid), as_uid=None if own else uid
             )
         except TimedOut as error:
-            hint = Hint("mlops-desk secrets list", before="It may wait to be unlocked in a window: ")
-            raise Unavailable(f"The keyring gave no answer within {_SECONDS:g} s.", hint) from error
+            hint = "It may wait in a window for its password, or hang: unlock it, and do this again."
+            raise Unavailable(f"The keyring gave no answer within {seconds:g} s.", hint) from error
         return answer
 
 

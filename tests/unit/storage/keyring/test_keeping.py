@@ -67,7 +67,7 @@ def test_a_secret_goes_into_the_keyring_and_comes_back(ring, store, tmp_path):
     ],
 )
 def test_without_a_keyring_it_is_a_file_and_that_is_told(ring, store, tmp_path, monkeypatch, backend, mood, said):
-    monkeypatch.setattr(keeper, "_SECONDS", 3.0)
+    monkeypatch.setattr(keeper, "_ASKED_SECONDS", 3.0)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", backend)
     ring(mood)
     kept = store.set(ME, "A", "canary")
