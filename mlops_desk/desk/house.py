@@ -44,6 +44,7 @@ from mlops_desk.images.users import ImageNeed
 from mlops_desk.jobs.bare import BareService
 from mlops_desk.jobs.queue.rules import rules_of
 from mlops_desk.jobs.service import JobsService
+from mlops_desk.jobs.staging.disk import CHECK, disk_check
 from mlops_desk.leases.container_devices import may_open_gpus
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.grounds import LeaseOwner
@@ -419,6 +420,7 @@ class Desk(DeskVerbs):
         engines = doctor.engine_checks(self.other_engines, self.engine_table.trouble)
         gpus = self.engine_wiring.checks(self.engine, self.telemetry.status)
         more = {"metrics endpoint": self.exporter.check, "gpu leases": self.leasing.check}
+        more[CHECK] = lambda: disk_check(self.jobs.disk())
         return doctor.examine(
             self.folder.root,
             self.engine,

@@ -6,9 +6,10 @@ from typing import Any
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
 from mlops_desk.cli.cells import ago, facts, moment, size, table
-from mlops_desk.records.jobs.staging import ClearedCopies, JobDisk, StagedCopy, StagingCache
+from mlops_desk.records.jobs.staging import ClearedCopies, GoesNext, JobDisk, StagedCopy, StagingCache
 
 _HEADS = ["COPY", "SOURCE", "USER", "FILES", "SIZE", "USED", "BY"]
+_NAME = 60  # chosen: of a path as much as a table has room for
 _MORE = Hint("mlops-desk jobs clear-cache --preview", after=" tells which of yours no job uses.")
 
 
@@ -57,13 +58,22 @@ def cleared(item: ClearedCopies) -> str:
 
 
 def disk(item: JobDisk) -> str:
-    """Return the budget with its parts."""
+    """Return the budget with its parts, what goes first of each, and where the disk is too small for it."""
     rows = [
-        [part.name, size(part.used_bytes), size(part.budget_bytes), part.setting, plain(part.folder)]
+        [part.name, size(part.used_bytes), size(part.budget_bytes), _next(part.next), part.setting, plain(part.folder)]
         for part in item.parts
     ]
     head = f"Jobs keep {size(item.used_bytes)} of at most {size(item.budget_bytes)} (setting jobs.disk_mebibytes)."
-    return "\n\n".join([head, table(["WHAT", "TAKES", "OF", "SETTING", "WHERE"], rows)])
+    short = [
+        f"The disk of {plain(one.folder)} lacks {size(one.lacks_bytes)} for what they may still take."
+        for one in item.disks
+        if one.lacks_bytes
+    ]
+    return "\n\n".join([head, table(["WHAT", "TAKES", "OF", "GOES FIRST", "SETTING", "WHERE"], rows), *short])
+
+
+def _next(one: GoesNext | None) -> str:
+    return "–" if one is None else f"{plain(one.name, _NAME)} ({ago(one.at)})"
 
 
 FORMS: dict[type, Callable[[Any], str]] = {

@@ -78,17 +78,13 @@ class Freezing:
                 self._snapshots.store.make_places(snapshot.sha256, places)
                 yield Capsule(git=git_identity(snapshot.facts), source_sha256=snapshot.sha256)
 
+    def first_to_go(self, active: Iterable[Capsule | None]) -> tuple[str, float] | None:
+        """Return the snapshot that goes first when there is no room for all, and when it was used last."""
+        return self.store.first_to_go(_named(active))
+
     def tidy(self, active: Callable[[], Iterable[Capsule | None]]) -> None:
         """Clear away snapshots beyond the budget; never those of ``active`` jobs."""
-        gone = self._snapshots.tidy(
-            lambda: [
-                sha256
-                for one in active()
-                if one is not None
-                for sha256 in (one.source_sha256, one.build_sha256)
-                if sha256 is not None
-            ]
-        )
+        gone = self._snapshots.tidy(lambda: _named(active()))
         if gone:
             _log.info("%d snapshots of code were cleared away, as their disk budget is used up", gone)
 
@@ -96,3 +92,9 @@ class Freezing:
 def with_spec(capsule: Capsule, spec: JobSpec) -> Capsule:
     """Return a capsule with what the spec itself fixes."""
     return replace(capsule, params=dict(spec.params), seed=spec.seed)
+
+
+def _named(capsules: Iterable[Capsule | None]) -> list[str]:
+    """Return the snapshots that capsules name."""
+    names = [sha256 for one in capsules if one is not None for sha256 in (one.source_sha256, one.build_sha256)]
+    return [sha256 for sha256 in names if sha256 is not None]

@@ -1,7 +1,6 @@
 """The verbs about what jobs keep on the disk: copies of data, and what logs, code and data take together."""
 
 import logging
-from builtins import list as list_of
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,12 @@ from pathlib import Path
 from mlops_desk.base.caller import current_caller
 from mlops_desk.base.errors import Refused
 from mlops_desk.jobs.capsule.freezing import Freezing
+from mlops_desk.jobs.staging.disk import code_part, data_part, disk_of, logs_part
 from mlops_desk.jobs.staging.foretelling import Foretelling
 from mlops_desk.jobs.staging.shelf import StagingShelf
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.staging import ClearedCopies, DiskPart, JobDisk, StagedCopy, StagingCache, StagingForecast
-from mlops_desk.runtimes.archive.budget import kept_bytes
-from mlops_desk.runtimes.disk_shares import LOGS, SNAPSHOTS, STAGING
+from mlops_desk.records.jobs.staging import ClearedCopies, JobDisk, StagedCopy, StagingCache, StagingForecast
 
 _log = logging.getLogger(__name__)
 
@@ -89,11 +87,11 @@ class DiskVerbs:
         return self._kept.shelf.clear(mine, self._kept.active(), preview=preview)
 
     def disk(self) -> JobDisk:
-        kept, rules = self._kept, self._kept.shelf.rules()
+        kept, rules, active = self._kept, self._kept.shelf.rules(), self._kept.active()
         shares = rules.shares
-        parts: list_of[DiskPart] = [
-            DiskPart("logs", str(kept.jobs), kept_bytes(list_of(kept.jobs.glob("*/a*/log"))), shares.logs, LOGS),
-            DiskPart("code", str(kept.sources), kept.freezing.store.size_bytes(), shares.snapshots, SNAPSHOTS),
-            DiskPart("data", str(rules.folder), kept.shelf.used_bytes(), shares.staging, STAGING),
-        ]
-        return JobDisk(shares.whole, sum(part.used_bytes for part in parts), tuple(parts))
+        parts = (
+            logs_part(kept.jobs, shares.logs),
+            code_part(kept.sources, kept.freezing, active, shares.snapshots),
+            data_part(kept.shelf, active),
+        )
+        return disk_of(parts, shares.whole, rules.reserve_bytes)

@@ -127,20 +127,61 @@ class ClearedCopies:
 
 
 @dataclass(frozen=True, slots=True)
+class GoesNext:
+    """What has to go first where a part of the disk budget is used up; ``at`` is when it ended or was used last.
+
+    ``job_id`` is whose it is (of logs), ``copy`` a copy's id (of data), ``size_bytes`` what goes with it (None: what
+    it shares with others is not told apart).
+    """
+
+    name: str
+    at: float
+    size_bytes: int | None = None
+    job_id: str | None = None
+    copy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DiskPart:
-    """What one kind of thing takes of the disk budget of jobs. ``setting`` is what decides its part."""
+    """What one kind of thing takes of the disk budget of jobs. ``setting`` is what decides its part.
+
+    ``next`` is what goes first when that is used up; None: nothing can, as all of it is in use.
+    """
 
     name: str
     folder: str
     used_bytes: int
     budget_bytes: int
     setting: str
+    next: GoesNext | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRoom:
+    """A disk on which parts (``parts``, by name) of the budget lie.
+
+    ``allowed_bytes`` is what they may still take, ``reserve_bytes`` what copies of data leave free; ``lacks_bytes`` is
+    how much of the former the disk has no room for. ``free_bytes`` None: not known.
+    """
+
+    folder: str
+    parts: tuple[str, ...]
+    free_bytes: int | None
+    allowed_bytes: int
+    reserve_bytes: int = 0
+
+    @property
+    def lacks_bytes(self) -> int:
+        if self.free_bytes is None:
+            return 0
+        return max(0, self.allowed_bytes - max(0, self.free_bytes - self.reserve_bytes))
 
 
 @dataclass(frozen=True, slots=True)
 class JobDisk:
-    """The one disk budget for the logs of jobs, snapshots of their code and staged data, and its parts."""
+    """The one disk budget for the logs of jobs, snapshots of their code and staged data, its parts, and their disks."""
 
     budget_bytes: int
     used_bytes: int
     parts: tuple[DiskPart, ...] = ()
+    disks: tuple[DiskRoom, ...] = ()

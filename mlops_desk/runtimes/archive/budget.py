@@ -1,6 +1,7 @@
 """All logs together keep within one budget: the logs of those that ended first go first."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_desk.runtimes.archive.blocks import parts
@@ -26,6 +27,24 @@ def trim(folders: list[Path], most_bytes: int) -> int:
             removed += 1
             _log.info("The log in %s was removed: all logs together may take %d MiB", folder, most_bytes >> 20)
     return removed
+
+
+@dataclass(frozen=True, slots=True)
+class EndedLog:
+    """The log of what has ended. ``ended_at`` is Unix time."""
+
+    folder: Path
+    size_bytes: int
+    ended_at: float
+
+
+def first_to_go(folders: list[Path]) -> EndedLog | None:
+    """Return the log that goes first when there is no room for all; None: none has ended. Raises OSError."""
+    for folder in sorted(filter(has_ended, folders), key=_ended_at):
+        size = sum(part.size_bytes() for part in parts(folder))
+        if size:
+            return EndedLog(folder, size, _ended_at(folder))
+    return None
 
 
 def kept_bytes(folders: list[Path]) -> int:

@@ -255,6 +255,16 @@ class SnapshotStore:
                     gone += 1
             return gone
 
+    def first_to_go(self, active: Iterable[str]) -> tuple[str, float] | None:
+        """Return the snapshot that goes first when there is no room for all, and when it was used last."""
+        with self._lock:
+            kept = {*active, *(sha for sha, users in self._used.items() if users > 0)}
+            for path in self._oldest_first():
+                with contextlib.suppress(OSError):  # gone meanwhile
+                    if path.stem not in kept:
+                        return path.stem, path.stat().st_mtime
+        return None
+
     def _oldest_first(self) -> list[Path]:
         found = []
         for path in (self._root / "snapshots").glob("*.json"):

@@ -1,5 +1,6 @@
 """What jobs keep on the disk: shown, cleared by whose it is, and code that is not whole any more."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -7,16 +8,20 @@ import pytest
 from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.jobs.capsule.freezing import Freezing
 from mlops_desk.jobs.capsule.source.taking import Snapshots
+from mlops_desk.jobs.staging import disk
+from mlops_desk.jobs.staging.foretelling import Foretelling
 from mlops_desk.jobs.staging.verbs import DiskVerbs, KeptOnDisk
 from mlops_desk.records.jobs.capsule import Capsule
 from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.jobs.staging import DiskPart, GoesNext
 
 
 @pytest.fixture
 def verbs(cache):
     made = DiskVerbs()
     freezing = Freezing(Snapshots(cache.root / "sources"))
-    made._kept = KeptOnDisk(cache.root / "jobs", cache.root / "sources", freezing, cache.shelf, cache.book.active)
+    kept = (cache.root / "jobs", cache.root / "sources", freezing, cache.shelf, cache.book.active)
+    made._kept = KeptOnDisk(*kept, Foretelling(cache.shelf))
     return made
 
 
@@ -49,3 +54,67 @@ def test_a_job_that_waits_with_damaged_code_never_starts_with_it(cache, verbs, m
     verbs._kept.mend_snapshots(cache.book.fail)
     assert cache.book.get("torn").reason.class_ == "source_damaged"
     assert (cache.book.get("torn").state, cache.book.get("whole").state) == (JobState.FAILED, JobState.QUEUED)
+
+
+def test_of_each_part_it_is_told_what_goes_first(cache, verbs):
+    for name in ("old", "new", "used"):
+        cache.submit(name, cache.data(name, a=name))
+        cache.stage(name)
+    for name in ("old", "new"):
+        cache.run(name, JobState.SUCCEEDED)
+    for job_id, ended, size in (("j2", 200, 10), ("j1", 100, 10), ("j0", 50, 0), ("j3", None, 10)):
+        log = cache.root / "jobs" / job_id / "a1" / "log"
+        log.mkdir(parents=True)
+        (log / "0").write_bytes(b"x" * size)
+        if ended is not None:
+            (log / "ended").touch()
+            os.utime(log / "ended", (ended, ended))
+    found = {part.name: part.next for part in verbs.disk().parts}
+    assert (found["data"].name, found["data"].size_bytes) == (str(cache.share / "old"), 4096)
+    assert found["data"].copy == next(one.id for one in verbs.cache().copies if one.source.endswith("old"))
+    assert found["code"] is None
+    snapshots = cache.root / "sources" / "snapshots"
+    snapshots.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(("b" * 64, "a" * 64, "c" * 64)):
+        (snapshots / f"{name}.json").write_text("{}")
+        os.utime(snapshots / f"{name}.json", (number + 1, number + 1))
+    cache.submit("torn", capsule=Capsule(source_sha256="b" * 64))
+    assert {part.name: part.next for part in verbs.disk().parts}["code"] == GoesNext("snapshot aaaaaaaaaaaa", 2.0)
+    for job in cache.book.active():
+        cache.run(job.id, JobState.RUNNING)
+    cache.submit("again", cache.share / "old", cache.share / "new", at=0.0)
+    cache.stager.due(cache.queue())
+    assert {part.name: part.next for part in verbs.disk().parts}["data"] is None
+
+
+def a_disk(*parts, reserve=0):
+    return disk.disk_of(parts, sum(part.budget_bytes for part in parts), reserve)
+
+
+def test_a_disk_that_can_not_hold_the_budget_is_warned_of_with_what_would_fit(tmp_path, monkeypatch):
+    gib = 1 << 30
+    monkeypatch.setattr(disk, "available_bytes", lambda folder: 30 * gib if folder == tmp_path else 100 * gib)
+    monkeypatch.setattr(disk, "_device", lambda folder: folder.name)
+    logs = DiskPart("logs", str(tmp_path), gib, 5 * gib, "l")
+    data = DiskPart("data", str(tmp_path), 10 * gib, 50 * gib, "d")
+    told = a_disk(logs, data, reserve=20 * gib)
+    (room,) = told.disks
+    assert (room.parts, room.allowed_bytes, room.free_bytes, room.lacks_bytes) == (
+        ("logs", "data"),
+        44 * gib,
+        30 * gib,
+        34 * gib,
+    )
+    check = disk.disk_check(told)
+    assert (check.state, "they may take 44.0 GiB more" in check.text) == ("warning", True)
+    assert check.fix == "mlops-desk settings set jobs.disk_mebibytes 21504"
+    tight = disk.disk_check(a_disk(logs, replace(data, budget_bytes=10 * gib), reserve=29 * gib))
+    assert (tight.state, tight.fix) == ("warning", "mlops-desk settings set jobs.disk_mebibytes 12288")
+    full = disk.disk_check(a_disk(replace(logs, used_bytes=0), reserve=0))
+    assert full.state == "ok"
+    # The reserve is of the disk of data alone; and a disk that has room is not told of.
+    elsewhere = replace(data, folder="/elsewhere")
+    assert [one.lacks_bytes for one in a_disk(logs, elsewhere, reserve=20 * gib).disks] == [0, 0]
+    assert disk.disk_check(a_disk(logs, elsewhere)).state == "ok"
+    monkeypatch.setattr(disk, "available_bytes", lambda _folder: None)
+    assert disk.disk_check(a_disk(logs, data)).state == "ok"
