@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from engine_doubles import Engines, Secrets, some_engines, some_secrets
 from image_doubles import Images, pulling, some_images, some_room, some_volumes
 from service_double import Service
+from staging_doubles import StagingVerbs, some_copies
 
 from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Place, Refused, Unavailable
 from mlops_desk.base.settings import SETTINGS
@@ -102,7 +103,7 @@ class Agent(Service):
         return self._double.audited[:limit]
 
 
-class Jobs(Service):
+class Jobs(StagingVerbs, Service):
     def submit(self, spec: str, folder: str = "/", runtime: str | None = None) -> Job:
         self._double.submitted.append((spec, runtime))
         if "image:" not in spec:
@@ -530,6 +531,7 @@ class Double:
         self.found_engines = [] if empty else some_engines()
         self.secrets_by_name = {} if empty else {one.name: one for one in some_secrets()}
         self.kept_values: dict[str, str] = {}
+        self.copies_by_id = {} if empty else {one.id: one for one in some_copies()}
         self.checks = [Check("engine", "ok", "docker 29.1 (GPU proven)"), Check("driver", "ok", "580.65")]
         self.agent, self.telemetry = Agent(self, "agent"), Telemetry(self, "telemetry")
         self.jobs, self.models, self.runs = Jobs(self, "jobs"), Models(self, "models"), Runs(self, "runs")

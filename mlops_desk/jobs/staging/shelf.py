@@ -18,7 +18,7 @@ from mlops_desk.jobs.staging.room import UNDER_WAY, HeldCopy, Limits, over_budge
 from mlops_desk.jobs.staging.tree_copy import SINGLE
 from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.spec import JobSpec, Mount
-from mlops_desk.records.jobs.staging import ClearedCopies, StagedCopy, StagingCache
+from mlops_desk.records.jobs.staging import ClearedCopies, StagedCopy, StagingCache, StagingProgress
 from mlops_desk.runtimes.disk_shares import DiskShares
 
 _log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ class StagingShelf:
 
     def show(self, active: Sequence[Job]) -> StagingCache:
         """Tell what there is, what was used last first."""
-        rules, users = self.rules(), _users(active)
+        rules, users = self.rules(), Users(active)
         with self._lock:
             found = [self._told(copy, users) for copy in self.copies.all()]
             used = self.copies.used_bytes()
@@ -179,11 +179,11 @@ class StagingShelf:
         """Tell of one copy, named by its id. Raises NotFound."""
         with self._lock:
             self._known(copy)
-            return self._told(copy, _users(active))
+            return self._told(copy, Users(active))
 
     def clear(self, chosen: Collection[str], active: Sequence[Job], *, preview: bool) -> ClearedCopies:
         """Take copies out, or tell what would go; what jobs use stays. Raises Unavailable."""
-        users = _users(active)
+        users = Users(active)
         with self._lock:
             told = [self._told(copy, users) for copy in chosen if self.copies.get(copy) is not None]
             gone = tuple(one for one in told if not one.jobs)
@@ -201,19 +201,32 @@ class StagingShelf:
             raise NotFound(f"There is no copy {plain(copy)} in the cache.", hint)
         return facts
 
-    def _told(self, copy: str, users: Mapping[str, list[str]]) -> StagedCopy:
+    def _told(self, copy: str, users: "Users") -> StagedCopy:
         facts = self._known(copy)
+        key = (facts.uid, facts.source)
+        is_newest = facts.made_at == max(one.made_at for one in self.copies.of(*key).values())
         return StagedCopy(
             copy, facts.source, facts.uid, user_name(facts.uid), facts.files, facts.size_bytes,
             self.copies.frees_bytes(copy), facts.whole, facts.made_at, facts.used_at, facts.sha256,
-            tuple(users.get(copy, ())),
+            tuple(users.of_copy.get(copy, ())), tuple(users.waiting.get(key, ())) if is_newest else (),
+            users.progress.get(key) if is_newest and not facts.whole else None,
         )  # fmt: skip
 
 
-def _users(active: Iterable[Job]) -> dict[str, list[str]]:
-    """Return which jobs use which copy."""
-    found: dict[str, list[str]] = {}
-    for job in active:
-        for one in () if job.capsule is None else job.capsule.staged:
-            found.setdefault(one.copy, []).append(job.id)
-    return found
+class Users:
+    """Which jobs use which copy (``of_copy``), which wait for a source (``waiting``), and how far its copy is."""
+
+    def __init__(self, active: Iterable[Job]) -> None:
+        self.of_copy: dict[str, list[str]] = {}
+        self.waiting: dict[tuple[int, str], list[str]] = {}
+        self.progress: dict[tuple[int, str], StagingProgress] = {}
+        for job in active:
+            staged = () if job.capsule is None else job.capsule.staged
+            for one in staged:
+                self.of_copy.setdefault(one.copy, []).append(job.id)
+            have = {one.target for one in staged}
+            for mount in staged_mounts(job.spec):
+                if mount.target not in have:
+                    self.waiting.setdefault((job.submitted_by, mount.source), []).append(job.id)
+            if job.staging is not None:
+                self.progress[job.submitted_by, job.staging.source] = job.staging

@@ -82,8 +82,8 @@ class StagingForecast:
 class StagedCopy:
     """A copy in the cache. ``taken_bytes`` is what goes with it, as what it shares with another one stays.
 
-    ``whole``: all of it was copied and verified. ``jobs`` are those that are not over and use it. Times are Unix
-    seconds.
+    ``whole``: all of it was copied and verified. ``jobs`` are those that are not over and use it, ``waits`` those that
+    wait for such data; ``progress`` is how far it is while it is made. Times are Unix seconds.
     """
 
     id: str
@@ -98,6 +98,8 @@ class StagedCopy:
     used_at: float
     sha256: str | None = None
     jobs: tuple[str, ...] = ()
+    waits: tuple[str, ...] = ()
+    progress: StagingProgress | None = None
 
     @property
     def owner(self) -> Owner:

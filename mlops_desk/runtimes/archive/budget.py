@@ -16,7 +16,7 @@ def trim(folders: list[Path], most_bytes: int) -> int:
     """Remove logs of what has ended until all take at most ``most_bytes``; return how many went. Raises OSError."""
     sizes = {folder: sum(part.size_bytes() for part in parts(folder)) for folder in folders}
     total, removed = sum(sizes.values()), 0
-    for folder in sorted(filter(has_ended, folders), key=_ended_at):
+    for folder in _oldest_first(folders):
         if total <= most_bytes:
             break
         if sizes[folder]:
@@ -40,7 +40,7 @@ class EndedLog:
 
 def first_to_go(folders: list[Path]) -> EndedLog | None:
     """Return the log that goes first when there is no room for all; None: none has ended. Raises OSError."""
-    for folder in sorted(filter(has_ended, folders), key=_ended_at):
+    for folder in _oldest_first(folders):
         size = sum(part.size_bytes() for part in parts(folder))
         if size:
             return EndedLog(folder, size, _ended_at(folder))
@@ -55,6 +55,10 @@ def kept_bytes(folders: list[Path]) -> int:
 def was_removed(folder: Path) -> bool:
     """Tell whether a log was kept and had to go."""
     return (folder / _REMOVED).exists()
+
+
+def _oldest_first(folders: list[Path]) -> list[Path]:
+    return sorted(filter(has_ended, folders), key=_ended_at)
 
 
 def _ended_at(folder: Path) -> float:

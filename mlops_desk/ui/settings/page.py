@@ -1,4 +1,4 @@
-"""Settings in three views: the table of settings, the container engines, and one's own secrets."""
+"""Settings in four views: the table of settings, the container engines, one's own secrets, and the disk of jobs."""
 
 from functools import partial
 from typing import ClassVar
@@ -13,6 +13,7 @@ from mlops_desk.ui.parts.asked import AskedView
 from mlops_desk.ui.parts.page import Page
 from mlops_desk.ui.parts.setting_row import SettingRow
 from mlops_desk.ui.settings.cards import SettingCards
+from mlops_desk.ui.settings.disk.view import JobDiskView
 from mlops_desk.ui.settings.engines.view import EnginesView
 from mlops_desk.ui.settings.secrets.view import SecretsView
 from mlops_desk.ui.tables.view import RecordTable
@@ -20,12 +21,12 @@ from mlops_desk.ui.widgets.field import filter_field
 from mlops_desk.ui.widgets.states import Empty
 from mlops_desk.ui.widgets.tabs import Tabs
 
-VIEWS = (("settings", "Settings"), ("engines", "Engines"), ("secrets", "Secrets"))
+VIEWS = (("settings", "Settings"), ("engines", "Engines"), ("secrets", "Secrets"), ("disk", "Disk of jobs"))
 _PALETTE = frozenset({"palette"})
 
 
 class SettingsPage(Page):
-    """``cards`` has the settings; ``engines`` and ``secrets`` ask for theirs when they are seen."""
+    """``cards`` has the settings; ``engines``, ``secrets`` and ``disk`` ask for theirs when they are seen."""
 
     stale: ClassVar[str] = "These settings are"
     topics: ClassVar[frozenset[Topic]] = frozenset({Topic.SETTINGS, Topic.CONNECTION})
@@ -38,8 +39,9 @@ class SettingsPage(Page):
         self.cards = SettingCards(context)
         self.engines = EnginesView(context)
         self.secrets = SecretsView(context)
+        self.disk = JobDiskView(context)
         self._views = QStackedWidget()
-        for view in (self.cards, self.engines, self.secrets):
+        for view in (self.cards, self.engines, self.secrets, self.disk):
             self._views.addWidget(view)
         self._filter.textChanged.connect(self.cards.narrow)
         row = QHBoxLayout()
@@ -65,7 +67,7 @@ class SettingsPage(Page):
         self._views.setCurrentIndex([key for key, _ in VIEWS].index(view))
         self._filter.setVisible(view == "settings")
 
-    def _seen(self) -> AskedView[list[object]] | AskedView[dict[str, object]] | None:
+    def _seen(self) -> AskedView[object] | None:
         """Return the view that asks by itself, where one is seen."""
         shown = self._views.currentWidget()
         return shown if isinstance(shown, AskedView) else None
@@ -85,7 +87,7 @@ class SettingsPage(Page):
 
     def main_table(self) -> RecordTable[object] | None:
         view = self._views.currentWidget()
-        return view.table if isinstance(view, (EnginesView, SecretsView)) else None  # type: ignore[return-value]  # of what the rows are says nothing to who walks through them
+        return view.table if isinstance(view, (EnginesView, SecretsView, JobDiskView)) else None  # type: ignore[return-value]  # of what the rows are says nothing to who walks through them
 
     def filter_field(self) -> QLineEdit | None:
         return self._filter if self.tabs.current() == "settings" else None
@@ -96,7 +98,7 @@ class SettingsPage(Page):
             for key, title in VIEWS
         ]
         shown = self._views.currentWidget()
-        return views + (shown.actions_here() if isinstance(shown, (EnginesView, SecretsView)) else [])
+        return views + (shown.actions_here() if isinstance(shown, (EnginesView, SecretsView, JobDiskView)) else [])
 
     def show_thing(self, thing: str) -> bool:
         """Show one setting and put the focus into its field, or one of the other views."""

@@ -13,7 +13,7 @@ from mlops_desk.jobs.staging.foretelling import Foretelling
 from mlops_desk.jobs.staging.verbs import DiskVerbs, KeptOnDisk
 from mlops_desk.records.jobs.capsule import Capsule
 from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.staging import DiskPart, GoesNext
+from mlops_desk.records.jobs.staging import DiskPart, GoesNext, StagingProgress
 
 
 @pytest.fixture
@@ -118,3 +118,20 @@ def test_a_disk_that_can_not_hold_the_budget_is_warned_of_with_what_would_fit(tm
     assert disk.disk_check(a_disk(logs, elsewhere)).state == "ok"
     monkeypatch.setattr(disk, "available_bytes", lambda _folder: None)
     assert disk.disk_check(a_disk(logs, data)).state == "ok"
+
+
+def test_of_each_copy_it_is_told_who_waits_for_it_and_how_far_it_is(cache, verbs):
+    data = cache.data(a="1")
+    cache.submit("uses", data)
+    cache.stage("uses")
+    (data / "a").write_text("22")
+    progress = StagingProgress("/in0", str(data), "copying", 1.0, 0, 1, 1, 2)
+    cache.submit("waits", data, at=4e9, staging=progress)
+    copies = cache.shelf.copies
+    begun = copies.id_of(os.getuid(), str(data), "0" * 32)
+    copies.make(begun)
+    copies.put(begun, replace(copies.all()[verbs.cache().copies[0].id], whole=False, made_at=5e9))
+    told = {one.id: (one.jobs, one.waits, one.progress) for one in verbs.cache().copies}
+    assert told.pop(begun) == ((), ("waits",), progress)
+    assert list(told.values()) == [(("uses",), (), None)]
+    assert verbs.copy(begun).progress == progress

@@ -1,0 +1,1 @@
+"""What jobs keep on the disk, and copies of data."""
