@@ -116,6 +116,14 @@ class NotAllowed(Unavailable):
     """An engine is there, and this user may not use it."""
 
 
+class EngineRefused(Refused):
+    """The engine refused. ``said`` is all that it said, as it is: it may quote a command or a path, and is hostile."""
+
+    def __init__(self, message: str, hint: str | None = None, *, said: str) -> None:
+        super().__init__(message, hint)
+        self.said = said
+
+
 class Obstacle(Refused):
     """The engine can't do it before something on its machine is mended. ``word`` says what, in a stable word."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.base.disk.mount_points import MountPoint, mount_points
-from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, NotFound, Unavailable
 from mlops_desk.base.text import plain
 from mlops_desk.engines.daemon import docker_socket, incarnation
 from mlops_desk.engines.dialects import PODMAN
@@ -29,7 +29,15 @@ from mlops_desk.engines.docker.answers import (
 from mlops_desk.engines.docker.connection import Connections, NameTaken
 from mlops_desk.engines.docker.lines import split_lines
 from mlops_desk.engines.docker.listed import ListedContainers
-from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, HandEnder, ImageFacts, LogPiece
+from mlops_desk.engines.engine import (
+    ContainerFacts,
+    ContainerSpec,
+    EngineInfo,
+    EngineRefused,
+    HandEnder,
+    ImageFacts,
+    LogPiece,
+)
 from mlops_desk.engines.images import (
     PLAIN_ORDER,
     BuildOrder,
@@ -186,7 +194,8 @@ class DockerEngine:
             return None
         if not spec.labels.items() <= facts.labels.items():
             text = f"Creating the container {plain(spec.name)}: another container has that name."
-            raise Refused(text, Hint(f"docker rm {plain(spec.name)}", after="    if it is not needed.")) from taken
+            hint = Hint(f"docker rm {plain(spec.name)}", after="    if it is not needed.")
+            raise EngineRefused(text, hint, said=taken.message) from taken
         return facts
 
     def start(self, name: str) -> ContainerFacts:

@@ -5,11 +5,12 @@ engine says itself is quoted, capped and plain.
 """
 
 import errno
+import re
 from collections.abc import Iterator
 
-from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.errors import DeskError, Hint, NotFound, TimedOut, Unavailable
 from mlops_desk.base.text import plain
-from mlops_desk.engines.engine import NotAllowed, Obstacle
+from mlops_desk.engines.engine import EngineRefused, NotAllowed, Obstacle
 
 _TEXT_LIMIT = 600  # chosen: a paragraph
 _START = Hint("sudo systemctl start docker", after="    (not installed: sudo apt-get install docker.io)")
@@ -41,6 +42,12 @@ _HINTS = (
     ("nvidia-container-cli", _DRIVER),
     ("executable file not found", "The image has no such program: check the command."),
 )
+# What an engine says of the command itself repeats it, and so may hold any of the words above.
+_OF_COMMAND = re.compile(
+    r'exec: "(?:[^"\\]|\\.)*": (?:stat |executable file not found|permission denied|is a directory)'
+)
+_NO_NETWORK = re.compile(r"^network \S+ not found")
+"""A container is there, and what it was to be connected to is not: making it again mends nothing."""
 _BROKEN = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED})
 _NOBODY = frozenset({errno.ECONNREFUSED, errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.EHOSTUNREACH})
 
@@ -48,14 +55,15 @@ _NOBODY = frozenset({errno.ECONNREFUSED, errno.ENOENT, errno.ENOTDIR, errno.ENXI
 def from_engine(status: int, text: str, what: str) -> DeskError:
     """Return the error for an answer of ``status`` with the engine's ``text`` to what we asked (``what``)."""
     said = plain(text.strip() or f"status {status}", _TEXT_LIMIT)
-    if status == 404:
+    if status == 404 and _NO_NETWORK.search(text) is None:
         return NotFound(f"{what}: {said}")
-    lowered = text.lower()
+    of_command = _OF_COMMAND.search(text)
+    lowered = (text if of_command is None else text[: of_command.start()]).lower()
     for mark, word, mending in _OBSTACLES:
         if mark in lowered:
             return Obstacle(word, f"{what}: the engine refused. {said}", mending)
-    hint = next((hint for mark, hint in _HINTS if mark in lowered), None)
-    return Refused(f"{what}: the engine refused. {said}", hint)
+    hint = next((hint for mark, hint in _HINTS if mark in text.lower()), None)
+    return EngineRefused(f"{what}: the engine refused. {said}", hint, said=text)
 
 
 def no_answer(what: str, address: str, seconds: float) -> TimedOut:

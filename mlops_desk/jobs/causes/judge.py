@@ -14,6 +14,7 @@ from mlops_desk.jobs.causes.facts import EndFacts
 from mlops_desk.jobs.causes.lines import LogEnd, blamed_frame, end_of, exceptions
 from mlops_desk.jobs.causes.table import CAUSES
 from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.runtimes.starting.telling import START_CLASSES, START_FAILED
 
 EVIDENCE_LIMIT = 500  # chosen: one long line of a log
 _FIELD_LIMIT = 200  # chosen: as long as any name here; a path may have 4,096 characters
@@ -61,8 +62,11 @@ def _general(facts: EndFacts, evidence: str | None) -> Reason:
 def words_for(class_: str) -> tuple[str, ...]:
     """Return the words by which a class of failure may be named, the narrowest first.
 
-    What a command's own end was found to mean is still an end with an exit code other than 0.
+    What a command's own end was found to mean is still an end with an exit code other than 0; whatever kept a job from
+    starting, it was not started.
     """
+    if class_ in START_CLASSES:
+        return class_, START_FAILED
     return (class_, _GENERAL) if class_ in _FINER else (class_,)
 
 

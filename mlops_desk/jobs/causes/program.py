@@ -12,12 +12,28 @@ def _package(_facts: EndFacts, groups: Mapping[str, str]) -> Mapping[str, str]:
     return {"module": module or "that was imported", "package": module.partition(".")[0] or "the package"}
 
 
+def _command(_facts: EndFacts, groups: Mapping[str, str]) -> Mapping[str, str]:
+    return {"command": groups.get("command", "")}
+
+
 STARTING = (
     EndCause(
         "wrong_architecture", "Built for another processor", Weight.SPECIFIC,
         "The program was built for another kind of processor.",
-        "Use an image, or build the program, for the kind of processor that this machine has.",
+        "Use an image, or build the program, for the kind of processor that this machine has; a script needs a first"
+        " line like #!/bin/sh.",
         said("Exec format error", "cannot execute binary file"),
+    ),
+    EndCause(
+        "interpreter_missing", "What runs the command is missing", Weight.SPECIFIC,
+        "What runs the command {command} is not in the image.",
+        "Its first line (#!...) names an interpreter that is not there, or it needs a loader of another kind of Linux"
+        " (musl, glibc). Start it by its interpreter, or use an image that has it.",
+        found("no such file or directory", r"^exec (?P<command>/\S+): no such file or directory$")
+        + found("missing dynamic library", r"missing dynamic library\?\) [\x60'\"](?P<command>[^\x60'\"]+)")
+        + found("bad interpreter", r"(?P<command>[^\s:]+): .*bad interpreter: .*No such file")
+        + found("required file not found", r"(?P<command>[^\s:]+): cannot execute: required file not found"),
+        fields=_command,
     ),
     EndCause(
         "not_executable", "Command not executable", Weight.SPECIFIC,
@@ -25,6 +41,8 @@ STARTING = (
         "Make it executable (chmod +x) and give it a first line like #!/bin/sh; or start it by its interpreter.",
         found("permission denied", r"^\S*(?:sh|exec|env|wrapper)\S*: (?:line \d+: |\d+: )?\S+: Permission denied",
               weight=Weight.FAINT)
+        + found("permission denied", r"FATAL tini.* exec \S+ failed: Permission denied"
+                r"|catatonit.*failed to exec pid1: Permission denied")
         + said("bad interpreter"),
         codes=(126,),
     ),
@@ -33,6 +51,8 @@ STARTING = (
         "The command was not found.",
         "Check its name and PATH: those of the image, where it runs in one.",
         found("not found in the image", r"mlops-desk: (?P<command>.+): not found in the image")
+        + found("no such file or directory", r"FATAL tini.* exec \S+ failed: No such file"
+                r"|catatonit.*failed to exec pid1: No such file")
         + found("not found", r"(?:command not found|^\S*sh: (?:line \d+: |\d+: )?\S+: not found)", weight=Weight.FAINT),
         codes=(127,),
     ),
@@ -68,8 +88,14 @@ STARTING = (
         "Correct the line, or use an image with the Python that the program was written for.",
         found("syntaxerror", r"^\s*SyntaxError\b")
         + found("indentationerror", r"^\s*IndentationError\b")
-        + found("taberror", r"^\s*TabError\b")
-        + said("Syntax error: ", "syntax error near unexpected token", weight=Weight.SPECIFIC),
+        + found("taberror", r"^\s*TabError\b"),
+    ),
+    EndCause(
+        "script_syntax", "Shell script not readable", Weight.SPECIFIC,
+        "The shell could not read the script that it was given.",
+        "Correct the line. A program that was built for another kind of processor looks so as well (file tells), and so"
+        " does a script for bash that sh is asked to read.",
+        found("syntax error", r": (?:line )?\d+: syntax error") + said("syntax error near unexpected token"),
     ),
     EndCause(
         "usage_error", "Wrong arguments", Weight.SPECIFIC,

@@ -11,8 +11,11 @@ from mlops_desk.jobs.file.schedule import written_length
 from mlops_desk.jobs.file.sweeps import check_sweep
 from mlops_desk.records.jobs.filling import INDEX, is_filled, known_names, names_in
 from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.runtimes.starting.telling import START_CLASSES, START_FAILED
 
-_CLASSES = tuple({cause.class_ for cause in CAUSES} | {"exit_nonzero", "time_limit", "start_failed", "disk_quota"})
+_CLASSES = tuple(
+    {cause.class_ for cause in CAUSES} | START_CLASSES | {"exit_nonzero", "time_limit", START_FAILED, "disk_quota"}
+)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _MISTYPED = 0.8  # chosen: a letter or two of ten
 

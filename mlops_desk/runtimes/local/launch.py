@@ -16,7 +16,7 @@ from mlops_desk.base.disk.mount_points import MountTable
 from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.base.network.rules import NetworkRules
 from mlops_desk.base.text import plain
-from mlops_desk.engines.engine import ContainerFacts, Engine, Obstacle
+from mlops_desk.engines.engine import ContainerFacts, Engine, EngineRefused, Obstacle
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import JobSpec, Mount
@@ -39,6 +39,7 @@ from mlops_desk.runtimes.runtime import (
     Obstructed,
     RunTicket,
 )
+from mlops_desk.runtimes.starting.telling import START_FAILED, start_failure
 
 _log = logging.getLogger(__name__)
 
@@ -238,6 +239,6 @@ def _start_failed(error: DeskError) -> Reason:
     if isinstance(error, NotFound):
         hint = "Pull or build it again and submit the job once more."
         return Reason("image_missing", "The job's image is gone.", text, hint, title="Image gone")
-    return Reason(
-        "start_failed", "The engine did not start the job.", text, error.hint, title="Not started by the engine"
-    )
+    if isinstance(error, EngineRefused):
+        return start_failure(error.said, error.hint)
+    return Reason(START_FAILED, "The job can't be started as it is.", text, error.hint, title="Can't be started")

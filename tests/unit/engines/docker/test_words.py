@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.engines.docker import address, trouble
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.answers import gateway_of, gpu_route, last_exit_code, unix_time
 from mlops_desk.engines.docker.lines import split_lines
+from mlops_desk.engines.engine import EngineRefused
 from mlops_desk.engines.log_lines import shown
 
 
@@ -90,7 +91,7 @@ def test_no_engine_no_rights_no_answer_and_a_cut_are_told_apart() -> None:
 
 def test_what_the_engine_says_is_quoted_plain_and_capped() -> None:
     error = trouble.from_engine(500, "\x1b[31m" + "x" * 5000, "Starting")
-    assert type(error) is Refused
+    assert type(error) is EngineRefused
     assert "\x1b" not in error.message
     assert len(error.message) < 800
     assert type(trouble.from_engine(404, "No such container: x", "Looking")) is NotFound
