@@ -1,8 +1,10 @@
 """Writing files so that a crash leaves the old or the new content, and setting damaged ones aside."""
 
+import contextlib
 import itertools
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -20,6 +22,34 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_together(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
+    """Write files of one folder, each with its mode, as ``write_atomically`` writes one. Raises OSError.
+
+    All are written before the first is synced: a disk then has one thing to wait for instead of two for each file.
+    """
+    beside = {name: folder / f".{name}.{os.getpid()}.new" for name in files}
+    try:
+        with contextlib.ExitStack() as opened:
+            descriptors = [_written(beside[name], data, mode, opened) for name, (data, mode) in files.items()]
+            for descriptor in descriptors:
+                os.fsync(descriptor)
+        for name, temporary in beside.items():
+            temporary.replace(folder / name)
+    except OSError:
+        for temporary in beside.values():
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(folder)
+
+
+def _written(path: Path, data: bytes, mode: int, opened: contextlib.ExitStack) -> int:
+    file = opened.enter_context(path.open("wb"))
+    file.write(data)
+    file.flush()
+    os.fchmod(file.fileno(), mode)  # the umask must not decide who can read it
+    return file.fileno()
 
 
 def replace_durably(source: Path, target: Path) -> None:

@@ -11,11 +11,11 @@ jobs/<job>/a<n>/log/    what it wrote, compressed (runtimes/archive)
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
-from mlops_desk.base.disk.files import write_atomically
+from mlops_desk.base.disk.files import write_together
 from mlops_desk.base.errors import Unavailable
 from mlops_desk.records.jobs.job import Attempt
 from mlops_desk.records.jobs.spec import Mount
@@ -29,6 +29,7 @@ WRAPPER = f"{IN_TARGET}/wrapper.sh"
 
 _OUTCOME_ROOM_BYTES = 4096  # one block of the filesystem: on a full disk the wrapper writes its outcome over it
 _WORD_BYTES = 16  # the longest word is a third of it
+_NOTHING: Mapping[str, bytes] = {}
 
 
 class AttemptFolder:
@@ -49,11 +50,28 @@ class AttemptFolder:
         own = (Mount(str(self.out), OUT_TARGET, "rw"), Mount(str(self.home), HOME_TARGET, "rw"))
         return (Mount(str(self._inside), IN_TARGET, "ro"), *own)
 
-    def prepare(self, uid: int, gid: int, *, held: bool = False, minors: Iterable[int] = ()) -> None:
+    def prepare(
+        self,
+        uid: int,
+        gid: int,
+        *,
+        held: bool = False,
+        minors: Iterable[int] = (),
+        more: Mapping[str, bytes] = _NOTHING,
+    ) -> None:
         """Make the folder for a job that runs as ``uid``:``gid``; with ``held`` its command waits for ``let_go``.
 
-        ``minors`` are the numbers of its GPUs' device files, as far as they are known. Raises Unavailable.
+        ``minors`` are the numbers of its GPUs' device files, as far as they are known; ``more`` are files that lie
+        beside the wrapper, for all to read. Raises Unavailable.
         """
+        wrapper = resources.files("mlops_desk.runtimes.local").joinpath("wrapper.sh").read_bytes()
+        readable = {
+            "attempt": f"{self._attempt.id}\n".encode(),
+            "gpus": "".join(f"{uuid}\n" for uuid in self._attempt.gpus).encode(),
+            "minors": "".join(f"{minor}\n" for minor in minors).encode(),
+            **({"hold": b""} if held else {}),
+            **more,
+        }
         try:
             self._inside.mkdir(parents=True, exist_ok=True)
             self._inside.chmod(0o755)  # the umask must not decide whether the job can read it
@@ -62,24 +80,10 @@ class AttemptFolder:
             self.home.mkdir(mode=0o700, exist_ok=True)
             self._own(self.home, uid, gid)
             self._reserve(uid, gid)
-            self._put(
-                "wrapper.sh", resources.files("mlops_desk.runtimes.local").joinpath("wrapper.sh").read_bytes(), 0o555
-            )
-            self._put("attempt", f"{self._attempt.id}\n".encode(), 0o444)
-            self._put("gpus", "".join(f"{uuid}\n" for uuid in self._attempt.gpus).encode(), 0o444)
-            self._put("minors", "".join(f"{minor}\n" for minor in minors).encode(), 0o444)
-            if held:
-                self._put("hold", b"", 0o444)
+            files = {name: (data, 0o444) for name, data in readable.items()}
+            write_together(self._inside, {"wrapper.sh": (wrapper, 0o555), **files})
         except OSError as error:
             text = f"The job's folder {self.path} can't be made: {error.strerror}."
-            raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
-
-    def give(self, name: str, data: bytes) -> None:
-        """Lay one more file beside the wrapper, for all to read. Raises Unavailable."""
-        try:
-            self._put(name, data, 0o444)
-        except OSError as error:
-            text = f"{self._inside / name} can't be written: {error.strerror}."
             raise Unavailable(text, "Free some space on the disk and check its permissions.") from error
 
     def make_at_home(self, places: Iterable[str], uid: int, gid: int) -> None:
@@ -140,11 +144,6 @@ class AttemptFolder:
             return os.read(descriptor, limit_bytes + 1)
         finally:
             os.close(descriptor)
-
-    def _put(self, name: str, data: bytes, mode: int) -> None:
-        path = self._inside / name
-        write_atomically(path, data)
-        path.chmod(mode)
 
     def _reserve(self, uid: int, gid: int) -> None:
         """Take the room that the outcome will need: the wrapper writes over it, also on a disk that is full by then."""

@@ -162,12 +162,10 @@ class Launch:
             network={**way.environment, **logins.environment},
         )
         make_kept(attempt, *runs_as(job))
-        folder.prepare(*runs_as(job), held=bool(_own(job).spec.mounts), minors=self._minors(attempt))
+        beside = {CERTIFICATES: way.certificates, LISTER: lister(job.spec.resources.memory_bytes)}
+        more = {name: data for name, data in beside.items() if data is not None}
+        folder.prepare(*runs_as(job), held=bool(_own(job).spec.mounts), minors=self._minors(attempt), more=more)
         folder.make_at_home(logins.at_home(job.spec).values(), *runs_as(job))
-        if way.certificates is not None:
-            folder.give(CERTIFICATES, way.certificates)
-        if (program := lister(job.spec.resources.memory_bytes)) is not None:
-            folder.give(LISTER, program)
         self._secrets.lay(job, attempt, *runs_as(job), logins)
         self._engine.create(spec)
 

@@ -27,7 +27,7 @@ def shell(request):
 
 def boxed(tmp_path):
     box = Box(tmp_path)
-    box.folder.give(LISTER, lister(None))
+    (box.folder.path / "in" / LISTER).write_bytes(lister(None))
     box.program("python3", f'echo "$@" >>{tmp_path}/asked; exec {sys.executable} "$@"')
     return box
 
