@@ -5,6 +5,7 @@ the larger of the two; what nobody of them uses (a screen, the driver) counts as
 they declared makes the GPU full, for what they take next is anybody's guess.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_desk.leases.allocation import Claim, DriverFacts, ShareClaim, computes, living_shares, still_draining
@@ -40,9 +41,10 @@ def room_of(gpu: Gpu, state: CardState, claim: Claim | None, facts: DriverFacts)
     sharers = living_shares(claim)
     if not sharers or claim is None:
         return Room(max(0, limit - usage))
-    used = {share: measured_bytes(gpu, share) for share in sharers}
-    greedy = [share for share, size in used.items() if size is not None and size > share.declared_bytes]
-    overuse = "; ".join(f"{share.text} uses {_gib(used[share])} of {_gib(share.declared_bytes)}" for share in greedy)
+    # Pairs, not a table: jobs of one name and size look alike until their processes are known, and each counts.
+    used = [(share, measured_bytes(gpu, share)) for share in sharers]
+    greedy = [(share, size) for share, size in used if size is not None and size > share.declared_bytes]
+    overuse = "; ".join(f"{share.text} uses {_gib(size)} of {_gib(share.declared_bytes)}" for share, size in greedy)
     theirs = {pid for share in sharers for pid in share.pids}
     others = [process for process in gpu.processes if computes(process) and process.pid not in theirs]
     if greedy or still_draining(claim, others, facts):
@@ -57,13 +59,13 @@ def measured_bytes(gpu: Gpu, share: ShareClaim) -> int | None:
     return sum(known) if len(known) == len(sizes) else None
 
 
-def _taken(used: dict[ShareClaim, int | None], usage: int) -> int:
+def _taken(used: Sequence[tuple[ShareClaim, int | None]], usage: int) -> int:
     """Return what shares and others take together, or are about to; where it isn't told who uses what, all counts."""
-    declared = sum(share.declared_bytes for share in used)
-    if None in used.values():
+    declared = sum(share.declared_bytes for share, _ in used)
+    sizes = [size for _, size in used if size is not None]
+    if len(sizes) < len(used):
         return declared + usage
-    measured = sum(size or 0 for size in used.values())
-    return declared + max(0, usage - measured)
+    return declared + max(0, usage - sum(sizes))
 
 
 def _whole(gpu: Gpu, metric: str) -> int | None:

@@ -1,6 +1,7 @@
 """Which folders of the host a person's jobs get, as the setting ``jobs.mount_roots`` says: as mounts and as code."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,5 +24,12 @@ def check_root(source: str, roots: Sequence[str] | None, uid: int) -> None:
         return
     shown = plain(", ".join(roots), _ROOTS_SHOWN)
     text = f"{plain(source)} lies in none of the folders that jobs may mount: {shown}."
-    hint = Hint("mlops-desk settings show jobs.mount_roots", before="An administrator can name more of them: ")
-    raise Refused(text, hint)
+    raise Refused(text, _hint(source, roots))
+
+
+def _hint(source: str, roots: Sequence[str]) -> Hint:
+    """Return what to paste: the setting with this folder beside the others, where it can be written so at all."""
+    before, wanted = "An administrator can name more of them: ", " ".join((*roots, source))
+    if len(source.split()) != 1 or plain(wanted, _ROOTS_SHOWN) != wanted:
+        return Hint("mlops-desk settings show jobs.mount_roots", before=before)
+    return Hint(f"mlops-desk settings set jobs.mount_roots {shlex.quote(wanted)}", before=before)

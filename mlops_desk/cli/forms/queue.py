@@ -51,8 +51,8 @@ def explanation(told: Explanation) -> str:
 
 def dry_run(told: DryRun) -> str:
     head = {"jobs": str(told.jobs), "queued": "nothing, this was a dry run"}
-    for warning in told.warnings:
-        head["warning"] = plain(warning, _TEXT)
+    if told.warnings:
+        head["warning"] = "; ".join(plain(warning, _TEXT) for warning in told.warnings)
     data = (
         {"data": "\n".join(f"{plain(one.target)}: {plain(one.text, _TEXT)}" for one in told.staging)}
         if told.staging
@@ -80,7 +80,8 @@ def _waiting_for(gpus: Sequence[WaitingFor]) -> dict[str, str]:
 def _held(gpu: WaitingFor) -> str:
     who = plain(gpu.holder or "somebody", 40) + (f" of {plain(gpu.user, 40)}" if gpu.user else "")
     until = "" if gpu.until is None else f" until {moment(gpu.until)}"
-    return f"{plain(gpu.gpu, 40)} ({who}{until})"
+    gives_way = "" if gpu.gives_way_at is None else f", gives way from {moment(gpu.gives_way_at)}"
+    return f"{plain(gpu.gpu, 40)} ({who}{until}{gives_way})"
 
 
 def _sooner(found: Sequence[Alternative]) -> dict[str, str]:

@@ -45,7 +45,7 @@ def in_a_list(job: Job | JobBrief) -> str:
 
 
 def _taken(live: LiveUse) -> str:
-    parts = [] if live.cpus is None else [f"{live.cpus:.2g} CPUs"]
+    parts = [] if live.cpus is None else [f"{live.cpus:.1f} CPUs"]
     if live.memory_bytes is not None:
         of = "" if live.memory_limit_bytes is None else f" of {size(live.memory_limit_bytes)}"
         parts.append(f"{size(live.memory_bytes)}{of} memory")

@@ -5,15 +5,15 @@ So an answer that says "now" is what the next look at the queue does, as long as
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 from mlops_desk.base.text import plain
 from mlops_desk.jobs.queue.forecast import end_of
 from mlops_desk.jobs.queue.lines import Turns, line_up
 from mlops_desk.jobs.queue.plan import Plan
+from mlops_desk.jobs.queue.preemption import spared_until
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.table import Table
-from mlops_desk.jobs.queue.view import QueueView, Wish
+from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
 from mlops_desk.records.jobs.card import CardState, GpuCard
 from mlops_desk.records.jobs.need import Need
 from mlops_desk.records.jobs.place import Alternative, QueuePlace, WaitingFor
@@ -48,25 +48,31 @@ def place_of(view: QueueView, plan: Plan, wish: Wish, position: int, forecast: f
         return QueuePlace(wish.job_id, position, view.now)
     wait = plan.wait_of(wish.job_id)
     gpus = wait.gpus or tuple(spot.card.uuid for spot in Table(view).fitting(wish.need) if wish.need.gpus)
-    return QueuePlace(wish.job_id, position, forecast, waiting_for(view, gpus, plan.kept), wait.reason)
+    return QueuePlace(wish.job_id, position, forecast, waiting_for(view, gpus, plan.kept, wish.priority), wait.reason)
 
 
 def waiting_for(
-    view: QueueView, gpus: tuple[str, ...], kept: Mapping[str, KeptFor] = MappingProxyType({})
+    view: QueueView, gpus: tuple[str, ...], kept: Mapping[str, KeptFor], priority: int
 ) -> tuple[WaitingFor, ...]:
-    """Tell who has the GPUs that a job waits for, or for whose job of another agent they are kept."""
+    """Tell who has the GPUs that a job of ``priority`` waits for, or for whose job of another agent they are kept."""
     cards = {card.uuid: card for card in view.cards or ()}
     ours = {uuid: job for job in view.running for uuid in job.gpus}
     found = []
     for uuid in gpus:
         card, job = cards.get(uuid), ours.get(uuid)
         if job is not None:
-            found.append(WaitingFor(uuid, job.name or job.job_id, job.user or None, job.since, end_of(job, view.now)))
+            found.append(_held_by_ours(uuid, job, view, priority))
         elif card is not None and card.state is not CardState.FREE:
             found.append(_held_by(card))
         elif (other := kept.get(uuid)) is not None and other.job_id is None:
             found.append(WaitingFor(uuid, other.name, other.user, other.since, is_kept=True))
     return tuple(found)
+
+
+def _held_by_ours(uuid: str, job: RunningJob, view: QueueView, priority: int) -> WaitingFor:
+    gives_way = spared_until(job, view) if job.priority < priority else None
+    ends = end_of(job, view.now)
+    return WaitingFor(uuid, job.name or job.job_id, job.user or None, job.since, ends, gives_way_at=gives_way)
 
 
 def _held_by(card: GpuCard) -> WaitingFor:

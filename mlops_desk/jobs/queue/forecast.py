@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from mlops_desk.jobs.queue.lines import Turns, line_up
 from mlops_desk.jobs.queue.plan import Plan
+from mlops_desk.jobs.queue.preemption import spared_until
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.table import DRAINING_SECONDS
 from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
@@ -134,12 +135,19 @@ def end_of(job: RunningJob, now: float) -> float | None:
 def _next_moment(view: QueueView) -> float | None:
     """Return when something changes next."""
     moments = [end_of(job, view.now) for job in view.running]
+    moments += _may_be_stopped(view)
     moments += [wish.begin_at for wish in view.held if not wish.after]
     for card in view.cards or ():
         moments += [at for booking in card.bookings for at in (booking.starts_at, booking.ends_at)]
         moments.append(_let_go(card, view))
     later = [at for at in moments if at is not None and view.now < at < math.inf]
     return min(later, default=None)
+
+
+def _may_be_stopped(view: QueueView) -> list[float | None]:
+    """Return when running jobs have run long enough to make room for one that waits."""
+    highest = max((line.priority for line in view.waiting), default=-math.inf)
+    return [spared_until(job, view) for job in view.running if job.priority < highest]
 
 
 def _let_go(card: GpuCard, view: QueueView) -> float | None:

@@ -22,11 +22,7 @@ class Preemptions:
 
     def __init__(self, view: QueueView, table: Table) -> None:
         self._table = table
-        may = [
-            job
-            for job in view.running
-            if job.preemptible and not job.ending and job.gpus and job.share_bytes is None and not _is_spared(job, view)
-        ]
+        may = [job for job in view.running if _may_stop(job, view)]
         self._ending = [job for job in view.running if job.ending and job.gpus and job.share_bytes is None]
         self._left = sorted(may, key=lambda job: (job.priority, -(job.since or 0.0), job.job_id))
 
@@ -80,7 +76,13 @@ class Preemptions:
         ]
 
 
-def _is_spared(job: RunningJob, view: QueueView) -> bool:
-    """Tell whether a job has not run long enough yet to be stopped."""
-    guaranteed = view.policy.spared_seconds * (1 + min(job.times_preempted, _MOST_COUNTED))
-    return job.since is None or view.now - job.since < guaranteed
+def spared_until(job: RunningJob, view: QueueView) -> float | None:
+    """Return when a job has run long enough to be stopped; None: it never is, or nobody knows since when it runs."""
+    if not job.preemptible or job.ending or job.since is None or not job.gpus or job.share_bytes is not None:
+        return None
+    return job.since + view.policy.spared_seconds * (1 + min(job.times_preempted, _MOST_COUNTED))
+
+
+def _may_stop(job: RunningJob, view: QueueView) -> bool:
+    spared = spared_until(job, view)
+    return spared is not None and spared <= view.now

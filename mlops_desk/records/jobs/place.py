@@ -11,6 +11,7 @@ class WaitingFor:
     """One GPU that a queued job waits for, and who has it. Times are Unix seconds; None: not known.
 
     ``is_kept``: nobody has it, and it is kept for the job of another user's agent that has waited since then.
+    ``gives_way_at``: its holder is less urgent, and has run long enough then to be stopped for the one that waits.
     """
 
     gpu: str
@@ -19,6 +20,7 @@ class WaitingFor:
     since: float | None = None
     until: float | None = None
     is_kept: bool = False
+    gives_way_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

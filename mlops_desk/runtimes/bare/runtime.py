@@ -51,7 +51,7 @@ class BareRuntime:
 
     def __init__(self, leases: GpuLeases, root: Path, stop_grace_seconds: Callable[[], int]) -> None:
         self._leases = leases
-        self._gpus = HeldGpus(leases)
+        self._gpus = HeldGpus(leases, self.grace_seconds)
         self._papers = ProcessPapers(root)
         self._stop_grace_seconds = stop_grace_seconds
         self._lock = threading.Lock()

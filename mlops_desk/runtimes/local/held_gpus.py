@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.records.jobs.job import Attempt, Job
@@ -12,24 +13,25 @@ _log = logging.getLogger(__name__)
 
 
 class HeldGpus:
-    """The ledger as attempts use it. Safe to use from several threads."""
+    """The ledger as attempts use it; ``grace_seconds`` is what a job is given to end. Safe to use from threads."""
 
-    def __init__(self, leases: GpuLeases) -> None:
+    def __init__(self, leases: GpuLeases, grace_seconds: Callable[[Job], float]) -> None:
         self._leases = leases
+        self._grace_seconds = grace_seconds
         self._lock = threading.Lock()
         self._unreleased: set[str] = set()
 
     def lease(self, job: Job, attempt: Attempt, gpus: tuple[str, ...]) -> tuple[str, ...] | str:
         """Take exactly these GPUs for an attempt, or say in words why not."""
-        return self._leases.lease(_holder(job, attempt), gpus) if gpus else ()
+        return self._leases.lease(self._holder(job, attempt), gpus) if gpus else ()
 
     def still_held(self, job: Job, attempt: Attempt) -> bool:
         """Go on holding an attempt's GPUs, also after a restart; False when one has gone to somebody else."""
-        return not attempt.gpus or self._leases.keep(_holder(job, attempt), attempt.gpus)
+        return not attempt.gpus or self._leases.keep(self._holder(job, attempt), attempt.gpus)
 
     def bind(self, job: Job, attempt: Attempt, pid: int | None) -> None:
         """Hold an attempt's GPUs from now on as long as its process lives."""
-        if attempt.gpus and not self._leases.keep(_holder(job, attempt), attempt.gpus, pid):
+        if attempt.gpus and not self._leases.keep(self._holder(job, attempt), attempt.gpus, pid):
             _log.error("%s runs on GPUs that are leased to somebody else: %s", attempt.id, ", ".join(attempt.gpus))
 
     def release(self, attempt: Attempt) -> None:
@@ -52,9 +54,8 @@ class HeldGpus:
             with self._lock:
                 self._unreleased.discard(attempt_id)
 
-
-def _holder(job: Job, attempt: Attempt) -> GpuHolder:
-    wanted, limit = job.spec.resources, job.spec.time_limit_seconds
-    share = None if wanted.exclusive else wanted.share_bytes
-    until = None if limit is None else (attempt.started_at or time.time()) + limit + (job.spec.grace_seconds or 0.0)
-    return GpuHolder(attempt.id, job.name, attempt.container, job.submitted_by, share, until)
+    def _holder(self, job: Job, attempt: Attempt) -> GpuHolder:
+        wanted, limit = job.spec.resources, job.spec.time_limit_seconds
+        share = None if wanted.exclusive else wanted.share_bytes
+        until = None if limit is None else (attempt.started_at or time.time()) + limit + self._grace_seconds(job)
+        return GpuHolder(attempt.id, job.name, attempt.container, job.submitted_by, share, until)

@@ -119,7 +119,7 @@ class LocalRuntime:
         self._leases = leases
         self._instance = instance
         self._policy = policy
-        self._gpus = HeldGpus(leases)
+        self._gpus = HeldGpus(leases, self.grace_seconds)
         self._images = JobImages(engine, instance, private=policy.private_images, supply=policy.supply)
         self._remains = Remains(engine, root, policy.keep_containers, policy.logs_bytes, policy.loop)
         self._secrets = SecretFiles(SecretStore(root.parent / "secrets"), instance, policy.memory)

@@ -61,6 +61,14 @@ def test_what_fits_beside_the_others_is_given_and_what_does_not_is_not(room: Roo
     ]  # fmt: skip
 
 
+def test_jobs_that_look_alike_count_each_as_those_of_a_sweep_do_before_they_run(room: Room) -> None:
+    one = room.agent(1)
+    given = [one.take(LeaseHolder(f"a{n}", "sweep", share_bytes=7 * GIB), [uuid(0)], room.facts()) for n in range(4)]
+    assert [refused is None for refused in given] == [True, True, True, False], "24 GiB are three times 7, not four"
+    (card,) = one.cards(room.facts())
+    assert (card.room_bytes, len(card.holders)) == (3 * GIB, 3)
+
+
 def test_nobody_gets_a_shared_gpu_whole_nor_a_share_of_a_whole_one(room: Room) -> None:
     one, two = room.agent(1), room.agent(2)
     assert one.take(share("a", 1), [uuid(0)], room.facts()) is None

@@ -79,8 +79,9 @@ def _chip(one: WaitingFor, jobs: dict[str, JobBrief], store: Store) -> Chip:
     now = agent_clock.now()
     age = numbers.duration(max(now - one.since, 0.0)).split(" ", 1)[0] if one.since is not None else ""
     until = f"until {words.about(one.until, now)}" if one.until is not None else ""
+    gives_way = f"gives way from {words.about(one.gives_way_at, now)}" if one.gives_way_at is not None else ""
     parts = [plain(part, _PART_LIMIT) for part in (one.user, one.holder) if part] + [
-        part for part in (age, until) if part
+        part for part in (age, until, gives_way) if part
     ]
     held = ", ".join(parts) or "nobody is known to hold it"
     holder = next((job for job in jobs.values() if job.state in words.ON and one.gpu in job.gpus), None)

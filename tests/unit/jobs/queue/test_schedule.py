@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_desk.jobs.queue.board import Board
 from mlops_desk.jobs.queue.forecast import foresee
 from mlops_desk.jobs.queue.plan import (
     DEPENDENCY_FAILED,
@@ -406,6 +407,25 @@ def test_a_forecast_counts_the_grace_of_whoever_makes_room():
     assert foresee(view([wish("urgent", priority=5)], cards(1), runs=[slow])) == {"urgent": NOW + 600}
     pair = [cheap("a", 0, grace_seconds=30.0), cheap("b", 1, grace_seconds=90.0)]
     assert foresee(view([wish("urgent", 2, priority=5)], cards(2), runs=pair)) == {"urgent": NOW + 90}
+
+
+def test_a_forecast_waits_until_whoever_makes_room_has_run_long_enough():
+    young = cheap("young", 0, since=NOW - 100, grace_seconds=30.0)  # spared for 600 s, twice as long after once
+    assert foresee(view([wish("urgent", priority=5)], cards(1), runs=[young])) == {"urgent": NOW + 530}
+    again = replace(young, times_preempted=1)
+    assert foresee(view([wish("urgent", priority=5)], cards(1), runs=[again])) == {"urgent": NOW + 1130}
+    assert foresee(view([wish("equal")], cards(1), runs=[young])) == {}, "nobody stops an equal"
+    assert foresee(view([wish("urgent", priority=5)], cards(1), runs=[replace(young, preemptible=False)])) == {}
+    sharing = replace(young, share_bytes=8 << 30)
+    assert foresee(view([wish("urgent", priority=5)], cards(1), runs=[sharing])) == {}
+
+
+def test_who_waits_is_told_from_when_a_holder_gives_way_to_it():
+    runs = [cheap("young", 0, since=NOW - 100), cheap("old", 1), running("stays", 2), cheap("urgent", 3, priority=5)]
+    board = Board(view([wish("a", 4, priority=5), wish("b", 4, at=1)], cards(4), runs=runs))
+    told = {one.holder: one.gives_way_at for one in board.place("a").waiting_for}
+    assert told == {"young": NOW + 500, "old": NOW - HOUR + 600, "stays": None, "urgent": None}
+    assert {one.gives_way_at for one in board.place("b").waiting_for} == {None}
 
 
 # -- shares --------------------------------------------------------------------------------------

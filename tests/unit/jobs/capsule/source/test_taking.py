@@ -75,7 +75,7 @@ def test_code_is_taken_only_from_where_jobs_may_mount(tmp_path, checkout):
     error = refused(snapshots, checkout)
     assert isinstance(error, Refused)
     assert f"{checkout} lies in none of the folders that jobs may mount" in error.message
-    assert error.command == "mlops-desk settings show jobs.mount_roots"
+    assert error.command == f"mlops-desk settings set jobs.mount_roots '{roots[0]} ~ {checkout}'"
     for address in (str(checkout), f"file://{checkout}"):
         with pytest.raises(Refused, match="none of the folders"), taken(snapshots, git=address):
             pass

@@ -27,9 +27,18 @@ def test_what_lies_in_a_root_is_mounted_and_nothing_beside_it(tmp_path: Path) ->
     for outside in ("database", "other", "data/../other"):
         with pytest.raises(Refused, match="none of the folders that jobs may mount") as caught:
             look(tmp_path / outside, root, "/srv")
-        assert caught.value.command == "mlops-desk settings show jobs.mount_roots"
+        real = (tmp_path / outside).resolve()
+        assert caught.value.command == f"mlops-desk settings set jobs.mount_roots '{root} /srv {real}'"
     with pytest.raises(Refused, match="none of the folders"):
         look(tmp_path / "data/set")
+
+
+@pytest.mark.parametrize("name", ["two words", "new\nline", "esc\x1b[31m", "x" * 240])
+def test_a_folder_that_can_not_be_written_in_the_setting_is_not_put_into_a_command(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(Refused, match="none of the folders") as caught:
+        look(tmp_path / name, "/srv/" + "y" * 60)
+    assert caught.value.command == "mlops-desk settings show jobs.mount_roots"
 
 
 def test_a_link_leads_no_way_out_and_a_root_may_be_one(tmp_path: Path) -> None:
