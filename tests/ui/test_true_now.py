@@ -100,3 +100,10 @@ def test_what_came_before_the_first_numbers_is_shown_with_them(start, double, qt
     page._alerts.show_title("")
     page.refresh(frozenset({Topic.STATUS}))
     assert page._alerts.text() == "", "it is shown anew only when something of it came"
+
+
+def test_no_page_calls_anything_old_before_the_agents_first_word(start, double, qtbot):
+    double.failing["events"] = Unavailable("Nobody answers.")
+    program = start(double, "models", wait=False)
+    qtbot.waitUntil(lambda: program.store.connection.state == "lost")
+    assert not program.window.page()._stale_line.isVisible()

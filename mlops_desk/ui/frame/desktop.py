@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from mlops_desk.ui.look.darkness import has_session_bus
+from mlops_desk.ui.look.darkness import has_session_bus, session_bus
 from mlops_desk.ui.look.text import notification_text
 
 if TYPE_CHECKING:
@@ -63,18 +63,14 @@ class Desktop:
         import asyncio  # noqa: PLC0415 - as above
 
         from dbus_fast import Message, MessageType  # noqa: PLC0415 - only where there is a session bus
-        from dbus_fast.aio import MessageBus  # noqa: PLC0415 - with asyncio
         from dbus_fast.errors import DBusError  # noqa: PLC0415 - likewise
 
         message = Message(
             destination=_NAME, path=_PATH, interface=_NAME, member="Notify", signature="susssasa{sv}i", body=body
         )
         try:
-            bus = await asyncio.wait_for(MessageBus().connect(), ANSWER_SECONDS)
-            try:
+            async with session_bus() as bus:
                 answer = await asyncio.wait_for(bus.call(message), ANSWER_SECONDS)
-            finally:
-                bus.disconnect()
         except (OSError, TimeoutError, DBusError, EOFError) as error:
             _log.info("The desktop can't be told: %s", error)
             return

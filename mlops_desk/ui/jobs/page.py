@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from PySide6.QtCore import QByteArray, QModelIndex, Qt
-from PySide6.QtGui import QCursor, QResizeEvent, QShowEvent
+from PySide6.QtGui import QCursor, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QLineEdit, QMenu, QSplitter, QVBoxLayout
 
 from mlops_desk.base.errors import DeskError
@@ -34,6 +34,7 @@ _FIRST = "mlops-desk jobs submit --image python:3.12-slim -- python -c 'print(1)
 """A job that any machine with an engine can do."""
 
 
+_NEW = "Ctrl+N"
 _SPLIT = "jobs/split"
 _ROOM_FOR_LANES = 480  # pixels: six rows of the table, four lanes, and the chosen job in as many lines
 
@@ -75,6 +76,7 @@ class JobsPage(Page):
         self._asked_for: JobBrief | None = None
         self._whole: Job | None = None
         self._fitted: tuple[bool, int, int] | None = None
+        QShortcut(QKeySequence(_NEW), self, self.submit)
         self._arrange()
 
     def _arrange(self) -> None:
@@ -253,7 +255,7 @@ class JobsPage(Page):
         places = frozenset({"title", "main", "menu", "palette"})
         return [
             Action("jobs.images", "Images", self._open_images, places=frozenset({"title"})),
-            Action("jobs.submit", "New job …", self.submit, places=places),
+            Action("jobs.submit", "New job …", self.submit, _NEW, places=places),
             *self.acts.actions(),
         ]
 

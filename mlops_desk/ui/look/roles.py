@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAccessible
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QAbstractButton, QAccessibleWidget, QComboBox, QWidget
+
+from mlops_desk.base.text import LINE_LIMIT, plain
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
@@ -38,6 +40,12 @@ def _interface(name: str, thing: "QObject | None") -> "QAccessibleInterface | No
     if thing.isWindow():
         return _Told(thing, Role.Window)
     return _Told(thing, Role.Grouping if thing.accessibleName() else Role.Client)
+
+
+def announce(widget: QWidget, text: str) -> None:
+    """Have an assistive tool say what appeared beside a widget that one is not at."""
+    event = QAccessibleAnnouncementEvent(widget, plain(text, LINE_LIMIT))
+    QAccessible.updateAccessibility(event)
 
 
 class _Told(QAccessibleWidget):

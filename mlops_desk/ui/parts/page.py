@@ -284,7 +284,8 @@ class StaleLine(Label):
 
     def refresh(self, store: Store, *, of_now: bool = True) -> None:
         """Say what holds now; nothing where what is shown is not ``of_now``."""
-        stale = of_now and not store.is_true_now
+        # Before the first word of the agent nothing is shown that could be old; the page says that it is awaited.
+        stale = of_now and not store.is_true_now and store.connection.heard_at is not None
         self.setVisible(stale)
         if stale:
             at = store.status.sampled_at if store.status is not None else None

@@ -4,6 +4,7 @@ A dialog that asks the agent stays open until the answer is there; an error is s
 was typed kept.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBo
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import announce
 from mlops_desk.ui.look.text import Label
 from mlops_desk.ui.widgets.button import Button
 
@@ -100,8 +102,9 @@ class FormDialog(QDialog):
             self.fields.addRow("", Paragraph(help_text, points=theme.CAPTION_POINTS, tone="muted"))
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Put the focus where one types."""
+        """Put the focus where one types; Tab goes as one reads, to the buttons last."""
         super().showEvent(event)
+        _put_last(self, (self.cancel, self.act))
         if self.first is not None and not isinstance(self.focusWidget(), QLineEdit):
             self.first.setFocus(Qt.FocusReason.OtherFocusReason)
 
@@ -121,6 +124,7 @@ class FormDialog(QDialog):
         self.act.show_title(self._act_title)
         self._error.show_text(f"{error.message}\n{error.hint or ''}".strip())
         self._error.show()
+        announce(self._error, self._error.whole)
         field = self._typed or self.first
         if field is not None:
             field.setFocus()
@@ -131,3 +135,16 @@ class FormDialog(QDialog):
     def _submit(self) -> None:
         if not self._busy:
             self.submit()
+
+
+def _put_last(dialog: QWidget, buttons: Sequence[QWidget]) -> None:
+    """Put buttons behind all else that Tab goes to: they were made before what was put above them."""
+    last = dialog
+    widget = dialog.nextInFocusChain()
+    while widget is not None and widget is not dialog:
+        if widget not in buttons and dialog.isAncestorOf(widget):
+            last = widget
+        widget = widget.nextInFocusChain()
+    for button in buttons:
+        QWidget.setTabOrder(last, button)
+        last = button

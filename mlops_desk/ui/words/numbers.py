@@ -82,6 +82,8 @@ def size(count: float | None) -> str:
 def size_of(used: float | None, limit: float | None) -> str:
     """Return ``71.2 / 80 GiB``, both in the limit's unit; in the smaller one where the limit is a few of the larger."""
     number, whole = size_of_parts(used, limit)
+    if used and limit is not None and number == "0":
+        return f"{size(used)} / {size(limit)}"  # little is not nothing
     return f"{number} / {whole}" if whole else number
 
 

@@ -128,7 +128,7 @@ def test_one_undo_takes_back_what_the_form_wrote(dialog):
 def test_an_error_is_said_under_its_field_and_marked_in_its_line(dialog):
     dialog._refused(Invalid("resources.memory is the text 'much'.", "Write 1GiB.", place=Place(6, 31)))
     row = field(dialog, "resources", "memory")
-    assert "much" in row.message.whole
+    assert row.message.whole == "Write 1GiB."
     assert not field(dialog, "name").message.whole
     assert dialog._text.wrong_line() == 6
     type_in(row, "2GiB")
@@ -336,3 +336,29 @@ def test_what_is_wrong_is_said_at_its_line_and_field_while_one_types(dialog, qtb
     dialog.set_text("nme: x\nimage: y\n")
     qtbot.waitUntil(lambda: dialog.check.says.whole == "● starts now")
     assert dialog._text.wrong_line() is None
+
+
+def test_tab_goes_through_the_form_as_one_reads_it_and_to_its_buttons_last(dialog):
+    names, widget = [], dialog.templates.findChildren(Button)[0]
+    for _ in range(60):
+        names.append(widget.accessibleName())
+        widget = widget.nextInFocusChain()
+        while not (widget.isVisible() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus):
+            widget = widget.nextInFocusChain()
+        if widget.accessibleName() == names[0]:
+            break
+    wanted = ["Start from …", "Open a file …", *(row.field.title for row in dialog.pane.rows.values())]
+    wanted += ["Job description", "Cancel", "Submit job"]
+    assert [name for name in names if name in wanted] == wanted
+
+
+def test_what_is_wrong_is_announced_once_to_who_hears_the_window(dialog, monkeypatch):
+    heard = []
+    monkeypatch.setattr("mlops_desk.ui.jobs.form.pane.announce", lambda _widget, text: heard.append(text))
+    wrong = Invalid(
+        "Line 6, column 19: 'two' does not fit.", "Expected: a whole number.", place=Place(6, 19, "resources.gpus")
+    )
+    for _ in range(2):
+        dialog._show_wrong(wrong)
+    assert heard == ["GPUs: Expected: a whole number."]
+    assert dialog.pane.rows["resources", "gpus"].message.whole == "Expected: a whole number."

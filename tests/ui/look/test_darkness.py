@@ -1,15 +1,17 @@
 """Dark and light follow the desktop by its settings portal, on a session bus of the test's own."""
 
 import asyncio
+import gc
 import shutil
 import subprocess
 import threading
+import warnings
 
 import pytest
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from mlops_desk.ui.look import theme
+from mlops_desk.ui.look import darkness, theme
 
 NAME, PATH = "org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop"
 INTERFACE = "org.freedesktop.portal.Settings"
@@ -31,7 +33,8 @@ class Portal:
     async def _serve(self) -> None:
         self._done = asyncio.Event()
         self._bus = await MessageBus(bus_address=self._address).connect()
-        self._bus.add_message_handler(self._answer)
+        self._hear = self._answer
+        self._bus.add_message_handler(self._hear)
         await self._bus.request_name(NAME)
         self._ready.set()
         await self._done.wait()
@@ -46,6 +49,11 @@ class Portal:
     def change(self, scheme: int) -> None:
         signal = Message.new_signal(PATH, INTERFACE, "SettingChanged", "ssv", [*KEY, Variant("u", scheme)])
         self._loop.call_soon_threadsafe(self._bus.send, signal)
+
+    def hold(self) -> None:
+        """Take every question, and answer none."""
+        self._bus.remove_message_handler(self._hear)
+        self._bus.add_message_handler(lambda message: message.member == "Read")
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._done.set)
@@ -80,6 +88,22 @@ def test_the_portals_wish_is_followed_while_running(bus, start, double, qtbot):
         portal.change(2)
         qtbot.wait(200)
         assert theme.is_dark()
+    finally:
+        portal.stop()
+
+
+def test_a_portal_that_does_not_answer_leaves_no_socket_open(bus, start, double, qtbot, monkeypatch, caplog):
+    monkeypatch.setattr(darkness, "ANSWER_SECONDS", 0.3)
+    portal = Portal(bus, scheme=1)
+    portal._loop.call_soon_threadsafe(portal.hold)
+    try:
+        with caplog.at_level("INFO"):
+            start(double)
+            qtbot.waitUntil(lambda: "can't be followed" in caplog.text)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            gc.collect()
+        assert [str(one.message) for one in said if one.category is ResourceWarning] == []
     finally:
         portal.stop()
 

@@ -5,21 +5,16 @@ from PySide6.QtWidgets import QPlainTextEdit, QTextEdit
 
 from mlops_desk.base.errors import Place
 from mlops_desk.ui.look import theme
-from mlops_desk.ui.widgets.scroll import thin
+from mlops_desk.ui.widgets.textbox import TextBox
 
 _WRONG_SHARE = 0.18  # chosen: a ground on which the text is read as before
 
 
-class YamlEditor(QPlainTextEdit):
+class YamlEditor(TextBox):
     """Holds the text; ``written`` tells whether the newest change came from the form."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
-        thin(self)
-        self.setFont(theme.fixed_font())
-        self.setAccessibleName("Job description")
-        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.setTabChangesFocus(True)
+        super().__init__("Job description", text)
         self.written = False
         self._wrong: Place | None = None
 

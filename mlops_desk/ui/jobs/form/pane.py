@@ -3,15 +3,16 @@
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFormLayout, QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QFormLayout, QLineEdit, QWidget
 
 from mlops_desk.base.text import plain
 from mlops_desk.ui.jobs.form.fields import FIELDS, FormField, NotYet
 from mlops_desk.ui.jobs.form.yaml_text import Path, Value, found, value_of
 from mlops_desk.ui.look import theme
+from mlops_desk.ui.look.roles import announce
 from mlops_desk.ui.look.text import Label, set_tip
 from mlops_desk.ui.widgets.field import Field
-from mlops_desk.ui.widgets.scroll import thin
+from mlops_desk.ui.widgets.textbox import TextBox
 
 if TYPE_CHECKING:
     import yaml
@@ -67,7 +68,7 @@ class FieldRow(QWidget):
         super().__init__()
         self.field = field
         self.name = Label(field.title)
-        self.input: QLineEdit | QPlainTextEdit = _lines(field) if field.writing.lines else Field(field.title)
+        self.input: QLineEdit | TextBox = _lines(field) if field.writing.lines else Field(field.title)
         self.input.setPlaceholderText(field.example)
         self.input.setAccessibleName(field.title)
         self.input.setAccessibleDescription(field.help)
@@ -76,6 +77,7 @@ class FieldRow(QWidget):
         self.name.setMinimumHeight(theme.FIELD_HEIGHT)
         self.message = Label(points=theme.CAPTION_POINTS, tone="alert", wrap=True)
         self._shown: Value | None = None
+        self._said = ""
         self.input.textChanged.connect(self._typed)
         self.hide()  # only its parts are shown, by the form
 
@@ -103,7 +105,10 @@ class FieldRow(QWidget):
         set_tip(self.input, why)
 
     def say(self, message: str) -> None:
-        """Say under the field what is wrong."""
+        """Say under the field what is wrong, also to who hears the window."""
+        if message and message != self._said:
+            announce(self.input, f"{self.field.title}: {message}")
+        self._said = message
         self.message.show_text(plain(message, _MESSAGE_LIMIT))
         self.message.setVisible(bool(message))
         self.input.setAccessibleDescription(message or self.field.help)
@@ -135,12 +140,7 @@ class FieldRow(QWidget):
         self.changed.emit(value)
 
 
-def _lines(field: FormField) -> QPlainTextEdit:
-    box = QPlainTextEdit()
-    thin(box)
-    box.setFont(theme.fixed_font())
-    box.setTabChangesFocus(True)
-    box.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+def _lines(field: FormField) -> TextBox:
+    box = TextBox(field.title)
     box.setFixedHeight(_LINES * box.fontMetrics().lineSpacing() + 2 * theme.SPACE_8)
-    box.setAccessibleName(field.title)
     return box

@@ -267,7 +267,8 @@ class SubmitDialog(FormDialog):
         place = error.place if error is not None else None
         self._text.mark(place)
         path = path_at(self.text(), place.line, place.column) if place is not None else None
-        self.pane.point_at(path, error.message if error is not None else "")
+        # Where it is, the field tells; what would be right stands under it, the whole below the form.
+        self.pane.point_at(path, "" if error is None else error.hint or error.message)
 
     def _submitted(self, job: Job) -> None:
         self._context.say("info", f"Job {job.name} is in the queue.")
