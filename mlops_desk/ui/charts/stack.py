@@ -131,13 +131,18 @@ class ChartStack(Card):
         """The charts that are shown."""
         return [chart for chart in self._charts if not chart.isHidden()]
 
+    @property
+    def corner(self) -> int:
+        """How wide the button is that stands at the right end of the first line."""
+        return self._more.sizeHint().width()
+
     def _dress(self) -> None:
         """Give the times to the lowest chart, and room for the button to the strip above the highest."""
         shown = self.charts
         for chart in shown:
             chart.times = chart is shown[-1]
         if self.strip is not None:
-            self.strip.narrowed = self._more.sizeHint().width()
+            self.strip.narrowed = self.corner
         align(shown)
 
     # Curves.

@@ -88,7 +88,10 @@ class ModelsPage(Page):
                 card.column.addWidget(part, 1 if isinstance(part, RecordTable) else 0)
             split.addWidget(card)
         split.addWidget(self._detail())
-        split.setSizes([theme.DETAIL_WIDTH - theme.SPACE_16, theme.LIST_WIDTH + theme.SPACE_24, theme.DETAIL_WIDTH])
+        # At 1280 pixels the columns of all versions are seen whole.
+        split.setSizes(
+            [theme.DETAIL_WIDTH - 2 * theme.SPACE_16, theme.DETAIL_WIDTH, theme.DETAIL_WIDTH - theme.SPACE_16]
+        )
         split.setStretchFactor(2, 1)
         whole = QVBoxLayout(self.content)
         whole.setContentsMargins(theme.SPACE_16, 0, theme.SPACE_16, theme.SPACE_16)

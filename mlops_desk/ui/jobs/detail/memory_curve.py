@@ -43,6 +43,7 @@ class MemoryCurve(QWidget):
         column.addWidget(self._stack)
         if self._stack.strip is not None:
             self._stack.strip.hide()  # the lanes above tell who had the GPU
+            self.chart.narrowed = self._stack.corner  # the button stands in the chart's own line then
         self.setFixedHeight(theme.CHART_HEIGHT)
         self.hide()
 

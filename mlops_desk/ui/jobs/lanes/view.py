@@ -143,6 +143,9 @@ class LanesView(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.axis.advance(self._context.axis.now)
+        status = self._context.store.status
+        if status is not None and status.sampled_at is not None:
+            self.axis.advance(status.sampled_at)  # other pages need not have moved the common axis
         self.happened.wake(awake=True)
         self._make()
 
