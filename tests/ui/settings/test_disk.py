@@ -24,13 +24,6 @@ def opened(view, kind):
 
 
 @pytest.fixture
-def page(start, double, qtbot):
-    page = start(double, "settings").window.page()
-    qtbot.waitUntil(lambda: bool(page.rows))
-    return page
-
-
-@pytest.fixture
 def view(page, double, qtbot):
     page.tabs.choose("disk")
     qtbot.waitUntil(lambda: page.disk.table.shown_rows() == len(double.copies_by_id))

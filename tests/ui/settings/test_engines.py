@@ -24,13 +24,6 @@ def opened(page, kind):
 
 
 @pytest.fixture
-def page(start, double, qtbot):
-    page = start(double, "settings").window.page()
-    qtbot.waitUntil(lambda: bool(page.rows))
-    return page
-
-
-@pytest.fixture
 def view(page, qtbot):
     page.tabs.choose("engines")
     qtbot.waitUntil(lambda: page.engines.table.shown_rows() == 5)

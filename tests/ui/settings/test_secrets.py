@@ -31,13 +31,6 @@ def opened(view, kind=SecretDialog):
 
 
 @pytest.fixture
-def page(start, double, qtbot):
-    page = start(double, "settings").window.page()
-    qtbot.waitUntil(lambda: bool(page.rows))
-    return page
-
-
-@pytest.fixture
 def view(page, qtbot):
     page.tabs.choose("secrets")
     qtbot.waitUntil(lambda: page.secrets.table.shown_rows() == 2)
