@@ -118,11 +118,22 @@ def _refused(claim: dict[str, Any]) -> DeskError:
 
 def _environment(claim: dict[str, Any]) -> dict[str, str]:
     try:
-        found: dict[str, str] = json.loads(Path(claim["environment"]).read_text(encoding="utf-8"))
+        place = Path(claim["environment"])
+        found: dict[str, str] = json.loads(place.read_text(encoding="utf-8"))
+        _empty(place)
     except OSError as error:
         text = f"What belongs to the leased GPUs can't be read from {claim['environment']}: {error.strerror}."
         raise Unavailable(text, "An agent on another machine can't lease GPUs to a command of this one.") from error
     return found
+
+
+def _empty(place: Path) -> None:
+    """Leave nothing in the file but that it may begin: a login lies on the disk for no longer than it must."""
+    new = place.with_suffix(".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o400)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write("{}")
+    new.replace(place)
 
 
 def _take_back(socket: Path, job_id: str) -> None:

@@ -61,7 +61,10 @@ def _parser() -> Parser:
 def add(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add ``exec`` to the commands."""
     text = "run a command on GPUs that the queue leases to it, until it ends"
-    more = "It waits in the same queue as the jobs, and sees its own GPUs only. Its output is left as it is."
+    more = (
+        "It waits in the same queue as the jobs, and sees its own GPUs only. Its output is its terminal's alone: it is "
+        "left as it is, not kept, and not read, so no progress is shown. What it logs to MLflow (--experiment) is."
+    )
     usage = "%(prog)s [--gpus N] [OPTION …] -- COMMAND …"
     parser = commands.add_parser("exec", help=text, description=f"{text[0].upper()}{text[1:]}. {more}", usage=usage)
     parser.add_argument("--gpus", metavar="N", default="0", help="how many GPUs (0: none, it only waits its turn)")

@@ -1,7 +1,7 @@
 """What lies on disk of a bare process: who it is, what it begins with, and how it ended.
 
 jobs/<job>/claim.json           the process, written before the job is queued
-jobs/<job>/a<n>/environment.json   its owner's alone: what it begins with, and the sign that it may
+jobs/<job>/a<n>/environment.json   its owner's alone: what it begins with (emptied then), and the sign that it may
 jobs/<job>/a<n>/outcome.json       written by whoever waited for its end
 jobs/<job>/a<n>/stopped            there when the desk asked it to end
 """

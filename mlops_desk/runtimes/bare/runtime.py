@@ -23,6 +23,7 @@ from mlops_desk.records.jobs.spec import JobKind, JobSpec
 from mlops_desk.runtimes.bare import family
 from mlops_desk.runtimes.bare.papers import ENVIRONMENT, OUTCOME, BareProcess, ProcessPapers
 from mlops_desk.runtimes.local.held_gpus import HeldGpus
+from mlops_desk.runtimes.local.network.logins import LOGIN_USER
 from mlops_desk.runtimes.local.ports import GpuLeases
 from mlops_desk.runtimes.runtime import (
     Abilities,
@@ -262,5 +263,18 @@ def _environment(job: Job, attempt: Attempt, ticket: RunTicket | None) -> Mappin
         environment["MLFLOW_TRACKING_URI"] = ticket.tracking_uri
         environment["MLFLOW_RUN_ID"] = ticket.run_id
         environment["MLFLOW_EXPERIMENT_NAME"] = job.spec.mlflow.experiment
-        environment |= {} if ticket.token is None else {"MLFLOW_TRACKING_TOKEN": ticket.token}
+        environment |= {} if ticket.token is None else _login(ticket.token)
     return environment
+
+
+def _login(token: str) -> Mapping[str, str]:
+    """Return a login for this run alone, which is void once the process has ended.
+
+    A file is no way: MLflow (3.17) reads none but ~/.mlflow/credentials, and that is the person's own. A user and a
+    password in it would go before a bare token, and be sent to the desk's server; the environment's go before those.
+    """
+    return {
+        "MLFLOW_TRACKING_TOKEN": token,
+        "MLFLOW_TRACKING_USERNAME": LOGIN_USER,
+        "MLFLOW_TRACKING_PASSWORD": token,
+    }

@@ -25,7 +25,7 @@ PIP_CONF = "pip.conf"
 GIT_CONFIG = "gitconfig"
 CURL_CONFIG = "curlrc"
 _HOMES = {CREDENTIALS: ".mlflow/credentials", NETRC: ".netrc", CURL_CONFIG: ".curlrc"}
-_USER = "mlops-desk"  # the tracking server asks for the token alone, and takes it as a password too
+LOGIN_USER = "mlops-desk"  # the tracking server asks for the token alone, and takes it as a password too
 _UNFIT = frozenset("\"'\\#")
 """What a netrc has no writing for that all of its readers agree on."""
 
@@ -71,7 +71,7 @@ def login_files(
     files: dict[str, bytes] = {}
     environment: dict[str, str] = {}
     if ticket is not None and ticket.token is not None:
-        files |= {TOKEN: f"{ticket.token}\n".encode(), CREDENTIALS: mlflow_credentials(_USER, ticket.token)}
+        files |= {TOKEN: f"{ticket.token}\n".encode(), CREDENTIALS: mlflow_credentials(LOGIN_USER, ticket.token)}
     if spec.mlflow is not None and spec.mlflow.server is not None and spec.mlflow.login is not None:
         files |= _own_server(spec.mlflow.login, value(spec.mlflow.login))
     if rules.index_login and rules.index_login in spec.secrets and index_hosts(rules):
