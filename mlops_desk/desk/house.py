@@ -154,6 +154,7 @@ class Desk(DeskVerbs):
             Part("the audit trail", stop=self.audit.flush),
             Part("events", self.events.start, self.events.stop),
             Part("upkeep", lambda: self.upkeep.start(self.loop)),
+            Part("memory", self._keep_memory),
             Part("alerts", self.alerts.start, self.alerts.stop),
             Part("telemetry", self.telemetry.start, self.telemetry.stop, _TELEMETRY_STOP_SECONDS),
             Part("tickets", lambda: self.registry.admit_earlier(self.jobs.logging())),
@@ -166,6 +167,12 @@ class Desk(DeskVerbs):
             Part("rules", self.rules.start, self.rules.stop),
             Part("the exporter", self.exporter.start, self.exporter.stop),
         ]
+
+    def _keep_memory(self) -> None:
+        """Look after what others have left in memory; an engine that is made up knows of nobody's containers."""
+        if not self.simulated:
+            engines = {LOCAL_RUNTIME: self.engine, **self.other_engines}
+            self.engine_wiring.keep_memory(self.folder.instance, engines, self.loop)
 
     def _watch_machine(self) -> None:
         """Make what knows of the machine and of what happens on it."""

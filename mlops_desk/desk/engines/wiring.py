@@ -1,11 +1,13 @@
 """Where the engines meet the rest of the desk: who is told what was seen in containers, and what is written of it."""
 
 import json
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.base.errors import DeskError
 from mlops_desk.base.loop import Loop
 from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.engines.checks import FILES, LIMITS, PROOF, files_check, limits_check, proof_check
@@ -22,8 +24,14 @@ from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
 from mlops_desk.records.status import Status
 from mlops_desk.runtimes.local.build import local_runtime
 from mlops_desk.runtimes.local.launch import StagedMounts
+from mlops_desk.runtimes.local.memory.sweep import sweep
 from mlops_desk.runtimes.local.ports import GpuLeases, ImageSupply
 from mlops_desk.runtimes.local.runtime import LocalRuntime
+from mlops_desk.runtimes.local.secret_files import MEMORY
+
+_log = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 3600.0  # chosen: a secret that nobody needs lies there no longer than that
 
 
 class EngineWiring:
@@ -61,6 +69,19 @@ class EngineWiring:
         return local_runtime(
             name, engine, gpus, folder, store, addresses, proven, relaxed, loop, self.private, staged, supply
         )  # fmt: skip
+
+    def keep_memory(self, instance: str, engines: Mapping[str, Engine], loop: Loop) -> None:
+        """Remove now and then what agents that are gone have left in memory; ``engines`` are all, by name."""
+
+        def turn() -> None:
+            try:
+                found = {self._table.where(name): engine for name, engine in engines.items()}
+            except DeskError as error:  # an address that is none: then nothing can be proven
+                _log.debug("What is left in memory is not looked at: %s", error.message)
+                return
+            sweep(MEMORY, instance, found)
+
+        loop.repeat("memory", _SWEEP_SECONDS, turn)
 
     def note_proof(self, name: str, level: str, gpus: tuple[str, ...]) -> None:
         """Remember that GPUs were seen in a container of an engine."""

@@ -57,5 +57,6 @@ def local_runtime(
         private_images=private_images or PrivateImages(),
         staged=staged,
         supply=supply,
+        engines=addresses,
     )
     return LocalRuntime(name, engine, leases, folder.jobs, folder.instance, policy)

@@ -7,7 +7,7 @@ name, so whoever makes it a second time adopts the first.
 import logging
 import math
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -83,7 +83,8 @@ class Policy:
     of this engine, by uuid or minor. ``relaxable`` are the points of the hardened profile that may be relaxed, and
     ``relaxed`` hears of each job that is placed with some of them. ``logs_bytes`` is what all logs together may take;
     without ``loop`` a log is kept when its job is over, not before. ``jobs_without_gpus`` run at once, 0: as many as
-    there are processor cores. ``network`` is the way out of this machine, ``memory`` where secrets lie,
+    there are processor cores. ``network`` is the way out of this machine, ``memory`` where secrets lie (``engines``
+    are the addresses at which containers that need them may be),
     ``private_images`` tells whose images are whose, ``staged`` where the copies of a job's staged data lie, ``supply``
     brings images by tasks that people see (None: the engine alone is asked).
     """
@@ -105,6 +106,7 @@ class Policy:
     jobs_without_gpus: Callable[[], int] = lambda: 0
     staged: StagedMounts = lambda _job: ()
     supply: ImageSupply | None = None
+    engines: Callable[[], Iterable[str]] | None = None
 
 
 class LocalRuntime:
@@ -122,7 +124,7 @@ class LocalRuntime:
         self._gpus = HeldGpus(leases, self.grace_seconds)
         self._images = JobImages(engine, instance, private=policy.private_images, supply=policy.supply)
         self._remains = Remains(engine, root, policy.keep_containers, policy.logs_bytes, policy.loop)
-        self._secrets = SecretFiles(SecretStore(root.parent / "secrets"), instance, policy.memory)
+        self._secrets = SecretFiles(SecretStore(root.parent / "secrets"), instance, policy.memory, policy.engines)
         self._launch = Launch(
             engine,
             self._images,

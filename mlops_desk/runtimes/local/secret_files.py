@@ -6,17 +6,16 @@ They lie in the machine's memory filesystem, so that no disk and no backup ever 
 The engine is told where they lie, and nobody what they say.
 """
 
-import contextlib
 import os
 import shutil
-import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from mlops_desk.base.errors import NotFound, Refused, Unavailable
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.runtimes.local.memory.folder import NAME, MemoryFolder
 from mlops_desk.runtimes.local.network.logins import LOGINS_TARGET, LoginFiles, has_logins
 from mlops_desk.runtimes.runtime import Obstructed
 from mlops_desk.storage.secrets import SecretStore
@@ -27,11 +26,18 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - memory, and the only place of it that 
 
 
 class SecretFiles:
-    """``store`` has the values; ``instance`` keeps data folders apart."""
+    """``store`` has the values; ``instance`` keeps data folders apart; ``engines`` are where the containers may be."""
 
-    def __init__(self, store: SecretStore, instance: str, memory: Path = MEMORY) -> None:
+    def __init__(
+        self,
+        store: SecretStore,
+        instance: str,
+        memory: Path = MEMORY,
+        engines: Callable[[], Iterable[str]] | None = None,
+    ) -> None:
         self._store = store
-        self._folder = memory / f"mlops-desk-{os.geteuid()}-{instance}"
+        self._place = MemoryFolder(memory / NAME.format(uid=os.geteuid(), instance=instance), engines)
+        self._folder = self._place.path
 
     def check(self, uid: int, names: tuple[str, ...]) -> None:
         """Raise Refused for a secret that the person has not."""
@@ -62,7 +68,7 @@ class SecretFiles:
         if not values and not logins.files:
             return
         try:
-            self._make_private()
+            self._place.make()
             self._clear(attempt)
             for folder, files in ((self._of(attempt), values), (self._logins_of(attempt), logins.files)):
                 if files:
@@ -79,8 +85,7 @@ class SecretFiles:
     def forget(self, attempt: Attempt) -> None:
         """Remove an attempt's secrets and logins, and the folder of all where they were the last. Raises OSError."""
         self._clear(attempt)
-        with contextlib.suppress(OSError):  # others of this instance lie there, or it was never made
-            self._folder.rmdir()
+        self._place.leave()
 
     def _clear(self, attempt: Attempt) -> None:
         for folder in (self._of(attempt), self._logins_of(attempt)):
@@ -93,14 +98,6 @@ class SecretFiles:
 
     def _logins_of(self, attempt: Attempt) -> Path:
         return self._folder / f"{attempt.id}.logins"
-
-    def _make_private(self) -> None:
-        """Make the folder that nobody else looks into; anybody could have put something in its place."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        facts = self._folder.lstat()
-        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
-            text = f"{self._folder} is not a private folder of this user, so no secret is put there."
-            raise Unavailable(text, "Remove it.")
 
 
 def _lay(folder: Path, values: Mapping[str, bytes], uid: int, gid: int) -> None:
