@@ -23,6 +23,7 @@ from mlops_desk.records.agent import AuditEntry, Check
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job
 from mlops_desk.records.status import Status
 from mlops_desk.runtimes.local.build import local_runtime
+from mlops_desk.runtimes.local.container import INSTANCE_LABEL
 from mlops_desk.runtimes.local.launch import StagedMounts
 from mlops_desk.runtimes.local.memory.sweep import sweep
 from mlops_desk.runtimes.local.ports import GpuLeases, ImageSupply
@@ -79,7 +80,7 @@ class EngineWiring:
             except DeskError as error:  # an address that is none: then nothing can be proven
                 _log.debug("What is left in memory is not looked at: %s", error.message)
                 return
-            sweep(MEMORY, instance, found)
+            sweep(MEMORY, instance, found, INSTANCE_LABEL)
 
         loop.repeat("memory", _SWEEP_SECONDS, turn)
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from mlops_desk.base.errors import DeskError
 from mlops_desk.engines.engine import Engine
-from mlops_desk.runtimes.local.container import INSTANCE_LABEL
 from mlops_desk.runtimes.local.memory.folder import NAME, is_private, noted
 
 _log = logging.getLogger(__name__)
@@ -22,10 +21,10 @@ _log = logging.getLogger(__name__)
 _OVER = frozenset({"exited", "dead"})
 
 
-def sweep(memory: Path, instance: str, engines: Mapping[str, Engine]) -> list[Path]:
+def sweep(memory: Path, instance: str, engines: Mapping[str, Engine], label: str) -> list[Path]:
     """Remove the folders below ``memory`` that nobody needs, and return which; ``engines`` are all, by address.
 
-    ``instance`` is this agent's own.
+    ``instance`` is this agent's own, ``label`` what each agent's containers have theirs in.
     """
     swept = []
     for folder in sorted(memory.glob(NAME.format(uid=os.geteuid(), instance="*"))):
@@ -33,7 +32,7 @@ def sweep(memory: Path, instance: str, engines: Mapping[str, Engine]) -> list[Pa
         if theirs == instance:
             continue
         try:
-            if _sweep(folder, theirs, engines):
+            if _sweep(folder, engines, {label: theirs}):
                 swept.append(folder)
         except OSError as error:  # another agent of this user removes it just now, or it is none: looked at again later
             _log.debug("%s can't be looked at: %s", folder, error.strerror)
@@ -44,7 +43,7 @@ def sweep(memory: Path, instance: str, engines: Mapping[str, Engine]) -> list[Pa
     return swept
 
 
-def _sweep(folder: Path, instance: str, engines: Mapping[str, Engine]) -> bool:
+def _sweep(folder: Path, engines: Mapping[str, Engine], labels: Mapping[str, str]) -> bool:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if not is_private(descriptor):
@@ -56,7 +55,7 @@ def _sweep(folder: Path, instance: str, engines: Mapping[str, Engine]) -> bool:
         found = noted(descriptor)
         if found is None or not found <= engines.keys():
             return False
-        if any(_needs(engines[address], instance) for address in found):
+        if any(_needs(engines[address], labels) for address in found):
             return False
         for part in folder.iterdir():
             if part.is_dir() and not part.is_symlink():
@@ -67,6 +66,6 @@ def _sweep(folder: Path, instance: str, engines: Mapping[str, Engine]) -> bool:
     return True
 
 
-def _needs(engine: Engine, instance: str) -> bool:
+def _needs(engine: Engine, labels: Mapping[str, str]) -> bool:
     """Tell whether an engine has a container of that agent which may still begin, or go on."""
-    return any(facts.status not in _OVER for facts in engine.containers({INSTANCE_LABEL: instance}))
+    return any(facts.status not in _OVER for facts in engine.containers(labels))

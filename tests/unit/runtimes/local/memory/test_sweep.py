@@ -57,7 +57,7 @@ def container(engine: FakeEngine, instance: str, *command: str) -> str:
 def test_what_a_killed_agent_has_left_goes(tmp_path, engine):
     left = left_behind(tmp_path, HERE)
     container(engine, "other123")
-    assert sweep(tmp_path, "mine0001", {HERE: engine}) == [left]
+    assert sweep(tmp_path, "mine0001", {HERE: engine}, INSTANCE_LABEL) == [left]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -67,29 +67,29 @@ def test_a_container_that_may_begin_or_runs_keeps_its_files(tmp_path, engine, st
     name = container(engine, "dead0001")
     if started:
         engine.start(name)
-    assert sweep(tmp_path, "mine0001", {HERE: engine}) == []
+    assert sweep(tmp_path, "mine0001", {HERE: engine}, INSTANCE_LABEL) == []
     assert (left / "j-a1.logins/token").exists()
     engine.start(name)
     engine.kill(name, "KILL")
-    assert sweep(tmp_path, "mine0001", {HERE: engine}) == [left]
+    assert sweep(tmp_path, "mine0001", {HERE: engine}, INSTANCE_LABEL) == [left]
 
 
 def test_an_agent_that_lives_keeps_its_folder_also_when_it_has_just_begun_again(tmp_path, engine):
     left = left_behind(tmp_path, HERE)
     MemoryFolder(left)
-    assert sweep(tmp_path, "mine0001", {HERE: engine}) == []
+    assert sweep(tmp_path, "mine0001", {HERE: engine}, INSTANCE_LABEL) == []
     assert left.exists()
 
 
 def test_ones_own_folder_is_no_leftover(tmp_path, engine):
     left_behind(tmp_path, HERE)
-    assert sweep(tmp_path, "dead0001", {HERE: engine}) == []
+    assert sweep(tmp_path, "dead0001", {HERE: engine}, INSTANCE_LABEL) == []
 
 
 @pytest.mark.parametrize("noted", [[OTHER], [HERE, OTHER], []])
 def test_where_an_engine_is_not_asked_nothing_is_proven(tmp_path, engine, noted):
     left_behind(tmp_path, *noted)
-    assert sweep(tmp_path, "mine0001", {HERE: engine}) == []
+    assert sweep(tmp_path, "mine0001", {HERE: engine}, INSTANCE_LABEL) == []
 
 
 def test_an_engine_that_does_not_answer_proves_nothing(tmp_path, engine, monkeypatch):
@@ -99,7 +99,7 @@ def test_an_engine_that_does_not_answer_proves_nothing(tmp_path, engine, monkeyp
         raise Unavailable("The engine is away.")
 
     monkeypatch.setattr(engine, "containers", away)
-    assert sweep(tmp_path, "mine0001", {HERE: engine}) == []
+    assert sweep(tmp_path, "mine0001", {HERE: engine}, INSTANCE_LABEL) == []
     assert left.exists()
 
 
@@ -107,7 +107,7 @@ def test_an_engine_that_does_not_answer_proves_nothing(tmp_path, engine, monkeyp
 def test_a_note_that_says_nothing_proves_nothing(tmp_path, engine, text):
     left = left_behind(tmp_path, HERE)
     (left / ".engines.json").write_text(text)
-    assert sweep(tmp_path, "mine0001", {HERE: engine}) == []
+    assert sweep(tmp_path, "mine0001", {HERE: engine}, INSTANCE_LABEL) == []
 
 
 @pytest.mark.timeout(20)
@@ -115,11 +115,11 @@ def test_nobody_waits_at_a_note_that_is_no_file(tmp_path, engine):
     left = left_behind(tmp_path, HERE)
     (left / ".engines.json").unlink()
     os.mkfifo(left / ".engines.json")
-    assert sweep(tmp_path, "mine0001", {HERE: engine}) == []
+    assert sweep(tmp_path, "mine0001", {HERE: engine}, INSTANCE_LABEL) == []
     (left / ".engines.json").unlink()
     (tmp_path / "note").write_text(json.dumps([HERE]))
     (left / ".engines.json").symlink_to(tmp_path / "note")
-    assert sweep(tmp_path, "mine0001", {HERE: engine}) == []
+    assert sweep(tmp_path, "mine0001", {HERE: engine}, INSTANCE_LABEL) == []
 
 
 def test_what_is_not_private_or_only_called_so_is_left_alone(tmp_path, engine):
@@ -127,12 +127,12 @@ def test_what_is_not_private_or_only_called_so_is_left_alone(tmp_path, engine):
     left.chmod(0o755)
     (tmp_path / f"mlops-desk-{os.geteuid()}-link0001").symlink_to(left)
     (tmp_path / f"mlops-desk-{os.geteuid()}-file0001").write_text("x")
-    assert sweep(tmp_path, "mine0001", {HERE: engine}) == []
+    assert sweep(tmp_path, "mine0001", {HERE: engine}, INSTANCE_LABEL) == []
     left.chmod(0o700)
     (tmp_path / "elsewhere").mkdir()
     (left / "part").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere/kept").write_text("x")
-    assert sweep(tmp_path, "mine0001", {HERE: engine}) == [left]
+    assert sweep(tmp_path, "mine0001", {HERE: engine}, INSTANCE_LABEL) == [left]
     assert (tmp_path / "elsewhere/kept").exists()
 
 
