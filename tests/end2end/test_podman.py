@@ -141,3 +141,13 @@ def test_a_frozen_service_times_out(podman: PrivatePodman, image: str, name: str
     finally:
         podman.thaw()
         hasty.close()
+
+
+def test_its_log_tells_of_a_bar_while_its_line_goes_on_so_that_nobody_attaches(
+    engine: DockerEngine, image: str, name: str
+) -> None:
+    engine.create(shell(name, image, "while :; do printf '\\r 10%%'; sleep 0.2; done"))
+    engine.start(name)
+    assert engine.sight_socket() is None
+    assert b" 10%" in next(engine.log_pieces(name, follow=True)).data
+    engine.kill(name, "KILL")
