@@ -118,7 +118,7 @@ class Stager:
         with self._lock:
             found = [one for mount in missing if (one := self._progress.get((job.submitted_by, mount.source)))]
         if found:
-            return words.going_on(found[0])
+            return words.going_on(found[0], time.time())
         told = job.reason
         return told if told is not None and told.class_ in words.CLASSES else words.WAITS
 

@@ -18,12 +18,24 @@ MISSING = "staging_source_missing"
 CLASSES = frozenset({DATA_STAGING, NO_ROOM, MISSING})
 """Of those that wait for their data."""
 _SHOWN = 1000  # chosen: a path may be long
+SILENT_SECONDS = 20.0
+"""Chosen: no share that is well takes so long for one file; a server that restarts does."""
+_STUCK = "It goes on by itself when the share answers; cancel the job, or mount the data unstaged."
 _NAMED = 3  # chosen: as many as stand in one line
 WAITS = Reason(DATA_STAGING, "Its data are copied to the local cache first; others are copied now.")
 
 
-def going_on(progress: StagingProgress) -> Reason:
-    """Say how far a copy is."""
+def going_on(progress: StagingProgress, now: float | None = None) -> Reason:
+    """Say how far a copy is; from a moment after (``now``) also that nothing has come since, where that is long ago."""
+    silent = 0.0 if now is None else now - progress.seen_at
+    if silent < SILENT_SECONDS or progress.phase == "waiting":
+        return _how_far(progress)
+    lasts = duration_text(silent - silent % SILENT_SECONDS)  # in steps, so that it is not told anew each second
+    text = f"Nothing has come from {plain(progress.source)} for {lasts}: does its share answer?"
+    return Reason(DATA_STAGING, f"{text} {_how_far(progress).text}", hint=_STUCK)
+
+
+def _how_far(progress: StagingProgress) -> Reason:
     what = plain(progress.source)
     if progress.phase == "listing":
         return Reason(DATA_STAGING, f"Looks through {what} to copy it: {progress.files:,} files so far.")

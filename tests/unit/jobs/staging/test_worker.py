@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from mlops_desk.base.people.person import person
 from mlops_desk.base.process import run_command
 from mlops_desk.jobs.run.hands import Postponed
 from mlops_desk.jobs.staging import entries, file_copy, making, worker
+from mlops_desk.jobs.staging import words as staging_words
 from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.jobs.staging import StagingProgress
 from tests.unit.jobs.staging.conftest import MIB
 
 NOBODY = 65_534
@@ -219,3 +222,56 @@ def test_what_lies_there_otherwise_than_it_was_written_is_told(tmp_path, monkeyp
         file_copy.FileCopy(lambda _: None, lambda _: None, lambda *_: None, {}).copy(entry, source, folder, "b")
     os.close(source)
     os.close(folder)
+
+
+def test_a_job_whose_share_hangs_says_so_and_is_given_up_at_once(cache, monkeypatch):
+    """The share blocks the worker, whatever it is asked: the agent's own thread is never in it."""
+    data = cache.data(a="1")
+    cache.submit("j", data)
+    monkeypatch.setattr(worker, "_WORKER", "tests.unit.jobs.staging.silent_worker")
+    start, pids = worker.start_child, []
+
+    def started(*words, **more):
+        process = start(*words, **more)
+        pids.append(process.pid)
+        return process
+
+    monkeypatch.setattr(worker, "start_child", started)
+    hand = threading.Thread(target=cache.stager.stage, args=("j",))
+    hand.start()
+    deadline = time.monotonic() + 30
+    while not pids or not cache.stager._progress:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    key = (os.getuid(), str(data))
+    silent = StagingProgress("/in0", str(data), "copying", time.time() - 65.0, 1, 1 << 30, 9, 4 << 30)
+    cache.stager._progress[key] = silent
+    begun = time.monotonic()
+    reason = cache.stager.unready(cache.queue())["j"]
+    assert reason.text.startswith(f"Nothing has come from {data} for 60 s: does its share answer? Copies {data}")
+    assert (reason.class_, "of 4.0 GiB" in reason.text, "cancel the job" in reason.hint) == (
+        "data_staging",
+        True,
+        True,
+    )
+    assert cache.stager.due(cache.queue()) == []
+    assert time.monotonic() - begun < 5.0  # asked while the share hangs
+    cache.book.change("j", lambda job: replace(job, cancel_requested=True))
+    hand.join(20)
+    assert not hand.is_alive()
+    assert not Path(f"/proc/{pids[0]}").exists()
+    assert (cache.stager._progress, cache.shelf.copies.all()) == ({}, {})
+    assert [path for path in (cache.root / "cache").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("silent", "says"),
+    [(None, False), (19.0, False), (20.0, True), (39.0, True), (-5.0, False)],
+)
+def test_silence_is_told_once_it_is_long(silent, says):
+    progress = StagingProgress("/in", "/mnt/s", "listing", 1000.0, 7)
+    reason = staging_words.going_on(progress, None if silent is None else 1000.0 + silent)
+    assert ("Nothing has come from /mnt/s for 20 s" in reason.text) is says
+    assert "7 files so far" in reason.text
+    waiting = replace(progress, phase="waiting")
+    assert staging_words.going_on(waiting, 9000.0) == staging_words.going_on(waiting)
