@@ -89,8 +89,8 @@ def _switch(text: str) -> bool:
 
 
 _PARSERS: dict[str, Callable[[str], Value]] = {
-    "text": str,
-    "path": str,
+    "text": str.strip,  # what is pasted often has a blank or a line's end behind it
+    "path": str.strip,
     "choice": str,
     "integer": int,
     "number": float,

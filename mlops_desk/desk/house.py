@@ -128,7 +128,7 @@ class Desk(DeskVerbs):
         self._watch_machine()
         self._keep_models()
         self.secrets = SecretsService(secret_store(folder, self.store, simulated=self.simulated))
-        self.settings = SettingsService(self.store, self.bus, judge_in_time(loop))
+        self.settings = SettingsService(self.store, self.bus, judge_in_time(loop, folder.root))
         self.agent = self._agent()
         self.services = {name: getattr(self, name) for name in PROTOCOLS}
         self.permission = Permission(self.services, self.policy)

@@ -45,7 +45,7 @@ class SettingsService:
             delivery.parse(value)
         if key == default_registry.SETTING:
             default_registry.check(value)
-        self._judge(key, value)
+        self._judge(key, value.strip())
         self._store.set(key, value)
         self._bus.publish(SettingsChanged((key,)))
         return self.show(key)

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QComboBox
 
-from mlops_desk.base.errors import Refused
+from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.records.endpoint import EndpointState
 from mlops_desk.records.rule import RetrainState
 from mlops_desk.ui.drift.rule import RuleDialog
@@ -221,6 +221,39 @@ def test_a_value_that_does_not_fit_is_told_beside_its_field(settings_page, doubl
     qtbot.keyClick(row.field, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: "not within 0.5 to 60" in row.error_text())
     assert double.settings_by_key["telemetry.interval_seconds"].value == 1.0
+
+
+def test_what_was_refused_stays_in_its_field_until_it_is_mended(settings_page, double, qtbot):
+    row, other = (settings_page.rows[key] for key in ("network.no_proxy", "jobs.stop_grace_seconds"))
+    double.failing["settings"] = Invalid("Reached without proxy: 300.1.2.3 is no host, domain, address or network.")
+    row.field.setFocus()
+    qtbot.keyClicks(row.field, "db.lab 300.1.2.3")
+    qtbot.keyClick(row.field, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: "300.1.2.3 is no host" in row.error_text())
+    double.failing.clear()
+    other.field.setFocus()
+    other.field.selectAll()
+    qtbot.keyClicks(other.field, "45")
+    qtbot.keyClick(other.field, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: other.error_text() == "Saved")
+    assert row.field.text() == "db.lab 300.1.2.3", "nobody types it all anew"
+    assert "300.1.2.3 is no host" in row.error_text()
+    row.field.setFocus()
+    row.field.selectAll()
+    qtbot.keyClick(row.field, Qt.Key.Key_Delete)
+    qtbot.keyClick(row.field, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: row.error_text() == "")
+
+
+def test_a_refused_value_gives_way_to_one_that_was_set_elsewhere(settings_page, double, qtbot):
+    row = settings_page.rows["network.no_proxy"]
+    double.failing["settings"] = Invalid("Reached without proxy: * is no host.")
+    qtbot.keyClicks(row.field, "*")
+    qtbot.keyClick(row.field, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: "no host" in row.error_text())
+    double.failing.clear()
+    double.settings.set("network.no_proxy", ".lab")
+    qtbot.waitUntil(lambda: row.field.text() == ".lab")
 
 
 def test_every_setting_has_a_field_of_its_kind(settings_page):

@@ -79,6 +79,10 @@ def _web_address(title: str, address: str, example: str, login_setting: str) -> 
         parts = urlsplit(address)
         port, host = parts.port, parts.hostname
     except ValueError as error:
+        if "[" not in address and address.count(":") > 2:
+            raise Invalid(
+                f"{title}: {shown} is no address.", "Write an IPv6 address as http://[fd00::7]:3128."
+            ) from error
         raise Invalid(f"{title}: {shown} is no address: {error}.", _example(example)) from error
     if any(ord(letter) <= 32 or ord(letter) > 126 for letter in address):
         raise Invalid(f"{title}: {shown!r} has letters in it that no address has.", _example(example))

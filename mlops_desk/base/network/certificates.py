@@ -4,6 +4,7 @@ Programs that are given a file trust nothing else, so a file that held the added
 everything public that no proxy looks into.
 """
 
+import math
 import re
 import ssl
 import time
@@ -52,10 +53,22 @@ def read_bundle(path: str) -> str:
     return found
 
 
+def check_holds(path: str, text: str, now: float | None = None) -> None:
+    """Raise Invalid where every certificate has run out; of several, an old one does no harm."""
+    ends = _ends(text)
+    past = (time.time() if now is None else now) - max(ends, default=math.inf)
+    if past > 0:
+        text = f"Certificates trusted besides: what is in {plain(path)} ran out {past / _DAY_SECONDS:.0f} days ago."
+        raise Invalid(text, Hint(f"openssl x509 -in {path} -noout -subject -enddate", before="Ask for a newer one: "))
+
+
 def first_end(text: str) -> float | None:
     """Return when the first of the certificates runs out (Unix seconds); None where none is of an authority."""
-    ends = [ssl.cert_time_to_seconds(str(one["notAfter"])) for one in _loaded(text).get_ca_certs() if "notAfter" in one]
-    return min(ends, default=None)
+    return min(_ends(text), default=None)
+
+
+def _ends(text: str) -> list[int]:
+    return [ssl.cert_time_to_seconds(str(one["notAfter"])) for one in _loaded(text).get_ca_certs() if "notAfter" in one]
 
 
 def days_left(text: str, now: float | None = None) -> float | None:

@@ -15,15 +15,16 @@ _DEADLINE_SECONDS = 5.0  # chosen: a healthy share has answered long before
 _TITLES = {setting.key: setting.title for setting in SETTINGS}
 
 
-def judge_in_time(loop: Loop) -> Callable[[str, str], None]:
+def judge_in_time(loop: Loop, private: Path) -> Callable[[str, str], None]:
     """Return ``judge`` with a deadline: what is named may lie on a share that does not answer."""
-    return lambda key, value: loop.call("judging a setting", partial(judge, key, value), _DEADLINE_SECONDS)
+    return lambda key, value: loop.call("judging a setting", partial(judge, key, value, private), _DEADLINE_SECONDS)
 
 
-def judge(key: str, value: str) -> None:
+def judge(key: str, value: str, private: Path | None = None) -> None:
     """Raise Invalid for a value of the group ``network`` that can't be what is meant; other keys are left alone.
 
-    Reads the files that are named, so it wants a deadline.
+    ``private`` is the agent's data folder, which no job gets to see. Reads the files that are named, so it wants a
+    deadline.
     """
     if not value or not key.startswith("network."):
         return
@@ -36,16 +37,20 @@ def judge(key: str, value: str) -> None:
     elif key in {"network.no_proxy", "network.registries"}:
         addresses.check_direct(title, value)
     elif key == "network.ca_bundle":
-        certificates.read_bundle(value)
+        certificates.check_holds(value, certificates.read_bundle(value))
     elif key == "network.wheels":
-        check_wheelhouse(value)
+        check_wheelhouse(value, private)
 
 
-def check_wheelhouse(value: str) -> None:
-    """Raise Invalid for what is no folder that can be looked into."""
+def check_wheelhouse(value: str, private: Path | None = None) -> None:
+    """Raise Invalid for what is no folder to look into, or one with the agent's own data, as all jobs get it."""
     folder = Path(value).expanduser()
     if not folder.is_absolute() or not folder.is_dir():
         raise Invalid(f"There is no folder {plain(str(folder))}.", "Name a folder of wheels by its whole path.")
+    real, own = folder.resolve(), None if private is None else private.resolve()
+    if own is not None and (own.is_relative_to(real) or real.is_relative_to(own)):
+        text = f"The folder {plain(str(folder))} holds the agent's own data, with secrets, and every job would see it."
+        raise Invalid(text, "Name a folder that holds wheels alone.")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise Invalid(f"The folder {plain(str(folder))} can't be looked into.", "Its wheels must be readable for all.")
 

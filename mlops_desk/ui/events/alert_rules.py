@@ -133,8 +133,7 @@ class AlertRules(QWidget):
         row.say("Saving …", "muted")
 
         def saved(setting: SettingValue) -> None:
-            row.show_value(setting)
-            row.say("Saved", "ok")
+            row.take(setting)
             values = self._context.store.settings.value
             if values is not None:
                 values[setting.key] = setting

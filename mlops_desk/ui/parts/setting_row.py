@@ -23,6 +23,7 @@ class SettingRow(QWidget):
         self.setting = setting
         self.words = f"{setting.key} {setting.title} {setting.help} {setting.section}".lower()
         self._save = save
+        self._is_pending = False
         self._title = Label(setting.title)
         self._help = Label(_help(setting), points=theme.CAPTION_POINTS, tone="muted", wrap=True)
         self._says = Label(points=theme.CAPTION_POINTS, wrap=True)
@@ -55,7 +56,8 @@ class SettingRow(QWidget):
         return row
 
     def show_value(self, setting: SettingValue) -> None:
-        """Show the value that holds, unless somebody is typing another one."""
+        """Show the value that holds, unless somebody types another one, or is to mend what was refused."""
+        kept = self._is_pending and setting.value == self.setting.value
         self.setting = setting
         if isinstance(self.field, QCheckBox):
             self.field.blockSignals(True)
@@ -65,8 +67,15 @@ class SettingRow(QWidget):
             self.field.blockSignals(True)
             self.field.setCurrentText(plain(str(setting.value)))
             self.field.blockSignals(False)
-        elif isinstance(self.field, QLineEdit) and not (self.field.hasFocus() and self.field.isModified()):
+        elif isinstance(self.field, QLineEdit) and not (kept or (self.field.hasFocus() and self.field.isModified())):
+            self._is_pending = False
             self.field.setText(_shown(setting))
+
+    def take(self, setting: SettingValue) -> None:
+        """Show that a value was saved, as it was understood."""
+        self._is_pending = False
+        self.show_value(setting)
+        self.say("Saved", "ok")
 
     def say(self, text: str, tone: str) -> None:
         self._says.show_text(text)
@@ -100,11 +109,14 @@ class SettingRow(QWidget):
         if isinstance(self.field, QLineEdit) and self.field.isModified():
             self.field.setModified(False)
             text = self.field.text()
+            self._is_pending = text != _shown(self.setting)
             if self.setting.secret and text != MASK and MASK[0] in text:
                 self.say("It is not shown, so it can't be edited: type all of it anew.", "warning")
                 self.field.setText(_shown(self.setting))
             elif text != _shown(self.setting):
                 self._save(self.setting.key, text)
+            else:
+                self.say("", "muted")
 
 
 def _shown(setting: SettingValue) -> str:

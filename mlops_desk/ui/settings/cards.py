@@ -72,8 +72,7 @@ class SettingCards(QWidget):
     def _saved(self, setting: SettingValue) -> None:
         row = self.rows.get(setting.key)
         if row is not None:
-            row.show_value(setting)
-            row.say("Saved", "ok")
+            row.take(setting)
         values = self._context.store.settings.value
         if values is not None:
             values[setting.key] = setting

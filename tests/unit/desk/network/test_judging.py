@@ -1,8 +1,10 @@
 """Settings of the network are judged before they are kept, and one that hangs is told of in time."""
 
 import threading
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from mlops_desk.base import wire
 from mlops_desk.base.bus import Bus
@@ -13,6 +15,7 @@ from mlops_desk.desk.network import judging
 from mlops_desk.desk.settings import SettingsService, without_secrets
 from mlops_desk.records.agent import AuditEntry
 from tests.authority import Authority
+from tests.certificates import sign
 
 
 @pytest.fixture
@@ -33,6 +36,7 @@ def service(tmp_path) -> SettingsService:
         ("network.wheels", "/none", "no folder"),
         ("network.wheels", "wheels", "no folder"),
         ("network.proxy_login", "a b", "form"),
+        ("network.http_proxy", "http://fd00::7:3128", "no address"),
     ],
 )
 def test_what_cant_be_meant_is_refused_and_not_kept(service, key, value, word):
@@ -73,11 +77,38 @@ def test_the_audit_trail_keeps_no_login_that_was_refused():
     assert "http://proxy" in without_secrets(AuditEntry(1.0, 1, "ada", "settings.set", open_)).arguments
 
 
-def test_a_share_that_does_not_answer_holds_nobody_up(monkeypatch):
+def test_a_share_that_does_not_answer_holds_nobody_up(monkeypatch, tmp_path):
     released = threading.Event()
     monkeypatch.setattr(judging, "_DEADLINE_SECONDS", 0.05)
     monkeypatch.setattr(judging, "judge", lambda *_: released.wait(10))
     loop = Loop("judging")
     with pytest.raises(TimedOut):
-        judging.judge_in_time(loop)("network.wheels", "/share")
+        judging.judge_in_time(loop, tmp_path)("network.wheels", "/share")
     released.set()
+
+
+def test_what_was_pasted_with_a_blank_behind_it_is_kept_without(service, tmp_path):
+    assert service.set("network.http_proxy", " http://proxy.lab:3128\n").value == "http://proxy.lab:3128"
+    assert service.set("network.wheels", f"{tmp_path} ").value == str(tmp_path)
+
+
+def test_certificates_that_all_ran_out_are_refused_and_one_old_among_others_is_not(service, tmp_path):
+    pem = {}
+    for name, days in (("old", -3), ("new", 30)):
+        pem[name] = sign(name, authority=True, days=days).certificate.public_bytes(serialization.Encoding.PEM)
+    (tmp_path / "old.pem").write_bytes(pem["old"])
+    with pytest.raises(Invalid, match="ran out 3 days ago"):
+        service.set("network.ca_bundle", str(tmp_path / "old.pem"))
+    (tmp_path / "both.pem").write_bytes(pem["old"] + pem["new"])
+    assert service.set("network.ca_bundle", str(tmp_path / "both.pem")).value
+
+
+def test_no_job_gets_the_agents_own_data_as_wheels(tmp_path):
+    own = tmp_path / "home" / "data"
+    (own / "secrets").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(own)
+    (tmp_path / "wheels").mkdir()
+    for folder in (own, own / "secrets", own.parent, tmp_path, tmp_path / "link", Path("/")):
+        with pytest.raises(Invalid, match="agent's own data"):
+            judging.judge("network.wheels", str(folder), own)
+    judging.judge("network.wheels", str(tmp_path / "wheels"), own)
