@@ -31,7 +31,7 @@ from tests.end2end.desk import Desk
 from tests.images import busybox_image
 
 SCENARIO = "system driver=580.95.05 cuda=13.0\ngpus 8 model=h100\n"
-STAY_SECONDS = "2"
+STAY_SECONDS = "6"
 """Long enough to be looked at; a job's container is gone soon after its end."""
 PEER = "docker run"
 PAUSE_SECONDS = 3.0
