@@ -4,7 +4,6 @@ A dialog that asks the agent stays open until the answer is there; an error is s
 was typed kept.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -102,9 +101,8 @@ class FormDialog(QDialog):
             self.fields.addRow("", Paragraph(help_text, points=theme.CAPTION_POINTS, tone="muted"))
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Put the focus where one types; Tab goes as one reads, to the buttons last."""
+        """Put the focus where one types."""
         super().showEvent(event)
-        _put_last(self, (self.cancel, self.act))
         if self.first is not None and not isinstance(self.focusWidget(), QLineEdit):
             self.first.setFocus(Qt.FocusReason.OtherFocusReason)
 
@@ -135,16 +133,3 @@ class FormDialog(QDialog):
     def _submit(self) -> None:
         if not self._busy:
             self.submit()
-
-
-def _put_last(dialog: QWidget, buttons: Sequence[QWidget]) -> None:
-    """Put buttons behind all else that Tab goes to: they were made before what was put above them."""
-    last = dialog
-    widget = dialog.nextInFocusChain()
-    while widget is not None and widget is not dialog:
-        if widget not in buttons and dialog.isAncestorOf(widget):
-            last = widget
-        widget = widget.nextInFocusChain()
-    for button in buttons:
-        QWidget.setTabOrder(last, button)
-        last = button

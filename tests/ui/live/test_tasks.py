@@ -18,7 +18,7 @@ class Silence(Iterator[str]):
 
     def __next__(self) -> str:
         self.is_awaited.set()
-        assert self._over.wait(20)
+        assert self._over.wait(60)  # longer than anybody waits for its end
         raise StopIteration
 
     def hang_up(self) -> None:
@@ -59,4 +59,4 @@ def test_no_reader_outlives_the_window(start, double, qtbot, monkeypatch):
     page.pane.tabs.choose("output")
     qtbot.waitUntil(silence.is_awaited.is_set)
     program.bridge.stop()
-    assert program.loop.stop(20.0) == []
+    assert program.loop.stop(10.0) == []
