@@ -7,7 +7,7 @@ from threading import Lock
 
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.causes.facts import GpuFacts, XidSeen
+from mlops_desk.jobs.causes.facts import GpuFacts, KernelKill, XidSeen
 from mlops_desk.leases.files import Lease
 from mlops_desk.leases.host import Process
 from mlops_desk.records.event import Notice
@@ -41,6 +41,24 @@ class GpuWitness:
         self._lock = Lock()
         self._xids: dict[str, deque[tuple[float, int]]] = {}
         self._losses: dict[str, dict[str, bool]] = {}
+        self._kills: deque[tuple[float, DeviceEvent, str | None]] = deque(maxlen=_EVENTS)
+
+    def note_kill(self, event: DeviceEvent, container: str | None) -> None:
+        """Remember a kill for lack of memory, and the name of the container whose process it was, if it is known."""
+        with self._lock:
+            self._kills.append((event.at, event, container))
+
+    def kills(self, attempt: Attempt, ended_at: float) -> tuple[KernelKill, ...]:
+        """Return the kills during an attempt's life that were in its container, or nobody knows where."""
+        since, until = attempt.started_at or ended_at, ended_at + _SETTLING_SECONDS
+        with self._lock:
+            known = list(self._kills)
+        return tuple(
+            KernelKill(max(0.0, ended_at - at), event.process, None if event.container is None else True, event.limited)
+            for at, event, container in known
+            if since <= at <= until
+            and (event.process is None or (event.container is not None and container == attempt.container))
+        )
 
     def take(self, heard: Iterable[DeviceEvent]) -> None:
         """Remember the errors that a driver announced."""

@@ -5,6 +5,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from mlops_desk.alerts.service import AlertsService
 from mlops_desk.base.errors import DeskError, NotFound
@@ -14,19 +15,23 @@ from mlops_desk.desk.gpu_loss import GpuWitness
 from mlops_desk.desk.ledger_watch import Leasing
 from mlops_desk.engines.engine import Engine
 from mlops_desk.events.service import EventParts, EventsService
+from mlops_desk.jobs.causes.facts import HostFacts, SeenFacts, Throttled
 from mlops_desk.leases.allocation import DriverFacts
 from mlops_desk.records.gpu import Gpu
 from mlops_desk.records.history import Curves
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.jobs.capsule import Hardware
-from mlops_desk.records.jobs.job import JobState
+from mlops_desk.records.jobs.job import Attempt, JobState
 from mlops_desk.records.status import Status
 from mlops_desk.storage.state import State
+from mlops_desk.telemetry.metrics.table import HOST
 from mlops_desk.telemetry.prometheus.exporter import Exporter
 from mlops_desk.telemetry.service import TelemetryService
 
 _log = logging.getLogger(__name__)
 _JOBS_COUNTED = 2000  # a sentence about an absence: more than that nobody would read as a number
+_MEMORY_SECONDS = 30.0  # chosen: what was free half a minute before a kill tells little of it
+_MEMORY_POINTS = 30
 _BUSY_POINTS = 100  # buckets of the curve behind one mean value; fewer would hide short gaps in it
 
 ContainerWord = Callable[[str], str | None]
@@ -71,6 +76,10 @@ class MachineWiring:
         def judge(heard: tuple[DeviceEvent, ...], status: Status, is_tick: bool) -> None:
             self._faults.take(heard, status.gpus, time.monotonic())
             self.witness.take(heard)
+            for event in heard:
+                if event.kind == "oom":
+                    named = None if event.container is None else self._container_name(event.container)
+                    self.witness.note_kill(event, named)
             events.take(heard, status)
             exporter.take(heard, status.gpus, is_tick=is_tick)
             if is_tick:
@@ -110,6 +119,38 @@ class MachineWiring:
             gpu_models=tuple(known[uuid].name if uuid in known else "?" for uuid in gpus),
             topology={f"{a} {b}": known[a].peers[b] for a, b in pairs},
         )
+
+    def seen(self, attempt: Attempt, ended_at: float) -> SeenFacts:
+        """Return what was seen of an attempt's GPUs and of the machine's memory at its end."""
+        gpus = replace(self.witness.facts(attempt, ended_at), throttled=self._throttled(attempt, ended_at))
+        left = self._least("system.memory.available", ended_at)
+        total = self._least("system.memory.limit", ended_at)
+        return SeenFacts(gpus, HostFacts(self.witness.kills(attempt, ended_at), left, total))
+
+    def _least(self, metric: str, ended_at: float) -> int | None:
+        """Return the least of a host's metric in the time before an end; None where the history does not tell."""
+        try:
+            curve = self._telemetry.history(metric, HOST, ended_at - _MEMORY_SECONDS, ended_at, _MEMORY_POINTS)
+        except DeskError as error:
+            _log.info("What %s was is not known: %s", metric, error.message)
+            return None
+        known = [value for value in curve.minimum if value is not None]
+        return int(min(known)) if known else None
+
+    def _throttled(self, attempt: Attempt, ended_at: float) -> tuple[Throttled, ...]:
+        started_at = attempt.started_at
+        if started_at is None or ended_at <= started_at:
+            return ()
+        found = []
+        for gpu in attempt.gpus:
+            try:
+                seconds = self._telemetry.spent(gpu, started_at, ended_at).throttled_seconds
+            except DeskError as error:
+                _log.info("How long GPU %s was held down is not known: %s", gpu, error.message)
+                continue
+            if seconds:
+                found.append(Throttled(gpu, seconds, ended_at - started_at))
+        return tuple(found)
 
     def drains(self) -> bool:
         """Tell whether a GPU was let go that the driver has not shown free since."""

@@ -118,7 +118,7 @@ def outside(
         partial(tell_run, registry),
         lambda: int(minutes()),
         lambda: int(export()) << 20,
-        machine.witness.facts,
+        machine.seen,
         lambda: int(stuck()),
         watched,
     )

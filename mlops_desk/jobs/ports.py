@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from mlops_desk.jobs.causes.facts import GpuFacts
+from mlops_desk.jobs.causes.facts import SeenFacts
 from mlops_desk.records.jobs.capsule import DataIdentity, Hardware
 from mlops_desk.records.jobs.job import Attempt, Job
 from mlops_desk.records.jobs.need import Need
@@ -29,8 +29,8 @@ GpuHardware = Callable[[Sequence[str]], Hardware]
 Spent = Callable[[str, float, float], GpuSpent]
 """Tell what a GPU (UUID) did between two Unix times. Raises DeskError."""
 
-GpuEnd = Callable[[Attempt, float], GpuFacts]
-"""Tell what was seen of the GPUs of an attempt that ended at a Unix time. Never raises."""
+GpuEnd = Callable[[Attempt, float], SeenFacts]
+"""Tell what was seen of an attempt's GPUs, and of the machine, when it ended at a Unix time. Never raises."""
 
 TellRun = Callable[[str, Mapping[str, str], Sequence[DataIdentity]], None]
 """Write tags on a run (id), and data as its inputs. Raises DeskError."""
@@ -45,9 +45,9 @@ Raises DeskError while the tracking server can't be asked.
 """
 
 
-def nothing_seen(_attempt: Attempt, _ended_at: float) -> GpuFacts:
+def nothing_seen(_attempt: Attempt, _ended_at: float) -> SeenFacts:
     """Know nothing of any GPU."""
-    return GpuFacts()
+    return SeenFacts()
 
 
 def no_histories(_run_ids: Sequence[str], _metric: str) -> Mapping[str, Sequence[float]]:

@@ -42,8 +42,9 @@ class EndCause:
 
     ``judge`` tells from facts other than the log what shows the cause, as evidence; None: nothing does.
 
-    ``title``, ``text`` and ``hint`` may name what was found as ``{name}``; ``fields`` makes more of it. ``codes`` are
-    exit codes that stand for the cause where nothing else tells one.
+    ``title``, ``text`` and ``hint`` may name what was found as ``{name}``; ``fields`` makes more of it.
+    ``beside`` is evidence that is told with it, and decides nothing. ``codes`` are exit codes that stand for the cause
+    where nothing else tells one.
     """
 
     class_: str
@@ -55,6 +56,7 @@ class EndCause:
     judge: Callable[[EndFacts], str | None] | None = None
     codes: tuple[int, ...] = ()
     fields: Callable[[EndFacts, Mapping[str, str]], Mapping[str, str]] | None = None
+    beside: Callable[[EndFacts], str | None] | None = None
 
 
 def said(*phrases: str, weight: Weight | None = None, in_warnings: bool = False) -> tuple[Sign, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from mlops_desk.base.errors import Hint
-from mlops_desk.base.text import plain
+from mlops_desk.base.text import duration_text, plain
 from mlops_desk.jobs.causes.cause import EndCause, Weight, found, said
 from mlops_desk.jobs.causes.facts import EndFacts
 from mlops_desk.records.xid import Blame, Xid, explain_xid
@@ -13,6 +13,7 @@ _MEMORY = frozenset({48, 64, 94, 95})  # what the driver calls uncorrectable; co
 _AFTER_OTHERS = 45  # follows every program that is killed, and says nothing by itself
 _SAME_END_SECONDS = 300.0
 """Chosen: a program notices a GPU that is gone at its next call, or when a collective times out minutes later."""
+_MUCH = 0.1  # chosen: a tenth of the time is no spike, and makes the others of a gang wait
 _EVENTS = Hint("mlops-desk events list", before="See what the driver said of it: ", after=".")
 
 
@@ -29,6 +30,15 @@ def _lost(facts: EndFacts) -> str | None:
     if facts.gpus.lost:
         return f"The driver does not show {', '.join(map(plain, facts.gpus.lost))} any more."
     return _told(facts, lambda xid: xid.code == _BUS)
+
+
+def held_down(facts: EndFacts) -> str | None:
+    """Say which of the job's GPUs heat, the power supply or the hardware slowed down for much of its life."""
+    slow = [one for one in facts.gpus.throttled if one.seconds >= one.of_seconds * _MUCH]
+    if not slow:
+        return None
+    told = (f"{plain(one.gpu)} for {duration_text(one.seconds)} of {duration_text(one.of_seconds)}" for one in slow)
+    return f"Heat, the power supply or the hardware held clocks down: {', '.join(told)}."
 
 
 def _closed(facts: EndFacts) -> str | None:
@@ -58,6 +68,7 @@ HARDWARE = (
         said("GPU has fallen off the bus", "GPU is lost", "Unable to determine the device handle for GPU",
              "ERROR_GPU_IS_LOST"),
         judge=_lost,
+        beside=held_down,
     ),
     EndCause(
         "gpu_ecc", "GPU memory damaged", Weight.ROOT,
@@ -71,6 +82,7 @@ HARDWARE = (
         "The driver told of a fault of the job's GPU.", _EVENTS,
         found("nvrm: xid", r"NVRM: Xid \(.*?\): (?P<xid>\d+)"),
         judge=_faulty,
+        beside=held_down,
     ),
     EndCause(
         "nvlink_error", "The link between GPUs failed", Weight.ROOT,

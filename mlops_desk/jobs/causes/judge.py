@@ -67,6 +67,8 @@ def words_for(class_: str) -> tuple[str, ...]:
     """
     if class_ in START_CLASSES:
         return class_, START_FAILED
+    if class_ == "oom_machine":  # the kernel's kill all the same, and told as its exit code before there was this word
+        return class_, "oom_kernel", _GENERAL
     return (class_, _GENERAL) if class_ in _FINER else (class_,)
 
 
@@ -133,7 +135,9 @@ def _told(cause: EndCause, found: _Finding, facts: EndFacts) -> Reason:
         fields |= cause.fields(facts, found.groups)
     shown = {key: plain(value, _FIELD_LIMIT) for key, value in fields.items()}
     hint = cause.hint if isinstance(cause.hint, Hint) else _filled(cause.hint, shown)
-    return Reason(cause.class_, _filled(cause.text, shown), found.evidence, hint, title=_filled(cause.title, shown))
+    beside = None if cause.beside is None else cause.beside(facts)
+    evidence = found.evidence if beside is None else f"{found.evidence} {beside}"
+    return Reason(cause.class_, _filled(cause.text, shown), evidence, hint, title=_filled(cause.title, shown))
 
 
 def _filled(text: str, fields: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """Causes: several processes that need one another. Mostly one of them failed first, and that is told where it shows."""
 
 from mlops_desk.jobs.causes.cause import EndCause, Weight, faint, found, said
+from mlops_desk.jobs.causes.gpus import held_down
 
 RANKS = (
     EndCause(
@@ -12,6 +13,7 @@ RANKS = (
              "heartbeat monitor timed out")
         + found("nccl", r"\bNCCL.*(?:timeout|timed out)")
         + found("collective", r"(?:collective|work).*(?:timed out|timeout)"),
+        beside=held_down,
     ),
     EndCause(
         "nccl_connection", "Ranks lost their connection", Weight.CONSEQUENCE,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mlops_desk.jobs.book import JobBook, with_attempt
+from mlops_desk.jobs.causes.facts import SeenFacts
 from mlops_desk.jobs.ports import GpuEnd, nothing_seen
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.outcome import AttemptVerdict, Ending
@@ -58,8 +59,21 @@ class Endings:
         watched = outcome is None and seen is not None and self._was_watched(attempt, seen)
         asked, tail = job.cancel_requested, left.log_tail
         started_at, ended_at = times.span(newest, outcome, seen, times.now())
-        gpus = self._gpu_end(newest, ended_at)
-        ending = Ending(outcome, seen, watched, asked, tail, attempt.gpus, newest.stopped_for, job.spec, gpus)
+        went_well = outcome is not None and outcome.exit_code == 0
+        facts = SeenFacts() if went_well else self._gpu_end(newest, ended_at)
+        peak = None if job.live is None else job.live.memory_peak_bytes
+        ending = Ending(
+            outcome,
+            seen,
+            watched,
+            asked,
+            tail,
+            attempt.gpus,
+            newest.stopped_for,
+            job.spec,
+            facts,
+            memory_peak_bytes=peak,
+        )
         verdict = verdict_of(ending, job, newest, lambda: self._has_saved(newest, left.log_tail))
         proof = newest.proof or (self._runtime.proof(job, newest) if newest.gpus else None)
         self.conclude(job, replace(newest, started_at=started_at, proof=proof), verdict, ended_at)

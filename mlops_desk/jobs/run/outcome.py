@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from mlops_desk.base.errors import Hint
 from mlops_desk.base.text import plain
-from mlops_desk.jobs.causes.facts import EndFacts, GpuFacts
+from mlops_desk.jobs.causes.facts import EndFacts, SeenFacts
 from mlops_desk.jobs.causes.judge import why
 from mlops_desk.records.jobs.job import JobState
 from mlops_desk.records.jobs.reason import Reason
@@ -26,8 +26,8 @@ _MADE_UP_CODES = frozenset({137, 143, 255})
 class Ending:
     """All that is known of an attempt that is over. ``seen`` None: it is gone.
 
-    ``stopped_for`` is why the desk itself stopped it, if it did; ``spec`` what it was asked to be, ``gpus`` what
-    telemetry saw of its GPUs.
+    ``stopped_for`` is why the desk itself stopped it, if it did; ``spec`` what it was asked to be, ``facts`` what
+    telemetry saw of its GPUs and of the machine, ``memory_peak_bytes`` the most memory that the kernel counted for it.
     """
 
     outcome: Outcome | None
@@ -38,7 +38,8 @@ class Ending:
     leased: tuple[str, ...] = ()
     stopped_for: Reason | None = None
     spec: JobSpec | None = None
-    gpus: GpuFacts = field(default_factory=GpuFacts)
+    facts: SeenFacts = field(default_factory=SeenFacts)
+    memory_peak_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,8 @@ def _failed(ending: Ending, code: int) -> Reason:
             oom_killed=ending.seen is not None and ending.seen.oom_killed,
             memory_limit_bytes=None if spec is None else spec.resources.memory_bytes,
             mounts=() if spec is None else tuple((mount.source, mount.target) for mount in spec.mounts),
-            gpus=ending.gpus,
+            gpus=ending.facts.gpus,
+            host=ending.facts.host,
+            memory_peak_bytes=ending.memory_peak_bytes,
         )
     )

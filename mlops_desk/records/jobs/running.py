@@ -36,7 +36,8 @@ class Progress:
 class LiveUse:
     """What all processes of a job take together at ``at`` (Unix seconds); ``cpus`` is in cores, over the last seconds.
 
-    ``memory_bytes`` leaves out what the kernel may take back at once (unused file cache).
+    ``memory_bytes`` leaves out what the kernel may take back at once (unused file cache); ``memory_peak_bytes`` is the
+    kernel's own count of the most so far, with it.
     """
 
     at: float
@@ -44,6 +45,7 @@ class LiveUse:
     memory_bytes: int | None = None
     memory_limit_bytes: int | None = None
     processes: int | None = None
+    memory_peak_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,15 +31,16 @@ class _Counters:
     held: str
     unused: str
     limit: str
+    peak: str
 
     @classmethod
     def of_version_2(cls, folder: Path) -> "_Counters":
         used = ("cpu.stat", "usage_usec", 1e6)
-        return cls(folder, folder, folder, used, "memory.current", "inactive_file", "memory.max")
+        return cls(folder, folder, folder, used, "memory.current", "inactive_file", "memory.max", "memory.peak")
 
     @classmethod
     def of_version_1(cls, processor: Path, memory: Path, processes: Path) -> "_Counters":
-        names = ("memory.usage_in_bytes", "total_inactive_file", "memory.limit_in_bytes")
+        names = ("memory.usage_in_bytes", "total_inactive_file", "memory.limit_in_bytes", "memory.max_usage_in_bytes")
         return cls(processor, memory, processes, ("cpuacct.usage", "", 1e9), *names)
 
 
@@ -119,7 +120,13 @@ def _use(followed: _Followed, counters: _Counters) -> LiveUse:
         max(0, held - unused),
         _limit(counters.memory / counters.limit),
         int(_field(counters.processes / "pids.current", "")),
+        _peak(counters.memory / counters.peak),
     )
+
+
+def _peak(file: Path) -> int | None:
+    """Return the most memory so far; kernels before 5.19 don't tell it in cgroups of version 2."""
+    return int(_field(file, "")) if file.exists() else None
 
 
 def _field(file: Path, name: str) -> float:

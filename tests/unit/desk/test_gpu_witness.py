@@ -1,7 +1,7 @@
 """What was seen of a job's GPUs while it ran is known when it is asked why it ended."""
 
 from mlops_desk.desk.gpu_loss import GpuWitness
-from mlops_desk.jobs.causes.facts import GpuFacts, XidSeen
+from mlops_desk.jobs.causes.facts import GpuFacts, KernelKill, XidSeen
 from mlops_desk.records.incident import DeviceEvent
 from mlops_desk.records.jobs.job import Attempt, JobState
 
@@ -25,6 +25,21 @@ def test_a_storm_of_one_gpu_leaves_what_another_said() -> None:
     witness.take([xid(120.0, 31) for _ in range(5000)])
     codes = [one.code for one in witness.facts(RUN, 200.0).xids]
     assert (codes[0], len(codes)) == (79, 201)
+
+
+def test_kills_for_memory_are_its_own_containers_or_nobody_knows_whose() -> None:
+    witness = GpuWitness()
+    own = DeviceEvent(199.0, "oom", "host", pid=7, process="python", container="c0ffee", limited=True)
+    witness.note_kill(own, "c")
+    witness.note_kill(DeviceEvent(199.0, "oom", "host", pid=8, process="R", container="beef"), "another")
+    witness.note_kill(DeviceEvent(199.0, "oom", "host", pid=9, process="firefox"), None)
+    witness.note_kill(DeviceEvent(201.0, "oom", "host", count=1), None)
+    witness.note_kill(DeviceEvent(99.0, "oom", "host"), None)
+    witness.note_kill(DeviceEvent(206.0, "oom", "host"), None)
+    assert witness.kills(RUN, 200.0) == (
+        KernelKill(1.0, "python", is_own=True, limited=True),
+        KernelKill(0.0, None, is_own=None, limited=False),
+    )
 
 
 def test_losses_are_remembered_for_the_attempt_that_had_them() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.jobs.causes.facts import GpuFacts
+from mlops_desk.jobs.causes.facts import GpuFacts, SeenFacts
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.records.jobs.job import JobState
@@ -22,7 +22,7 @@ def seen_as(world, facts):
 def test_a_failure_is_laid_at_the_gpu_that_was_lost(world):
     asked = []
     world.engine.programs["fail"] = ScriptedProgram(exit_code=1)
-    seen_as(world, lambda attempt: asked.append(attempt.id) or GpuFacts(lost=attempt.gpus))
+    seen_as(world, lambda attempt: asked.append(attempt.id) or SeenFacts(GpuFacts(lost=attempt.gpus)))
     failed = world.run(world.submit("fail", gpus=1))
     assert (failed.state, failed.reason.class_) == (JobState.FAILED, "gpu_lost")
     assert failed.gpus[0] in failed.reason.evidence
@@ -30,7 +30,7 @@ def test_a_failure_is_laid_at_the_gpu_that_was_lost(world):
 
 
 def test_what_ended_well_ended_well_whatever_was_seen(world):
-    seen_as(world, lambda attempt: GpuFacts(lost=attempt.gpus))
+    seen_as(world, lambda attempt: SeenFacts(GpuFacts(lost=attempt.gpus)))
     assert world.run(world.submit("train", gpus=1)).state is JobState.SUCCEEDED
 
 

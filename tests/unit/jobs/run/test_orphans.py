@@ -124,6 +124,25 @@ def test_an_attempt_later_than_the_record_is_taken_up_by_it_and_not_made_a_secon
     assert world.leases.held == {f"{job_id}-a1": begun.gpus}
 
 
+def test_a_second_attempt_that_the_record_has_never_heard_of_is_taken_up_by_it(world):
+    """What is made anew has the first attempt's name, so nothing but the record keeps it from running twice."""
+    world.leases.held["another"] = ("GPU-a", "GPU-b")
+    job_id = world.submit("forever", gpus=1)
+    world.tick(2)
+    assert world.job(job_id).state is JobState.QUEUED
+    name, attempt = f"mld-cafe0123-{job_id}-a2", f"{job_id}-a2"
+    put(world, name, **{"io.mlops-desk.job": job_id, "io.mlops-desk.attempt": attempt})
+    world.leases.held.clear()
+    world.restart()
+    world.runner.tick()
+    world.tick(2)
+    job = world.book.get(job_id)
+    assert (job.state, job.orphan, job.gpus, job.container) == (JobState.RUNNING, False, ("GPU-b",), name)
+    assert [one.id for one in job.attempts] == [attempt]
+    assert [facts.name for facts in world.containers()] == [name]
+    assert world.leases.held == {attempt: ("GPU-b",)}
+
+
 @pytest.mark.parametrize(
     ("name", "labels"),
     [

@@ -50,6 +50,12 @@ def test_cores_memory_and_processes(kernel):
     assert (second.cpus, second.memory_limit_bytes) == (3.5, 1 << 30)
 
 
+def test_the_most_memory_so_far_is_told_where_the_kernel_counts_it(kernel):
+    assert kernel.counters.read("mld-j-a1").memory_peak_bytes is None
+    (kernel.folder / "memory.peak").write_text("68612980736\n")
+    assert kernel.counters.read("mld-j-a1").memory_peak_bytes == 68612980736
+
+
 def test_two_looks_close_to_one_another_tell_the_same_cores(kernel):
     kernel.counters.read("mld-j-a1")
     kernel.clock += 4.0

@@ -1,0 +1,59 @@
+"""What is handed to who judges an end: the machine's memory then, and how long GPUs were held down; or nothing."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from mlops_desk.base.errors import Unavailable
+from mlops_desk.desk.machine_wiring import MachineWiring
+from mlops_desk.jobs.causes.facts import HostFacts, KernelKill, SeenFacts, Throttled
+from mlops_desk.records.history import History
+from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.records.jobs.job import Attempt, JobState
+from mlops_desk.records.jobs.usage import GpuSpent
+
+RUN = Attempt(1, "j1-a1", "c", JobState.RUNNING, ("GPU-0", "GPU-1"), 100.0)
+MEMORY = {"system.memory.available": (9.0e9, None, 5.0e8), "system.memory.limit": (2.5e11, 2.5e11, None)}
+
+
+class Telemetry:
+    def __init__(self, *, answers: bool = True) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, float, float]] = []
+        self.judge: Any = None
+
+    def listen(self, judge: Any) -> None:
+        self.judge = judge
+
+    def history(self, metric: str, device: str, start: float, end: float, _points: int) -> History:
+        self.asked.append((device, start, end))
+        if not self.answers:
+            raise Unavailable("The history can't be read.")
+        return History(device, metric, "By", 1.0, 1.0, (), MEMORY[metric], (), ())
+
+    def spent(self, gpu: str, start: float, end: float) -> GpuSpent:
+        if not self.answers or gpu == "GPU-0":
+            raise Unavailable("The history can't be read.")
+        assert (start, end) == (100.0, 700.0)
+        return GpuSpent(throttled_seconds=340.0)
+
+
+def wiring(telemetry: Telemetry) -> MachineWiring:
+    unused = cast("Any", SimpleNamespace(take=lambda *_args, **_named: None))
+    made = MachineWiring(cast("Any", telemetry), unused, unused, {"c0ffee": "c"}.get, lambda _id: None, unused)
+    made.join(unused, unused, unused)
+    return made
+
+
+def test_memory_clocks_and_kills_of_an_attempt() -> None:
+    telemetry = Telemetry()
+    machine = wiring(telemetry)
+    kill = DeviceEvent(699.0, "oom", "host", process="python", container="c0ffee")
+    telemetry.judge((kill,), SimpleNamespace(gpus=()), False)
+    seen = machine.seen(RUN, 700.0)
+    assert seen.host == HostFacts((KernelKill(1.0, "python", is_own=True),), 500_000_000, 250_000_000_000)
+    assert seen.gpus.throttled == (Throttled("GPU-1", 340.0, 600.0),)
+    assert set(telemetry.asked) == {("host", 670.0, 700.0)}
+
+
+def test_a_history_that_can_not_be_read_is_nothing_known() -> None:
+    assert wiring(Telemetry(answers=False)).seen(RUN, 700.0) == SeenFacts()
