@@ -1,11 +1,13 @@
 """What the rest of the house asks of jobs about GPUs, and tells them of those."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.book import JobBook, with_attempt
 from mlops_desk.jobs.causes.judge import words_for
 from mlops_desk.jobs.run.pool import Pool
 from mlops_desk.jobs.run.runner import Runner
+from mlops_desk.records.jobs.job import Job, JobState
 from mlops_desk.records.jobs.reason import Reason
 from mlops_desk.records.jobs.waiter import KeptFor
 
@@ -26,8 +28,21 @@ class JobGpus:
         return {}
 
     def lost(self, attempt_id: str, reason: Reason) -> None:
-        """Hear that a running attempt has lost a GPU: it is stopped if its job wants to be tried again after that."""
+        """Hear that a running attempt has lost a GPU: its job shows it while it goes on.
+
+        It is stopped if its job wants to be tried again after that.
+        """
         job_id = attempt_id.rpartition("-a")[0]
         job = self._book.current(job_id)
-        if job is not None and not set(words_for(reason.class_)).isdisjoint(job.spec.retries):
+        if job is None:
+            return
+
+        def show(current: Job) -> Job | None:
+            newest = current.attempts[-1] if current.attempts else None
+            if newest is None or newest.id != attempt_id or newest.state is not JobState.RUNNING:
+                return None
+            return with_attempt(current, replace(newest, reason=reason))
+
+        self._book.change(job_id, show)
+        if not set(words_for(reason.class_)).isdisjoint(job.spec.retries):
             self._runners[job.runtime].fail(job_id, attempt_id, reason)

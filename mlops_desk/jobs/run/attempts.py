@@ -203,8 +203,8 @@ class Attempts:
             self._book.change(
                 job.id, lambda current: with_attempt(current, replace(current.attempts[-1], started_at=moved))
             )
-        elif job.reason is not None:
-            self._book.change(job.id, lambda current: replace(current, reason=None))
+        elif job.reason != attempt.reason:  # its runtime answers again; what the attempt itself has lost stays lost
+            self._book.change(job.id, lambda current: replace(current, reason=current.attempts[-1].reason))
         elif attempt.gpus and attempt.proof is None:
             self._note_proof(job, attempt)
         return first

@@ -123,3 +123,5 @@ def test_the_attempt_hears_of_it_with_the_class_by_which_it_is_retried(gpus, may
     seen = witness.facts(Attempt(1, attempt, "c", JobState.RUNNING), 1.0)
     assert (seen.lost, seen.closed) == ((("GPU-1",), ()) if class_ == "gpu_lost" else ((), ("GPU-1",)))
     assert evidence in reason.evidence
+    assert "GPU 1" in reason.text
+    assert reason.command == "mlops-desk jobs rerun 4be0643f1d98"

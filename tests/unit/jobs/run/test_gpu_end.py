@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.jobs.causes.facts import GpuFacts, SeenFacts
+from mlops_desk.jobs.gpus import JobGpus
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
 from mlops_desk.records.jobs.job import JobState
@@ -32,6 +33,30 @@ def test_a_failure_is_laid_at_the_gpu_that_was_lost(world):
 def test_what_ended_well_ended_well_whatever_was_seen(world):
     seen_as(world, lambda attempt: SeenFacts(GpuFacts(lost=attempt.gpus)))
     assert world.run(world.submit("train", gpus=1)).state is JobState.SUCCEEDED
+
+
+def test_a_running_job_shows_that_it_has_lost_a_gpu_until_it_ends(world):
+    job_id = world.submit("forever", gpus=1)
+    world.tick(3)
+    attempt = world.job(job_id).attempts[-1].id
+    gpus = JobGpus(world.book, {}, {})
+    for other in (f"{job_id}-a7", "nobody-a1", "nothing"):
+        gpus.lost(other, LOST)
+        assert world.job(job_id).reason is None
+    gpus.lost(attempt, LOST)
+    world.tick(5)
+    job = world.job(job_id)
+    assert (job.state, job.reason) == (JobState.RUNNING, LOST)
+    assert job.attempts[-1].reason == LOST
+    world.restart()
+    world.book.give_reason(world.job(job_id), Reason("engine_away", "The engine does not answer."))
+    world.tick(2)
+    assert (world.job(job_id).state, world.job(job_id).reason) == (JobState.RUNNING, LOST)
+    world.runner.cancel(job_id)
+    world.tick(5)
+    assert (world.job(job_id).state, world.job(job_id).reason.class_) == (JobState.CANCELLED, "cancelled")
+    gpus.lost(attempt, LOST)
+    assert world.job(job_id).reason.class_ == "cancelled"
 
 
 def test_a_running_attempt_that_has_lost_a_gpu_is_stopped_and_counts_as_failed_by_that(world):
