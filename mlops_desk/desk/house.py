@@ -15,7 +15,7 @@ from mlops_desk.desk import doctor, model_wiring
 from mlops_desk.desk.agent import AgentParts, AgentService
 from mlops_desk.desk.audit import AuditTrail
 from mlops_desk.desk.container_names import ContainerNames
-from mlops_desk.desk.engines.image_wiring import image_needs, images_service
+from mlops_desk.desk.engines.image_wiring import image_needs, images_service, wanted_images
 from mlops_desk.desk.engines.service import EnginesService
 from mlops_desk.desk.engines.wiring import EngineWiring
 from mlops_desk.desk.gpu_desk import GpuDesk, GpuDeskParts
@@ -50,6 +50,7 @@ from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.grounds import LeaseOwner
 from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.leases.letters.booking_desk import BookingDesk, open_bookings
+from mlops_desk.leases.letters.image_desk import ImageNeedDesk
 from mlops_desk.leases.letters.notes import NotePaper
 from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.leases.letters.waiting_desk import WaitingDesk
@@ -221,10 +222,26 @@ class Desk(DeskVerbs):
         engines, table = {LOCAL_RUNTIME: self.engine, **self.other_engines}, self.engine_table
         private, needs = self.engine_wiring.private, self._image_needs
         folder, out = self.folder, partial(build_arguments, self.store)
-        return images_service(folder, self.bus, self.loop, engines, table, self.snapshots, needs, private, out)
+        neighbours = ImageNeedDesk(self.lease_folders, folder.instance, folder.root / "image_needs")
+        return images_service(
+            folder,
+            self.bus,
+            self.loop,
+            engines,
+            table,
+            self.snapshots,
+            needs,
+            private,
+            out,
+            neighbours,
+            self._wanted_images,
+        )
 
     def _image_needs(self, name: str) -> list[ImageNeed]:
         return image_needs(self.state.jobs, self.endpoints, name)
+
+    def _wanted_images(self) -> list[str]:
+        return wanted_images(self.state.jobs, self.endpoints)
 
     def _engines(self) -> EnginesService:
         return self.engine_wiring.service(self.loop)

@@ -7,7 +7,7 @@ engine has fetched, is theirs to remove.
 from collections.abc import Iterable
 
 from mlops_desk.base.text import duration_text
-from mlops_desk.records.images.card import ImageCard, ImageUser, PruneItem, PrunePreview
+from mlops_desk.records.images.card import ImageCard, ImageUser, PruneItem, PrunePreview, UserKind
 
 _SHOWN_USERS = 3  # chosen: as many as stand in one line
 
@@ -63,6 +63,8 @@ def _item(card: ImageCard, why: str, text: str) -> PruneItem:
 
 
 def _named(user: ImageUser) -> str:
+    if user.kind is UserKind.DESK:
+        return f"{user.name} ({user.user})" if user.user else user.name
     whose = f" of {user.user}" if user.user else ""
     state = f" ({user.state})" if user.state else ""
     return f"{user.kind} {user.name}{whose}{state}"

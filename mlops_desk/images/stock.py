@@ -1,9 +1,11 @@
 """The images of all engines, with what needs them and who brought them; taking away what nothing needs."""
 
 import logging
+import os
+import shlex
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mlops_desk.base.caller import current_caller
@@ -15,9 +17,10 @@ from mlops_desk.engines.images import StoredImage
 from mlops_desk.engines.logins.private_images import PrivateImages
 from mlops_desk.images import pruning
 from mlops_desk.images.building import Contexts
+from mlops_desk.images.neighbours import NO_NEIGHBOURS, Neighbours
 from mlops_desk.images.origins import Origin, Origins
-from mlops_desk.images.users import ImageNeed, spelled, users_of
-from mlops_desk.records.images.card import ImageCard, ImageUser, PruneItem, PrunePreview
+from mlops_desk.images.users import ImageNeed, desks_of, names_of, spelled, users_of
+from mlops_desk.records.images.card import ImageCard, ImageUser, PruneItem, PrunePreview, UserKind
 from mlops_desk.records.images.task import ImageTask, TaskKind
 
 _log = logging.getLogger(__name__)
@@ -32,7 +35,8 @@ class ImageParts:
 
     ``engines`` are those of the settings by name, ``is_here`` tells whether one runs on this machine, ``needs`` what of
     the desk needs images of one. ``labels`` are what each image that is built carries, ``private`` knows
-    logins at registries, ``arguments`` are those of builds.
+    logins at registries, ``arguments`` are those of builds. ``neighbours`` are the desks of other users, which are told
+    what of all engines is ``wanted`` here.
     """
 
     engines: Mapping[str, Engine]
@@ -42,6 +46,8 @@ class ImageParts:
     labels: Mapping[str, str] = field(default_factory=dict)
     private: PrivateImages = field(default_factory=PrivateImages)
     arguments: Callable[[], Mapping[str, str]] = dict
+    neighbours: Neighbours = NO_NEIGHBOURS
+    wanted: Callable[[], Iterable[str]] = tuple
 
 
 class Stock:
@@ -94,7 +100,9 @@ class Stock:
         stored = engine.images()
         users = users_of(stored, engine.containers({}), self._parts.needs(name))
         self.origins.note_use(name, users)
-        found = [self._card(name, one, users.get(one.id, ())) for one in stored]
+        needed = self._parts.neighbours.needed({one.id: names_of(one) for one in stored})
+        desks = desks_of(needed, os.geteuid())
+        found = [self._card(name, one, (*users.get(one.id, ()), *desks.get(one.id, ()))) for one in stored]
         return sorted(found, key=lambda card: (-(card.created_at or 0.0), card.id))
 
     def _card(self, name: str, one: StoredImage, users: tuple[ImageUser, ...]) -> ImageCard:
@@ -144,6 +152,10 @@ class Stock:
         card = self.find(name, given)
         if card.used_by:
             text = f"The image {plain(card.name)} is needed by {pruning.used_text(card.used_by)}."
+            if all(user.kind is UserKind.DESK for user in card.used_by):
+                raise Refused(
+                    text, Hint(f"docker rmi {shlex.quote(card.name)}", before="Ask them, or take it all the same: ")
+                )
             raise Refused(text, "End or remove what needs it first.")
         self._drop(card)
         self._changed(name)

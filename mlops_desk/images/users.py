@@ -54,6 +54,22 @@ def users_of(
     return {image_id: tuple(users.values()) for image_id, users in found.items()}
 
 
+def desks_of(needed: Mapping[str, Iterable[tuple[int, str]]], uid: int) -> Mapping[str, tuple[ImageUser, ...]]:
+    """Return other desks as users of images, from (uid, user) by the images' ids; ``uid`` is the agent's own user."""
+    return {
+        image_id: tuple(
+            ImageUser(UserKind.DESK, str(whose), "another desk" if whose == uid else "another user's desk", "", name)
+            for whose, name in users
+        )
+        for image_id, users in needed.items()
+    }
+
+
+def names_of(image: StoredImage) -> tuple[str, ...]:
+    """Return what an image may be called by a job, in one spelling."""
+    return tuple(map(spelled, (*image.tags, *image.digests)))
+
+
 def spelled(reference: str) -> str:
     """Return an image's name in one spelling: without Docker's own registry, and with a tag."""
     prefix = next((one for one in _HUB if reference.startswith(one)), "")

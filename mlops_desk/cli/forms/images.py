@@ -5,7 +5,15 @@ from typing import Any
 
 from mlops_desk.base.text import duration_text, plain, size_text
 from mlops_desk.cli.cells import ago, facts, table
-from mlops_desk.records.images.card import ImageCard, ImageRoom, ImageUser, PruneItem, PrunePreview, VolumeCard
+from mlops_desk.records.images.card import (
+    ImageCard,
+    ImageRoom,
+    ImageUser,
+    PruneItem,
+    PrunePreview,
+    UserKind,
+    VolumeCard,
+)
 from mlops_desk.records.images.task import ImageTask, TaskKind, TaskState
 
 _ID = 12  # as docker images shows it
@@ -23,6 +31,8 @@ def _short(image_id: str) -> str:
 
 def _user(user: ImageUser) -> str:
     whose = f" ({user.user})" if user.user else ""
+    if user.kind is UserKind.DESK:
+        return f"{user.name}{whose}"
     return f"{user.kind.value} {user.name}{whose}"
 
 

@@ -9,9 +9,10 @@ from mlops_desk.desk.engines.build_contexts import BuildContexts
 from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.logins.private_images import PrivateImages
 from mlops_desk.engines.table import EngineTable, is_here
+from mlops_desk.images.neighbours import Neighbours
 from mlops_desk.images.service import ImagesService
 from mlops_desk.images.stock import ImageParts
-from mlops_desk.images.users import ImageNeed
+from mlops_desk.images.users import ImageNeed, spelled
 from mlops_desk.jobs.capsule.source.taking import Snapshots
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.images.card import ImageUser, UserKind
@@ -34,14 +35,19 @@ def images_service(
     needs: Callable[[str], list[ImageNeed]],
     private: PrivateImages,
     arguments: Callable[[], Mapping[str, str]],
+    neighbours: Neighbours,
+    wanted: Callable[[], Iterable[str]],
 ) -> ImagesService:
-    """Return the verbs about images of ``engines``; ``arguments`` are those of builds."""
+    """Return the verbs about images of ``engines``; ``arguments`` are those of builds.
+
+    ``neighbours`` are the desks of other users, which are told what is ``wanted`` here.
+    """
 
     def here(name: str) -> bool:
         return name == LOCAL_RUNTIME or is_here(table.address(name))
 
     labels = {INSTANCE_LABEL: folder.instance}
-    parts = ImageParts(engines, here, needs, BuildContexts(snapshots), labels, private, arguments)
+    parts = ImageParts(engines, here, needs, BuildContexts(snapshots), labels, private, arguments, neighbours, wanted)
     return ImagesService(folder.images, bus, loop, parts)
 
 
@@ -52,6 +58,14 @@ def image_needs(jobs: StoredRecords[Job], endpoints: EndpointsService, engine: s
     found = [_of_job(job) for job in known.values() if job.runtime == engine]
     shown = [one for one in endpoints.list() if one.engine == engine]
     return [*found, *(_of_endpoint(one, endpoints.images(one.name)) for one in shown)]
+
+
+def wanted_images(jobs: StoredRecords[Job], endpoints: EndpointsService) -> list[str]:
+    """Return the ids and names of images that jobs and endpoints need on any engine, the newest first."""
+    active = jobs.list(states=tuple(state for state in JobState if not state.is_final))
+    needs = [*map(_of_job, active), *(_of_endpoint(one, endpoints.images(one.name)) for one in endpoints.list())]
+    words = (word for need in needs for word in need.images)
+    return list(dict.fromkeys(word if word.startswith("sha256:") else spelled(word) for word in words))
 
 
 def _of_job(job: Job) -> ImageNeed:

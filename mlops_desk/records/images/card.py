@@ -9,12 +9,16 @@ from mlops_desk.records.owner import Owner
 
 
 class UserKind(StrEnum):
-    """What sort of thing uses an image or a volume. A container is one that belongs to no job or endpoint of ours."""
+    """What sort of thing uses an image or a volume. A container is one that belongs to no job or endpoint of ours.
+
+    Another desk on this machine has jobs or endpoints that need it; which, it does not tell.
+    """
 
     CONTAINER = "container"
     JOB = "job"
     QUEUED_JOB = "queued job"
     ENDPOINT = "endpoint"
+    DESK = "desk"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ _LAYERS = {
     LayerState.PRESENT: "was there",
 }
 _KINDS = {UserKind.CONTAINER: "Container", UserKind.JOB: "Job", UserKind.QUEUED_JOB: "Queued job",
-          UserKind.ENDPOINT: "Endpoint"}  # fmt: skip
+          UserKind.ENDPOINT: "Endpoint", UserKind.DESK: "Desk"}  # fmt: skip
 _ORIGINS = {"pulled": "this desk, which pulled it", "built": "this desk, which built it"}
 
 

@@ -422,3 +422,40 @@ def test_an_engine_that_nobody_knows_is_none(house: House) -> None:
 def test_what_is_no_name_is_not_pulled(house: House, reference: str) -> None:
     with pytest.raises(Invalid):
         house.images.pull(reference)
+
+
+# -- neighbours ---------------------------------------------------------------------------------
+
+
+class Neighbour:
+    """Another user's desk that needs images of these names."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.told: list[tuple[str, ...]] = []
+
+    def needed(self, images: Mapping[str, Iterable[str]]) -> dict[str, tuple[tuple[int, str], ...]]:
+        return {one: ((4242, "bo"),) for one, names in images.items() if self.names & {one, *names}}
+
+    def tell(self, names: Iterable[str]) -> None:
+        self.told.append(tuple(names))
+
+
+def test_what_another_users_desk_needs_stays_and_says_so(house: House) -> None:
+    neighbour = Neighbour()
+    house.images.stock._parts = replace(house.images.stock._parts, neighbours=neighbour)
+    done = house.end(house.images.pull(REF).id)
+    assert [item.name for item in house.images.preview().going] == [REF]
+    neighbour.names = {REF}
+    shown = house.images.prune()
+    assert shown.going == ()
+    (item,) = [item for item in shown.staying if item.name == REF]
+    assert (item.why, item.text) == ("used", "Needed by another user's desk (bo).")
+    with pytest.raises(Refused, match="another user's desk") as told:
+        house.images.remove(REF)
+    assert told.value.hint is not None
+    assert "docker rmi" in told.value.hint
+    neighbour.names = {done.image_id or ""}
+    assert house.images.prune().going == ()
+    neighbour.names = set()
+    assert [item.name for item in house.images.prune().going] == [REF]
