@@ -153,9 +153,8 @@ class Stock:
         if card.used_by:
             text = f"The image {plain(card.name)} is needed by {pruning.used_text(card.used_by)}."
             if all(user.kind is UserKind.DESK for user in card.used_by):
-                raise Refused(
-                    text, Hint(f"docker rmi {shlex.quote(card.name)}", before="Ask them, or take it all the same: ")
-                )
+                anyway = Hint(f"docker rmi {shlex.quote(card.name)}", before="Ask them, or take it all the same: ")
+                raise Refused(text, anyway)
             raise Refused(text, "End or remove what needs it first.")
         self._drop(card)
         self._changed(name)

@@ -74,6 +74,7 @@ def told(task: ImageTask) -> str:
             "task": f"{task.id}  {task.kind.value} of {task.reference}",
             "state": task.state.value,
             "far": _far(task),
+            **({} if task.builder is None else {"builder": task.builder.value}),
             "by": f"{task.user}, {ago(task.started_at)}",
             **({} if task.reason is None else {"reason": f"{task.reason.text} ({task.reason.class_})"}),
             **({} if task.reason is None or not task.reason.hint else {"next": task.reason.hint}),

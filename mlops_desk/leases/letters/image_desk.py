@@ -1,4 +1,4 @@
-"""The machine's word of needed images: read by whoever clears away, left by each agent for its own jobs and endpoints."""
+"""The machine's word of needed images: read by whoever clears away, left by each agent for what it runs."""
 
 import logging
 import os
@@ -56,8 +56,8 @@ class ImageNeedDesk:
         for number, page in enumerate(pages):
             self._papers.write(self._id(number), paper(salt, page))
         for one in self._papers.own():
-            number = one.id.removeprefix(self._instance)
-            if one.id.startswith(self._instance) and number.isdigit() and int(number) >= len(pages):
+            page_number = one.id.removeprefix(self._instance)
+            if one.id.startswith(self._instance) and page_number.isdigit() and int(page_number) >= len(pages):
                 self._papers.remove(one.id)
 
     def _are_there(self, count: int) -> bool:

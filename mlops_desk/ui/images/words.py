@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from mlops_desk.base import agent_clock
 from mlops_desk.records.images.card import ImageCard, ImageUser, UserKind
-from mlops_desk.records.images.task import ImageTask, LayerProgress, LayerState, TaskKind, TaskState
+from mlops_desk.records.images.task import BuilderName, ImageTask, LayerProgress, LayerState, TaskKind, TaskState
 from mlops_desk.ui.words import numbers
 from mlops_desk.ui.words.numbers import Mark
 
@@ -30,6 +30,11 @@ _LAYERS = {
 }
 _KINDS = {UserKind.CONTAINER: "Container", UserKind.JOB: "Job", UserKind.QUEUED_JOB: "Queued job",
           UserKind.ENDPOINT: "Endpoint", UserKind.DESK: "Desk"}  # fmt: skip
+_BUILDERS = {
+    BuilderName.BUILDKIT: "BuildKit",
+    BuilderName.CLASSIC: "Docker's classic builder",
+    BuilderName.PODMAN: "Podman",
+}
 _ORIGINS = {"pulled": "this desk, which pulled it", "built": "this desk, which built it"}
 
 
@@ -73,6 +78,10 @@ def origin(image: ImageCard) -> str:
 
 
 # Pulls and builds.
+
+
+def builder(name: BuilderName) -> str:
+    return _BUILDERS[name]
 
 
 def is_shown(task: ImageTask, now: float | None = None) -> bool:

@@ -113,6 +113,8 @@ def facts(task: ImageTask) -> Iterator[Fact]:
     yield Fact("Image", task.reference, fixed=True)
     if task.step is not None:
         yield Fact("Step", task.step.text, fixed=True)
+    if task.builder is not None:
+        yield Fact("Built by", words.builder(task.builder))
     if task.layers_count:
         yield Fact("Layers", f"{task.layers_done} of {task.layers_count} are there")
     if task.free_bytes is not None:
