@@ -43,7 +43,7 @@ class NoNeighbours:
 NO_NEIGHBOURS = NoNeighbours()
 
 
-class Telling:
+class NeedTelling:
     """Tells the neighbours what is ``wanted`` here, whenever that may have changed."""
 
     def __init__(self, bus: Bus, loop: Loop, wanted: Callable[[], Iterable[str]], neighbours: Neighbours) -> None:

@@ -15,7 +15,7 @@ from mlops_desk.base.loop import Loop
 from mlops_desk.base.text import plain
 from mlops_desk.images import room as engine_room
 from mlops_desk.images.building import Builds, check_tag, name_of
-from mlops_desk.images.neighbours import Telling
+from mlops_desk.images.neighbours import NeedTelling
 from mlops_desk.images.origins import Origins
 from mlops_desk.images.pulling import PullParts, Pulls
 from mlops_desk.images.reading import build_log
@@ -54,7 +54,7 @@ class ImagesService:
         """Tell what the last agent left half done, and begin to note what is needed."""
         self._book.recover()
         self._loop.repeat("images-use", _LOOK_SECONDS, self.stock.note_use)
-        Telling(self._bus, self._loop, self._parts.wanted, self._parts.neighbours).start()
+        NeedTelling(self._bus, self._loop, self._parts.wanted, self._parts.neighbours).start()
 
     # -- verbs: what is there ----------------------------------------------------------------------
 

@@ -276,3 +276,75 @@ def test_a_link_out_of_the_folder_is_refused(desk: Desk, tmp_path: Path) -> None
     assert "leads out of it" in refused.stderr
     shutil.rmtree(folder)
     assert json.loads(desk.run("images", "tasks", "--json").stdout) == []
+
+
+# -- who builds -----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="Docker's command line is not installed here")
+def test_buildkit_builds_what_the_classic_builder_can_not(desk: Desk, tmp_path: Path) -> None:
+    steps = (
+        "RUN --mount=type=cache,target=/kept echo one >> /kept/x && cat /kept/x",
+        "RUN <<END",
+        "echo from heredoc",
+        "END",
+    )
+    folder = context(tmp_path / "modern", "LABEL io.mlops-desk.test=1", *steps)
+    done = desk.run("images", "build", str(folder), "-t", "mld-images/modern:1")
+    assert "from heredoc" in done.stdout.splitlines()
+    (task,) = desk.json("images", "tasks")
+    assert (task["builder"], task["state"]) == ("buildkit", "done")
+    assert task["step"]["number"] == task["step"]["count"] == 3
+    card = desk.json("images", "show", "mld-images/modern:1")
+    assert "io.mlops-desk.instance" in card["labels"], "it is labelled as the classic builder's are"
+    desk.run("images", "remove", "mld-images/modern:1")
+
+
+@pytest.mark.parametrize("broken", ["sleep 1000", "yes", "head -c 10000000000 /dev/zero"])
+def test_a_broken_docker_on_the_path_stops_no_build(tmp_path: Path, broken: str) -> None:
+    place = tmp_path / "bin"
+    place.mkdir()
+    (place / "docker").write_text(f"#!/bin/sh\nexec {broken}\n")
+    (place / "docker").chmod(0o755)
+    desk = Desk(tmp_path / "data", {"PATH": f"{place}:{os.environ['PATH']}"})
+    try:
+        desk.run("settings", "set", "jobs.mount_roots", str(tmp_path))
+        folder = context(tmp_path / "plain", "LABEL io.mlops-desk.test=1", "RUN echo built")
+        desk.run("images", "build", str(folder), "-t", "mld-images/plain:1")
+        (task,) = desk.json("images", "tasks")
+        assert (task["builder"], task["state"]) == ("classic", "done")
+        assert "classic builder" in desk.run("images", "logs", task["id"]).stdout
+        desk.run("images", "remove", "mld-images/plain:1")
+    finally:
+        desk.stop()
+
+
+def test_what_one_desk_has_queued_another_leaves_alone_and_both_may_pull_at_once(
+    registry: ImageRegistry, tmp_path: Path
+) -> None:
+    reference = registry.add("mld-images/shared:1", (4 * MIB,))
+    registry.bytes_per_second = 2 * MIB
+    leases = tmp_path / "leases"
+    leases.mkdir(mode=0o1777)
+    three = [Desk(tmp_path / name, {"MLOPS_DESK_LEASE_DIR": str(leases)}) for name in ("a", "b", "c")]
+    first, second, third = three
+    try:
+        begun = [desk.json("images", "pull", reference, "--detach") for desk in (first, second)]
+        for desk, task in zip((first, second), begun, strict=True):
+            desk.wait(lambda d=desk, t=task: task_of(d, t["id"]), lambda now: now["state"] == "done")
+        waits = job_file(tmp_path, f"image: {reference}", "command: [x]", "beginAt: +1h")
+        job = second.json("jobs", "submit", str(waits))
+        third.json("images", "list")
+
+        def staying() -> list[str]:
+            shown = first.json("images", "prune")
+            return [item["text"] for item in shown["staying"] if item["name"] == reference]
+
+        (text,) = first.wait(staying, bool, 30)
+        assert "another desk" in text
+        assert first.json("images", "prune", "--yes")["going"] == []
+        second.run("jobs", "cancel", job["id"])
+        first.wait(lambda: first.json("images", "prune")["going"], bool, 30)
+    finally:
+        for desk in three:
+            desk.stop()

@@ -17,7 +17,7 @@ from mlops_desk.leases.letters.papers import Papers
 _log = logging.getLogger(__name__)
 SUFFIX = ".images"
 _RENEWED_SECONDS = 86_400.0  # chosen: far below how long a word lasts, and a desk that only waits writes once a day
-_SALT_BYTES = 8
+_SALT_BYTES = 8  # chosen: no two papers of a machine have the same one
 
 
 class ImageNeedDesk:
