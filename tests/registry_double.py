@@ -63,6 +63,7 @@ class RegistryDouble:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    default_request_version = "HTTP/1.0"  # who tries TLS first is to see that here is none
     registry: RegistryDouble
 
     def do_GET(self) -> None:

@@ -3,11 +3,13 @@
 import os
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import NotFound
+from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.engines.docker.engine import DockerEngine
+from mlops_desk.engines.images import BuildOrder
 from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.engines.logins.private_images import PrivateImages
 from mlops_desk.records.jobs.job import Job, JobState
@@ -96,3 +98,20 @@ def test_a_registry_that_is_gone_keeps_the_job_waiting(runtime, registry):
     with pytest.raises(Obstructed) as told:
         runtime.fetch(pinned, BOB)
     assert told.value.reason.class_ == "registry_unreachable"
+
+
+def test_a_build_fetches_its_private_base_with_the_login_of_whoever_builds(engine, registry, tmp_path):
+    (tmp_path / "Dockerfile").write_text(f"FROM {registry.reference()}\nLABEL io.mlops-desk.test={uuid.uuid4().hex}\n")
+    tag, log, labels = (
+        f"mlops-desk-test/on-private:{uuid.uuid4().hex[:8]}",
+        tmp_path / "log",
+        {"io.mlops-desk.test": "1"},
+    )
+    with pytest.raises(Refused, match="401"):
+        engine.build(tmp_path, tag, labels, 60, log)
+    order = BuildOrder(logins=(RegistryLogin(registry.host, "ada", CANARY),))
+    engine.build(tmp_path, tag, labels, 60, log, order=order)
+    engine.remove_image(tag)
+    assert "ada" in {user for user, _ in registry.asked}  # layers may be in the cache of an earlier run
+    assert CANARY not in log.read_text()
+    assert not list(Path("/dev/shm").glob(f"mlops-desk-build-*-{os.getpid()}.*"))
