@@ -50,7 +50,6 @@ from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.grounds import LeaseOwner
 from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.leases.letters.booking_desk import BookingDesk, open_bookings
-from mlops_desk.leases.letters.image_desk import ImageNeedDesk
 from mlops_desk.leases.letters.notes import NotePaper
 from mlops_desk.leases.letters.papers import Papers
 from mlops_desk.leases.letters.waiting_desk import WaitingDesk
@@ -222,19 +221,9 @@ class Desk(DeskVerbs):
         engines, table = {LOCAL_RUNTIME: self.engine, **self.other_engines}, self.engine_table
         private, needs = self.engine_wiring.private, self._image_needs
         folder, out = self.folder, partial(build_arguments, self.store)
-        neighbours = ImageNeedDesk(self.lease_folders, folder.instance, folder.root / "image_needs")
+        shared, wanted = self.lease_folders, self._wanted_images
         return images_service(
-            folder,
-            self.bus,
-            self.loop,
-            engines,
-            table,
-            self.snapshots,
-            needs,
-            private,
-            out,
-            neighbours,
-            self._wanted_images,
+            folder, self.bus, self.loop, engines, table, self.snapshots, needs, private, out, shared, wanted
         )
 
     def _image_needs(self, name: str) -> list[ImageNeed]:

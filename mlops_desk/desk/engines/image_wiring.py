@@ -9,11 +9,12 @@ from mlops_desk.desk.engines.build_contexts import BuildContexts
 from mlops_desk.engines.engine import Engine
 from mlops_desk.engines.logins.private_images import PrivateImages
 from mlops_desk.engines.table import EngineTable, is_here
-from mlops_desk.images.neighbours import Neighbours
 from mlops_desk.images.service import ImagesService
 from mlops_desk.images.stock import ImageParts
 from mlops_desk.images.users import ImageNeed, spelled
 from mlops_desk.jobs.capsule.source.taking import Snapshots
+from mlops_desk.leases.folders import LeaseFolders
+from mlops_desk.leases.letters.image_desk import ImageNeedDesk
 from mlops_desk.records.endpoint import Endpoint
 from mlops_desk.records.images.card import ImageUser, UserKind
 from mlops_desk.records.jobs.job import LOCAL_RUNTIME, Job, JobState
@@ -35,17 +36,18 @@ def images_service(
     needs: Callable[[str], list[ImageNeed]],
     private: PrivateImages,
     arguments: Callable[[], Mapping[str, str]],
-    neighbours: Neighbours,
+    shared: LeaseFolders,
     wanted: Callable[[], Iterable[str]],
 ) -> ImagesService:
     """Return the verbs about images of ``engines``; ``arguments`` are those of builds.
 
-    ``neighbours`` are the desks of other users, which are told what is ``wanted`` here.
+    In the ``shared`` folders the desks of other users are told what is ``wanted`` here.
     """
 
     def here(name: str) -> bool:
         return name == LOCAL_RUNTIME or is_here(table.address(name))
 
+    neighbours = ImageNeedDesk(shared, folder.instance, folder.root / "image_needs")
     labels = {INSTANCE_LABEL: folder.instance}
     parts = ImageParts(engines, here, needs, BuildContexts(snapshots), labels, private, arguments, neighbours, wanted)
     return ImagesService(folder.images, bus, loop, parts)
