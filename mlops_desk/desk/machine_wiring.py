@@ -31,7 +31,7 @@ from mlops_desk.telemetry.service import TelemetryService
 _log = logging.getLogger(__name__)
 _JOBS_COUNTED = 2000  # a sentence about an absence: more than that nobody would read as a number
 _MEMORY_SECONDS = 30.0  # chosen: what was free half a minute before a kill tells little of it
-_MEMORY_POINTS = 30
+_MEMORY_POINTS = 30  # one for each of those seconds, as often as is measured
 _BUSY_POINTS = 100  # buckets of the curve behind one mean value; fewer would hide short gaps in it
 
 ContainerWord = Callable[[str], str | None]
