@@ -198,4 +198,6 @@ def _card_at(card: GpuCard, view: QueueView, moment: float, over: Iterable[Runni
 
 
 def _emptied(card: GpuCard) -> GpuCard:
+    if card.is_broken:
+        return replace(card, state=CardState.FAULTED, holders=())
     return replace(card, state=CardState.FREE, holders=(), room_bytes=card.memory_bytes, text="")

@@ -71,6 +71,7 @@ class Preemptions:
             spot.card
             for spot in self._table.fitting(wish.need)
             if spot.card.uuid in freed
+            and not spot.card.is_broken
             and self._table.kept_until(spot, turn) is None
             and self._table.is_unbooked(spot, wish)
         ]

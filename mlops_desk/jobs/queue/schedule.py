@@ -238,7 +238,8 @@ class _Decision:
         kept = tuple(uuid for _, _, uuid in soonest)
         is_known = starts_at < math.inf
         self._keep(wish, kept, starts_at if is_known else self._view.now + UNKNOWN_WAIT_SECONDS)
-        return Wait(words.first(wish.need, free), kept, starts_at if is_known else None)
+        broken = [spot.card for spot in fitting if spot.card.is_broken]
+        return Wait(words.first(wish.need, free, broken), kept, starts_at if is_known else None)
 
     def _frees_soon(self, soonest: Sequence[tuple[float, int, str]], grace_seconds: float) -> bool:
         """Tell whether all cards are free, or hardly later so than those would be of whoever has such a grace."""

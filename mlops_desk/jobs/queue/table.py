@@ -1,7 +1,7 @@
 """The GPUs during one decision: which are open to whom, which are kept for somebody, when the others become free.
 
 EXTERNAL, FAULTED and UNKNOWN cards are given to nobody, and nobody can tell when that changes: a job that needs one of
-them keeps no card back for itself meanwhile.
+them keeps no card back for itself meanwhile. So it is with a broken one that somebody still has.
 """
 
 import math
@@ -138,7 +138,7 @@ class Table:
             if self._admits(spot, wish):
                 return self._now
             return self._booked_until(card, wish)
-        if card.state in _OUT_OF_REACH and not spot.jobs:
+        if card.is_broken or (card.state in _OUT_OF_REACH and not spot.jobs):
             return None
         if card.state is CardState.DRAINING and not spot.jobs:
             return self._now + DRAINING_SECONDS

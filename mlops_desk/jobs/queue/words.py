@@ -57,8 +57,10 @@ def never(need: Need, fitting: int, cards: Sequence[GpuCard]) -> Reason:
     return Reason(NEVER_ENOUGH_GPUS, text, hint="Ask for less, or cancel the job.")
 
 
-def first(need: Need, free: int) -> Reason:
-    return Reason(WAITING_FOR_GPUS, f"Needs {asked(need)}, {free} free; first in line.")
+def first(need: Need, free: int, broken: Sequence[GpuCard] = ()) -> Reason:
+    """Say that a job is next; ``broken`` are cards that it could use, and that nobody is given."""
+    text = f"Needs {asked(need)}, {free} free; first in line."
+    return Reason(WAITING_FOR_GPUS, f"{text} Not given out: {_all_away(broken)}." if broken else text)
 
 
 def stopping(need: Need, free: int, names: Sequence[str]) -> Reason:
@@ -95,10 +97,13 @@ def turn(need: Need, free: int) -> Reason:
 
 def out_of_reach(need: Need, free: int, cards: Sequence[GpuCard]) -> Reason:
     """Say which cards nobody can give out, where a job can't do without them."""
-    told = ", ".join(map(_away, cards[:_NAMED]))
-    more = f" and {len(cards) - _NAMED} more" if len(cards) > _NAMED else ""
-    text = f"Needs {asked(need)}, {free} free; not in the queue's hands: {told}{more}."
+    text = f"Needs {asked(need)}, {free} free; not in the queue's hands: {_all_away(cards)}."
     return Reason(WAITING_FOR_GPUS, text)
+
+
+def _all_away(cards: Sequence[GpuCard]) -> str:
+    told = ", ".join(map(_away, cards[:_NAMED]))
+    return told + (f" and {len(cards) - _NAMED} more" if len(cards) > _NAMED else "")
 
 
 def _away(card: GpuCard) -> str:

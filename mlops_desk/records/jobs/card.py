@@ -129,6 +129,11 @@ class GpuCard:
     def __post_init__(self) -> None:
         keep_command(self, "fix", "fix_command")
 
+    @property
+    def is_broken(self) -> bool:
+        """Tell whether it is not given out again before somebody has mended it, whoever still has it."""
+        return self.fix is not None
+
 
 def in_all(cards: Sequence[GpuCard]) -> str:
     """Say how many GPUs there are: ``8``, or ``7 whole ones and 1 that is split into 2 MIG instances``."""

@@ -93,6 +93,39 @@ def test_a_job_that_needs_a_card_which_is_in_nobodys_hands_keeps_nobody_waiting(
     assert "GPU-0" not in plan.starts["small"]
 
 
+BROKEN = {"state": CardState.LEASED, "text": "leased to x, and is broken: it has fallen off the bus", "fix": "Restart."}
+
+
+def test_a_broken_card_is_kept_for_nobody_while_its_job_has_it_and_is_named():
+    have = (card(0, **BROKEN), card(1))
+    runs = [running("x", 0, until=NOW + 60), running("y", 1, until=NOW + HOUR)]
+    plan = schedule(view([wish("a")], have, runs=runs))
+    assert (plan.waits["a"].gpus, plan.waits["a"].starts_at) == (("GPU-1",), NOW + HOUR)
+    assert plan.waits["a"].reason.text == (
+        "Needs 1 GPU, 0 free; first in line. "
+        "Not given out: GPU 0 (leased to x, and is broken: it has fallen off the bus)."
+    )
+    assert not schedule(view([wish("both", 2)], have, runs=runs)).waits["both"].is_reachable
+
+
+def test_no_forecast_counts_on_a_broken_card_once_its_job_is_over():
+    have = (card(0, **BROKEN), card(1))
+    runs = [running("x", 0, until=NOW + 60), running("y", 1, until=NOW + HOUR)]
+    found = foresee(view([wish("a"), wish("both", 2, 1)], have, runs=runs))
+    assert found["a"] == NOW + HOUR
+    assert found.get("both") is None
+
+
+def test_nobody_is_stopped_for_a_card_that_is_broken():
+    have = (card(0, **BROKEN), card(1))
+    held = running("held", 0, preemptible=True)
+    assert not schedule(view([wish("a", priority=5)], have, runs=[held, running("y", 1)])).preempts
+    pair = running("pair", 0, 1, preemptible=True)
+    assert not schedule(view([wish("two", 2, priority=5)], have, runs=[pair])).preempts
+    both = [held, running("y", 1, preemptible=True)]
+    assert [one.job_id for one in schedule(view([wish("a", priority=5)], have, runs=both)).preempts] == ["y"]
+
+
 @pytest.mark.parametrize("state", [one for one in CardState if one is not CardState.FREE])
 def test_only_free_cards_are_given_out(state):
     assert not started(view([wish("a")], (card(0, state),)))
