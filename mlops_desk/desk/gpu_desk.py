@@ -88,7 +88,7 @@ class GpuDesk(GpusService):
     def trust(self, gpu: str) -> GpuCard:
         """Take a GPU back into use that was withheld after an error. Raises NotFound, Refused."""
         card = self.card(gpu)
-        if not self._parts.faults.trust(card.uuid):
+        if not self._parts.faults.trust(card.parent or card.uuid):
             text = f"GPU {card.index} is not withheld because of an error that was announced: it is {card.state}"
             raise Refused(f"{text}, {card.text}." if card.text else f"{text}.")
         return self.card(gpu)

@@ -52,7 +52,15 @@ class Leasing:
         limit = max(_STALE_FACTS_SECONDS, _LATE_SECONDS + 2.0 * self._interval_seconds())
         if time.time() - sample.sampled_at > limit:
             return None
-        return replace(self._ledger.facts(sample.gpus, sample.sampled_at), faults=self._faults())
+        faults = self._faults()
+        # An error is announced of a whole GPU, and its MIG instances are given out in its place.
+        parts = {
+            part.uuid: faults[gpu.uuid]
+            for gpu in sample.gpus
+            for part in gpu.mig
+            if gpu.uuid in faults and part.uuid is not None
+        }
+        return replace(self._ledger.facts(sample.gpus, sample.sampled_at), faults={**faults, **parts})
 
     def known(self, sample: Sample) -> Mapping[str, LeaseInfo]:
         """Return who holds which GPU of a sample; what is wrong with our own leases is told with them."""

@@ -7,6 +7,7 @@ somebody has of the one counts against the other.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from mlops_desk.leases.faults import HEALTH_METRICS
 from mlops_desk.records.gpu import Gpu, MigInstance
 
 
@@ -43,12 +44,16 @@ def devices_of(gpus: Iterable[Gpu]) -> tuple[Device, ...]:
 
 
 def _as_gpu(gpu: Gpu, instance: MigInstance) -> Gpu:
-    """Return an instance as a driver would show a GPU. Compute instances of one GPU instance share its processes."""
+    """Return an instance as a driver would show a GPU. Compute instances of one GPU instance share its processes.
+
+    It is as sound as its GPU.
+    """
+    health = {name: gpu.metrics[name] for name in HEALTH_METRICS if name in gpu.metrics}
     return replace(
         gpu,
         uuid=instance.uuid or "",
         name=f"{gpu.name} MIG {instance.profile}",
-        metrics=instance.metrics,
+        metrics={**health, **instance.metrics},
         processes=tuple(one for one in gpu.processes if one.gpu_instance in {None, instance.gpu_instance}),
         mig=(),
         peers={},

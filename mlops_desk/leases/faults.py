@@ -13,6 +13,9 @@ from mlops_desk.records.gpu import Gpu, GpuState
 _RESTART = "Save what can be saved and restart the machine."
 _EXCHANGE = "Take the GPU out of use and have the board exchanged."
 
+HEALTH_METRICS = ("hw.gpu.recovery_action", "hw.gpu.row_remap.failure", "hw.errors.ecc.volatile.uncorrected")
+"""What the driver tells of a GPU as a whole, and holds for each of its instances."""
+
 _RESETS = frozenset({1, 3, 4})
 """Of the numbers below those after which a reset of the GPU alone is enough."""
 _ACTIONS: Mapping[int, str] = {

@@ -296,6 +296,13 @@ def test_trusting_a_gpu_that_is_not_withheld_says_how_it_stands(hall: Hall) -> N
     assert hall.faults.now() == {}
 
 
+def test_trusting_an_instance_is_trusting_its_gpu(hall: Hall) -> None:
+    hall.cards.append(replace(card(0), uuid="MIG-0", parent="GPU-0", profile="1g.10gb"))
+    hall.faults.take([OFF_THE_BUS], [], 0.0)
+    assert hall.desk.trust("MIG-0").uuid == "MIG-0"
+    assert hall.faults.now() == {}
+
+
 def test_cards_tell_for_whose_job_they_are_kept(hall: Hall, monkeypatch) -> None:
     kept = KeptFor("resnet", "ana", 1.0, 2.0)
     hall.desk._parts = replace(hall.desk._parts, kept=lambda: {"GPU-2": kept})

@@ -2,16 +2,18 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mlops_desk.desk.ledger_watch import Leasing
+from mlops_desk.leases.faults import GpuFault
 from mlops_desk.leases.folders import LeaseFolders
 from mlops_desk.leases.grounds import LeaseOwner
 from mlops_desk.leases.ledger import LeaseLedger
 from mlops_desk.records.agent import Check
-from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.records.gpu import Gpu, GpuState, MigInstance
 from mlops_desk.records.host import Host
 from mlops_desk.records.jobs.waiter import KeptFor
 from mlops_desk.records.status import Sample
@@ -124,3 +126,13 @@ def test_free_gpus_that_are_kept_for_somebody_are_told_with_whose_job(tmp_path: 
     assert infos["GPU-0"].since is not None
     assert infos["GPU-1"].state == "kept"
     assert (infos["GPU-1"].text or "").startswith("kept for ana's job resnet, which has waited since ")
+
+
+def test_the_instances_of_a_gpu_are_as_broken_as_was_announced_of_it(tmp_path: Path) -> None:
+    parts = tuple(MigInstance(f"f{index}", uuid, "1g", index, 0) for index, uuid in enumerate(("MIG-0", None)))
+    fault = GpuFault("XID 79: GPU has fallen off the bus", "Restart.")
+    leasing = Leasing(ledger(tmp_path, "ours"), "ours", lambda: 1.0, lambda: {"GPU-0": fault})
+    cut = tuple(replace(gpu, mig=parts if gpu.index == 0 else ()) for gpu in GPUS)
+    facts = leasing.facts(replace(sample(), gpus=cut))
+    assert facts is not None
+    assert facts.faults == {"GPU-0": fault, "MIG-0": fault}

@@ -58,6 +58,15 @@ def test_instances_are_cards_of_their_own_with_parent_and_profile(shop: Shop) ->
     ]  # fmt: skip
 
 
+def test_an_instance_is_as_broken_as_its_gpu(shop: Shop) -> None:
+    for metric in ("hw.gpu.recovery_action", "hw.gpu.row_remap.failure", "hw.errors.ecc.volatile.uncorrected"):
+        whole = cut()
+        broken = replace(whole, metrics={**whole.metrics, metric: Reading(1.0, "1")})
+        assert {*states(shop.agent(1), shop.facts(broken)).values()} == {CardState.FAULTED}, metric
+    assert {*states(shop.agent(2), shop.facts(replace(cut(), state=GpuState.LOST))).values()} == {CardState.FAULTED}
+    assert {*states(shop.agent(3), shop.facts(cut())).values()} == {CardState.FREE}
+
+
 def test_a_gpu_is_not_given_whole_while_an_instance_of_it_is_leased(shop: Shop) -> None:
     one, two = shop.agent(1), shop.agent(2)
     assert one.take(LeaseHolder("a", "a"), [MIG[0]], shop.facts(cut())) is None
